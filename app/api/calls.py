@@ -302,7 +302,7 @@ async def _mute(work: Work, staff: Staff, call_id: UUID, muted: bool) -> None:
 async def panic(work: InWork, staff: TakesCalls, call_id: UUID) -> dict[str, bool]:
     """Call a supervisor into the talk now. The response says whether one is being rung."""
     call = await in_hand.lock_in_hand(work, staff, call_id)
-    return {"rings": await calls_for_help.panic(work, staff, call)}
+    return {"rings": await calls_for_help.call_for_help(work, staff, call)}
 
 
 @router.get("/talks")

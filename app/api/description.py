@@ -21,7 +21,7 @@ _STATUSES = {
     "413": "The body is too long",
     "415": "This kind of content is not taken",
     "422": "The input is not valid",
-    "429": "Too many tries",
+    "429": "Too many attempts",
     "503": "Not available now; try again",
 }
 _MADE_BY_THE_LIBRARY = ("HTTPValidationError", "ValidationError")

@@ -111,7 +111,7 @@ _CONFIG = ServiceProviderConfig(
 _PROVIDER = ScimProvider(models=[User], config=_CONFIG, policy=_POLICY)
 
 
-def _said(status: int, detail: str, scim_type: str | None = None) -> Response:
+def _error(status: int, detail: str, scim_type: str | None = None) -> Response:
     return _as_error(Error(status=status, detail=detail, scim_type=scim_type))
 
 
@@ -125,10 +125,10 @@ def _as_error(error: Error) -> Response:
 def _refused(refusal: Refusal) -> Response:
     match refusal:
         case NameTaken():
-            return _said(409, refusal.detail, "uniqueness")
+            return _error(409, refusal.detail, "uniqueness")
         case NotSignedIn() | NotAllowed() | NotFound() | Conflict():
-            return _said(refusal.status, refusal.detail)
-    return _said(400, refusal.detail, "invalidValue")
+            return _error(refusal.status, refusal.detail)
+    return _error(400, refusal.detail, "invalidValue")
 
 
 class ScimRoute(StrictRoute):
@@ -146,7 +146,7 @@ class ScimRoute(StrictRoute):
                 return _as_error(error.to_error())
             except RequestValidationError:
                 # Of the query: counts that are no numbers.
-                return _said(400, "startIndex and count are numbers.", "invalidValue")
+                return _error(400, "startIndex and count are numbers.", "invalidValue")
             except ValidationError as error:
                 return _as_error(Error.from_validation_errors(error)[0])
 

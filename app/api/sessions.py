@@ -26,7 +26,7 @@ from app.web.access import (
 from app.web.bodies import LONGEST_OF_STRANGERS
 from app.web.signing_in import (
     Proof,
-    check_own_tries,
+    check_own_attempts,
     proof_of,
     prove,
     remember_browser,
@@ -165,7 +165,7 @@ class PinIn(BaseModel):
 @router.put("/me/phone-pin", status_code=204)
 async def set_own_pin(request: Request, work: InWork, staff: SignedIn, wanted: PinIn) -> None:
     """Choose the PIN by which you prove by telephone who you are; `present` is your password."""
-    await check_own_tries(request, staff)
+    await check_own_attempts(request, staff)
     await phone_proofs.set_own_pin(work, staff, wanted.present, wanted.pin)
 
 
@@ -212,7 +212,7 @@ async def change_own_password(
     request: Request, work: InWork, staff: SignedIn, wanted: PasswordIn
 ) -> None:
     """Change your password. Your other sessions end."""
-    await check_own_tries(request, staff)
+    await check_own_attempts(request, staff)
     await leaked.ask(work, wanted.new)
     token = token_of(request)
     await passwords.change_own(work, staff, wanted.present, wanted.new, token)
@@ -307,7 +307,7 @@ async def confirm_factor(
     request: Request, work: InWork, staff: SignedIn, sent: CodeIn
 ) -> FactorSet:
     """Set the second factor with a code of it. The answer has the recovery codes."""
-    await check_own_tries(request, staff)
+    await check_own_attempts(request, staff)
     codes = await second_factor.confirm(work, staff, sent.code)
     return FactorSet(recovery_codes=codes or [], next_code=codes is None)
 

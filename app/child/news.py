@@ -97,9 +97,9 @@ async def stream(request: Request, call_id: UUID) -> AsyncIterator[str]:
         while not end.is_set():
             topics = await heard.within(_BEAT)
             if not end.is_set():
-                yield _said(news.of_topics(own, topics)) if topics else _BEATS
+                yield _event(news.of_topics(own, topics)) if topics else _BEATS
 
 
-def _said(new: news.Marks) -> str:
+def _event(new: news.Marks) -> str:
     """Return what a page is told: that there is something to read, or how far the other side is."""
     return _NEWS if new is None else f"event: marks\ndata: {json.dumps(new)}\n\n"

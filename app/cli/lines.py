@@ -41,7 +41,7 @@ _MessageWait = Annotated[
 ]
 _CallbackWait = Annotated[
     int | None,
-    typer.Option(help="seconds after the promised time at which a call-back raises an alarm"),
+    typer.Option(help="seconds after the agreed time at which a call-back raises an alarm"),
 ]
 
 

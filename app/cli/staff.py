@@ -249,7 +249,7 @@ async def _handed_lines(work: Work, handed: leaving.HandedOver, person: Staff) -
     """Return what was handed over, what stays uncovered, what others keep, and what of a person who
     has left is still open, one a line."""
     zone = await roster.home_zone(work)
-    names = {one.id: one.name for one in await changes.takers(work)}
+    names = {one.id: one.name for one in await changes.people_of_rota(work)}
     on_call = [] if person.active else await leavers.to_confirm(work)
 
     def line(said: str, place: Place, name: str) -> str:

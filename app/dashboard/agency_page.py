@@ -18,7 +18,7 @@ from app.errors import Invalid, Refusal, TooMany
 from app.referrals.consent.rules import NotConsented
 from app.referrals.disclosures import in_sections
 from app.referrals.printing import print_for_agency
-from app.referrals.replies import answering, links
+from app.referrals.replies import links, replying
 from app.referrals.replies.links import Step, Visit
 from app.referrals.spoken import refusal_words, service_words, urgency_words
 from app.referrals.states import (
@@ -233,7 +233,7 @@ async def take_step(
         return await _shown(
             request, work, token, problem=await _words(work, token, refusal), name=name
         )
-    except (answering.Over, answering.TakenByAnother) as refusal:
+    except (replying.Over, replying.TakenByAnother) as refusal:
         await work.undo()
         return await _shown(request, work, token, said=await _words(work, token, refusal))
     return RedirectResponse(f"/r/{following}?done={kind}", status_code=303)

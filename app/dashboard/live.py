@@ -62,7 +62,7 @@ PARTS = (
     Part(
         "/board/panic",
         Permission.SUPERVISE,
-        team.panics_part,
+        team.calls_for_help_part,
         _topics("talks"),
         _topics("calls"),
     ),

@@ -91,7 +91,7 @@ def _counted(role: str) -> Question:
         desk.append(queries.messages_open_of(_TEAM))
     columns = [_sum(desk).label("desk")]
     if may(role, Permission.SUPERVISE):
-        columns.append(_sum([supervised.PANICS, *alarms.LISTED]).label("team"))
+        columns.append(_sum([supervised.OPEN_CALLS_FOR_HELP, *alarms.LISTED]).label("team"))
     if may(role, Permission.KEEP_PEOPLE):
         columns.append(_sum([notices.OPEN_NOTICES, work_left.OPEN]).label("admin"))
     return Question(select(*columns))

@@ -117,7 +117,7 @@ def told(story: Story, named: Mapping[str, str] | None = None) -> list[Told]:
 
 
 @dataclass(frozen=True)
-class Try:
+class ShownAttempt:
     """One attempt to reach an agency."""
 
     at: datetime
@@ -139,7 +139,7 @@ class Recipient:
     hours: str
     open_now: bool
     may_reply: bool
-    tries: list[Try]
+    attempts: list[ShownAttempt]
     said: list[Told]
 
 
@@ -159,7 +159,7 @@ def recipients(story: Story, now: datetime) -> list[Recipient]:
             agency.hours,
             is_open(agency.hours, agency.timezone, agency.country, now),
             RecipientState(recipient.state) not in _SAID_ALL,
-            [_try(r) for r, _ in story.attempts if r.agency_id == agency.id],
+            [_shown_attempt(r) for r, _ in story.attempts if r.agency_id == agency.id],
             [
                 Told(event.at, _sentence(event, story, {}), words, grave=False)
                 for event, words in story.events
@@ -201,8 +201,8 @@ def left_out(work: Work, story: Story, language: str) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _try(attempt: Attempt) -> Try:
-    return Try(
+def _shown_attempt(attempt: Attempt) -> ShownAttempt:
+    return ShownAttempt(
         attempt.wanted_at,
         said(_WAYS[attempt.kind]),
         attempt.target,

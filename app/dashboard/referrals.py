@@ -27,7 +27,7 @@ from app.referrals.channels.webhook import delivery
 from app.referrals.consent.rules import GivenBy, How, Scope
 from app.referrals.deadlines import tracking
 from app.referrals.directory import addresses, agencies
-from app.referrals.directory.finding import Answer
+from app.referrals.directory.finding import Matches
 from app.referrals.escalation import alarms, dangers
 from app.referrals.library import protocols_of
 from app.referrals.models import Notice, Referral
@@ -227,7 +227,7 @@ async def referral_page(request: Request, work: InWork, staff: Sees, referral_id
     )
 
 
-async def _found(work: Work, story: reading.Story) -> Answer:
+async def _found(work: Work, story: reading.Story) -> Matches:
     """Return the agencies that fit now, for a choice by hand."""
     referral = story.opened.record
     tried = {a.agency_id for a, _ in story.recipients if a.state == RecipientState.REJECTED}
@@ -419,7 +419,7 @@ async def _directory(
     work: Work,
     staff: Staff,
     *,
-    found: Answer | None = None,
+    found: Matches | None = None,
     service: str = "",
     place: str = "",
     age: str = "",

@@ -1,4 +1,4 @@
-"""Actions on a live talk from the board: bring in, hand over, drop, listen, panic."""
+"""Actions on a live talk from the board: bring in, hand over, drop, listen, call for help."""
 
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -86,7 +86,7 @@ async def ask(
             case "cold":
                 await inviting.transfer(work, staff, call, staff_id=staff_id, number=outside)
 
-    return await _said(request, work, staff, verb)
+    return await _desk_after(request, work, staff, verb)
 
 
 def _colleague(text: str) -> UUID | None:
@@ -117,7 +117,7 @@ async def change(
             case "drop":
                 await in_talk.drop(work, staff, call, participant_id)
 
-    return await _said(request, work, staff, verb)
+    return await _desk_after(request, work, staff, verb)
 
 
 @router.post("/board/calls/{call_id}/by-key/{code}")
@@ -130,7 +130,7 @@ async def ask_by_key(
         call = await in_hand.lock_in_hand(work, staff, call_id)
         await questions.ask(work, staff, call, code)
 
-    return await _said(request, work, staff, verb)
+    return await _desk_after(request, work, staff, verb)
 
 
 @router.post("/board/callbacks/{callback_id}/{said}")
@@ -138,13 +138,13 @@ async def who_answered(
     request: Request, work: InWork, staff: TakesCalls, callback_id: UUID, said: callbacks.Said
 ) -> Response:
     """Record who answered a call-back."""
-    return await _said(
+    return await _desk_after(
         request, work, staff, lambda: callback_attempts.say(work, staff, callback_id, said)
     )
 
 
 @router.post("/board/calls/{call_id}/{action}")
-async def mute_or_panic(
+async def mute_or_call_for_help(
     request: Request,
     work: InWork,
     staff: TakesCalls,
@@ -164,7 +164,7 @@ async def mute_or_panic(
             return
         call = await in_hand.lock_in_hand(work, staff, call_id)
         if action == "panic":
-            rings = await calls_for_help.panic(work, staff, call)
+            rings = await calls_for_help.call_for_help(work, staff, call)
         else:
             talk = await inviting.talk_of(work, call)
             await sound.set_mute(work, call, talk, action == "mute")
@@ -173,10 +173,10 @@ async def mute_or_panic(
         "No supervisor can be called now. A red bar on every supervisor's page shows that you need "
         "one."
     )
-    return await _said(request, work, staff, verb, lambda: "" if rings else none_rung)
+    return await _desk_after(request, work, staff, verb, lambda: "" if rings else none_rung)
 
 
-async def _said(
+async def _desk_after(
     request: Request, work: Work, staff: Staff, verb: Any, then: Any = lambda: ""
 ) -> Response:
     """Run the action and return the desk, with the refusal if there is one."""

@@ -165,18 +165,20 @@ async def _talks_after(
 
 
 @router.get("/board/panic")
-async def panic_fragment(request: Request, work: InWork, staff: Supervises) -> Response:
+async def calls_for_help_fragment(request: Request, work: InWork, staff: Supervises) -> Response:
     """Render the calls for help that no supervisor has taken: on every page, across the top."""
-    return await _panics(request, work, staff)
+    return await _calls_for_help(request, work, staff)
 
 
 @router.post("/board/panic/{call_id}/take")
-async def take_panic(request: Request, work: InWork, staff: Supervises, call_id: UUID) -> Response:
+async def take_call_for_help(
+    request: Request, work: InWork, staff: Supervises, call_id: UUID
+) -> Response:
     """Take a call for help: the supervisor comes into the talk, if their telephone can ring."""
     notice = ""
     try:
         call = await record.lock_call(work, call_id)
-        if not await calls_for_help.take_panic(work, staff, call):
+        if not await calls_for_help.take_call_for_help(work, staff, call):
             notice = _(
                 "You have taken it. Your telephone cannot be rung into this talk: go to your "
                 "colleague, or start your telephone and join on the page Team."
@@ -185,20 +187,20 @@ async def take_panic(request: Request, work: InWork, staff: Supervises, call_id:
         await work.undo()
         notice = refusal_words(refusal)
     await work.session.flush()
-    return await _panics(request, work, staff, notice)
+    return await _calls_for_help(request, work, staff, notice)
 
 
-async def panics_part(work: Work, scope: object = None) -> str:
+async def calls_for_help_part(work: Work, scope: object = None) -> str:
     """Render the calls for help, which are the same for all supervisors."""
-    template = templates.get_template("fragments/team/panic.html")
-    return template.render(panics=await supervised.panics(work), now=work.now)
+    template = templates.get_template("fragments/team/calls_for_help.html")
+    return template.render(talks=await supervised.open_calls_for_help(work), now=work.now)
 
 
-async def _panics(request: Request, work: Work, staff: Staff, notice: str = "") -> Response:
+async def _calls_for_help(request: Request, work: Work, staff: Staff, notice: str = "") -> Response:
     values = {
-        "panics": await supervised.panics(work),
+        "talks": await supervised.open_calls_for_help(work),
         "now": work.now,
         "staff": staff,
         "notice": notice,
     }
-    return page(request, "fragments/team/panic.html", **values)
+    return page(request, "fragments/team/calls_for_help.html", **values)

@@ -214,7 +214,7 @@ class Count(NamedTuple):
     """How many talks one supervisor sees, and in how many of them help is called for."""
 
     talks: int
-    panics: int
+    calls_for_help: int
 
 
 async def _talks_of_team(work: Work, of: str) -> list[supervised.Talk]:
@@ -222,7 +222,7 @@ async def _talks_of_team(work: Work, of: str) -> list[supervised.Talk]:
 
 
 async def _count(work: Work, talks: list[supervised.Talk], staff: Staff) -> Count:
-    seen = [talk.panic for talk in talks if talk.is_seen_by(staff)]
+    seen = [talk.calls_for_help for talk in talks if talk.is_seen_by(staff)]
     return Count(len(seen), sum(seen))
 
 

@@ -398,7 +398,7 @@ class CallbackRow:
     language: str
     when: str
     only: bool
-    tries: int
+    attempts: int
     trying: bool
     given_up: bool
     # The call-back was answered, and the counsellor has not said by whom.

@@ -22,7 +22,7 @@ from app.log import log
 
 T = TypeVar("T")
 
-# Seconds between two tries.
+# Seconds between two attempts.
 _PAUSE = 0.5
 
 

@@ -153,14 +153,14 @@ def _as_job(job: DeferredJob, work: Work) -> procrastinate.jobs.Job:
 
 
 async def run_verb(
-    ground: Ground, actor: Actor, verb: Callable[[Work], Awaitable[T]], *, tries: int = 3
+    ground: Ground, actor: Actor, verb: Callable[[Work], Awaitable[T]], *, attempts: int = 3
 ) -> T:
     """Run a verb in a transaction of its own; retry it if it lost a race in the database."""
-    for attempt in range(1, tries + 1):
+    for attempt in range(1, attempts + 1):
         try:
             async with transaction(ground, actor) as work:
                 return await verb(work)
         except (DBAPIError, psycopg.Error) as error:
-            if not lost_a_race(error) or attempt == tries:
+            if not lost_a_race(error) or attempt == attempts:
                 raise
     raise AssertionError("unreachable")

@@ -248,7 +248,7 @@ async def _check(
             "This account signs in by the provider. Part it from the provider first: an emergency "
             "account is for the day on which the provider is away."
         )
-    if "endpoint" in different and await offers.held_offer(work, staff.id) is not None:
+    if "endpoint" in different and await offers.offer_in_hand(work, staff.id) is not None:
         raise InACall()
 
 

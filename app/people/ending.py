@@ -9,7 +9,7 @@ from app.people.emergency import emergency_reading
 from app.referrals.directory import leavers
 from app.referrals.directory.leavers import StillReached
 from app.routing import withdrawing
-from app.routing.holding import holds_anything
+from app.routing.hands import has_anything
 from app.routing.participants.participants import Purpose
 from app.routing.rota import roster
 from app.staff import former_addresses, phone_proofs, sessions
@@ -49,8 +49,8 @@ async def role_changed(work: Work, staff: Staff, before: Role) -> None:
     if Permission.TAKE_CALLS in lost:
         await withdrawing.take_out(work, staff)
     elif Permission.SUPERVISE in lost:
-        await withdrawing.leave_others(work, staff, Purpose.SUPERVISE, Purpose.PANIC)
-    talks = await holds_anything(work, staff.id)
+        await withdrawing.leave_others(work, staff, Purpose.SUPERVISE, Purpose.CALL_FOR_HELP)
+    talks = await has_anything(work, staff.id)
     # A page with a talk in it stays open, so that the child is not cut off; each of its requests
     # is asked for the permissions of the new role.
     if lost and not talks:

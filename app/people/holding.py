@@ -15,7 +15,7 @@ from app.referrals.models import Referral
 from app.referrals.states import OVER
 from app.routing.callbacks.callback_rows import OPEN, Callback, CallbackState
 from app.routing.callbacks.callbacks import agreed_by
-from app.routing.holding import held
+from app.routing.hands import in_hand
 from app.routing.models import PresenceState
 from app.routing.participants import participants
 from app.routing.rota import giving
@@ -105,7 +105,7 @@ class Doing(NamedTuple):
 
 async def doing(work: Work, staff: Staff) -> Doing:
     """Return what a person is in the middle of."""
-    now = await held(work, staff.id)
+    now = await in_hand(work, staff.id)
     practice = await work.session.scalar(
         _rows(Practice, Practice.trainee_id == staff.id, Practice.ended_at.is_(None))
     )

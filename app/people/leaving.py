@@ -85,7 +85,7 @@ def shifts_uncovered() -> dict[Kind, UUID | None]:
     return {Kind.SHIFTS: None}
 
 
-async def takers(work: Work, staff: Staff) -> dict[Kind, list[Staff]]:
+async def possible_receivers(work: Work, staff: Staff) -> dict[Kind, list[Staff]]:
     """Return the colleagues who may hold each kind of work, by name."""
     people = [one for one in await finding.find_people(work) if one.active and one.id != staff.id]
     return {kind: [one for one in people if may(one.role, NEEDS[kind])] for kind in Kind}

@@ -36,7 +36,7 @@ async def letter_to_owner(
         return to, *_of_work_left(work, staff.page_language)
     with spoken_in(staff.page_language):
         moment = f"{date_words(at, 'd MMM y, HH:mm')} UTC"
-        said = _said(what, browser or _("another program"))
+        said = _sentence(what, browser or _("another program"))
         if_not = _("If this was not you, change your password at once and tell an administrator:")
         address = f"{work.settings.public_url.rstrip('/')}/account"
         body = f"{said}\n{moment}\n\n{if_not}\n{address}\n"
@@ -98,7 +98,7 @@ async def emergency_letter(
         return staff.email, _("Emergency access at the helpline"), f"{said}\n\n{address}\n"
 
 
-def _said(what: Told, browser: str) -> str:
+def _sentence(what: Told, browser: str) -> str:
     match what:
         case Told.WORK_LEFT:
             raise ValueError(what)

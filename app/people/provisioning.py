@@ -260,12 +260,12 @@ async def _plan_for(work: Work, staff: Staff) -> Plan:
     held = [kind for kind, number in counted.items() if number and kind not in plan]
     if not held:
         return plan
-    takers = await leaving.takers(work, staff)
+    receivers = await leaving.possible_receivers(work, staff)
     busy = {}
-    for colleague in {one.id: one for kind in held for one in takers[kind]}.values():
+    for colleague in {one.id: one for kind in held for one in receivers[kind]}.values():
         busy[colleague.id] = sum((await holding.count(work, colleague)).values())
     for kind in held:
-        fit = [one for one in takers[kind] if not one.training] or takers[kind]
+        fit = [one for one in receivers[kind] if not one.training] or receivers[kind]
         if not fit:
             continue
         plan[kind] = min(

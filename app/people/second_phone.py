@@ -50,7 +50,7 @@ async def _locked(work: Work, person: Staff) -> Staff:
     )
     if staff.endpoint_kind != EndpointKind.BROWSER:
         raise Conflict("Your calls ring on your own telephone already, not in the browser.")
-    if await offers.held_offer(work, staff.id) is not None:
+    if await offers.offer_in_hand(work, staff.id) is not None:
         raise InACallNow()
     return staff
 

@@ -75,7 +75,7 @@ async def disclose(
         fields=[*fields, *map(str, besides)],
         staff_id=work.actor.staff_id,
     )
-    if how not in MACHINES or not await _is_another_try(work, told):
+    if how not in MACHINES or not await _is_same_again(work, told):
         await write_reading(
             work, AuditLog.REFERRAL_DISCLOSED, f"referral:{referral.id}", to=agency.code
         )
@@ -85,7 +85,7 @@ async def disclose(
     return {path: value for path in fields if (value := opened.answer(path)) is not None}
 
 
-async def _is_another_try(work: Work, told: Disclosure) -> bool:
+async def _is_same_again(work: Work, told: Disclosure) -> bool:
     """Return whether a machine is sent the same as last time: that is one disclosure."""
     last = await work.session.scalar(
         select(Disclosure)

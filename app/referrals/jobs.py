@@ -37,12 +37,12 @@ from app.referrals.escalation.trying import breached, escalate_on
 from app.referrals.library import protocols_of
 from app.referrals.models import Deadline, Notice, Referral
 from app.referrals.opening.from_call import refer_unanswered
-from app.referrals.replies import answering, details
+from app.referrals.replies import details, replying
 from app.referrals.running import Persist, ground_of, run_later
 from app.referrals.scopes import lock_referral
 from app.referrals.spoken import house_words, language_for
 from app.referrals.states import ForWhom, NoticeKind, Service
-from app.referrals.trail import By, Via, tell_house
+from app.referrals.trail import By, Via, add_notice
 from app.routing import offers
 from app.routing.models import OfferState
 from app.words import letters
@@ -50,7 +50,7 @@ from app.words.pages import said, spoken_in
 from app.work import PROGRAM, Ground, Work
 
 # How often the letter about a notice is tried.
-_TRIES = 300
+_ATTEMPTS = 300
 # The longest time from accepting an offer to being connected.
 _CONNECTING = timedelta(seconds=25)
 _AFTER_THE_END = (NoticeKind.RING_THEM, NoticeKind.UNDELIVERED)
@@ -179,7 +179,7 @@ async def take_siblings(
     await run_verb(
         ground_of(context),
         PROGRAM,
-        lambda work: answering.take_siblings(work, UUID(referral_id), UUID(agency_id), by),
+        lambda work: replying.take_siblings(work, UUID(referral_id), UUID(agency_id), by),
     )
 
 
@@ -228,7 +228,7 @@ async def mail_notice(context: JobContext, notice_id: str, tries: int = 0) -> No
             ground, to.email, subject, body, message_id=notice.id, area="referrals", what="a notice"
         )
     except TryAgain:
-        if tries < _TRIES:
+        if tries < _ATTEMPTS:
             await run_later(ground, Task.MAIL_NOTICE, 60, notice_id=notice_id, tries=tries + 1)
 
 
@@ -256,7 +256,7 @@ async def tell_of_new_address(context: JobContext, change_id: str, tries: int = 
             what="a changed address",
         )
     except TryAgain:
-        if tries < _TRIES:
+        if tries < _ATTEMPTS:
             task = Task.TELL_OF_NEW_ADDRESS
             await run_later(ground, task, 60, change_id=change_id, tries=tries + 1)
 
@@ -279,7 +279,7 @@ async def escalate_notice(context: JobContext, notice_id: str) -> None:
         # Notices that an agency still has to hear of the end outlive the referral.
         wanted = referral.closed_at is None or kind in _AFTER_THE_END
         if wanted and await work.session.scalar(told.limit(1)) is None:
-            tell_house(work, referral, kind, for_whom=ForWhom.SUPERVISORS, **notice.detail)
+            add_notice(work, referral, kind, for_whom=ForWhom.SUPERVISORS, **notice.detail)
 
     await run_verb(ground_of(context), PROGRAM, verb)
 

@@ -22,7 +22,7 @@ from app.referrals.log_kinds import LogKind
 from app.referrals.models import Consent, Recipient, Referral
 from app.referrals.opening.siblings import siblings_of
 from app.referrals.replies import details
-from app.referrals.replies.answering import lock_recipient
+from app.referrals.replies.replying import lock_recipient
 from app.referrals.scopes import lock_own
 from app.referrals.spoken import ground_words, language_for, service_words, urgency_words
 from app.referrals.states import OVER, DeadlineKind, Purpose, ReferralState, ToldHow

@@ -28,7 +28,7 @@ from app.referrals.escalation.trying import begin, go_to
 from app.referrals.log_kinds import LogKind
 from app.referrals.models import Dispatch, Recipient, Referral
 from app.referrals.opening import opening, sending
-from app.referrals.replies import answering, details, outreach
+from app.referrals.replies import details, outreach, replying
 from app.referrals.replies.links import answer_question, recipient_to
 from app.referrals.scopes import lock_own, lock_referral
 from app.referrals.states import (
@@ -42,7 +42,7 @@ from app.referrals.states import (
     RejectionReason,
     ToldHow,
 )
-from app.referrals.trail import By, NotPossible, Via, note, tell_house
+from app.referrals.trail import By, NotPossible, Via, add_notice, note
 from app.routing.alarm_rows import Alarm
 from app.staff import receiving
 from app.staff.models import Staff
@@ -170,7 +170,7 @@ async def acknowledge(work: Work, staff: Staff, referral_id: UUID, said: Said) -
     """
     _check_named(said)
     referral, recipient, by = await _with_recipient(work, staff, referral_id, said)
-    await answering.acknowledge(work, referral, recipient, by, words=said.words)
+    await replying.acknowledge(work, referral, recipient, by, words=said.words)
     return referral
 
 
@@ -178,7 +178,7 @@ async def accept(work: Work, staff: Staff, referral_id: UUID, said: Said) -> Ref
     """Record that the agency will act. Raises as `acknowledge`."""
     _check_named(said)
     referral, recipient, by = await _with_recipient(work, staff, referral_id, said)
-    await answering.accept(work, referral, recipient, by)
+    await replying.accept(work, referral, recipient, by)
     return referral
 
 
@@ -187,7 +187,7 @@ async def reject(
 ) -> Referral:
     """Record that the agency will not act. Raises NotFound, Over, TakenByAnother."""
     referral, recipient, by = await _with_recipient(work, staff, referral_id, said)
-    await answering.reject(work, referral, recipient, reason, by, words=said.words)
+    await replying.reject(work, referral, recipient, reason, by, words=said.words)
     return referral
 
 
@@ -198,7 +198,7 @@ async def progress(
     referral, recipient, by = await _with_recipient(work, staff, referral_id, said)
     if recipient.accepted_at is None:
         _check_named(said)
-    await answering.progress(work, referral, recipient, by, seen_at=seen_at, words=said.words)
+    await replying.progress(work, referral, recipient, by, seen_at=seen_at, words=said.words)
     return referral
 
 
@@ -209,14 +209,14 @@ async def complete(
     referral, recipient, by = await _with_recipient(work, staff, referral_id, said)
     if recipient.accepted_at is None:
         _check_named(said)
-    await answering.complete(work, referral, recipient, outcome, by, words=said.words)
+    await replying.complete(work, referral, recipient, outcome, by, words=said.words)
     return referral
 
 
 async def close(work: Work, staff: Staff, referral_id: UUID, words: str) -> Referral:
     """Close a referral: enough was done. Raises NotFound, NotPossible, Invalid."""
     referral = await lock_own(work, staff, referral_id)
-    await answering.close(work, referral, words, By(Via.BY_HAND))
+    await replying.close(work, referral, words, By(Via.BY_HAND))
     return referral
 
 
@@ -231,7 +231,7 @@ async def recall(work: Work, staff: Staff, referral_id: UUID, words: str) -> Ref
     if alone or referral.recall_wanted_by not in (None, staff.id):
         if not alone and not is_person(staff):
             raise NotAllowed("An emergency account is no second person.")
-        await answering.recall(work, referral, words, By(Via.BY_HAND))
+        await replying.recall(work, referral, words, By(Via.BY_HAND))
         return referral
     if referral.recall_wanted_by == staff.id:
         raise Conflict("You have asked for the recall already. A second person has to confirm it.")
@@ -241,7 +241,7 @@ async def recall(work: Work, staff: Staff, referral_id: UUID, words: str) -> Ref
         raise NotPossible("This referral is done and can no longer be recalled.")
     referral.recall_wanted_by = staff.id
     note(work, referral, LogKind.RECALL_WANTED, By(Via.BY_HAND), words=words)
-    tell_house(work, referral, NoticeKind.RECALL_WANTED, author=staff.id)
+    add_notice(work, referral, NoticeKind.RECALL_WANTED, author=staff.id)
     return referral
 
 
@@ -255,7 +255,7 @@ async def take_in_hand(work: Work, staff: Staff, referral_id: UUID) -> Referral:
     if referral.state == ReferralState.DRAFT:
         raise NotPossible("This referral was not sent yet. Send it first.")
     await _check_free(work, referral, staff)
-    await answering.acknowledge_in_house(work, referral, By(Via.BY_HAND))
+    await replying.acknowledge_in_house(work, referral, By(Via.BY_HAND))
     if referral.owner_id != staff.id:
         _give(work, referral, staff)
     return referral
@@ -359,11 +359,13 @@ async def note_handover(
 async def feedback(work: Work, staff: Staff, referral_id: UUID, words: str) -> Referral:
     """Record that the professional who reported was told the outcome. Raises NotFound, Invalid."""
     referral = await lock_own(work, staff, referral_id)
-    await answering.give_feedback(work, referral, words, By(Via.BY_HAND))
+    await replying.give_feedback(work, referral, words, By(Via.BY_HAND))
     return referral
 
 
-async def answer(work: Work, staff: Staff, referral_id: UUID, agency: str, words: str) -> Referral:
+async def answer_agency(
+    work: Work, staff: Staff, referral_id: UUID, agency: str, words: str
+) -> Referral:
     """Answer an agency's question. Raises NotFound, Invalid."""
     referral = await lock_own(work, staff, referral_id)
     if ReferralState(referral.state) in OVER:

@@ -108,7 +108,7 @@ def can(referral: Referral, event: ReferralEvent) -> bool:
     return (ReferralState(referral.state), event) in TRANSITIONS
 
 
-def tell_house(
+def add_notice(
     work: Work,
     referral: Referral,
     kind: NoticeKind,

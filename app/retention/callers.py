@@ -27,8 +27,8 @@ WHERE c.direction = 'inbound' AND c.called_before IS NULL
 
 
 async def forget_callbacks(work: Work, which: ColumnElement[bool]) -> None:
-    """Forget the numbers of call-backs, which are counted as promises: each gets a hash of its own
-    that no number has."""
+    """Forget the numbers of call-backs, which are counted all the same: each gets a hash of its
+    own that no number has."""
     ids = await work.session.scalars(select(Callback.id).where(which))
     for id_ in ids.all():
         await work.session.execute(

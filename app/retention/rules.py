@@ -162,8 +162,8 @@ async def decide(
         work,
         AuditLog.RETENTION_CHANGED,
         "retention",
-        before=_said({kind: before.decision(kind) for kind in different}),
-        after=_said(different),
+        before=_for_log({kind: before.decision(kind) for kind in different}),
+        after=_for_log(different),
         **({"source": source} if source is not None else {}),
         **waiting,
     )
@@ -172,7 +172,7 @@ async def decide(
     return after
 
 
-def _said(decisions: Mapping[DataKind, Decision]) -> dict[str, int | str]:
+def _for_log(decisions: Mapping[DataKind, Decision]) -> dict[str, int | str]:
     """Return for the log what was decided of each kind, and whose rule it is."""
     days = {kind.value: one.days or "for_ever" for kind, one in decisions.items()}
     return {**days, **{f"{kind.value}_decided_by": one.by.value for kind, one in decisions.items()}}

@@ -175,7 +175,7 @@ def known_callers(staff: Staff) -> Select[Any]:
     )
     of_team = taken.join(Staff, Staff.id == Offer.counsellor_id).where(Staff.team == staff.team)
     helped = or_(
-        and_(Call.state == CallState.CONNECTED, supervised.open_panic()),
+        and_(Call.state == CallState.CONNECTED, supervised.open_call_for_help()),
         supervised.TAKEN_BY.is_not_distinct_from(str(staff.id)),
     )
     return select(Call).where(or_(~taken.exists(), of_team.exists(), helped))
@@ -195,7 +195,7 @@ async def has_in_hand(work: Work, staff: Staff, call_id: UUID) -> bool:
 
 
 async def call_in_hand(work: Work, staff: Staff, call_id: UUID) -> None:
-    """Refuse a member of staff who does not hold this call now. Raises NotFound.
+    """Refuse a member of staff who does not have this call in hand. Raises NotFound.
 
     A supervisor may act on the live calls without a counsellor, on those of their team, and on
     those in which a counsellor calls for help.
@@ -221,7 +221,7 @@ async def call_in_hand(work: Work, staff: Staff, call_id: UUID) -> None:
 
 
 async def lock_in_hand(work: Work, staff: Staff, call_id: UUID) -> Call:
-    """Lock the call that a counsellor holds, or that a supervisor may act on. Raises NotFound."""
+    """Lock a call in hand, or one that a supervisor may act on. Raises NotFound."""
     # Lock first: the counsellor may have handed the call over a moment ago.
     call = await record.lock_call(work, call_id)
     await call_in_hand(work, staff, call_id)
@@ -240,5 +240,5 @@ async def end_talk(work: Work, staff: Staff, call_id: UUID) -> None:
 
 
 async def set_hold(work: Work, staff: Staff, call_id: UUID, held: bool) -> None:
-    """Hold or resume the talk that the counsellor holds. Raises NotFound, Conflict."""
+    """Hold or resume the talk that the counsellor has in hand. Raises NotFound, Conflict."""
     await sound.set_hold(work, await lock_in_hand(work, staff, call_id), held)

@@ -13,7 +13,7 @@ from app.outbox.mail import write_to_staff
 from app.outbox.responses import TryAgain
 from app.routing import volume
 from app.routing.alarm_rows import AlarmKind
-from app.routing.rota.models import CoverageAlarm, CoverageKind
+from app.routing.rota.models import CoverageKind, UncoveredShift
 from app.staff.models import Staff
 from app.words.pages import _, instant_words, language_name, spoken_in
 from app.work import PROGRAM, Ground
@@ -69,7 +69,7 @@ async def tell_volume(ground: Ground, alarm_id: UUID, staff_id: UUID) -> None:
 async def tell_alarm(ground: Ground, alarm_id: UUID, staff_id: UUID) -> None:
     """Send one mail about an uncovered shift. Raises TryAgain, so that the job is retried."""
     async with transaction(ground, PROGRAM) as work:
-        alarm = await work.session.get(CoverageAlarm, alarm_id)
+        alarm = await work.session.get(UncoveredShift, alarm_id)
         staff = await work.session.get(Staff, staff_id)
         if alarm is None or staff is None or not staff.active or not staff.email:
             return
@@ -89,7 +89,7 @@ async def tell_alarm(ground: Ground, alarm_id: UUID, staff_id: UUID) -> None:
     )
 
 
-def _letter(alarm: CoverageAlarm, line: str, zone: ZoneInfo, language: str) -> tuple[str, str]:
+def _letter(alarm: UncoveredShift, line: str, zone: ZoneInfo, language: str) -> tuple[str, str]:
     """Return subject and body about an uncovered shift, in the language of the reader's pages."""
     begun = alarm.kind == CoverageKind.BEGUN
     with spoken_in(language):

@@ -22,7 +22,7 @@ from app.jobs.names import Task
 from app.jobs.transaction import rows_of
 from app.outbox.push.subscriptions import wake
 from app.outbox.states import Sending
-from app.routing import holding, releasing, waking
+from app.routing import hands, releasing, waking
 from app.routing import presence as presences
 from app.routing.callbacks import rung_by_writer
 from app.routing.models import AnsweredOn, Offer, OfferState, Presence, PresenceState
@@ -285,7 +285,7 @@ async def _begin_to_write(work: Work, call: Call, offer: Offer) -> None:
     await connect_offer(work, call, offer, at=work.now)
     presence = await presences.lock_presence(work, offer.counsellor_id)
     presence.missed, presence.warned_at = 0, None
-    await holding.settle(work, presence, Cause.ACCEPTED)
+    await hands.settle(work, presence, Cause.ACCEPTED)
     work.announce(Topic.OFFERS.of(offer.counsellor_id), Topic.QUEUE)
 
 
@@ -329,7 +329,7 @@ async def decline_offer(
     presence = await presences.lock_presence(work, offer.counsellor_id)
     presence.missed = 0
     if presence.state in (PresenceState.OFFERED, PresenceState.WRITING):
-        await holding.settle(work, presence, Cause.DECLINED)
+        await hands.settle(work, presence, Cause.DECLINED)
 
 
 async def _never_rang(work: Work, offer: Offer) -> bool:
@@ -345,7 +345,7 @@ async def _has_a_call(work: Work, offer: Offer) -> bool:
     """Return whether a conversation was offered to a counsellor who took a call meanwhile."""
     if offer.slot is None:
         return False
-    call = (await holding.held(work, offer.counsellor_id)).call
+    call = (await hands.in_hand(work, offer.counsellor_id)).call
     return call in (OfferState.ACCEPTED, OfferState.CONNECTED)
 
 
@@ -395,12 +395,12 @@ async def miss_offer(
         work.defer(Task.RETURN_CALLER, call_id=str(call.id), entry=call.entries)
     presence = await presences.lock_presence(work, offer.counsellor_id)
     if excused:
-        await holding.settle(work, presence, Cause.COULD_NOT_BE_RUNG, rested=True)
+        await hands.settle(work, presence, Cause.COULD_NOT_BE_RUNG, rested=True)
         return
     presence.missed += 1
-    if presence.state in holding.BUSY and (await holding.held(work, presence.counsellor_id)).state:
+    if presence.state in hands.BUSY and (await hands.in_hand(work, presence.counsellor_id)).state:
         # They write with other children, so they are there.
-        await holding.settle(work, presence, Cause.MISSED)
+        await hands.settle(work, presence, Cause.MISSED)
         return
     endpoint = await work.session.scalar(
         select(Staff.endpoint_kind).where(Staff.id == offer.counsellor_id)
@@ -513,8 +513,8 @@ async def withdraw_open(work: Work, call: Call, cause: AnyCause) -> bool:
     return True
 
 
-async def held_offer(work: Work, counsellor_id: UUID) -> Offer | None:
-    """Return the offer or live call that a counsellor holds, if any; see `holding.conversations`
+async def offer_in_hand(work: Work, counsellor_id: UUID) -> Offer | None:
+    """Return the offer or live call that a counsellor holds, if any; see `hands.conversations`
     for what they have in writing."""
     return await work.session.scalar(
         select(Offer).where(

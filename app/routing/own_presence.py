@@ -5,10 +5,10 @@ from sqlalchemy import update
 from app.calls import platform
 from app.calls.log_kinds import Cause
 from app.errors import Conflict, Invalid
-from app.routing import holding
+from app.routing import hands
 from app.routing import presence as presences
 from app.routing.models import CHOICES, Offer, OfferState, Presence, PresenceState
-from app.routing.offers import decline_offer, held_offer, lock_offer
+from app.routing.offers import decline_offer, lock_offer, offer_in_hand
 from app.routing.participants import leaving, participants
 from app.routing.telephones import why_no_browser
 from app.staff import accounts
@@ -19,7 +19,7 @@ from app.work import Work
 
 async def choose_presence(work: Work, staff: Staff, choice: PresenceState) -> Presence:
     """Set the state that a counsellor chose. It declines an open offer and keeps a live call."""
-    held = await held_offer(work, staff.id)
+    held = await offer_in_hand(work, staff.id)
     if held is not None and held.state == OfferState.OPEN and choice is not PresenceState.AVAILABLE:
         call, offer = await lock_offer(work, held.id)
         if offer.state == OfferState.OPEN:
@@ -55,7 +55,7 @@ async def choose_presence(work: Work, staff: Staff, choice: PresenceState) -> Pr
 async def _decline_conversations(work: Work, staff: Staff) -> None:
     """Decline the conversations that are offered to a counsellor who wants no more."""
     found = [
-        await lock_offer(work, offer_id) for offer_id in await holding.conversations(work, staff.id)
+        await lock_offer(work, offer_id) for offer_id in await hands.conversations(work, staff.id)
     ]
     for call, offer in found:
         if offer.state == OfferState.OPEN:

@@ -128,7 +128,7 @@ async def _has_page(work: Work, staff_id: UUID, page: str) -> bool:
 async def _held(work: Work, staff_id: UUID) -> tuple[Call, Offer] | tuple[None, None]:
     """Lock the call that a counsellor has or is offered, if there is one: before the presence, as
     everywhere."""
-    held = await offers.held_offer(work, staff_id)
+    held = await offers.offer_in_hand(work, staff_id)
     if held is None:
         return None, None
     call, offer = await offers.lock_offer(work, held.id)
@@ -151,7 +151,7 @@ class Invitation(NamedTuple):
     accept: bool
     words: str = ""
     # The call whose counsellor needs help: the page calls for help in one way with its red bar.
-    panic: UUID | None = None
+    call_for_help: UUID | None = None
 
 
 async def invitation(work: Work, staff: Staff, page: str, sid: str) -> Invitation:
@@ -172,15 +172,15 @@ async def invitation(work: Work, staff: Staff, page: str, sid: str) -> Invitatio
             return Invitation(True, True)
         purpose = Purpose(participant.purpose)
         words = _ASKED.get(purpose, N_("A colleague asks you into a talk"))
-        panic = participant.call_id if purpose is Purpose.PANIC else None
-        return Invitation(True, False, words, panic)
+        call_for_help = participant.call_id if purpose is Purpose.CALL_FOR_HELP else None
+        return Invitation(True, False, words, call_for_help)
     offer = await work.session.get(Offer, leg.offer_id)
     mine = offer is not None and offer.counsellor_id == staff.id and offer.released_at is None
     return Invitation(mine, mine)
 
 
 _ASKED = {
-    Purpose.PANIC: N_("A counsellor needs a supervisor now"),
+    Purpose.CALL_FOR_HELP: N_("A counsellor needs a supervisor now"),
     Purpose.CONSULT: N_("A colleague wants to hand a talk over to you, and speaks with you first"),
     Purpose.TRANSFER: N_("A colleague hands a talk over to you"),
 }

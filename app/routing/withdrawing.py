@@ -47,7 +47,7 @@ async def take_out(work: Work, staff: Staff) -> None:
 
 async def _leave_own_call(work: Work, staff: Staff) -> None:
     """Give back what rings at a person, and let a talk go on without them."""
-    held = await offers.held_offer(work, staff.id)
+    held = await offers.offer_in_hand(work, staff.id)
     if held is None:
         return
     call, offer = await offers.lock_offer(work, held.id)

@@ -20,7 +20,7 @@ from app.telephony.jobs import parts_of, task
 _IN_USE = 409
 _LATER = timedelta(minutes=10)
 # After this many times a person looks.
-_TRIES = 200
+_ATTEMPTS = 200
 
 
 @task(Task.FIND_COPIES)
@@ -59,7 +59,7 @@ async def delete_copy(context: JobContext, copy_id: str) -> None:
         if copy is None or copy.state != CopyState.WAITING:
             return
         copy.tries += 1
-        if status == _IN_USE and copy.tries < _TRIES:
+        if status == _IN_USE and copy.tries < _ATTEMPTS:
             copy.status = status
             work.defer(Task.DELETE_COPY, delay=_LATER, copy_id=copy_id)
         elif status == 204:

@@ -100,4 +100,6 @@ async def report(work: InWork, staff: TakesCalls, said: Report) -> Heard:
 async def ring(work: InWork, staff: TakesCalls, ringing: RingingCall) -> Invited:
     """Say whether a call that rings the page is its own, and whether the person asked for it."""
     found = await telephones.invitation(work, staff, ringing.page, ringing.call_sid)
-    return Invited(own=found.own, accept=found.accept, words=said(found.words), panic=found.panic)
+    return Invited(
+        own=found.own, accept=found.accept, words=said(found.words), panic=found.call_for_help
+    )

@@ -66,7 +66,7 @@ async def fallback(request: Request, signed: SignedRequest) -> Response:
     ground = ground_of(request)
     path: str | None = "/telephony/voice/fallback"
     try:
-        resuming = run_verb(ground, PROGRAM, lambda work: endings.resume(work, signed), tries=1)
+        resuming = run_verb(ground, PROGRAM, lambda work: endings.resume(work, signed), attempts=1)
         path = await _in_time(resuming)
     except Exception as error:  # works without our database
         log().error(

@@ -207,7 +207,7 @@ async def sign_in_by_adding_passkey(
 
 async def add_passkey(request: Request, work: Work, staff: Staff, name: str, sent: Sent) -> Added:
     """Add a passkey that the browser has made. Raises Invalid, WrongPasskey, Conflict, TooMany."""
-    await check_own_tries(request, staff)
+    await check_own_attempts(request, staff)
     challenge = await passkey_answers.taken_challenge(work, staff, Purpose.ADDING, sent)
     return await passkeys.add(work, staff, name, sent, challenge)
 
@@ -228,7 +228,7 @@ async def sign_in_by_setting_up(
     Raises NotSignedIn, WrongCode, TooMany, Conflict.
     """
     staff, session = await begun(request, work, Awaits.SETTING_UP)
-    await check_own_tries(request, staff)
+    await check_own_attempts(request, staff)
     work.actor = accounts.actor_of(staff)
     codes = await second_factor.confirm(work, staff, code)
     if codes is None:
@@ -245,7 +245,7 @@ async def prove(
 
     Raises WrongProof, WrongOwnCode, WrongOwnPasskey, TooMany.
     """
-    await check_own_tries(request, staff)
+    await check_own_attempts(request, staff)
     how = await proof_of(work, staff) if passkey is None else Proof.PASSKEY
     if passkey is not None:
         try:
@@ -422,7 +422,7 @@ async def _signed_in(
     return SignIn(staff, token)
 
 
-async def check_own_tries(request: Request, staff: Staff) -> None:
+async def check_own_attempts(request: Request, staff: Staff) -> None:
     """Limit how often a person may try their own password or code. Raises TooMany."""
     limiter: Limiter = request.app.state.limiter
     if not await limiter.hit(_PER_NAME, "own-password", str(staff.id)):

@@ -23,7 +23,7 @@ from fastapi import Request
 from app.contacts import profiles
 from app.contacts.models import Contact
 from app.errors import NotAllowed
-from app.routing import holding
+from app.routing import hands
 from app.routing.models import PresenceState
 from app.staff import accounts, sessions
 from app.staff.audit import write_entry
@@ -284,7 +284,7 @@ async def check(request: Request, work: Work, staff: Staff, token: str) -> None:
     if act.only is not None and not await act.only(request, work, token):
         return
     call_id = await act.in_talk(request, work) if act.in_talk is not None else None
-    if call_id is None or not await holding.talks_in(work, staff.id, call_id):
+    if call_id is None or not await hands.talks_in(work, staff.id, call_id):
         raise ProofNeeded()
     write_entry(work, AuditLog.PROOF_NOT_ASKED, str(staff.id), opens=act.opens.value)
 
@@ -298,5 +298,5 @@ async def is_fresh(work: Work, token: str) -> bool:
 
 async def talks(work: Work, staff: Staff) -> bool:
     """Return whether a person has a talk now, or is about to: it is they who sit there."""
-    held = await holding.held(work, staff.id)
+    held = await hands.in_hand(work, staff.id)
     return held.state in (PresenceState.ON_CALL, PresenceState.WRITING)

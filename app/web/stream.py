@@ -296,15 +296,15 @@ class Reader(Subscription):
         chats = None
         if Topic.CHATS.own in told and Topic.EVERYTHING not in told:
             chats = news.in_topics(Topic.CHATS.of(self.staff.id), topics)
-        return _said(told) if chats is None else _said_of(told, chats)
+        return _event_of(told) if chats is None else _event_with_chats(told, chats)
 
 
 @lru_cache(maxsize=256)
-def _said(topics: tuple[str, ...]) -> bytes:
+def _event_of(topics: tuple[str, ...]) -> bytes:
     return f"data: {json.dumps({'topics': topics})}\n\n".encode()
 
 
-def _said_of(topics: tuple[str, ...], chats: dict[str, news.Marks]) -> bytes:
+def _event_with_chats(topics: tuple[str, ...], chats: dict[str, news.Marks]) -> bytes:
     """Say, too, in which conversations of the reader there is something new."""
     return f"data: {json.dumps({'topics': topics, 'chats': chats})}\n\n".encode()
 
@@ -344,7 +344,7 @@ async def _told(streams: Streams, reader: Reader, token: str) -> AsyncGenerator[
     with streams.opened(reader):
         until = await _valid_until(streams, reader, token)
         await _follow_calls(streams, reader)
-        yield b"retry: 1000\n" + _said((Topic.EVERYTHING.value,))
+        yield b"retry: 1000\n" + _event_of((Topic.EVERYTHING.value,))
         reader.valid_until = until
         while until is not None and not stopping.is_set():
             await reader.news()

@@ -112,7 +112,7 @@ async def test_cross_site_writes_are_refused(stage: Stage) -> None:
     assert (await stage.client.put(url, json={"state": "break"}, headers=own)).status_code == 200
 
 
-async def test_sign_in_by_password_and_too_many_tries(stage: Stage) -> None:
+async def test_sign_in_by_password_and_too_many_attempts(stage: Stage) -> None:
     from app.jobs.transaction import transaction
     from app.staff import accounts
     from app.work import PROGRAM

@@ -30,7 +30,7 @@ SEEN = "its row says who saw the alarm, and when"
 PRACTICE = "practice is no record"
 CHILD = "a child's own words about the talk, which no person's act follows"
 LETTERS = "a child's choice of how it is read while it types"
-TRIES = "asks another system whether it answers, and stores nothing"
+ASKS_ANOTHER = "asks another system whether it answers, and stores nothing"
 WAKES = "wakes the same person's other browsers"
 COOKIE = "a cookie of the browser"
 CHOSEN = "by the verbs of `app.api.rota.roster.move_duty` and `remove_duty`, which are followed"
@@ -48,7 +48,7 @@ UNLOGGED = {
     "app.api.passkeys.passkey_for_sign_in": CHALLENGE,
     "app.api.practices.note_act": PRACTICE,
     "app.api.provider.link_own_identity": CHALLENGE,
-    "app.api.provider.test_provider": TRIES,
+    "app.api.provider.test_provider": ASKS_ANOTHER,
     "app.api.records.cases.search_cases": READS,
     "app.api.records.contacts.search_contacts": READS,
     "app.api.team.messages.read": SIGN_OF_LIFE,
@@ -77,7 +77,7 @@ UNLOGGED = {
     "app.dashboard.settings.data_request_pages.find": BEGINS,
     "app.dashboard.settings.log_pages.compare_anchors": READS,
     "app.dashboard.settings.number_pages.set_up": COMPOSED,
-    "app.dashboard.settings.provider_page.test_provider": TRIES,
+    "app.dashboard.settings.provider_page.test_provider": ASKS_ANOTHER,
     "app.dashboard.sounds.push_key": READS,
     "app.dashboard.sounds.wake_others": WAKES,
     "app.dashboard.team_messages.read": SIGN_OF_LIFE,

@@ -13,7 +13,7 @@ from app.outbox.push import subscriptions
 from app.referrals import reading
 from app.referrals.escalation import alarms
 from app.referrals.states import ForWhom, NoticeKind
-from app.referrals.trail import tell_house
+from app.referrals.trail import add_notice
 from app.routing.alarm_rows import AlarmKind
 from app.routing.rota import unstaffed_alarms
 from app.safekeeping import notices
@@ -48,8 +48,8 @@ async def test_the_rail_counts_what_waits_and_only_behind_places_of_the_role(wor
     await an_agency(work, "house")
     work.actor = actor_of(ana)
     referral = await a_referral(work, ana)
-    tell_house(work, referral, NoticeKind.BREACH)
-    tell_house(work, referral, NoticeKind.REJECTED, for_whom=ForWhom.OWNER)
+    add_notice(work, referral, NoticeKind.BREACH)
+    add_notice(work, referral, NoticeKind.REJECTED, for_whom=ForWhom.OWNER)
     await work.session.flush()
     assert counts(await rail.own_counts_part(work, ana)) == {"referrals": "1"}
     own = counts(await rail.own_counts_part(work, vera))
@@ -99,10 +99,10 @@ async def test_an_urgent_deadline_and_a_danger_call_a_supervisor_until_they_are_
     await an_agency(work, "house")
     work.actor = actor_of(ana)
     late = await a_referral(work, ana)
-    notice = tell_house(work, late, NoticeKind.BREACH)
+    notice = add_notice(work, late, NoticeKind.BREACH)
     patient = await a_referral(work, ana)
     patient.urgency = Urgency.ROUTINE.value
-    tell_house(work, patient, NoticeKind.BREACH)
+    add_notice(work, patient, NoticeKind.BREACH)
     await unstaffed_alarms.open_alarm(
         work, AlarmKind.OVERRIDE_NOT_SEEN, subject_id=late.id, owner_id=None
     )

@@ -19,7 +19,7 @@ async def test_a_planner_moves_a_duty_by_a_form_and_the_second_planner_is_told(
     week = (await page(stage, chief, "/roster")).text
     assert "Planned / needed" in week
     assert "Uncovered" in week
-    # What is past is no hole any more: it is ten o'clock on Monday.
+    # What is past is not shown as uncovered: it is ten o'clock on Monday.
     assert "from_at=2030-01-14T00" not in week
     was = f"{ana.id}~{DAY}T07:00:00+00:00~{DAY}T15:00:00+00:00~primary"
     shown = await page(stage, chief, f"/roster/duty?at={was.replace('+', '%2B')}")

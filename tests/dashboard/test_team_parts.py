@@ -99,7 +99,7 @@ async def check_talks(work: Work, house: House) -> dict[str, str]:
         assert shown[one.name] == await for_one(work, one), one.name
         counted = await team_parts.talks_counted(work, one)
         live = await supervised.live_talks(work, one)
-        assert counted == (len(live), sum(talk.panic for talk in live)), one.name
+        assert counted == (len(live), sum(talk.calls_for_help for talk in live)), one.name
     return shown
 
 
@@ -114,16 +114,16 @@ async def test_each_supervisor_sees_the_talks_that_they_may_see(work: Work, hous
         assert str(sees_not.id) not in shown[name]
     assert shown["nora"] == shown["nina"]
     # A call for help is for all, until one takes it: then it is for the team and for that one.
-    await calls_for_help.panic(work, house.ana, of_ana)
+    await calls_for_help.call_for_help(work, house.ana, of_ana)
     await work.session.flush()
     shown = await check_talks(work, house)
     assert all(str(of_ana.id) in html for html in shown.values())
-    await calls_for_help.take_panic(work, house.nina, of_ana)
+    await calls_for_help.take_call_for_help(work, house.nina, of_ana)
     await work.session.flush()
     shown = await check_talks(work, house)
     assert str(of_ana.id) not in shown["sanja"]
-    await calls_for_help.panic(work, house.ana, of_ana)
-    await calls_for_help.take_panic(work, house.sanja, of_ana)
+    await calls_for_help.call_for_help(work, house.ana, of_ana)
+    await calls_for_help.take_call_for_help(work, house.sanja, of_ana)
     await work.session.flush()
     shown = await check_talks(work, house)
     assert str(of_ana.id) in shown["sanja"]

@@ -34,7 +34,7 @@ from tests.support.verbs import a_line
 
 
 @pytest.mark.parametrize(
-    ("tries", "fails"),
+    ("attempts", "fails"),
     [
         ([(9, Sending.SENT, None)], False),
         ([(9, Sending.SENT, None), (3, Sending.FAILED, None)], True),
@@ -43,13 +43,13 @@ from tests.support.verbs import a_line
         ([(60 * 24 * 40, Sending.FAILED, None)], False),
     ],
 )
-async def test_the_last_try_of_a_text_says_whether_it_works(
-    work: Work, tries: list[tuple[int, Sending, AttemptResult | None]], fails: bool
+async def test_the_last_attempt_to_send_a_text_says_whether_it_works(
+    work: Work, attempts: list[tuple[int, Sending, AttemptResult | None]], fails: bool
 ) -> None:
     await a_line(work)
     line = (await work.session.scalars(select(Line))).one()
     alarm = await open_alarm(work, AlarmKind.LONG_WAIT, line_id=line.id, language="sr")
-    for number, (minutes, sending, result) in enumerate(tries):
+    for number, (minutes, sending, result) in enumerate(attempts):
         at = work.now - timedelta(minutes=minutes)
         values: dict[str, Any] = {"wanted_at": at, "ended_at": at, "sending": sending.value}
         values |= {"sent_at": at if sending == Sending.SENT else None}

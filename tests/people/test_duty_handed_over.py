@@ -169,8 +169,8 @@ async def test_nights_for_which_the_colleague_is_not_free_are_said_before_they_s
     assert log_of(work, AuditLog.STAFF_HANDED_OVER)["uncovered"] == 5
     # One night, not two; the day on which she is absent stays uncovered.
     assert await duties_on(work, 17) == {night(vera, 16), night(vera, 17)}
-    hole = (at(19, 0), at(20, 0))
-    assert {one.holes for one in await coverage.coverage(work, *hole)} == {(hole,)}
+    gone = (at(19, 0), at(20, 0))
+    assert {one.uncovered for one in await coverage.coverage(work, *gone)} == {(gone,)}
     assert await on_duty_at(work, 22, 2) == {vera.id}
 
 

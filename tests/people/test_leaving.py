@@ -406,9 +406,9 @@ async def test_a_call_back_stays_with_who_talked_if_there_is_no_colleague(work: 
     row = await a_callback(work, ana, "+381641110001", CallbackState.TRYING)
     call.callback_id, call.answered_at, ana.active = row.id, work.now, False
     await work.session.flush()
-    await callback_attempts.after_try(work, call)
+    await callback_attempts.after_attempt(work, call)
     assert (row.state, row.talked_by) == (CallbackState.SPOKEN, ana.id)
     row.state, row.talked_by = CallbackState.TRYING.value, None
     boris = await a_counsellor(work, "boris")
-    await callback_attempts.after_try(work, call)
+    await callback_attempts.after_attempt(work, call)
     assert row.talked_by == boris.id

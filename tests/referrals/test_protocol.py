@@ -20,7 +20,7 @@ def test_the_shipped_protocols_say_where_each_number_comes_from() -> None:
     for protocol in found.protocols.values():
         assert protocol.example, "shipped as examples, to be confirmed"
         for rule in protocol.urgencies:
-            assert all(len(clock.source) > 10 for clock in rule.deadlines)
+            assert all(len(deadline.source) > 10 for deadline in rule.deadlines)
         within = [
             next(c.within for c in protocol.rule(u).deadlines if c.deadline == "acknowledge")
             for u in Urgency

@@ -30,7 +30,7 @@ from app.referrals.jobs import check_deadline, escalate_if_due
 from app.referrals.models import Deadline, Recipient, Referral
 from app.referrals.opening import opening
 from app.referrals.opening.opening import Wish
-from app.referrals.replies import answering, details
+from app.referrals.replies import details, replying
 from app.referrals.scopes import lock_referral
 from app.referrals.states import (
     HELD,
@@ -149,7 +149,7 @@ class Play:
         await change_urgency(work, self.staff, self.referral_id, to, "why")
 
     async def _in_house(self, work: Work) -> None:
-        await answering.acknowledge_in_house(work, await lock_referral(work, self.referral_id), BY)
+        await replying.acknowledge_in_house(work, await lock_referral(work, self.referral_id), BY)
 
     def verbs(self) -> dict[str, tuple[Verb, Actor | None]]:
         rid, staff, chief, dice = self.referral_id, self.staff, self.chief, self.dice
@@ -178,11 +178,11 @@ class Play:
                 ),
                 None,
             ),
-            "acknowledge": (by_agency(answering.acknowledge, BY), PROGRAM),
-            "accept": (by_agency(answering.accept, BY), PROGRAM),
-            "reject": (by_agency(answering.reject, RejectionReason.NO_CAPACITY, BY), PROGRAM),
-            "progress": (by_agency(answering.progress, BY), PROGRAM),
-            "complete": (by_agency(answering.complete, ReferralOutcome.OTHER, BY), PROGRAM),
+            "acknowledge": (by_agency(replying.acknowledge, BY), PROGRAM),
+            "accept": (by_agency(replying.accept, BY), PROGRAM),
+            "reject": (by_agency(replying.reject, RejectionReason.NO_CAPACITY, BY), PROGRAM),
+            "progress": (by_agency(replying.progress, BY), PROGRAM),
+            "complete": (by_agency(replying.complete, ReferralOutcome.OTHER, BY), PROGRAM),
             "in house": (self._in_house, PROGRAM),
             "details": (self._open_details, PROGRAM),
             "write": (self._write, PROGRAM),

@@ -1,4 +1,4 @@
-"""A call-back that was promised and not made is an alarm of its line until a person takes it."""
+"""A call-back that was agreed and not made is an alarm of its line until a person takes it."""
 
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -31,8 +31,8 @@ async def looked(work: Work) -> list[str]:
     return list(await work.session.scalars(select(Alarm.kind).where(Alarm.ended_at.is_(None))))
 
 
-async def a_promise(work: Work, *, hour: int = 10) -> tuple[Call, Callback]:
-    """A caller is promised a call-back within an hour."""
+async def an_agreed_callback(work: Work, *, hour: int = 10) -> tuple[Call, Callback]:
+    """A caller agrees to a call-back within an hour."""
     work.now = datetime(2030, 1, 14, hour, tzinfo=BELGRADE)
     call = await a_waiting_call(work)
     window = (work.now, work.now + timedelta(hours=1))
@@ -40,7 +40,7 @@ async def a_promise(work: Work, *, hour: int = 10) -> tuple[Call, Callback]:
 
 
 async def test_a_call_back_that_nobody_made_alarms_once_until_it_is_taken(work: Work) -> None:
-    _, row = await a_promise(work)
+    _, row = await an_agreed_callback(work)
     ana = await a_counsellor(work, "ana")
     work.now += timedelta(hours=1, minutes=30)
     assert await looked(work) == []
@@ -63,8 +63,8 @@ async def test_a_call_back_that_nobody_made_alarms_once_until_it_is_taken(work: 
     assert await looked(work) == []
 
 
-async def test_a_moved_window_is_no_new_promise_and_a_rung_phone_keeps_it(work: Work) -> None:
-    _, row = await a_promise(work)
+async def test_a_moved_window_is_no_new_callback_and_a_rung_phone_ends_it(work: Work) -> None:
+    _, row = await an_agreed_callback(work)
     work.now += timedelta(hours=2)
     # The rota had no counsellor, so the program has moved the window to tomorrow.
     row.window_from, row.window_until = (
@@ -76,10 +76,10 @@ async def test_a_moved_window_is_no_new_promise_and_a_rung_phone_keeps_it(work: 
     assert await looked(work) == [], "it was made, and the child not reached"
 
 
-async def test_given_up_without_a_try_it_alarms_until_a_person_starts_it_again(
+async def test_given_up_without_an_attempt_it_alarms_until_a_person_starts_it_again(
     work: Work,
 ) -> None:
-    _, row = await a_promise(work)
+    _, row = await an_agreed_callback(work)
     ana = await a_counsellor(work, "ana")
     work.now += timedelta(days=3)
     row.state, row.passes = CallbackState.GIVEN_UP.value, 3
@@ -89,12 +89,12 @@ async def test_given_up_without_a_try_it_alarms_until_a_person_starts_it_again(
 
 
 async def test_the_time_is_the_lines_and_at_night_only_danger_alarms(work: Work) -> None:
-    call, _ = await a_promise(work, hour=20)
+    call, _ = await an_agreed_callback(work, hour=20)
     line = await finding_lines.line_of_id(work, call.line_id)
     assert line is not None
     await people.change_plan(work, line, callback_wait=7200)
     work.now += timedelta(hours=2, minutes=30)
-    assert await looked(work) == [], "two hours after the promised time, as the line has it"
+    assert await looked(work) == [], "two hours after the agreed time, as the line has it"
     work.now += timedelta(hours=1)
     assert await looked(work) == [], "it is night"
     call.danger = True

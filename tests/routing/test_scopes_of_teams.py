@@ -65,7 +65,7 @@ async def a_call(work: Work, house: House, what: str) -> Call:
         return await a_waiting_call(work)
     call, _ = await a_talk(work, house.ana)
     if what == "its counsellor calls for help":
-        await calls_for_help.panic(work, house.ana, call)
+        await calls_for_help.call_for_help(work, house.ana, call)
         await work.session.flush()
     return call
 

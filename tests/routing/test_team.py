@@ -169,7 +169,7 @@ async def kinds(work: Work, call: Call) -> list[str]:
         select(RecordedEvent.kind)
         .where(
             RecordedEvent.call_id == call.id,
-            RecordedEvent.kind.in_((CallLog.PANIC, CallLog.PANIC_TAKEN)),
+            RecordedEvent.kind.in_((CallLog.CALL_FOR_HELP, CallLog.CALL_FOR_HELP_TAKEN)),
         )
         .order_by(RecordedEvent.id)
     )
@@ -182,24 +182,24 @@ async def test_a_call_for_help_is_on_all_pages_until_it_is_taken(work: Work) -> 
     north = await a_supervisor(work, in_team="north")
     mira = await a_supervisor(work, "mira")
     call, _ = await a_talk(work, ana)
-    assert await calls_for_help.panic(work, ana, call) is False
-    (cry,) = await supervised.panics(work)
+    assert await calls_for_help.call_for_help(work, ana, call) is False
+    (cry,) = await supervised.open_calls_for_help(work)
     assert (cry.call.id, cry.counsellor) == (call.id, "ana")
-    assert [talk.panic for talk in await supervised.live_talks(work, north)] == [True]
-    assert await calls_for_help.take_panic(work, north, call) is False, (
+    assert [talk.calls_for_help for talk in await supervised.live_talks(work, north)] == [True]
+    assert await calls_for_help.take_call_for_help(work, north, call) is False, (
         "no telephone: taken, not joined"
     )
-    assert await supervised.panics(work) == []
+    assert await supervised.open_calls_for_help(work) == []
     assert [talk.taken_by for talk in await supervised.live_talks(work, mira)] == ["vera"]
     # Who took it goes on, also without the first answer, and sees the talk of the other team.
-    assert await calls_for_help.take_panic(work, north, call) is False
+    assert await calls_for_help.take_call_for_help(work, north, call) is False
     assert [talk.call.id for talk in await supervised.live_talks(work, north)] == [call.id]
     await supervised.check_supervises(work, north, call.id)
     with pytest.raises(calls_for_help.PanicTaken):
-        await calls_for_help.take_panic(work, mira, call)
+        await calls_for_help.take_call_for_help(work, mira, call)
     # It can be called again, by the same counsellor.
-    await calls_for_help.panic(work, ana, call)
-    assert len(await supervised.panics(work)) == 1
+    await calls_for_help.call_for_help(work, ana, call)
+    assert len(await supervised.open_calls_for_help(work)) == 1
 
 
 async def test_who_takes_a_call_for_help_comes_in_and_no_other_phone_rings_on(work: Work) -> None:
@@ -208,13 +208,13 @@ async def test_who_takes_a_call_for_help_comes_in_and_no_other_phone_rings_on(wo
     mira.role = vera.role = Role.SUPERVISOR.value
     await work.session.flush()
     call, _ = await a_talk(work, ana)
-    assert await calls_for_help.panic(work, ana, call) is True
+    assert await calls_for_help.call_for_help(work, ana, call) is True
     (rung,) = await participants.live_participants(work, call.id)
-    assert (rung.staff_id, rung.purpose) == (mira.id, Purpose.PANIC)
-    assert await calls_for_help.take_panic(work, vera, call) is True
+    assert (rung.staff_id, rung.purpose) == (mira.id, Purpose.CALL_FOR_HELP)
+    assert await calls_for_help.take_call_for_help(work, vera, call) is True
     (comes,) = await participants.live_participants(work, call.id)
     assert (comes.staff_id, comes.mode) == (vera.id, Mode.TALK)
-    assert await kinds(work, call) == [CallLog.PANIC, CallLog.PANIC_TAKEN]
+    assert await kinds(work, call) == [CallLog.CALL_FOR_HELP, CallLog.CALL_FOR_HELP_TAKEN]
 
 
 async def test_who_rings_for_one_call_for_help_or_is_in_it_cannot_take_another(work: Work) -> None:
@@ -223,20 +223,23 @@ async def test_who_rings_for_one_call_for_help_or_is_in_it_cannot_take_another(w
     vera.role = Role.SUPERVISOR.value
     await work.session.flush()
     of_ana, of_boris = (await a_talk(work, ana))[0], await another_talk(work, boris)
-    assert await calls_for_help.panic(work, ana, of_ana) is True
-    assert await calls_for_help.panic(work, boris, of_boris) is False, "vera rings for ana"
+    assert await calls_for_help.call_for_help(work, ana, of_ana) is True
+    assert await calls_for_help.call_for_help(work, boris, of_boris) is False, "vera rings for ana"
     (rung,) = await participants.live_participants(work, of_ana.id)
     with pytest.raises(calls_for_help.HelpsElsewhere):
-        await calls_for_help.take_panic(work, vera, of_boris)
-    assert {cry.counsellor for cry in await supervised.panics(work)} == {"ana", "boris"}
-    assert await calls_for_help.take_panic(work, vera, of_ana) is True
+        await calls_for_help.take_call_for_help(work, vera, of_boris)
+    assert {cry.counsellor for cry in await supervised.open_calls_for_help(work)} == {
+        "ana",
+        "boris",
+    }
+    assert await calls_for_help.take_call_for_help(work, vera, of_ana) is True
     await actions.joined(work, of_ana, rung)
     with pytest.raises(calls_for_help.HelpsElsewhere):
-        await calls_for_help.take_panic(work, vera, of_boris)
-    assert await kinds(work, of_boris) == [CallLog.PANIC]
+        await calls_for_help.take_call_for_help(work, vera, of_boris)
+    assert await kinds(work, of_boris) == [CallLog.CALL_FOR_HELP]
     await actions.gone(work, of_ana, rung, Cause.LEFT)
-    assert await calls_for_help.take_panic(work, vera, of_boris) is True
-    assert await supervised.panics(work) == []
+    assert await calls_for_help.take_call_for_help(work, vera, of_boris) is True
+    assert await supervised.open_calls_for_help(work) == []
 
 
 async def test_help_that_did_not_come_is_called_for_again(work: Work) -> None:
@@ -244,17 +247,17 @@ async def test_help_that_did_not_come_is_called_for_again(work: Work) -> None:
     vera.role = Role.SUPERVISOR.value
     await work.session.flush()
     call, _ = await a_talk(work, ana)
-    await calls_for_help.panic(work, ana, call)
-    await calls_for_help.take_panic(work, vera, call)
+    await calls_for_help.call_for_help(work, ana, call)
+    await calls_for_help.take_call_for_help(work, vera, call)
     (comes,) = await participants.live_participants(work, call.id)
     await actions.gone(work, call, comes, of_leg(LegStatus.NO_ANSWER))
-    assert [talk.counsellor for talk in await supervised.panics(work)] == ["ana"]
+    assert [talk.counsellor for talk in await supervised.open_calls_for_help(work)] == ["ana"]
 
 
 async def test_a_counsellor_cannot_take_the_own_call_for_help(work: Work) -> None:
     ana = await a_counsellor(work, "ana")
     call, _ = await a_talk(work, ana)
-    await calls_for_help.panic(work, ana, call)
+    await calls_for_help.call_for_help(work, ana, call)
     with pytest.raises(Conflict):
-        await calls_for_help.take_panic(work, ana, call)
-    assert len(await supervised.panics(work)) == 1
+        await calls_for_help.take_call_for_help(work, ana, call)
+    assert len(await supervised.open_calls_for_help(work)) == 1

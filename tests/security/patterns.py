@@ -183,8 +183,8 @@ def _text_of(parts: Any, tried: str = "") -> str:
         elif kind is of.ANY:
             text += "a"
         elif kind is of.IN:
-            tries = [tried] if tried else [*_TRIED, *map(chr, range(33, 127))]
-            text += next((one for one in tries if _fits(value, one)), "")
+            attempts = [tried] if tried else [*_TRIED, *map(chr, range(33, 127))]
+            text += next((one for one in attempts if _fits(value, one)), "")
         elif kind is of.BRANCH:
             text += _text_of(value[1][0])
         elif kind is of.SUBPATTERN:

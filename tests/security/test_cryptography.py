@@ -21,7 +21,7 @@ _LIBRARIES = frozenset(
 )
 # Of the provider's library only this computes with keys.
 _OF_TWILIO = ("twilio.jwt", "twilio.request_validator")
-# Its numbers are no secret: pauses between two tries.
+# Its numbers are no secret: pauses between two attempts.
 _PAUSES = "app/telephony/jobs.py"
 _ROW = re.compile(r"^\| `(app/[\w/.]+)` \| ((?:`\w+`(?:, )?)+) \|", re.MULTILINE)
 _IN_PAGES = re.compile(r"\bcrypto\.(getRandomValues|subtle)\b")

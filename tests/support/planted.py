@@ -23,7 +23,7 @@ from app.definitions.risk import Risk, Urgency
 from app.jobs.transaction import flush
 from app.privacy.safe import SECRETS
 from app.referrals.models import Referral
-from app.referrals.replies import answering, outreach
+from app.referrals.replies import outreach, replying
 from app.referrals.states import ReferralOutcome
 from app.referrals.trail import By, Via
 from app.sealing.places import sealed_places, values_of
@@ -194,8 +194,8 @@ async def an_open_referral(work: Work, owner: Staff, contact: Contact | None = N
     await save_answers(work, referral, changes_of(answers))
     recipient = await recipient_of(work, referral)
     by = By(Via.BY_HAND, "first", f"{WORD} speaks")
-    await answering.ask(work, referral, recipient, f"{WORD}?", by)
-    await answering.accept(work, referral, recipient, by)
+    await replying.ask(work, referral, recipient, f"{WORD}?", by)
+    await replying.accept(work, referral, recipient, by)
     await outreach.dispatch(
         work, referral, f"{WORD} street", work.now, "north", by, words=f"{WORD} team"
     )
@@ -207,8 +207,8 @@ async def close_referral(work: Work, referral: Referral) -> None:
     by = By(Via.BY_HAND, "first", f"{WORD} speaks")
     recipient = await recipient_of(work, referral)
     outcome = ReferralOutcome.SAFE_AT_HOME
-    await answering.complete(work, referral, recipient, outcome, by, words=f"{WORD} is safe")
-    await answering.close(work, referral, f"{WORD} is closed", by)
+    await replying.complete(work, referral, recipient, outcome, by, words=f"{WORD} is safe")
+    await replying.close(work, referral, f"{WORD} is closed", by)
     await flush(work)
 
 

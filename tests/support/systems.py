@@ -27,7 +27,7 @@ class Receiver:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}/hook"
         self.taken: list[dict[str, Any]] = []
-        self.tries: list[tuple[str, int]] = []
+        self.attempts: list[tuple[str, int]] = []
         self.status = 200
         # Keeps a request waiting until it is set.
         self.pause: asyncio.Event | None = None
@@ -44,7 +44,7 @@ class Receiver:
         event = json.loads(body)
         if self.pause is not None:
             await self.pause.wait()
-        self.tries.append((headers["webhook-id"], event["data"]["sequence"]))
+        self.attempts.append((headers["webhook-id"], event["data"]["sequence"]))
         if self.secret:
             at = datetime.fromtimestamp(int(headers["webhook-timestamp"]), UTC)
             right = standardwebhooks.Webhook(self.secret).sign(

@@ -24,7 +24,7 @@ from app.referrals.opening.opening import Wish, refer
 from app.referrals.opening.sending import send
 from app.referrals.scopes import lock_referral
 from app.referrals.states import ForWhom, NoticeKind, OpenedHow, Service
-from app.referrals.trail import By, Via, tell_house
+from app.referrals.trail import By, Via, add_notice
 from app.routing import offers, own_presence, presence, telephones
 from app.routing.models import Offer, OfferState, Presence, TelephoneState
 from app.routing.rota.roster import add_shift
@@ -124,7 +124,7 @@ async def a_late_referral(
         await an_agency(work, "house")
         staff = await work.session.merge(owner)
         work.actor = actor_of(staff)
-        tell_house(work, await a_referral(work, staff), NoticeKind.BREACH, for_whom=for_whom)
+        add_notice(work, await a_referral(work, staff), NoticeKind.BREACH, for_whom=for_whom)
 
 
 async def recipient_of(work: Work, referral: Referral) -> Recipient:

@@ -64,10 +64,10 @@ async def test_guesses_keep_out_neither_known_browsers_nor_links_nor_calls(
         assert marks.count("~") == 0, "the browser was known the second time"
         assert "mira" not in marks
         async with _browser() as guesser:
-            tries = [await _sign_in(guesser, night, f"who{n}", "wrong") for n in range(62)]
-            tries += [await _sign_in(guesser, night, "mira", "wrong") for n in range(12)]
-        assert tries[0] == 401
-        assert tries[-1] == 429
+            attempts = [await _sign_in(guesser, night, f"who{n}", "wrong") for n in range(62)]
+            attempts += [await _sign_in(guesser, night, "mira", "wrong") for n in range(12)]
+        assert attempts[0] == 401
+        assert attempts[-1] == 429
         # From the same address, and for the account that is guessed at.
         assert await _sign_in(known, night, "mira", _RIGHT) == 200
         assert await _sign_in(other, night, "mira", _RIGHT) == 429, "a browser like any other"
@@ -205,8 +205,8 @@ async def test_a_known_browser_has_a_limit_of_an_hour_and_is_let_in_again_after_
     async with _browser() as known:
         assert await _sign_in(known, stage, "dora", _RIGHT) == 200
         for _ in range(2):
-            tries = [await _sign_in(known, stage, "dora", "wrong") for _ in range(12)]
-            assert tries == [401] * 10 + [429] * 2
+            attempts = [await _sign_in(known, stage, "dora", "wrong") for _ in range(12)]
+            assert attempts == [401] * 10 + [429] * 2
             stage.stepped.move_to(stage.clock.now() + timedelta(seconds=61))
         # What is refused is not counted, and nothing is learned by it.
         assert await _sign_in(known, stage, "dora", "wrong") == 429

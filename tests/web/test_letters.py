@@ -223,7 +223,7 @@ def _check(stage: Stage, post: Mail, service: PushService, system: Receiver, own
     assert service.said
     has_none(" ".join(service.said), "push messages")
     assert not own.taken
-    assert not own.tries
+    assert not own.attempts
     assert system.taken
     has_none(" ".join(system.seen_on_the_way), "the address and headers of events")
     # What was disclosed is in its own part alone, and goes to a system that was approved.

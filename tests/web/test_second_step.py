@@ -105,12 +105,12 @@ async def test_wrong_codes_are_limited_like_passwords_and_end_no_session(stage: 
             await page.post("/api/v1/session", json={**CREDENTIALS, "code": code})
         ).status_code == 200
         await guesser.post("/login", data=CREDENTIALS)
-        tries = [
+        attempts = [
             (await guesser.post("/login/code", data={"code": f"{n:06}"})).status_code
             for n in range(12)
         ]
-        assert tries[:9] == [401] * 9
-        assert tries[-1] == 429
+        assert attempts[:9] == [401] * 9
+        assert attempts[-1] == 429
         await skip(stage, 1)
         for _ in range(3):
             await guesser.post("/login", data=CREDENTIALS)

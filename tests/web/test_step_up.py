@@ -35,7 +35,7 @@ from app.people.provider import access, keeping
 from app.referrals import staff_actions
 from app.referrals.directory import addresses, agencies, directory_csv
 from app.referrals.opening import from_call, opening
-from app.referrals.replies import answering
+from app.referrals.replies import replying
 from app.retention import by_country, holds, rules, running
 from app.retention.data_requests import answering as reports
 from app.retention.data_requests import requests
@@ -167,7 +167,7 @@ NO_HELP = dict.fromkeys(
 URGENT = {
     from_call.refer_urgently,
     opening.refer,
-    answering.acknowledge,
+    replying.acknowledge,
     staff_actions.acknowledge,
     staff_actions.send,
     staff_actions.take_in_hand,
@@ -497,8 +497,8 @@ async def test_a_number_needs_a_proof_that_is_not_old_but_never_in_a_talk(stage:
     assert (await ana.ask("GET", "/me/proof")).json()["fresh"] is True
     await skip(stage, 1 / 60)
     assert (await ana.ask("GET", "/me/proof")).json()["fresh"] is False
-    tries = [(await prove(ana, f"guess {n}"))[0] for n in range(11)]
-    assert (tries[0], tries[-1]) == (422, 429)
+    attempts = [(await prove(ana, f"guess {n}"))[0] for n in range(11)]
+    assert (attempts[0], attempts[-1]) == (422, 429)
     await skip(stage, 61 / 3600)
     assert await prove(ana, PASSWORD) == (204, "")
 

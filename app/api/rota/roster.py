@@ -16,7 +16,6 @@ from app.api.rota.roster_bodies import (
     Day,
     DutyView,
     Ending,
-    HoleView,
     HolidayIn,
     LeftOutView,
     Move,
@@ -27,6 +26,7 @@ from app.api.rota.roster_bodies import (
     Removal,
     RosterView,
     ShiftIn,
+    UncoveredView,
     WeekCopy,
     instant_of,
 )
@@ -91,7 +91,7 @@ async def read_roster(
                 number=c.number,
                 language=c.language,
                 uncovered_minutes=int(c.missing.total_seconds() // 60),
-                holes=[HoleView(begins_at=b, ends_at=e) for b, e in c.holes],
+                holes=[UncoveredView(begins_at=b, ends_at=e) for b, e in c.uncovered],
             )
             for c in await coverage.coverage(work, since, until)
         ],

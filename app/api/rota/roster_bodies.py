@@ -125,7 +125,7 @@ class OpenShiftView(BaseModel):
     taken_by: list[UUID]
 
 
-class HoleView(BaseModel):
+class UncoveredView(BaseModel):
     begins_at: datetime
     ends_at: datetime
 
@@ -135,7 +135,7 @@ class CoverageView(BaseModel):
     number: str
     language: str
     uncovered_minutes: int
-    holes: list[HoleView]
+    holes: list[UncoveredView]
 
 
 class RosterView(BaseModel):

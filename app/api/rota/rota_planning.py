@@ -52,7 +52,7 @@ async def list_working_times(work: InWork, staff: Plans) -> list[PersonTimesView
     known = await working_times.all_times(work)
     return [
         PersonTimesView(staff_id=one.id, **_times_view(known[one.id]).model_dump())
-        for one in await changes.takers(work)
+        for one in await changes.people_of_rota(work)
         if one.id in known
     ]
 

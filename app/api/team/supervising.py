@@ -101,7 +101,7 @@ async def end_talk(work: InWork, staff: Supervises, call_id: UUID) -> None:
 @router.get("/calls-for-help")
 async def open_calls_for_help(work: InWork, staff: Supervises) -> list[TalkView]:
     """Return the talks of all teams in which a call for help has not been taken."""
-    return [talk_view(one, work.now) for one in await supervised.panics(work)]
+    return [talk_view(one, work.now) for one in await supervised.open_calls_for_help(work)]
 
 
 @router.post("/calls/{call_id}/panic/take")
@@ -110,4 +110,4 @@ async def take_call_for_help(work: InWork, staff: Supervises, call_id: UUID) -> 
     talk if yours can ring. 409 PanicTaken if a colleague was first, 409
     HelpsElsewhere if yours rings for another talk or you are in one."""
     call = await record.lock_call(work, call_id)
-    return TakenView(joins=await calls_for_help.take_panic(work, staff, call))
+    return TakenView(joins=await calls_for_help.take_call_for_help(work, staff, call))

@@ -304,7 +304,7 @@ async def feedback(work: InWork, staff: Writes, referral_id: UUID, body: WordsIn
 async def answer(work: InWork, staff: Writes, referral_id: UUID, body: AnswerIn) -> dict[str, Any]:
     """Answer an agency's question."""
     return referral_brief(
-        await staff_actions.answer(work, staff, referral_id, body.agency, body.words)
+        await staff_actions.answer_agency(work, staff, referral_id, body.agency, body.words)
     )
 
 

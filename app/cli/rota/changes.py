@@ -23,7 +23,7 @@ def list_changes(days: Annotated[int, typer.Option(min=1, max=400)] = 28) -> Non
 
     async def verb(work: Work) -> list[str]:
         zone = await roster.home_zone(work)
-        names = {one.id: one.name for one in await changes.takers(work)}
+        names = {one.id: one.name for one in await changes.people_of_rota(work)}
         until = work.now + timedelta(days=days)
         return [
             "\t".join(

@@ -94,7 +94,7 @@ def show(which: Id = None) -> None:
 
     async def verb(work: Work) -> list[str]:
         row, zone = await _proposal(work, which), await roster.home_zone(work)
-        names = {one.id: one.name for one in await changes.takers(work)}
+        names = {one.id: one.name for one in await changes.people_of_rota(work)}
         lines = [f"{row.id}\tweek of {row.first_on}\t{row.weeks} weeks\t{row.state}"]
         for one in await proposals.duties_of(work, row):
             who = names.get(one.counsellor_id, str(one.counsellor_id))
@@ -233,7 +233,7 @@ def list_hours() -> None:
         known = await working_times.all_times(work)
         return [
             "\t".join((one.name, f"{known[one.id].minutes / 60:g}", _when(known[one.id])))
-            for one in await changes.takers(work)
+            for one in await changes.people_of_rota(work)
             if one.id in known
         ]
 

@@ -103,7 +103,7 @@ def list_shifts(
                     ",".join(day.isoformat() for day in one.except_on) or "-",
                 )
             )
-            for staff in await changes.takers(work)
+            for staff in await changes.people_of_rota(work)
             if not name or staff.name == name
             for one in await giving.shifts_ahead(work, staff)
         ]
@@ -149,7 +149,7 @@ def list_duties(
             first_instant(datetime.combine(begins + timedelta(days=n), time()), zone)
             for n in (0, days)
         )
-        names = {one.id: one.name for one in await changes.takers(work)}
+        names = {one.id: one.name for one in await changes.people_of_rota(work)}
         return [
             "\t".join(
                 (
@@ -251,7 +251,7 @@ def list_open_shifts(days: Annotated[int, typer.Option(min=1, max=100)] = 28) ->
 
     async def verb(work: Work) -> list[str]:
         zone = await roster.home_zone(work)
-        names = {one.id: one.name for one in await changes.takers(work)}
+        names = {one.id: one.name for one in await changes.people_of_rota(work)}
         return [
             "\t".join(
                 (

@@ -256,7 +256,7 @@ ALERT = SimpleNamespace(
     id="shown", words="A shift begins in 30 minutes and has no counsellor", href="#", post="#"
 )
 ALERT.button = "Acknowledge"
-PANIC = SimpleNamespace(
+CALL_FOR_HELP = SimpleNamespace(
     call=SimpleNamespace(id=_ID), counsellor="Ana", line="National line", practice=False
 )
 # Tokens that are shown as a ground with its text, and the steps of type.

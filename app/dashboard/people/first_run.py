@@ -19,7 +19,7 @@ from app.work import Work
 
 router = APIRouter(include_in_schema=False)
 _NOBODY = [Depends(Public("while there is no account, a code of the program gives access"))]
-_TRIES = RateLimitItemPerMinute(10)
+_ATTEMPTS = RateLimitItemPerMinute(10)
 Keeps = Annotated[Staff, reader_with(Permission.KEEP_PEOPLE)]
 STEP_WORDS = {
     StepKey.ADMINISTRATOR: (
@@ -101,7 +101,7 @@ async def set_up(
 ) -> Response:
     """Make the first administrator, and lead on to the choice of a password."""
     limiter: Limiter = request.app.state.limiter
-    if not await limiter.hit(_TRIES, "setup", client_of(request)):
+    if not await limiter.hit(_ATTEMPTS, "setup", client_of(request)):
         raise TooMany
     try:
         link = await first_run.make_first(work, code, name, email)

@@ -44,9 +44,9 @@ async def _show(
     notice: str = "",
     not_free: bool = False,
 ) -> Response:
-    takers = await leaving.takers(work, person)
+    receivers = await leaving.possible_receivers(work, person)
     held = [(kind, n) for kind, n in (await holding.count(work, person)).items() if n]
-    in_all = set.intersection(*(({one.id for one in takers[kind]}) for kind in Kind))
+    in_all = set.intersection(*(({one.id for one in receivers[kind]}) for kind in Kind))
     duty = await giving.foretold(work, person)
     zone = await roster.home_zone(work)
     values = {
@@ -63,8 +63,8 @@ async def _show(
         "staff": staff,
         "person": person,
         "held": held,
-        "takers": takers,
-        "for_all": [one for one in takers[Kind.DRAFTS] if one.id in in_all],
+        "receivers": receivers,
+        "for_all": [one for one in receivers[Kind.DRAFTS] if one.id in in_all],
         "to_confirm": await leavers.to_confirm(work) if person.active else [],
         "made_tokens": await tokens.made_by(work, person),
         "made_wallboards": await wallboards.made_by(work, person),

@@ -19,7 +19,7 @@ from app.web.access import InWork, Public, set_cookie
 from app.web.signing_in import (
     SignIn,
     begun,
-    check_own_tries,
+    check_own_attempts,
     prove,
     remember_browser,
     sign_in_by_code,
@@ -216,7 +216,7 @@ async def change_factor(
 @router.post(_CONFIRM)
 async def confirm(request: Request, work: InWork, staff: SignedIn, code: _Code = "") -> Response:
     """Set the second factor with a first code of the telephone."""
-    await check_own_tries(request, staff)
+    await check_own_attempts(request, staff)
     try:
         codes = await second_factor.confirm(work, staff, code)
     except NotSignedIn as refusal:

@@ -23,7 +23,7 @@ _PER_LINK = RateLimitItemPerMinute(30)
 _Token = Annotated[str, Form(max_length=200)]
 
 
-async def _check_tries(request: Request, work: Work, token: str) -> None:
+async def _check_attempts(request: Request, work: Work, token: str) -> None:
     """Limit guesses of secrets. Raises TooMany.
 
     A link that exists is counted by itself: what others do from the same address does not count.
@@ -59,7 +59,7 @@ def _refused(request: Request, refusal: Refusal) -> Response:
 @router.post("/welcome/open", dependencies=_LINK)
 async def open_link(request: Request, work: InWork, token: _Token = "") -> Response:
     """Show the form of a link, or say what to do if it cannot be used. Opening uses nothing up."""
-    await _check_tries(request, work, token)
+    await _check_attempts(request, work, token)
     try:
         _, person = await links.find(work, token)
     except Refusal as refusal:
@@ -78,7 +78,7 @@ async def choose(
     language: Annotated[str, Form(max_length=20)] = "",
 ) -> Response:
     """Choose a password, which uses the link up. A refusal keeps the form."""
-    await _check_tries(request, work, token)
+    await _check_attempts(request, work, token)
     try:
         person = await _choose(work, token, password, again, language)
     except Invalid as refusal:

@@ -20,8 +20,8 @@ from app.dashboard.rota.week_blocks import (
     Week,
     absence_block,
     duty_block,
-    hole_block,
     lanes_of,
+    uncovered_block,
 )
 from app.dashboard.views import language_words
 from app.routing.rota import changes, coverage, on_duty, own_rules, rest, roster
@@ -44,7 +44,7 @@ class DayList:
     holiday: bool
     today: bool
     duties: list[tuple[str, Block]]
-    holes: list[tuple[str, Block]]
+    uncovered: list[tuple[str, Block]]
     needs: list[str]
 
 
@@ -54,11 +54,11 @@ async def week_values(
     """Return what the calendar shows of a week to a reader; `proposed` is not in force."""
     found = await roster.rota_of(work)
     plans = may(staff.role, Permission.PLAN_ROSTER)
-    takers = await changes.takers(work)
+    takers = await changes.people_of_rota(work)
     today = work.now.astimezone(week.zone).date()
     width = week.days * PER_DAY
     rows = _people(work, week, found, takers, plans, proposed or {})
-    holes = await _holes(work, week, plans)
+    uncovered = await _uncovered_rows(work, week, plans)
     needs = await needs_of(work, week, today) if plans else []
     return {
         "week": week,
@@ -69,10 +69,10 @@ async def week_values(
         "monday": week.first,
         "zone": week.zone.key,
         "people": rows,
-        "holes": holes,
+        "uncovered": uncovered,
         "needs": need_cells(needs, week, today),
         "hours": hours_by_day(needs, week),
-        "list": _by_day(week, found, today, rows, holes, needs),
+        "list": _by_day(week, found, today, rows, uncovered, needs),
         "may_plan": plans,
         "takers": takers,
         "takes_calls": may(staff.role, Permission.TAKE_CALLS),
@@ -158,22 +158,22 @@ def _hours_words(minutes: float) -> str:
     return _("%(hours)s h", hours=hours)
 
 
-async def _holes(work: Work, week: Week, plans: bool) -> list[Row]:
-    """Return the uncovered hours of each line and language. What is past is no hole any more."""
+async def _uncovered_rows(work: Work, week: Week, plans: bool) -> list[Row]:
+    """Return the uncovered hours of each line and language. What is past is left out."""
     since = max(week.since, work.now)
     later = await coverage.coverage(work, work.now, work.now + coverage.LOOKED_AHEAD)
     shown = later
     if since < week.until:
-        # A hole that reaches into the next days is shown with its own beginning and end.
+        # What reaches into the next days is shown with its own beginning and end.
         shown = await coverage.coverage(work, since, week.until + 2 * DAY)
     rows = []
     for one, ahead in zip(shown, later, strict=True):
         name = f"{one.line}, {language_words(one.language)}"
-        spans = one.holes if since < week.until else ()
+        spans = one.uncovered if since < week.until else ()
         blocks = [
             block
             for span in spans
-            if (block := hole_block(work, week, span, name, plans)) is not None
+            if (block := uncovered_block(work, week, span, name, plans)) is not None
         ]
         missing = _hours_words(ahead.missing.total_seconds() / 60) if ahead.missing else ""
         rows.append(Row(None, name, lanes_of(blocks, week.days * PER_DAY), blocks, missing))
@@ -185,7 +185,7 @@ def _by_day(
     found: on_duty.Rota,
     today: date,
     rows: list[Row],
-    holes: list[Row],
+    uncovered: list[Row],
     needs: list[Hour],
 ) -> list[DayList]:
     lists = []
@@ -212,6 +212,6 @@ def _by_day(
             if group[0].state == "few" and group[0].begins.astimezone(week.zone).date() == day
         ]
         lists.append(
-            DayList(day, day in found.holidays, day == today, there(rows), there(holes), few)
+            DayList(day, day in found.holidays, day == today, there(rows), there(uncovered), few)
         )
     return lists

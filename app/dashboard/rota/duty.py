@@ -126,7 +126,7 @@ async def _form(
     notice: str = "",
 ) -> Response:
     zone = await roster.home_zone(work)
-    takers = await changes.takers(work)
+    takers = await changes.people_of_rota(work)
     # Of a person who has left there may still be a stretch, and no choice.
     of_others = {was.counsellor_id} - {one.id for one in takers} if was else set()
     names = {one.id: one.name for one in takers} | await accounts.names_of(work, of_others)

@@ -250,7 +250,7 @@ async def own_calendar(work: InWork, token: str) -> Response:
 
 async def _planning_values(work: Work, staff: Staff, week: Week) -> dict[str, Any]:
     zone = week.zone
-    names = {one.id: one.name for one in await changes.takers(work)}
+    names = {one.id: one.name for one in await changes.people_of_rota(work)}
     plans = may(staff.role, Permission.PLAN_ROSTER)
     asked = await changes.asked_of(work, staff)
     there = await changes.changes_between(work, week.since, week.until)

@@ -88,7 +88,7 @@ async def proposal_values(work: Work) -> dict[str, Any]:
     }
     if row is None:
         return values
-    names = {one.id: one.name for one in await changes.takers(work)}
+    names = {one.id: one.name for one in await changes.people_of_rota(work)}
     duties = await proposals.duties_of(work, row)
     open_ones = [one for one in duties if one.state == DutyState.PROPOSED]
     return {
@@ -226,7 +226,7 @@ async def proposed_blocks(work: Work, week: Week) -> dict[UUID, list[Block]]:
     found: dict[UUID, list[Block]] = defaultdict(list)
     if row is None:
         return found
-    names = {one.id: one.name for one in await changes.takers(work)}
+    names = {one.id: one.name for one in await changes.people_of_rota(work)}
     for one in await proposals.duties_of(work, row):
         if one.state != DutyState.PROPOSED or one.counsellor_id not in names:
             continue

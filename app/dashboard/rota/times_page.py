@@ -46,7 +46,7 @@ async def times_page(request: Request, work: InWork, staff: Plans) -> Response:
     """Show the working times of everybody who takes calls."""
     known, usual = await working_times.all_times(work), usual_week(work.ground)
     lines = []
-    for one in await changes.takers(work):
+    for one in await changes.people_of_rota(work):
         times, note = known.get(one.id), ""
         if one.training:
             note = _("in training: not proposed")

@@ -65,7 +65,7 @@ class Week:
 
 @dataclass(frozen=True)
 class Block:
-    """What stands in a row: a stretch of duty, an absence or a hole."""
+    """What stands in a row: a stretch of duty, an absence or uncovered hours."""
 
     kind: str
     begins: int
@@ -204,13 +204,13 @@ def absence_block(week: Week, span: Span, name: str) -> Block | None:
     return block_in(week, "absent", span, title=f"{title}, {span_words(span, week.zone)}")
 
 
-def hole_block(work: Work, week: Week, span: Span, line: str, plans: bool) -> Block | None:
+def uncovered_block(work: Work, week: Week, span: Span, line: str, plans: bool) -> Block | None:
     asked = {"from_at": wall_words(span[0], week.zone), "until_at": wall_words(span[1], week.zone)}
     # Red is what a person has to act on now; what is farther away is only amber.
     soon = span[0] <= work.now + coverage.TOLD_AHEAD
     return block_in(
         week,
-        "hole now" if soon else "hole",
+        "uncovered now" if soon else "uncovered",
         span,
         title=f"{_('Uncovered')}: {line}, {span_words(span, week.zone)}",
         href=f"/roster/duty/new?{urlencode(asked)}" if plans else "",

@@ -24,7 +24,7 @@ from app.work import Ground, Work
 # Statuses of a push service for an address that is no longer one (RFC 8030).
 _GONE = (404, 410)
 _TIMEOUT = 10.0
-_TRIES_AGAIN = timedelta(seconds=10)
+_REPEATED_AFTER = timedelta(seconds=10)
 # How long the signature holds; services take at most a day.
 _SIGNED_FOR = timedelta(hours=1)
 # Messages with one topic replace each other while they wait: a repeat wakes no person twice.
@@ -117,7 +117,7 @@ class PushOnce(Outgoing[PushMessage]):
 
     async def put_off(self, work: Work, row: PushMessage, error: RequestFailed) -> bool:
         """Try again as long as it is of use."""
-        wait = self.repeat_after if row.sending == Sending.SENDING else _TRIES_AGAIN
+        wait = self.repeat_after if row.sending == Sending.SENDING else _REPEATED_AFTER
         if work.now + wait < row.expires_at:
             self.later(work, wait)
         else:

@@ -14,7 +14,7 @@ from sqlalchemy import select
 from app.people import ending, links
 from app.people.provider import access
 from app.routing import withdrawing
-from app.routing.holding import holds_anything
+from app.routing.hands import has_anything
 from app.staff import passwords, phone_proofs, second_factor
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
@@ -49,7 +49,7 @@ async def role_given(work: Work, staff: Staff, before: str) -> None:
         await phone_proofs.forget(work, staff)
     if await _others_may_come_in(work, staff, since):
         await choose_anew(work, staff, since=since)
-    elif not await holds_anything(work, staff.id):
+    elif not await has_anything(work, staff.id):
         await ending.sign_out(work, staff)
 
 

@@ -138,10 +138,10 @@ async def _end(work: Work, row: Emergency, staff: Staff) -> None:
     if not staff.active:
         return
     held = await holding.count(work, staff)
-    may_hold = await leaving.takers(work, staff)
+    receivers = await leaving.possible_receivers(work, staff)
     plan: dict[Kind, UUID | None] = {}
     for kind in (kind for kind, number in held.items() if number):
-        people = sorted(may_hold[kind], key=lambda one: one.id != row.asked_by)
+        people = sorted(receivers[kind], key=lambda one: one.id != row.asked_by)
         plan[kind] = people[0].id if people else None
     await leaving.deactivate(work, staff.id, {**plan, Kind.SHIFTS: None}, by=None)
 

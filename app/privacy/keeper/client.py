@@ -26,7 +26,7 @@ _BYTES_A_SECOND = 5_000_000
 _RESTARTS_WITHIN = 5.0
 # Seconds between two looks whether it is back.
 _LOOKS_EVERY = 0.05
-# Lines that a process keeps open.
+# Connections that a process keeps open.
 _MOST_IDLE = 4
 
 
@@ -40,7 +40,7 @@ class KeeperAway(Refusal, ConnectionError):
     )
 
 
-class _Line:
+class _Connection:
     """A connection to the keeper, and what it was told about the keys."""
 
     def __init__(self, path: Path) -> None:
@@ -88,7 +88,7 @@ class Keeper:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._idle: list[_Line] = []
+        self._idle: list[_Connection] = []
         self._lock = threading.Lock()
         self._facts: InForce | None = None
         self._values: dict[int, bytes] = {}
@@ -147,38 +147,38 @@ class Keeper:
         return bytes(self._ask("make_secret", row=row.bytes, first=first))
 
     def _ask(self, act: str, *, told: bool = False, **values: Any) -> Any:
-        """Ask on a line that was told what the database says. `told`: that is what it is about."""
+        """Ask on a connection that knows what the database says. `told`: it is about that."""
         if self._hangs:
             raise KeeperAway()
         while True:
-            line, is_new = self._line()
+            connection, is_new = self._connection()
             try:
-                if line.told is not self._facts and self._facts is not None:
-                    self._tell(line, told)
-                answer = line.ask(act, **values)
+                if connection.told is not self._facts and self._facts is not None:
+                    self._tell(connection, told)
+                answer = connection.ask(act, **values)
             except CannotOpen:
-                self._keep(line)
+                self._keep(connection)
                 raise
             except KeeperAway:
-                line.close()
+                connection.close()
                 raise
             except (OSError, EOFError) as error:
-                line.close()
+                connection.close()
                 if is_new or isinstance(error, TimeoutError):
                     self._hangs = isinstance(error, TimeoutError)
                     raise self._gone() from None
-                # The keeper was restarted since this line was last used: the others are cut, too.
-                self._forget_lines()
+                # The keeper was restarted since this one was last used: the others are cut, too.
+                self._forget_idle()
                 continue
-            self._keep(line)
+            self._keep(connection)
             self._away_since = None
             return answer
 
-    def _tell(self, line: _Line, told: bool) -> None:
+    def _tell(self, connection: _Connection, told: bool) -> None:
         facts = self._facts
         assert facts is not None
         try:
-            line.tell(facts)
+            connection.tell(facts)
         except CannotOpen:
             if told:
                 raise
@@ -186,34 +186,34 @@ class Keeper:
             # watches its keys learns which, and says so.
             raise self._gone() from None
 
-    def _line(self) -> tuple[_Line, bool]:
+    def _connection(self) -> tuple[_Connection, bool]:
         with self._lock:
             if self._idle:
                 return self._idle.pop(), False
         try:
-            line = _Line(self.path)
+            connection = _Connection(self.path)
         except OSError:
             raise self._gone() from None
         try:
-            self._values = dict(line.ask("check_values"))
+            self._values = dict(connection.ask("check_values"))
         except (OSError, EOFError, CannotOpen) as error:
-            line.close()
+            connection.close()
             self._hangs = isinstance(error, TimeoutError)
             raise self._gone(str(error) if isinstance(error, CannotOpen) else "") from None
-        return line, True
+        return connection, True
 
-    def _keep(self, line: _Line) -> None:
+    def _keep(self, connection: _Connection) -> None:
         with self._lock:
             if len(self._idle) < _MOST_IDLE:
-                self._idle.append(line)
+                self._idle.append(connection)
                 return
-        line.close()
+        connection.close()
 
-    def _forget_lines(self) -> None:
+    def _forget_idle(self) -> None:
         with self._lock:
             idle, self._idle = self._idle, []
-        for line in idle:
-            line.close()
+        for connection in idle:
+            connection.close()
 
     def _gone(self, why: str = "") -> KeeperAway:
         if self._away_since is None:
@@ -221,16 +221,16 @@ class Keeper:
         return KeeperAway(why or None)
 
     def close(self) -> None:
-        """End the lines of this process."""
-        self._forget_lines()
+        """End the connections of this process."""
+        self._forget_idle()
 
     # -- waiting ---------------------------------------------------------------------------------
 
     def look(self) -> None:
         """Ask for the numbers of its keys. Raises KeeperAway."""
-        self._forget_lines()
-        line, _ = self._line()
-        self._keep(line)
+        self._forget_idle()
+        connection, _ = self._connection()
+        self._keep(connection)
         self._hangs, self._away_since = False, None
 
     def wait(self, seconds: float) -> None:
@@ -271,7 +271,7 @@ class Keeper:
     async def _until_it_goes(self) -> None:
         reader, writer = await asyncio.open_unix_connection(self.path)
         try:
-            # It says nothing on this line; its end is the end of the keeper.
+            # It says nothing on this connection; its end is the end of the keeper.
             await reader.read()
         finally:
             writer.close()

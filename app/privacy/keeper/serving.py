@@ -1,7 +1,7 @@
 """The keeper: a small process that alone holds the keys, and seals, opens and hashes for one user.
 
-Each line has a thread and a safe of its own: what one process says of the keys in force is not
-what another works by. A line that says something that is not understood is cut.
+Each connection has a thread and a safe of its own: what one process says of the keys in force is
+not what another works by. A connection on which something is not understood is cut.
 """
 
 import contextlib
@@ -20,7 +20,7 @@ from app.privacy.keeper.wire import MOST_ITEMS, BadMessage, receive, send
 from app.privacy.safe import CannotOpen, InForce, Item, Safe, Salted, Secret
 
 # Processes and threads that are served at once.
-_MOST_LINES = 256
+_MOST_CONNECTIONS = 256
 # Characters of a text that is hashed.
 _LONGEST_TEXT = 20_000
 # Seconds in which a message has to arrive once it has begun, and what runs has to end at a stop.
@@ -35,7 +35,7 @@ class Serving:
 
     def __init__(self, keys: Keys, path: Path, user: int) -> None:
         self._keys, self._path, self._user = keys, path, user
-        self._lines: set[socket.socket] = set()
+        self._connections: set[socket.socket] = set()
         self._busy = 0
         self._change = threading.Condition()
         self._stopped = False
@@ -48,16 +48,16 @@ class Serving:
         try:
             while True:
                 try:
-                    line, _ = listener.accept()
+                    connection, _ = listener.accept()
                 except OSError:
                     break
-                threading.Thread(target=self._serve, args=(line,), daemon=True).start()
+                threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
         finally:
             self._path.unlink(missing_ok=True)
             self._end()
 
     def stop(self) -> None:
-        """Take no more lines; what is being answered is answered."""
+        """Take no more connections; what is being answered is answered."""
         self._stopped = True
         if self._listener is not None:
             with contextlib.suppress(OSError):
@@ -67,53 +67,53 @@ class Serving:
     def _end(self) -> None:
         with self._change:
             self._change.wait_for(lambda: self._busy == 0, timeout=_ENDS_WITHIN)
-            for line in self._lines:
+            for connection in self._connections:
                 with contextlib.suppress(OSError):
-                    line.shutdown(socket.SHUT_RDWR)
+                    connection.shutdown(socket.SHUT_RDWR)
 
-    def _serve(self, line: socket.socket) -> None:
-        with line:
-            why = self._refusal(line)
+    def _serve(self, connection: socket.socket) -> None:
+        with connection:
+            why = self._refusal(connection)
             if why:
-                log().warning("the keeper refused a line", area="keeper", cause=why)
+                log().warning("the keeper refused a connection", area="keeper", cause=why)
                 with contextlib.suppress(OSError):
-                    line.settimeout(1.0)
-                    line.recv(4096)
-                    send(line, {"refused": why})
+                    connection.settimeout(1.0)
+                    connection.recv(4096)
+                    send(connection, {"refused": why})
                 return
             with self._change:
-                self._lines.add(line)
+                self._connections.add(connection)
             try:
-                self._answer_all(line)
+                self._answer_all(connection)
             except EOFError:
                 pass
             except Exception as error:
                 # Only what kind it was: a message holds what people said.
                 kind = type(error).__name__
-                log().warning("the keeper cut a line", area="keeper", exception_type=kind)
+                log().warning("the keeper cut a connection", area="keeper", exception_type=kind)
             finally:
                 with self._change:
-                    self._lines.discard(line)
+                    self._connections.discard(connection)
 
-    def _refusal(self, line: socket.socket) -> str:
-        """Return why a line is not served; empty if it is."""
-        raw = line.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    def _refusal(self, connection: socket.socket) -> str:
+        """Return why a connection is not served; empty if it is."""
+        raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
         _, user, _ = _CREDENTIALS.unpack(raw)
         if user != self._user:
             return f"user {user} is not served, only user {self._user}"
         with self._change:
-            return "too many lines" if len(self._lines) >= _MOST_LINES else ""
+            return "too many connections" if len(self._connections) >= _MOST_CONNECTIONS else ""
 
-    def _answer_all(self, line: socket.socket) -> None:
+    def _answer_all(self, connection: socket.socket) -> None:
         safe = Safe(self._keys)
         while not self._stopped:
-            line.settimeout(None)
-            line.recv(1, socket.MSG_PEEK)
+            connection.settimeout(None)
+            connection.recv(1, socket.MSG_PEEK)
             with self._change:
                 self._busy += 1
             try:
-                line.settimeout(_ARRIVES_WITHIN)
-                send(line, answer(safe, receive(line)))
+                connection.settimeout(_ARRIVES_WITHIN)
+                send(connection, answer(safe, receive(connection)))
             finally:
                 with self._change:
                     self._busy -= 1

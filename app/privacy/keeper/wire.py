@@ -21,20 +21,20 @@ class BadMessage(OSError):
     """A message that is too long, or none at all."""
 
 
-def send(line: socket.socket, message: dict[str, Any]) -> None:
+def send(connection: socket.socket, message: dict[str, Any]) -> None:
     """Send a message. Raises BadMessage, OSError."""
     body = cbor2.dumps(message)
     if len(body) > LONGEST:
         raise BadMessage("the message is too long")
-    line.sendall(_LENGTH.pack(len(body)) + body)
+    connection.sendall(_LENGTH.pack(len(body)) + body)
 
 
-def receive(line: socket.socket) -> dict[str, Any]:
+def receive(connection: socket.socket) -> dict[str, Any]:
     """Receive a message. Raises EOFError when the other side has ended, BadMessage, OSError."""
-    (length,) = _LENGTH.unpack(_exactly(line, _LENGTH.size))
+    (length,) = _LENGTH.unpack(_exactly(connection, _LENGTH.size))
     if length > LONGEST:
         raise BadMessage("the message is too long")
-    body = _exactly(line, length)
+    body = _exactly(connection, length)
     try:
         message = cbor2.loads(body)
     except (cbor2.CBORDecodeError, RecursionError, MemoryError):
@@ -44,11 +44,11 @@ def receive(line: socket.socket) -> dict[str, Any]:
     return message
 
 
-def _exactly(line: socket.socket, length: int) -> bytes:
+def _exactly(connection: socket.socket, length: int) -> bytes:
     parts = bytearray(length)
     view, done = memoryview(parts), 0
     while done < length:
-        got = line.recv_into(view[done:], min(length - done, 1024 * 1024))
+        got = connection.recv_into(view[done:], min(length - done, 1024 * 1024))
         if got == 0:
             raise EOFError
         done += got

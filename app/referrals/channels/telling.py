@@ -20,7 +20,7 @@ from app.referrals.states import (
     Purpose,
     RecipientState,
 )
-from app.referrals.trail import PROGRAM_ITSELF, note, tell_house
+from app.referrals.trail import PROGRAM_ITSELF, add_notice, note
 from app.work import Work
 
 
@@ -89,7 +89,7 @@ async def tell_agency(
             recipient_id=recipient.id,
         )
     if not written_to and not any(heard):
-        tell_house(
+        add_notice(
             work,
             referral,
             NoticeKind.RING_THEM,

@@ -19,7 +19,7 @@ from app.referrals.directory.models import Agency
 from app.referrals.log_kinds import LogKind
 from app.referrals.models import Consent, Referral
 from app.referrals.states import NoticeKind, Sector
-from app.referrals.trail import PROGRAM_ITSELF, By, note, tell_house
+from app.referrals.trail import PROGRAM_ITSELF, By, add_notice, note
 from app.work import Work
 
 # The question of a contact that holds the consent for each scope.
@@ -242,7 +242,7 @@ async def record_override(work: Work, referral: Referral, override: Override, by
         child_told=override.child_told,
         **({"despite": list(override.despite)} if override.despite else {}),
     )
-    tell_house(
+    add_notice(
         work,
         referral,
         NoticeKind.OVERRIDE,

@@ -10,7 +10,7 @@ from app.referrals.disclosures import addressee_of
 from app.referrals.log_kinds import LogKind
 from app.referrals.models import Referral
 from app.referrals.opening.offering import take_away
-from app.referrals.replies import answering
+from app.referrals.replies import replying
 from app.referrals.states import (
     LIVE_RECIPIENT,
     Purpose,
@@ -50,7 +50,7 @@ async def let_go_of_who_may_not(work: Work, referral: Referral, before: Given | 
             note(work, referral, LogKind.ASKED_NO_LONGER, by, why=why)
         told.add(agency.id)
     if goes_on:
-        await answering.on_to_the_next(work, referral)
+        await replying.on_to_the_next(work, referral)
 
 
 def _refusal(given: Given | None, agency: Agency) -> str | None:

@@ -36,7 +36,7 @@ from app.referrals.log_kinds import LogKind
 from app.referrals.models import Referral
 from app.referrals.scopes import lock_own, lock_referral
 from app.referrals.states import OVER, NoticeKind, Purpose, ReferralEvent, ReferralState
-from app.referrals.trail import PROGRAM_ITSELF, By, NotPossible, Via, move, note, tell_house
+from app.referrals.trail import PROGRAM_ITSELF, By, NotPossible, Via, add_notice, move, note
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
 from app.words.stored import SAYS_NO, stored
@@ -135,7 +135,7 @@ async def _withdraw(work: Work, referral: Referral, said: Withdrawal, by: By) ->
         referral.escalates_at = None
         referral.turn += 1
         await end_attempts(work, referral)
-        tell_house(
+        add_notice(
             work, referral, NoticeKind.WITHDRAWN, author=work.actor.staff_id, by=said.by.value
         )
     else:

@@ -18,7 +18,7 @@ from app.referrals.models import Deadline, DeadlineBreach, Dispatch, Recipient, 
 from app.referrals.protocol import From, Protocol
 from app.referrals.scopes import lock_referral, reads_referral
 from app.referrals.states import OVER, DeadlineKind, ForWhom, NoticeKind, ReferralState
-from app.referrals.trail import PROGRAM_ITSELF, note, tell_house
+from app.referrals.trail import PROGRAM_ITSELF, add_notice, note
 from app.staff.models import Staff
 from app.work import Ground, Work
 
@@ -298,9 +298,9 @@ async def ring(work: Work, deadline_id: UUID) -> Referral | None:
     # The written form is the owner's to send; every other breach goes to the supervisors, too.
     only_owner = deadline.kind == DeadlineKind.WRITTEN and not grave
     whom = ForWhom.OWNER if only_owner else ForWhom.SUPERVISORS
-    tell_house(work, referral, NoticeKind.BREACH, for_whom=whom, deadline=deadline.kind)
+    add_notice(work, referral, NoticeKind.BREACH, for_whom=whom, deadline=deadline.kind)
     if whom is ForWhom.SUPERVISORS:
-        tell_house(
+        add_notice(
             work, referral, NoticeKind.BREACH, for_whom=ForWhom.OWNER, deadline=deadline.kind
         )
     work.announce(Topic.DEADLINES)

@@ -15,7 +15,7 @@ from app.referrals.protocol import From
 from app.referrals.replies import details
 from app.referrals.scopes import lock_own
 from app.referrals.states import OVER, UNACKNOWLEDGED, NoticeKind, ReferralState
-from app.referrals.trail import By, NotPossible, Via, note, tell_house
+from app.referrals.trail import By, NotPossible, Via, add_notice, note
 from app.staff.models import Staff
 from app.work import Work
 
@@ -66,7 +66,7 @@ async def change_urgency(
         referral.escalation_round += 1
         await begin(work, referral)
     if not raised and before is Urgency.IMMEDIATE:
-        tell_house(work, referral, NoticeKind.URGENCY_LOWERED, author=staff.id, to=urgency.value)
+        add_notice(work, referral, NoticeKind.URGENCY_LOWERED, author=staff.id, to=urgency.value)
     await details.announce_soon(work, referral)
     work.announce(Topic.DEADLINES)
     return referral

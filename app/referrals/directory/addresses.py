@@ -19,7 +19,7 @@ from app.referrals.directory.models import Agency
 from app.referrals.directory.phones import phones_of, set_phones
 from app.referrals.models import Recipient, Referral
 from app.referrals.states import LIVE_RECIPIENT, ForWhom, NoticeKind
-from app.referrals.trail import tell_house
+from app.referrals.trail import add_notice
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
@@ -193,7 +193,7 @@ async def _tell(work: Work, agency: Agency, change: AddressChange) -> None:
         .distinct()
     )
     for referral in running:
-        tell_house(
+        add_notice(
             work, referral, NoticeKind.ADDRESS_CHANGES, for_whom=ForWhom.OWNER, agency=agency.code
         )
 

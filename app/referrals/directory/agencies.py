@@ -19,7 +19,7 @@ from app.errors import Invalid, NotFound
 from app.referrals.directory import addresses
 from app.referrals.directory.address_rows import AddressField
 from app.referrals.directory.entries import EVERYWHERE, Entry, Phone, check_entry, for_log
-from app.referrals.directory.finding import Answer, Candidate, Sought, find
+from app.referrals.directory.finding import Candidate, Matches, Sought, find
 from app.referrals.directory.models import Agency, DutyPhone, Mandate
 from app.referrals.directory.phones import phones_of, set_phones
 from app.referrals.library import protocols_of
@@ -346,7 +346,7 @@ async def find_right(
     *,
     withheld_from: Iterable[str] = (),
     tried: Iterable[UUID] = (),
-) -> Answer:
+) -> Matches:
     """Return the right agencies for a child now, the best first, and why the others are not."""
     directory = await directory_of(work)
     path = library_of(work.ground).places.paths().get(place or "", ())

@@ -59,12 +59,12 @@ class Found:
 
 
 @dataclass(frozen=True)
-class Answer:
+class Matches:
     right: list[Found]
     left_out: list[Found]
 
 
-def find(agencies: list[Candidate], sought: Sought) -> Answer:
+def find(agencies: list[Candidate], sought: Sought) -> Matches:
     """Return the agencies that fit, the best first, and those left out.
 
     Open agencies come before closed ones, then mandated ones, then the narrowest area. A closed
@@ -104,7 +104,7 @@ def find(agencies: list[Candidate], sought: Sought) -> Answer:
         right.append((order, Found(agency, tuple(why))))
     right.sort(key=lambda pair: (pair[0], pair[1].agency.code))
     left_out.sort(key=lambda found: (len(found.reasons), found.agency.code))
-    return Answer([found for _, found in right], left_out)
+    return Matches([found for _, found in right], left_out)
 
 
 def open_at(agency: Candidate, at: datetime) -> bool:

@@ -41,7 +41,7 @@ from app.referrals.states import (
     ReferralState,
     Service,
 )
-from app.referrals.trail import PROGRAM_ITSELF, By, Via, can, move, note, tell_house
+from app.referrals.trail import PROGRAM_ITSELF, By, Via, add_notice, can, move, note
 from app.words.pages import N_
 from app.work import Work
 
@@ -235,7 +235,7 @@ async def _go_around(work: Work, referral: Referral, why: str) -> None:
     """Begin the next round after one in which no person could be reached; tell our own people."""
     if referral.escalation_round % _TELL_EVERY == 1:
         note(work, referral, LogKind.NO_AGENCY_LEFT, PROGRAM_ITSELF, why=why)
-        tell_house(work, referral, NoticeKind.NO_AGENCY_LEFT, why=why)
+        add_notice(work, referral, NoticeKind.NO_AGENCY_LEFT, why=why)
     else:
         note(work, referral, LogKind.AROUND_AGAIN, PROGRAM_ITSELF, round=referral.escalation_round)
 
@@ -284,7 +284,7 @@ async def _go_to_house(
         )
     if turn.position.phone in (0, 1000):
         who = "supervisor" if turn.act in _SUPERVISOR else "director"
-        tell_house(work, referral, NoticeKind.ESCALATED, to=who)
+        add_notice(work, referral, NoticeKind.ESCALATED, to=who)
 
 
 # -- results of attempts -----------------------------------------------------------------------
@@ -324,7 +324,7 @@ async def note_result(
     )
     if attempt.purpose != Purpose.ESCALATION:
         if result in (AttemptResult.FAILED, AttemptResult.UNREACHABLE):
-            tell_house(
+            add_notice(
                 work,
                 referral,
                 NoticeKind.UNDELIVERED,

@@ -35,7 +35,7 @@ from app.referrals.opening.opening import (
 from app.referrals.opening.prefill import children_of
 from app.referrals.opening.sending import send
 from app.referrals.states import ASKED_OF_AUTHORITIES, NoticeKind, OpenedHow, Service
-from app.referrals.trail import PROGRAM_ITSELF, note, tell_house
+from app.referrals.trail import PROGRAM_ITSELF, add_notice, note
 from app.staff.audit import write_reading
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
@@ -185,7 +185,7 @@ async def refer_unanswered(work: Work, call: Call) -> Referral | None:
         call_id=call.id,
     )
     await override_by_protocol(work, referral, protocol.danger_key.basis, stored(NO_COUNSELLOR))
-    tell_house(work, referral, NoticeKind.DANGER_UNANSWERED)
+    add_notice(work, referral, NoticeKind.DANGER_UNANSWERED)
     await send(work, referral, PROGRAM_ITSELF)
     return referral
 
@@ -219,4 +219,4 @@ async def _tell_of_another(work: Work, call: Call, earlier: Referral) -> None:
         Notice.detail["call"].astext == str(call.id),
     )
     if await work.session.scalar(told.limit(1)) is None:
-        tell_house(work, earlier, NoticeKind.DANGER_UNANSWERED, call=str(call.id))
+        add_notice(work, earlier, NoticeKind.DANGER_UNANSWERED, call=str(call.id))

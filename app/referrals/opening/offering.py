@@ -46,7 +46,7 @@ async def next_agency(
     refused: NotConsented | None = None
     withheld = given.kept_from if given else ()
     for service in (*referral.family_first, referral.service):
-        answer = await find_right(
+        matches = await find_right(
             work,
             service,
             referral.place,
@@ -54,7 +54,7 @@ async def next_agency(
             withheld_from=withheld,
             tried=tried,
         )
-        for found in sorted(answer.right, key=lambda one: one.agency.id != rather):
+        for found in sorted(matches.right, key=lambda one: one.agency.id != rather):
             try:
                 who = found.agency
                 ground_for(given, Addressee(who.code, who.sector, who.services))

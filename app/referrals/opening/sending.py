@@ -14,7 +14,7 @@ from app.referrals.models import Referral
 from app.referrals.opening import siblings
 from app.referrals.opening.offering import next_agency, offer_to
 from app.referrals.states import NoticeKind, ReferralEvent, ReferralState, Sector
-from app.referrals.trail import By, NotPossible, move, tell_house
+from app.referrals.trail import By, NotPossible, add_notice, move
 from app.work import Work
 
 
@@ -85,4 +85,4 @@ async def _nobody_fits(work: Work, referral: Referral, why: str, by: By) -> None
     if referral.urgency not in (Urgency.IMMEDIATE, Urgency.URGENT):
         raise NoAgency()
     move(work, referral, ReferralEvent.FAIL, by, why=why)
-    tell_house(work, referral, NoticeKind.NO_AGENCY_LEFT, why=why)
+    add_notice(work, referral, NoticeKind.NO_AGENCY_LEFT, why=why)

@@ -19,7 +19,7 @@ from app.referrals.log_kinds import LogKind
 from app.referrals.models import Recipient, Referral
 from app.referrals.scopes import lock_referral
 from app.referrals.states import HELD, DeadlineKind, ForWhom, NoticeKind, Purpose, ReferralState
-from app.referrals.trail import By, Via, note, tell_house
+from app.referrals.trail import By, Via, add_notice, note
 from app.work import Work
 
 # An agency that replies by these channels has the details, or the page that leads to them.
@@ -53,7 +53,7 @@ async def hand_out(work: Work, referral: Referral, recipient: Recipient, by: By)
     if sent:
         note(work, referral, LogKind.DETAILS_SENT, By(Via.PROGRAM, agency.code))
     elif not systems_of(agency):
-        tell_house(
+        add_notice(
             work,
             referral,
             NoticeKind.RING_THEM,

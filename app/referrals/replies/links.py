@@ -31,7 +31,7 @@ from app.referrals.directory.models import Agency
 from app.referrals.disclosures import disclose, needed_by
 from app.referrals.log_kinds import LogKind
 from app.referrals.models import Deadline, Dispatch, Recipient, Referral
-from app.referrals.replies import answering, details, outreach
+from app.referrals.replies import details, outreach, replying
 from app.referrals.scopes import lock_referral
 from app.referrals.spoken import english, language_for, refusal
 from app.referrals.states import (
@@ -49,7 +49,7 @@ from app.words import SOURCE
 from app.work import Work
 
 # Wrong codes before the agency has to ask for a new one.
-_MOST_TRIES = 5
+_MOST_ATTEMPTS = 5
 # How long the details can be read after the code was entered.
 _PROVEN = timedelta(minutes=30)
 
@@ -178,7 +178,7 @@ def _steps(referral: Referral, recipient: Recipient | None) -> list[str]:
     state = ReferralState(referral.state)
     if recipient is None:
         return [] if state in (*OVER, *HELD, ReferralState.COMPLETED) else ["acknowledge"]
-    if answering.too_late(referral, recipient) is not None:
+    if replying.too_late(referral, recipient) is not None:
         return []
     steps = ["reject", "progress", "complete", "ask"]
     if recipient.accepted_at is None or referral.recipient_id != recipient.id:
@@ -195,11 +195,11 @@ def _why_over(referral: Referral, recipient: Recipient | None) -> Refusal:
     if referral.state == ReferralState.RECALLED:
         return refusal(Conflict, "recalled")
     if referral.state == ReferralState.CLOSED:
-        return answering.Over()
+        return replying.Over()
     if recipient is None and referral.house_has_it:
         return refusal(Conflict, "house_has_it")
-    found = answering.too_late(referral, recipient) if recipient is not None else None
-    return found if found is not None else answering.TakenByAnother()
+    found = replying.too_late(referral, recipient) if recipient is not None else None
+    return found if found is not None else replying.TakenByAnother()
 
 
 async def read_details(work: Work, found: Visit) -> Visit:
@@ -290,7 +290,7 @@ async def _locked(work: Work, token: str) -> tuple[Link, Referral, Agency, Recip
     assert agency is not None
     recipient = None
     if link.recipient_id is not None:
-        recipient = await answering.lock_recipient(work, referral, link.recipient_id)
+        recipient = await replying.lock_recipient(work, referral, link.recipient_id)
     return link, referral, agency, recipient
 
 
@@ -303,7 +303,7 @@ async def prove(work: Work, token: str, code: str) -> str | None:
     _check_usable(work, link)
     if link.code_key is None:
         return None
-    if link.code_tries >= _MOST_TRIES:
+    if link.code_tries >= _MOST_ATTEMPTS:
         raise refusal(TooMany, "too_many_codes")
     given = "".join(c for c in code if c.isdigit())[:12]
     if not is_code(work, link.code_of, given, link.code_key):
@@ -332,11 +332,11 @@ async def ask_for_code(work: Work, token: str) -> str:
 async def ask_for_link(work: Work, token: str) -> None:
     """Send new links to the addresses in the directory, never to an address that is given.
 
-    Raises NoSuchLink, answering.Over, Conflict, TooMany.
+    Raises NoSuchLink, replying.Over, Conflict, TooMany.
     """
     link, referral, agency, _ = await _locked(work, token)
     if ReferralState(referral.state) in OVER:
-        raise answering.Over()
+        raise replying.Over()
     await check_not_too_many(work, referral, agency.id, Purpose.LINK)
     lives = tracking.protocol_of(work, referral).link_lives
     sent = await send_links(
@@ -425,32 +425,32 @@ async def _do(
     if recipient is None:
         if step.kind is not StepByLink.ACKNOWLEDGE:
             raise refusal(Invalid, "sign_in")
-        await answering.acknowledge_in_house(work, referral, by)
+        await replying.acknowledge_in_house(work, referral, by)
         return
     match step.kind:
         case StepByLink.ACKNOWLEDGE:
-            await answering.acknowledge(work, referral, recipient, by, words=step.words)
+            await replying.acknowledge(work, referral, recipient, by, words=step.words)
         case StepByLink.ACCEPT:
-            await answering.accept(work, referral, recipient, by)
+            await replying.accept(work, referral, recipient, by)
         case StepByLink.REJECT:
             if step.reason not in set(RejectionReason):
                 raise refusal(Invalid, "no_reason")
-            await answering.reject(
+            await replying.reject(
                 work, referral, recipient, RejectionReason(step.reason), by, words=step.words
             )
         case StepByLink.PROGRESS:
-            await answering.progress(
+            await replying.progress(
                 work, referral, recipient, by, seen_at=step.seen_at, words=step.words
             )
         case StepByLink.COMPLETE:
             if step.outcome not in set(ReferralOutcome):
                 raise refusal(Invalid, "no_outcome")
-            await answering.complete(
+            await replying.complete(
                 work, referral, recipient, ReferralOutcome(step.outcome), by, words=step.words
             )
         case StepByLink.ASK:
-            await answering.ask(work, referral, recipient, step.words, by)
-        case StepByLink.DISPATCH if answering.too_late(referral, recipient) is None:
+            await replying.ask(work, referral, recipient, step.words, by)
+        case StepByLink.DISPATCH if replying.too_late(referral, recipient) is None:
             if step.dispatch_id is None or step.to not in set(DispatchState):
                 raise refusal(Invalid, "no_team_state")
             await outreach.move_dispatch(

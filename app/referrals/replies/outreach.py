@@ -16,7 +16,7 @@ from app.referrals.deadlines import tracking
 from app.referrals.directory.models import Agency
 from app.referrals.log_kinds import LogKind
 from app.referrals.models import Dispatch, Recipient, Referral
-from app.referrals.replies.answering import Over, lock_recipient, progress
+from app.referrals.replies.replying import Over, lock_recipient, progress
 from app.referrals.states import (
     DISPATCH_ORDER,
     DISPATCH_RESULTS,

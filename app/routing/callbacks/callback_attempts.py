@@ -36,7 +36,7 @@ from app.staff.models import Staff
 from app.staff.roles import Permission, may
 from app.work import PROGRAM, Ground, Work
 
-TRIES = 3
+MOST_ATTEMPTS = 3
 # The pause between two attempts on one day.
 _PAUSE = timedelta(minutes=20)
 # An outbound call that no counsellor takes within this time is postponed.
@@ -126,7 +126,7 @@ async def _put_in_queue(work: Work, row: Callback) -> None:
 async def _passed(work: Work, row: Callback) -> None:
     """Move a missed window to the next one; after three of them a person decides."""
     row.passes += 1
-    if row.passes >= TRIES:
+    if row.passes >= MOST_ATTEMPTS:
         await _give_up(work, row)
     else:
         await _move_on(work, row)
@@ -167,7 +167,7 @@ def _later(row: Callback, now: datetime) -> None:
     row.next_at = max(row.window_from, now)
 
 
-async def after_try(work: Work, call: Call) -> None:
+async def after_attempt(work: Work, call: Call) -> None:
     """Record the end of an outbound call: answered, attempted again later, or given up."""
     if call.callback_id is None:
         return
@@ -191,7 +191,7 @@ async def after_try(work: Work, call: Call) -> None:
 
 async def _try_again(work: Work, row: Callback, at: datetime) -> None:
     """Plan the next attempt, in this window or the next; after three attempts give up."""
-    if row.tries >= TRIES:
+    if row.tries >= MOST_ATTEMPTS:
         await _give_up(work, row)
         return
     row.state, row.talked_by = CallbackState.AGREED.value, None

@@ -16,7 +16,7 @@ from app.calls.states import CallState
 from app.database.topics import Topic
 from app.errors import Conflict, NotAllowed, NotFound
 from app.jobs.names import Task
-from app.routing import handing_over, holding, offers, sound
+from app.routing import handing_over, hands, offers, sound
 from app.routing.participants import calls_for_help, inviting, leaving, participants
 from app.routing.participants.participants import (
     LIVE,
@@ -65,11 +65,11 @@ async def joined(work: Work, call: Call, participant: Participant) -> None:
     if CallState(call.state) is not CallState.CONNECTED:
         await participants.end_participant(work, call, participant, Cause.TALK_OVER)
         return
-    helps = participant.purpose in (Purpose.PANIC, Purpose.SUPERVISE)
+    helps = participant.purpose in (Purpose.CALL_FOR_HELP, Purpose.SUPERVISE)
     if (
         helps
         and participant.staff_id is not None
-        and await supervised.calls_for_help(work, call.id)
+        and await supervised.has_open_call_for_help(work, call.id)
     ):
         await calls_for_help.note_taken(work, call, participant.staff_id)
     if participant.staff_id is not None:
@@ -81,18 +81,18 @@ async def joined(work: Work, call: Call, participant: Participant) -> None:
     if (
         talk is None
         or talk.counsellor_id != participant.asked_by
-        or await _holds_another(work, participant)
+        or await _has_another(work, participant)
     ):
         await participants.end_participant(work, call, participant, Cause.TALK_TAKEN_OVER)
     else:
         await _hand_over(work, call, participant)
 
 
-async def _holds_another(work: Work, participant: Participant) -> bool:
-    """Return whether a participant holds another call, and so cannot take this one too."""
+async def _has_another(work: Work, participant: Participant) -> bool:
+    """Return whether a participant has another call, and so cannot take this one too."""
     if participant.staff_id is None:
         return False
-    return await holding.holds_anything(work, participant.staff_id)
+    return await hands.has_anything(work, participant.staff_id)
 
 
 async def gone(work: Work, call: Call, participant: Participant, cause: AnyCause) -> None:
@@ -115,10 +115,12 @@ async def gone(work: Work, call: Call, participant: Participant, cause: AnyCause
         return
     if await supervised.help_taken_by(work, call.id) == participant.staff_id:
         # Their phone was not reached, so help did not come: call for it again.
-        await record.record(work, call, CallLog.PANIC, cause=cause)
+        await record.record(work, call, CallLog.CALL_FOR_HELP, cause=cause)
         work.announce(Topic.TALKS)
         await calls_for_help.ring_next_supervisor(work, None, call)
-    elif participant.purpose == Purpose.PANIC and await supervised.calls_for_help(work, call.id):
+    elif participant.purpose == Purpose.CALL_FOR_HELP and await supervised.has_open_call_for_help(
+        work, call.id
+    ):
         await calls_for_help.ring_next_supervisor(work, None, call)
 
 
@@ -128,7 +130,7 @@ async def complete(work: Work, call: Call, participant_id: UUID) -> None:
     if participant.purpose not in (
         Purpose.CONSULT,
         Purpose.TRANSFER,
-        Purpose.PANIC,
+        Purpose.CALL_FOR_HELP,
         Purpose.SUPERVISE,
     ):
         raise Conflict("A talk cannot be handed over to a third party. Transfer the call instead.")
@@ -137,7 +139,7 @@ async def complete(work: Work, call: Call, participant_id: UUID) -> None:
 
 async def _hand_over(work: Work, call: Call, participant: Participant) -> None:
     talk = await inviting.talk_of(work, call)
-    if await _holds_another(work, participant):
+    if await _has_another(work, participant):
         raise inviting.Busy("This colleague has another call.")
     if participant.staff_id is not None:
         await handing_over.hand_over(work, call, talk, participant)

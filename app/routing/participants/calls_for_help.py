@@ -9,7 +9,7 @@ from app.calls.log_kinds import CallLog, Cause
 from app.calls.models import Call
 from app.database.topics import Topic
 from app.errors import Conflict
-from app.routing import holding, offers, waking
+from app.routing import hands, offers, waking
 from app.routing.models import OfferState, Presence, PresenceState
 from app.routing.participants import inviting, participants, supervising
 from app.routing.participants.participants import (
@@ -34,19 +34,19 @@ class HelpsElsewhere(Conflict):
     default = "You are rung for another talk, or are in one. Decline or leave it first."
 
 
-async def panic(work: Work, by: Staff, call: Call) -> bool:
+async def call_for_help(work: Work, by: Staff, call: Call) -> bool:
     """Ring the next supervisor into the talk, because the counsellor needs help now.
 
     Return whether one is there; if not, all supervisors see it on the board.
     """
     await inviting.talk_of(work, call)
-    await record.record(work, call, CallLog.PANIC)
+    await record.record(work, call, CallLog.CALL_FOR_HELP)
     work.announce(Topic.TALKS)
     await waking.wake_supervisors(work)
     return await ring_next_supervisor(work, by, call)
 
 
-async def take_panic(work: Work, by: Staff, call: Call) -> bool:
+async def take_call_for_help(work: Work, by: Staff, call: Call) -> bool:
     """Take a call for help: it disappears for the other supervisors, whose phones stop ringing.
 
     Return whether the supervisor comes into the talk, too: not without a telephone that can ring.
@@ -56,13 +56,13 @@ async def take_panic(work: Work, by: Staff, call: Call) -> bool:
     talk = await inviting.talk_of(work, call)
     if talk.counsellor_id == by.id:
         raise Conflict("This is your own call for help.")
-    if not await supervised.calls_for_help(work, call.id):
+    if not await supervised.has_open_call_for_help(work, call.id):
         if await supervised.help_taken_by(work, call.id) != by.id:
             raise PanicTaken()
         # The answer to the first click was lost, or the telephone was quicker.
         there = await participants.live_participants(work, call.id)
         return by.id in {participant.staff_id for participant in there}
-    if await holding.holds_anything(work, by.id):
+    if await hands.has_anything(work, by.id):
         raise inviting.Busy("You have a call of your own. End it first.")
     try:
         async with work.session.begin_nested():
@@ -75,7 +75,7 @@ async def take_panic(work: Work, by: Staff, call: Call) -> bool:
     await note_taken(work, call, by.id)
     for participant in await participants.live_participants(work, call.id):
         rings = participant.state == ParticipantState.RINGING
-        if rings and participant.purpose == Purpose.PANIC and participant.staff_id != by.id:
+        if rings and participant.purpose == Purpose.CALL_FOR_HELP and participant.staff_id != by.id:
             await participants.end_participant(work, call, participant, Cause.TAKEN_BY_ANOTHER)
     return comes
 
@@ -97,7 +97,7 @@ async def ring_next_supervisor(work: Work, by: Staff | None, call: Call) -> bool
             return True
     tried = select(Participant.staff_id).where(
         Participant.call_id == call.id,
-        Participant.purpose == Purpose.PANIC,
+        Participant.purpose == Purpose.CALL_FOR_HELP,
         Participant.staff_id.is_not(None),
     )
     engaged = select(Participant.staff_id).where(
@@ -125,15 +125,15 @@ async def ring_next_supervisor(work: Work, by: Staff | None, call: Call) -> bool
     for _, _, _, staff in sorted(able, key=lambda one: one[:3]):
         try:
             async with work.session.begin_nested():
-                await inviting.invite(work, by, call, Purpose.PANIC, staff=staff)
+                await inviting.invite(work, by, call, Purpose.CALL_FOR_HELP, staff=staff)
         except Conflict:
             continue
         return True
-    await record.record(work, call, CallLog.PANIC_UNANSWERED)
+    await record.record(work, call, CallLog.CALL_FOR_HELP_UNANSWERED)
     return False
 
 
 async def note_taken(work: Work, call: Call, staff_id: UUID) -> None:
     """Record which supervisor has taken the call for help."""
-    await record.record(work, call, CallLog.PANIC_TAKEN, taken_by=str(staff_id))
+    await record.record(work, call, CallLog.CALL_FOR_HELP_TAKEN, taken_by=str(staff_id))
     work.announce(Topic.TALKS)

@@ -19,7 +19,7 @@ from app.dialling import outward
 from app.dialling.models import Purpose as DialledFor
 from app.errors import Conflict, Invalid, NotFound
 from app.jobs.names import Task
-from app.routing import handing_over, holding, offers, sound, telephones
+from app.routing import handing_over, hands, offers, sound, telephones
 from app.routing.models import Offer, OfferState, Presence, PresenceState
 from app.routing.participants import participants
 from app.routing.participants.participants import (
@@ -132,7 +132,7 @@ async def _engage(work: Work, staff: Staff) -> None:
     if not telephones.is_ready(staff, now):
         raise TelephoneNotReady()
     presence = await participants.engage(work, staff.id)
-    if presence.state in holding.BUSY:
+    if presence.state in hands.BUSY:
         # A call came after we looked and before we locked.
         raise Busy()
 
@@ -169,7 +169,7 @@ async def _writer(work: Work, talk: Offer, staff_id: UUID) -> Staff:
     """Return a colleague who can take a written conversation over. Raises NotFound, Busy."""
     staff = await _account(work, staff_id)
     presence = await work.session.get(Presence, staff_id, populate_existing=True)
-    now = await holding.held(work, staff_id)
+    now = await hands.in_hand(work, staff_id)
     there = (PresenceState.AVAILABLE, PresenceState.WRITING, PresenceState.WRAP_UP)
     full = len(now.slots) >= staff.chats_at_once
     if staff_id == talk.counsellor_id or presence is None or presence.state not in there or full:

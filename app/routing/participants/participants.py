@@ -23,7 +23,7 @@ from app.database.base import Base, Identifier, Sealed, one_of
 from app.database.quick import is_one_of
 from app.database.topics import Topic
 from app.jobs.names import Task
-from app.routing import holding
+from app.routing import hands
 from app.routing import presence as presences
 from app.routing.models import Presence, PresenceState
 from app.work import Work
@@ -34,7 +34,7 @@ class Purpose(StrEnum):
     TRANSFER = "transfer"  # the talk is handed over as soon as they are in
     THIRD_PARTY = "third_party"  # police, outreach, an interpreter: joins the counsellor
     SUPERVISE = "supervise"  # listens, whispers or joins
-    PANIC = "panic"  # a supervisor whom the counsellor called in
+    CALL_FOR_HELP = "panic"  # a supervisor whom the counsellor called in
 
 
 class Mode(StrEnum):
@@ -226,7 +226,7 @@ async def engage(work: Work, staff_id: UUID) -> Presence:
     if own_break:
         # To help is work. Afterwards they are on their break again.
         presence.after_call = PresenceState.BREAK.value
-    busy = (*holding.BUSY, PresenceState.BREAK)
+    busy = (*hands.BUSY, PresenceState.BREAK)
     if own_break or presence.state not in busy:
         await presences.set_presence(work, presence, PresenceState.BREAK, HELPING)
     return presence

@@ -143,7 +143,7 @@ def _log(
 
 
 async def _read_events(work: Work, events: Iterable[Part]) -> Imported:
-    staff = {one.name: one for one in await changes.takers(work)}
+    staff = {one.name: one for one in await changes.people_of_rota(work)}
     line = await finding_lines.any_line(work)
     home = ZoneInfo(line.timezone if line else "UTC")
     found = Imported()

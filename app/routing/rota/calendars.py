@@ -35,7 +35,7 @@ def _calendar(name: str) -> Calendar:
 
 async def export_rota(work: Work) -> bytes:
     """Return all current shifts and changes as iCalendar. Reasons for changes are left out."""
-    names = {staff.id: staff.name for staff in await changes.takers(work)}
+    names = {staff.id: staff.name for staff in await changes.people_of_rota(work)}
     calendar = _calendar("Helpline rota")
     shifts = await work.session.scalars(select(ShiftRow).order_by(ShiftRow.created_at, ShiftRow.id))
     for row in shifts:

@@ -64,7 +64,7 @@ async def check_week(work: Work, monday: date) -> None:
 
 async def put_places(work: Work, found: Rota, places: Iterable[Place]) -> Copied:
     """Add stretches to a rota that is locked and was read; what stands there already stays."""
-    takers = {staff.id: staff for staff in await changes.takers(work)}
+    takers = {staff.id: staff for staff in await changes.people_of_rota(work)}
     made, there, left_out = 0, 0, list[LeftOut]()
     for place in places:
         if _stands(found, place):

@@ -14,7 +14,7 @@ from app.jobs.names import Task
 from app.jobs.transaction import transaction
 from app.routing.rota import on_duty, roster
 from app.routing.rota import takers as roster_takers
-from app.routing.rota.models import CoverageAlarm, CoverageKind
+from app.routing.rota.models import CoverageKind, UncoveredShift
 from app.routing.rota.on_duty import Span
 from app.routing.rota.shifts import Layer
 from app.staff.audit import write_entry
@@ -43,12 +43,12 @@ class Coverage:
     number: str
     timezone: str
     language: str
-    holes: tuple[Span, ...]
+    uncovered: tuple[Span, ...]
     wanted: timedelta
 
     @property
     def missing(self) -> timedelta:
-        return sum((end - begin for begin, end in self.holes), timedelta())
+        return sum((end - begin for begin, end in self.uncovered), timedelta())
 
 
 async def coverage(work: Work, since: datetime, until: datetime) -> list[Coverage]:
@@ -90,7 +90,7 @@ async def coverage(work: Work, since: datetime, until: datetime) -> list[Coverag
                 line.number,
                 line.timezone,
                 language,
-                tuple(on_duty.holes(wanted, covered)),
+                tuple(on_duty.uncovered(wanted, covered)),
                 sum((end - begin for begin, end in wanted), timedelta()),
             )
         )
@@ -106,20 +106,20 @@ async def look_over(ground: Ground) -> None:
 
 
 async def _look_over(work: Work) -> int:
-    # Start a few days back, so that a hole that has already begun keeps its real beginning.
+    # Start a few days back, so that what has already begun keeps its real beginning.
     since, until = work.now - timedelta(days=3), work.now + LOOKED_AHEAD
     told = list(
-        await work.session.scalars(select(CoverageAlarm).where(CoverageAlarm.until_at > since))
+        await work.session.scalars(select(UncoveredShift).where(UncoveredShift.until_at > since))
     )
     count = 0
     for one in await coverage(work, since, until):
-        for begin, end in one.holes:
+        for begin, end in one.uncovered:
             if end <= work.now or begin > work.now + TOLD_AHEAD:
                 continue
             kind = CoverageKind.BEGUN if begin <= work.now else CoverageKind.AHEAD
             if any(_knows(alarm, one, kind, begin, end, until) for alarm in told):
                 continue
-            row = CoverageAlarm(
+            row = UncoveredShift(
                 id=uuid4(),
                 line_id=one.line_id,
                 language=one.language,
@@ -140,11 +140,11 @@ async def _look_over(work: Work) -> int:
 
 
 def _knows(
-    alarm: CoverageAlarm, one: Coverage, kind: str, begin: datetime, end: datetime, until: datetime
+    alarm: UncoveredShift, one: Coverage, kind: str, begin: datetime, end: datetime, until: datetime
 ) -> bool:
-    """Return whether an earlier alarm already covers a hole.
+    """Return whether an earlier alarm already covers an uncovered shift.
 
-    A hole that has become smaller is not announced again. If the hole lasts until the end of the
+    A shift that has become smaller is not announced again. If it lasts until the end of the
     weeks that are checked, its real end is unknown.
     """
     if (alarm.line_id, alarm.language, alarm.kind) != (one.line_id, one.language, kind):
@@ -166,14 +166,14 @@ async def supervisors(work: Work) -> list[Staff]:
 _NOW: BindParameter[datetime] = bindparam("now", type_=DateTime(timezone=True))
 # The alarms that are not seen and not over `now`.
 OPEN_ALARMS = (
-    select(CoverageAlarm, Line.name, Line.timezone)
-    .join(Line, Line.id == CoverageAlarm.line_id)
-    .where(CoverageAlarm.seen_at.is_(None), CoverageAlarm.until_at > _NOW)
-    .order_by(CoverageAlarm.from_at, CoverageAlarm.kind)
+    select(UncoveredShift, Line.name, Line.timezone)
+    .join(Line, Line.id == UncoveredShift.line_id)
+    .where(UncoveredShift.seen_at.is_(None), UncoveredShift.until_at > _NOW)
+    .order_by(UncoveredShift.from_at, UncoveredShift.kind)
 )
 
 
-async def open_alarms(work: Work) -> list[tuple[CoverageAlarm, str, str]]:
+async def open_alarms(work: Work) -> list[tuple[UncoveredShift, str, str]]:
     """Return unseen alarms whose time is not over, each with its line and time zone."""
     rows = await work.session.execute(OPEN_ALARMS, {"now": work.now})
     return [(alarm, name, zone) for alarm, name, zone in rows]
@@ -182,10 +182,10 @@ async def open_alarms(work: Work) -> list[tuple[CoverageAlarm, str, str]]:
 async def see_alarm(work: Work, staff: Staff, alarm_id: UUID) -> None:
     """Mark an alarm as seen by a member of staff. May be called twice. Raises NotFound."""
     found = await work.session.scalar(
-        update(CoverageAlarm)
-        .where(CoverageAlarm.id == alarm_id)
+        update(UncoveredShift)
+        .where(UncoveredShift.id == alarm_id)
         .values(seen_at=work.now, seen_by=staff.id)
-        .returning(CoverageAlarm.id)
+        .returning(UncoveredShift.id)
     )
     if found is None:
         raise NotFound("There is no such alarm.")

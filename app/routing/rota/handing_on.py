@@ -332,7 +332,7 @@ class _Giving:
             )
         )
         self.out.left_out.append((shift_id, day))
-        for part in on_duty.holes([(whole.start, whole.end)], spans):
+        for part in on_duty.uncovered([(whole.start, whole.end)], spans):
             row = self._new_extra(who, part, whole.layer)
             # As the shift, before any change to it.
             row.settled_at = (first or self.work.now) - _MOMENT
@@ -343,7 +343,7 @@ class _Giving:
         row = await self.work.session.get_one(RotaChange, change_id)
         self.out.ended.append(row)
         ahead = max(row.from_at, self.work.now), row.until_at
-        for part in on_duty.holes([ahead], spans):
+        for part in on_duty.uncovered([ahead], spans):
             left = self._new_extra(row.counsellor_id, part, Layer(row.layer), row.reason)
             left.settled_at = row.settled_at
             self.out.made.append(left)
@@ -362,7 +362,7 @@ class _Giving:
     def _worked(self, span: Span, layer: Layer) -> None:
         """Keep what the person worked until now as it was."""
         worked = (span[0], min(span[1], self.work.now))
-        for part in on_duty.holes([worked], self.absences):
+        for part in on_duty.uncovered([worked], self.absences):
             self.out.made.append(self._new_extra(self.staff.id, part, layer))
 
     async def _give(

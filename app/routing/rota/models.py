@@ -137,7 +137,7 @@ class Holiday(Base):
     free: Mapped[bool] = mapped_column(server_default="true")
 
 
-class CoverageAlarm(Base):
+class UncoveredShift(Base):
     """An uncovered shift of a line in a language, about which supervisors were told."""
 
     __tablename__ = "coverage_alarms"

@@ -139,7 +139,7 @@ def next_change(rota: Rota, after: datetime, within: timedelta) -> datetime:
     return min(edges, default=horizon)
 
 
-def holes(wanted: Iterable[Span], covered: Iterable[Span]) -> list[Span]:
+def uncovered(wanted: Iterable[Span], covered: Iterable[Span]) -> list[Span]:
     """Return the parts of `wanted` that `covered` does not cover, in order."""
     left = sorted(span for span in wanted if span[0] < span[1])
     for begin, end in sorted(covered):

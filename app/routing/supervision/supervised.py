@@ -35,7 +35,7 @@ class Talk(NamedTuple):
     since: datetime | None
     # The counsellor called for help, and no supervisor has taken it yet; then the name of the
     # supervisor who has.
-    panic: bool
+    calls_for_help: bool
     practice: bool
     taken_by: str = ""
     # The team of the counsellor, and the supervisor who took the call for help.
@@ -44,7 +44,7 @@ class Talk(NamedTuple):
 
     def is_seen_by(self, by: Staff) -> bool:
         """Return whether a supervisor sees this talk: the same rule as `supervised_by`."""
-        return self.team == by.team or self.panic or self.taker == by.id
+        return self.team == by.team or self.calls_for_help or self.taker == by.id
 
     @property
     def written(self) -> bool:
@@ -53,19 +53,21 @@ class Talk(NamedTuple):
 
 
 # What the log of a call says last about a call for help.
-_PANIC = is_one_of(RecordedEvent.kind, (CallLog.PANIC, CallLog.PANIC_TAKEN))
+_CALLS_FOR_HELP = is_one_of(
+    RecordedEvent.kind, (CallLog.CALL_FOR_HELP, CallLog.CALL_FOR_HELP_TAKEN)
+)
 
 
 _LAST = (
     select(RecordedEvent.kind)
-    .where(RecordedEvent.call_id == Call.id, _PANIC)
+    .where(RecordedEvent.call_id == Call.id, _CALLS_FOR_HELP)
     .order_by(RecordedEvent.id.desc())
     .limit(1)
     .correlate(Call)
 )
 
 
-_LAST_PANIC = _LAST.scalar_subquery()
+_LAST_CALL_FOR_HELP = _LAST.scalar_subquery()
 
 
 TAKEN_BY = _LAST.with_only_columns(
@@ -73,14 +75,14 @@ TAKEN_BY = _LAST.with_only_columns(
 ).scalar_subquery()
 
 
-def open_panic() -> ColumnElement[bool]:
+def open_call_for_help() -> ColumnElement[bool]:
     """Return the condition for calls in which a call for help has not been taken."""
-    return _LAST_PANIC == CallLog.PANIC
+    return _LAST_CALL_FOR_HELP == CallLog.CALL_FOR_HELP
 
 
-async def calls_for_help(work: Work, call_id: UUID) -> bool:
+async def has_open_call_for_help(work: Work, call_id: UUID) -> bool:
     """Return whether a call for help in this call has not been taken."""
-    found = select(Call.id).where(Call.id == call_id, open_panic())
+    found = select(Call.id).where(Call.id == call_id, open_call_for_help())
     return await work.session.scalar(found) is not None
 
 
@@ -92,7 +94,9 @@ async def help_taken_by(work: Work, call_id: UUID) -> UUID | None:
 
 def _talks(*which: ColumnElement[bool]) -> Select[Any]:
     return (
-        select(Call, Line.name, Staff, Offer.connected_at, Line.practice, _LAST_PANIC, TAKEN_BY)
+        select(
+            Call, Line.name, Staff, Offer.connected_at, Line.practice, _LAST_CALL_FOR_HELP, TAKEN_BY
+        )
         .join(Offer, Offer.call_id == Call.id)
         .join(Staff, Staff.id == Offer.counsellor_id)
         .join(Line, Line.id == Call.line_id, isouter=True)
@@ -113,15 +117,15 @@ async def live_talks(work: Work, by: Staff) -> list[Talk]:
     longest talks.
     """
     talks = await _read_talks(work, _talks(supervised_by(by)))
-    return sorted(talks, key=lambda talk: not talk.panic)
+    return sorted(talks, key=lambda talk: not talk.calls_for_help)
 
 
 # Built once: they are read with nearly every change of a call.
-PANICS = _talks(open_panic())
+OPEN_CALLS_FOR_HELP = _talks(open_call_for_help())
 _AROUND = _talks(
     or_(
         Staff.team == bindparam("team", type_=Text()),
-        open_panic(),
+        open_call_for_help(),
         TAKEN_BY.is_not(None),
     )
 )
@@ -133,12 +137,12 @@ async def talks_around(work: Work, team: str) -> list[Talk]:
     They are read once for all of them: what one supervisor sees is `Talk.is_seen_by`.
     """
     talks = await _read_talks(work, _AROUND, team=team)
-    return sorted(talks, key=lambda talk: not talk.panic)
+    return sorted(talks, key=lambda talk: not talk.calls_for_help)
 
 
-async def panics(work: Work) -> list[Talk]:
+async def open_calls_for_help(work: Work) -> list[Talk]:
     """Return the talks of all teams in which a call for help has not been taken."""
-    return await _read_talks(work, PANICS)
+    return await _read_talks(work, OPEN_CALLS_FOR_HELP)
 
 
 async def _read_talks(work: Work, statement: Select[Any], **values: Any) -> list[Talk]:
@@ -151,7 +155,7 @@ async def _read_talks(work: Work, statement: Select[Any], **values: Any) -> list
             counsellor.name,
             counsellor.training,
             since,
-            last == CallLog.PANIC,
+            last == CallLog.CALL_FOR_HELP,
             bool(practice),
             names.get(UUID(taken_by), "") if taken_by else "",
             counsellor.team,
@@ -166,7 +170,9 @@ def supervised_by(by: Staff) -> ColumnElement[bool]:
 
     A supervisor of another team who has taken a call for help can still come into the talk.
     """
-    return or_(Staff.team == by.team, open_panic(), TAKEN_BY.is_not_distinct_from(str(by.id)))
+    return or_(
+        Staff.team == by.team, open_call_for_help(), TAKEN_BY.is_not_distinct_from(str(by.id))
+    )
 
 
 async def check_supervises(work: Work, by: Staff, call_id: UUID) -> None:

@@ -46,7 +46,7 @@ class Link:
             self._wait(silent)
         found: pq.abc.PGresult | None = self._pg.get_result()
         if found is not None and found.status == pq.ExecStatus.FATAL_ERROR:
-            raise BackupRefused(f"The server refused: {_said(found)}")
+            raise BackupRefused(f"The server refused: {_reason(found)}")
         return found
 
     def rows(self, command: str) -> list[list[bytes | None]]:
@@ -83,7 +83,7 @@ def _rows(found: pq.abc.PGresult) -> list[list[bytes | None]]:
     return [[found.get_value(row, n) for n in range(found.nfields)] for row in range(found.ntuples)]
 
 
-def _said(found: pq.abc.PGresult) -> str:
+def _reason(found: pq.abc.PGresult) -> str:
     said = found.error_field(pq.DiagnosticField.MESSAGE_PRIMARY) or b"without a word"
     return bytes(said).decode(errors="replace")
 

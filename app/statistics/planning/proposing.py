@@ -84,7 +84,7 @@ async def problem_of(work: Work, proposal: RotaProposal) -> Problem:
     since, until = midnight(mondays[0], zone), midnight(mondays[-1] + _WEEK, zone)
     found = await roster.rota_of(work)
     wants = await _wants(work, max(since, work.now), until)
-    takers = await changes.takers(work)
+    takers = await changes.people_of_rota(work)
     times = await working_times.all_times(work)
     before = await _before(work, since, zone, usual)
     people, others = list[Person](), list[tuple[UUID, Bar]]()
@@ -156,10 +156,10 @@ async def _wants(
     work: Work, since: datetime, until: datetime
 ) -> list[tuple[Want, frozenset[UUID]]]:
     """Return each line in a language, the hours that are uncovered, and who can cover them."""
-    people = [one for one in await changes.takers(work) if not one.training]
+    people = [one for one in await changes.people_of_rota(work) if not one.training]
     return [
         (
-            Want(one.line_id, one.line, one.language, one.holes),
+            Want(one.line_id, one.line, one.language, one.uncovered),
             frozenset(
                 staff.id
                 for staff in people

@@ -145,7 +145,7 @@ def _defined(names: Any) -> list[tuple[str, str]]:
     return [(part.title_of(name), said(definition(name).words)) for name in names]
 
 
-def _said(definitions: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+def _translated(definitions: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     """Return names and definitions in the reader's language."""
     return [(code_words(name), said(words)) for name, words in definitions]
 
@@ -207,7 +207,7 @@ async def _daily(work: Work, window: Window, line: str | None) -> Report:
         work.now,
         notes,
         sections,
-        [*_defined(part.KEY_FIGURES), *_said(more)],
+        [*_defined(part.KEY_FIGURES), *_translated(more)],
     )
 
 
@@ -272,7 +272,7 @@ async def _monthly(work: Work, window: Window, line: str | None) -> Report:
         sections,
         [
             *_defined(dict.fromkeys([*part.KEY_FIGURES, *writing.IN_WRITING])),
-            *_said(
+            *_translated(
                 [
                     *staff_measures.AT_ONCE.items(),
                     *referral_figures.WORDS.items(),
@@ -434,7 +434,7 @@ async def _agencies(work: Work, window: Window, line: str | None) -> Report:
         work.now,
         [*await _notes(work, window, None), _(_ROUNDED, base=BASE, least=2 * BASE)],
         sections,
-        _said([*accountability.DEFINITIONS.items(), *referral_figures.WORDS.items()]),
+        _translated([*accountability.DEFINITIONS.items(), *referral_figures.WORDS.items()]),
     )
 
 
@@ -455,7 +455,7 @@ async def _feedback(work: Work, window: Window, line: str | None) -> Report:
             *await _opening(work, window, line, Period.MONTH),
             *(writing.feedback_section(question, found) for question in feedback.QUESTIONS),
         ],
-        _said(feedback.QUESTIONS.items()),
+        _translated(feedback.QUESTIONS.items()),
     )
 
 
@@ -506,6 +506,8 @@ def _of_shape(shape: Shape) -> Callable[[Work, Window, str | None], Awaitable[Re
             ("contacts", MEASURES["contacts"].words),
             ("children", N_("children described in these contacts, each child separately")),
         ]
-        return Report(shape.report, counted.title, window, work.now, notes, sections, _said(words))
+        return Report(
+            shape.report, counted.title, window, work.now, notes, sections, _translated(words)
+        )
 
     return make

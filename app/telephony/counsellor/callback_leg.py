@@ -224,4 +224,4 @@ async def callback_over(context: JobContext, call_id: str) -> None:
     """Settle a call-back whose call is over: done, to be tried again, or given up."""
     async with parts_of(context).work() as work:
         call: Call = await record.lock_call(work, UUID(call_id))
-        await callback_attempts.after_try(work, call)
+        await callback_attempts.after_attempt(work, call)

@@ -142,8 +142,8 @@ async def _urgency(work: Work, call: Call, offer: Offer, leg: Leg) -> Urgency:
         return Urgency.DANGER
     if leg.participant_id is not None:
         participant = await work.session.get(Participant, leg.participant_id)
-        panic = participant is not None and participant.purpose == Purpose.PANIC
-        return Urgency.RESCUE if panic else Urgency.OTHER
+        helps = participant is not None and participant.purpose == Purpose.CALL_FOR_HELP
+        return Urgency.RESCUE if helps else Urgency.OTHER
     return Urgency.RESCUE if offer.lost_at is not None else Urgency.OFFER
 
 

@@ -38,7 +38,7 @@ from app.work import PROVIDER, Work
 EVERY, AFTER_TROUBLE = timedelta(seconds=2), timedelta(seconds=10)
 # The most messages that are taken in one turn.
 _IN_ONE_TURN = 50
-# While the database is away: seconds between tries.
+# While the database is away: seconds between attempts.
 _TRIED_EVERY = 0.5
 
 
@@ -131,7 +131,7 @@ async def _go_on(
 
 async def _keep(parts: Parts, asked: _Asked, content: bytes) -> None:
     """Write down what the carrier handed out, as soon as the database is there."""
-    tries = 0
+    is_told = False
     while True:
         try:
             await run_verb(
@@ -144,10 +144,10 @@ async def _keep(parts: Parts, asked: _Asked, content: bytes) -> None:
             return
         except Exception as error:
             # Given up, it would be lost: it is held until this process ends.
-            if not tries:
+            if not is_told:
                 kind = type(error).__name__
                 log().error("a text is held in memory", area="telephony", exception_type=kind)
-            tries += 1
+            is_told = True
             await asyncio.sleep(_TRIED_EVERY)
 
 

@@ -34,12 +34,12 @@ from app.referrals.directory.agencies import doubt_phone
 from app.referrals.directory.models import Agency
 from app.referrals.escalation.trying import LISTENING, is_needed, live_talk, note_result, wait_for
 from app.referrals.models import Referral
-from app.referrals.replies import answering
+from app.referrals.replies import replying
 from app.referrals.replies.in_talk import duty_label
 from app.referrals.scopes import lock_referral
 from app.referrals.spoken import speak, spell
 from app.referrals.states import AttemptResult, NoticeKind, Purpose
-from app.referrals.trail import By, Via, tell_house
+from app.referrals.trail import By, Via, add_notice
 from app.routing import offers
 from app.staff import phone_proofs
 from app.staff.audit import write_entry
@@ -297,13 +297,13 @@ async def pressed(work: Work, attempt_id: UUID, signed: Signed, n: int) -> list[
             return _listened_to(work, referral, attempt, agency, _CONFIRMS + 1)
         case _ if digits == CALL_BACK:
             await note_result(work, referral, attempt, AttemptResult.CALL_BACK)
-            await answering.call_me_back(work, referral, agency, by)
+            await replying.call_me_back(work, referral, agency, by)
             if attempt.turn == referral.turn and referral.escalates_at is not None:
                 wait = tracking.protocol_of(work, referral).call_back_wait
                 wait_for(work, referral, timedelta(seconds=wait))
         case _ if digits == WRONG:
             await doubt_phone(work, attempt.agency_id, attempt.target)
-            tell_house(work, referral, NoticeKind.WRONG_NUMBER, agency=agency.code)
+            add_notice(work, referral, NoticeKind.WRONG_NUMBER, agency=agency.code)
             await note_result(work, referral, attempt, AttemptResult.WRONG_NUMBER)
         case _ if n % _CONFIRMS < _TIMES:
             return _listened_to(work, referral, attempt, agency, n + 1)
@@ -390,19 +390,19 @@ async def _acknowledge(work: Work, referral: Referral, attempt: Attempt, by: By)
             await note_result(work, referral, attempt, AttemptResult.STOPPED)
             return _ending(work, referral, attempt)
         await note_result(work, referral, attempt, AttemptResult.ACKNOWLEDGED)
-        await answering.acknowledge_in_house(work, referral, by)
+        await replying.acknowledge_in_house(work, referral, by)
         return _ending(work, referral, attempt)
-    recipient = await answering.lock_recipient(work, referral, attempt.recipient_id)
-    if answering.too_late(referral, recipient) is not None:
+    recipient = await replying.lock_recipient(work, referral, attempt.recipient_id)
+    if replying.too_late(referral, recipient) is not None:
         await note_result(work, referral, attempt, AttemptResult.STOPPED)
         return _ending(work, referral, attempt)
     await note_result(work, referral, attempt, AttemptResult.ACKNOWLEDGED)
-    code = await answering.acknowledge(work, referral, recipient, by)
+    code = await replying.acknowledge(work, referral, recipient, by)
     if code is not None:
         keep_payload(work, attempt, {"code": code})
     joined = await _join(work, referral, attempt) if talk is not None else None
     if joined is not None:
-        await answering.note_joined(work, referral, recipient, by)
+        await replying.note_joined(work, referral, recipient, by)
     return joined or _ending(work, referral, attempt)
 
 

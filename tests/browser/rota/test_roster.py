@@ -174,7 +174,7 @@ async def test_a_duty_manager_plans_a_week_and_mends_the_night(live: Stage, page
     await page.get_by_role("link", name="Rota").click()
     await page.get_by_role("link", name="week after →").click()
     await page.wait_for_url("**/roster?week=*")
-    await expect(page.locator("#holes .duty").first).to_contain_text("⚠")
+    await expect(page.locator("#uncovered .duty").first).to_contain_text("⚠")
 
     sunday = monday + timedelta(days=6)
     await _clicks(page, "Ana", sunday, 6)
@@ -268,14 +268,14 @@ async def _covers_the_night(page: Page) -> None:
     assert await other.input_value() == "FREQ=SOMETIMES"
 
     # The night is uncovered, and the page says so.
-    await expect(page.locator("#holes .duty").nth(1)).to_have_attribute("title", NIGHT)
+    await expect(page.locator("#uncovered .duty").nth(1)).to_have_attribute("title", NIGHT)
     await other.fill("")
     await shift.get_by_label("or a rule").select_option(label="every day")
     await shift.get_by_label("From").fill("22:00")
     await shift.get_by_label("Until").fill("06:00")
     await shift.get_by_role("button", name="Add").click()
     await expect(row(page, "Vera").locator(".duty").nth(3)).to_contain_text("22–06")
-    await expect(page.locator("#holes .duty")).to_have_count(0)
+    await expect(page.locator("#uncovered .duty")).to_have_count(0)
     # The calendar follows the event; the whole page is drawn anew when the form is answered.
     await expect(page.locator("#shifts")).to_contain_text("Vera")
 

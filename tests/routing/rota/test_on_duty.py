@@ -11,7 +11,15 @@ from dateutil.rrule import rrulestr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.routing.rota.on_duty import Change, ChangeKind, Rota, holes, next_duty, on_duty, stretches
+from app.routing.rota.on_duty import (
+    Change,
+    ChangeKind,
+    Rota,
+    next_duty,
+    on_duty,
+    stretches,
+    uncovered,
+)
 from app.routing.rota.shifts import Layer, OnHolidays, Shift, days_of
 from tests.support.shifts import ZONES, shift
 
@@ -229,9 +237,11 @@ def test_random_changes_give_the_same_duty_minute_by_minute(
 def test_uncovered_times_are_what_is_wanted_and_not_covered(
     spans: list[list[datetime]], wanted: list[list[datetime]], instant: datetime
 ) -> None:
-    found = holes([(a, b) for a, b in wanted], [(a, b) for a, b in spans])
-    hole = any(a <= instant < b for a, b in wanted) and not any(a <= instant < b for a, b in spans)
-    assert any(a <= instant < b for a, b in found) == hole
+    found = uncovered([(a, b) for a, b in wanted], [(a, b) for a, b in spans])
+    is_uncovered = any(a <= instant < b for a, b in wanted) and not any(
+        a <= instant < b for a, b in spans
+    )
+    assert any(a <= instant < b for a, b in found) == is_uncovered
     assert all(a < b for a, b in found)
 
 

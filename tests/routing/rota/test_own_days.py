@@ -28,7 +28,7 @@ async def in_force(work: Work) -> None:
 
 async def uncovered(work: Work) -> list[Span]:
     found = await coverage.coverage(work, SINCE, UNTIL)
-    return list(next(one.holes for one in found if one.language == "sr"))
+    return list(next(one.uncovered for one in found if one.language == "sr"))
 
 
 async def holidays_planned(work: Work) -> set[str]:
@@ -89,13 +89,13 @@ async def test_a_public_holiday_on_which_we_work_is_to_be_covered(work: Work) ->
     await in_force(work)
     since, until = at(7, 0), at(8, 0)
 
-    async def holes() -> tuple[Span, ...]:
-        return (await coverage.coverage(work, since, until))[0].holes
+    async def left_open() -> tuple[Span, ...]:
+        return (await coverage.coverage(work, since, until))[0].uncovered
 
-    assert await holes() == ()
+    assert await left_open() == ()
     await holidays.set_holiday(work, date(2030, 1, 7), "Orthodox Christmas", free=False)
     await in_force(work)
-    assert await holes() == ((at(7, 8), at(7, 20)),), "otherwise a child would find it empty"
+    assert await left_open() == ((at(7, 8), at(7, 20)),), "otherwise a child would find it empty"
     await holidays.clear_holiday(work, date(2030, 1, 7))
     await in_force(work)
-    assert await holes() == ()
+    assert await left_open() == ()

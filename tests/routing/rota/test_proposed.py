@@ -258,7 +258,7 @@ def test_a_week_in_which_the_clocks_change_is_proposed_like_any_other() -> None:
     number = int((ends - begins) / HALF_HOUR)
     assert number == 7 * 48 - 2
     slots = tuple(Slot(begins + n * HALF_HOUR, 1) for n in range(number))
-    want = replace(problem.wants[0], holes=((begins, ends),))
+    want = replace(problem.wants[0], uncovered=((begins, ends),))
     problem = replace(problem, mondays=(monday,), slots=slots, wants=(want,))
     assert check(problem, solve(problem)) == []
 

@@ -91,7 +91,7 @@ async def test_a_counsellor_agrees_a_callback_on_the_desk_in_the_lines_own_time(
     wrong = form | {"safe": "true", "begins": "five"}
     assert "Choose the day and both times" in await on_desk(stage, ana, call["id"], **wrong)
     theirs = await on_desk(stage, eva, call["id"], **form, safe="true")
-    assert "Call-back agreed" not in theirs, "a colleague's call is not hers to promise for"
+    assert "Call-back agreed" not in theirs, "a colleague's call is not hers to agree for"
     assert await stage.rows("SELECT 1 FROM callbacks") == []
     drawn = await on_desk(stage, ana, call["id"], **form, safe="true")
     assert "Call-back agreed:" in drawn
@@ -302,19 +302,19 @@ async def test_a_call_back_that_no_counsellor_can_make_becomes_a_task_and_can_st
 async def test_after_three_attempts_a_person_looks_at_it(stage: Stage) -> None:
     stage.exchange.phones[CHILD] = child = Phone(picks_up=None)
     ana = await agreed_back(stage)
-    for tries in (1, 2, 3):
+    for attempts in (1, 2, 3):
         await ana.sign_in()
         await ana.be("available")
         await callback_attempts.open_due(stage.ground)
         await stage.settle()
-        assert await rings_at(stage, ana) == ["ana"], tries
+        assert await rings_at(stage, ana) == ["ana"], attempts
         await ana.accept()
         await stage.advance(50)
-        assert child.rung == tries
+        assert child.rung == attempts
         assert await ana.presence() == "available", "she is free again"
         row = await state(stage)
-        assert row["tries"] == tries
-        if tries < 3:
+        assert row["tries"] == attempts
+        if attempts < 3:
             assert row["state"] == "agreed"
             stage.stepped.move_to(row["next_at"] + timedelta(seconds=1))
     assert row["state"] == "given_up"

@@ -91,11 +91,11 @@ async def test_a_break_that_meets_an_offer_is_kept(stage: Stage) -> None:
     async def nothing(*_: Any) -> None:
         return None
 
-    real, offers.held_offer = offers.held_offer, nothing  # type: ignore[assignment]
+    real, offers.offer_in_hand = offers.offer_in_hand, nothing  # type: ignore[assignment]
     try:
         await ana.ask("PUT", "/me/presence", {"state": "break"})
     finally:
-        offers.held_offer = real
+        offers.offer_in_hand = real
     await stage.advance(2)
     assert await ana.presence() == "break"
     assert (await stage.call_of(leg))["state"] == "queued"

@@ -18,8 +18,8 @@ from tests.support.talks import CHILD, waits
 CHIEF = "+38164555001"
 
 
-async def promised(stage: Stage) -> None:
-    """A child who waits is promised a call-back within two minutes, on a line that is strict."""
+async def an_agreed_callback(stage: Stage) -> None:
+    """A child who waits agrees to a call-back within two minutes, on a line that is strict."""
     leg = await waits(stage, from_=CHILD)
     call_id = (await stage.call_of(leg))["id"]
     async with transaction(stage.ground, PROGRAM) as work:
@@ -45,7 +45,7 @@ async def test_an_overdue_call_back_is_told_until_the_phone_of_the_child_rings(
     stage.exchange.phones[CHILD] = Phone(picks_up=3)
     ana = await stage.add_counsellor("ana", state="break")
     nora = await stage.add_counsellor("nora", role=Role.SUPERVISOR, shift=False, state=None)
-    await promised(stage)
+    await an_agreed_callback(stage)
     await stage.advance(300)
     assert await kinds(stage) == [], "it may be late by five minutes"
     await stage.advance(240)

@@ -133,12 +133,12 @@ async def test_a_member_of_a_case_lets_no_others_in(quiet: QuietStage) -> None:
     assert (await bora.ask("GET", f"/contacts/{contact}")).status_code == 200
     assert (await bora.ask("POST", "/cases", {"contacts": [contact]})).status_code == 404
     own = (await bora.ask("POST", "/cases", {})).json()["id"]
-    tries = (
+    attempts = (
         (f"/cases/{own}/contacts", {"code": code}, 404),
         (f"/cases/{case}/members", {"name": "carol"}, 403),
         (f"/cases/{case}/owner", {"name": "bora"}, 403),
     )
-    for path, body, status in tries:
+    for path, body, status in attempts:
         assert (await bora.ask("POST", path, body)).status_code == status, path
     mine = await new_contact(bora)
     body_ = {"same_as": code}

@@ -42,8 +42,8 @@ async def test_events_are_signed_and_in_order(night: Stage, receiver: Receiver) 
     await ana.ask("POST", f"/referrals/{found['id']}/accept", HOUSE)
     await skip_minutes(night, 12, every=3)
     assert len(receiver.taken) == 1
-    assert {n for _, n in receiver.tries[1:]} == {2}, "the third waits for the second"
-    assert len({i for i, n in receiver.tries if n == 2}) == 1, "a retry has the same id"
+    assert {n for _, n in receiver.attempts[1:]} == {2}, "the third waits for the second"
+    assert len({i for i, n in receiver.attempts if n == 2}) == 1, "a retry has the same id"
     receiver.status = 200
     await skip(night, 1.05)
     assert [e["data"]["sequence"] for e in receiver.taken] == [1, 2, 3]
@@ -165,7 +165,7 @@ async def test_a_withdrawal_is_tried_at_once_behind_what_does_not_arrive(
     receiver.status = 503
     await ana.ask("POST", f"/referrals/{made['id']}/accept", BY_HOUSE)
     await skip_minutes(night, 60)
-    tried = len(receiver.tries)
+    tried = len(receiver.attempts)
     assert tried > 3
     receiver.status = 200
     await withdraw(night, ana, made["id"])

@@ -300,15 +300,15 @@ async def test_lowered_a_supervisor_looks_and_the_deadline_moves(night: Stage) -
     await skip(night, 0.26)
     await night.advance(10)
     found = await referral_of(ana, made["id"])
-    clock = next(c for c in found["deadlines"] if c["kind"] == "acknowledge")
-    assert clock["breached_at"] is not None
+    deadline = next(c for c in found["deadlines"] if c["kind"] == "acknowledge")
+    assert deadline["breached_at"] is not None
     body = {"urgency": "priority", "reason": "The aunt is with her."}
     assert (await ana.ask("POST", f"/referrals/{made['id']}/urgency", body)).status_code == 200
     found = await referral_of(ana, made["id"])
-    clock = next(c for c in found["deadlines"] if c["kind"] == "acknowledge")
-    assert clock["breached_at"] is None
+    deadline = next(c for c in found["deadlines"] if c["kind"] == "acknowledge")
+    assert deadline["breached_at"] is None
     opened = datetime.fromisoformat(found["opened_at"])
-    assert datetime.fromisoformat(clock["due_at"]) - opened == timedelta(hours=72)
+    assert datetime.fromisoformat(deadline["due_at"]) - opened == timedelta(hours=72)
     kinds = await night.rows("SELECT kind FROM notices WHERE for_whom = 'supervisors'")
     assert "urgency_lowered" in {n["kind"] for n in kinds}
 

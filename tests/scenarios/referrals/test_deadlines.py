@@ -21,8 +21,8 @@ async def test_the_deadline_to_see_the_child_runs_until_the_child_was_seen(
 
     async def seen_deadline_runs() -> bool:
         found = await referral_of(ana, made["id"])
-        clock = next(c for c in found["deadlines"] if c["kind"] == "seen")
-        return clock["stopped_at"] is None
+        deadline = next(c for c in found["deadlines"] if c["kind"] == "seen")
+        return deadline["stopped_at"] is None
 
     assert await seen_deadline_runs()
     await ana.ask("POST", f"{path}/send", {"agency": "other"})

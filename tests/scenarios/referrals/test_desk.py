@@ -48,8 +48,8 @@ async def test_what_comes_back_is_never_left_lying(night: Stage, urgency: str) -
         {"agency": "house-1", "reason": "no_capacity", "words": "full"},
     )
     found = await referral_of(ana, referral_id)
-    clock = next(c for c in found["deadlines"] if c["kind"] == "acknowledge")
-    assert clock["stopped_at"] is None
+    deadline = next(c for c in found["deadlines"] if c["kind"] == "acknowledge")
+    assert deadline["stopped_at"] is None
     if urgency == "immediate":
         assert back.json()["state"] == "sent"
         assert found["recipients"][-1]["agency"] == "house-2"

@@ -36,7 +36,7 @@ async def write(who: Counsellor, referral_id: str, **answers: Any) -> None:
     assert saved.json()["refused"] == {}, saved.text
 
 
-async def clock(who: Counsellor, referral_id: str, kind: str) -> dict[str, Any]:
+async def deadline(who: Counsellor, referral_id: str, kind: str) -> dict[str, Any]:
     found = await referral_of(who, referral_id)
     return dict(next(c for c in found["deadlines"] if c["kind"] == kind))
 
@@ -59,7 +59,7 @@ async def test_a_duty_phone_that_takes_it_is_sent_the_details(night: Stage, post
     # Nothing about the child is in either message.
     said = " ".join([*post.to("duty@house.example"), *(t.text for t in texts)])
     assert "Jovana" not in said
-    details = await clock(ana, referral_id, "details")
+    details = await deadline(ana, referral_id, "details")
     assert details["stopped_at"] is not None
 
 
@@ -93,7 +93,7 @@ async def test_details_that_are_not_opened_in_time_go_on_to_others(
     referral_id = await in_danger(night, ana)
     await night.advance(30)
     found = await referral_of(ana, referral_id)
-    due = datetime.fromisoformat((await clock(ana, referral_id, "details"))["due_at"])
+    due = datetime.fromisoformat((await deadline(ana, referral_id, "details"))["due_at"])
     acknowledged = datetime.fromisoformat(found["acknowledged_at"])
     assert due - acknowledged == timedelta(minutes=30)
 
@@ -131,7 +131,7 @@ async def test_a_late_reply_of_the_first_still_counts_while_no_other_agency_has_
     await click(night, f"{link}/step", {"kind": "accept", "name": "Mira"})
     found = await referral_of(ana, referral_id)
     assert found["state"] == "accepted"
-    assert (await clock(ana, referral_id, "acknowledge"))["stopped_at"] is not None
+    assert (await deadline(ana, referral_id, "acknowledge"))["stopped_at"] is not None
 
 
 async def test_what_was_told_on_the_telephone_needs_no_link(night: Stage) -> None:
@@ -147,7 +147,7 @@ async def test_what_was_told_on_the_telephone_needs_no_link(night: Stage) -> Non
     told = {"agency": "house", "name": "Mira", "agreed": "They come.", "details_told": True}
     answer = await ana.ask("POST", f"/referrals/{referral_id}/handover", told)
     assert answer.status_code == 200, answer.text
-    assert (await clock(ana, referral_id, "details"))["stopped_at"] is not None
+    assert (await deadline(ana, referral_id, "details"))["stopped_at"] is not None
     found = await referral_of(ana, referral_id)
     assert found["disclosures"][-1]["how"] == "by_telephone"
     assert "child.name" in found["disclosures"][-1]["fields"]
@@ -226,7 +226,7 @@ async def test_their_own_system_is_told_what_is_written_later(
     await ana.ask("POST", f"/referrals/{made['id']}/accept", mira)
     await night.advance(5)
     # It took the event that held the details.
-    assert (await clock(ana, made["id"], "details"))["stopped_at"] is not None
+    assert (await deadline(ana, made["id"], "details"))["stopped_at"] is not None
     for age in (10, 11, 12):
         await write(ana, made["id"], child__age=age)
         await night.advance(5)

@@ -83,8 +83,8 @@ async def test_a_protocol_changes_while_referrals_run(night: Stage, tmp_path: Pa
     assert (old["protocol_version"], new["protocol_version"]) == (2, 3)
 
     def minutes(found: dict[str, Any]) -> float:
-        clock = next(c for c in found["deadlines"] if c["kind"] == "acknowledge")
-        began, due = (datetime.fromisoformat(clock[k]) for k in ("started_at", "due_at"))
+        deadline = next(c for c in found["deadlines"] if c["kind"] == "acknowledge")
+        began, due = (datetime.fromisoformat(deadline[k]) for k in ("started_at", "due_at"))
         return (due - began).total_seconds() / 60
 
     assert (minutes(old), minutes(new)) == (15, 5)

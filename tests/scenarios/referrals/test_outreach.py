@@ -31,7 +31,7 @@ async def ask(who: Counsellor, referral_id: str, at: datetime) -> Any:
     return await who.ask("POST", f"/referrals/{referral_id}/dispatches", body)
 
 
-async def clock(who: Counsellor, referral_id: str, kind: str) -> dict[str, Any] | None:
+async def deadline(who: Counsellor, referral_id: str, kind: str) -> dict[str, Any] | None:
     found = await referral_of(who, referral_id)
     return next((c for c in found["deadlines"] if c["kind"] == kind), None)
 
@@ -55,7 +55,7 @@ async def test_a_team_that_sees_the_child_on_a_draft_stops_nothing(quiet: QuietS
     found = await referral_of(ana, made["id"])
     assert found["seen_at"] is None
     for kind in ("seen", "acknowledge"):
-        running = await clock(ana, made["id"], kind)
+        running = await deadline(ana, made["id"], kind)
         assert running is not None
         assert running["stopped_at"] is None
 
@@ -68,7 +68,7 @@ async def test_a_team_that_does_not_come_is_a_breach(night: Stage) -> None:
     await night.advance(30)
     wanted = night.clock.now() + timedelta(minutes=5)
     sent = await ask(ana, made["id"], wanted)
-    running = await clock(ana, made["id"], "team")
+    running = await deadline(ana, made["id"], "team")
     assert running is not None
     due = datetime.fromisoformat(running["due_at"])
     assert due == wanted + timedelta(minutes=30)
@@ -83,13 +83,13 @@ async def test_a_team_that_does_not_come_is_a_breach(night: Stage) -> None:
     await ana.sign_in()
     path = f"/referrals/{made['id']}/dispatches/{sent.json()['id']}"
     await ana.ask("POST", path, {"to": "arrived"})
-    stopped = await clock(ana, made["id"], "team")
+    stopped = await deadline(ana, made["id"], "team")
     assert stopped is not None
     assert stopped["stopped_at"] is not None
     # A second team has its own time.
     later = night.clock.now() + timedelta(hours=2)
     await ask(ana, made["id"], later)
-    again = await clock(ana, made["id"], "team")
+    again = await deadline(ana, made["id"], "team")
     assert again is not None
     assert again["stopped_at"] is None
     assert datetime.fromisoformat(again["due_at"]) == later + timedelta(minutes=30)
@@ -101,7 +101,7 @@ async def test_a_team_that_is_called_off_is_not_late(quiet: QuietStage) -> None:
     sent = await ask(ana, made["id"], quiet.clock.now())
     path = f"/referrals/{made['id']}/dispatches/{sent.json()['id']}"
     assert (await ana.ask("POST", path, {"to": "called_off"})).status_code == 200
-    stopped = await clock(ana, made["id"], "team")
+    stopped = await deadline(ana, made["id"], "team")
     assert stopped is not None
     assert stopped["stopped_at"] is not None
 

@@ -9,7 +9,7 @@ from pypdf import PdfReader
 
 from app.clock import SteppedClock
 from app.demo.stage import MONDAY, Counsellor, Stage, stage_on
-from app.referrals.replies import answering
+from app.referrals.replies import replying
 from tests.scenarios.quiet import QuietStage
 from tests.support.contacts import new_contact, write
 from tests.support.mail import Mail
@@ -115,13 +115,13 @@ async def test_stopped_between_two_siblings_the_second_is_taken_after_the_start(
         email="centre@example.org",
     )
     duty = phone(night, CENTRE, presses="1")
-    real, reached = answering.take_siblings, asyncio.Event()
+    real, reached = replying.take_siblings, asyncio.Event()
 
     async def hangs(*_: Any) -> None:
         reached.set()
         await asyncio.Event().wait()
 
-    monkeypatch.setattr(answering, "take_siblings", hangs)
+    monkeypatch.setattr(replying, "take_siblings", hangs)
     made = await _refer(
         ana, await new_contact(ana, BROTHERS), services=["child_protection"], send=True
     )
@@ -131,7 +131,7 @@ async def test_stopped_between_two_siblings_the_second_is_taken_after_the_start(
     states = [(await referral_of(ana, one["id"]))["state"] for one in made]
     assert sorted(states)[0] == "acknowledged" != sorted(states)[1]
     await night.stop_server()
-    monkeypatch.setattr(answering, "take_siblings", real)
+    monkeypatch.setattr(replying, "take_siblings", real)
     await night.start_server()
     await night.advance(120)
     states = [(await referral_of(ana, one["id"]))["state"] for one in made]

@@ -88,9 +88,9 @@ async def test_a_test_event_is_signed_and_tried_once(
     hooks = await _last(mila, "webhooks")
     assert hooks["fails"]
     assert (hooks["last_test"]["result"], hooks["last_test"]["status"]) == ("their_fault", 500)
-    tries = len(receiver.tries)
+    attempts = len(receiver.attempts)
     await stage.advance(60)
-    assert len(receiver.tries) == tries == 3, "no test is repeated"
+    assert len(receiver.attempts) == attempts == 3, "no test is repeated"
     assert await stage.rows("SELECT * FROM deliveries") == []
     receiver.status = 200
     await stage.advance(1)

@@ -8,7 +8,7 @@ from app.staff.roles import Role
 from tests.support.talks import a_talk, act, client, die, done, inside, room, talk
 
 
-async def test_panic_is_heard_by_one_who_listens_already_or_says_so(
+async def test_a_call_for_help_is_heard_by_one_who_listens_already_or_says_so(
     stage: Stage,
 ) -> None:
     leg, call, (ana,) = await a_talk(stage, "ana")
@@ -21,7 +21,9 @@ async def test_panic_is_heard_by_one_who_listens_already_or_says_so(
     await done(stage, leg)
 
 
-async def test_panic_with_the_only_supervisor_in_another_talk_is_seen(stage: Stage) -> None:
+async def test_a_call_for_help_with_the_only_supervisor_in_another_talk_is_seen(
+    stage: Stage,
+) -> None:
     leg, call, (ana, boris) = await a_talk(stage, "ana", "boris")
     other = await talk(stage, boris, from_="+381641110009")
     chief = await stage.add_counsellor("chief", role=Role.SUPERVISOR)
@@ -120,7 +122,7 @@ async def test_a_supervisor_who_only_listens_does_not_become_the_owner(stage: St
     await done(stage, leg)
 
 
-async def test_the_panic_button_rings_one_supervisor_after_the_other(stage: Stage) -> None:
+async def test_a_call_for_help_rings_one_supervisor_after_the_other(stage: Stage) -> None:
     leg, call, (ana,) = await a_talk(stage, "ana")
     first = await stage.add_counsellor("chief 1", role=Role.SUPERVISOR)
     second = await stage.add_counsellor("chief 2", role=Role.SUPERVISOR)

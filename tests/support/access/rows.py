@@ -18,7 +18,7 @@ from app.privacy.keys import Bound
 from app.referrals.models import Dispatch
 from app.referrals.scopes import lock_referral
 from app.referrals.states import ForWhom, NoticeKind
-from app.referrals.trail import tell_house
+from app.referrals.trail import add_notice
 from app.routing import offers, presence
 from app.routing.callbacks import callbacks
 from app.routing.callbacks.callback_rows import Slot, Who
@@ -171,7 +171,7 @@ async def _add_around(work: Work, rows: Rows) -> None:
             asked_at=work.now,
         )
     )
-    notice = tell_house(work, referral, NoticeKind.RING_THEM, for_whom=ForWhom.OWNER)
+    notice = add_notice(work, referral, NoticeKind.RING_THEM, for_whom=ForWhom.OWNER)
     work.session.add(
         Practice(
             id=ids["practice"],

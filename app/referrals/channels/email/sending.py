@@ -15,7 +15,7 @@ from app.work import Ground, Work
 
 # After this many failed sends of one attempt the escalation goes on without it. Other messages,
 # such as a withdrawal of consent, are tried for days.
-_ESCALATION_TRIES, _TRIES = 3, 300
+_ESCALATION_ATTEMPTS, _ATTEMPTS = 3, 300
 
 
 class EmailOnce(ReferralAttemptOnce):
@@ -44,7 +44,7 @@ class EmailOnce(ReferralAttemptOnce):
         await self._note(work, row, REFUSED)
 
     async def put_off(self, work: Work, row: Attempt, error: RequestFailed) -> bool:
-        most = _ESCALATION_TRIES if row.purpose == Purpose.ESCALATION else _TRIES
+        most = _ESCALATION_ATTEMPTS if row.purpose == Purpose.ESCALATION else _ATTEMPTS
         if row.tries >= most:
             row.sending = Sending.FAILED.value
             await self._note(work, row, NOT_ACCEPTED)

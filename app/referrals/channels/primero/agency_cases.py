@@ -30,7 +30,7 @@ from app.referrals.escalation.trying import escalate_on
 from app.referrals.library import protocols_of
 from app.referrals.log_kinds import LogKind
 from app.referrals.models import Recipient, Referral
-from app.referrals.replies import answering, details
+from app.referrals.replies import details, replying
 from app.referrals.scopes import lock_referral
 from app.referrals.states import (
     OVER,
@@ -42,7 +42,7 @@ from app.referrals.states import (
     RejectionReason,
     ToldHow,
 )
-from app.referrals.trail import By, Via, can, move, note, tell_house
+from app.referrals.trail import By, Via, add_notice, can, move, note
 from app.work import Work
 
 
@@ -102,7 +102,7 @@ async def errand(
     known = Known()
     mapping = protocols_of(work.ground).mapping(agency.primero["mapping"])
     if with_facts:
-        if answering.too_late(referral, recipient) is not None:
+        if replying.too_late(referral, recipient) is not None:
             agency_case.state = AgencyCaseState.ENDED.value
             return None
         try:
@@ -183,7 +183,7 @@ async def note_state(work: Work, recipient_id: UUID, state: AgencyCaseState, **v
         setattr(agency_case, name, value)
     if (
         agency_case.state == AgencyCaseState.ENDED
-        or answering.too_late(referral, recipient) is not None
+        or replying.too_late(referral, recipient) is not None
     ):
         # Taken back while it was being created there: undo what was just created.
         agency_case.state = AgencyCaseState.ENDED.value
@@ -193,7 +193,7 @@ async def note_state(work: Work, recipient_id: UUID, state: AgencyCaseState, **v
     by = By(Via.PRIMERO, agency.code)
     if state is AgencyCaseState.REFUSED:
         note(work, referral, LogKind.REFUSED_BY_THEIR_SYSTEM, by, problem=agency_case.problem)
-        tell_house(
+        add_notice(
             work, referral, NoticeKind.UNMAPPED, agency=agency.code, problem=agency_case.problem
         )
         only_way = not is_reached_otherwise(agency, than=ChannelKind.PRIMERO)
@@ -232,20 +232,20 @@ async def note_status(work: Work, recipient_id: UUID, status: str, words: str) -
         try:
             match meaning:
                 case "accept":
-                    await answering.accept(work, referral, recipient, by)
+                    await replying.accept(work, referral, recipient, by)
                 case "reject":
-                    await answering.reject(
+                    await replying.reject(
                         work, referral, recipient, RejectionReason.OTHER, by, words=words
                     )
                 case "complete":
                     # Primero does not say what became of the child, so no outcome is recorded;
                     # `words` says whether it was a success.
-                    await answering.complete(work, referral, recipient, None, by, words=words)
+                    await replying.complete(work, referral, recipient, None, by, words=words)
                 case _:
                     note(work, referral, LogKind.STATUS_THERE, by, status=status)
-        except answering.Over as refusal:
+        except replying.Over as refusal:
             note(work, referral, LogKind.ANSWERED_TOO_LATE, by, status=status, why=refusal.detail)
-        except answering.TakenByAnother as refusal:
+        except replying.TakenByAnother as refusal:
             note(work, referral, LogKind.ANSWERED_TOO_LATE, by, status=status, why=refusal.detail)
     over = status in ("rejected", "done", "revoked")
     if over:
@@ -284,7 +284,7 @@ async def note_updated(work: Work, recipient_id: UUID, problem: str, left_out: l
         note(work, referral, LogKind.THEIR_SYSTEM_UPDATED, by)
         return
     note(work, referral, LogKind.UPDATE_REFUSED_BY_THEIR_SYSTEM, by, problem=problem)
-    tell_house(work, referral, NoticeKind.UNMAPPED, agency=agency.code, problem=problem)
+    add_notice(work, referral, NoticeKind.UNMAPPED, agency=agency.code, problem=problem)
 
 
 async def note_ended(work: Work, recipient_id: UUID) -> None:
@@ -304,6 +304,6 @@ async def note_not_taken_back(work: Work, recipient_id: UUID, why: str) -> None:
     agency_case.problem = why
     by = By(Via.PRIMERO, agency.code)
     note(work, referral, LogKind.NOT_TAKEN_BACK_AT_THEIR_SYSTEM, by, problem=why)
-    tell_house(
+    add_notice(
         work, referral, NoticeKind.RING_THEM, agency=agency.code, purpose="at their system", why=why
     )

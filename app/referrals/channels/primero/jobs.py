@@ -33,7 +33,7 @@ from app.settings import Settings
 from app.work import PROGRAM, Ground, Work
 
 # When another system refuses to take a referral back: seconds between attempts, and how many.
-_REFUSED_EVERY, _REFUSED_TRIES = 3600, 24 * 7
+_REFUSED_EVERY, _REFUSED_ATTEMPTS = 3600, 24 * 7
 
 
 class _Row:
@@ -251,7 +251,7 @@ async def _not_taken_back(ground: Ground, key: UUID, why: str, refused: int) -> 
         await run_verb(
             ground, PROGRAM, lambda work: agency_cases.note_not_taken_back(work, key, why)
         )
-    if refused < _REFUSED_TRIES:
+    if refused < _REFUSED_ATTEMPTS:
         await run_later(
             ground,
             Task.END_AGENCY_CASE,

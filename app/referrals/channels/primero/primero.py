@@ -65,7 +65,7 @@ class Primero:
         account = self._account
         try:
             async with asyncio.timeout(_TIMEOUT):
-                answer = await self._client.request(
+                response = await self._client.request(
                     method,
                     account.url.rstrip("/") + "/api/v2" + path,
                     json=body,
@@ -75,20 +75,22 @@ class Primero:
                 )
         except (httpx2.HTTPError, TimeoutError) as error:
             raise Uncertain(type(error).__name__) from None
-        if answer.status_code == 429:
-            raise TryAgain("status 429", status=429, after=_wait_of(answer))
-        if answer.status_code >= 500:
+        if response.status_code == 429:
+            raise TryAgain("status 429", status=429, after=_wait_of(response))
+        if response.status_code >= 500:
             raise Uncertain(
-                f"status {answer.status_code}", status=answer.status_code, after=_wait_of(answer)
+                f"status {response.status_code}",
+                status=response.status_code,
+                after=_wait_of(response),
             )
-        if answer.status_code == 409:
+        if response.status_code == 409:
             return None
-        if answer.status_code >= 400:
-            raise Refused(_problem(answer), status=answer.status_code)
-        if answer.status_code == 204:
+        if response.status_code >= 400:
+            raise Refused(_problem(response), status=response.status_code)
+        if response.status_code == 204:
             return None
         try:
-            return answer.json()["data"]
+            return response.json()["data"]
         except (ValueError, KeyError, TypeError):
             # A sign-in page with status 200 is not a success.
             raise Refused(problems.NOT_ITS_API) from None
@@ -133,20 +135,20 @@ class Primero:
         await self._ask("DELETE", f"/cases/{case_id}/referrals/{quote(their_referral)}")
 
 
-def _wait_of(answer: httpx2.Response) -> float:
+def _wait_of(response: httpx2.Response) -> float:
     """Return the wait that the response asks for, in seconds, up to our limit."""
-    wait = answer.headers.get("retry-after", "")
+    wait = response.headers.get("retry-after", "")
     return min(float(wait), _LONGEST_WAIT) if wait.isascii() and wait[:6].isdigit() else 0
 
 
-def _problem(answer: httpx2.Response) -> str:
+def _problem(response: httpx2.Response) -> str:
     """Return the status and the fields it names; its messages could hold what we sent."""
     try:
-        errors = answer.json()["errors"]
+        errors = response.json()["errors"]
         details = sorted({str(e.get("detail", ""))[:80] for e in errors if isinstance(e, dict)})
     except (ValueError, KeyError, TypeError):
         details = []
-    return f"status {answer.status_code}" + (f": {', '.join(details)}" if any(details) else "")
+    return f"status {response.status_code}" + (f": {', '.join(details)}" if any(details) else "")
 
 
 def _read_forms(forms: list[dict[str, Any]], lookups: dict[str, frozenset[str]]) -> TheirForms:

@@ -25,10 +25,10 @@ from app.referrals.directory.models import Agency
 from app.referrals.disclosures import disclose
 from app.referrals.log_kinds import LogKind
 from app.referrals.models import Disclosure, Recipient, Referral
-from app.referrals.replies import answering, details
+from app.referrals.replies import details, replying
 from app.referrals.scopes import lock_referral, reads_referral
 from app.referrals.states import AgencyEvent, DeliveryState, NoticeKind, ToldHow
-from app.referrals.trail import By, Via, note, tell_house
+from app.referrals.trail import By, Via, add_notice, note
 from app.settings import Settings
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
@@ -42,9 +42,9 @@ _TIMEOUT = 10.0
 _WITH_DETAILS = (AgencyEvent.OFFERED, AgencyEvent.UPDATED)
 
 
-def wait_after(tries: int) -> timedelta | None:
+def wait_after(attempts: int) -> timedelta | None:
     """Return how long to wait after a failed attempt; None if it was the last."""
-    return timedelta(seconds=_WAITS[tries - 1]) if tries <= len(_WAITS) else None
+    return timedelta(seconds=_WAITS[attempts - 1]) if attempts <= len(_WAITS) else None
 
 
 class _Row:
@@ -169,9 +169,9 @@ async def post(settings: Settings, url: str, headers: dict[str, str], body: byte
         async with (
             asyncio.timeout(_TIMEOUT),
             client_for_outside(settings) as client,
-            client.stream("POST", url, content=body, headers=headers) as answer,
+            client.stream("POST", url, content=body, headers=headers) as response,
         ):
-            status = answer.status_code
+            status = response.status_code
     except httpx2.ConnectError as error:
         raise TryAgain(type(error).__name__) from None
     except (httpx2.HTTPError, TimeoutError) as error:
@@ -216,7 +216,7 @@ async def _body(work: Work, row: Delivery, referral: Referral, agency: Agency) -
         )
         # The event may have waited for days: disclose what this agency may be told now.
         data["fields"] = None
-        if recipient is not None and answering.too_late(referral, recipient) is None:
+        if recipient is not None and replying.too_late(referral, recipient) is None:
             with contextlib.suppress(NotConsented):
                 data["fields"] = await disclose(work, referral, agency, recipient, ToldHow.MACHINE)
     return {"type": row.kind, "timestamp": row.created_at.isoformat(), "data": data}
@@ -237,7 +237,7 @@ async def _details_delivered(work: Work, row: Delivery, referral: Referral) -> N
         .order_by(Recipient.number.desc())
         .limit(1)
     )
-    if recipient is not None and answering.too_late(referral, recipient) is None:
+    if recipient is not None and replying.too_late(referral, recipient) is None:
         await details.note_opened(work, referral, recipient, ToldHow.THEIR_SYSTEM)
 
 
@@ -255,7 +255,7 @@ async def _bury(
         sequence=row.sequence,
         problem=problem,
     )
-    tell_house(work, referral, NoticeKind.UNDELIVERED, agency=agency.code, event=row.kind)
+    add_notice(work, referral, NoticeKind.UNDELIVERED, agency=agency.code, event=row.kind)
     work.announce(Topic.DELIVERIES)
 
 

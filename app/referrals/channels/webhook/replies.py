@@ -14,7 +14,7 @@ from app.referrals.channels.webhook.signing import BadEvent, check
 from app.referrals.directory.agencies import agency_of_code
 from app.referrals.directory.models import Agency
 from app.referrals.models import Recipient, Referral
-from app.referrals.replies import answering
+from app.referrals.replies import replying
 from app.referrals.scopes import lock_referral
 from app.referrals.states import AgencyEvent, ReferralOutcome, RejectionReason
 from app.referrals.trail import By, Via
@@ -110,7 +110,7 @@ async def _apply(work: Work, agency: Agency, event_id: str, event: Event) -> dic
     )
     assert recipient is not None
     await _do(work, referral, recipient, event, By(Via.SYSTEM, agency.code, data.by))
-    answer = {"referral": referral.code, "state": referral.state, "sequence": data.sequence}
+    done = {"referral": referral.code, "state": referral.state, "sequence": data.sequence}
     work.session.add(
         ReceivedEvent(
             agency_id=agency.id,
@@ -119,10 +119,10 @@ async def _apply(work: Work, agency: Agency, event_id: str, event: Event) -> dic
             at=work.now,
             sequence=data.sequence,
             kind=event.type,
-            answer=answer,
+            answer=done,
         )
     )
-    return answer
+    return done
 
 
 async def _do(work: Work, referral: Referral, recipient: Recipient, event: Event, by: By) -> None:
@@ -131,26 +131,26 @@ async def _do(work: Work, referral: Referral, recipient: Recipient, event: Event
         raise Invalid("Name the person in `by`: an automatic reply does not count.")
     match event.type:
         case AgencyEvent.ACKNOWLEDGED:
-            await answering.acknowledge(work, referral, recipient, by, words=data.words)
+            await replying.acknowledge(work, referral, recipient, by, words=data.words)
         case AgencyEvent.ACCEPTED:
-            await answering.accept(work, referral, recipient, by)
+            await replying.accept(work, referral, recipient, by)
         case AgencyEvent.REJECTED:
             if data.reason is None:
                 raise Invalid(
                     "A rejection needs a reason, one of: %(reasons)s.",
                     reasons=list(RejectionReason),
                 )
-            await answering.reject(work, referral, recipient, data.reason, by, words=data.words)
+            await replying.reject(work, referral, recipient, data.reason, by, words=data.words)
         case AgencyEvent.PROGRESS:
             if data.seen_at is not None and data.seen_at.tzinfo is None:
                 raise Invalid("Give seen_at with its time zone.")
-            await answering.progress(
+            await replying.progress(
                 work, referral, recipient, by, seen_at=data.seen_at, words=data.words
             )
         case AgencyEvent.COMPLETED:
-            await answering.complete(work, referral, recipient, data.outcome, by, words=data.words)
+            await replying.complete(work, referral, recipient, data.outcome, by, words=data.words)
         case AgencyEvent.QUESTION:
-            await answering.ask(work, referral, recipient, data.words, by)
+            await replying.ask(work, referral, recipient, data.words, by)
         case _:
             raise Invalid(
                 "The types are referral.acknowledged, accepted, rejected, progress, completed, "

@@ -58,7 +58,7 @@ class Want:
     line_id: UUID
     line: str
     language: str
-    holes: tuple[Span, ...]
+    uncovered: tuple[Span, ...]
 
 
 @dataclass(frozen=True)
@@ -225,7 +225,7 @@ def spans_of_week(problem: Problem, monday: date, person: Person) -> list[Span]:
 
 
 def _edges(problem: Problem, person: Person, week: Span) -> set[datetime]:
-    edges = {edge for want in problem.wants for hole in want.holes for edge in hole}
+    edges = {edge for want in problem.wants for span in want.uncovered for edge in span}
     # Where the need goes from none to some, or back.
     before = False
     for slot in problem.slots:

@@ -231,7 +231,7 @@ async def accept(work: Work, by: Staff | None, proposal_id: UUID, choice: Choice
     await roster.lock_rota(work)
     row, chosen = await _chosen(work, proposal_id, choice)
     found = await roster.rota_now(work)
-    takers = {staff.id: staff for staff in await changes.takers(work)}
+    takers = {staff.id: staff for staff in await changes.people_of_rota(work)}
     limits = await read_limits(work)
     made, left_out = 0, list[LeftOut]()
     for duty in chosen:

@@ -101,7 +101,11 @@ def halves(span: Span) -> Iterable[datetime]:
 def left_of(problem: Problem) -> _Left:
     """Return what is missing before anything is proposed."""
     uncovered = [
-        {slot.begins for slot in problem.slots if any(touches(slot.span, h) for h in want.holes)}
+        {
+            slot.begins
+            for slot in problem.slots
+            if any(touches(slot.span, h) for h in want.uncovered)
+        }
         for want in problem.wants
     ]
     return _Left(

@@ -49,7 +49,7 @@ from app.referrals.states import (
     RejectionReason,
     ToldHow,
 )
-from app.referrals.trail import PROGRAM_ITSELF, By, NotPossible, Via, move, note, tell_house
+from app.referrals.trail import PROGRAM_ITSELF, By, NotPossible, Via, add_notice, move, note
 from app.work import Work
 
 _E = ReferralEvent
@@ -264,7 +264,7 @@ async def reject(
         agency = await work.session.get(Agency, recipient.agency_id)
         assert agency is not None
         agency.doubted_at = agency.doubted_at or work.now
-        tell_house(work, referral, NoticeKind.WRONG_SERVICE, agency=agency.code)
+        add_notice(work, referral, NoticeKind.WRONG_SERVICE, agency=agency.code)
     if not current:
         note(work, referral, LogKind.REJECTED_TOO, by, words=words, reason=reason.value)
         return
@@ -278,7 +278,7 @@ async def reject(
         referral.written_at = None
         await tracking.run_on(work, referral, DeadlineKind.WRITTEN)
     await _announce(work, referral, recipient, AgencyEvent.REJECTED, by)
-    tell_house(
+    add_notice(
         work,
         referral,
         NoticeKind.REJECTED,
@@ -363,11 +363,11 @@ async def complete(
         # A child who was not helped still has to be seen.
         await tracking.stop(work, referral, DeadlineKind.SEEN)
     await _announce(work, referral, recipient, AgencyEvent.COMPLETED, by)
-    tell_house(
+    add_notice(
         work, referral, NoticeKind.COMPLETED, for_whom=ForWhom.OWNER, agency=by.agency, reason=told
     )
     if outcome in NOT_HELPED:
-        tell_house(work, referral, NoticeKind.COMPLETED, agency=by.agency, reason=told)
+        add_notice(work, referral, NoticeKind.COMPLETED, agency=by.agency, reason=told)
 
 
 async def ask(work: Work, referral: Referral, recipient: Recipient, question: str, by: By) -> None:
@@ -376,13 +376,13 @@ async def ask(work: Work, referral: Referral, recipient: Recipient, question: st
     if not question.strip():
         raise refusal(Invalid, "no_question")
     note(work, referral, LogKind.QUESTION, by, words=question)
-    tell_house(work, referral, NoticeKind.QUESTION, for_whom=ForWhom.OWNER, agency=by.agency)
+    add_notice(work, referral, NoticeKind.QUESTION, for_whom=ForWhom.OWNER, agency=by.agency)
 
 
 async def call_me_back(work: Work, referral: Referral, agency: Agency, by: By) -> None:
     """Tell the owner that a person at the duty phone wants a call-back first."""
     note(work, referral, LogKind.WANTS_TO_BE_CALLED_BACK, by)
-    tell_house(work, referral, NoticeKind.CALL_BACK, for_whom=ForWhom.OWNER, agency=agency.code)
+    add_notice(work, referral, NoticeKind.CALL_BACK, for_whom=ForWhom.OWNER, agency=agency.code)
 
 
 # -- our own house -----------------------------------------------------------------------------

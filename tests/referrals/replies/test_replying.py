@@ -5,8 +5,8 @@ from sqlalchemy import select
 
 from app.referrals.directory.models import Agency
 from app.referrals.models import Deadline, Recipient, Referral
-from app.referrals.replies import answering
-from app.referrals.replies.answering import Over, TakenByAnother
+from app.referrals.replies import replying
+from app.referrals.replies.replying import Over, TakenByAnother
 from app.referrals.states import (
     DeadlineKind,
     RecipientState,
@@ -48,7 +48,7 @@ async def test_an_acknowledgement_stops_the_deadline_for_it(work: Work) -> None:
     referral, recipient = await sent_to_two(work)
     assert DeadlineKind.ACKNOWLEDGE in await running(work, referral)
     for _ in range(2):
-        await answering.acknowledge(work, referral, recipient, MIRA)
+        await replying.acknowledge(work, referral, recipient, MIRA)
         await work.session.flush()
     assert referral.state == ReferralState.ACKNOWLEDGED
     assert DeadlineKind.ACKNOWLEDGE not in await running(work, referral)
@@ -57,7 +57,7 @@ async def test_an_acknowledgement_stops_the_deadline_for_it(work: Work) -> None:
 async def test_a_rejection_goes_to_the_next_agency_and_the_deadline_runs_on(work: Work) -> None:
     referral, recipient = await sent_to_two(work)
     before = await code_of(work, recipient)
-    await answering.reject(work, referral, recipient, RejectionReason.NO_CAPACITY, MIRA)
+    await replying.reject(work, referral, recipient, RejectionReason.NO_CAPACITY, MIRA)
     await work.session.flush()
     following = await recipient_of(work, referral)
     assert {before, await code_of(work, following)} == {"first", "second"}
@@ -67,30 +67,30 @@ async def test_a_rejection_goes_to_the_next_agency_and_the_deadline_runs_on(work
 
 async def test_an_agency_that_rejected_cannot_accept_any_more(work: Work) -> None:
     referral, recipient = await sent_to_two(work)
-    await answering.reject(work, referral, recipient, RejectionReason.NO_CAPACITY, MIRA)
+    await replying.reject(work, referral, recipient, RejectionReason.NO_CAPACITY, MIRA)
     await work.session.flush()
     with pytest.raises(Over):
-        await answering.accept(work, referral, recipient, MIRA)
+        await replying.accept(work, referral, recipient, MIRA)
     assert recipient.state == RecipientState.REJECTED
 
 
 async def test_what_one_agency_has_no_other_can_take(work: Work) -> None:
     referral, first = await sent_to_two(work)
     first.state = RecipientState.UNANSWERED.value
-    await answering.on_to_the_next(work, referral)
+    await replying.on_to_the_next(work, referral)
     await work.session.flush()
     second = await recipient_of(work, referral)
     assert second.id != first.id
-    await answering.accept(work, referral, second, By(Via.LINK, "second", "Nada"))
+    await replying.accept(work, referral, second, By(Via.LINK, "second", "Nada"))
     with pytest.raises(TakenByAnother):
-        await answering.accept(work, referral, first, MIRA)
+        await replying.accept(work, referral, first, MIRA)
     assert (referral.state, referral.recipient_id) == (ReferralState.ACCEPTED, second.id)
 
 
 async def test_after_the_end_no_reply_counts(work: Work) -> None:
     referral, recipient = await sent_to_two(work)
-    await answering.accept(work, referral, recipient, MIRA)
-    await answering.complete(work, referral, recipient, ReferralOutcome.SHELTER, MIRA)
+    await replying.accept(work, referral, recipient, MIRA)
+    await replying.complete(work, referral, recipient, ReferralOutcome.SHELTER, MIRA)
     await work.session.flush()
     assert (referral.state, referral.outcome) == (ReferralState.COMPLETED, "placed_shelter")
-    assert answering.too_late(referral, recipient) is not None
+    assert replying.too_late(referral, recipient) is not None

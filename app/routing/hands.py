@@ -1,5 +1,5 @@
-"""What a counsellor holds: one call at most, and conversations in their slots; and the presence
-that follows from it."""
+"""What a counsellor has in hand: one call at most, and conversations in their slots; and the
+presence that follows from it."""
 
 from typing import NamedTuple
 from uuid import UUID
@@ -14,12 +14,12 @@ from app.routing.models import Offer, OfferState, Presence, PresenceState
 from app.work import Work
 
 _TAKEN = (OfferState.ACCEPTED, OfferState.CONNECTED)
-# The states that follow from what is held.
+# The states that follow from what is in hand.
 BUSY = (PresenceState.OFFERED, PresenceState.ON_CALL, PresenceState.WRITING)
 
 
-class Held(NamedTuple):
-    """What a counsellor holds now."""
+class Hands(NamedTuple):
+    """What a counsellor has in hand now."""
 
     # The offer or live call.
     call: OfferState | None
@@ -30,7 +30,7 @@ class Held(NamedTuple):
 
     @property
     def state(self) -> PresenceState | None:
-        """Return the presence that this makes; None if nothing is held."""
+        """Return the presence that this makes; None if nothing is in hand."""
         if self.call in _TAKEN:
             return PresenceState.ON_CALL
         if self.call is not None:
@@ -47,12 +47,12 @@ _HELD = Question(
 )
 
 
-async def held(work: Work, counsellor_id: UUID) -> Held:
-    """Return what a counsellor holds. Their presence is locked if it must stay so."""
+async def in_hand(work: Work, counsellor_id: UUID) -> Hands:
+    """Return what a counsellor has in hand. Their presence is locked if it must stay so."""
     rows = await rows_of(work, _HELD, who=counsellor_id)
     calls = [OfferState(row["state"]) for row in rows if row["slot"] is None]
     written = [(row["slot"], row["state"]) for row in rows if row["slot"] is not None]
-    return Held(
+    return Hands(
         calls[0] if calls else None,
         sum(state in _TAKEN for _, state in written),
         any(state == OfferState.OPEN for _, state in written),
@@ -61,7 +61,7 @@ async def held(work: Work, counsellor_id: UUID) -> Held:
 
 
 async def talks_in(work: Work, counsellor_id: UUID, call_id: UUID) -> bool:
-    """Return whether a counsellor has taken this call or conversation and still holds it."""
+    """Return whether a counsellor has taken this call or conversation and still has it in hand."""
     found: bool | None = await work.session.scalar(
         select(
             exists().where(
@@ -77,7 +77,7 @@ async def talks_in(work: Work, counsellor_id: UUID, call_id: UUID) -> bool:
 
 async def free_slot(work: Work, counsellor_id: UUID, at_most: int) -> int | None:
     """Return the lowest free slot of a counsellor; None if they have `at_most` conversations."""
-    now = await held(work, counsellor_id)
+    now = await in_hand(work, counsellor_id)
     if len(now.slots) >= at_most:
         return None
     return min(set(range(1, len(now.slots) + 2)) - now.slots)
@@ -86,14 +86,14 @@ async def free_slot(work: Work, counsellor_id: UUID, at_most: int) -> int | None
 async def settle(
     work: Work, presence: Presence, cause: AnyCause, *, talked: bool = False, rested: bool = False
 ) -> None:
-    """Set the state of a locked presence when an offer was released: by what is still held.
+    """Set the state of a locked presence when an offer was released: by what is still in hand.
 
     If nothing is, wrap-up follows a talk (`talked`), and otherwise the counsellor is free. Does
     nothing for a counsellor who is not busy. `rested` keeps the idle time.
     """
     if presence.state not in BUSY:
         return
-    state = (await held(work, presence.counsellor_id)).state
+    state = (await in_hand(work, presence.counsellor_id)).state
     if state is not None:
         await presences.set_presence(work, presence, state, cause)
     elif talked:
@@ -102,8 +102,8 @@ async def settle(
         await presences.set_free(work, presence, cause, rested=rested)
 
 
-async def holds_anything(work: Work, counsellor_id: UUID) -> bool:
-    """Return whether a counsellor holds an offer, a call or a conversation."""
+async def has_anything(work: Work, counsellor_id: UUID) -> bool:
+    """Return whether a counsellor has an offer, a call or a conversation."""
     found: bool | None = await work.session.scalar(
         select(exists().where(Offer.counsellor_id == counsellor_id, Offer.released_at.is_(None)))
     )
