@@ -213,7 +213,9 @@ async def another_headset(desk: Desk, child: Child) -> None:
 
 
 async def test_both_hear_each_other(stage: Stage, her_desk: Desk) -> None:
-    desk, child = her_desk, await talk(stage, her_desk)
+    desk = her_desk
+    await free(stage, desk)
+    child = await talk(stage, desk)
     await desk.telephone_is("talking")
     assert await desk.page.evaluate(JUDGE) == [
         "Connection good",
