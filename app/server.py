@@ -23,8 +23,9 @@ import uvicorn
 from app.database.running import database_of
 from app.errors import BadSettings
 from app.log import log, set_up_logging
+from app.reading_settings import read_settings
 from app.sealing.knowing import check_keys
-from app.settings import Settings, read_settings
+from app.settings import Settings
 
 # The longest path of a Unix socket, in bytes, that the known platforms accept.
 _LONGEST_PATH = 100

@@ -1,36 +1,22 @@
-"""Settings from the environment, checked before anything starts.
+"""Settings: what each is, and what stands when the environment says nothing.
 
-Every name has the prefix `HELPLINE_`. A secret may be in a file (`app/secret_files.py`). In
-development, missing secrets are generated and kept in `DATA_DIR`; in production, the program
-refuses to start.
+Every name has the prefix `HELPLINE_`. They are read and checked in `app/reading_settings.py`.
 """
 
 import base64
-import os
-import re
-import secrets
-import sys
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
-from ipaddress import ip_network
 from pathlib import Path
 from typing import Literal
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.abilities import PLATFORMS, Abilities
 from app.errors import BadSettings
-from app.private_networks import may_be_inside
-from app.secret_files import check_files, names_of_files, read_files
-from app.strength import WITHOUT, check_strength, is_this_machine
+from app.strength import WITHOUT, is_this_machine
 
-# How alike two names are when one is taken for a misspelling of the other; 1 is the same name.
-_NEAR = 0.88
 _MAIL_PORTS = {"smtp": 25, "smtp+starttls": 587, "smtps": 465}
-_OF_BENCHMARKS = frozenset({"HELPLINE_BENCH_CALLS"})
 
 
 class Settings(BaseSettings):
@@ -292,267 +278,6 @@ class Settings(BaseSettings):
         return [t for t in (self.twilio_auth_token, self.twilio_previous_auth_token) if t]
 
 
-def read_settings() -> Settings:
-    """Read and check the settings of this environment.
-
-    Raises BadSettings with a sentence that names the variable and says what to do.
-    """
-    _check_names(os.environ)
-    prefix = _prefix()
-    try:
-        # mypy does not know that each name of a file is the name of a field.
-        settings = Settings(**read_files(os.environ, prefix))  # type: ignore[arg-type]
-    except ValidationError as error:
-        wrong = error.errors()[0]
-        name = "HELPLINE_" + "_".join(str(part) for part in wrong["loc"]).upper()
-        raise BadSettings(f"{name} is not valid: {wrong['msg']}. Change or unset it.") from None
-    check_settings(settings)
-    if not settings.in_production:
-        return with_generated_secrets(settings)
-    check_files(os.environ, prefix)
-    return settings
-
-
-def _prefix() -> str:
-    return Settings.model_config["env_prefix"]
-
-
-def _check_names(environment: Mapping[str, str]) -> None:
-    """Refuse a variable that looks like a misspelt setting; name any other that is unknown.
-
-    Other programs may set variables with our prefix, such as the addresses that Kubernetes gives.
-    Raises BadSettings.
-    """
-    prefix = _prefix()
-    known = {f"{prefix}{name.upper()}" for name in Settings.model_fields}
-    known.update(names_of_files(prefix))
-    for name in sorted(environment):
-        if not name.startswith(prefix) or name in known:
-            continue
-        near = get_close_matches(name, known, n=1, cutoff=_NEAR)
-        if near:
-            raise BadSettings(f"{name} is not a setting. Did you mean {near[0]}?")
-        if name not in _OF_BENCHMARKS:
-            print(f"helpline: {name} is not a setting; it is not used.", file=sys.stderr)
-
-
-def check_settings(settings: Settings) -> None:
-    """Refuse settings that are missing or unsafe.
-
-    Raises BadSettings.
-    """
-    url = urlsplit(settings.public_url)
-    if url.scheme not in ("http", "https") or not url.hostname:
-        raise BadSettings(
-            "HELPLINE_PUBLIC_URL must be the http(s) address under which the telephony provider "
-            "and the counsellors reach this server, for example https://helpline.example.org."
-        )
-    if url.username or url.password or url.query or url.fragment or url.path not in ("", "/"):
-        raise BadSettings(
-            "HELPLINE_PUBLIC_URL must not contain a user name, a password, a path, a query or a "
-            "fragment: the provider's signature would not match. Give scheme, host and port only."
-        )
-    _check_addresses(settings)
-    if settings.field_keys is not None:
-        parse_field_keys(settings.field_keys)
-    if settings.keeper_socket is not None and settings.field_keys is not None:
-        raise BadSettings(
-            "HELPLINE_KEEPER_SOCKET and HELPLINE_FIELD_KEYS are both set: with a keeper this "
-            "program must hold no field key. Set HELPLINE_FIELD_KEYS for `helpline keeper` alone."
-        )
-    if settings.secret_key is not None and len(settings.secret_key) < 32:
-        raise BadSettings(
-            "HELPLINE_SECRET_KEY is shorter than 32 characters. Make one with: "
-            'python3 -c "import secrets; print(secrets.token_urlsafe(48))"'
-        )
-    if bool(settings.twilio_api_key_sid) != bool(settings.twilio_api_key_secret):
-        raise BadSettings(
-            "Set both HELPLINE_TWILIO_API_KEY_SID and HELPLINE_TWILIO_API_KEY_SECRET, or neither."
-        )
-    if not settings.abilities.at_home and not settings.twilio_api_base_url:
-        raise BadSettings(
-            "HELPLINE_TELEPHONY_PLATFORM is somleng, so HELPLINE_TWILIO_API_BASE_URL must be the "
-            "address of your Somleng server, for example https://api.somleng.org."
-        )
-    if settings.smtp_url is not None:
-        read_smtp_url(settings.smtp_url)
-    _check_proxies(settings)
-    _check_documents(settings)
-    _check_safekeeping(settings)
-    _check_leaked(settings)
-    _check_inside(settings)
-    if settings.in_production:
-        _check_production(settings)
-        check_strength(settings)
-    elif not settings.is_local:
-        raise BadSettings(
-            "HELPLINE_PUBLIC_URL is not an address of this machine, so others can reach this "
-            "server: set HELPLINE_ENV=production. Without it the address must be one such as "
-            "http://127.0.0.1:8000."
-        )
-
-
-def _check_proxies(settings: Settings) -> None:
-    for proxy in settings.proxies:
-        try:
-            if proxy != "unix":
-                ip_network(proxy, strict=False)
-        except ValueError:
-            raise BadSettings(
-                "HELPLINE_TRUSTED_PROXIES must hold addresses or networks, separated by commas, "
-                "for example 127.0.0.1,10.0.0.0/8, or the word unix for a proxy that comes by a "
-                "socket file."
-            ) from None
-
-
-def _check_documents(settings: Settings) -> None:
-    """Refuse limits within which the largest document would not fit."""
-    smallest = min(settings.document_megabytes_per_day, settings.document_megabytes_per_case)
-    if smallest < settings.document_megabytes:
-        raise BadSettings(
-            "HELPLINE_DOCUMENT_MEGABYTES_PER_DAY and HELPLINE_DOCUMENT_MEGABYTES_PER_CASE must not "
-            "be smaller than HELPLINE_DOCUMENT_MEGABYTES: one document must fit."
-        )
-
-
-def _check_addresses(settings: Settings) -> None:
-    """Refuse addresses of the database that cannot be used."""
-    schemes = ("postgresql://", "postgres://")
-    if settings.database_url is not None and not settings.database_url.startswith(schemes):
-        raise BadSettings(
-            "HELPLINE_DATABASE_URL must start with postgresql://. "
-            "Leave it unset to run the embedded PostgreSQL in HELPLINE_DATA_DIR."
-        )
-    for name, url in (
-        ("HELPLINE_MIGRATION_DATABASE_URL", settings.migration_database_url),
-        ("HELPLINE_BACKUP_DATABASE_URL", settings.backup_database_url),
-    ):
-        if url is None:
-            continue
-        if not url.startswith(schemes):
-            raise BadSettings(f"{name} must start with postgresql://.")
-        if settings.database_url is None:
-            raise BadSettings(
-                f"{name} is set and HELPLINE_DATABASE_URL is not. Set both for a PostgreSQL of "
-                "your own; the embedded one has its own roles and needs neither."
-            )
-
-
-def _check_inside(settings: Settings) -> None:
-    """Refuse services of the helpline's own that are outside: what children write goes to them."""
-    services = {
-        "SIGNAL_SERVICE_URL": settings.signal_service_url,
-        "TRANSLATION_URL": settings.translation_url,
-    }
-    for name, url in services.items():
-        if url is not None and not may_be_inside(url):
-            raise BadSettings(
-                f"HELPLINE_{name} must be on this machine or in a private network: what children "
-                "write goes to it as it stands. For example http://127.0.0.1:8080."
-            )
-
-
-def _check_safekeeping(settings: Settings) -> None:
-    """Refuse settings of anchors and back-ups by which nothing would be kept apart."""
-    data = settings.data_dir.resolve()
-    for name, path in (
-        ("HELPLINE_ANCHOR_FILE", settings.anchor_path),
-        ("HELPLINE_BACKUP_TARGET", settings.backup_target),
-        ("HELPLINE_ERASURE_TARGET", settings.erasure_target),
-    ):
-        if path is not None and path.resolve().is_relative_to(data):
-            raise BadSettings(
-                f"{name} is inside HELPLINE_DATA_DIR: what happens to that folder would happen to "
-                "it, too. Choose a place outside, best on another machine."
-            )
-    if any("@" not in one or len(one.split()) > 1 for one in settings.anchor_addresses):
-        raise BadSettings("HELPLINE_ANCHOR_MAIL must hold e-mail addresses, separated by commas.")
-    if settings.anchor_addresses and settings.smtp_url is None:
-        raise BadSettings("HELPLINE_ANCHOR_MAIL needs a mail server: set HELPLINE_SMTP_URL.")
-    if bool(settings.anchor_time_stamp_url) != bool(settings.anchor_time_stamp_certificate):
-        raise BadSettings(
-            "Set both HELPLINE_ANCHOR_TIME_STAMP_URL and HELPLINE_ANCHOR_TIME_STAMP_CERTIFICATE, "
-            "the file with the root certificate of the authority, or neither."
-        )
-    certificate = settings.anchor_time_stamp_certificate
-    if certificate is not None and not certificate.is_file():
-        raise BadSettings("HELPLINE_ANCHOR_TIME_STAMP_CERTIFICATE is not a file that can be read.")
-    if settings.erasure_target is not None and not settings.backup_recipients:
-        raise BadSettings(
-            "HELPLINE_ERASURE_TARGET is set and HELPLINE_BACKUP_RECIPIENTS is not: the lists of "
-            "what was erased are always encrypted. Make a pair of keys with `helpline backup key`, "
-            "and keep the private one away from this machine."
-        )
-    if settings.backup_target is not None and not settings.backup_recipients:
-        raise BadSettings(
-            "HELPLINE_BACKUP_TARGET is set and HELPLINE_BACKUP_RECIPIENTS is not: back-ups are "
-            "always encrypted. Make a pair of keys with `helpline backup key`, and keep the "
-            "private one away from this machine."
-        )
-
-
-def _check_leaked(settings: Settings) -> None:
-    """Refuse a file of leaked passwords that is none, and a service that is asked in clear."""
-    if settings.leaked_file is not None:
-        try:
-            with settings.leaked_file.open("rb") as file:
-                first = file.readline(200)
-        except OSError:
-            first = b""
-        if re.fullmatch(rb"[0-9A-Fa-f]{40}:\d+\s*", first) is None:
-            raise BadSettings(
-                "HELPLINE_LEAKED_PASSWORDS is not a file of lines HASH:COUNT that can be read. "
-                "Name a sorted file of SHA-1 hashes, the https address of a service for ranges of "
-                f"them, or {WITHOUT}."
-            )
-    if settings.leaked_service is not None:
-        url = urlsplit(settings.leaked_service)
-        fine = {"https", "http"} if settings.reach_own_network else {"https"}
-        if url.scheme not in fine or not url.hostname or url.username or url.query or url.fragment:
-            raise BadSettings(
-                "HELPLINE_LEAKED_PASSWORDS must be an address that begins with https:// and has "
-                "neither a name, a password, a query nor a fragment: the beginning of a hash is "
-                "added to it, for example https://passwords.example.org/range."
-            )
-
-
-def _check_production(settings: Settings) -> None:
-    needed = {
-        "HELPLINE_SECRET_KEY": settings.secret_key,
-        "HELPLINE_FIELD_KEYS (or HELPLINE_KEEPER_SOCKET)": settings.field_keys
-        or settings.keeper_socket,
-        "HELPLINE_TWILIO_ACCOUNT_SID": settings.twilio_account_sid,
-        "HELPLINE_TWILIO_AUTH_TOKEN": settings.twilio_auth_token,
-    }
-    missing = [name for name, value in needed.items() if not value]
-    if missing:
-        raise BadSettings(
-            f"In production {', '.join(missing)} must be set. No key is generated there: it would "
-            "be lost with the machine, and all that it sealed with it."
-        )
-    if not settings.public_url.startswith("https://"):
-        raise BadSettings(
-            "In production HELPLINE_PUBLIC_URL must start with https://. Without TLS, others on "
-            "the network could read or forge what callers and counsellors send."
-        )
-    if settings.telephone_signalling and not settings.telephone_signalling.startswith("wss://"):
-        raise BadSettings("In production HELPLINE_TELEPHONE_SIGNALLING must start with wss://.")
-    if settings.twilio_api_base_url and not settings.twilio_api_base_url.startswith("https://"):
-        raise BadSettings("In production HELPLINE_TWILIO_API_BASE_URL must start with https://.")
-    if settings.telegram_api_base_url and not settings.telegram_api_base_url.startswith("https://"):
-        raise BadSettings("In production HELPLINE_TELEGRAM_API_BASE_URL must start with https://.")
-    if settings.reach_own_network:
-        raise BadSettings(
-            "HELPLINE_REACH_OWN_NETWORK cannot be set in production: an address in the directory "
-            "could lead to servers that only this machine can reach."
-        )
-    if settings.practice_exchange:
-        raise BadSettings(
-            "HELPLINE_PRACTICE_EXCHANGE cannot be set in production: the practice exchange is a "
-            "telephone exchange for trainees. Run it on a server of its own, with data of its own."
-        )
-
-
 def parse_field_keys(text: str) -> list[tuple[int, bytes]]:
     """Read the keys of `HELPLINE_FIELD_KEYS`: `NUMBER:BASE64` pairs, separated by commas.
 
@@ -580,28 +305,6 @@ def parse_field_keys(text: str) -> list[tuple[int, bytes]]:
     if not keys or len({number for number, _ in keys}) != len(keys):
         raise BadSettings("HELPLINE_FIELD_KEYS needs at least one key, each with its own number.")
     return keys
-
-
-def with_generated_secrets(settings: Settings) -> Settings:
-    """Generate missing secrets once and keep them in `DATA_DIR`; for development only."""
-    changes: dict[str, str] = {}
-    if settings.secret_key is None:
-        changes["secret_key"] = _kept(settings.data_dir, "secret_key", secrets.token_urlsafe(48))
-    if settings.field_keys is None and settings.keeper_socket is None:
-        fresh = "1:" + base64.b64encode(secrets.token_bytes(32)).decode()
-        changes["field_keys"] = _kept(settings.data_dir, "field_keys", fresh)
-    return settings.model_copy(update=changes)
-
-
-def _kept(folder: Path, name: str, fresh: str) -> str:
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / name
-    try:
-        with open(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
-            file.write(fresh)
-    except FileExistsError:
-        pass
-    return path.read_text().strip()
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,9 @@ from app.referrals.directory import address_rows
 from app.referrals.directory import models as directory
 from app.retention import models as retention
 from app.retention.data_requests import models as data_requests
-from app.routing import alarm_rows, callbacks
+from app.routing import alarm_rows
 from app.routing import models as routing
+from app.routing.callbacks import callback_rows
 from app.routing.participants import participants as talks
 from app.routing.rota import models as rota
 from app.routing.rota import planning_rows
@@ -40,7 +41,7 @@ __all__ = [
     "access_request_rows",
     "address_rows",
     "alarm_rows",
-    "callbacks",
+    "callback_rows",
     "caller_rows",
     "calls",
     "cases",

@@ -10,8 +10,8 @@ from app import tables
 from app.chats import ending
 from app.chats.accounts import ask_again
 from app.chats.jobs import chat_tasks, forget_chats
+from app.chats.left.untaken import watch_messages
 from app.chats.sendings import forget_arrivals
-from app.chats.untaken import watch_messages
 from app.contacts.finding.rebuilding import want as want_rebuilt
 from app.contacts.jobs import contacts_tasks
 from app.country.jobs import country_tasks
@@ -34,7 +34,7 @@ from app.retention.jobs import retention_tasks
 from app.retention.running import ask_tonight
 from app.routing import queue
 from app.routing.alarms.overdue_callbacks import watch_callbacks
-from app.routing.callback_attempts import open_due
+from app.routing.callbacks.callback_attempts import open_due
 from app.routing.jobs import routing_tasks
 from app.routing.rota.coverage import EVERY as COVERAGE_EVERY
 from app.routing.rota.coverage import look_over

@@ -27,15 +27,13 @@ from app.api import (
     practices,
     provider,
     retention,
-    roster,
-    rota_planning,
     scim,
     sessions,
-    statistics,
     tokens,
 )
 from app.api.description import describe
 from app.api.records import case_work, cases, contacts
+from app.api.rota import roster, rota_planning, staffing_alarms
 from app.api.settings import (
     backups,
     browsers,
@@ -49,6 +47,7 @@ from app.api.settings import (
     partners,
     wallboards,
 )
+from app.api.statistics import requested_files, schedules, statistics
 from app.api.team import messages, supervising
 from app.api.urgent import agencies, danger_alarms, referrals
 from app.api.writing import chats
@@ -141,8 +140,11 @@ def add_api(app: FastAPI) -> None:
         danger_alarms,
         agencies,
         roster,
+        staffing_alarms,
         rota_planning,
         statistics,
+        schedules,
+        requested_files,
         events,
         tokens,
         dialling,

@@ -28,14 +28,15 @@ from app.api.views import (
     talk_view,
 )
 from app.calls import danger_words, messages, queries, record
-from app.calls.lines import lines
+from app.calls.lines import finding_lines
 from app.calls.lines.line_rows import Line
 from app.calls.models import Call
 from app.calls.states import Outcome
 from app.chats import ending, ringing
 from app.errors import Invalid, NotAllowed
 from app.referrals.replies import in_talk
-from app.routing import callback_attempts, callbacks, in_hand, offers, queue, sound
+from app.routing import in_hand, offers, places_in_queue, sound
+from app.routing.callbacks import callback_attempts, callback_rows, callbacks
 from app.routing.models import Offer
 from app.routing.participants import (
     actions,
@@ -80,7 +81,7 @@ async def get_queue(work: InWork, staff: SeesQueue) -> list[Waiting]:
             alarming=w.alarming,
             danger_words=danger_words.opened(work, w.id, w.danger_words_sealed) if reads else "",
         )
-        for w in await queue.waiting_calls(work)
+        for w in await places_in_queue.waiting_calls(work)
     ]
 
 
@@ -124,7 +125,7 @@ async def accept_offer(work: InWork, staff: TakesCalls, offer_id: UUID) -> Offer
     caller is gone. A conversation is a talk at once."""
     call, offer = await offers.own_offer(work, offer_id, staff.id)
     await ending.accept(work, call, offer)
-    line = await lines.line_of_id(work, call.line_id)
+    line = await finding_lines.line_of_id(work, call.line_id)
     return offer_view(work, offer, call, line.name if line else "", staff)
 
 
@@ -352,7 +353,7 @@ async def move(work: InWork, staff: Supervises, call_id: UUID, body: MoveIn) -> 
 class CallbackIn(BaseModel):
     since: datetime = Field(alias="from")
     until: datetime
-    who: callbacks.Who = callbacks.Who.CALLER
+    who: callback_rows.Who = callback_rows.Who.CALLER
     # The caller has said that it is safe to call.
     safe: bool
     # In a conversation that you have: the message (its `number`) with the telephone number that the

@@ -7,8 +7,8 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, Field
 
-from app.people import emergencies
-from app.people.emergencies import Shown
+from app.people.emergency import emergencies, reviewing
+from app.people.emergency.reviewing import Shown
 from app.staff.emergency_rows import EmergencyKind, EmergencyState
 from app.staff.models import Staff
 from app.staff.roles import Permission
@@ -30,7 +30,7 @@ class ActView(BaseModel):
 
     at: datetime
     action: str
-    outcome: emergencies.Outcome | None
+    outcome: reviewing.Outcome | None
 
 
 class EmergencyView(BaseModel):
@@ -108,7 +108,7 @@ def _view(one: Shown) -> EmergencyView:
 @router.get("/emergencies")
 async def all_emergencies(work: InWork, staff: SignedIn) -> list[EmergencyView]:
     """List emergency accesses: your own, or all if your role is told of them."""
-    return [_view(one) for one in await emergencies.shown_to(work, staff)]
+    return [_view(one) for one in await reviewing.shown_to(work, staff)]
 
 
 @router.post("/emergencies", status_code=201)
@@ -148,7 +148,7 @@ async def end_emergency(work: InWork, staff: SignedIn, emergency_id: UUID) -> No
 @router.post("/emergencies/{emergency_id}/seen", status_code=204)
 async def emergency_seen(work: InWork, staff: Sees, emergency_id: UUID) -> None:
     """Say that you have seen it: it sounds no more on your pages."""
-    await emergencies.seen(work, staff, emergency_id)
+    await reviewing.seen(work, staff, emergency_id)
 
 
 @router.post("/emergencies/{emergency_id}/review", status_code=204)
@@ -156,4 +156,4 @@ async def review_emergency(
     work: InWork, staff: Reviews, emergency_id: UUID, sent: ReviewIn
 ) -> None:
     """Write whether an emergency access that is over was right."""
-    await emergencies.review(work, staff, emergency_id, fitting=sent.fitting, words=sent.words)
+    await reviewing.review(work, staff, emergency_id, fitting=sent.fitting, words=sent.words)

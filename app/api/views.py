@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from app.calls.asked import QUESTIONS
 from app.calls.models import Call, CallQuestion, RecordedEvent
 from app.referrals.replies.in_talk import DutyInTalk
-from app.routing.callbacks import Callback
+from app.routing.callbacks.callback_rows import Callback
 from app.routing.participants.participants import Participant
 from app.routing.supervision.supervised import Talk
 

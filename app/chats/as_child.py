@@ -8,11 +8,11 @@ from uuid import UUID
 from sqlalchemy import func, select
 
 from app.calls import record
-from app.calls.lines import lines
+from app.calls.lines import finding_lines
 from app.calls.models import Call
 from app.calls.states import WRITTEN, CallState, EndedBy, Unstaffed
 from app.chats import at_once, messages, opening, typing
-from app.routing import queue
+from app.routing import places_in_queue
 from app.routing.rota import staffing
 from app.work import Work
 
@@ -140,7 +140,7 @@ def _phase(state: CallState) -> Phase:
 
 
 async def _admit(work: Work, call: Call) -> None:
-    line = await lines.line_of_id(work, call.line_id)
+    line = await finding_lines.line_of_id(work, call.line_id)
     if line is None:
         return
     found = await staffing.staffing(
@@ -154,7 +154,7 @@ async def _staffed(work: Work, call: Call) -> tuple[Unstaffed | None, datetime |
     """Return why a child waits in vain, if it does."""
     if CallState(call.state) not in (CallState.GREETING, CallState.QUEUED):
         return None, None
-    line = await lines.line_of_id(work, call.line_id)
+    line = await finding_lines.line_of_id(work, call.line_id)
     if line is None:
         return Unstaffed.OUT_OF_HOURS, None
     found = await staffing.staffing(
@@ -172,7 +172,7 @@ async def _staffed(work: Work, call: Call) -> tuple[Unstaffed | None, datetime |
 
 
 async def _place(work: Work, call: Call) -> Place:
-    ahead, _ = await queue.place_of(work, call)
+    ahead, _ = await places_in_queue.place_of(work, call)
     assert call.queued_at is not None
     waited = int((work.now - call.queued_at).total_seconds())
     assert call.line_id is not None

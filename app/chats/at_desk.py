@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import and_, bindparam, false, func, select, true
 
 from app.calls import danger_words
-from app.calls.lines import lines
+from app.calls.lines import finding_lines
 from app.calls.lines.line_rows import Line
 from app.calls.models import Call
 from app.calls.states import CARRIED, Channel
@@ -162,7 +162,7 @@ async def news(work: Work, staff: Staff, call_id: UUID, after: int) -> News:
         raise messages.NotYours()
     row = read.facts
     of = {"id": row["holds_id"], "state": row["state"], "text_sealed": row["typed_sealed"]}
-    line = await lines.line_of_id(work, row["line_id"])
+    line = await finding_lines.line_of_id(work, row["line_id"])
     named = {"line": line.name if line else "", "practice": bool(line and line.practice)}
     carried = Channel(row["channel"]).is_carried
     return News(

@@ -12,12 +12,13 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from app.calls import callers, record
 from app.calls.caller_rows import FlagKind
-from app.calls.lines import lines
+from app.calls.lines import finding_lines
 from app.calls.log_kinds import CallLog
 from app.calls.models import Call
 from app.calls.speech import LineScript
 from app.calls.states import CallState, Channel, EndedBy
-from app.chats import left, messages, opening
+from app.chats import messages, opening
+from app.chats.left import left
 from app.chats.models import Arrival, Message, ReturnCode, Sentence
 from app.chats.noticing import danger_in
 from app.jobs.names import Task
@@ -406,7 +407,7 @@ async def watch(work: Work, call_id: UUID) -> None:
     call = await record.lock_call(work, call_id)
     if CallState(call.state) is CallState.ENDED:
         return
-    line = await lines.line_of_id(work, call.line_id)
+    line = await finding_lines.line_of_id(work, call.line_id)
     if CallState(call.state) is CallState.QUEUED and line is not None:
         found = await staffing.staffing(
             work,

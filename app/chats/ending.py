@@ -13,7 +13,8 @@ from app.calls.log_kinds import CallLog
 from app.calls.models import Call
 from app.calls.speech import LineScript
 from app.calls.states import CallState, EndedBy
-from app.chats import gone, kept, left, messages, opening, typing, worries
+from app.chats import gone, messages, opening, typing, worries
+from app.chats.left import kept, left
 from app.chats.models import Author, Sentence
 from app.contacts import contacts
 from app.database.topics import Topic

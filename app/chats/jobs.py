@@ -4,7 +4,8 @@ from uuid import UUID
 
 from procrastinate import Blueprint, JobContext, RetryStrategy
 
-from app.chats import carrying, ending, left, opening, typing
+from app.chats import carrying, ending, opening, typing
+from app.chats.left import left
 from app.chats.models import Sentence
 from app.jobs.names import Task
 from app.jobs.passing import PASSING

@@ -13,7 +13,8 @@ from sqlalchemy import Update, func, select, update
 from sqlalchemy.orm import defer
 
 from app.calls.models import Call
-from app.chats import left, messages
+from app.chats import messages
+from app.chats.left import answering
 from app.chats.models import Media, MediaKind, MediaProblem, MediaState, Message
 from app.chats.news import announce
 from app.errors import NotFound
@@ -187,7 +188,7 @@ async def find(work: Work, staff: Staff, media_id: UUID) -> Media:
         raise messages.NotYours()
     if not (
         await in_hand.has_in_hand(work, staff, row.call_id)
-        or await left.may_read(work, staff, row.call_id)
+        or await answering.may_read(work, staff, row.call_id)
     ):
         await messages.check_may_read(work, staff, row.call_id)
     return row

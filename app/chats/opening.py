@@ -11,12 +11,13 @@ from sqlalchemy.exc import IntegrityError
 
 from app.calls import callers, record
 from app.calls.chat_rules import ChatRules, read_chat
-from app.calls.lines import lines
+from app.calls.lines import finding_lines
 from app.calls.log_kinds import CallLog
 from app.calls.models import Call
 from app.calls.speech import LineScript
 from app.calls.states import CallState, Channel
-from app.chats import gone, kept, news
+from app.chats import gone, news
+from app.chats.left import kept
 from app.chats.models import Access, Author
 from app.contacts import contacts
 from app.database.topics import Topic
@@ -271,7 +272,7 @@ async def admit(work: Work, call: Call, line: LineScript) -> None:
 
 async def admit_again(work: Work, call: Call) -> None:
     """Queue a child whose words have just opened its blocked visit, and tell its page."""
-    line = await lines.line_of_id(work, call.line_id)
+    line = await finding_lines.line_of_id(work, call.line_id)
     if line is not None:
         await admit(work, call, line)
     work.announce(Topic.CHATS.of(news.of_child(call.id)))

@@ -5,7 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from app.calls import record
-from app.calls.lines import lines
+from app.calls.lines import finding_lines
 from app.calls.log_kinds import CallLog
 from app.calls.models import Call
 from app.calls.states import Channel
@@ -14,8 +14,9 @@ from app.chats.models import Author
 from app.chats.noticing import personal_in
 from app.dialling import outward
 from app.errors import Conflict, NotFound
-from app.routing import callbacks, in_hand
-from app.routing.callbacks import Callback, Who
+from app.routing import in_hand
+from app.routing.callbacks import callbacks
+from app.routing.callbacks.callback_rows import Callback, Who
 from app.sealing.hashes import carry_caller
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
@@ -49,7 +50,7 @@ async def given_number(work: Work, staff: Staff, call_id: UUID, message: int) ->
     call = await record.lock_call(work, call_id)
     if not await in_hand.has_in_hand(work, staff, call_id):
         raise messages.NotYours()
-    line = await lines.line_of_id(work, call.line_id)
+    line = await finding_lines.line_of_id(work, call.line_id)
     country, own = (line.country, line.own_numbers) if line else ("", ())
     words = await messages.read_as_staff(work, staff, call_id, max(message - 1, 0))
     for one in words[:1]:

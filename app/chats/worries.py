@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from sqlalchemy import select
 
 from app.calls import danger_words
-from app.calls.lines import lines
+from app.calls.lines import finding_lines
 from app.calls.models import Call
 from app.calls.states import CallState
 from app.chats.noticing import danger_in
@@ -44,7 +44,7 @@ async def notice(work: Work, call: Call, texts: Iterable[str]) -> None:
 async def find(work: Work, call: Call, texts: Iterable[str]) -> str | None:
     """Return the first words in these texts that speak of danger, in a language of the call or of
     its line."""
-    line = await lines.line_of_id(work, call.line_id)
+    line = await finding_lines.line_of_id(work, call.line_id)
     spoken = (one.language for one in line.languages) if line is not None else ()
     languages = tuple(dict.fromkeys((*((call.language,) if call.language else ()), *spoken)))
     return next(filter(None, (danger_in(text, languages) for text in texts)), None)

@@ -11,8 +11,9 @@ from fastapi.responses import StreamingResponse
 from limits import RateLimitItemPerMinute
 
 from app.calls import record
-from app.calls.lines import lines
-from app.chats import as_child, ending, feedback, left, messages, opening, typing
+from app.calls.lines import finding_lines
+from app.chats import as_child, ending, feedback, messages, opening, typing
+from app.chats.left import left
 from app.child import news, origin
 from app.child.access import (
     Conversation,
@@ -131,7 +132,7 @@ async def danger(request: Request, work: InChat, call_id: Conversation) -> None:
 
 async def _say_danger(request: Request, work: Work, call_id: UUID) -> None:
     call = await record.lock_call(work, call_id)
-    line = await lines.line_of_id(work, call.line_id)
+    line = await finding_lines.line_of_id(work, call.line_id)
     if line is None or call.danger:
         return
     again = await origin.is_danger_again(request)

@@ -17,10 +17,11 @@ from app.database.roles import SUPERUSER
 from app.errors import Invalid
 from app.jobs.transaction import transaction
 from app.log import set_up_logging
+from app.reading_settings import read_settings
 from app.safekeeping.backups import making, places, restoring, slots, state, trying
 from app.safekeeping.backups.trying import Tried
 from app.safekeeping.models import BackupKind
-from app.settings import Settings, read_settings
+from app.settings import Settings
 from app.work import PROGRAM, Work
 
 app = typer.Typer(no_args_is_help=True, help="Back-ups, and restores from them.")

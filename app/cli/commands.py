@@ -27,6 +27,7 @@ from app.cli import (
     keys,
     languages,
     line_partners,
+    line_writing,
     lines,
     own_settings,
     provider,
@@ -46,7 +47,8 @@ from app.database.running import database_of
 from app.errors import Invalid
 from app.log import set_up_logging
 from app.people.log_check import check_log
-from app.settings import Settings, read_settings
+from app.reading_settings import read_settings
+from app.settings import Settings
 from app.staff.log_beginnings import ChainReport, beginning_of
 from app.staff.log_words import BEFORE_SUMS, WORDS_OF
 from app.work import Work
@@ -62,6 +64,7 @@ audit_app = typer.Typer(no_args_is_help=True, help="The append-only logs.")
 app.add_typer(staff.app, name="staff")
 app.add_typer(emergency.app, name="emergency")
 app.add_typer(provider.app, name="provider")
+lines.app.add_typer(line_writing.app)
 lines.app.add_typer(line_partners.app, name="partner")
 app.add_typer(lines.app, name="line")
 app.add_typer(roster.app, name="shift")

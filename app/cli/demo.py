@@ -18,7 +18,7 @@ from app.database.embedded import EmbeddedPostgres
 from app.database.running import make_ready
 from app.errors import BadSettings
 from app.log import set_up_logging
-from app.settings import read_settings
+from app.reading_settings import read_settings
 
 
 @contextlib.contextmanager

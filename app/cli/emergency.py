@@ -6,7 +6,7 @@ import typer
 from sqlalchemy import select
 
 from app.cli.running import run_verb
-from app.people import emergencies
+from app.people.emergency import emergencies
 from app.staff import accounts
 from app.staff.emergency_rows import Emergency
 from app.work import Work

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from app.settings import read_settings
+from app.reading_settings import read_settings
 
 app = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
 _EVERY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104

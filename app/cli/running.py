@@ -11,8 +11,9 @@ from app.database.engine import LONG_SECONDS
 from app.database.running import database_of
 from app.jobs.transaction import transaction
 from app.log import set_up_logging
+from app.reading_settings import read_settings
 from app.sealing.knowing import check_keys, learn_now
-from app.settings import Settings, read_settings
+from app.settings import Settings
 from app.work import PROGRAM, Ground, Work, make_ground
 
 T = TypeVar("T")

@@ -228,7 +228,7 @@ class Opening(Base):
     contacts: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid))
     at: Mapped[datetime]
     until: Mapped[datetime]
-    # Opened by two people (`app/people/emergencies.py`), which ends it.
+    # Opened by two people (`app/people/emergency/emergencies.py`), which ends it.
     in_emergency: Mapped[bool] = mapped_column(server_default="false")
     reason_sealed: Mapped[Sealed]
     reviewed_at: Mapped[datetime | None]

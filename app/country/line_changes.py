@@ -15,7 +15,7 @@ from sqlalchemy import Select, select
 
 from app.calls import key_questions, reporting
 from app.calls.chat_rules import ChatRules
-from app.calls.lines import chat_lines, line_facts, line_languages, lines
+from app.calls.lines import chat_lines, finding_lines, line_facts, line_languages, lines
 from app.calls.lines.line_facts import LineHasCalls
 from app.calls.lines.line_rows import EarlierNumbers, Line
 from app.calls.speech import LineScript
@@ -130,7 +130,7 @@ TAKEN_BACK = tuple(kind for kind, part in _PARTS.items() if part not in _ELSEWHE
 
 async def changes_of(work: Work, line_id: UUID) -> list[Change]:
     """Return the last changes of a line, the newest first. Raises NotFound."""
-    row, line = await lines.read_line(work, line_id)
+    row, line = await finding_lines.read_line(work, line_id)
     entries = list(
         await work.session.scalars(
             _entries(line_id).order_by(AuditEntry.id.desc()).limit(lines.CHANGES_KEPT)
@@ -183,7 +183,7 @@ async def take_back(work: Work, line_id: UUID, change_id: int) -> None:
     # Locked first: of two clicks one takes the change back, and the other one is refused.
     # All lines, in the order in which its verb does.
     await lines.lock_lines(work)
-    row, line = await lines.read_line(work, line_id)
+    row, line = await finding_lines.read_line(work, line_id)
     entry = await work.session.scalar(_entries(line_id).where(AuditEntry.id == change_id))
     if entry is None:
         raise NotFound("There is no such change of this line.")
@@ -334,7 +334,7 @@ async def _present(work: Work, row: Line, line: LineScript) -> dict[Part, Values
         Part.FACTS: line_facts.facts_of(row),
         Part.HOURS: {"hours": row.opening_hours},
         Part.NUMBERS: {
-            "leads_here": await lines.numbers_behind(work, line),
+            "leads_here": await finding_lines.numbers_behind(work, line),
             "shown_number": row.shown_number,
         },
         Part.PLAN: row.plan,

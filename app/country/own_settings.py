@@ -16,7 +16,7 @@ from annotated_types import Ge, Le
 from pydantic import Field, TypeAdapter, ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.calls.lines import lines, number_setup
+from app.calls.lines import finding_lines, number_setup
 from app.contacts.cases import follow_ups
 from app.contacts.registry import library_of
 from app.country.models import OwnSettings
@@ -342,7 +342,7 @@ async def _check_is_ours(work: Work, number: Value) -> None:
     Conflict."""
     if number is None or number == (await read_own(work)).values["callback_from"]:
         return
-    of_lines = await lines.numbers_of(work)
+    of_lines = await finding_lines.numbers_of(work)
     if any(one == number and not line.practice for one, line in of_lines.items()):
         return
     if number not in await number_setup.shown_numbers(work):

@@ -19,7 +19,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from app.calls import prompts
-from app.calls.lines import line_use, lines
+from app.calls.lines import finding_lines, line_use
 from app.calls.speech import LineScript
 from app.calls.states import Channel
 from app.chats import accounts as bots
@@ -135,7 +135,7 @@ async def _bot(work: Work, act: AuditEntry, scene: Scene) -> None:
 
 
 async def _line_of(work: Work, act: AuditEntry) -> LineScript:
-    _row, line = await lines.read_line(work, UUID(act.subject))
+    _row, line = await finding_lines.read_line(work, UUID(act.subject))
     return line
 
 

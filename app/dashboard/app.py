@@ -56,10 +56,8 @@ from app.dashboard.settings import (
     data_request_pages,
     definition_pages,
     dialling_pages,
-    every_line_pages,
     key_pages,
     language_pages,
-    line_pages,
     log_pages,
     number_pages,
     own_setting_pages,
@@ -68,6 +66,7 @@ from app.dashboard.settings import (
     sign_in_pages,
     token_pages,
 )
+from app.dashboard.settings.lines import carrier_pages, every_line_pages, line_pages, prompt_pages
 from app.dashboard.templating import BUILT, templates
 from app.dashboard.training import practice
 from app.database.engine import is_away, is_busy, lost_a_race, ran_too_long, waited_too_long
@@ -113,6 +112,8 @@ _ROUTERS = (
     emergency_pages.router,
     provider_page.router,
     line_pages.router,
+    carrier_pages.router,
+    prompt_pages.router,
     every_line_pages.router,
     number_pages.router,
     connection_pages.router,

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Form, Request, Response
 from app.calls import danger_words, platform
 from app.calls.models import Call
 from app.chats import ending
-from app.contacts import completing, contacts
+from app.contacts import completing, reading_contacts
 from app.contacts.states import NonCounselling
 from app.dashboard import inbox, referrals, team_parts, views
 from app.dashboard.chats.values import chats_values
@@ -25,7 +25,7 @@ from app.database.topics import Topic
 from app.errors import NotFound, Refusal
 from app.referrals.opening.from_call import refer_urgently
 from app.referrals.states import Service
-from app.routing import in_hand, offers, own_presence, presence, queue
+from app.routing import in_hand, offers, own_presence, places_in_queue, presence
 from app.routing.models import PresenceState
 from app.routing.supervision import team_messages
 from app.staff.models import Staff
@@ -83,7 +83,7 @@ async def board(request: Request, work: InWork, staff: SignedIn) -> Response:
 async def _waiting(work: Work, *, reads: bool) -> list[views.WaitingRow]:
     """Return the rows of those who wait. `reads`: with the words of danger of those shown."""
     rows = []
-    for place, call in enumerate(await queue.waiting_calls(work)):
+    for place, call in enumerate(await places_in_queue.waiting_calls(work)):
         words = ""
         if reads and place < views.WAITING_SHOWN:
             words = danger_words.opened(work, call.id, call.danger_words_sealed)
@@ -172,7 +172,7 @@ async def answer_offer(
 async def urgent_form(request: Request, work: InWork, staff: TakesCalls, call_id: UUID) -> Response:
     """Show the services that an urgent referral can go to: the first click of the urgent button."""
     await in_hand.call_in_hand(work, staff, call_id)
-    contact = await contacts.at_hand(work, staff, call_id)
+    contact = await reading_contacts.at_hand(work, staff, call_id)
     values = await referrals.desk_values(request, work, staff, call_id, contact)
     written = await _is_written(work, call_id)
     return page(

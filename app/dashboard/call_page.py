@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 from app.calls import callers, queries
 from app.calls.caller_rows import FlagKind
 from app.calls.callers import NumberReason
-from app.calls.lines import lines
+from app.calls.lines import finding_lines
 from app.calls.models import Call
 from app.contacts import contacts
 from app.dashboard import views
@@ -33,7 +33,7 @@ SignedIn = Annotated[Staff, reader_with(Permission.SIGNED_IN)]
 
 async def _line_of(work: Work, call: Call) -> str:
     """Return the words for a line that is not in use, like that of practice calls."""
-    if await lines.is_practice(work, call.line_id):
+    if await finding_lines.is_practice(work, call.line_id):
         return _("Practice")
     return _("a number that is not ours")
 
@@ -43,7 +43,7 @@ async def call_page(request: Request, work: InWork, staff: SignedIn, call_id: UU
     """Show the record of a call, event by event."""
     readable = queries.readable_calls(staff, in_hand.own_calls(staff))
     call = await queries.readable_call(work, readable, call_id)
-    line = await lines.line_of_id(work, call.line_id)
+    line = await finding_lines.line_of_id(work, call.line_id)
     write_entry(work, AuditLog.CALL_RECORD_READ, str(call_id))
     contact_id = await contacts.contact_of_call(work, staff, call_id)
     values = (
@@ -60,7 +60,11 @@ async def call_page(request: Request, work: InWork, staff: SignedIn, call_id: UU
     return page(
         request,
         "call.html",
-        **{**values, "staff": staff, "practising": await lines.is_practice(work, call.line_id)},
+        **{
+            **values,
+            "staff": staff,
+            "practising": await finding_lines.is_practice(work, call.line_id),
+        },
         call=call,
         knows=knows,
         number_reasons=[reason.value for reason in NumberReason],

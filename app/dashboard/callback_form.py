@@ -8,12 +8,13 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter, Form, Request, Response
 
 from app.calls import queries, record
-from app.calls.lines import lines
+from app.calls.lines import finding_lines
 from app.calls.models import Call
 from app.chats import ringing
 from app.dashboard.desk_values import desk_fragment
 from app.errors import Invalid, Refusal
-from app.routing import callbacks, in_hand
+from app.routing import in_hand
+from app.routing.callbacks import callback_rows
 from app.routing.rota.shifts import first_instant, last_instant
 from app.staff.models import Staff
 from app.staff.roles import Permission
@@ -31,7 +32,7 @@ async def agree(
     work: InWork,
     staff: TakesCalls,
     call_id: UUID,
-    who: Annotated[callbacks.Who, Form()] = callbacks.Who.CALLER,
+    who: Annotated[callback_rows.Who, Form()] = callback_rows.Who.CALLER,
     day: Annotated[str, Form(max_length=10)] = "",
     begins: Annotated[str, Form(max_length=8)] = "",
     ends: Annotated[str, Form(max_length=8)] = "",
@@ -65,5 +66,5 @@ def window_of(day: str, begins: str, ends: str, zone: ZoneInfo) -> tuple[datetim
 
 
 async def _zone(work: Work, call: Call) -> ZoneInfo:
-    line = await lines.line_of_id(work, call.line_id)
+    line = await finding_lines.line_of_id(work, call.line_id)
     return ZoneInfo(line.timezone if line else "UTC")

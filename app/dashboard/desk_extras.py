@@ -14,7 +14,7 @@ from app.calls.models import CallQuestion
 from app.database.quick import Question, is_one_of
 from app.jobs.transaction import rows_of
 from app.referrals.models import Referral
-from app.routing import callbacks
+from app.routing.callbacks import callbacks
 from app.routing.participants.participants import LIVE, Participant
 from app.work import Work
 

@@ -11,10 +11,10 @@ from fastapi.responses import HTMLResponse
 from app.calls import callers, danger_words, platform
 from app.calls.asked import QUESTIONS
 from app.calls.key_questions import questions_of as questions_of_line
-from app.calls.lines import lines
+from app.calls.lines import finding_lines
 from app.calls.models import Call
 from app.calls.speech import LineScript
-from app.contacts import contacts, openings
+from app.contacts import openings, reading_contacts
 from app.contacts.models import Contact
 from app.contacts.registry import library_of
 from app.dashboard import referrals, views
@@ -22,7 +22,8 @@ from app.dashboard.desk_extras import extras_of
 from app.dashboard.records.guidance import guidance_in
 from app.dashboard.templating import templates
 from app.referrals.replies.in_talk import DutyInTalk, duty_in_talk
-from app.routing import callbacks, in_hand
+from app.routing import in_hand
+from app.routing.callbacks import callback_rows, callbacks
 from app.routing.models import PresenceState
 from app.routing.participants import participants, questions
 from app.routing.participants.participants import Mode, Participant, ParticipantState
@@ -90,11 +91,11 @@ async def desk_values(request: Request, work: Work, staff: Staff) -> dict[str, A
 
 
 async def _callback_values(
-    work: Work, call_id: UUID | None, agreed: callbacks.Callback | None
+    work: Work, call_id: UUID | None, agreed: callback_rows.Callback | None
 ) -> dict[str, Any]:
     """Return the call-back agreed in a call, or what its form begins with."""
     call = await work.session.get(Call, call_id) if call_id else None
-    line = await lines.line_of_id(work, call.line_id) if call else None
+    line = await finding_lines.line_of_id(work, call.line_id) if call else None
     if call is None or line is None:
         return {"callback_form": None}
     here = work.now.astimezone(ZoneInfo(line.timezone))
@@ -133,7 +134,7 @@ async def _asked_by_key(
     if call_id is None or not platform.asks_by_key(work):
         return {"key_questions": [], "key_answers": []}
     call = await work.session.get(Call, call_id)
-    line = await lines.line_of_id(work, call.line_id) if call else None
+    line = await finding_lines.line_of_id(work, call.line_id) if call else None
     answers = await questions.questions_of(work, call_id) if asked else []
     # Hardly any caller is asked by key; only then it matters who may read the answers.
     if answers and not await may_read_answers(work, staff, call_id):
@@ -171,7 +172,7 @@ async def known_caller(
     wishes = await callers.wishes_of(work, call) if history.has_wishes else []
     if not history.calls and not history.flags and not wishes:
         return None
-    readable, others = await contacts.earlier_of_caller(work, staff, call)
+    readable, others = await reading_contacts.earlier_of_caller(work, staff, call)
     await _note_listed(work, staff, call.id, [str(contact.id) for contact in readable])
     closed = await openings.may_open(work, staff, contact) if contact else 0
     return views.caller_card(history, readable, others, wishes, contact, closed)
@@ -243,7 +244,7 @@ async def desk_fragment(request: Request, work: Work, staff: Staff, notice: str 
 async def contact_at_hand(work: Work, staff: Staff, found: in_hand.InHand) -> Contact | None:
     """Return the contact of the present call, or in wrap-up of the call that has just ended."""
     call_id = found.call.id if found.call else await in_hand.call_of_wrap_up(work, staff)
-    return await contacts.at_hand(work, staff, call_id) if call_id else None
+    return await reading_contacts.at_hand(work, staff, call_id) if call_id else None
 
 
 async def talk_values(work: Work, call_id: UUID | None) -> dict[str, Any]:

@@ -6,10 +6,10 @@ from uuid import UUID
 from fastapi import APIRouter, Request, Response
 
 from app.calls import messages, queries
-from app.chats import left
+from app.chats.left import answering
 from app.dashboard import views
 from app.dashboard.templating import page, templates
-from app.routing import callbacks
+from app.routing.callbacks import callbacks
 from app.staff import accounts
 from app.staff.models import Staff
 from app.staff.roles import Permission
@@ -34,7 +34,7 @@ async def callback_rows(work: Work, team: str) -> list[views.CallbackRow]:
 
 async def inbox_values(work: Work, team: str) -> dict[str, Any]:
     """Return the messages that wait for a team: those that were spoken, and those in writing."""
-    spoken, written = await queries.open_messages(work, team), await left.waiting(work, team)
+    spoken, written = await queries.open_messages(work, team), await answering.waiting(work, team)
     owners = {one.owner_id for one in spoken} | {one.owner_id for one in written}
     names = await accounts.names_of(work, {one for one in owners if one})
     return {

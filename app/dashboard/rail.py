@@ -24,7 +24,8 @@ from app.referrals.deadlines import tracking
 from app.referrals.escalation import alarms as danger_alarms
 from app.referrals.escalation import dangers
 from app.referrals.states import ForWhom, NoticeKind
-from app.routing import callbacks, queue
+from app.routing import places_in_queue
+from app.routing.callbacks import callbacks
 from app.routing.supervision import supervised
 from app.safekeeping import notices
 from app.staff.models import Staff
@@ -83,7 +84,7 @@ def _counted(role: str) -> Question:
     pages show. One question, because every change of the queue asks it."""
     desk: list[Listed] = []
     if may(role, Permission.SEE_QUEUE):
-        desk.append(queue.WAITING)
+        desk.append(places_in_queue.WAITING)
     if may(role, Permission.TAKE_CALLS):
         desk.append(callbacks.open_of(_TEAM))
     if may(role, Permission.HEAR_MESSAGES):

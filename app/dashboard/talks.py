@@ -13,7 +13,8 @@ from app.dashboard.templating import templates
 from app.errors import Invalid, Refusal
 from app.people import finding
 from app.referrals.replies import in_talk
-from app.routing import callback_attempts, callbacks, in_hand, sound, telephones
+from app.routing import in_hand, sound, telephones
+from app.routing.callbacks import callback_attempts, callbacks
 from app.routing.participants import (
     actions,
     calls_for_help,

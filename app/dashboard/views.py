@@ -10,13 +10,13 @@ from app.calls.callers import History
 from app.calls.log_kinds import Cause
 from app.calls.models import VoiceMessage
 from app.calls.states import Direction, MessageState
-from app.chats.left import Left
+from app.chats.left.answering import Left
 from app.contacts.models import Contact
 from app.routing import telephones
-from app.routing.callbacks import Callback, CallbackState
+from app.routing.callbacks.callback_rows import Callback, CallbackState
 from app.routing.in_hand import Conversation, InHand
 from app.routing.models import OfferState, Presence, PresenceState, TelephoneState
-from app.routing.queue import WaitingCall
+from app.routing.places_in_queue import WaitingCall
 from app.words.pages import N_, _, code_words, instant_words, language_name, said
 
 STATE_WORDS = {

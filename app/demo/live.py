@@ -22,7 +22,8 @@ from app.practice import voices
 from app.practice.exchange import Number
 from app.practice.legs import Leg
 from app.practice.people import Caller, Phone
-from app.settings import Settings, with_generated_secrets
+from app.reading_settings import with_generated_secrets
+from app.settings import Settings
 from app.staff import accounts
 from app.staff.models import EndpointKind
 from app.work import PROGRAM

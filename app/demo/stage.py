@@ -23,7 +23,8 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from app.calls.lines.chat_lines import change_chat
-from app.calls.lines.lines import add_line, line_of_number
+from app.calls.lines.finding_lines import line_of_number
+from app.calls.lines.lines import add_line
 from app.calls.lines.number_setup import Report, set_up_numbers
 from app.clock import Clock, SteppedClock
 from app.database.topics import Topic

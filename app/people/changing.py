@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import exists, or_, select
 
 from app.calls.chat_rules import MOST_AT_ONCE
-from app.calls.lines import lines
+from app.calls.lines import finding_lines, lines
 from app.database.topics import Topic
 from app.dialling import outward
 from app.errors import ChangedMeanwhile, Conflict, Invalid, NotAllowed, NotFound
@@ -195,7 +195,7 @@ async def checked(work: Work, changes: Changes, of: UUID | None = None) -> Chang
 
 async def _number_of(work: Work, number: str) -> str:
     """Return the number by which matching knows a line. Raises NotFound."""
-    line = await lines.line_of_number(work, number)
+    line = await finding_lines.line_of_number(work, number)
     if line is None:
         raise NotFound("There is no line %(number)s.", number=number)
     return line.number

@@ -14,8 +14,8 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from app.calls import prompts
-from app.calls.lines import lines
-from app.calls.lines.lines import any_line
+from app.calls.lines import finding_lines
+from app.calls.lines.finding_lines import any_line
 from app.database.topics import Topic
 from app.definitions.datafile import BadDefinition
 from app.dialling import outward
@@ -204,7 +204,7 @@ async def ring_to_prove(work: Work, staff: Staff, number: str) -> ConnectionTest
 
 async def _prompt_to_say(work: Work, line_id: UUID, language: str, key: str) -> dict[str, str]:
     """Return line, language and key of a prompt with words. Raises NotFound, Invalid."""
-    _row, line = await lines.read_line(work, line_id)
+    _row, line = await finding_lines.read_line(work, line_id)
     spoken = prompts.check_spoken(line, language or line.languages[0].language)
     prompt_key = prompts.check_key(key)
     said = line.prompt(spoken, prompt_key)

@@ -7,7 +7,7 @@ from typing import Any
 import phonenumbers
 from sqlalchemy import func, select
 
-from app.calls.lines import lines
+from app.calls.lines import finding_lines
 from app.database.topics import Topic
 from app.dialling import outward
 from app.dialling.models import DiallingRules
@@ -135,7 +135,7 @@ async def not_dialled(work: Work, rules: Rules) -> list[str]:
         .order_by(Staff.name)
     )
     found += [name for name, endpoint in people if endpoint and why_not_address(endpoint, rules)]
-    for line in await lines.all_lines(work):
+    for line in await finding_lines.all_lines(work):
         partner = read_plan(line.plan).partner_number
         if partner is not None and why_not_address(partner, rules):
             found.append(line.name)

@@ -4,7 +4,8 @@ from sqlalchemy import select
 
 from app.errors import Code, Conflict
 from app.jobs.names import Task
-from app.people import emergency_reading, holding
+from app.people import holding
+from app.people.emergency import emergency_reading
 from app.referrals.directory import leavers
 from app.referrals.directory.leavers import StillReached
 from app.routing import withdrawing

@@ -16,7 +16,7 @@ from uuid import UUID
 from sqlalchemy import delete, exists, func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 
-from app.calls.lines import lines
+from app.calls.lines import finding_lines, lines
 from app.calls.lines.line_rows import Line
 from app.calls.models import Call
 from app.errors import Conflict, Invalid, Message, Refusal
@@ -150,7 +150,7 @@ async def _is_any_call_answered(work: Work) -> bool:
 
 async def steps(work: Work) -> list[Step]:
     """Measure every step, in the order in which they are done."""
-    in_use = [one for one in await lines.all_lines(work) if not one.practice]
+    in_use = [one for one in await finding_lines.all_lines(work) if not one.practice]
     return [
         Step(StepKey.ADMINISTRATOR, await _is_any(work, *_signs_in(Role.ADMINISTRATOR))),
         Step(StepKey.LINE, bool(in_use)),
@@ -181,7 +181,7 @@ async def _prompts(work: Work, in_use: list[Line]) -> Step:
     """Every prompt can be said in every language of every line."""
     why: Message | None = None
     for line in in_use:
-        _row, script = await lines.read_line(work, line.id)
+        _row, script = await finding_lines.read_line(work, line.id)
         for spoken in script.languages:
             try:
                 await lines.check_speakable(work, spoken.language, line.id)

@@ -13,7 +13,8 @@ from app.contacts.cases.models import FollowUp
 from app.contacts.models import Case, Contact
 from app.referrals.models import Referral
 from app.referrals.states import OVER
-from app.routing.callbacks import OPEN, Callback, CallbackState, agreed_by
+from app.routing.callbacks.callback_rows import OPEN, Callback, CallbackState
+from app.routing.callbacks.callbacks import agreed_by
 from app.routing.hands import in_hand
 from app.routing.models import PresenceState
 from app.routing.participants import participants

@@ -10,7 +10,8 @@ from app.jobs.passing import PASSING
 from app.jobs.transaction import transaction
 from app.outbox.mail import write_to_staff
 from app.outbox.responses import TryAgain
-from app.people import emergencies, links
+from app.people import links
+from app.people.emergency import emergencies
 from app.people.letters import emergency_letter, letter_to_owner
 from app.people.log_check import check_log
 from app.people.provider import access

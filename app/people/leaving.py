@@ -11,7 +11,8 @@ from uuid import UUID
 from sqlalchemy import func, select
 
 from app.calls import messages
-from app.chats import gone, left
+from app.chats import gone
+from app.chats.left import answering
 from app.contacts import contacts
 from app.contacts.cases import follow_ups
 from app.contacts.cases import people as case_people
@@ -25,7 +26,8 @@ from app.people.holding import NEEDS, Kind
 from app.people.provider import access
 from app.referrals import staff_actions
 from app.referrals.directory.leavers import StillReached
-from app.routing import callbacks, withdrawing
+from app.routing import withdrawing
+from app.routing.callbacks import callbacks
 from app.routing.rota import feeds, giving, roster
 from app.routing.rota.shifts import Place
 from app.staff import passwords, second_factor
@@ -185,7 +187,7 @@ async def _give(work: Work, staff: Staff, kind: Kind, to: Staff) -> int:
         case Kind.VOICE_MESSAGES:
             number = await messages.give_all(work, staff.id, to.id)
         case Kind.WRITTEN_MESSAGES:
-            number = await left.give_all(work, staff.id, to.id)
+            number = await answering.give_all(work, staff.id, to.id)
             number += await gone.give_all(work, staff.id, to.id)
     if kind in (Kind.REFERRALS, Kind.DRAFTS, Kind.CASES):
         await staff_actions.give_alarms(work, staff, to)

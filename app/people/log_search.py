@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from app.calls.lines import lines
+from app.calls.lines import finding_lines
 from app.people.log_names import subjects_named
 from app.staff.audit import Wanted, list_entries, write_entry
 from app.staff.log_kinds import AuditLog
@@ -47,7 +47,7 @@ async def search_log(
 
 async def _zone(work: Work) -> ZoneInfo:
     """Return the zone of the first line: the days of the log are those of the helpline."""
-    found = await lines.all_lines(work)
+    found = await finding_lines.all_lines(work)
     return ZoneInfo(found[0].timezone if found else "UTC")
 
 

@@ -9,7 +9,7 @@ from procrastinate import Blueprint, JobContext
 from sqlalchemy import select
 
 from app.calls import record
-from app.calls.lines import lines
+from app.calls.lines import finding_lines
 from app.calls.models import Call
 from app.errors import NotFound
 from app.jobs.names import Task
@@ -238,7 +238,7 @@ async def tell_of_new_address(context: JobContext, change_id: str, tries: int = 
     async with transaction(ground, PROGRAM) as work:
         change = await work.session.get(AddressChange, UUID(change_id))
         agency = await work.session.get(Agency, change.agency_id) if change is not None else None
-        line = await lines.any_line(work)
+        line = await finding_lines.any_line(work)
     if change is None or agency is None or change.former_email is None:
         return
     letter = letters(language_for(agency.languages), "address_change")

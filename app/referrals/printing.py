@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 
-from app.calls.lines.lines import line_or_any
+from app.calls.lines.finding_lines import line_or_any
 from app.calls.models import Call
 from app.contacts.models import RecordEvent
 from app.errors import Conflict

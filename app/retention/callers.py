@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import Uuid
 
 from app.calls.models import Call
-from app.routing.callbacks import Callback
+from app.routing.callbacks.callback_rows import Callback
 from app.work import Work
 
 # As `facts.py` reads it.

@@ -18,7 +18,7 @@ from sqlalchemy.orm import aliased
 from app.calls.caller_rows import CallerFlag
 from app.calls.models import Call, VoiceMessage
 from app.calls.states import MessageState
-from app.chats import untaken
+from app.chats.left import untaken
 from app.chats.models import Message
 from app.contacts.cases.models import CaseContact, CaseRequest, FollowUp
 from app.contacts.models import Case, Contact

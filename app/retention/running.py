@@ -16,7 +16,7 @@ from sqlalchemy import delete, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from app.calls.caller_rows import CallerFlag, CallerWish
-from app.calls.lines import lines
+from app.calls.lines import finding_lines
 from app.calls.models import Call, VoiceMessage
 from app.chats import erasing as chat_erasing
 from app.contacts.models import ProfileNumber
@@ -31,7 +31,7 @@ from app.retention.due import count_due, lock_due
 from app.retention.kinds import DataKind
 from app.retention.models import Erasure, ErasureNight
 from app.retention.rules import beside_others, read_rules
-from app.routing.callbacks import Callback
+from app.routing.callbacks.callback_rows import Callback
 from app.routing.participants.participants import Participant
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
@@ -330,7 +330,7 @@ async def carry_on(ground: Ground, run_id: UUID) -> None:
 
 async def night_of(work: Work) -> date | None:
     """Return the local date if it is night at the helpline now; None by day."""
-    line = await lines.any_line(work)
+    line = await finding_lines.any_line(work)
     local = work.now.astimezone(ZoneInfo(line.timezone if line else "UTC"))
     return local.date() if NIGHT_FROM <= local.hour < NIGHT_UNTIL else None
 

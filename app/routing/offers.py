@@ -22,8 +22,9 @@ from app.jobs.names import Task
 from app.jobs.transaction import rows_of
 from app.outbox.push.subscriptions import wake
 from app.outbox.states import Sending
-from app.routing import hands, releasing, rung_by_writer, waking
+from app.routing import hands, releasing, waking
 from app.routing import presence as presences
+from app.routing.callbacks import rung_by_writer
 from app.routing.models import AnsweredOn, Offer, OfferState, Presence, PresenceState
 from app.routing.participants.participants import Participant
 from app.routing.rota import staffing

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import select
 
-from app.calls.lines import lines
+from app.calls.lines import finding_lines, lines
 from app.calls.lines.line_rows import Line, PartnerRequest
 from app.calls.speech import LineScript
 from app.database.topics import Topic
@@ -160,6 +160,6 @@ async def decide(work: Work, request_id: UUID, *, by: Staff | None, approve: boo
     asker = str(row.asked_by or row.asked_role)
     write_entry(work, kind, str(line_id), before=before, after=after, asked_by=asker)
     if approve:
-        _row, line = await lines.read_line(work, line_id)
+        _row, line = await finding_lines.read_line(work, line_id)
         await lines.set_plan(work, line, check_plan(replace(plan, partner_number=row.number)))
     work.announce(Topic.STAFF)

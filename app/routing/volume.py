@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import func, select
 
-from app.calls.lines import lines
+from app.calls.lines import finding_lines
 from app.database.quick import is_one_of
 from app.database.topics import Topic
 from app.dialling import outward
@@ -68,7 +68,7 @@ async def _was_told(work: Work, kind: AlarmKind) -> bool:
 
 
 async def _tell(work: Work, kind: AlarmKind) -> None:
-    line = await lines.any_line(work)
+    line = await finding_lines.any_line(work)
     log().warning("more is dialled than usual", area="dialling", cause=kind.value)
     # Without a line no phone rings; letters and notices go out all the same.
     alarm_id = await open_alarm(work, kind, line_id=line.id if line else None)

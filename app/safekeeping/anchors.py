@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import func, select, text
 from sqlalchemy.dialects.postgresql import insert
 
-from app.calls.lines import lines
+from app.calls.lines import finding_lines
 from app.database.topics import Topic
 from app.jobs.names import Task
 from app.jobs.transaction import transaction
@@ -59,7 +59,7 @@ async def make_anchor(work: Work) -> UUID | None:
     ways = ways_of(work.settings)
     if not ways:
         return None
-    line = await lines.any_line(work)
+    line = await finding_lines.any_line(work)
     local = work.now.astimezone(ZoneInfo(line.timezone if line else "UTC"))
     if local.hour < FROM_HOUR:
         return None

@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import Select, func, select, update
 
-from app.calls.lines import lines
+from app.calls.lines import finding_lines
 from app.calls.lines.line_rows import Line
 from app.calls.models import Call
 from app.calls.states import Unstaffed
@@ -179,7 +179,7 @@ async def _lines(work: Work) -> list[WallLine]:
     )
     found = []
     for line_id, name in rows.all():
-        line = await lines.line_of_id(work, line_id)
+        line = await finding_lines.line_of_id(work, line_id)
         if line is None:
             continue
         unstaffed = []

@@ -10,7 +10,8 @@ from procrastinate import JobContext
 
 from app import words
 from app.calls.examples import example_values
-from app.calls.lines.lines import line_of_id, line_or_any, voice_of
+from app.calls.lines.finding_lines import line_of_id, line_or_any
+from app.calls.lines.lines import voice_of
 from app.calls.speech import LineScript
 from app.calls.states import LegStatus, is_over, read_leg_status
 from app.errors import NotFound

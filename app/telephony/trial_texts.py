@@ -4,7 +4,7 @@ from uuid import UUID
 
 from procrastinate import JobContext
 
-from app.calls.lines.lines import any_line
+from app.calls.lines.finding_lines import any_line
 from app.dialling.models import Purpose
 from app.errors import NotFound
 from app.jobs.names import Task

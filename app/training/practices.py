@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Select, and_, delete, func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 
 from app.calls import record
-from app.calls.lines import lines
+from app.calls.lines import finding_lines
 from app.calls.lines.line_rows import Line
 from app.calls.models import Call
 from app.calls.record import Answer, Delivery
@@ -172,7 +172,7 @@ async def start(
         raise Invalid("This scenario is for a call. Choose one in which the child writes.")
     if language not in languages():
         raise Invalid("Choose a language of the scenarios.")
-    if await lines.any_line(work) is None:
+    if await finding_lines.any_line(work) is None:
         raise Conflict("No line is set up yet, so no call can come in.")
     await _end_stale(work, staff)
     await _check_free(work, staff, written=written)
@@ -244,7 +244,7 @@ async def line_of_practice(work: Work) -> UUID:
     there: UUID | None = await work.session.scalar(select(Line.id).where(Line.number == LINE))
     if there is not None:
         return there
-    beside = await lines.any_line(work)
+    beside = await finding_lines.any_line(work)
     assert beside is not None
     work.announce(Topic.LINES)
     await work.session.execute(

@@ -33,7 +33,7 @@ LETTERS = "a child's choice of how it is read while it types"
 ASKS_ANOTHER = "asks another system whether it answers, and stores nothing"
 WAKES = "wakes the same person's other browsers"
 COOKIE = "a cookie of the browser"
-CHOSEN = "by the verbs of `app.api.roster.move_duty` and `remove_duty`, which are followed"
+CHOSEN = "by the verbs of `app.api.rota.roster.move_duty` and `remove_duty`, which are followed"
 
 UNLOGGED = {
     "app.api.callers.number": READS,
@@ -127,11 +127,11 @@ def test_each_route_that_changes_something_writes_a_log_or_says_why_not(paths: P
     [
         # By a verb of another area, by one of two modules, and by a method of a class.
         ("app.api.connections.send_again", True),
-        ("app.api.roster.move_duty", True),
+        ("app.api.rota.roster.move_duty", True),
         ("app.api.settings.lines.change_facts", True),
         # Its permission leads to what ends a session; that is not the act itself.
         ("app.dashboard.board.heartbeat", False),
-        ("app.people.emergencies.seen", False),
+        ("app.people.emergency.reviewing.seen", False),
     ],
 )
 def test_only_what_the_body_of_a_function_names_is_counted(

@@ -12,7 +12,7 @@ import pytest
 from app.database.topics import Topic
 from app.demo.stage import Counsellor, Stage
 from app.demo.writing import a_child
-from app.routing import queue
+from app.routing import places_in_queue
 from app.staff.roles import Role
 from app.work import Work
 
@@ -185,9 +185,9 @@ async def test_a_part_that_all_see_is_made_once_for_each_change_and_language(
     leg = stage.ring()
     await stage.until(lambda: leg.heard)
     read = 0
-    waiting_calls = queue.waiting_calls
+    waiting_calls = places_in_queue.waiting_calls
 
-    async def count(work: Work) -> list[queue.WaitingCall]:
+    async def count(work: Work) -> list[places_in_queue.WaitingCall]:
         nonlocal read
         read += 1
         return await waiting_calls(work)
@@ -202,7 +202,7 @@ async def test_a_part_that_all_see_is_made_once_for_each_change_and_language(
     stage.exchange.press(leg, "1")
     await stage.until(lambda: leg.waits_in is not None)
     with monkeypatch.context() as patch:
-        patch.setattr(queue, "waiting_calls", count)
+        patch.setattr(places_in_queue, "waiting_calls", count)
         for _ in range(3):
             texts = await asyncio.gather(*(ask(who) for who in crew))
     call = await stage.call_of(leg)

@@ -4,7 +4,7 @@ import re
 
 from playwright.async_api import Page, expect
 
-from app.calls.lines import lines
+from app.calls.lines import finding_lines
 from app.database.topics import Topic
 from app.demo.stage import Counsellor, Stage
 from app.jobs.transaction import transaction
@@ -38,7 +38,7 @@ async def another(page: Page) -> Page:
 async def an_alarm(live: Stage) -> None:
     """Let an alarm begin whose seconds run on the page of the team."""
     async with transaction(live.ground, PROGRAM) as work:
-        line = await lines.any_line(work)
+        line = await finding_lines.any_line(work)
         assert line is not None
         await open_alarm(work, AlarmKind.DIALLING_HOUR, line_id=line.id)
         work.announce(Topic.ALARMS)

@@ -4,11 +4,11 @@ import pytest
 
 from app.calls import key_questions
 from app.calls.asked import QUESTIONS
-from app.calls.lines import lines
+from app.calls.lines import finding_lines
 from app.calls.models import Call
 from app.dashboard.desk_values import key_question
-from app.dashboard.settings.line_views import key_questions as on_the_page
-from app.dashboard.settings.line_views import questions_in_order
+from app.dashboard.settings.lines.line_views import key_questions as on_the_page
+from app.dashboard.settings.lines.line_views import questions_in_order
 from app.errors import Invalid
 from app.routing.participants import questions
 from app.staff.log_kinds import AuditLog
@@ -21,7 +21,7 @@ async def test_a_line_asks_what_it_has_chosen_and_all_without_a_choice(work: Wor
     line = await a_line(work)
     assert key_questions.questions_of(line) == list(QUESTIONS)
     await key_questions.set_questions(work, line, ["hurt", "safe"])
-    row, line = await lines.read_line(work, line.id)
+    row, line = await finding_lines.read_line(work, line.id)
     assert key_questions.questions_of(line) == row.key_questions == ["hurt", "safe"]
     assert logged(work)[-1] == (
         AuditLog.LINE_KEY_QUESTIONS_SET,
@@ -37,7 +37,7 @@ async def test_a_line_asks_what_it_has_chosen_and_all_without_a_choice(work: Wor
         with pytest.raises(Invalid, match=why):
             await key_questions.set_questions(work, line, wrong)
     await key_questions.set_questions(work, line, [])
-    _, line = await lines.read_line(work, line.id)
+    _, line = await finding_lines.read_line(work, line.id)
     assert key_questions.questions_of(line) == []
 
 
@@ -61,7 +61,7 @@ async def test_the_desk_shows_what_the_caller_hears_in_their_language(work: Work
 async def test_the_page_puts_questions_into_their_order(work: Work) -> None:
     line = await a_line(work)
     await key_questions.set_questions(work, line, ["who", "safe"])
-    _, line = await lines.read_line(work, line.id)
+    _, line = await finding_lines.read_line(work, line.id)
     shown = on_the_page(line)
     assert [(one.code, one.place) for one in shown[:3]] == [
         ("who", "1"),

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from app.calls.lines import lines
+from app.calls.lines import finding_lines, lines
 from app.calls.lines.line_rows import EarlierNumbers
 from app.routing import people
 from app.staff.log_kinds import AuditLog
@@ -54,7 +54,7 @@ async def test_each_change_of_a_line_is_logged_with_before_and_after(work: Work)
             },
         ),
     ]
-    _, line = await lines.read_line(work, line.id)
+    _, line = await finding_lines.read_line(work, line.id)
     count = len(logged(work))
     await lines.set_opening_hours(work, line, "Mo-Fr 08:00-20:00")
     await lines.change_numbers(work, line, leads_here=BEHIND, shown_number=None)

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import func, select
 
 from app.calls import record
-from app.calls.lines import line_facts, line_use, lines
+from app.calls.lines import finding_lines, line_facts, line_use, lines
 from app.calls.lines.line_facts import LineHasCalls
 from app.calls.lines.line_rows import Line
 from app.calls.lines.line_use import LastLine, OnlyLineOfPeople
@@ -50,8 +50,8 @@ async def takes_calls_of(work: Work, name: str, *numbers: str) -> Staff:
 
 async def numbers_of(work: Work, line_id: object) -> tuple[str, list[str]]:
     row = (await work.session.scalars(select(Line).where(Line.id == line_id))).one()
-    _row, line = await lines.read_line(work, row.id)
-    return row.number, await lines.numbers_behind(work, line)
+    _row, line = await finding_lines.read_line(work, row.id)
+    return row.number, await finding_lines.numbers_behind(work, line)
 
 
 async def test_a_short_number_keeps_the_former_one_behind_it_and_back(work: Work) -> None:
@@ -80,7 +80,7 @@ async def test_the_former_number_of_a_line_leads_to_it_as_before(work: Work) -> 
     assert ana.lines == [SECOND]
     await flush(work)
     for number in (line.number, SECOND):
-        found = await lines.line_of_number(work, number)
+        found = await finding_lines.line_of_number(work, number)
         assert found is not None
         assert (found.id, found.number) == (line.id, SECOND)
     # Back again by hand: the numbers change their places. The own number is not behind itself.
@@ -118,7 +118,7 @@ async def test_taking_a_new_number_back_leaves_the_numbers_that_lead_to_the_line
 async def test_a_line_that_has_had_a_call_stays_real_or_for_practice(work: Work) -> None:
     real = await a_line(work)
     await second_line(work)
-    script = await lines.line_of_number(work, SECOND)
+    script = await finding_lines.line_of_number(work, SECOND)
     assert script is not None
     for practice in (True, False, True):
         await line_facts.change_facts(work, script, practice=practice)
@@ -166,7 +166,7 @@ async def test_what_a_line_cannot_be_is_refused(work: Work) -> None:
     for wrong in wrongs:
         with pytest.raises(Invalid):
             await line_facts.change_facts(work, line, **wrong)
-    other = (await lines.all_lines(work))[1]
+    other = (await finding_lines.all_lines(work))[1]
     await line_use.retire(work, other.id)
     with pytest.raises(LastLine):
         await line_facts.change_facts(work, line, practice=True)
@@ -184,9 +184,9 @@ async def test_a_line_is_retired_with_its_numbers_and_used_again(work: Work) -> 
     assert said["before"] == {"active": True, "numbers": ["+381…44"]}
     assert said["after"] == {"active": False, "numbers": []}
     work.ground.memory.forget("lines")
-    assert await lines.line_of_number(work, "116111") is None
-    assert await lines.line_of_number(work, SECOND) is None
-    kept = await lines.line_of_id(work, row.id)
+    assert await finding_lines.line_of_number(work, "116111") is None
+    assert await finding_lines.line_of_number(work, SECOND) is None
+    kept = await finding_lines.line_of_id(work, row.id)
     assert kept is not None
     assert (kept.active, kept.shown_number) == (False, line.number), "its calls have a line"
     with pytest.raises(LineRetired):

@@ -5,7 +5,7 @@ from hashlib import sha256
 import pytest
 
 from app.calls import prompts
-from app.calls.lines import line_languages, lines
+from app.calls.lines import finding_lines, line_languages, lines
 from app.calls.prompts import NothingEarlier, Source
 from app.calls.speech import LineScript
 from app.errors import Invalid
@@ -30,7 +30,7 @@ async def test_a_change_is_heard_logged_and_taken_back_step_by_step(work: Work) 
     for text in ("Hello, {line}.", "Good day, {line}."):
         await prompts.set_prompt(work, line=line, language="en", key=key, text=text)
     assert await says(work, line, key) == ("Good day, {line}.", Source.LINE, True)
-    _, script = await lines.read_line(work, line.id)
+    _, script = await finding_lines.read_line(work, line.id)
     assert script.prompt("en", key).text == "Good day, {line}."
     assert logged(work)[-1] == (
         AuditLog.PROMPT_CHANGED,
@@ -70,7 +70,7 @@ async def test_a_recording_of_another_line_is_not_given(work: Work) -> None:
     )
     (heard,) = [one for one in await prompts.heard_of(work, line, "sr") if one.key == key]
     assert heard.recording is not None
-    _, script = await lines.read_line(work, other.id)
+    _, script = await finding_lines.read_line(work, other.id)
     assert await prompts.recording_of(work, script, heard.recording) is None
 
 

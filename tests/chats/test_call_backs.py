@@ -13,14 +13,15 @@ from app.calls.speech import LineScript
 from app.calls.states import CallState, Channel
 from app.chats import at_desk, carrying, ending, messages, opening, opting, ringing
 from app.chats.models import Author
-from app.contacts import contacts
+from app.contacts import reading_contacts
 from app.contacts.cases import case_flags, cases
 from app.contacts.cases.models import CaseContact
 from app.contacts.states import FlagAbout
 from app.dialling import outward
 from app.errors import Conflict, Invalid, NotFound
-from app.routing import callback_attempts, offers, own_presence, queue, releasing
-from app.routing.callbacks import Callback, Who
+from app.routing import offers, own_presence, queue, releasing
+from app.routing.callbacks import callback_attempts
+from app.routing.callbacks.callback_rows import Callback, Who
 from app.routing.models import Offer, PresenceState
 from app.staff import accounts
 from app.staff.models import Staff
@@ -252,7 +253,7 @@ async def test_a_flag_against_ringing_is_told_to_those_who_may_read_its_case(wor
     ana = await a_writer(work, "ana")
     chat = await texts(work, line)
     vera = await a_writer(work, "vera")
-    contact = (await contacts.at_hand_of_each(work, ana, [chat.id]))[chat.id]
+    contact = (await reading_contacts.at_hand_of_each(work, ana, [chat.id]))[chat.id]
     case = await cases.open_case(work, ana, [])
     work.session.add(CaseContact(case_id=case.id, contact_id=contact.id, linked_at=work.now))
     await work.session.flush()

@@ -12,14 +12,23 @@ from app.calls import record
 from app.calls.log_kinds import Cause
 from app.calls.models import Leg, RecordedEvent
 from app.calls.states import CallState, EndedBy, Outcome
-from app.chats import as_child, at_desk, ending, left, messages, opening, typing
+from app.chats import as_child, at_desk, ending, messages, opening, typing
+from app.chats.left import answering, left
 from app.chats.models import Author, Kind, Message, Sentence
 from app.contacts.models import Contact
 from app.errors import Conflict, Invalid, NotFound
 from app.retention.kinds import DataKind
 from app.retention.rules import set_rules
 from app.retention.running import erase_some
-from app.routing import in_hand, offers, own_presence, queue, releasing, sound, sweep
+from app.routing import (
+    in_hand,
+    offers,
+    own_presence,
+    places_in_queue,
+    releasing,
+    sound,
+    sweep,
+)
 from app.routing.models import Presence, PresenceState
 from app.routing.participants import inviting, leaving, moving
 from app.staff.models import Staff
@@ -368,7 +377,7 @@ async def test_danger_that_is_said_later_goes_before_all_others(work: Work) -> N
     other = await a_child(work, line)
     await opening.say_danger(work, other, line)
     assert other.priority >= 3600
-    assert [w.danger for w in await queue.waiting_calls(work)] == [True]
+    assert [w.danger for w in await places_in_queue.waiting_calls(work)] == [True]
 
 
 async def test_a_conversation_goes_to_a_colleague_or_a_skill_and_a_supervisor_takes_it(
@@ -427,8 +436,8 @@ async def test_words_are_erased_and_who_wrote_when_stays(work: Work) -> None:
     said = await messages.say_as_child(work, call.id, text="Hej", client_key=a_key())
     await ending.end_as_child(work, call.id)
     ana = await a_writer(work, "ana")
-    await left.take(work, ana, call.id)
-    await left.mark_done(work, ana, call.id)
+    await answering.take(work, ana, call.id)
+    await answering.mark_done(work, ana, call.id)
     await set_rules(work, {DataKind.CHAT_MESSAGES: 30}, at_once=True)
     assert await erase_some(work, DataKind.CHAT_MESSAGES, uuid4(), set()) == 0
     assert await erase_some(later(work, 31 * 86400), DataKind.CHAT_MESSAGES, uuid4(), set()) == 1

@@ -8,7 +8,8 @@ from sqlalchemy import select, update
 
 from app.calls.log_kinds import CallLog
 from app.calls.models import Call, RecordedEvent
-from app.chats import ending, left, messages, typing
+from app.chats import ending, messages, typing
+from app.chats.left import answering, left
 from app.chats.models import ReturnCode
 from app.work import Work
 from tests.support.calls.conversations import a_chat_line, a_child, a_key, a_writer, writing
@@ -82,9 +83,9 @@ async def test_codes_are_counted_after_they_were_forgotten(work: Work) -> None:
     for _ in range(2):
         await left.return_by_code(work, code)
     work.now += timedelta(minutes=10)
-    await left.answer(work, ana, used.id, text="Tu smo", client_key=a_key())
+    await answering.answer(work, ana, used.id, text="Tu smo", client_key=a_key())
     for call in calls:
-        await left.mark_done(work, ana, call.id)
+        await answering.mark_done(work, ana, call.id)
     before = await facts(work)
     assert before["outcome"][1] == ["message_left"]
     assert sorted(before["code"][3]) == [0, 1, 2]

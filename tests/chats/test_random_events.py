@@ -16,7 +16,8 @@ from app.calls import record
 from app.calls.models import Call
 from app.calls.speech import LineScript
 from app.calls.states import CallState, EndedBy
-from app.chats import ending, left, messages
+from app.chats import ending, messages
+from app.chats.left import answering
 from app.chats.models import Author, Sentence
 from app.demo.invariants import ALWAYS
 from app.errors import Refusal
@@ -303,7 +304,7 @@ class Room(Danger):
         if call.blocked:
             # The child was told that nothing but danger is read.
             return
-        read = await left.read_left(self.work, self.crew[0], call_id)
+        read = await answering.read_left(self.work, self.crew[0], call_id)
         assert [one.words for one in read if one.author == Author.CHILD] == words
         self.met.add("kept")
 

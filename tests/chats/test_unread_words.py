@@ -11,7 +11,8 @@ from app.calls import record
 from app.calls.log_kinds import Cause
 from app.calls.models import Call
 from app.calls.states import CallState, EndedBy, Outcome
-from app.chats import as_child, ending, gone, left, messages, untaken
+from app.chats import as_child, ending, gone, messages
+from app.chats.left import answering, left, untaken
 from app.chats.models import ReturnCode
 from app.errors import Conflict, NotFound
 from app.routing.alarm_rows import Alarm
@@ -58,12 +59,12 @@ async def test_the_words_of_a_child_who_is_gone_wait_in_the_inbox(
     over = await call_again(work, call.id)
     assert (over.state, over.ended_by) == (CallState.ENDED, EndedBy.AWAY)
     assert over.outcome == Outcome.VOICEMAIL
-    (waits,) = await left.waiting(work, ana.team)
+    (waits,) = await answering.waiting(work, ana.team)
     assert (waits.call_id, waits.answerable) == (call.id, False)
-    assert [one.words for one in await left.read_left(work, ana, call.id)] == ["Ima li koga?"]
+    assert [one.words for one in await answering.read_left(work, ana, call.id)] == ["Ima li koga?"]
     with pytest.raises(Conflict, match="no way to answer"):
-        await left.answer(work, ana, call.id, text="Tu smo", client_key=a_key())
-    await left.mark_done(work, ana, call.id)
+        await answering.answer(work, ana, call.id, text="Tu smo", client_key=a_key())
+    await answering.mark_done(work, ana, call.id)
     with pytest.raises(Conflict):
         await left.tell_code(work, call.id)
 
@@ -78,8 +79,8 @@ async def test_a_child_that_is_back_is_given_its_code_and_can_be_answered(work: 
     assert (seen.ended_by, seen.left, seen.by_code) == (EndedBy.AWAY, True, False)
     code = await left.tell_code(work, call.id)
     assert await left.tell_code(work, call.id) == code
-    assert [one.answerable for one in await left.waiting(work, ana.team)] == [True]
-    await left.answer(work, ana, call.id, text="Tu smo", client_key=a_key())
+    assert [one.answerable for one in await answering.waiting(work, ana.team)] == [True]
+    await answering.answer(work, ana, call.id, text="Tu smo", client_key=a_key())
     call_id, _ = await left.return_by_code(work, code)
     seen = await as_child.conversation(work, call_id)
     assert seen.by_code
@@ -95,7 +96,7 @@ async def test_a_child_that_ends_it_leaves_its_words_too(work: Work) -> None:
         for _ in range(2):
             await ending.end_as_child(work, call.id)
         assert (await call_again(work, call.id)).ended_by == EndedBy.CALLER
-    assert len(await left.waiting(work, ana.team)) == 2
+    assert len(await answering.waiting(work, ana.team)) == 2
 
 
 async def test_nothing_is_kept_without_words_and_nothing_of_a_talk(work: Work) -> None:
@@ -125,14 +126,14 @@ async def test_words_of_danger_are_first_and_alarm_at_night(work: Work) -> None:
         await ending.end_as_child(work, call.id)
         kept.append(call.id)
         work.now += timedelta(minutes=1)
-    rows = await left.waiting(work, ana.team)
+    rows = await answering.waiting(work, ana.team)
     assert [one.call_id for one in rows] == [kept[1], kept[0], kept[2]]
     assert [one.alarming for one in rows] == [True, False, False]
     work.now += timedelta(hours=14)
     await untaken.look_at_messages(work)
     await work.session.flush()
     assert len((await work.session.scalars(select(Alarm.id))).all()) == 1
-    await left.take(work, ana, kept[1])
+    await answering.take(work, ana, kept[1])
     await untaken.look_at_messages(work)
     await work.session.flush()
     opened = select(Alarm.id).where(Alarm.ended_at.is_(None))
@@ -145,15 +146,15 @@ async def test_words_that_come_after_the_message_was_kept_are_said_and_wait(work
     call = await a_child(work, line)
     await _say(work, call, "Zdravo")
     await _is_away(work, call)
-    await left.take(work, ana, call.id)
-    await left.mark_done(work, ana, call.id)
+    await answering.take(work, ana, call.id)
+    await answering.mark_done(work, ana, call.id)
     # Its page had no network, and leaves the message only now; the answer is lost, so it repeats.
     key = a_key()
     for _ in range(2):
         await left.leave_message(work, call.id, text="On se vraća", client_key=key)
-    (waits,) = await left.waiting(work, ana.team)
+    (waits,) = await answering.waiting(work, ana.team)
     assert (waits.call_id, waits.answerable) == (call.id, True)
-    assert [one.words for one in await left.read_left(work, ana, call.id)] == [
+    assert [one.words for one in await answering.read_left(work, ana, call.id)] == [
         "Zdravo",
         "On se vraća",
     ]
@@ -171,7 +172,7 @@ async def test_a_child_that_lost_its_counsellor_is_read_if_it_goes(work: Work) -
     await leaving.give_back(work, locked, offer, Cause.BROWSER_NOT_HEARD, PresenceState.AWAY)
     await _say(work, call, "Dolazi")
     await ending.end_as_child(work, call.id)
-    assert [one.call_id for one in await left.waiting(work, ana.team)] == [call.id]
+    assert [one.call_id for one in await answering.waiting(work, ana.team)] == [call.id]
 
 
 async def test_last_words_after_the_end_of_a_talk_are_on_the_desk(work: Work) -> None:
@@ -205,9 +206,9 @@ async def test_words_that_come_after_a_silent_end_are_kept_as_a_message(
         else:
             await ending.end_as_child(work, call.id, [("a-key-of-its-own", "Nisam mogao")])
     assert (await call_again(work, call.id)).outcome == Outcome.VOICEMAIL
-    (waits,) = await left.waiting(work, ana.team)
+    (waits,) = await answering.waiting(work, ana.team)
     assert (waits.call_id, waits.answerable) == (call.id, leaves_message)
-    assert [one.words for one in await left.read_left(work, ana, call.id)] == ["Nisam mogao"]
+    assert [one.words for one in await answering.read_left(work, ana, call.id)] == ["Nisam mogao"]
 
 
 async def test_all_last_words_are_said_however_many_came_before(work: Work) -> None:

@@ -10,7 +10,8 @@ from sqlalchemy import event, select
 from app.calls import record
 from app.calls.log_kinds import Cause
 from app.calls.models import Call
-from app.chats import as_child, ending, feedback, gone, left, messages, translating, untaken
+from app.chats import as_child, ending, feedback, gone, messages, translating
+from app.chats.left import answering, left, untaken
 from app.chats.models import Author, Message
 from app.chats.noticing import danger_in
 from app.dashboard.chats.views import gone_card
@@ -192,7 +193,7 @@ async def test_words_of_danger_are_marked_when_the_child_leaves_before_the_job(w
     locked = await record.lock_call(work, call.id)
     await leaving_talks.give_back(work, locked, offer, Cause.BROWSER_NOT_HEARD, PresenceState.AWAY)
     await ending.end_as_child(work, call.id)
-    (waits,) = await left.waiting(work, ana.team)
+    (waits,) = await answering.waiting(work, ana.team)
     assert (waits.call_id, waits.alarming) == (call.id, True)
     assert waits.danger_words == danger_in(DANGER, ("sr",))
 

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from app.calls import messages
 from app.calls.models import VoiceMessage
-from app.chats import left
+from app.chats.left import answering, left
 from app.dashboard.rota.alarms import alarm_values
 from app.routing.alarm_rows import AlarmKind
 from app.routing.rota import unstaffed_alarms
@@ -26,7 +26,7 @@ async def test_a_written_message_is_owned_at_once_and_alarms_until_it_is_taken(
     call = await a_child(work, line)
     await left.leave_message(work, call.id, text="Javite se", client_key=a_key())
     for team in (ana.team, nora.team):
-        (waits,) = await left.waiting(work, team)
+        (waits,) = await answering.waiting(work, team)
         assert waits.owner_id == nora.id, "a supervisor answers for it, and every team sees it"
     work.now += timedelta(hours=12)
     assert await looked(work) == []
@@ -41,7 +41,7 @@ async def test_a_written_message_is_owned_at_once_and_alarms_until_it_is_taken(
         "Plavi telefon",
         "A message waits too long: no person has taken it.",
     )
-    await left.take(work, ana, call.id)
+    await answering.take(work, ana, call.id)
     assert await looked(work) == []
 
 
@@ -77,10 +77,10 @@ async def test_words_of_danger_alarm_by_night_though_the_child_did_not_say_so(wo
     work.now += timedelta(minutes=5)
     second = await a_child(work, line)
     await left.leave_message(work, second.id, text="Necu da zivim", client_key=a_key())
-    waits = await left.waiting(work, ana.team)
+    waits = await answering.waiting(work, ana.team)
     assert [(one.call_id, one.alarming) for one in waits] == [(second.id, True), (first.id, False)]
     assert not second.danger, "nothing is decided by it"
     work.now += timedelta(hours=13)
     assert await looked(work) == [AlarmKind.MESSAGE_NOT_TAKEN]
-    await left.take(work, ana, second.id)
+    await answering.take(work, ana, second.id)
     assert await looked(work) == []

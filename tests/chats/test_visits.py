@@ -12,8 +12,9 @@ from app.calls.caller_rows import FlagKind
 from app.calls.models import Call
 from app.calls.speech import LineScript
 from app.calls.states import CallState, EndedBy, Outcome
-from app.chats import as_child, ending, gone, left, messages, opening
+from app.chats import as_child, ending, gone, messages, opening
 from app.chats.as_child import Phase
+from app.chats.left import answering, left
 from app.contacts.models import Contact
 from app.errors import Conflict, Invalid
 from app.jobs.names import Task
@@ -127,10 +128,10 @@ async def test_words_of_a_blocked_visit_are_read_when_it_says_danger_after_its_e
     await ending.end_as_child(work, call.id)
     ana = await accounts.find_by_name(work.session, "ana")
     assert ana is not None
-    assert await left.waiting(work, ana.team) == []
+    assert await answering.waiting(work, ana.team) == []
     for _ in range(2):
         await ending.say_danger(work, await record.lock_call(work, call.id), line)
-    (waits,) = await left.waiting(work, ana.team)
+    (waits,) = await answering.waiting(work, ana.team)
     assert (waits.call_id, waits.danger) == (call.id, True)
 
 

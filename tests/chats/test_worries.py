@@ -11,14 +11,15 @@ from app.api import calls
 from app.calls import danger_words, record
 from app.calls.log_kinds import Cause
 from app.calls.models import Call
-from app.chats import at_desk, ending, left, messages
+from app.chats import at_desk, ending, messages
+from app.chats.left import answering
 from app.chats.models import Sentence
 from app.dashboard import board, desk_values
 from app.dashboard.chats import values, views
 from app.database.topics import Topic
 from app.jobs.transaction import send_rows
 from app.retention.data_requests import erasing
-from app.routing import queue
+from app.routing import places_in_queue
 from app.routing.models import PresenceState
 from app.routing.participants import leaving
 from app.words import pages
@@ -60,7 +61,7 @@ async def test_the_queue_shows_the_words_to_who_may_read_them_and_keeps_its_orde
     await _say(work, call, WORDS)
     assert Topic.QUEUE in _told(work)
     await _say(work, call, "umreću")
-    rows = await queue.waiting_calls(work)
+    rows = await places_in_queue.waiting_calls(work)
     assert [(one.id, one.alarming) for one in rows] == [(first.id, False), (call.id, True)]
     assert (rows[1].priority, rows[1].danger) == (rows[0].priority, False)
     pages.speak("en")
@@ -110,7 +111,7 @@ async def test_a_child_that_lost_its_counsellor_waits_with_what_it_wrote_in_the_
     await send_rows(work)
     for _ in range(2):
         await ending.follow(work, call.id, Sentence.COUNSELLOR_LOST, "k")
-    (waits,) = await queue.waiting_calls(work)
+    (waits,) = await places_in_queue.waiting_calls(work)
     assert waits.alarming
     assert danger_words.opened(work, waits.id, waits.danger_words_sealed) == WORD
 
@@ -158,12 +159,12 @@ async def test_the_words_are_sealed_and_go_with_the_messages(work: Work) -> None
     call = await a_child(work, line)
     await _say(work, call, WORDS)
     await ending.end_as_child(work, call.id)
-    (waits,) = await left.waiting(work, ana.team)
+    (waits,) = await answering.waiting(work, ana.team)
     assert waits.danger_words == WORD
     stored = text("SELECT danger_words_sealed FROM calls WHERE id = :id")
     sealed = await work.session.scalar(stored, {"id": call.id})
     assert WORD.encode() not in bytes(sealed)
     await erasing.erase_words(work, [call.id])
     assert await work.session.scalar(stored, {"id": call.id}) is None
-    (waits,) = await left.waiting(work, ana.team)
+    (waits,) = await answering.waiting(work, ana.team)
     assert (waits.alarming, waits.danger_words) == (False, "")

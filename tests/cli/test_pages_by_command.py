@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from app.calls import record
-from app.calls.lines import lines
+from app.calls.lines import finding_lines, lines
 from app.cli import (
     audit_log,
     reports,
@@ -81,7 +81,7 @@ async def test_a_line_gets_other_facts_is_retired_and_used_again(work: Work, typ
     work.ground.memory.forget("lines")
     shown = json.loads((await types("show", second)).output)
     assert (shown["timezone"], shown["practice"]) == ("Europe/Belgrade", True)
-    line = await lines.line_of_number(work, second)
+    line = await finding_lines.line_of_number(work, second)
     assert line is not None
     await record.open_call(
         work, provider_sid="CA1", raw_from="+381641234567", line_id=line.id, greeted=True
@@ -241,8 +241,8 @@ async def test_reports_are_scheduled_and_files_decided(work: Work, typed: Typed)
 
 
 async def test_the_log_is_searched_and_the_reading_logged(work: Work, typed: Typed) -> None:
-    row = (await lines.all_lines(work))[0]
-    line = await lines.line_of_id(work, row.id)
+    row = (await finding_lines.all_lines(work))[0]
+    line = await finding_lines.line_of_id(work, row.id)
     assert line is not None
     await lines.rename(work, line, "Nova")
     await flush(work)

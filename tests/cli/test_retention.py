@@ -11,7 +11,7 @@ from app.contacts.contacts import create_contact
 from app.contacts.states import Channel
 from app.jobs.transaction import transaction
 from app.log import set_up_logging
-from app.settings import read_settings
+from app.reading_settings import read_settings
 from app.staff import accounts
 from app.staff.roles import Role
 from app.work import PROGRAM, make_ground

@@ -11,9 +11,9 @@ from app.cli import main
 from app.database.roles import SUPERUSER, as_role
 from app.jobs.transaction import flush, transaction
 from app.log import set_up_logging
+from app.reading_settings import read_settings
 from app.safekeeping import anchors
 from app.safekeeping.models import Way
-from app.settings import read_settings
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.work import PROGRAM, make_ground

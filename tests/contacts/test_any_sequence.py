@@ -18,7 +18,8 @@ from app.contacts.states import Channel
 from app.demo import readers
 from app.errors import Refusal
 from app.jobs.transaction import flush, send_rows
-from app.people import emergencies, leaving
+from app.people import leaving
+from app.people.emergency import emergencies
 from app.staff.emergency_rows import Emergency, EmergencyKind, EmergencyState
 from app.staff.models import Staff
 from app.work import Work

@@ -12,7 +12,8 @@ from app.contacts.models import Case, Contact, Opening
 from app.contacts.scopes import may_read_any
 from app.contacts.states import Channel
 from app.jobs.transaction import send_rows
-from app.people import emergencies, leaving
+from app.people import leaving
+from app.people.emergency import emergencies
 from app.staff.emergency_rows import EmergencyKind
 from app.staff.models import Staff
 from app.work import Work

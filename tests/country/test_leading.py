@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 
 from app.calls import prompts
-from app.calls.lines import chat_lines, line_facts, lines
+from app.calls.lines import chat_lines, finding_lines, line_facts, lines
 from app.calls.lines.leading import Leads
 from app.calls.speech import LineScript
 from app.calls.states import Channel
@@ -42,7 +42,7 @@ async def _scene(work: Work) -> tuple[LineScript, Staff, Staff]:
     await a_supervisor(work, "without")
     await work.session.flush()
     work.actor = Actor(ActorKind.PERSON, mila.id, role=mila.role)
-    return (await lines.read_line(work, row.id))[1], mila, vera
+    return (await finding_lines.read_line(work, row.id))[1], mila, vera
 
 
 def _told(work: Work) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from app import tables
 from app.calls import key_questions, reporting
 from app.calls.chat_rules import ChatRules, read_chat
-from app.calls.lines import chat_lines, line_facts, line_languages, line_use, lines
+from app.calls.lines import chat_lines, finding_lines, line_facts, line_languages, line_use, lines
 from app.calls.lines.line_facts import LineHasCalls
 from app.calls.lines.line_rows import Line
 from app.calls.lines.lines import LineExists
@@ -26,7 +26,7 @@ from app.country.line_changes import (
     SetWithTheList,
     TokenNotKept,
 )
-from app.dashboard.settings import line_change_views
+from app.dashboard.settings.lines import line_change_views
 from app.errors import Invalid, NotFound, Refusal
 from app.jobs.transaction import flush
 from app.routing import people
@@ -54,14 +54,14 @@ async def back(work: Work, line: LineScript, part: Part) -> None:
 
 
 async def as_stored(work: Work, line: LineScript) -> dict[str, Any]:
-    row, script = await lines.read_line(work, line.id)
+    row, script = await finding_lines.read_line(work, line.id)
     return {
         "name": row.name,
         "languages": [(one.language, one.digit) for one in script.languages],
         "hours": row.opening_hours,
         "facts": (row.number, row.country, row.timezone, row.practice),
         "shown_number": row.shown_number,
-        "leads_here": await lines.numbers_behind(work, script),
+        "leads_here": await finding_lines.numbers_behind(work, script),
         "plan": row.plan,
         "chat": row.chat,
         "key_questions": row.key_questions,
@@ -166,7 +166,7 @@ OTHERS: dict[Part, dict[str, Any]] = {
 async def test_each_value_of_a_part_is_changed_and_taken_back_by_itself(work: Work) -> None:
     line = await a_line(work)
     await a_line(work, "+381112222334", "Druga linija", ["sr"])
-    row, script = await lines.read_line(work, line.id)
+    row, script = await finding_lines.read_line(work, line.id)
     assert reporting.country_page(row.country), "taking `report_page` back does not leave none"
     assert {part: set(values) for part, values in OTHERS.items()} == {
         Part.FACTS: set(line_facts.facts_of(row)),
@@ -184,7 +184,7 @@ async def test_each_value_of_a_part_is_changed_and_taken_back_by_itself(work: Wo
     for part, values in OTHERS.items():
         for name, value in values.items():
             given = {"leads_here": None, "shown_number": None} if part is Part.NUMBERS else {}
-            _row, script = await lines.read_line(work, line.id)
+            _row, script = await finding_lines.read_line(work, line.id)
             await verbs[part](work, script, **given | {name: value})
             assert await as_stored(work, line) != before, name
             await back(work, line, part)
@@ -194,9 +194,9 @@ async def test_each_value_of_a_part_is_changed_and_taken_back_by_itself(work: Wo
 async def test_what_has_changed_since_is_left_as_it_is(work: Work) -> None:
     line = await a_line(work)
     await people.change_plan(work, line, backup_after=20)
-    _, line = await lines.read_line(work, line.id)
+    _, line = await finding_lines.read_line(work, line.id)
     await people.change_plan(work, line, backup_after=25)
-    _, line = await lines.read_line(work, line.id)
+    _, line = await finding_lines.read_line(work, line.id)
     await people.change_plan(work, line, priority=60)
     of_priority, later, first = await listed(work, line)
     assert [one.can_be_taken_back for one in (of_priority, later, first)] == [True, True, False]
@@ -216,7 +216,7 @@ async def test_values_that_do_not_fit_any_more_are_refused_by_the_verb(work: Wor
     await lines.change_numbers(work, line, leads_here=BEHIND, shown_number=None)
     await lines.change_numbers(work, line, leads_here=[], shown_number=None)
     await people.change_plan(work, line, supervisor_after=10, backup_after=5)
-    _, line = await lines.read_line(work, line.id)
+    _, line = await finding_lines.read_line(work, line.id)
     await people.change_plan(work, line, on_call_after=20)
     await a_line(work, BEHIND[1], "Druga linija", ["sr"])
     found = await listed(work, line)
@@ -270,7 +270,7 @@ async def test_words_of_a_line_without_chosen_languages_are_changed_twice(work: 
         "before": {"closed": {"sr": "Pišemo od osam."}},
         "after": {"closed": {"sr": "Pišemo od osam."}, "at_once": 2},
     }
-    row, _ = await lines.read_line(work, line.id)
+    row, _ = await finding_lines.read_line(work, line.id)
     assert read_chat(row.chat).at_once == 2
 
 
@@ -278,7 +278,7 @@ async def test_a_change_that_is_taken_back_elsewhere_is_listed_and_says_where(wo
     line = await a_line(work)
     other = await a_line(work, "+381112222334", "Druga linija", ["sr"])
     token = "123456789:AAE" + "x" * 32
-    _, second = await lines.read_line(work, other.id)
+    _, second = await finding_lines.read_line(work, other.id)
     await bots.set_token(work, second, Channel.TELEGRAM, token)
     await line_use.retire(work, other.id)
     await line_use.take_into_use(work, other.id)

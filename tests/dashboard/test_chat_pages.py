@@ -9,7 +9,8 @@ import pytest
 from pypdf import PdfReader
 
 from app.calls.states import WRITTEN
-from app.chats import along, left, messages, ringing
+from app.chats import along, messages, ringing
+from app.chats.left import answering, left
 from app.chats.models import Failure, MediaProblem, Sentence
 from app.dashboard.chats import views
 from app.dashboard.chats.pages import check_words
@@ -17,7 +18,7 @@ from app.demo.stage import Counsellor, Stage
 from app.demo.writing import a_child
 from app.errors import Invalid, NotFound
 from app.people import holding, leaving
-from app.routing.callbacks import Who
+from app.routing.callbacks.callback_rows import Who
 from app.staff.roles import Role
 from app.work import Work
 from tests.support.calls.conversations import a_chat_line, a_key, a_writer, matched, takes
@@ -289,12 +290,12 @@ async def test_what_a_person_who_leaves_has_taken_goes_to_a_colleague(work: Work
     ana, vera = await a_writer(work, "ana"), await a_writer(work, "vera")
     call = await a_conversation(work, line)
     await left.leave_message(work, call.id, text="Javite se", client_key=a_key())
-    await left.take(work, ana, call.id)
+    await answering.take(work, ana, call.id)
     assert (await holding.count(work, ana))[holding.Kind.WRITTEN_MESSAGES] == 1
     plan = leaving.everything_to(vera.id, uncovered=True)
     handed = await leaving.hand_over(work, ana.id, plan, by=None)
     assert handed.given[holding.Kind.WRITTEN_MESSAGES] == 1
-    (waits,) = await left.waiting(work, vera.team)
+    (waits,) = await answering.waiting(work, vera.team)
     assert waits.owner_id == vera.id
 
 
@@ -304,13 +305,13 @@ async def test_what_is_known_of_a_number_is_shown_to_who_answers_its_message(wor
     sara = await a_supervisor(work, "sara")
     call = await a_conversation(work, line)
     await left.leave_message(work, call.id, text="Javite se", client_key=a_key())
-    every = [await left.may_know_caller(work, one, call.id) for one in (ana, vera, sara)]
+    every = [await answering.may_know_caller(work, one, call.id) for one in (ana, vera, sara)]
     assert every == [True, True, True], "any of them may answer it"
-    await left.take(work, ana, call.id)
-    taken = [await left.may_know_caller(work, one, call.id) for one in (ana, vera, sara)]
+    await answering.take(work, ana, call.id)
+    taken = [await answering.may_know_caller(work, one, call.id) for one in (ana, vera, sara)]
     assert taken == [True, False, True]
     mila = await an_administrator(work)
-    assert not await left.may_know_caller(work, mila, call.id)
+    assert not await answering.may_know_caller(work, mila, call.id)
 
 
 async def test_a_supervisor_of_another_team_does_not_read_along(work: Work) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import lxml.html
 
-from app.dashboard.settings.line_views import NAMES, PLAN_NUMBERS, STEPS
+from app.dashboard.settings.lines.line_views import NAMES, PLAN_NUMBERS, STEPS
 from app.demo.stage import Counsellor, Stage
 from app.routing.plan import Plan
 from app.staff.roles import Role

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import select, update
 
-from app.calls.lines import lines
+from app.calls.lines import finding_lines
 from app.calls.models import Call, Leg
 from app.dialling import outward
 from app.dialling.minutes import minutes
@@ -22,8 +22,9 @@ from app.referrals.directory.agencies import agency_of_code, save_agency
 from app.referrals.directory.entries import Entry, Phone
 from app.referrals.directory.models import DutyPhone
 from app.referrals.escalation.alarms import message_of
-from app.routing import callbacks, people, volume
+from app.routing import people, volume
 from app.routing.alarm_rows import Alarm
+from app.routing.callbacks import callback_rows, callbacks
 from app.routing.participants import inviting
 from app.staff.accounts import actor_of
 from app.staff.models import Staff
@@ -76,7 +77,7 @@ async def test_a_forbidden_number_is_refused_where_it_is_entered(work: Work, num
         invited = changing.Changes(name="new", endpoint=endpoint)
         with pytest.raises(outward.NotDialled):
             await links.invite(work, invited, by=mila, by_mail=False)
-    line = await lines.any_line(work)
+    line = await finding_lines.any_line(work)
     assert line is not None
     with pytest.raises(outward.NotDialled):
         await people.change_plan(work, line, partner_number=number)
@@ -94,7 +95,7 @@ async def test_a_forbidden_number_is_neither_asked_into_a_talk_nor_called_back(w
     for caller in (PREMIUM, ABROAD):
         rung, _ = await rings(work, f"CA{caller}", From=caller)
         assert not await callbacks.can_be_called(work, rung)
-        who, window = callbacks.Who.CALLER, (work.now, work.now + timedelta(hours=1))
+        who, window = callback_rows.Who.CALLER, (work.now, work.now + timedelta(hours=1))
         with pytest.raises(outward.NotDialled, match="Enter another number"):
             await callbacks.agree(work, rung, who, window, safe=True)
     assert await callbacks.can_be_called(work, call)
@@ -137,12 +138,12 @@ async def test_a_number_that_became_forbidden_is_not_rung_and_the_next_person_is
 
 async def test_a_partner_whose_number_became_forbidden_is_left_out(work: Work) -> None:
     await a_line(work)
-    line = await lines.any_line(work)
+    line = await finding_lines.any_line(work)
     assert line is not None
     await people.change_plan(work, line, partner_number=POLICE)
     work.ground.memory.forget("lines")
     call, _ = await rings(work)
-    line = await lines.any_line(work)
+    line = await finding_lines.any_line(work)
     assert line is not None
     assert await arriving.partner_is_due(work, call, line, at_once=True)
     refused = replace(line, plan={**line.plan, "partner_number": PREMIUM})
@@ -196,12 +197,12 @@ async def test_an_agreed_call_back_counts_for_the_person_and_not_for_a_caller_at
     await set_rules(work, person_hour=1)
     window = (work.now, work.now + timedelta(hours=1))
     for _ in range(2):
-        await callbacks.agree(work, call, callbacks.Who.CALLER, window, safe=True)
+        await callbacks.agree(work, call, callback_rows.Who.CALLER, window, safe=True)
     assert await dials(work) == []
     work.actor = actor_of(ana)
-    await callbacks.agree(work, call, callbacks.Who.CALLER, window, safe=True)
+    await callbacks.agree(work, call, callback_rows.Who.CALLER, window, safe=True)
     with pytest.raises(outward.DialledTooOften):
-        await callbacks.agree(work, call, callbacks.Who.CALLER, window, safe=True)
+        await callbacks.agree(work, call, callback_rows.Who.CALLER, window, safe=True)
     (row,) = await dials(work)
     assert (row.way, row.staff_id) == ("agreed", ana.id)
     assert await outward.volume(work) == (0, 0), "nothing went out yet"
@@ -319,7 +320,7 @@ async def test_without_a_line_there_is_an_alarm_and_a_letter_all_the_same(work: 
     mila.email = "mila@example.org"
     await set_rules(work, alarm_hour=1)
     await outward.may_dial(work, POLICE, uuid4(), Purpose.ALARM)
-    assert await lines.any_line(work) is None
+    assert await finding_lines.any_line(work) is None
     assert await alarm_kinds(work) == ["dialling_hour"]
     assert await alarm_kinds(work) == ["dialling_hour"], "once"
     assert "routing:mail_volume" in {job.task for job in work.jobs}

@@ -10,7 +10,8 @@ import pytest
 from app.errors import BadSettings
 from app.outbox.inside import client_for_inside
 from app.private_networks import is_inside
-from app.settings import Settings, check_settings
+from app.reading_settings import check_settings
+from app.settings import Settings
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "10.1.2.3", "192.168.1.1", "::1", "fd00::1"])

@@ -9,7 +9,8 @@ import pytest
 
 from app.errors import BadSettings
 from app.outbox.outside import client_for_outside, is_outside
-from app.settings import Settings, check_settings
+from app.reading_settings import check_settings
+from app.settings import Settings
 
 _INSIDE = (
     "127.0.0.1",

@@ -12,20 +12,13 @@ from sqlalchemy.exc import IntegrityError
 from app.errors import NotAllowed
 from app.jobs.names import Task
 from app.jobs.transaction import flush
-from app.people import (
-    changing,
-    emergencies,
-    factors,
-    leaving,
-    links,
-    phone_codes,
-    provisioning,
-)
+from app.people import changing, factors, leaving, links, phone_codes, provisioning
 from app.people.approval import asking, deciding
 from app.people.approval.asking import AccessWanted, WaitsAlready
 from app.people.approval.deciding import ChangedSinceAsked, NothingWaits, NotSecondPerson
 from app.people.approval.rows import AccessRequest
 from app.people.changing import Changes
+from app.people.emergency import emergencies
 from app.people.links import LinkWaits, LinkWithdrawn
 from app.people.provider import access, keeping
 from app.people.provider.access import Ended, WaitsForApproval

@@ -17,8 +17,9 @@ from app.contacts.states import Channel
 from app.errors import Conflict, Invalid, NotAllowed, NotFound
 from app.jobs.names import Task
 from app.jobs.transaction import flush, send_rows
-from app.people import emergencies
-from app.people.emergencies import NoEmergency, OtherPerson, Outcome
+from app.people.emergency import emergencies, reviewing
+from app.people.emergency.emergencies import NoEmergency, OtherPerson
+from app.people.emergency.reviewing import Outcome
 from app.people.letters import emergency_letter
 from app.staff import accounts, second_factor
 from app.staff.audit import write_entry
@@ -180,20 +181,20 @@ async def test_it_is_reviewed_by_a_third_person_once(work: Work) -> None:
     olga = await an_auditor(work)
     row = await opened(work, vera, mila)
     with pytest.raises(NoEmergency):
-        await emergencies.review(work, olga, row.id, fitting=True, words="Right.")
+        await reviewing.review(work, olga, row.id, fitting=True, words="Right.")
     await emergencies.end(work, vera, row.id)
     for wrong in (vera, mila, await a_counsellor(work, "ana")):
         with pytest.raises(OtherPerson):
-            await emergencies.review(work, wrong, row.id, fitting=True, words="Right.")
+            await reviewing.review(work, wrong, row.id, fitting=True, words="Right.")
     with pytest.raises(Invalid):
-        await emergencies.review(work, olga, row.id, fitting=True, words=" ")
-    (due,) = await emergencies.shown_to(work, olga, alarms=True)
+        await reviewing.review(work, olga, row.id, fitting=True, words=" ")
+    (due,) = await reviewing.shown_to(work, olga, alarms=True)
     assert due.row.id == row.id
-    await emergencies.review(work, olga, row.id, fitting=False, words="One could sign in.")
+    await reviewing.review(work, olga, row.id, fitting=False, words="One could sign in.")
     with pytest.raises(Conflict):
-        await emergencies.review(work, olga, row.id, fitting=True, words="Right.")
-    assert await emergencies.shown_to(work, olga, alarms=True) == []
-    (shown,) = await emergencies.shown_to(work, olga)
+        await reviewing.review(work, olga, row.id, fitting=True, words="Right.")
+    assert await reviewing.shown_to(work, olga, alarms=True) == []
+    (shown,) = await reviewing.shown_to(work, olga)
     assert (shown.review, shown.asked_by, shown.decided_by) == (
         "One could sign in.",
         "vera",
@@ -218,7 +219,7 @@ async def test_the_review_says_what_is_not_known_of_an_access_from_before_that_w
 
     async def outcomes() -> set[str | None]:
         await flush(work)
-        (shown,) = await emergencies.shown_to(work, olga)
+        (shown,) = await reviewing.shown_to(work, olga)
         assert shown.acts
         return {act.outcome for act in shown.acts}
 
@@ -252,18 +253,18 @@ async def test_everyone_concerned_is_told_and_who_reads_no_records_reads_no_grou
     assert letter is not None
     assert "ana has asked for emergency access: a record." in letter[2]
     assert "Zzorica" not in str(letter)
-    (seen,) = await emergencies.shown_to(work, mila, alarms=True)
+    (seen,) = await reviewing.shown_to(work, mila, alarms=True)
     assert (seen.is_new, seen.ground) == (True, "")
-    (seen,) = await emergencies.shown_to(work, vera, alarms=True)
+    (seen,) = await reviewing.shown_to(work, vera, alarms=True)
     assert seen.ground == "Zzorica is in danger."
     for _ in range(2):
-        await emergencies.seen(work, vera, row.id)
-    (seen,) = await emergencies.shown_to(work, vera, alarms=True)
+        await reviewing.seen(work, vera, row.id)
+    (seen,) = await reviewing.shown_to(work, vera, alarms=True)
     assert seen.is_new is False
     await emergencies.decide(work, vera, row.id, confirm=True)
-    (seen,) = await emergencies.shown_to(work, vera, alarms=True)
+    (seen,) = await reviewing.shown_to(work, vera, alarms=True)
     assert seen.is_new is True, "open, it sounds again"
-    assert await emergencies.shown_to(work, bob) == []
+    assert await reviewing.shown_to(work, bob) == []
 
 
 async def test_who_may_not_see_it_does_not_end_it(work: Work) -> None:

@@ -11,7 +11,8 @@ from sqlalchemy import select
 from app.calls.models import Call, VoiceMessage
 from app.calls.speech import LineScript
 from app.calls.states import CallState
-from app.chats import left, messages
+from app.chats import messages
+from app.chats.left import answering, left
 from app.chats.models import Author, Message, ReturnCode
 from app.contacts import contacts
 from app.contacts.cases import cases, follow_ups, people
@@ -27,8 +28,8 @@ from app.people import changing, holding, leaving, provisioning
 from app.people.holding import Kind
 from app.referrals.directory.agencies import save_agency
 from app.referrals.directory.entries import Entry, Phone
-from app.routing import callback_attempts, callbacks
-from app.routing.callbacks import Callback, CallbackState, Who
+from app.routing.callbacks import callback_attempts, callbacks
+from app.routing.callbacks.callback_rows import Callback, CallbackState, Who
 from app.routing.models import PresenceState
 from app.routing.rota import changes, giving, roster, stretches
 from app.routing.rota import feeds as calendar_feeds
@@ -93,7 +94,7 @@ async def a_voice_message(work: Work, owner: Staff) -> VoiceMessage:
 async def a_written_message(work: Work, line: LineScript, owner: Staff) -> UUID:
     call = await a_child(work, line)
     await left.leave_message(work, call.id, text="Javite se", client_key=a_key())
-    await left.take(work, owner, call.id)
+    await answering.take(work, owner, call.id)
     await work.session.flush()
     return call.id
 

@@ -10,7 +10,8 @@ import pytest
 from sqlalchemy import text
 
 from app.calls import messages, record
-from app.chats import gone, left
+from app.chats import gone
+from app.chats.left import answering
 from app.contacts import completing, contacts
 from app.contacts.cases import case_requests, cases, people
 from app.contacts.states import Channel, FollowUpAbout
@@ -126,7 +127,7 @@ async def test_every_place_that_gives_work_to_a_person_keeps_the_account_as_it_i
         "contact": lambda work, own: contacts.create_contact(work, own, channel=Channel.CALL),
         "case": lambda work, own: cases.open_case(work, own, []),
         "voice message": lambda work, own: messages.take(work, own, uuid4()),
-        "written message": lambda work, own: left.take(work, own, uuid4()),
+        "written message": lambda work, own: answering.take(work, own, uuid4()),
         "referral": a_referral,
     }
     for who, verbs in ((boris, gives), (ana, takes)):

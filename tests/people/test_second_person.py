@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from app.errors import NotAllowed
 from app.jobs.transaction import flush
-from app.people import emergencies
+from app.people.emergency import emergencies
 from app.referrals.directory import addresses
 from app.referrals.directory.address_rows import AddressChange
 from app.referrals.directory.agencies import save_agency

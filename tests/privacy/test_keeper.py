@@ -36,10 +36,11 @@ from app.privacy.keeper.serving import Serving, answer
 from app.privacy.keeper.wire import BadMessage, receive, send
 from app.privacy.keys import CannotOpen, Keys, told
 from app.privacy.safe import Bound, InForce, Item, Safe, Secret, derived
+from app.reading_settings import check_settings
 from app.sealing import hashes, resealing
 from app.sealing.knowing import learn, learn_now
 from app.sealing.places import sealed_places
-from app.settings import Settings, check_settings
+from app.settings import Settings
 from app.staff import accounts
 from app.staff.accounts import actor_of
 from app.staff.log_kinds import AuditLog

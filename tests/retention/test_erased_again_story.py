@@ -15,11 +15,11 @@ from app.database.roles import OWNER, as_role
 from app.database.roles import PROGRAM as ROLE
 from app.jobs.transaction import transaction
 from app.log import set_up_logging
+from app.reading_settings import read_settings
 from app.retention.data_requests import erasing, requests
 from app.retention.data_requests.kinds import ItemKind
 from app.retention.data_requests.models import RequestItem
 from app.safekeeping import erasures
-from app.settings import read_settings
 from app.work import PROGRAM, Ground, Work, make_ground
 from tests.fixtures import _ReadingsOf
 from tests.support.kept.connections import close_kept

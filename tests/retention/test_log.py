@@ -18,7 +18,8 @@ from app.contacts.models import Opening
 from app.contacts.states import Channel
 from app.errors import Invalid
 from app.jobs.transaction import flush
-from app.people import emergencies, leaving, links
+from app.people import leaving, links
+from app.people.emergency import emergencies
 from app.retention import log_due, running
 from app.retention.data_requests.kinds import ItemKind, Person
 from app.retention.data_requests.parts import Paper
@@ -26,8 +27,8 @@ from app.retention.data_requests.report import _log
 from app.retention.holds import hold, lift
 from app.retention.kinds import HeldKind, default_days, least_days
 from app.retention.models import Erasure, LegalHold
-from app.routing import callbacks
-from app.routing.callbacks import Who
+from app.routing.callbacks import callbacks
+from app.routing.callbacks.callback_rows import Who
 from app.staff.account_makers import are_two_people
 from app.staff.audit import verify_chains
 from app.staff.emergency_rows import EmergencyKind

@@ -8,8 +8,9 @@ from sqlalchemy import func, select, text
 from app.calls.caller_rows import CallerFlag, CallerWish, FlagKind, WishKind
 from app.calls.callers import flag_caller, wish
 from app.calls.models import Call
-from app.contacts.contacts import create_contact, open_drafts
+from app.contacts.contacts import create_contact
 from app.contacts.models import Contact, Profile, ProfileNumber
+from app.contacts.reading_contacts import open_drafts
 from app.contacts.states import Channel
 from app.jobs.transaction import flush
 from app.retention.data_requests.models import DataRequest

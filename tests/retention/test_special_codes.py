@@ -14,7 +14,7 @@ from sqlalchemy import select, text
 
 from app import tables
 from app.calls import models as calls
-from app.contacts import completing, contacts
+from app.contacts import completing, contacts, reading_contacts
 from app.contacts.models import Contact
 from app.contacts.records import Opened
 from app.contacts.registry import library_of, sheet_of
@@ -261,7 +261,7 @@ async def test_what_a_later_form_marks_is_sealed_with_the_next_saving(work: Work
 
 async def test_the_signs_of_an_urgency_are_read_with_the_contact(told: Work) -> None:
     contact = (await told.session.scalars(select(Contact))).one()
-    (decided,) = await contacts.urgency_history(Opened(told, contact))
+    (decided,) = await reading_contacts.urgency_history(Opened(told, contact))
     assert "sexual_violence" in decided.cues
     assert planted.WORD in decided.reason
     detail = await told.session.scalars(text("SELECT detail::text FROM record_events"))

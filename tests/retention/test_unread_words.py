@@ -8,7 +8,8 @@ from sqlalchemy import select
 
 from app.calls.models import Call, VoiceMessage
 from app.calls.speech import LineScript
-from app.chats import ending, left, messages
+from app.chats import ending, messages
+from app.chats.left import answering, left
 from app.jobs.transaction import flush
 from app.retention.data_requests import requests
 from app.retention.data_requests.kinds import Keep, Person, RequestKind
@@ -44,8 +45,8 @@ async def _in_the_inbox(work: Work) -> tuple[Call, Read]:
     await flush(work)
 
     async def read() -> None:
-        await left.take(work, ana, call.id)
-        await left.mark_done(work, ana, call.id)
+        await answering.take(work, ana, call.id)
+        await answering.mark_done(work, ana, call.id)
 
     return call, read
 

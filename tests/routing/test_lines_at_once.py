@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.calls.lines import chat_lines, line_facts, lines
+from app.calls.lines import chat_lines, finding_lines, line_facts
 from app.calls.lines.line_use import LastLine
 from app.demo.stage import LINE, Stage
 from app.jobs.transaction import transaction
@@ -29,8 +29,8 @@ async def _waits(stage: Stage, other: Coroutine[Any, Any, Any]) -> asyncio.Task[
 
 
 async def _change(work: Work, verb: Changer, **values: Any) -> None:
-    (line,) = await lines.all_lines(work)
-    script = await lines.line_of_id(work, line.id)
+    (line,) = await finding_lines.all_lines(work)
+    script = await finding_lines.line_of_id(work, line.id)
     assert script is not None
     await verb(work, script, **values)
 
@@ -61,7 +61,7 @@ async def test_of_two_lines_that_become_practice_at_once_one_stays_real(stage: S
     await stage.add_line("+381113334444", "sr", "Druga linija")
 
     async def becomes_practice(work: Work, number: str) -> None:
-        line = await lines.line_of_number(work, number)
+        line = await finding_lines.line_of_number(work, number)
         assert line is not None
         await line_facts.change_facts(work, line, practice=True)
 

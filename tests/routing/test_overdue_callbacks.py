@@ -6,14 +6,15 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import select
 
-from app.calls.lines import lines
+from app.calls.lines import finding_lines
 from app.calls.models import Call
 from app.dashboard.rota.alarms import alarm_values
 from app.errors import Invalid
-from app.routing import callback_attempts, callbacks, people
+from app.routing import people
 from app.routing.alarm_rows import Alarm, AlarmKind
 from app.routing.alarms import overdue_callbacks
-from app.routing.callbacks import Callback, CallbackState, Who
+from app.routing.callbacks import callback_attempts, callbacks
+from app.routing.callbacks.callback_rows import Callback, CallbackState, Who
 from app.routing.rota import unstaffed_alarms
 from app.work import Work
 from tests.support.verbs import a_counsellor, a_waiting_call
@@ -89,7 +90,7 @@ async def test_given_up_without_an_attempt_it_alarms_until_a_person_starts_it_ag
 
 async def test_the_time_is_the_lines_and_at_night_only_danger_alarms(work: Work) -> None:
     call, _ = await an_agreed_callback(work, hour=20)
-    line = await lines.line_of_id(work, call.line_id)
+    line = await finding_lines.line_of_id(work, call.line_id)
     assert line is not None
     await people.change_plan(work, line, callback_wait=7200)
     work.now += timedelta(hours=2, minutes=30)

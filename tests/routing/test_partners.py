@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from app.calls.lines import lines
+from app.calls.lines import finding_lines, lines
 from app.calls.lines.line_rows import PartnerRequest
 from app.calls.speech import LineScript
 from app.routing import partners, people
@@ -21,7 +21,7 @@ THEIRS, MINE, OTHER = "+381113334446", "+381641234567", "+381113334447"
 async def _line(work: Work) -> LineScript:
     await a_line(work)
     (row,) = await lines.lock_lines(work)
-    return (await lines.read_line(work, row.id))[1]
+    return (await finding_lines.read_line(work, row.id))[1]
 
 
 async def _rung(work: Work, line: LineScript) -> str | None:

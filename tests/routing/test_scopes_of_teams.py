@@ -11,8 +11,10 @@ from app.calls.models import Call, VoiceMessage
 from app.contacts import contacts
 from app.contacts.states import Channel
 from app.errors import NotFound
-from app.routing import callback_attempts, callbacks, in_hand
-from app.routing.callbacks import Callback, CallbackState, Said, Who
+from app.routing import in_hand
+from app.routing.callbacks import callback_attempts, callbacks
+from app.routing.callbacks.callback_rows import Callback, CallbackState, Who
+from app.routing.callbacks.callbacks import Said
 from app.routing.participants import actions, calls_for_help, inviting, moving, supervising
 from app.routing.participants.participants import Mode
 from app.routing.supervision import supervised, team

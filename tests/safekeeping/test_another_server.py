@@ -16,10 +16,11 @@ from app.database.running import database_of
 from app.errors import BadSettings
 from app.jobs.transaction import transaction
 from app.outbox.responses import TryAgain
+from app.reading_settings import check_settings
 from app.safekeeping.backups import making, nightly, outside, restoring, sealing, state, trying
 from app.safekeeping.backups.places import BackupRefused, Made, PartMissing, Place, places_in
 from app.safekeeping.backups.server import run_tool
-from app.settings import Settings, check_settings
+from app.settings import Settings
 from app.work import PROGRAM, make_ground
 from tests.safekeeping.another_server import Another, another_server
 from tests.safekeeping.kept_lines import a_folder, a_key, say, subjects

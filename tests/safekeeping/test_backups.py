@@ -14,6 +14,7 @@ from app.database.embedded import folder_of
 from app.database.roles import PROGRAM, as_role
 from app.database.running import database_of
 from app.errors import BadSettings
+from app.reading_settings import check_settings
 from app.safekeeping.backups import making, restoring, sealing, trying
 from app.safekeeping.backups.places import (
     BackupRefused,
@@ -24,7 +25,7 @@ from app.safekeeping.backups.places import (
     written,
 )
 from app.safekeeping.backups.server import server_of
-from app.settings import Settings, check_settings
+from app.settings import Settings
 from tests.safekeeping.kept_lines import a_folder, a_key, let_in, say, subjects, ways_in
 from tests.sealing.keys import KEYS, OTHER, SECRET, text_of
 

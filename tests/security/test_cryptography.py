@@ -61,7 +61,7 @@ _MAY_DIFFER = {
     "app/definitions/workflow.py: m.from_ == code": _A_NAME,
     "app/definitions/workflow.py: s.code == code": _A_NAME,
     "app/people/connection_tests.py: prompt_key not in SOUNDS": _A_PROMPT,
-    "app/people/emergencies.py: model.code == code": _A_NAME,
+    "app/people/emergency/emergencies.py: model.code == code": _A_NAME,
     "app/people/leaked.py: digest[_TOLD:] in found": "the list is public",
     "app/people/links.py: work.keys.session_key(token) == link.token_key": _BOTH_OURS,
     "app/privacy/safe.py: len(stored) == PLAIN_HASH": "a length",
@@ -88,7 +88,7 @@ _MAY_DIFFER = {
     "app/training/debrief.py: code == section": _A_NAME,
     "app/web/signing_in.py: found.password_hash != staff.password_hash": _BOTH_OURS,
     "app/words/pages.py: one.lower() == code": "the code of a language",
-    "app/routing/rung_by_writer.py: _CONVERSATION.caller_key == caller_key": _BOTH_OURS,
+    "app/routing/callbacks/rung_by_writer.py: _CONVERSATION.caller_key == caller_key": _BOTH_OURS,
 }
 
 

@@ -10,10 +10,11 @@ from app.contacts import contacts
 from app.contacts.scopes import may_read_any
 from app.contacts.states import Channel
 from app.jobs.transaction import flush, send_rows
-from app.people import emergencies, factors, leaving, links, phone_codes
+from app.people import factors, leaving, links, phone_codes
 from app.people.approval import deciding
 from app.people.changing import Changes, change
-from app.people.emergencies import MadeByOne
+from app.people.emergency import emergencies, reviewing
+from app.people.emergency.emergencies import MadeByOne
 from app.staff import accounts, second_factor
 from app.staff.audit import write_entry
 from app.staff.emergency_rows import Emergency, EmergencyKind, EmergencyState
@@ -171,7 +172,7 @@ async def test_a_helpline_of_two_people_opens_no_record_and_the_operator_adds_a_
     ana = await invited(work, mila, "ana")
     row = await asked_by(work, ana, code)
     await refused(work, row, mila)
-    (shown,) = await emergencies.shown_to(work, mila)
+    (shown,) = await reviewing.shown_to(work, mila)
     assert not shown.may_confirm
     # They may refuse it, as before.
     await emergencies.decide(work, mila, row.id, confirm=False)
@@ -179,7 +180,7 @@ async def test_a_helpline_of_two_people_opens_no_record_and_the_operator_adds_a_
     vera = await accounts.add_staff(work, name="vera", role=Role.SUPERVISOR, team="south")
     await flush(work)
     row = await asked_by(work, ana, code)
-    (shown, _) = await emergencies.shown_to(work, vera)
+    (shown, _) = await reviewing.shown_to(work, vera)
     assert shown.may_confirm
     await emergencies.decide(work, vera, row.id, confirm=True)
     await send_rows(work)

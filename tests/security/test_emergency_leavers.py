@@ -15,8 +15,9 @@ from app.contacts.states import Channel
 from app.errors import Conflict
 from app.jobs.names import Task
 from app.jobs.transaction import send_rows
-from app.people import changing, emergencies, leaving, provisioning
+from app.people import changing, leaving, provisioning
 from app.people.changing import Changes
+from app.people.emergency import emergencies
 from app.people.provider import access, keeping
 from app.people.provider.access import Ended
 from app.people.provider.mapping import Wanted

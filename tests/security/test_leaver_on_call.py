@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import select
 
-from app.calls.lines import lines
+from app.calls.lines import finding_lines
 from app.calls.lines.line_rows import Line
 from app.country import still_open
 from app.dashboard import rail
@@ -85,7 +85,7 @@ async def test_where_a_leaver_is_still_reached_is_said_and_nothing_goes_there(wo
     vera, agency = await a_leaver(work), await on_call(work)
     await an_agency(work, "house")
     await a_line(work)
-    line = await lines.line_of_number(work, LINE)
+    line = await finding_lines.line_of_number(work, LINE)
     assert line is not None
     row = await work.session.get_one(Line, line.id)
     row.plan = {**row.plan, "partner_number": MOBILE}
@@ -162,7 +162,7 @@ async def test_who_leaves_by_a_directory_or_the_provider_alarms_until_all_is_clo
     mila, vera, agency = await an_administrator(work), await a_leaver(work), await on_call(work)
     work.settings.smtp_url, mila.email = "smtp://127.0.0.1:1", "mila@helpline.example"
     await a_line(work)
-    line = await lines.line_of_number(work, LINE)
+    line = await finding_lines.line_of_number(work, LINE)
     assert line is not None
     row = await work.session.get_one(Line, line.id)
     row.plan = {**row.plan, "partner_number": MOBILE}

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from app.errors import BadSettings
+from app.reading_settings import read_settings
 from app.secret_files import SECRETS
-from app.settings import Settings, read_settings
+from app.settings import Settings
 from tests.settings.given import GOOD, set_only
 
 

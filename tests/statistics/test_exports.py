@@ -16,7 +16,7 @@ import openpyxl
 import pyarrow.parquet as pq
 import pytest
 
-from app.api.statistics import read_range
+from app.api.statistics.requested_files import read_range
 from app.demo.stage import Counsellor, Stage
 from app.jobs.transaction import transaction
 from app.retention.running import run_now

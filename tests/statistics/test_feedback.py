@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from app.calls.lines import lines
+from app.calls.lines import finding_lines
 from app.chats.models import Feedback
 from app.demo.stage import LINE
 from app.errors import Invalid, NotAllowed
@@ -29,7 +29,7 @@ YEAR = Window(date(2029, 1, 1), date(2030, 1, 1))
 async def answered(
     work: Work, month: int, helped: int | None, again: int | None, channel: str = "web"
 ) -> None:
-    line = await lines.line_of_number(work, LINE)
+    line = await finding_lines.line_of_number(work, LINE)
     assert line is not None
     row = Feedback(
         id=UUID(int=next(_IDS) << 64),

@@ -19,7 +19,7 @@ from app.statistics.counting.labels import of_question
 from app.statistics.exports.tables import Batches, OutColumn, OutTable, batch_of
 from app.statistics.exports.writers import write
 from app.statistics.facts.days import days_to_keep, keep_days
-from app.statistics.facts.facts import Readers
+from app.statistics.facts.form_answers import Readers
 from app.statistics.facts.questions import SHIPPED, read_questions, version_of
 from app.statistics.published.release import read_public_period
 

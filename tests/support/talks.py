@@ -6,7 +6,7 @@ from typing import Any
 import httpx2
 
 from app.calls import record
-from app.calls.lines import lines
+from app.calls.lines import finding_lines
 from app.demo.invariants import broken_at_the_end
 from app.demo.stage import LINE, Counsellor, Stage
 from app.jobs.transaction import transaction
@@ -15,8 +15,9 @@ from app.practice.people import Caller, Phone
 from app.practice.rooms import Conference
 from app.practice.scripted import Scripted
 from app.practice.wire import sign
-from app.routing import callbacks, people
-from app.routing.callbacks import Slot, Who
+from app.routing import people
+from app.routing.callbacks import callbacks
+from app.routing.callbacks.callback_rows import Slot, Who
 from app.work import PROGRAM
 
 CHILD = "+381641234567"
@@ -65,7 +66,7 @@ async def agrees(stage: Stage, slot: Slot = Slot.SOON) -> None:
     call_id = (await stage.call_of(leg))["id"]
     async with transaction(stage.ground, PROGRAM) as work:
         call = await record.lock_call(work, call_id)
-        line = await lines.any_line(work)
+        line = await finding_lines.any_line(work)
         assert line is not None
         window = await callbacks.window_for(work, slot, line, "sr")
         await callbacks.agree(work, call, Who.CALLER, window, safe=True, slot=slot)
@@ -188,7 +189,7 @@ async def talk(
 
 async def plan(stage: Stage, **changed: object) -> None:
     async with transaction(stage.ground, PROGRAM) as work:
-        line = await lines.any_line(work)
+        line = await finding_lines.any_line(work)
         assert line is not None
         await people.change_plan(work, line, **changed)
     stage.ground.memory.forget("everything")

@@ -6,7 +6,13 @@ from tests import sources
 
 PLATFORMS = "app.telephony.platforms"
 # What is asked of the platform below telephony; the contract; and where both are put together.
-ASKING = {"calls/platform.py", "abilities.py", "settings.py", "telephony/provider/client.py"}
+ASKING = {
+    "calls/platform.py",
+    "abilities.py",
+    "reading_settings.py",
+    "settings.py",
+    "telephony/provider/client.py",
+}
 # The way in, and what starts the program.
 CHOOSING = {"choose", "base"}
 # The webhooks and jobs that follow a dial are registered with all others.

@@ -9,7 +9,7 @@ import httpx2
 import pytest
 
 from app.errors import BadSettings
-from app.settings import check_settings
+from app.reading_settings import check_settings
 from app.web import signing_in
 from app.web.connections import Limited
 from app.web.limits import client_of

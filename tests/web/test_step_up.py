@@ -28,8 +28,9 @@ from app.contacts.models import Contact, Profile
 from app.country import languages, line_changes, own_settings, sets
 from app.demo.stage import Counsellor, Stage
 from app.jobs.transaction import send_rows, transaction
-from app.people import changing, dialling, emergencies, factors, leaked, links
+from app.people import changing, dialling, factors, leaked, links
 from app.people.approval import deciding
+from app.people.emergency import emergencies
 from app.people.provider import access, keeping
 from app.referrals import staff_actions
 from app.referrals.directory import addresses, agencies, directory_csv
@@ -38,7 +39,8 @@ from app.referrals.replies import replying
 from app.retention import by_country, holds, rules, running
 from app.retention.data_requests import answering as reports
 from app.retention.data_requests import requests
-from app.routing import callback_attempts, callbacks, offers, partners
+from app.routing import offers, partners
+from app.routing.callbacks import callback_attempts, callbacks
 from app.routing.participants import inviting, moving, supervising
 from app.routing.rota import feeds, unstaffed_alarms
 from app.safekeeping.backups import asking
@@ -138,7 +140,7 @@ _OPENERS = (
 OPENERS = {inspect.unwrap(one) for one in _OPENERS}
 # They name one of these functions, and give out nothing of single people.
 WITHOUT = {
-    "api.statistics.summary": "figures",
+    "api.statistics.statistics.summary": "figures",
     "dashboard.reports.calls_page": "a list on the page; its file is in the list",
     "dashboard.people.passkey_pages.options": "a sign-in that goes on after the password",
     "api.emergencies.refuse_emergency": "a refusal opens nothing",
@@ -215,11 +217,11 @@ NO_PROOF = {
             *(f"api.settings.every_line.{name}" for name in _LINES),
             *(f"api.settings.lines.{name}" for name in _LINES),
             *(
-                f"dashboard.settings.{pages}.{name}"
-                for pages in ("every_line_pages", "line_pages")
+                f"dashboard.settings.lines.{pages}.{name}"
+                for pages in ("every_line_pages", "prompt_pages")
                 for name in _LINES
             ),
-            "dashboard.settings.line_pages.ring_phone",
+            "dashboard.settings.lines.prompt_pages.ring_phone",
         ),
         "words go back by one press, and in an emergency callers have to hear them at once",
     ),
@@ -231,12 +233,12 @@ NO_PROOF = {
             "api.settings.lines.remove_language",
             "api.settings.lines.set_key_questions",
             "api.settings.lines.take_into_use",
-            "dashboard.settings.line_pages.add_language",
-            "dashboard.settings.line_pages.add_line",
-            "dashboard.settings.line_pages.change_hours",
-            "dashboard.settings.line_pages.change_key_questions",
-            "dashboard.settings.line_pages.remove_language",
-            "dashboard.settings.line_pages.take_into_use",
+            "dashboard.settings.lines.line_pages.add_language",
+            "dashboard.settings.lines.line_pages.add_line",
+            "dashboard.settings.lines.line_pages.change_hours",
+            "dashboard.settings.lines.line_pages.change_key_questions",
+            "dashboard.settings.lines.line_pages.remove_language",
+            "dashboard.settings.lines.line_pages.take_into_use",
             "dashboard.settings.number_pages.set_up",
         ),
         "a line keeps its numbers and its plan",
@@ -265,7 +267,7 @@ NO_PROOF = {
             "api.settings.wallboards.withdraw_wallboard",
             "dashboard.wall.withdraw_wallboard",
             "api.settings.line_chats.put_away_unread",
-            "dashboard.settings.line_pages.put_away_unread",
+            "dashboard.settings.lines.carrier_pages.put_away_unread",
         ),
         "it closes something, which must be quick",
     ),
@@ -298,9 +300,9 @@ NO_PROOF = {
     ),
     **dict.fromkeys(
         (
-            "api.statistics.add_schedule",
-            "api.statistics.end_schedule",
-            "api.statistics.publish",
+            "api.statistics.schedules.add_schedule",
+            "api.statistics.schedules.end_schedule",
+            "api.statistics.statistics.publish",
             "dashboard.reports.publish",
         ),
         "rounded figures of no single person",
@@ -327,7 +329,7 @@ def _guards(dependant: Dependant) -> Iterator[Guard]:
 
 # What a request must say so that it is one of the acts, beside its address.
 BODIES = {
-    "api.statistics.ask_for_file": {"what": "records"},
+    "api.statistics.requested_files.ask_for_file": {"what": "records"},
     "api.urgent.agencies.decide_address_changes": {"approve": True},
 }
 

@@ -21,7 +21,7 @@ from babel.messages.pofile import read_po, write_po
 from pypdf import PdfReader
 
 from app import definitions, words
-from app.calls.lines import line_languages, lines
+from app.calls.lines import finding_lines, line_languages
 from app.dashboard import page_words
 from app.demo.stage import Counsellor, Stage
 from app.errors import Invalid
@@ -105,7 +105,7 @@ def _marked_catalogue() -> bytes:
 
 async def add_to_line(stage: Stage, language: str) -> str:
     async with transaction(stage.ground, PROGRAM) as work:
-        line = await lines.line_of_number(work, LINE)
+        line = await finding_lines.line_of_number(work, LINE)
         assert line is not None
         digit = await line_languages.add_language(work, line, language)
     stage.ground.memory.forget("everything")

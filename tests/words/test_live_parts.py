@@ -12,9 +12,10 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import select, text
 
-from app.calls.lines import lines
+from app.calls.lines import finding_lines
 from app.calls.models import Call
-from app.chats import left, opening
+from app.chats import opening
+from app.chats.left import left
 from app.contacts.models import Contact
 from app.demo.stage import Counsellor, Stage
 from app.demo.writing import a_child
@@ -213,7 +214,7 @@ async def _much_is_there(stage: Stage, ana: Counsellor, boss: Counsellor) -> Non
     told = await boss.ask("POST", "/team/messages", {"to": str(ana.id), "words": "Zdravo"})
     assert told.status_code == 201, told.text
     async with transaction(stage.ground, PROGRAM) as work:
-        line = await lines.any_line(work)
+        line = await finding_lines.any_line(work)
         assert line is not None
         written = await opening.open_conversation(
             work, line, language="sr", danger=False, client_key=uuid4().hex

@@ -326,15 +326,15 @@ _SHOWN = (
 # hashes, names of accounts and of definitions, what the log says, and stored codes with a value
 # that a page says again.
 _PUT_TOGETHER = {
-    "api/statistics.py": "a header of HTTP",
+    "api/statistics/requested_files.py": "a header of HTTP",
     "contacts/finding/search.py": "the key of a hash",
     "country/whole.py": "names of definitions",
     "dashboard/page_words.py": "messages by their code",
     "dashboard/palette.py": "keys",
-    "dashboard/settings/line_chat_views.py": "what a site writes into its page",
+    "dashboard/settings/lines/line_chat_views.py": "what a site writes into its page",
     "outbox/mail.py": "the log",
     "outbox/responses.py": "the log",
-    "people/emergencies.py": "the name of an account",
+    "people/emergency/emergencies.py": "the name of an account",
     "referrals/channels/primero/primero.py": "recognised by problems.py; notes to their system",
     "referrals/channels/webhook/delivery.py": "recognised by problems.py",
     "referrals/consent/rules.py": "said by `ground_words`",

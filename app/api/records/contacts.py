@@ -28,7 +28,7 @@ from app.api.records.record_views import (
     contact_view,
     rows_as_json,
 )
-from app.contacts import completing, contacts, openings, profiles
+from app.contacts import completing, contacts, openings, profiles, reading_contacts
 from app.contacts.finding.search import Wanted, search
 from app.contacts.models import Contact
 from app.contacts.registry import library_of
@@ -117,7 +117,7 @@ class ContactList(BaseModel):
 async def contact_of_call(work: InWork, staff: ReadsRecords, call_id: UUID) -> Response:
     """Return the contact of a call. It is created when the call is answered."""
     contact_id = await _of(work, staff, call_id)
-    return as_json(await contact_view(await contacts.open_contact(work, staff, contact_id)))
+    return as_json(await contact_view(await reading_contacts.open_contact(work, staff, contact_id)))
 
 
 @router.put("/calls/{call_id}/contact", response_model=SavedView)
@@ -176,7 +176,7 @@ async def _contacts(work: Work, staff: Staff, wanted: Wanted) -> Response:
 @router.get("/contacts/{contact_id}", response_model=ContactView)
 async def get_contact(work: InWork, staff: ReadsRecords, contact_id: UUID) -> Response:
     """Return a contact with its answers. The reading is logged."""
-    return as_json(await contact_view(await contacts.open_contact(work, staff, contact_id)))
+    return as_json(await contact_view(await reading_contacts.open_contact(work, staff, contact_id)))
 
 
 @router.get("/contacts/{contact_id}/state")

@@ -10,7 +10,7 @@ from pydantic import AwareDatetime, BaseModel, Field
 
 from app.api.settings.lines import KeepsLines
 from app.calls.chat_rules import ChatRules, read_chat
-from app.calls.lines import chat_lines, lines
+from app.calls.lines import chat_lines, finding_lines
 from app.calls.states import Channel
 from app.chats import accounts, fetched
 from app.chats.models import Account, AccountProblem, AccountState
@@ -126,7 +126,7 @@ def _chat_view(rules: ChatRules) -> ChatSettingsView:
 @router.get("/lines/{line_id}/chat")
 async def chat_settings(work: InWork, staff: KeepsLines, line_id: UUID) -> ChatSettingsView:
     """Return whether and how children write to a line."""
-    row, _line = await lines.read_line(work, line_id)
+    row, _line = await finding_lines.read_line(work, line_id)
     return _chat_view(read_chat(row.chat))
 
 
@@ -137,14 +137,14 @@ async def set_chat(
     """Change how children write to a line: the languages, how many conversations a counsellor has
     at once, the counsellors who are kept for calls, the sites that may show the page, where a
     child goes that leaves at once, and what the browser shows of the page."""
-    _row, line = await lines.read_line(work, line_id)
+    _row, line = await finding_lines.read_line(work, line_id)
     return _chat_view(await chat_lines.change_chat(work, line, **body.model_dump()))
 
 
 @router.get("/lines/{line_id}/telegram")
 async def telegram_bot(work: InWork, staff: KeepsLines, line_id: UUID) -> TelegramView:
     """Return the bot by which children write to a line with Telegram."""
-    await lines.read_line(work, line_id)
+    await finding_lines.read_line(work, line_id)
     row = await accounts.account_of(work, line_id, Channel.TELEGRAM)
     if row is None:
         raise accounts.NoAccount()
@@ -157,21 +157,21 @@ async def set_telegram_bot(
 ) -> TelegramView:
     """Give a line a bot of Telegram, or its bot another token. The program registers it; read the
     state a moment later."""
-    _row, line = await lines.read_line(work, line_id)
+    _row, line = await finding_lines.read_line(work, line_id)
     return _telegram_view(await accounts.set_token(work, line, Channel.TELEGRAM, body.token))
 
 
 @router.delete("/lines/{line_id}/telegram", status_code=204)
 async def remove_telegram_bot(work: InWork, staff: KeepsLines, line_id: UUID) -> None:
     """Take the bot of a line away. Children who wrote to it are not heard there any more."""
-    _row, line = await lines.read_line(work, line_id)
+    _row, line = await finding_lines.read_line(work, line_id)
     await accounts.remove(work, line, Channel.TELEGRAM)
 
 
 @router.get("/lines/{line_id}/signal")
 async def signal_number(work: InWork, staff: KeepsLines, line_id: UUID) -> SignalView:
     """Return the number by which children write to a line with Signal."""
-    await lines.read_line(work, line_id)
+    await finding_lines.read_line(work, line_id)
     row = await accounts.account_of(work, line_id, Channel.SIGNAL)
     if row is None:
         raise accounts.NoAccount()
@@ -184,7 +184,7 @@ async def set_signal_number(
 ) -> SignalView:
     """Give a line a number in Signal, or another one. The program looks for it at the helpline's
     service; read the state a moment later."""
-    _row, line = await lines.read_line(work, line_id)
+    _row, line = await finding_lines.read_line(work, line_id)
     return _signal_view(await accounts.set_token(work, line, Channel.SIGNAL, body.number))
 
 
@@ -192,7 +192,7 @@ async def set_signal_number(
 async def remove_signal_number(work: InWork, staff: KeepsLines, line_id: UUID) -> None:
     """Take the number of a line in Signal away. Children who wrote to it are not heard there any
     more."""
-    _row, line = await lines.read_line(work, line_id)
+    _row, line = await finding_lines.read_line(work, line_id)
     await accounts.remove(work, line, Channel.SIGNAL)
 
 
@@ -202,5 +202,5 @@ async def put_away_unread(
 ) -> None:
     """Put away what came by Signal and cannot be read, so that it alarms no person any more. It is
     kept for 30 days, and tried on. `until`: what came later alarms on."""
-    _row, line = await lines.read_line(work, line_id)
+    _row, line = await finding_lines.read_line(work, line_id)
     await fetched.put_away(work, line, Channel.SIGNAL, until=until)

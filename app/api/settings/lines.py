@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from app.api.description import files
 from app.calls import prompts
 from app.calls.key_questions import questions_of, set_questions
-from app.calls.lines import line_facts, line_languages, line_use, lines
+from app.calls.lines import finding_lines, line_facts, line_languages, line_use, lines
 from app.calls.lines.line_rows import Line
 from app.calls.prompts import Source
 from app.calls.speech import LineScript
@@ -166,7 +166,7 @@ class TextIn(BaseModel):
 
 
 async def _line(work: Work, line_id: UUID) -> LineScript:
-    _row, line = await lines.read_line(work, line_id)
+    _row, line = await finding_lines.read_line(work, line_id)
     return line
 
 
@@ -175,12 +175,12 @@ def _view(row: Line) -> LineView:
 
 
 async def _whole(work: Work, line_id: UUID) -> WholeLineView:
-    row, line = await lines.read_line(work, line_id)
+    row, line = await finding_lines.read_line(work, line_id)
     waits = await partners.waiting(work, None, line_id)
     return WholeLineView(
         **_view(row).model_dump(),
         languages=[SpokenView(language=one.language, digit=one.digit) for one in line.languages],
-        leads_here=await lines.numbers_behind(work, line),
+        leads_here=await finding_lines.numbers_behind(work, line),
         shown_number=row.shown_number,
         plan=PlanView(**asdict(read_plan(line.plan))),
         partner_waits=waits[0].row.number if waits else None,
@@ -214,7 +214,7 @@ async def sent_recording(request: Request, work: Work) -> tuple[bytes, str]:
 @router.get("/lines")
 async def all_lines(work: InWork, staff: KeepsLines, retired: bool = False) -> list[LineView]:
     """Return the lines in use, or with `retired` those that are not any more."""
-    found = await (line_use.retired_lines(work) if retired else lines.all_lines(work))
+    found = await (line_use.retired_lines(work) if retired else finding_lines.all_lines(work))
     return [_view(one) for one in found]
 
 

@@ -13,8 +13,9 @@ from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel, Field
 
 from app.calls.states import Channel
-from app.chats import at_desk, ending, left, media, messages, translating, typing
+from app.chats import at_desk, ending, media, messages, translating, typing
 from app.chats.at_desk import AtDesk
+from app.chats.left import answering
 from app.chats.media import Shown
 from app.chats.messages import LONGEST, Said
 from app.chats.models import (
@@ -223,13 +224,13 @@ async def my_chats(work: InWork, staff: TakesCalls) -> list[ChatView]:
 @router.get("/chats/left")
 async def left_messages(work: InWork, staff: HearsMessages) -> list[LeftView]:
     """Return the messages that children left and that wait for an answer."""
-    return [LeftView(**one._asdict()) for one in await left.waiting(work, staff.team)]
+    return [LeftView(**one._asdict()) for one in await answering.waiting(work, staff.team)]
 
 
 @router.get("/chats/left/{call_id}/messages")
 async def left_words(work: InWork, staff: HearsMessages, call_id: UUID) -> list[ChatMessageView]:
     """Return a message that a child left, with the answers. The reading is logged."""
-    return await _views(work, await left.read_left(work, staff, call_id))
+    return await _views(work, await answering.read_left(work, staff, call_id))
 
 
 @router.post("/chats/left/{call_id}/messages", status_code=201)
@@ -238,20 +239,20 @@ async def answer_left(
 ) -> ChatMessageView:
     """Answer a message. On the page the child reads it when it comes back with its code; a carrier
     brings it to its telephone."""
-    await left.answer(work, staff, call_id, text=body.text, client_key=body.client_key)
-    return chat_message_view((await left.read_left(work, staff, call_id))[-1])
+    await answering.answer(work, staff, call_id, text=body.text, client_key=body.client_key)
+    return chat_message_view((await answering.read_left(work, staff, call_id))[-1])
 
 
 @router.post("/chats/left/{call_id}/take", status_code=204)
 async def take(work: InWork, staff: HearsMessages, call_id: UUID) -> None:
     """Become responsible for a message that a child left."""
-    await left.take(work, staff, call_id)
+    await answering.take(work, staff, call_id)
 
 
 @router.post("/chats/left/{call_id}/contact", status_code=201)
 async def begin_contact(work: InWork, staff: WritesContacts, call_id: UUID) -> BegunView:
     """Begin the record of a contact for a message that a child left."""
-    contact = await left.begin_contact(work, staff, call_id)
+    contact = await answering.begin_contact(work, staff, call_id)
     await work.session.flush()
     return BegunView(id=contact.id)
 
@@ -259,7 +260,7 @@ async def begin_contact(work: InWork, staff: WritesContacts, call_id: UUID) -> B
 @router.post("/chats/left/{call_id}/done", status_code=204)
 async def done(work: InWork, staff: HearsMessages, call_id: UUID) -> None:
     """Mark a message that a child left as done."""
-    await left.mark_done(work, staff, call_id)
+    await answering.mark_done(work, staff, call_id)
 
 
 @router.get("/chats/{call_id}/messages")

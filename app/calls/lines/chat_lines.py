@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import Select, select, update
 
 from app.calls.chat_rules import LISTS, ChatRules, check_chat, read_chat
-from app.calls.lines import lines
+from app.calls.lines import finding_lines, lines
 from app.calls.lines.leading import of_pages, tell_supervisors
 from app.calls.lines.line_rows import Line
 from app.calls.reporting import country_page
@@ -32,7 +32,7 @@ async def change_chat(work: Work, line: LineScript, **changes: Any) -> ChatRules
     """
     # Locked before it is read: another administrator may change another value at the same time.
     await lines.lock_line(work, line.id)
-    row, line = await lines.read_line(work, line.id)
+    row, line = await finding_lines.read_line(work, line.id)
     stored = row.chat
     before = read_chat(stored)
     given = {name: value for name, value in changes.items() if value is not None}
@@ -93,4 +93,4 @@ async def line_at(work: Work, address: str) -> LineScript | None:
             .where(Line.number.in_([one for one in numbers if one]), Line.active)
             .limit(1)
         )
-    return await lines.line_of_id(work, line_id)
+    return await finding_lines.line_of_id(work, line_id)

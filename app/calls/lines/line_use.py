@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import delete, select
 
-from app.calls.lines import lines
+from app.calls.lines import finding_lines, lines
 from app.calls.lines.line_rows import EarlierNumbers, Line, LineNumber
 from app.database.topics import Topic
 from app.errors import Conflict, NotFound
@@ -52,8 +52,8 @@ async def retire(work: Work, line_id: UUID) -> None:
         raise NotFound("There is no such line.")
     await check_not_last(work, row)
     await _check_people(work, row)
-    _row, line = await lines.read_line(work, line_id)
-    behind = await lines.numbers_behind(work, line)
+    _row, line = await finding_lines.read_line(work, line_id)
+    behind = await finding_lines.numbers_behind(work, line)
     change = await lines.keep_numbers(
         work, line, before={"leads_here": behind}, after=_NONE_LEADS_HERE
     )
@@ -132,7 +132,9 @@ async def _check_people(work: Work, row: Line) -> None:
 
     A line for practice is no other line for people who take real calls.
     """
-    others = [one for one in await lines.all_lines(work) if row.practice or not one.practice]
+    others = [
+        one for one in await finding_lines.all_lines(work) if row.practice or not one.practice
+    ]
     in_use = {one.number for one in others} - {row.number}
     people = await work.session.execute(
         select(Staff.name, Staff.lines)

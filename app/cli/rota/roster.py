@@ -16,7 +16,9 @@ from app.errors import BadSettings
 from app.routing.rota import (
     changes,
     copying,
+    ending_shifts,
     giving,
+    holidays,
     later,
     on_duty,
     open_shifts,
@@ -119,7 +121,7 @@ def end_shift(
 ) -> None:
     """End a shift after a last day."""
     last = _day("--last-on", last_on)
-    run_verb(lambda work: changes.end_shift(work, shift, last))
+    run_verb(lambda work: ending_shifts.end_shift(work, shift, last))
 
 
 @app.command("leave-out")
@@ -129,7 +131,7 @@ def leave_out(
 ) -> None:
     """Leave one day out of a shift."""
     when = read_day("DAY", day)
-    run_verb(lambda work: changes.leave_out(work, shift, when))
+    run_verb(lambda work: ending_shifts.leave_out(work, shift, when))
 
 
 @duty.command("list")
@@ -338,14 +340,14 @@ def holiday(
 ) -> None:
     """Mark a day as a holiday, or a public holiday as an ordinary day."""
     when = read_day("DAY", day)
-    run_verb(lambda work: changes.set_holiday(work, when, name, free=not works))
+    run_verb(lambda work: holidays.set_holiday(work, when, name, free=not works))
 
 
 @app.command("holiday-clear")
 def clear_holiday(day: Annotated[str, typer.Argument(help="YYYY-MM-DD")]) -> None:
     """Remove our own rule for a day; the country's calendar applies again."""
     when = read_day("DAY", day)
-    run_verb(lambda work: changes.clear_holiday(work, when))
+    run_verb(lambda work: holidays.clear_holiday(work, when))
 
 
 def _minutes(option: str, text: str) -> int:

@@ -12,10 +12,10 @@ from app.contacts.cases.models import CaseContact, FollowUp
 from app.contacts.cases.people import add_member, colleague_of, end_requests, works_on
 from app.contacts.consent import withdrawals
 from app.contacts.consent.same_child import link_child
-from app.contacts.contacts import open_contact
 from app.contacts.events import note_event
 from app.contacts.log_kinds import RecordLog
 from app.contacts.models import Case, Contact
+from app.contacts.reading_contacts import open_contact
 from app.contacts.records import Opened, is_contact, open_record
 from app.contacts.registry import beginning, library_of, sheet_of
 from app.contacts.saving import Change, Saved, merged, save_answers

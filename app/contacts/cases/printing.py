@@ -15,10 +15,10 @@ from zoneinfo import ZoneInfo
 from app import words
 from app.contacts.cases import cases, follow_ups, people
 from app.contacts.consent.said import said_of
-from app.contacts.contacts import open_contact
 from app.contacts.events import events_of, note_event
 from app.contacts.log_kinds import RecordLog
 from app.contacts.models import Case, Contact, Filled
+from app.contacts.reading_contacts import open_contact
 from app.contacts.records import Opened
 from app.contacts.registry import library_of, sheet_of
 from app.contacts.sealed_answers import present

@@ -8,8 +8,9 @@ from fastapi import APIRouter, Form, Request, Response
 
 from app.calls.models import Call
 from app.calls.states import Channel
-from app.chats import left, messages
-from app.contacts import contacts
+from app.chats import messages
+from app.chats.left import answering
+from app.contacts import reading_contacts
 from app.dashboard.chats.pages import check_words
 from app.dashboard.chats.values import words_values
 from app.dashboard.chats.views import ANSWERS_GO
@@ -39,7 +40,7 @@ async def _shown(
     found: Sequence[tuple[str, str]] = (),
 ) -> Response:
     await work.session.flush()
-    words = await left.read_left(work, staff, call_id)
+    words = await answering.read_left(work, staff, call_id)
     call = await work.session.get_one(Call, call_id)
     channel = Channel(call.channel)
     values = {
@@ -50,7 +51,7 @@ async def _shown(
         "caller": await _known(work, staff, call),
         "code": call.language or "",
         "longest_text": messages.LONGEST,
-        "answerable": await left.is_answerable(work, call),
+        "answerable": await answering.is_answerable(work, call),
         "notice": notice,
         "found": found,
         "staff": staff,
@@ -63,9 +64,9 @@ async def _shown(
 
 async def _known(work: Work, staff: Staff, call: Call) -> CallerCard | None:
     """Return what is known of the number from which a message was written. The list is logged."""
-    if not await left.may_know_caller(work, staff, call.id):
+    if not await answering.may_know_caller(work, staff, call.id):
         return None
-    contact = (await contacts.at_hand_of_each(work, staff, [call.id])).get(call.id)
+    contact = (await reading_contacts.at_hand_of_each(work, staff, [call.id])).get(call.id)
     return await known_caller(work, staff, call, contact)
 
 
@@ -90,8 +91,8 @@ async def answer(
         found = await check_words(work, call_id, text)
         if found and not despite:
             return await _shown(request, work, staff, call_id, found=found)
-        await left.answer(work, staff, call_id, text=text, client_key=client_key)
-    except left.TakenByAnotherTeam:
+        await answering.answer(work, staff, call_id, text=text, client_key=client_key)
+    except answering.TakenByAnotherTeam:
         # There is nothing more to show.
         raise
     except Refusal as refusal:
@@ -103,11 +104,11 @@ async def answer(
 @router.post("/board/messages/written/{call_id}/take")
 async def take(request: Request, work: InWork, staff: HearsMessages, call_id: UUID) -> Response:
     """Make the reader responsible for a message."""
-    await left.take(work, staff, call_id)
+    await answering.take(work, staff, call_id)
     return await _shown(request, work, staff, call_id)
 
 
 @router.post("/board/messages/written/{call_id}/done", status_code=204)
 async def done(work: InWork, staff: HearsMessages, call_id: UUID) -> None:
     """Mark a message as done. Its row goes with the change that the stream brings."""
-    await left.mark_done(work, staff, call_id)
+    await answering.mark_done(work, staff, call_id)

@@ -10,7 +10,7 @@ from app.calls.models import Call
 from app.chats import along, ending, media, messages, typing
 from app.chats.models import Kind
 from app.chats.noticing import personal_in
-from app.contacts import contacts
+from app.contacts import reading_contacts
 from app.dashboard.chats.values import (
     chats_values,
     news_values,
@@ -146,7 +146,7 @@ async def known_child(request: Request, work: InWork, staff: TakesCalls, call_id
     caller = None
     if may(staff.role, Permission.KNOW_CALLERS):
         call = await work.session.get_one(Call, call_id)
-        contact = (await contacts.at_hand_of_each(work, staff, [call_id])).get(call_id)
+        contact = (await reading_contacts.at_hand_of_each(work, staff, [call_id])).get(call_id)
         caller = await known_caller(work, staff, call, contact)
     return page(request, "fragments/desk/known.html", caller=caller)
 
@@ -261,7 +261,7 @@ async def whisper(
 @router.get("/contacts/{contact_id}/conversation")
 async def transcript(request: Request, work: InWork, staff: Reads, contact_id: UUID) -> Response:
     """Show what was written in the conversation of a contact. The reading is logged."""
-    opened = await contacts.open_contact(work, staff, contact_id)
+    opened = await reading_contacts.open_contact(work, staff, contact_id)
     call_id = opened.record.call_id
     call = await work.session.get(Call, call_id) if call_id else None
     if call is None or not call.is_written:

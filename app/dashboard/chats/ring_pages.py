@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Depends, Form, Request, Response
 
-from app.calls.lines import lines
+from app.calls.lines import finding_lines
 from app.calls.models import Call
 from app.chats import ringing
 from app.contacts.cases import case_flags
@@ -15,7 +15,7 @@ from app.dashboard.callback_form import window_of
 from app.dashboard.chats.pages import desk
 from app.dashboard.templating import page
 from app.errors import Refusal
-from app.routing import callbacks
+from app.routing.callbacks import callback_rows
 from app.sealing.hashes import carry_caller
 from app.staff.models import Staff
 from app.staff.roles import Permission
@@ -32,7 +32,7 @@ class Agreed:
 
     def __init__(
         self,
-        who: Annotated[callbacks.Who, Form()] = callbacks.Who.CALLER,
+        who: Annotated[callback_rows.Who, Form()] = callback_rows.Who.CALLER,
         day: Annotated[str, Form(max_length=10)] = "",
         begins: Annotated[str, Form(max_length=8)] = "",
         ends: Annotated[str, Form(max_length=8)] = "",
@@ -127,5 +127,5 @@ async def _window(work: Work, call: Call, sent: Agreed) -> Any:
 
 
 async def _zone(work: Work, call: Call) -> str:
-    line = await lines.line_of_id(work, call.line_id)
+    line = await finding_lines.line_of_id(work, call.line_id)
     return line.timezone if line else "UTC"

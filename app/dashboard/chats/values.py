@@ -6,15 +6,15 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from app.calls.lines import lines
+from app.calls.lines import finding_lines
 from app.chats import at_desk, gone, media, messages
 from app.chats.at_desk import AtDesk
-from app.contacts import contacts
+from app.contacts import reading_contacts
 from app.dashboard import views as desk_views
 from app.dashboard.chats import views
 from app.dashboard.chats.views import ChatCard, Tools
 from app.jobs.transaction import ask
-from app.routing import callbacks
+from app.routing.callbacks import callbacks
 from app.staff import accounts
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
@@ -56,7 +56,7 @@ async def news_values(work: Work, staff: Staff, call_id: UUID, after: int) -> di
     """Return what is new in one conversation of a counsellor, after a message. Raises NotYours."""
     found = await at_desk.news(work, staff, call_id, after)
     one, said = found.of, found.words
-    line = await lines.line_of_id(work, one.line_id)
+    line = await finding_lines.line_of_id(work, one.line_id)
     others = _writers(said) - {staff.id}
     names = {staff.id: staff.name, **await accounts.names_of(work, others)}
     came = await media.of_messages(work, said) if one.channel.is_carried else None
@@ -99,7 +99,7 @@ async def tools_for(work: Work, call_id: UUID) -> Tools:
             raise messages.NotYours()
         known = rows[0]["line_id"], rows[0]["language"]
         memory.keep("tools", call_id, known, work.now + _REMEMBERED)
-    return views.tools_of(await lines.line_of_id(work, known[0]), known[1])
+    return views.tools_of(await finding_lines.line_of_id(work, known[0]), known[1])
 
 
 async def _cards(work: Work, staff: Staff, held: list[AtDesk]) -> list[ChatCard]:
@@ -112,11 +112,11 @@ async def _cards(work: Work, staff: Staff, held: list[AtDesk]) -> list[ChatCard]
         after = max(0, one.last_number - views.SHOWN)
         words[one.call_id] = await messages.read_as_staff(work, staff, one.call_id, after)
     agreed = await callbacks.agreed_in_each(work, calls)
-    own = await contacts.at_hand_of_each(work, staff, calls)
+    own = await reading_contacts.at_hand_of_each(work, staff, calls)
     names = await accounts.names_of(work, _writers([m for said in words.values() for m in said]))
     cards = []
     for place, one in enumerate(held, 1):
-        line = await lines.line_of_id(work, one.line_id)
+        line = await finding_lines.line_of_id(work, one.line_id)
         callback, said = agreed.get(one.call_id), words[one.call_id]
         when = ""
         if callback is not None and line is not None:

@@ -8,7 +8,7 @@ from starlette.responses import RedirectResponse
 
 from app.dashboard.templating import page
 from app.errors import Refusal
-from app.people import emergencies
+from app.people.emergency import emergencies, reviewing
 from app.staff.emergency_rows import EmergencyKind, EmergencyState
 from app.staff.log_beginnings import beginning_of
 from app.staff.models import Staff
@@ -47,12 +47,12 @@ async def _show(
         request,
         "emergency/page.html",
         staff=staff,
-        shown=await emergencies.shown_to(work, staff),
+        shown=await reviewing.shown_to(work, staff),
         begins=await beginning_of(work.session),
         may_refuse=emergencies.may_refuse,
         made_by_one=_(emergencies.MadeByOne.default),
         may_end=emergencies.may_end,
-        may_review=emergencies.may_review,
+        may_review=reviewing.may_review,
         shortest=emergencies.SHORTEST,
         longest=emergencies.LONGEST,
         told=told,
@@ -67,12 +67,12 @@ async def _show(
 @router.get("/board/emergencies")
 async def alarms(request: Request, work: InWork, staff: Sees) -> Response:
     """Render the alarm, which sounds until its reader has seen it."""
-    shown = await emergencies.shown_to(work, staff, alarms=True)
+    shown = await reviewing.shown_to(work, staff, alarms=True)
     mine = [
         one
         for one in shown
         if one.row.asked_by != staff.id
-        and (one.row.state != EmergencyState.ENDED or emergencies.may_review(one.row, staff))
+        and (one.row.state != EmergencyState.ENDED or reviewing.may_review(one.row, staff))
     ]
     return page(
         request,
@@ -153,7 +153,7 @@ async def end(request: Request, work: InWork, staff: SignedIn, emergency_id: UUI
 @router.post("/emergency/{emergency_id}/seen")
 async def seen(request: Request, work: InWork, staff: Sees, emergency_id: UUID) -> Response:
     """Let the alarm sound no more on the reader's pages."""
-    await emergencies.seen(work, staff, emergency_id)
+    await reviewing.seen(work, staff, emergency_id)
     return await alarms(request, work, staff)
 
 
@@ -168,7 +168,7 @@ async def review(
 ) -> Response:
     """Write whether it was right."""
     try:
-        await emergencies.review(work, staff, emergency_id, fitting=fitting, words=words)
+        await reviewing.review(work, staff, emergency_id, fitting=fitting, words=words)
     except Refusal as refusal:
         await work.undo()
         return await _show(request, work, staff, problem=refusal_words(refusal))

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from app.calls.lines import lines
+from app.calls.lines import finding_lines
 from app.dashboard.skill_choices import read_choices
 from app.people import finding
 from app.people.changing import Changes, values_of
@@ -83,7 +83,7 @@ class Choices:
 
 async def choices(work: Work, staff: Staff | None) -> Choices:
     """Return what the form offers, with what this account has already."""
-    known = {line.number: line for line in (await lines.numbers_of(work)).values()}
+    known = {line.number: line for line in (await finding_lines.numbers_of(work)).values()}
     spoken = {one.language for line in known.values() for one in line.languages}
     wanted = {word for line in known.values() for word in line.plan.get("skills", ())}
     spoken |= set(staff.languages if staff else ())

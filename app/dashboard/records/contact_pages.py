@@ -6,7 +6,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 
-from app.contacts import contacts, profiles
+from app.contacts import profiles, reading_contacts
 from app.contacts.cases import cases
 from app.contacts.events import earlier_of, events_of
 from app.contacts.registry import library_of, sheet_of
@@ -42,9 +42,9 @@ async def contact_values(
     request: Request, work: Work, staff: Staff, contact_id: UUID
 ) -> dict[str, Any]:
     """Return everything that the page of a contact shows. The reading is logged."""
-    opened = await contacts.open_contact(work, staff, contact_id)
+    opened = await reading_contacts.open_contact(work, staff, contact_id)
     contact, language = opened.record, language_of(request, work)
-    history = await contacts.urgency_history(opened)
+    history = await reading_contacts.urgency_history(opened)
     earlier = await earlier_of(opened)
     events = await events_of(opened)
     same, total = await profiles.others_of(work, staff, contact)
@@ -59,10 +59,10 @@ async def contact_values(
         **form_values(work, staff, opened, language),
         **await hold_values(opened, staff, HeldKind.CONTACT),
         "contact": contact,
-        "practising": bool(await contacts.of_practice(work, [contact.id])),
+        "practising": bool(await reading_contacts.of_practice(work, [contact.id])),
         "writable": writable,
         "guidance": guidance_in(library_of(work.ground), language),
-        "recent": await contacts.recent_categories(work, staff) if writable else [],
+        "recent": await reading_contacts.recent_categories(work, staff) if writable else [],
         "mine": mine,
         "urgencies": list(Urgency),
         "reasons": list(NonCounselling),
@@ -100,7 +100,7 @@ async def profile_page(request: Request, work: InWork, staff: Reads, profile_id:
         staff=staff,
         profile=profile,
         contacts=found,
-        practised=await contacts.of_practice(work, [one.id for one in found]),
+        practised=await reading_contacts.of_practice(work, [one.id for one in found]),
         events=events,
         names=await accounts.names_of(work, {e.staff_id for e, _ in events if e.staff_id}),
         may_write=may(staff.role, Permission.WRITE_CONTACTS),

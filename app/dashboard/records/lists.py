@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Form, Request, Response
 
-from app.contacts import contacts
+from app.contacts import reading_contacts
 from app.contacts.cases import case_flags, case_requests, caseload, follow_ups
 from app.contacts.finding.search import Wanted, search
 from app.contacts.models import Case, Contact
@@ -66,9 +66,9 @@ async def contacts_page(request: Request, work: InWork, staff: Reads) -> Respons
         **await _list_values(request, work, staff),
         rows=rows,
         following=following,
-        counts=await contacts.counts_since(work, staff, midnight),
+        counts=await reading_contacts.counts_since(work, staff, midnight),
         names=await accounts.names_of(work, {row["owner_id"] for row in rows}),
-        practised=await contacts.of_practice(work, [row["id"] for row in rows]),
+        practised=await reading_contacts.of_practice(work, [row["id"] for row in rows]),
         states=list(ContactState),
         channels=[c for c in Channel if c not in (Channel.CALL, Channel.VOICE_MESSAGE)],
         sources=[s for s in Source if s is not Source.LIVE],
@@ -144,7 +144,7 @@ async def found(
         following=following,
         names=await accounts.names_of(work, {row["owner_id"] for row in rows}),
         flags=await case_flags.flagged(work, [row["id"] for row in rows]) if model is Case else {},
-        practised=await contacts.of_practice(work, [row["id"] for row in rows])
+        practised=await reading_contacts.of_practice(work, [row["id"] for row in rows])
         if model is Contact
         else set(),
     )

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Request, Response
 
-from app.contacts import contacts
+from app.contacts import reading_contacts
 from app.contacts.cases import case_requests, follow_ups
 from app.dashboard.templating import page
 from app.staff.models import Staff
@@ -19,10 +19,10 @@ Reads = Annotated[Staff, reader_with(Permission.READ_RECORDS)]
 
 async def tasks_values(work: Work, staff: Staff) -> dict[str, Any]:
     """Return open drafts, follow-ups that are due, and requests that wait for a decision."""
-    drafts = await contacts.open_drafts(work, staff)
+    drafts = await reading_contacts.open_drafts(work, staff)
     return {
         "drafts": drafts,
-        "practised": await contacts.of_practice(work, [draft.id for draft in drafts]),
+        "practised": await reading_contacts.of_practice(work, [draft.id for draft in drafts]),
         "bells": await follow_ups.bells_of(work, staff),
         "requests": await case_requests.waiting_for(work, staff),
         "now": work.now,

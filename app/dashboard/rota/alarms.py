@@ -3,7 +3,7 @@
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from app.dashboard.rota.calendar import span_words
+from app.dashboard.rota.week_blocks import span_words
 from app.dashboard.views import language_words
 from app.database.quick import Listed
 from app.referrals.escalation.alarms import reason_of

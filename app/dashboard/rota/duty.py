@@ -15,9 +15,9 @@ from fastapi import APIRouter, Query, Request, Response
 from starlette.datastructures import FormData
 from starlette.responses import RedirectResponse
 
-from app.dashboard.rota.calendar import LAYER_WORDS, span_words, wall_words
 from app.dashboard.rota.page import Plans, show_week, week_of
 from app.dashboard.rota.places import place_word, read_place
+from app.dashboard.rota.week_blocks import LAYER_WORDS, span_words, wall_words
 from app.dashboard.templating import templates
 from app.errors import ChangedMeanwhile, Invalid, Refusal
 from app.routing.rota import changes, later, on_duty, recurrence, roster, stretches

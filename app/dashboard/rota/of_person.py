@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from app.dashboard.rota.calendar import LAYER_WORDS, Week, span_words
 from app.dashboard.rota.page import week_of
 from app.dashboard.rota.times_page import times_hours, when_words
+from app.dashboard.rota.week_blocks import LAYER_WORDS, Week, span_words
 from app.routing.rota import on_duty, roster, working_times
 from app.routing.rota.on_duty import ChangeKind, Rota, Span
 from app.staff.models import Staff

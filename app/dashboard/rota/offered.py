@@ -9,9 +9,9 @@ from sqlalchemy import select
 from starlette.responses import RedirectResponse
 
 from app.calls.lines.line_rows import Line, LineLanguage
-from app.dashboard.rota.calendar import LAYER_WORDS
 from app.dashboard.rota.duty import Typed, read_to
 from app.dashboard.rota.page import Plans, show_week, week_of
+from app.dashboard.rota.week_blocks import LAYER_WORDS
 from app.dashboard.templating import templates
 from app.dashboard.views import language_words
 from app.errors import Invalid, Refusal

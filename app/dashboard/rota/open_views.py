@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from app.dashboard.rota.calendar import LAYER_WORDS, Week, span_words
+from app.dashboard.rota.week_blocks import LAYER_WORDS, Week, span_words
 from app.dashboard.views import language_words
 from app.routing.rota import open_shifts
 from app.routing.rota.shifts import Layer

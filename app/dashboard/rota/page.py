@@ -10,11 +10,12 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from sqlalchemy import select
 
 from app.dashboard.rota import alarms
-from app.dashboard.rota.calendar import LAYER_WORDS, Week, span_words, wall_words, week_values
+from app.dashboard.rota.calendar import week_values
 from app.dashboard.rota.open_views import open_lines
 from app.dashboard.rota.places import place_word, read_place
 from app.dashboard.rota.proposal_views import proposed_blocks
 from app.dashboard.rota.rule_words import rule_words, usual_rules
+from app.dashboard.rota.week_blocks import LAYER_WORDS, Week, span_words, wall_words
 from app.dashboard.templating import templates
 from app.errors import Invalid
 from app.routing.rota import calendars, changes, feeds, roster

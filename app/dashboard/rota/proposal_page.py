@@ -7,9 +7,9 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request, Response
 from starlette.responses import RedirectResponse
 
-from app.dashboard.rota.calendar import span_words
 from app.dashboard.rota.page import Plans
 from app.dashboard.rota.proposal_views import proposal_values
+from app.dashboard.rota.week_blocks import span_words
 from app.dashboard.templating import templates
 from app.errors import Invalid, Refusal
 from app.routing.rota import roster

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from app.dashboard.rota.calendar import Block, Week, block_in
+from app.dashboard.rota.week_blocks import Block, Week, block_in
 from app.dashboard.views import language_words
 from app.routing.rota import changes, roster, working_times
 from app.routing.rota.copying import monday_of

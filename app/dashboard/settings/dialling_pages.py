@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Request, Response
 from phonenumbers import SUPPORTED_REGIONS
 
-from app.calls.lines import lines
+from app.calls.lines import finding_lines
 from app.dashboard.directory.choices import Option, option
 from app.dashboard.records.form_views import spelling
 from app.dashboard.templating import templates
@@ -91,7 +91,7 @@ async def _show(
     typed: dict[str, Any] | None = None,
 ) -> Response:
     rules = await outward.read_rules(work)
-    line = await lines.any_line(work)
+    line = await finding_lines.any_line(work)
     people, refused = await outward.per_person(work), await outward.refusals(work)
     names = await accounts.names_of(
         work, {row[0] for row in people} | {row.staff_id for row in refused if row.staff_id}

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Request, Response
 
-from app.calls.lines import lines
+from app.calls.lines import finding_lines
 from app.calls.lines.number_setup import Report, set_up_numbers
 from app.dashboard.templating import page
 from app.errors import Refusal
@@ -36,7 +36,7 @@ async def _show(
         has_account=settings.twilio_account_sid is not None,
         practices=settings.practice_exchange is not None,
         address=settings.public_url,
-        numbers=sorted((await lines.numbers_of(work)).items()),
+        numbers=sorted((await finding_lines.numbers_of(work)).items()),
         done=[message_words(one) for one in report.done] if report else [],
         problems=[message_words(one) for one in report.problems] if report else [],
         is_set_up=report is not None,

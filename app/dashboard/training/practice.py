@@ -6,7 +6,8 @@ from uuid import UUID
 from fastapi import APIRouter, Form, Request, Response
 from starlette.responses import RedirectResponse
 
-from app.contacts.contacts import contact_of_call, open_contact
+from app.contacts.contacts import contact_of_call
+from app.contacts.reading_contacts import open_contact
 from app.contacts.registry import sheet_of
 from app.dashboard.records.lists import labels_of
 from app.dashboard.templating import page

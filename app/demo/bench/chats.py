@@ -20,7 +20,7 @@ from uuid import UUID, uuid4
 
 import psutil
 
-from app.calls.lines import lines
+from app.calls.lines import finding_lines
 from app.chats import ending, opening
 from app.clock import SystemClock
 from app.database.embedded import EmbeddedPostgres, folder_of
@@ -140,7 +140,7 @@ async def _begin(stage: Stage, size: Size) -> tuple[list[Counsellor], dict[UUID,
     secrets: dict[UUID, str] = {}
 
     async def opens(work: Work) -> None:
-        line = await lines.line_of_number(work, LINE)
+        line = await finding_lines.line_of_number(work, LINE)
         assert line is not None
         made = await opening.open_conversation(
             work, line, language="sr", danger=False, client_key=uuid4().hex

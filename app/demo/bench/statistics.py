@@ -257,7 +257,7 @@ def _run_child(url: str, what: str, *more: str) -> str:
 
 async def _child_summaries() -> dict[str, Any]:
     from app.jobs.transaction import transaction
-    from app.settings import read_settings
+    from app.reading_settings import read_settings
     from app.statistics.counting.summary import FiguresWanted, summarise
     from app.statistics.exports.exporting import read_by, read_period
     from app.statistics.periods import Window
@@ -417,7 +417,7 @@ def _type_of(name: str) -> str:
 async def _child_export(path: Path) -> float:
     """Return the seconds from the first query to the last byte, as for a COPY."""
     from app.jobs.transaction import transaction
-    from app.settings import read_settings
+    from app.reading_settings import read_settings
     from app.statistics.exports.exporting import made, read_wanted
     from app.statistics.exports.files import File
     from app.work import PROGRAM, make_ground

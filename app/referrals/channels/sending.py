@@ -1,6 +1,6 @@
 """Send an attempt to reach a person of an agency: what is the same for every message channel."""
 
-from app.calls.lines.lines import any_line
+from app.calls.lines.finding_lines import any_line
 from app.referrals.channels.attempt_once import AttemptOnce
 from app.referrals.channels.attempts import payload_of
 from app.referrals.channels.models import Attempt

@@ -28,7 +28,7 @@ from app.retention.data_requests.kinds import Because, ItemKind, Keep, RequestKi
 from app.retention.data_requests.lists import MOMENTS, RECEIPT
 from app.retention.data_requests.models import DataRequest, RequestItem
 from app.retention.due import NOTHING_SEALED
-from app.routing.callbacks import Callback
+from app.routing.callbacks.callback_rows import Callback
 from app.routing.participants.participants import Participant
 from app.safekeeping.backups import sealing
 from app.safekeeping.erasures import Erased, secret_of, write

@@ -36,7 +36,7 @@ from app.retention.kinds import DataKind
 from app.retention.records import empty
 from app.retention.rules import beside_others
 from app.retention.running import ERASING, NOT_ERASING, drop_files
-from app.routing.callbacks import Callback
+from app.routing.callbacks.callback_rows import Callback
 from app.routing.participants.participants import Participant
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog

@@ -17,7 +17,7 @@ from app.calls.caller_rows import CallerFlag, CallerWish
 from app.calls.lines.line_rows import Line
 from app.calls.models import Call, VoiceMessage
 from app.calls.states import CallState, MessageState
-from app.chats import untaken
+from app.chats.left import untaken
 from app.contacts.cases.models import CaseContact, CaseRequest, FollowUp
 from app.contacts.models import Case, Contact, MatchKey, Profile, ProfileNumber
 from app.contacts.saving import number_keys
@@ -27,8 +27,8 @@ from app.privacy.numbers import e164_in
 from app.referrals.models import Referral
 from app.retention.data_requests.kinds import Because, ItemKind, Keep
 from app.retention.models import LegalHold
-from app.routing.callbacks import OPEN as OPEN_CALLBACKS
-from app.routing.callbacks import Callback, CallbackState
+from app.routing.callbacks.callback_rows import OPEN as OPEN_CALLBACKS
+from app.routing.callbacks.callback_rows import Callback, CallbackState
 from app.routing.participants.participants import Participant
 from app.work import Work
 

@@ -13,7 +13,7 @@ from app.calls.models import VoiceMessage
 from app.contacts.models import Contact
 from app.contacts.records import Opened
 from app.contacts.registry import sheet_of
-from app.routing.callbacks import Callback
+from app.routing.callbacks.callback_rows import Callback
 from app.staff.audit import write_reading
 from app.staff.log_kinds import AuditLog
 from app.work import Work

@@ -42,7 +42,7 @@ from app.retention.data_requests.parts import Block, Paper
 from app.retention.data_requests.requests import items_of
 from app.retention.data_requests.written import conversations
 from app.retention.rules import read_rules
-from app.routing.callbacks import Callback
+from app.routing.callbacks.callback_rows import Callback
 from app.staff.audit import write_reading
 from app.staff.log_beginnings import beginning_of
 from app.staff.log_kinds import AuditLog

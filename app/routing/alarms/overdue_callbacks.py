@@ -20,7 +20,7 @@ from app.calls.states import NOT_RUNG, CallState
 from app.jobs.transaction import transaction
 from app.routing.alarm_rows import AlarmKind
 from app.routing.alarms import of_lines
-from app.routing.callbacks import OPEN, Callback, CallbackState
+from app.routing.callbacks.callback_rows import OPEN, Callback, CallbackState
 from app.routing.plan import read_plan
 from app.work import PROGRAM, Ground, Work
 

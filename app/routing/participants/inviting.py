@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 
 from app.abilities import Ability
 from app.calls import platform, record
-from app.calls.lines import lines
+from app.calls.lines import finding_lines
 from app.calls.log_kinds import CallLog, Cause
 from app.calls.models import Call
 from app.calls.states import CallState
@@ -117,9 +117,9 @@ async def invite(
 
 async def _sealed(work: Work, call: Call, number: str, participant_id: UUID) -> bytes:
     """Return the sealed number of a participant. Raises Invalid for a number of our own."""
-    if await lines.is_practice(work, call.line_id):
+    if await finding_lines.is_practice(work, call.line_id):
         raise NotInPracticeCall()
-    if await lines.line_of_number(work, number) is not None:
+    if await finding_lines.line_of_number(work, number) is not None:
         raise Invalid("That number belongs to one of our own lines. Choose another number.")
     return work.keys.seal(
         number.encode(), table="participants", column="number_sealed", row=participant_id

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, func, select, true
 
 from app.calls import record
-from app.calls.lines import lines
+from app.calls.lines import finding_lines
 from app.calls.models import Call
 from app.errors import Conflict
 from app.routing import handing_over
@@ -110,6 +110,6 @@ async def move_talk(work: Work, by: Staff, call_id: UUID, staff_id: UUID) -> Non
 async def _lock(work: Work, by: Staff, call_id: UUID) -> Call:
     call = await record.lock_call(work, call_id)
     await supervised.check_supervises(work, by, call_id)
-    if await lines.is_practice(work, call.line_id):
+    if await finding_lines.is_practice(work, call.line_id):
         raise PracticeStays()
     return call

@@ -8,7 +8,7 @@ from app.abilities import Ability
 from app.calls import platform, record
 from app.calls.asked import QUESTIONS
 from app.calls.key_questions import questions_of as questions_of_line
-from app.calls.lines import lines
+from app.calls.lines import finding_lines
 from app.calls.log_kinds import CallLog
 from app.calls.models import Call, CallQuestion
 from app.calls.states import QuestionState
@@ -22,7 +22,7 @@ from app.work import Work
 
 async def ask(work: Work, staff: Staff, call: Call, code: str) -> CallQuestion:
     """Speak a question of the line to the caller of a locked call. Raises Invalid, Conflict."""
-    asked_here = questions_of_line(await lines.line_of_id(work, call.line_id))
+    asked_here = questions_of_line(await finding_lines.line_of_id(work, call.line_id))
     if code not in asked_here:
         raise Invalid(
             "This line does not ask that. Choose one of: %(questions)s.", questions=asked_here

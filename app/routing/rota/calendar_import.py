@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from icalendar import Calendar
 
-from app.calls.lines import lines
+from app.calls.lines import finding_lines
 from app.database.topics import Topic
 from app.errors import Invalid, Joined, Message, why
 from app.routing.rota import changes, recurrence, roster
@@ -144,7 +144,7 @@ def _log(
 
 async def _read_events(work: Work, events: Iterable[Part]) -> Imported:
     staff = {one.name: one for one in await changes.people_of_rota(work)}
-    line = await lines.any_line(work)
+    line = await finding_lines.any_line(work)
     home = ZoneInfo(line.timezone if line else "UTC")
     found = Imported()
     # Read moved and cancelled occurrences after the event that they belong to.

@@ -1,15 +1,15 @@
-"""Changes to the rota: absences, extra stretches, swaps, days left out, ends, holidays."""
+"""Changes to the rota: absences, extra stretches, swaps."""
 
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 from sqlalchemy import func, or_, select
 
 from app.database.topics import Topic
 from app.errors import Conflict, Invalid, NotAllowed, NotFound
-from app.routing.rota import free, on_duty, recurrence, roster
-from app.routing.rota.models import LIVE, Holiday, RotaChange, RotaChangeState, ShiftRow
+from app.routing.rota import free, on_duty, roster
+from app.routing.rota.models import LIVE, RotaChange, RotaChangeState
 from app.routing.rota.on_duty import ChangeKind
 from app.routing.rota.shifts import Place
 from app.staff.audit import write_entry
@@ -351,94 +351,3 @@ async def asked_of(work: Work, staff: Staff) -> list[RotaChange]:
         .order_by(RotaChange.from_at)
     )
     return list(rows)
-
-
-# -- shifts ------------------------------------------------------------------------------
-
-
-async def end_shift(work: Work, shift_id: UUID, last_on: date | None) -> None:
-    """End a shift after a last day; without one, it never begins again.
-
-    Raises NotFound, Invalid.
-    """
-    row = await work.session.get(ShiftRow, shift_id, with_for_update=True)
-    if row is None:
-        raise NotFound("There is no such shift.")
-    today = roster.local_day(work, row.timezone)
-    if last_on is not None:
-        recurrence.check_day(last_on)
-    last = last_on if last_on is not None else today - timedelta(days=1)
-    if last < today - timedelta(days=1):
-        raise Invalid("The rota of the past is not changed.")
-    write_entry(
-        work,
-        AuditLog.SHIFT_ENDED,
-        str(row.counsellor_id),
-        shift=str(row.id),
-        before={"last_on": row.last_on.isoformat() if row.last_on else None},
-        after={"last_on": last.isoformat()},
-    )
-    if last < row.first_on:
-        await work.session.delete(row)
-    else:
-        row.last_on = last
-    work.announce(Topic.ROSTER)
-
-
-async def leave_out(work: Work, shift_id: UUID, day: date) -> None:
-    """Leave one day out of a shift. May be called twice. Raises NotFound, Invalid."""
-    row = await work.session.get(ShiftRow, shift_id, with_for_update=True)
-    if row is None:
-        raise NotFound("There is no such shift.")
-    if day < roster.local_day(work, row.timezone):
-        raise Invalid("The rota of the past is not changed.")
-    if day not in row.except_on:
-        leave_day_out(work, row, day)
-
-
-def leave_day_out(work: Work, row: ShiftRow, day: date) -> None:
-    """Leave a day out of a locked shift, and write it into the log."""
-    before = [one.isoformat() for one in row.except_on]
-    row.except_on = sorted({*row.except_on, day})
-    write_entry(
-        work,
-        AuditLog.SHIFT_LEFT_OUT,
-        str(row.counsellor_id),
-        shift=str(row.id),
-        before={"left_out": before},
-        after={"left_out": [one.isoformat() for one in row.except_on]},
-    )
-    work.announce(Topic.ROSTER)
-
-
-# -- holidays ----------------------------------------------------------------------------
-
-
-async def set_holiday(work: Work, day: date, name: str, *, free: bool = True) -> None:
-    """Make a day a holiday, or one of the country's a working day. Raises Invalid."""
-    recurrence.check_day(day)
-    name = " ".join(name.split())
-    if not 1 <= len(name) <= 80:
-        raise Invalid("Give the holiday a name of 1 to 80 characters.")
-    row = await work.session.get(Holiday, day, with_for_update=True)
-    before = None if row is None else {"name": row.name, "free": row.free}
-    after = {"name": name, "free": free}
-    if before == after:
-        return
-    if row is None:
-        row = Holiday(on=day, name=name, free=free)
-        work.session.add(row)
-    row.name, row.free = name, free
-    write_entry(work, AuditLog.HOLIDAY_SET, day.isoformat(), before=before, after=after)
-    work.announce(Topic.ROSTER)
-
-
-async def clear_holiday(work: Work, day: date) -> None:
-    """Remove our own rule for a day; the country's calendar applies again. Raises NotFound."""
-    row = await work.session.get(Holiday, day, with_for_update=True)
-    if row is None:
-        raise NotFound("There is no entry for that day.")
-    await work.session.delete(row)
-    before = {"name": row.name, "free": row.free}
-    write_entry(work, AuditLog.HOLIDAY_CLEARED, day.isoformat(), before=before, after=None)
-    work.announce(Topic.ROSTER)

@@ -11,7 +11,7 @@ from sqlalchemy import or_, select
 
 from app.database.topics import Topic
 from app.errors import Conflict, Joined, Message
-from app.routing.rota import changes, handing_on, roster
+from app.routing.rota import changes, ending_shifts, handing_on, roster
 from app.routing.rota.handing_on import HandedOn, Rest
 from app.routing.rota.models import LIVE, RotaChange, RotaChangeState, ShiftRow
 from app.routing.rota.on_duty import ChangeKind
@@ -123,7 +123,7 @@ async def give_duty(
         raise NotFree(to, found.not_free, await roster.home_zone(work))
     for shift_id, day in found.left_out:
         row = await work.session.get_one(ShiftRow, shift_id, with_for_update=True)
-        changes.leave_day_out(work, row, day)
+        ending_shifts.leave_day_out(work, row, day)
     for change in (*found.stretches, *found.swaps, *found.ended):
         changes.end_now(work, change)
     for change in found.asked:
@@ -147,12 +147,12 @@ async def _end_shift(work: Work, row: ShiftRow, begun: set[date]) -> None:
     """End a shift, so that it never begins again. What has begun of it stands by itself."""
     zone, today = ZoneInfo(row.timezone), roster.local_day(work, row.timezone)
     for day in sorted(begun):
-        changes.leave_day_out(work, row, day)
+        ending_shifts.leave_day_out(work, row, day)
     # What was worked of today stays.
     has_begun = first_instant(datetime.combine(today, row.starts_at), zone) < work.now
     last_on = today if row.recurrence is not None and has_begun else None
     if row.last_on is None or row.last_on >= (last_on or today):
-        await changes.end_shift(work, row.id, last_on)
+        await ending_shifts.end_shift(work, row.id, last_on)
 
 
 async def _go_on(work: Work, rest: Rest, to: Staff) -> None:

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 from zoneinfo import ZoneInfo
 
 from app.errors import Invalid
-from app.routing.rota import changes, free, giving, roster, stretches
+from app.routing.rota import changes, ending_shifts, free, giving, roster, stretches
 from app.routing.rota.models import ShiftRow
 from app.routing.rota.on_duty import Rota
 from app.routing.rota.shifts import Place, duties
@@ -52,7 +52,7 @@ async def move(work: Work, by: Staff | None, was: Place, to: Place) -> Place:
         layer=to.layer,
     )
     await _check_later(work, found, row, made, day, to)
-    await changes.end_shift(work, row.id, day - _DAY)
+    await ending_shifts.end_shift(work, row.id, day - _DAY)
     await work.session.flush()
     write_entry(
         work,
@@ -73,7 +73,7 @@ async def remove(work: Work, by: Staff | None, was: Place) -> None:
     stretches.check_plans(by)
     await roster.lock_rota(work)
     row, day = await _shift_at(work, await roster.rota_now(work), was)
-    await changes.end_shift(work, row.id, day - _DAY)
+    await ending_shifts.end_shift(work, row.id, day - _DAY)
     await work.session.flush()
     write_entry(
         work,

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import and_, func, select, true
 
 from app.calls.hours import OwnDays, is_holiday
-from app.calls.lines import lines
+from app.calls.lines import finding_lines
 from app.database.topics import Topic
 from app.errors import Invalid, NotFound
 from app.log import log
@@ -201,7 +201,7 @@ def change_of(row: RotaChange) -> on_duty.Change:
 async def _holidays_of(work: Work, own: OwnDays) -> frozenset[date]:
     """Return the public holidays of the helpline's country from last year to the year after next,
     with the helpline's own changes to single days."""
-    line = await lines.any_line(work)
+    line = await finding_lines.any_line(work)
     if line is None:
         return frozenset()
     year = work.now.year
@@ -266,7 +266,7 @@ async def just_ended(work: Work) -> dict[UUID, on_duty.OnShift]:
 
 async def home_zone(work: Work) -> ZoneInfo:
     """Return the helpline's time zone: that of its oldest line."""
-    line = await lines.any_line(work)
+    line = await finding_lines.any_line(work)
     return ZoneInfo(line.timezone if line else "UTC")
 
 

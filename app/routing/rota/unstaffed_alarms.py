@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import BindParameter, DateTime, and_, bindparam, exists, func, or_, select, update
 
-from app.calls.lines import lines
+from app.calls.lines import finding_lines
 from app.calls.lines.line_rows import Line, LineLanguage
 from app.calls.models import Call
 from app.calls.speech import LineScript
@@ -299,5 +299,5 @@ async def acknowledge(work: Work, alarm_id: UUID, by: str, staff: Staff | None =
 async def line_of(work: Work, alarm: Alarm) -> LineScript | None:
     """Return the line that an alarm is about; for danger, the helpline's oldest line."""
     if alarm.line_id is None:
-        return await lines.any_line(work)
-    return await lines.line_of_id(work, alarm.line_id)
+        return await finding_lines.any_line(work)
+    return await finding_lines.line_of_id(work, alarm.line_id)

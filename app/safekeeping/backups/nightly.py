@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import psycopg
 from sqlalchemy import func, select
 
-from app.calls.lines import lines
+from app.calls.lines import finding_lines
 from app.database.topics import Topic
 from app.jobs.names import Task
 from app.jobs.transaction import transaction
@@ -47,7 +47,7 @@ async def _is_due(work: Work) -> bool:
     now = await state.read(work)
     if now is None or now.base is None:
         return not (now and now.problem)
-    line = await lines.any_line(work)
+    line = await finding_lines.any_line(work)
     hour = work.now.astimezone(ZoneInfo(line.timezone if line else "UTC")).hour
     age = work.now - now.base.ended_at
     # A machine that is off at night has its back-up when it is on.

@@ -21,11 +21,11 @@ from psycopg.rows import namedtuple_row
 
 from app.calls.states import Outcome
 from app.contacts.states import ContactState, channel_of_call
-from app.definitions.forms import Form, Meaning
 from app.definitions.library import Library
 from app.privacy.keys import Keys
 from app.statistics.facts.columns import MISSING, NONE, NOT_SAID, Kind, Packed, pack
-from app.statistics.facts.questions import ONE, SEVERAL, Questions, places_of
+from app.statistics.facts.form_answers import Readers, said_value
+from app.statistics.facts.questions import ONE, SEVERAL, Questions
 
 # -- columns -----------------------------------------------------------------------------------
 
@@ -189,8 +189,6 @@ COLUMNS: dict[str, Column] = {
     ]
 }
 
-# The meanings that a fact is made of whatever facts.yaml says.
-_OWN: tuple[Meaning, ...] = ("categories", "child_age", "child_gender")
 # The columns that are made of what a child told: kept days hold them sealed.
 SEALED = frozenset({"categories", "ages", "sexes", "children", *ONE, *SEVERAL})
 
@@ -457,9 +455,9 @@ def _fact(row: Any, reader: "Readers", keys: Keys | None) -> dict[str, Any]:
         "contact_id": row.contact_id.bytes if there else UUID(int=0).bytes,
         "closed_as": (row.closed_as or "not_closed") if there else NONE,
         "purpose": _purpose(row) if there else NONE,
-        "kind": _said(there, row.kind),
-        "place": _said(there, row.place),
-        "urgency": _said(there, row.urgency),
+        "kind": said_value(there, row.kind),
+        "place": said_value(there, row.place),
+        "urgency": said_value(there, row.urgency),
         "suggested": (row.urgency_suggested or NONE) if there else NONE,
         **reader.of(row).read(there, _told(row, keys)),
     }
@@ -479,142 +477,3 @@ def _purpose(row: Any) -> str:
     if row.state != ContactState.COMPLETE:
         return "draft"
     return "information" if row.kind == "information" else "counselling"
-
-
-def _said(there: bool, value: str | None) -> str:
-    return (value or NOT_SAID) if there else NONE
-
-
-def _said_list(there: bool) -> list[str]:
-    return [NOT_SAID if there else NONE]
-
-
-def _where_asked(form: Form, places: list[str]) -> list[str]:
-    """Return where to read a fact in an old form version, whose questions state no meaning.
-
-    These are the places at which other versions ask for it.
-    """
-    known = {f"{s.code}.{f.code}" for s in form.sections for f in s.fields if not f.personal}
-    return [place for place in dict.fromkeys(places) if place in known]
-
-
-class Readers:
-    """A reader for each version of a form: a new version keeps the answers of an old one."""
-
-    def __init__(self, library: Library, asked: Questions) -> None:
-        self._library, self._asked = library, asked
-        self._current = library.form_for("contact")
-        self._everywhere = {
-            fact: [
-                place
-                for form in library.forms.values()
-                if form.record == self._current.record
-                for place in places_of(form, means)
-            ]
-            for fact, means in asked.questions.items()
-        }
-        self._known: dict[tuple[str, int], _Answers] = {}
-
-    @property
-    def places(self) -> list[str]:
-        """Where a fact may be sealed in the record, as `section.field`."""
-        found = {place for places in self._everywhere.values() for place in places}
-        for form in self._library.forms.values():
-            if form.record == self._current.record:
-                found |= {
-                    f"{section.code}.{field.code}"
-                    for meaning in _OWN
-                    for section, field in form.meaning(meaning)
-                }
-        return sorted(found)
-
-    def of(self, row: Any) -> "_Answers":
-        key = (row.form or self._current.form, row.form_version or self._current.version)
-        if key not in self._known:
-            form = self._library.forms.get(key, self._current)
-            self._known[key] = _Answers(form, self._asked, self._everywhere)
-        return self._known[key]
-
-
-class _Answers:
-    """Reads facts from the answers of a contact, by the meaning of its form's questions."""
-
-    def __init__(self, form: Form, asked: Questions, everywhere: dict[str, list[str]]) -> None:
-        self._places = {
-            fact: places_of(form, means) or _where_asked(form, everywhere[fact])
-            for fact, means in asked.questions.items()
-        }
-        self._nothing = {
-            one
-            for s in form.sections
-            for f in s.fields
-            if f.means == asked.questions.get("disabilities")
-            for one in form.nothing_of(f)
-        }
-        age, sex = form.meaning("child_age"), form.meaning("child_gender")
-        self._categories = form.path_of("categories") or ""
-        self._child = age[0][0].code if age else ""
-        self._age = age[0][1].code if age else ""
-        self._sex = sex[0][1].code if sex else ""
-        # `age_is: unborn` beside the age, where a form has it.
-        self._age_is = f"{self._age}_is"
-
-    def read(self, there: bool, answers: dict[str, Any]) -> dict[str, Any]:
-        found: dict[str, Any] = {}
-        children = _entries(answers, self._child)
-        found["children"] = len(children)
-        found["ages"], found["sexes"] = [], []
-        for child in children:
-            found["ages"].append(self._age_of(child))
-            found["sexes"].append(str(child.get(self._sex, NOT_SAID)))
-        if not children:
-            found["ages"], found["sexes"] = _said_list(there), _said_list(there)
-        chosen = answers.get(self._categories)
-        found["categories"] = list(chosen) if isinstance(chosen, list) else _said_list(there)
-        for fact in ONE:
-            values = (answers.get(place) for place in self._places.get(fact, ()))
-            found[fact] = _said(there, next((v for v in values if isinstance(v, str)), None))
-        for fact in SEVERAL:
-            found[fact] = self._several(fact, answers) or _said_list(there)
-        return found
-
-    def _age_of(self, child: dict[str, Any]) -> str:
-        if child.get(self._age_is) == "unborn":
-            return "unborn"
-        age = child.get(self._age)
-        return str(age) if isinstance(age, int) else NOT_SAID
-
-    def _several(self, fact: str, answers: dict[str, Any]) -> list[str]:
-        given: list[Any] = []
-        for place in self._places.get(fact, ()):
-            section, _, field = place.partition(".")
-            direct = answers.get(place)
-            given += [direct] if direct is not None else []
-            given += [e[field] for e in _entries(answers, section) if field in e]
-        words: list[str] = []
-        for value in given:
-            words += value if isinstance(value, list) else [str(value)]
-        said = list(dict.fromkeys(words))
-        if fact == "disabilities":
-            # "None known" counts as an answer, unless another child has a disability.
-            return [w for w in said if w not in self._nothing] or said[:1]
-        return said
-
-
-def _entries(answers: dict[str, Any], section: str) -> list[dict[str, Any]]:
-    """Return the entries of a repeating section, each with its answers, in their order."""
-    found: dict[str, dict[str, Any]] = {}
-    prefix = section + "."
-    for path, value in answers.items():
-        if path.startswith(prefix):
-            parts = path.split(".")
-            entry = found.setdefault(parts[1], {})
-            if len(parts) == 3:
-                entry[parts[2]] = value
-            elif isinstance(value, int):
-                entry[""] = value
-    return [
-        entry
-        for _, entry in sorted(found.items(), key=lambda one: (one[1].get("", 100_000), one[0]))
-        if any(key for key in entry)
-    ]

@@ -7,7 +7,7 @@ from procrastinate import JobContext
 from sqlalchemy import select
 
 from app.calls import record
-from app.calls.lines import lines
+from app.calls.lines import finding_lines
 from app.calls.log_kinds import CallLog
 from app.calls.models import Call
 from app.calls.record import Delivery
@@ -25,7 +25,8 @@ from app.jobs.names import Task
 from app.log import log
 from app.outbox.once import send_once
 from app.outbox.responses import Refused
-from app.routing import callback_attempts, offers, releasing
+from app.routing import offers, releasing
+from app.routing.callbacks import callback_attempts
 from app.routing.models import OfferState
 from app.telephony.counsellor import pacing
 from app.telephony.counsellor.callback_address import callback_address, number_of
@@ -98,7 +99,7 @@ class _CallBack(AtProvider[_Ring]):
         return (await self._addresses(work, row.call))[0]
 
     async def _addresses(self, work: Work, call: Call) -> tuple[str, str]:
-        line = await lines.line_or_any(work, call.line_id)
+        line = await finding_lines.line_or_any(work, call.line_id)
         number = await number_of(work, call)
         return callback_address(work.settings, number, line.shown_number if line else "")
 

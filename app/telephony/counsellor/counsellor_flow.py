@@ -25,7 +25,7 @@ from app.database.topics import Topic
 from app.jobs.names import Task
 from app.outbox.states import Sending
 from app.routing import offers, releasing, second_way
-from app.routing.callbacks import settle_by_talk
+from app.routing.callbacks.callbacks import settle_by_talk
 from app.routing.models import AnsweredOn, Offer, OfferState
 from app.routing.participants import leaving
 from app.routing.participants.participants import Participant, label_of

@@ -8,7 +8,7 @@ from uuid import UUID
 from procrastinate import JobContext
 from sqlalchemy import select
 
-from app.calls.lines import lines
+from app.calls.lines import finding_lines
 from app.calls.log_kinds import Cause
 from app.calls.models import Call, Leg
 from app.calls.states import CallState
@@ -123,7 +123,7 @@ async def _prepare_counsellor(
         # The phone rings from now on; the wait for a turn must not shorten the offer.
         rings = timedelta(seconds=work.settings.offer_seconds)
         offer.expires_at = max(offer.expires_at, work.now + rings)
-    line = await lines.line_or_any(work, call.line_id)
+    line = await finding_lines.line_or_any(work, call.line_id)
     left = (offer.expires_at - work.now).total_seconds()
     if offer.lost_at is not None:
         grace = leaving.grace_of(work.settings, staff, offer)

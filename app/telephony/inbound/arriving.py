@@ -5,7 +5,7 @@ from uuid import uuid5
 
 from app.calls import callers, record
 from app.calls.caller_rows import FlagKind
-from app.calls.lines import lines
+from app.calls.lines import finding_lines
 from app.calls.log_kinds import CallLog, Cause
 from app.calls.menu import MENU_ATTEMPTS
 from app.calls.models import Call
@@ -18,7 +18,7 @@ from app.jobs.names import Task
 from app.privacy.numbers import caller_of
 from app.referrals.reading import has_open_urgent_referral
 from app.routing import staff_phones
-from app.routing.callbacks import can_be_called
+from app.routing.callbacks.callbacks import can_be_called
 from app.routing.plan import (
     AT_RISK_PRIORITY,
     DANGER_PRIORITY,
@@ -50,7 +50,7 @@ async def ring(work: Work, signed: Signed) -> tuple[Answer, Scene | None]:
     practice_id = practices.practice_in(signed.fields.get("From"))
     if practice_id is not None and work.settings.practice_exchange is not None:
         return await practice_calls.ring(work, signed, practice_id)
-    line = await lines.line_of_number(work, signed.fields.get("To"))
+    line = await finding_lines.line_of_number(work, signed.fields.get("To"))
     call, fresh = await record.open_call(
         work,
         provider_sid=signed.call_sid,
@@ -65,7 +65,7 @@ async def ring(work: Work, signed: Signed) -> tuple[Answer, Scene | None]:
         earlier = await record.earlier_answer(work, key)
         if earlier is not None and earlier.answer is not None:
             return read_answer(earlier.answer), as_it_was(await scene_of(work, call), earlier)
-    speaks = line or await lines.any_line(work)
+    speaks = line or await finding_lines.any_line(work)
     scene = Scene(speaks, call.id, call.language, work.now) if speaks else None
     answer: Answer = answers.Menu() if scene else answers.Nothing()
     if fresh and scene is not None:

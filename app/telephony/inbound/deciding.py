@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import func, select
 
 from app.calls import record
-from app.calls.lines import lines
+from app.calls.lines import finding_lines
 from app.calls.models import Call, RecordedEvent
 from app.calls.record import Delivery
 from app.calls.speech import LineScript
@@ -47,7 +47,7 @@ async def end_gone(work: Work, call: Call, delivery: Delivery) -> Answer:
 
 async def scene_of(work: Work, call: Call, offer_id: UUID | None = None) -> Scene | None:
     """Return the line and language of a call; None if there is no line at all to speak for it."""
-    line = await lines.line_or_any(work, call.line_id)
+    line = await finding_lines.line_or_any(work, call.line_id)
     return Scene(line, call.id, call.language, work.now, offer_id) if line else None
 
 

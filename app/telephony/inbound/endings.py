@@ -3,7 +3,7 @@
 from sqlalchemy import select
 
 from app.calls import record
-from app.calls.lines import lines
+from app.calls.lines import finding_lines
 from app.calls.log_kinds import CallLog
 from app.calls.models import Call
 from app.calls.states import CallState, EndedBy, LegStatus, is_over, read_leg_status
@@ -20,7 +20,7 @@ from app.work import Work
 async def number_status(work: Work, signed: Signed) -> None:
     """Handle the status callback of our number: how the caller's leg ended."""
     status = read_leg_status(signed.fields.get("CallStatus"))
-    line = await lines.line_of_number(work, signed.fields.get("To"))
+    line = await finding_lines.line_of_number(work, signed.fields.get("To"))
     word = status.value if status else "unknown"
     key = f"status:{signed.call_sid}:{word}:{signed.fields.get('SequenceNumber', '')[:12]}"
     delivery = delivery_of(signed, key)

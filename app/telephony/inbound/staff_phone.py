@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from app import words
 from app.calls import record
-from app.calls.lines import lines
+from app.calls.lines import finding_lines
 from app.calls.lines.line_rows import Line
 from app.calls.lines.line_scripts import spoken_languages
 from app.calls.log_kinds import CallLog
@@ -221,7 +221,9 @@ async def text_message(work: Work, signed: Signed) -> str:
     Nothing of the text is kept: a child would expect it to be read at once, and no counsellor
     sees it.
     """
-    line = await lines.line_of_number(work, signed.fields.get("To")) or await lines.any_line(work)
+    line = await finding_lines.line_of_number(
+        work, signed.fields.get("To")
+    ) or await finding_lines.any_line(work)
     staff_id = await staff_phones.owner_of(work, signed.fields.get("From"))
     staff = await work.session.get(Staff, staff_id) if staff_id else None
     if staff is None:
@@ -265,7 +267,7 @@ async def text_phone_code(context: JobContext, counsellor_id: str) -> None:
     parts = parts_of(context)
     async with parts.work() as work:
         staff = await work.session.get(Staff, UUID(counsellor_id))
-        line = await lines.any_line(work)
+        line = await finding_lines.any_line(work)
         if staff is None or line is None or staff.endpoint_kind != EndpointKind.PHONE:
             return
         to, from_ = staff.endpoint or "", line.shown_number
@@ -287,7 +289,7 @@ async def tell_missed(context: JobContext, counsellor_id: str) -> None:
     parts = parts_of(context)
     async with parts.work() as work:
         staff = await work.session.get(Staff, UUID(counsellor_id))
-        line = await lines.any_line(work)
+        line = await finding_lines.any_line(work)
         presence = await work.session.get(Presence, UUID(counsellor_id))
         if staff is None or line is None or presence is None or presence.warned_at is None:
             return

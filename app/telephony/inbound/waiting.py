@@ -12,10 +12,11 @@ from app.calls.record import Delivery
 from app.calls.speech import LineScript
 from app.calls.states import CallEvent, CallState, Unstaffed
 from app.database.topics import Topic
-from app.routing import offers, queue
-from app.routing.callbacks import Slot, Who, agree, can_be_called, window_for
+from app.routing import offers, places_in_queue
+from app.routing.callbacks.callback_rows import Slot, Who
+from app.routing.callbacks.callbacks import agree, can_be_called, window_for
+from app.routing.places_in_queue import last_counsellor
 from app.routing.plan import DANGER_PRIORITY
-from app.routing.queue import last_counsellor
 from app.routing.rota import staffing
 from app.telephony import answers
 from app.telephony.answers import Answer, CallbackQuestion, CallbackWord, Wait
@@ -94,7 +95,7 @@ async def _leave(work: Work, call: Call, delivery: Delivery, entry: int, cause: 
 async def _place(work: Work, call: Call, line: LineScript, words: Wait) -> Wait:
     """Add how many callers are ahead, and whether this caller has waited for long."""
     assert call.queued_at is not None
-    ahead, last = await queue.place_of(work, call)
+    ahead, last = await places_in_queue.place_of(work, call)
     waited = work.now - call.queued_at
     long = timedelta(seconds=work.settings.long_wait_seconds)
     language = call.language or line.languages[0].language

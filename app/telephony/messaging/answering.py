@@ -7,7 +7,7 @@ from procrastinate import JobContext
 
 from app.calls import record
 from app.calls.chat_rules import read_chat
-from app.calls.lines import lines
+from app.calls.lines import finding_lines
 from app.calls.models import Call
 from app.calls.speech import LineScript
 from app.chats import accounts, carrying, messages, opting, sendings
@@ -61,7 +61,7 @@ class _ToChild(AtProvider[Sent]):
         return carrying.address_of(work, self._call) or ""
 
     async def prepare(self, work: Work, row: Sent) -> bool:
-        line = await lines.line_of_id(work, self._call.line_id)
+        line = await finding_lines.line_of_id(work, self._call.line_id)
         to = carrying.address_of(work, self._call)
         if line is None or to is None:
             return await self._give_up(work, row, Failure.NO_ADDRESS)

@@ -18,7 +18,7 @@ from sqlalchemy import func, select, update
 
 from app.calls import record
 from app.calls.chat_rules import read_chat
-from app.calls.lines import lines
+from app.calls.lines import finding_lines
 from app.calls.models import Call
 from app.calls.speech import LineScript
 from app.chats import accounts, carrying, fetched, sendings, typing
@@ -94,7 +94,7 @@ async def _asked(work: Work, account_id: UUID, turn: datetime) -> _Asked | None:
     if row is None or row.state != AccountState.REGISTERED or row.asked_at != turn:
         return None
     carrier = carrier_of(row.channel)
-    line = await lines.line_of_id(work, row.line_id)
+    line = await finding_lines.line_of_id(work, row.line_id)
     if line is None:
         return None
     if not await receiving.hears(work, line, carrier.channel):
@@ -183,7 +183,7 @@ async def _hear_row(work: Work, row_id: UUID, asked: _Asked) -> Sequence[Mapping
     row = await fetched.lock(work, row_id)
     if row is None:
         return ()
-    line = await lines.line_of_id(work, row.line_id)
+    line = await finding_lines.line_of_id(work, row.line_id)
     if line is None:
         raise LookupError("the line is gone")
     heard = asked.carrier.unpack(fetched.content_of(work, row))

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 
 from app.calls import callers
 from app.calls.chat_rules import read_chat
-from app.calls.lines import lines
+from app.calls.lines import finding_lines
 from app.calls.models import Call
 from app.calls.speech import LineScript
 from app.calls.states import CallState, Channel
-from app.chats import carrying, ending, left, media, messages, opening, opting, sendings
+from app.chats import carrying, ending, media, messages, opening, opting, sendings
+from app.chats.left import left
 from app.chats.media import Attached
 from app.chats.models import Author, Sentence
 from app.log import log
@@ -59,8 +60,8 @@ async def line_of_child(
         key = work.keys.match_key("caller", arrived.address)
         line_id = await carrying.line_written_to(work, carrier.channel, key, ours)
         if line_id is not None:
-            return await lines.line_of_id(work, line_id)
-    line = await lines.line_of_number(work, ours)
+            return await finding_lines.line_of_id(work, line_id)
+    line = await finding_lines.line_of_number(work, ours)
     return line if line is not None and takes(line, carrier.channel) else None
 
 
@@ -185,7 +186,7 @@ async def _say(work: Work, call: Call, arrived: Arrived, *, afterwards: bool = F
 
 async def _taken(work: Work, call: Call, arrived: Arrived) -> list[Attached]:
     """Return what the line takes of what came with a message."""
-    line = await lines.line_of_id(work, call.line_id) if arrived.attached else None
+    line = await finding_lines.line_of_id(work, call.line_id) if arrived.attached else None
     if line is None:
         return []
     kinds = read_chat(line.chat).media

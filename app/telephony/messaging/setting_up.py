@@ -5,7 +5,7 @@ from uuid import UUID
 from procrastinate import JobContext
 from sqlalchemy import select
 
-from app.calls.lines import lines
+from app.calls.lines import finding_lines
 from app.chats import accounts
 from app.chats.models import Account, AccountProblem, AccountState
 from app.jobs.names import Task
@@ -71,7 +71,7 @@ async def _wanted(work: Work, account_id: UUID) -> tuple[Carrier, AtCarrier] | N
         await accounts.forget(work, account_id)
         return None
     if state is not AccountState.REMOVING:
-        line = await lines.line_of_id(work, row.line_id)
+        line = await finding_lines.line_of_id(work, row.line_id)
         # With no more conversations to go on with, it is paused when it is next asked.
         hears = line is not None and await receiving.hears(work, line, carrier.channel)
         state = AccountState.REGISTERED if hears else AccountState.PAUSED

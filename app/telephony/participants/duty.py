@@ -12,7 +12,7 @@ from uuid import UUID
 from procrastinate import JobContext
 
 from app import words
-from app.calls.lines.lines import line_or_any
+from app.calls.lines.finding_lines import line_or_any
 from app.calls.models import Call
 from app.calls.states import LegStatus, is_over, read_leg_status
 from app.definitions.risk import Urgency as ContactUrgency

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from app.calls.lines import lines
+from app.calls.lines import finding_lines
 from app.calls.log_kinds import Cause, of_leg
 from app.calls.models import Call, Leg
 from app.calls.states import LegStatus, read_leg_status
@@ -115,7 +115,7 @@ def address_of_staff(staff: Staff, leg: Leg) -> str:
 async def address_of(work: Work, participant: Participant, leg: Leg) -> tuple[str, str]:
     """Return the address at which a leg rings a participant, and the number that is shown."""
     call = await work.session.get(Call, participant.call_id)
-    line = await lines.line_or_any(work, call.line_id if call else None)
+    line = await finding_lines.line_or_any(work, call.line_id if call else None)
     if participant.staff_id is not None:
         staff = await work.session.get(Staff, participant.staff_id)
         assert staff is not None

@@ -11,7 +11,7 @@ from procrastinate import JobContext
 from sqlalchemy import select
 
 from app.calls import record
-from app.calls.lines import lines
+from app.calls.lines import finding_lines
 from app.calls.log_kinds import CallLog, Cause, of_leg
 from app.calls.models import Call, Leg
 from app.calls.record import Delivery
@@ -285,7 +285,7 @@ async def watch_partner(context: JobContext, call_id: str) -> None:
     parts = parts_of(context)
     async with parts.work() as work:
         call = await record.lock_call(work, UUID(call_id))
-        line = await lines.line_or_any(work, call.line_id)
+        line = await finding_lines.line_or_any(work, call.line_id)
         to = read_plan(line.plan).partner_number if line is not None else None
         began, parent = call.partner_at, call.provider_sid
         if to is None or began is None or call.transferred_at or work.now - began > _RINGS_OUT:

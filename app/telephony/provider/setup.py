@@ -4,7 +4,7 @@ hear when we do not answer. A page, the API and `helpline telephony setup` do it
 import json
 from pathlib import Path
 
-from app.calls.lines import lines
+from app.calls.lines import finding_lines
 from app.calls.lines.number_setup import Pointed, Report
 from app.calls.speech import LineScript
 from app.errors import Conflict, Message
@@ -24,7 +24,7 @@ from app.work import Work
 
 async def carry_out(work: Work, *, install: bool = True) -> Report:
     """Set up everything, and log it. Raises Conflict if the provider refuses or is away."""
-    numbers = await lines.numbers_of(work)
+    numbers = await finding_lines.numbers_of(work)
     # The provider takes seconds; no connection to the database is held meanwhile.
     await work.let_go()
     try:

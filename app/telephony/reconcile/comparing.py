@@ -6,7 +6,7 @@ from datetime import timedelta
 from procrastinate import JobContext
 from sqlalchemy import select
 
-from app.calls.lines import lines
+from app.calls.lines import finding_lines
 from app.calls.log_kinds import Cause
 from app.calls.models import Call, Leg
 from app.calls.states import CallState, is_over, read_leg_status
@@ -68,7 +68,7 @@ async def _open_unheard(parts: Parts, alive: dict[str, ProviderLeg]) -> None:
             for leg in alive.values()
             if leg.direction == "inbound"
             and work.now - leg.since >= _GRACE
-            and await lines.line_of_number(work, leg.to) is not None
+            and await finding_lines.line_of_number(work, leg.to) is not None
         ]
         sids = [leg.sid for leg in rung]
         if not sids:

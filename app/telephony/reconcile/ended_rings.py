@@ -10,7 +10,7 @@ from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 
 from app.calls import record
-from app.calls.lines import lines
+from app.calls.lines import finding_lines
 from app.calls.log_kinds import CallLog
 from app.calls.models import Call, Reconciled
 from app.calls.states import CallState, EndedBy, LegStatus, Outcome, read_leg_status
@@ -85,13 +85,13 @@ async def _unknown(parts: Parts, ended: list[ProviderLeg]) -> list[ProviderLeg]:
         return [
             leg
             for leg in ended
-            if leg.sid not in known and await lines.line_of_number(work, leg.to) is not None
+            if leg.sid not in known and await finding_lines.line_of_number(work, leg.to) is not None
         ]
 
 
 async def open_found(work: Work, leg: ProviderLeg) -> Call | None:
     """Open the record of a ring that the provider lists. None if it has a record by now."""
-    line = await lines.line_of_number(work, leg.to)
+    line = await finding_lines.line_of_number(work, leg.to)
     call, fresh = await record.open_call(
         work,
         provider_sid=leg.sid,

@@ -15,7 +15,8 @@ from app.contacts.cases.quotas import CaseIsFull, DayIsFull, Reached, limits_rea
 from app.contacts.models import Case
 from app.errors import BadSettings, Refusal
 from app.jobs.transaction import flush
-from app.settings import Settings, check_settings
+from app.reading_settings import check_settings
+from app.settings import Settings
 from app.staff.accounts import actor_of
 from app.staff.audit import Wanted, list_entries, write_entry
 from app.staff.log_kinds import AuditLog

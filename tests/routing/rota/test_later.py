@@ -5,7 +5,7 @@ from datetime import date, time
 import pytest
 
 from app.errors import ChangedMeanwhile, Invalid, NotAllowed
-from app.routing.rota import changes, free, later, roster, stretches
+from app.routing.rota import ending_shifts, free, later, roster, stretches
 from app.routing.rota.models import ShiftRow
 from app.routing.rota.shifts import Layer, Place
 from app.staff.log_kinds import AuditLog
@@ -23,7 +23,7 @@ async def planned(work: Work) -> tuple[Staff, Staff, Staff, ShiftRow]:
 
 async def test_this_and_all_later_days_go_to_a_colleague_at_other_times(work: Work) -> None:
     vera, ana, boris, shift = await planned(work)
-    await changes.leave_out(work, shift.id, date(2030, 1, 20))
+    await ending_shifts.leave_out(work, shift.id, date(2030, 1, 20))
     was, to = place(ana, 17, 8, 16), place(boris, 17, 10, 19, Layer.BACKUP)
     assert await later.move(work, vera, was, to) == to
     assert await duties_on(work, 16) == {place(ana, 16, 8, 16)}

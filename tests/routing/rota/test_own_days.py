@@ -3,10 +3,10 @@
 from datetime import date, datetime, time
 from zoneinfo import ZoneInfo
 
-from app.calls.lines import lines
+from app.calls.lines import finding_lines, lines
 from app.database.topics import Topic
 from app.jobs.transaction import flush
-from app.routing.rota import changes, coverage, roster
+from app.routing.rota import coverage, holidays, roster
 from app.routing.rota.on_duty import Span
 from app.routing.rota.shifts import OnHolidays
 from app.routing.rota.staffing import next_staffed
@@ -43,7 +43,7 @@ async def hours_to_propose(work: Work) -> list[Span]:
 
 async def heard(work: Work) -> datetime | None:
     """Return when the line is staffed next, as a caller of the evening before hears it."""
-    line = await lines.any_line(work)
+    line = await finding_lines.any_line(work)
     assert line is not None
     work.now = at(23, 21)
     found = await next_staffed(work, line, "sr")
@@ -72,9 +72,9 @@ async def test_a_holiday_of_our_own_is_one_everywhere(work: Work) -> None:
     assert await holidays_planned(work) == set()
     assert await heard(work) == at(24, 8)
     work.now = now
-    await changes.set_holiday(work, OURS, "Day of the helpline")
+    await holidays.set_holiday(work, OURS, "Day of the helpline")
     entries = len(logged(work))
-    await changes.set_holiday(work, OURS, " Day of  the helpline")
+    await holidays.set_holiday(work, OURS, " Day of  the helpline")
     assert len(logged(work)) == entries, "nothing was changed"
     await in_force(work)
     assert await uncovered(work) == [evenings[0], evenings[2]], "nobody is missing on a closed day"
@@ -93,9 +93,9 @@ async def test_a_public_holiday_on_which_we_work_is_to_be_covered(work: Work) ->
         return (await coverage.coverage(work, since, until))[0].uncovered
 
     assert await left_open() == ()
-    await changes.set_holiday(work, date(2030, 1, 7), "Orthodox Christmas", free=False)
+    await holidays.set_holiday(work, date(2030, 1, 7), "Orthodox Christmas", free=False)
     await in_force(work)
     assert await left_open() == ((at(7, 8), at(7, 20)),), "otherwise a child would find it empty"
-    await changes.clear_holiday(work, date(2030, 1, 7))
+    await holidays.clear_holiday(work, date(2030, 1, 7))
     await in_force(work)
     assert await left_open() == ()

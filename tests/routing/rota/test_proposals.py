@@ -5,7 +5,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from app.calls.lines import lines
+from app.calls.lines import finding_lines
 from app.demo.stage import Stage
 from app.errors import Invalid, NotAllowed, NotFound
 from app.jobs.names import Task
@@ -47,7 +47,7 @@ async def places_of(work: Work, row: RotaProposal, state: str = "proposed") -> s
 
 async def two_people(work: Work) -> tuple[Staff, Staff, Staff]:
     """Return a planner, ana who works by day five days a week, and boris in training."""
-    if not await lines.all_lines(work):
+    if not await finding_lines.all_lines(work):
         await a_line(work)
     vera, ana = await a_supervisor(work), await a_taker(work, "ana")
     boris = await a_taker(work, "boris")

@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 from app.demo.invariants import broken_at_the_end
 from app.demo.stage import Counsellor, Stage
 from app.practice.people import Phone
-from app.routing import callback_attempts
-from app.routing.callbacks import Slot
+from app.routing.callbacks import callback_attempts
+from app.routing.callbacks.callback_rows import Slot
 from tests.support.talks import (
     CHILD,
     agreed_back,

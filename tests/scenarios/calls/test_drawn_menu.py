@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from app.calls import prompts
-from app.calls.lines import lines
-from app.dashboard.settings.line_menu import Turn, menu_of
-from app.dashboard.settings.line_views import parts_of
+from app.calls.lines import finding_lines
+from app.dashboard.settings.lines.line_menu import Turn, menu_of
+from app.dashboard.settings.lines.line_views import parts_of
 from app.demo.stage import LINE, Stage
 from app.jobs.transaction import transaction
 from app.practice.legs import Leg
@@ -22,7 +22,7 @@ from tests.support.talks import CHILD, PARTNER, busy, plan, talk
 
 async def _drawn(stage: Stage) -> Turn:
     async with transaction(stage.ground, PROGRAM) as work:
-        line = await lines.line_of_number(work, LINE)
+        line = await finding_lines.line_of_number(work, LINE)
         assert line is not None
         heard = await prompts.heard_of(work, line, "sr")
         return menu_of(line, parts_of(line, "sr", heard))

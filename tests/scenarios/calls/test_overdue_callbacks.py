@@ -3,12 +3,13 @@
 from datetime import timedelta
 
 from app.calls import record
-from app.calls.lines import lines
+from app.calls.lines import finding_lines
 from app.demo.stage import Counsellor, Stage
 from app.jobs.transaction import transaction
 from app.practice.people import Phone
-from app.routing import callbacks, people
-from app.routing.callbacks import Who
+from app.routing import people
+from app.routing.callbacks import callbacks
+from app.routing.callbacks.callback_rows import Who
 from app.staff.roles import Role
 from app.work import PROGRAM
 from tests.support.referrals import add_agency, page, phone
@@ -23,7 +24,7 @@ async def an_agreed_callback(stage: Stage) -> None:
     call_id = (await stage.call_of(leg))["id"]
     async with transaction(stage.ground, PROGRAM) as work:
         call = await record.lock_call(work, call_id)
-        line = await lines.any_line(work)
+        line = await finding_lines.any_line(work)
         assert line is not None
         await people.change_plan(work, line, callback_wait=300, longest_wait=3600)
         window = (work.now, work.now + timedelta(minutes=2))

@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from app.calls.states import Outcome
-from app.chats import left
+from app.chats.left import answering
 from app.demo.invariants import broken_at_the_end, broken_now
 from app.demo.stage import LINE, Counsellor, Stage
 from app.demo.writing import WritingChild, a_child
@@ -185,7 +185,9 @@ async def answered_at_once(
     body = {"text": "Ovde smo", "client_key": uuid4().hex}
     async with transaction(stage.ground, actor_of(first.staff)) as work:
         staff = await work.session.merge(first.staff)
-        await left.answer(work, staff, UUID(call_id), text="Tu smo", client_key="the-first-answer")
+        await answering.answer(
+            work, staff, UUID(call_id), text="Tu smo", client_key="the-first-answer"
+        )
         await work.session.flush()
         late = asyncio.create_task(second.ask("POST", f"/chats/left/{call_id}/messages", body))
         for _ in range(500):

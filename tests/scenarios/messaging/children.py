@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import update
 
-from app.calls.lines import chat_lines, lines
+from app.calls.lines import chat_lines, finding_lines
 from app.calls.states import Channel
 from app.chats import accounts
 from app.chats.models import Message, Sent
@@ -35,7 +35,7 @@ async def takes_texts(stage: Stage, *by: str, templates: tuple[str, ...] = ()) -
     They are answered in English, so that the test reads what the program says.
     """
     async with transaction(stage.ground, PROGRAM) as work:
-        line = await lines.line_of_number(work, LINE)
+        line = await finding_lines.line_of_number(work, LINE)
         assert line is not None
         await chat_lines.change_chat(
             work,
@@ -55,7 +55,7 @@ async def has_bot(stage: Stage) -> Bot:
     """Give the line a bot, as an administrator does, and let it be registered."""
     bot = stage.exchange.telegram.make_bot()
     async with transaction(stage.ground, PROGRAM) as work:
-        line = await lines.line_of_number(work, LINE)
+        line = await finding_lines.line_of_number(work, LINE)
         assert line is not None
         await accounts.set_token(work, line, Channel.TELEGRAM, bot.token)
     await stage.advance(1)
@@ -68,7 +68,7 @@ async def has_signal(stage: Stage) -> Person:
     to it."""
     stage.exchange.signal.register(LINE)
     async with transaction(stage.ground, PROGRAM) as work:
-        line = await lines.line_of_number(work, LINE)
+        line = await finding_lines.line_of_number(work, LINE)
         assert line is not None
         await accounts.set_token(work, line, Channel.SIGNAL, LINE)
     await stage.advance(1)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.chats import untaken
+from app.chats.left import untaken
 from app.demo.stage import LINE, Counsellor, Stage
 from app.jobs.transaction import transaction
 from app.staff.roles import Role

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from app.calls.lines import lines
+from app.calls.lines import finding_lines
 from app.calls.states import CallState, Channel
 from app.chats import accounts
 from app.demo.stage import LINE, Stage
@@ -163,7 +163,7 @@ async def test_a_bot_that_is_removed_and_added_again_is_heard_whichever_comes_la
         """Reach Telegram only after the bot was added again and registered."""
         monkeypatch.setattr(BotApi, "bring_nowhere", at_once)
         async with transaction(stage.ground, PROGRAM) as work:
-            script = await lines.line_of_id(work, line["id"])
+            script = await finding_lines.line_of_id(work, line["id"])
             assert script is not None
             await accounts.set_token(work, script, Channel.TELEGRAM, bot.token)
         while bot.url == before:

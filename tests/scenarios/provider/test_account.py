@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from app.calls import prompts
-from app.calls.lines import lines
+from app.calls.lines import finding_lines, lines
 from app.demo.stage import LINE, Stage, stage_on
 from app.errors import Invalid
 from app.jobs.transaction import transaction
@@ -170,12 +170,12 @@ async def test_an_address_of_a_messaging_service_is_no_telephone(stage: Stage) -
     by_phone = await stage.call_of(ringing)
     assert row["caller_key"] != by_phone["caller_key"], "another way to reach a person"
     async with transaction(stage.ground, PROGRAM) as work:
-        assert await lines.line_of_number(work, f"whatsapp:{LINE}") is None
+        assert await finding_lines.line_of_number(work, f"whatsapp:{LINE}") is None
 
 
 async def test_counsellors_and_agencies_see_the_number_of_the_setting(stage: Stage) -> None:
     async with transaction(stage.ground, PROGRAM) as work:
-        line = await lines.line_of_number(work, LINE)
+        line = await finding_lines.line_of_number(work, LINE)
         assert line is not None
         await lines.change_numbers(work, line, leads_here=None, shown_number=REAL)
     stage.ground.memory.forget("everything")
@@ -326,7 +326,7 @@ async def test_the_provider_cannot_be_reached_and_set_up_says_so(stage: Stage) -
 
 
 async def _numbers(work: Work) -> Any:
-    return await lines.numbers_of(work)
+    return await finding_lines.numbers_of(work)
 
 
 async def test_duty_phones_wait_for_their_turn_as_well(stage: Stage) -> None:

@@ -16,7 +16,7 @@ from app.clock import SteppedClock
 from app.demo.invariants import broken_at_the_end
 from app.demo.stage import LINE, MONDAY, Counsellor, Stage, stage_on
 from app.practice.people import Caller, Phone
-from app.routing import callback_attempts
+from app.routing.callbacks import callback_attempts
 from tests.support.platforms import (
     EVA,
     MIRA,

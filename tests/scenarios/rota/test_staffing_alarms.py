@@ -3,7 +3,7 @@
 from datetime import time, timedelta
 from typing import Any
 
-from app.calls.lines import lines
+from app.calls.lines import finding_lines
 from app.demo.stage import Counsellor, Stage
 from app.jobs.transaction import transaction
 from app.practice.people import Phone
@@ -155,7 +155,7 @@ async def test_an_alarm_that_was_taken_hides_none_of_another_kind(stage: Stage) 
     stage.exchange.phones[VERA] = Phone(picks_up=None)
     vera = await night_shift(stage)
     async with transaction(stage.ground, PROGRAM) as work:
-        line = await lines.any_line(work)
+        line = await finding_lines.any_line(work)
         assert line is not None
         await people.change_plan(work, line, longest_wait=60)
     leg = await waits(stage)

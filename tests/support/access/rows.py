@@ -5,9 +5,10 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from app.calls import record
-from app.calls.lines import lines
+from app.calls.lines import finding_lines
 from app.calls.models import VoiceMessage
-from app.chats import ending, left, messages, opening
+from app.chats import ending, messages, opening
+from app.chats.left import left
 from app.chats.models import Media
 from app.contacts.models import Opening
 from app.demo.stage import LINE, Counsellor, Stage
@@ -18,8 +19,9 @@ from app.referrals.models import Dispatch
 from app.referrals.scopes import lock_referral
 from app.referrals.states import ForWhom, NoticeKind
 from app.referrals.trail import add_notice
-from app.routing import callbacks, offers, presence
-from app.routing.callbacks import Slot, Who
+from app.routing import offers, presence
+from app.routing.callbacks import callbacks
+from app.routing.callbacks.callback_rows import Slot, Who
 from app.staff.models import Staff
 from app.staff.passkey_rows import Passkey
 from app.training.models import Practice
@@ -183,7 +185,7 @@ async def _add_around(work: Work, rows: Rows) -> None:
     )
     await add_message(work, ids["message"], call_id)
     call = await record.lock_call(work, call_id)
-    line = await lines.any_line(work)
+    line = await finding_lines.any_line(work)
     assert line is not None
     window = await callbacks.window_for(work, Slot.SOON, line, "sr")
     agreed = await callbacks.agree(work, call, Who.CALLER, window, safe=True, slot=Slot.SOON)
@@ -213,7 +215,7 @@ async def chat_of(stage: Stage, who: Counsellor) -> Rows:
     """A child writes, and a counsellor has accepted; the child's secret opens the conversation.
     Another child has left a message."""
     async with transaction(stage.ground, PROGRAM) as work:
-        line = await lines.line_of_number(work, LINE)
+        line = await finding_lines.line_of_number(work, LINE)
         assert line is not None
         opened = [
             await opening.open_conversation(

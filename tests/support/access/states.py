@@ -8,16 +8,17 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import select, text
 
-from app.calls.lines import line_use, lines
+from app.calls.lines import finding_lines, line_use, lines
 from app.calls.states import Channel
 from app.chats import accounts as bots
-from app.chats import left, opening
+from app.chats import opening
+from app.chats.left import left
 from app.country.models import OwnCatalogue
 from app.demo.stage import LINE, Counsellor, Stage
 from app.jobs.transaction import flush, transaction
-from app.people import emergencies
 from app.people import links as invitations
 from app.people.changing import Changes
+from app.people.emergency import emergencies
 from app.practice.telegram import SECRET
 from app.referrals.channels.links import add_link
 from app.referrals.channels.models import AgencyCase
@@ -91,7 +92,7 @@ async def _of_lines(stage: Stage, admin: Counsellor, rows: Rows, instead: Instea
     """A change of a line, a line out of use, a bot, and a recording for every line."""
     line_id = rows["line_id"]
     async with transaction(stage.ground, PROGRAM) as work:
-        line = await lines.line_of_number(work, LINE)
+        line = await finding_lines.line_of_number(work, LINE)
         assert line is not None
         await lines.rename(work, line, "Another name")
         await bots.set_token(work, line, Channel.TELEGRAM, stage.exchange.telegram.make_bot().token)
@@ -277,7 +278,7 @@ async def _secrets(
     at(instead, {"token": address.partition("#")[2]}, "/welcome/open", "/welcome/choose")
     staff = await work.session.get_one(Staff, ana.id)
     at(instead, {"token": await feeds.make_feed(work, staff)}, "/calendar/{token}.ics")
-    line = await lines.line_of_number(work, LINE)
+    line = await finding_lines.line_of_number(work, LINE)
     assert line is not None
     opened = await opening.open_conversation(
         work, line, language="sr", danger=False, client_key=uuid4().hex

@@ -7,7 +7,7 @@ from sqlalchemy import update
 
 from app.demo.stage import Counsellor, Stage
 from app.jobs.transaction import transaction
-from app.people import emergencies
+from app.people.emergency import emergencies
 from app.staff import tokens
 from app.staff.emergency_rows import EmergencyKind
 from app.staff.models import Staff

@@ -7,11 +7,12 @@ from uuid import UUID, uuid4
 from sqlalchemy import select, update
 
 from app.calls.chat_rules import ChatRules, check_chat
-from app.calls.lines import lines
+from app.calls.lines import finding_lines
 from app.calls.lines.line_rows import Line
 from app.calls.models import Call
 from app.calls.speech import LineScript
-from app.chats import ending, opening, untaken
+from app.chats import ending, opening
+from app.chats.left import untaken
 from app.database.topics import Topic
 from app.demo.stage import LINE
 from app.jobs.transaction import send_rows
@@ -34,7 +35,7 @@ async def a_chat_line(work: Work, **rules: Any) -> LineScript:
     chat = check_chat(ChatRules(on=True, **rules), ("sr", "en"))
     await work.session.execute(update(Line).where(Line.number == LINE).values(chat=chat))
     work.ground.memory.forget(Topic.LINES)
-    line = await lines.line_of_number(work, LINE)
+    line = await finding_lines.line_of_number(work, LINE)
     assert line is not None
     return line
 

@@ -9,12 +9,13 @@ from sqlalchemy import select
 from app.calls import record
 from app.calls.models import Call
 from app.calls.states import CallState, Channel, EndedBy
-from app.chats import ending, left, messages
+from app.chats import ending, messages
+from app.chats.left import answering, left
 from app.chats.models import Author
 from app.errors import Refusal
 from app.routing import hands, offers, own_presence, releasing
 from app.routing import presence as presences
-from app.routing.callbacks import Callback, CallbackState, Who
+from app.routing.callbacks.callback_rows import Callback, CallbackState, Who
 from app.routing.models import PresenceState
 from app.staff import accounts
 from app.staff.models import Staff
@@ -150,7 +151,7 @@ def _answer(call_id: UUID) -> "Step":
     async def step(life: "Life") -> None:
         staff = await _writer(life)
         try:
-            await left.answer(life.work, staff, call_id, text="x", client_key=_key(life))
+            await answering.answer(life.work, staff, call_id, text="x", client_key=_key(life))
         except Refusal:
             return
 

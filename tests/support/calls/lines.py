@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from app.calls.lines import lines
+from app.calls.lines import finding_lines
 from app.calls.lines.lines import add_line
 from app.calls.speech import LineScript
 from app.work import Work
@@ -23,4 +23,4 @@ async def a_line(
         timezone="Europe/Belgrade",
     )
     await work.session.flush()
-    return (await lines.read_line(work, row.id))[1]
+    return (await finding_lines.read_line(work, row.id))[1]

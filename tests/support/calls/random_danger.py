@@ -15,7 +15,8 @@ from app.calls.caller_rows import CallerFlag, FlagKind
 from app.calls.models import Call
 from app.calls.speech import LineScript
 from app.calls.states import CallState, Channel
-from app.chats import carrying, ending, left, messages, opening, typing
+from app.chats import carrying, ending, messages, opening, typing
+from app.chats.left import answering
 from app.chats.models import Message, ReturnCode
 from app.errors import Refusal
 from app.jobs.names import Task
@@ -238,10 +239,10 @@ class Danger:
 
     async def _a_message_is_answered(self) -> None:
         call_id, key = await self._a_message(), a_key()
-        await left.answer(self.work, self.crew[0], call_id, text="Tu smo", client_key=key)
+        await answering.answer(self.work, self.crew[0], call_id, text="Tu smo", client_key=key)
 
     async def _a_message_is_done(self) -> None:
-        await left.mark_done(self.work, self.crew[1], await self._a_message())
+        await answering.mark_done(self.work, self.crew[1], await self._a_message())
 
     async def _texts_are_turned_on_or_off(self) -> None:
         """What is written to a line that takes no texts is left for later."""

@@ -19,8 +19,9 @@ from app.database.roles import PROGRAM as PROGRAM_ROLE
 from app.database.roles import as_role
 from app.jobs.transaction import transaction
 from app.privacy.safe import SECRETS
+from app.reading_settings import with_generated_secrets
 from app.sealing.places import sealed_places, values_of
-from app.settings import Settings, with_generated_secrets
+from app.settings import Settings
 from app.work import PROGRAM
 from tests.support.leaks.night import Night
 from tests.support.leaks.searching import CODES, NAMED, PLANTED, SENTENCE, found_in

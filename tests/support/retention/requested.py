@@ -21,7 +21,7 @@ from app.retention.data_requests.kinds import (
     RequestKind,
 )
 from app.retention.data_requests.models import DataRequest
-from app.routing.callbacks import Callback
+from app.routing.callbacks.callback_rows import Callback
 from app.staff.models import Staff
 from app.work import PROGRAM, Work
 from tests.support import planted

@@ -14,7 +14,8 @@ from app.calls.lines.line_rows import Line
 from app.calls.models import Call, RecordedEvent
 from app.calls.speech import LineScript
 from app.calls.states import CallState, Channel, Outcome
-from app.chats import at_desk, carrying, ending, left, messages, opening, opting, sendings
+from app.chats import at_desk, carrying, ending, messages, opening, opting, sendings
+from app.chats.left import answering
 from app.chats.models import Arrival, Author, Failure, Message, Sent, Sentence
 from app.chats.sendings import Report
 from app.demo.stage import LINE
@@ -171,7 +172,7 @@ async def _a_message_that_was_answered(
     ana = await a_writer(work, "ana", at_once=0)
     await texts(work, "Zdravo")
     (call,) = await calls(work)
-    await left.answer(work, ana, call.id, text="Pisi nam sutra", client_key=uuid4().hex)
+    await answering.answer(work, ana, call.id, text="Pisi nam sutra", client_key=uuid4().hex)
     lasts = timedelta(hours=1)
     await callers.flag_caller(work, ana, call, FlagKind.BLOCKED, "vređa druge", lasts)
     _block_all(monkeypatch)
@@ -186,7 +187,7 @@ async def test_a_blocked_number_adds_nothing_to_what_it_left_before(
         await texts(work, words)
     assert "Glupi ste" not in str(await said(work, call))
     assert sorted(one.blocked for one in await calls(work)) == [False, False, True]
-    assert [one.alarming for one in await left.waiting(work, ana.team)] == [True, False]
+    assert [one.alarming for one in await answering.waiting(work, ana.team)] == [True, False]
 
 
 @pytest.mark.parametrize("digit", ["9", " 9. ", "٩"])
@@ -197,21 +198,21 @@ async def test_a_blocked_number_is_heard_with_the_danger_digit_also_while_a_mess
     monkeypatch.setattr(callers, "is_blocked", _always)
     for _ in range(10):
         await texts(work, digit)
-    first, second = await left.waiting(work, ana.team)
+    first, second = await answering.waiting(work, ana.team)
     assert (first.danger, second.danger, second.call_id) == (True, False, call.id)
     unanswered = [job for job in work.jobs if job.task == Task.DANGER_UNANSWERED]
     assert [job.arguments["call_id"] for job in unanswered] == [str(first.call_id)], "one task"
     # Once a person has taken it, the next cry is for every team again.
-    await left.take(work, ana, first.call_id)
-    assert first.call_id not in [one.call_id for one in await left.waiting(work, "other")]
+    await answering.take(work, ana, first.call_id)
+    assert first.call_id not in [one.call_id for one in await answering.waiting(work, "other")]
     await texts(work, digit)
-    assert first.call_id in [one.call_id for one in await left.waiting(work, "other")]
+    assert first.call_id in [one.call_id for one in await answering.waiting(work, "other")]
     # A cry of another hour, and one after the first was dealt with: people are told anew.
     work.now += timedelta(minutes=61)
     for _ in range(10):
         await texts(work, digit)
     assert len([job for job in work.jobs if job.task == Task.DANGER_UNANSWERED]) == 2
-    assert len(await left.waiting(work, ana.team)) == 3
+    assert len(await answering.waiting(work, ana.team)) == 3
 
 
 @pytest.mark.parametrize("cry", ["9", "Hoću da se ubijem"])
@@ -226,20 +227,20 @@ async def test_a_blocked_number_is_heard_after_its_cry(
     await texts(work, "Glupi ste")
     await texts(work, cry)
     await texts(work, "Njegoševa 5, treći sprat")
-    (waits,) = await left.waiting(work, ana.team)
+    (waits,) = await answering.waiting(work, ana.team)
     call = next(one for one in await calls(work) if one.id == waits.call_id)
     assert "Njegoševa 5" in str(await said(work, call))
-    await left.answer(work, ana, call.id, text="Gde si sada?", client_key=uuid4().hex)
+    await answering.answer(work, ana, call.id, text="Gde si sada?", client_key=uuid4().hex)
     await texts(work, "U podrumu")
     assert "U podrumu" in str(await said(work, call))
-    (waits,) = await left.waiting(work, ana.team)
+    (waits,) = await answering.waiting(work, ana.team)
     assert not waits.answered
     # Also after the message was done, and once a counsellor who writes is there.
-    await left.mark_done(work, ana, call.id)
+    await answering.mark_done(work, ana, call.id)
     await texts(work, "Još sam tu")
-    (waits,) = await left.waiting(work, ana.team)
+    (waits,) = await answering.waiting(work, ana.team)
     assert waits.call_id != call.id
-    await left.mark_done(work, ana, waits.call_id)
+    await answering.mark_done(work, ana, waits.call_id)
     await a_writer(work, "vera")
     await texts(work, "Dođite")
     (queued,) = [one for one in await calls(work) if one.state != CallState.ENDED]
@@ -377,10 +378,10 @@ async def test_a_child_who_waits_in_vain_is_told_and_answered_later(work: Work) 
     await carrying.watch(work, call.id)
     assert (call.state, call.outcome) == (CallState.ENDED, Outcome.VOICEMAIL)
     assert (await said(work, call))[-1] == ("program", "closed")
-    (waits,) = await left.waiting(work, ana.team)
+    (waits,) = await answering.waiting(work, ana.team)
     assert waits.call_id == call.id
     await carrying.watch(work, call.id)
-    assert len(await left.waiting(work, ana.team)) == 1
+    assert len(await answering.waiting(work, ana.team)) == 1
 
 
 async def test_the_language_is_that_of_the_last_call(work: Work) -> None:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from fastapi import Request, Response
 
-from app.calls.lines import lines
+from app.calls.lines import finding_lines
 from app.calls.states import Channel
 from app.chats import accounts
 from app.chats.models import Account, AccountState
@@ -85,7 +85,7 @@ async def _hear(work: Work, account: Account, update: dict[str, Any]) -> None:
     arrived = CARRIER.read(update)
     if arrived is None or account.state == AccountState.REMOVING:
         return
-    line = await lines.line_of_id(work, account.line_id)
+    line = await finding_lines.line_of_id(work, account.line_id)
     if line is None or not await receiving.hears(work, line, Channel.TELEGRAM):
         raise _NotNow()
     # Each bot counts its own updates.

@@ -4,17 +4,14 @@ One person asks and writes the ground; a second one, of another role, confirms w
 an hour: a second person by the rule of `app/staff/second_person.py`, in both directions. Then it
 opens for a limited time: either one record to the person who asked, or the accounts, by an account
 of its own that no person can sign in to. Everyone concerned is told at once, each act under it is
-marked in the log, and it stands open until another person has reviewed it.
+marked in the log, and it stands open until another person has reviewed it (`reviewing.py`).
 """
 
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from enum import StrEnum
-from typing import Any, NamedTuple
+from datetime import timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import select
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 
 from app.contacts import openings
@@ -28,23 +25,16 @@ from app.database.topics import Topic
 from app.errors import Conflict, Invalid, NotAllowed, NotFound
 from app.jobs.names import Task
 from app.jobs.transaction import send_rows
-from app.people import emergency_reading, ending
+from app.people import ending
+from app.people.emergency import emergency_reading
 from app.people.traces import accounts as traces_of_accounts
 from app.people.traces import kept
-from app.people.traces.acts import all_acts_under
 from app.staff import accounts, second_factor
 from app.staff.account_makers import are_two_people
 from app.staff.audit import write_entry
-from app.staff.emergency_rows import (
-    LIVE,
-    Emergency,
-    EmergencyKind,
-    EmergencySeen,
-    EmergencyState,
-    SubjectKind,
-)
+from app.staff.emergency_rows import LIVE, Emergency, EmergencyKind, EmergencyState, SubjectKind
 from app.staff.log_kinds import AuditLog
-from app.staff.models import AuditEntry, EndpointKind, Staff
+from app.staff.models import EndpointKind, Staff
 from app.staff.roles import PERMISSIONS, Permission, Role, may, reads_records
 from app.staff.second_person import Asker, is_person, second
 from app.staff.sessions import accounts_changed
@@ -54,10 +44,9 @@ from app.work import Work
 CONFIRM_WITHIN = timedelta(minutes=15)
 SHORTEST, LONGEST = 15, 240
 _LONGEST_WORDS = 2000
-_MOST_ACTS = 500
 # By this name the provider of telephony would know it; it takes no calls.
 _IDENTITY = "c_emergency_access"
-_GROUND, _REVIEW = (
+GROUND, REVIEW = (
     {"table": "emergencies", "column": column} for column in ("ground_sealed", "review_sealed")
 )
 
@@ -80,46 +69,6 @@ class NoEmergency(NotFound):
     default = "There is no such emergency access, or it is over."
 
 
-class Outcome(StrEnum):
-    """What became of an act when the access ended."""
-
-    UNDONE = "undone"
-    # It was to be undone, and could not be.
-    LEFT = "left"
-    # It is not among those that are undone.
-    STAYS = "stays"
-    # The access ended before the program noted what was undone.
-    UNKNOWN = "unknown"
-
-
-class ActUnder(NamedTuple):
-    """An act: when, its code, and what became of it; None until that is known."""
-
-    at: datetime
-    action: str
-    outcome: Outcome | None
-
-
-@dataclass(frozen=True)
-class Shown:
-    """An emergency access as a page shows it."""
-
-    row: Emergency
-    asked_by: str
-    decided_by: str
-    reviewed_by: str
-    ground: str
-    review: str
-    # The code of the record.
-    code: str
-    # Whether the reader has not seen it in this state yet.
-    is_new: bool
-    # What was done under it, for who reviews it.
-    acts: list[ActUnder]
-    # Whether the reader may confirm it now.
-    may_confirm: bool
-
-
 # -- asking and confirming ---------------------------------------------------------------
 
 
@@ -132,7 +81,7 @@ async def ask(
     """
     if staff.emergency or not may(staff.role, Permission.ASK_EMERGENCY):
         raise NotAllowed()
-    ground = _words(ground, "Write why it is needed, in at most %(number)s characters.")
+    ground = checked(ground, "Write why it is needed, in at most %(number)s characters.")
     if not SHORTEST <= minutes <= LONGEST:
         raise Invalid(
             "An emergency access lasts %(least)s to %(most)s minutes.", least=SHORTEST, most=LONGEST
@@ -147,7 +96,7 @@ async def ask(
         state=EmergencyState.ASKED.value,
         subject_kind=_kind_of(subject),
         subject_id=subject.id if subject is not None else None,
-        ground_sealed=work.keys.seal(ground.encode(), row=row_id, **_GROUND),
+        ground_sealed=work.keys.seal(ground.encode(), row=row_id, **GROUND),
         minutes=minutes,
         asked_by=staff.id,
         asked_role=staff.role,
@@ -161,13 +110,14 @@ async def ask(
         raise Conflict(
             "An emergency access is asked for or open already. Wait until it is over."
         ) from None
-    _log(work, AuditLog.EMERGENCY_ASKED, row, before=None, minutes=minutes)
+    note(work, AuditLog.EMERGENCY_ASKED, row, before=None, minutes=minutes)
     work.defer(Task.CLOSE_EMERGENCY, delay=CONFIRM_WITHIN, emergency_id=str(row_id))
     await _sound(work, row)
     return row
 
 
-def _words(text: str, otherwise: str) -> str:
+def checked(text: str, otherwise: str) -> str:
+    """Return what a person wrote. Raises Invalid with the sentence `otherwise`."""
     text = text.strip()
     if not text or len(text) > _LONGEST_WORDS or "\x00" in text:
         raise Invalid(otherwise, number=_LONGEST_WORDS)
@@ -197,7 +147,13 @@ async def _subject(work: Work, staff: Staff, code: str) -> Contact | Case:
     raise NotFound("There is no contact or case with this code.")
 
 
-def _log(work: Work, act: AuditLog, row: Emergency, *, before: str | None, **detail: Any) -> None:
+def opened(work: Work, sealed: bytes, row: Emergency, place: dict[str, str]) -> str:
+    """Return what was written; `place` is GROUND or REVIEW."""
+    return work.keys.open(sealed, row=row.id, **place).decode()
+
+
+def note(work: Work, act: AuditLog, row: Emergency, *, before: str | None, **detail: Any) -> None:
+    """Write an act of an access into the log."""
     write_entry(
         work,
         act,
@@ -209,7 +165,8 @@ def _log(work: Work, act: AuditLog, row: Emergency, *, before: str | None, **det
     )
 
 
-async def _locked(work: Work, emergency_id: UUID, *states: EmergencyState) -> Emergency:
+async def locked(work: Work, emergency_id: UUID, *states: EmergencyState) -> Emergency:
+    """Return an access in one of these states, locked. Raises NoEmergency."""
     row: Emergency | None = await work.session.scalar(
         select(Emergency)
         .where(Emergency.id == emergency_id, Emergency.state.in_(states))
@@ -254,7 +211,7 @@ async def decide(work: Work, staff: Staff, emergency_id: UUID, *, confirm: bool)
 
     Raises NoEmergency, OtherPerson, MadeByOne, Conflict.
     """
-    row = await _locked(work, emergency_id, EmergencyState.ASKED)
+    row = await locked(work, emergency_id, EmergencyState.ASKED)
     if not may_refuse(row, staff):
         raise OtherPerson()
     if row.confirm_until <= work.now:
@@ -267,11 +224,11 @@ async def decide(work: Work, staff: Staff, emergency_id: UUID, *, confirm: bool)
     row.decided_by, row.decided_role, row.decided_at = staff.id, staff.role, work.now
     if not confirm:
         row.state = EmergencyState.REFUSED.value
-        _log(work, AuditLog.EMERGENCY_REFUSED, row, before=EmergencyState.ASKED.value)
+        note(work, AuditLog.EMERGENCY_REFUSED, row, before=EmergencyState.ASKED.value)
     else:
         row.state = EmergencyState.OPEN.value
         row.until = work.now + timedelta(minutes=row.minutes)
-        _log(
+        note(
             work,
             AuditLog.EMERGENCY_OPENED,
             row,
@@ -342,7 +299,7 @@ async def _open_record(work: Work, row: Emergency, reader: Staff) -> None:
     """Let the person who asked read the record, as an opening that its owner sees."""
     assert row.subject_id is not None
     assert row.until is not None
-    ground = _opened(work, row.ground_sealed, row, _GROUND)
+    ground = opened(work, row.ground_sealed, row, GROUND)
     if row.subject_kind == SubjectKind.CONTACT:
         found = [await work.session.get_one(Contact, row.subject_id)]
     else:
@@ -371,14 +328,14 @@ async def enter(work: Work, staff: Staff, emergency_id: UUID) -> tuple[Staff, st
     Return the account and the token for the cookie. Raises NoEmergency, OtherPerson, and Conflict
     if they have left or have another role.
     """
-    row = await _locked(work, emergency_id, EmergencyState.OPEN)
+    row = await locked(work, emergency_id, EmergencyState.OPEN)
     if row.account_id is None or row.until is None or row.until <= work.now:
         raise NoEmergency()
     if row.asked_by != staff.id:
         raise OtherPerson("Only the person who asked for it acts under it.")
     await _asker(work, row)
     account = await work.session.get_one(Staff, row.account_id, populate_existing=True)
-    _log(work, AuditLog.EMERGENCY_ENTERED, row, before=row.state)
+    note(work, AuditLog.EMERGENCY_ENTERED, row, before=row.state)
     token = await accounts.open_session(work, account, "", until=row.until)
     return account, token
 
@@ -391,7 +348,7 @@ async def end(work: Work, staff: Staff | None, emergency_id: UUID) -> None:
 
     Raises NoEmergency, NotAllowed.
     """
-    row = await _locked(work, emergency_id, *LIVE)
+    row = await locked(work, emergency_id, *LIVE)
     if staff is not None and not may_end(row, staff):
         raise NotAllowed()
     await _close(work, row, staff)
@@ -410,7 +367,7 @@ async def close_in_time(work: Work, emergency_id: UUID, *, at_once: bool = False
     lost every way in.
     """
     try:
-        row = await _locked(work, emergency_id, *LIVE)
+        row = await locked(work, emergency_id, *LIVE)
     except NoEmergency:
         return
     due = row.confirm_until if row.state == EmergencyState.ASKED else row.until
@@ -429,7 +386,7 @@ async def _close(work: Work, row: Emergency, by: Staff | None) -> None:
     row.ended_at, row.ended_by = work.now, by.id if by is not None else None
     left = (await traces_of_accounts.undo(work, row)).accounts_left if was_open else 0
     # Before the mark goes: ending it is an act under it, too.
-    _log(work, AuditLog.EMERGENCY_ENDED, row, before=before, **({"left": left} if left else {}))
+    note(work, AuditLog.EMERGENCY_ENDED, row, before=before, **({"left": left} if left else {}))
     if was_open:
         await _end_access(work, row)
         # Settings are put back by the areas that keep them.
@@ -451,36 +408,6 @@ async def _end_access(work: Work, row: Emergency) -> None:
         await emergency_reading.end(work, row, acting)
     await work.session.flush()
     accounts_changed(work)
-
-
-# -- the review --------------------------------------------------------------------------
-
-
-def may_review(row: Emergency, staff: Staff) -> bool:
-    """Return whether a person may write the review: an auditor or administrator who had no part."""
-    return (
-        may(staff.role, Permission.REVIEW_EMERGENCIES)
-        and not staff.emergency
-        and staff.id not in (row.asked_by, row.decided_by)
-    )
-
-
-async def review(
-    work: Work, staff: Staff, emergency_id: UUID, *, fitting: bool, words: str
-) -> None:
-    """Write whether an emergency access that is over was right. Raises NoEmergency, OtherPerson,
-    Invalid, Conflict."""
-    row = await _locked(work, emergency_id, EmergencyState.ENDED)
-    if not may_review(row, staff):
-        raise OtherPerson()
-    if row.reviewed_at is not None:
-        raise Conflict("It was reviewed already.")
-    words = _words(words, "Write what you have found, in at most %(number)s characters.")
-    row.reviewed_at, row.reviewed_by, row.fitting = work.now, staff.id, fitting
-    row.review_sealed = work.keys.seal(words.encode(), row=row.id, **_REVIEW)
-    await work.session.flush()
-    _log(work, AuditLog.EMERGENCY_REVIEWED, row, before=row.state, fitting=fitting)
-    work.announce(Topic.EMERGENCIES)
 
 
 # -- who is told -------------------------------------------------------------------------
@@ -512,102 +439,3 @@ async def _owners(work: Work, row: Emergency) -> list[UUID]:
     model: Any = Contact if row.subject_kind == SubjectKind.CONTACT else Case
     owner = await work.session.scalar(select(model.owner_id).where(model.id == row.subject_id))
     return [owner] if owner is not None else []
-
-
-async def seen(work: Work, staff: Staff, emergency_id: UUID) -> None:
-    """Note that a person has seen the alarm: it sounds no more on their pages. Raises
-    NoEmergency."""
-    row = await work.session.get(Emergency, emergency_id)
-    if row is None:
-        raise NoEmergency()
-    await work.session.execute(
-        insert(EmergencySeen)
-        .values(emergency_id=row.id, staff_id=staff.id, state=row.state)
-        .on_conflict_do_nothing()
-    )
-
-
-async def shown_to(work: Work, staff: Staff, *, alarms: bool = False) -> list[Shown]:
-    """Return what a person sees: all for those who are alarmed, else what they asked for.
-
-    `alarms`: only what is asked for, open, or has no review yet.
-    """
-    statement = select(Emergency).order_by(Emergency.asked_at.desc()).limit(100)
-    if not may(staff.role, Permission.SEE_EMERGENCIES):
-        statement = statement.where(Emergency.asked_by == staff.id)
-    if alarms:
-        statement = statement.where(
-            Emergency.state.in_(LIVE)
-            | ((Emergency.state == EmergencyState.ENDED) & Emergency.reviewed_at.is_(None))
-        )
-    rows = list(await work.session.scalars(statement))
-    people = {one for row in rows for one in (row.asked_by, row.decided_by, row.reviewed_by) if one}
-    names = await accounts.names_of(work, people)
-    marks = await work.session.execute(
-        select(EmergencySeen.emergency_id, EmergencySeen.state).where(
-            EmergencySeen.staff_id == staff.id
-        )
-    )
-    seen_ones = {(one, state) for one, state in marks}
-    reads = may(staff.role, Permission.READ_RECORDS)
-    return [
-        Shown(
-            row,
-            names.get(row.asked_by, ""),
-            names.get(row.decided_by, "") if row.decided_by else "",
-            names.get(row.reviewed_by, "") if row.reviewed_by else "",
-            # A ground can name a child: who reads no records reads it of the accounts alone.
-            _opened(work, row.ground_sealed, row, _GROUND)
-            if row.kind == EmergencyKind.ACCOUNTS or reads
-            else "",
-            _opened(work, row.review_sealed, row, _REVIEW) if row.review_sealed else "",
-            await _code(work, row),
-            (row.id, row.state) not in seen_ones,
-            await _acts(work, row) if may_review(row, staff) else [],
-            row.state == EmergencyState.ASKED and await may_confirm(work, row, staff),
-        )
-        for row in rows
-    ]
-
-
-async def _acts(work: Work, row: Emergency) -> list[ActUnder]:
-    """Return what was done under an emergency access, oldest first, and what became of it."""
-    if row.decided_at is None or row.until is None:
-        return []
-    undone: set[int] = set()
-    left: set[int] = set()
-    for detail in await work.session.scalars(
-        select(AuditEntry.detail).where(
-            AuditEntry.action == AuditLog.EMERGENCY_UNDONE.value,
-            AuditEntry.subject == f"emergency:{row.id}",
-        )
-    ):
-        undone |= set(detail["undone"])
-        left |= set(detail["left"])
-
-    def outcome(act_id: int) -> Outcome | None:
-        if act_id in left:
-            return Outcome.LEFT
-        if act_id in undone:
-            return Outcome.UNDONE
-        if row.settings_back_at is not None:
-            return Outcome.STAYS
-        # What is put back in a moment is kept until then.
-        if row.state != EmergencyState.ENDED or row.before_sealed is not None:
-            return None
-        # A reading is never undone.
-        return Outcome.UNKNOWN if row.kind == EmergencyKind.ACCOUNTS else Outcome.STAYS
-
-    found = await all_acts_under(work, row, _MOST_ACTS)
-    return [ActUnder(one.at, one.action, outcome(one.id)) for one in found]
-
-
-def _opened(work: Work, sealed: bytes, row: Emergency, place: dict[str, str]) -> str:
-    return work.keys.open(sealed, row=row.id, **place).decode()
-
-
-async def _code(work: Work, row: Emergency) -> str:
-    if row.subject_id is None:
-        return ""
-    model: Any = Contact if row.subject_kind == SubjectKind.CONTACT else Case
-    return await work.session.scalar(select(model.code).where(model.id == row.subject_id)) or ""

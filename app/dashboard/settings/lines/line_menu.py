@@ -5,7 +5,7 @@ from typing import NamedTuple, Protocol
 
 from app.calls.menu import CALLBACK_DIGIT, LAST_DIGIT, MENU_ATTEMPTS, MESSAGE_DIGIT
 from app.calls.speech import LineScript
-from app.dashboard.settings.line_views import Part
+from app.dashboard.settings.lines.line_views import Part
 from app.routing.plan import read_plan
 from app.words.keys import PromptKey
 from app.words.pages import _, language_name, list_words

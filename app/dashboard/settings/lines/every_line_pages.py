@@ -9,10 +9,11 @@ from starlette.responses import RedirectResponse
 
 from app import words
 from app.calls import prompts
-from app.calls.lines import lines
+from app.calls.lines import finding_lines, lines
 from app.dashboard.languages import language_choices
-from app.dashboard.settings import line_views
-from app.dashboard.settings.line_pages import LARGEST, Keeps, Text, read_form
+from app.dashboard.settings.lines import line_views
+from app.dashboard.settings.lines.line_pages import Keeps, Text
+from app.dashboard.settings.lines.prompt_pages import LARGEST, read_form
 from app.dashboard.templating import page
 from app.errors import NotFound, Refusal
 from app.staff.models import Staff
@@ -42,7 +43,9 @@ async def every_line_page(
 
 
 async def _show(request: Request, work: Work, staff: Staff, language: str, **more: Any) -> Response:
-    spoken = {one for row in await lines.all_lines(work) for one in await _spoken_by(work, row.id)}
+    spoken = {
+        one for row in await finding_lines.all_lines(work) for one in await _spoken_by(work, row.id)
+    }
     known = {*words.languages(), *spoken, *await prompts.languages_of(work, None)}
     chosen = line_views.on_the_way(language or (min(spoken) if spoken else words.SOURCE))
     lacks = await lines.lacks_of(work, chosen.language)
@@ -67,7 +70,7 @@ async def _show(request: Request, work: Work, staff: Staff, language: str, **mor
 
 
 async def _spoken_by(work: Work, line_id: UUID) -> list[str]:
-    _row, line = await lines.read_line(work, line_id)
+    _row, line = await finding_lines.read_line(work, line_id)
     return [one.language for one in line.languages]
 
 

@@ -7,7 +7,8 @@ from uuid import UUID
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from app.api.roster import CopyView, LeftOutView, Plans, Text, copy_view, left_out_views
+from app.api.rota.roster import Plans, copy_view, left_out_views
+from app.api.rota.roster_bodies import CopyView, LeftOutView, Text
 from app.routing.rota import changes, templates, working_times
 from app.routing.rota.planning_rows import DutyState, ProposalState, RotaProposal
 from app.routing.rota.proposals import proposals

@@ -8,7 +8,7 @@ from sqlalchemy.orm import aliased
 
 from app.calls.models import Call
 from app.calls.states import CARRIED, CallState
-from app.routing.callbacks import Callback
+from app.routing.callbacks.callback_rows import Callback
 from app.routing.models import Offer, OfferState
 from app.work import Work
 

@@ -1,15 +1,35 @@
 """The JSON interface of the rota, for programs and the rota page."""
 
 from collections.abc import Iterable
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Annotated, Literal
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Depends, Request, Response
-from pydantic import BaseModel, Field
 
 from app.api.description import files
+from app.api.rota.roster_bodies import (
+    ChangeIn,
+    ChangeView,
+    CopyView,
+    CoverageView,
+    Day,
+    DutyView,
+    Ending,
+    HolidayIn,
+    LeftOutView,
+    Move,
+    NewDuty,
+    OpenShiftIn,
+    OpenShiftView,
+    PlaceView,
+    Removal,
+    RosterView,
+    ShiftIn,
+    UncoveredView,
+    WeekCopy,
+    instant_of,
+)
 from app.errors import Invalid
 from app.routing.rota import (
     calendar_import,
@@ -17,23 +37,17 @@ from app.routing.rota import (
     changes,
     copying,
     coverage,
+    ending_shifts,
+    holidays,
     later,
     on_duty,
     open_shifts,
     roster,
     stretches,
-    unstaffed_alarms,
 )
 from app.routing.rota import recurrence as roster_recurrence
 from app.routing.rota.on_duty import ChangeKind
-from app.routing.rota.shifts import (
-    ALWAYS_UNTIL,
-    Layer,
-    OnHolidays,
-    Place,
-    first_instant,
-    last_instant,
-)
+from app.routing.rota.shifts import ALWAYS_UNTIL, Layer, Place, first_instant, last_instant
 from app.staff.models import Staff
 from app.staff.roles import Permission
 from app.web.access import InWork, Requires, TakesCalls, refuse_cross_site
@@ -47,188 +61,8 @@ Plans = Annotated[Staff, Depends(Requires(Permission.PLAN_ROSTER), scope="functi
 Uploads = Annotated[
     Staff, Depends(Requires(Permission.PLAN_ROSTER, json_only=False), scope="function")
 ]
-Text = Annotated[str, Field(max_length=300)]
-Weekday = Literal["MO", "TU", "WE", "TH", "FR", "SA", "SU"]
 _LARGEST = 5 * 1024 * 1024
 _LONGEST = timedelta(days=100)
-
-
-class StaffingAlarmView(BaseModel):
-    """Why a line has no counsellor in a language, and who has acknowledged it."""
-
-    id: UUID
-    line: str
-    language: str
-    kind: str
-    begun_at: datetime
-    acknowledged_at: datetime | None
-    acknowledged_by: str | None
-
-
-class DutyView(BaseModel):
-    counsellor_id: UUID
-    layer: Layer
-    begins_at: datetime
-    ends_at: datetime
-    shift_id: UUID | None
-    change_id: UUID | None
-
-
-class PlaceIn(BaseModel):
-    """Where a stretch of duty stands."""
-
-    counsellor_id: UUID
-    # With a time zone: an instant. Without: wall-clock time at the helpline.
-    begins_at: datetime
-    ends_at: datetime
-    layer: Layer = Layer.PRIMARY
-
-    def place(self, zone: ZoneInfo) -> Place:
-        return Place(
-            self.counsellor_id,
-            _instant(self.begins_at, zone, first_instant),
-            _instant(self.ends_at, zone, last_instant),
-            self.layer,
-        )
-
-
-class PlaceView(BaseModel):
-    counsellor_id: UUID
-    begins_at: datetime
-    ends_at: datetime
-    layer: Layer
-
-
-class NewDuty(PlaceIn):
-    reason: Text = ""
-
-
-class Move(BaseModel):
-    # As `GET /roster` said. If it stands elsewhere by now, the answer is 409.
-    was: PlaceIn
-    to: PlaceIn
-    # Of a duty that repeats: this day and all later ones.
-    later: bool = False
-
-
-class Removal(BaseModel):
-    was: PlaceIn
-    # Of a duty that repeats: this day and all later ones.
-    later: bool = False
-
-
-class WeekCopy(BaseModel):
-    # Any day of each week.
-    from_on: date
-    to_on: date
-
-
-class LeftOutView(PlaceView):
-    why: str
-
-
-class CopyView(BaseModel):
-    """How many stretches were added, how many were there already, and what was left out."""
-
-    made: int
-    there: int
-    left_out: list[LeftOutView]
-
-
-class ChangeView(BaseModel):
-    id: UUID
-    state: str
-    # Of an absence: the duty that no person works now.
-    fallen_out: list[PlaceView] = []
-
-
-class OpenShiftIn(BaseModel):
-    # With a time zone: an instant. Without: wall-clock time at the helpline.
-    begins_at: datetime
-    ends_at: datetime
-    layer: Layer = Layer.PRIMARY
-    places: Annotated[int, Field(ge=1, le=open_shifts.MOST_PLACES)] = 1
-    language: Text | None = None
-    note: Text = ""
-
-
-class OpenShiftView(BaseModel):
-    id: UUID
-    begins_at: datetime
-    ends_at: datetime
-    layer: Layer
-    places: int
-    language: str | None
-    note: str
-    taken_by: list[UUID]
-
-
-class UncoveredView(BaseModel):
-    begins_at: datetime
-    ends_at: datetime
-
-
-class CoverageView(BaseModel):
-    line: str
-    number: str
-    language: str
-    uncovered_minutes: int
-    holes: list[UncoveredView]
-
-
-class RosterView(BaseModel):
-    duties: list[DutyView]
-    coverage: list[CoverageView]
-
-
-class ShiftIn(BaseModel):
-    staff_id: UUID
-    # Either a rule or the days of the week.
-    recurrence: Text | None = None
-    days: list[Weekday] = Field(default=[], max_length=7)
-    begins: time
-    ends: time
-    layer: Layer = Layer.PRIMARY
-    on_holidays: OnHolidays = OnHolidays.WORKS
-    first_on: date | None = None
-    last_on: date | None = None
-    timezone: Text | None = None
-
-    def rule(self) -> str:
-        if (self.recurrence is None) == (not self.days):
-            raise Invalid("Choose the days of the week or write a rule, but not both.")
-        return self.recurrence or f"FREQ=WEEKLY;BYDAY={','.join(self.days)}"
-
-    def minutes(self) -> int:
-        begin = self.begins.hour * 60 + self.begins.minute
-        end = self.ends.hour * 60 + self.ends.minute
-        # The same time twice means a whole day.
-        return end - begin if end > begin else end - begin + 1440
-
-
-class Ending(BaseModel):
-    last_on: date | None = None
-
-
-class Day(BaseModel):
-    day: date
-
-
-class HolidayIn(BaseModel):
-    day: date
-    name: Text
-    free: bool = True
-
-
-class ChangeIn(BaseModel):
-    kind: ChangeKind
-    staff_id: UUID
-    instead_id: UUID | None = None
-    # With a time zone: an instant. Without: wall-clock time at the helpline.
-    from_at: datetime
-    until_at: datetime
-    layer: Layer = Layer.PRIMARY
-    reason: Text = ""
 
 
 @router.get("/roster")
@@ -303,8 +137,8 @@ async def add_open_shift(work: InWork, staff: Plans, body: OpenShiftIn) -> dict[
     row = await open_shifts.open_shift(
         work,
         staff,
-        _instant(body.begins_at, zone, first_instant),
-        _instant(body.ends_at, zone, last_instant),
+        instant_of(body.begins_at, zone, first_instant),
+        instant_of(body.ends_at, zone, last_instant),
         layer=body.layer,
         places=body.places,
         language=body.language,
@@ -352,13 +186,13 @@ async def add_shift(work: InWork, staff: Plans, body: ShiftIn) -> dict[str, UUID
 @router.post("/roster/shifts/{shift_id}/end", status_code=204)
 async def end_shift(work: InWork, staff: Plans, shift_id: UUID, body: Ending) -> None:
     """End a shift after its last day; without a day, it never begins again."""
-    await changes.end_shift(work, shift_id, body.last_on)
+    await ending_shifts.end_shift(work, shift_id, body.last_on)
 
 
 @router.post("/roster/shifts/{shift_id}/leave-out", status_code=204)
 async def leave_out(work: InWork, staff: Plans, shift_id: UUID, body: Day) -> None:
     """Leave one day out of a shift."""
-    await changes.leave_out(work, shift_id, body.day)
+    await ending_shifts.leave_out(work, shift_id, body.day)
 
 
 @router.post("/roster/duties", status_code=201)
@@ -414,8 +248,8 @@ def left_out_views(left_out: Iterable[copying.LeftOut]) -> list[LeftOutView]:
 async def add_change(work: InWork, staff: Sees, body: ChangeIn) -> ChangeView:
     """Add an absence, an extra stretch, or a swap that a counsellor asks a colleague for."""
     zone = await roster.home_zone(work)
-    begins = _instant(body.from_at, zone, first_instant)
-    ends = _instant(body.until_at, zone, last_instant)
+    begins = instant_of(body.from_at, zone, first_instant)
+    ends = instant_of(body.until_at, zone, last_instant)
     fallen: list[Place] = []
     match body.kind:
         case ChangeKind.ABSENCE:
@@ -433,15 +267,6 @@ async def add_change(work: InWork, staff: Sees, body: ChangeIn) -> ChangeView:
     return ChangeView(id=row.id, state=row.state, fallen_out=[_view(one) for one in fallen])
 
 
-def _instant(at: datetime, zone: ZoneInfo, of_wall: object) -> datetime:
-    roster_recurrence.check_day(at.date())
-    if at.tzinfo is not None:
-        return at.astimezone(UTC)
-    assert callable(of_wall)
-    instant: datetime = of_wall(at.replace(microsecond=0), zone)
-    return instant
-
-
 @router.post("/roster/changes/{change_id}/{answer}", status_code=204)
 async def answer_change(
     work: InWork, staff: Sees, change_id: UUID, answer: Literal["agree", "refuse", "withdraw"]
@@ -456,42 +281,13 @@ async def answer_change(
 @router.post("/roster/holidays", status_code=204)
 async def set_holiday(work: InWork, staff: Plans, body: HolidayIn) -> None:
     """Make a day a holiday, or one of the country's holidays a working day."""
-    await changes.set_holiday(work, body.day, body.name, free=body.free)
+    await holidays.set_holiday(work, body.day, body.name, free=body.free)
 
 
 @router.post("/roster/holidays/clear", status_code=204)
 async def clear_holiday(work: InWork, staff: Plans, body: Day) -> None:
     """Remove our own rule for a day; the country's calendar applies again."""
-    await changes.clear_holiday(work, body.day)
-
-
-@router.get("/staffing-alarms")
-async def staffing_alarms(work: InWork, staff: Plans) -> list[StaffingAlarmView]:
-    """Return the open staffing alarms, and who has acknowledged them."""
-    return [
-        StaffingAlarmView(
-            id=alarm.id,
-            line=line,
-            language=alarm.language,
-            kind=alarm.kind,
-            begun_at=alarm.begun_at,
-            acknowledged_at=alarm.acknowledged_at,
-            acknowledged_by=alarm.acknowledged_by,
-        )
-        for alarm, line in await unstaffed_alarms.open_alarms(work)
-    ]
-
-
-@router.post("/staffing-alarms/{alarm_id}/acknowledge", status_code=204)
-async def acknowledge_staffing_alarm(work: InWork, staff: Plans, alarm_id: UUID) -> None:
-    """Acknowledge a staffing alarm. No other person is rung for it."""
-    await unstaffed_alarms.acknowledge(work, alarm_id, staff.name, staff)
-
-
-@router.post("/roster/alarms/{alarm_id}/seen", status_code=204)
-async def see_alarm(work: InWork, staff: Plans, alarm_id: UUID) -> None:
-    """Mark the alarm about an uncovered shift as seen."""
-    await coverage.see_alarm(work, staff, alarm_id)
+    await holidays.clear_holiday(work, body.day)
 
 
 @router.get("/roster.ics", **files("text/calendar"))

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from app.dashboard.settings.line_forms import differs
-from app.dashboard.settings.line_views import PLAN_NUMBERS
+from app.dashboard.settings.lines.line_forms import differs
+from app.dashboard.settings.lines.line_views import PLAN_NUMBERS
 from app.dashboard.skill_choices import read_choices
 from app.errors import Invalid
 from app.routing import people

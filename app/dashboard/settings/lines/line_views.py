@@ -7,10 +7,11 @@ from uuid import UUID
 from app.calls.asked import QUESTIONS
 from app.calls.examples import example_values
 from app.calls.key_questions import questions_of
-from app.calls.lines.lines import any_line, voice_of
+from app.calls.lines.finding_lines import any_line
+from app.calls.lines.lines import voice_of
 from app.calls.prompts import Heard, Source
 from app.calls.speech import LineScript, Spoken
-from app.dashboard.settings.line_chat_views import by_name
+from app.dashboard.settings.lines.line_chat_views import by_name
 from app.errors import Invalid
 from app.words import SOURCE
 from app.words.keys import PROMPT_KEYS, PromptKey

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from app.calls.asked import QUESTIONS
 from app.country import line_changes
 from app.dashboard.settings.hours_words import hours_words
-from app.dashboard.settings.line_chat_views import CARRIER_WORDS, ICON_WORDS, MEDIA_WORDS
+from app.dashboard.settings.lines.line_chat_views import CARRIER_WORDS, ICON_WORDS, MEDIA_WORDS
 from app.dashboard.settings.log_words import FIELD_WORDS
 from app.words.pages import N_, _, country_name, language_name, list_words, refusal_words, said
 from app.words.places import zone_name

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import select
 
 from app.calls import callers, record
-from app.calls.lines import lines
+from app.calls.lines import finding_lines
 from app.calls.log_kinds import CallLog
 from app.calls.models import Call
 from app.calls.states import NOT_RUNG, CallEvent, CallState, Direction, EndedBy
@@ -17,11 +17,9 @@ from app.errors import Conflict, NotFound
 from app.jobs.transaction import transaction
 from app.outbox.states import Sending
 from app.routing import releasing
-from app.routing.callbacks import (
-    Callback,
-    CallbackState,
+from app.routing.callbacks.callback_rows import Callback, CallbackState, Slot
+from app.routing.callbacks.callbacks import (
     Said,
-    Slot,
     close_callback,
     lock_callback,
     of_call,
@@ -136,7 +134,7 @@ async def _passed(work: Work, row: Callback) -> None:
 
 async def _move_on(work: Work, row: Callback) -> None:
     """Move a call-back on: to the next time on the rota, or to the same time on the next day."""
-    line = await lines.line_of_id(work, row.line_id)
+    line = await finding_lines.line_of_id(work, row.line_id)
     if row.slot == Slot.SOON and line is not None:
         row.window_from, row.window_until = await window_for(work, Slot.SOON, line, row.language)
         row.next_at = row.window_from
@@ -146,7 +144,7 @@ async def _move_on(work: Work, row: Callback) -> None:
 
 async def _may_ring_now(work: Work, row: Callback) -> bool:
     """Return whether it is day and a counsellor is on the rota."""
-    line = await lines.line_of_id(work, row.line_id)
+    line = await finding_lines.line_of_id(work, row.line_id)
     if line is None:
         return True
     if read_plan(line.plan).is_night(work.now, ZoneInfo(line.timezone)):

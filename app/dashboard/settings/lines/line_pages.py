@@ -5,35 +5,33 @@ from contextlib import suppress
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, File, Form, Path, Query, Request, Response, UploadFile
-from pydantic import AwareDatetime
+from fastapi import APIRouter, Form, Path, Query, Request, Response
 from starlette.responses import RedirectResponse
 
 from app import words
 from app.calls import prompts
 from app.calls.chat_rules import read_chat
 from app.calls.key_questions import questions_in, set_questions
-from app.calls.lines import chat_lines, line_facts, line_languages, line_use, lines
+from app.calls.lines import chat_lines, finding_lines, line_facts, line_languages, line_use, lines
 from app.calls.speech import LineScript, Spoken
 from app.calls.states import Channel
-from app.chats import accounts, fetched
+from app.chats import accounts
 from app.contacts.registry import library_of
 from app.country import line_changes
 from app.dashboard.languages import Choices, language_choices
-from app.dashboard.settings import (
-    hours_form,
+from app.dashboard.settings import hours_form
+from app.dashboard.settings.lines import (
     line_change_views,
     line_chat_views,
     line_forms,
     line_views,
     plan_form,
 )
-from app.dashboard.settings.line_menu import menu_of
+from app.dashboard.settings.lines.line_menu import menu_of
 from app.dashboard.skill_choices import LEVELS
 from app.dashboard.templating import page
-from app.errors import Conflict, Invalid, NotFound, Refusal
-from app.people import connection_tests, finding
-from app.people.connection_words import words_of
+from app.errors import Conflict, Invalid, Refusal
+from app.people import finding
 from app.routing import partners, people
 from app.routing.plan import read_plan
 from app.staff.models import EndpointKind, Staff
@@ -41,7 +39,7 @@ from app.staff.roles import Permission
 from app.web.access import InWork, reader_with
 from app.words import places
 from app.words.keys import LONGEST_TEXT
-from app.words.pages import language_name, message_words, refusal_words
+from app.words.pages import language_name, refusal_words
 from app.work import Work
 
 router = APIRouter(include_in_schema=False)
@@ -50,24 +48,10 @@ Text = Annotated[str, Form(max_length=2000)]
 Short = Annotated[str, Form(max_length=200)]
 Given = Annotated[str | None, Form(max_length=200)]
 ChangeId = Annotated[int, Path(ge=1, le=2**62)]
-# A recording, and what a form writes around it.
-LARGEST = prompts.LARGEST_RECORDING + 64 * 1024
-_TYPES = {"audio/mpeg": "audio/mpeg", "audio/mp3": "audio/mpeg", "audio/wav": "audio/wav"}
-_TYPES |= {"audio/x-wav": "audio/wav", "audio/wave": "audio/wav", "audio/vnd.wave": "audio/wav"}
 
 
 def _parts(text: str) -> list[str]:
     return [part.strip() for part in text.replace("\n", ",").split(",") if part.strip()]
-
-
-async def read_form(
-    text: str, sound: UploadFile | None
-) -> tuple[str | None, bytes | None, str | None]:
-    """Return the text of a prompt, or its recording with its type."""
-    if sound is not None and sound.filename:
-        return None, await sound.read(), _TYPES.get(sound.content_type or "")
-    # A form ends its lines with CR LF.
-    return " ".join(text.split()), None, None
 
 
 @router.get("/admin/lines")
@@ -89,7 +73,7 @@ async def _list(
         request,
         "settings/lines.html",
         staff=staff,
-        lines=await lines.all_lines(work),
+        lines=await finding_lines.all_lines(work),
         retired=await line_use.retired_lines(work),
         countries=places.country_choices(),
         zones=places.zone_choices(),
@@ -162,7 +146,7 @@ async def retire(request: Request, work: InWork, staff: Keeps, line_id: UUID) ->
     async def verb(line: LineScript) -> None:
         await line_use.retire(work, line.id)
 
-    answer = await _change(request, work, staff, line_id, "retire", {}, verb)
+    answer = await change_and_show(request, work, staff, line_id, "retire", {}, verb)
     # The page of a retired line is not there any more.
     return RedirectResponse("/admin/lines#retired", 303) if answer.status_code == 303 else answer
 
@@ -176,13 +160,13 @@ async def line_page(
     language: Annotated[str, Query(max_length=20)] = "",
 ) -> Response:
     """Show a line: its facts, and the way of a call in one of its languages."""
-    return await _show(request, work, staff, line_id, language)
+    return await show_line(request, work, staff, line_id, language)
 
 
-async def _show(
+async def show_line(
     request: Request, work: Work, staff: Staff, line_id: UUID, language: str, **more: Any
 ) -> Response:
-    row, line = await lines.read_line(work, line_id)
+    row, line = await finding_lines.read_line(work, line_id)
     plan, prepared = read_plan(line.plan), await _prepared(work, line, language)
     spoken = next((one for one in prepared if one.language == language), line.spoken(language))
     heard = await prompts.heard_of(work, line, spoken.language)
@@ -203,7 +187,7 @@ async def _show(
         countries=places.country_choices(),
         zones=places.zone_choices(row.timezone),
         hours_rows=hours_form.hours_rows(row.opening_hours, typed if part == "hours" else {}),
-        behind=await lines.numbers_behind(work, line),
+        behind=await finding_lines.numbers_behind(work, line),
         language=spoken,
         languages=[(one, language_name(one.language)) for one in line.languages],
         prepared=[(one, language_name(one.language)) for one in prepared],
@@ -253,7 +237,7 @@ async def _prepared(work: Work, line: LineScript, asked: str) -> list[Spoken]:
     return [line_views.on_the_way(one) for one in sorted(found - spoken)]
 
 
-async def _change(
+async def change_and_show(
     request: Request,
     work: Work,
     staff: Staff,
@@ -264,13 +248,13 @@ async def _change(
     language: str = "",
 ) -> Response:
     """Change a part of a line. After a refusal the part keeps what was typed."""
-    _row, line = await lines.read_line(work, line_id)
+    _row, line = await finding_lines.read_line(work, line_id)
     try:
         await verb(line)
     except Refusal as refusal:
         await work.undo()
         notice = refusal_words(refusal)
-        return await _show(
+        return await show_line(
             request, work, staff, line_id, language, part=part, typed=typed, notice=notice
         )
     asked = f"?language={language}" if language else ""
@@ -306,11 +290,11 @@ async def change_facts(
             changed["practice"] = changed["practice"] == "True"
         await line_facts.change_facts(work, line, **changed)
         if new_name is not None:
-            _row, line = await lines.read_line(work, line.id)
+            _row, line = await finding_lines.read_line(work, line.id)
             await lines.rename(work, line, new_name)
 
     typed = {**sent, **given, "kind": kind}
-    return await _change(request, work, staff, line_id, "facts", typed, verb)
+    return await change_and_show(request, work, staff, line_id, "facts", typed, verb)
 
 
 @router.post("/admin/lines/{line_id}/numbers")
@@ -327,7 +311,7 @@ async def change_numbers(
 
     async def verb(line: LineScript) -> None:
         row = await lines.lock_line(work, line.id)
-        behind = ", ".join(await lines.numbers_behind(work, line))
+        behind = ", ".join(await finding_lines.numbers_behind(work, line))
         changed = line_forms.changed_texts(
             sent,
             {"leads_here": ", ".join(_parts(leads_here)), "shown": shown.strip()},
@@ -337,7 +321,7 @@ async def change_numbers(
         await lines.change_numbers(work, line, leads_here=leads, shown_number=changed.get("shown"))
 
     typed = {**sent, "leads_here": leads_here, "shown": shown}
-    return await _change(request, work, staff, line_id, "numbers", typed, verb)
+    return await change_and_show(request, work, staff, line_id, "numbers", typed, verb)
 
 
 @router.post("/admin/lines/{line_id}/languages")
@@ -349,7 +333,7 @@ async def add_language(
     async def verb(line: LineScript) -> None:
         await line_languages.add_language(work, line, code.strip())
 
-    return await _change(request, work, staff, line_id, "languages", {"code": code}, verb)
+    return await change_and_show(request, work, staff, line_id, "languages", {"code": code}, verb)
 
 
 @router.post("/admin/lines/{line_id}/languages/remove")
@@ -361,7 +345,7 @@ async def remove_language(
     async def verb(line: LineScript) -> None:
         await line_languages.remove_language(work, line, code.strip())
 
-    return await _change(request, work, staff, line_id, "languages", {}, verb)
+    return await change_and_show(request, work, staff, line_id, "languages", {}, verb)
 
 
 @router.post("/admin/lines/{line_id}/hours")
@@ -375,7 +359,7 @@ async def change_hours(request: Request, work: InWork, staff: Keeps, line_id: UU
             raise Conflict
         await lines.set_opening_hours(work, line, hours_form.read_hours(sent, row.opening_hours))
 
-    return await _change(request, work, staff, line_id, "hours", sent, verb)
+    return await change_and_show(request, work, staff, line_id, "hours", sent, verb)
 
 
 @router.post("/admin/lines/{line_id}/plan")
@@ -388,7 +372,7 @@ async def change_plan(request: Request, work: InWork, staff: Keeps, line_id: UUI
         now = read_plan((await lines.lock_line(work, line.id)).plan)
         await people.change_plan(work, line, **plan_form.changed(sent, now))
 
-    return await _change(request, work, staff, line_id, "plan", sent, verb)
+    return await change_and_show(request, work, staff, line_id, "plan", sent, verb)
 
 
 @router.post("/admin/lines/{line_id}/key-questions")
@@ -404,7 +388,7 @@ async def change_key_questions(
         if line_forms.differs(sent, "questions", " ".join(codes), " ".join(stored)):
             await set_questions(work, line, codes)
 
-    return await _change(request, work, staff, line_id, "key-questions", sent, verb)
+    return await change_and_show(request, work, staff, line_id, "key-questions", sent, verb)
 
 
 @router.post("/admin/lines/{line_id}/chat")
@@ -418,7 +402,7 @@ async def change_chat(request: Request, work: InWork, staff: Keeps, line_id: UUI
         changed = line_forms.changed_chat(sent, given, rules, line)
         await chat_lines.change_chat(work, line, **changed)
 
-    return await _change(request, work, staff, line_id, "chat", sent, verb)
+    return await change_and_show(request, work, staff, line_id, "chat", sent, verb)
 
 
 @router.post("/admin/lines/{line_id}/changes/{change_id}/back")
@@ -430,156 +414,4 @@ async def take_change_back(
     async def verb(line: LineScript) -> None:
         await line_changes.take_back(work, line.id, change_id)
 
-    return await _change(request, work, staff, line_id, "changes", {}, verb)
-
-
-@router.post("/admin/lines/{line_id}/telegram")
-async def set_telegram_bot(
-    request: Request, work: InWork, staff: Keeps, line_id: UUID, token: Short = ""
-) -> Response:
-    """Give a line a bot of Telegram, or its bot another token. No page shows a token again."""
-
-    async def verb(line: LineScript) -> None:
-        await accounts.set_token(work, line, Channel.TELEGRAM, token)
-
-    return await _change(request, work, staff, line_id, "telegram", {}, verb)
-
-
-@router.post("/admin/lines/{line_id}/telegram/remove")
-async def remove_telegram_bot(
-    request: Request, work: InWork, staff: Keeps, line_id: UUID
-) -> Response:
-    """Take the bot of a line away."""
-
-    async def verb(line: LineScript) -> None:
-        await accounts.remove(work, line, Channel.TELEGRAM)
-
-    return await _change(request, work, staff, line_id, "telegram", {}, verb)
-
-
-@router.post("/admin/lines/{line_id}/signal")
-async def set_signal_number(
-    request: Request, work: InWork, staff: Keeps, line_id: UUID, number: Short = ""
-) -> Response:
-    """Give a line a number in Signal, or another one."""
-
-    async def verb(line: LineScript) -> None:
-        await accounts.set_token(work, line, Channel.SIGNAL, number)
-
-    return await _change(request, work, staff, line_id, "signal", {"number": number}, verb)
-
-
-@router.post("/admin/lines/{line_id}/signal/remove")
-async def remove_signal_number(
-    request: Request, work: InWork, staff: Keeps, line_id: UUID
-) -> Response:
-    """Take the number of a line in Signal away."""
-
-    async def verb(line: LineScript) -> None:
-        await accounts.remove(work, line, Channel.SIGNAL)
-
-    return await _change(request, work, staff, line_id, "signal", {}, verb)
-
-
-@router.post("/admin/lines/{line_id}/signal/put-away")
-async def put_away_unread(
-    request: Request,
-    work: InWork,
-    staff: Keeps,
-    line_id: UUID,
-    until: Annotated[AwareDatetime | None, Form()] = None,
-) -> Response:
-    """Put away what came by Signal until the page was drawn and cannot be read, so that it alarms
-    no person any more."""
-
-    async def verb(line: LineScript) -> None:
-        await fetched.put_away(work, line, Channel.SIGNAL, until=until)
-
-    return await _change(request, work, staff, line_id, "signal", {}, verb)
-
-
-@router.post("/admin/lines/{line_id}/prompts/{language}/{key}", max_body_size=LARGEST)
-async def change_prompt(
-    request: Request,
-    work: InWork,
-    staff: Keeps,
-    line_id: UUID,
-    language: str,
-    key: str,
-    text: Text = "",
-    sound: Annotated[UploadFile | None, File()] = None,
-) -> Response:
-    """Change what a line says: a text, or an MP3 or WAV file."""
-    words, audio, kind = await read_form(text, sound)
-
-    async def verb(line: LineScript) -> None:
-        await prompts.set_prompt(
-            work,
-            line=line,
-            language=language,
-            key=key,
-            text=words,
-            audio=audio,
-            audio_type=kind,
-        )
-
-    typed = {"text": text}
-    return await _change(request, work, staff, line_id, key, typed, verb, language)
-
-
-@router.post("/admin/lines/{line_id}/prompts/{language}/{key}/back")
-async def take_back(
-    request: Request, work: InWork, staff: Keeps, line_id: UUID, language: str, key: str
-) -> Response:
-    """Undo the last change of a prompt."""
-
-    async def verb(line: LineScript) -> None:
-        await prompts.take_back(work, line, language, key)
-
-    return await _change(request, work, staff, line_id, key, {}, verb, language)
-
-
-@router.post("/admin/lines/{line_id}/prompts/{language}/{key}/program")
-async def use_words_of_program(
-    request: Request, work: InWork, staff: Keeps, line_id: UUID, language: str, key: str
-) -> Response:
-    """Say again what comes with the program."""
-
-    async def verb(line: LineScript) -> None:
-        await prompts.use_words_of_program(work, line, language, key)
-
-    return await _change(request, work, staff, line_id, key, {}, verb, language)
-
-
-@router.post("/admin/lines/{line_id}/prompts/{language}/{key}/ring")
-async def ring_phone(
-    request: Request,
-    work: InWork,
-    staff: Keeps,
-    line_id: UUID,
-    language: str,
-    key: str,
-    number: Annotated[str, Form(max_length=40)] = "",
-) -> Response:
-    """Let a phone be rung, which hears the prompt."""
-    answer: dict[str, Any] = {"part": key, "typed": {"number": number}}
-    try:
-        test = await connection_tests.ring_test_phone(
-            work, staff, number, line_id=line_id, language=language, key=key
-        )
-    except Refusal as refusal:
-        await work.undo()
-        answer["notice"] = refusal_words(refusal)
-    else:
-        answer["told"] = message_words(words_of(test, ""))
-    return await _show(request, work, staff, line_id, language, **answer)
-
-
-@router.get("/admin/lines/{line_id}/recordings/{recording}")
-async def recording(work: InWork, staff: Keeps, line_id: UUID, recording: UUID) -> Response:
-    """Return a recording that the line plays."""
-    _row, line = await lines.read_line(work, line_id)
-    found = await prompts.recording_of(work, line, recording)
-    if found is None:
-        raise NotFound("There is no such recording.")
-    return Response(found[0], media_type=found[1], headers={"cache-control": "no-store"})
+    return await change_and_show(request, work, staff, line_id, "changes", {}, verb)

@@ -1,0 +1,1 @@
+"""The rota as JSON."""

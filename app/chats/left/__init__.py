@@ -1,0 +1,1 @@
+"""Messages that children leave when no counsellor is there."""

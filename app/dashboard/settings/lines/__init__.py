@@ -1,0 +1,1 @@
+"""Pages of the lines, and of what every line says."""
