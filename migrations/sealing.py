@@ -12,7 +12,7 @@ from alembic import context, op
 
 from app.errors import BadSettings
 from app.privacy.keys import CannotOpen, Keys, read_keys
-from app.sealing.knowing import Known, problem_of
+from app.sealing.knowing import KnownKey, problem_of
 
 # Seconds that the keeper may take to start.
 _KEEPER_STARTS_WITHIN = 30.0
@@ -44,7 +44,7 @@ def _check(keys: Keys) -> None:
         sa.text("SELECT number, check_value, seals_from, retired_at FROM field_keys")
     )
     problem = problem_of(
-        keys, [Known(one.number, bytes(one.check_value), *one[2:]) for one in known]
+        keys, [KnownKey(one.number, bytes(one.check_value), *one[2:]) for one in known]
     )
     if problem:
         raise BadSettings(f"{problem} Nothing was changed.")

@@ -394,7 +394,7 @@ async def list_callbacks(work: InWork, staff: TakesCalls) -> list[CallbackView]:
 
 
 class SaidIn(BaseModel):
-    said: callbacks.Said
+    said: callbacks.WhoAnswered
 
 
 @router.post("/callbacks/{callback_id}/say", status_code=204)

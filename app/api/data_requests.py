@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 from app.api.description import files
 from app.retention.data_requests import answering, requests
 from app.retention.data_requests.kinds import (
+    AskingPerson,
     Basis,
     Because,
     CopyKind,
@@ -18,7 +19,6 @@ from app.retention.data_requests.kinds import (
     IdentityCheck,
     ItemKind,
     Keep,
-    Person,
     RequestKind,
     RequestState,
 )
@@ -47,7 +47,7 @@ class RequestView(BaseModel):
     id: UUID
     code: str
     kind: RequestKind
-    person: Person
+    person: AskingPerson
     state: RequestState
     basis: Basis | None
     identity: IdentityCheck | None
@@ -96,7 +96,7 @@ class SearchIn(BaseModel):
     """Numbers, and codes of contacts, cases, referrals or profiles, one a line or with commas."""
 
     kind: RequestKind
-    person: Person
+    person: AskingPerson
     sought: str = Field(max_length=LONGEST_SOUGHT)
 
 

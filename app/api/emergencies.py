@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, Field
 
 from app.people.emergency import emergencies, reviewing
-from app.people.emergency.reviewing import Shown
+from app.people.emergency.reviewing import ShownEmergency
 from app.staff.emergency_rows import EmergencyKind, EmergencyState
 from app.staff.models import Staff
 from app.staff.roles import Permission
@@ -79,7 +79,7 @@ class Asked(BaseModel):
     confirm_until: datetime
 
 
-def _view(one: Shown) -> EmergencyView:
+def _view(one: ShownEmergency) -> EmergencyView:
     row = one.row
     return EmergencyView(
         id=row.id,

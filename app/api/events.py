@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import StreamingResponse
 
 from app.web.access import InWork, SignedIn
-from app.web.stream import Wanted, names_in, stream_of
+from app.web.stream import StreamWanted, names_in, stream_of
 from app.web.strict_bodies import StrictRoute
 
 router = APIRouter(tags=["events"], route_class=StrictRoute)
@@ -29,5 +29,5 @@ async def events(
     about your own call, presence or records.
     Without news an event `beat` comes every two seconds.
     """
-    wanted = Wanted(record, None if topics is None else names_in(topics))
+    wanted = StreamWanted(record, None if topics is None else names_in(topics))
     return await stream_of(request, work, staff, wanted)

@@ -15,7 +15,7 @@ from app.staff.models import Staff
 from app.staff.roles import Permission
 from app.web.access import InWork, Requires
 from app.web.strict_bodies import StrictRoute
-from app.words.catalogues import Kind
+from app.words.catalogues import CatalogueKind
 from app.words.meanwhile import Meanwhile
 
 router = APIRouter(tags=["languages"], route_class=StrictRoute)
@@ -31,7 +31,7 @@ class TranslationView(BaseModel):
 
     language: str
     name: str
-    kind: Kind
+    kind: CatalogueKind
     translated: int
     messages: int
     reviewed: bool
@@ -43,7 +43,7 @@ class OwnView(BaseModel):
 
     id: int
     language: str
-    kind: Kind
+    kind: CatalogueKind
     translated: int
     reviewed: bool
     imported_at: datetime
@@ -59,7 +59,7 @@ def _own_view(row: OwnCatalogue) -> OwnView:
     return OwnView(
         id=row.id,
         language=row.language,
-        kind=Kind(row.kind),
+        kind=CatalogueKind(row.kind),
         translated=row.translated,
         reviewed=row.reviewed,
         imported_at=row.imported_at,

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, Field
 
 from app.staff import passkeys
-from app.staff.passkey_rows import Passkey, Purpose
+from app.staff.passkey_rows import ChallengePurpose, Passkey
 from app.web.access import InWork, Public, SignedIn
 from app.web.bodies import LONGEST_OF_STRANGERS
 from app.web.signing_in import add_passkey, count_options, passkey_options_at_once
@@ -75,7 +75,7 @@ async def passkey_for_sign_in(request: Request, work: InWork, given: NameAndPass
 async def passkey_for_proof(request: Request, work: InWork, staff: SignedIn) -> Response:
     """Return the challenge for a passkey; its answer goes to `POST /me/proof` within 5 minutes."""
     await count_options(request, staff)
-    return _as_json(await passkeys.begin_using(work, staff, Purpose.PROOF))
+    return _as_json(await passkeys.begin_using(work, staff, ChallengePurpose.PROOF))
 
 
 @router.get("/me/passkeys")

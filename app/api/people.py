@@ -73,7 +73,7 @@ class StillOpenView(BaseModel):
 class PersonHeld(PersonView):
     """An account, and how much of each kind of work the person holds."""
 
-    holds: dict[holding.Kind, int]
+    holds: dict[holding.WorkKind, int]
     still_open: StillOpenView
 
 
@@ -130,7 +130,7 @@ class HandOverIn(BaseModel):
     revision: int
     knowingly: bool = False
     everything_to: UUID | None = None
-    to: dict[holding.Kind, UUID | None] = Field(default_factory=dict)
+    to: dict[holding.WorkKind, UUID | None] = Field(default_factory=dict)
 
     def plan(self) -> leaving.Plan:
         everything = leaving.everything_to(self.everything_to) if self.everything_to else {}
@@ -152,7 +152,7 @@ class HandedOver(StillOpenView):
     what is open, and as `to_confirm` the codes of all entries of our own people on call: an address
     that was never in the account is not found by itself."""
 
-    given: dict[holding.Kind, int]
+    given: dict[holding.WorkKind, int]
     uncovered: list[DutyView]
     kept: list[DutyView]
     to_confirm: list[str]
@@ -201,7 +201,7 @@ async def people(
     state: PersonState | None = None,
 ) -> list[PersonView]:
     """Find people by name, role, team and state; those who left come last."""
-    found = await finding.find_people(work, finding.Wanted(words[:200], role, team, state))
+    found = await finding.find_people(work, finding.PeopleWanted(words[:200], role, team, state))
     return [PersonView(**person_values(one)) for one in found]
 
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from app.people import finding
 from app.people.provider import access, keeping
-from app.people.provider.mapping import Wanted
+from app.people.provider.mapping import MappingWanted
 from app.people.provider.rows import IdentityProvider, Unknown
 from app.staff.models import Staff
 from app.staff.roles import Permission, Role
@@ -52,8 +52,8 @@ class ProviderBody(BaseModel):
     factors: list[str] = []
     closes_passwords: bool = False
 
-    def wanted(self) -> Wanted:
-        return Wanted(
+    def wanted(self) -> MappingWanted:
+        return MappingWanted(
             name=self.name,
             issuer=self.issuer,
             client_id=self.client_id,

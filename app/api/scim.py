@@ -45,7 +45,7 @@ from scim2_models import (
 
 from app.errors import Conflict, NotAllowed, NotFound, NotSignedIn, Refusal
 from app.people import provisioning
-from app.people.provisioning import Entry, Known
+from app.people.provisioning import Entry, ProvisionedAccount
 from app.staff.accounts import NameTaken
 from app.staff.roles import Permission
 from app.staff.tokens import may_token, token_of
@@ -181,7 +181,7 @@ def _answer(body: Any, status: int = 200, context: Context | None = None) -> Res
     return Response(said, status_code=status, media_type=_KIND, headers=headers)
 
 
-def _user(work: Work, known: Known) -> User:
+def _user(work: Work, known: ProvisionedAccount) -> User:
     staff = known.staff
     base = f"{work.settings.public_url.rstrip('/')}/api/v1{BASE}/Users"
     return User(

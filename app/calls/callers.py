@@ -63,7 +63,7 @@ def key_of(call: Call) -> bytes | None:
 
 
 @dataclass(frozen=True)
-class Known:
+class KnownCaller:
     """What is known about a caller when they ring."""
 
     flags: frozenset[FlagKind] = frozenset()
@@ -95,10 +95,10 @@ _KNOWN = union_all(
 _KNOWN_QUESTION = Question(_KNOWN)
 
 
-async def known(work: Work, call: Call) -> Known:
+async def known(work: Work, call: Call) -> KnownCaller:
     """Return what is known about the caller: nothing, if they withhold the number."""
     if call.caller_key is None:
-        return Known()
+        return KnownCaller()
     rows = [
         (row["what"], row["word"], row["who"])
         for row in await work.ground.database.quick.rows(
@@ -106,7 +106,7 @@ async def known(work: Work, call: Call) -> Known:
         )
     ]
     prefers = [who for what, wish, who in rows if what == "wish" and wish == WishKind.PREFER]
-    return Known(
+    return KnownCaller(
         frozenset(FlagKind(kind) for what, kind, _ in rows if what == "flag"),
         prefers[-1] if prefers else None,
         frozenset(who for what, wish, who in rows if what == "wish" and wish == WishKind.NEVER),

@@ -14,7 +14,7 @@ from app.work import Work
 _ONE_READING = timedelta(minutes=10)
 
 
-async def read_along(work: Work, staff: Staff, call_id: UUID) -> list[messages.Said]:
+async def read_along(work: Work, staff: Staff, call_id: UUID) -> list[messages.ShownMessage]:
     """Return what was said and whispered so far. The reading is logged first. Raises NotFound."""
     await supervised.check_supervises(work, staff, call_id)
     key = (staff.id, call_id)

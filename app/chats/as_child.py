@@ -32,7 +32,7 @@ class Phase(StrEnum):
     ENDED = "ended"
 
 
-class Place(NamedTuple):
+class PlaceInQueue(NamedTuple):
     """A place in the queue, and an honest guess: none without enough conversations lately."""
 
     ahead: int
@@ -49,7 +49,7 @@ class Seen(NamedTuple):
     danger: bool
     # The counsellor was lost or handed the child on; a colleague goes on.
     again: bool
-    place: Place | None
+    place: PlaceInQueue | None
     # Why no counsellor is there, and when one will be.
     unstaffed: Unstaffed | None
     opens_at: datetime | None
@@ -65,14 +65,14 @@ class Seen(NamedTuple):
     # The last of the child's own messages that a counsellor fetched, and that one had seen.
     delivered: int
     seen: int
-    words: list[messages.Said]
+    words: list[messages.ShownMessage]
 
 
 class Waits(NamedTuple):
     """Where a conversation is, and what its child waits for."""
 
     state: CallState
-    place: Place | None = None
+    place: PlaceInQueue | None = None
     unstaffed: Unstaffed | None = None
     opens_at: datetime | None = None
     blocked: bool = False
@@ -171,13 +171,13 @@ async def _staffed(work: Work, call: Call) -> tuple[Unstaffed | None, datetime |
     return found.unstaffed, opens_at
 
 
-async def _place(work: Work, call: Call) -> Place:
+async def _place(work: Work, call: Call) -> PlaceInQueue:
     ahead, _ = await places_in_queue.place_of(work, call)
     assert call.queued_at is not None
     waited = int((work.now - call.queued_at).total_seconds())
     assert call.line_id is not None
     usual = await usual_wait(work, call.line_id)
-    return Place(ahead, waited, None if usual is None else max(usual - waited, 0))
+    return PlaceInQueue(ahead, waited, None if usual is None else max(usual - waited, 0))
 
 
 async def usual_wait(work: Work, line_id: UUID) -> int | None:

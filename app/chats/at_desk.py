@@ -12,7 +12,7 @@ from app.calls.lines.line_rows import Line
 from app.calls.models import Call
 from app.calls.states import CARRIED, Channel
 from app.chats import at_once, messages, typing
-from app.chats.models import Access, Author, Kind, Message, Typing
+from app.chats.models import Access, Author, Message, ReaderKind, Typing
 from app.database.quick import Question, Row, is_one_of
 from app.jobs.transaction import ask
 from app.routing.models import Offer, OfferState
@@ -65,7 +65,7 @@ _ANSWERED = (
     .where(
         Message.call_id == Call.id,
         Message.author == Author.COUNSELLOR.value,
-        Message.kind == Kind.SAID.value,
+        Message.kind == ReaderKind.SAID.value,
     )
     .correlate(Call)
     .scalar_subquery()
@@ -151,7 +151,7 @@ class News(NamedTuple):
     # The last message of the counsellor that the child's page has, and the last that it has shown.
     delivered: int
     seen: int
-    words: list[messages.Said]
+    words: list[messages.ShownMessage]
 
 
 async def news(work: Work, staff: Staff, call_id: UUID, after: int) -> News:

@@ -10,7 +10,7 @@ from psycopg.types.json import Jsonb
 
 from app.calls.log_kinds import CallLog
 from app.chats.feedback import WAS_DANGER
-from app.chats.models import Author, Kind, Message
+from app.chats.models import Author, Message, ReaderKind
 from app.chats.news import types
 from app.database.bus import CHANNEL
 from app.database.quick import Row
@@ -93,7 +93,7 @@ async def say(
         id=uuid4(),
         call_id=call_id,
         author=author.value,
-        kind=Kind.SAID.value,
+        kind=ReaderKind.SAID.value,
         staff_id=staff_id,
         client_key=client_key,
         at=work.now,

@@ -37,7 +37,7 @@ async def keep(work: Work, line_id: UUID, channel: Channel, their_id: str, conte
     await work.session.flush()
 
 
-class Waiting(NamedTuple):
+class WaitingTexts(NamedTuple):
     """What is kept. `tried`: it could not be heard before; `due`: it is to be tried now; `alarms`:
     no person has put it away."""
 
@@ -47,7 +47,7 @@ class Waiting(NamedTuple):
     alarms: bool
 
 
-async def waiting(work: Work, line_id: UUID, channel: Channel) -> list[Waiting]:
+async def waiting(work: Work, line_id: UUID, channel: Channel) -> list[WaitingTexts]:
     """Return what is kept of a line, the oldest first."""
     rows = await work.session.execute(
         select(Fetched.id, Fetched.tried_at, Fetched.put_away_at)
@@ -55,7 +55,7 @@ async def waiting(work: Work, line_id: UUID, channel: Channel) -> list[Waiting]:
         .order_by(Fetched.at, Fetched.id)
     )
     return [
-        Waiting(row_id, at is not None, at is None or at < work.now - _AGAIN, away is None)
+        WaitingTexts(row_id, at is not None, at is None or at < work.now - _AGAIN, away is None)
         for row_id, at, away in rows
     ]
 

@@ -42,7 +42,7 @@ class Attached(NamedTuple):
     source: str
 
 
-class Shown(NamedTuple):
+class ShownMedia(NamedTuple):
     """A picture or a voice note as the reader of its message sees it, before it is opened."""
 
     id: UUID
@@ -147,7 +147,9 @@ async def forget_source(work: Work, media_id: UUID) -> None:
     )
 
 
-async def of_messages(work: Work, found: Iterable[messages.Said]) -> dict[UUID, list[Shown]]:
+async def of_messages(
+    work: Work, found: Iterable[messages.ShownMessage]
+) -> dict[UUID, list[ShownMedia]]:
     """Return what came with messages that their reader may read, by message."""
     ids = [one.id for one in found if one.carried]
     if not ids:
@@ -158,10 +160,10 @@ async def of_messages(work: Work, found: Iterable[messages.Said]) -> dict[UUID, 
         .options(defer(Media.content_sealed))
         .order_by(Media.message_id, Media.place)
     )
-    by_message: dict[UUID, list[Shown]] = {}
+    by_message: dict[UUID, list[ShownMedia]] = {}
     for row in rows:
         problem = MediaProblem(row.problem) if row.problem else None
-        shown = Shown(row.id, MediaKind(row.kind), MediaState(row.state), problem, row.size)
+        shown = ShownMedia(row.id, MediaKind(row.kind), MediaState(row.state), problem, row.size)
         by_message.setdefault(row.message_id, []).append(shown)
     return by_message
 

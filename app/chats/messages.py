@@ -16,7 +16,7 @@ from app.calls.log_kinds import CallLog
 from app.calls.models import Call
 from app.calls.states import CallState, Channel
 from app.chats import at_once, gone, noticing, opening, sendings, worries
-from app.chats.models import Author, Failure, Kind, Message, OnItsWay, Sentence, Typing
+from app.chats.models import Author, Failure, Message, OnItsWay, ReaderKind, Sentence, Typing
 from app.chats.news import announce as announce
 from app.contacts import contacts
 from app.database.quick import Row
@@ -56,13 +56,13 @@ class NotYours(NotFound):
     default = "Not found, or not a conversation of yours."
 
 
-class Said(NamedTuple):
+class ShownMessage(NamedTuple):
     """A message as its reader sees it: words, or what the program says."""
 
     id: UUID
     number: int
     author: Author
-    kind: Kind
+    kind: ReaderKind
     words: str | None
     sentence: Sentence | None
     staff_id: UUID | None
@@ -122,21 +122,27 @@ async def say_as_child(work: Work, call_id: UUID, *, text: str, client_key: str)
 
 
 async def say_as_staff(
-    work: Work, staff: Staff, call_id: UUID, *, text: str, client_key: str, kind: Kind = Kind.SAID
+    work: Work,
+    staff: Staff,
+    call_id: UUID,
+    *,
+    text: str,
+    client_key: str,
+    kind: ReaderKind = ReaderKind.SAID,
 ) -> Message:
     """Add what a counsellor wrote to the child, or what a supervisor whispers to the counsellor.
 
     The child reads what its counsellor wrote; a whisper is for staff alone. Raises NotFound,
     Invalid, ConversationOver.
     """
-    if kind is Kind.SAID:
+    if kind is ReaderKind.SAID:
         plain = _checked(text, client_key, longest=LONGEST)
         said = await at_once.say(work, call_id, plain, client_key, staff_id=staff.id)
         if said is not None:
             return said
     call = await record.lock_call(work, call_id)
     mine = call.is_written and await in_hand.has_in_hand(work, staff, call_id)
-    if not mine and kind is Kind.SAID:
+    if not mine and kind is ReaderKind.SAID:
         # The same words may come again after the end.
         known = await _known(work, call, client_key)
         if known is not None and known.staff_id == staff.id:
@@ -166,7 +172,7 @@ async def add(
     text: str,
     client_key: str,
     staff_id: UUID | None = None,
-    kind: Kind = Kind.SAID,
+    kind: ReaderKind = ReaderKind.SAID,
     afterwards: bool = False,
     last: bool = False,
     sent_at: datetime | None = None,
@@ -177,7 +183,7 @@ async def add(
     together as a child leaves. `sent_at`: when its carrier had it. Raises Invalid, Conflict,
     ConversationOver, TooFast.
     """
-    carried = Channel(call.channel).is_carried and kind is Kind.SAID
+    carried = Channel(call.channel).is_carried and kind is ReaderKind.SAID
     longest = LONGEST_CARRIED if carried and author is not Author.CHILD else LONGEST
     text = _checked(text, client_key, longest=longest)
     before = await _before(work, call, client_key)
@@ -191,7 +197,7 @@ async def add(
     if author is Author.CHILD:
         await _check_pace(work, call, before, text, last)
         await worries.notice(work, call, (text,))
-    if author is Author.COUNSELLOR and kind is Kind.SAID and not afterwards:
+    if author is Author.COUNSELLOR and kind is ReaderKind.SAID and not afterwards:
         call.first_word_at = call.first_word_at or work.now
     return await _append(
         work,
@@ -267,7 +273,7 @@ async def _append(
     text: str | None = None,
     sentence: Sentence | None = None,
     staff_id: UUID | None = None,
-    kind: Kind = Kind.SAID,
+    kind: ReaderKind = ReaderKind.SAID,
     sent_at: datetime | None = None,
 ) -> Message:
     message_id = uuid4()
@@ -292,14 +298,14 @@ async def _append(
         CallLog.MESSAGE_WRITTEN,
         number=message.number,
         author=author.value,
-        whisper=kind is Kind.WHISPER or None,
+        whisper=kind is ReaderKind.WHISPER or None,
     )
     await work.session.execute(
         delete(Typing)
         .where(Typing.call_id == call.id, Typing.author == author.value)
         .execution_options(synchronize_session=False)
     )
-    if Channel(call.channel).is_carried and author is not Author.CHILD and kind is Kind.SAID:
+    if Channel(call.channel).is_carried and author is not Author.CHILD and kind is ReaderKind.SAID:
         sendings.want(work, call, message.id)
     await announce(work, call.id, author)
     return message
@@ -314,13 +320,15 @@ def _sealed(work: Work, message_id: UUID, text: str) -> bytes:
 # -- reading -----------------------------------------------------------------------------------
 
 
-async def read_as_child(work: Work, call_id: UUID, after: int = 0) -> list[Said]:
+async def read_as_child(work: Work, call_id: UUID, after: int = 0) -> list[ShownMessage]:
     """Return what was said after a number, and note that it was delivered to the child."""
     found = await at_once.read_as_child(work, call_id, after, work.now)
     return [opened_row(work, row) for row in found.messages] if found else []
 
 
-async def read_as_staff(work: Work, staff: Staff, call_id: UUID, after: int = 0) -> list[Said]:
+async def read_as_staff(
+    work: Work, staff: Staff, call_id: UUID, after: int = 0
+) -> list[ShownMessage]:
     """Return what was said and whispered after a number.
 
     What the counsellor of the conversation fetches is delivered. Any other reader is logged first:
@@ -337,7 +345,7 @@ async def read_as_staff(work: Work, staff: Staff, call_id: UUID, after: int = 0)
     return await _opened_all(work, found)
 
 
-async def read_whole(work: Work, staff: Staff, call_id: UUID) -> list[Said]:
+async def read_whole(work: Work, staff: Staff, call_id: UUID) -> list[ShownMessage]:
     """Return all that was said and whispered in a conversation of a contact that may be read.
 
     The reading is logged first. Raises NotYours.
@@ -347,7 +355,7 @@ async def read_whole(work: Work, staff: Staff, call_id: UUID) -> list[Said]:
     return await all_of(work, call_id)
 
 
-async def all_of(work: Work, call_id: UUID) -> list[Said]:
+async def all_of(work: Work, call_id: UUID) -> list[ShownMessage]:
     """Return what was said in a conversation; who asks has been checked and logged."""
     found: list[Message] = []
     while page := await _read(work, call_id, found[-1].number if found else 0):
@@ -357,7 +365,7 @@ async def all_of(work: Work, call_id: UUID) -> list[Said]:
     return await _opened_all(work, found)
 
 
-async def some_of(work: Work, call_id: UUID, numbers: Collection[int]) -> list[Said]:
+async def some_of(work: Work, call_id: UUID, numbers: Collection[int]) -> list[ShownMessage]:
     """Return messages of a conversation by their numbers, in their order; nothing is delivered by
     this, and that their reader may read them has been checked."""
     rows = await work.session.scalars(
@@ -413,7 +421,7 @@ async def see_as_staff(
         raise NotYours()
 
 
-async def _opened_all(work: Work, found: list[Message]) -> list[Said]:
+async def _opened_all(work: Work, found: list[Message]) -> list[ShownMessage]:
     """Return messages with their words, and how far those are that a carrier brings."""
     on_their_way = await sendings.on_their_way(work, [one.id for one in found])
     return [
@@ -428,23 +436,23 @@ def _on_its_way(sending: str | None, held_at: datetime | None) -> OnItsWay | Non
     return OnItsWay.SENDING if sending in (Sending.WANTED, Sending.SENDING) else None
 
 
-def opened(work: Work, message: Message) -> Said:
+def opened(work: Work, message: Message) -> ShownMessage:
     """Return a message with its words; that its reader may read it has been checked."""
     return opened_row(work, {name: getattr(message, name) for name in _COLUMNS})
 
 
-def opened_row(work: Work, row: Row, *, carried: bool = True) -> Said:
+def opened_row(work: Work, row: Row, *, carried: bool = True) -> ShownMessage:
     """Do the same for a row as the driver returns it."""
     sealed, words = row["text_sealed"], None
     if sealed is not None:
         words = work.keys.open(
             sealed, table="chat_messages", column="text_sealed", row=row["id"]
         ).decode()
-    return Said(
+    return ShownMessage(
         row["id"],
         row["number"],
         Author(row["author"]),
-        Kind(row["kind"]),
+        ReaderKind(row["kind"]),
         words,
         Sentence(row["sentence"]) if row["sentence"] else None,
         row["staff_id"],

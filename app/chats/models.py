@@ -23,7 +23,7 @@ class Author(StrEnum):
     PROGRAM = "program"
 
 
-class Kind(StrEnum):
+class ReaderKind(StrEnum):
     """Who reads a message; the values are stored."""
 
     SAID = "said"
@@ -106,7 +106,7 @@ class Message(Base):
     __tablename__ = "chat_messages"
     __table_args__ = (
         one_of("author", Author),
-        one_of("kind", Kind),
+        one_of("kind", ReaderKind),
         CheckConstraint(
             "(sentence IN ("
             + ", ".join(f"'{one}'" for one in Sentence)

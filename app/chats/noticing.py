@@ -33,7 +33,7 @@ class Personal(StrEnum):
     ID = "id"
 
 
-class Part(NamedTuple):
+class MessagePart(NamedTuple):
     """A piece of a message. `kind`: what it is marked as, if anything. `number`: a telephone number
     in international form."""
 
@@ -49,7 +49,7 @@ class _Found(NamedTuple):
     number: str | None = None
 
 
-def parts_of(text: str, country: str, own: Iterable[str] = ()) -> list[Part]:
+def parts_of(text: str, country: str, own: Iterable[str] = ()) -> list[MessagePart]:
     """Return a message in pieces, with personal data marked.
 
     `country`: the one in which numbers without a prefix are dialled. `own`: numbers of the
@@ -58,15 +58,15 @@ def parts_of(text: str, country: str, own: Iterable[str] = ()) -> list[Part]:
     parts, at = [], 0
     for found in _found(text, country, frozenset(own)):
         if found.start > at:
-            parts.append(Part(text[at : found.start]))
-        parts.append(Part(text[found.start : found.end], found.kind, found.number))
+            parts.append(MessagePart(text[at : found.start]))
+        parts.append(MessagePart(text[found.start : found.end], found.kind, found.number))
         at = found.end
     if at < len(text):
-        parts.append(Part(text[at:]))
+        parts.append(MessagePart(text[at:]))
     return parts
 
 
-def personal_in(text: str, country: str, own: Iterable[str] = ()) -> list[Part]:
+def personal_in(text: str, country: str, own: Iterable[str] = ()) -> list[MessagePart]:
     """Return the personal data in a text."""
     return [part for part in parts_of(text, country, own) if part.kind is not None]
 

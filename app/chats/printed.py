@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 from app.calls.models import Call
 from app.chats import messages
-from app.chats.models import Author, Kind
+from app.chats.models import Author, ReaderKind
 from app.contacts.models import Contact
 from app.contacts.registry import library_of
 from app.staff.models import Staff
@@ -38,7 +38,7 @@ async def conversations_of(
                         "words": one.words,
                     }
                     for one in words
-                    if one.words and one.kind is Kind.SAID and one.author in authors
+                    if one.words and one.kind is ReaderKind.SAID and one.author in authors
                 ],
             }
         )

@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from app.calls.models import Call
 from app.chats import messages
-from app.chats.models import Author, Kind
+from app.chats.models import Author, ReaderKind
 from app.errors import Invalid, NotFound, Refusal
 from app.outbox.translation.base import NoTranslation, Why
 from app.outbox.translation.engines import engine_of
@@ -57,7 +57,9 @@ async def of_messages(
     found = [
         (one.number, one.words)
         for one in said
-        if one.words and one.kind is Kind.SAID and one.author in (Author.CHILD, Author.COUNSELLOR)
+        if one.words
+        and one.kind is ReaderKind.SAID
+        and one.author in (Author.CHILD, Author.COUNSELLOR)
     ]
     texts = [words for _, words in found]
     made = await _translated(work, texts, language, spoken_as(reader()))

@@ -9,7 +9,7 @@ from fastapi import Request
 
 from app.chats import as_child, news
 from app.chats.as_child import Phase, Seen
-from app.child.waiting import Waiting
+from app.child.waiting import OpenStreams
 from app.database.bus import Bus, Subscription
 from app.database.topics import Topic
 from app.jobs.transaction import flush
@@ -21,8 +21,8 @@ _NEWS = 'data: {"topics": ["chat"]}\n\n'
 _BEATS = ": beat\n\n"
 
 
-def waiting_of(request: Request) -> Waiting:
-    found: Waiting = request.app.state.waiting
+def waiting_of(request: Request) -> OpenStreams:
+    found: OpenStreams = request.app.state.waiting
     found.end_with(request.app.state.stopping)
     return found
 

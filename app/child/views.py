@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from app.calls.states import Unstaffed
 from app.chats.as_child import Phase, Seen
-from app.chats.messages import LONGEST, MOST_LAST, Said
+from app.chats.messages import LONGEST, MOST_LAST, ShownMessage
 from app.chats.models import Author, Sentence
 
 Key = Annotated[str, Field(max_length=64)]
@@ -155,7 +155,7 @@ _ENDED: dict[str, Literal["child", "counsellor", "program", "away"]] = {
 }
 
 
-def message_view(said: Said) -> MessageView:
+def message_view(said: ShownMessage) -> MessageView:
     by: Literal["child", "counsellor", "program"] = "counsellor"
     if said.author is Author.CHILD:
         by = "child"

@@ -21,7 +21,7 @@ class End(asyncio.Event):
         self._wake()
 
 
-class Waiting:
+class OpenStreams:
     """The open streams and long polls of a process.
 
     One too many is not refused: the oldest of its conversation ends, or the oldest of all. A page

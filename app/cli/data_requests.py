@@ -12,11 +12,11 @@ from app.errors import Invalid
 from app.jobs.transaction import transaction
 from app.retention.data_requests import again, answering, requests
 from app.retention.data_requests.kinds import (
+    AskingPerson,
     Basis,
     IdentityCheck,
     ItemKind,
     Keep,
-    Person,
     RequestKind,
 )
 from app.retention.data_requests.models import DataRequest
@@ -59,7 +59,7 @@ def list_requests() -> None:
 @app.command("find")
 def find(
     kind: RequestKind,
-    person: Annotated[Person, typer.Argument(help="who asks")],
+    person: Annotated[AskingPerson, typer.Argument(help="who asks")],
 ) -> None:
     """Find every row about a person. The numbers and codes are read from the standard input, so
     that no list of processes shows them."""

@@ -18,7 +18,7 @@ from app.staff.log_values import ActedFrom
 from app.statistics.counting.summary import today
 from app.statistics.exports import requested
 from app.statistics.exports.exporting import (
-    Wanted,
+    ExportWanted,
     data_dictionary,
     made,
     note_export,
@@ -103,7 +103,7 @@ def export(
     run_verb(verb)
 
 
-async def _approved(work: Work, request: str) -> Wanted:
+async def _approved(work: Work, request: str) -> ExportWanted:
     """Return the export that a second person approved, which can be used once.
 
     Its use is committed before the first byte is written.
@@ -123,7 +123,7 @@ async def _approved(work: Work, request: str) -> Wanted:
     )
 
 
-async def _write(work: Work, wanted: Wanted, target: Path | None) -> None:
+async def _write(work: Work, wanted: ExportWanted, target: Path | None) -> None:
     """Write into a temporary file, which gets its final name only when it is complete."""
     part = target.with_name(target.name + ".part") if target else None
     file = part.open("wb") if part else sys.stdout.buffer

@@ -9,7 +9,7 @@ import typer
 from app.cli.running import parts_of, run_verb
 from app.errors import Invalid
 from app.people.provider import keeping
-from app.people.provider.mapping import Wanted
+from app.people.provider.mapping import MappingWanted
 from app.people.provider.rows import Unknown
 from app.work import Work
 
@@ -80,7 +80,7 @@ def set_provider(
 
     async def verb(work: Work) -> None:
         row = await keeping.provider(work)
-        present = keeping.wanted_of(row) if row else Wanted(name="", issuer="", client_id="")
+        present = keeping.wanted_of(row) if row else MappingWanted(name="", issuer="", client_id="")
         changed = {key: value for key, value in given.items() if value is not None}
         await keeping.save(work, replace(present, **changed), secret, by=None)
 

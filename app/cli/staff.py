@@ -168,7 +168,7 @@ def list_staff(
     """List the accounts: name, role, team, state."""
 
     async def verb(work: Work) -> list[str]:
-        found = await finding.find_people(work, finding.Wanted(words, role, team, state))
+        found = await finding.find_people(work, finding.PeopleWanted(words, role, team, state))
         return [
             "\t".join((one.name, one.role, one.team or "-", finding.state_of(one))) for one in found
         ]

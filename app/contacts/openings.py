@@ -39,7 +39,7 @@ _SHOWN = timedelta(days=7)
 
 
 @dataclass(frozen=True)
-class Shown:
+class ShownOpening:
     """An opening as the owner and the supervisors see it."""
 
     opening: Opening
@@ -235,7 +235,7 @@ def _concerns(work: Work, staff: Staff) -> ColumnElement[bool]:
     return mine
 
 
-async def openings_for(work: Work, staff: Staff) -> list[Shown]:
+async def openings_for(work: Work, staff: Staff) -> list[ShownOpening]:
     """Return the openings that a person is told of, newest first."""
     rows = await work.session.execute(
         select(Opening, Staff.name)
@@ -251,7 +251,7 @@ async def openings_for(work: Work, staff: Staff) -> list[Shown]:
     )
     codes: dict[UUID, str] = {contact_id: code for contact_id, code in named}  # noqa: C416
     return [
-        Shown(
+        ShownOpening(
             opening,
             name,
             _reason(work, opening),

@@ -25,7 +25,7 @@ from app.staff.models import Staff
 from app.training import scenarios
 from app.training.translations import Scripted
 from app.words import catalogues, merging, pages
-from app.words.catalogues import Kind, Progress
+from app.words.catalogues import CatalogueKind, Progress
 from app.words.meanwhile import Meanwhile
 from app.words.merging import Import, Merged
 from app.work import PROGRAM, Ground, Work
@@ -34,12 +34,12 @@ from app.work import PROGRAM, Ground, Work
 LARGEST = 2 * 1024 * 1024
 _LOCK = 116_119
 # The kinds that children and agencies hear and read.
-_READ_BY_CHILDREN = (Kind.PAGES, Kind.PROMPTS_AND_LETTERS)
+_READ_BY_CHILDREN = (CatalogueKind.PAGES, CatalogueKind.PROMPTS_AND_LETTERS)
 # Places that a refusal names.
 _NAMED = 20
 # Seconds until a process that could not ask the database asks again.
 _AGAIN = 1.0
-catalogues.tell(Kind.PRACTICE, Scripted())
+catalogues.tell(CatalogueKind.PRACTICE, Scripted())
 
 
 class NoSuchLanguage(NotFound):
@@ -71,7 +71,7 @@ class Translated:
     """A language with one kind of words: how far they are translated, and by whose catalogue."""
 
     language: str
-    kind: Kind
+    kind: CatalogueKind
     progress: Progress
     reviewed: bool
     own: OwnCatalogue | None
@@ -86,12 +86,12 @@ async def all_own(work: Work) -> list[OwnCatalogue]:
     return list(rows)
 
 
-def counting(own: list[OwnCatalogue]) -> dict[tuple[str, Kind], OwnCatalogue]:
+def counting(own: list[OwnCatalogue]) -> dict[tuple[str, CatalogueKind], OwnCatalogue]:
     """Return the catalogue that counts of each language and kind. `own` has the newest first."""
-    found: dict[tuple[str, Kind], OwnCatalogue] = {}
+    found: dict[tuple[str, CatalogueKind], OwnCatalogue] = {}
     for one in own:
         if one.taken_back_at is None and one.language in words.languages():
-            found.setdefault((one.language, Kind(one.kind)), one)
+            found.setdefault((one.language, CatalogueKind(one.kind)), one)
     return found
 
 
@@ -101,11 +101,13 @@ async def translations(work: Work) -> list[Translated]:
     await _use(own)
     # Reading every catalogue takes a moment, and calls are answered meanwhile.
     return await asyncio.to_thread(
-        lambda: [_translated(one, kind, own) for one in words.written() for kind in Kind]
+        lambda: [_translated(one, kind, own) for one in words.written() for kind in CatalogueKind]
     )
 
 
-def _translated(language: str, kind: Kind, own: dict[tuple[str, Kind], OwnCatalogue]) -> Translated:
+def _translated(
+    language: str, kind: CatalogueKind, own: dict[tuple[str, CatalogueKind], OwnCatalogue]
+) -> Translated:
     mine = own.get((words.spoken_as(language), kind))
     progress, reviewed = catalogues.progress(language, kind), words.about(language).reviewed
     if mine is not None:
@@ -115,15 +117,15 @@ def _translated(language: str, kind: Kind, own: dict[tuple[str, Kind], OwnCatalo
     return Translated(language, kind, progress, reviewed, mine)
 
 
-def check_language(language: str, kind: str) -> Kind:
+def check_language(language: str, kind: str) -> CatalogueKind:
     """Return the kind, or refuse what has no catalogue. Raises NotFound and Invalid."""
-    if language not in words.written() or kind not in set(Kind):
+    if language not in words.written() or kind not in set(CatalogueKind):
         raise NoSuchLanguage
     if words.spoken_as(language) != language:
         raise InAnotherScript
     if language == words.SOURCE:
         raise Invalid("English is written in the program. Translate another language.")
-    return Kind(kind)
+    return CatalogueKind(kind)
 
 
 async def export(work: Work, language: str, kind: str) -> str:
@@ -202,7 +204,7 @@ def _read(sent: bytes) -> str:
 
 
 def _merge(
-    language: str, kind: Kind, given: str, rows: list[OwnCatalogue], how: Meanwhile
+    language: str, kind: CatalogueKind, given: str, rows: list[OwnCatalogue], how: Meanwhile
 ) -> Merged:
     """Return the words of a file with those that are said already. `rows`: the newest first."""
     base = merging.base_of(given, (_import_of(one) for one in rows))
@@ -230,7 +232,7 @@ async def take_back(work: Work, number: int) -> OwnCatalogue:
     _end(work, found)
     replaced = await _take_out_of_later(work, found)
     await work.session.flush()
-    after = counting(await all_own(work)).get((found.language, Kind(found.kind)))
+    after = counting(await all_own(work)).get((found.language, CatalogueKind(found.kind)))
     write_entry(
         work,
         AuditLog.WORDS_TAKEN_BACK,
@@ -259,7 +261,7 @@ async def _take_out_of_later(work: Work, taken: OwnCatalogue) -> list[int]:
         if (one.language, one.kind) == (taken.language, taken.kind) and one.taken_back_at is None
     ]
     before = next((_import_of(one) for one in rows if one.id < taken.id), None)
-    kind, brought = Kind(taken.kind), _import_of(taken)
+    kind, brought = CatalogueKind(taken.kind), _import_of(taken)
     left: dict[int, str] = {}
     for one in rows:
         if one.id > taken.id:
@@ -278,7 +280,7 @@ async def _take_out_of_later(work: Work, taken: OwnCatalogue) -> list[int]:
 
 def _made_of(work: Work, one: OwnCatalogue, text: str) -> OwnCatalogue:
     """Return an import with another text, by the same person."""
-    kind = Kind(one.kind)
+    kind = CatalogueKind(one.kind)
     return OwnCatalogue(
         language=one.language,
         kind=one.kind,
@@ -319,8 +321,8 @@ async def learn(work: Work) -> None:
     await asyncio.to_thread(pages.load, chosen)
 
 
-async def _use(own: dict[tuple[str, Kind], OwnCatalogue]) -> None:
-    if any(kind == Kind.PRACTICE for _, kind in own):
+async def _use(own: dict[tuple[str, CatalogueKind], OwnCatalogue]) -> None:
+    if any(kind == CatalogueKind.PRACTICE for _, kind in own):
         # Reading the scenarios takes a moment, and calls are answered meanwhile.
         await asyncio.to_thread(scenarios.english)
     catalogues.use({key: one.text for key, one in own.items()})

@@ -30,7 +30,7 @@ from app.staff.models import AuditEntry
 from app.work import Work
 
 
-class Part(StrEnum):
+class LinePart(StrEnum):
     """A part of a line that is changed by itself."""
 
     NAME = "name"
@@ -48,24 +48,24 @@ class Part(StrEnum):
 
 
 _PARTS = {
-    AuditLog.LINE_RENAMED: Part.NAME,
-    AuditLog.LINE_LANGUAGE_ADDED: Part.LANGUAGES,
-    AuditLog.LINE_LANGUAGE_REMOVED: Part.LANGUAGES,
-    AuditLog.LINE_FACTS_SET: Part.FACTS,
-    AuditLog.LINE_HOURS_SET: Part.HOURS,
-    AuditLog.LINE_NUMBERS_SET: Part.NUMBERS,
-    AuditLog.LINE_PLAN_SET: Part.PLAN,
-    AuditLog.LINE_CHAT_SET: Part.CHAT,
-    AuditLog.LINE_KEY_QUESTIONS_SET: Part.QUESTIONS,
-    AuditLog.LINE_ACCOUNT_SET: Part.BOT,
-    AuditLog.LINE_ACCOUNT_REMOVED: Part.BOT,
-    AuditLog.LINE_RETIRED: Part.USE,
-    AuditLog.LINE_TAKEN_INTO_USE: Part.USE,
+    AuditLog.LINE_RENAMED: LinePart.NAME,
+    AuditLog.LINE_LANGUAGE_ADDED: LinePart.LANGUAGES,
+    AuditLog.LINE_LANGUAGE_REMOVED: LinePart.LANGUAGES,
+    AuditLog.LINE_FACTS_SET: LinePart.FACTS,
+    AuditLog.LINE_HOURS_SET: LinePart.HOURS,
+    AuditLog.LINE_NUMBERS_SET: LinePart.NUMBERS,
+    AuditLog.LINE_PLAN_SET: LinePart.PLAN,
+    AuditLog.LINE_CHAT_SET: LinePart.CHAT,
+    AuditLog.LINE_KEY_QUESTIONS_SET: LinePart.QUESTIONS,
+    AuditLog.LINE_ACCOUNT_SET: LinePart.BOT,
+    AuditLog.LINE_ACCOUNT_REMOVED: LinePart.BOT,
+    AuditLog.LINE_RETIRED: LinePart.USE,
+    AuditLog.LINE_TAKEN_INTO_USE: LinePart.USE,
 }
 # The values of a part that are not stored, because they are the usual ones.
-_USUAL: Mapping[Part, Mapping[str, Any]] = {
-    Part.PLAN: asdict(Plan()),
-    Part.CHAT: asdict(ChatRules()),
+_USUAL: Mapping[LinePart, Mapping[str, Any]] = {
+    LinePart.PLAN: asdict(Plan()),
+    LinePart.CHAT: asdict(ChatRules()),
 }
 
 Values = dict[str, Any]
@@ -79,7 +79,7 @@ class Change(NamedTuple):
     at: datetime
     # The name of who made it; None for the command line.
     by: str | None
-    part: Part
+    part: LinePart
     before: Values
     after: Values
     # The messenger of an account that was changed.
@@ -120,7 +120,7 @@ class SetWithTheList(Conflict):
 
 
 # The parts whose changes are listed here, and taken back elsewhere.
-_ELSEWHERE: Mapping[Part, type[Refusal]] = {Part.USE: SetWithTheList}
+_ELSEWHERE: Mapping[LinePart, type[Refusal]] = {LinePart.USE: SetWithTheList}
 # The messengers at which an account is known by its number alone, which the log holds.
 _WITHOUT_TOKEN = (Channel.SIGNAL,)
 # The acts that are listed, and those of them that `take_back` can undo.
@@ -160,9 +160,9 @@ async def changes_of(work: Work, line_id: UUID) -> list[Change]:
 
 
 def _why_not(
-    part: Part,
+    part: LinePart,
     whole: tuple[Values, Values] | None,
-    present: dict[Part, Values],
+    present: dict[LinePart, Values],
     *,
     has_calls: bool,
 ) -> Refusal | None:
@@ -203,37 +203,37 @@ async def take_back(work: Work, line_id: UUID, change_id: int) -> None:
 
 
 async def _set(
-    work: Work, line: LineScript, part: Part, values: Values, *, keeps_former: bool
+    work: Work, line: LineScript, part: LinePart, values: Values, *, keeps_former: bool
 ) -> None:
     """Set values of a part of a line by its own verb; None is the usual value.
 
     The present number stays behind the line if `keeps_former`.
     """
     match part:
-        case Part.NAME:
+        case LinePart.NAME:
             await lines.rename(work, line, values["name"])
-        case Part.LANGUAGES:
+        case LinePart.LANGUAGES:
             await line_languages.set_languages(work, line, values["languages"])
-        case Part.FACTS:
+        case LinePart.FACTS:
             await line_facts.change_facts(work, line, **values, keeps_former=keeps_former)
-        case Part.HOURS:
+        case LinePart.HOURS:
             await lines.set_opening_hours(work, line, values["hours"])
-        case Part.NUMBERS:
+        case LinePart.NUMBERS:
             shown = values["shown_number"] or "" if "shown_number" in values else None
             await lines.change_numbers(
                 work, line, leads_here=values.get("leads_here"), shown_number=shown
             )
-        case Part.PLAN:
+        case LinePart.PLAN:
             await people.change_plan(work, line, **_given(part, values))
-        case Part.CHAT:
+        case LinePart.CHAT:
             given = _given(part, values)
             if "report_page" in values and values["report_page"] is None:
                 # Its usual value is not none: the page of the country is no page of the line's own.
                 given["report_page"] = reporting.country_page(line.country)
             await chat_lines.change_chat(work, line, **given)
-        case Part.QUESTIONS:
+        case LinePart.QUESTIONS:
             await key_questions.set_questions(work, line, values["key_questions"])
-        case Part.BOT:
+        case LinePart.BOT:
             for carrier, number in values.items():
                 if number is None:
                     await messengers.remove(work, line, Channel(carrier))
@@ -241,7 +241,7 @@ async def _set(
                     await messengers.set_token(work, line, Channel(carrier), number)
 
 
-def _given(part: Part, values: Values) -> Values:
+def _given(part: LinePart, values: Values) -> Values:
     """Return values as the verb takes them: None leaves a value as it is, and "" is none."""
     usual = _USUAL[part]
     # A value that the program knew once is left out.
@@ -266,7 +266,7 @@ def _in_log(entry: AuditEntry) -> tuple[Values, Values]:
 
 def _carrier(entry: AuditEntry) -> Channel | None:
     """Return the messenger whose account an entry is about."""
-    if _PARTS[AuditLog(entry.action)] is not Part.BOT:
+    if _PARTS[AuditLog(entry.action)] is not LinePart.BOT:
         return None
     before, after = _in_log(entry)
     return Channel((after or before)["carrier"])
@@ -284,7 +284,7 @@ def _changed(before: Values, after: Values) -> list[str]:
     return [name for name in {**before, **after} if before.get(name) != after.get(name)]
 
 
-def _shown(part: Part, values: Values, others: Values) -> Values:
+def _shown(part: LinePart, values: Values, others: Values) -> Values:
     """Return the values that differ between two sides of a change, with usual ones filled in."""
     usual = _USUAL.get(part, {})
     return {
@@ -326,21 +326,21 @@ async def _account_numbers(work: Work, line: LineScript) -> Values:
     return {one: row.their_id if row is not None else None for one, row in found.items()}
 
 
-async def _present(work: Work, row: Line, line: LineScript) -> dict[Part, Values]:
+async def _present(work: Work, row: Line, line: LineScript) -> dict[LinePart, Values]:
     """Return what is in force now, by the names of the log or, of numbers, of the verb."""
     return {
-        Part.NAME: {"name": row.name},
-        Part.LANGUAGES: {"languages": [one.language for one in line.languages]},
-        Part.FACTS: line_facts.facts_of(row),
-        Part.HOURS: {"hours": row.opening_hours},
-        Part.NUMBERS: {
+        LinePart.NAME: {"name": row.name},
+        LinePart.LANGUAGES: {"languages": [one.language for one in line.languages]},
+        LinePart.FACTS: line_facts.facts_of(row),
+        LinePart.HOURS: {"hours": row.opening_hours},
+        LinePart.NUMBERS: {
             "leads_here": await finding_lines.numbers_behind(work, line),
             "shown_number": row.shown_number,
         },
-        Part.PLAN: row.plan,
-        Part.CHAT: row.chat,
-        Part.QUESTIONS: {"key_questions": key_questions.questions_in(row.key_questions)},
-        Part.BOT: await _account_numbers(work, line),
+        LinePart.PLAN: row.plan,
+        LinePart.CHAT: row.chat,
+        LinePart.QUESTIONS: {"key_questions": key_questions.questions_in(row.key_questions)},
+        LinePart.BOT: await _account_numbers(work, line),
     }
 
 

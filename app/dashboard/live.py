@@ -15,7 +15,7 @@ from app.staff.models import Staff
 from app.staff.roles import Permission, may
 from app.web.access import InWork, reader_with
 from app.web.parts import Part, own, team_of
-from app.web.stream import Wanted, names_in, stream_of
+from app.web.stream import StreamWanted, names_in, stream_of
 from app.work import Work
 
 router = APIRouter(include_in_schema=False)
@@ -121,7 +121,7 @@ async def live(
     the reader may not see are left out. `along`: the conversations that a supervisor reads along;
     of each, the stream says when there is something new (`chats:` and the id), and never what.
     """
-    wanted = Wanted(
+    wanted = StreamWanted(
         record,
         names_in(topics),
         names_in(later),

@@ -27,7 +27,7 @@ from app.calls.callers import NumberReason
 from app.calls.log_kinds import CallLog, Cause, ConferenceEvent
 from app.calls.states import CallEvent, CallState, LegStatus, Outcome
 from app.contacts.cases import follow_ups
-from app.contacts.cases.printing import Ground, Purpose
+from app.contacts.cases.printing import Ground, PrintPurpose
 from app.contacts.log_kinds import RecordLog
 from app.contacts.states import (
     CaseTie,
@@ -69,7 +69,7 @@ from app.statistics.periods import Period
 from app.statistics.published import release
 from app.statistics.sums import OUTCOMES
 from app.words import catalogues
-from app.words.catalogues import Kind
+from app.words.catalogues import CatalogueKind
 from app.work import ActorKind
 
 ROOT = Path(__file__).parent.parent
@@ -84,7 +84,7 @@ _ENUMS: tuple[type[StrEnum], ...] = (
     FlagKind,
     NumberReason,
     Ground,
-    Purpose,
+    PrintPurpose,
     CaseTie,
     Channel,
     ContactState,
@@ -121,7 +121,7 @@ _ENUMS: tuple[type[StrEnum], ...] = (
     Role,
     PersonState,
     EmergencyState,
-    holding.Kind,
+    holding.WorkKind,
     StateReason,
     Dimension,
     ExportState,
@@ -402,21 +402,21 @@ def _labels_in(read: Any) -> Iterator[dict[str, str]]:
         yield from (label for inner in read for label in _labels_in(inner))
 
 
-def wanted(kind: Kind) -> Catalog:
+def wanted(kind: CatalogueKind) -> Catalog:
     """Return a catalogue with every message of a kind and no translation."""
-    return messages() if kind == Kind.PAGES else labels()
+    return messages() if kind == CatalogueKind.PAGES else labels()
 
 
-def read(language: str, kind: Kind = Kind.PAGES) -> Catalog:
+def read(language: str, kind: CatalogueKind = CatalogueKind.PAGES) -> Catalog:
     """Return the catalogue of a language; it is empty if there is none yet."""
     known = catalogues.shipped(language, kind)
     return known if known is not None else Catalog(locale=words.about(language).locale)
 
 
-def updated(language: str, kind: Kind = Kind.PAGES) -> bytes:
+def updated(language: str, kind: CatalogueKind = CatalogueKind.PAGES) -> bytes:
     """Return the catalogue of a language with every message of its kind, and with no other."""
     known, header = read(language, kind), _HEADERS[kind]
-    if kind == Kind.DEFINITIONS and (written := labels_written_in(language)):
+    if kind == CatalogueKind.DEFINITIONS and (written := labels_written_in(language)):
         known, header = written, _WRITTEN
     catalogue = Catalog(
         locale=words.about(language).locale, fuzzy=False, header_comment=f"# {header}"
@@ -435,8 +435,10 @@ def updated(language: str, kind: Kind = Kind.PAGES) -> bytes:
 
 
 _HEADERS = {
-    Kind.PAGES: "What the pages say. scripts/catalogues adds and removes messages.",
-    Kind.DEFINITIONS: "Labels of the shipped definitions. scripts/catalogues follows them.",
+    CatalogueKind.PAGES: "What the pages say. scripts/catalogues adds and removes messages.",
+    CatalogueKind.DEFINITIONS: (
+        "Labels of the shipped definitions. scripts/catalogues follows them."
+    ),
 }
 _WRITTEN = (
     "Labels as the shipped definitions write them: change them there. scripts/catalogues follows."

@@ -110,14 +110,14 @@ ACTS = (
 )
 
 
-class Wanted(BaseModel):
+class CodeWanted(BaseModel):
     """What was typed, if it may be a code; empty for the list that the palette opens with."""
 
     code: str = Field("", max_length=40)
 
 
 @router.post("/palette")
-async def palette(work: InWork, staff: SignedIn, wanted: Wanted) -> dict[str, Any]:
+async def palette(work: InWork, staff: SignedIn, wanted: CodeWanted) -> dict[str, Any]:
     """Return what the palette offers: the whole list, or the record that has a code."""
     if wanted.code:
         return {"entries": await _record(work, staff, wanted.code)}

@@ -98,7 +98,7 @@ def ground_words(ground: str) -> str:
 
 
 @dataclass(frozen=True)
-class Told:
+class HistoryLine:
     """One line of a referral's history."""
 
     at: datetime
@@ -108,10 +108,10 @@ class Told:
     grave: bool
 
 
-def told(story: Story, named: Mapping[str, str] | None = None) -> list[Told]:
+def told(story: Story, named: Mapping[str, str] | None = None) -> list[HistoryLine]:
     """Return the history of a referral, oldest event first; `named` has agencies by code."""
     return [
-        Told(event.at, _sentence(event, story, named or {}), words, event.kind in _GRAVE)
+        HistoryLine(event.at, _sentence(event, story, named or {}), words, event.kind in _GRAVE)
         for event, words in story.events
     ]
 
@@ -140,7 +140,7 @@ class Recipient:
     open_now: bool
     may_reply: bool
     attempts: list[ShownAttempt]
-    said: list[Told]
+    said: list[HistoryLine]
 
 
 def recipients(story: Story, now: datetime) -> list[Recipient]:
@@ -161,7 +161,7 @@ def recipients(story: Story, now: datetime) -> list[Recipient]:
             RecipientState(recipient.state) not in _SAID_ALL,
             [_shown_attempt(r) for r, _ in story.attempts if r.agency_id == agency.id],
             [
-                Told(event.at, _sentence(event, story, {}), words, grave=False)
+                HistoryLine(event.at, _sentence(event, story, {}), words, grave=False)
                 for event, words in story.events
                 if event.kind in _REPLIES and event.detail.get("agency") == agency.code
             ],

@@ -31,7 +31,7 @@ from app.referrals.directory.finding import Matches
 from app.referrals.escalation import alarms, dangers
 from app.referrals.library import protocols_of
 from app.referrals.models import Notice, Referral
-from app.referrals.reading import Wanted
+from app.referrals.reading import ReferralsWanted
 from app.referrals.spoken import house_words
 from app.referrals.states import (
     DISPATCH_RESULTS,
@@ -93,7 +93,7 @@ async def referrals_page(
     before: str = "",
 ) -> Response:
     """List the referrals that the reader may see, with the form to open one by hand."""
-    wanted = Wanted(
+    wanted = ReferralsWanted(
         state or None, urgency or None, None, mine, over, _instant(before) if before else None
     )
     lines = await reading.referrals(work, staff, wanted)
@@ -388,7 +388,7 @@ async def address_changes_values(work: Work, staff: Staff) -> dict[str, Any]:
     """Return the changed addresses that wait, by agency, for those who keep the directory."""
     if not may(staff.role, Permission.KEEP_DIRECTORY):
         return {"address_changes": [], "plain": referral_views.plain}
-    by_agency: dict[str, list[addresses.Waiting]] = {}
+    by_agency: dict[str, list[addresses.WaitingAddress]] = {}
     for one in await addresses.waiting(work, staff):
         by_agency.setdefault(one.agency.code, []).append(one)
     return {

@@ -38,7 +38,7 @@ from app.statistics.protection.guard import KEY_OF, is_content
 from app.statistics.published import release
 from app.statistics.reports import counted_calls, sending
 from app.statistics.reports.printing import print_report
-from app.statistics.reports.reports import Kind, Report, kind_of, kinds, window_of
+from app.statistics.reports.reports import Report, ReportKind, kind_of, kinds, window_of
 from app.statistics.reports.sections import show
 from app.web.access import InWork, reader_with, token_of
 from app.web.step_up import is_fresh
@@ -101,7 +101,7 @@ async def reports_page(request: Request, work: InWork, staff: SeesNumbers) -> Re
     )
 
 
-def _may_see(staff: Staff, kind: Kind) -> bool:
+def _may_see(staff: Staff, kind: ReportKind) -> bool:
     return not kind.staff or may(staff.role, Permission.SEE_STAFF_STATISTICS)
 
 

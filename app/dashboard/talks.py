@@ -135,7 +135,11 @@ async def ask_by_key(
 
 @router.post("/board/callbacks/{callback_id}/{said}")
 async def who_answered(
-    request: Request, work: InWork, staff: TakesCalls, callback_id: UUID, said: callbacks.Said
+    request: Request,
+    work: InWork,
+    staff: TakesCalls,
+    callback_id: UUID,
+    said: callbacks.WhoAnswered,
 ) -> Response:
     """Record who answered a call-back."""
     return await _desk_after(

@@ -9,7 +9,7 @@ from app.dashboard.views import STATE_WORDS, language_words
 from app.routing import telephones
 from app.routing.models import PresenceState, TelephoneState
 from app.routing.rota.on_duty import OnShift
-from app.routing.supervision.team import Person
+from app.routing.supervision.team import TeamMember
 from app.staff.models import EndpointKind
 from app.words.pages import N_, _, code_words, list_words, said
 
@@ -71,7 +71,7 @@ class PersonRow:
         return self.state == PresenceState.AWAY or (self.on_shift and not self.present)
 
 
-def person_row(person: Person, shifts: dict[UUID, OnShift], now: datetime) -> PersonRow:
+def person_row(person: TeamMember, shifts: dict[UUID, OnShift], now: datetime) -> PersonRow:
     """Return one person of the team as the grid shows them."""
     presence, staff = person.presence, person.staff
     state = PresenceState(presence.state) if presence else PresenceState.OFF_DUTY
@@ -100,7 +100,7 @@ def person_row(person: Person, shifts: dict[UUID, OnShift], now: datetime) -> Pe
     )
 
 
-def _about(person: Person, state: PresenceState) -> str:
+def _about(person: TeamMember, state: PresenceState) -> str:
     if person.line is not None:
         return person.line
     if state is PresenceState.AWAY and person.presence is not None:
@@ -108,7 +108,7 @@ def _about(person: Person, state: PresenceState) -> str:
     return ""
 
 
-def _telephone(person: Person) -> tuple[str, bool]:
+def _telephone(person: TeamMember) -> tuple[str, bool]:
     """Return what rings, and whether it can."""
     presence = person.presence
     if presence is not None and presence.state in _BUSY and presence.cause in _AT_TELEPHONE:

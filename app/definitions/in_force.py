@@ -24,7 +24,7 @@ class Order(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Known:
+class OrdersInForce:
     """The orders that count, and the files of their sets."""
 
     orders: tuple[Order, ...] = ()
@@ -45,7 +45,7 @@ def order_at(orders: Iterable[Order], at: datetime) -> Order | None:
 
 def set_of(ground: Ground) -> int | None:
     """Return the set in force now, as far as this process knows."""
-    known: Known | None = ground.kept.get(_KEPT)
+    known: OrdersInForce | None = ground.kept.get(_KEPT)
     if known is None or not known.orders:
         return None
     order = order_at(known.orders, ground.clock.now())
@@ -72,13 +72,13 @@ def own_folder(ground: Ground) -> Folder | None:
     return found
 
 
-def known_of(ground: Ground) -> Known:
+def known_of(ground: Ground) -> OrdersInForce:
     """Return what this process knows."""
-    found: Known = ground.kept.get(_KEPT) or Known()
+    found: OrdersInForce = ground.kept.get(_KEPT) or OrdersInForce()
     return found
 
 
-def work_by(ground: Ground, known: Known) -> None:
+def work_by(ground: Ground, known: OrdersInForce) -> None:
     """Let this process work by these orders from now on."""
     ground.kept[_KEPT] = known
 
@@ -96,7 +96,7 @@ async def read_orders(work: Work) -> tuple[Order, ...]:
     return tuple(Order(*row) for row in rows)
 
 
-async def read_known(work: Work, orders: tuple[Order, ...]) -> Known:
+async def read_known(work: Work, orders: tuple[Order, ...]) -> OrdersInForce:
     """Return the orders that were not taken back, with the files of their sets.
 
     An earlier set comes back when a later order is taken back, so its files are wanted, too.
@@ -106,4 +106,4 @@ async def read_known(work: Work, orders: tuple[Order, ...]) -> Known:
     rows = await work.session.execute(
         select(DefinitionSet.id, DefinitionSet.files).where(DefinitionSet.id.in_(wanted))
     )
-    return Known(counting, {set_id: folder_with(files) for set_id, files in rows}, orders)
+    return OrdersInForce(counting, {set_id: folder_with(files) for set_id, files in rows}, orders)

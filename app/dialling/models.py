@@ -19,7 +19,7 @@ class DialWay(StrEnum):
     AGREED = "agreed"
 
 
-class Purpose(StrEnum):
+class DialledFor(StrEnum):
     """What a number was dialled for."""
 
     COUNSELLOR = "counsellor"
@@ -66,7 +66,7 @@ class Dial(Base):
     __tablename__ = "dials"
     __table_args__ = (
         one_of("way", DialWay),
-        one_of("purpose", Purpose),
+        one_of("purpose", DialledFor),
         one_of("refused", Why),
         Index("ix_dials_at", "at"),
         Index("ix_dials_staff_id", "staff_id", "at", postgresql_where=text("staff_id IS NOT NULL")),

@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import insert as pg_insert
 
 from app.calls.lines.line_rows import Line
 from app.database.topics import Topic
-from app.dialling.models import Dial, DiallingRules, DialWay, Purpose
+from app.dialling.models import Dial, DialledFor, DiallingRules, DialWay
 from app.dialling.rules import Rules, Why, country_of, why_not_address, words_of
 from app.errors import Invalid, TooMany
 from app.jobs.transaction import transaction
@@ -108,7 +108,7 @@ async def may_dial(
     work: Work,
     address: str,
     key: UUID,
-    purpose: Purpose,
+    purpose: DialledFor,
     way: DialWay = DialWay.CALL,
     parts: int = 1,
 ) -> bool:
@@ -138,7 +138,7 @@ async def _count(
     work: Work,
     key: UUID,
     address: str,
-    purpose: Purpose,
+    purpose: DialledFor,
     way: DialWay,
     why: Why | None = None,
     staff_id: UUID | None = None,
@@ -160,7 +160,7 @@ async def count_for_person(
     staff_id: UUID,
     key: UUID,
     number: str,
-    purpose: Purpose,
+    purpose: DialledFor,
     *,
     way: DialWay = DialWay.CALL,
     danger: bool = False,

@@ -19,8 +19,7 @@ from app.calls.lines.finding_lines import any_line
 from app.database.topics import Topic
 from app.definitions.datafile import BadDefinition
 from app.dialling import outward
-from app.dialling.models import DialWay
-from app.dialling.models import Purpose as DialledFor
+from app.dialling.models import DialledFor, DialWay
 from app.errors import Conflict, Invalid, NotFound, TooMany
 from app.jobs.names import Task
 from app.jobs.transaction import run_verb, transaction

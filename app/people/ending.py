@@ -24,7 +24,7 @@ from app.work import Work
 class StillHolds(Conflict):
     """The person holds work that the new role may not do."""
 
-    def __init__(self, role: Role, kinds: list[holding.Kind]) -> None:
+    def __init__(self, role: Role, kinds: list[holding.WorkKind]) -> None:
         super().__init__(
             "As %(role)s this person may not keep what they hold: %(kinds)s. Hand it over first.",
             role=Code(role.value),

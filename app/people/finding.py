@@ -45,7 +45,7 @@ def endpoint_of(staff: Staff) -> str:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class PeopleWanted:
     """Which people are looked for; what is empty does not limit."""
 
     words: str = ""
@@ -54,12 +54,12 @@ class Wanted:
     state: PersonState | None = None
 
 
-async def find_people(work: Work, wanted: Wanted | None = None) -> list[Staff]:
+async def find_people(work: Work, wanted: PeopleWanted | None = None) -> list[Staff]:
     """Return the people who are looked for, by name; those who left come last.
 
     A name is found by the beginnings of its words, in either script and without marks.
     """
-    wanted = wanted or Wanted()
+    wanted = wanted or PeopleWanted()
     statement = select(Staff).order_by(Staff.active.desc(), Staff.name)
     if wanted.role is not None:
         statement = statement.where(Staff.role == wanted.role)

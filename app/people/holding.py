@@ -25,7 +25,7 @@ from app.training.models import Practice
 from app.work import Work
 
 
-class Kind(StrEnum):
+class WorkKind(StrEnum):
     """A kind of work that goes to another person when its owner leaves."""
 
     DRAFTS = "drafts"
@@ -40,16 +40,16 @@ class Kind(StrEnum):
 
 
 # What a person must be allowed to do to hold work of a kind.
-NEEDS: dict[Kind, Permission] = {
-    Kind.DRAFTS: Permission.WRITE_CONTACTS,
-    Kind.CASES: Permission.WRITE_CASES,
-    Kind.FOLLOW_UPS: Permission.WRITE_CASES,
-    Kind.REFERRALS: Permission.WRITE_REFERRALS,
-    Kind.AGREED_CALLBACKS: Permission.TAKE_CALLS,
-    Kind.CALLBACK_REPLIES: Permission.TAKE_CALLS,
-    Kind.VOICE_MESSAGES: Permission.HEAR_MESSAGES,
-    Kind.WRITTEN_MESSAGES: Permission.HEAR_MESSAGES,
-    Kind.SHIFTS: Permission.TAKE_CALLS,
+NEEDS: dict[WorkKind, Permission] = {
+    WorkKind.DRAFTS: Permission.WRITE_CONTACTS,
+    WorkKind.CASES: Permission.WRITE_CASES,
+    WorkKind.FOLLOW_UPS: Permission.WRITE_CASES,
+    WorkKind.REFERRALS: Permission.WRITE_REFERRALS,
+    WorkKind.AGREED_CALLBACKS: Permission.TAKE_CALLS,
+    WorkKind.CALLBACK_REPLIES: Permission.TAKE_CALLS,
+    WorkKind.VOICE_MESSAGES: Permission.HEAR_MESSAGES,
+    WorkKind.WRITTEN_MESSAGES: Permission.HEAR_MESSAGES,
+    WorkKind.SHIFTS: Permission.TAKE_CALLS,
 }
 
 
@@ -57,14 +57,14 @@ def _rows(model: Any, *which: ColumnElement[bool]) -> Select[Any]:
     return select(func.count()).select_from(model).where(*which)
 
 
-async def count(work: Work, staff: Staff) -> dict[Kind, int]:
+async def count(work: Work, staff: Staff) -> dict[WorkKind, int]:
     """Return how much of each kind a person holds."""
     own = staff.id
     counted = {
-        Kind.DRAFTS: _rows(Contact, Contact.owner_id == own, *contacts.OPEN),
-        Kind.CASES: _rows(Case, Case.owner_id == own, Case.closed_at.is_(None)),
+        WorkKind.DRAFTS: _rows(Contact, Contact.owner_id == own, *contacts.OPEN),
+        WorkKind.CASES: _rows(Case, Case.owner_id == own, Case.closed_at.is_(None)),
         # Those of own cases go with the case.
-        Kind.FOLLOW_UPS: _rows(
+        WorkKind.FOLLOW_UPS: _rows(
             FollowUp,
             FollowUp.owner_id == own,
             FollowUp.done_at.is_(None),
@@ -72,22 +72,22 @@ async def count(work: Work, staff: Staff) -> dict[Kind, int]:
                 select(Case.id).where(Case.owner_id == own, Case.closed_at.is_(None))
             ),
         ),
-        Kind.REFERRALS: _rows(Referral, Referral.owner_id == own, Referral.state.not_in(OVER)),
-        Kind.AGREED_CALLBACKS: _rows(Callback, agreed_by(own)),
-        Kind.CALLBACK_REPLIES: _rows(
+        WorkKind.REFERRALS: _rows(Referral, Referral.owner_id == own, Referral.state.not_in(OVER)),
+        WorkKind.AGREED_CALLBACKS: _rows(Callback, agreed_by(own)),
+        WorkKind.CALLBACK_REPLIES: _rows(
             Callback, Callback.talked_by == own, Callback.state == CallbackState.SPOKEN
         ),
-        Kind.VOICE_MESSAGES: _rows(
+        WorkKind.VOICE_MESSAGES: _rows(
             VoiceMessage, VoiceMessage.owner_id == own, VoiceMessage.heard_at.is_(None)
         ),
-        Kind.WRITTEN_MESSAGES: _rows(
+        WorkKind.WRITTEN_MESSAGES: _rows(
             ReturnCode, ReturnCode.owner_id == own, ReturnCode.done_at.is_(None)
         ),
     }
     found = {kind: await work.session.scalar(rows) or 0 for kind, rows in counted.items()}
     unseen = select(func.count()).select_from(gone.unseen_of(own).subquery())
-    found[Kind.WRITTEN_MESSAGES] += await work.session.scalar(unseen) or 0
-    return {**found, Kind.SHIFTS: await giving.count_ahead(work, staff)}
+    found[WorkKind.WRITTEN_MESSAGES] += await work.session.scalar(unseen) or 0
+    return {**found, WorkKind.SHIFTS: await giving.count_ahead(work, staff)}
 
 
 class Doing(NamedTuple):

@@ -22,7 +22,7 @@ from app.outbox.push import subscriptions
 from app.people import changing, ending, finding, holding, links, work_left
 from app.people.approval import asking
 from app.people.approval.asking import AccessWanted
-from app.people.holding import NEEDS, Kind
+from app.people.holding import NEEDS, WorkKind
 from app.people.provider import access
 from app.referrals import staff_actions
 from app.referrals.directory.leavers import StillReached
@@ -42,7 +42,7 @@ from app.staff.sessions import accounts_changed
 from app.work import Work
 
 # To whom each kind goes. None is allowed for shifts: they are left uncovered.
-Plan = Mapping[Kind, UUID | None]
+Plan = Mapping[WorkKind, UUID | None]
 
 
 class HandedOver(NamedTuple):
@@ -50,10 +50,10 @@ class HandedOver(NamedTuple):
     not free, and the duty that others keep by agreed swaps. `left`: what stays with the person,
     because no colleague was chosen. `reached`: where the directory and lines still lead to them."""
 
-    given: dict[Kind, int]
+    given: dict[WorkKind, int]
     uncovered: tuple[Place, ...] = ()
     kept: tuple[Place, ...] = ()
-    left: tuple[tuple[Kind, int], ...] = ()
+    left: tuple[tuple[WorkKind, int], ...] = ()
     reached: StillReached = StillReached()
 
 
@@ -68,27 +68,27 @@ class AlreadyActive(Conflict):
 class NotPlaced(Conflict):
     """There is work for which no colleague was chosen."""
 
-    def __init__(self, kinds: list[Kind]) -> None:
+    def __init__(self, kinds: list[WorkKind]) -> None:
         super().__init__(
             "Choose who takes this over: %(kinds)s.", kinds=[Code(kind.value) for kind in kinds]
         )
 
 
-def everything_to(to: UUID, *, uncovered: bool = False) -> dict[Kind, UUID | None]:
+def everything_to(to: UUID, *, uncovered: bool = False) -> dict[WorkKind, UUID | None]:
     """Return a plan by which one colleague gets everything, with or without the shifts."""
-    plan: dict[Kind, UUID | None] = dict.fromkeys(Kind, to)
-    return {**plan, Kind.SHIFTS: None} if uncovered else plan
+    plan: dict[WorkKind, UUID | None] = dict.fromkeys(WorkKind, to)
+    return {**plan, WorkKind.SHIFTS: None} if uncovered else plan
 
 
-def shifts_uncovered() -> dict[Kind, UUID | None]:
+def shifts_uncovered() -> dict[WorkKind, UUID | None]:
     """Return a plan for a person who holds nothing but shifts, which are left uncovered."""
-    return {Kind.SHIFTS: None}
+    return {WorkKind.SHIFTS: None}
 
 
-async def possible_receivers(work: Work, staff: Staff) -> dict[Kind, list[Staff]]:
+async def possible_receivers(work: Work, staff: Staff) -> dict[WorkKind, list[Staff]]:
     """Return the colleagues who may hold each kind of work, by name."""
     people = [one for one in await finding.find_people(work) if one.active and one.id != staff.id]
-    return {kind: [one for one in people if may(one.role, NEEDS[kind])] for kind in Kind}
+    return {kind: [one for one in people if may(one.role, NEEDS[kind])] for kind in WorkKind}
 
 
 async def hand_over(
@@ -127,15 +127,15 @@ async def _give_everything(
     open_ones = [
         kind
         for kind, to in placed.items()
-        if to is None and not (kind is Kind.SHIFTS and kind in plan)
+        if to is None and not (kind is WorkKind.SHIFTS and kind in plan)
     ]
     if open_ones and not leaves_rest:
         raise NotPlaced(open_ones)
     # In this order: the follow-ups of own cases go with the cases.
-    given, duty = dict[Kind, int](), giving.Given()
-    for kind in (kind for kind in Kind if kind in held and kind not in open_ones):
+    given, duty = dict[WorkKind, int](), giving.Given()
+    for kind in (kind for kind in WorkKind if kind in held and kind not in open_ones):
         to = placed[kind]
-        if kind is Kind.SHIFTS:
+        if kind is WorkKind.SHIFTS:
             duty = await giving.give_duty(work, staff, to, knowingly=knowingly)
             given[kind] = duty.number
         elif to is not None:
@@ -154,7 +154,7 @@ async def _give_everything(
     return HandedOver(given, duty.uncovered, duty.kept, left)
 
 
-async def _taker(work: Work, staff: Staff, kind: Kind, to_id: UUID | None) -> Staff | None:
+async def _taker(work: Work, staff: Staff, kind: WorkKind, to_id: UUID | None) -> Staff | None:
     """Return the colleague who gets a kind of work, as the locked account is now. Raises NotFound,
     Invalid."""
     if to_id is None:
@@ -169,27 +169,27 @@ async def _taker(work: Work, staff: Staff, kind: Kind, to_id: UUID | None) -> St
     return to
 
 
-async def _give(work: Work, staff: Staff, kind: Kind, to: Staff) -> int:
+async def _give(work: Work, staff: Staff, kind: WorkKind, to: Staff) -> int:
     number = 0
     match kind:
-        case Kind.DRAFTS:
+        case WorkKind.DRAFTS:
             number = await contacts.give_drafts(work, staff, to)
-        case Kind.CASES:
+        case WorkKind.CASES:
             number = await case_people.give_cases(work, staff, to)
-        case Kind.FOLLOW_UPS:
+        case WorkKind.FOLLOW_UPS:
             number = await follow_ups.give_follow_ups(work, staff, to)
-        case Kind.REFERRALS:
+        case WorkKind.REFERRALS:
             number = await staff_actions.give_all(work, staff, to)
-        case Kind.AGREED_CALLBACKS:
+        case WorkKind.AGREED_CALLBACKS:
             number = await callbacks.give_agreed(work, staff.id, to.id)
-        case Kind.CALLBACK_REPLIES:
+        case WorkKind.CALLBACK_REPLIES:
             number = await callbacks.give_replies(work, staff.id, to.id)
-        case Kind.VOICE_MESSAGES:
+        case WorkKind.VOICE_MESSAGES:
             number = await messages.give_all(work, staff.id, to.id)
-        case Kind.WRITTEN_MESSAGES:
+        case WorkKind.WRITTEN_MESSAGES:
             number = await answering.give_all(work, staff.id, to.id)
             number += await gone.give_all(work, staff.id, to.id)
-    if kind in (Kind.REFERRALS, Kind.DRAFTS, Kind.CASES):
+    if kind in (WorkKind.REFERRALS, WorkKind.DRAFTS, WorkKind.CASES):
         await staff_actions.give_alarms(work, staff, to)
     return number
 

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from app.calls.lines import finding_lines
 from app.people.log_names import subjects_named
-from app.staff.audit import Wanted, list_entries, write_entry
+from app.staff.audit import EntriesWanted, list_entries, write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.models import AuditEntry
 from app.work import Work
@@ -33,7 +33,7 @@ async def search_log(
     """Return a page of the log, newest first. The reading is logged, too."""
     zone = await _zone(work)
     about = sought.subject.strip()
-    wanted = Wanted(
+    wanted = EntriesWanted(
         actor=sought.actor,
         action=sought.action,
         subject=about,

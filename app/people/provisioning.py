@@ -23,7 +23,7 @@ from app.people.approval import asking
 from app.people.approval.asking import AccessWanted, hold_back
 from app.people.changing import Changes, LastAdministrator
 from app.people.directory_rows import DirectoryAccount
-from app.people.holding import Kind
+from app.people.holding import WorkKind
 from app.people.leaving import Plan
 from app.staff import accounts
 from app.staff.access_kinds import AccessKind
@@ -61,7 +61,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Known:
+class ProvisionedAccount:
     """An account, and what the directory says of it besides."""
 
     staff: Staff
@@ -69,7 +69,7 @@ class Known:
     changed_at: datetime
 
 
-async def everybody(work: Work) -> list[Known]:
+async def everybody(work: Work) -> list[ProvisionedAccount]:
     """Return the accounts that a directory finds, by name."""
     rows = await work.session.execute(
         select(Staff, DirectoryAccount)
@@ -80,13 +80,13 @@ async def everybody(work: Work) -> list[Known]:
     return [_known(staff, kept) for staff, kept in rows]
 
 
-def _known(staff: Staff, kept: DirectoryAccount | None) -> Known:
+def _known(staff: Staff, kept: DirectoryAccount | None) -> ProvisionedAccount:
     if kept is None:
-        return Known(staff, None, staff.created_at)
-    return Known(staff, kept.external_id, kept.changed_at)
+        return ProvisionedAccount(staff, None, staff.created_at)
+    return ProvisionedAccount(staff, kept.external_id, kept.changed_at)
 
 
-async def one(work: Work, person_id: UUID) -> Known:
+async def one(work: Work, person_id: UUID) -> ProvisionedAccount:
     """Return an account that a directory finds. Raises NotFound."""
     staff = await work.session.get(Staff, person_id, populate_existing=True)
     kept = await work.session.get(DirectoryAccount, person_id, populate_existing=True)
@@ -95,7 +95,7 @@ async def one(work: Work, person_id: UUID) -> Known:
     return _known(staff, kept)
 
 
-async def add(work: Work, entry: Entry) -> Known:
+async def add(work: Work, entry: Entry) -> ProvisionedAccount:
     """Add an account without a password. Raises Invalid, NameTaken, NotTheDirectorys.
 
     One that the directory has deleted comes back by its name, without anything that opened it.
@@ -156,7 +156,7 @@ def _check_ordinary(staff: Staff, changes: Changes) -> None:
 
 async def change(
     work: Work, person_id: UUID, entry: Entry, *, revision: int | None = None
-) -> Known:
+) -> ProvisionedAccount:
     """Let an account say what the directory says; who is not active there leaves here, and nothing
     else of the entry counts.
 
@@ -187,7 +187,7 @@ async def change(
     return await one(work, person_id)
 
 
-async def leave(work: Work, person_id: UUID) -> Known:
+async def leave(work: Work, person_id: UUID) -> ProvisionedAccount:
     """Let a person leave at once. One who has left, or was not let in yet, also does not come in by
     what still waits for a second person.
 
@@ -255,7 +255,7 @@ async def _plan_for(work: Work, staff: Staff) -> Plan:
     Shifts are left uncovered, which alarms. A kind that no account may hold is not in it.
     """
     # Shifts also if there are none yet: they may be planned at the same time.
-    plan: dict[Kind, UUID | None] = {Kind.SHIFTS: None}
+    plan: dict[WorkKind, UUID | None] = {WorkKind.SHIFTS: None}
     counted = await holding.count(work, staff)
     held = [kind for kind, number in counted.items() if number and kind not in plan]
     if not held:

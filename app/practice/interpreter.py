@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from app.practice.flows import FlowPlayer
 from app.practice.legs import Bridge, Leg
 from app.practice.people import Caller, Phone
-from app.practice.rooms import Participant, Room, Waiting
+from app.practice.rooms import Participant, Room, WaitingLeg
 from app.practice.twiml import IN_CONFERENCE_WAIT, IN_QUEUE, Verb
 from app.practice.webhooks import Answered, Unanswered
 from app.practice.wire import Fields
@@ -310,7 +310,7 @@ class Interpreter:
         room = self._x.rooms.setdefault(verb.text, Room(self._x.sids.new("QU"), verb.text))
         if len(room.members) >= room.size:
             return Next(action, [("QueueResult", "queue-full")]) if action else None
-        waiting = Waiting(leg, self._clock.now())
+        waiting = WaitingLeg(leg, self._clock.now())
         room.members.append(waiting)
         leg.waits_in = room.name
         leg.story.append((self._clock.now(), "enters the waiting room"))
@@ -337,7 +337,7 @@ class Interpreter:
         fields = left(result)
         return Next(action, fields) if action else None
 
-    async def _wait_in(self, room: Room, waiting: Waiting, verb: Verb) -> str:
+    async def _wait_in(self, room: Room, waiting: WaitingLeg, verb: Verb) -> str:
         """Play the waiting room's documents again and again until the caller leaves."""
         url = verb.get("waitUrl")
         if not url:

@@ -8,7 +8,7 @@ from app.practice.legs import Leg
 
 
 @dataclass
-class Waiting:
+class WaitingLeg:
     leg: Leg
     since: datetime
 
@@ -19,7 +19,7 @@ class Room:
 
     sid: str
     name: str
-    members: list[Waiting] = field(default_factory=list)
+    members: list[WaitingLeg] = field(default_factory=list)
     waits: list[float] = field(default_factory=list)
     # The provider's default; an account may set it to 5,000.
     size: int = 100

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Person:
+class SignalPerson:
     """A person with Signal on a telephone, and what has arrived there."""
 
     uuid: str
@@ -50,7 +50,7 @@ class Signal:
         self._x = exchange
         self.mode = "native"
         self.numbers: dict[str, OwnNumber] = {}
-        self.people: list[Person] = []
+        self.people: list[SignalPerson] = []
         # Files that the service has on its disk, and those that Signal still has, by their id.
         self.files: dict[str, bytes] = {}
         self.at_signal: dict[str, bytes] = {}
@@ -65,15 +65,15 @@ class Signal:
         self.numbers[number] = OwnNumber(number)
         return self.numbers[number]
 
-    def person(self, uuid: str, number: str | None) -> Person:
+    def person(self, uuid: str, number: str | None) -> SignalPerson:
         """Return the person with an id, who has Signal from now on."""
         for one in self.people:
             if one.uuid == uuid:
                 return one
-        self.people.append(Person(uuid, number))
+        self.people.append(SignalPerson(uuid, number))
         return self.people[-1]
 
-    def find(self, address: str) -> Person | None:
+    def find(self, address: str) -> SignalPerson | None:
         """Return the person at a number or an id."""
         return next((one for one in self.people if address in one.addresses), None)
 
@@ -83,7 +83,7 @@ class Signal:
 
     # -- what people do ---------------------------------------------------------------------
 
-    def write(self, to: str, person: Person, text: str = "", **more: Any) -> int:
+    def write(self, to: str, person: SignalPerson, text: str = "", **more: Any) -> int:
         """Let a person write to a number; returns the instant that names the message. `more`: what
         else is in it."""
         at = self.now()
@@ -91,24 +91,24 @@ class Signal:
         self.keep(to, person, at, dataMessage={**message, "viewOnce": False, **more})
         return at
 
-    def edit(self, to: str, person: Person, target: int, text: str) -> None:
+    def edit(self, to: str, person: SignalPerson, target: int, text: str) -> None:
         """Let a person change what they wrote."""
         at = self.now()
         changed = {"timestamp": at, "message": text, "expiresInSeconds": 0}
         what = {"targetSentTimestamp": target, "dataMessage": changed}
         self.keep(to, person, at, editMessage=what)
 
-    def types(self, to: str, person: Person, action: str = "STARTED") -> None:
+    def types(self, to: str, person: SignalPerson, action: str = "STARTED") -> None:
         """Let a person begin to type, or stop."""
         at = self.now()
         self.keep(to, person, at, typingMessage={"action": action, "timestamp": at})
 
-    def call(self, to: str, person: Person) -> None:
+    def call(self, to: str, person: SignalPerson) -> None:
         """Let a person ring with Signal."""
         offer = {"id": 7, "type": "audio_call", "opaque": ""}
         self.keep(to, person, self.now(), callMessage={"offerMessage": offer})
 
-    def send_file(self, to: str, person: Person, media_type: str, content: bytes) -> str:
+    def send_file(self, to: str, person: SignalPerson, media_type: str, content: bytes) -> str:
         """Let a person send a file; returns its id."""
         name = f"a{len(self.at_signal):07}.bin"
         self.at_signal[name] = content
@@ -117,7 +117,7 @@ class Signal:
         self.write(to, person, attachments=[file])
         return name
 
-    def receipt(self, to: str, person: Person, kind: str, *named: int) -> None:
+    def receipt(self, to: str, person: SignalPerson, kind: str, *named: int) -> None:
         """Let a telephone tell what became of messages: `isDelivery`, `isRead` or `isViewed`."""
         at = self.now()
         says = {name: name == kind for name in ("isDelivery", "isRead", "isViewed")}
@@ -126,7 +126,7 @@ class Signal:
 
     # -- to the service ---------------------------------------------------------------------
 
-    def keep(self, to: str, person: Person, at: int, **what: Any) -> None:
+    def keep(self, to: str, person: SignalPerson, at: int, **what: Any) -> None:
         """Have Signal keep an envelope for a number. It may come twice."""
         envelope = {
             "source": person.number or person.uuid,

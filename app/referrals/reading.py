@@ -61,7 +61,7 @@ PAGE = 50
 
 
 @dataclass(frozen=True)
-class Wanted:
+class ReferralsWanted:
     """The filter of a list; with nothing set, all referrals that are not over."""
 
     state: str | None = None
@@ -84,7 +84,7 @@ class Line:
     breached: bool
 
 
-async def referrals(work: Work, staff: Staff, wanted: Wanted) -> list[Line]:
+async def referrals(work: Work, staff: Staff, wanted: ReferralsWanted) -> list[Line]:
     """Return the referrals that a person may see, newest first; the list is logged as a reading."""
     statement = (
         select(Referral, Agency.name, Staff.name)

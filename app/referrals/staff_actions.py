@@ -52,7 +52,7 @@ from app.work import Work
 
 
 @dataclass(frozen=True)
-class Said:
+class ToldByAgency:
     """What a person at an agency said to a member of our staff, who writes it down."""
 
     # The code of the agency.
@@ -63,7 +63,7 @@ class Said:
 
 
 async def _with_recipient(
-    work: Work, staff: Staff, referral_id: UUID, said: Said
+    work: Work, staff: Staff, referral_id: UUID, said: ToldByAgency
 ) -> tuple[Referral, Recipient, By]:
     """Return the referral, the recipient that replied, and the reply's origin: told to our staff.
 
@@ -75,7 +75,7 @@ async def _with_recipient(
     return referral, recipient, By(Via.BY_HAND, agency.code, said.name.strip())
 
 
-def _check_named(said: Said) -> None:
+def _check_named(said: ToldByAgency) -> None:
     """Check that the reply names a person: only a person ends an escalation. Raises Invalid."""
     if not said.name.strip():
         raise Invalid("Write the name of the person at the agency who said this.")
@@ -163,7 +163,7 @@ async def try_system_again(work: Work, staff: Staff, referral_id: UUID) -> Refer
     return referral
 
 
-async def acknowledge(work: Work, staff: Staff, referral_id: UUID, said: Said) -> Referral:
+async def acknowledge(work: Work, staff: Staff, referral_id: UUID, said: ToldByAgency) -> Referral:
     """Record that an agency has the referral, as it told our staff.
 
     Raises NotFound, Invalid, Over, TakenByAnother.
@@ -174,7 +174,7 @@ async def acknowledge(work: Work, staff: Staff, referral_id: UUID, said: Said) -
     return referral
 
 
-async def accept(work: Work, staff: Staff, referral_id: UUID, said: Said) -> Referral:
+async def accept(work: Work, staff: Staff, referral_id: UUID, said: ToldByAgency) -> Referral:
     """Record that the agency will act. Raises as `acknowledge`."""
     _check_named(said)
     referral, recipient, by = await _with_recipient(work, staff, referral_id, said)
@@ -183,7 +183,7 @@ async def accept(work: Work, staff: Staff, referral_id: UUID, said: Said) -> Ref
 
 
 async def reject(
-    work: Work, staff: Staff, referral_id: UUID, reason: RejectionReason, said: Said
+    work: Work, staff: Staff, referral_id: UUID, reason: RejectionReason, said: ToldByAgency
 ) -> Referral:
     """Record that the agency will not act. Raises NotFound, Over, TakenByAnother."""
     referral, recipient, by = await _with_recipient(work, staff, referral_id, said)
@@ -192,7 +192,7 @@ async def reject(
 
 
 async def progress(
-    work: Work, staff: Staff, referral_id: UUID, seen_at: datetime | None, said: Said
+    work: Work, staff: Staff, referral_id: UUID, seen_at: datetime | None, said: ToldByAgency
 ) -> Referral:
     """Record the agency's progress, and when the child was seen. Raises as `acknowledge`."""
     referral, recipient, by = await _with_recipient(work, staff, referral_id, said)
@@ -203,7 +203,11 @@ async def progress(
 
 
 async def complete(
-    work: Work, staff: Staff, referral_id: UUID, outcome: ReferralOutcome | None, said: Said
+    work: Work,
+    staff: Staff,
+    referral_id: UUID,
+    outcome: ReferralOutcome | None,
+    said: ToldByAgency,
 ) -> Referral:
     """Record that the agency has done its part. Raises as `acknowledge`."""
     referral, recipient, by = await _with_recipient(work, staff, referral_id, said)
@@ -330,7 +334,7 @@ async def note_handover(
     staff: Staff,
     referral_id: UUID,
     agreed: str,
-    said: Said,
+    said: ToldByAgency,
     at: datetime | None,
     reference: str,
     details_told: bool,

@@ -29,7 +29,7 @@ class NothingWaits(NotFound):
 
 
 @dataclass(frozen=True)
-class Waiting:
+class WaitingNumber:
     """A number that waits, for the page and for programs."""
 
     row: PartnerRequest
@@ -99,7 +99,7 @@ async def _waiting_of(work: Work, line_id: UUID) -> PartnerRequest | None:
     )
 
 
-async def waiting(work: Work, staff: Staff | None, of: UUID | None = None) -> list[Waiting]:
+async def waiting(work: Work, staff: Staff | None, of: UUID | None = None) -> list[WaitingNumber]:
     """Return the numbers that wait, the oldest first, or that of one line. Without a reader: the
     command line."""
     statement = (
@@ -116,7 +116,7 @@ async def waiting(work: Work, staff: Staff | None, of: UUID | None = None) -> li
     names = await accounts.names_of(work, {row.asked_by for row, _line in rows if row.asked_by})
     reader = await second(work, staff) if staff is not None else None
     return [
-        Waiting(
+        WaitingNumber(
             row,
             line,
             names.get(row.asked_by, "") if row.asked_by else "",

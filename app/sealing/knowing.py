@@ -26,7 +26,7 @@ from app.log import log
 from app.privacy.keys import CannotOpen, InForce, Keys, read_keys
 from app.privacy.models import FieldKey, HashKey
 from app.privacy.safe import Secret
-from app.sealing.places import Place, sealed_places, values_of
+from app.sealing.places import SealedColumn, sealed_places, values_of
 from app.settings import Settings
 from app.work import PROGRAM, Ground, Work
 
@@ -38,7 +38,7 @@ _KEEPER_STARTS_WITHIN = 30.0
 _CONNECTS_WITHIN = 10
 
 
-class Known(NamedTuple):
+class KnownKey(NamedTuple):
     """A key as the database knows it."""
 
     number: int
@@ -47,7 +47,7 @@ class Known(NamedTuple):
     retired_at: datetime | None
 
 
-def problem_of(keys: Keys, known: Iterable[Known]) -> str:
+def problem_of(keys: Keys, known: Iterable[KnownKey]) -> str:
     """Return what is wrong with the keys of the settings, and what to do; empty if nothing is."""
     for key in known:
         given = key.number in keys.numbers
@@ -113,14 +113,16 @@ def _check_keys(database_url: str, keys: Keys, metadata: Callable[[], MetaData])
             "SELECT number, check_value, seals_from, retired_at FROM field_keys ORDER BY number"
         ).fetchall()
         if rows:
-            problem = problem_of(keys, [Known(**row) for row in rows])
+            problem = problem_of(keys, [KnownKey(**row) for row in rows])
         else:
             problem = _cannot_open(connection, keys, sealed_places(metadata()))
     if problem:
         raise BadSettings(problem)
 
 
-def _cannot_open(connection: psycopg.Connection[Any], keys: Keys, places: list[Place]) -> str:
+def _cannot_open(
+    connection: psycopg.Connection[Any], keys: Keys, places: list[SealedColumn]
+) -> str:
     """Return what is wrong if a stored value cannot be opened: there are no check values yet."""
     for place in places:
         also = ", ".join(dict.fromkeys((*place.also(), place.column)))
@@ -207,8 +209,8 @@ async def _field_keys(work: Work) -> list[FieldKey]:
     return list(found)
 
 
-def _as_known(key: FieldKey) -> Known:
-    return Known(key.number, key.check_value, key.seals_from, key.retired_at)
+def _as_known(key: FieldKey) -> KnownKey:
+    return KnownKey(key.number, key.check_value, key.seals_from, key.retired_at)
 
 
 async def _first_hash_key(work: Work) -> HashKey:

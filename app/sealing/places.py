@@ -27,7 +27,7 @@ class Shape(StrEnum):
 
 
 @dataclass(frozen=True)
-class Place:
+class SealedColumn:
     """A column whose values are sealed."""
 
     table: str
@@ -83,7 +83,7 @@ class Place:
         return {"table": _RECORDS[row["subject_kind"]], "column": row["path"], "row": bound}
 
 
-def sealed_places(metadata: MetaData) -> list[Place]:
+def sealed_places(metadata: MetaData) -> list[SealedColumn]:
     """Return every column with sealed values."""
     found = []
     for table in metadata.sorted_tables:
@@ -94,11 +94,11 @@ def sealed_places(metadata: MetaData) -> list[Place]:
     return found
 
 
-def _place(table: Table, column: Column[Any], shape: Shape) -> Place:
+def _place(table: Table, column: Column[Any], shape: Shape) -> SealedColumn:
     keys = tuple(key.name for key in table.primary_key.columns)
     row = column.info.get("row", "id")
     assert row in table.columns, f"{table.name}.{column.name} is bound to no row"
-    return Place(table.name, column.name, keys, shape, row)
+    return SealedColumn(table.name, column.name, keys, shape, row)
 
 
 def hashed_columns(metadata: MetaData) -> dict[str, list[str]]:
@@ -117,7 +117,7 @@ def hashed_columns(metadata: MetaData) -> dict[str, list[str]]:
     return found
 
 
-def values_of(place: Place, stored: Any) -> dict[str, bytes]:
+def values_of(place: SealedColumn, stored: Any) -> dict[str, bytes]:
     """Return the sealed values in a column, by the path of the question."""
     if place.shape is Shape.BYTES:
         return {"": bytes(stored)}
@@ -126,7 +126,7 @@ def values_of(place: Place, stored: Any) -> dict[str, bytes]:
     return {path: base64.b64decode(text) for path, text in stored.items()}
 
 
-def stored_as(place: Place, values: dict[str, bytes]) -> Any:
+def stored_as(place: SealedColumn, values: dict[str, bytes]) -> Any:
     """Return sealed values as the column holds them."""
     if place.shape is Shape.BYTES:
         return values[""]

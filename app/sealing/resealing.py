@@ -20,7 +20,7 @@ from app.jobs.transaction import transaction
 from app.privacy.keys import Bound
 from app.privacy.models import FieldKey
 from app.sealing.knowing import learn
-from app.sealing.places import Place, Shape, sealed_places, stored_as, values_of
+from app.sealing.places import SealedColumn, Shape, sealed_places, stored_as, values_of
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.work import PROGRAM, Ground, Work
@@ -99,7 +99,7 @@ async def reseal(
 
 
 async def reseal_some(
-    work: Work, place: Place, after: tuple[Any, ...] | None
+    work: Work, place: SealedColumn, after: tuple[Any, ...] | None
 ) -> tuple[int, tuple[Any, ...] | None]:
     """Seal the next values of a place anew; rows that are being changed are left out.
 
@@ -130,7 +130,7 @@ async def reseal_some(
 
 
 async def _next_rows(
-    work: Work, place: Place, after: tuple[Any, ...] | None
+    work: Work, place: SealedColumn, after: tuple[Any, ...] | None
 ) -> list[dict[str, Any]]:
     keys = ", ".join(place.keys)
     columns = ", ".join(dict.fromkeys(place.also()))
@@ -153,17 +153,17 @@ async def _next_rows(
     return [dict(row) for row in rows.mappings()]
 
 
-def _this_row(place: Place) -> str:
+def _this_row(place: SealedColumn) -> str:
     return " AND ".join(f"{key} = :{key}" for key in place.keys)
 
 
-async def _long_value(work: Work, place: Place, row: dict[str, Any]) -> bytes:
+async def _long_value(work: Work, place: SealedColumn, row: dict[str, Any]) -> bytes:
     statement = text(f"SELECT {place.column} FROM {place.table} WHERE {_this_row(place)}")
     found = await work.session.scalar(statement, {key: row[key] for key in place.keys})
     return bytes(found or b"")
 
 
-async def _write(work: Work, place: Place, changes: list[dict[str, Any]]) -> None:
+async def _write(work: Work, place: SealedColumn, changes: list[dict[str, Any]]) -> None:
     if place.table in WITH_SEALS:
         await _write_log(work, place, changes)
         return
@@ -174,7 +174,7 @@ async def _write(work: Work, place: Place, changes: list[dict[str, Any]]) -> Non
     await work.session.execute(statement, changes)
 
 
-async def _write_log(work: Work, place: Place, changes: list[dict[str, Any]]) -> None:
+async def _write_log(work: Work, place: SealedColumn, changes: list[dict[str, Any]]) -> None:
     """Write to rows of a log that hold what was read: erased words stay gone."""
 
     def shaped(value: Any) -> Any:

@@ -122,7 +122,7 @@ class _Readings:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class EntriesWanted:
     """What a reader of the log looks for; what is empty does not narrow it."""
 
     actor: str = ""
@@ -135,7 +135,7 @@ class Wanted:
 
 
 async def list_entries(
-    work: Work, wanted: Wanted, *, before: int | None = None, limit: int = 100
+    work: Work, wanted: EntriesWanted, *, before: int | None = None, limit: int = 100
 ) -> list[AuditEntry]:
     """Return a page of the log, newest first: who did or read what, never what it said."""
     statement = select(AuditEntry).order_by(AuditEntry.id.desc()).limit(limit)

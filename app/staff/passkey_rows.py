@@ -33,7 +33,7 @@ class Passkey(Base):
     stopped_at: Mapped[datetime | None]
 
 
-class Purpose(StrEnum):
+class ChallengePurpose(StrEnum):
     """What a challenge is for. One that was made for one of these counts for no other."""
 
     ADDING = "adding"
@@ -45,7 +45,7 @@ class PasskeyChallenge(Base):
     """A challenge that was given to a person's browser. It is deleted when it is used."""
 
     __tablename__ = "passkey_challenges"
-    __table_args__ = (one_of("purpose", Purpose),)
+    __table_args__ = (one_of("purpose", ChallengePurpose),)
 
     challenge_key: Mapped[KeyedHash] = mapped_column(primary_key=True)
     staff_id: Mapped[UUID] = mapped_column(ForeignKey("staff.id", ondelete="CASCADE"), index=True)

@@ -37,7 +37,7 @@ from app.staff import second_factor
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
-from app.staff.passkey_rows import Passkey, PasskeyChallenge, Purpose
+from app.staff.passkey_rows import ChallengePurpose, Passkey, PasskeyChallenge
 from app.staff.telling import Told, tell_owner
 from app.work import Work
 
@@ -117,7 +117,7 @@ async def passkeys_of(work: Work, staff: Staff) -> list[Passkey]:
 # -- challenges --------------------------------------------------------------------------
 
 
-async def _new_challenge(work: Work, staff: Staff, purpose: Purpose) -> bytes:
+async def _new_challenge(work: Work, staff: Staff, purpose: ChallengePurpose) -> bytes:
     challenge = generate_challenge()
     await work.session.execute(
         delete(PasskeyChallenge).where(PasskeyChallenge.expires_at <= work.now)
@@ -138,13 +138,13 @@ def _key(work: Work, challenge: bytes) -> bytes:
     return work.keys.session_key(f"passkey challenge {challenge.hex()}")
 
 
-async def take_challenge(work: Work, staff: Staff, purpose: Purpose, sent: Sent) -> bytes:
+async def take_challenge(work: Work, staff: Staff, purpose: ChallengePurpose, sent: Sent) -> bytes:
     """Use up the challenge to which a browser answers, and return it. Raises WrongPasskey.
 
     Call it in a transaction that stays when the answer is refused: it counts once, right or wrong.
     """
     try:
-        read: Any = read_new(sent) if purpose is Purpose.ADDING else read_answer(sent)
+        read: Any = read_new(sent) if purpose is ChallengePurpose.ADDING else read_answer(sent)
         challenge = parse_client_data_json(read.response.client_data_json).challenge
     except Exception as error:
         # The library raises many kinds for bytes that are no answer of a browser.
@@ -178,7 +178,7 @@ async def begin_adding(work: Work, staff: Staff) -> str:
         rp_name=site,
         user_id=staff.id.bytes,
         user_name=staff.name,
-        challenge=await _new_challenge(work, staff, Purpose.ADDING),
+        challenge=await _new_challenge(work, staff, ChallengePurpose.ADDING),
         timeout=int(_LASTS.total_seconds() * 1000),
         exclude_credentials=_described(known),
         authenticator_selection=AuthenticatorSelectionCriteria(
@@ -266,7 +266,7 @@ async def _lock(work: Work, staff: Staff) -> list[Passkey]:
 # -- using one ---------------------------------------------------------------------------
 
 
-async def begin_using(work: Work, staff: Staff, purpose: Purpose) -> str:
+async def begin_using(work: Work, staff: Staff, purpose: ChallengePurpose) -> str:
     """Return what a browser needs to use a passkey, as JSON. Raises NoName, NoPasskey."""
     site = _site(work)
     known = [one for one in await passkeys_of(work, staff) if one.stopped_at is None]

@@ -21,7 +21,7 @@ MOST_DRIFT = 10
 _AGREE = 1
 
 
-class Shown(NamedTuple):
+class ShownCode(NamedTuple):
     """A code as the telephone showed it: in which of its steps, and how far that is from ours."""
 
     step: int
@@ -40,12 +40,12 @@ def is_current(secret: str, code: str, now: datetime, drift: int) -> int | None:
     return step if pyotp.utils.strings_equal(code, right) else None
 
 
-def shown(secret: str, code: str, now: datetime) -> Shown | None:
+def shown(secret: str, code: str, now: datetime) -> ShownCode | None:
     """Return when a telephone whose clock may be wrong showed a code; None if it never did."""
     totp, ours = pyotp.TOTP(secret), step_at(now)
     for drift in sorted(range(-MOST_DRIFT, MOST_DRIFT + 1), key=abs):
         if pyotp.utils.strings_equal(code, totp.generate_otp(ours + drift)):
-            return Shown(ours + drift, drift)
+            return ShownCode(ours + drift, drift)
     return None
 
 

@@ -10,7 +10,7 @@ from app.calls.models import Call, Leg
 from app.calls.states import Direction
 from app.chats.models import Sent
 from app.dialling import outward
-from app.dialling.models import DialWay, Purpose
+from app.dialling.models import DialledFor, DialWay
 from app.outbox.once import Outgoing, Row
 from app.people.connection_rows import ConnectionTest
 from app.referrals.channels.models import Attempt
@@ -26,7 +26,7 @@ class AtProvider(Outgoing[R]):
 
     platform: Platform
     # What the number is dialled for.
-    purpose: Purpose
+    purpose: DialledFor
     # What was sent, for `find`: to whom, since when, and the ids that are known already.
     _to: str
     _since: datetime

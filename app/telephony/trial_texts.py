@@ -5,7 +5,7 @@ from uuid import UUID
 from procrastinate import JobContext
 
 from app.calls.lines.finding_lines import any_line
-from app.dialling.models import Purpose
+from app.dialling.models import DialledFor
 from app.errors import NotFound
 from app.jobs.names import Task
 from app.outbox.once import send_once
@@ -28,7 +28,7 @@ _LARGEST_CODE = 99_999
 class Trial(AtProvider[ConnectionTest]):
     """A text or a call that tests telephony."""
 
-    purpose = Purpose.TEST
+    purpose = DialledFor.TEST
 
     def __init__(self, parts: Parts, task: Task, test_id: str) -> None:
         super().__init__(task, test_id=test_id)

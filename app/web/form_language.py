@@ -8,7 +8,7 @@ from app import words
 from app.contacts.registry import library_of
 from app.web.access import InWork, cookie_name
 from app.words import catalogues, pages
-from app.words.catalogues import Kind
+from app.words.catalogues import CatalogueKind
 from app.work import Work
 
 # The cookie with what was chosen in this browser.
@@ -34,7 +34,7 @@ def form_languages(work: Work) -> list[str]:
     """
     languages = list(library_of(work.ground).country.languages)
     reader = pages.reader()
-    translated = catalogues.translated_languages(Kind.DEFINITIONS)
+    translated = catalogues.translated_languages(CatalogueKind.DEFINITIONS)
     if reader not in languages and (reader in translated or words.spoken_as(reader) in languages):
         languages.append(reader)
     return languages

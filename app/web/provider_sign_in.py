@@ -20,7 +20,7 @@ from app.errors import Refusal, TooMany
 from app.jobs.transaction import flush
 from app.outbox.outside import client_for_outside
 from app.people.provider import access, keeping, protocol
-from app.people.provider.mapping import Wanted
+from app.people.provider.mapping import MappingWanted
 from app.people.provider.protocol import Client, Once, ProviderFailed
 from app.people.provider.rows import Errand, ProviderErrand
 from app.routing.at_work import at_work
@@ -77,7 +77,7 @@ class _Kept:
     began_at: datetime
     row_id: UUID
     client: Client
-    rules: Wanted
+    rules: MappingWanted
 
 
 @dataclass(frozen=True)

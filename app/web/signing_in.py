@@ -16,7 +16,7 @@ from app.staff.audit import write_entry, write_reading
 from app.staff.hashing import password_is_right
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Awaits, Staff, StaffSession
-from app.staff.passkey_rows import Purpose
+from app.staff.passkey_rows import ChallengePurpose
 from app.staff.passkeys import Added, Sent
 from app.staff.sessions import browser_of
 from app.staff.telling import Told, tell_owner
@@ -144,7 +144,7 @@ async def passkey_options_at_once(
     Raises WrongPassword, TooMany, NoName, NoPasskey.
     """
     staff = await _of_password(request, work, username, password)
-    return await passkeys.begin_using(work, staff, Purpose.SIGN_IN)
+    return await passkeys.begin_using(work, staff, ChallengePurpose.SIGN_IN)
 
 
 async def begun(request: Request, work: Work, awaits: Awaits) -> tuple[Staff, StaffSession]:
@@ -176,7 +176,7 @@ async def passkey_options(request: Request, work: Work) -> str:
     await count_options(request, staff)
     if session.awaits == Awaits.SETTING_UP:
         return await passkeys.begin_adding(work, staff)
-    return await passkeys.begin_using(work, staff, Purpose.SIGN_IN)
+    return await passkeys.begin_using(work, staff, ChallengePurpose.SIGN_IN)
 
 
 async def sign_in_by_passkey(request: Request, work: Work, sent: Sent) -> SignIn:
@@ -208,7 +208,7 @@ async def sign_in_by_adding_passkey(
 async def add_passkey(request: Request, work: Work, staff: Staff, name: str, sent: Sent) -> Added:
     """Add a passkey that the browser has made. Raises Invalid, WrongPasskey, Conflict, TooMany."""
     await check_own_attempts(request, staff)
-    challenge = await passkey_answers.taken_challenge(work, staff, Purpose.ADDING, sent)
+    challenge = await passkey_answers.taken_challenge(work, staff, ChallengePurpose.ADDING, sent)
     return await passkeys.add(work, staff, name, sent, challenge)
 
 
@@ -249,7 +249,7 @@ async def prove(
     how = await proof_of(work, staff) if passkey is None else Proof.PASSKEY
     if passkey is not None:
         try:
-            await passkey_answers.use(work, staff, Purpose.PROOF, passkey)
+            await passkey_answers.use(work, staff, ChallengePurpose.PROOF, passkey)
         except NotSignedIn as refusal:
             await write_reading(work, AuditLog.PROOF_FAILED, str(staff.id), wrong=how.value)
             # The session stays: only the proof is refused.
@@ -362,7 +362,7 @@ async def _limit_second_step(
 
 async def _check_passkey(work: Work, staff: Staff, sent: Sent) -> None:
     try:
-        await passkey_answers.use(work, staff, Purpose.SIGN_IN, sent)
+        await passkey_answers.use(work, staff, ChallengePurpose.SIGN_IN, sent)
     except NotSignedIn:
         await _note_failure(work, staff, "passkey")
         raise

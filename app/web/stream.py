@@ -55,7 +55,7 @@ _OWN = {Topic.PRESENCE.value, Topic.CALLS.value, Topic.RECORDS.value}
 
 
 @dataclass(frozen=True)
-class Wanted:
+class StreamWanted:
     """What a page asks its stream for. `topics`: these alone, or all if it is None."""
 
     record: UUID | None = None
@@ -140,7 +140,7 @@ class Reader(Subscription):
     """One open stream: what its person asked for, and what is to be sent."""
 
     staff: Staff
-    wanted: Wanted
+    wanted: StreamWanted
     now: Callable[[], datetime]
     # Writes to the page at once; None where the server has no such way.
     outlet: Outlet | None = None
@@ -310,7 +310,7 @@ def _event_with_chats(topics: tuple[str, ...], chats: dict[str, news.Marks]) -> 
 
 
 async def stream_of(
-    request: Request, work: Work, staff: Staff, wanted: Wanted
+    request: Request, work: Work, staff: Staff, wanted: StreamWanted
 ) -> StreamingResponse:
     """Open a stream for a reader. Raises NotFound, TooMany."""
     if wanted.record is not None and not await may_read_any(work, staff, wanted.record):

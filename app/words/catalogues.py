@@ -30,10 +30,10 @@ from app.errors import Message as Said
 from app.words import runs
 from app.words.elsewhere import leads_elsewhere
 from app.words.keyed import Keyed
-from app.words.told import Told
+from app.words.told import SpokenAndMailed
 
 
-class Kind(StrEnum):
+class CatalogueKind(StrEnum):
     """What a catalogue translates."""
 
     PAGES = "pages"
@@ -43,16 +43,16 @@ class Kind(StrEnum):
 
 
 # The kinds that are shipped as catalogues.
-SHIPPED = (Kind.PAGES, Kind.DEFINITIONS)
+SHIPPED = (CatalogueKind.PAGES, CatalogueKind.DEFINITIONS)
 # The kinds whose texts have keys. An area above adds its own (`tell`).
-_keyed: dict[Kind, Keyed] = {Kind.PROMPTS_AND_LETTERS: Told()}
+_keyed: dict[CatalogueKind, Keyed] = {CatalogueKind.PROMPTS_AND_LETTERS: SpokenAndMailed()}
 
 # Catalogues that were imported, as text, by language and kind.
-Own = Mapping[tuple[str, Kind], str]
-_own: dict[tuple[str, Kind], str] = {}
+Own = Mapping[tuple[str, CatalogueKind], str]
+_own: dict[tuple[str, CatalogueKind], str] = {}
 
 
-def tell(kind: Kind, keyed: Keyed) -> None:
+def tell(kind: CatalogueKind, keyed: Keyed) -> None:
     """Let the texts of a kind be those of an area above."""
     _keyed[kind] = keyed
 
@@ -67,7 +67,7 @@ def use(own: Own) -> None:
             keyed.use({one: _own_texts(one, kind) for one, of in own if of == kind})
 
 
-def _own_texts(language: str, kind: Kind) -> Mapping[str, str]:
+def _own_texts(language: str, kind: CatalogueKind) -> Mapping[str, str]:
     return _keyed[kind].read(parsed(language, _own[language, kind]))
 
 
@@ -84,14 +84,14 @@ def locale_of(language: str) -> Locale:
 
 
 @lru_cache(maxsize=8)
-def translated_languages(kind: Kind) -> tuple[str, ...]:
+def translated_languages(kind: CatalogueKind) -> tuple[str, ...]:
     """Return English, each language with a catalogue, and the second scripts of these."""
     found = {path.parent.name for path in words.FOLDER.glob(f"*/{kind}.po")} | {words.SOURCE}
     return tuple(one for one in words.written() if words.spoken_as(one) in found)
 
 
 @lru_cache(maxsize=64)
-def shipped(language: str, kind: Kind) -> Catalog | None:
+def shipped(language: str, kind: CatalogueKind) -> Catalog | None:
     """Return the catalogue of a language as it is shipped, or None if there is none."""
     path = words.FOLDER / language / f"{kind}.po"
     if not path.exists():
@@ -101,7 +101,7 @@ def shipped(language: str, kind: Kind) -> Catalog | None:
 
 
 @lru_cache(maxsize=64)
-def compiled(language: str, kind: Kind) -> NullTranslations:
+def compiled(language: str, kind: CatalogueKind) -> NullTranslations:
     """Return what a language says; a message that is missing is said in English."""
     base = words.spoken_as(language)
     if base not in translated_languages(kind) or base == words.SOURCE:
@@ -119,7 +119,7 @@ def compiled(language: str, kind: Kind) -> NullTranslations:
     return Translations(out)
 
 
-def _whole(language: str, kind: Kind) -> Catalog:
+def _whole(language: str, kind: CatalogueKind) -> Catalog:
     """Return the shipped catalogue with what a helpline's own one translates in its place."""
     known = shipped(language, kind)
     catalogue = Catalog(locale=locale_of(language))
@@ -157,11 +157,15 @@ def own_label(language: str, english: str, written: str) -> str | None:
     one of the shipped definitions: the words of a country's own files stay as they are.
     """
     base = words.spoken_as(language)
-    known = shipped(base, Kind.DEFINITIONS) if (base, Kind.DEFINITIONS) in _own else None
+    known = (
+        shipped(base, CatalogueKind.DEFINITIONS)
+        if (base, CatalogueKind.DEFINITIONS) in _own
+        else None
+    )
     for context in (written, None) if known is not None else ():
         message = known.get(english, context) if known is not None else None
         if message is not None and message.string == written:
-            said = compiled(language, Kind.DEFINITIONS)
+            said = compiled(language, CatalogueKind.DEFINITIONS)
             return str(said.pgettext(context, english) if context else said.gettext(english))
     return None
 
@@ -187,7 +191,7 @@ class Progress:
     messages: int
 
 
-def progress(language: str, kind: Kind) -> Progress:
+def progress(language: str, kind: CatalogueKind) -> Progress:
     """Return how many messages a language has translated of those that there are."""
     if kind not in SHIPPED:
         return Progress(*_keyed[kind].count(language))
@@ -202,7 +206,7 @@ def progress(language: str, kind: Kind) -> Progress:
     return Progress(sum(one is not None and is_translated(one.string) for one in found), len(asked))
 
 
-def _messages(language: str, kind: Kind) -> list[Message]:
+def _messages(language: str, kind: CatalogueKind) -> list[Message]:
     """Return every message of a kind, from the catalogue of the language, or the first there is."""
     for one in (language, *translated_languages(kind)):
         known = shipped(one, kind)
@@ -211,7 +215,7 @@ def _messages(language: str, kind: Kind) -> list[Message]:
     return []
 
 
-def exported(language: str, kind: Kind) -> str:
+def exported(language: str, kind: CatalogueKind) -> str:
     """Return the catalogue of a language as a translator edits it, with what is in force now."""
     catalogue = Catalog(locale=locale_of(language), fuzzy=False)
     if kind not in SHIPPED:
@@ -232,7 +236,7 @@ def exported(language: str, kind: Kind) -> str:
 Identity = tuple[Any, str | None]
 
 
-def shipped_texts(language: str, kind: Kind) -> dict[Identity, Any]:
+def shipped_texts(language: str, kind: CatalogueKind) -> dict[Identity, Any]:
     """Return what is shipped of each message of a kind; None where there is no translation."""
     if kind not in SHIPPED:
         keyed = _keyed[kind]
@@ -248,7 +252,7 @@ def shipped_texts(language: str, kind: Kind) -> dict[Identity, Any]:
     return found
 
 
-def texts_in(language: str, kind: Kind, text: str) -> dict[Identity, Any]:
+def texts_in(language: str, kind: CatalogueKind, text: str) -> dict[Identity, Any]:
     """Return what a catalogue translates of the messages that there are, without what cannot be
     said."""
     given, forms = parsed(language, text), _forms(language)
@@ -278,7 +282,7 @@ def written(language: str, texts: Mapping[Identity, Any]) -> str:
     return out.getvalue().decode()
 
 
-def check(language: str, kind: Kind, text: str) -> Progress:
+def check(language: str, kind: CatalogueKind, text: str) -> Progress:
     """Check a catalogue that is to be imported, and return how much of it is translated.
 
     Raises Invalid with every place that is wrong; its line is that of the file.
@@ -291,7 +295,7 @@ def check(language: str, kind: Kind, text: str) -> Progress:
     else:
         wrong = [Said(place) for place in _wrong(given, kind, _forms(language))]
         # Labels of definitions are sent to no child, and a law has a number in each country.
-        wrong += _elsewhere(language, given) if kind == Kind.PAGES else []
+        wrong += _elsewhere(language, given) if kind == CatalogueKind.PAGES else []
         known = {_identity(one) for one in _messages(language, kind)}
         found = sum(_identity(one) in known and _counts(one) for one in given if one.id)
         done = Progress(found, len(known))
@@ -335,7 +339,7 @@ def _forms(language: str) -> int:
     return Catalog(locale=locale_of(language)).num_plurals
 
 
-def _wrong(given: Catalog, kind: Kind, forms: int) -> Iterator[str]:
+def _wrong(given: Catalog, kind: CatalogueKind, forms: int) -> Iterator[str]:
     for message in given:
         if message.id and _counts(message) and (problem := _problem_of(message, kind, forms)):
             yield f"{message.lineno}: {problem}"
@@ -343,7 +347,7 @@ def _wrong(given: Catalog, kind: Kind, forms: int) -> Iterator[str]:
 
 def _elsewhere(language: str, given: Catalog) -> Iterator[Said]:
     """Yield messages of pages with a number or an address that is neither English nor shipped."""
-    there = shipped(language, Kind.PAGES) or Catalog()
+    there = shipped(language, CatalogueKind.PAGES) or Catalog()
     for one in given:
         if not one.id or not _counts(one):
             continue
@@ -360,10 +364,10 @@ def _elsewhere(language: str, given: Catalog) -> Iterator[Said]:
                 )
 
 
-def _problem_of(message: Message, kind: Kind, forms: int) -> str | None:
+def _problem_of(message: Message, kind: CatalogueKind, forms: int) -> str | None:
     """Return what a page could not say of a message, or None."""
     # A label is shown as it is.
-    is_said = kind == Kind.PAGES
+    is_said = kind == CatalogueKind.PAGES
     sources, texts = as_list(message.id), as_list(message.string)
     if len(sources) > 1 and len(texts) != forms:
         return f"{len(texts)} / {forms}"

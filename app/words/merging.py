@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from app.errors import Message as Said
 from app.words import catalogues
-from app.words.catalogues import Identity, Kind
+from app.words.catalogues import CatalogueKind, Identity
 from app.words.meanwhile import Meanwhile
 
 MADE_FROM = "X-Helpline-Made-From"
@@ -68,7 +68,7 @@ class Merged:
 
 def merged(
     language: str,
-    kind: Kind,
+    kind: CatalogueKind,
     given: str,
     base: Import | None,
     counting: Sequence[Import],
@@ -100,7 +100,7 @@ def merged(
 
 
 def without(
-    language: str, kind: Kind, taken: Import, before: Import | None, later: Import
+    language: str, kind: CatalogueKind, taken: Import, before: Import | None, later: Import
 ) -> str | None:
     """Return a later import without the words that one before it brought, which is taken back.
 
@@ -123,7 +123,7 @@ def without(
     return catalogues.written(language, told) if told else ""
 
 
-def _in_force(language: str, kind: Kind, one: Import | None) -> dict[Identity, Any]:
+def _in_force(language: str, kind: CatalogueKind, one: Import | None) -> dict[Identity, Any]:
     """Return what was said of each message while an import was in force."""
     own = catalogues.texts_in(language, kind, one.text) if one is not None else {}
     return {**catalogues.shipped_texts(language, kind), **own}

@@ -19,7 +19,7 @@ from babel.support import NullTranslations
 from app import words
 from app.errors import LIST_SIGN, Country, Message, Refusal, Share
 from app.words import catalogues, days, runs
-from app.words.catalogues import Kind, locale_of
+from app.words.catalogues import CatalogueKind, locale_of
 
 SOURCE = words.SOURCE
 _reader: ContextVar[str] = ContextVar("reader", default=SOURCE)
@@ -27,11 +27,11 @@ _reader: ContextVar[str] = ContextVar("reader", default=SOURCE)
 
 def page_languages() -> tuple[str, ...]:
     """Return the languages in which the pages can be read: English, and each with a catalogue."""
-    return catalogues.translated_languages(Kind.PAGES)
+    return catalogues.translated_languages(CatalogueKind.PAGES)
 
 
 def _catalogue(language: str) -> NullTranslations:
-    return catalogues.compiled(language, Kind.PAGES)
+    return catalogues.compiled(language, CatalogueKind.PAGES)
 
 
 def label_words(text: str, language: str) -> str | None:
@@ -39,7 +39,7 @@ def label_words(text: str, language: str) -> str | None:
 
     `text` is the label in English.
     """
-    said = catalogues.compiled(language, Kind.DEFINITIONS).gettext(text) if text else text
+    said = catalogues.compiled(language, CatalogueKind.DEFINITIONS).gettext(text) if text else text
     return said if said != text or language == SOURCE else None
 
 
@@ -199,7 +199,7 @@ def scripts_words() -> dict[str, str]:
 def _of_scripts() -> tuple[str, ...]:
     """Return what the scripts say, read from the first catalogue: each marks it with `js`."""
     for language in page_languages():
-        known = catalogues.shipped(language, Kind.PAGES)
+        known = catalogues.shipped(language, CatalogueKind.PAGES)
         if known is not None:
             return tuple(str(m.id) for m in known if words.SCRIPTS_FLAG in m.flags)
     return ()

@@ -15,7 +15,7 @@ from app.words.keyed import Keyed
 _DUTY_WORDS = "letters.duty_words."
 
 
-class Told(Keyed):
+class SpokenAndMailed(Keyed):
     """The prompts and letters."""
 
     def texts_of(self, language: str) -> Mapping[str, str]:

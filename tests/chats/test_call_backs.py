@@ -161,8 +161,8 @@ async def test_a_counsellor_whom_the_child_refuses_does_not_ring_it(
     chat = await texts(work, line)
     await agreed(work, ana, chat)
 
-    async def wishes(_: Work, __: Call) -> callers.Known:
-        return callers.Known(prefers=vera.id, never=frozenset({ana.id}))
+    async def wishes(_: Work, __: Call) -> callers.KnownCaller:
+        return callers.KnownCaller(prefers=vera.id, never=frozenset({ana.id}))
 
     monkeypatch.setattr(callers, "known", wishes)
     await callback_attempts.queue_due(work)

@@ -14,7 +14,7 @@ from app.calls.models import Leg, RecordedEvent
 from app.calls.states import CallState, EndedBy, Outcome
 from app.chats import as_child, at_desk, ending, messages, opening, typing
 from app.chats.left import answering, left
-from app.chats.models import Author, Kind, Message, Sentence
+from app.chats.models import Author, Message, ReaderKind, Sentence
 from app.contacts.models import Contact
 from app.errors import Conflict, Invalid, NotFound
 from app.retention.kinds import DataKind
@@ -227,7 +227,7 @@ async def test_a_whisper_is_for_staff_alone(work: Work) -> None:
     vera = await a_supervisor(work)
     call, _ = await writing(work, line)
     whisper = await messages.say_as_staff(
-        work, vera, call.id, text="Pitaj gde je", client_key=a_key(), kind=Kind.WHISPER
+        work, vera, call.id, text="Pitaj gde je", client_key=a_key(), kind=ReaderKind.WHISPER
     )
     assert whisper.author == Author.SUPERVISOR
     assert "Pitaj gde je" not in [m.words for m in await messages.read_as_child(work, call.id)]

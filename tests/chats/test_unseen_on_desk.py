@@ -19,7 +19,7 @@ from app.dashboard.templating import templates
 from app.errors import Conflict, NotFound
 from app.jobs.transaction import send_rows
 from app.people import holding, leaving
-from app.people.holding import Kind
+from app.people.holding import WorkKind
 from app.routing import presence as presences
 from app.routing.alarm_rows import Alarm
 from app.routing.models import Offer, PresenceState
@@ -159,11 +159,11 @@ async def test_a_colleague_gets_unseen_words_of_a_counsellor_who_leaves(work: Wo
     vera = await a_writer(work, "vera")
     await _say(work, call, "Nemoj još")
     await ending.end_as_child(work, call.id)
-    assert (await holding.count(work, ana))[Kind.WRITTEN_MESSAGES] == 1
+    assert (await holding.count(work, ana))[WorkKind.WRITTEN_MESSAGES] == 1
     plan = leaving.everything_to(vera.id, uncovered=True)
     handed = await leaving.deactivate(work, ana.id, plan, by=None)
     await send_rows(work)
-    assert handed.given[Kind.WRITTEN_MESSAGES] == 1
+    assert handed.given[WorkKind.WRITTEN_MESSAGES] == 1
     (kept,) = await gone.conversations(work, vera)
     assert (kept.call_id, kept.unread, kept.counsellor) == (call.id, 1, "")
     assert len(await messages.read_whole(work, vera, call.id)) > 1

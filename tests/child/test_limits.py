@@ -11,7 +11,7 @@ from limits import RateLimitItemPerHour, RateLimitItemPerMinute
 from starlette.requests import Request
 
 from app.child import conversations, origin
-from app.child.waiting import Waiting
+from app.child.waiting import OpenStreams
 from app.clock import SteppedClock
 from app.demo.stage import LINE, MONDAY, Stage, stage_on
 from app.demo.writing import WritingChild, a_child
@@ -131,7 +131,7 @@ async def test_a_fourth_stream_of_a_conversation_ends_the_oldest(stage: Stage) -
 
 
 def test_the_oldest_of_all_ends_when_a_process_has_too_many() -> None:
-    waiting = Waiting(most=2)
+    waiting = OpenStreams(most=2)
     first, second, third = (uuid4() for _ in range(3))
     with waiting.one(first) as one, waiting.one(second) as two, waiting.one(third) as three:
         assert [end.is_set() for end in (one, two, three)] == [True, False, False]

@@ -21,8 +21,8 @@ from app.country import line_changes, undoing
 from app.country.line_changes import (
     Change,
     ChangedSince,
+    LinePart,
     NumbersForgotten,
-    Part,
     SetWithTheList,
     TokenNotKept,
 )
@@ -47,7 +47,7 @@ async def listed(work: Work, line: LineScript) -> list[Change]:
     return await line_changes.changes_of(work, line.id)
 
 
-async def back(work: Work, line: LineScript, part: Part) -> None:
+async def back(work: Work, line: LineScript, part: LinePart) -> None:
     """Take the newest change of a part back, as the list names it."""
     newest = next(one for one in await listed(work, line) if one.part is part)
     await line_changes.take_back(work, line.id, newest.id)
@@ -68,7 +68,7 @@ async def as_stored(work: Work, line: LineScript) -> dict[str, Any]:
     }
 
 
-OWN = [part for part in Part if part not in (Part.BOT, Part.USE)]
+OWN = [part for part in LinePart if part not in (LinePart.BOT, LinePart.USE)]
 
 
 async def test_each_part_is_changed_and_taken_back_by_its_own_verb(work: Work) -> None:
@@ -93,14 +93,14 @@ async def test_each_part_is_changed_and_taken_back_by_its_own_verb(work: Work) -
     assert [(one.part, one.by, one.can_be_taken_back) for one in found] == [
         (part, "mila", True)
         for part in (
-            Part.QUESTIONS,
-            Part.CHAT,
-            Part.PLAN,
-            Part.NUMBERS,
-            Part.FACTS,
-            Part.HOURS,
-            Part.LANGUAGES,
-            Part.NAME,
+            LinePart.QUESTIONS,
+            LinePart.CHAT,
+            LinePart.PLAN,
+            LinePart.NUMBERS,
+            LinePart.FACTS,
+            LinePart.HOURS,
+            LinePart.LANGUAGES,
+            LinePart.NAME,
         )
     ]
     assert (found[2].before, found[2].after) == (
@@ -114,22 +114,22 @@ async def test_each_part_is_changed_and_taken_back_by_its_own_verb(work: Work) -
     for part in OWN:
         await back(work, line, part)
     assert await as_stored(work, line) == after
-    hours = [one for one in await listed(work, line) if one.part is Part.HOURS]
+    hours = [one for one in await listed(work, line) if one.part is LinePart.HOURS]
     assert [one.before["hours"] for one in hours] == ["24/7", "Mo-Fr 08:00-20:00"], (
         "the last twenty changes are listed"
     )
 
 
 # A value that differs from the usual one, for each value of the parts that have several.
-OTHERS: dict[Part, dict[str, Any]] = {
-    Part.FACTS: {
+OTHERS: dict[LinePart, dict[str, Any]] = {
+    LinePart.FACTS: {
         "number": "+381112222444",
         "country": "HR",
         "timezone": "Europe/Zagreb",
         "practice": True,
     },
-    Part.NUMBERS: {"leads_here": BEHIND, "shown_number": BEHIND[0]},
-    Part.PLAN: {
+    LinePart.NUMBERS: {"leads_here": BEHIND, "shown_number": BEHIND[0]},
+    LinePart.PLAN: {
         "partner_number": "+381113334446",
         "skills": {"violence": 1},
         "supervisor_after": 40,
@@ -141,7 +141,7 @@ OTHERS: dict[Part, dict[str, Any]] = {
         **dict.fromkeys(("any_skill_after", "preferred_for", "partner_after", "priority"), 55),
         **dict.fromkeys(("longest_wait", "message_wait", "callback_wait"), 900),
     },
-    Part.CHAT: {
+    LinePart.CHAT: {
         "on": True,
         "slug": "plavi",
         "languages": ["sr"],
@@ -169,21 +169,21 @@ async def test_each_value_of_a_part_is_changed_and_taken_back_by_itself(work: Wo
     row, script = await finding_lines.read_line(work, line.id)
     assert reporting.country_page(row.country), "taking `report_page` back does not leave none"
     assert {part: set(values) for part, values in OTHERS.items()} == {
-        Part.FACTS: set(line_facts.facts_of(row)),
-        Part.NUMBERS: {"leads_here", "shown_number"},
-        Part.PLAN: {one.name for one in fields(Plan)},
-        Part.CHAT: {one.name for one in fields(ChatRules)},
+        LinePart.FACTS: set(line_facts.facts_of(row)),
+        LinePart.NUMBERS: {"leads_here", "shown_number"},
+        LinePart.PLAN: {one.name for one in fields(Plan)},
+        LinePart.CHAT: {one.name for one in fields(ChatRules)},
     }, "a new value needs one here that differs"
-    verbs: dict[Part, Any] = {
-        Part.FACTS: line_facts.change_facts,
-        Part.NUMBERS: lines.change_numbers,
-        Part.PLAN: people.change_plan,
-        Part.CHAT: chat_lines.change_chat,
+    verbs: dict[LinePart, Any] = {
+        LinePart.FACTS: line_facts.change_facts,
+        LinePart.NUMBERS: lines.change_numbers,
+        LinePart.PLAN: people.change_plan,
+        LinePart.CHAT: chat_lines.change_chat,
     }
     before = await as_stored(work, line)
     for part, values in OTHERS.items():
         for name, value in values.items():
-            given = {"leads_here": None, "shown_number": None} if part is Part.NUMBERS else {}
+            given = {"leads_here": None, "shown_number": None} if part is LinePart.NUMBERS else {}
             _row, script = await finding_lines.read_line(work, line.id)
             await verbs[part](work, script, **given | {name: value})
             assert await as_stored(work, line) != before, name
@@ -220,7 +220,12 @@ async def test_values_that_do_not_fit_any_more_are_refused_by_the_verb(work: Wor
     await people.change_plan(work, line, on_call_after=20)
     await a_line(work, BEHIND[1], "Druga linija", ["sr"])
     found = await listed(work, line)
-    assert [one.part for one in found] == [Part.PLAN, Part.PLAN, Part.NUMBERS, Part.NUMBERS]
+    assert [one.part for one in found] == [
+        LinePart.PLAN,
+        LinePart.PLAN,
+        LinePart.NUMBERS,
+        LinePart.NUMBERS,
+    ]
     before = await as_stored(work, line)
     for change, refusal in ((found[2], LineExists), (found[1], Invalid)):
         with pytest.raises(refusal):
@@ -283,7 +288,7 @@ async def test_a_change_that_is_taken_back_elsewhere_is_listed_and_says_where(wo
     await line_use.retire(work, other.id)
     await line_use.take_into_use(work, other.id)
     found = {one.part: one for one in await listed(work, second)}
-    for part, refusal in ((Part.BOT, TokenNotKept), (Part.USE, SetWithTheList)):
+    for part, refusal in ((LinePart.BOT, TokenNotKept), (LinePart.USE, SetWithTheList)):
         assert isinstance(found[part].why_not, refusal)
         assert not found[part].can_be_taken_back
         with pytest.raises(refusal):
@@ -302,7 +307,7 @@ async def test_a_number_in_signal_is_put_back_and_removed_as_it_was(work: Work) 
         row = await bots.account_of(work, line.id, Channel.SIGNAL)
         return row.their_id if row is not None else None
 
-    found = [one for one in await listed(work, line) if one.part is Part.BOT]
+    found = [one for one in await listed(work, line) if one.part is LinePart.BOT]
     assert [one.carrier for one in found] == [Channel.SIGNAL] * 3
     assert {row.what for row in line_change_views.change_rows(found)} == {"Signal"}
     assert [one.can_be_taken_back for one in found] == [True, False, False]
@@ -311,7 +316,7 @@ async def test_a_number_in_signal_is_put_back_and_removed_as_it_was(work: Work) 
         assert await number_now() == then
     with pytest.raises(ChangedSince):
         await line_changes.take_back(work, line.id, found[2].id)
-    await back(work, line, Part.BOT)
+    await back(work, line, LinePart.BOT)
     assert await number_now() == BEHIND[0], "taking back is a change of its own"
 
 
@@ -323,7 +328,7 @@ def test_the_values_of_a_change_are_read_in_words() -> None:
         id=1,
         at=datetime(2030, 1, 14, tzinfo=UTC),
         by=None,
-        part=Part.CHAT,
+        part=LinePart.CHAT,
         carrier=None,
         before=dict.fromkeys(after) | before,
         after=after,
@@ -342,25 +347,25 @@ def test_the_values_of_a_change_are_read_in_words() -> None:
 
 # Where the changes of each column of a line stand. A new column or table fails the tests below.
 COLUMNS = {
-    "name": Part.NAME,
-    "number": Part.FACTS,
-    "country": Part.FACTS,
-    "timezone": Part.FACTS,
-    "practice": Part.FACTS,
-    "opening_hours": Part.HOURS,
-    "shown_number": Part.NUMBERS,
-    "plan": Part.PLAN,
-    "chat": Part.CHAT,
-    "key_questions": Part.QUESTIONS,
-    "active": Part.USE,
-    "retired_at": Part.USE,
+    "name": LinePart.NAME,
+    "number": LinePart.FACTS,
+    "country": LinePart.FACTS,
+    "timezone": LinePart.FACTS,
+    "practice": LinePart.FACTS,
+    "opening_hours": LinePart.HOURS,
+    "shown_number": LinePart.NUMBERS,
+    "plan": LinePart.PLAN,
+    "chat": LinePart.CHAT,
+    "key_questions": LinePart.QUESTIONS,
+    "active": LinePart.USE,
+    "retired_at": LinePart.USE,
 }
 # No page, command or program changes them.
 FIXED = {"id", "created_at", "danger_digit"}
 TABLES = {
-    "line_numbers": Part.NUMBERS,
-    "line_languages": Part.LANGUAGES,
-    "chat_accounts": Part.BOT,
+    "line_numbers": LinePart.NUMBERS,
+    "line_languages": LinePart.LANGUAGES,
+    "chat_accounts": LinePart.BOT,
     # Each prompt has a way back of its own, in the place where it is changed.
     "prompts": None,
     "earlier_prompts": None,
@@ -388,7 +393,7 @@ def test_each_column_and_table_of_a_line_has_its_part_of_the_changes() -> None:
     }
     assert of_lines == set(TABLES)
     parts = {*COLUMNS.values(), *TABLES.values()} - {None}
-    assert parts == set(Part), "each part is of something that can be changed"
+    assert parts == set(LinePart), "each part is of something that can be changed"
 
 
 def test_each_kind_of_the_log_about_a_line_is_listed() -> None:

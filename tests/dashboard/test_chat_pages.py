@@ -291,10 +291,10 @@ async def test_what_a_person_who_leaves_has_taken_goes_to_a_colleague(work: Work
     call = await a_conversation(work, line)
     await left.leave_message(work, call.id, text="Javite se", client_key=a_key())
     await answering.take(work, ana, call.id)
-    assert (await holding.count(work, ana))[holding.Kind.WRITTEN_MESSAGES] == 1
+    assert (await holding.count(work, ana))[holding.WorkKind.WRITTEN_MESSAGES] == 1
     plan = leaving.everything_to(vera.id, uncovered=True)
     handed = await leaving.hand_over(work, ana.id, plan, by=None)
-    assert handed.given[holding.Kind.WRITTEN_MESSAGES] == 1
+    assert handed.given[holding.WorkKind.WRITTEN_MESSAGES] == 1
     (waits,) = await answering.waiting(work, vera.team)
     assert waits.owner_id == vera.id
 

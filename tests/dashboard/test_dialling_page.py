@@ -2,7 +2,7 @@
 
 from app.dashboard.settings.dialling_pages import KIND_WORDS, LIMITS, PURPOSE_WORDS, WHY_WORDS
 from app.demo.stage import Stage
-from app.dialling.models import Purpose
+from app.dialling.models import DialledFor
 from app.dialling.rules import NumberKind, Why
 from app.staff.roles import Role
 from tests.support.referrals import page, phone
@@ -14,7 +14,7 @@ PREMIUM = "+381900123456"
 def test_each_code_of_dialling_has_words() -> None:
     assert set(KIND_WORDS) == set(NumberKind)
     assert set(WHY_WORDS) == set(Why)
-    assert set(PURPOSE_WORDS) == set(Purpose)
+    assert set(PURPOSE_WORDS) == set(DialledFor)
 
 
 async def test_the_rules_are_seen_and_changed_and_hold_in_the_next_talk(stage: Stage) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from app.contacts.cases.cases import open_case
 from app.dashboard import palette
-from app.dashboard.palette import Wanted
+from app.dashboard.palette import CodeWanted
 from app.dashboard.places import PLACES
 from app.staff import accounts
 from app.staff.log_kinds import AuditLog
@@ -33,7 +33,9 @@ async def person(work: Work, name: str, role: Role, team: str = "") -> Staff:
 
 
 async def offered(work: Work, staff: Staff, code: str = "") -> list[dict[str, str]]:
-    found: list[dict[str, str]] = (await palette.palette(work, staff, Wanted(code=code)))["entries"]
+    found: list[dict[str, str]] = (await palette.palette(work, staff, CodeWanted(code=code)))[
+        "entries"
+    ]
     return found
 
 

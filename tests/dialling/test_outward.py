@@ -11,7 +11,7 @@ from app.calls.lines import finding_lines
 from app.calls.models import Call, Leg
 from app.dialling import outward
 from app.dialling.minutes import minutes
-from app.dialling.models import Dial, DiallingRules, DialWay, Purpose
+from app.dialling.models import Dial, DialledFor, DiallingRules, DialWay
 from app.errors import ChangedMeanwhile, Invalid
 from app.outbox.channels import ChannelKind
 from app.people import changing, dialling, links
@@ -169,7 +169,7 @@ async def test_a_person_has_a_limit_for_an_hour_and_one_for_a_day(work: Work) ->
     async def asks(who: Staff = ana, *, danger: bool = False) -> None:
         key = uuid4()
         await outward.count_for_person(
-            work, who.id, key, POLICE, Purpose.PARTICIPANT, danger=danger
+            work, who.id, key, POLICE, DialledFor.PARTICIPANT, danger=danger
         )
 
     for _ in range(3):
@@ -215,7 +215,7 @@ async def test_no_limit_holds_up_the_phones_of_an_urgent_referral(work: Work) ->
     await set_rules(work, person_hour=1, person_day=1, alarm_hour=1, alarm_day=1)
     work.actor = actor_of(ana)
     for _ in range(3):
-        await outward.may_dial(work, POLICE, uuid4(), Purpose.DUTY_PHONE)
+        await outward.may_dial(work, POLICE, uuid4(), DialledFor.DUTY_PHONE)
     referral = await a_referral(work, ana)
     agency = await agency_of_code(work, "house")
     attempt = await add_attempt(work, referral, agency, ChannelKind.PHONE, POLICE)
@@ -241,7 +241,7 @@ async def test_much_that_is_dialled_is_told_once_in_a_window_and_again_in_the_ne
 
     async def go_out(times: int) -> None:
         for _ in range(times):
-            await outward.may_dial(work, POLICE, uuid4(), Purpose.ALARM, DialWay.SMS)
+            await outward.may_dial(work, POLICE, uuid4(), DialledFor.ALARM, DialWay.SMS)
 
     await go_out(2)
     assert await alarm_kinds(work) == []
@@ -256,7 +256,7 @@ async def test_much_that_is_dialled_is_told_once_in_a_window_and_again_in_the_ne
     assert await alarm_kinds(work) == [], "it is over"
     await go_out(3)
     assert sorted(await alarm_kinds(work)) == ["dialling_day", "dialling_hour"]
-    await outward.may_dial(work, SATELLITE, uuid4(), Purpose.ALARM)
+    await outward.may_dial(work, SATELLITE, uuid4(), DialledFor.ALARM)
     assert (await outward.volume(work))[0] == 3, "what was refused did not go out"
 
 
@@ -277,7 +277,7 @@ async def test_minutes_of_dialled_phones_are_counted_and_open_the_alarm(work: Wo
         (unanswered, POLICE),
         (asked, POLICE),
     ):
-        await outward.may_dial(work, to, key, Purpose.COUNSELLOR)
+        await outward.may_dial(work, to, key, DialledFor.COUNSELLOR)
     assert await outward.volume(work) == (4, 4), "a SIP address costs, a page does not"
     begun = work.now
     work.session.add_all(
@@ -307,7 +307,7 @@ async def test_minutes_of_dialled_phones_are_counted_and_open_the_alarm(work: Wo
 async def test_minutes_of_call_backs_and_partners_count(work: Work) -> None:
     await a_line(work)
     (back, _), (to_partner, _) = await rings(work), await rings(work, "CA2")
-    await outward.may_dial(work, POLICE, back.id, Purpose.CALLBACK)
+    await outward.may_dial(work, POLICE, back.id, DialledFor.CALLBACK)
     back.direction, back.sending, back.answered_at = "outbound", "sent", work.now
     to_partner.partner_at = to_partner.transferred_at = work.now
     await work.session.flush()
@@ -319,7 +319,7 @@ async def test_without_a_line_there_is_an_alarm_and_a_letter_all_the_same(work: 
     mila = await an_administrator(work)
     mila.email = "mila@example.org"
     await set_rules(work, alarm_hour=1)
-    await outward.may_dial(work, POLICE, uuid4(), Purpose.ALARM)
+    await outward.may_dial(work, POLICE, uuid4(), DialledFor.ALARM)
     assert await finding_lines.any_line(work) is None
     assert await alarm_kinds(work) == ["dialling_hour"]
     assert await alarm_kinds(work) == ["dialling_hour"], "once"
@@ -378,8 +378,8 @@ async def test_what_is_dialled_is_kept_without_the_number(work: Work) -> None:
     await a_line(work)
     call, _ = await rings(work)
     assert isinstance(call, Call)
-    await outward.may_dial(work, POLICE, call.id, Purpose.CALLBACK)
-    await outward.may_dial(work, POLICE, call.id, Purpose.CALLBACK)
+    await outward.may_dial(work, POLICE, call.id, DialledFor.CALLBACK)
+    await outward.may_dial(work, POLICE, call.id, DialledFor.CALLBACK)
     (row,) = await dials(work)
     kept = {column.name: getattr(row, column.name) for column in Dial.__table__.columns}
     assert POLICE[4:] not in str(kept)

@@ -20,7 +20,7 @@ from app.errors import Invalid, Refusal
 from app.referrals.directory.directory_csv import import_directory, read_directory
 from app.routing.rota.calendar_import import _events_of, import_rota
 from app.words import catalogues
-from app.words.catalogues import Kind
+from app.words.catalogues import CatalogueKind
 from app.work import Work
 from tests.country.files import with_short_form, zipped
 from tests.fuzz.trying import BYTES, TEXT, changed, profile, refused_or, seconds_of, tried
@@ -235,8 +235,8 @@ def _read_definition(content: str) -> None:
 
 
 def _read_catalogue(content: str) -> None:
-    refused_or(lambda: catalogues.check("sr", Kind.PAGES, content), Invalid)
-    refused_or(lambda: catalogues.check("sr", Kind.PROMPTS_AND_LETTERS, content), Invalid)
+    refused_or(lambda: catalogues.check("sr", CatalogueKind.PAGES, content), Invalid)
+    refused_or(lambda: catalogues.check("sr", CatalogueKind.PROMPTS_AND_LETTERS, content), Invalid)
 
 
 _HOSTILE = ("a", "%(", "a@", "a.", "_", "<a", "`", "&a", "H")

@@ -22,12 +22,12 @@ from app.people.emergency import emergencies
 from app.people.links import LinkWaits, LinkWithdrawn
 from app.people.provider import access, keeping
 from app.people.provider.access import Ended, WaitsForApproval
-from app.people.provider.mapping import Wanted
+from app.people.provider.mapping import MappingWanted
 from app.staff import accounts, passkeys, second_factor
 from app.staff.access_kinds import AccessKind
 from app.staff.emergency_rows import EmergencyKind
 from app.staff.models import EndpointKind, Staff
-from app.staff.passkey_rows import Purpose
+from app.staff.passkey_rows import ChallengePurpose
 from app.staff.passkeys import WrongPasskey
 from app.staff.roles import Permission, Role, may, reads_others, reads_records
 from app.work import Work
@@ -36,7 +36,7 @@ from tests.support.verbs import a_counsellor, a_supervisor, an_administrator, lo
 
 PASSWORD = "correct horse battery"
 READERS = [role for role in Role if reads_others(role)]
-WANTED = Wanted(
+WANTED = MappingWanted(
     name="City",
     issuer="https://id.example",
     client_id="helpline",
@@ -235,7 +235,7 @@ async def test_a_second_factor_of_such_a_person_is_reset_by_two_people(
     work.settings.public_url = "http://localhost:1"
     rada, phone = await a_reader(work, "rada"), Authenticator("http://localhost:1")
     sent = phone.make(await passkeys.begin_adding(work, rada))
-    challenge = await passkeys.take_challenge(work, rada, Purpose.ADDING, sent)
+    challenge = await passkeys.take_challenge(work, rada, ChallengePurpose.ADDING, sent)
     await passkeys.add(work, rada, "phone", sent, challenge)
     await factors.reset(work, rada.id, by=mila)
     assert (await second_factor.state_of(work, rada)).since is not None
@@ -249,13 +249,13 @@ async def test_a_passkey_from_before_opens_no_account_that_waits_to_come_back(
     work.settings.public_url = "http://localhost:1"
     rada, phone = await a_reader(work, "rada"), Authenticator("http://localhost:1")
     sent = phone.make(await passkeys.begin_adding(work, rada))
-    challenge = await passkeys.take_challenge(work, rada, Purpose.ADDING, sent)
+    challenge = await passkeys.take_challenge(work, rada, ChallengePurpose.ADDING, sent)
     await passkeys.add(work, rada, "phone", sent, challenge)
-    answer = phone.answer(await passkeys.begin_using(work, rada, Purpose.SIGN_IN))
+    answer = phone.answer(await passkeys.begin_using(work, rada, ChallengePurpose.SIGN_IN))
     await leaving.deactivate(work, rada.id, by=mila)
     await leaving.reactivate(work, rada.id, by=mila)
     assert not rada.active
-    challenge = await passkeys.take_challenge(work, rada, Purpose.SIGN_IN, answer)
+    challenge = await passkeys.take_challenge(work, rada, ChallengePurpose.SIGN_IN, answer)
     with pytest.raises(WrongPasskey):
         await passkeys.use(work, rada, answer, challenge)
     opened = await accounts.open_session(work, rada)
@@ -337,7 +337,7 @@ async def test_one_person_alone_takes_no_counsellors_place(
     work.settings.smtp_url = "smtp://127.0.0.1:1"
     ana, phone = await a_reader(work, "ana", Role.COUNSELLOR), Authenticator("http://localhost:1")
     sent = phone.make(await passkeys.begin_adding(work, ana))
-    challenge = await passkeys.take_challenge(work, ana, Purpose.ADDING, sent)
+    challenge = await passkeys.take_challenge(work, ana, ChallengePurpose.ADDING, sent)
     await passkeys.add(work, ana, "phone", sent, challenge)
     shown = await links.make_link(work, ana.id, by=mila, by_mail=False)
     with pytest.raises(LinkWaits):
@@ -404,7 +404,7 @@ async def test_under_an_emergency_access_no_counsellors_place_is_taken_by_one_pe
     work.settings.public_url = "http://localhost:1"
     ana, phone = await a_reader(work, "ana", Role.COUNSELLOR), Authenticator("http://localhost:1")
     sent = phone.make(await passkeys.begin_adding(work, ana))
-    challenge = await passkeys.take_challenge(work, ana, Purpose.ADDING, sent)
+    challenge = await passkeys.take_challenge(work, ana, ChallengePurpose.ADDING, sent)
     await passkeys.add(work, ana, "phone", sent, challenge)
     bob = await a_reader(work, "bob", Role.COUNSELLOR)
     bob.endpoint_kind, bob.endpoint = EndpointKind.PHONE.value, "+381601112223"
@@ -506,7 +506,7 @@ async def test_a_lost_password_and_a_lost_second_factor_are_approved_at_once(
     work.settings.public_url = "http://localhost:1"
     ana, phone = await a_reader(work, "ana", Role.COUNSELLOR), Authenticator("http://localhost:1")
     sent = phone.make(await passkeys.begin_adding(work, ana))
-    challenge = await passkeys.take_challenge(work, ana, Purpose.ADDING, sent)
+    challenge = await passkeys.take_challenge(work, ana, ChallengePurpose.ADDING, sent)
     await passkeys.add(work, ana, "phone", sent, challenge)
     shown = None
     for what in (first, "link" if first == "factor" else "factor"):

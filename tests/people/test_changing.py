@@ -14,7 +14,7 @@ from app.errors import ChangedMeanwhile, Conflict, Invalid, NotAllowed, NotFound
 from app.jobs.transaction import send_rows
 from app.people import changing, ending, finding
 from app.people.changing import Changes, change
-from app.people.finding import PersonState, Wanted
+from app.people.finding import PeopleWanted, PersonState
 from app.routing.models import Offer, OfferState, PresenceState
 from app.routing.participants import participants, supervising
 from app.routing.participants.participants import Mode
@@ -283,7 +283,7 @@ async def test_people_are_found_by_name_role_team_and_state(work: Work) -> None:
     await work.session.flush()
 
     async def names(**which: Any) -> list[str]:
-        return [one.name for one in await finding.find_people(work, Wanted(**which))]
+        return [one.name for one in await finding.find_people(work, PeopleWanted(**which))]
 
     assert await names(words="zar") == [zarko.name]
     assert await names(words="nada jov") == [nada.name]

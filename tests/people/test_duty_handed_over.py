@@ -11,7 +11,7 @@ import pytest
 from app.jobs.transaction import flush
 from app.people import changing, ending, holding, leaving, provisioning
 from app.people.changing import Changes
-from app.people.holding import Kind
+from app.people.holding import WorkKind
 from app.people.provisioning import Entry
 from app.routing.rota import changes, coverage, giving, on_duty, open_shifts, roster, stretches
 from app.routing.rota.on_duty import ChangeKind
@@ -63,9 +63,9 @@ async def test_nights_that_were_planned_one_by_one_go_to_the_colleague(
     for day in (15, 17, 18):
         await stretches.add(work, None, night(ana, day))
     work.now = at(16, 1)
-    assert (await holding.count(work, ana))[Kind.SHIFTS] == 3
+    assert (await holding.count(work, ana))[WorkKind.SHIFTS] == 3
     handed = await leaves(work, ana, vera)
-    assert (handed.given, handed.uncovered, handed.kept) == ({Kind.SHIFTS: 3}, (), ())
+    assert (handed.given, handed.uncovered, handed.kept) == ({WorkKind.SHIFTS: 3}, (), ())
     assert await on_duty_at(work, 16, 2) == {vera.id}, "the rest of the running night"
     assert await duties_on(work, 18) == {night(vera, 17), night(vera, 18)}
     # What Ana worked stays hers.
@@ -77,7 +77,7 @@ async def test_nights_that_were_planned_one_by_one_go_to_the_colleague(
     # And they do not come back with her.
     await leaving.reactivate(work, ana.id, by=None)
     assert await on_duty_at(work, 18, 2) == {vera.id}
-    assert (await holding.count(work, ana))[Kind.SHIFTS] == 0
+    assert (await holding.count(work, ana))[WorkKind.SHIFTS] == 0
 
 
 async def test_the_rest_of_a_running_night_of_a_shift_goes_over_at_once(
@@ -101,7 +101,7 @@ async def test_a_shift_of_one_day_that_began_yesterday_still_counts(
     row = await daily(work, ana, begins=22)
     row.first_on = row.last_on = at(15, 12).date()
     work.now = at(16, 1)
-    assert (await holding.count(work, ana))[Kind.SHIFTS] == 1
+    assert (await holding.count(work, ana))[WorkKind.SHIFTS] == 1
     await leaves(work, ana, vera)
     assert await on_duty_at(work, 16, 2) == {vera.id}
     assert await giving.shifts_ahead(work, ana) == []
@@ -116,7 +116,7 @@ async def test_what_was_worked_today_stays_when_a_person_leaves_after_it(
     await leaving.hand_over(work, ana.id, leaving.everything_to(vera.id), by=None)
     assert await duties_on(work, 16) == {place(ana, 16, 8, 16)}
     assert await duties_on(work, 17) == {place(vera, 17, 8, 16)}
-    assert (await holding.count(work, ana))[Kind.SHIFTS] == 0
+    assert (await holding.count(work, ana))[WorkKind.SHIFTS] == 0
     # At noon, the two share the day.
     work.now = at(17, 12)
     await leaving.hand_over(work, vera.id, leaving.everything_to(ana.id), by=None)
@@ -332,7 +332,7 @@ async def test_a_role_without_calls_needs_the_nights_handed_over_first(
     with pytest.raises(ending.StillHolds, match="shifts"):
         await changing.change(work, ana.id, Changes(role=Role.REFERRAL_OFFICER), by=None)
     handed = await leaving.hand_over(work, ana.id, leaving.everything_to(vera.id), by=None)
-    assert handed.given == {Kind.SHIFTS: 1}
+    assert handed.given == {WorkKind.SHIFTS: 1}
     assert await on_duty_at(work, 18, 3) == {vera.id}
     await changing.change(work, ana.id, Changes(role=Role.REFERRAL_OFFICER), by=None)
 

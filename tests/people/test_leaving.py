@@ -25,7 +25,7 @@ from app.jobs.transaction import send_rows, transaction
 from app.outbox.push import subscriptions
 from app.outbox.push.models import PushSubscription
 from app.people import changing, holding, leaving, provisioning
-from app.people.holding import Kind
+from app.people.holding import WorkKind
 from app.referrals.directory.agencies import save_agency
 from app.referrals.directory.entries import Entry, Phone
 from app.routing.callbacks import callback_attempts, callbacks
@@ -137,7 +137,7 @@ async def test_everything_goes_to_one_colleague_and_nothing_is_left(work: Work) 
     await accounts.open_session(work, ana)
     await calendar_feeds.make_feed(work, ana)
     held = await holding.count(work, ana)
-    assert held == dict.fromkeys(Kind, 1), "the test leaves no kind out"
+    assert held == dict.fromkeys(WorkKind, 1), "the test leaves no kind out"
     given = await leaving.deactivate(work, ana.id, leaving.everything_to(vera.id), by=mila)
     assert given.given == held
     assert not any((await holding.count(work, ana)).values())
@@ -174,9 +174,9 @@ async def test_each_kind_can_go_to_another_and_only_to_one_who_may_hold_it(work:
     draft = await a_draft(work, ana)
     with pytest.raises(Invalid, match="mila"):
         await leaving.hand_over(work, ana.id, leaving.everything_to(mila.id), by=mila)
-    plan = {Kind.DRAFTS: vera.id, Kind.SHIFTS: zora.id}
+    plan = {WorkKind.DRAFTS: vera.id, WorkKind.SHIFTS: zora.id}
     handed = await leaving.hand_over(work, ana.id, plan, by=mila)
-    assert handed.given == {Kind.DRAFTS: 1, Kind.SHIFTS: 1}
+    assert handed.given == {WorkKind.DRAFTS: 1, WorkKind.SHIFTS: 1}
     await work.session.refresh(draft)
     assert (draft.owner_id, ana.active) == (vera.id, True)
     assert len(await giving.shifts_ahead(work, zora)) == 1
@@ -267,7 +267,7 @@ async def test_an_agreed_call_back_is_kept_and_a_colleagues_team_answers_for_it(
     with pytest.raises(leaving.NotPlaced, match="agreed callbacks"):
         await leaving.deactivate(work, ana.id, {}, by=mila)
     given = await leaving.deactivate(work, ana.id, leaving.everything_to(vera.id), by=mila)
-    assert given.given == {Kind.AGREED_CALLBACKS: 2}
+    assert given.given == {WorkKind.AGREED_CALLBACKS: 2}
     for row in (kept, given_up, over):
         await work.session.refresh(row)
     assert (kept.state, (kept.window_from, kept.window_until)) == (CallbackState.AGREED, window)

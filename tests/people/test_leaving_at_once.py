@@ -19,7 +19,7 @@ from app.demo.stage import Counsellor, Stage
 from app.errors import Invalid, NotFound
 from app.jobs.transaction import send_rows, transaction
 from app.people import changing, leaving
-from app.people.holding import Kind
+from app.people.holding import WorkKind
 from app.referrals import staff_actions
 from app.routing.participants import inviting
 from app.routing.responsible import pick_owner
@@ -81,7 +81,7 @@ async def test_a_draft_that_is_given_first_goes_along_and_a_later_one_is_refused
         await contacts.assign(work, await staff_of(work, boris), first, ana.id)
         leaving_task = asyncio.create_task(leaves())
         await waits(stage)
-    assert (await leaving_task).given == {Kind.DRAFTS: 1}
+    assert (await leaving_task).given == {WorkKind.DRAFTS: 1}
     async with transaction(stage.ground, PROGRAM) as work:
         await leaving.deactivate(work, vera.id, leaving.everything_to(boris.id), by=None)
         ana = vera

@@ -10,7 +10,7 @@ from app.log import set_up_logging
 from app.people import factors, leaving
 from app.staff import passkeys, second_factor
 from app.staff.models import Awaits, Staff
-from app.staff.passkey_rows import Passkey, Purpose
+from app.staff.passkey_rows import ChallengePurpose, Passkey
 from app.staff.passkeys import Added, CounterWentBack, NoName, NoPasskey, WrongPasskey
 from app.staff.roles import Role
 from app.staff.sign_in_rules import Rules, set_sign_in_rules
@@ -30,12 +30,15 @@ def named(work: Work) -> Work:
 
 async def added(work: Work, staff: Staff, device: Authenticator, name: str = "my phone") -> Added:
     sent = device.make(await passkeys.begin_adding(work, staff))
-    challenge = await passkeys.take_challenge(work, staff, Purpose.ADDING, sent)
+    challenge = await passkeys.take_challenge(work, staff, ChallengePurpose.ADDING, sent)
     return await passkeys.add(work, staff, name, sent, challenge)
 
 
 async def used(
-    work: Work, staff: Staff, device: Authenticator, purpose: Purpose = Purpose.SIGN_IN
+    work: Work,
+    staff: Staff,
+    device: Authenticator,
+    purpose: ChallengePurpose = ChallengePurpose.SIGN_IN,
 ) -> Any:
     sent = device.answer(await passkeys.begin_using(work, staff, purpose))
     challenge = await passkeys.take_challenge(work, staff, purpose, sent)
@@ -171,20 +174,20 @@ async def test_a_challenge_counts_once_soon_ends_and_is_of_one_person_and_purpos
     phone, key = Authenticator(ORIGIN), Authenticator(ORIGIN)
     await added(named, ana, phone)
     await added(named, vera, key)
-    sent = phone.answer(await passkeys.begin_using(named, ana, Purpose.SIGN_IN))
-    for staff, purpose in ((ana, Purpose.PROOF), (vera, Purpose.SIGN_IN)):
+    sent = phone.answer(await passkeys.begin_using(named, ana, ChallengePurpose.SIGN_IN))
+    for staff, purpose in ((ana, ChallengePurpose.PROOF), (vera, ChallengePurpose.SIGN_IN)):
         with pytest.raises(WrongPasskey):
             await passkeys.take_challenge(named, staff, purpose, sent)
-    challenge = await passkeys.take_challenge(named, ana, Purpose.SIGN_IN, sent)
+    challenge = await passkeys.take_challenge(named, ana, ChallengePurpose.SIGN_IN, sent)
     with pytest.raises(WrongPasskey):
-        await passkeys.take_challenge(named, ana, Purpose.SIGN_IN, sent)
+        await passkeys.take_challenge(named, ana, ChallengePurpose.SIGN_IN, sent)
     # Her answer opens the account of no other person.
     with pytest.raises(WrongPasskey):
         await passkeys.use(named, vera, sent, challenge)
-    late = phone.answer(await passkeys.begin_using(named, ana, Purpose.SIGN_IN))
+    late = phone.answer(await passkeys.begin_using(named, ana, ChallengePurpose.SIGN_IN))
     named.now += timedelta(minutes=5)
     with pytest.raises(WrongPasskey):
-        await passkeys.take_challenge(named, ana, Purpose.SIGN_IN, late)
+        await passkeys.take_challenge(named, ana, ChallengePurpose.SIGN_IN, late)
 
 
 @pytest.mark.parametrize(
@@ -203,7 +206,7 @@ async def test_a_challenge_counts_once_soon_ends_and_is_of_one_person_and_purpos
 )
 async def test_what_is_no_answer_of_a_browser_is_refused(named: Work, sent: Any) -> None:
     ana = await a_counsellor(named, "ana")
-    for purpose in Purpose:
+    for purpose in ChallengePurpose:
         with pytest.raises(WrongPasskey):
             await passkeys.take_challenge(named, ana, purpose, sent)
     with pytest.raises(WrongPasskey):
@@ -224,7 +227,7 @@ async def test_a_counter_that_goes_back_stops_the_passkey_and_not_the_second_fac
         await passkeys.stop(named, ana, caught.value.passkey_id)
     assert [act for act, _ in logged(named)].count("passkey_stopped") == 1
     with pytest.raises(NoPasskey):
-        await passkeys.begin_using(named, ana, Purpose.SIGN_IN)
+        await passkeys.begin_using(named, ana, ChallengePurpose.SIGN_IN)
     # The password alone is not enough now: a recovery code is asked for.
     assert await second_factor.missing_of(named, ana) is Awaits.CODE
     assert made.codes is not None

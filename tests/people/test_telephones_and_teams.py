@@ -18,7 +18,7 @@ from app.people.approval.deciding import NotSecondPerson
 from app.people.approval.rows import AccessRequest
 from app.people.changing import Changes
 from app.people.provider import access
-from app.people.provider.mapping import Wanted
+from app.people.provider.mapping import MappingWanted
 from app.staff import accounts, phone_proofs
 from app.staff.models import Staff
 from app.staff.phone_proofs import Proof
@@ -274,7 +274,7 @@ async def test_a_telephone_that_was_proven_under_a_lesser_role_is_proven_again(
 async def test_a_team_that_the_provider_says_waits_and_replaces_nothing(
     work: Work, vera: Staff, mila: Staff
 ) -> None:
-    provider = Wanted(
+    provider = MappingWanted(
         name="City",
         issuer="https://id.example",
         client_id="x",

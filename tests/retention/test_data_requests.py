@@ -17,12 +17,12 @@ from app.jobs.transaction import flush
 from app.retention.data_requests import answering, copies, own_calls, report, requests
 from app.retention.data_requests.finding import read_sought
 from app.retention.data_requests.kinds import (
+    AskingPerson,
     Basis,
     CopyKind,
     IdentityCheck,
     ItemKind,
     Keep,
-    Person,
     RequestKind,
     RequestState,
 )
@@ -203,7 +203,7 @@ async def test_a_second_person_of_another_role_decides(work: Work) -> None:
         with pytest.raises(NotAllowed, match=why):
             await requests.decide(work, who, request.id, approve=True)
     with pytest.raises(NotAllowed, match="Only supervisors"):
-        await requests.find(work, mila, RequestKind.ACCESS, Person.CHILD, NUMBER)
+        await requests.find(work, mila, RequestKind.ACCESS, AskingPerson.CHILD, NUMBER)
     as_person(work, mila)
     await requests.decide(work, mila, request.id, approve=False)
     assert request.state == RequestState.REFUSED
@@ -239,12 +239,14 @@ async def test_the_log_and_its_chains_stay_and_hold_nothing(work: Work) -> None:
     assert WORD not in everything
 
 
-async def report_of(work: Work, person: Person, *chosen: ItemKind) -> dict[str, Any]:
+async def report_of(work: Work, person: AskingPerson, *chosen: ItemKind) -> dict[str, Any]:
     boss, _, _ = await a_person(work)
     return await report_for(work, boss, person, *chosen)
 
 
-async def report_for(work: Work, boss: Staff, person: Person, *chosen: ItemKind) -> dict[str, Any]:
+async def report_for(
+    work: Work, boss: Staff, person: AskingPerson, *chosen: ItemKind
+) -> dict[str, Any]:
     as_person(work, boss)
     request = await requests.find(work, boss, RequestKind.ACCESS, person, NUMBER)
     if chosen:
@@ -282,7 +284,7 @@ def lines_of(shown: dict[str, Any]) -> dict[str, str]:
 
 
 async def test_the_child_sees_what_is_about_them_and_nothing_of_others(work: Work) -> None:
-    shown = await report_of(work, Person.CHILD)
+    shown = await report_of(work, AskingPerson.CHILD)
     lines = lines_of(shown)
     assert lines["child.a1.name"] == f"{WORD} child"
     assert lines["child.a1.incident"] == f"{WORD} was beaten"
@@ -311,7 +313,7 @@ async def test_a_report_that_cannot_be_made_says_so_and_forgets_the_person(work:
 
 
 async def test_a_guardian_sees_what_the_family_may_have(work: Work) -> None:
-    lines = lines_of(await report_of(work, Person.GUARDIAN, *ItemKind))
+    lines = lines_of(await report_of(work, AskingPerson.GUARDIAN, *ItemKind))
     assert lines["child.a1.name"] == f"{WORD} child"
     for path in ("child.a1.incident", "child.a1.phone", "wishes.safe_to_contact", "caller.name"):
         assert path not in lines
@@ -319,7 +321,7 @@ async def test_a_guardian_sees_what_the_family_may_have(work: Work) -> None:
 
 async def test_a_guardian_learns_nothing_that_the_officer_has_not_chosen(work: Work) -> None:
     """Who hurts a child may ask, to learn whether it rang and who was told."""
-    shown = await report_of(work, Person.GUARDIAN, ItemKind.CONTACT)
+    shown = await report_of(work, AskingPerson.GUARDIAN, ItemKind.CONTACT)
     assert lines_of(shown)["child.a1.name"] == f"{WORD} child"
     told = json.dumps(shown, ensure_ascii=False)
     assert "First" not in told, "which agency was told"
@@ -340,12 +342,12 @@ async def test_a_guardian_is_not_told_that_another_person_contacted_the_helpline
     work.session.add(CaseContact(case_id=case_id, contact_id=other.id, linked_at=work.now))
     await flush(work)
     as_person(work, boss)
-    found = await requests.find(work, boss, RequestKind.ACCESS, Person.GUARDIAN, NUMBER)
+    found = await requests.find(work, boss, RequestKind.ACCESS, AskingPerson.GUARDIAN, NUMBER)
     items = await requests.items_of(work, found)
     assert other.id in {one.subject_id for one in items}
     assert {one.keep for one in items} == {"protects_child"}
     await requests.withdraw(work, boss, found.id)
-    shown = await report_for(work, boss, Person.GUARDIAN, ItemKind.CASE)
+    shown = await report_for(work, boss, AskingPerson.GUARDIAN, ItemKind.CASE)
     titles = [one["title"] for one in shown["sections"]]
     assert [title[:6] for title in titles] == ["Case C"]
     for said in (contact.code, other.code, "Not shown"):
@@ -355,9 +357,9 @@ async def test_a_guardian_is_not_told_that_another_person_contacted_the_helpline
 @pytest.mark.parametrize(
     ("person", "kept"),
     [
-        (Person.CHILD, {}),
+        (AskingPerson.CHILD, {}),
         (
-            Person.CALLER,
+            AskingPerson.CALLER,
             {
                 **dict.fromkeys(("contact", "case", "referral", "profile"), "another_person"),
                 **dict.fromkeys(("flag", "wish"), "another_person"),
@@ -365,11 +367,11 @@ async def test_a_guardian_is_not_told_that_another_person_contacted_the_helpline
                 **dict.fromkeys(("call", "voice_message", "callback"), None),
             },
         ),
-        (Person.GUARDIAN, None),
+        (AskingPerson.GUARDIAN, None),
     ],
 )
 async def test_what_is_kept_at_first_depends_on_who_asks(
-    work: Work, person: Person, kept: dict[str, str | None] | None
+    work: Work, person: AskingPerson, kept: dict[str, str | None] | None
 ) -> None:
     boss, _, _ = await a_person(work)
     as_person(work, boss)
@@ -392,7 +394,7 @@ async def test_a_caller_learns_of_no_record_and_of_no_call_that_may_be_the_child
     childs = await planted.a_call(work, "CA2")
     assert childs.caller_key == own.caller_key
     as_person(work, boss)
-    found = await requests.find(work, boss, RequestKind.ACCESS, Person.CALLER, NUMBER)
+    found = await requests.find(work, boss, RequestKind.ACCESS, AskingPerson.CALLER, NUMBER)
     items = await requests.items_of(work, found)
     shown_at_first = {one.subject_id for one in items if one.keep is None}
     assert own.id in shown_at_first
@@ -400,7 +402,7 @@ async def test_a_caller_learns_of_no_record_and_of_no_call_that_may_be_the_child
     messages = await work.session.execute(select(VoiceMessage.id, VoiceMessage.call_id))
     assert {one for one, call in messages if call == childs.id}.isdisjoint(shown_at_first)
     await requests.withdraw(work, boss, found.id)
-    shown = await report_for(work, boss, Person.CALLER)
+    shown = await report_for(work, boss, AskingPerson.CALLER)
     titles = [one["title"] for one in shown["sections"]]
     assert titles == ["Calls", "Voice messages", "Call-backs"]
     assert [len(one["blocks"]) for one in shown["sections"]] == [1, 1, 1]
@@ -410,7 +412,7 @@ async def test_a_caller_learns_of_no_record_and_of_no_call_that_may_be_the_child
 
 
 async def test_a_caller_sees_only_themselves(work: Work) -> None:
-    shown = await report_of(work, Person.CALLER, ItemKind.CONTACT)
+    shown = await report_of(work, AskingPerson.CALLER, ItemKind.CONTACT)
     lines = lines_of(shown)
     assert lines["caller.name"] == f"{WORD} caller"
     assert not [path for path in lines if path.startswith("child.")]

@@ -17,7 +17,7 @@ from app.retention.data_requests.models import DataRequest
 from app.retention.holds import hold
 from app.retention.kinds import HeldKind
 from app.safekeeping import erasures
-from app.safekeeping.backups.places import BackupRefused, Made, Place
+from app.safekeeping.backups.places import BackupFolder, BackupRefused, Made
 from app.settings import Settings
 from app.staff.models import Staff
 from app.work import PROGRAM, Work
@@ -161,7 +161,7 @@ def test_a_list_goes_with_the_last_back_up_from_before_it(tmp_path: Path) -> Non
     settings = Settings(backup_target=tmp_path)
     folder = settings.erasure_folder
     assert folder is not None
-    place = Place(tmp_path / "1")
+    place = BackupFolder(tmp_path / "1")
     place.make()
     kept = [an_erased(NIGHT, "D-1", whole=False), an_erased(NIGHT + timedelta(days=2), "D-2")]
     for one in (*kept, an_erased(NIGHT, "D-3")):

@@ -11,11 +11,11 @@ from app.chats.models import Access, Arrival, Author, Message, OptOut, Sent
 from app.jobs.transaction import flush
 from app.retention.data_requests import erasing, requests
 from app.retention.data_requests.kinds import (
+    AskingPerson,
     Basis,
     CopyKind,
     IdentityCheck,
     ItemKind,
-    Person,
     RequestKind,
 )
 from app.retention.data_requests.models import ProviderCopy
@@ -69,7 +69,7 @@ async def test_an_erasure_forgets_who_wrote_and_has_the_providers_copies_deleted
     for channel in (Channel.WHATSAPP, Channel.TELEGRAM):
         await _by(work, channel)
     as_person(work, boss)
-    request = await requests.find(work, boss, RequestKind.ERASURE, Person.CHILD, NUMBER)
+    request = await requests.find(work, boss, RequestKind.ERASURE, AskingPerson.CHILD, NUMBER)
     await requests.ask(
         work, boss, request.id, Basis.NOT_NEEDED, IdentityCheck.DOCUMENT, "The person asked for it."
     )

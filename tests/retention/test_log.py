@@ -21,7 +21,7 @@ from app.jobs.transaction import flush
 from app.people import leaving, links
 from app.people.emergency import emergencies
 from app.retention import log_due, running
-from app.retention.data_requests.kinds import ItemKind, Person
+from app.retention.data_requests.kinds import AskingPerson, ItemKind
 from app.retention.data_requests.parts import Paper
 from app.retention.data_requests.report import _log
 from app.retention.holds import hold, lift
@@ -463,7 +463,7 @@ async def test_who_made_an_account_is_no_second_person_also_after_the_log_begins
 async def test_a_person_who_asks_is_told_where_the_log_begins(work: Work) -> None:
     await old_log(work, 3000, 2999)
     await entry(work, 12, action="case_read", subject="case:x")
-    paper = Paper(work, Person.CHILD, "en", ZoneInfo("UTC"))
+    paper = Paper(work, AskingPerson.CHILD, "en", ZoneInfo("UTC"))
     nothing: dict[ItemKind, list[Any]] = {kind: [] for kind in ItemKind}
     assert (await _log(paper, nothing))[1] == []
     assert await call(work) == 2

@@ -12,7 +12,7 @@ from app.chats import ending, messages
 from app.chats.left import answering, left
 from app.jobs.transaction import flush
 from app.retention.data_requests import requests
-from app.retention.data_requests.kinds import Keep, Person, RequestKind
+from app.retention.data_requests.kinds import AskingPerson, Keep, RequestKind
 from app.retention.data_requests.models import RequestItem
 from app.retention.kinds import DataKind
 from app.work import Work
@@ -110,7 +110,7 @@ async def test_an_erasure_takes_no_words_that_no_person_has_read(
     as_person(work, boss)
 
     async def keep() -> str | None:
-        request = await requests.find(work, boss, RequestKind.ERASURE, Person.CHILD, NUMBER)
+        request = await requests.find(work, boss, RequestKind.ERASURE, AskingPerson.CHILD, NUMBER)
         await flush(work)
         of_call = (RequestItem.request_id == request.id, RequestItem.subject_id == call.id)
         return (await work.session.scalars(select(RequestItem.keep).where(*of_call))).one()

@@ -10,16 +10,16 @@ from sqlalchemy import select, text
 from app.calls.models import Call
 from app.calls.states import Channel
 from app.chats import messages
-from app.chats.models import Author, Kind
+from app.chats.models import Author, ReaderKind
 from app.contacts.models import Contact
 from app.jobs.transaction import flush
 from app.retention.data_requests import own_calls, report, requests, written
 from app.retention.data_requests.kinds import (
+    AskingPerson,
     Basis,
     IdentityCheck,
     ItemKind,
     Keep,
-    Person,
     RequestKind,
 )
 from app.staff.audit import write_entry
@@ -53,9 +53,9 @@ async def a_conversation(work: Work) -> tuple[Staff, Call]:
     call.channel = Channel.SMS.value
     await flush(work)
     said = (
-        (Author.CHILD, ASKED, Kind.SAID),
-        (Author.COUNSELLOR, ANSWERED, Kind.SAID),
-        (Author.SUPERVISOR, WHISPERED, Kind.WHISPER),
+        (Author.CHILD, ASKED, ReaderKind.SAID),
+        (Author.COUNSELLOR, ANSWERED, ReaderKind.SAID),
+        (Author.SUPERVISOR, WHISPERED, ReaderKind.WHISPER),
     )
     for number, (author, words, kind) in enumerate(said):
         await messages.add(
@@ -73,12 +73,12 @@ async def a_conversation(work: Work) -> tuple[Staff, Call]:
 
 
 async def report_of(
-    work: Work, boss: Staff, person: Person, keep: tuple[Call, Keep] | None = None
+    work: Work, boss: Staff, person: AskingPerson, keep: tuple[Call, Keep] | None = None
 ) -> str:
     """Return the report as text, as it is made after a second person has decided."""
     as_person(work, boss)
     request = await requests.find(work, boss, RequestKind.ACCESS, person, NUMBER)
-    if keep is not None or person is not Person.CHILD:
+    if keep is not None or person is not AskingPerson.CHILD:
         items = await requests.items_of(work, request)
         wanted: dict[tuple[ItemKind, UUID], Keep | None]
         # For anyone else the supervisor chooses each row.
@@ -110,7 +110,7 @@ async def readings_of(work: Work, call: Call) -> list[Any]:
 
 async def test_the_child_reads_both_sides_and_no_whisper(work: Work) -> None:
     boss, call = await a_conversation(work)
-    shown = await report_of(work, boss, Person.CHILD)
+    shown = await report_of(work, boss, AskingPerson.CHILD)
     assert ASKED in shown
     assert ANSWERED in shown
     assert "may name other people" in shown
@@ -125,14 +125,14 @@ async def test_what_was_erased_is_said_to_be(work: Work) -> None:
         text("UPDATE chat_messages SET text_sealed = NULL, erased_at = :now WHERE call_id = :id"),
         {"now": work.now, "id": call.id},
     )
-    shown = await report_of(work, boss, Person.CHILD)
+    shown = await report_of(work, boss, AskingPerson.CHILD)
     assert ASKED not in shown
     assert shown.count('"value": "erased"') == 2
 
 
-@pytest.mark.parametrize("person", [Person.GUARDIAN, Person.CALLER])
+@pytest.mark.parametrize("person", [AskingPerson.GUARDIAN, AskingPerson.CALLER])
 async def test_nobody_else_reads_what_the_child_may_have_written(
-    work: Work, person: Person
+    work: Work, person: AskingPerson
 ) -> None:
     boss, call = await a_conversation(work)
     shown = await report_of(work, boss, person)
@@ -146,7 +146,7 @@ async def test_an_adult_who_wrote_reads_their_own_words_alone(work: Work) -> Non
     boss, call = await a_conversation(work)
     contact: Contact = await planted.a_contact(work, boss, call)
     assert contact.call_id == call.id
-    shown = await report_of(work, boss, Person.CALLER)
+    shown = await report_of(work, boss, AskingPerson.CALLER)
     assert ASKED in shown
     assert ANSWERED not in shown
     assert WHISPERED not in shown
@@ -154,6 +154,6 @@ async def test_an_adult_who_wrote_reads_their_own_words_alone(work: Work) -> Non
 
 async def test_a_conversation_of_another_person_is_left_out(work: Work) -> None:
     boss, call = await a_conversation(work)
-    shown = await report_of(work, boss, Person.CHILD, (call, Keep.ANOTHER_PERSON))
+    shown = await report_of(work, boss, AskingPerson.CHILD, (call, Keep.ANOTHER_PERSON))
     assert ASKED not in shown
     assert await readings_of(work, call) == []

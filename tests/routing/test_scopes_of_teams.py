@@ -14,7 +14,7 @@ from app.errors import NotFound
 from app.routing import in_hand
 from app.routing.callbacks import callback_attempts, callbacks
 from app.routing.callbacks.callback_rows import Callback, CallbackState, Who
-from app.routing.callbacks.callbacks import Said
+from app.routing.callbacks.callbacks import WhoAnswered
 from app.routing.participants import actions, calls_for_help, inviting, moving, supervising
 from app.routing.participants.participants import Mode
 from app.routing.supervision import supervised, team
@@ -190,12 +190,12 @@ async def test_whose_call_back_a_person_sees_and_ends(
         with pytest.raises(NotFound):
             await callback_attempts.start_again(work, person, row.id)
         with pytest.raises(NotFound):
-            await callback_attempts.say(work, person, row.id, Said.REACHED)
+            await callback_attempts.say(work, person, row.id, WhoAnswered.REACHED)
     assert row.state in (CallbackState.AGREED, CallbackState.SPOKEN)
     by_name = {person.name: person for person in house.with_calls}
     last = by_name[sorted(sees)[-1]]
     if row.state == CallbackState.SPOKEN:
-        await callback_attempts.say(work, last, row.id, Said.REACHED)
+        await callback_attempts.say(work, last, row.id, WhoAnswered.REACHED)
         assert row.state == CallbackState.REACHED
     else:
         await callbacks.cancel(work, last, row.id)

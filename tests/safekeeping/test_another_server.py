@@ -18,7 +18,7 @@ from app.jobs.transaction import transaction
 from app.outbox.responses import TryAgain
 from app.reading_settings import check_settings
 from app.safekeeping.backups import making, nightly, outside, restoring, sealing, state, trying
-from app.safekeeping.backups.places import BackupRefused, Made, PartMissing, Place, places_in
+from app.safekeeping.backups.places import BackupFolder, BackupRefused, Made, PartMissing, places_in
 from app.safekeeping.backups.server import run_tool
 from app.settings import Settings
 from app.work import PROGRAM, make_ground
@@ -209,7 +209,7 @@ def test_an_address_for_back_ups_is_refused_if_nothing_can_come_of_it(url: str, 
 
 
 def test_a_part_that_is_missing_since_a_back_up_is_found(tmp_path: Path) -> None:
-    place = Place(tmp_path / "1")
+    place = BackupFolder(tmp_path / "1")
     place.make()
     made = Made("1", "1", "", "", "0000000100000000000000FE", 180000, 1, "", [])
 

@@ -17,10 +17,10 @@ from app.errors import BadSettings
 from app.reading_settings import check_settings
 from app.safekeeping.backups import making, restoring, sealing, trying
 from app.safekeeping.backups.places import (
+    BackupFolder,
     BackupRefused,
     Made,
     PartMissing,
-    Place,
     places_in,
     written,
 )
@@ -94,7 +94,7 @@ def test_a_killed_server_comes_back_as_it_was_at_a_moment() -> None:
         assert tried.rows["audit_entries"] == 3
 
 
-def _refused(folder: Path, place: Place, made: Made, key: Path) -> None:
+def _refused(folder: Path, place: BackupFolder, made: Made, key: Path) -> None:
     """A wrong key, a cut file or a folder in use is refused, and nothing is left behind."""
     to = folder / "refused"
 
@@ -144,7 +144,7 @@ def test_a_file_is_there_as_a_whole_or_not_at_all(tmp_path: Path) -> None:
 
 
 def test_the_newest_are_kept_with_what_was_written_since_the_oldest(tmp_path: Path) -> None:
-    place = Place(tmp_path / "1")
+    place = BackupFolder(tmp_path / "1")
     place.make()
     for n in range(4):
         name = f"2027010{n + 1}T020000Z"
@@ -170,7 +170,7 @@ def test_the_newest_are_kept_with_what_was_written_since_the_oldest(tmp_path: Pa
 
 
 def test_back_ups_of_one_day_take_no_other_day_away(tmp_path: Path) -> None:
-    place = Place(tmp_path / "1")
+    place = BackupFolder(tmp_path / "1")
     place.make()
     nights = [f"2027010{day}T020000Z" for day in range(1, 6)]
     pressed = [f"20270105T{hour}0000Z" for hour in range(10, 24)]

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from app.safekeeping.backups import connecting, outside, receiving, replicating, sealing
-from app.safekeeping.backups.places import BackupRefused, Place, alone
+from app.safekeeping.backups.places import BackupFolder, BackupRefused, alone
 from app.settings import Settings
 
 
@@ -27,8 +27,8 @@ def silent() -> Iterator[str]:
 def test_a_server_that_is_silent_from_the_beginning_is_given_up(
     silent: str, tmp_path: Path
 ) -> None:
-    place = Place(tmp_path)
-    known = outside.Known("1", "helpline", "5", "boss")
+    place = BackupFolder(tmp_path)
+    known = outside.KnownServer("1", "helpline", "5", "boss")
     recipients: sealing.Recipients = []
     with pytest.raises(BackupRefused, match=r"127\.0\.0\.1, port"):
         receiving.receive(silent, known, place, recipients)

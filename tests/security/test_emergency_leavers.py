@@ -20,7 +20,7 @@ from app.people.changing import Changes
 from app.people.emergency import emergencies
 from app.people.provider import access, keeping
 from app.people.provider.access import Ended
-from app.people.provider.mapping import Wanted
+from app.people.provider.mapping import MappingWanted
 from app.people.provisioning import Entry
 from app.staff import passwords
 from app.staff.emergency_rows import Emergency, EmergencyKind, EmergencyState
@@ -30,7 +30,7 @@ from app.work import Work
 from tests.support.verbs import a_counsellor, a_supervisor, an_administrator, sessions_of
 
 GROUND = "Both administrators are in hospital."
-WANTED = Wanted(
+WANTED = MappingWanted(
     name="City", issuer="https://id.example", client_id="x", roles=(("lead", "supervisor"),)
 )
 CLAIMS: dict[str, Any] = {"sub": "1", "groups": ["lead"]}

@@ -11,7 +11,7 @@ from app.people.approval.asking import AccessWanted
 from app.people.links import LinkWithdrawn
 from app.people.provider import access, keeping
 from app.people.provider.access import AlreadyLinked, Ended, NoAccountHere
-from app.people.provider.mapping import Wanted
+from app.people.provider.mapping import MappingWanted
 from app.routing import staff_phones
 from app.staff import accounts, phone_proofs
 from app.staff.access_kinds import AccessKind
@@ -23,7 +23,7 @@ from tests.support.identity import claims as claims_of
 from tests.support.verbs import a_counsellor, an_administrator, logged
 
 PHONE, OTHER, PIN = "+381601112223", "+381601112224", "280417"
-WANTED = Wanted(
+WANTED = MappingWanted(
     name="City",
     issuer="https://id.example",
     client_id="helpline",

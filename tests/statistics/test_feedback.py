@@ -13,7 +13,7 @@ from app.chats.models import Feedback
 from app.demo.stage import LINE
 from app.errors import Invalid, NotAllowed
 from app.statistics.counting import feedback
-from app.statistics.exports.exporting import Wanted, made
+from app.statistics.exports.exporting import ExportWanted, made
 from app.statistics.exports.files import File
 from app.statistics.periods import Window
 from app.statistics.protection.guard import BASE
@@ -97,7 +97,7 @@ async def test_the_file_says_what_was_asked_and_adds_a_row_for_all(work: Work) -
     work.now = datetime(2030, 1, 15, tzinfo=UTC)
     for _ in range(9):
         await answered(work, 6, 4, None)
-    async with made(work, Wanted(File.FEEDBACK, YEAR)) as one:
+    async with made(work, ExportWanted(File.FEEDBACK, YEAR)) as one:
         rows = [row async for batch in one.batches for row in batch.to_pylist()]
     assert [(row["answer"], row["number"]) for row in rows] == [
         *[(str(n), 9 if n == 4 else 0) for n in (1, 2, 3, 4, 5)],

@@ -16,7 +16,7 @@ from babel.support import NullTranslations
 from app import words
 from app.dashboard import page_words
 from app.words import catalogues, pages
-from app.words.catalogues import SHIPPED, Kind
+from app.words.catalogues import SHIPPED, CatalogueKind
 
 # A language that is not shipped.
 LONG = "hu"
@@ -55,7 +55,7 @@ def add_long_language(folder: Path) -> None:
         catalogue = Catalog(locale=LONG, fuzzy=False)
         # Every catalogue has what the pages say now; `tests/words/test_pages.py` compares them. To
         # find it in the sources again takes seconds.
-        labels = kind == Kind.DEFINITIONS
+        labels = kind == CatalogueKind.DEFINITIONS
         for message in page_words.wanted(kind) if labels else page_words.read("hr", kind):
             if isinstance(message.id, str) and message.id:
                 catalogue.add(message.id, longer(message.id), flags=message.flags)
@@ -112,7 +112,7 @@ def sentences_of(language: str) -> set[str]:
 
     Some words are the same in the other language: "administrator", "e-mail".
     """
-    found = {m.id for m in page_words.read("hr", Kind.PAGES) if isinstance(m.id, str)}
+    found = {m.id for m in page_words.read("hr", CatalogueKind.PAGES) if isinstance(m.id, str)}
     with pages.spoken_in(language):
         found = {one for one in found - {"min"} if pages.said(one) != one}
     return {one for one in found if "%(" not in one and re.search(r"[a-z]{3}", one)}

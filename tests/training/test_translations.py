@@ -16,7 +16,7 @@ from app.errors import Invalid
 from app.staff.log_kinds import AuditLog
 from app.training import practices, scenarios
 from app.words import catalogues, practice
-from app.words.catalogues import Kind
+from app.words.catalogues import CatalogueKind
 from app.work import Work
 from tests.support.calls.conversations import a_chat_line
 from tests.support.command_line import typed_on
@@ -84,7 +84,7 @@ async def test_a_language_that_lacks_a_sentence_is_not_offered(work: Work) -> No
     (found,) = [
         one.progress
         for one in await languages.translations(work)
-        if (one.language, one.kind) == ("hr", Kind.PRACTICE)
+        if (one.language, one.kind) == ("hr", CatalogueKind.PRACTICE)
     ]
     assert (found.translated, found.messages) == (there - 1, there)
     # What is there is handed out again, for the rest to be translated.

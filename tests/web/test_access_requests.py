@@ -8,13 +8,13 @@ import pytest
 from app.demo.stage import Counsellor, Stage
 from app.jobs.transaction import transaction
 from app.people.provider import access
-from app.people.provider.mapping import Wanted
+from app.people.provider.mapping import MappingWanted
 from app.staff import passwords
 from app.staff.models import Staff
 from app.staff.roles import Role
 from app.work import PROGRAM
 
-PROVIDER = Wanted(
+PROVIDER = MappingWanted(
     name="City", issuer="https://id.example", client_id="x", roles=(("help", "counsellor"),)
 )
 PASSWORD = "correct horse battery"

@@ -5,14 +5,14 @@ import httpx2
 from app.demo.stage import Counsellor, Stage
 from app.jobs.transaction import transaction
 from app.people.provider import access
-from app.people.provider.mapping import Wanted
+from app.people.provider.mapping import MappingWanted
 from app.staff.models import Staff
 from app.staff.roles import Role
 from app.work import PROGRAM
 from tests.support.contacts import skip
 from tests.support.identity.emergency import an_emergency, asked_as, chooses, people_for_it, sent
 
-PROVIDER = Wanted(
+PROVIDER = MappingWanted(
     name="City", issuer="https://id.example", client_id="x", roles=(("help", "counsellor"),)
 )
 
@@ -321,7 +321,7 @@ async def test_people_let_in_by_a_provider_that_was_set_under_it_are_out_when_it
         {"value": "c", "role": "auditor"},
     ]
     assert (await stage.client.put(url, json=wanted, headers=headers)).status_code == 200
-    known = Wanted(
+    known = MappingWanted(
         name="Elsewhere",
         issuer="https://id.example",
         client_id="x",

@@ -8,7 +8,7 @@ import pytest
 from app.clock import SystemClock
 from app.database.topics import Topic
 from app.web import stream
-from app.web.stream import Reader, Wanted
+from app.web.stream import Reader, StreamWanted
 from app.work import Work
 from tests.support.verbs import a_counsellor
 
@@ -36,7 +36,7 @@ async def page(work: Work) -> Page:
 @pytest.fixture
 async def reader(work: Work, page: Page) -> Reader:
     ana = await a_counsellor(work, "ana")
-    found = Reader(ana, Wanted(), now=lambda: NOW, outlet=page)
+    found = Reader(ana, StreamWanted(), now=lambda: NOW, outlet=page)
     found.valid_until = NOW + timedelta(hours=1)
     return found
 

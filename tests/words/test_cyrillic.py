@@ -7,7 +7,7 @@ import pytest
 from app import words
 from app.definitions.trees import label_in
 from app.words import catalogues, pages
-from app.words.catalogues import Kind
+from app.words.catalogues import CatalogueKind
 
 CYRILLIC = "sr-Cyrl"
 
@@ -46,9 +46,9 @@ def test_a_text_is_turned_letter_by_letter(text: str, source: str, turned: str) 
 
 
 def test_every_word_of_the_pages_is_in_cyrillic_or_a_name() -> None:
-    serbian, cyrillic = (catalogues.compiled(one, Kind.PAGES) for one in ("sr", CYRILLIC))
+    serbian, cyrillic = (catalogues.compiled(one, CatalogueKind.PAGES) for one in ("sr", CYRILLIC))
     left = set()
-    for message in catalogues.shipped("sr", Kind.PAGES) or ():
+    for message in catalogues.shipped("sr", CatalogueKind.PAGES) or ():
         if isinstance(message.id, str) and message.id:
             plain = re.sub(r"%\(\w+\)s|<[^>]+>|`[^`]*`", " ", cyrillic.gettext(message.id))
             # Letters that only Serbian has were turned, whatever stands beside them.

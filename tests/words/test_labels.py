@@ -7,17 +7,17 @@ from app.dashboard import page_words
 from app.definitions import library
 from app.definitions.trees import label_in
 from app.words import catalogues
-from app.words.catalogues import Kind
+from app.words.catalogues import CatalogueKind
 
 # The shipped definitions are written in Serbian, too: see below.
 WRITTEN = ("en", "sr", "sr-Cyrl")
-ALL = catalogues.translated_languages(Kind.DEFINITIONS)
+ALL = catalogues.translated_languages(CatalogueKind.DEFINITIONS)
 TRANSLATED = [one for one in ALL if one not in WRITTEN]
 
 
 @pytest.mark.parametrize("language", TRANSLATED)
 def test_every_label_is_translated_and_no_other_stands_there(language: str) -> None:
-    catalogue = page_words.read(language, Kind.DEFINITIONS)
+    catalogue = page_words.read(language, CatalogueKind.DEFINITIONS)
     wanted = {m.id for m in page_words.labels() if m.id}
     assert len(wanted) > 400
     assert {m.id for m in catalogue if m.id} == wanted
@@ -25,15 +25,15 @@ def test_every_label_is_translated_and_no_other_stands_there(language: str) -> N
 
 
 def test_every_language_with_pages_has_labels() -> None:
-    assert set(ALL) == set(catalogues.translated_languages(Kind.PAGES))
+    assert set(ALL) == set(catalogues.translated_languages(CatalogueKind.PAGES))
     assert len(TRANSLATED) >= 8
 
 
 def test_the_catalogue_of_serbian_is_what_the_definitions_write() -> None:
-    made = page_words.updated("sr", Kind.DEFINITIONS)
+    made = page_words.updated("sr", CatalogueKind.DEFINITIONS)
     assert made == (words.FOLDER / "sr/definitions.po").read_bytes()
     assert not [m for m in page_words.labels_written_in("hr") if m.id]
-    kept = page_words.read("sr", Kind.DEFINITIONS)
+    kept = page_words.read("sr", CatalogueKind.DEFINITIONS)
     for label in page_words.shipped_labels():
         one = kept.get(label["en"], label["sr"]) or kept.get(label["en"])
         assert one is not None
@@ -43,7 +43,9 @@ def test_the_catalogue_of_serbian_is_what_the_definitions_write() -> None:
 @pytest.mark.parametrize("language", [one for one in words.languages() if one != "en"])
 def test_the_labels_of_a_language_can_be_imported_as_they_are_exported(language: str) -> None:
     done = catalogues.check(
-        language, Kind.DEFINITIONS, catalogues.exported(language, Kind.DEFINITIONS)
+        language,
+        CatalogueKind.DEFINITIONS,
+        catalogues.exported(language, CatalogueKind.DEFINITIONS),
     )
     assert done.translated == done.messages
 

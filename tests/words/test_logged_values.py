@@ -7,7 +7,7 @@ from enum import StrEnum
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
-from app.contacts.finding.search import Wanted
+from app.contacts.finding.search import ContactsWanted
 from app.dashboard.settings.log_pages import values_of
 from app.staff.log_kinds import AuditLog
 from app.staff.log_values import ActedFrom, FoundBy
@@ -63,7 +63,8 @@ def test_every_code_that_is_written_to_the_log_has_words() -> None:
 def test_what_a_list_was_found_by_and_outcomes_of_calls_have_words() -> None:
     codes = {*FoundBy, *ActedFrom, *OUTCOMES}
     assert {code for code in codes if code.replace("_", " ") not in every_message()} == set()
-    every = Wanted(**dict.fromkeys(set(Wanted.__dataclass_fields__) - {"born"}, "x"), born=2010)  # type: ignore[arg-type]
+    rest = dict.fromkeys(set(ContactsWanted.__dataclass_fields__) - {"born"}, "x")
+    every = ContactsWanted(**rest, born=2010)  # type: ignore[arg-type]
     assert set(every.kinds()) < set(FoundBy)
 
 

@@ -18,7 +18,7 @@ from app.demo.stage import Counsellor, Stage
 from app.errors import Invalid
 from app.staff.roles import Role
 from app.words import catalogues, pages
-from app.words.catalogues import Kind
+from app.words.catalogues import CatalogueKind
 from app.words.chats import chat_words
 from app.work import Work
 from tests.support.command_line import typed_on
@@ -117,7 +117,7 @@ async def test_a_translation_counts_until_it_is_taken_back(stage: Stage) -> None
 async def test_a_wrong_file_changes_nothing(work: Work, sent: str | bytes, said: str) -> None:
     given = sent.encode() if isinstance(sent, str) else sent
     with pytest.raises(Invalid) as refused:
-        await languages.import_catalogue(work, "sr", Kind.PAGES, given, reviewed=False)
+        await languages.import_catalogue(work, "sr", CatalogueKind.PAGES, given, reviewed=False)
     assert said in refused.value.detail
     assert await languages.all_own(work) == []
 
@@ -133,10 +133,10 @@ async def test_a_page_says_what_is_wrong_in_a_file(stage: Stage) -> None:
 def test_a_message_that_no_page_can_say_is_said_as_shipped() -> None:
     """One that was kept before it was checked: the page that takes it back has to open."""
     for kind, text in [
-        (Kind.PAGES, _po("from %(name)s", "50 % sa %(name)s")),
-        (Kind.PAGES, _po("from %(name)s", "sa %(ime)s")),
-        (Kind.PAGES, _po("Languages", "100 %")),
-        (Kind.DEFINITIONS, _po("Girl", "<b>Curica")),
+        (CatalogueKind.PAGES, _po("from %(name)s", "50 % sa %(name)s")),
+        (CatalogueKind.PAGES, _po("from %(name)s", "sa %(ime)s")),
+        (CatalogueKind.PAGES, _po("Languages", "100 %")),
+        (CatalogueKind.DEFINITIONS, _po("Girl", "<b>Curica")),
     ]:
         catalogues.use({("sr", kind): text})
         with pages.spoken_in("sr"):
@@ -147,11 +147,11 @@ def test_a_message_that_no_page_can_say_is_said_as_shipped() -> None:
             assert pages._("Languages") == "Језици"
     # A label is shown as it is.
     labels = _po("Girl", "100 % devojčica")
-    assert catalogues.check("sr", Kind.DEFINITIONS, labels).translated == 1
-    catalogues.use({("sr", Kind.DEFINITIONS): labels})
+    assert catalogues.check("sr", CatalogueKind.DEFINITIONS, labels).translated == 1
+    catalogues.use({("sr", CatalogueKind.DEFINITIONS): labels})
     assert pages.label_words("Girl", "sr") == "100 % devojčica"
     # Two signs in a message are said as one.
-    assert catalogues.check("sr", Kind.PAGES, _po("Languages", "10 %%")).translated == 1
+    assert catalogues.check("sr", CatalogueKind.PAGES, _po("Languages", "10 %%")).translated == 1
 
 
 async def test_what_has_no_catalogue_is_refused(stage: Stage) -> None:
@@ -213,7 +213,7 @@ async def test_commands_do_the_same(
 
 # -- prompts and letters --------------------------------------------------------------------------
 
-TOLD = Kind.PROMPTS_AND_LETTERS
+TOLD = CatalogueKind.PROMPTS_AND_LETTERS
 
 
 def _told(**changed: str) -> str:

@@ -11,13 +11,13 @@ from app.definitions.trees import label_in
 from app.demo.stage import Stage
 from app.staff.roles import Role
 from app.words import catalogues
-from app.words.catalogues import Kind
+from app.words.catalogues import CatalogueKind
 from app.work import Work
 from tests.support.command_line import typed_on
 from tests.support.referrals import page
 from tests.support.waiting import until
 
-LABELS = Kind.DEFINITIONS
+LABELS = CatalogueKind.DEFINITIONS
 _HEAD = 'msgid ""\nmsgstr "Content-Type: text/plain; charset=utf-8\\n"\n\n'
 GIRL = {"en": "Girl", "sr": "Devojčica"}
 
@@ -132,4 +132,4 @@ async def test_a_few_words_that_were_read_do_not_make_the_others_read(
     of = {(one.language, one.kind): one for one in await languages.translations(work)}
     assert of["sr", LABELS].reviewed is read
     assert of["sr-Cyrl", LABELS].reviewed is read
-    assert not of["sr", Kind.PAGES].reviewed
+    assert not of["sr", CatalogueKind.PAGES].reviewed

@@ -12,7 +12,7 @@ from app.statistics.periods import Window
 from app.statistics.reports import printing
 from app.statistics.reports.reports import Report
 from app.words import catalogues, pages, runs
-from app.words.catalogues import Kind
+from app.words.catalogues import CatalogueKind
 from app.words.pages import spoken_in
 from app.words.parts import lang, ltr, ltr_text
 from tests.support.pages.direction import bare_runs
@@ -71,7 +71,7 @@ def test_a_sentence_sets_its_values_and_its_own_addresses_apart() -> None:
     with spoken_in("ar"):
         assert f"\u2066{NUMBER}\u2069" in pages.refusal_words(refused)
         assert f"\u2066{NUMBER}\u2069" in pages._("%(name)s asks", name=NUMBER)
-    said = catalogues.shipped("ar", Kind.PAGES)
+    said = catalogues.shipped("ar", CatalogueKind.PAGES)
     assert said is not None
     with spoken_in("ar"):
         texts = [pages.said(one.id) for one in said if isinstance(one.id, str) and one.id]

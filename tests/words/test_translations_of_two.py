@@ -16,7 +16,7 @@ from app.staff import accounts
 from app.staff.log_kinds import AuditLog
 from app.staff.roles import Role
 from app.words import catalogues, merging, pages
-from app.words.catalogues import Kind
+from app.words.catalogues import CatalogueKind
 from app.words.meanwhile import Meanwhile
 from app.work import PROGRAM, Actor, ActorKind, Work
 from tests.support.command_line import typed_on
@@ -33,7 +33,7 @@ def _shipped_afterwards() -> Iterator[None]:
 class Translator:
     """A person who saves a catalogue, edits it and imports it."""
 
-    def __init__(self, work: Work, staff_id: UUID, kind: Kind) -> None:
+    def __init__(self, work: Work, staff_id: UUID, kind: CatalogueKind) -> None:
         self.work, self.kind, self.file = work, kind, ""
         self.actor = Actor(ActorKind.PERSON, staff_id=staff_id)
 
@@ -57,7 +57,9 @@ class Translator:
         return row
 
 
-async def _two(work: Work, kind: Kind = Kind.DEFINITIONS) -> tuple[Translator, Translator]:
+async def _two(
+    work: Work, kind: CatalogueKind = CatalogueKind.DEFINITIONS
+) -> tuple[Translator, Translator]:
     """Return two people, each with the shipped catalogue in hand."""
     found = []
     for name in ("mila", "vera"):
@@ -226,7 +228,7 @@ async def test_words_that_were_kept_are_not_read_by_who_has_read_others(work: Wo
 
 
 async def test_what_is_told_is_merged_by_its_keys(work: Work) -> None:
-    mila, vera = await _two(work, Kind.PROMPTS_AND_LETTERS)
+    mila, vera = await _two(work, CatalogueKind.PROMPTS_AND_LETTERS)
     hold = words.texts_of("en")["prompts.hold"]
     mila.writes(hold, "Odmah se vraćamo.")
     await mila.imports()

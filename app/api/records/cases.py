@@ -18,7 +18,7 @@ from app.chats import printed
 from app.contacts.cases import case_requests, cases, documents, follow_ups, people, printing
 from app.contacts.cases.details import Details
 from app.contacts.cases.quotas import check_quotas
-from app.contacts.finding.search import Wanted, search
+from app.contacts.finding.search import ContactsWanted, search
 from app.contacts.models import Case
 from app.contacts.scopes import may_write_case
 from app.contacts.states import FollowUpAbout
@@ -95,7 +95,7 @@ class Why(BaseModel):
 
 
 class Printed(BaseModel):
-    purpose: printing.Purpose
+    purpose: printing.PrintPurpose
     # Who receives the paper, on which ground, and why if the ground is not consent.
     recipient: str = Field(default="", max_length=200)
     ground: printing.Ground = printing.Ground.CONSENT
@@ -120,7 +120,7 @@ async def open_case(work: InWork, staff: WritesCases, body: NewCase) -> CaseRow:
 @router.get("/cases", response_model=CaseList)
 async def list_cases(work: InWork, staff: ReadsRecords, cursor: str | None = None) -> Response:
     """List the cases that you may see, newest first."""
-    return await _cases(work, staff, Wanted(cursor=cursor))
+    return await _cases(work, staff, ContactsWanted(cursor=cursor))
 
 
 @router.post("/cases/search", response_model=CaseList)
@@ -129,7 +129,7 @@ async def search_cases(work: InWork, staff: ReadsRecords, body: Looked) -> Respo
     return await _cases(work, staff, body.wanted())
 
 
-async def _cases(work: Work, staff: Staff, wanted: Wanted) -> Response:
+async def _cases(work: Work, staff: Staff, wanted: ContactsWanted) -> Response:
     rows, following = await search(work, staff, Case, wanted)
     return rows_as_json("cases", rows, following)
 

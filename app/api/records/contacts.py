@@ -29,7 +29,7 @@ from app.api.records.record_views import (
     rows_as_json,
 )
 from app.contacts import completing, contacts, openings, profiles, reading_contacts
-from app.contacts.finding.search import Wanted, search
+from app.contacts.finding.search import ContactsWanted, search
 from app.contacts.models import Contact
 from app.contacts.registry import library_of
 from app.contacts.saving import Change
@@ -159,7 +159,7 @@ async def create_contact(work: InWork, staff: WritesContacts, body: NewContact) 
 @router.get("/contacts", response_model=ContactList)
 async def list_contacts(work: InWork, staff: ReadsRecords, cursor: str | None = None) -> Response:
     """List the contacts that you may see, newest first, without their answers."""
-    return await _contacts(work, staff, Wanted(cursor=cursor))
+    return await _contacts(work, staff, ContactsWanted(cursor=cursor))
 
 
 @router.post("/contacts/search", response_model=ContactList)
@@ -168,7 +168,7 @@ async def search_contacts(work: InWork, staff: ReadsRecords, body: Looked) -> Re
     return await _contacts(work, staff, body.wanted())
 
 
-async def _contacts(work: Work, staff: Staff, wanted: Wanted) -> Response:
+async def _contacts(work: Work, staff: Staff, wanted: ContactsWanted) -> Response:
     rows, following = await search(work, staff, Contact, wanted)
     return rows_as_json("contacts", rows, following)
 

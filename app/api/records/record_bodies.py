@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 
-from app.contacts.finding.search import Wanted
+from app.contacts.finding.search import ContactsWanted
 from app.contacts.saving import Change
 from app.errors import Invalid
 
@@ -46,8 +46,8 @@ class Looked(BaseModel):
     born: int | None = Field(default=None, ge=1900, le=2200)
     cursor: Text | None = None
 
-    def wanted(self) -> Wanted:
+    def wanted(self) -> ContactsWanted:
         for at in (self.since, self.until):
             if at is not None and at.tzinfo is None:
                 raise Invalid("Give times with their zone, like 2026-11-24T08:00:00+01:00.")
-        return Wanted(**self.model_dump())
+        return ContactsWanted(**self.model_dump())

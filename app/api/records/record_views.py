@@ -284,7 +284,7 @@ async def _flag_views(opened: Opened[Case]) -> list[FlagView]:
     ]
 
 
-def request_view(waiting: case_requests.Waiting) -> RequestView:
+def request_view(waiting: case_requests.WaitingCaseRequest) -> RequestView:
     """Return an open request as a reader sees it."""
     request = waiting.request
     return RequestView(

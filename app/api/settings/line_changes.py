@@ -21,7 +21,7 @@ class LineChangeView(BaseModel):
     id: int
     at: datetime
     by: str | None = Field(description="Who made it; null: the command line.")
-    part: line_changes.Part
+    part: line_changes.LinePart
     carrier: str | None = Field(
         description="The messenger whose account was changed; null: another part."
     )

@@ -20,7 +20,7 @@ from app.staff.tokens import may_token, token_of
 from app.statistics.counting.summary import today
 from app.statistics.dimensions import Dimension
 from app.statistics.exports import exporting
-from app.statistics.exports.exporting import Wanted, file_name, made, note_export, read_wanted
+from app.statistics.exports.exporting import ExportWanted, file_name, made, note_export, read_wanted
 from app.statistics.exports.files import File
 from app.statistics.exports.writers import FORMATS
 from app.statistics.periods import Period
@@ -110,7 +110,7 @@ def wanted_by(
     names: str = "",
     report: str | None = None,
     language: str = "",
-) -> Wanted:
+) -> ExportWanted:
     """Read what a URL asks for. Without a window: the last thirty days; for referrals, the last
     complete month. Raises Invalid.
     """
@@ -153,7 +153,7 @@ def thirty_days_before(end: str) -> str:
         return end
 
 
-def check_asked(asker: Asker, wanted: Wanted, now: datetime) -> None:
+def check_asked(asker: Asker, wanted: ExportWanted, now: datetime) -> None:
     """Refuse single contacts in tables, and single calls or counsellors without the permission.
 
     Raises NotAllowed.
@@ -268,7 +268,7 @@ async def file(
     return await _streamed(request, work, wanted)
 
 
-async def _small(work: Work, wanted: Wanted) -> Response:
+async def _small(work: Work, wanted: ExportWanted) -> Response:
     async with made(work, wanted) as one:
         content = b"".join([piece async for piece in one.pieces(wanted.kind)])
     note_export(work, wanted)
@@ -281,7 +281,7 @@ async def _small(work: Work, wanted: Wanted) -> Response:
 _STREAMS = 2
 
 
-async def _streamed(request: Request, work: Work, wanted: Wanted) -> Response:
+async def _streamed(request: Request, work: Work, wanted: ExportWanted) -> Response:
     """Stream a file. It starts before the response, so a refusal has its text. Raises TooMany."""
     kept = request.app.state.ground.kept
     if kept.get("streams", 0) >= _STREAMS:

@@ -61,7 +61,7 @@ async def people(work: InWork, staff: Supervises) -> list[PersonView]:
     ]
 
 
-def _person_view(person: team.Person, is_on_shift: bool) -> PersonView:
+def _person_view(person: team.TeamMember, is_on_shift: bool) -> PersonView:
     presence = person.presence
     return PersonView(
         id=person.staff.id,

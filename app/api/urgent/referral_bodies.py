@@ -101,8 +101,8 @@ class SaidIn(BaseModel):
     name: Name = ""
     words: Words = ""
 
-    def made(self) -> staff_actions.Said:
-        return staff_actions.Said(self.agency, self.name, self.words)
+    def made(self) -> staff_actions.ToldByAgency:
+        return staff_actions.ToldByAgency(self.agency, self.name, self.words)
 
 
 class Rejection(SaidIn):

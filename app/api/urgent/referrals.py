@@ -44,7 +44,7 @@ from app.referrals.consent import withdrawing
 from app.referrals.deadlines import urgency as urgency_of
 from app.referrals.models import Referral
 from app.referrals.opening import from_call, opening
-from app.referrals.reading import Wanted
+from app.referrals.reading import ReferralsWanted
 from app.referrals.states import (
     OpenedHow,
 )
@@ -123,7 +123,9 @@ async def list_referrals(
     """List the referrals that you may see, newest first; without a state, those not yet over."""
     if before is not None and before.tzinfo is None:
         raise Invalid("Give `before` with its zone, for example 2026-11-24T08:00:00+01:00.")
-    lines = await reading.referrals(work, staff, Wanted(state, urgency, agency, mine, over, before))
+    lines = await reading.referrals(
+        work, staff, ReferralsWanted(state, urgency, agency, mine, over, before)
+    )
     following = lines[-1].referral.opened_at if len(lines) == reading.PAGE else None
     return ReferralList(referrals=[referral_row(one) for one in lines], next_before=following)
 

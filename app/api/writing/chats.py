@@ -16,16 +16,16 @@ from app.calls.states import Channel
 from app.chats import at_desk, ending, media, messages, translating, typing
 from app.chats.at_desk import AtDesk
 from app.chats.left import answering
-from app.chats.media import Shown
-from app.chats.messages import LONGEST, Said
+from app.chats.media import ShownMedia
+from app.chats.messages import LONGEST, ShownMessage
 from app.chats.models import (
     Author,
     Failure,
-    Kind,
     MediaKind,
     MediaProblem,
     MediaState,
     OnItsWay,
+    ReaderKind,
     Sentence,
 )
 from app.staff.models import Staff
@@ -93,7 +93,7 @@ class MediaView(BaseModel):
 class ChatMessageView(BaseModel):
     number: int
     author: Author
-    kind: Kind
+    kind: ReaderKind
     text: str | None
     sentence: Sentence | None
     staff_id: UUID | None
@@ -114,7 +114,7 @@ class ChatMessageIn(BaseModel):
     client_key: Key
     text: Text
     # `whisper`: for staff alone, by the supervisor or the counsellor of the conversation.
-    kind: Kind = Kind.SAID
+    kind: ReaderKind = ReaderKind.SAID
 
 
 class SeenIn(BaseModel):
@@ -180,7 +180,7 @@ def chat_view(one: AtDesk) -> ChatView:
     return ChatView(**one._asdict())
 
 
-def chat_message_view(said: Said, came: Sequence[Shown] = ()) -> ChatMessageView:
+def chat_message_view(said: ShownMessage, came: Sequence[ShownMedia] = ()) -> ChatMessageView:
     return ChatMessageView(
         number=said.number,
         author=said.author,
@@ -199,7 +199,7 @@ def chat_message_view(said: Said, came: Sequence[Shown] = ()) -> ChatMessageView
     )
 
 
-async def _views(work: Work, found: list[Said]) -> list[ChatMessageView]:
+async def _views(work: Work, found: list[ShownMessage]) -> list[ChatMessageView]:
     came = await media.of_messages(work, found)
     return [chat_message_view(said, came.get(said.id, ())) for said in found]
 

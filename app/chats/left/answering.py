@@ -187,7 +187,7 @@ async def _taken(work: Work, found: ReturnCode) -> TakenByColleague:
     )
 
 
-async def read_left(work: Work, staff: Staff, call_id: UUID) -> list[messages.Said]:
+async def read_left(work: Work, staff: Staff, call_id: UUID) -> list[messages.ShownMessage]:
     """Return a message that was left, with its answers; the reading is logged first.
 
     Raises NotFound.

@@ -42,7 +42,7 @@ _DECIDERS = frozenset(role for role in Role if Permission.WRITE_CASES in PERMISS
 
 
 @dataclass(frozen=True)
-class Waiting:
+class WaitingCaseRequest:
     """An open request, with what a list shows about it."""
 
     request: CaseRequest
@@ -325,7 +325,7 @@ async def _who_decides(work: Work, request: CaseRequest, case: Case) -> list[Sta
 
 async def waiting_for(
     work: Work, staff: Staff, *, case_id: UUID | None = None, with_reasons: bool = False
-) -> list[Waiting]:
+) -> list[WaitingCaseRequest]:
     """Return the open requests that a person can decide or has asked for, oldest first.
 
     The reasons are sealed. They are opened only `with_reasons`, and the reading is logged first.
@@ -352,7 +352,7 @@ async def waiting_for(
     for request, case, asked_by, mine in rows:
         opened = Opened(work, case)
         found.append(
-            Waiting(
+            WaitingCaseRequest(
                 request,
                 case,
                 asked_by,

@@ -37,7 +37,7 @@ from app.work import Work
 _TEMPLATE = Path(__file__).parent.parent / "data" / "case.typ"
 
 
-class Purpose(StrEnum):
+class PrintPurpose(StrEnum):
     """What a case is printed for; it is shown on every page."""
 
     COURT = "court"
@@ -58,17 +58,17 @@ class Ground(StrEnum):
 
 
 # The grounds for each purpose, and the question whose "yes" gives consent to it.
-_GROUNDS: dict[Purpose, tuple[tuple[Ground, ...], Meaning | None]] = {
-    Purpose.COURT: (
+_GROUNDS: dict[PrintPurpose, tuple[tuple[Ground, ...], Meaning | None]] = {
+    PrintPurpose.COURT: (
         (Ground.CONSENT, Ground.COURT_ORDER, Ground.LEGAL_OBLIGATION),
         "consent_authorities",
     ),
-    Purpose.CONFERENCE: (
+    PrintPurpose.CONFERENCE: (
         (Ground.CONSENT, Ground.LEGAL_OBLIGATION, Ground.VITAL_INTERESTS),
         "consent_services",
     ),
-    Purpose.FAMILY: ((Ground.CONSENT, Ground.VITAL_INTERESTS), "consent_family"),
-    Purpose.SUPERVISION: ((Ground.SUPERVISION,), None),
+    PrintPurpose.FAMILY: ((Ground.CONSENT, Ground.VITAL_INTERESTS), "consent_family"),
+    PrintPurpose.SUPERVISION: ((Ground.SUPERVISION,), None),
 }
 
 
@@ -76,7 +76,7 @@ _GROUNDS: dict[Purpose, tuple[tuple[Ground, ...], Meaning | None]] = {
 class HandedTo:
     """The recipient of a printed case, the ground, and the reason if that is not consent."""
 
-    purpose: Purpose
+    purpose: PrintPurpose
     recipient: str
     ground: Ground
     reason: str = ""
@@ -121,7 +121,7 @@ async def print_case(
     free_words = with_notes or with_timeline or written is not None
     if not (sections or with_dates or with_contacts or free_words):
         raise Invalid("Choose what to print.")
-    if to.purpose is Purpose.FAMILY and free_words:
+    if to.purpose is PrintPurpose.FAMILY and free_words:
         raise Invalid(
             "Notes, the log and what was written are not for the family: they name others."
         )
@@ -206,7 +206,7 @@ def _check_ground(to: HandedTo) -> None:
     grounds, _ = _GROUNDS[to.purpose]
     if to.ground not in grounds:
         raise Invalid("Choose a ground for this purpose: %(grounds)s.", grounds=list(grounds))
-    if to.purpose is Purpose.SUPERVISION:
+    if to.purpose is PrintPurpose.SUPERVISION:
         return
     if not to.recipient.strip():
         raise Invalid("Write who receives it.")
@@ -216,7 +216,7 @@ def _check_ground(to: HandedTo) -> None:
 
 def _check_may_name(work: Work, contacts: list[Contact], to: HandedTo) -> None:
     """Refuse free words that may name a reporter who has not agreed to that. Raises Invalid."""
-    if to.purpose is Purpose.SUPERVISION or to.ground is Ground.COURT_ORDER:
+    if to.purpose is PrintPurpose.SUPERVISION or to.ground is Ground.COURT_ORDER:
         return
     for contact in contacts:
         form, answers = sheet_of(work, contact).form, present(contact)
@@ -275,8 +275,8 @@ def _may_have(form: Form, answers: Answers, to: HandedTo) -> Callable[[Field], b
     """Return a test for the questions that the recipient may have. The family is never told who
     reported."""
     agrees = form.path_of("reporter_agrees")
-    named = to.purpose is Purpose.SUPERVISION or (
-        to.purpose is not Purpose.FAMILY
+    named = to.purpose is PrintPurpose.SUPERVISION or (
+        to.purpose is not PrintPurpose.FAMILY
         and (to.ground is Ground.COURT_ORDER or answers.get(agrees or "") == "yes")
     )
     return lambda field: (

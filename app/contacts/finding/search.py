@@ -58,7 +58,7 @@ PAGE = 50
 
 
 @dataclass(frozen=True)
-class Wanted:
+class ContactsWanted:
     """What to search for; nothing set means everything. Times are half-open."""
 
     code: str | None = None
@@ -108,7 +108,7 @@ _RANK = 100
 
 
 async def search(
-    work: Work, staff: Staff, model: type[Contact] | type[Case], wanted: Wanted
+    work: Work, staff: Staff, model: type[Contact] | type[Case], wanted: ContactsWanted
 ) -> tuple[list[Row], str | None]:
     """Return a page of records, newest first, and the cursor of the next. Raises Invalid.
 
@@ -207,7 +207,7 @@ def _after(row: Row, *, named: bool) -> dict[str, Any]:
     return found | ({"cursor_rank": _rank(row)} if named else {})
 
 
-def _values(work: Work, wanted: Wanted, countries: list[str]) -> dict[str, Any]:
+def _values(work: Work, wanted: ContactsWanted, countries: list[str]) -> dict[str, Any]:
     """Return the parameters of the statement; their names decide its conditions."""
     for text in vars(wanted).values():
         if isinstance(text, str) and ("\x00" in text or len(text) > 300):

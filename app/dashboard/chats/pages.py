@@ -8,7 +8,7 @@ from fastapi.responses import HTMLResponse
 
 from app.calls.models import Call
 from app.chats import along, ending, media, messages, typing
-from app.chats.models import Kind
+from app.chats.models import ReaderKind
 from app.chats.noticing import personal_in
 from app.contacts import reading_contacts
 from app.dashboard.chats.values import (
@@ -250,7 +250,7 @@ async def whisper(
     """Whisper to the counsellor of a conversation: the child does not see it."""
     try:
         await messages.say_as_staff(
-            work, staff, call_id, text=text, client_key=client_key, kind=Kind.WHISPER
+            work, staff, call_id, text=text, client_key=client_key, kind=ReaderKind.WHISPER
         )
     except Refusal as refusal:
         await work.undo()

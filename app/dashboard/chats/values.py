@@ -134,11 +134,13 @@ def _offered(work: Work, one: AtDesk) -> ChatCard:
     return views.chat_card(one, 0, [], Tools(), work.now, {}, None, "")
 
 
-def _writers(words: list[messages.Said]) -> set[UUID]:
+def _writers(words: list[messages.ShownMessage]) -> set[UUID]:
     return {message.staff_id for message in words if message.staff_id}
 
 
-async def words_values(work: Work, call_id: UUID, words: list[messages.Said]) -> dict[str, Any]:
+async def words_values(
+    work: Work, call_id: UUID, words: list[messages.ShownMessage]
+) -> dict[str, Any]:
     """Return a conversation to be read: by a supervisor, or on the page of its contact."""
     tools = await tools_for(work, call_id)
     names = await accounts.names_of(work, _writers(words))

@@ -11,10 +11,10 @@ from app.calls.speech import LineScript
 from app.calls.states import Channel, EndedBy
 from app.chats.at_desk import AtDesk
 from app.chats.gone import Gone
-from app.chats.media import Shown
-from app.chats.messages import Said
-from app.chats.models import Author, Failure, Kind, MediaProblem, Sentence
-from app.chats.noticing import Part, Personal, danger_in, parts_of
+from app.chats.media import ShownMedia
+from app.chats.messages import ShownMessage
+from app.chats.models import Author, Failure, MediaProblem, ReaderKind, Sentence
+from app.chats.noticing import MessagePart, Personal, danger_in, parts_of
 from app.contacts.models import Contact
 from app.dashboard.views import language_words
 from app.words import child_texts
@@ -95,7 +95,7 @@ MEDIA_PROBLEMS = {
     ),
     MediaProblem.GONE: N_("The carrier did not give it out."),
 }
-Media = Mapping[UUID, Sequence[Shown]]
+Media = Mapping[UUID, Sequence[ShownMedia]]
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ class Bubble:
     by: str
     name: str
     whisper: bool
-    parts: list[Part]
+    parts: list[MessagePart]
     # What the program said, in the words of the page.
     sentence: str
     at: str
@@ -118,7 +118,7 @@ class Bubble:
     # When it was written, if it came late.
     sent_at: str
     # The pictures and voice notes that came with it.
-    media: tuple[Shown, ...] = ()
+    media: tuple[ShownMedia, ...] = ()
 
     @property
     def numbers(self) -> list[str]:
@@ -196,12 +196,12 @@ def tools_of(line: LineScript | None, language: str) -> Tools:
 
 
 def bubble(
-    message: Said, tools: Tools, names: dict[UUID, str], media: Media | None = None
+    message: ShownMessage, tools: Tools, names: dict[UUID, str], media: Media | None = None
 ) -> Bubble:
     """Return a message with personal data marked. `names`: those of the staff who wrote; `media`:
     what came with messages."""
     ticks = ""
-    if message.author is Author.COUNSELLOR and message.kind is Kind.SAID:
+    if message.author is Author.COUNSELLOR and message.kind is ReaderKind.SAID:
         left = message.on_its_way.value if message.on_its_way else "sent"
         ticks = "seen" if message.seen_at else "delivered" if message.delivered_at else left
     words = message.words or ""
@@ -210,8 +210,8 @@ def bubble(
         number=message.number,
         by=message.author.value,
         name=names.get(message.staff_id, "") if message.staff_id else "",
-        whisper=message.kind is Kind.WHISPER,
-        parts=parts_of(words, tools.country, tools.own) if by_child else [Part(words)],
+        whisper=message.kind is ReaderKind.WHISPER,
+        parts=parts_of(words, tools.country, tools.own) if by_child else [MessagePart(words)],
         sentence=said(SENTENCES[message.sentence]) if message.sentence else "",
         at=message.at.isoformat(),
         ticks=ticks,
@@ -222,7 +222,7 @@ def bubble(
     )
 
 
-def alarming(words: Sequence[Said], tools: Tools) -> str | None:
+def alarming(words: Sequence[ShownMessage], tools: Tools) -> str | None:
     """Return the last words of the child that speak of danger."""
     for message in reversed(words):
         if message.author is Author.CHILD and message.words:
@@ -235,7 +235,7 @@ def alarming(words: Sequence[Said], tools: Tools) -> str | None:
 def chat_card(
     one: AtDesk,
     place: int,
-    words: list[Said],
+    words: list[ShownMessage],
     tools: Tools,
     now: datetime,
     names: dict[UUID, str],

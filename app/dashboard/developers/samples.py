@@ -32,7 +32,7 @@ TITLES = {
 }
 
 
-class Kind(NamedTuple):
+class ButtonKind(NamedTuple):
     """A kind of button: its words, its class, and whether it can be used or is pressed."""
 
     words: str
@@ -42,16 +42,16 @@ class Kind(NamedTuple):
 
 
 BUTTONS = (
-    Kind("Accept"),
-    Kind("Save", "secondary"),
-    Kind("Cancel", "secondary outline"),
-    Kind("Open", "outline"),
-    Kind("Hang up", "contrast"),
-    Kind("Acknowledge", "small"),
-    Kind("Set state", "small outline"),
-    Kind("Not possible now", "", disabled=True),
-    Kind("Not possible now", "outline", disabled=True),
-    Kind("Chosen", "small outline", pressed=True),
+    ButtonKind("Accept"),
+    ButtonKind("Save", "secondary"),
+    ButtonKind("Cancel", "secondary outline"),
+    ButtonKind("Open", "outline"),
+    ButtonKind("Hang up", "contrast"),
+    ButtonKind("Acknowledge", "small"),
+    ButtonKind("Set state", "small outline"),
+    ButtonKind("Not possible now", "", disabled=True),
+    ButtonKind("Not possible now", "outline", disabled=True),
+    ButtonKind("Chosen", "small outline", pressed=True),
 )
 
 

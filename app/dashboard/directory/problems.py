@@ -45,7 +45,7 @@ class CodeTaken(Conflict):
     default = "Another agency has this code."
 
 
-class Shown(NamedTuple):
+class ShownProblem(NamedTuple):
     """A problem as the form shows it: the field, its label, and what to change."""
 
     field: str
@@ -58,12 +58,12 @@ def labels() -> dict[str, str]:
     return {name: said(label) for name, label in LABELS.items()}
 
 
-def shown(problems: list[Problem]) -> list[Shown]:
+def shown(problems: list[Problem]) -> list[ShownProblem]:
     """Return each problem once, in the order in which the form has its fields."""
     found = []
     for one in dict.fromkeys((p.column, message_words(p.what)) for p in problems):
         field = _FIELDS.get(one[0], one[0])
-        found.append(Shown(field, said(LABELS.get(field, "")), one[1]))
+        found.append(ShownProblem(field, said(LABELS.get(field, "")), one[1]))
     order = list(LABELS)
     return sorted(found, key=lambda one: order.index(one.field) if one.field in order else -1)
 

@@ -46,7 +46,7 @@ def _chosen(kind: type[E], value: str) -> E | None:
 
 
 async def _found(work: Work, words: str, role: str, team: str, state: str) -> dict[str, Any]:
-    wanted = finding.Wanted(
+    wanted = finding.PeopleWanted(
         words,
         _chosen(Role, role),
         None if not team else team.removeprefix("="),

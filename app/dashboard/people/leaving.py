@@ -11,7 +11,7 @@ from app.dashboard.people.accounts import Keeps, reached_words, show_moved
 from app.dashboard.templating import templates
 from app.errors import Conflict, Invalid, Refusal
 from app.people import finding, holding, leaving, links, work_left
-from app.people.holding import Kind
+from app.people.holding import WorkKind
 from app.referrals.directory import leavers
 from app.routing.rota import giving, roster
 from app.staff import tokens
@@ -46,7 +46,7 @@ async def _show(
 ) -> Response:
     receivers = await leaving.possible_receivers(work, person)
     held = [(kind, n) for kind, n in (await holding.count(work, person)).items() if n]
-    in_all = set.intersection(*(({one.id for one in receivers[kind]}) for kind in Kind))
+    in_all = set.intersection(*(({one.id for one in receivers[kind]}) for kind in WorkKind))
     duty = await giving.foretold(work, person)
     zone = await roster.home_zone(work)
     values = {
@@ -64,7 +64,7 @@ async def _show(
         "person": person,
         "held": held,
         "receivers": receivers,
-        "for_all": [one for one in receivers[Kind.DRAFTS] if one.id in in_all],
+        "for_all": [one for one in receivers[WorkKind.DRAFTS] if one.id in in_all],
         "to_confirm": await leavers.to_confirm(work) if person.active else [],
         "made_tokens": await tokens.made_by(work, person),
         "made_wallboards": await wallboards.made_by(work, person),
@@ -85,8 +85,8 @@ async def _names(work: Work, people: set[UUID]) -> list[tuple[UUID, str]]:
 def _plan(sent: Mapping[str, Any]) -> leaving.Plan:
     """Read to whom each kind goes. Raises ValueError."""
     everything = str(sent.get("everything", ""))
-    plan: dict[Kind, UUID | None] = {}
-    for kind in Kind:
+    plan: dict[WorkKind, UUID | None] = {}
+    for kind in WorkKind:
         chosen = str(sent.get(f"to.{kind.value}", "")) or everything
         if chosen == _NO_COLLEAGUE:
             plan[kind] = None

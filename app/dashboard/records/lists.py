@@ -8,7 +8,7 @@ from fastapi import APIRouter, Form, Request, Response
 
 from app.contacts import reading_contacts
 from app.contacts.cases import case_flags, case_requests, caseload, follow_ups
-from app.contacts.finding.search import Wanted, search
+from app.contacts.finding.search import ContactsWanted, search
 from app.contacts.models import Case, Contact
 from app.contacts.registry import library_of
 from app.contacts.states import Channel, ContactState, Source
@@ -59,7 +59,7 @@ async def contacts_page(request: Request, work: InWork, staff: Reads) -> Respons
     """List the contacts that the reader may see, with the search."""
     zone = ZoneInfo(library_of(work.ground).country.timezone)
     midnight = datetime.combine(work.now.astimezone(zone).date(), time(), zone)
-    rows, following = await search(work, staff, Contact, Wanted())
+    rows, following = await search(work, staff, Contact, ContactsWanted())
     return page(
         request,
         "contacts.html",
@@ -80,7 +80,7 @@ async def contacts_page(request: Request, work: InWork, staff: Reads) -> Respons
 @router.get("/cases")
 async def cases_page(request: Request, work: InWork, staff: Reads) -> Response:
     """List the cases that the reader may see, with the search."""
-    rows, following = await search(work, staff, Case, Wanted())
+    rows, following = await search(work, staff, Case, ContactsWanted())
     return page(
         request,
         "cases.html",
@@ -118,7 +118,7 @@ async def found(
 ) -> Response:
     """Return the rows found. The search comes in the body, so that no address holds it."""
     zone = ZoneInfo(library_of(work.ground).country.timezone)
-    wanted = Wanted(
+    wanted = ContactsWanted(
         code=code or None,
         category=category or None,
         place=place or None,

@@ -23,6 +23,7 @@ from app.retention.data_requests.kinds import (
     REQUEST_WORDS,
     SEEN_BY_PROGRAM,
     STATE_WORDS,
+    AskingPerson,
     Basis,
     Because,
     CopyKind,
@@ -30,7 +31,6 @@ from app.retention.data_requests.kinds import (
     IdentityCheck,
     ItemKind,
     Keep,
-    Person,
     RequestKind,
     RequestState,
 )
@@ -95,7 +95,7 @@ async def find(
     work: InWork,
     staff: Answers,
     kind: Annotated[RequestKind, Form()],
-    person: Annotated[Person, Form()],
+    person: Annotated[AskingPerson, Form()],
     sought: Annotated[str, Form(max_length=LONGEST_SOUGHT)],
 ) -> Response:
     """Find every row about a person, and go to the request."""
@@ -127,7 +127,7 @@ async def _show(
         "one": found,
         "own": own,
         "kind": said(REQUEST_WORDS[RequestKind(found.kind)]),
-        "person": said(PERSON_WORDS[Person(found.person)]),
+        "person": said(PERSON_WORDS[AskingPerson(found.person)]),
         "state": said(STATE_WORDS[_state(found)]),
         "basis": said(BASIS_WORDS[Basis(found.basis)]) if found.basis else "",
         "identity": said(IDENTITY_WORDS[IdentityCheck(found.identity)]) if found.identity else "",

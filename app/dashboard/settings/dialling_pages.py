@@ -12,7 +12,7 @@ from app.dashboard.records.form_views import spelling
 from app.dashboard.templating import templates
 from app.dialling import outward
 from app.dialling.minutes import minutes
-from app.dialling.models import Purpose
+from app.dialling.models import DialledFor
 from app.dialling.rules import NumberKind, Why
 from app.errors import Refusal
 from app.people import dialling
@@ -44,15 +44,15 @@ WHY_WORDS = {
     Why.KIND: N_("kind of number not allowed"),
 }
 PURPOSE_WORDS = {
-    Purpose.COUNSELLOR: N_("A counsellor's phone"),
-    Purpose.PARTICIPANT: N_("A number asked into a talk"),
-    Purpose.CALLBACK: N_("A call-back"),
-    Purpose.DUTY_PHONE: N_("A phone of an agency or of staff on call"),
-    Purpose.ALARM: N_("An alarm"),
-    Purpose.PARTNER: N_("The partner of a line"),
-    Purpose.NOTICE: N_("A text to a counsellor"),
-    Purpose.TEST: N_("A test text or call"),
-    Purpose.CONVERSATION: N_("A message to a child who writes"),
+    DialledFor.COUNSELLOR: N_("A counsellor's phone"),
+    DialledFor.PARTICIPANT: N_("A number asked into a talk"),
+    DialledFor.CALLBACK: N_("A call-back"),
+    DialledFor.DUTY_PHONE: N_("A phone of an agency or of staff on call"),
+    DialledFor.ALARM: N_("An alarm"),
+    DialledFor.PARTNER: N_("The partner of a line"),
+    DialledFor.NOTICE: N_("A text to a counsellor"),
+    DialledFor.TEST: N_("A test text or call"),
+    DialledFor.CONVERSATION: N_("A message to a child who writes"),
 }
 LIMITS = {
     "person_hour": N_("Numbers for one person within an hour"),
@@ -113,7 +113,7 @@ async def _show(
         "refused": [
             (
                 row,
-                said(PURPOSE_WORDS[Purpose(row.purpose)]),
+                said(PURPOSE_WORDS[DialledFor(row.purpose)]),
                 said(WHY_WORDS[Why(row.refused or "")]),
             )
             for row in refused

@@ -16,7 +16,7 @@ from app.staff import accounts
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
 from app.web.access import InWork, reader_with
-from app.words.catalogues import Kind
+from app.words.catalogues import CatalogueKind
 from app.words.meanwhile import Meanwhile
 from app.words.pages import N_, language_name, refusal_words
 from app.work import Work
@@ -25,10 +25,10 @@ router = APIRouter(include_in_schema=False)
 Sees = Annotated[Staff, reader_with(Permission.SEE_DEFINITIONS)]
 Keeps = Annotated[Staff, reader_with(Permission.KEEP_DEFINITIONS)]
 KIND_WORDS = {
-    Kind.PAGES: N_("Pages"),
-    Kind.DEFINITIONS: N_("Forms and other definitions"),
-    Kind.PROMPTS_AND_LETTERS: N_("What callers, children and agencies are told"),
-    Kind.PRACTICE: N_("Practice calls"),
+    CatalogueKind.PAGES: N_("Pages"),
+    CatalogueKind.DEFINITIONS: N_("Forms and other definitions"),
+    CatalogueKind.PROMPTS_AND_LETTERS: N_("What callers, children and agencies are told"),
+    CatalogueKind.PRACTICE: N_("Practice calls"),
 }
 MEANWHILE_WORDS = {
     Meanwhile.REFUSE: N_("show them first, and import nothing"),

@@ -87,7 +87,7 @@ WAY_WORDS = {
 }
 
 
-class Said(NamedTuple):
+class ShownValue(NamedTuple):
     """One value of an entry, in the reader's words; of a change, `before` is what it was."""
 
     name: str
@@ -96,7 +96,7 @@ class Said(NamedTuple):
     changed: bool
 
 
-def values_of(entry: AuditEntry, names: Names) -> list[Said]:
+def values_of(entry: AuditEntry, names: Names) -> list[ShownValue]:
     """Return what an entry says besides who, when and what: changes first."""
 
     def words(value: Any, name: str = "") -> list[Name]:
@@ -106,18 +106,23 @@ def values_of(entry: AuditEntry, names: Names) -> list[Said]:
     if entry.action in _TO_AGENCY and isinstance(detail.get("to"), str):
         detail["to"] = f"agency:{detail['to']}"
     if "before" not in detail and "after" not in detail:
-        return [Said(_field(name), [], words(value, name), False) for name, value in detail.items()]
+        return [
+            ShownValue(_field(name), [], words(value, name), False)
+            for name, value in detail.items()
+        ]
     was: Any = detail.pop("before", None)
     now: Any = detail.pop("after", None)
     if isinstance(was, dict) or isinstance(now, dict):
         was, now = was or {}, now or {}
         fields = [*was, *(name for name in now if name not in was)]
         changes = [
-            Said(_field(n), words(was.get(n), n), words(now.get(n), n), True) for n in fields
+            ShownValue(_field(n), words(was.get(n), n), words(now.get(n), n), True) for n in fields
         ]
     else:
-        changes = [Said("", words(was), words(now), True)]
-    rest = [Said(_field(name), [], words(value, name), False) for name, value in detail.items()]
+        changes = [ShownValue("", words(was), words(now), True)]
+    rest = [
+        ShownValue(_field(name), [], words(value, name), False) for name, value in detail.items()
+    ]
     return [*changes, *rest]
 
 

@@ -9,7 +9,7 @@ from app.dashboard.people.accounts import Keeps
 from app.dashboard.templating import page
 from app.errors import Invalid, Refusal
 from app.people.provider import keeping
-from app.people.provider.mapping import Wanted
+from app.people.provider.mapping import MappingWanted
 from app.people.provider.rows import Unknown
 from app.staff.models import Staff
 from app.staff.roles import Role
@@ -20,7 +20,7 @@ from app.work import Work
 router = APIRouter(include_in_schema=False)
 _Text = Annotated[str, Form(max_length=1000)]
 _Lines = Annotated[str, Form(max_length=40_000)]
-_NEW = Wanted(name="", issuer="", client_id="")
+_NEW = MappingWanted(name="", issuer="", client_id="")
 
 
 @router.get("/admin/provider")
@@ -33,7 +33,7 @@ async def _show(
     request: Request,
     work: Work,
     staff: Staff,
-    wanted: Wanted | None = None,
+    wanted: MappingWanted | None = None,
     *,
     told: str = "",
     problem: str = "",
@@ -87,7 +87,7 @@ async def set_provider(
     closes_passwords: bool = Form(default=False),
 ) -> Response:
     """Set the provider up, or change it."""
-    wanted = Wanted(
+    wanted = MappingWanted(
         name=name,
         issuer=issuer,
         client_id=client_id,
@@ -100,7 +100,7 @@ async def set_provider(
     )
     try:
         pairs = {"roles": read_pairs(roles.splitlines()), "teams": read_pairs(teams.splitlines())}
-        wanted = Wanted(**{**vars(wanted), **pairs})
+        wanted = MappingWanted(**{**vars(wanted), **pairs})
         await keeping.save(work, wanted, secret, by=staff)
     except Refusal as refusal:
         await work.undo()

@@ -42,7 +42,7 @@ _SAYS_SO = 20.0
 
 
 @dataclass(frozen=True)
-class Told:
+class StreamLine:
     """What a line of a stream says: topics, or a part with the calls that wait and ring in it."""
 
     topics: frozenset[str] = frozenset()
@@ -52,18 +52,18 @@ class Told:
 
 
 @functools.lru_cache(maxsize=256)
-def _read_event(line: bytes) -> Told:
+def _read_event(line: bytes) -> StreamLine:
     """Read a line once: hundreds of boards are told the same."""
     said: dict[str, Any] = json.loads(line[6:])
     if "topics" in said:
-        return Told(frozenset(said["topics"]))
+        return StreamLine(frozenset(said["topics"]))
     return _read_part(said["address"], said["html"])
 
 
-def _read_part(address: str, html: str) -> Told:
+def _read_part(address: str, html: str) -> StreamLine:
     rings = _OFFER.search(html) if address == "/board/frame" else None
     waits = _WAITS.findall(html) if address == "/board/queue" else ()
-    return Told(is_part=True, waiting=frozenset(waits), ringing=rings[1] if rings else None)
+    return StreamLine(is_part=True, waiting=frozenset(waits), ringing=rings[1] if rings else None)
 
 
 class Opened(NamedTuple):
@@ -215,7 +215,7 @@ class Board:
         self._seen.refused += status not in (200, 204)
         return body
 
-    def _note(self, told: Told) -> None:
+    def _note(self, told: StreamLine) -> None:
         now = time.perf_counter()
         for call in told.waiting - self._known:
             self._known.add(call)

@@ -43,7 +43,7 @@ class NothingWaits(NotFound):
 
 
 @dataclass(frozen=True)
-class Waiting:
+class WaitingAccess:
     """A request that waits, for the page and for programs."""
 
     row: AccessRequest
@@ -58,7 +58,7 @@ class Waiting:
     may_approve: bool
 
 
-async def waiting(work: Work, staff: Staff | None, of: UUID | None = None) -> list[Waiting]:
+async def waiting(work: Work, staff: Staff | None, of: UUID | None = None) -> list[WaitingAccess]:
     """Return the requests that wait, the oldest first, or that of one account. Without a reader:
     the command line."""
     statement = (
@@ -74,7 +74,7 @@ async def waiting(work: Work, staff: Staff | None, of: UUID | None = None) -> li
     askers = {row.asked_by for row, _person, _mail in rows if row.asked_by is not None}
     names = await accounts.names_of(work, askers)
     return [
-        Waiting(
+        WaitingAccess(
             row,
             person,
             names.get(row.asked_by, "") if row.asked_by else "",

@@ -65,7 +65,7 @@ class ActUnder(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Shown:
+class ShownEmergency:
     """An emergency access as a page shows it."""
 
     row: Emergency
@@ -124,7 +124,7 @@ async def seen(work: Work, staff: Staff, emergency_id: UUID) -> None:
     )
 
 
-async def shown_to(work: Work, staff: Staff, *, alarms: bool = False) -> list[Shown]:
+async def shown_to(work: Work, staff: Staff, *, alarms: bool = False) -> list[ShownEmergency]:
     """Return what a person sees: all for those who are alarmed, else what they asked for.
 
     `alarms`: only what is asked for, open, or has no review yet.
@@ -148,7 +148,7 @@ async def shown_to(work: Work, staff: Staff, *, alarms: bool = False) -> list[Sh
     seen_ones = {(one, state) for one, state in marks}
     reads = may(staff.role, Permission.READ_RECORDS)
     return [
-        Shown(
+        ShownEmergency(
             row,
             names.get(row.asked_by, ""),
             names.get(row.decided_by, "") if row.decided_by else "",

@@ -14,7 +14,7 @@ from app.people import changing, ending, links
 from app.people.approval import asking
 from app.people.approval.asking import AccessWanted, hold_back, waiting_of
 from app.people.changing import Changes
-from app.people.provider.mapping import Wanted
+from app.people.provider.mapping import MappingWanted
 from app.people.provider.rows import LinkedHow, StaffIdentity, Unknown
 from app.routing import own_presence, withdrawing
 from app.routing.rota import feeds
@@ -96,7 +96,9 @@ async def _identity(
     return found
 
 
-async def signed_in_person(work: Work, wanted: Wanted, claims: dict[str, Any]) -> Staff | Ended:
+async def signed_in_person(
+    work: Work, wanted: MappingWanted, claims: dict[str, Any]
+) -> Staff | Ended:
     """Return the account of a person who comes from the provider, with the role and team it gives.
 
     `Ended` if the provider has no role for them any more: their access has ended then. Also if a
@@ -133,7 +135,7 @@ async def signed_in_person(work: Work, wanted: Wanted, claims: dict[str, Any]) -
 
 
 async def _take_over(
-    work: Work, wanted: Wanted, claims: dict[str, Any], staff: Staff, role: Role
+    work: Work, wanted: MappingWanted, claims: dict[str, Any], staff: Staff, role: Role
 ) -> None:
     """Give the account the role and the team that the provider says."""
     team = wanted.team_for(claims)
@@ -146,7 +148,7 @@ async def _take_over(
 
 
 async def _first_time(
-    work: Work, wanted: Wanted, claims: dict[str, Any], role: Role, *, has_left: bool
+    work: Work, wanted: MappingWanted, claims: dict[str, Any], role: Role, *, has_left: bool
 ) -> StaffIdentity | Ended:
     """Link a person who was never here from the provider, or who has left and is here again. No new
     account is made for one who has left. Raises NoAccountHere, Conflict.
@@ -263,7 +265,9 @@ async def _link(
     return identity
 
 
-async def link_own(work: Work, person: Staff, wanted: Wanted, claims: dict[str, Any]) -> None:
+async def link_own(
+    work: Work, person: Staff, wanted: MappingWanted, claims: dict[str, Any]
+) -> None:
     """Link the account of a signed-in person. Raises AlreadyLinked, NoRoleHere."""
     if wanted.role_for(wanted.roles_of(claims)) is None:
         raise NoRoleHere()

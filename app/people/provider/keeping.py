@@ -17,7 +17,7 @@ from app.jobs.transaction import transaction
 from app.outbox.outside import client_for_outside
 from app.people import changing
 from app.people.provider import access, protocol
-from app.people.provider.mapping import Wanted
+from app.people.provider.mapping import MappingWanted
 from app.people.provider.protocol import Client
 from app.people.provider.rows import IdentityProvider, ProviderErrand, StaffIdentity, Unknown
 from app.staff.audit import write_entry
@@ -36,9 +36,9 @@ class NoProvider(NotFound):
     default = "No provider of identities is set up. Sign in with your name and password."
 
 
-def wanted_of(row: IdentityProvider) -> Wanted:
+def wanted_of(row: IdentityProvider) -> MappingWanted:
     """Return what is set."""
-    return Wanted(
+    return MappingWanted(
         name=row.name,
         issuer=row.issuer,
         client_id=row.client_id,
@@ -85,7 +85,7 @@ async def put_back(work: Work, kept: dict[str, Any] | None) -> None:
     for name in ("roles", "teams"):
         values[name] = tuple((value, meaning) for value, meaning in values[name])
     values["factors"] = tuple(values["factors"])
-    await save(work, Wanted(**values), kept["secret"], by=None)
+    await save(work, MappingWanted(**values), kept["secret"], by=None)
 
 
 def client_of(work: Work, row: IdentityProvider) -> Client:
@@ -100,7 +100,7 @@ def logout_address(work: Work) -> str:
     return f"{work.settings.public_url.rstrip('/')}{LOGOUT}"
 
 
-def _checked(work: Work, wanted: Wanted) -> Wanted:
+def _checked(work: Work, wanted: MappingWanted) -> MappingWanted:
     """Return what is stored. Raises Invalid."""
     texts: dict[str, Any] = {
         name: value.strip() for name, value in asdict(wanted).items() if isinstance(value, str)
@@ -140,7 +140,7 @@ def _check_pair(value: str, meaning: str) -> None:
 
 
 async def save(
-    work: Work, wanted: Wanted, secret: str | None, *, by: Staff | None
+    work: Work, wanted: MappingWanted, secret: str | None, *, by: Staff | None
 ) -> IdentityProvider:
     """Set the provider up, or change it. Without `secret` the one that is known stays.
 
@@ -179,7 +179,7 @@ async def save(
     return row
 
 
-def values_for_log(wanted: Wanted) -> dict[str, Any]:
+def values_for_log(wanted: MappingWanted) -> dict[str, Any]:
     """Return what the log says of the provider: no secret is in it."""
     values = asdict(wanted)
     values["roles"] = [f"{value} = {role}" for value, role in wanted.roles]
@@ -187,7 +187,7 @@ def values_for_log(wanted: Wanted) -> dict[str, Any]:
     return {name: list(one) if isinstance(one, tuple) else one for name, one in values.items()}
 
 
-async def _end_access_without_role(work: Work, wanted: Wanted, by: Staff | None) -> None:
+async def _end_access_without_role(work: Work, wanted: MappingWanted, by: Staff | None) -> None:
     rows = await work.session.scalars(
         select(StaffIdentity).where(
             StaffIdentity.issuer == wanted.issuer,

@@ -8,7 +8,7 @@ from app.staff.roles import Role
 
 
 @dataclass(frozen=True)
-class Wanted:
+class MappingWanted:
     """What an administrator sets."""
 
     name: str

@@ -20,7 +20,7 @@ from app.jobs.transaction import send_rows
 from app.people import changing, ending, holding, leaving, links
 from app.people.approval import asking, renewing
 from app.people.changing import Changes
-from app.people.holding import Kind
+from app.people.holding import WorkKind
 from app.people.provider import access, keeping
 from app.people.traces.acts import MADE, acts_under, is_shown, moves
 from app.people.traces.kept import kept_of
@@ -139,11 +139,11 @@ async def _end(work: Work, row: Emergency, staff: Staff) -> None:
         return
     held = await holding.count(work, staff)
     receivers = await leaving.possible_receivers(work, staff)
-    plan: dict[Kind, UUID | None] = {}
+    plan: dict[WorkKind, UUID | None] = {}
     for kind in (kind for kind, number in held.items() if number):
         people = sorted(receivers[kind], key=lambda one: one.id != row.asked_by)
         plan[kind] = people[0].id if people else None
-    await leaving.deactivate(work, staff.id, {**plan, Kind.SHIFTS: None}, by=None)
+    await leaving.deactivate(work, staff.id, {**plan, WorkKind.SHIFTS: None}, by=None)
 
 
 async def _put_back(work: Work, staff: Staff, acts: list[AuditEntry], kept: dict[str, str]) -> bool:

@@ -223,7 +223,7 @@ def _drop_secrets(agency: Agency, fields: set[AddressField]) -> None:
 
 
 @dataclass(frozen=True)
-class Waiting:
+class WaitingAddress:
     """A change that waits, for the page and for programs."""
 
     change: AddressChange
@@ -237,7 +237,7 @@ def _asked(change: AddressChange) -> Asker:
     return Asker(change.asked_by, change.asked_role, change.asked_at)
 
 
-async def waiting(work: Work, staff: Staff | None) -> list[Waiting]:
+async def waiting(work: Work, staff: Staff | None) -> list[WaitingAddress]:
     """Return the changes that wait, the oldest first. Without a reader: the command line."""
     rows = await work.session.execute(
         select(AddressChange, Agency, Staff.name)
@@ -248,7 +248,9 @@ async def waiting(work: Work, staff: Staff | None) -> list[Waiting]:
     )
     reader = await second(work, staff) if staff is not None else None
     return [
-        Waiting(change, agency, name or "", reader is None or reader.may_decide(_asked(change)))
+        WaitingAddress(
+            change, agency, name or "", reader is None or reader.may_decide(_asked(change))
+        )
         for change, agency, name in rows
     ]
 

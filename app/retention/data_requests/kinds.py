@@ -12,7 +12,7 @@ class RequestKind(StrEnum):
     ERASURE = "erasure"
 
 
-class Person(StrEnum):
+class AskingPerson(StrEnum):
     """Who asks. A guardian asks for the child; a caller asks about themselves alone."""
 
     CHILD = "child"
@@ -129,9 +129,9 @@ REQUEST_WORDS = {
     RequestKind.ERASURE: N_("Erase what is held about the person"),
 }
 PERSON_WORDS = {
-    Person.CHILD: N_("The child"),
-    Person.GUARDIAN: N_("A parent or guardian, for the child"),
-    Person.CALLER: N_("Another caller, about themselves"),
+    AskingPerson.CHILD: N_("The child"),
+    AskingPerson.GUARDIAN: N_("A parent or guardian, for the child"),
+    AskingPerson.CALLER: N_("Another caller, about themselves"),
 }
 STATE_WORDS = {
     RequestState.FOUND: N_("being prepared"),

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database.base import Base, Identifier, Sealed, one_of
 from app.retention.data_requests.kinds import (
+    AskingPerson,
     Basis,
     Because,
     CopyKind,
@@ -18,7 +19,6 @@ from app.retention.data_requests.kinds import (
     IdentityCheck,
     ItemKind,
     Keep,
-    Person,
     RequestKind,
     RequestState,
 )
@@ -33,7 +33,7 @@ class DataRequest(Base):
     __tablename__ = "data_requests"
     __table_args__ = (
         one_of("kind", RequestKind),
-        one_of("person", Person),
+        one_of("person", AskingPerson),
         one_of("state", RequestState),
         one_of("basis", Basis),
         one_of("identity", IdentityCheck),

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from app.retention.data_requests.kinds import Person
+from app.retention.data_requests.kinds import AskingPerson
 from app.words import days as day_forms
 from app.words.pages import _
 from app.work import Work
@@ -32,7 +32,7 @@ class Paper:
     """What all parts of a report need."""
 
     work: Work
-    person: Person
+    person: AskingPerson
     language: str
     zone: ZoneInfo
 

@@ -33,9 +33,9 @@ from app.retention.data_requests.kinds import (
     ITEM_WORDS,
     KEEP_WORDS,
     PERSON_WORDS,
+    AskingPerson,
     ItemKind,
     Keep,
-    Person,
 )
 from app.retention.data_requests.models import DataRequest, RequestItem
 from app.retention.data_requests.parts import Block, Paper
@@ -75,7 +75,7 @@ async def read_all(work: Work, request: DataRequest) -> dict[str, Any]:
     """Return what the report says. Each record that is opened is logged first."""
     language = await _language_of(work, request)
     zone = ZoneInfo(library_of(work.ground).country.timezone)
-    paper = Paper(work, Person(request.person), language, zone)
+    paper = Paper(work, AskingPerson(request.person), language, zone)
     items = await items_of(work, request)
     shown = {
         kind: [item.subject_id for item in items if item.kind == kind and item.keep is None]
@@ -287,7 +287,7 @@ async def _of_records(
     for record in rows.all():
         await write_reading(paper.work, purpose, f"{kind.value}:{record.id}", reason="by_law")
         blocks = _answers(paper, Opened(paper.work, record))
-        if kind is ItemKind.CASE and paper.person is not Person.CALLER:
+        if kind is ItemKind.CASE and paper.person is not AskingPerson.CALLER:
             blocks += await _of_case(paper, Opened(paper.work, record))
         found.append((f"{said(ITEM_WORDS[kind])} {record.code}", blocks))
     return found
@@ -339,16 +339,16 @@ def _answers(paper: Paper, opened: Opened[Any]) -> list[Block]:
     return blocks
 
 
-def may_see(sheet: Sheet, answers: Answers, person: Person) -> Callable[[Field], bool]:
+def may_see(sheet: Sheet, answers: Answers, person: AskingPerson) -> Callable[[Field], bool]:
     """Return a test for the answers that a person may see of a record.
 
     The child sees what is about them; a guardian what the family may have; another caller only what
     they said about themselves. Who reported is told if they agreed.
     """
-    if person is Person.CALLER:
+    if person is AskingPerson.CALLER:
         return lambda one: one.means in _OF_CALLER
     agrees = answers.get(sheet.form.path_of("reporter_agrees") or "") == "yes"
-    family = person is Person.GUARDIAN
+    family = person is AskingPerson.GUARDIAN
     return lambda one: (
         one.means not in _OF_OTHERS
         and (one.means not in OF_REPORTER or (agrees and not family))
@@ -389,7 +389,7 @@ async def _of_case(paper: Paper, opened: Opened[Case]) -> list[Block]:
 
 async def _told(paper: Paper, shown: dict[ItemKind, list[UUID]]) -> list[tuple[str, list[Block]]]:
     """Say what each agency was told, and whom to ask there: they hold their own copies."""
-    if paper.person is Person.CALLER:
+    if paper.person is AskingPerson.CALLER:
         return []
     rows = await paper.work.session.execute(
         select(Disclosure, Agency, Referral)
@@ -428,7 +428,7 @@ async def _log(paper: Paper, shown: dict[ItemKind, list[UUID]]) -> tuple[str, li
 
     For the child alone: that a number was flagged, or a record held, tells others too much.
     """
-    if paper.person is not Person.CHILD:
+    if paper.person is not AskingPerson.CHILD:
         return "", []
     subjects = [
         *(str(id_) for id_ in shown[ItemKind.CALL]),
@@ -455,7 +455,7 @@ def _left_out(paper: Paper, items: list[RequestItem]) -> tuple[str, list[Block]]
     A guardian, or another caller from the same telephone, is not even told that it exists.
     """
     block = Block(_("Not shown"))
-    for kind in ItemKind if paper.person is Person.CHILD else ():
+    for kind in ItemKind if paper.person is AskingPerson.CHILD else ():
         for keep in Keep:
             count = len([one for one in items if one.kind == kind and one.keep == keep])
             if count:

@@ -22,11 +22,11 @@ from app.retention.data_requests.kinds import (
     CHOSEN,
     OPEN,
     SEEN_BY_PROGRAM,
+    AskingPerson,
     Basis,
     IdentityCheck,
     ItemKind,
     Keep,
-    Person,
     RequestKind,
     RequestState,
 )
@@ -136,7 +136,7 @@ async def copies_of(work: Work, request: DataRequest) -> list[tuple[str, str, in
 
 
 async def find(
-    work: Work, staff: Staff | None, kind: RequestKind, person: Person, typed: str
+    work: Work, staff: Staff | None, kind: RequestKind, person: AskingPerson, typed: str
 ) -> DataRequest:
     """Begin a request: find every row about the person. The search is logged first.
 
@@ -191,15 +191,15 @@ async def find(
     return request
 
 
-async def _own(work: Work, person: Person, items: list[Item]) -> set[UUID]:
+async def _own(work: Work, person: AskingPerson, items: list[Item]) -> set[UUID]:
     """Return the rows of calls that another caller made themselves, as the contacts say."""
-    if person is not Person.CALLER:
+    if person is not AskingPerson.CALLER:
         return set()
     calls = [item.id for item in items if item.kind is ItemKind.CALL]
     return await with_what_belongs_to(work, await of_an_adult(work, calls))
 
 
-def _preset(kind: RequestKind, person: Person, item: Item, own: set[UUID]) -> Keep | None:
+def _preset(kind: RequestKind, person: AskingPerson, item: Item, own: set[UUID]) -> Keep | None:
     """Return why a row is kept, or left out, until the officer says otherwise.
 
     A parent or guardian may be the one who hurts the child: that it rang, when, and who was told is
@@ -211,9 +211,9 @@ def _preset(kind: RequestKind, person: Person, item: Item, own: set[UUID]) -> Ke
     """
     if item.keep in SEEN_BY_PROGRAM and kind is RequestKind.ERASURE:
         return item.keep
-    if person is Person.GUARDIAN:
+    if person is AskingPerson.GUARDIAN:
         return Keep.PROTECTS_CHILD
-    if person is Person.CALLER and item.id not in own:
+    if person is AskingPerson.CALLER and item.id not in own:
         return Keep.ANOTHER_PERSON
     # A report shows what is held or still open, too: a person may know of it.
     return None if item.keep in SEEN_BY_PROGRAM else item.keep

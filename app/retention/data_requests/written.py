@@ -11,9 +11,9 @@ from sqlalchemy import select
 
 from app.calls.models import Call
 from app.chats import media, messages
-from app.chats.messages import Said
-from app.chats.models import Author, Kind, MediaKind, MediaState
-from app.retention.data_requests.kinds import Person
+from app.chats.messages import ShownMessage
+from app.chats.models import Author, MediaKind, MediaState, ReaderKind
+from app.retention.data_requests.kinds import AskingPerson
 from app.retention.data_requests.own_calls import of_an_adult
 from app.retention.data_requests.parts import Block, Paper
 from app.staff.audit import write_reading
@@ -21,11 +21,11 @@ from app.staff.log_kinds import AuditLog
 from app.words.pages import N_, _, code_words, said
 
 # Whose words each person may have.
-_AUTHORS: dict[Person, tuple[Author, ...]] = {
-    Person.CHILD: (Author.CHILD, Author.COUNSELLOR),
+_AUTHORS: dict[AskingPerson, tuple[Author, ...]] = {
+    AskingPerson.CHILD: (Author.CHILD, Author.COUNSELLOR),
     # A person who writes for a child is the author that the program calls `child`.
-    Person.CALLER: (Author.CHILD,),
-    Person.GUARDIAN: (),
+    AskingPerson.CALLER: (Author.CHILD,),
+    AskingPerson.GUARDIAN: (),
 }
 
 _CAME = {
@@ -57,14 +57,14 @@ async def conversations(paper: Paper, call_ids: list[UUID]) -> list[Block]:
 
 async def _may_have(paper: Paper, call: Call) -> bool:
     """Return whether the words of a conversation are those of the person who asks."""
-    if paper.person is not Person.CALLER:
-        return paper.person is Person.CHILD
+    if paper.person is not AskingPerson.CALLER:
+        return paper.person is AskingPerson.CHILD
     return call.id in await of_an_adult(paper.work, [call.id])
 
 
-async def _write(paper: Paper, block: Block, found: list[Said]) -> None:
+async def _write(paper: Paper, block: Block, found: list[ShownMessage]) -> None:
     authors = _AUTHORS[paper.person]
-    shown = [one for one in found if one.kind is Kind.SAID and one.author in authors]
+    shown = [one for one in found if one.kind is ReaderKind.SAID and one.author in authors]
     came = await media.of_messages(paper.work, shown)
     for one in shown:
         who = f", {code_words(one.author.value)}" if len(authors) > 1 else ""

@@ -19,7 +19,7 @@ from app.outbox.states import Sending
 from app.routing import releasing
 from app.routing.callbacks.callback_rows import Callback, CallbackState, Slot
 from app.routing.callbacks.callbacks import (
-    Said,
+    WhoAnswered,
     close_callback,
     lock_callback,
     of_call,
@@ -200,7 +200,7 @@ async def _try_again(work: Work, row: Callback, at: datetime) -> None:
         _later(row, row.window_until)
 
 
-async def say(work: Work, staff: Staff, callback_id: UUID, said: Said) -> None:
+async def say(work: Work, staff: Staff, callback_id: UUID, said: WhoAnswered) -> None:
     """Record who answered, as the counsellor or a supervisor says. Raises NotFound, Conflict."""
     row = await lock_callback(work, staff, callback_id)
     if row.state != CallbackState.SPOKEN:
@@ -209,12 +209,12 @@ async def say(work: Work, staff: Staff, callback_id: UUID, said: Said) -> None:
         raise NotFound("There is no such call-back.")
     write_entry(work, AuditLog.CALLBACK_ANSWERED, str(callback_id), said=said.value)
     match said:
-        case Said.REACHED:
+        case WhoAnswered.REACHED:
             await close_callback(work, row, CallbackState.REACHED)
-        case Said.NOT_REACHED:
+        case WhoAnswered.NOT_REACHED:
             await _try_again(work, row, work.now + _PAUSE)
             row.first_due_until = row.window_until
-        case Said.ANOTHER_PERSON:
+        case WhoAnswered.ANOTHER_PERSON:
             # Not again today: a household that is rung twice starts to ask why.
             await _try_again(work, row, row.window_until)
             row.first_due_until = row.window_until

@@ -33,7 +33,7 @@ from app.calls.states import Direction
 from app.database.quick import is_one_of
 from app.database.topics import Topic
 from app.dialling import outward
-from app.dialling.models import DialWay, Purpose
+from app.dialling.models import DialledFor, DialWay
 from app.dialling.rules import why_not
 from app.errors import Conflict, Invalid, NotFound
 from app.jobs.names import Task
@@ -68,7 +68,7 @@ def window_of(slot: Slot, now: datetime, timezone: str) -> tuple[datetime, datet
     return max(first, now), last_instant(datetime.combine(day, ends), zone)
 
 
-class Said(StrEnum):
+class WhoAnswered(StrEnum):
     """Who answered a call-back, as the counsellor says."""
 
     REACHED = "reached"
@@ -139,7 +139,7 @@ async def agree(
             work.actor.staff_id,
             uuid4(),
             number,
-            Purpose.CALLBACK,
+            DialledFor.CALLBACK,
             way=DialWay.AGREED,
             danger=call.danger,
         )

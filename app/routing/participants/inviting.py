@@ -16,7 +16,7 @@ from app.calls.models import Call
 from app.calls.states import CallState
 from app.database.topics import Topic
 from app.dialling import outward
-from app.dialling.models import Purpose as DialledFor
+from app.dialling.models import DialledFor
 from app.errors import Conflict, Invalid, NotFound
 from app.jobs.names import Task
 from app.routing import handing_over, hands, offers, sound, telephones
@@ -232,7 +232,12 @@ async def transfer(
 
 
 async def _ask(
-    work: Work, by: Staff, call: Call, purpose: Purpose, staff_id: UUID | None, number: str | None
+    work: Work,
+    by: Staff,
+    call: Call,
+    purpose: Purpose,
+    staff_id: UUID | None,
+    number: str | None,
 ) -> Participant:
     talk = await talk_of(work, call)
     if (staff_id is None) == (number is None):

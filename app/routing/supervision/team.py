@@ -66,7 +66,7 @@ def of_team(staff: Staff) -> ColumnElement[bool]:
     return Staff.team == staff.team
 
 
-class Person(NamedTuple):
+class TeamMember(NamedTuple):
     """One person of a team who takes calls, and what they do now."""
 
     staff: Staff
@@ -81,11 +81,11 @@ class Person(NamedTuple):
     missed: int
 
 
-async def people(work: Work, team: str, since: datetime) -> list[Person]:
+async def people(work: Work, team: str, since: datetime) -> list[TeamMember]:
     """Return the people of a team by name. `since`: missed offers count from then."""
     rows = await work.session.execute(_people(), {"team": team, "since": since})
     return [
-        Person(one, presence, line, practice, conversations, helping is not None, number)
+        TeamMember(one, presence, line, practice, conversations, helping is not None, number)
         for one, presence, line, practice, conversations, helping, number in rows
     ]
 

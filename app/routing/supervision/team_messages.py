@@ -50,7 +50,7 @@ class TeamMessage(Base):
     read_at: Mapped[datetime | None]
 
 
-class Shown(NamedTuple):
+class ShownTeamMessage(NamedTuple):
     """A message, opened for one of the two who may read it."""
 
     id: UUID
@@ -160,7 +160,7 @@ async def count_unread(work: Work, staff: Staff) -> int:
     )
 
 
-async def open_all(work: Work, staff: Staff) -> list[Shown]:
+async def open_all(work: Work, staff: Staff) -> list[ShownTeamMessage]:
     """Open the messages from and to a person, the oldest first. New ones are logged as opened."""
     other = aliased(Staff)
     rows = (
@@ -183,7 +183,7 @@ async def open_all(work: Work, staff: Staff) -> list[Shown]:
     if new:
         await write_reading(work, AuditLog.TEAM_MESSAGES_READ, str(staff.id), count=len(new))
     return [
-        Shown(
+        ShownTeamMessage(
             m.id,
             m.sent_at,
             other_id,
@@ -198,7 +198,7 @@ async def open_all(work: Work, staff: Staff) -> list[Shown]:
     ]
 
 
-async def read_all(work: Work, staff: Staff) -> list[Shown]:
+async def read_all(work: Work, staff: Staff) -> list[ShownTeamMessage]:
     """Open the messages from and to a person, and mark those to them as read."""
     shown = await open_all(work, staff)
     await mark_read(work, staff, [one.id for one in shown])

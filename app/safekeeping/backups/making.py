@@ -13,15 +13,15 @@ from pathlib import Path
 
 from app.database.embedded import spool_of
 from app.safekeeping.backups import receiving, sealing, slots
-from app.safekeeping.backups.outside import Known, as_the_program_sees_it, look
+from app.safekeeping.backups.outside import KnownServer, as_the_program_sees_it, look
 from app.safekeeping.backups.places import (
     ARCHIVED,
     LOG,
     SEGMENT,
+    BackupFolder,
     BackupRefused,
     Made,
     PartMissing,
-    Place,
     alone,
     written,
 )
@@ -64,8 +64,8 @@ class _Begun:
 
     server: Server
     # Of a server that is not the program's own.
-    known: Known | None
-    place: Place
+    known: KnownServer | None
+    place: BackupFolder
 
 
 def _begin(settings: Settings, target: Path | None = None) -> _Begun:
@@ -81,7 +81,7 @@ def _begin(settings: Settings, target: Path | None = None) -> _Begun:
         raise as_the_program_sees_it(settings, refused) from None
     known = None if server.is_own else look(settings, server.address)
     system = known.system if known else ask(server.address, _SYSTEM)
-    return _Begun(server, known, Place(target.resolve() / str(system)))
+    return _Begun(server, known, BackupFolder(target.resolve() / str(system)))
 
 
 def make_base(settings: Settings, now: datetime, target: Path | None = None) -> Made:
@@ -190,7 +190,7 @@ def _check_begins(begun: _Begun) -> None:
         )
 
 
-def _drain(settings: Settings, place: Place) -> int:
+def _drain(settings: Settings, place: BackupFolder) -> int:
     recipients = sealing.recipients_of(settings.backup_recipients)
     spool = spool_of(settings.data_dir)
     names = sorted(one.name for one in spool.glob("*") if ARCHIVED.fullmatch(one.name))
@@ -211,7 +211,7 @@ def _drain(settings: Settings, place: Place) -> int:
     return done
 
 
-def expire(place: Place, keep: int) -> None:
+def expire(place: BackupFolder, keep: int) -> None:
     """Keep the newest back-up of each of the last `keep` days, and what was written since.
 
     Days are those of UTC on which a back-up was begun. Of the newest few all are kept.
@@ -241,7 +241,7 @@ def _kept(made: list[Made], keep: int) -> list[Made]:
     return [one for one in made if one in stays and one.name[:_DAY] in days]
 
 
-def _forget_parts(place: Place, now: datetime) -> None:
+def _forget_parts(place: BackupFolder, now: datetime) -> None:
     for path in (*place.bases.glob("*.part"), *place.logs.glob("*.part")):
         if now.timestamp() - path.stat().st_mtime > _LEFT_BEHIND.total_seconds():
             path.unlink(missing_ok=True)

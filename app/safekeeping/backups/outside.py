@@ -46,7 +46,7 @@ class _NotLetIn(BackupRefused):
     """The server cannot be reached, or does not let the role in."""
 
 
-class Known(NamedTuple):
+class KnownServer(NamedTuple):
     """Which server it is, and which of its databases is the program's."""
 
     system: str
@@ -57,7 +57,7 @@ class Known(NamedTuple):
     superuser: str
 
 
-def look(settings: Settings, address: str) -> Known:
+def look(settings: Settings, address: str) -> KnownServer:
     """Return which server it is. Raises BackupRefused if back-ups of it cannot be made."""
     try:
         with _connected(address, "HELPLINE_BACKUP_DATABASE_URL") as connection:
@@ -66,7 +66,7 @@ def look(settings: Settings, address: str) -> Known:
         raise as_the_program_sees_it(settings, refused) from None
     if settings.database_url is not None:
         with _connected(settings.database_url, "HELPLINE_DATABASE_URL") as connection:
-            programs = Known(*_ask(connection, _WHICH))
+            programs = KnownServer(*_ask(connection, _WHICH))
         if programs != known:
             raise BackupRefused(
                 "HELPLINE_BACKUP_DATABASE_URL leads to another server or database than "
@@ -76,7 +76,7 @@ def look(settings: Settings, address: str) -> Known:
     return known
 
 
-def _checked(connection: psycopg.Connection[Any]) -> Known:
+def _checked(connection: psycopg.Connection[Any]) -> KnownServer:
     """Return which server it is. A refusal says what becomes of the slot. Raises BackupRefused."""
     try:
         version = _ask(connection, _VERSION)[0] // 10000
@@ -88,7 +88,7 @@ def _checked(connection: psycopg.Connection[Any]) -> Known:
                 f"{_GUIDE}"
             )
         check(_ask(connection, _ASKED), connection.info.user)
-        return Known(*_ask(connection, _WHICH))
+        return KnownServer(*_ask(connection, _WHICH))
     except BackupRefused as refused:
         raise slots.refused_with(refused, connection) from None
 

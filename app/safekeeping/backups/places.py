@@ -72,7 +72,7 @@ class Made:
 
 
 @dataclass(frozen=True)
-class Place:
+class BackupFolder:
     """The folder of one server's back-ups."""
 
     folder: Path
@@ -145,13 +145,13 @@ def _described(path: Path) -> Made:
         ) from None
 
 
-def places_in(source: Path) -> list[Place]:
+def places_in(source: Path) -> list[BackupFolder]:
     """Return the servers whose back-ups are in a folder. Raises BackupRefused if there are none."""
     if not source.is_dir():
         raise BackupRefused(f"There is no folder {source}.")
     if (source / "base").is_dir():
-        return [Place(source)]
-    found = [Place(path.parent) for path in sorted(source.glob("*/base")) if path.is_dir()]
+        return [BackupFolder(source)]
+    found = [BackupFolder(path.parent) for path in sorted(source.glob("*/base")) if path.is_dir()]
     if not found:
         raise BackupRefused(f"{source} holds no back-up of this program.")
     return found

@@ -10,14 +10,14 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from app.safekeeping.backups import sealing, slots
-from app.safekeeping.backups.outside import Known
+from app.safekeeping.backups.outside import KnownServer
 from app.safekeeping.backups.places import (
     LOG,
     PARTIAL,
     SEGMENT,
     SEGMENT_SIZE,
+    BackupFolder,
     BackupRefused,
-    Place,
     alone,
     number_of,
     segment_named,
@@ -36,7 +36,9 @@ class Brought(NamedTuple):
     everything: bool
 
 
-def receive(address: str, known: Known, place: Place, recipients: sealing.Recipients) -> Brought:
+def receive(
+    address: str, known: KnownServer, place: BackupFolder, recipients: sealing.Recipients
+) -> Brought:
     """Bring what was written until now to the back-ups, or the first part of it.
 
     Raises BackupRefused, OSError.
@@ -64,7 +66,7 @@ def receive(address: str, known: Known, place: Place, recipients: sealing.Recipi
     return Brought(done, until == end)
 
 
-def _next_of(place: Place, time_line: int) -> int:
+def _next_of(place: BackupFolder, time_line: int) -> int:
     """Return the number of the segment after the last whole one; 0 without any."""
     names = [n for n in place.segments() if SEGMENT.fullmatch(n) and n[:8] == f"{time_line:08X}"]
     return number_of(names[-1]) + 1 if names else 0
@@ -72,7 +74,7 @@ def _next_of(place: Place, time_line: int) -> int:
 
 def _bring(
     pieces: Iterable[memoryview],
-    place: Place,
+    place: BackupFolder,
     time_line: int,
     number: int,
     recipients: sealing.Recipients,
@@ -94,7 +96,7 @@ def _bring(
 
 
 def _bring_history(
-    link: Link, place: Place, time_line: int, recipients: sealing.Recipients
+    link: Link, place: BackupFolder, time_line: int, recipients: sealing.Recipients
 ) -> None:
     """Bring how a server that was restored or promoted came to its time line."""
     name = f"{time_line:08X}.history"
@@ -102,6 +104,6 @@ def _bring_history(
         _keep(place, name, link.rows(f"TIMELINE_HISTORY {time_line}")[0][1] or b"", recipients)
 
 
-def _keep(place: Place, name: str, data: bytes, recipients: sealing.Recipients) -> None:
+def _keep(place: BackupFolder, name: str, data: bytes, recipients: sealing.Recipients) -> None:
     with written(place.logs / f"{name}{LOG}") as file:
         file.write(sealing.packed(data, recipients))

@@ -26,9 +26,9 @@ from app.safekeeping.backups.places import (
     LOG,
     PARTIAL,
     SEGMENT,
+    BackupFolder,
     BackupRefused,
     Made,
-    Place,
     places_in,
 )
 from app.safekeeping.backups.server import ask, hand_over, run_tool
@@ -47,7 +47,9 @@ _STATUS = 7
 BEFORE = ".before"
 
 
-def choose(source: Path, until: datetime | None, name: str | None = None) -> tuple[Place, Made]:
+def choose(
+    source: Path, until: datetime | None, name: str | None = None
+) -> tuple[BackupFolder, Made]:
     """Return the back-up to begin with: the newest one that ended before a moment, or a named one.
 
     Raises BackupRefused.
@@ -106,7 +108,7 @@ def restore(
     return made
 
 
-def _unpack(place: Place, made: Made, part: Path, identities: sealing.Identities) -> None:
+def _unpack(place: BackupFolder, made: Made, part: Path, identities: sealing.Identities) -> None:
     """Open and unpack the copy of the server, and compare every file with its own list."""
     path = place.base_of(made.name)
     _check_whole(path, made)
@@ -138,7 +140,9 @@ def _check_whole(path: Path, made: Made) -> None:
         raise BackupRefused(f"{path.name} was changed since it was made. Use another back-up.")
 
 
-def _bring_log(place: Place, made: Made, folder: Path, identities: sealing.Identities) -> None:
+def _bring_log(
+    place: BackupFolder, made: Made, folder: Path, identities: sealing.Identities
+) -> None:
     """Open what was written since the back-up."""
     folder.mkdir(mode=0o700)
     for name in place.segments():

@@ -62,7 +62,7 @@ _OF_CONTACTS = ("contacts", "contacts_completed", "non_counselling", "urgent_con
 
 
 @dataclass(frozen=True)
-class Wanted:
+class ExportWanted:
     """A request for an export."""
 
     what: File
@@ -98,7 +98,7 @@ class Wanted:
 
 def read_wanted(
     what: str, begins: str, ends: str, kind: str, options: dict[str, Any] | None = None
-) -> Wanted:
+) -> ExportWanted:
     """Read a request from texts. Raises Invalid."""
     given = options or {}
     if what not in WHAT:
@@ -133,8 +133,8 @@ def read_wanted(
         if len(words) > 1 or (by is not None and by not in referral_figures.BY):
             known = list(referral_figures.BY)
             raise Invalid("Referrals are counted by agency, or by one of: %(known)s.", known=known)
-        return Wanted(file, window, kind, referrals_by=by, language=language)
-    return Wanted(
+        return ExportWanted(file, window, kind, referrals_by=by, language=language)
+    return ExportWanted(
         file,
         window,
         kind,
@@ -219,7 +219,7 @@ class Made:
 
 
 @asynccontextmanager
-async def made(work: Work, wanted: Wanted) -> AsyncIterator[Made]:
+async def made(work: Work, wanted: ExportWanted) -> AsyncIterator[Made]:
     """Make a table while the context is open, in words if it is for a reader. Raises Invalid."""
     label: Label | None = None
     if wanted.language:
@@ -233,7 +233,7 @@ async def made(work: Work, wanted: Wanted) -> AsyncIterator[Made]:
 
 
 @asynccontextmanager
-async def _made(work: Work, wanted: Wanted) -> AsyncIterator[Made]:
+async def _made(work: Work, wanted: ExportWanted) -> AsyncIterator[Made]:
     match wanted.what:
         case File.SUMMARY | File.CATEGORIES:
             asked = await _asked(work, wanted)
@@ -265,7 +265,7 @@ async def _made(work: Work, wanted: Wanted) -> AsyncIterator[Made]:
                 yield one
 
 
-async def _asked(work: Work, wanted: Wanted) -> FiguresWanted:
+async def _asked(work: Work, wanted: ExportWanted) -> FiguresWanted:
     by, names = wanted.by, wanted.names
     if wanted.what is File.CATEGORIES:
         if len(by) > 1:
@@ -282,7 +282,7 @@ async def _asked(work: Work, wanted: Wanted) -> FiguresWanted:
     )
 
 
-async def _referrals(work: Work, wanted: Wanted) -> tuple[OutTable, Any]:
+async def _referrals(work: Work, wanted: ExportWanted) -> tuple[OutTable, Any]:
     if wanted.referrals_by is not None:
         return await _referrals_by(work, wanted.window, wanted.referrals_by)
     window, rows = await guarded_referrals.by_agency(work, wanted.window)
@@ -361,7 +361,7 @@ async def _referrals_by(work: Work, window: Window, by: str) -> tuple[OutTable, 
 
 
 @asynccontextmanager
-async def _single(work: Work, wanted: Wanted) -> AsyncIterator[Made]:
+async def _single(work: Work, wanted: ExportWanted) -> AsyncIterator[Made]:
     """Make single calls, or calls and contacts: a batch for each day."""
     parts: tuple[str, ...] = ("call", "staff") if wanted.staff else ("call",)
     if wanted.what is File.RECORDS:
@@ -408,7 +408,7 @@ def _none(table: OutTable) -> Any:
     return batch_of(table, [])
 
 
-def _cut(table: OutTable, records: int, packed: Any, zones: Zones, wanted: Wanted) -> Any:
+def _cut(table: OutTable, records: int, packed: Any, zones: Zones, wanted: ExportWanted) -> Any:
     """Return the records of a day that lie in the window, of the wanted line."""
     import pyarrow.compute as pc
 
@@ -479,12 +479,12 @@ def texts() -> Iterator[str]:
     yield from ("a code", "the code before it in words", "counsellor", "name")
 
 
-def note_export(work: Work, wanted: Wanted, **more: Any) -> None:
+def note_export(work: Work, wanted: ExportWanted, **more: Any) -> None:
     """Log who exported which numbers."""
     subject = f"{wanted.what}:{wanted.window.words}"
     write_entry(work, AuditLog.STATISTICS_EXPORTED, subject, format=wanted.kind, **more)
 
 
-def file_name(wanted: Wanted) -> str:
+def file_name(wanted: ExportWanted) -> str:
     begins, ends = (str(e)[:10] for e in (wanted.window.begins, wanted.window.ends))
     return f"{wanted.report or wanted.what}-{begins}-{ends}.{wanted.kind}"

@@ -26,7 +26,7 @@ from app.staff.models import Staff
 from app.staff.roles import Permission, may
 from app.staff.second_person import Asker, SecondPerson, second
 from app.statistics.dimensions import Dimension
-from app.statistics.exports.exporting import Wanted, file_name, made, read_wanted
+from app.statistics.exports.exporting import ExportWanted, file_name, made, read_wanted
 from app.statistics.exports.files import PERSONAL, WHAT, File
 from app.statistics.exports.writers import FORMATS, PIECE
 from app.statistics.models import Export, ExportPart, ExportState
@@ -45,7 +45,12 @@ def _part(part_id: UUID) -> dict[str, Any]:
 
 
 async def ask(
-    work: Work, staff: Staff | None, wanted: Wanted, reason: str = "", *, token: UUID | None = None
+    work: Work,
+    staff: Staff | None,
+    wanted: ExportWanted,
+    reason: str = "",
+    *,
+    token: UUID | None = None,
 ) -> Export:
     """Request a file. One about single persons waits for the approval of a second person.
 
@@ -317,7 +322,7 @@ async def fail(ground: Ground, export_id: UUID, why: str) -> None:
         work.announce(Topic.EXPORTS)
 
 
-def wanted_of(export: Export) -> Wanted:
+def wanted_of(export: Export) -> ExportWanted:
     """Return the request behind a file."""
     return read_wanted(export.what, export.begins, export.ends, export.format, export.options)
 

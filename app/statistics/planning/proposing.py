@@ -27,8 +27,8 @@ from app.routing.rota.proposals.limits import times_for
 from app.routing.rota.proposals.problem import (
     AROUND,
     Bar,
-    Person,
     Problem,
+    ProposedPerson,
     Slot,
     Want,
     is_night,
@@ -87,7 +87,7 @@ async def problem_of(work: Work, proposal: RotaProposal) -> Problem:
     takers = await changes.people_of_rota(work)
     times = await working_times.all_times(work)
     before = await _before(work, since, zone, usual)
-    people, others = list[Person](), list[tuple[UUID, Bar]]()
+    people, others = list[ProposedPerson](), list[tuple[UUID, Bar]]()
     for staff in takers:
         known = times_for(staff, times, usual)
         bar = _left_out(staff, known)
@@ -120,7 +120,7 @@ def _left_out(staff: Staff, times: Times) -> Bar | None:
     return Bar.NOT_PLANNED if times.minutes == 0 else None
 
 
-def _person(staff: Staff, times: Times, found: Rota, weeks: Span, zone: ZoneInfo) -> Person:
+def _person(staff: Staff, times: Times, found: Rota, weeks: Span, zone: ZoneInfo) -> ProposedPerson:
     """Return what is known of a person in some weeks, and of the days around."""
     since, until = weeks[0] - _WEEK - AROUND, weeks[1] + _WEEK + AROUND
     duty = [
@@ -134,7 +134,7 @@ def _person(staff: Staff, times: Times, found: Rota, weeks: Span, zone: ZoneInfo
         if change.kind is ChangeKind.ABSENCE and change.counsellor_id == staff.id
     ]
     days = [at.astimezone(zone).date() for at in (since, until)]
-    return Person(
+    return ProposedPerson(
         id=staff.id,
         name=staff.name,
         contract=times.minutes,

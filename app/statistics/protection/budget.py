@@ -16,7 +16,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from app.errors import TooMany
 from app.statistics.dimensions import Dimension
-from app.statistics.exports.exporting import Wanted
+from app.statistics.exports.exporting import ExportWanted
 from app.statistics.exports.files import File
 from app.statistics.models import AskedTable
 from app.statistics.protection.guard import is_content
@@ -27,14 +27,14 @@ TABLES, TIMES = 200, 4
 _TELLING = frozenset({File.REPORT, File.REFERRALS, File.FEEDBACK})
 
 
-def tells(wanted: Wanted) -> bool:
+def tells(wanted: ExportWanted) -> bool:
     """Return whether a table shows what was said in contacts, what became of referrals, or what
     children thought of a conversation."""
     by = (*wanted.by, *([Dimension.CATEGORY] if wanted.what is File.CATEGORIES else []))
     return wanted.what in _TELLING or any(is_content(d) for d in by)
 
 
-def _key(wanted: Wanted) -> bytes:
+def _key(wanted: ExportWanted) -> bytes:
     """Return the hash of a table; its format and the columns that are read do not matter."""
     words = [
         wanted.what,
@@ -48,7 +48,7 @@ def _key(wanted: Wanted) -> bytes:
     return hashlib.sha256(json.dumps(words).encode()).digest()
 
 
-async def spend(work: Work, token_id: UUID | None, wanted: Wanted) -> None:
+async def spend(work: Work, token_id: UUID | None, wanted: ExportWanted) -> None:
     """Count a table against the daily budget of the token that requests it; a person has no limit.
 
     Raises TooMany.

@@ -4,7 +4,7 @@ from typing import Any
 
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
-from app.statistics.exports.exporting import Wanted, made
+from app.statistics.exports.exporting import ExportWanted, made
 from app.statistics.exports.files import File
 from app.statistics.periods import Window
 from app.statistics.sums import OUTCOMES
@@ -34,7 +34,7 @@ async def counted_calls(
 
     Raises Invalid for a bad window or an unknown line.
     """
-    wanted = Wanted(File.CALLS, window, line=line, staff=False)
+    wanted = ExportWanted(File.CALLS, window, line=line, staff=False)
     found: list[dict[str, Any]] = []
     number = 0
     async with made(work, wanted) as one:

@@ -67,7 +67,7 @@ class Report:
 
 
 @dataclass(frozen=True)
-class Kind:
+class ReportKind:
     """A report that can be requested, and the kind of its usual period."""
 
     name: str
@@ -78,16 +78,16 @@ class Kind:
     staff: bool = False
 
 
-def kinds(work: Work) -> dict[str, Kind]:
+def kinds(work: Work) -> dict[str, ReportKind]:
     """Return all reports: the built-in ones and those of the shape files."""
     found = {
-        "daily": Kind("daily", _("Daily room report"), Period.DAY, _daily, staff=True),
-        "monthly": Kind("monthly", _("Monthly report"), Period.MONTH, _monthly),
-        "agencies": Kind("agencies", _("How agencies reply"), Period.MONTH, _agencies),
-        "feedback": Kind("feedback", _("What children thought"), Period.MONTH, _feedback),
+        "daily": ReportKind("daily", _("Daily room report"), Period.DAY, _daily, staff=True),
+        "monthly": ReportKind("monthly", _("Monthly report"), Period.MONTH, _monthly),
+        "agencies": ReportKind("agencies", _("How agencies reply"), Period.MONTH, _agencies),
+        "feedback": ReportKind("feedback", _("What children thought"), Period.MONTH, _feedback),
     }
     for shape in shapes_in(in_force.folder_of(work.ground)).values():
-        found[shape.report] = Kind(
+        found[shape.report] = ReportKind(
             shape.report,
             label_in(shape.title, reader()),
             Period(shape.period),
@@ -97,7 +97,7 @@ def kinds(work: Work) -> dict[str, Kind]:
     return found
 
 
-def kind_of(work: Work, name: str) -> Kind:
+def kind_of(work: Work, name: str) -> ReportKind:
     """Return a report by its name. Raises NotFound."""
     found = kinds(work).get(name)
     if found is None:
@@ -105,7 +105,7 @@ def kind_of(work: Work, name: str) -> Kind:
     return found
 
 
-def window_of(work: Work, kind: Kind, day: str | None) -> Window:
+def window_of(work: Work, kind: ReportKind, day: str | None) -> Window:
     """Return the period of a day; without a day, the newest that is over. Raises NotFound."""
     if not day:
         return last_whole(kind.period, today(work))

@@ -20,7 +20,7 @@ from app.calls.states import (
     is_over,
     read_leg_status,
 )
-from app.dialling.models import Purpose
+from app.dialling.models import DialledFor
 from app.jobs.names import Task
 from app.log import log
 from app.outbox.once import send_once
@@ -78,7 +78,7 @@ class _Ring:
 class _CallBack(AtProvider[_Ring]):
     """The leg to the caller of a call-back."""
 
-    purpose = Purpose.CALLBACK
+    purpose = DialledFor.CALLBACK
 
     def __init__(self, parts: Parts, call_id: str, offer_id: str) -> None:
         super().__init__(Task.RING_CALLBACK, call_id=call_id, offer_id=offer_id)

@@ -12,7 +12,7 @@ from app.calls.lines import finding_lines
 from app.calls.log_kinds import Cause
 from app.calls.models import Call, Leg
 from app.calls.states import CallState
-from app.dialling.models import Purpose as DialledFor
+from app.dialling.models import DialledFor
 from app.jobs.names import Task
 from app.log import log
 from app.outbox.once import send_once

@@ -13,7 +13,7 @@ from app.calls.record import Delivery
 from app.calls.speech import LineScript
 from app.calls.states import CallState, LegStatus, read_leg_status
 from app.dialling import outward
-from app.dialling.models import Purpose
+from app.dialling.models import DialledFor
 from app.jobs.names import Task
 from app.privacy.numbers import caller_of
 from app.referrals.reading import has_open_urgent_referral
@@ -272,7 +272,7 @@ async def partner_is_due(
         return False
     # It is asked again and again while the caller waits, and counted once.
     once = uuid5(call.id, f"partner:{call.partner_at}")
-    return await outward.may_dial(work, plan.partner_number, once, Purpose.PARTNER)
+    return await outward.may_dial(work, plan.partner_number, once, DialledFor.PARTNER)
 
 
 def on_to_partner(work: Work, call: Call) -> Answer:

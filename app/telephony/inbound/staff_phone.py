@@ -16,7 +16,7 @@ from app.calls.models import Call, RecordedEvent
 from app.calls.record import Delivery
 from app.calls.speech import EMERGENCY_ELSEWHERE, LineScript
 from app.dialling import outward
-from app.dialling.models import DialWay, Purpose
+from app.dialling.models import DialledFor, DialWay
 from app.errors import Invalid
 from app.jobs.names import Task
 from app.log import log
@@ -273,7 +273,7 @@ async def text_phone_code(context: JobContext, counsellor_id: str) -> None:
         to, from_ = staff.endpoint or "", line.shown_number
         code = await phone_proofs.text_code(work, staff, None)
         if code is None or not await outward.may_dial(
-            work, to, uuid4(), Purpose.NOTICE, DialWay.SMS
+            work, to, uuid4(), DialledFor.NOTICE, DialWay.SMS
         ):
             return
         body = _to_counsellor(staff, "code", code=code)
@@ -297,7 +297,7 @@ async def tell_missed(context: JobContext, counsellor_id: str) -> None:
         body = _to_counsellor(staff, "missed")
         if to is None or not to.startswith("+"):
             return
-        if not await outward.may_dial(work, to, uuid4(), Purpose.NOTICE, DialWay.SMS):
+        if not await outward.may_dial(work, to, uuid4(), DialledFor.NOTICE, DialWay.SMS):
             return
     try:
         await parts.platform.send_message(to=to, from_=from_, body=body, told="/telephony/noted")

@@ -13,7 +13,7 @@ from app.calls.speech import LineScript
 from app.chats import accounts, carrying, messages, opting, sendings
 from app.chats.models import Failure, Message, Sent, Sentence
 from app.dialling import outward
-from app.dialling.models import DialWay, Purpose
+from app.dialling.models import DialledFor, DialWay
 from app.jobs.names import Task
 from app.outbox.once import send_once
 from app.outbox.responses import Refused
@@ -34,7 +34,7 @@ _AFTER = timedelta(seconds=0.5)
 class _ToChild(AtProvider[Sent]):
     """A message to a child, or the approved text that asks it to write."""
 
-    purpose = Purpose.CONVERSATION
+    purpose = DialledFor.CONVERSATION
     _carrier: Carrier
     _call: Call
     _out: Outgoing

@@ -30,7 +30,7 @@ from app.log import log
 from app.outbox.responses import Refused, RequestFailed
 from app.telephony.jobs import Parts, parts_of, task
 from app.telephony.messaging import receiving
-from app.telephony.messaging.base import Carrier, Told
+from app.telephony.messaging.base import Carrier, MessageFate
 from app.telephony.messaging.registry import carrier_of
 from app.work import PROVIDER, Work
 
@@ -211,7 +211,7 @@ async def _hear(
             await typing.type_as_child(work, call.id, None if begins else "")
 
 
-async def _report(work: Work, line_id: UUID, carrier: Carrier, told: Told) -> None:
+async def _report(work: Work, line_id: UUID, carrier: Carrier, told: MessageFate) -> None:
     """Note what became of the messages of which a child's telephone tells."""
     found = await work.session.execute(
         select(Sent.id, Sent.call_id)

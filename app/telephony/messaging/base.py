@@ -64,7 +64,7 @@ class Outgoing:
 
 
 @dataclass(frozen=True)
-class Told:
+class MessageFate:
     """What a carrier says became of a message.
 
     Where a child's telephone says it: `about`, the carrier's names of the messages, and `address`,
@@ -135,7 +135,7 @@ class Carrier(ABC):
         """
 
     @abstractmethod
-    def told(self, fields: Mapping[str, Any]) -> Told | None:
+    def told(self, fields: Mapping[str, Any]) -> MessageFate | None:
         """Return what a report says; None for a word that says nothing new."""
 
     async def set_up(self, settings: Settings, account: AtCarrier) -> str | None:

@@ -9,7 +9,7 @@ from app.chats.media import Attached
 from app.chats.models import Failure, MediaKind
 from app.chats.sendings import Report
 from app.privacy.numbers import dialled, read_caller
-from app.telephony.messaging.base import Arrived, Carrier, Outgoing, Told
+from app.telephony.messaging.base import Arrived, Carrier, MessageFate, Outgoing
 from app.telephony.platforms.base import Platform
 from app.telephony.provider.signature import read_number
 
@@ -97,12 +97,12 @@ class ByProvider(Carrier):
     ) -> str | None:
         return await platform.find_message(to=self.prefix + to, since=since, known=known)
 
-    def told(self, fields: Mapping[str, str]) -> Told | None:
+    def told(self, fields: Mapping[str, str]) -> MessageFate | None:
         report = _REPORTS.get(fields.get("MessageStatus", ""))
         if report is None:
             return None
         code = read_number(fields.get("ErrorCode", "")) if report is Report.FAILED else None
-        return Told(report, self.why(code or 0) if report is Report.FAILED else None, code)
+        return MessageFate(report, self.why(code or 0) if report is Report.FAILED else None, code)
 
     async def fetch(self, platform: Platform, source: str, account: str | None, most: int) -> bytes:
         return await platform.fetch_media(*source.split("/"), most=most)

@@ -10,7 +10,7 @@ from procrastinate import JobContext
 
 from app.calls.speech import LineScript
 from app.calls.states import LegStatus, is_over, read_leg_status
-from app.dialling.models import Purpose
+from app.dialling.models import DialledFor
 from app.errors import NotFound
 from app.jobs.names import Task
 from app.outbox.channels import ChannelKind
@@ -67,7 +67,7 @@ async def _lock(work: Work, attempt_id: UUID) -> tuple[Alarm, AlarmAttempt]:
 class _AlarmPhone(ByTelephone[AlarmAttempt], AlarmAttemptOnce):
     """An alarm by telephone."""
 
-    purpose = Purpose.ALARM
+    purpose = DialledFor.ALARM
 
     def __init__(self, parts: Parts, attempt_id: str) -> None:
         AlarmAttemptOnce.__init__(self, attempt_id, Task.RING_ALARM_PHONE)

@@ -16,7 +16,7 @@ from app.calls.lines.finding_lines import line_or_any
 from app.calls.models import Call
 from app.calls.states import LegStatus, is_over, read_leg_status
 from app.definitions.risk import Urgency as ContactUrgency
-from app.dialling.models import Purpose as DialledFor
+from app.dialling.models import DialledFor
 from app.errors import NotFound
 from app.jobs.names import Task
 from app.log import log

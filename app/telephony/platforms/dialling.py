@@ -17,7 +17,7 @@ from app.calls.log_kinds import Cause
 from app.calls.models import Call, Leg
 from app.calls.states import CallState, Direction, EndedBy, LegStatus, read_leg_status
 from app.dialling import outward
-from app.dialling.models import Purpose
+from app.dialling.models import DialledFor
 from app.jobs.names import Task
 from app.outbox.states import Sending
 from app.routing import offers, releasing
@@ -51,7 +51,9 @@ async def dial_now(work: Work, call: Call) -> answers.Dial | None:
     offer.move_wanted_at, offer.asked_at = work.now, None
     offer.expires_at = work.now + timedelta(seconds=DIALLED_RINGS) + ON_THE_WAY
     leg_id = uuid4()
-    if not await outward.may_dial(work, await _endpoint(work, offer), leg_id, Purpose.COUNSELLOR):
+    if not await outward.may_dial(
+        work, await _endpoint(work, offer), leg_id, DialledFor.COUNSELLOR
+    ):
         await offers.miss_offer(work, call, offer, Cause.COULD_NOT_BE_RUNG)
         return None
     leg = Leg(
@@ -111,7 +113,7 @@ async def dialled_leg(work: Work, offer_id: UUID) -> Leg | None:
 async def dial_callback(work: Work, call: Call, offer: Offer) -> Answer:
     """Return the answer by which the counsellor's leg dials the call-back. Used once per call."""
     number = await number_of(work, call)
-    if not await outward.may_dial(work, number, call.id, Purpose.CALLBACK):
+    if not await outward.may_dial(work, number, call.id, DialledFor.CALLBACK):
         # It counts as an attempt, so that it is not tried for ever.
         call.sending = Sending.FAILED.value
         await releasing.end_call(work, call, ended_by=EndedBy.PROGRAM)

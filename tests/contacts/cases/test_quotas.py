@@ -18,7 +18,7 @@ from app.jobs.transaction import flush
 from app.reading_settings import check_settings
 from app.settings import Settings
 from app.staff.accounts import actor_of
-from app.staff.audit import Wanted, list_entries, write_entry
+from app.staff.audit import EntriesWanted, list_entries, write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
 from app.work import Work
@@ -163,7 +163,7 @@ async def test_the_log_is_told_once_a_day(work: Work, monkeypatch: pytest.Monkey
     for _ in range(3):
         with pytest.raises(DayIsFull):
             await add(work, ana, case)
-    wanted = Wanted(action=AuditLog.DOCUMENT_LIMIT_REACHED.value, actor=str(ana.id))
+    wanted = EntriesWanted(action=AuditLog.DOCUMENT_LIMIT_REACHED.value, actor=str(ana.id))
     (entry,) = await list_entries(work, wanted)
     assert entry.detail == {"limit": "documents_per_day", "most": 1, "case": str(case.id)}
     assert await limits_reached(work) == [Reached(work.now, "ana", "documents_per_day", 1)]

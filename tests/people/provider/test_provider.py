@@ -15,7 +15,7 @@ from app.people import changing, finding, leaving, work_left
 from app.people.changing import Changes, LastAdministrator
 from app.people.provider import access, keeping
 from app.people.provider.access import AlreadyLinked, Ended, NoAccountHere, NoRoleHere
-from app.people.provider.mapping import Wanted
+from app.people.provider.mapping import MappingWanted
 from app.people.provider.protocol import Client, Discovered, Once, address_of
 from app.staff import accounts, tokens
 from app.staff.models import Awaits, Staff
@@ -31,7 +31,7 @@ from tests.support.verbs import (
     sessions_of,
 )
 
-WANTED = Wanted(
+WANTED = MappingWanted(
     name="City",
     issuer="https://id.example",
     client_id="helpline",

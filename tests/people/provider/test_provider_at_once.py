@@ -7,7 +7,7 @@ from app.jobs.transaction import transaction
 from app.people import changing
 from app.people.provider import access
 from app.people.provider.access import AlreadyLinked, NoAccountHere
-from app.people.provider.mapping import Wanted
+from app.people.provider.mapping import MappingWanted
 from app.staff.models import Staff
 from app.staff.roles import Role
 from app.work import PROGRAM
@@ -15,7 +15,7 @@ from app.work import PROGRAM
 _WAIT = (
     "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
 )
-WANTED = Wanted(
+WANTED = MappingWanted(
     name="City", issuer="https://id.example", client_id="x", roles=(("help", "counsellor"),)
 )
 CLAIMS = {"sub": "1", "groups": ["help"]}

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from app.people.provider.mapping import Wanted, values_at
+from app.people.provider.mapping import MappingWanted, values_at
 from app.staff.roles import Role
 
-WANTED = Wanted(
+WANTED = MappingWanted(
     name="City",
     issuer="https://id.example",
     client_id="helpline",
@@ -45,7 +45,7 @@ def test_the_first_pair_that_fits_gives_the_role() -> None:
 def test_a_team_is_the_providers_only_where_a_claim_is_set() -> None:
     assert WANTED.team_for({"unit": "7"}) == "north"
     assert WANTED.team_for({"unit": "8"}) == ""
-    assert Wanted(name="", issuer="", client_id="").team_for({"unit": "7"}) is None
+    assert MappingWanted(name="", issuer="", client_id="").team_for({"unit": "7"}) is None
 
 
 @pytest.mark.parametrize(

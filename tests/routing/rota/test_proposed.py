@@ -15,8 +15,8 @@ from app.routing.rota.proposals.problem import (
     AROUND,
     HALF_HOUR,
     Bar,
-    Person,
     Problem,
+    ProposedPerson,
     Slot,
     Want,
     bar_of,
@@ -41,13 +41,20 @@ def at(day: int, hour: int) -> datetime:
     return midnight(MONDAY + timedelta(days=day), ZONE) + timedelta(hours=hour)
 
 
-def a_person(number: int, hours: int = 40, **more: object) -> Person:
-    person = Person(UUID(int=number), f"p{number:02}", hours * 60, None, (), (), (), frozenset({0}))
+def a_person(number: int, hours: int = 40, **more: object) -> ProposedPerson:
+    person = ProposedPerson(
+        UUID(int=number), f"p{number:02}", hours * 60, None, (), (), (), frozenset({0})
+    )
     return replace(person, **more)  # type: ignore[arg-type]
 
 
 def a_problem(
-    people: list[Person], *, weeks: int = 1, from_hour: int = 8, until: int = 20, need: int = 1
+    people: list[ProposedPerson],
+    *,
+    weeks: int = 1,
+    from_hour: int = 8,
+    until: int = 20,
+    need: int = 1,
 ) -> Problem:
     """Return a problem of a line that is open between two hours of each day."""
     days = range(7 * weeks)
@@ -70,8 +77,8 @@ def a_problem(
     )
 
 
-def by_person(solution: Solution) -> dict[Person, list[Span]]:
-    found: dict[Person, list[Span]] = defaultdict(list)
+def by_person(solution: Solution) -> dict[ProposedPerson, list[Span]]:
+    found: dict[ProposedPerson, list[Span]] = defaultdict(list)
     for one in solution.stretches:
         found[one.person].append(one.span)
     return found

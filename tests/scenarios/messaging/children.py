@@ -14,7 +14,7 @@ from app.database.topics import Topic
 from app.demo.stage import LINE, Counsellor, Stage
 from app.jobs.transaction import transaction
 from app.practice.people import Phone
-from app.practice.signal import Person
+from app.practice.signal import SignalPerson
 from app.practice.telegram import Bot
 from app.practice.texts import WHATSAPP
 from app.staff.models import Staff
@@ -63,7 +63,7 @@ async def has_bot(stage: Stage) -> Bot:
     return bot
 
 
-async def has_signal(stage: Stage) -> Person:
+async def has_signal(stage: Stage) -> SignalPerson:
     """Give the line a number in Signal, as an administrator does, and return the child that writes
     to it."""
     stage.exchange.signal.register(LINE)

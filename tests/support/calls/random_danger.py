@@ -73,13 +73,13 @@ _NEVER = (
 def know_within(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have what is known of a caller read in the transaction of the test."""
 
-    async def known(work: Work, call: Call) -> callers.Known:
+    async def known(work: Work, call: Call) -> callers.KnownCaller:
         flags = select(CallerFlag.kind).where(
             CallerFlag.caller_key == call.caller_key,
             CallerFlag.lifted_at.is_(None),
             CallerFlag.expires_at > work.now,
         )
-        return callers.Known(frozenset(map(FlagKind, await work.session.scalars(flags))))
+        return callers.KnownCaller(frozenset(map(FlagKind, await work.session.scalars(flags))))
 
     monkeypatch.setattr(callers, "known", known)
 

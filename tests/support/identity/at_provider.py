@@ -9,7 +9,7 @@ import httpx2
 from app.demo.stage import Served, Stage
 from app.jobs.transaction import transaction
 from app.people.provider import keeping
-from app.people.provider.mapping import Wanted
+from app.people.provider.mapping import MappingWanted
 from app.work import PROGRAM
 from tests.support.identity.provider import CLIENT, SECRET, Provider
 
@@ -28,7 +28,7 @@ async def a_provider(stage: Stage) -> AsyncIterator[Provider]:
 
 
 async def set_up(stage: Stage, provider: Provider, **rules: Any) -> None:
-    wanted = Wanted(
+    wanted = MappingWanted(
         name="City",
         issuer=provider.issuer,
         client_id=CLIENT,

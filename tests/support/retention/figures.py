@@ -21,7 +21,7 @@ from app.statistics.counting.shapes import shapes_in
 from app.statistics.counting.summary import FiguresWanted, Row, summarise
 from app.statistics.dimensions import Dimension
 from app.statistics.exports import at_once_table, exporting, shape_table
-from app.statistics.exports.exporting import Wanted, made
+from app.statistics.exports.exporting import ExportWanted, made
 from app.statistics.exports.files import WHAT, File
 from app.statistics.facts.columns import Packed
 from app.statistics.facts.days import Reading
@@ -105,9 +105,11 @@ async def _reports(work: Work, day: str) -> dict[str, Any]:
 async def _files(work: Work, window: Window) -> dict[str, Any]:
     found = {}
     shapes = shapes_in(in_force.folder_of(work.ground))
-    wanted = [Wanted(what, window) for what in WHAT if what is not File.REPORT]
-    wanted += [Wanted(File.REPORT, window, report=name) for name in shapes]
-    wanted += [Wanted(File.REFERRALS, window, referrals_by=by) for by in ("service", "urgency")]
+    wanted = [ExportWanted(what, window) for what in WHAT if what is not File.REPORT]
+    wanted += [ExportWanted(File.REPORT, window, report=name) for name in shapes]
+    wanted += [
+        ExportWanted(File.REFERRALS, window, referrals_by=by) for by in ("service", "urgency")
+    ]
     for one in wanted:
         rows: list[Any] = []
         async with made(work, one) as table:

@@ -14,10 +14,10 @@ from app.jobs.transaction import flush
 from app.referrals.models import Disclosure
 from app.retention.data_requests import erasing, requests
 from app.retention.data_requests.kinds import (
+    AskingPerson,
     Basis,
     IdentityCheck,
     ItemKind,
-    Person,
     RequestKind,
 )
 from app.retention.data_requests.models import DataRequest
@@ -112,7 +112,7 @@ async def found_by(
     work: Work, boss: Staff, typed: str = NUMBER, kind: RequestKind = RequestKind.ERASURE
 ) -> DataRequest:
     as_person(work, boss)
-    return await requests.find(work, boss, kind, Person.CHILD, typed)
+    return await requests.find(work, boss, kind, AskingPerson.CHILD, typed)
 
 
 async def approved(work: Work, boss: Staff, request: DataRequest) -> None:

@@ -139,8 +139,8 @@ async def test_a_conversation_by_text_has_no_page_that_could_be_away(work: Work)
 def _block_all(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have every number known as blocked: what is known is read beside this transaction."""
 
-    async def blocked_one(work: Work, call: Call) -> callers.Known:
-        return callers.Known(frozenset({FlagKind.BLOCKED}))
+    async def blocked_one(work: Work, call: Call) -> callers.KnownCaller:
+        return callers.KnownCaller(frozenset({FlagKind.BLOCKED}))
 
     monkeypatch.setattr(callers, "known", blocked_one)
 

@@ -13,15 +13,15 @@ from app.words.pages import N_, _, country_name, language_name, list_words, refu
 from app.words.places import zone_name
 
 _PART_WORDS = {
-    line_changes.Part.NAME: N_("Name"),
-    line_changes.Part.LANGUAGES: N_("Languages"),
-    line_changes.Part.FACTS: N_("Number, country and time zone"),
-    line_changes.Part.HOURS: N_("Opening hours"),
-    line_changes.Part.NUMBERS: N_("Numbers"),
-    line_changes.Part.PLAN: N_("Who else is asked as a caller waits"),
-    line_changes.Part.CHAT: N_("Written conversations"),
-    line_changes.Part.QUESTIONS: N_("Questions by key"),
-    line_changes.Part.USE: N_("Whether it is in use"),
+    line_changes.LinePart.NAME: N_("Name"),
+    line_changes.LinePart.LANGUAGES: N_("Languages"),
+    line_changes.LinePart.FACTS: N_("Number, country and time zone"),
+    line_changes.LinePart.HOURS: N_("Opening hours"),
+    line_changes.LinePart.NUMBERS: N_("Numbers"),
+    line_changes.LinePart.PLAN: N_("Who else is asked as a caller waits"),
+    line_changes.LinePart.CHAT: N_("Written conversations"),
+    line_changes.LinePart.QUESTIONS: N_("Questions by key"),
+    line_changes.LinePart.USE: N_("Whether it is in use"),
 }
 # The codes in values of a line, by the name of the value.
 _WORDS_OF_CODES: Mapping[str, Mapping[str, str]] = {

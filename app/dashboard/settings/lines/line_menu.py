@@ -5,7 +5,7 @@ from typing import NamedTuple, Protocol
 
 from app.calls.menu import CALLBACK_DIGIT, LAST_DIGIT, MENU_ATTEMPTS, MESSAGE_DIGIT
 from app.calls.speech import LineScript
-from app.dashboard.settings.lines.line_views import Part
+from app.dashboard.settings.lines.line_views import PromptPart
 from app.routing.plan import read_plan
 from app.words.keys import PromptKey
 from app.words.pages import _, language_name, list_words
@@ -19,7 +19,7 @@ class Turn(NamedTuple):
 
     keys: tuple[str, ...]
     words: str
-    heard: tuple[Part, ...]
+    heard: tuple[PromptPart, ...]
     leads: tuple["Turn", ...] = ()
 
 
@@ -31,7 +31,7 @@ class _Turns(Protocol):
     ) -> Turn: ...
 
 
-def menu_of(line: LineScript, heard: Mapping[PromptKey, Part]) -> Turn:
+def menu_of(line: LineScript, heard: Mapping[PromptKey, PromptPart]) -> Turn:
     """Return the menu of a line from the first ring on, with the words of one language."""
 
     def turn(

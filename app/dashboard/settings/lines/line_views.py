@@ -253,7 +253,7 @@ async def example_line(work: Work) -> LineScript:
     )
 
 
-class Part(NamedTuple):
+class PromptPart(NamedTuple):
     """A prompt on the page. `example` is what is heard, with examples for what changes."""
 
     heard: Heard
@@ -262,20 +262,20 @@ class Part(NamedTuple):
     fields: tuple[str, ...]
 
 
-def part_of(line: LineScript, language: str, heard: Heard) -> Part:
+def part_of(line: LineScript, language: str, heard: Heard) -> PromptPart:
     """Return a prompt as the page shows it."""
     example = ""
     if heard.text is not None:
         example = heard.text.format(**example_values(line, language, heard.key))
-    return Part(heard, said(NAMES[heard.key]), example, tuple(sorted(PROMPT_KEYS[heard.key])))
+    return PromptPart(heard, said(NAMES[heard.key]), example, tuple(sorted(PROMPT_KEYS[heard.key])))
 
 
-def parts_of(line: LineScript, language: str, heard: list[Heard]) -> dict[PromptKey, Part]:
+def parts_of(line: LineScript, language: str, heard: list[Heard]) -> dict[PromptKey, PromptPart]:
     """Return the prompts as the page shows them, by their keys."""
     return {one.key: part_of(line, language, one) for one in heard}
 
 
-def flow_of(parts: Mapping[PromptKey, Part]) -> list[tuple[str, list[Part]]]:
+def flow_of(parts: Mapping[PromptKey, PromptPart]) -> list[tuple[str, list[PromptPart]]]:
     """Return the steps of a call with what is heard at each."""
     return [(said(step.words), [parts[key] for key in step.keys]) for step in STEPS]
 

@@ -19,7 +19,7 @@ from app.jobs.names import Task
 from app.outbox.channels import ChannelKind
 from app.referrals.channels.models import AgencyCase
 from app.referrals.channels.primero.mapping import Mapping, Worded
-from app.referrals.channels.primero.primero import STATUS, Account, Known
+from app.referrals.channels.primero.primero import STATUS, Account, AgencyFacts
 from app.referrals.channels.registry import is_reached_otherwise
 from app.referrals.consent.consenting import given_of
 from app.referrals.consent.rules import ConsentKind, NotConsented
@@ -59,7 +59,7 @@ class Errand:
     refer_to: str
     agency: str
     mapping: Mapping
-    known: Known
+    known: AgencyFacts
 
 
 async def _rows(work: Work, recipient_id: UUID) -> tuple[Referral, Recipient, Agency, AgencyCase]:
@@ -99,7 +99,7 @@ async def errand(
     handed_over = agency_case.state == AgencyCaseState.REFERRED
     if with_facts and handed_over is not again:
         return None
-    known = Known()
+    known = AgencyFacts()
     mapping = protocols_of(work.ground).mapping(agency.primero["mapping"])
     if with_facts:
         if replying.too_late(referral, recipient) is not None:
@@ -143,7 +143,7 @@ def account_of(work: Work, agency: Agency) -> Account:
 
 async def _known(
     work: Work, referral: Referral, agency: Agency, recipient: Recipient, mapping: Mapping
-) -> Known:
+) -> AgencyFacts:
     given = await given_of(work, referral)
     zone = ZoneInfo(tracking.protocol_of(work, referral).timezone)
     answers = await disclose(work, referral, agency, recipient, ToldHow.PRIMERO)
@@ -170,7 +170,7 @@ async def _known(
     }
     codes = [code for value in answers.values() if isinstance(value, list) for code in value]
     above = {str(code): tuple(sheet.nearest_first(str(code))) for code in codes}
-    return Known(facts, words, above)
+    return AgencyFacts(facts, words, above)
 
 
 async def note_state(work: Work, recipient_id: UUID, state: AgencyCaseState, **values: Any) -> bool:

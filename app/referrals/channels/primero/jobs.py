@@ -19,7 +19,7 @@ from app.outbox.states import Sending
 from app.referrals.channels.models import AgencyCase
 from app.referrals.channels.primero import agency_cases, problems
 from app.referrals.channels.primero.agency_cases import Errand
-from app.referrals.channels.primero.mapping import Said
+from app.referrals.channels.primero.mapping import MappedReferral
 from app.referrals.channels.primero.primero import (
     Primero,
     case_body,
@@ -94,7 +94,7 @@ class CaseOnce(Outgoing[_Row]):
                 return str(there[0]["id"])
             return await primero.refer(errand.case_id, referral_body(errand, said))
 
-    async def _note_case(self, said: Said) -> bool:
+    async def _note_case(self, said: MappedReferral) -> bool:
         return await run_verb(
             self._ground,
             PROGRAM,
@@ -131,13 +131,13 @@ async def primero_of(settings: Settings, errand: Errand) -> AsyncIterator[Primer
         yield Primero(client, errand.account)
 
 
-async def misfits_there(primero: Primero, errand: Errand, said: Said) -> list[Message]:
+async def misfits_there(primero: Primero, errand: Errand, said: MappedReferral) -> list[Message]:
     """Return what has no word there, and what the forms there would refuse."""
     forms = await primero.forms(errand.mapping.module)
     return said.unmapped + misfits(said.body, forms, errand.mapping)
 
 
-def referral_body(errand: Errand, said: Said) -> dict[str, Any]:
+def referral_body(errand: Errand, said: MappedReferral) -> dict[str, Any]:
     """Return the referral of a case in Primero's terms."""
     body = {
         "service": said.body[errand.mapping.service_form][0].get("service_type"),

@@ -62,7 +62,7 @@ class Mapped(Part):
     otherwise: str = Field(default="refuse", pattern="^(refuse|list)$")
 
 
-class Told(Part):
+class TextField(Part):
     """A text field of the other system: answers in words, each with its question, line by line."""
 
     to: str = Field(min_length=1, max_length=120)
@@ -94,11 +94,11 @@ class Mapping(Part):
     service_form: str = Field(max_length=120)
     service_fields: tuple[Mapped, ...]
     service_always: tuple[Always, ...] = ()
-    service_told: tuple[Told, ...] = ()
+    service_told: tuple[TextField, ...] = ()
 
 
 @dataclass
-class Said:
+class MappedReferral:
     """A referral in the other system's terms.
 
     `unmapped` values must not be left out, so the referral is refused; of `left_out` ones the
@@ -116,13 +116,15 @@ def say(
     always: tuple[Always, ...],
     answers: Dict[str, Any],
     above: Dict[str, tuple[str, ...]],
-) -> Said:
+) -> MappedReferral:
     """Put answers and facts into the other system's fields.
 
     `above` holds, for a code of a tree, the code itself and the codes above it, the nearest first;
     the first one that has a mapping is used.
     """
-    said = Said({a.to: a.value == "true" if a.type == "boolean" else a.value for a in always})
+    said = MappedReferral(
+        {a.to: a.value == "true" if a.type == "boolean" else a.value for a in always}
+    )
     for rule in fields:
         value = answers.get(rule.from_)
         if value is None or value == [] or value == "":
@@ -155,7 +157,7 @@ def say(
     return said
 
 
-def tell(told: tuple[Told, ...], words: Dict[str, Worded]) -> dict[str, str]:
+def tell(told: tuple[TextField, ...], words: Dict[str, Worded]) -> dict[str, str]:
     """Return answers in words for the other system's text fields, in the order of the mapping."""
     found = {}
     for rule in told:

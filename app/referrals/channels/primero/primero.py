@@ -20,7 +20,14 @@ import httpx2
 from app.errors import Message
 from app.outbox.responses import Refused, TryAgain, Uncertain
 from app.referrals.channels.primero import problems
-from app.referrals.channels.primero.mapping import Mapping, Said, Worded, say, tell, without_word
+from app.referrals.channels.primero.mapping import (
+    MappedReferral,
+    Mapping,
+    Worded,
+    say,
+    tell,
+    without_word,
+)
 
 _TIMEOUT = 15.0
 # The longest wait that we accept when Primero asks for one, in seconds.
@@ -184,7 +191,7 @@ def _read_field(field: dict[str, Any], lookups: dict[str, frozenset[str]]) -> Fo
 
 
 @dataclass(frozen=True)
-class Known:
+class AgencyFacts:
     """What an agency may know of a referral.
 
     It holds answers and facts as codes, answers in words, and the codes above each category.
@@ -195,7 +202,9 @@ class Known:
     above: dict[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
 
 
-def case_body(mapping: Mapping, known: Known, service_id: UUID, owned_by: str) -> Said:
+def case_body(
+    mapping: Mapping, known: AgencyFacts, service_id: UUID, owned_by: str
+) -> MappedReferral:
     """Return the case with its one service in Primero's terms, and what could not be mapped."""
     case = say(mapping, mapping.fields, mapping.always, known.facts, known.above)
     service = say(mapping, mapping.service_fields, mapping.service_always, known.facts, known.above)
@@ -206,14 +215,14 @@ def case_body(mapping: Mapping, known: Known, service_id: UUID, owned_by: str) -
         "owned_by": owned_by,
         mapping.service_form: [{"unique_id": str(service_id), **service.body, **told}],
     }
-    return Said(
+    return MappedReferral(
         body,
         [*case.unmapped, *service.unmapped],
         [*case.left_out, *service.left_out, *without_word(mapping, known.facts)],
     )
 
 
-def referral_notes(known: Known) -> str:
+def referral_notes(known: AgencyFacts) -> str:
     """Return the notes of the referral: our code, and the ground if it is not consent."""
     code, basis = known.facts["code"], str(known.facts["basis"])
     return code if basis == "consent" else f"{code}: without consent, {basis.replace('_', ' ')}"

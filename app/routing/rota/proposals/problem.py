@@ -62,7 +62,7 @@ class Want:
 
 
 @dataclass(frozen=True)
-class Person:
+class ProposedPerson:
     """A counsellor who can be proposed: when, how much, and for what."""
 
     id: UUID
@@ -94,7 +94,7 @@ class Problem:
     now: datetime
     slots: tuple[Slot, ...]
     wants: tuple[Want, ...]
-    people: tuple[Person, ...]
+    people: tuple[ProposedPerson, ...]
     # People who are not proposed, each with the reason.
     others: tuple[tuple[UUID, Bar], ...]
     rules: Rules
@@ -146,7 +146,9 @@ def touches(one: Span, other: Span) -> bool:
     return one[0] < other[1] and one[1] > other[0]
 
 
-def bar_of(problem: Problem, person: Person, span: Span, chosen: Sequence[Span] = ()) -> Bar | None:
+def bar_of(
+    problem: Problem, person: ProposedPerson, span: Span, chosen: Sequence[Span] = ()
+) -> Bar | None:
     """Return what keeps a person from a stretch besides those that were chosen; None if nothing."""
     if any(touches(span, absent) for absent in person.absent):
         return Bar.ABSENT
@@ -194,14 +196,16 @@ def rest_broken(rules: Rules, worked: Sequence[Span], span: Span, zone: ZoneInfo
     return None
 
 
-def minutes_left(problem: Problem, person: Person, chosen: Sequence[Span], at: datetime) -> int:
+def minutes_left(
+    problem: Problem, person: ProposedPerson, chosen: Sequence[Span], at: datetime
+) -> int:
     """Return how many minutes a person can still work in the week of an instant."""
     since, until = problem.week(problem.monday_of(at))
     spent = sum(minutes_of(one) for one in (*person.worked, *chosen) if since <= one[0] < until)
     return max(min(person.contract, problem.usual.most_hours * 60) - spent, 0)
 
 
-def spans_of_week(problem: Problem, monday: date, person: Person) -> list[Span]:
+def spans_of_week(problem: Problem, monday: date, person: ProposedPerson) -> list[Span]:
     """Return each stretch that a person could begin in a week, by when it would begin."""
     since, until = problem.week(monday)
     found = set()
@@ -224,7 +228,7 @@ def spans_of_week(problem: Problem, monday: date, person: Person) -> list[Span]:
     )
 
 
-def _edges(problem: Problem, person: Person, week: Span) -> set[datetime]:
+def _edges(problem: Problem, person: ProposedPerson, week: Span) -> set[datetime]:
     edges = {edge for want in problem.wants for span in want.uncovered for edge in span}
     # Where the need goes from none to some, or back.
     before = False

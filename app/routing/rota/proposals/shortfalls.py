@@ -11,8 +11,8 @@ from app.routing.rota.proposals.problem import (
     HALF_HOUR,
     RANK,
     Bar,
-    Person,
     Problem,
+    ProposedPerson,
     bar_of,
     spans_of_week,
     touches,
@@ -92,7 +92,7 @@ class _Why:
                 kept.append((person.id, max((b for b in bars if b), key=RANK.__getitem__)))
         return (*kept, *self.problem.others)
 
-    def _near(self, person: Person, span: Span) -> list[Span]:
+    def _near(self, person: ProposedPerson, span: Span) -> list[Span]:
         found = []
         for n, monday in enumerate(self.problem.mondays):
             if (person.id, n) not in self._spans:
@@ -100,7 +100,7 @@ class _Why:
             found += [one for one in self._spans[person.id, n] if touches(one, span)]
         return found
 
-    def _bar(self, person: Person, span: Span) -> Bar | None:
+    def _bar(self, person: ProposedPerson, span: Span) -> Bar | None:
         key = person.id, span
         if key not in self._bars:
             self._bars[key] = bar_of(self.problem, person, span, self.chosen[person.id])

@@ -17,8 +17,8 @@ from app.routing.rota.on_duty import Span
 from app.routing.rota.proposals.problem import (
     AROUND,
     HALF_HOUR,
-    Person,
     Problem,
+    ProposedPerson,
     bar_of,
     minutes_left,
     minutes_of,
@@ -48,7 +48,7 @@ _FEASIBLE = 2
 class Stretch:
     """A proposed stretch of duty."""
 
-    person: Person
+    person: ProposedPerson
     span: Span
 
 
@@ -70,7 +70,7 @@ class _Left:
     # How many who can write are missing.
     writers: dict[datetime, int]
 
-    def take(self, person: Person, span: Span) -> None:
+    def take(self, person: ProposedPerson, span: Span) -> None:
         for at in halves(span):
             if at in self.missing:
                 self.missing[at] -= 1
@@ -78,7 +78,7 @@ class _Left:
             for n in person.covers:
                 self.uncovered[n].discard(at)
 
-    def helps(self, person: Person, span: Span) -> int:
+    def helps(self, person: ProposedPerson, span: Span) -> int:
         """Return how much a stretch covers of what is missing."""
         return sum(
             (self.missing.get(at, 0) > 0)
@@ -160,7 +160,7 @@ class _Week:
             self._column(self._cost(span))
         self.integers = len(self.offers)
 
-    def _may(self, n: int, person: Person, span: Span) -> bool:
+    def _may(self, n: int, person: ProposedPerson, span: Span) -> bool:
         return bar_of(self.problem, person, span, self.chosen[n]) is None
 
     def _cost(self, span: Span) -> float:

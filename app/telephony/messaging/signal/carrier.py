@@ -13,7 +13,7 @@ from app.chats.models import AccountProblem, AccountState, Failure, MediaKind
 from app.chats.sendings import Report
 from app.outbox.responses import Refused, RequestFailed
 from app.settings import Settings
-from app.telephony.messaging.base import Arrived, AtCarrier, Carrier, Outgoing, Told
+from app.telephony.messaging.base import Arrived, AtCarrier, Carrier, MessageFate, Outgoing
 from app.telephony.messaging.signal import service
 from app.telephony.messaging.signal.service import SignalService
 from app.telephony.platforms.base import Platform
@@ -101,7 +101,7 @@ class Signal(Carrier):
         """Signal cannot be asked what became of a message."""
         return None
 
-    def told(self, fields: Mapping[str, Any]) -> Told | None:
+    def told(self, fields: Mapping[str, Any]) -> MessageFate | None:
         """Return what a receipt says, and of which messages."""
         envelope = _part(fields, "envelope")
         receipt, address = _part(envelope, "receiptMessage"), _address(envelope)
@@ -112,7 +112,7 @@ class Signal(Carrier):
         if not seen and receipt.get("isDelivery") is not True:
             return None
         about = tuple(str(one) for one in named if isinstance(one, int))
-        return Told(Report.SEEN if seen else Report.DELIVERED, about=about, address=address)
+        return MessageFate(Report.SEEN if seen else Report.DELIVERED, about=about, address=address)
 
     def types(self, fields: Mapping[str, Any]) -> tuple[str, bool] | None:
         envelope = _part(fields, "envelope")

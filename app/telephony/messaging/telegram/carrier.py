@@ -11,7 +11,7 @@ from app.chats.media import Attached
 from app.chats.models import AccountState, Failure, MediaKind
 from app.outbox.responses import Refused
 from app.settings import Settings
-from app.telephony.messaging.base import Arrived, AtCarrier, Carrier, Outgoing, Told
+from app.telephony.messaging.base import Arrived, AtCarrier, Carrier, MessageFate, Outgoing
 from app.telephony.messaging.telegram import bot_api
 from app.telephony.messaging.telegram.bot_api import BotApi
 from app.telephony.platforms.base import Platform
@@ -113,7 +113,7 @@ class Telegram(Carrier):
             raise Refused("the line has no bot")
         return await BotApi(platform.settings, account).file(source, most)
 
-    def told(self, fields: Mapping[str, Any]) -> Told | None:
+    def told(self, fields: Mapping[str, Any]) -> MessageFate | None:
         """Telegram does not say what a child has read."""
         return None
 
