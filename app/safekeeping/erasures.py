@@ -86,13 +86,25 @@ def secret_of(keys: Keys) -> bytes:
     return keys.lasting_secret("erasure", "lists")
 
 
-def write(folder: Path, recipients: sealing.Recipients, secret: bytes, erased: Erased) -> None:
+def write(
+    folder: Path,
+    recipients: sealing.Recipients,
+    secret: bytes,
+    erased: Erased,
+    instead_of: datetime | None = None,
+) -> bool:
     """Write a list, in place of an earlier one of the same decision. It is there as a whole or not.
 
-    Raises BackupRefused, OSError.
+    With `instead_of`, only in place of one that was written at that moment: a job that carries out
+    the request may have written a newer one, which stays. Return whether it was written. Raises
+    BackupRefused, OSError.
     """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     with alone(folder):
+        if instead_of is not None:
+            there = {head.name: head.written_at for head in heads_in(folder)}
+            if there.get(erased.head.name, instead_of) != instead_of:
+                return False
         head = replace(erased.head, **_before(folder, erased.head.name))
         line = head.line()
         body = json.dumps({"receipt": erased.receipt, "rows": erased.rows}).encode()
@@ -100,6 +112,7 @@ def write(folder: Path, recipients: sealing.Recipients, secret: bytes, erased: E
         sealed = nonce + AESGCM(secret).encrypt(nonce, body, line)
         with written(folder / head.name) as file:
             file.write(line + sealing.packed(sealed, recipients))
+    return True
 
 
 def _before(folder: Path, own: str) -> dict[str, Any]:

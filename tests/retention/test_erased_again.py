@@ -189,6 +189,20 @@ def test_a_list_tells_nothing_without_both_keys_and_is_whole_or_refused(tmp_path
             erasures.read(path, BY, secret())
 
 
+def test_a_list_that_a_job_has_written_meanwhile_is_not_written_over(tmp_path: Path) -> None:
+    was = an_erased(NIGHT, whole=False)
+    later = [
+        replace(was, head=replace(was.head, written_at=NIGHT + timedelta(hours=n), whole=n == 1))
+        for n in (1, 2, 3)
+    ]
+    assert erasures.write(tmp_path, TO, secret(), was)
+    assert erasures.write(tmp_path, TO, secret(), later[0])
+    assert not erasures.write(tmp_path, TO, secret(), later[1], NIGHT)
+    assert [head.whole for head in erasures.heads_in(tmp_path)] == [True]
+    assert erasures.write(tmp_path, TO, secret(), later[2], later[0].head.written_at)
+    assert [head.whole for head in erasures.heads_in(tmp_path)] == [False]
+
+
 def test_a_list_that_is_missing_between_others_is_told(tmp_path: Path) -> None:
     for n in range(3):
         erasures.write(tmp_path, TO, secret(), an_erased(NIGHT + timedelta(days=n), f"D-{n}"))

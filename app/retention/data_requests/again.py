@@ -182,17 +182,22 @@ async def erase_again(
     """Erase what of a list is there again. Return what was there, and what stays.
 
     May be stopped at any moment and run again. Back-ups since the restore hold the rows, so the
-    list counts as written now; it lasts as long as rows of it stay. Raises BackupRefused, OSError.
+    list counts as written now; it lasts as long as rows of it stay. One that a job has written
+    meanwhile is left as it is. Raises BackupRefused, OSError.
     """
     async with transaction(ground, PROGRAM) as work:
         left = await look(work, erased)
     if not left.rows and erased.head.whole:
         return left
 
+    written_at = erased.head.written_at
+
     async def renew(*, whole: bool) -> None:
+        nonlocal written_at
         head = replace(erased.head, written_at=ground.clock.now(), whole=whole)
-        secret = secret_of(ground.keys)
-        await asyncio.to_thread(write, folder, recipients, secret, replace(erased, head=head))
+        secret, newer = secret_of(ground.keys), replace(erased, head=head)
+        if await asyncio.to_thread(write, folder, recipients, secret, newer, written_at):
+            written_at = head.written_at
 
     after = left
     if left.rows:
