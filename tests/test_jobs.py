@@ -5,8 +5,11 @@ import inspect
 import re
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
+
+from procrastinate.jobs import Job
 
 import app
 from app.jobs.app import PLACES, QUEUES
@@ -81,6 +84,18 @@ def test_jobs_that_wait_for_other_servers_have_queues_of_their_own() -> None:
 def test_a_back_up_delays_no_erasing() -> None:
     beside = {name for name, queue in QUEUES.items() if queue == QUEUES[Task.MAKE_BACKUP]}
     assert beside == {Task.MAKE_BACKUP}
+
+
+def test_a_request_about_a_persons_data_never_waits_long_between_attempts() -> None:
+    """A deadline of the law runs while the folder of the lists is away for a week-end."""
+    retry = TASKS[Task.CARRY_OUT_REQUEST].retry_strategy
+    assert retry is not None
+    for attempts in (0, 1, 12, 60, 3000):
+        job = Job(id=1, queue="", lock=None, queueing_lock=None, task_name="", attempts=attempts)
+        decision = retry.get_retry_decision(exception=OSError(), job=job)
+        assert decision is not None
+        assert decision.retry_at is not None
+        assert decision.retry_at - datetime.now(UTC) < timedelta(minutes=5)
 
 
 def test_the_arguments_of_a_job_are_ids_and_numbers() -> None:

@@ -17,6 +17,9 @@ from app.retention.running import carry_on
 from app.work import PROGRAM, Ground
 
 _RETRY = RetryStrategy(max_attempts=50, exponential_wait=2, retry_exceptions=set(PASSING))
+# Without end: the folder of the lists may be away for days, and a law says by when it must be done.
+# Administrators are told after an hour (`app/safekeeping/notices.py`).
+_EACH_MINUTE = RetryStrategy(max_attempts=None, wait=60, retry_exceptions=set(PASSING))
 # For some hours, while the mail server is away.
 _MAILS = RetryStrategy(max_attempts=60, wait=300, retry_exceptions={*PASSING, TryAgain})
 
@@ -29,7 +32,7 @@ def retention_tasks() -> Blueprint:
     async def erase_due(context: JobContext, run_id: str) -> None:
         await carry_on(context.additional_context["ground"], UUID(run_id))
 
-    @tasks.task(name=Task.CARRY_OUT_REQUEST.in_area, retry=_RETRY, pass_context=True)
+    @tasks.task(name=Task.CARRY_OUT_REQUEST.in_area, retry=_EACH_MINUTE, pass_context=True)
     async def carry_out_request(context: JobContext, request_id: str) -> None:
         await answering.carry_out(context.additional_context["ground"], UUID(request_id))
 

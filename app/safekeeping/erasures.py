@@ -1,10 +1,12 @@
 """Lists of what was erased, kept outside the database: after a restore it is erased again.
 
 ```
-FOLDER/erased/3f0c….list    what one request has erased
+FOLDER/erased/3f0c…-20270110T120000000000.list    what one request has erased
 ```
 
-A line in clear says which request it was, and when. The rows stand in what follows, sealed twice:
+The name says which decision about which request it was: a request that is decided anew after a
+restore has a list of its own, and the earlier one stays. A line in clear says the same, and when it
+was written. The rows stand in what follows, sealed twice:
 by a secret that only this database and its field keys can make, and that stays when keys are
 rotated, so that no other program can write a list; and for the public keys of the back-ups, so
 that not even the server can read which rows belonged together.
@@ -44,9 +46,16 @@ class Head:
     written_at: datetime
     # False: it was written before the rows were erased, and they may not all have been.
     whole: bool
+    # When the request was approved.
+    decided_at: datetime
     # The list that was the newest one when this was first written: its code, and when it was.
     before: str = ""
     before_at: datetime | None = None
+
+    @property
+    def name(self) -> str:
+        """Return the name of the file."""
+        return f"{self.id}-{self.decided_at.astimezone(UTC):%Y%m%dT%H%M%S%f}{SUFFIX}"
 
     def line(self) -> bytes:
         """Return it as the first line of the file."""
@@ -56,6 +65,7 @@ class Head:
             "code": self.code,
             "written_at": self.written_at.astimezone(UTC).isoformat(),
             "whole": self.whole,
+            "decided_at": self.decided_at.astimezone(UTC).isoformat(),
             "before": self.before,
             "before_at": self.before_at.astimezone(UTC).isoformat() if self.before_at else None,
         }
@@ -76,26 +86,39 @@ def secret_of(keys: Keys) -> bytes:
     return keys.lasting_secret("erasure", "lists")
 
 
-def write(folder: Path, recipients: sealing.Recipients, secret: bytes, erased: Erased) -> None:
-    """Write a list, in place of an earlier one of the same request. It is there as a whole or not.
+def write(
+    folder: Path,
+    recipients: sealing.Recipients,
+    secret: bytes,
+    erased: Erased,
+    instead_of: datetime | None = None,
+) -> bool:
+    """Write a list, in place of an earlier one of the same decision. It is there as a whole or not.
 
-    Raises BackupRefused, OSError.
+    With `instead_of`, only in place of one that was written at that moment: a job that carries out
+    the request may have written a newer one, which stays. Return whether it was written. Raises
+    BackupRefused, OSError.
     """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     with alone(folder):
-        head = replace(erased.head, **_before(folder, erased.head.id))
+        if instead_of is not None:
+            there = {head.name: head.written_at for head in heads_in(folder)}
+            if there.get(erased.head.name, instead_of) != instead_of:
+                return False
+        head = replace(erased.head, **_before(folder, erased.head.name))
         line = head.line()
         body = json.dumps({"receipt": erased.receipt, "rows": erased.rows}).encode()
         nonce = secrets.token_bytes(_NONCE)
         sealed = nonce + AESGCM(secret).encrypt(nonce, body, line)
-        with written(folder / f"{head.id}{SUFFIX}") as file:
+        with written(folder / head.name) as file:
             file.write(line + sealing.packed(sealed, recipients))
+    return True
 
 
-def _before(folder: Path, own: UUID) -> dict[str, Any]:
+def _before(folder: Path, own: str) -> dict[str, Any]:
     heads = list(heads_in(folder))
     for head in heads:
-        if head.id == own:
+        if head.name == own:
             return {"before": head.before, "before_at": head.before_at}
     if not heads:
         return {}
@@ -120,17 +143,19 @@ def heads_in(folder: Path) -> Iterator[Head]:
 def _head(line: bytes, path: Path) -> Head:
     try:
         values = json.loads(line)
-        if values["erased"] != 1 or path.stem != values["id"]:
-            raise ValueError
         before_at = values["before_at"]
-        return Head(
+        head = Head(
             UUID(values["id"]),
             str(values["code"]),
             datetime.fromisoformat(values["written_at"]),
             values["whole"] is True,
+            datetime.fromisoformat(values["decided_at"]),
             str(values["before"]),
             datetime.fromisoformat(before_at) if before_at else None,
         )
+        if values["erased"] != 1 or path.name != head.name:
+            raise ValueError
+        return head
     except (ValueError, KeyError, TypeError):
         raise BackupRefused(
             f"{path.name} cannot be read: it was cut or changed, or a newer version of the program "
@@ -156,10 +181,11 @@ def read(path: Path, identities: sealing.Identities, secret: bytes) -> Erased:
 def missing_in(lists: list[Head]) -> list[str]:
     """Return the codes of lists that others name, that are gone, and that were not due to go.
 
-    Lists go from the oldest on. Whether the newest are missing only the receipts say.
+    Whole lists go from the oldest on; one that is not whole outlasts younger ones. Whether the
+    newest are missing only the receipts say.
     """
     there = {head.code for head in lists}
-    oldest = min((head.written_at for head in lists), default=None)
+    oldest = min((head.written_at for head in lists if head.whole), default=None)
     return sorted(
         head.before
         for head in lists
@@ -187,7 +213,7 @@ def forget(settings: Settings, now: datetime) -> int:
         lasts = days is not None and head.written_at > now - timedelta(days=days)
         needed = oldest is not None and oldest - _CLOCKS <= head.written_at
         if head.whole and not lasts and not needed:
-            (folder / f"{head.id}{SUFFIX}").unlink(missing_ok=True)
+            (folder / head.name).unlink(missing_ok=True)
             gone += 1
     return gone
 

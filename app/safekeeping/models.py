@@ -35,6 +35,8 @@ class NoticeKind(StrEnum):
     ANCHOR_LATE = "anchor_late"
     BACKUP_LATE = "backup_late"
     BACKUP_LOG_LATE = "backup_log_late"
+    # A request about a person's data that was approved is not carried out.
+    REQUEST_LATE = "request_late"
 
 
 class Anchor(Base):

@@ -1,5 +1,5 @@
-"""Telling people that an anchor or a back-up is late: administrators by mail, and they and the
-supervisors by waking a browser.
+"""Telling people that an anchor, a back-up or a request about a person's data is late:
+administrators by mail, and they and the supervisors by waking a browser.
 
 No phone rings for it: no child waits for a back-up. An alarm on the pages of both, readiness and
 metrics say it as long as it lasts, and mail and waking are repeated once a day.
@@ -8,7 +8,7 @@ metrics say it as long as it lasts, and mail and waking are repeated once a day.
 from datetime import timedelta
 from uuid import UUID, uuid4, uuid5
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
 from app.database.topics import Topic
 from app.jobs.names import Task
@@ -33,7 +33,17 @@ WORDS = {
     NoticeKind.BACKUP_LOG_LATE: N_(
         "What was written since the last back-up has not reached the back-ups for some time."
     ),
+    NoticeKind.REQUEST_LATE: N_(
+        "An approved request about a person's data has waited for more than an hour."
+    ),
 }
+# A request is carried out within minutes. One that waits, such as for the folder of the lists of
+# what is erased, may miss the deadline of a law.
+_REQUEST_LATE = timedelta(hours=1)
+# The table is of an area above this one.
+_LATE_REQUESTS = text(
+    "SELECT EXISTS (SELECT FROM data_requests WHERE state = 'approved' AND decided_at <= :until)"
+)
 
 
 async def watch(ground: Ground) -> None:
@@ -64,6 +74,8 @@ async def late_now(work: Work) -> set[NoticeKind]:
         found.add(NoticeKind.BACKUP_LATE)
     if now is not None and now.log_late:
         found.add(NoticeKind.BACKUP_LOG_LATE)
+    if await work.session.scalar(_LATE_REQUESTS, {"until": work.now - _REQUEST_LATE}):
+        found.add(NoticeKind.REQUEST_LATE)
     return found
 
 
@@ -92,7 +104,7 @@ async def look(work: Work) -> None:
 
 
 async def _tell(work: Work, kind: NoticeKind, notice_id: UUID) -> None:
-    log().error("an anchor or a back-up is late", area="safekeeping", kind=kind.value)
+    log().error("an anchor, a back-up or a request is late", area="safekeeping", kind=kind.value)
     people = list(
         await work.session.scalars(
             select(Staff).where(Staff.active, Staff.role.in_(_READERS)).order_by(Staff.name)
@@ -113,16 +125,18 @@ async def mail(ground: Ground, notice_id: UUID, staff_id: UUID) -> None:
         if notice is None or staff is None or not staff.active or not staff.email:
             return
         kind, told_at = NoticeKind(notice.kind), notice.told_at
+    about_request = kind is NoticeKind.REQUEST_LATE
     with spoken_in(staff.page_language):
-        subject = _("Helpline: a back-up or an anchor is late")
         body = said(WORDS[kind])
+        subject = body if about_request else _("Helpline: a back-up or an anchor is late")
         todo = _("Ask the operator of the server to look at it:")
+    page = "data-requests" if about_request else "backups"
     await write_to_staff(
         ground,
         staff.email,
         subject,
-        f"{body}\n\n{todo}\n{ground.settings.public_url}/admin/backups\n",
+        f"{body}\n\n{todo}\n{ground.settings.public_url}/admin/{page}\n",
         message_id=uuid5(notice_id, f"{staff_id}{told_at.isoformat()}"),
         area="safekeeping",
-        what="a late back-up or anchor",
+        what="a late back-up, anchor or request",
     )

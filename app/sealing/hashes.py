@@ -9,7 +9,7 @@ entered: a flag or a wish is never missed.
 from datetime import timedelta
 from uuid import uuid4
 
-from sqlalchemy import MetaData, select, text
+from sqlalchemy import MetaData, PrimaryKeyConstraint, UniqueConstraint, select, text
 
 from app.database.base import Base
 from app.database.topics import Topic
@@ -123,6 +123,17 @@ async def _carry(work: Work, columns: list[str], stored: list[bytes]) -> None:
     carried = work.keys.carried(stored, work.keys.generation)
     for column in columns:
         table, _, name = column.partition(".")
+        for others in _unique_with(table, name):
+            await work.session.execute(
+                text(
+                    f"DELETE FROM {table} AS old USING {table} AS new, "
+                    "unnest(CAST(:stored AS bytea[]), CAST(:carried AS bytea[])) "
+                    f"AS made (stored, carried) WHERE old.{name} = made.stored "
+                    f"AND new.{name} = made.carried"
+                    + "".join(f" AND old.{one} = new.{one}" for one in others)
+                ),
+                {"stored": stored, "carried": carried},
+            )
         await work.session.execute(
             text(
                 f"UPDATE {table} SET {name} = made.carried "
@@ -131,6 +142,21 @@ async def _carry(work: Work, columns: list[str], stored: list[bytes]) -> None:
             ),
             {"stored": stored, "carried": carried},
         )
+
+
+def _unique_with(table: str, name: str) -> list[list[str]]:
+    """Return the other columns of each key that holds a hash.
+
+    A row that was written in the next form meanwhile says the same as the one that is stored: only
+    one of them can be carried over.
+    """
+    found = Base.metadata.tables[table]
+    keys = [
+        [column.name for column in key.columns]
+        for key in found.constraints
+        if isinstance(key, (PrimaryKeyConstraint, UniqueConstraint)) and name in key.columns
+    ]
+    return [[one for one in key if one != name] for key in sorted(keys)]
 
 
 async def carry_caller(work: Work, number: str) -> None:

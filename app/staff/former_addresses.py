@@ -26,11 +26,27 @@ def present(staff: Staff) -> set[str]:
 
 
 async def note(work: Work, staff: Staff, addresses: Collection[str | None]) -> None:
-    """Note what an account has, or had until now. May run twice."""
-    keys = {work.keys.match_key(_KIND, _form(one)) for one in addresses if one}
-    if keys:
-        rows = [{"staff_id": staff.id, "address_key": key} for key in sorted(keys)]
+    """Note what an account has, or had until now. May run twice.
+
+    While the hashes are rotated one that is stored in the earlier form is not written again.
+    """
+    forms = sorted({_form(one) for one in addresses if one})
+    if not forms:
+        return
+    stored = await _stored(work, staff)
+    made = work.keys.match_keys_all([(_KIND, one) for one in forms])
+    rows = [
+        {"staff_id": staff.id, "address_key": keys[0]} for keys in made if stored.isdisjoint(keys)
+    ]
+    if rows:
         await work.session.execute(pg_insert(FormerAddress).values(rows).on_conflict_do_nothing())
+
+
+async def _stored(work: Work, staff: Staff) -> set[bytes]:
+    rows = await work.session.scalars(
+        select(FormerAddress.address_key).where(FormerAddress.staff_id == staff.id)
+    )
+    return set(rows)
 
 
 async def which_of(work: Work, staff: Staff, addresses: Collection[str]) -> set[str]:
@@ -38,10 +54,7 @@ async def which_of(work: Work, staff: Staff, addresses: Collection[str]) -> set[
     listed = sorted(addresses)
     if not listed:
         return set()
-    rows = await work.session.scalars(
-        select(FormerAddress.address_key).where(FormerAddress.staff_id == staff.id)
-    )
-    former, now = set(rows), present(staff)
+    former, now = await _stored(work, staff), present(staff)
     made = work.keys.match_keys_all([(_KIND, _form(one)) for one in listed])
     return {
         one

@@ -4,6 +4,8 @@ Keyed hashes of the telephones and addresses that an account had before: by them
 in the directory and at lines. Since when something of a leaver is open is kept with the account.
 
 The function that erases the oldest part of the log reads the rule and the holds itself.
+
+Administrators are told of a request about a person's data that was approved and waits.
 """
 
 import sqlalchemy as sa
@@ -27,16 +29,19 @@ CREATE FUNCTION held_in_log()
 AS $function$
     WITH held AS (
       SELECT subject_id AS id FROM public.legal_holds WHERE lifted_at IS NULL
+    ), in_case AS (
+      SELECT contact_id AS id FROM public.case_contacts WHERE case_id IN (SELECT id FROM held)
     ), first_referral AS (
       SELECT id, opened_together FROM public.referrals WHERE id IN (SELECT id FROM held)
-        OR contact_id IN (SELECT id FROM held) OR case_id IN (SELECT id FROM held)
+        OR contact_id IN (SELECT id FROM held UNION SELECT id FROM in_case)
+        OR case_id IN (SELECT id FROM held)
     ), referral AS (
       SELECT id, contact_id, case_id, call_id FROM public.referrals
       WHERE opened_together IN (SELECT opened_together FROM first_referral)
     ), contact AS (
       SELECT id, call_id, profile_id FROM public.contacts WHERE id IN (
         SELECT id FROM held
-        UNION SELECT contact_id FROM public.case_contacts WHERE case_id IN (SELECT id FROM held)
+        UNION SELECT id FROM in_case
         UNION SELECT contact_id FROM referral)
     ), record AS (
       SELECT id FROM held
@@ -187,3 +192,9 @@ def upgrade() -> None:
     )
     op.execute(_HELD)
     op.execute(_ERASE)
+    op.drop_constraint("ck_safekeeping_notices_kind", "safekeeping_notices")
+    op.create_check_constraint(
+        "ck_safekeeping_notices_kind",
+        "safekeeping_notices",
+        "kind IN ('anchor_late', 'backup_late', 'backup_log_late', 'request_late')",
+    )

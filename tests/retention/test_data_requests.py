@@ -3,10 +3,10 @@
 import json
 from datetime import timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import func, select, text
+from sqlalchemy import func, select, text, union
 
 from app.calls.caller_rows import CallerFlag, CallerWish
 from app.calls.models import Call, CallQuestion, VoiceMessage
@@ -14,7 +14,7 @@ from app.contacts.cases.models import CaseContact
 from app.contacts.models import Profile, ProfileNumber
 from app.errors import Conflict, Invalid, NotAllowed, NotFound
 from app.jobs.transaction import flush
-from app.retention.data_requests import answering, copies, own_calls, report, requests
+from app.retention.data_requests import answering, copies, report, requests
 from app.retention.data_requests.finding import read_sought
 from app.retention.data_requests.kinds import (
     AskingPerson,
@@ -29,6 +29,7 @@ from app.retention.data_requests.kinds import (
 from app.retention.data_requests.models import DataRequest, ProviderCopy, RequestItem
 from app.retention.holds import hold
 from app.retention.kinds import HeldKind
+from app.routing.callbacks.callback_rows import Callback
 from app.staff.audit import verify_chains, write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.log_words import verify_words
@@ -59,7 +60,7 @@ def _readings(monkeypatch: pytest.MonkeyPatch) -> None:
     async def write(work: Work, action: AuditLog, subject: str, **detail: Any) -> None:
         write_entry(work, action, subject, **detail)
 
-    for module in (requests, report, answering, own_calls):
+    for module in (requests, report, answering):
         monkeypatch.setattr(module, "write_reading", write)
 
 
@@ -245,13 +246,17 @@ async def report_of(work: Work, person: AskingPerson, *chosen: ItemKind) -> dict
 
 
 async def report_for(
-    work: Work, boss: Staff, person: AskingPerson, *chosen: ItemKind
+    work: Work, boss: Staff, person: AskingPerson, *chosen: ItemKind | UUID
 ) -> dict[str, Any]:
     as_person(work, boss)
     request = await requests.find(work, boss, RequestKind.ACCESS, person, NUMBER)
     if chosen:
         items = await requests.items_of(work, request)
-        wanted = {(ItemKind(one.kind), one.subject_id): None for one in items if one.kind in chosen}
+        wanted = {
+            (ItemKind(one.kind), one.subject_id): None
+            for one in items
+            if one.kind in chosen or one.subject_id in chosen
+        }
         await requests.set_kept(work, boss, request.id, wanted)
     await approved(work, boss, request)
     work.actor = PROGRAM
@@ -363,8 +368,8 @@ async def test_a_guardian_is_not_told_that_another_person_contacted_the_helpline
             {
                 **dict.fromkeys(("contact", "case", "referral", "profile"), "another_person"),
                 **dict.fromkeys(("flag", "wish"), "another_person"),
-                # The contact of the call says that a neighbour rang.
-                **dict.fromkeys(("call", "voice_message", "callback"), None),
+                # The contact says that a neighbour rang, and not that it is the one who asks.
+                **dict.fromkeys(("call", "voice_message", "callback"), "another_person"),
             },
         ),
         (AskingPerson.GUARDIAN, None),
@@ -385,10 +390,11 @@ async def test_what_is_kept_at_first_depends_on_who_asks(
             assert one.keep == kept[one.kind]
 
 
-async def test_a_caller_learns_of_no_record_and_of_no_call_that_may_be_the_childs(
-    work: Work,
-) -> None:
-    """A household shares a telephone, and who hurts a child may ask as another caller."""
+async def test_a_caller_learns_of_no_row_that_the_officer_has_not_released(work: Work) -> None:
+    """A household shares a telephone, and who hurts a child may ask as another caller.
+
+    The contact says that a neighbour rang; so it would say of a brother of the child.
+    """
     boss, own, contact = await a_person(work)
     work.now += timedelta(days=3)
     childs = await planted.a_call(work, "CA2")
@@ -396,13 +402,17 @@ async def test_a_caller_learns_of_no_record_and_of_no_call_that_may_be_the_child
     as_person(work, boss)
     found = await requests.find(work, boss, RequestKind.ACCESS, AskingPerson.CALLER, NUMBER)
     items = await requests.items_of(work, found)
-    shown_at_first = {one.subject_id for one in items if one.keep is None}
-    assert own.id in shown_at_first
-    assert childs.id not in shown_at_first
-    messages = await work.session.execute(select(VoiceMessage.id, VoiceMessage.call_id))
-    assert {one for one, call in messages if call == childs.id}.isdisjoint(shown_at_first)
+    assert {own.id, childs.id} < {one.subject_id for one in items}
+    assert {one.keep for one in items} == {"another_person"}
+    with pytest.raises(Conflict, match="Nothing was found"):
+        await requests.ask(
+            work, boss, found.id, Basis.RIGHT_OF_ACCESS, IdentityCheck.DOCUMENT, "A passport."
+        )
+    of_own = await work.session.scalars(
+        union(*[select(one.id).where(one.call_id == own.id) for one in (VoiceMessage, Callback)])
+    )
     await requests.withdraw(work, boss, found.id)
-    shown = await report_for(work, boss, AskingPerson.CALLER)
+    shown = await report_for(work, boss, AskingPerson.CALLER, own.id, *of_own)
     titles = [one["title"] for one in shown["sections"]]
     assert titles == ["Calls", "Voice messages", "Call-backs"]
     assert [len(one["blocks"]) for one in shown["sections"]] == [1, 1, 1]

@@ -108,6 +108,48 @@ async def test_what_is_open_again_stays_and_goes_when_it_is_over(work: Work) -> 
     assert request.kept == {}
 
 
+async def test_a_request_that_is_being_carried_out_goes_on_to_list_what_it_has_erased(
+    work: Work,
+) -> None:
+    boss, call, _ = await a_person(work)
+    request = await found_by(work, boss)
+    await approved(work, boss, request)
+    listed = await lists.list_of(work, request.id, whole=False)
+    assert listed is not None
+    work.actor = PROGRAM
+    for kind in (ItemKind.REFERRAL, ItemKind.CASE, ItemKind.CONTACT):
+        await erasing.erase_some(work, request.id, kind)
+    await flush(work)
+    left = await again.begin(work, listed)
+    assert left.counts["call"] == 1
+    assert "contact" not in left.counts
+    await erase_without_end(work, request)
+    after = await lists.list_of(work, request.id, whole=True)
+    assert after is not None
+    assert after.rows == listed.rows
+    assert after.rows["call"] == [str(call.id)]
+
+
+async def test_a_request_that_is_decided_anew_after_a_restore_has_a_list_of_its_own(
+    work: Work, tmp_path: Path
+) -> None:
+    boss, _, _ = await a_person(work)
+    request = await found_by(work, boss)
+    await approved(work, boss, request)
+    first = await lists.list_of(work, request.id, whole=True)
+    assert first is not None
+    erasures.write(tmp_path, TO, secret(), replace(first, rows={"call": [str(uuid4())]}))
+    # The restored database knows of no decision; the second one is about fewer rows.
+    request.decided_at = work.now + timedelta(days=1)
+    await work.session.flush()
+    second = await lists.list_of(work, request.id, whole=True)
+    assert second is not None
+    erasures.write(tmp_path, TO, secret(), second)
+    found = [erasures.read(path, BY, secret()) for path in erasures.paths_in(tmp_path)]
+    assert [len(one.rows) for one in found] == [1, 0]
+    assert erasures.missing_in([one.head for one in found]) == []
+
+
 # -- the files -----------------------------------------------------------------------------------
 
 
@@ -117,7 +159,7 @@ def secret(number: int = 1) -> bytes:
 
 def an_erased(at: datetime, code: str = "D-1", *, whole: bool = True) -> erasures.Erased:
     return erasures.Erased(
-        erasures.Head(uuid4(), code, at, whole), {"person": "child"}, {"call": [str(uuid4())]}
+        erasures.Head(uuid4(), code, at, whole, at), {"person": "child"}, {"call": [str(uuid4())]}
     )
 
 
@@ -147,6 +189,20 @@ def test_a_list_tells_nothing_without_both_keys_and_is_whole_or_refused(tmp_path
             erasures.read(path, BY, secret())
 
 
+def test_a_list_that_a_job_has_written_meanwhile_is_not_written_over(tmp_path: Path) -> None:
+    was = an_erased(NIGHT, whole=False)
+    later = [
+        replace(was, head=replace(was.head, written_at=NIGHT + timedelta(hours=n), whole=n == 1))
+        for n in (1, 2, 3)
+    ]
+    assert erasures.write(tmp_path, TO, secret(), was)
+    assert erasures.write(tmp_path, TO, secret(), later[0])
+    assert not erasures.write(tmp_path, TO, secret(), later[1], NIGHT)
+    assert [head.whole for head in erasures.heads_in(tmp_path)] == [True]
+    assert erasures.write(tmp_path, TO, secret(), later[2], later[0].head.written_at)
+    assert [head.whole for head in erasures.heads_in(tmp_path)] == [False]
+
+
 def test_a_list_that_is_missing_between_others_is_told(tmp_path: Path) -> None:
     for n in range(3):
         erasures.write(tmp_path, TO, secret(), an_erased(NIGHT + timedelta(days=n), f"D-{n}"))
@@ -155,6 +211,9 @@ def test_a_list_that_is_missing_between_others_is_told(tmp_path: Path) -> None:
     assert erasures.missing_in([one for one in heads if one.code != "D-1"]) == ["D-1"]
     # The oldest go when no back-up from before them is left.
     assert erasures.missing_in([one for one in heads if one.code != "D-0"]) == []
+    # One of which rows stay outlasts those that were written after it.
+    first = replace(heads[[one.code for one in heads].index("D-0")], whole=False)
+    assert erasures.missing_in([first, *(one for one in heads if one.code == "D-2")]) == []
 
 
 def test_a_list_goes_with_the_last_back_up_from_before_it(tmp_path: Path) -> None:

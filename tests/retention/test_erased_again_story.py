@@ -4,6 +4,7 @@ import asyncio
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import psycopg
@@ -88,7 +89,20 @@ async def _lived(monkeypatch: pytest.MonkeyPatch, server: str, folder: Path) -> 
         with pytest.raises(KeyboardInterrupt):
             await erasing.carry_out(ground, request_id)
     assert [head.whole for head in erasures.heads_in(folder)] == [False]
-    await erasing.carry_out(ground, request_id)
+    free: list[str] = []
+    write = erasures.write
+
+    def watched(*words: Any) -> None:
+        """Look whether another job could go on with the request while its list is written."""
+        with psycopg.connect(named(server, LIVE)) as other:
+            rows = other.execute("SELECT state FROM data_requests FOR UPDATE SKIP LOCKED")
+            free.extend(state for (state,) in rows)
+        write(*words)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(erasures, "write", watched)
+        await erasing.carry_out(ground, request_id)
+    assert free == []
     assert [head.whole for head in erasures.heads_in(folder)] == [True]
     assert await _nothing_is_left(ground)
     await ground.database.close()

@@ -224,6 +224,23 @@ async def test_a_hold_keeps_what_is_said_of_all_that_belongs_to_the_record(work:
     assert str(other.id) not in held
 
 
+async def test_a_held_case_keeps_what_is_said_of_a_referral_that_names_one_of_its_contacts(
+    work: Work,
+) -> None:
+    ana = await a_counsellor(work, "ana")
+    await an_agency(work, "house")
+    contact, _ = await contacts.create_contact(work, ana, channel=Channel.CALL)
+    await flush(work)
+    case = await planted.a_case(work, ana, contact)
+    made, other = await a_referral(work, ana), await a_referral(work, ana)
+    made.contact_id = contact.id
+    await hold(work, None, HeldKind.CASE, case.id, "a court asks")
+    await flush(work)
+    held = set(await work.session.scalar(text("SELECT held_in_log()")) or ())
+    assert {str(case.id), str(contact.id), str(made.id)} <= held
+    assert str(other.id) not in held
+
+
 # -- attacks by the role of the program --------------------------------------------------------
 
 

@@ -142,10 +142,18 @@ async def test_nobody_else_reads_what_the_child_may_have_written(
     assert await readings_of(work, call) == []
 
 
-async def test_an_adult_who_wrote_reads_their_own_words_alone(work: Work) -> None:
+async def test_another_caller_reads_their_own_words_once_the_officer_releases_them(
+    work: Work,
+) -> None:
     boss, call = await a_conversation(work)
     contact: Contact = await planted.a_contact(work, boss, call)
     assert contact.call_id == call.id
+    # The contact says that another than the child wrote, and not that it is the one who asks.
+    as_person(work, boss)
+    found = await requests.find(work, boss, RequestKind.ACCESS, AskingPerson.CALLER, NUMBER)
+    at_first = await requests.items_of(work, found)
+    assert {(one.kind, one.keep) for one in at_first} >= {("call", "another_person")}
+    await requests.withdraw(work, boss, found.id)
     shown = await report_of(work, boss, AskingPerson.CALLER)
     assert ASKED in shown
     assert ANSWERED not in shown

@@ -11,8 +11,10 @@ from uuid import UUID
 import pytest
 from sqlalchemy import select, text
 
+from app.dashboard.rota.alarms import alarm_values
 from app.demo.stage import Counsellor, Stage
 from app.errors import Invalid
+from app.jobs.names import Task
 from app.jobs.transaction import flush, transaction
 from app.safekeeping import anchors, documents, notices
 from app.safekeeping.backups import state
@@ -28,7 +30,7 @@ from tests.safekeeping.authority import authority
 from tests.support.mail import Mail
 from tests.support.referrals import page
 from tests.support.talks import talk
-from tests.support.verbs import a_line, rings, with_settings
+from tests.support.verbs import a_line, an_administrator, rings, with_settings
 
 DAY = timedelta(days=1)
 
@@ -240,6 +242,30 @@ async def test_a_way_that_fails_is_tried_again_and_told(
     for _ in range(2):
         await anchors.deliver(ground, anchor_id, Way.FILE)
     assert len(read(away.read_text()).documents) == 1
+
+
+async def test_an_approved_request_that_waits_is_told_after_an_hour(
+    work: Work,
+) -> None:
+    """The folder of the lists may be away for a week-end, and a deadline of the law runs."""
+    mila = await an_administrator(work)
+    mila.email = "mila@example.org"
+    insert = (
+        "INSERT INTO data_requests (id, code, kind, person, state, began_at, asked_role,"
+        " decided_role, decided_at) VALUES (gen_random_uuid(), 'D-1', 'erasure', 'child',"
+        " 'approved', :at, 'supervisor', 'admin', :at)"
+    )
+    await work.session.execute(text(insert), {"at": work.now - timedelta(minutes=59)})
+    assert await notices.late_now(work) == set()
+    work.now += timedelta(minutes=2)
+    await notices.look(work)
+    assert await notices.late_now(work) == {NoticeKind.REQUEST_LATE}
+    assert {job.task for job in work.jobs} >= {Task.MAIL_SAFEKEEPING}
+    (told,) = (await alarm_values(work))["late"]
+    assert "waited for more than an hour" in told[1]
+    await work.session.execute(text("UPDATE data_requests SET state = 'done'"))
+    await notices.look(work)
+    assert (await alarm_values(work))["late"] == []
 
 
 async def test_a_late_back_up_is_told_once_a_day_until_it_is_there(work: Work) -> None:

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from uuid import uuid4
 
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from app import tables
 from app.contacts import contacts
@@ -17,6 +17,8 @@ from app.privacy.safe import InForce, Secret, generation_of
 from app.sealing import hashes, resealing
 from app.sealing.knowing import learn
 from app.sealing.places import hashed_columns
+from app.staff import former_addresses
+from app.staff.models import FormerAddress
 from app.staff.roles import Role
 from app.work import PROGRAM, Work
 from tests.sealing.keys import KEYS, keys_of, text_of
@@ -92,6 +94,26 @@ async def test_all_hashes_are_carried_over_and_find_the_same(work: Work) -> None
     link = await links.find(work, (address or "").partition("#")[2])
     letter = links._address(work, link[0])
     assert letter == address
+
+
+async def test_what_is_noted_twice_during_a_rotation_is_carried_over_once(work: Work) -> None:
+    await learn(work)
+    ana = await a_counsellor(work, "ana")
+    await former_addresses.note(work, ana, [CHILD])
+    await hashes.rotate_hashes(work)
+    work.now += resealing.NOTICE
+    await learn(work)
+    await former_addresses.note(work, ana, [CHILD, "ana@home.example"])
+    keys = await work.session.scalars(select(FormerAddress.address_key))
+    assert sorted(generation_of(one) for one in keys) == [1, 2]
+    # Another process that did not see the first one yet has written it in the next form.
+    both = FormerAddress(staff_id=ana.id, address_key=work.keys.match_key("staff address", CHILD))
+    work.session.add(both)
+    await work.session.flush()
+    await carried_over(work)
+    keys = await work.session.scalars(select(FormerAddress.address_key))
+    assert [generation_of(one) for one in keys] == [2, 2]
+    assert await former_addresses.which_of(work, ana, [CHILD]) == {CHILD}
 
 
 async def test_a_caller_is_known_and_found_in_the_middle_of_a_rotation(stage: Stage) -> None:

@@ -27,6 +27,7 @@ from app.retention.data_requests.finding import seen_by_program
 from app.retention.data_requests.kinds import Because, ItemKind, Keep, RequestKind, RequestState
 from app.retention.data_requests.lists import MOMENTS, RECEIPT
 from app.retention.data_requests.models import DataRequest, RequestItem
+from app.retention.data_requests.requests import items_of
 from app.retention.due import NOTHING_SEALED
 from app.routing.callbacks.callback_rows import Callback
 from app.routing.participants.participants import Participant
@@ -114,11 +115,46 @@ async def look(work: Work, erased: Erased) -> Left:
 
 
 async def begin(work: Work, erased: Erased) -> Left:
-    """Make the request anew as it was approved, with the rows that are there again."""
+    """Make the request anew as it was approved, with the rows that are there again.
+
+    Of one that is being carried out the other rows stay: its own list must name what was erased.
+    """
     left = await look(work, erased)
     if not left.counts:
         return left
     request = await work.session.get(DataRequest, erased.head.id, with_for_update=True)
+    if request is None or request.state != RequestState.APPROVED:
+        request = await _approved_as(work, erased, request)
+    kept = {(ItemKind(one.kind), one.subject_id): one for one in await items_of(work, request)}
+    for kind, ids in left.rows.items():
+        for id_ in ids:
+            item = kept.get((kind, id_))
+            if item is None:
+                item = RequestItem(
+                    request_id=request.id,
+                    kind=kind.value,
+                    subject_id=id_,
+                    because=Because.CODE.value,
+                    label="",
+                    at=work.now,
+                )
+                work.session.add(item)
+            keep = left.keeps.get((kind, id_))
+            item.keep, item.erased_at = keep.value if keep else None, None
+    await work.session.flush()
+    write_entry(
+        work,
+        AuditLog.DATA_REQUEST_ERASED_AGAIN,
+        f"data_request:{request.id}",
+        rows=sum(left.counts.values()),
+        left=sum(left.kept.values()),
+    )
+    work.announce(Topic.DATA_REQUESTS)
+    return left
+
+
+async def _approved_as(work: Work, erased: Erased, request: DataRequest | None) -> DataRequest:
+    """Return the request of a list, approved as its receipt says, and with no rows."""
     if request is None:
         request = DataRequest(
             id=erased.head.id, code=erased.head.code, counts={}, kept={}, asked_by=None
@@ -132,31 +168,12 @@ async def begin(work: Work, erased: Erased) -> Left:
         setattr(request, name, datetime.fromisoformat(at) if at else None)
     request.done_at = None
     await work.session.flush()
-    await work.session.execute(delete(RequestItem).where(RequestItem.request_id == request.id))
-    for kind, ids in left.rows.items():
-        for id_ in ids:
-            keep = left.keeps.get((kind, id_))
-            work.session.add(
-                RequestItem(
-                    request_id=request.id,
-                    kind=kind.value,
-                    subject_id=id_,
-                    because=Because.CODE.value,
-                    label="",
-                    at=work.now,
-                    keep=keep.value if keep else None,
-                )
-            )
-    await work.session.flush()
-    write_entry(
-        work,
-        AuditLog.DATA_REQUEST_ERASED_AGAIN,
-        f"data_request:{request.id}",
-        rows=sum(left.counts.values()),
-        left=sum(left.kept.values()),
+    await work.session.execute(
+        delete(RequestItem)
+        .where(RequestItem.request_id == request.id)
+        .execution_options(synchronize_session="fetch")
     )
-    work.announce(Topic.DATA_REQUESTS)
-    return left
+    return request
 
 
 async def erase_again(
@@ -165,17 +182,22 @@ async def erase_again(
     """Erase what of a list is there again. Return what was there, and what stays.
 
     May be stopped at any moment and run again. Back-ups since the restore hold the rows, so the
-    list counts as written now; it lasts as long as rows of it stay. Raises BackupRefused, OSError.
+    list counts as written now; it lasts as long as rows of it stay. One that a job has written
+    meanwhile is left as it is. Raises BackupRefused, OSError.
     """
     async with transaction(ground, PROGRAM) as work:
         left = await look(work, erased)
     if not left.rows and erased.head.whole:
         return left
 
+    written_at = erased.head.written_at
+
     async def renew(*, whole: bool) -> None:
+        nonlocal written_at
         head = replace(erased.head, written_at=ground.clock.now(), whole=whole)
-        secret = secret_of(ground.keys)
-        await asyncio.to_thread(write, folder, recipients, secret, replace(erased, head=head))
+        secret, newer = secret_of(ground.keys), replace(erased, head=head)
+        if await asyncio.to_thread(write, folder, recipients, secret, newer, written_at):
+            written_at = head.written_at
 
     after = left
     if left.rows:

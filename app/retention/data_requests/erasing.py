@@ -52,13 +52,14 @@ async def carry_out(ground: Ground, request_id: UUID, *, listed: bool = False) -
     `listed`: the list outside the database, from which it is erased again, stays as it is.
     """
     if not listed:
-        await keep_list(ground, request_id, whole=False)
+        async with transaction(ground, PROGRAM) as work:
+            await keep_list(work, request_id, whole=False)
     for kind in ItemKind:
         while await _one_batch(ground, request_id, kind):
             pass
-    if not listed:
-        await keep_list(ground, request_id, whole=True)
     async with transaction(ground, PROGRAM) as work:
+        if not listed:
+            await keep_list(work, request_id, whole=True)
         await finish(work, request_id)
 
 

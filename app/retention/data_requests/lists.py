@@ -10,11 +10,10 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from app.jobs.transaction import transaction
 from app.log import log
 from app.retention.data_requests.kinds import RequestState
 from app.retention.data_requests.models import DataRequest, RequestItem
-from app.work import PROGRAM, Ground, Work
+from app.work import Ground, Work
 
 if TYPE_CHECKING:
     from app.safekeeping.erasures import Erased
@@ -28,21 +27,23 @@ class ListNotWritten(OSError):
     """The list could not be written; nothing more is erased, and the job tries again."""
 
 
-async def keep_list(ground: Ground, request_id: UUID, *, whole: bool) -> None:
+async def keep_list(work: Work, request_id: UUID, *, whole: bool) -> None:
     """Write the list of a request that is being carried out, if there is a folder for lists.
 
-    `whole`: everything is erased, and only that is listed. Raises ListNotWritten, OSError.
+    `whole`: everything is erased, and only that is listed; the same transaction ends the request.
+    The request stays locked meanwhile: of two jobs that carry it out, the slower one cannot write
+    what it has read before the other one ended. Raises ListNotWritten, OSError.
     """
-    if ground.settings.erasure_folder is None:
+    if work.ground.settings.erasure_folder is None:
         return
     # Loaded where it is needed: pages do without the encryption.
     from app.safekeeping import erasures
 
-    async with transaction(ground, PROGRAM) as work:
-        erased = await list_of(work, request_id, whole=whole)
-        secret = erasures.secret_of(work.keys)
+    await work.session.get(DataRequest, request_id, with_for_update=True)
+    erased = await list_of(work, request_id, whole=whole)
     if erased is not None:
-        await asyncio.to_thread(_write, ground, secret, erased)
+        secret = erasures.secret_of(work.keys)
+        await asyncio.to_thread(_write, work.ground, secret, erased)
 
 
 def _write(ground: Ground, secret: bytes, erased: "Erased") -> None:
@@ -66,6 +67,7 @@ async def list_of(work: Work, request_id: UUID, *, whole: bool) -> "Erased | Non
     request = await work.session.get(DataRequest, request_id)
     if request is None or request.state != RequestState.APPROVED:
         return None
+    assert request.decided_at is not None
     items = select(RequestItem).where(
         RequestItem.request_id == request_id,
         RequestItem.erased_at.is_not(None) if whole else RequestItem.keep.is_(None),
@@ -75,7 +77,7 @@ async def list_of(work: Work, request_id: UUID, *, whole: bool) -> "Erased | Non
         rows.setdefault(item.kind, []).append(str(item.subject_id))
     moments = {name: getattr(request, name) for name in MOMENTS}
     return erasures.Erased(
-        erasures.Head(request.id, request.code, work.now, whole),
+        erasures.Head(request.id, request.code, work.now, whole, request.decided_at),
         {name: getattr(request, name) for name in RECEIPT}
         | {name: at.isoformat() if at else None for name, at in moments.items()},
         rows,

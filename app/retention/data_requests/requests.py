@@ -31,7 +31,6 @@ from app.retention.data_requests.kinds import (
     RequestState,
 )
 from app.retention.data_requests.models import DataRequest, ProviderCopy, RequestItem
-from app.retention.data_requests.own_calls import of_an_adult, with_what_belongs_to
 from app.staff.audit import write_entry, write_reading
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
@@ -172,9 +171,8 @@ async def find(
     )
     work.session.add(request)
     await work.session.flush()
-    own = await _own(work, person, items)
     for item in items:
-        keep = _preset(kind, person, item, own)
+        keep = _preset(kind, person, item)
         work.session.add(
             RequestItem(
                 request_id=request_id,
@@ -191,29 +189,21 @@ async def find(
     return request
 
 
-async def _own(work: Work, person: AskingPerson, items: list[Item]) -> set[UUID]:
-    """Return the rows of calls that another caller made themselves, as the contacts say."""
-    if person is not AskingPerson.CALLER:
-        return set()
-    calls = [item.id for item in items if item.kind is ItemKind.CALL]
-    return await with_what_belongs_to(work, await of_an_adult(work, calls))
-
-
-def _preset(kind: RequestKind, person: AskingPerson, item: Item, own: set[UUID]) -> Keep | None:
+def _preset(kind: RequestKind, person: AskingPerson, item: Item) -> Keep | None:
     """Return why a row is kept, or left out, until the officer says otherwise.
 
     A parent or guardian may be the one who hurts the child: that it rang, when, and who was told is
     shown or erased only where the officer has chosen so, row by row. That ground stands before that
     of another person, who may be the child itself.
 
-    So may another caller, or the number be that of a household: what is about the child, and each
-    call that may be the child's, with the flags of the number, is that of another person.
+    So may another caller, and the number may be that of a household: every row is that of another
+    person, each call of the number, too. What a contact says of its caller does not prove who asks.
     """
     if item.keep in SEEN_BY_PROGRAM and kind is RequestKind.ERASURE:
         return item.keep
     if person is AskingPerson.GUARDIAN:
         return Keep.PROTECTS_CHILD
-    if person is AskingPerson.CALLER and item.id not in own:
+    if person is AskingPerson.CALLER:
         return Keep.ANOTHER_PERSON
     # A report shows what is held or still open, too: a person may know of it.
     return None if item.keep in SEEN_BY_PROGRAM else item.keep

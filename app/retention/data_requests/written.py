@@ -1,8 +1,9 @@
 """Of the report: what was written with the person, as it stands in their conversations.
 
 A child reads both sides, without what staff whispered. Another person reads what they wrote
-themselves, where the contact says that it was not the child who wrote; a guardian reads nothing of
-it. Whatever is shown is marked, so that the officer reads it before it is handed over.
+themselves, where the officer has released the conversation and the contact says that it was not the
+child who wrote; a guardian reads nothing of it. Whatever is shown is marked, so that the officer
+reads it before it is handed over.
 """
 
 from uuid import UUID
@@ -14,7 +15,7 @@ from app.chats import media, messages
 from app.chats.messages import ShownMessage
 from app.chats.models import Author, MediaKind, MediaState, ReaderKind
 from app.retention.data_requests.kinds import AskingPerson
-from app.retention.data_requests.own_calls import of_an_adult
+from app.retention.data_requests.own_calls import by_another_than_child
 from app.retention.data_requests.parts import Block, Paper
 from app.staff.audit import write_reading
 from app.staff.log_kinds import AuditLog
@@ -56,10 +57,10 @@ async def conversations(paper: Paper, call_ids: list[UUID]) -> list[Block]:
 
 
 async def _may_have(paper: Paper, call: Call) -> bool:
-    """Return whether the words of a conversation are those of the person who asks."""
+    """Return whether the words of a conversation that was released may be shown."""
     if paper.person is not AskingPerson.CALLER:
         return paper.person is AskingPerson.CHILD
-    return call.id in await of_an_adult(paper.work, [call.id])
+    return await by_another_than_child(paper.work, call.id)
 
 
 async def _write(paper: Paper, block: Block, found: list[ShownMessage]) -> None:
