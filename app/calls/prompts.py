@@ -276,8 +276,8 @@ async def _log(
     before: Told | None,
     after: Told | None,
 ) -> None:
-    """Log a change, and tell supervisors if callers may be led elsewhere by it; the program's own
-    words are None."""
+    """Log a change, and tell supervisors of it; the program's own words are None, and lead
+    nowhere."""
     write_entry(
         work,
         AuditLog.PROMPT_CHANGED,
@@ -289,10 +289,9 @@ async def _log(
     )
     work.announce(Topic.LINES)
     if after is not None:
-        text, was = after.get("text"), before.get("text") if before is not None else None
         changed: tuple[Leads, ...] = (Leads.RECORDING,)
-        if text is not None:
-            changed = of_words(str(text), str(was or ""), words.prompt(language, key))
+        if "text" in after:
+            changed = of_words(str(after["text"]), words.prompt(language, key))
         await tell_supervisors(work, _id(line), *changed)
 
 
