@@ -121,7 +121,7 @@ async def test_a_number_in_words_and_a_page_of_the_same_host_are_told(work: Work
 
 
 async def test_a_line_that_is_new_or_in_use_again_is_told(work: Work) -> None:
-    line, *_ = await _scene(work)
+    await _scene(work)
     new = await lines.add_line(
         work,
         number="116000",

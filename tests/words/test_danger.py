@@ -13,8 +13,8 @@ from app.words.chats import chat_words
 
 @pytest.fixture
 def _poisoned() -> Iterator[None]:
-    """A list as an earlier version took it in: of one word nothing is left, of one a letter, and one
-    is a greeting."""
+    """A list as an earlier version took it in: of one word nothing is left, of one a letter, one is
+    a greeting."""
     words.use({"sr": {danger.KEY: "\u0301\u0301\na\u0301\n \u0301\nzdravo\ncrna rupa"}})
     chat_words.cache_clear()
     yield
@@ -71,7 +71,7 @@ def test_a_word_of_two_letters_is_found_as_a_whole_word_only() -> None:
         ("ar", "لا", "is in too many harmless sentences"),
         ("bg", "да", "is in too many harmless sentences"),
         # Many words that are in a few each.
-        ("sr", "mama\nviše\ntu", "is in too many harmless sentences"),
+        ("sr", "niko\nuput", "is in too many harmless sentences"),
         # A greeting that the program itself hardly says, and the beginning of one.
         ("sr", "zdravo", "“zdravo” is in too many harmless sentences"),
         ("sr", "HEJ", "“HEJ” is in too many harmless sentences"),
@@ -91,9 +91,10 @@ def test_words_that_would_mark_everything_are_refused(language: str, word: str, 
 
 @pytest.mark.usefixtures("_poisoned")
 @pytest.mark.parametrize(
-    "text", ["", " ", "\u0301", "\u0301\u0301", " \u0301 ", "!?", "\u200d", "dobro je", "ana je tu", "zdravo"]
+    "text", ["", " ", "\u0301", "\u0301\u0301", " \u0301 ", "!?", "\u200d", "dobro je", "ana je tu"]
 )
 def test_nothing_but_words_of_danger_marks_a_message(text: str) -> None:
+    assert danger_in(f"zdravo {text}", ["sr"]) is None
     assert danger_in(text, ["sr"]) is None
     assert not may_alarm(text)
     assert danger_in("to je crna rupa", ["sr"]) == "crna rupa", "the rest of a list still counts"
