@@ -4,6 +4,8 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from procrastinate import RetryStrategy
+from procrastinate.jobs import Job
 
 from app import words
 from app.calls import prompts
@@ -13,7 +15,9 @@ from app.calls.speech import LineScript
 from app.calls.states import Channel
 from app.chats import accounts
 from app.country import languages, leading_letters
+from app.country.jobs import country_tasks
 from app.jobs.names import Task
+from app.outbox.responses import TryAgain
 from app.staff.models import Staff
 from app.words import catalogues
 from app.words.keys import PromptKey
@@ -150,6 +154,21 @@ async def test_a_prompt_that_is_taken_back_to_one_before_is_told(work: Work) -> 
     work.actor = Actor(ActorKind.PERSON, vera.id, role=vera.role)
     await _change(work, line, Leads.NUMBER)
     assert _told(work) == [], "who did it knows it"
+
+
+def test_the_letter_is_tried_for_days_while_the_mail_server_is_away() -> None:
+    strategy = country_tasks().tasks["tell_leads_elsewhere"].retry_strategy
+    assert isinstance(strategy, RetryStrategy)
+    after_a_week = Job(
+        id=1,
+        queue="mail",
+        lock=None,
+        queueing_lock=None,
+        task_name="tell_leads_elsewhere",
+        attempts=7 * 24 * 3600 // strategy.wait,
+    )
+    again = strategy.get_retry_decision(exception=TryAgain("away"), job=after_a_week)
+    assert again is not None
 
 
 async def test_the_command_line_is_told_of_and_the_end_of_an_emergency_is_not(work: Work) -> None:
