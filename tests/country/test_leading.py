@@ -156,6 +156,23 @@ async def test_a_prompt_that_is_taken_back_to_one_before_is_told(work: Work) -> 
     assert _told(work) == [], "who did it knows it"
 
 
+async def test_a_translation_that_counts_again_is_told_and_the_words_of_the_program_are_not(
+    work: Work,
+) -> None:
+    _line, _mila, vera = await _scene(work)
+    first = await languages.import_catalogue(work, "sr", "pages", _PO, reviewed=False)
+    corrected = await languages.import_catalogue(
+        work, "sr", "pages", b'msgid "Languages"\nmsgstr "Jezici"\n', reviewed=False
+    )
+    _told(work)
+    await languages.take_back(work, corrected.id)
+    assert [(one["staff_id"], one["changed"]) for one in _told(work)] == [
+        (str(vera.id), ["translation"])
+    ]
+    await languages.take_back(work, first.id)
+    assert _told(work) == []
+
+
 def test_the_letter_is_tried_for_days_while_the_mail_server_is_away() -> None:
     strategy = country_tasks().tasks["tell_leads_elsewhere"].retry_strategy
     assert isinstance(strategy, RetryStrategy)
