@@ -16,7 +16,7 @@ class ChatWords(NamedTuple):
     """`beginnings`: each is gone on with, and never a whole answer. `danger`: beginnings of words,
     or several words one after the other; each in whichever script it is written in. A translation
     adds to them, and takes none away: no file may keep a cry from being noticed. A common word that
-    an earlier version took in marks nothing."""
+    was imported into an earlier version marks nothing."""
 
     beginnings: tuple[str, ...]
     danger: tuple[str, ...]

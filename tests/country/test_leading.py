@@ -151,6 +151,10 @@ async def test_a_prompt_that_is_taken_back_to_one_before_is_told(work: Work) -> 
     _told(work)
     await prompts.take_back(work, None, "sr", "comfort")
     assert [one["line_id"] for one in _told(work)] == [""]
+    await _prompt(work, line, text="Tu smo.")
+    _told(work)
+    await prompts.use_words_of_program(work, line, "sr", "comfort")
+    assert [one["line_id"] for one in _told(work)] == [str(line.id)], "those of every line"
     work.actor = Actor(ActorKind.PERSON, vera.id, role=vera.role)
     await _change(work, line, Leads.NUMBER)
     assert _told(work) == [], "who did it knows it"

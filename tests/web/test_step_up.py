@@ -220,7 +220,7 @@ NO_PROOF = {
             "dashboard.settings.line_pages.use_words_of_program",
             "dashboard.settings.line_pages.ring_phone",
         ),
-        "the words of the program lead nowhere, and wrong ones have to be gone at once",
+        "what is heard then was set with a proof, and wrong words have to be gone at once",
     ),
     **dict.fromkeys(
         (

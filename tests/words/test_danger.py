@@ -13,7 +13,7 @@ from app.words.chats import chat_words
 
 @pytest.fixture
 def _poisoned() -> Iterator[None]:
-    """A list as an earlier version took it in: of one word nothing is left, of one a letter, one is
+    """A list as it was imported before: of one word nothing is left, of one a letter, one is
     a greeting."""
     words.use({"sr": {danger.KEY: "\u0301\u0301\na\u0301\n \u0301\nzdravo\ncrna rupa"}})
     chat_words.cache_clear()
