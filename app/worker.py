@@ -14,6 +14,7 @@ from app.chats.left.untaken import watch_messages
 from app.chats.sendings import forget_arrivals
 from app.contacts.finding.rebuilding import want as want_rebuilt
 from app.contacts.jobs import contacts_tasks
+from app.country import still_open
 from app.country.jobs import country_tasks
 from app.database.bus import Bus
 from app.database.topics import Topic
@@ -248,6 +249,7 @@ class Worker:
             await self._busily(watch_safekeeping(self._ground))
             await self._busily(forget_chats(self._ground))
             await self._busily(ask_again(self._ground))
+            await self._busily(still_open.look_again(self._ground))
 
     async def _run_forgetting(self) -> None:
         while True:

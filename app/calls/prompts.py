@@ -276,8 +276,9 @@ async def _log(
     before: Told | None,
     after: Told | None,
 ) -> None:
-    """Log a change, and tell supervisors if callers may be led elsewhere by it; the program's own
-    words are None."""
+    """Log a change, and tell supervisors of it. `after` is None if the line, or every line, says
+    nothing of its own: then the words of every line are heard, or those of the program, which lead
+    nowhere."""
     write_entry(
         work,
         AuditLog.PROMPT_CHANGED,
@@ -288,11 +289,13 @@ async def _log(
         after=after,
     )
     work.announce(Topic.LINES)
-    if after is not None:
-        text, was = after.get("text"), before.get("text") if before is not None else None
+    heard = after
+    if heard is None and line is not None:
+        heard = _for_log(await _own(work, None, language, key))
+    if heard is not None:
         changed: tuple[Leads, ...] = (Leads.RECORDING,)
-        if text is not None:
-            changed = of_words(str(text), str(was or ""), words.prompt(language, key))
+        if "text" in heard:
+            changed = of_words(str(heard["text"]), words.prompt(language, key))
         await tell_supervisors(work, _id(line), *changed)
 
 

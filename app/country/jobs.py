@@ -22,8 +22,8 @@ from app.outbox.responses import TryAgain
 from app.work import PROGRAM, Ground
 
 _RETRY = RetryStrategy(max_attempts=None, exponential_wait=2, retry_exceptions=set(PASSING))
-# For some hours, while the mail server is away.
-_MAILS = RetryStrategy(max_attempts=60, wait=300, retry_exceptions={*PASSING, TryAgain})
+# For two weeks, while the mail server is away: no page tells supervisors what the letter says.
+_MAILS = RetryStrategy(max_attempts=14 * 24 * 6, wait=600, retry_exceptions={*PASSING, TryAgain})
 # How many batches of rows one job takes: it ends soon when the worker is to stop.
 _BATCHES = 25
 # How long until rows that were left out, because they were being changed, are looked at again.

@@ -241,6 +241,9 @@ async def take_back(work: Work, number: int) -> OwnCatalogue:
         after={**_logged(after), **({"replaces": replaced} if replaced else {})},
     )
     work.announce(Topic.WORDS)
+    if after is not None and after.kind in _READ_BY_CHILDREN:
+        # An earlier import counts again: the words of the program alone lead nowhere.
+        await leading.tell_supervisors(work, None, leading.Leads.TRANSLATION)
     return found
 
 

@@ -17,7 +17,7 @@ WORDS = {
     Leads.NUMBER: N_("The number of the line"),
     Leads.NUMBERS_BEHIND: N_("The numbers behind the line"),
     Leads.SHOWN_NUMBER: N_("The number that phones show"),
-    Leads.PROMPT: N_("Words that callers hear, with a new number or address"),
+    Leads.PROMPT: N_("What callers hear"),
     Leads.RECORDING: N_("A recording that callers hear"),
     Leads.PAGE: N_("A page to which children who write are led"),
     Leads.MESSENGER: N_("The account of the line at a messenger"),

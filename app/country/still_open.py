@@ -4,11 +4,10 @@ An administrator who deactivates a person is told of it on the page. When a dire
 provider lets them leave, also in the night, it alarms until it is closed.
 """
 
-from datetime import timedelta
 from typing import NamedTuple
 from uuid import UUID
 
-from app.jobs.names import Task
+from app.jobs.transaction import run_verb, transaction
 from app.people import changing, work_left
 from app.people.provider import access
 from app.referrals.directory import leavers
@@ -16,10 +15,7 @@ from app.staff import tokens
 from app.staff.models import ApiToken, Staff
 from app.statistics import wallboards
 from app.statistics.models import Wallboard
-from app.work import Work
-
-# How often it is looked whether the rest is closed.
-EVERY = timedelta(minutes=5)
+from app.work import PROGRAM, Ground, Work
 
 
 class StillOpen(NamedTuple):
@@ -49,10 +45,30 @@ async def _is_gone(work: Work, staff: Staff) -> bool:
 
 
 async def watch(work: Work, person_id: UUID) -> None:
-    """Alarm of what is open, and look again until nothing is. May run twice."""
+    """Alarm of what is open, or end the alarm if nothing is. May run twice."""
     staff = await changing.lock_person(work, person_id)
-    if not any(await of(work, staff)):
+    if any(await of(work, staff)):
+        await work_left.note_open(work, staff)
+    else:
         await work_left.is_closed(work, staff)
-        return
-    await work_left.note_open(work, staff)
-    work.defer(Task.WATCH_LEAVER, delay=EVERY, staff_id=str(person_id))
+
+
+async def to_close(work: Work) -> list[UUID]:
+    """Return the people whose alarm goes on although nothing of theirs is open any more."""
+    people = await work_left.with_open(work)
+    return [one.id for one in people if not any(await of(work, one))]
+
+
+async def look_again(ground: Ground) -> None:
+    """End the alarms of people of whom nothing is open any more. No account is locked for others.
+
+    It is not a job that defers the next: each run of one that is repeated would go on for ever.
+    """
+    async with transaction(ground, PROGRAM) as work:
+        people = await to_close(work)
+    for person_id in people:
+
+        async def verb(work: Work, person_id: UUID = person_id) -> None:
+            await watch(work, person_id)
+
+        await run_verb(ground, PROGRAM, verb)

@@ -73,7 +73,9 @@ async def is_proven(work: Work, staff: Staff) -> bool:
 async def whose_unproven(work: Work, number: str) -> Staff | None:
     """Return the person whose phone a number is by their account, if they never proved that.
 
-    None for a proven phone, and for one of no account: two people have approved that one.
+    None for a proven phone, and for one of no account: two people have approved that one. So it is
+    for the second phone of an account: its person chooses it alone, and by the number of a
+    colleague on call they could let no key there acknowledge any more.
     """
     rows = await work.session.execute(
         select(Staff, PhoneProof.paired_at)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from app import words
-from app.words import texts
+from app.words import danger, texts
 
 _FILE = "chats.yaml"
 
@@ -15,7 +15,8 @@ _FILE = "chats.yaml"
 class ChatWords(NamedTuple):
     """`beginnings`: each is gone on with, and never a whole answer. `danger`: beginnings of words,
     or several words one after the other; each in whichever script it is written in. A translation
-    adds to them, and takes none away: no file may keep a cry from being noticed."""
+    adds to them, and takes none away: no file may keep a cry from being noticed. A common word that
+    was imported into an earlier version marks nothing."""
 
     beginnings: tuple[str, ...]
     danger: tuple[str, ...]
@@ -31,5 +32,7 @@ def chat_words(language: str) -> ChatWords:
         read = yaml.load(path.read_text("utf-8"), Loader=words.LOADER)  # noqa: S506
     own = texts.laid_over(_FILE, read, words.own_texts(base))
     said = tuple(words.in_script(language, one, "") for one in own["beginnings"])
-    danger = dict.fromkeys(map(str, [*read["danger"], *own["danger"]]))
-    return ChatWords(said, tuple(danger))
+    shipped = dict.fromkeys(map(str, read["danger"]))
+    added = (str(one) for one in own["danger"] if str(one) not in shipped)
+    more = (one for one in added if danger.common_in(base, one) is None)
+    return ChatWords(said, tuple(dict.fromkeys([*shipped, *more])))

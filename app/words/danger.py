@@ -9,6 +9,8 @@ import re
 from collections.abc import Iterable
 from functools import lru_cache
 
+import yaml
+
 from app import words
 from app.errors import Message
 from app.words import practice, texts
@@ -22,6 +24,7 @@ SHORTEST, _WHOLE = 2, 2
 # those of its own language, and in those of any other. Of the shipped words, all those of a
 # language together are found in one of 50 at most (15 of 842).
 _ONE_IN, _ONE_IN_OTHERS = 25, 10
+_COMMON = "common.yaml"
 _FILLED_IN = re.compile(r"\{[^{}]*\}")
 _QUOTED = 60
 
@@ -62,6 +65,9 @@ def problem_of(language: str, text: str) -> Message | None:
             )
     if not new:
         return None
+    for one in new:
+        if (where := common_in(language, one)) is not None:
+            return _refusal(one, where)
     for other in (language, *words.languages()):
         found = _too_common(new, harmless(other), _ONE_IN if other == language else _ONE_IN_OTHERS)
         if found is not None:
@@ -76,17 +82,53 @@ def _too_common(new: Iterable[str], sentences: tuple[str, ...], one_in: int) -> 
     if len(together) * one_in <= len(sentences):
         return None
     word = max(found, key=lambda one: len(found[one]))
+    return _refusal(word, min(found[word], key=len))
+
+
+def _refusal(word: str, text: str) -> Message:
     return Message(
         "%(key)s: “%(word)s” is in too many harmless sentences, as in “%(text)s”; write a longer "
         "word, or several together",
         key=KEY,
         word=word,
-        text=min(found[word], key=len)[:_QUOTED],
+        text=text[:_QUOTED],
     )
 
 
 def _found(of: re.Pattern[str] | None, sentences: tuple[str, ...]) -> set[str]:
     return {one for one in sentences if of is not None and of.search(folded(one)[0])}
+
+
+def common_in(language: str, word: str) -> str | None:
+    """Return the common word of a language in which a word of danger would be found, or the one of
+    another language that it is; None for every other word.
+
+    The sentences of the program hold few greetings, and a conversation begins with one.
+    """
+    of = pattern((word,))
+    if of is None:
+        return None
+    own = next((said for plain, said in common(language).items() if of.search(plain)), None)
+    if own is not None:
+        return own
+    whole = stem(word)
+    others = (common(one).get(whole) for one in words.languages())
+    return next((one for one in others if one is not None), None)
+
+
+@lru_cache(maxsize=32)
+def common(language: str) -> dict[str, str]:
+    """Return the greetings and the words of a language that children write all the time, by their
+    stems; none where its folder has no such file. Raises BadWords."""
+    try:
+        text = (words.FOLDER / language / _COMMON).read_text("utf-8")
+        found = yaml.load(text, Loader=words.LOADER)["common"]  # noqa: S506
+    except FileNotFoundError:
+        return {}
+    except (yaml.YAMLError, KeyError, TypeError) as error:
+        where = str(error).replace("\n", " ")
+        raise words.BadWords(f"app/words/{language}/{_COMMON} cannot be read: {where}") from None
+    return {folded(one)[0].strip(): one for one in map(str, found)}
 
 
 @lru_cache(maxsize=32)

@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from app.api.scim import _leaves
+from app.country import still_open
 from app.demo.stage import Stage
 from app.jobs.transaction import transaction
 from app.staff import tokens
@@ -197,7 +198,18 @@ async def test_who_leaves_there_is_signed_out_here_and_the_stream_ends(stage: St
         back = await client.patch(f"/Users/{ana.id}", json={**asked, "Operations": active})
         assert back.json()["active"] is True
         assert (await ana.ask("GET", "/me")).status_code == 401, "until she signs in anew"
+        await _ends_an_alarm(stage)
         await _waits_and_leaves(stage, client)
+
+
+async def _ends_an_alarm(stage: Stage) -> None:
+    """The worker ends an alarm of what is open by itself, once nothing is."""
+    async with transaction(stage.ground, PROGRAM) as work:
+        await work.session.execute(text("UPDATE directory_accounts SET left_open_at = now()"))
+    still = "SELECT count(*) FROM directory_accounts WHERE left_open_at IS NOT NULL"
+    assert (await stage.rows(still))[0]["count"] == 1
+    await still_open.look_again(stage.ground)
+    assert (await stage.rows(still))[0]["count"] == 0
 
 
 async def _waits_and_leaves(stage: Stage, client: httpx2.AsyncClient) -> None:

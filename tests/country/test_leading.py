@@ -4,17 +4,23 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from procrastinate import RetryStrategy
+from procrastinate.jobs import Job
 
+from app import words
 from app.calls import prompts
-from app.calls.lines import chat_lines, finding_lines, line_facts, lines
+from app.calls.lines import chat_lines, finding_lines, line_facts, line_use, lines
 from app.calls.lines.leading import Leads
 from app.calls.speech import LineScript
 from app.calls.states import Channel
 from app.chats import accounts
 from app.country import languages, leading_letters
+from app.country.jobs import country_tasks
 from app.jobs.names import Task
+from app.outbox.responses import TryAgain
 from app.staff.models import Staff
 from app.words import catalogues
+from app.words.keys import PromptKey
 from app.work import PROGRAM, Actor, ActorKind, Work
 from tests.support.verbs import a_line, a_supervisor, an_administrator
 
@@ -100,13 +106,9 @@ async def test_supervisors_are_told_who_changed_where_children_are_led(
 
 async def test_what_leads_nowhere_else_is_told_to_nobody(work: Work) -> None:
     line, *_ = await _scene(work)
-    await _prompt(work, line, text="Tu smo. Ostani na vezi.")
-    await _prompt(work, line, text=f"Zovi {NUMBER}.")
-    assert len(_told(work)) == 1
-    # The number was heard already.
-    await _prompt(work, line, text=f"Molimo te, zovi {NUMBER}.")
+    await _prompt(work, line, text=words.prompt("sr", PromptKey.COMFORT))
+    await prompts.use_words_of_program(work, line, "sr", "comfort")
     await lines.rename(work, line, "Zeleni telefon")
-    await chat_lines.change_chat(work, line, exit_site="https://www.wikipedia.org/wiki/Dete")
     await chat_lines.change_chat(work, line, report_page="")
     await languages.import_catalogue(
         work, "sr", "definitions", b'msgid "Girl"\nmsgstr "Curica"\n', reviewed=False
@@ -114,16 +116,80 @@ async def test_what_leads_nowhere_else_is_told_to_nobody(work: Work) -> None:
     assert _told(work) == []
 
 
-async def test_a_prompt_that_is_taken_back_to_one_with_a_number_is_told(work: Work) -> None:
+async def test_a_number_in_words_and_a_page_of_the_same_host_are_told(work: Work) -> None:
+    line, *_ = await _scene(work)
+    await _prompt(work, line, text="Pozovi nula šest četiri, jedan dva tri.")
+    await chat_lines.change_chat(work, line, exit_site="https://www.facebook.com/nas")
+    await chat_lines.change_chat(work, line, exit_site="https://www.facebook.com/zlo")
+    assert [one["changed"] for one in _told(work)] == [["prompt"], ["page"], ["page"]]
+
+
+async def test_a_line_that_is_new_or_in_use_again_is_told(work: Work) -> None:
+    await _scene(work)
+    new = await lines.add_line(
+        work,
+        number="116000",
+        name="Nova",
+        country="RS",
+        languages=["sr"],
+        timezone="Europe/Belgrade",
+        leads_here=[NUMBER],
+        shown_number=NUMBER,
+    )
+    all_of_it = ["number", "numbers_behind", "shown_number"]
+    assert [(one["line_id"], one["changed"]) for one in _told(work)] == [(str(new.id), all_of_it)]
+    await line_use.retire(work, new.id)
+    assert _told(work) == []
+    await line_use.take_into_use(work, new.id)
+    assert [one["changed"] for one in _told(work)] == [all_of_it[:2]]
+
+
+async def test_a_prompt_that_is_taken_back_to_one_before_is_told(work: Work) -> None:
     line, _mila, vera = await _scene(work)
-    await _prompt(work, None, text=f"Zovi {NUMBER}.")
+    await _prompt(work, None, text="Pozovi nula šest četiri.")
     await _prompt(work, None, text="Tu smo.")
     _told(work)
     await prompts.take_back(work, None, "sr", "comfort")
     assert [one["line_id"] for one in _told(work)] == [""]
+    await _prompt(work, line, text="Tu smo.")
+    _told(work)
+    await prompts.use_words_of_program(work, line, "sr", "comfort")
+    assert [one["line_id"] for one in _told(work)] == [str(line.id)], "those of every line"
     work.actor = Actor(ActorKind.PERSON, vera.id, role=vera.role)
     await _change(work, line, Leads.NUMBER)
     assert _told(work) == [], "who did it knows it"
+
+
+async def test_a_translation_that_counts_again_is_told_and_the_words_of_the_program_are_not(
+    work: Work,
+) -> None:
+    _line, _mila, vera = await _scene(work)
+    first = await languages.import_catalogue(work, "sr", "pages", _PO, reviewed=False)
+    corrected = await languages.import_catalogue(
+        work, "sr", "pages", b'msgid "Languages"\nmsgstr "Jezici"\n', reviewed=False
+    )
+    _told(work)
+    await languages.take_back(work, corrected.id)
+    assert [(one["staff_id"], one["changed"]) for one in _told(work)] == [
+        (str(vera.id), ["translation"])
+    ]
+    await languages.take_back(work, first.id)
+    assert _told(work) == []
+
+
+def test_the_letter_is_tried_for_days_while_the_mail_server_is_away() -> None:
+    strategy = country_tasks().tasks["tell_leads_elsewhere"].retry_strategy
+    assert isinstance(strategy, RetryStrategy)
+    after_a_week = Job(
+        id=1,
+        queue="mail",
+        lock=None,
+        queueing_lock=None,
+        task_name="tell_leads_elsewhere",
+        attempts=7 * 24 * 3600 // strategy.wait,
+    )
+    again = strategy.get_retry_decision(exception=TryAgain("away"), job=after_a_week)
+    assert again is not None
 
 
 async def test_the_command_line_is_told_of_and_the_end_of_an_emergency_is_not(work: Work) -> None:

@@ -126,6 +126,20 @@ async def test_a_texted_code_lives_ten_minutes_and_not_many_are_sent(
     assert await phone_proofs.text_code(work, vera, "available") is None, "it keeps the handed one"
 
 
+async def test_a_second_phone_that_is_only_chosen_takes_no_number_from_a_colleague(
+    work: Work, vera: Staff
+) -> None:
+    boro = await a_counsellor(work, "boro")
+    boro.second_phone = "+38164999003"
+    await work.session.flush()
+    assert await phone_proofs.whose_unproven(work, "+38164999003") is None
+    assert await phone_proofs.whose_unproven(work, PHONE) == vera
+    await phone_proofs.pair(work, vera)
+    boro.second_phone = PHONE
+    await work.session.flush()
+    assert await phone_proofs.whose_unproven(work, PHONE) is None
+
+
 async def test_another_number_is_not_proven_and_loses_its_code(work: Work, vera: Staff) -> None:
     mila = await an_administrator(work)
     await phone_proofs.pair(work, vera)

@@ -175,7 +175,7 @@ async def test_who_leaves_by_a_directory_or_the_provider_alarms_until_all_is_clo
     work.jobs.clear()
     await still_open.watch(work, vera.id)
     told = [job.task for job in work.jobs]
-    assert told == [Task.TELL_OWNER, Task.WATCH_LEAVER]
+    assert told == [Task.TELL_OWNER]
     letter = await letter_to_owner(work, mila.id, Told.WORK_LEFT, work.now, "")
     assert letter is not None
     assert "vera" not in letter[2].lower()
@@ -190,10 +190,11 @@ async def test_who_leaves_by_a_directory_or_the_provider_alarms_until_all_is_clo
     await work.session.flush()
     work.jobs.clear()
     await still_open.watch(work, vera.id)
-    assert [job.task for job in work.jobs] == [Task.WATCH_LEAVER]
+    assert (work.jobs, await work_left.with_open(work)) == ([], [vera])
+    assert await still_open.to_close(work) == []
     wallboard.withdrawn_at = work.now
     await work.session.flush()
-    work.jobs.clear()
+    assert await still_open.to_close(work) == [vera.id]
     await still_open.watch(work, vera.id)
     assert (work.jobs, await work_left.with_open(work)) == ([], [])
 

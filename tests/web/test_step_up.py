@@ -127,11 +127,14 @@ _OPENERS = (
     dialling.change,
     line_facts.change_facts,
     line_use.retire,
+    line_use.take_into_use,
+    lines.add_line,
     lines.change_numbers,
     lines.set_plan,
     partners.decide,
     line_changes.take_back,
     prompts.set_prompt,
+    prompts.take_back,
     chat_lines.change_chat,
     languages.import_catalogue,
     languages.take_back,
@@ -209,36 +212,28 @@ PERMISSIONS = {one for one in Permission if one.value.startswith("keep_")} | {
     Permission.HOLD_RECORDS,
     Permission.PUBLISH,
 }
-_LINES = ("take_back", "use_words_of_program")
 # Acts of these people that open nothing, and give nothing another place to go to.
 NO_PROOF = {
     **dict.fromkeys(
         (
-            *(f"api.settings.every_line.{name}" for name in _LINES),
-            *(f"api.settings.lines.{name}" for name in _LINES),
-            *(
-                f"dashboard.settings.lines.{pages}.{name}"
-                for pages in ("every_line_pages", "prompt_pages")
-                for name in _LINES
-            ),
+            "api.settings.every_line.use_words_of_program",
+            "api.settings.lines.use_words_of_program",
+            "dashboard.settings.lines.every_line_pages.use_words_of_program",
+            "dashboard.settings.lines.prompt_pages.use_words_of_program",
             "dashboard.settings.lines.prompt_pages.ring_phone",
         ),
-        "words go back by one press, and in an emergency callers have to hear them at once",
+        "what is heard then was set with a proof, and wrong words have to be gone at once",
     ),
     **dict.fromkeys(
         (
             "api.numbers.set_up",
             "api.settings.lines.add_language",
-            "api.settings.lines.add_line",
             "api.settings.lines.remove_language",
             "api.settings.lines.set_key_questions",
-            "api.settings.lines.take_into_use",
             "dashboard.settings.lines.line_pages.add_language",
-            "dashboard.settings.lines.line_pages.add_line",
             "dashboard.settings.lines.line_pages.change_hours",
             "dashboard.settings.lines.line_pages.change_key_questions",
             "dashboard.settings.lines.line_pages.remove_language",
-            "dashboard.settings.lines.line_pages.take_into_use",
             "dashboard.settings.number_pages.set_up",
         ),
         "a line keeps its numbers and its plan",

@@ -13,8 +13,9 @@ from app.words.chats import chat_words
 
 @pytest.fixture
 def _poisoned() -> Iterator[None]:
-    """A list as an earlier version took it in: of one word nothing is left, of one a letter."""
-    words.use({"sr": {danger.KEY: "\u0301\u0301\na\u0301\n \u0301\ncrna rupa"}})
+    """A list as it was imported before: of one word nothing is left, of one a letter, one is
+    a greeting."""
+    words.use({"sr": {danger.KEY: "\u0301\u0301\na\u0301\n \u0301\nzdravo\ncrna rupa"}})
     chat_words.cache_clear()
     yield
     words.use({})
@@ -26,6 +27,8 @@ def test_every_shipped_list_keeps_to_the_rule(language: str) -> None:
     shipped = words.shipped_texts(language)[danger.KEY].split("\n")
     assert danger.problem_of(language, "\n".join(shipped)) is None
     assert all(danger.stem(one) for one in shipped)
+    assert [one for one in shipped if danger.common_in(language, one)] == []
+    assert len(danger.common(language)) > 90
     # It would also if its words were new: together they are in few harmless sentences.
     sentences = danger.harmless(language)
     found = danger._found(danger.pattern(tuple(shipped)), sentences)
@@ -68,8 +71,15 @@ def test_a_word_of_two_letters_is_found_as_a_whole_word_only() -> None:
         ("ar", "لا", "is in too many harmless sentences"),
         ("bg", "да", "is in too many harmless sentences"),
         # Many words that are in a few each.
-        ("sr", "mama\nviše\ntu", "is in too many harmless sentences"),
+        ("sr", "niko\nuput", "is in too many harmless sentences"),
+        # A greeting that the program itself hardly says, and the beginning of one.
+        ("sr", "zdravo", "“zdravo” is in too many harmless sentences"),
+        ("sr", "HEJ", "“HEJ” is in too many harmless sentences"),
+        ("sr", "nož\npozdr", "as in “pozdrav”"),
+        ("ar", "مرحبا", "is in too many harmless sentences"),
+        ("en", "hello", "is in too many harmless sentences"),
         # A line with both languages has the words of both looked for.
+        ("sq", "zdravo", "as in “zdravo”"),
         ("ro", "se", "is in too many harmless sentences"),
     ],
 )
@@ -84,6 +94,7 @@ def test_words_that_would_mark_everything_are_refused(language: str, word: str, 
     "text", ["", " ", "\u0301", "\u0301\u0301", " \u0301 ", "!?", "\u200d", "dobro je", "ana je tu"]
 )
 def test_nothing_but_words_of_danger_marks_a_message(text: str) -> None:
+    assert danger_in(f"zdravo {text}", ["sr"]) is None
     assert danger_in(text, ["sr"]) is None
     assert not may_alarm(text)
     assert danger_in("to je crna rupa", ["sr"]) == "crna rupa", "the rest of a list still counts"

@@ -5,7 +5,6 @@ holds no number and no address: only who changed which kind of thing, on which l
 """
 
 from enum import StrEnum
-from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
 from sqlalchemy import select
@@ -13,7 +12,6 @@ from sqlalchemy import select
 from app.jobs.names import Task
 from app.staff.models import Staff
 from app.staff.roles import Role
-from app.words.elsewhere import leads_elsewhere
 from app.work import ActorKind, Work
 
 
@@ -54,20 +52,18 @@ async def tell_supervisors(work: Work, line_id: UUID | None, *changed: Leads) ->
             )
 
 
-def of_words(text: str, *known: str | None) -> tuple[Leads, ...]:
-    """Return what a prompt changes: one with a number or an address that was not heard before."""
-    return (Leads.PROMPT,) if leads_elsewhere(text, [one or "" for one in known]) else ()
+def of_words(text: str, program: str | None) -> tuple[Leads, ...]:
+    """Return what the words of a prompt change: nothing if they are those of the program.
+
+    A number that is spoken may be written in words of any language: each text is told.
+    """
+    return (Leads.PROMPT,) if text.split() != (program or "").split() else ()
 
 
 def of_pages(before: dict[str, str], after: dict[str, str]) -> tuple[Leads, ...]:
-    """Return what other pages change, by their names: a path of the same host leads nowhere else.
-    An empty page is none."""
-    changed = any(url and _host(url) != _host(before.get(name, "")) for name, url in after.items())
+    """Return what other pages change, by their names. An empty page is none.
+
+    The whole address counts: a page of the same host may be another person's, or lead on.
+    """
+    changed = any(url and url != before.get(name, "") for name, url in after.items())
     return (Leads.PAGE,) if changed else ()
-
-
-def _host(url: str) -> str:
-    try:
-        return urlsplit(url).netloc.lower()
-    except ValueError:
-        return url

@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import delete, select
 
 from app.calls.lines import finding_lines, lines
+from app.calls.lines.leading import Leads, tell_supervisors
 from app.calls.lines.line_rows import EarlierNumbers, Line, LineNumber
 from app.database.topics import Topic
 from app.errors import Conflict, NotFound
@@ -95,6 +96,8 @@ async def take_into_use(work: Work, line_id: UUID) -> None:
         after={"active": True, "numbers": [ends.of_number(one) for one in behind]},
     )
     _tell(work, line_id)
+    changed = [Leads.NUMBER] + ([Leads.NUMBERS_BEHIND] if behind else [])
+    await tell_supervisors(work, line_id, *changed)
 
 
 async def _numbers_when_retired(work: Work, row: Line) -> list[str]:

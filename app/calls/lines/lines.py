@@ -102,6 +102,8 @@ async def add_line(
     more = {"practice": practice, **_for_log(numbers, shows)}
     write_entry(work, AuditLog.LINE_ADDED, str(line.id), before=None, after={**after, **more})
     work.announce(Topic.LINES)
+    changed = [Leads.NUMBER] + ([Leads.NUMBERS_BEHIND] if numbers else [])
+    await tell_supervisors(work, line.id, *changed, *([Leads.SHOWN_NUMBER] if shows else []))
     return line
 
 

@@ -159,6 +159,14 @@ async def test_a_person_without_a_role_loses_access_at_once(city: Work) -> None:
     assert [one.name for one in (await still_open.of(city, ana)).tokens] == ["hers"]
     await still_open.watch(city, ana.id)
     assert await work_left.with_open(city) == [ana]
+    # It goes on if an administrator deactivates her then.
+    async with city.session.begin_nested() as then:
+        await leaving.deactivate(city, ana.id, leaving.shifts_uncovered(), by=None)
+        await still_open.watch(city, ana.id)
+        assert await work_left.with_open(city) == [ana]
+        assert await still_open.to_close(city) == []
+        await then.rollback()
+    await city.session.refresh(ana)
     # She comes back when the provider gives her a role again.
     assert (await comes(city, ANA)).id == ana.id
     await still_open.watch(city, ana.id)
