@@ -512,7 +512,7 @@ def test_of_two_runs_one_wins_and_one_that_is_killed_leaves_nothing_half(databas
         pid = one.info.backend_pid
         one.close()
         # A connection is gone from the list of activity a moment before its locks are.
-        while two.execute("SELECT FROM pg_locks WHERE pid = %s", [pid]).fetchone():
+        while two.execute("SELECT 1 FROM pg_locks WHERE pid = %s", [pid]).fetchone():
             pass
         assert two.execute(state).fetchone() == ([1, 2, 3], 0)
         assert two.execute(asked).fetchone() == (2,)
