@@ -7,7 +7,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 from sqlalchemy import select, update
 from sqlalchemy.exc import OperationalError
 
@@ -279,8 +279,17 @@ async def a_note_stays_until_it_is_sent(live: Stage, page: Page) -> None:
     await unsent.get_by_role("button", name="Send").click()
     await expect(unsent).to_contain_text("Sent.")
     assert len(await live.rows("SELECT id FROM team_messages")) == 1
+    # Of two clicks the second one counts, also if the page of the first is slow.
+    slow, clicked = "**/cases", asyncio.Event()
+
+    async def later(route: Route) -> None:
+        await clicked.wait()
+        await route.continue_()
+
+    await page.route(slow, later, times=1)
     await page.locator(".rail a[data-section=cases]").click()
     await page.locator(".rail a[data-section=desk]").click()
+    clicked.set()
     await expect(page.locator("#desk")).to_have_count(1)
     await expect(note).to_have_count(0)
 

@@ -21,6 +21,18 @@ const arrived = () => {
   }
 };
 
+// One page after the other: the part that goes is that of the moment, and not of the click. Of clicks
+// while a page is on its way, the last one counts; a form is always sent.
+let newest = 0, onItsWay = Promise.resolve();
+const load = (verb, address, options) => {
+  const mine = newest;
+  onItsWay = onItsWay.catch(() => {}).then(() => {
+    if (verb === "GET" && mine !== newest) return undefined;
+    return htmx.ajax(verb, address(), { target: "#main", select: "#main", ...options });
+  });
+  return onItsWay;
+};
+
 const toTop = "outerHTML show:window:top";
 const swap = async (verb, address, options) => {
   // Save what is still being typed before its form goes.
@@ -29,8 +41,9 @@ const swap = async (verb, address, options) => {
   // Nothing is typed into a page that is about to go.
   const old = document.getElementById("main");
   old.inert = true;
+  newest += 1;
   try {
-    await htmx.ajax(verb, address, { target: "#main", select: "#main", swap: toTop, ...options });
+    await load(verb, () => address, { swap: toTop, ...options });
   } finally {
     old.inert = false;
   }
@@ -46,9 +59,7 @@ export const post = (address, values) => swap("POST", address, { values });
 // Draws the present page again, in place. It may do so by itself: the focus stays where it is.
 const AGAIN = "again";
 export const again = () => (framed()
-  ? htmx.ajax("GET", location.pathname + location.search, {
-    target: "#main", select: "#main", swap: "outerHTML", event: new Event(AGAIN),
-  })
+  ? load("GET", () => location.pathname + location.search, { swap: "outerHTML", event: new Event(AGAIN) })
   : location.reload());
 
 document.addEventListener("click", (event) => {
