@@ -1,11 +1,9 @@
 """A request is held against the routes that can have its path, and against no others.
 
 There are hundreds of routes, each a regular expression: to try one after the other takes longer
-than many a page. What a path begins with, up to its second part, says which are left: that is
-looked up.
+than many a page. What a path begins with, as far as a route has it without a parameter, says which
+are left: that is looked up.
 """
-
-from functools import lru_cache
 
 from fastapi import FastAPI
 from starlette.routing import BaseRoute, Mount, Route, Router
@@ -20,7 +18,7 @@ class LikelyRoutes:
         self._usual: ASGIApp = app.router.middleware_stack
         # Routes are added once, while the server starts.
         self._known = -1
-        self._likely = lru_cache(maxsize=1024)(self._find)
+        self._begun: dict[str, Router | None] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -37,12 +35,33 @@ class LikelyRoutes:
         routes = self._app.router.routes
         if len(routes) != self._known:
             self._known = len(routes)
-            self._likely.cache_clear()
-        return self._likely("/".join(path.split("/", 3)[:3]))
+            self._begun = dict.fromkeys(one for route in routes for one in _beginnings(route))
+        parts = path.split("/", _DEEPEST)
+        for number in range(min(len(parts), _DEEPEST), 1, -1):
+            beginning = "/".join(parts[:number])
+            if beginning in self._begun:
+                return self._found(beginning)
+        return self._found("")
 
-    def _find(self, beginning: str) -> Router:
-        found = [route for route in self._app.router.routes if _may_have(route, beginning)]
-        return Router(found, default=self._app.router.not_found)
+    def _found(self, beginning: str) -> Router:
+        router = self._begun.get(beginning)
+        if router is None:
+            found = [route for route in self._app.router.routes if _may_have(route, beginning)]
+            router = self._begun[beginning] = Router(found, default=self._app.router.not_found)
+        return router
+
+
+# Parts of a path, with the empty one before its first slash: `/api/v1/contacts/search`.
+_DEEPEST = 5
+
+
+def _beginnings(route: BaseRoute) -> list[str]:
+    """Return what the path of a route begins with, by one part, two and more, up to its first
+    parameter."""
+    if not isinstance(route, (Route, Mount)):
+        return []
+    parts = route.path.partition("{")[0].rstrip("/").split("/")
+    return ["/".join(parts[:number]) for number in range(2, min(len(parts), _DEEPEST) + 1)]
 
 
 def _may_have(route: BaseRoute, beginning: str) -> bool:

@@ -2,6 +2,7 @@
 
 import re
 from typing import Any
+from uuid import uuid4
 
 from starlette.routing import Match
 
@@ -35,7 +36,9 @@ async def test_each_path_is_taken_by_the_route_that_would_have_it_among_all(stag
         found = takes(likely, method, path)
         assert found is not None
         assert found is takes(every, method, path), (method, path)
-    assert len(likely_routes.likely("/board/chats/now").routes) < len(every) / 20
+    few = len(every) / 20
+    assert len(likely_routes.likely("/board/chats/now").routes) < few
+    assert len(likely_routes.likely(f"/api/v1/contacts/{uuid4()}/answers").routes) < few
 
 
 async def test_what_no_route_has_is_refused_as_before(stage: Stage) -> None:
