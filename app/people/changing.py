@@ -22,7 +22,7 @@ from app.privacy import ends
 from app.routing import offers
 from app.routing.models import Offer
 from app.routing.people import check_skills
-from app.staff import accounts, former_addresses, phone_proofs
+from app.staff import accounts, former_addresses, phone_proofs, receiving
 from app.staff.access_kinds import AccessKind
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
@@ -115,12 +115,14 @@ async def lock_people(
     work: Work, people: Collection[UUID], receivers: Collection[UUID] = ()
 ) -> None:
     """Lock accounts and those of all administrators, and share the lock of those that only receive
-    work: a verb of such a colleague does not wait for this transaction."""
+    work: a verb of such a colleague does not wait for this transaction. Work that comes to the
+    people meanwhile is refused, or seen by what is counted after this."""
     changed = (Staff.role == Role.ADMINISTRATOR) | Staff.id.in_(people)
     if not receivers:
         await work.session.scalars(
             select(Staff.id).where(changed).order_by(Staff.id).with_for_update(key_share=True)
         )
+        await receiving.lock_out_givers(work, people)
         return
     rows = await work.session.execute(
         select(Staff.id, changed).where(changed | Staff.id.in_(receivers)).order_by(Staff.id)
@@ -128,6 +130,7 @@ async def lock_people(
     for staff_id, is_changed in rows.all():
         one = select(Staff.id).where(Staff.id == staff_id)
         await work.session.execute(one.with_for_update(read=not is_changed, key_share=is_changed))
+    await receiving.lock_out_givers(work, people)
 
 
 def check_gives(by: By, staff: Staff | None, role: Role) -> None:

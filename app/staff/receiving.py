@@ -2,12 +2,14 @@
 
 Who leaves hands over what they hold by then, so work that is given to a person at the same time
 must be seen by that, or be refused. Both lock the account: the giver shares the lock, and should
-take it before that of a record, as who leaves does.
+take it before that of a record, as who leaves does. A verb that only adds rows shares a lock of
+the transaction instead, which writes nothing to the account's row.
 """
 
+from collections.abc import Collection
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Uuid, bindparam, literal, select
+from sqlalchemy import BigInteger, ColumnElement, Uuid, bindparam, func, literal_column, select
 
 from app.database.quick import Question
 from app.errors import NotAllowed
@@ -19,12 +21,26 @@ class AccountEnded(NotAllowed):
     default = "This account has been deactivated. A colleague goes on with its work."
 
 
+_NUMBER = bindparam("number", type_=BigInteger())
+_SHARE = Question(select(func.pg_advisory_xact_lock_shared(_NUMBER)))
+# Asked after `_SHARE`, as a statement of its own: it sees what a leaver has committed by then.
 _ACTIVE = Question(
-    select(literal(1))
+    select(literal_column("1"))
     .select_from(Staff)
     .where(Staff.active, Staff.id == bindparam("staff_id", type_=Uuid()))
-    .with_for_update(read=True)
 )
+
+
+def _number(staff_id: UUID) -> int:
+    """Return the number of an account's lock: the random half of its id."""
+    return int.from_bytes(staff_id.bytes[8:], signed=True)
+
+
+async def lock_out_givers(work: Work, people: Collection[UUID]) -> None:
+    """Wait for those who share the lock of these accounts to give them work, and keep others out
+    until the end of the transaction. The rows of the accounts are locked before."""
+    for staff_id in sorted(people):
+        await work.session.execute(select(func.pg_advisory_xact_lock(_number(staff_id))))
 
 
 async def receiver(work: Work, *which: ColumnElement[bool], waits: bool = True) -> Staff | None:
@@ -62,6 +78,7 @@ async def is_here(work: Work, staff_id: UUID) -> bool:
 def check_receives_later(work: Work, staff: Staff) -> None:
     """Check at the end that a person who takes work has not left meanwhile; AccountEnded is raised
     there. For a verb that only adds rows: it locks no record before."""
+    work.check_later(_SHARE, AccountEnded, number=_number(staff.id))
     work.check_later(_ACTIVE, AccountEnded, staff_id=staff.id)
 
 

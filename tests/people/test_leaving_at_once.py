@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 
 from app.calls import messages, record
 from app.chats import gone
@@ -137,9 +138,42 @@ async def test_every_place_that_gives_work_to_a_person_keeps_the_account_as_it_i
                 with contextlib.suppress(NotFound):
                     await verb(work, await staff_of(work, who))
                 await send_rows(work)
-                free = "SELECT FROM staff WHERE id = %s FOR NO KEY UPDATE SKIP LOCKED"
-                assert not await stage.rows(free, ana.id), name
+                assert not await is_free(stage, ana.id), name
                 await work.undo()
+
+
+async def is_free(stage: Stage, staff_id: UUID) -> bool:
+    """Return whether a leaver can lock the account right now."""
+    async with transaction(stage.ground, PROGRAM, aside=True) as work:
+        await work.session.execute(text("SET LOCAL lock_timeout = '50ms'"))
+        try:
+            await changing.lock_person(work, staff_id)
+        except OperationalError:
+            await work.undo()
+            return False
+    return True
+
+
+async def test_a_contact_that_is_created_while_its_owner_leaves_goes_along_or_is_refused(
+    stage: Stage,
+) -> None:
+    ana, vera, boris = await three(stage)
+    async with transaction(stage.ground, PROGRAM) as work:
+        owner = await staff_of(work, ana)
+        first = (await contacts.create_contact(work, owner, channel=Channel.CALL))[0].id
+        await send_rows(work)
+        leaving_task = asyncio.create_task(leaves(stage, ana.id, boris.id))
+        await waits(stage)
+    assert (await leaving_task).given == {WorkKind.DRAFTS: 1}
+    async with transaction(stage.ground, PROGRAM) as work:
+        await leaving.deactivate(work, vera.id, leaving.everything_to(boris.id), by=None)
+        # Her page is open still: the account was active when the request began.
+        creating_task = asyncio.create_task(a_draft(stage, vera))
+        await waits(stage)
+    with pytest.raises(AccountEnded):
+        await creating_task
+    owners = await stage.rows("SELECT id, owner_id FROM contacts")
+    assert owners == [{"id": first, "owner_id": boris.id}]
 
 
 async def leaves(stage: Stage, who: UUID, to: UUID) -> leaving.HandedOver:
@@ -171,7 +205,7 @@ async def test_a_talk_is_not_given_to_a_colleague_who_leaves_right_now(stage: St
     async with transaction(stage.ground, PROGRAM) as leaver:
         await changing.lock_person(leaver, ana.id)
         async with transaction(stage.ground, PROGRAM, aside=True) as work:
-            await work.session.execute(text("SET LOCAL lock_timeout = '100ms'"))
+            await work.session.execute(text("SET LOCAL lock_timeout = '2s'"))
             locked = await record.lock_call(work, call.id)
             with pytest.raises(inviting.Busy):
                 await inviting.consult(
