@@ -29,10 +29,11 @@ class StillOpen(NamedTuple):
 
 
 async def of(work: Work, staff: Staff) -> StillOpen:
-    """Return what is open of a person; nothing while they are here."""
-    if not await _is_gone(work, staff):
-        return StillOpen()
+    """Return what is open of a person. Of one who is back: the entries at which their telephone
+    and address acknowledge nothing yet, since no person has checked the entry again."""
     entries, lines = await leavers.still(work, staff)
+    if not await _is_gone(work, staff):
+        return StillOpen(entries)
     made, walls = await tokens.made_by(work, staff), await wallboards.made_by(work, staff)
     return StillOpen(entries, lines, tuple(made), tuple(walls))
 

@@ -18,6 +18,7 @@ from app.contacts.cases import follow_ups
 from app.contacts.cases import people as case_people
 from app.database.topics import Topic
 from app.errors import Code, Conflict, Invalid, NotFound
+from app.jobs.names import Task
 from app.outbox.push import subscriptions
 from app.people import changing, ending, finding, holding, links, work_left
 from app.people.approval import asking
@@ -264,7 +265,8 @@ async def reactivate(work: Work, person_id: UUID, *, by: By) -> Staff:
     if left_at is not None:
         await giving.forget_duty(work, staff, left_at)
     await work_left.is_over(work, staff)
-    await work_left.is_closed(work, staff)
+    # What of the directory acknowledges nothing since they left becomes an alarm.
+    work.defer(Task.WATCH_LEAVER, staff_id=str(staff.id))
     staff.active, staff.password_hash = True, None
     note_could_approve(staff)
     staff.revision += 1

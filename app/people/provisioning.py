@@ -219,7 +219,11 @@ async def _stays_out(work: Work, staff: Staff) -> None:
 
 
 async def could_come_in(work: Work, staff: Staff) -> bool:
-    """Return whether a person is in, or would be as soon as a second person approves."""
+    """Return whether a person is in, or would be as soon as a second person approves.
+
+    The account is locked: an approval at the same time has come through, or comes too late.
+    """
+    staff = await changing.lock_person(work, staff.id)
     return staff.active or await asking.waiting_of(work, staff) is not None
 
 

@@ -13,10 +13,10 @@ from app.calls.lines import finding_lines, lines
 from app.calls.lines.line_rows import Line, PartnerRequest
 from app.calls.speech import LineScript
 from app.database.topics import Topic
-from app.errors import NotFound
+from app.errors import Conflict, NotFound
 from app.privacy import ends
 from app.routing.plan import check_plan, read_plan
-from app.staff import accounts
+from app.staff import accounts, former_addresses
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
@@ -26,6 +26,13 @@ from app.work import ActorKind, Work
 
 class NothingWaits(NotFound):
     default = "This number has already been decided about, or withdrawn."
+
+
+class OfALeaver(Conflict):
+    default = (
+        "This is the telephone of a person who has left. It can be the partner once a colleague "
+        "has proven it as their own."
+    )
 
 
 @dataclass(frozen=True)
@@ -133,7 +140,7 @@ def _asked(row: PartnerRequest) -> Asker:
 async def decide(work: Work, request_id: UUID, *, by: Staff | None, approve: bool) -> None:
     """Let a new number be rung, or refuse it. `by` is None for the operator.
 
-    Raises NothingWaits and SecondPerson.
+    Raises NothingWaits, SecondPerson, OfALeaver.
     """
     line_id = await work.session.scalar(
         select(PartnerRequest.line_id).where(PartnerRequest.id == request_id)
@@ -149,6 +156,9 @@ async def decide(work: Work, request_id: UUID, *, by: Staff | None, approve: boo
         raise NothingWaits()
     if approve and by is not None and not (await second(work, by)).may_decide(_asked(row)):
         raise SecondPerson()
+    # Asked for before they left, perhaps.
+    if approve and by is not None and await former_addresses.of_leavers(work, [row.number]):
+        raise OfALeaver()
     plan = read_plan(line_row.plan)
     row.state = (ChangeState.IN_FORCE if approve else ChangeState.REFUSED).value
     row.decided_by, row.decided_at = by.id if by is not None else None, work.now

@@ -19,7 +19,7 @@ from app.contacts.states import Channel, FollowUpAbout
 from app.demo.stage import Counsellor, Stage
 from app.errors import Invalid, NotFound
 from app.jobs.transaction import send_rows, transaction
-from app.people import changing, leaving
+from app.people import changing, leaving, provisioning
 from app.people.holding import WorkKind
 from app.referrals import staff_actions
 from app.routing.participants import inviting
@@ -276,3 +276,23 @@ async def test_a_contact_of_a_person_who_has_left_is_reopened_by_its_new_owner(
         await completing.reopen(work, await staff_of(work, ana), contact.id, "More")
     (row,) = await stage.rows("SELECT owner_id, state FROM contacts")
     assert (row["owner_id"], row["state"]) == (ana.id, "reopened")
+
+
+async def test_a_directory_lets_a_person_leave_who_is_approved_at_the_same_time(
+    stage: Stage,
+) -> None:
+    """Who is let in by a second person meanwhile is found in, and leaves."""
+    async with transaction(stage.ground, PROGRAM) as work:
+        ana = await a_counsellor(work, "ana")
+        ana.active = False
+        await work.session.flush()
+
+    async def directory() -> bool:
+        async with transaction(stage.ground, PROGRAM) as work:
+            return await provisioning.could_come_in(work, await work.session.get_one(Staff, ana.id))
+
+    async with transaction(stage.ground, PROGRAM) as work:
+        await leaving.reactivate(work, ana.id, by=None)
+        asked = asyncio.create_task(directory())
+        await waits(stage)
+    assert await asked

@@ -7,13 +7,15 @@ import pytest
 from app.calls.lines import finding_lines, lines
 from app.calls.lines.line_rows import PartnerRequest
 from app.calls.speech import LineScript
+from app.people import leaving
 from app.routing import partners, people
 from app.routing.plan import read_plan
+from app.staff import phone_proofs
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
 from app.staff.second_person import ChangeState, SecondPerson, note_could_approve
 from app.work import PROGRAM, Actor, ActorKind, Work
-from tests.support.verbs import a_line, a_supervisor, an_administrator, logged
+from tests.support.verbs import a_counsellor, a_line, a_supervisor, an_administrator, logged
 
 THEIRS, MINE, OTHER = "+381113334446", "+381641234567", "+381113334447"
 
@@ -139,3 +141,21 @@ async def test_the_operator_and_the_program_set_also_a_number_that_waits(work: W
     assert plan.partner_number == await _rung(work, line) == MINE
     assert row.state == ChangeState.IN_FORCE
     assert await partners.waiting(work, None) == []
+
+
+async def test_the_telephone_of_a_person_who_left_is_no_partner(work: Work) -> None:
+    line, _mila, vera = await _scene(work)
+    ana = await a_counsellor(work, "ana", endpoint=MINE)
+    await people.change_plan(work, line, partner_number=MINE)
+    row = await _asked(work)
+    await leaving.deactivate(work, ana.id, leaving.shifts_uncovered(), by=None)
+    _acts(work, vera)
+    with pytest.raises(partners.OfALeaver):
+        await partners.decide(work, row.id, by=vera, approve=True)
+    assert await _rung(work, line) == THEIRS
+    # It was handed on: a colleague has proven it.
+    bob = await a_counsellor(work, "bob", endpoint=MINE)
+    await phone_proofs.pair(work, bob)
+    await work.session.flush()
+    await partners.decide(work, row.id, by=vera, approve=True)
+    assert await _rung(work, line) == MINE

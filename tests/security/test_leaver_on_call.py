@@ -10,6 +10,7 @@ from sqlalchemy import select
 from app.calls.lines import finding_lines
 from app.calls.lines.line_rows import Line
 from app.country import still_open
+from app.country.still_open import StillOpen
 from app.dashboard import rail
 from app.demo.stage import LINE
 from app.jobs.names import Task
@@ -21,16 +22,17 @@ from app.referrals.channels.attempts import add_attempt, phone_on_duty, phones_o
 from app.referrals.channels.links import add_link
 from app.referrals.channels.models import Attempt
 from app.referrals.channels.registry import writing_to
-from app.referrals.directory import leavers
+from app.referrals.directory import addresses, leavers
 from app.referrals.directory.agencies import house_address, save_agency
 from app.referrals.directory.entries import Entry, Phone
 from app.referrals.directory.leavers import StillReached
 from app.referrals.directory.models import Agency
+from app.referrals.directory.phones import phones_of
 from app.referrals.escalation import alarms
 from app.referrals.states import Purpose, Service
 from app.routing.alarm_rows import Alarm, AlarmAttempt, AlarmKind
 from app.routing.rota import unstaffed_alarms
-from app.staff import phone_proofs
+from app.staff import accounts, phone_proofs
 from app.staff.models import FormerAddress, Staff
 from app.staff.telling import Told
 from app.statistics.models import Wallboard
@@ -145,6 +147,7 @@ async def test_what_was_taken_out_of_the_account_before_is_found_when_its_person
         await changing.change(work, vera.id, Changes(endpoint="+381641119999"), by=None)
     elif out == "second":
         vera.endpoint_kind, vera.endpoint, vera.second_phone = "browser", None, MOBILE
+        await phone_proofs.pair(work, vera)
         await work.session.flush()
         await second_phone.give_up(work, vera)
     else:
@@ -197,6 +200,56 @@ async def test_who_leaves_by_a_directory_or_the_provider_alarms_until_all_is_clo
     assert await still_open.to_close(work) == [vera.id]
     await still_open.watch(work, vera.id)
     assert (work.jobs, await work_left.with_open(work)) == ([], [])
+
+
+@pytest.mark.parametrize("given_up", [False, True])
+async def test_the_houses_telephone_as_an_unproven_second_phone_still_acknowledges(
+    work: Work, given_up: bool
+) -> None:
+    house = replace(ENTRY, email=None, duty_phones=(Phone(MOBILE, ""),))
+    ana, agency = await a_counsellor(work, "ana"), await on_call(work, house)
+    ana.second_phone = MOBILE
+    await work.session.flush()
+    if given_up:
+        await second_phone.give_up(work, ana)
+    assert await leaves(work, ana) == StillReached()
+    assert (agency.of_leavers, len(writing_to(agency))) == ([], 1)
+    assert not await leavers.is_a_leavers(work, MOBILE)
+    # It could be theirs after all: whoever keeps the directory is asked to look.
+    (phone,) = await phones_of(work, agency.id)
+    assert (phone.doubted_at is not None) is not given_up
+
+
+async def test_who_comes_back_alarms_until_the_entry_is_checked_again(work: Work) -> None:
+    vera, agency = await a_leaver(work), await on_call(work)
+    await leaves(work, vera)
+    work.jobs.clear()
+    await leaving.reactivate(work, vera.id, by=None)
+    assert [job.task for job in work.jobs] == [Task.WATCH_LEAVER]
+    await still_open.watch(work, vera.id)
+    await work.session.flush()
+    assert (await work_left.with_open(work), await still_open.to_close(work)) == ([vera], [])
+    assert await still_open.of(work, vera) == StillOpen(("on-call",))
+    await on_call(work, replace(ENTRY, verified_by="Olga"))
+    assert (agency.of_leavers, await still_open.to_close(work)) == ([], [vera.id])
+
+
+@pytest.mark.parametrize("field", ["duty_phones", "email"])
+async def test_an_address_that_was_asked_for_before_its_person_left_acknowledges_nothing(
+    work: Work, field: str
+) -> None:
+    bare = replace(ENTRY, email=None, sms=OTHER, duty_phones=())
+    vera, agency = await a_leaver(work), await on_call(work, bare)
+    mila, olga = await an_administrator(work, "olga"), await a_supervisor(work, "olga2")
+    work.actor = accounts.actor_of(mila)
+    await save_agency(work, replace(bare, **{field: getattr(ENTRY, field)}))
+    await leaves(work, vera)
+    waits = await addresses.waiting(work, olga)
+    await addresses.decide(work, olga, [one.change.id for one in waits], approve=True)
+    theirs = MAIL if field == "email" else MOBILE
+    assert agency.of_leavers == [theirs]
+    assert [address for _channel, address in writing_to(agency)] == [OTHER]
+    assert await leavers.is_a_leavers(work, theirs)
 
 
 def key(digits: str) -> Signed:

@@ -13,6 +13,7 @@ from sqlalchemy import select
 from app.database.topics import Topic
 from app.errors import Conflict
 from app.jobs.names import Task
+from app.referrals.directory import leavers
 from app.referrals.directory.address_rows import AddressChange, AddressField
 from app.referrals.directory.entries import Entry, Phone, for_log
 from app.referrals.directory.models import Agency
@@ -276,10 +277,16 @@ async def decide(work: Work, staff: Staff | None, ids: list[UUID], *, approve: b
 
     The ids are those that the person saw: a change that came later is not approved unread.
     """
+    chosen = AddressChange.id.in_(ids)
+    # In the order of those who save an entry: first the agency, then what waits for it.
+    of = select(AddressChange.agency_id).where(chosen)
+    await work.session.execute(
+        select(Agency.id).where(Agency.id.in_(of)).order_by(Agency.id).with_for_update()
+    )
     found = list(
         await work.session.scalars(
             select(AddressChange)
-            .where(AddressChange.id.in_(ids), AddressChange.state == ChangeState.WAITS.value)
+            .where(chosen, AddressChange.state == ChangeState.WAITS.value)
             .order_by(AddressChange.id)
             .with_for_update()
         )
@@ -322,3 +329,4 @@ async def _bring_into_force(work: Work, agency: Agency, change: AddressChange) -
             _drop_secrets(agency, {field})
     agency.changed_at = work.now
     await work.session.flush()
+    await leavers.mark_in_force(work, agency)

@@ -160,21 +160,6 @@ def _different(values: dict[str, Any], entry: Entry) -> list[str]:
     ]
 
 
-async def doubt_phone(work: Work, agency_id: UUID, number: str) -> None:
-    """Mark a number that was reported as a wrong number, for the keeper of the directory."""
-    await work.session.execute(
-        update(DutyPhone)
-        .where(
-            DutyPhone.agency_id == agency_id,
-            DutyPhone.number == number,
-            DutyPhone.doubted_at.is_(None),
-        )
-        .values(doubted_at=work.now)
-        .execution_options(synchronize_session="fetch")
-    )
-    work.announce(Topic.DIRECTORY)
-
-
 async def _set_mandates(
     work: Work, agency: Agency, mandated_for: tuple[str, ...], with_: set[str]
 ) -> None:

@@ -5,7 +5,6 @@ When they leave, nothing is written there and no key there acknowledges, until t
 again: an urgent case would count as in hand while no person of ours knows of it.
 """
 
-from collections.abc import Collection
 from typing import NamedTuple
 
 from sqlalchemy import exists, func, literal, select, update
@@ -15,9 +14,8 @@ from app.database.topics import Topic
 from app.outbox.channels import ChannelKind
 from app.privacy import ends
 from app.referrals.channels.models import Link
-from app.referrals.directory.agencies import doubt_phone
 from app.referrals.directory.models import Agency
-from app.referrals.directory.phones import phones_of
+from app.referrals.directory.phones import doubt_phone, phones_of
 from app.referrals.states import Sector
 from app.staff import former_addresses, phone_proofs
 from app.staff.audit import write_entry
@@ -76,36 +74,46 @@ async def _partner_of(work: Work, staff: Staff) -> tuple[str, ...]:
         select(Line.name, partner).where(Line.active, partner.is_not(None)).order_by(Line.name)
     )
     found = [(name, number) for name, number in rows if number]
-    theirs = await _theirs(work, staff, {number for _name, number in found})
+    theirs = await former_addresses.theirs(work, staff, {number for _name, number in found})
     return tuple(name for name, number in found if number in theirs)
 
 
-async def _theirs(work: Work, staff: Staff, addresses: Collection[str]) -> set[str]:
-    """Return which of several addresses are or were those of a person, and no colleague's."""
-    found = await former_addresses.which_of(work, staff, addresses)
-    return {one for one in found if not await _is_of_another(work, staff, one)}
-
-
-async def _is_of_another(work: Work, staff: Staff, address: str) -> bool:
-    if "@" not in address:
-        return await phone_proofs.is_proven_by_any(work, address, but=staff)
-    another = exists().where(
-        Staff.active, Staff.id != staff.id, func.lower(Staff.email) == address.lower()
-    )
-    return bool(await work.session.scalar(select(another)))
+async def _addresses(work: Work, agency: Agency) -> set[str]:
+    duty = {one.number for one in await phones_of(work, agency.id)}
+    return duty | {one for one in (agency.sms, agency.email) if one}
 
 
 async def _is_marked(work: Work, staff: Staff, agency: Agency) -> bool:
-    """Mark what of an entry is the person's. Return whether anything is."""
-    duty = {one.number for one in await phones_of(work, agency.id)}
-    written = {one for one in (agency.sms, agency.email) if one}
-    found = await _theirs(work, staff, duty | written)
-    rung, texted, mailed = duty & found, agency.sms in found, agency.email in found
-    if not found:
-        return False
+    """Mark what of an entry is the person's. Return whether anything is.
+
+    A second telephone that they entered and never proved is only in doubt: it may be the house's,
+    which acknowledges for others, too.
+    """
+    addresses = await _addresses(work, agency)
+    found = await former_addresses.theirs(work, staff, addresses)
+    entered = staff.second_phone
+    if entered in addresses - found and not await phone_proofs.is_proven_by_any(work, entered):
+        await doubt_phone(work, agency.id, entered)
+    if found:
+        await _mark(work, agency, found)
+    return bool(found)
+
+
+async def mark_in_force(work: Work, agency: Agency) -> None:
+    """Mark what of an entry is of people who have left, after an address has come into force: it
+    may have been asked for before they left."""
+    if agency.sector != Sector.OWN_HOUSE:
+        return
+    found = await former_addresses.of_leavers(work, await _addresses(work, agency))
+    if found:
+        await _mark(work, agency, set().union(*found.values()))
+
+
+async def _mark(work: Work, agency: Agency, found: set[str]) -> None:
+    texted, mailed = agency.sms in found, agency.email in found
     before = list(agency.of_leavers)
     agency.of_leavers = sorted({*before, *found})
-    for number in sorted(rung):
+    for number in sorted(found):
         await doubt_phone(work, agency.id, number)
     channels = [ChannelKind.SMS] * texted + [ChannelKind.EMAIL] * mailed
     await work.session.execute(
@@ -126,7 +134,6 @@ async def _is_marked(work: Work, staff: Staff, agency: Agency) -> bool:
         before={"of_leavers": was},
         after={"of_leavers": now},
     )
-    return True
 
 
 def _for_log(address: str) -> str:

@@ -2,8 +2,9 @@
 
 from uuid import UUID, uuid4
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
+from app.database.topics import Topic
 from app.referrals.directory.entries import Phone
 from app.referrals.directory.models import Agency, DutyPhone
 from app.work import Work
@@ -43,3 +44,18 @@ async def phones_of(work: Work, agency_id: UUID) -> list[DutyPhone]:
         .order_by(DutyPhone.position)
     )
     return list(rows)
+
+
+async def doubt_phone(work: Work, agency_id: UUID, number: str) -> None:
+    """Mark a number that was reported as a wrong number, for the keeper of the directory."""
+    await work.session.execute(
+        update(DutyPhone)
+        .where(
+            DutyPhone.agency_id == agency_id,
+            DutyPhone.number == number,
+            DutyPhone.doubted_at.is_(None),
+        )
+        .values(doubted_at=work.now)
+        .execution_options(synchronize_session="fetch")
+    )
+    work.announce(Topic.DIRECTORY)

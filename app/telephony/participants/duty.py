@@ -30,8 +30,8 @@ from app.referrals.channels.phone.channel import CHANNEL as PHONE
 from app.referrals.channels.sending import ReferralAttemptOnce
 from app.referrals.deadlines import tracking
 from app.referrals.directory import leavers
-from app.referrals.directory.agencies import doubt_phone
 from app.referrals.directory.models import Agency
+from app.referrals.directory.phones import doubt_phone
 from app.referrals.escalation.trying import LISTENING, is_needed, live_talk, note_result, wait_for
 from app.referrals.models import Referral
 from app.referrals.replies import replying
