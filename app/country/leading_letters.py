@@ -22,6 +22,10 @@ WORDS = {
     Leads.PAGE: N_("A page to which children who write are led"),
     Leads.MESSENGER: N_("The account of the line at a messenger"),
     Leads.TRANSLATION: N_("A translation"),
+    Leads.NAME: N_("The name of the line"),
+    Leads.COUNTRY: N_("The country of the line, and its emergency number"),
+    Leads.WORDS: N_("What children who write read"),
+    Leads.SHOWN_IN_CALLBACKS: N_("The number that a call-back shows"),
 }
 
 

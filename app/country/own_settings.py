@@ -17,6 +17,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.calls.lines import finding_lines, number_setup
+from app.calls.lines.leading import Leads, tell_supervisors
 from app.contacts.cases import follow_ups
 from app.contacts.registry import library_of
 from app.country.models import OwnSettings
@@ -234,6 +235,8 @@ async def change(
         before={name: before.values[name] for name in different},
         after={name: after.values[name] for name in different},
     )
+    if "callback_from" in different:
+        await tell_supervisors(work, None, Leads.SHOWN_IN_CALLBACKS)
     if "service_level_seconds" in different:
         await keep_target(work, int(after.values["service_level_seconds"] or 0))
     if "short_abandon_seconds" in different:

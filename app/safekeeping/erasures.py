@@ -92,13 +92,23 @@ def write(
     secret: bytes,
     erased: Erased,
     instead_of: datetime | None = None,
+    *,
+    begins: bool = False,
 ) -> bool:
     """Write a list, in place of an earlier one of the same decision. It is there as a whole or not.
+
+    Only the first list of a helpline `begins` its folder. Later on a folder that is not there is on
+    a disk that is away: a list beneath its place would be hidden when it is back.
 
     With `instead_of`, only in place of one that was written at that moment: a job that carries out
     the request may have written a newer one, which stays. Return whether it was written. Raises
     BackupRefused, OSError.
     """
+    if not begins and not folder.is_dir():
+        raise BackupRefused(
+            f"{folder} is not there. Bring its disk back. If the place is new, copy the folder of "
+            "the former one, or make an empty folder."
+        )
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     with alone(folder):
         if instead_of is not None:

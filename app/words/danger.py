@@ -100,8 +100,8 @@ def _found(of: re.Pattern[str] | None, sentences: tuple[str, ...]) -> set[str]:
 
 
 def common_in(language: str, word: str) -> str | None:
-    """Return the common word of a language in which a word of danger would be found, or the one of
-    another language that it is; None for every other word.
+    """Return the common word of a language in which a word of danger would be found, or what it is
+    if it is nothing but common words, also of another language; None for every other word.
 
     The sentences of the program hold few greetings, and a conversation begins with one.
     """
@@ -111,9 +111,9 @@ def common_in(language: str, word: str) -> str | None:
     own = next((said for plain, said in common(language).items() if of.search(plain)), None)
     if own is not None:
         return own
-    whole = stem(word)
-    others = (common(one).get(whole) for one in words.languages())
-    return next((one for one in others if one is not None), None)
+    parts = stem(word).split()
+    only = any(all(part in common(one) for part in parts) for one in words.languages())
+    return word if only else None
 
 
 @lru_cache(maxsize=32)

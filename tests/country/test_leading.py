@@ -1,5 +1,6 @@
 """Supervisors are told who changed what leads children to a telephone or a page, on which line."""
 
+from dataclasses import fields
 from typing import Any
 from uuid import UUID
 
@@ -9,13 +10,15 @@ from procrastinate.jobs import Job
 
 from app import words
 from app.calls import prompts
+from app.calls.chat_rules import ChatRules
 from app.calls.lines import chat_lines, finding_lines, line_facts, line_use, lines
 from app.calls.lines.leading import Leads
 from app.calls.speech import LineScript
 from app.calls.states import Channel
 from app.chats import accounts
-from app.country import languages, leading_letters
+from app.country import languages, leading_letters, own_settings
 from app.country.jobs import country_tasks
+from app.demo.stage import LINE
 from app.jobs.names import Task
 from app.outbox.responses import TryAgain
 from app.staff.models import Staff
@@ -79,6 +82,14 @@ async def _change(work: Work, line: LineScript, what: Leads) -> None:
             await chat_lines.change_chat(work, line, exit_site="https://zlo.example/")
         case Leads.MESSENGER:
             await accounts.set_token(work, line, Channel.SIGNAL, NUMBER)
+        case Leads.NAME:
+            await lines.rename(work, line, "Zovi 064 123 456")
+        case Leads.COUNTRY:
+            await line_facts.change_facts(work, line, country="HR")
+        case Leads.WORDS:
+            await chat_lines.change_chat(work, line, closed={"sr": f"Pozovi {NUMBER}."})
+        case Leads.SHOWN_IN_CALLBACKS:
+            await own_settings.change(work, {"callback_from": LINE})
         case Leads.TRANSLATION:
             await languages.import_catalogue(work, "sr", "pages", _PO, reviewed=False)
 
@@ -90,7 +101,8 @@ async def test_supervisors_are_told_who_changed_where_children_are_led(
     line, mila, vera = await _scene(work)
     await _change(work, line, what)
     (job,) = _told(work)
-    of_line = "" if what is Leads.TRANSLATION else str(line.id)
+    of_all = what in (Leads.TRANSLATION, Leads.SHOWN_IN_CALLBACKS)
+    of_line = "" if of_all else str(line.id)
     assert (job["staff_id"], job["by"]) == (str(vera.id), str(mila.id))
     assert (job["line_id"], job["changed"]) == (of_line, [what.value])
     assert "64123" not in str(job)
@@ -101,19 +113,37 @@ async def test_supervisors_are_told_who_changed_where_children_are_led(
     assert letter[0] == "vera@x.example"
     assert letter[2].startswith("mila has changed something that leads children")
     assert leading_letters.WORDS[what] in letter[2]
-    assert ("Plavi telefon" in letter[2]) == bool(of_line)
+    assert (line.name in letter[2] or "Zovi" in letter[2]) == bool(of_line)
 
 
 async def test_what_leads_nowhere_else_is_told_to_nobody(work: Work) -> None:
     line, *_ = await _scene(work)
     await _prompt(work, line, text=words.prompt("sr", PromptKey.COMFORT))
     await prompts.use_words_of_program(work, line, "sr", "comfort")
-    await lines.rename(work, line, "Zeleni telefon")
-    await chat_lines.change_chat(work, line, report_page="")
+    await chat_lines.change_chat(work, line, report_page="", reserve=1, emoji=("🙂",))
     await languages.import_catalogue(
         work, "sr", "definitions", b'msgid "Girl"\nmsgstr "Curica"\n', reviewed=False
     )
     assert _told(work) == []
+
+
+async def test_each_rule_of_written_conversations_is_told_or_leads_nowhere(work: Work) -> None:
+    """A new rule must be put in one of the two."""
+    told: dict[str, Any] = {
+        "exit_site": "https://zlo.example/",
+        "report_page": "https://zlo.example/",
+        "closed": {"sr": "Pozovi 064."},
+        "title": "Zovi 064",
+        "templates": ["sr=HX0123456789abcdef0123456789abcdef"],
+    }
+    # Where the page is found, and what only counsellors see and use.
+    not_told = {"on", "slug", "languages", "at_once", "reserve", "reserve_seconds", "sites", "icon"}
+    not_told |= {"emoji", "beginnings", "by", "media"}
+    assert told.keys() | not_told == {one.name for one in fields(ChatRules)}
+    line, *_ = await _scene(work)
+    for name, value in told.items():
+        await chat_lines.change_chat(work, line, **{name: value})
+        assert len(_told(work)) == 1, name
 
 
 async def test_a_number_in_words_and_a_page_of_the_same_host_are_told(work: Work) -> None:

@@ -92,12 +92,12 @@ async def _lived(monkeypatch: pytest.MonkeyPatch, server: str, folder: Path) -> 
     free: list[str] = []
     write = erasures.write
 
-    def watched(*words: Any) -> None:
+    def watched(*words: Any, **more: Any) -> None:
         """Look whether another job could go on with the request while its list is written."""
         with psycopg.connect(named(server, LIVE)) as other:
             rows = other.execute("SELECT state FROM data_requests FOR UPDATE SKIP LOCKED")
             free.extend(state for (state,) in rows)
-        write(*words)
+        write(*words, **more)
 
     with monkeypatch.context() as patch:
         patch.setattr(erasures, "write", watched)

@@ -28,7 +28,7 @@ def test_every_shipped_list_keeps_to_the_rule(language: str) -> None:
     assert danger.problem_of(language, "\n".join(shipped)) is None
     assert all(danger.stem(one) for one in shipped)
     assert [one for one in shipped if danger.common_in(language, one)] == []
-    assert len(danger.common(language)) > 90
+    assert len(danger.common(language)) > 200
     # It would also if its words were new: together they are in few harmless sentences.
     sentences = danger.harmless(language)
     found = danger._found(danger.pattern(tuple(shipped)), sentences)
@@ -45,6 +45,7 @@ def test_every_shipped_list_keeps_to_the_rule(language: str) -> None:
         ("sr", "umr\nmrtav"),
         ("bg", "кръв\nбой"),
         ("sr", "nož\nkrv\nopasn\npolicij\nnasilj\nstrah"),
+        ("en", "want to die\nhe touches me\nhits me"),
     ],
 )
 def test_short_words_of_danger_are_taken(language: str, word: str) -> None:
@@ -77,6 +78,11 @@ def test_a_word_of_two_letters_is_found_as_a_whole_word_only() -> None:
         ("sr", "HEJ", "“HEJ” is in too many harmless sentences"),
         ("sr", "nož\npozdr", "as in “pozdrav”"),
         ("ar", "مرحبا", "is in too many harmless sentences"),
+        ("en", "i am\nI feel", "“i am” is in too many harmless sentences"),
+        ("en", "my name", "is in too many harmless sentences"),
+        ("sr", "NEKO", "is in too many harmless sentences"),
+        ("sr", "ja sam", "is in too many harmless sentences"),
+        ("sr", "osećam", "is in too many harmless sentences"),
         ("en", "hello", "is in too many harmless sentences"),
         # A line with both languages has the words of both looked for.
         ("sq", "zdravo", "as in “zdravo”"),

@@ -8,7 +8,7 @@ from sqlalchemy import Select, select, update
 
 from app.calls.chat_rules import LISTS, ChatRules, check_chat, read_chat
 from app.calls.lines import finding_lines, lines
-from app.calls.lines.leading import of_pages, tell_supervisors
+from app.calls.lines.leading import Leads, of_pages, tell_supervisors
 from app.calls.lines.line_rows import Line
 from app.calls.reporting import country_page
 from app.calls.speech import LineScript
@@ -64,8 +64,15 @@ async def change_chat(work: Work, line: LineScript, **changes: Any) -> ChatRules
         # A carrier keeps the messages of an account by which children do not write now.
         work.defer(Task.SET_UP_ACCOUNTS, line_id=str(line.id))
     work.announce(Topic.LINES)
-    await tell_supervisors(work, line.id, *of_pages(_pages(line, before), _pages(line, rules)))
+    pages = of_pages(_pages(line, before), _pages(line, rules))
+    words = (Leads.WORDS,) if _words(rules) != _words(before) else ()
+    await tell_supervisors(work, line.id, *pages, *words)
     return rules
+
+
+def _words(rules: ChatRules) -> tuple[object, ...]:
+    """Return what a child reads of the rules of a line."""
+    return dict(rules.closed), rules.title, rules.templates
 
 
 def _pages(line: LineScript, rules: ChatRules) -> dict[str, str]:

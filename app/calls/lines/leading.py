@@ -26,6 +26,13 @@ class Leads(StrEnum):
     PAGE = "page"
     MESSENGER = "messenger"
     TRANSLATION = "translation"
+    # The name, which the greeting says and the page shows.
+    NAME = "name"
+    # With it the emergency number changes, and the page of reports of the country.
+    COUNTRY = "country"
+    # What children who write read, beside the page itself.
+    WORDS = "words"
+    SHOWN_IN_CALLBACKS = "shown_in_callbacks"
 
 
 async def tell_supervisors(work: Work, line_id: UUID | None, *changed: Leads) -> None:

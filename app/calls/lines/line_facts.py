@@ -81,8 +81,9 @@ async def change_facts(
         **more,
     )
     work.announce(Topic.LINES, Topic.ROSTER, Topic.QUEUE)
-    if "number" in different:
-        await tell_supervisors(work, line.id, Leads.NUMBER)
+    leads = {"number": Leads.NUMBER, "country": Leads.COUNTRY}
+    told = [leads[name] for name in different if name in leads]
+    await tell_supervisors(work, line.id, *told)
 
 
 async def has_calls(work: Work, line_id: UUID) -> bool:

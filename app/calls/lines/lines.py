@@ -320,6 +320,7 @@ async def rename(work: Work, line: LineScript, name: str) -> None:
     await work.session.flush()
     write_entry(work, AuditLog.LINE_RENAMED, str(line.id), before=before, after=name)
     work.announce(Topic.LINES)
+    await tell_supervisors(work, line.id, Leads.NAME)
 
 
 def check_language(language: str) -> None:

@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from app.log import log
-from app.retention.data_requests.kinds import RequestState
+from app.retention.data_requests.kinds import RequestKind, RequestState
 from app.retention.data_requests.models import DataRequest, RequestItem
 from app.work import Ground, Work
 
@@ -43,10 +43,20 @@ async def keep_list(work: Work, request_id: UUID, *, whole: bool) -> None:
     erased = await list_of(work, request_id, whole=whole)
     if erased is not None:
         secret = erasures.secret_of(work.keys)
-        await asyncio.to_thread(_write, work.ground, secret, erased)
+        begins = await _is_first(work)
+        await asyncio.to_thread(_write, work.ground, secret, erased, begins=begins)
 
 
-def _write(ground: Ground, secret: bytes, erased: "Erased") -> None:
+async def _is_first(work: Work) -> bool:
+    """Return whether nothing was erased by a request yet."""
+    done = select(DataRequest.id).where(
+        DataRequest.kind == RequestKind.ERASURE, DataRequest.state == RequestState.DONE
+    )
+    begun = select(RequestItem.request_id).where(RequestItem.erased_at.is_not(None))
+    return await work.session.scalar(select(done.exists() | begun.exists())) is False
+
+
+def _write(ground: Ground, secret: bytes, erased: "Erased", *, begins: bool) -> None:
     from app.safekeeping import erasures
     from app.safekeeping.backups import sealing
     from app.safekeeping.backups.places import BackupRefused
@@ -55,7 +65,7 @@ def _write(ground: Ground, secret: bytes, erased: "Erased") -> None:
     assert folder is not None
     try:
         recipients = sealing.recipients_of(ground.settings.backup_recipients)
-        erasures.write(folder, recipients, secret, erased)
+        erasures.write(folder, recipients, secret, erased, begins=begins)
     except BackupRefused as error:
         raise ListNotWritten(str(error)) from None
 
