@@ -28,6 +28,8 @@ class RequestState(StrEnum):
     APPROVED = "approved"
     REFUSED = "refused"
     WITHDRAWN = "withdrawn"
+    # Not asked or decided in time, or another request erased what it was about.
+    LAPSED = "lapsed"
     # The report can be opened, or everything is erased here.
     DONE = "done"
     FAILED = "failed"
@@ -139,6 +141,7 @@ STATE_WORDS = {
     RequestState.APPROVED: N_("is being carried out"),
     RequestState.REFUSED: N_("refused"),
     RequestState.WITHDRAWN: N_("withdrawn"),
+    RequestState.LAPSED: N_("ended: it waited too long, or its rows were erased"),
     RequestState.DONE: N_("done"),
     RequestState.FAILED: N_("failed"),
     RequestState.EXPIRED: N_("done; the file is gone"),

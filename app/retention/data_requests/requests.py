@@ -325,10 +325,13 @@ async def ask(
 
 
 async def withdraw(work: Work, staff: Staff | None, request_id: UUID) -> DataRequest:
-    """Withdraw a request before it is decided. Raises NotFound, NotAllowed, Conflict."""
+    """Withdraw a request before it is decided: one's own, or as another officer.
+
+    Who began it may have left. Raises NotFound, NotAllowed, Conflict.
+    """
     request = await _lock(work, request_id)
     if not is_own(staff, request):
-        raise NotAllowed("Only the person who began this request can withdraw it.")
+        _check_officer(staff)
     if request.state not in OPEN:
         raise Conflict("This request has already been decided.")
     await close(work, request, _S.WITHDRAWN)
