@@ -20,6 +20,7 @@ from app.retention.data_requests.kinds import (
     KEEP_WORDS,
     OPEN,
     PERSON_WORDS,
+    PRESET_WORDS,
     REQUEST_WORDS,
     SEEN_BY_PROGRAM,
     STATE_WORDS,
@@ -170,6 +171,7 @@ async def _show(
         "longest_words": LONGEST_WORDS,
         "ready": own and answering.can_open(work, found),
         "until": found.done_at + answering.LASTS if found.done_at else None,
+        "preset": said(PRESET_WORDS[AskingPerson(found.person)]),
         "problem": problem,
     }
     answer = templates.TemplateResponse(request, "settings/data_request.html", values)
