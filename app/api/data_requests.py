@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, Field
 
 from app.api.description import files
-from app.retention.data_requests import answering, requests
+from app.retention.data_requests import answering, ending, requests
 from app.retention.data_requests.kinds import (
     AskingPerson,
     Basis,
@@ -90,6 +90,8 @@ class OneView(RequestView):
     codes: list[str] | None
     words: str | None
     report_until: datetime | None
+    # When a request that nobody asks or decides ends by itself.
+    ends_at: datetime | None
 
 
 class SearchIn(BaseModel):
@@ -151,6 +153,7 @@ async def _view(work: Work, staff: Staff, request: DataRequest) -> OneView:
         codes=sought.codes if sought else None,
         words=requests.words_of(work, request) if own else None,
         report_until=request.done_at + answering.LASTS if ready and request.done_at else None,
+        ends_at=ending.ends_at(request),
     )
 
 
@@ -193,7 +196,7 @@ async def ask(work: InWork, staff: Answers, data_request_id: UUID, asked: AskIn)
 
 @router.post("/{data_request_id}/withdraw")
 async def withdraw(work: InWork, staff: Answers, data_request_id: UUID) -> OneView:
-    """Withdraw a request before it is decided."""
+    """Withdraw a request before it is decided: one's own, or as another officer."""
     return await _view(work, staff, await requests.withdraw(work, staff, data_request_id))
 
 

@@ -10,7 +10,7 @@ import typer
 from app.cli.running import run_verb
 from app.errors import Invalid
 from app.jobs.transaction import transaction
-from app.retention.data_requests import again, answering, requests
+from app.retention.data_requests import again, answering, ending, requests
 from app.retention.data_requests.kinds import (
     AskingPerson,
     Basis,
@@ -31,6 +31,8 @@ Code = Annotated[str, typer.Argument(help="the code of the request, such as D-7F
 
 async def _print(work: Work, request: DataRequest) -> None:
     print(f"{request.code}\t{request.kind}\t{request.person}\t{request.state}")
+    if (ends_at := ending.ends_at(request)) is not None:
+        print(f"ends\t{ends_at:%Y-%m-%d %H:%M}")
     for one in await requests.items_of(work, request):
         keep = f"kept: {one.keep}" if one.keep else "-"
         print(
@@ -119,7 +121,7 @@ def ask(
 
 @app.command("withdraw")
 def withdraw(code: Code) -> None:
-    """Withdraw a request of the command line before it is decided."""
+    """Withdraw a request before it is decided."""
 
     async def verb(work: Work) -> None:
         request = await requests.request_by_code(work, code)

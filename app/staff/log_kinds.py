@@ -54,6 +54,7 @@ class AuditLog(StrEnum):
     DATA_REQUEST_ERASED = "data_request_erased"
     DATA_REQUEST_ERASED_AGAIN = "data_request_erased_again"
     DATA_REQUEST_KEPT = "data_request_kept"
+    DATA_REQUEST_LAPSED = "data_request_lapsed"
     DATA_REQUEST_REFUSED = "data_request_refused"
     DATA_REQUEST_WITHDRAWN = "data_request_withdrawn"
     DANGER_ALARM_DECIDED = "danger_alarm_decided"

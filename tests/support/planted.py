@@ -71,11 +71,13 @@ def changes_of(answers: dict[str, Any]) -> list[Change]:
     return [Change(path, value, 0) for path, value in answers.items()]
 
 
-async def a_contact(work: Work, owner: Staff, call: Call | None = None) -> Contact:
+async def a_contact(
+    work: Work, owner: Staff, call: Call | None = None, answers: dict[str, Any] = CHILD
+) -> Contact:
     """A completed contact that was reopened and completed again, with all that belongs to it."""
     as_person(work, owner)
     contact, saved = await contacts.create_contact(
-        work, owner, channel=Channel.EMAIL, changes=changes_of(CHILD)
+        work, owner, channel=Channel.EMAIL, changes=changes_of(answers)
     )
     assert saved.refused == {}, saved.refused
     await flush(work)

@@ -8,7 +8,7 @@ from starlette.responses import RedirectResponse
 
 from app.dashboard.templating import templates
 from app.errors import Refusal
-from app.retention.data_requests import answering, requests
+from app.retention.data_requests import answering, ending, requests
 from app.retention.data_requests.kinds import (
     BASIS_WORDS,
     BECAUSE_WORDS,
@@ -20,6 +20,7 @@ from app.retention.data_requests.kinds import (
     KEEP_WORDS,
     OPEN,
     PERSON_WORDS,
+    PRESET_WORDS,
     REQUEST_WORDS,
     SEEN_BY_PROGRAM,
     STATE_WORDS,
@@ -161,7 +162,8 @@ async def _show(
         ],
         "erases": found.kind == RequestKind.ERASURE,
         "prepares": own and found.state == RequestState.FOUND,
-        "may_withdraw": own and found.state in OPEN,
+        "may_withdraw": found.state in OPEN and may(staff.role, Permission.ANSWER_DATA_REQUESTS),
+        "ends_at": ending.ends_at(found),
         "waits": found.state == RequestState.ASKED,
         "why_not": said(await requests.why_not_decide(work, staff, found)),
         "bases": {one.value: said(BASIS_WORDS[one]) for one in _bases(found)},
@@ -169,6 +171,7 @@ async def _show(
         "longest_words": LONGEST_WORDS,
         "ready": own and answering.can_open(work, found),
         "until": found.done_at + answering.LASTS if found.done_at else None,
+        "preset": said(PRESET_WORDS[AskingPerson(found.person)]),
         "problem": problem,
     }
     answer = templates.TemplateResponse(request, "settings/data_request.html", values)

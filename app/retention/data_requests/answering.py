@@ -4,13 +4,13 @@ from collections import Counter
 from datetime import timedelta
 from uuid import UUID, uuid4
 
-from sqlalchemy import delete, exists, select, update
+from sqlalchemy import delete, select
 
 from app.database.topics import Topic
 from app.errors import Conflict, Invalid, NotAllowed, NotFound
 from app.jobs.passing import PASSING
 from app.jobs.transaction import transaction
-from app.retention.data_requests import erasing
+from app.retention.data_requests import ending, erasing
 from app.retention.data_requests.kinds import RequestKind, RequestState
 from app.retention.data_requests.models import DataRequest, RequestFile, RequestItem
 from app.retention.data_requests.report import files_of, read_all
@@ -132,26 +132,14 @@ async def open_report(work: Work, staff: Staff | None, request_id: UUID, kind: s
 
 
 async def forget_reports(ground: Ground) -> int:
-    """Delete reports whose days are over; the requests stay. Return of how many requests."""
+    """Delete reports whose days are over, and end requests that wait for too long.
+
+    Return of how many requests.
+    """
     async with transaction(ground, PROGRAM) as work:
-        return await expire_files(work)
+        return await expire_files(work) + await ending.end_old(work)
 
 
 async def expire_files(work: Work) -> int:
-    """Do the same within a transaction."""
-    over = [
-        DataRequest.state == RequestState.DONE,
-        DataRequest.done_at <= work.now - LASTS,
-        exists().where(RequestFile.request_id == DataRequest.id),
-    ]
-    ids = list(await work.session.scalars(select(DataRequest.id).where(*over).with_for_update()))
-    if ids:
-        await work.session.execute(delete(RequestFile).where(RequestFile.request_id.in_(ids)))
-        await work.session.execute(
-            update(DataRequest)
-            .where(DataRequest.id.in_(ids))
-            .values(state=RequestState.EXPIRED.value)
-            .execution_options(synchronize_session=False)
-        )
-        work.announce(Topic.DATA_REQUESTS)
-    return len(ids)
+    """Delete reports whose days are over; the requests stay. Return of how many requests."""
+    return await ending.drop_reports(work, DataRequest.done_at <= work.now - LASTS)

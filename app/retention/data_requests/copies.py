@@ -3,26 +3,73 @@
 `app/telephony/copies.py` asks the provider. An id is kept until the provider has answered.
 """
 
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import select, union_all
 from sqlalchemy.dialects.postgresql import insert
 
-from app.calls.models import Call
+from app.calls.models import Call, Leg
+from app.chats.models import Arrival, Sent
 from app.database.topics import Topic
 from app.jobs.names import Task
-from app.retention.data_requests.kinds import CopyKind, CopyState, RequestState
+from app.retention.data_requests.finding import seen_by_program
+from app.retention.data_requests.kinds import (
+    Because,
+    CopyKind,
+    CopyState,
+    ItemKind,
+    Keep,
+    RequestState,
+)
 from app.retention.data_requests.models import DataRequest, ProviderCopy
 from app.retention.data_requests.requests import sought_of
 from app.work import Work
 
 
 async def numbers_to_ask(work: Work, request_id: UUID) -> list[str]:
-    """Return the numbers of a finished erasure of which the provider may have more copies."""
+    """Return the numbers of a finished erasure of which the provider may have more copies.
+
+    Which texts of a number belong to what is kept here is known for some weeks only. So where
+    anything is held, open or needed, and of a number that a call here still has, the provider is
+    asked for nothing more: what was erased here is deleted there, row by row.
+    """
     request = await work.session.get(DataRequest, request_id)
     if request is None or request.state != RequestState.DONE:
         return []
-    return sought_of(work, request).numbers
+    if set(request.kept) - {Keep.ANOTHER_PERSON}:
+        return []
+    keys = {
+        one: set(work.keys.match_keys("caller", one)) for one in sought_of(work, request).numbers
+    }
+    still = await work.session.scalars(
+        select(Call.caller_key).where(
+            Call.caller_key.in_(set().union(*keys.values())), Call.opened_at <= request.done_at
+        )
+    )
+    kept = set(still.all())
+    return [number for number, hashes in keys.items() if not hashes & kept]
+
+
+async def _kept(work: Work, sids: list[str]) -> set[str]:
+    """Return which of these ids of the provider are of calls and conversations that stay here."""
+    of_calls: Any = union_all(
+        select(Call.provider_sid, Call.id).where(Call.provider_sid.in_(sids)),
+        select(Leg.provider_sid, Leg.call_id).where(Leg.provider_sid.in_(sids)),
+        select(Sent.provider_sid, Sent.call_id).where(Sent.provider_sid.in_(sids)),
+        select(Arrival.sid, Arrival.call_id).where(Arrival.sid.in_(sids)),
+    )
+    calls: dict[UUID, set[str]] = {}
+    for sid, call_id in await work.session.execute(of_calls):
+        if call_id is not None:
+            calls.setdefault(call_id, set()).add(sid)
+    known = await work.session.scalars(
+        select(Call.id).where(Call.id.in_(calls), Call.caller_key.is_not(None))
+    )
+    # A rule may have forgotten the number of a call that is held.
+    of_hold = await seen_by_program(work, {ItemKind.CALL: dict.fromkeys(calls, Because.CALL)})
+    stay = {*known, *(id_ for _, id_ in of_hold)}
+    return {sid for id_ in stay for sid in calls[id_]}
 
 
 async def note_copies(
@@ -30,20 +77,13 @@ async def note_copies(
 ) -> None:
     """Note what the provider has, forget the numbers, and have the copies deleted.
 
-    A call that is kept here is kept there, too. Without `asked` the platform has no way to delete:
-    a person does it there. May be run twice.
+    A call or text that is kept here is kept there, too. Without `asked` the platform has no way to
+    delete: a person does it there. May be run twice.
     """
     request = await work.session.get(DataRequest, request_id, with_for_update=True)
     if request is None or request.state != RequestState.DONE:
         return
-    sids = [sid for _, sid in found]
-    kept = set(
-        await work.session.scalars(
-            select(Call.provider_sid).where(
-                Call.provider_sid.in_(sids), Call.caller_key.is_not(None)
-            )
-        )
-    )
+    kept = await _kept(work, [sid for _, sid in found])
     for kind, sid in found:
         if sid not in kept:
             await work.session.execute(

@@ -27,6 +27,7 @@ from app.jobs.transaction import transaction
 from app.referrals.models import Referral
 from app.retention import records
 from app.retention.callers import forget_callbacks, forget_callers
+from app.retention.data_requests import ending
 from app.retention.data_requests.finding import seen_by_program
 from app.retention.data_requests.kinds import Because, CopyKind, ItemKind, Keep, RequestState
 from app.retention.data_requests.lists import keep_list
@@ -121,6 +122,8 @@ async def finish(work: Work, request_id: UUID) -> None:
     request.counts = dict(Counter(request.counts) + erased)
     request.kept = dict(Counter(item.keep for item in items if item.keep is not None))
     request.state, request.done_at = RequestState.DONE.value, work.now
+    if request.counts:
+        await ending.end_others(work, request_id)
     await work.session.execute(delete(RequestItem).where(RequestItem.request_id == request_id))
     if request.counts:
         await _drop_files(work)

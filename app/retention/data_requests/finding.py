@@ -5,7 +5,6 @@ the person's other contacts, and to their cases and referrals. What several pers
 found, too, and marked: the officer decides.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -26,6 +25,9 @@ from app.errors import Invalid, NotFound, TooMany
 from app.privacy.numbers import e164_in
 from app.referrals.models import Referral
 from app.retention.data_requests.kinds import Because, ItemKind, Keep
+from app.retention.data_requests.others import find_marks
+from app.retention.data_requests.own_calls import says_another
+from app.retention.data_requests.trail import Item, Trail
 from app.retention.models import LegalHold
 from app.routing.callbacks.callback_rows import OPEN as OPEN_CALLBACKS
 from app.routing.callbacks.callback_rows import Callback, CallbackState
@@ -41,39 +43,6 @@ _KINDS = {
     Referral: ItemKind.REFERRAL,
     Profile: ItemKind.PROFILE,
 }
-
-
-@dataclass(frozen=True)
-class Item:
-    """A row that was found: why, since when, and why it is kept, if it is."""
-
-    kind: ItemKind
-    id: UUID
-    because: Because
-    label: str
-    at: datetime
-    keep: Keep | None = None
-
-
-@dataclass
-class Trail:
-    """What was found so far: rows by their kind, each with why; and the hashes of the numbers."""
-
-    found: dict[ItemKind, dict[UUID, Because]] = field(
-        default_factory=lambda: {kind: {} for kind in ItemKind}
-    )
-    keys: set[bytes] = field(default_factory=set)
-    # Contacts of a case that another caller made.
-    of_others: set[UUID] = field(default_factory=set)
-
-    def add(self, kind: ItemKind, ids: Iterable[UUID], because: Because) -> set[UUID]:
-        """Add rows; return those that are new."""
-        new = set(ids) - self.found[kind].keys()
-        self.found[kind] |= dict.fromkeys(new, because)
-        return new
-
-    def ids(self, kind: ItemKind) -> list[UUID]:
-        return list(self.found[kind])
 
 
 def read_sought(text: str, countries: list[str]) -> tuple[list[str], list[str]]:
@@ -108,15 +77,18 @@ async def countries_of(work: Work) -> list[str]:
     return [country for country in rows if country]
 
 
-async def find_items(work: Work, numbers: list[str], codes: list[str]) -> list[Item]:
+async def find_items(
+    work: Work, numbers: list[str], codes: list[str], *, caller: bool = False
+) -> list[Item]:
     """Return every row about the person, each with what the program sees against erasing it.
 
+    `caller`: another caller than a child asks, about themselves.
     Raises NotFound if there is no record of a code, TooMany.
     """
     trail = Trail()
     await _by_numbers(work, trail, numbers)
     await _by_codes(work, trail, codes)
-    await _follow_profiles(work, trail)
+    await _follow_profiles(work, trail, caller=caller)
     await _follow_calls(work, trail)
     await _follow_contacts(work, trail)
     await _of_number(work, trail)
@@ -127,6 +99,7 @@ async def find_items(work: Work, numbers: list[str], codes: list[str]) -> list[I
             most=MOST,
         )
     keeps = await seen_by_program(work, trail.found)
+    marks = await find_marks(work, trail)
     return sorted(
         [
             Item(
@@ -135,20 +108,14 @@ async def find_items(work: Work, numbers: list[str], codes: list[str]) -> list[I
                 because,
                 label,
                 at,
-                keeps.get((kind, id_)) or _suggested(trail, kind, id_),
+                keeps.get((kind, id_)),
+                (kind, id_) in marks,
             )
             for kind in ItemKind
             for id_, because, label, at in await _described(work, trail, kind)
         ],
         key=lambda item: (list(ItemKind).index(item.kind), item.at, item.id),
     )
-
-
-def _suggested(trail: Trail, kind: ItemKind, id_: UUID) -> Keep | None:
-    """Return what the officer should look at before it is erased."""
-    if kind is ItemKind.THIRD_PARTY or (kind is ItemKind.CONTACT and id_ in trail.of_others):
-        return Keep.ANOTHER_PERSON
-    return None
 
 
 # -- where the search begins ---------------------------------------------------------------------
@@ -158,12 +125,14 @@ async def _by_numbers(work: Work, trail: Trail, numbers: list[str]) -> None:
     for number in numbers:
         trail.keys |= set(work.keys.match_keys("caller", number))
         rows = await work.session.execute(
-            select(MatchKey.subject_kind, MatchKey.subject_id)
+            select(MatchKey.subject_kind, MatchKey.subject_id, MatchKey.path)
             .where(MatchKey.kind == KeyKind.NUMBER, MatchKey.key.in_(number_keys(work, number)))
             .distinct()
         )
-        for kind, id_ in rows:
+        for kind, id_, path in rows:
+            trail.paths.setdefault(id_, set()).add(path)
             trail.add(ItemKind(kind), [id_], Because.NUMBER_IN_RECORD)
+    trail.sought |= trail.keys
     await _calls_of_keys(work, trail)
 
 
@@ -209,21 +178,29 @@ async def _contacts_of_cases(work: Work, cases: list[UUID]) -> list[UUID]:
 # -- where it leads ------------------------------------------------------------------------------
 
 
-async def _follow_profiles(work: Work, trail: Trail) -> None:
+async def _follow_profiles(work: Work, trail: Trail, *, caller: bool) -> None:
     """A contact leads to its profile, and a profile to all its contacts and their calls.
 
+    A profile belongs to the number that rang. If a contact says that another than the child rang,
+    it is the reporter's, with what they said about other children: only a `caller` is led there.
     A number that a contact came from is the person's own if no other profile shares it.
     """
-    profiles = await work.session.scalars(
-        select(Contact.profile_id).where(
+    trail.profiles |= set(trail.ids(ItemKind.PROFILE))
+    known = await work.session.scalars(
+        select(Contact).where(
             Contact.id.in_(trail.ids(ItemKind.CONTACT)), Contact.profile_id.is_not(None)
         )
     )
-    trail.add(ItemKind.PROFILE, [one for one in profiles if one], Because.CONTACT)
-    merged = await work.session.scalars(
-        select(Profile.id).where(Profile.merged_into.in_(trail.ids(ItemKind.PROFILE)))
+    of_own = [one.profile_id for one in known.all() if caller or not says_another(work, one)]
+    trail.add(ItemKind.PROFILE, [one for one in of_own if one], Because.CONTACT)
+    merged = await work.session.execute(
+        select(Profile.id, Profile.merged_into).where(
+            Profile.merged_into.in_(trail.ids(ItemKind.PROFILE))
+        )
     )
-    trail.add(ItemKind.PROFILE, merged, Because.PROFILE)
+    for id_, into in merged.all():
+        trail.add(ItemKind.PROFILE, [id_], Because.PROFILE)
+        trail.profiles |= {id_} if into in trail.profiles else set()
     contacts = await work.session.scalars(
         select(Contact.id).where(Contact.profile_id.in_(trail.ids(ItemKind.PROFILE)))
     )
@@ -236,8 +213,8 @@ async def _follow_profiles(work: Work, trail: Trail) -> None:
     trail.add(ItemKind.CALL, [one for one in calls if one], Because.CONTACT)
     own, shared = ProfileNumber, ProfileNumber.__table__.alias()
     live = Profile.__table__.alias()
-    numbers = await work.session.scalars(
-        select(own.caller_key).where(
+    numbers = await work.session.execute(
+        select(own.caller_key, own.profile_id).where(
             own.profile_id.in_(trail.ids(ItemKind.PROFILE)),
             ~exists().where(
                 shared.c.caller_key == own.caller_key,
@@ -247,7 +224,9 @@ async def _follow_profiles(work: Work, trail: Trail) -> None:
             ),
         )
     )
-    trail.keys |= {bytes(key) for key in numbers}
+    for key, profile_id in numbers.all():
+        trail.keys.add(bytes(key))
+        trail.sought |= {bytes(key)} if profile_id in trail.profiles else set()
     await _calls_of_keys(work, trail)
 
 

@@ -28,6 +28,8 @@ class RequestState(StrEnum):
     APPROVED = "approved"
     REFUSED = "refused"
     WITHDRAWN = "withdrawn"
+    # Not asked or decided in time, or another request erased what it was about.
+    LAPSED = "lapsed"
     # The report can be opened, or everything is erased here.
     DONE = "done"
     FAILED = "failed"
@@ -133,12 +135,28 @@ PERSON_WORDS = {
     AskingPerson.GUARDIAN: N_("A parent or guardian, for the child"),
     AskingPerson.CALLER: N_("Another caller, about themselves"),
 }
+# What is kept or left out at first, and why.
+PRESET_WORDS = {
+    AskingPerson.CHILD: N_(
+        "Set already: what may be about another person. A contact says that another than the child "
+        "rang, or only a shared number or profile led here. Look at each row before you change it."
+    ),
+    AskingPerson.GUARDIAN: N_(
+        "Set already: every row, to protect the child. Who asks may be who hurts the child. "
+        "Change a row only where the child is safe."
+    ),
+    AskingPerson.CALLER: N_(
+        "Set already: every row, as that of another person. A household shares a telephone. "
+        "Change a row only where you are sure that it was this person."
+    ),
+}
 STATE_WORDS = {
     RequestState.FOUND: N_("being prepared"),
     RequestState.ASKED: N_("waits for a second person"),
     RequestState.APPROVED: N_("is being carried out"),
     RequestState.REFUSED: N_("refused"),
     RequestState.WITHDRAWN: N_("withdrawn"),
+    RequestState.LAPSED: N_("ended: it waited too long, or its rows were erased"),
     RequestState.DONE: N_("done"),
     RequestState.FAILED: N_("failed"),
     RequestState.EXPIRED: N_("done; the file is gone"),

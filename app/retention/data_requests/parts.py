@@ -35,6 +35,8 @@ class Paper:
     person: AskingPerson
     language: str
     zone: ZoneInfo
+    # The hashes of the numbers that were looked for.
+    keys: set[bytes] = field(default_factory=set)
 
     def at(self, moment: datetime | None) -> str:
         return day_forms.moment(moment, self.language, self.zone) if moment else ""

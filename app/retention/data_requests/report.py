@@ -24,7 +24,7 @@ from app.contacts.models import Case, Contact, Filled, Profile
 from app.contacts.records import Opened
 from app.contacts.registry import library_of, sheet_of
 from app.definitions.answers import Answers, Sheet
-from app.definitions.forms import OF_REPORTER, Field, Meaning
+from app.definitions.forms import Field, Meaning
 from app.definitions.trees import label_in
 from app.paper import print_page
 from app.referrals.directory.models import Agency
@@ -38,8 +38,9 @@ from app.retention.data_requests.kinds import (
     Keep,
 )
 from app.retention.data_requests.models import DataRequest, RequestItem
+from app.retention.data_requests.own_calls import OF_CALLER, by_hidden_reporter
 from app.retention.data_requests.parts import Block, Paper
-from app.retention.data_requests.requests import items_of
+from app.retention.data_requests.requests import items_of, sought_of
 from app.retention.data_requests.written import conversations
 from app.retention.rules import read_rules
 from app.routing.callbacks.callback_rows import Callback
@@ -56,7 +57,7 @@ _TEMPLATE = Path(__file__).parent.parent / "data" / "report.typ"
 _OF_OTHERS: frozenset[Meaning] = frozenset(
     {"suspect", "household", "other_children", "caregiver", "caregiver_phone"}
 )
-_OF_CALLER: frozenset[Meaning] = OF_REPORTER | {"caller_relationship", "reporter_agrees"}
+_OF_CALLER: frozenset[Meaning] = OF_CALLER | {"reporter_agrees"}
 _FREE = frozenset({"narrative", "other"})
 _MODELS: dict[ItemKind, tuple[Any, AuditLog]] = {
     ItemKind.CONTACT: (Contact, AuditLog.CONTACT_READ),
@@ -75,7 +76,12 @@ async def read_all(work: Work, request: DataRequest) -> dict[str, Any]:
     """Return what the report says. Each record that is opened is logged first."""
     language = await _language_of(work, request)
     zone = ZoneInfo(library_of(work.ground).country.timezone)
-    paper = Paper(work, AskingPerson(request.person), language, zone)
+    keys = {
+        key
+        for number in sought_of(work, request).numbers
+        for key in work.keys.match_keys("caller", number)
+    }
+    paper = Paper(work, AskingPerson(request.person), language, zone, keys)
     items = await items_of(work, request)
     shown = {
         kind: [item.subject_id for item in items if item.kind == kind and item.keep is None]
@@ -181,7 +187,7 @@ async def _calls(paper: Paper, ids: list[UUID]) -> list[Block]:
     blocks = []
     for call, line in rows:
         block = Block(paper.at(call.opened_at))
-        if call.caller_number_sealed is not None:
+        if call.caller_number_sealed is not None and await _may_have_number(paper, call):
             await write_reading(
                 paper.work, AuditLog.CALLER_NUMBER_OPENED, str(call.id), reason="by_law"
             )
@@ -196,6 +202,17 @@ async def _calls(paper: Paper, ids: list[UUID]) -> list[Block]:
         block.say(_("Language"), call.language)
         blocks.append(block)
     return blocks
+
+
+async def _may_have_number(paper: Paper, call: Call) -> bool:
+    """Return whether the number of a call was looked for, and is not of a reporter who is hidden.
+
+    A record leads to calls of other people: their numbers are not told by it.
+    """
+    if call.caller_key not in paper.keys:
+        return False
+    hides = paper.person is not AskingPerson.CALLER
+    return not (hides and await by_hidden_reporter(paper.work, call.id))
 
 
 async def _messages(paper: Paper, ids: list[UUID]) -> list[Block]:
@@ -351,7 +368,7 @@ def may_see(sheet: Sheet, answers: Answers, person: AskingPerson) -> Callable[[F
     family = person is AskingPerson.GUARDIAN
     return lambda one: (
         one.means not in _OF_OTHERS
-        and (one.means not in OF_REPORTER or (agrees and not family))
+        and (one.means not in OF_CALLER or (agrees and not family))
         and not (family and "family" in one.not_for)
     )
 

@@ -17,7 +17,7 @@ from app.contacts.registry import new_code
 from app.database.topics import Topic
 from app.errors import Conflict, Invalid, NotAllowed, NotFound
 from app.jobs.names import Task
-from app.retention.data_requests.finding import Item, countries_of, find_items, read_sought
+from app.retention.data_requests.finding import countries_of, find_items, read_sought
 from app.retention.data_requests.kinds import (
     CHOSEN,
     OPEN,
@@ -31,6 +31,7 @@ from app.retention.data_requests.kinds import (
     RequestState,
 )
 from app.retention.data_requests.models import DataRequest, ProviderCopy, RequestItem
+from app.retention.data_requests.trail import Item
 from app.staff.audit import write_entry, write_reading
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
@@ -155,7 +156,7 @@ async def find(
         numbers=len(numbers),
         codes=codes,
     )
-    items = await find_items(work, numbers, codes)
+    items = await find_items(work, numbers, codes, caller=person is AskingPerson.CALLER)
     request = DataRequest(
         id=request_id,
         code=new_code("D"),
@@ -192,9 +193,10 @@ async def find(
 def _preset(kind: RequestKind, person: AskingPerson, item: Item) -> Keep | None:
     """Return why a row is kept, or left out, until the officer says otherwise.
 
-    A parent or guardian may be the one who hurts the child: that it rang, when, and who was told is
-    shown or erased only where the officer has chosen so, row by row. That ground stands before that
-    of another person, who may be the child itself.
+    For a child what may be about another person (`others.py`). A parent or guardian may be the one
+    who hurts the child: that it rang, when, and who was told is shown or erased only where the
+    officer has chosen so, row by row. That ground stands before that of another person, who may be
+    the child itself.
 
     So may another caller, and the number may be that of a household: every row is that of another
     person, each call of the number, too. What a contact says of its caller does not prove who asks.
@@ -206,7 +208,7 @@ def _preset(kind: RequestKind, person: AskingPerson, item: Item) -> Keep | None:
     if person is AskingPerson.CALLER:
         return Keep.ANOTHER_PERSON
     # A report shows what is held or still open, too: a person may know of it.
-    return None if item.keep in SEEN_BY_PROGRAM else item.keep
+    return Keep.ANOTHER_PERSON if item.of_another else None
 
 
 def _check_officer(staff: Staff | None) -> None:
@@ -325,10 +327,13 @@ async def ask(
 
 
 async def withdraw(work: Work, staff: Staff | None, request_id: UUID) -> DataRequest:
-    """Withdraw a request before it is decided. Raises NotFound, NotAllowed, Conflict."""
+    """Withdraw a request before it is decided: one's own, or as another officer.
+
+    Who began it may have left. Raises NotFound, NotAllowed, Conflict.
+    """
     request = await _lock(work, request_id)
     if not is_own(staff, request):
-        raise NotAllowed("Only the person who began this request can withdraw it.")
+        _check_officer(staff)
     if request.state not in OPEN:
         raise Conflict("This request has already been decided.")
     await close(work, request, _S.WITHDRAWN)

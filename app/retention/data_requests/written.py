@@ -1,6 +1,7 @@
 """Of the report: what was written with the person, as it stands in their conversations.
 
-A child reads both sides, without what staff whispered. Another person reads what they wrote
+A child reads both sides, without what staff whispered, unless another wrote for it who did not
+agree to be named. Another person reads what they wrote
 themselves, where the officer has released the conversation and the contact says that it was not the
 child who wrote; a guardian reads nothing of it. Whatever is shown is marked, so that the officer
 reads it before it is handed over.
@@ -15,7 +16,7 @@ from app.chats import media, messages
 from app.chats.messages import ShownMessage
 from app.chats.models import Author, MediaKind, MediaState, ReaderKind
 from app.retention.data_requests.kinds import AskingPerson
-from app.retention.data_requests.own_calls import by_another_than_child
+from app.retention.data_requests.own_calls import by_another_than_child, by_hidden_reporter
 from app.retention.data_requests.parts import Block, Paper
 from app.staff.audit import write_reading
 from app.staff.log_kinds import AuditLog
@@ -27,6 +28,13 @@ _AUTHORS: dict[AskingPerson, tuple[Author, ...]] = {
     # A person who writes for a child is the author that the program calls `child`.
     AskingPerson.CALLER: (Author.CHILD,),
     AskingPerson.GUARDIAN: (),
+}
+
+_OF_CHILD = N_("What was written is left out: the child may have written it.")
+_LEFT_OUT = {
+    AskingPerson.CHILD: N_("What was written is left out: another person wrote it."),
+    AskingPerson.CALLER: _OF_CHILD,
+    AskingPerson.GUARDIAN: _OF_CHILD,
 }
 
 _CAME = {
@@ -51,16 +59,19 @@ async def conversations(paper: Paper, call_ids: list[UUID]) -> list[Block]:
             )
             await _write(paper, block, await messages.all_of(paper.work, call.id))
         else:
-            block.notes.append(_("What was written is left out: the child may have written it."))
+            block.notes.append(said(_LEFT_OUT[paper.person]))
         blocks.append(block)
     return blocks
 
 
 async def _may_have(paper: Paper, call: Call) -> bool:
     """Return whether the words of a conversation that was released may be shown."""
-    if paper.person is not AskingPerson.CALLER:
-        return paper.person is AskingPerson.CHILD
-    return await by_another_than_child(paper.work, call.id)
+    match paper.person:
+        case AskingPerson.CHILD:
+            return not await by_hidden_reporter(paper.work, call.id)
+        case AskingPerson.CALLER:
+            return await by_another_than_child(paper.work, call.id)
+    return False
 
 
 async def _write(paper: Paper, block: Block, found: list[ShownMessage]) -> None:

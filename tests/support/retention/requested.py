@@ -3,6 +3,8 @@
 from datetime import timedelta
 from uuid import uuid4
 
+from sqlalchemy import select, text
+
 from app.calls.caller_rows import FlagKind, WishKind
 from app.calls.callers import flag_caller, wish
 from app.calls.models import Call, CallQuestion
@@ -18,6 +20,7 @@ from app.retention.data_requests.kinds import (
     Basis,
     IdentityCheck,
     ItemKind,
+    Keep,
     RequestKind,
 )
 from app.retention.data_requests.models import DataRequest
@@ -111,15 +114,44 @@ async def _rows_of_the_number(work: Work, call: Call) -> None:
 async def found_by(
     work: Work, boss: Staff, typed: str = NUMBER, kind: RequestKind = RequestKind.ERASURE
 ) -> DataRequest:
+    """A request of the child, for which the officer has looked at what may be another person's.
+
+    A neighbour rang about it, so that this is everything.
+    """
     as_person(work, boss)
-    return await requests.find(work, boss, kind, AskingPerson.CHILD, typed)
+    request = await requests.find(work, boss, kind, AskingPerson.CHILD, typed)
+    await release(work, boss, request)
+    return request
+
+
+async def rang_itself(work: Work, contact: Contact) -> None:
+    """Of a contact: the child rang, and not a neighbour."""
+    await work.session.execute(
+        text(
+            "UPDATE contacts SET answers = answers - 'caller.relationship' - 'caller.name',"
+            " sealed = sealed - 'caller.relationship' - 'caller.name' WHERE id = :id"
+        ),
+        {"id": contact.id},
+    )
+    await work.session.refresh(contact)
+
+
+async def release(work: Work, boss: Staff, request: DataRequest) -> None:
+    """Take the mark of another person away from every row."""
+    items = await requests.items_of(work, request)
+    marked = [one for one in items if one.keep == Keep.ANOTHER_PERSON]
+    wanted = {(ItemKind(one.kind), one.subject_id): None for one in marked}
+    await requests.set_kept(work, boss, request.id, wanted)
 
 
 async def approved(work: Work, boss: Staff, request: DataRequest) -> None:
     as_person(work, boss)
     basis = Basis.NOT_NEEDED if request.kind == RequestKind.ERASURE else Basis.RIGHT_OF_ACCESS
     await requests.ask(work, boss, request.id, basis, IdentityCheck.DOCUMENT, WORDS)
-    mila = await an_administrator(work)
+    known = await work.session.scalar(select(Staff).where(Staff.name == "mila"))
+    # The officer has not made the account of who decides.
+    work.actor = PROGRAM
+    mila = known or await an_administrator(work)
     as_person(work, mila)
     await requests.decide(work, mila, request.id, approve=True)
     await flush(work)

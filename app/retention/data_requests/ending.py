@@ -1,0 +1,103 @@
+"""How requests end that nobody ends: after weeks, or because another one erases their rows.
+
+An open request knows a person's number, and which rows are theirs. A report holds what they say.
+"""
+
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, and_, delete, exists, or_, select, update
+from sqlalchemy.orm import aliased
+
+from app.database.topics import Topic
+from app.retention.data_requests.kinds import OPEN, RequestKind, RequestState
+from app.retention.data_requests.models import DataRequest, RequestFile, RequestItem
+from app.retention.data_requests.requests import close
+from app.staff.audit import write_entry
+from app.staff.log_kinds import AuditLog
+from app.work import Work
+
+# How long a request waits to be asked, and then to be decided.
+WAITS = timedelta(days=30)
+_S = RequestState
+
+
+def ends_at(request: DataRequest) -> datetime | None:
+    """Return when an open request ends by itself; None if it is not open."""
+    if request.state not in OPEN:
+        return None
+    return (request.asked_at or request.began_at) + WAITS
+
+
+async def end_old(work: Work) -> int:
+    """End the requests that were not asked, or not decided, in time. Return how many."""
+    since = work.now - WAITS
+    return await _end(
+        work,
+        or_(
+            and_(DataRequest.state == _S.FOUND, DataRequest.began_at <= since),
+            and_(DataRequest.state == _S.ASKED, DataRequest.asked_at <= since),
+        ),
+    )
+
+
+async def end_others(work: Work, request_id: UUID) -> None:
+    """End what would outlast an erasure: requests that have an erased row, and all reports.
+
+    A report that is being made ends, too: what it has read is not kept. Which rows a finished
+    report shows is forgotten, so each of them may be about the person. Other erasures that are
+    approved go on. Call it while the erased rows are still listed.
+    """
+    own, other = aliased(RequestItem), aliased(RequestItem)
+    shared = exists().where(
+        other.request_id == DataRequest.id,
+        own.kind == other.kind,
+        own.subject_id == other.subject_id,
+        own.request_id == request_id,
+        own.erased_at.is_not(None),
+    )
+    report = and_(DataRequest.kind == RequestKind.ACCESS, DataRequest.state == _S.APPROVED)
+    await _end(work, DataRequest.id != request_id, shared, or_(DataRequest.state.in_(OPEN), report))
+    # After that: one that was finished meanwhile is a report now.
+    await drop_reports(work)
+
+
+async def _end(work: Work, *which: ColumnElement[bool]) -> int:
+    rows = await work.session.scalars(
+        select(DataRequest)
+        .where(*which)
+        .order_by(DataRequest.id)
+        .with_for_update(of=DataRequest)
+        .execution_options(populate_existing=True)
+    )
+    ended = rows.all()
+    for request in ended:
+        await close(work, request, _S.LAPSED)
+        write_entry(
+            work, AuditLog.DATA_REQUEST_LAPSED, f"data_request:{request.id}", kind=request.kind
+        )
+    return len(ended)
+
+
+async def drop_reports(work: Work, *which: Any) -> int:
+    """Delete the files of finished reports; the requests stay. Return of how many requests."""
+    there = exists().where(RequestFile.request_id == DataRequest.id)
+    ids = list(
+        await work.session.scalars(
+            select(DataRequest.id)
+            .where(DataRequest.state == _S.DONE, there, *which)
+            .order_by(DataRequest.id)
+            .with_for_update()
+        )
+    )
+    if ids:
+        await work.session.execute(delete(RequestFile).where(RequestFile.request_id.in_(ids)))
+        await work.session.execute(
+            update(DataRequest)
+            .where(DataRequest.id.in_(ids))
+            .values(state=_S.EXPIRED.value)
+            .execution_options(synchronize_session="fetch")
+        )
+        work.announce(Topic.DATA_REQUESTS)
+    return len(ids)

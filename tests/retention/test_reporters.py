@@ -1,0 +1,235 @@
+"""What a child asks about their data touches neither another child nor who reported.
+
+A number and its profile belong to whom they ring: a teacher rings about several children.
+"""
+
+import json
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import text
+
+from app.calls.models import Call
+from app.calls.states import Channel
+from app.chats import messages
+from app.chats.models import Author, ReaderKind
+from app.contacts.models import Contact, Profile, ProfileNumber
+from app.jobs.transaction import flush
+from app.retention.data_requests import answering, own_calls, report, requests, written
+from app.retention.data_requests.kinds import AskingPerson, ItemKind, Keep, RequestKind
+from app.retention.data_requests.models import DataRequest
+from app.retention.holds import hold
+from app.retention.kinds import HeldKind
+from app.staff.audit import write_entry
+from app.staff.log_kinds import AuditLog
+from app.staff.models import Staff
+from app.work import PROGRAM, Work
+from tests.support import planted
+from tests.support.planted import WORD, as_person
+from tests.support.retention.requested import (
+    NUMBER,
+    a_person,
+    approved,
+    erase,
+    found_by,
+    rang_itself,
+    release,
+)
+from tests.support.verbs import a_line, a_supervisor
+
+Kind, OTHER = ItemKind, Keep.ANOTHER_PERSON
+OF_CHILD, OF_ANOTHER = str(planted.CHILD["child.a1.phone"]), "+381649998887"
+SECRET, SAID = "Drugo dete", "Ja sam komsija sa treceg sprata"
+
+
+@pytest.fixture(autouse=True)
+def _readings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Readings are committed by themselves, and would wait for the one transaction of the test."""
+
+    async def write(work: Work, action: AuditLog, subject: str, **detail: Any) -> None:
+        write_entry(work, action, subject, **detail)
+
+    for module in (requests, report, answering, written, own_calls):
+        monkeypatch.setattr(module, "write_reading", write)
+
+
+async def two_children(work: Work) -> tuple[Staff, list[Call], list[Contact]]:
+    """A neighbour has rung twice from one number, about two children."""
+    await a_line(work)
+    boss = await a_supervisor(work)
+    of_another = {
+        "child.a1.name": SECRET,
+        "child.a1.phone": OF_ANOTHER,
+        "child.a1.incident": SECRET,
+    }
+    calls = [await planted.a_call(work, sid) for sid in ("CA1", "CA2")]
+    contacts = [
+        await planted.a_contact(work, boss, call, planted.CHILD | more)
+        for call, more in zip(calls, ({}, of_another), strict=True)
+    ]
+    profile = Profile(id=uuid4(), code="P-AAA-AAA-AAA", created_at=work.now)
+    work.session.add(profile)
+    await work.session.flush()
+    work.session.add(ProfileNumber(profile_id=profile.id, caller_key=calls[0].caller_key))
+    await work.session.execute(text("UPDATE contacts SET profile_id = :p"), {"p": profile.id})
+    for contact in contacts:
+        await work.session.refresh(contact)
+    await flush(work)
+    return boss, calls, contacts
+
+
+async def asked(
+    work: Work, boss: Staff, typed: str, kind: RequestKind = RequestKind.ACCESS
+) -> DataRequest:
+    as_person(work, boss)
+    return await requests.find(work, boss, kind, AskingPerson.CHILD, typed)
+
+
+async def keeps_of(work: Work, request: DataRequest) -> dict[tuple[ItemKind, Any], str | None]:
+    items = await requests.items_of(work, request)
+    return {(ItemKind(one.kind), one.subject_id): one.keep for one in items}
+
+
+async def told_in(work: Work, boss: Staff, request: DataRequest) -> str:
+    await approved(work, boss, request)
+    work.actor = PROGRAM
+    return json.dumps(await report.read_all(work, request), ensure_ascii=False)
+
+
+async def test_a_childs_report_leads_to_no_other_child_of_the_same_reporter(work: Work) -> None:
+    boss, calls, (one, other) = await two_children(work)
+    # From its own telephone, which stands in its record.
+    request = await asked(work, boss, OF_CHILD)
+    keeps = await keeps_of(work, request)
+    assert keeps[Kind.CONTACT, one.id] is None
+    assert keeps[Kind.CALL, calls[0].id] == OTHER, "the neighbour rang"
+    assert (Kind.CONTACT, other.id) not in keeps
+    assert (Kind.CALL, calls[1].id) not in keeps
+    assert Kind.PROFILE not in {kind for kind, _ in keeps}
+    told = await told_in(work, boss, request)
+    assert f"{WORD} was beaten" in told
+    for hidden in (SECRET, NUMBER, other.code):
+        assert hidden not in told
+
+
+@pytest.mark.parametrize("by_code", [False, True])
+async def test_a_childs_erasure_erases_no_other_child_of_the_same_reporter(
+    work: Work, by_code: bool
+) -> None:
+    boss, calls, (one, other) = await two_children(work)
+    typed = one.code if by_code else OF_CHILD
+    request = await asked(work, boss, typed, RequestKind.ERASURE)
+    await approved(work, boss, request)
+    await erase(work, request)
+    for contact in (one, other):
+        await work.session.refresh(contact)
+    assert one.erased_at is not None
+    assert other.erased_at is None
+    for call in calls:
+        await work.session.refresh(call)
+        assert call.caller_key is not None, "the number of the neighbour"
+
+
+async def test_what_came_from_a_searched_number_is_marked_where_another_rang(work: Work) -> None:
+    """A household: the child rang once, a neighbour once, and once no contact says who."""
+    boss, calls, (own, other) = await two_children(work)
+    await rang_itself(work, own)
+    unknown = await planted.a_call(work, "CA3")
+    keeps = await keeps_of(work, await asked(work, boss, NUMBER))
+    assert keeps[Kind.CONTACT, own.id] is None
+    assert keeps[Kind.CALL, calls[0].id] is None
+    for row in (
+        (Kind.CONTACT, other.id),
+        (Kind.CALL, calls[1].id),
+        (Kind.CALL, unknown.id),
+        (Kind.PROFILE, own.profile_id),
+    ):
+        assert keeps[row] == OTHER, row[0]
+    messages_kept = sorted(
+        str(keep) for (kind, _), keep in keeps.items() if kind == "voice_message"
+    )
+    assert messages_kept == ["None", OTHER, OTHER]
+
+
+async def test_a_record_of_the_childs_own_call_leads_to_its_number_and_all_of_it_is_marked(
+    work: Work,
+) -> None:
+    """A sister may ring from the same telephone. Whose number was looked for sees it at once."""
+    boss, calls, contacts = await two_children(work)
+    for contact in contacts:
+        await rang_itself(work, contact)
+    one, other = contacts
+    keeps = await keeps_of(work, await asked(work, boss, one.code))
+    assert keeps[Kind.CONTACT, one.id] is None
+    assert keeps[Kind.CALL, calls[0].id] is None
+    assert keeps[Kind.CONTACT, other.id] == keeps[Kind.CALL, calls[1].id] == OTHER
+    assert set((await keeps_of(work, await asked(work, boss, NUMBER))).values()) == {None}
+    by_profile = await keeps_of(work, await asked(work, boss, "P-AAA-AAA-AAA"))
+    assert (Kind.CONTACT, other.id) in by_profile
+    assert set(by_profile.values()) == {None}
+
+
+async def test_the_number_of_the_caller_in_a_record_names_no_child(work: Work) -> None:
+    """A mother's number stands as hers in a record about another child."""
+    boss, _, (one, other) = await two_children(work)
+    of_mother = planted.CHILD | {"caller.phone": OF_CHILD, "child.a1.phone": OF_ANOTHER}
+    sibling = await planted.a_contact(work, boss, None, of_mother)
+    keeps = await keeps_of(work, await asked(work, boss, OF_CHILD))
+    assert keeps[Kind.CONTACT, one.id] is None
+    assert keeps[Kind.CONTACT, sibling.id] == OTHER
+    assert (Kind.CONTACT, other.id) not in keeps
+
+
+async def test_a_reporter_who_did_not_agree_stays_hidden_in_what_the_officer_releases(
+    work: Work,
+) -> None:
+    boss, call, contact = await a_person(work)
+    call.channel = Channel.SMS.value
+    await flush(work)
+    await messages.add(
+        work,
+        call,
+        Author.CHILD,
+        text=SAID,
+        client_key="message-1",
+        staff_id=None,
+        kind=ReaderKind.SAID,
+        afterwards=True,
+    )
+    await flush(work)
+    request = await asked(work, boss, f"{contact.code}, {NUMBER}")
+    assert (await keeps_of(work, request))[Kind.CALL, call.id] == OTHER
+    await release(work, boss, request)
+    told = await told_in(work, boss, request)
+    assert "another person wrote it" in told
+    for hidden in (SAID, NUMBER, f"{WORD} caller", "neighbour", "Neighbour"):
+        assert hidden not in told
+    # With their agreement both are told.
+    await work.session.execute(
+        text("""UPDATE contacts SET answers = answers || '{"caller.may_be_named": "yes"}'""")
+    )
+    await work.session.refresh(contact)
+    again = await asked(work, boss, f"{contact.code}, {NUMBER}")
+    await release(work, boss, again)
+    told = await told_in(work, boss, again)
+    for said in (SAID, NUMBER, f"{WORD} caller"):
+        assert said in told
+
+
+async def test_a_number_that_was_not_looked_for_is_in_no_report(work: Work) -> None:
+    boss, _, contact = await a_person(work)
+    await rang_itself(work, contact)
+    for typed, is_told in ((contact.code, False), (NUMBER, True)):
+        request = await found_by(work, boss, typed, RequestKind.ACCESS)
+        assert (NUMBER in await told_in(work, boss, request)) is is_told
+
+
+async def test_a_hold_takes_no_mark_away(work: Work) -> None:
+    """A report shows what is held, too, and not what is another person's."""
+    boss, call, contact = await a_person(work)
+    as_person(work, boss)
+    await hold(work, None, HeldKind.CONTACT, contact.id, "A court asks for it.")
+    keeps = await keeps_of(work, await asked(work, boss, contact.code))
+    assert keeps[Kind.CONTACT, contact.id] is None
+    assert keeps[Kind.CALL, call.id] == OTHER

@@ -1,0 +1,117 @@
+"""Requests about a person's data and their reports outlast neither an erasure nor their time."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+
+from app.errors import Conflict, NotAllowed
+from app.jobs.transaction import flush
+from app.retention.data_requests import answering, ending, report, requests
+from app.retention.data_requests.kinds import Basis, IdentityCheck, RequestKind, RequestState
+from app.retention.data_requests.models import DataRequest, RequestFile, RequestItem
+from app.staff.audit import write_entry
+from app.staff.log_kinds import AuditLog
+from app.staff.models import AuditEntry
+from app.work import PROGRAM, Work
+from tests.support.planted import as_person
+from tests.support.retention.requested import (
+    NUMBER,
+    WORDS,
+    a_person,
+    approved,
+    erase,
+    found_by,
+)
+from tests.support.verbs import a_counsellor, a_supervisor, rings
+
+S = RequestState
+
+
+@pytest.fixture(autouse=True)
+def _readings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Readings are committed by themselves, and would wait for the one transaction of the test."""
+
+    async def write(work: Work, action: AuditLog, subject: str, **detail: Any) -> None:
+        write_entry(work, action, subject, **detail)
+
+    for module in (requests, report, answering):
+        monkeypatch.setattr(module, "write_reading", write)
+
+
+async def count(work: Work, model: Any, request: DataRequest) -> int:
+    rows = select(func.count()).select_from(model).where(model.request_id == request.id)
+    found: int | None = await work.session.scalar(rows)
+    return found or 0
+
+
+async def test_neither_a_report_nor_another_request_outlasts_an_erasure(work: Work) -> None:
+    boss, _, _ = await a_person(work)
+    other_number = "+381641999999"
+    await rings(work, "CA9", From=other_number)
+    seen = await found_by(work, boss, NUMBER, RequestKind.ACCESS)
+    await approved(work, boss, seen)
+    await answering.keep_files(work, seen.id, {"json": b"What is held about her"})
+    # One is prepared, one is asked, and of one the report is being made.
+    prepared = await found_by(work, boss)
+    asked = await found_by(work, boss)
+    await requests.ask(work, boss, asked.id, Basis.NOT_NEEDED, IdentityCheck.DOCUMENT, WORDS)
+    made = await found_by(work, boss, NUMBER, RequestKind.ACCESS)
+    await approved(work, boss, made)
+    of_another = await found_by(work, boss, other_number)
+    request = await found_by(work, boss)
+    await approved(work, boss, request)
+    await erase(work, request)
+
+    assert seen.state == S.EXPIRED
+    assert await count(work, RequestFile, seen) == 0
+    with pytest.raises(Conflict, match="no report to open"):
+        await answering.open_report(work, boss, seen.id, "json")
+    for one in (prepared, asked, made):
+        await work.session.refresh(one)
+        assert (one.state, one.sought_sealed, one.done_at) == (S.LAPSED, None, work.now)
+        assert await count(work, RequestItem, one) == 0
+    # What the report has read before the erasure is not kept after it.
+    await answering.keep_files(work, made.id, {"json": b"What is held about her"})
+    assert await count(work, RequestFile, made) == 0
+    assert of_another.state == S.FOUND
+    assert requests.sought_of(work, of_another).numbers == [other_number]
+    told = await work.session.scalars(
+        select(AuditEntry.subject).where(AuditEntry.action == AuditLog.DATA_REQUEST_LAPSED)
+    )
+    assert set(told) == {f"data_request:{one.id}" for one in (prepared, asked, made)}
+
+
+async def test_a_request_that_is_not_asked_or_decided_in_time_ends_by_itself(work: Work) -> None:
+    boss, _, _ = await a_person(work)
+    prepared = await found_by(work, boss)
+    asked = await found_by(work, boss)
+    work.now += timedelta(days=10)
+    await requests.ask(work, boss, asked.id, Basis.NOT_NEEDED, IdentityCheck.DOCUMENT, WORDS)
+    work.actor = PROGRAM
+    work.now += ending.WAITS - timedelta(days=10, seconds=1)
+    assert await ending.end_old(work) == 0
+    work.now += timedelta(seconds=1)
+    assert ending.ends_at(prepared) == work.now
+    assert await ending.end_old(work) == 1
+    assert (prepared.state, asked.state) == (S.LAPSED, S.ASKED)
+    assert await count(work, RequestItem, prepared) == 0
+    assert requests.sought_of(work, prepared).numbers == []
+    work.now += timedelta(days=10)
+    assert await ending.end_old(work) == 1
+    assert (asked.state, ending.ends_at(asked)) == (S.LAPSED, None)
+
+
+async def test_another_officer_withdraws_what_a_leaver_began(work: Work) -> None:
+    boss, _, _ = await a_person(work)
+    request = await found_by(work, boss)
+    nora = await a_supervisor(work, "nora")
+    ana = await a_counsellor(work, "ana")
+    with pytest.raises(NotAllowed):
+        await requests.withdraw(work, ana, request.id)
+    as_person(work, nora)
+    await requests.withdraw(work, nora, request.id)
+    await flush(work)
+    assert (request.state, request.sought_sealed) == (S.WITHDRAWN, None)
+    assert await count(work, RequestItem, request) == 0
