@@ -266,7 +266,7 @@ class Worker:
     async def _run_comparison(self) -> None:
         # Before the first wait: rings may have come and gone while we were away.
         while True:
-            if self._ground.settings.twilio_account_sid:
+            if self._ground.settings.has_telephony:
                 await self._busily(defer_comparison(self._ground))
             await self._ground.clock.sleep(COMPARED_EVERY)
 
