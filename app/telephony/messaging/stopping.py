@@ -1,4 +1,4 @@
-"""Whether a child, or whoever has its phone, wants no more messages. Pure.
+"""Whether a child, or another person who has its phone, wants no more messages. Pure.
 
 The words are in the `language.yaml` of each language. HELP is none of them, although a provider may
 say so: a child who writes it needs help. Where a provider takes more words, its own mark says so.
