@@ -248,6 +248,11 @@ class Settings(BaseSettings):
         return replace(found, rings=found.rings - {"browser"})
 
     @property
+    def has_telephony(self) -> bool:
+        """Whether there is an account at the telephony provider to ask, and its secret."""
+        return bool(self.twilio_account_sid and self.twilio_auth_token)
+
+    @property
     def has_page_telephones(self) -> bool:
         """Whether a page can be a telephone."""
         return "browser" in self.abilities.rings

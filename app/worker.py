@@ -54,7 +54,7 @@ from app.statistics.jobs import look_round, statistics_tasks
 from app.telephony import copies, practice_calls, trial_calls, trial_texts
 from app.telephony import jobs as telephony_jobs
 from app.telephony.counsellor import callback_leg, move_jobs, ringing
-from app.telephony.inbound import asking_by_key, message_jobs, staff_phone
+from app.telephony.inbound import asking_by_key, message_jobs, staff_texts
 from app.telephony.messaging import answering, asking, fetching, setting_up
 from app.telephony.participants import alarm_calls, duty, duty_sms, participant_flow
 from app.telephony.platforms import dial_bridge
@@ -90,7 +90,7 @@ JOBS = (
     message_jobs,
     move_jobs,
     one_call,
-    staff_phone,
+    staff_texts,
     participant_flow,
     practice_calls,
     proof,
@@ -266,7 +266,7 @@ class Worker:
     async def _run_comparison(self) -> None:
         # Before the first wait: rings may have come and gone while we were away.
         while True:
-            if self._ground.settings.twilio_account_sid:
+            if self._ground.settings.has_telephony:
                 await self._busily(defer_comparison(self._ground))
             await self._ground.clock.sleep(COMPARED_EVERY)
 

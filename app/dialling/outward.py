@@ -111,22 +111,35 @@ async def may_dial(
     purpose: DialledFor,
     way: DialWay = DialWay.CALL,
     parts: int = 1,
+    once: bool = False,
 ) -> bool:
     """Return whether an address may be dialled now, and count it. `key` counts once.
 
-    A text of several `parts` counts as many: each is billed.
+    A text of several `parts` counts as many: each is billed. `once`: what was counted before may
+    not be dialled again. Of two jobs that ask at once, one may.
     """
     why = why_not_address(address, await rules_now(work))
     if why is None and _is_browser(address):
         return True
+    is_new = True
     for part in range(1 if why else parts):
         counted = uuid5(key, str(part)) if part else key
-        await _count(work, counted, address, purpose, way, why)
+        is_new = await _count(work, counted, address, purpose, way, why) and is_new
     if why is not None:
         log().warning(
             "a number is not dialled", area="dialling", cause=why.value, subject=purpose.value
         )
-    return why is None
+    return why is None and (is_new or not once)
+
+
+async def was_counted(work: Work, key: UUID) -> bool:
+    """Return whether `may_dial` has counted a key, and its transaction was committed."""
+    return await work.session.get(Dial, key, populate_existing=True) is not None
+
+
+async def take_back(work: Work, key: UUID) -> None:
+    """Count what was certainly not dialled no more, so that its job may dial it `once`."""
+    await work.session.execute(delete(Dial).where(Dial.id == key))
 
 
 def _is_browser(address: str) -> bool:
@@ -142,7 +155,8 @@ async def _count(
     way: DialWay,
     why: Why | None = None,
     staff_id: UUID | None = None,
-) -> None:
+) -> bool:
+    """Count a key, and return whether it was not counted before."""
     row = {
         "id": key,
         "at": work.now,
@@ -152,7 +166,8 @@ async def _count(
         "country": country_of(address),
         "refused": why.value if why else None,
     }
-    await work.session.execute(pg_insert(Dial).values(row).on_conflict_do_nothing())
+    new = pg_insert(Dial).values(row).on_conflict_do_nothing().returning(Dial.id)
+    return await work.session.scalar(new) is not None
 
 
 async def count_for_person(

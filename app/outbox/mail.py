@@ -13,6 +13,7 @@ from email.utils import format_datetime
 from uuid import UUID
 
 from app.log import log
+from app.outbox.at_most_once import send_at_most_once
 from app.outbox.responses import Refused, TryAgain, Uncertain
 from app.settings import Mailbox, read_smtp_url
 from app.work import Ground
@@ -26,18 +27,15 @@ async def write_to_staff(
 ) -> bool:
     """Send a letter to our own staff, of which no row is kept; return whether it was accepted.
 
-    A letter that may have arrived is not repeated: it says only what a page says too. `what` names
-    it in the log. Raises TryAgain, so that its job runs again; a repeat has the same id.
+    It is sent at most once (`at_most_once.py`), under one id: it says only what a page says too.
+    `what` names it in the log. Raises TryAgain, so that its job runs again.
     """
     if ground.settings.smtp_url is None:
         log().warning(f"{what} is not mailed: HELPLINE_SMTP_URL is not set", area=area)
         return False
-    try:
-        await send_mail(ground, to, subject, body, message_id=message_id)
-    except (Refused, Uncertain) as error:
-        log().warning(f"{what} was not mailed", area=area, cause=str(error)[:60])
-        return False
-    return True
+    return await send_at_most_once(
+        lambda: send_mail(ground, to, subject, body, message_id=message_id), area=area, what=what
+    )
 
 
 async def send_mail(

@@ -213,7 +213,7 @@ async def _prompt_to_say(work: Work, line_id: UUID, language: str, key: str) -> 
 
 
 def _need_provider(work: Work) -> None:
-    if work.settings.twilio_account_sid is None:
+    if not work.settings.has_telephony:
         raise Invalid(
             "No telephony provider is set up. The operator of the server enters it in the "
             "settings of the server."

@@ -52,7 +52,7 @@ class Connection:
 async def all_connections(work: Work) -> list[Connection]:
     """Return every connection."""
     settings = work.settings
-    has_account = settings.twilio_account_sid is not None
+    has_account = settings.has_telephony
     found = [
         await _telephony(work, has_account),
         await _messages(work, Means.SMS, "sms", has_account),

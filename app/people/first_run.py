@@ -205,7 +205,7 @@ async def _has_heard_a_test(work: Work) -> bool:
 
 async def _telephony(work: Work) -> Step:
     """The numbers were set up at the provider, or a call has come."""
-    if work.settings.twilio_account_sid is None:
+    if not work.settings.has_telephony:
         why = Message(
             N_(
                 "The server does not know the account at the provider yet. Give the person who "

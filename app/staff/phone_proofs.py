@@ -259,5 +259,12 @@ async def text_code(work: Work, staff: Staff, wants: str | None) -> str | None:
     return code
 
 
+async def take_back_code(work: Work, staff_id: UUID) -> None:
+    """Forget a code that was certainly not texted, so that another may be texted at once."""
+    proof = await _lock(work, staff_id)
+    if proof.code_kind == CodeKind.TEXTED:
+        proof.code_hash = proof.code_kind = proof.code_until = None
+
+
 def _random() -> str:
     return f"{secrets.randbelow(10**DIGITS):0{DIGITS}d}"

@@ -27,7 +27,7 @@ _ATTEMPTS = 200
 async def find_copies(context: JobContext, request_id: str) -> None:
     """Ask the provider for calls and texts of the person's numbers, and have all deleted."""
     parts = parts_of(context)
-    can = parts.platform.is_set_up
+    can = parts.ground.settings.has_telephony
     async with parts.work() as work:
         numbers = await copies.numbers_to_ask(work, UUID(request_id))
     found: list[tuple[CopyKind, str]] = []

@@ -1,13 +1,12 @@
 """Practice calls at the practice exchange: begin one, send the child's next words, ask how it was.
 
-The exchange is asked over HTTP like a provider; no code of it runs here. Each request may be sent
-twice: the exchange knows the practice and the number of each reply.
+Each request may be sent twice: the exchange knows the practice and the number of each reply.
 """
 
 from typing import Any
 from uuid import UUID
 
-import httpx2
+from httpx2 import HTTPError, HTTPStatusError
 from procrastinate import JobContext
 
 from app.calls import record
@@ -15,6 +14,7 @@ from app.calls.log_kinds import CallLog
 from app.calls.record import Delivery
 from app.jobs.names import Task
 from app.log import log
+from app.outbox import practice_exchange
 from app.outbox.responses import TryAgain
 from app.settings import Settings
 from app.telephony import answers
@@ -30,8 +30,6 @@ from app.training.scenarios import Scenario, common
 from app.training.script import Turn, play
 from app.work import Work
 
-# Seconds that one request to the practice exchange may take.
-_TIMEOUT = 5.0
 # How often the exchange is asked what it measured: with the waits between, for about a minute.
 _ASKED_FOR_SOUND = 8
 
@@ -65,7 +63,7 @@ async def ring_practice(context: JobContext, practice_id: str) -> None:
         body = _request(work.settings, practice)
     try:
         await _ask(parts.ground.settings, "POST", UUID(practice_id), "", body)
-    except (httpx2.HTTPError, TimeoutError) as error:
+    except (HTTPError, TimeoutError) as error:
         log().warning(
             "the practice exchange does not answer",
             area="telephony",
@@ -118,7 +116,7 @@ async def say_in_practice(context: JobContext, practice_id: str, number: int) ->
         body = {"turns": [_turn(*one, practice.language) for one in enumerate(turns, 1)]}
     try:
         await _ask(parts.ground.settings, "POST", UUID(practice_id), "/say", body)
-    except httpx2.HTTPError as error:
+    except HTTPError as error:
         if _passes(error):
             raise TryAgain("the practice exchange does not answer") from None
         # The exchange was started afresh, and knows nothing of the call.
@@ -162,7 +160,7 @@ async def practice_ended(context: JobContext, call_id: str) -> None:
     told: dict[str, Any] | None
     try:
         told = await _ask(parts.ground.settings, "GET", practice_id, "", None)
-    except httpx2.HTTPError as error:
+    except HTTPError as error:
         if _passes(error) and context.job.attempts < _ASKED_FOR_SOUND:
             raise TryAgain("the practice exchange does not answer") from None
         told = None
@@ -170,9 +168,9 @@ async def practice_ended(context: JobContext, call_id: str) -> None:
         await practices.end(work, UUID(call_id), told)
 
 
-def _passes(error: httpx2.HTTPError) -> bool:
+def _passes(error: HTTPError) -> bool:
     """Return whether the same request may be answered later."""
-    if isinstance(error, httpx2.HTTPStatusError):
+    if isinstance(error, HTTPStatusError):
         return error.response.status_code >= 500 or error.response.status_code == 429
     return True
 
@@ -180,13 +178,7 @@ def _passes(error: httpx2.HTTPError) -> bool:
 async def _ask(
     settings: Settings, method: str, practice_id: UUID, path: str, body: dict[str, Any] | None
 ) -> dict[str, Any]:
-    """Send one request to the practice exchange. Raises httpx2.HTTPError."""
-    user, password = settings.twilio_account_sid or "", settings.twilio_auth_token or ""
-    url = f"{settings.practice_exchange}/practice/calls/{practice_id.hex}{path}"
-    async with httpx2.AsyncClient(
-        trust_env=False, follow_redirects=False, timeout=_TIMEOUT, auth=(user, password)
-    ) as client:
-        answer = await client.request(method, url, json=body)
-        answer.raise_for_status()
-        found: dict[str, Any] = answer.json()
-        return found
+    """Send one request about a practice. Raises HTTPError."""
+    path = f"/practice/calls/{practice_id.hex}{path}"
+    found: dict[str, Any] = await practice_exchange.ask(settings, method, path, body)
+    return found

@@ -8,10 +8,12 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 
-import httpx2
+from httpx2 import HTTPError
 
+from app.outbox import practice_exchange
 from app.settings import Settings
 
+# Seconds that the page waits for the exchange.
 _TIMEOUT = 2.0
 # A link, as `app.dashboard.agency_page` serves it.
 _LINK = "/r/"
@@ -30,15 +32,9 @@ async def agency_links(settings: Settings) -> list[AgencyLink]:
     """Return the links of the last texts, newest first; none if the exchange does not answer."""
     if settings.practice_exchange is None:
         return []
-    auth = (settings.twilio_account_sid or "", settings.twilio_auth_token or "")
     try:
-        async with httpx2.AsyncClient(
-            trust_env=False, follow_redirects=False, timeout=_TIMEOUT, auth=auth
-        ) as client:
-            answer = await client.get(f"{settings.practice_exchange}/practice/texts")
-            answer.raise_for_status()
-            sent = answer.json()
-    except httpx2.HTTPError:
+        sent = await practice_exchange.ask(settings, "GET", "/practice/texts", timeout=_TIMEOUT)
+    except HTTPError:
         return []
     link = re.compile(re.escape(settings.public_url.rstrip("/")) + rf"({_LINK}[A-Za-z0-9_-]+)")
     return [

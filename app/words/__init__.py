@@ -48,7 +48,8 @@ class About:
     `locale` is Unicode's, for dates and numbers; `voice` is the provider's locale and the name
     of a voice, or None for the provider's own. Without a `voice` the provider cannot speak the
     language, and a line needs recordings. `trouble` is said when even the database is away.
-    `reviewed`: a native speaker who works with children has read all its words.
+    `reviewed`: a native speaker who works with children has read all its words. `until` stands
+    between two times as people type them, and `stop` is a whole text that wants no more messages.
     """
 
     code: str
@@ -58,6 +59,8 @@ class About:
     voice: tuple[str, str | None] | None
     trouble: str
     reviewed: bool
+    until: tuple[str, ...]
+    stop: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -173,6 +176,8 @@ def words_of(language: str) -> Words | None:
             (voice["locale"], voice["name"] or None) if voice["locale"] else None,
             about_["trouble"],
             about_["reviewed"],
+            tuple(about_["until"]),
+            tuple(about_["stop"]),
         ),
         prompts["prompts"],
         Times(**{**prompts["times"], **lists}),
@@ -204,6 +209,8 @@ def _in_second_script(language: str) -> Words:
             name=script["name"],
             locale=script["locale"],
             trouble=turned(about_.trouble, english.about.trouble),
+            until=turned(about_.until, ""),
+            stop=turned(about_.stop, ""),
         ),
         turned(written_from.prompts, english.prompts),
         Times(**turned(vars(written_from.times), vars(english.times))),
@@ -252,6 +259,9 @@ def _differences(file: str, path: str, key: str, source: Any, text: Any) -> Iter
         any_number = texts.is_list(".".join((*texts.FILES[file], key)))
         if not text or (len(text) != len(source) and not any_number):
             yield f"{path}: {key} needs {len(source)} entries."
+        elif not all(isinstance(one, str) and one.strip() for one in text):
+            # YAML reads `no` and `on` as something else.
+            yield f"{path}: each entry of {key} must be a text. Put it in quotes."
     # Without a locale of the voice, the provider has none.
     elif isinstance(source, str) and source and key != "voice.locale":
         found = texts.problem_of(".".join((*texts.FILES[file], key)), source, text, key)
@@ -361,6 +371,17 @@ def yes_no(language: str) -> dict[str, str]:
     """Return the answers to a yes-or-no question, by their codes."""
     answers = letters(language, "answer")
     return {code: str(answers[code]) for code in ("yes", "no", "unknown")}
+
+
+def stop_words() -> frozenset[str]:
+    """Return the texts of all languages that want no more messages, folded for any case: a phone
+    is used by more people than one."""
+    return frozenset(word.casefold() for one in written() for word in about(one).stop)
+
+
+def until_words() -> frozenset[str]:
+    """Return what stands between two times, in every language."""
+    return frozenset(word for one in written() for word in about(one).until)
 
 
 def direction(language: str) -> str:

@@ -24,7 +24,7 @@ FILES: Mapping[str, tuple[str, ...]] = {
 # Of what a language says about itself, the only text that is said to people.
 _TROUBLE = "language.trouble"
 # Lists of any number of entries; a translator writes one on each line.
-_LISTS = ("letters.duty_words.", "chats.")
+_LISTS = ("letters.duty_words.", "chats.", "language.until", "language.stop")
 _LONGEST_LIST = 10_000
 # Letters that are sent by SMS, and those among them that are not sent alone.
 _SENT = ("letters.message.", "letters.duty_text.")

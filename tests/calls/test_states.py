@@ -75,7 +75,9 @@ def facts(**known: object) -> CallFacts:
         ({"lost": True, "answered_at": NOW}, Outcome.ANSWERED),
     ],
 )
-def test_outcomes(known: dict[str, object], outcome: Outcome) -> None:
+def test_what_is_known_of_a_call_decides_its_outcome(
+    known: dict[str, object], outcome: Outcome
+) -> None:
     assert outcome_of(facts(**known), short_abandon=SHORT) is outcome
 
 

@@ -116,7 +116,7 @@ async def test_supervisors_are_told_who_changed_where_children_are_led(
     assert (line.name in letter[2] or "Zovi" in letter[2]) == bool(of_line)
 
 
-async def test_what_leads_nowhere_else_is_told_to_nobody(work: Work) -> None:
+async def test_what_leads_nowhere_else_is_told_to_no_supervisor(work: Work) -> None:
     line, *_ = await _scene(work)
     await _prompt(work, line, text=words.prompt("sr", PromptKey.COMFORT))
     await prompts.use_words_of_program(work, line, "sr", "comfort")

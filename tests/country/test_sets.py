@@ -116,7 +116,7 @@ async def test_a_version_means_one_text_for_ever(work: Work) -> None:
         await taken(work, other)
 
 
-async def test_copies_of_shipped_files_alone_are_nothing_to_take_in(work: Work) -> None:
+async def test_copies_of_shipped_files_alone_are_nothing_to_import(work: Work) -> None:
     with pytest.raises(Invalid, match="as it comes with the program"):
         await taken(work, {"risk.yaml": shipped("risk.yaml")})
 

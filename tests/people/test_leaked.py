@@ -152,7 +152,7 @@ async def test_a_service_inside_is_never_asked(work: Work, known: Service) -> No
     assert await service.state_of(work.ground) is State.AWAY
 
 
-async def test_a_person_chooses_another_password_and_a_service_that_is_away_stops_nobody(
+async def test_a_person_chooses_another_password_also_while_the_service_is_away(
     stage: Stage, known: Service
 ) -> None:
     stage.settings.leaked_passwords = known.url

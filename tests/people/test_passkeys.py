@@ -147,7 +147,7 @@ def _rubbish(work: Work, own: Passkey, other: Passkey) -> None:
     [_key_of_another, _row_of_another, _key_in_another_row_of_the_person, _rubbish],
     ids=lambda one: one.__name__.strip("_"),
 )
-async def test_who_writes_to_the_database_gives_nobody_a_passkey_of_another(
+async def test_who_writes_to_the_database_gives_no_account_a_passkey_of_another(
     named: Work, change: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     vera, eve = await a_supervisor(named), await a_counsellor(named, "eve")

@@ -42,7 +42,9 @@ def changes_in(work: Work, act: AuditLog) -> list[dict[str, object]]:
     return [one for action, one in logged(work) if action == act and isinstance(one, dict)]
 
 
-async def test_who_writes_to_the_database_gives_nobody_a_telephone_of_another(work: Work) -> None:
+async def test_who_writes_to_the_database_gives_no_account_anothers_telephone(
+    work: Work,
+) -> None:
     vera, eve = await a_supervisor(work), await a_counsellor(work, "eve")
     await with_factor(work, vera)
     telephone, _ = await with_factor(work, eve)

@@ -255,7 +255,7 @@ async def test_requests_wait_while_it_is_restarted_and_go_on_after_that(
     watching.cancel()
 
 
-def test_a_keeper_that_hangs_holds_nobody_up_twice(kept: Kept) -> None:
+def test_a_keeper_that_hangs_holds_no_request_up_twice(kept: Kept) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as deaf:
         deaf.bind(str(kept.path))
         deaf.listen(8)

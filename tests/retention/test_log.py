@@ -400,7 +400,7 @@ BEGINNINGS = {
 
 
 @pytest.mark.parametrize(("forgery", "found"), BEGINNINGS.values(), ids=BEGINNINGS)
-async def test_the_check_names_what_anybody_else_does_to_the_beginning(
+async def test_the_check_names_what_another_role_does_to_the_beginning(
     forger: Work, forgery: str, found: set[str]
 ) -> None:
     await entry(forger, 3000, action="staff_added")

@@ -131,7 +131,7 @@ async def test_what_was_erased_is_said_to_be(work: Work) -> None:
 
 
 @pytest.mark.parametrize("person", [AskingPerson.GUARDIAN, AskingPerson.CALLER])
-async def test_nobody_else_reads_what_the_child_may_have_written(
+async def test_no_other_account_reads_what_the_child_may_have_written(
     work: Work, person: AskingPerson
 ) -> None:
     boss, call = await a_conversation(work)

@@ -39,7 +39,9 @@ async def an_agreed_callback(work: Work, *, hour: int = 10) -> tuple[Call, Callb
     return call, await callbacks.agree(work, call, Who.CALLER, window, safe=True)
 
 
-async def test_a_call_back_that_nobody_made_alarms_once_until_it_is_taken(work: Work) -> None:
+async def test_a_call_back_that_was_not_made_alarms_once_until_it_is_taken(
+    work: Work,
+) -> None:
     _, row = await an_agreed_callback(work)
     ana = await a_counsellor(work, "ana")
     work.now += timedelta(hours=1, minutes=30)

@@ -78,7 +78,7 @@ async def test_what_is_before_the_beginning_is_not_missing(forger: Work, tmp_pat
         ),
     ],
 )
-async def test_what_anybody_else_takes_away_is_named(
+async def test_what_another_role_takes_away_is_named(
     forger: Work, tmp_path: Path, forgery: str, told: str
 ) -> None:
     work = await a_file(forger, tmp_path)

@@ -25,6 +25,7 @@ APP = Path(__file__).parents[2] / "app"
 MADE = {
     "errors.py",
     "routing/rota/recurrence.py",
+    "routing/rota/working_times.py",
     "training/agency_texts.py",
     "words/danger.py",
     "words/local_hours.py",
@@ -151,7 +152,7 @@ def collected() -> tuple[list[Found], set[str]]:
 def _made() -> Iterator[Found]:
     """Yield one of each kind of those that are made as the program runs (MADE)."""
     from app import errors
-    from app.routing.rota import recurrence
+    from app.routing.rota import recurrence, working_times
     from app.words import danger
 
     form = errors._form_of("%(a)s is %(b)s of %(c)s, and %(d)s.")
@@ -161,6 +162,8 @@ def _made() -> Iterator[Found]:
     yield Found("words/danger.py:pattern", of_danger.pattern, of_danger.flags, tuple(METHODS))
     for name, pattern in recurrence._PARTS.items():
         yield Found(f"routing/rota/recurrence.py:{name}", pattern, 0, ("fullmatch",))
+    times = working_times._times()
+    yield Found("routing/rota/working_times.py", times.pattern, times.flags, ("fullmatch",))
     link = re.escape("https://a.example") + "(/r/[A-Za-z0-9_-]+)"
     yield Found("training/agency_texts.py", link, 0, ("findall",))
     yield Found("words/local_hours.py", re.escape("closed all day"), re.IGNORECASE, ("sub",))

@@ -17,6 +17,11 @@ from app.referrals.states import (
     RejectionReason,
     Service,
 )
+from app.routing.rota.working_times import read_available
+from app.telephony.messaging.stopping import means_stop
+from app.words import danger
+from app.words.chats import chat_words
+from app.words.folding import folded
 from app.words.keys import PROMPT_KEYS, SOUNDS, PromptKey
 
 APP = words.FOLDER.parent
@@ -70,6 +75,8 @@ def test_no_letter_is_left_in_english(language: str) -> None:
         ("letters.yaml", "{digits}. Again", "Again", "letters.yaml: duty_phone.code must hold"),
         ("letters.yaml", "Your code is", "{Your code is", "letters.yaml: duty_phone.code must"),
         ("language.yaml", "trouble:", "truoble:", "language.yaml: trouble is missing"),
+        ("language.yaml", "stop:", "stpo:", "language.yaml: stop is missing"),
+        ("language.yaml", "[to, till,", "[on,", "language.yaml: each entry of until must be a te"),
         ("prompts.yaml", ", on Sunday]", "]", "prompts.yaml: times.days needs 7 entries"),
         ("chats.yaml", "danger:", "dangers:", "chats.yaml: danger is missing"),
         ("letters.yaml", "Your code is", "č" * 300, "letters.yaml: duty_text.code is sent by SMS"),
@@ -94,6 +101,28 @@ def test_a_folder_without_a_file_stops_the_start(folder: Path) -> None:
     (folder / "hu/letters.yaml").unlink()
     with pytest.raises(words.BadWords, match=r"app/words/hu/letters\.yaml is missing"):
         words.check()
+
+
+def test_what_people_type_is_understood_in_a_language_that_was_added(folder: Path) -> None:
+    assert not means_stop("Leiratkozom")
+    shutil.copytree(folder / "en", folder / "hu")
+    about = (folder / "hu/language.yaml").read_text()
+    about = re.sub(r"(?m)^stop: .*", "stop: [leiratkozom]", about)
+    (folder / "hu/language.yaml").write_text(re.sub(r"(?m)^until: .*", "until: [ig]", about))
+    words.forget()
+    assert means_stop(" Leiratkozom. ")
+    assert means_stop("stop")
+    assert read_available({"MO": ["8 ig 16"]}) == ((480, 960),)
+
+
+def test_no_word_that_ends_messages_means_anything_else_to_a_child_who_talks() -> None:
+    """The words that children write all the time, and those that speak of danger."""
+    said = {folded(one)[0] for one in words.stop_words()}
+    for language in words.languages():
+        assert not said & set(danger.common(language)), language
+        looked_for = danger.pattern(chat_words(language).danger)
+        assert looked_for is not None, language
+        assert not [one for one in said if looked_for.search(one)], language
 
 
 def _named_in(code: str) -> set[str]:

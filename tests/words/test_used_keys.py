@@ -28,7 +28,7 @@ ASKS = {
     "english": ("agency_refusal", 0),
     "refusal": ("agency_refusal", 1),
     "_say": ("duty_phone", 1),
-    "_to_counsellor": ("duty_text", 1),
+    "to_counsellor": ("duty_text", 1),
 }
 SECTIONS = {"letter", "letters", "code_words"}
 
@@ -83,7 +83,8 @@ def test_each_text_that_the_page_of_a_child_asks_for_is_there() -> None:
     listed = re.search(r"SENTENCES = \[([^\]]*)\]", (SCRIPTS / "log.js").read_text())
     assert listed
     told = set(re.findall(r'"(\w+)"', listed[1]))
-    assert told == told & set(texts) & set(Sentence)
+    assert told
+    assert told <= set(texts) & set(Sentence)
 
 
 @pytest.mark.parametrize("language", words.languages())

@@ -33,7 +33,7 @@ async def _show(
         "settings/numbers.html",
         staff=staff,
         platform=settings.telephony_platform,
-        has_account=settings.twilio_account_sid is not None,
+        has_account=settings.has_telephony,
         practices=settings.practice_exchange is not None,
         address=settings.public_url,
         numbers=sorted((await finding_lines.numbers_of(work)).items()),

@@ -22,16 +22,15 @@ from app.routing.rota.shifts import first_instant, last_instant
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
+from app.words import until_words
 from app.work import Work
 
 DAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 _DAY, WEEK_MINUTES = 1440, 7 * 1440
 _MOST_SPANS = 6
-# 08:00-16:00, and what people write for it: 8–16, 8.00 – 16.00, 8h-16h, "8 to 16" in the languages
-# of the pages.
-_BETWEEN = r"\s*(?:[-–—]|to|till|until|do|deri|до|la|până la|إلى)\s*"
-_TIME = r"(\d{1,2})(?:[:.](\d\d))?(?:\s*h)?"
-_TIMES = re.compile(_TIME + _BETWEEN + _TIME, re.IGNORECASE)
+# 08:00-16:00, and what people write for it: 8–16, 8.00 – 16.00, 8h-16h, and "8 to 16" in any
+# language.
+_TIME, _BETWEEN = r"(\d{1,2})(?:[:.](\d\d))?(?:\s*h)?", r"[-–—]"
 # Minutes from Monday midnight, on the clock on the wall.
 Minutes = tuple[int, int]
 
@@ -111,8 +110,15 @@ def _joined(spans: Iterable[Minutes]) -> tuple[Minutes, ...]:
     return tuple(found)
 
 
+def _times() -> re.Pattern[str]:
+    """Return what reads two times with a sign or a word between them. Compiled once by `re`."""
+    words = (r"\s+".join(map(re.escape, one.split())) for one in sorted(until_words()))
+    between = rf"\s*(?:{'|'.join((_BETWEEN, *words))})\s*"
+    return re.compile(_TIME + between + _TIME, re.IGNORECASE)
+
+
 def _read_times(text: str) -> Minutes:
-    parts = _TIMES.fullmatch(text.strip())
+    parts = _times().fullmatch(text.strip())
     if parts is not None:
         hours, minutes = (int(parts[1]), int(parts[3])), (int(parts[2] or 0), int(parts[4] or 0))
         begin, end = (h * 60 + m for h, m in zip(hours, minutes, strict=True))

@@ -3,7 +3,6 @@
 from datetime import timedelta
 from uuid import UUID, uuid4
 
-from procrastinate import JobContext
 from sqlalchemy import select
 
 from app import words
@@ -15,21 +14,17 @@ from app.calls.log_kinds import CallLog
 from app.calls.models import Call, RecordedEvent
 from app.calls.record import Delivery
 from app.calls.speech import EMERGENCY_ELSEWHERE, LineScript
-from app.dialling import outward
-from app.dialling.models import DialledFor, DialWay
 from app.errors import Invalid
 from app.jobs.names import Task
-from app.log import log
-from app.outbox.responses import Refused, TryAgain, Uncertain
 from app.routing import own_presence, staff_phones
-from app.routing.models import Presence, PresenceState
+from app.routing.models import PresenceState
 from app.staff import phone_proofs
-from app.staff.models import CodeKind, EndpointKind, PhoneProof, Staff
+from app.staff.models import CodeKind, PhoneProof, Staff
 from app.staff.phone_proofs import Proof
 from app.telephony import answers
 from app.telephony.answers import Answer, Duty
 from app.telephony.inbound.deciding import Decision
-from app.telephony.jobs import parts_of, task
+from app.telephony.inbound.staff_texts import to_counsellor
 from app.telephony.provider.signature import Signed
 from app.telephony.script import DUTY_DIGITS
 from app.work import Work
@@ -50,17 +45,6 @@ def duty_words() -> dict[str, str]:
         for state, said in words.letters(language, "duty_words").items()
         for word in said
     }
-
-
-def _to_counsellor(staff: Staff, key: str, **values: str) -> str:
-    """Return a text to a counsellor, in the language of their account."""
-    language = staff.page_language
-    commands = {
-        "available": words.letters(language, "duty_words")["available"][0].upper(),
-        "break": words.letters(language, "duty_words")["break"][0].upper(),
-        "off": words.letters(language, "duty_words")["off_duty"][0].upper(),
-    }
-    return words.letter(language, "duty_text", key, **commands, **values)
 
 
 def _ring_instead(work: Work, line: LineScript | None) -> str:
@@ -243,64 +227,16 @@ async def _reply(work: Work, staff: Staff, word: str) -> str:
     state = duty_words().get(word)
     if state is not None:
         code = await phone_proofs.text_code(work, staff, state)
-        return _to_counsellor(staff, "confirm" if code else "no_code", code=code or "")
+        return to_counsellor(staff, "confirm" if code else "no_code", code=code or "")
     if not (word.isascii() and word.isdigit() and len(word) == phone_proofs.DIGITS):
-        return _to_counsellor(staff, "not_understood")
+        return to_counsellor(staff, "not_understood")
     proof = await phone_proofs.proof_of(work, staff.id)
     wants = proof.wants if proof and proof.code_kind == CodeKind.TEXTED else None
     found = await phone_proofs.prove(work, staff, word)
     if found is Proof.LOCKED:
-        return _to_counsellor(staff, "no_code")
+        return to_counsellor(staff, "no_code")
     if found is not Proof.RIGHT or wants is None:
-        return _to_counsellor(staff, "wrong_code")
+        return to_counsellor(staff, "wrong_code")
     await phone_proofs.pair(work, staff)
     await own_presence.choose_presence(work, staff, PresenceState(wants))
-    return _to_counsellor(staff, f"is_{wants}")
-
-
-@task(Task.TEXT_PHONE_CODE)
-async def text_phone_code(context: JobContext, counsellor_id: str) -> None:
-    """Text a single-use code to the phone of a counsellor who rings about their duty.
-
-    Sent at most once: the code is in no row and no job. Without it the counsellor rings again.
-    """
-    parts = parts_of(context)
-    async with parts.work() as work:
-        staff = await work.session.get(Staff, UUID(counsellor_id))
-        line = await finding_lines.any_line(work)
-        if staff is None or line is None or staff.endpoint_kind != EndpointKind.PHONE:
-            return
-        to, from_ = staff.endpoint or "", line.shown_number
-        code = await phone_proofs.text_code(work, staff, None)
-        if code is None or not await outward.may_dial(
-            work, to, uuid4(), DialledFor.NOTICE, DialWay.SMS
-        ):
-            return
-        body = _to_counsellor(staff, "code", code=code)
-    try:
-        await parts.platform.send_message(to=to, from_=from_, body=body, told="/telephony/noted")
-    except (TryAgain, Refused, Uncertain):
-        log().warning("a code could not be texted to a counsellor", area="telephony")
-
-
-@task(Task.TELL_MISSED)
-async def tell_missed(context: JobContext, counsellor_id: str) -> None:
-    """Tell a counsellor who has only a phone that calls were missed; the board shows it itself."""
-    parts = parts_of(context)
-    async with parts.work() as work:
-        staff = await work.session.get(Staff, UUID(counsellor_id))
-        line = await finding_lines.any_line(work)
-        presence = await work.session.get(Presence, UUID(counsellor_id))
-        if staff is None or line is None or presence is None or presence.warned_at is None:
-            return
-        to, from_ = staff.endpoint, line.shown_number
-        body = _to_counsellor(staff, "missed")
-        if to is None or not to.startswith("+"):
-            return
-        if not await outward.may_dial(work, to, uuid4(), DialledFor.NOTICE, DialWay.SMS):
-            return
-    try:
-        await parts.platform.send_message(to=to, from_=from_, body=body, told="/telephony/noted")
-    except (TryAgain, Refused, Uncertain):
-        # It is not repeated: whether it arrived or not, the alarm tells a person on call.
-        log().warning("a counsellor could not be told of missed calls", area="telephony")
+    return to_counsellor(staff, f"is_{wants}")

@@ -19,7 +19,7 @@ from app.outbox.once import send_once
 from app.outbox.responses import Refused
 from app.outbox.states import Sending
 from app.telephony.jobs import Parts, parts_of, task
-from app.telephony.messaging.base import Carrier, Outgoing
+from app.telephony.messaging.base import Carrier, ToChild
 from app.telephony.messaging.registry import carrier_of
 from app.telephony.messaging.sentences import words_of
 from app.telephony.outgoing import AtProvider
@@ -31,13 +31,13 @@ from app.work import Work
 _AFTER = timedelta(seconds=0.5)
 
 
-class _ToChild(AtProvider[Sent]):
+class _AnswerOnce(AtProvider[Sent]):
     """A message to a child, or the approved text that asks it to write."""
 
     purpose = DialledFor.CONVERSATION
     _carrier: Carrier
     _call: Call
-    _out: Outgoing
+    _out: ToChild
 
     def __init__(self, parts: Parts, sent_id: str) -> None:
         super().__init__(Task.SEND_TO_CHILD, sent_id=sent_id)
@@ -86,7 +86,7 @@ class _ToChild(AtProvider[Sent]):
             # Its time was over before it could be sent.
             return await self._give_up(work, row, Failure.NO_ADDRESS)
         row.parts = self._carrier.parts(text)
-        self._out = Outgoing(
+        self._out = ToChild(
             to=to,
             line=await carrying.written_to(work, self._call) or line.shown_number or line.number,
             text=text,
@@ -148,7 +148,7 @@ async def _text(work: Work, call: Call, line: LineScript, message: Message) -> s
 async def send_to_child(context: JobContext, sent_id: str) -> None:
     """Send a message to a child by its carrier."""
     parts = parts_of(context)
-    await send_once(parts.ground, _ToChild(parts, sent_id))
+    await send_once(parts.ground, _AnswerOnce(parts, sent_id))
 
 
 async def reported(work: Work, sent_id: UUID, signed: Signed) -> None:

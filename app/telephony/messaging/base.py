@@ -48,7 +48,7 @@ class Arrived:
 
 
 @dataclass(frozen=True)
-class Outgoing:
+class ToChild:
     """What is sent: words, or the carrier's id of an approved text, from a line to a child."""
 
     to: str
@@ -119,7 +119,7 @@ class Carrier(ABC):
         return 1
 
     @abstractmethod
-    async def send(self, platform: Platform, out: Outgoing) -> str | None:
+    async def send(self, platform: Platform, out: ToChild) -> str | None:
         """Send a message once, and return the carrier's id of it.
 
         Raises TryAgain, Uncertain, Refused.

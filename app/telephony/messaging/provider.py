@@ -9,7 +9,7 @@ from app.chats.media import Attached
 from app.chats.models import Failure, MediaKind
 from app.chats.sendings import Report
 from app.privacy.numbers import dialled, read_caller
-from app.telephony.messaging.base import Arrived, Carrier, MessageFate, Outgoing
+from app.telephony.messaging.base import Arrived, Carrier, MessageFate, ToChild
 from app.telephony.platforms.base import Platform
 from app.telephony.provider.signature import read_number
 
@@ -84,7 +84,7 @@ class ByProvider(Carrier):
     def line_in(self, fields: Mapping[str, str]) -> str | None:
         return dialled(fields.get("To", "").removeprefix(self.prefix))
 
-    async def send(self, platform: Platform, out: Outgoing) -> str | None:
+    async def send(self, platform: Platform, out: ToChild) -> str | None:
         to, from_ = self.prefix + out.to, self.prefix + out.line
         if out.template is not None:
             return await platform.send_template(

@@ -1,20 +1,10 @@
-"""The words by which a number wants no more messages, in every language."""
+"""Whether a child, or another person who has its phone, wants no more messages. Pure.
 
-from functools import cache
-from pathlib import Path
+The words are in the `language.yaml` of each language. HELP is none of them, although a provider may
+say so: a child who writes it needs help. Where a provider takes more words, its own mark says so.
+"""
 
-import yaml
-
-from app import words
-
-_WORDS = Path(__file__).with_name("opt_out.yaml")
-
-
-@cache
-def stop_words() -> frozenset[str]:
-    """Return the words of all languages: a phone is used by more people than one."""
-    lists = yaml.load(_WORDS.read_text("utf-8"), Loader=words.LOADER)  # noqa: S506
-    return frozenset(str(word).casefold() for listed in lists.values() for word in listed)
+from app.words import stop_words
 
 
 def means_stop(text: str) -> bool:

@@ -419,11 +419,6 @@ class Provider:
 
         await self.ask(ask)
 
-    @property
-    def is_set_up(self) -> bool:
-        """Whether there is an account to ask."""
-        return bool(self.settings.twilio_account_sid and self.settings.twilio_auth_token)
-
     async def calls_with(self, number: str) -> list[str]:
         """Return the provider's ids of all calls from and to a number."""
 

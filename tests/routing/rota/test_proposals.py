@@ -66,8 +66,11 @@ async def test_a_proposal_follows_from_times_absences_and_planned_duty(work: Wor
     assert await places_of(work, row) == {place(ana, day, 8, 16) for day in (21, 24, 25)}
     assert await duties_on(work, 21) == set(), "nothing is in force"
     left = proposals.uncovered_of(row)
-    tuesday = [one for one in left if at(22, 8) <= one.begins < at(22, 16)]
-    assert {dict(one.why)[ana.id] for one in tuesday} <= {Bar.ABSENT}
+    # One stretch from Monday evening to Wednesday morning, for each language and in all: to its
+    # nights ana comes nearer than to the day on which she is absent.
+    tuesday = [one for one in left if one.begins <= at(22, 8) < one.ends]
+    assert [(one.begins, one.ends) for one in tuesday] == [(at(21, 16), at(23, 8))] * 3
+    assert {dict(one.why)[ana.id] for one in tuesday} == {Bar.UNAVAILABLE}
     assert dict(left[0].why) == {
         ana.id: Bar.UNAVAILABLE,
         boris.id: Bar.TRAINEE,

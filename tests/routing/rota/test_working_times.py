@@ -5,10 +5,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from app import words
 from app.errors import Invalid, NotAllowed, NotFound
 from app.routing.rota import working_times
 from app.routing.rota.working_times import Times, read_available, read_days
 from app.staff.log_kinds import AuditLog
+from app.words import about
 from app.work import Work
 from tests.support.duties import a_taker, log_of
 from tests.support.verbs import a_supervisor, an_administrator
@@ -54,6 +56,13 @@ def test_times_are_read_joined_and_said_by_day() -> None:
     words = Times(0, found).by_day()
     assert words["MO"] == ["00:00-06:00", "08:00-16:00", "20:00-24:00"]
     assert (words["TU"], words["SU"]) == ([], ["22:00-24:00"])
+
+
+def test_times_are_read_with_the_words_of_every_language_between_them() -> None:
+    said = [f"8 {one} 16:30" for language in words.languages() for one in about(language).until]
+    assert len(said) >= len(words.languages())
+    for one in (*said, "8—16:30", "08.00 – 16.30 h", "8h Till 16:30", "8 până  la 16:30"):
+        assert read_available({"MO": [one]}) == ((480, 990),), one
 
 
 def test_times_become_instants_and_a_night_is_one_over_midnight() -> None:

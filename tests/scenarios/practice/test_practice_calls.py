@@ -186,7 +186,7 @@ async def test_the_child_hangs_up_on_blame(stage: Stage) -> None:
     assert child(stage).said[-1] == "Izmislila sam. Ćao."
 
 
-async def test_a_call_that_is_not_taken_rings_nobody_else(stage: Stage) -> None:
+async def test_a_call_that_is_not_taken_rings_no_other_counsellor(stage: Stage) -> None:
     ana = await stage.add_counsellor("ana")
     bora = await stage.add_counsellor("bora")
     made = await ana.ask("POST", "/practices", {"scenario": "prank", "language": "sr"})
@@ -279,7 +279,7 @@ async def test_it_is_in_no_statistic(stage: Stage) -> None:
     assert len(rows) == 1, "the heading alone"
 
 
-async def test_nobody_outside_hears_of_it(stage: Stage) -> None:
+async def test_no_agency_participant_or_alarm_hears_of_it(stage: Stage) -> None:
     """No referral, no number that is rung, no alarm: neither from the call nor from its records."""
     ana = await stage.add_counsellor("ana")
     stage.exchange.phones["+381112223334"] = Phone()

@@ -25,7 +25,7 @@ from app.jobs.names import Task
 from app.outbox.states import Sending
 from app.staff.models import Staff
 from app.telephony.messaging import receiving
-from app.telephony.messaging.answering import _ToChild
+from app.telephony.messaging.answering import _AnswerOnce
 from app.telephony.provider.signature import Signed
 from app.work import Work
 from tests.support.calls.conversations import a_chat_line, a_writer, forget, matched, takes
@@ -422,8 +422,8 @@ class _Parts:
     platform: Any = None
 
 
-async def to_child(work: Work, message_id: Any) -> tuple[_ToChild, Sent]:
-    out = _ToChild(_Parts(), str(message_id))  # type: ignore[arg-type]
+async def to_child(work: Work, message_id: Any) -> tuple[_AnswerOnce, Sent]:
+    out = _AnswerOnce(_Parts(), str(message_id))  # type: ignore[arg-type]
     row = await out.lock(work)
     assert row is not None
     return out, row

@@ -13,7 +13,7 @@ from app.chats.models import AccountProblem, AccountState, Failure, MediaKind
 from app.chats.sendings import Report
 from app.outbox.responses import Refused, RequestFailed
 from app.settings import Settings
-from app.telephony.messaging.base import Arrived, AtCarrier, Carrier, MessageFate, Outgoing
+from app.telephony.messaging.base import Arrived, AtCarrier, Carrier, MessageFate, ToChild
 from app.telephony.messaging.signal import service
 from app.telephony.messaging.signal.service import SignalService
 from app.telephony.platforms.base import Platform
@@ -87,7 +87,7 @@ class Signal(Carrier):
             raise ValueError("this is no answer of the service for Signal")
         return found
 
-    async def send(self, platform: Platform, out: Outgoing) -> str | None:
+    async def send(self, platform: Platform, out: ToChild) -> str | None:
         if out.account is None:
             raise Refused("the line has no number")
         to = out.to.removeprefix(PREFIX)

@@ -11,7 +11,7 @@ from app.chats.media import Attached
 from app.chats.models import AccountState, Failure, MediaKind
 from app.outbox.responses import Refused
 from app.settings import Settings
-from app.telephony.messaging.base import Arrived, AtCarrier, Carrier, MessageFate, Outgoing
+from app.telephony.messaging.base import Arrived, AtCarrier, Carrier, MessageFate, ToChild
 from app.telephony.messaging.telegram import bot_api
 from app.telephony.messaging.telegram.bot_api import BotApi
 from app.telephony.platforms.base import Platform
@@ -94,7 +94,7 @@ class Telegram(Carrier):
     def line_in(self, fields: Mapping[str, Any]) -> str | None:
         return None
 
-    async def send(self, platform: Platform, out: Outgoing) -> str | None:
+    async def send(self, platform: Platform, out: ToChild) -> str | None:
         if out.account is None:
             raise Refused("the line has no bot")
         bot = BotApi(platform.settings, out.account)

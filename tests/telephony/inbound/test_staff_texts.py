@@ -1,0 +1,91 @@
+"""A text to a counsellor who has only a phone is sent at most once, whatever becomes of its job."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+
+from app.dialling.models import Dial
+from app.outbox.responses import Refused, TryAgain, Uncertain
+from app.staff import phone_proofs
+from app.staff.models import Staff
+from app.telephony.inbound.staff_texts import tell_missed, text_phone_code
+from app.work import Work
+from tests.support.verbs import a_counsellor, a_line, presence_of
+
+PHONE = "+38164999001"
+
+
+class Killed(BaseException):
+    """The process dies here."""
+
+
+class Provider:
+    """What a job works with. `does` happens to each text in turn, after it was taken or not."""
+
+    def __init__(self, work: Work, *does: type[BaseException] | None) -> None:
+        self._work, self._does, self.texts = work, list(does), list[str]()
+        self.platform = self
+
+    @asynccontextmanager
+    async def work(self) -> AsyncIterator[Work]:
+        yield self._work
+        await self._work.session.flush()
+
+    async def send_message(self, *, to: str, from_: str, body: str, told: str) -> str:
+        what = self._does.pop(0)
+        if what is not TryAgain:
+            self.texts.append(f"{to}: {body}")
+        if what is not None:
+            raise what("of this test")
+        return "SM1"
+
+    async def run(self, job: Any, who: Staff, run: int = 0) -> None:
+        parts = {"parts": self}
+        context = SimpleNamespace(additional_context=parts, job=SimpleNamespace(id=7, attempts=run))
+        await job(context, str(who.id))
+
+
+async def missed(work: Work) -> Staff:
+    await a_line(work)
+    vera = await a_counsellor(work, "vera", PHONE)
+    (await presence_of(work, vera)).warned_at = work.now
+    return vera
+
+
+@pytest.mark.parametrize("end", [None, Refused, Uncertain, Killed])
+async def test_another_run_of_the_job_sends_no_second_text(
+    work: Work, end: type[BaseException] | None
+) -> None:
+    vera, provider = await missed(work), Provider(work, end, None)
+    try:
+        await provider.run(tell_missed, vera)
+    except Killed:
+        assert end is Killed
+    await provider.run(tell_missed, vera, 1)
+    assert [text.split(":")[0] for text in provider.texts] == [PHONE]
+    assert await work.session.scalar(select(func.count()).select_from(Dial)) == 1
+
+
+@pytest.mark.parametrize("job", [tell_missed, text_phone_code])
+async def test_a_text_that_was_certainly_not_sent_is_sent_by_the_next_run(
+    work: Work, job: Any
+) -> None:
+    vera, provider = await missed(work), Provider(work, TryAgain, None)
+    with pytest.raises(TryAgain):
+        await provider.run(job, vera)
+    await provider.run(job, vera, 1)
+    assert len(provider.texts) == 1
+    # The first code was taken back: the one that was sent counts.
+    if job is text_phone_code:
+        code = provider.texts[0].split("code is ")[1][: phone_proofs.DIGITS]
+        assert await phone_proofs.prove(work, vera, code) is phone_proofs.Proof.RIGHT
+
+
+async def test_a_code_that_comes_too_late_is_not_texted_any_more(work: Work) -> None:
+    vera, provider = await missed(work), Provider(work, TryAgain)
+    await provider.run(text_phone_code, vera, 8)
+    assert provider.texts == []
