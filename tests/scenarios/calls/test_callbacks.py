@@ -9,6 +9,7 @@ from app.demo.stage import Counsellor, Stage
 from app.practice.people import Phone
 from app.routing.callbacks import callback_attempts
 from app.routing.callbacks.callback_rows import Slot
+from tests.support.profile import nightly
 from tests.support.talks import (
     CHILD,
     agreed_back,
@@ -184,6 +185,7 @@ async def test_an_answering_machine_counts_as_not_reached_and_hears_nothing(stag
     assert machine.heard == []
 
 
+@nightly
 async def test_a_house_that_lifts_when_the_counsellor_is_gone_hears_nothing_of_us(
     stage: Stage,
 ) -> None:

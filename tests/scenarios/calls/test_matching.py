@@ -5,6 +5,7 @@ from app.demo.stage import Stage
 from app.practice.people import Phone
 from app.routing.rota.shifts import Layer
 from app.staff.roles import Role
+from tests.support.profile import nightly
 from tests.support.talks import busy, plan, rings_at, talk, waits
 
 
@@ -162,6 +163,7 @@ async def test_skills_of_the_line(stage: Stage) -> None:
     await stage.exchange.hang_up(leg)
 
 
+@nightly
 async def test_a_counsellor_who_declined_is_asked_again_only_when_no_other_is_free(
     stage: Stage,
 ) -> None:
@@ -182,6 +184,7 @@ async def test_a_counsellor_who_declined_is_asked_again_only_when_no_other_is_fr
     await stage.exchange.hang_up(leg)
 
 
+@nightly
 async def test_a_caller_for_whom_no_counsellor_is_free_does_not_stop_the_queue(
     stage: Stage,
 ) -> None:

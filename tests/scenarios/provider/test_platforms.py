@@ -28,7 +28,7 @@ from tests.support.platforms import (
     reach,
     talks,
 )
-from tests.support.profile import WHOLE
+from tests.support.profile import WHOLE, nightly
 from tests.support.referrals import add_agency, phone, referral_of, story
 from tests.support.talks import CHILD, PARTNER, agrees, asks, plan
 
@@ -265,6 +265,7 @@ def not_rung(stage: Stage) -> bool:
     return all(leg.over for leg in stage.exchange.legs.values() if leg.to == PARTNER)
 
 
+@nightly
 async def test_a_partner_who_does_not_answer_costs_no_place_and_one_who_does_takes_the_caller(
     anywhere: Stage,
 ) -> None:
@@ -389,6 +390,7 @@ async def test_a_gateway_of_our_own_shows_no_number(
         assert await broken_at_the_end(stage) == []
 
 
+@nightly
 async def test_doubled_late_and_lost_callbacks_change_nothing(anywhere: Stage) -> None:
     stage = anywhere
     crew = [(await at_phone(stage, *who))[0] for who in (("vera", VERA), ("mira", MIRA))]

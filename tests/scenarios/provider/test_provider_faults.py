@@ -12,6 +12,7 @@ from app.practice.people import Phone
 from app.practice.rooms import Recording
 from app.telephony import replying
 from tests.support.contacts import skip
+from tests.support.profile import nightly
 from tests.support.talks import talk, waiting
 
 VERA = "+38164999001"
@@ -190,6 +191,7 @@ async def test_two_counsellors_answer_within_a_millisecond(stage: Stage) -> None
     assert (await stage.call_of(leg))["state"] == "connected"
 
 
+@nightly
 async def test_a_dead_counsellors_leg_sends_the_caller_back_to_the_front(stage: Stage) -> None:
     ana = await stage.add_counsellor("ana")
     leg = await talk(stage, ana)
@@ -216,6 +218,7 @@ async def test_a_dead_counsellors_leg_sends_the_caller_back_to_the_front(stage: 
     assert await broken_at_the_end(stage) == []
 
 
+@nightly
 async def test_a_restart_with_three_waiting_and_two_talking(stage: Stage) -> None:
     counsellors = [await stage.add_counsellor(name) for name in ("ana", "boris")]
     talks = []
@@ -331,6 +334,7 @@ async def test_a_withheld_number_is_never_linked_and_a_known_one_is_matched_and_
     assert await broken_at_the_end(stage) == []
 
 
+@nightly
 async def test_a_shift_ends_during_a_talk(stage: Stage) -> None:
     ends = MONDAY.time()
     ana = await stage.add_counsellor(

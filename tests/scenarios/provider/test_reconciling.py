@@ -14,7 +14,7 @@ from app.practice.legs import Leg
 from app.practice.people import Phone
 from app.telephony.platforms.conference import ConferencePlatform
 from tests.support.contacts import skip_minutes
-from tests.support.profile import WHOLE
+from tests.support.profile import WHOLE, nightly
 from tests.support.talks import leg_of, rings_at, talk, waiting, waits
 from tests.support.waiting import until
 
@@ -46,6 +46,7 @@ async def test_a_ring_on_a_number_that_is_not_ours_is_left_alone(stage: Stage) -
     assert not theirs.over
 
 
+@nightly
 async def test_a_ghost_is_asked_about_before_it_is_lost(stage: Stage) -> None:
     await stage.add_counsellor("ana", state=None)
     boris = await stage.add_counsellor("boris")
@@ -164,6 +165,7 @@ async def real(database: str, anyio_backend: str) -> AsyncIterator[Stage]:
 TROUBLES = [["refuse", "refuse"], ["fail", "fail"]] if WHOLE else [["refuse", "fail"]]
 
 
+@nightly
 @pytest.mark.parametrize("troubles", TROUBLES, ids="-".join)
 async def test_a_provider_that_refuses_everything_for_a_while(
     real: Stage, troubles: list[Trouble]
@@ -222,6 +224,7 @@ async def offered(stage: Stage, *crew: object) -> object:
     raise AssertionError("nothing was offered")
 
 
+@nightly
 async def test_a_talk_whose_end_was_never_reported_releases_the_counsellor(stage: Stage) -> None:
     """No callback about the end ever comes: neither the leg's, nor the conference's."""
     ana = await stage.add_counsellor("ana")

@@ -4,6 +4,7 @@ from app.demo.invariants import broken_at_the_end
 from app.demo.stage import Stage
 from app.practice.legs import Leg
 from app.practice.people import Phone
+from tests.support.profile import nightly
 from tests.support.talks import POLICE, a_talk, act, client, die, done, inside, rings_at, room, talk
 
 VERA = "+38164999001"
@@ -31,6 +32,7 @@ async def test_a_phone_counsellor_who_hangs_up_ends_the_talk(stage: Stage) -> No
     assert await broken_at_the_end(stage) == []
 
 
+@nightly
 async def test_the_end_of_the_leg_is_never_told_and_is_asked_for(stage: Stage) -> None:
     leg, _ = await _at_phone(stage, hangs_up_after=12)
     stage.exchange.knobs.turn("lose", "/legs/", times=None)
@@ -70,6 +72,7 @@ async def test_a_machine_that_answers_the_second_ring_does_not_get_the_child(sta
     assert await broken_at_the_end(stage) == []
 
 
+@nightly
 async def test_a_line_that_stays_dead_brings_the_child_back_to_the_front(stage: Stage) -> None:
     leg, phone = await _at_phone(stage, drops_after=12, drops=1)
     phone.picks_up = None
@@ -134,6 +137,7 @@ async def test_others_stay_with_the_child_and_a_colleague_is_fetched(stage: Stag
     await done(stage, leg)
 
 
+@nightly
 async def test_an_outside_consult_is_not_hung_up_on_and_the_child_is_not_held(
     stage: Stage,
 ) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 from app.demo.stage import Stage
 from app.practice.people import Phone
 from app.staff.roles import Role
+from tests.support.profile import nightly
 from tests.support.talks import a_talk, act, client, die, done, inside, room, talk
 
 
@@ -21,6 +22,7 @@ async def test_a_call_for_help_is_heard_by_one_who_listens_already_or_says_so(
     await done(stage, leg)
 
 
+@nightly
 async def test_a_call_for_help_with_the_only_supervisor_in_another_talk_is_seen(
     stage: Stage,
 ) -> None:

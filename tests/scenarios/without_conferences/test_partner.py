@@ -3,7 +3,7 @@
 from app.demo.stage import Stage
 from app.practice.people import Phone
 from tests.support.platforms import VERA, at_phone, reach, wait_in_queue
-from tests.support.profile import WHOLE
+from tests.support.profile import WHOLE, nightly
 from tests.support.talks import PARTNER, plan
 
 
@@ -32,6 +32,7 @@ async def test_of_two_callers_at_the_partner_each_has_the_right_outcome(stage: S
     await stage.exchange.hang_up(other)
 
 
+@nightly
 async def test_only_a_caller_who_talked_with_the_partner_was_transferred(stage: Stage) -> None:
     """The partner takes one, and lets another ring: only the first was transferred."""
     stage.exchange.phones[PARTNER] = partner = Phone(picks_up=6)
