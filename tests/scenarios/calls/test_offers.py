@@ -3,11 +3,15 @@
 import asyncio
 from typing import Any
 
+import pytest
+
 from app.demo.invariants import broken_at_the_end
 from app.demo.stage import Stage
 from app.practice.people import Phone
 from app.routing import offers
 from tests.support.talks import talk, waiting, waits
+
+pytestmark = pytest.mark.usefixtures("each_quarter")
 
 
 async def test_in_danger_it_rings_at_several_and_the_first_takes_it(stage: Stage) -> None:

@@ -3,6 +3,8 @@
 import re
 from datetime import timedelta
 
+import pytest
+
 from app.demo.invariants import broken_at_the_end
 from app.demo.stage import Stage
 from app.practice.legs import Leg
@@ -10,6 +12,8 @@ from app.practice.people import Phone
 from app.staff.roles import Role
 from tests.support.referrals import page
 from tests.support.talks import CHILD, rings_at, text_message, waits
+
+pytestmark = pytest.mark.usefixtures("each_quarter")
 
 VERA, PIN = "+38164999001", "258036"
 

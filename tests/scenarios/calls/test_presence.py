@@ -1,8 +1,12 @@
 """What sets a counsellor away, and what does not."""
 
+import pytest
+
 from app.demo.stage import Stage
 from app.practice.people import Phone
 from tests.support.talks import talk, waits
+
+pytestmark = pytest.mark.usefixtures("each_quarter")
 
 
 async def test_one_failed_ring_does_not_set_a_phone_away(stage: Stage) -> None:
