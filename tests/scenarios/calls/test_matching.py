@@ -127,6 +127,7 @@ async def test_training_needs_a_supervisor(stage: Stage) -> None:
     assert await rings_at(stage, new) == []
 
 
+@nightly
 async def test_skills_of_the_line(stage: Stage) -> None:
     await plan(stage, skills={"violence": 2}, any_skill_after=30)
     some = await stage.add_counsellor("some", skills=["violence"])

@@ -9,6 +9,7 @@ from app.demo.invariants import broken_at_the_end
 from app.demo.stage import Stage
 from app.practice.people import Phone
 from app.routing import offers
+from tests.support.profile import nightly
 from tests.support.talks import talk, waiting, waits
 
 pytestmark = pytest.mark.usefixtures("each_quarter")
@@ -69,6 +70,7 @@ async def test_the_others_ring_on_when_one_counsellor_hangs_up(stage: Stage) -> 
     assert (await stage.call_of(leg))["state"] == "connected", "the other rang on, and took it"
 
 
+@nightly
 async def test_the_oldest_caller_is_offered_when_a_counsellor_becomes_available(
     stage: Stage,
 ) -> None:

@@ -18,6 +18,7 @@ from app.staff.roles import Role
 from app.telephony.platforms.choose import platform_of
 from app.words.keys import PROMPT_KEYS, SOUNDS
 from app.work import PROGRAM, Work
+from tests.support.profile import nightly
 from tests.support.referrals import add_agency, page
 from tests.support.talks import talk, waits
 
@@ -330,6 +331,7 @@ async def _numbers(work: Work) -> Any:
     return await finding_lines.numbers_of(work)
 
 
+@nightly
 async def test_duty_phones_wait_for_their_turn_as_well(stage: Stage) -> None:
     await add_agency(stage, "shelter", "shelter", phones=("+381112220001",))
     stage.exchange.phones["+381112220001"] = Phone(picks_up=2)

@@ -63,15 +63,7 @@ async def with_conferences(
         yield made
 
 
-@pytest.fixture(params=PLATFORMS)
-async def everywhere(
-    request: pytest.FixtureRequest, database: str, anyio_backend: str
-) -> AsyncIterator[Stage]:
-    """The helpline on either platform, also by default."""
-    async with _on(database, request.param) as made:
-        yield made
-
-
+@nightly
 async def test_a_child_reaches_a_counsellor_and_either_of_them_ends_the_talk(
     anywhere: Stage,
 ) -> None:
@@ -121,6 +113,7 @@ async def test_neither_a_machine_nor_silence_takes_a_child_and_the_next_counsell
     assert await broken_at_the_end(stage) == []
 
 
+@nightly
 async def test_a_counsellors_line_drops_and_the_child_is_first_again(anywhere: Stage) -> None:
     stage = anywhere
     # The phone in which 1 is pressed is put down by us; the talk drops after ten seconds.
@@ -148,9 +141,9 @@ STEPS = (0, 1, 3, 5, 7, 9, 11, 14, 18) if WHOLE else (0, 3, 9, 18)
 
 
 async def test_a_caller_hangs_up_at_every_step_and_no_counsellor_stays_busy(
-    everywhere: Stage,
+    anywhere: Stage,
 ) -> None:
-    stage = everywhere
+    stage = anywhere
     vera, _ = await at_phone(stage, "vera", VERA, picks_up=3)
     steps = set()
     for n, seconds in enumerate(STEPS):
@@ -251,6 +244,7 @@ async def test_at_night_a_message_is_left_fetched_and_heard_and_silence_is_none(
     assert await broken_at_the_end(stage) == []
 
 
+@nightly
 async def test_a_counsellor_hands_the_child_on_to_a_skill(anywhere: Stage) -> None:
     stage = anywhere
     vera, _ = await at_phone(stage, "vera", VERA)

@@ -171,6 +171,7 @@ async def test_a_500_is_settled_by_asking_and_the_caller_goes_on(stage: Stage) -
     assert broken_on_the_phone(stage) == []
 
 
+@nightly
 async def test_two_counsellors_answer_within_a_millisecond(stage: Stage) -> None:
     """The offer went on to Boris; Ana's late click and his race, and one wins."""
     ana = await stage.add_counsellor("ana")
@@ -427,6 +428,7 @@ async def test_an_unknown_number_of_ours_is_still_a_record(stage: Stage) -> None
     assert leg.has_heard("Plavi telefon")
 
 
+@nightly
 async def test_no_address_carries_more_than_opaque_ids(stage: Stage) -> None:
     ana = await stage.add_counsellor("ana")
     leg = await talk(stage, ana)
