@@ -9,7 +9,7 @@ from app.demo.stage import Counsellor, Stage
 from app.practice.legs import Leg
 from app.practice.people import Phone
 from app.telephony.provider.client import Provider
-from tests.support.talks import CHILD, asks
+from tests.support.talks import CHILD, agrees
 
 EVA = "+38164999003"
 
@@ -27,16 +27,10 @@ async def wait_in_queue(stage: Stage, from_: str = "+381641234567") -> Leg:
 
 
 async def agreed_callback(stage: Stage, keeper: Counsellor) -> Phone:
-    """A child wants to be called back; `keeper` has talked with another caller meanwhile."""
+    """A child wants to be called back; `keeper` is on a break meanwhile."""
     stage.exchange.phones[CHILD] = child = Phone(picks_up=4, presses=None)
-    other = await reach(stage, stage.ring("+381649990000"))
-    leg = stage.ring(CHILD)
-    await stage.advance(2)
-    stage.exchange.press(leg, "1")
-    await asks(stage, leg, "1", "1", "1")
-    for one in (leg, other):
-        await stage.exchange.hang_up(one)
-    await stage.advance(3)
+    await keeper.be("break")
+    await agrees(stage)
     return child
 
 

@@ -88,7 +88,7 @@ _SOME = 6 if WHOLE else 1
 _MANY: dict[Role, int | None] = (
     {Role.SUPERVISOR: None, Role.ADMINISTRATOR: None}
     if WHOLE
-    else {Role.SUPERVISOR: 4, Role.ADMINISTRATOR: 4}
+    else {Role.SUPERVISOR: 4, Role.ADMINISTRATOR: 2}
 )
 
 
@@ -230,7 +230,11 @@ async def _test_a_connection(stage: Stage, admin: Counsellor) -> None:
 
 async def _ask_for_data(stage: Stage, boss: Counsellor, admin: Counsellor) -> None:
     """A report of a contact that can be opened, and an erasure that waits for a second person."""
-    rows = await stage.rows("SELECT code FROM contacts ORDER BY opened_at LIMIT 1")
+    # On what is still open nothing can be decided.
+    rows = await stage.rows(
+        "SELECT code FROM contacts c ORDER BY state <> 'complete', EXISTS (SELECT FROM referrals r"
+        " WHERE r.contact_id = c.id OR r.call_id = c.call_id), opened_at LIMIT 1"
+    )
     for kind, basis in (("access", "right_of_access"), ("erasure", "not_needed")):
         sought = {"kind": kind, "person": "child", "sought": str(rows[0]["code"])}
         found = await boss.ask("POST", "/data-requests", sought)
@@ -393,8 +397,10 @@ async def _open(
     answers: dict[int, int] = defaultdict(int)
     for number, (role, who) in enumerate(people.items()):
         is_open = _is_open(route, role)
-        # To print a page takes as long as to open thirty, and prints what the page says.
-        many = 1 if well and route.path.endswith(".pdf") and not WHOLE else _MANY.get(role, _SOME)
+        many = _MANY.get(role, _SOME)
+        if route.path.endswith(".pdf") and not WHOLE:
+            # To print a page takes as long as to open thirty, and prints what the page says.
+            many = 0 if well and is_open else 1
         if role is Role.SUPERVISOR and many is not None and many > 1:
             many, first = max(many, in_each_state), 0
         else:

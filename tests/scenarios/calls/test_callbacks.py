@@ -9,6 +9,7 @@ from app.demo.stage import Counsellor, Stage
 from app.practice.people import Phone
 from app.routing.callbacks import callback_attempts
 from app.routing.callbacks.callback_rows import Slot
+from tests.support.profile import nightly
 from tests.support.talks import (
     CHILD,
     agreed_back,
@@ -40,9 +41,13 @@ async def test_a_child_is_called_back_when_a_counsellor_is_there(stage: Stage) -
     await ana.be("available")
     await stage.until(lambda: rings_at(stage, ana), limit=61, what="the call-back is offered")
     assert child.rung == 0
+    # It has no id until the provider gives one.
+    assert await ids(stage) == (None, "wanted")
     await ana.accept()
     await stage.advance(8)
     assert child.rung == 1
+    theirs = next(leg for leg in stage.exchange.legs.values() if leg.to == CHILD)
+    assert await ids(stage) == (theirs.sid, "sent")
     back = (await stage.rows("SELECT * FROM calls WHERE direction = 'outbound'"))[0]
     assert (back["state"], back["caller_key"]) == ("connected", call["caller_key"])
     # It is a talk like any: held, resumed, written down.
@@ -176,14 +181,7 @@ async def test_the_counsellor_says_who_answered_and_nothing_is_forgotten_before(
     assert after["next_at"].date() > stage.clock.now().date()
 
 
-async def test_an_answering_machine_counts_as_not_reached_and_hears_nothing(stage: Stage) -> None:
-    stage.exchange.phones[CHILD] = machine = Phone(picks_up=1, presses=None, machine=True)
-    row = await is_made(stage, await agreed_back(stage))
-    assert (row["state"], row["tries"]) == ("agreed", 1)
-    assert row["number_sealed"] is not None
-    assert machine.heard == []
-
-
+@nightly
 async def test_a_house_that_lifts_when_the_counsellor_is_gone_hears_nothing_of_us(
     stage: Stage,
 ) -> None:
@@ -203,19 +201,6 @@ async def test_a_house_that_lifts_when_the_counsellor_is_gone_hears_nothing_of_u
     assert theirs.over
     assert child.heard == []
     assert (await state(stage))["state"] == "agreed"
-
-
-async def test_a_call_back_has_no_id_until_the_provider_gives_one(stage: Stage) -> None:
-    stage.exchange.phones[CHILD] = Phone(picks_up=4, presses=None)
-    ana = await agreed_back(stage)
-    await ana.be("available")
-    await callback_attempts.open_due(stage.ground)
-    await stage.settle()
-    assert await ids(stage) == (None, "wanted")
-    await ana.accept()
-    await stage.advance(3)
-    theirs = next(leg for leg in stage.exchange.legs.values() if leg.to == CHILD)
-    assert await ids(stage) == (theirs.sid, "sent")
 
 
 async def test_a_counsellor_is_lost_before_the_phone_rings_and_the_next_one_makes_the_call_back(
@@ -282,14 +267,26 @@ async def test_soon_is_never_at_night_and_follows_the_rota(stage: Stage) -> None
     assert (await state(stage))["next_at"].hour == 11, "it goes on to the next staffed time"
 
 
-async def test_a_call_back_that_no_counsellor_can_make_becomes_a_task_and_can_start_again(
+async def test_a_call_back_that_no_counsellor_takes_becomes_a_task_and_can_start_again(
     stage: Stage,
 ) -> None:
-    ana = await agreed_back(stage, Slot.TOMORROW)
+    ana = await agreed_back(stage)
+    await callback_attempts.open_due(stage.ground)
+    await stage.settle()
+    assert (await state(stage))["state"] == "trying"
+    stage.stepped.move_to(stage.clock.now() + timedelta(minutes=31))
+    await callback_attempts.open_due(stage.ground)
+    await stage.settle()
+    row = await state(stage)
+    assert (row["state"], row["tries"]) == ("agreed", 0), "it was no attempt: no phone rang"
     for _ in range(3):
         row = await state(stage)
+        assert row["state"] == "agreed"
         stage.stepped.move_to(row["window_until"] + timedelta(minutes=1))
         await callback_attempts.open_due(stage.ground)
+        later = await state(stage)
+        if later["state"] == "agreed":
+            assert later["window_from"] >= row["window_until"], "on to the next staffed time"
     row = await state(stage)
     assert (row["state"], row["passes"]) == ("given_up", 3)
     assert row["number_sealed"] is not None
@@ -300,7 +297,8 @@ async def test_a_call_back_that_no_counsellor_can_make_becomes_a_task_and_can_st
 
 
 async def test_after_three_attempts_a_person_looks_at_it(stage: Stage) -> None:
-    stage.exchange.phones[CHILD] = child = Phone(picks_up=None)
+    # An answering machine counts as not reached, and hears nothing.
+    stage.exchange.phones[CHILD] = child = Phone(picks_up=1, presses=None, machine=True)
     ana = await agreed_back(stage)
     for attempts in (1, 2, 3):
         await ana.sign_in()
@@ -314,6 +312,8 @@ async def test_after_three_attempts_a_person_looks_at_it(stage: Stage) -> None:
         assert await ana.presence() == "available", "she is free again"
         row = await state(stage)
         assert row["tries"] == attempts
+        assert child.heard == []
+        child.machine, child.picks_up = False, None
         if attempts < 3:
             assert row["state"] == "agreed"
             stage.stepped.move_to(row["next_at"] + timedelta(seconds=1))
@@ -326,23 +326,6 @@ async def test_after_three_attempts_a_person_looks_at_it(stage: Stage) -> None:
     assert (await state(stage))["number_sealed"] is None
     assert (await ana.ask("GET", "/callbacks")).json() == []
     assert await broken_at_the_end(stage) == []
-
-
-async def test_no_counsellor_takes_it_and_it_is_made_the_next_day(stage: Stage) -> None:
-    await agreed_back(stage)
-    await callback_attempts.open_due(stage.ground)
-    await stage.settle()
-    assert (await state(stage))["state"] == "trying"
-    stage.stepped.move_to(stage.clock.now() + timedelta(minutes=31))
-    await callback_attempts.open_due(stage.ground)
-    await stage.settle()
-    row = await state(stage)
-    assert (row["state"], row["tries"]) == ("agreed", 0), "it was no attempt: no phone rang"
-    stage.stepped.move_to(row["window_until"] + timedelta(minutes=1))
-    await callback_attempts.open_due(stage.ground)
-    later = await state(stage)
-    assert later["state"] == "agreed"
-    assert later["window_from"] >= row["window_until"], "it goes on to the next staffed time"
 
 
 async def test_a_caller_who_rings_again_and_talks_is_not_called_back(stage: Stage) -> None:

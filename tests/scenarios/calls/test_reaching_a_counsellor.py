@@ -2,10 +2,14 @@
 
 from datetime import time
 
+import pytest
+
 from app.demo.invariants import broken_at_the_end
 from app.demo.stage import Stage
 from app.practice.people import Phone
 from tests.support.talks import talk
+
+pytestmark = pytest.mark.usefixtures("each_quarter")
 
 
 async def test_a_child_reaches_a_counsellor_and_everything_is_in_the_record(stage: Stage) -> None:
@@ -13,7 +17,17 @@ async def test_a_child_reaches_a_counsellor_and_everything_is_in_the_record(stag
     leg = await talk(stage, ana)
     assert leg.has_heard("ovde Plavi telefon")
     assert await ana.presence() == "on_call"
-    await stage.advance(60)
+    # Held and resumed from the board, with soft sound meanwhile.
+    assert (await ana.do("hold")).status_code == 204
+    await stage.advance(20)
+    assert leg.has_heard("Savetnik se vraća")
+    assert leg.has_heard("/telephony/sounds/waiting.wav")
+    conference = next(iter(stage.exchange.conferences.all.values()))
+    assert conference.participants[leg.sid].held
+    assert (await ana.do("resume")).status_code == 204
+    await stage.advance(1)
+    assert not conference.participants[leg.sid].held
+    await stage.advance(40)
     await stage.exchange.hang_up(leg)
     await stage.advance(1)
     call = await stage.call_of(leg)
@@ -43,55 +57,30 @@ async def test_the_second_language_and_the_danger_digit(stage: Stage) -> None:
     assert (await stage.call_of(danger))["danger"]
 
 
-async def test_a_counsellor_with_nothing_but_a_phone_presses_1(stage: Stage) -> None:
-    stage.exchange.phones["+38164999001"] = phone = Phone(picks_up=3)
-    vera = await stage.add_counsellor("vera", endpoint="+38164999001")
-    leg = stage.ring()
-    await stage.advance(2)
-    stage.exchange.press(leg, "1")
-    await stage.advance(12)
-    assert any("Da ga preuzmete, pritisnite 1" in heard.text for heard in phone.heard)
-    assert (await stage.call_of(leg))["state"] == "connected"
-    # The star ends the talk, and the child hears a goodbye.
-    phone_leg = next(x for x in stage.exchange.legs.values() if x.direction == "outbound-api")
-    stage.exchange.press(phone_leg, "*")
-    await stage.advance(3)
-    call = await stage.call_of(leg)
-    assert (call["outcome"], call["ended_by"]) == ("answered", "counsellor")
-    assert await vera.presence() == "wrap_up"
-    assert await broken_at_the_end(stage) == []
-
-
-async def test_an_answering_machine_never_takes_a_child(stage: Stage) -> None:
+async def test_an_answering_machine_never_takes_a_child_and_a_counsellor_at_a_phone_presses_1(
+    stage: Stage,
+) -> None:
     stage.exchange.phones["+38164999004"] = Phone(picks_up=1, presses=None)
-    await stage.add_counsellor("machine", endpoint="+38164999004")
+    machine = await stage.add_counsellor("machine", endpoint="+38164999004")
     leg = stage.ring()
     await stage.advance(2)
     stage.exchange.press(leg, "1")
     await stage.advance(28)
     assert (await stage.call_of(leg))["state"] == "queued"
-    assert next(r["state"] for r in await stage.rows("SELECT state FROM offers")) == "missed"
-    await stage.exchange.hang_up(leg)
+    assert [r["state"] for r in await stage.rows("SELECT state FROM offers")] == ["missed"]
+    await machine.be("off_duty")
+    stage.exchange.phones["+38164999001"] = phone = Phone(picks_up=3)
+    vera = await stage.add_counsellor("vera", endpoint="+38164999001")
+    await stage.advance(12)
+    assert any("Da ga preuzmete, pritisnite 1" in heard.text for heard in phone.heard)
+    assert (await stage.call_of(leg))["state"] == "connected"
+    # The star ends the talk, and the child hears a goodbye.
+    phone_leg = next(x for x in stage.exchange.legs.values() if x.to == "+38164999001")
+    stage.exchange.press(phone_leg, "*")
     await stage.advance(3)
-    assert (await stage.call_of(leg))["outcome"] == "abandoned_in_queue"
-    assert await broken_at_the_end(stage) == []
-
-
-async def test_hold_resume_and_hang_up_from_the_board(stage: Stage) -> None:
-    ana = await stage.add_counsellor("ana")
-    leg = await talk(stage, ana)
-    assert (await ana.do("hold")).status_code == 204
-    await stage.advance(2)
-    assert leg.has_heard("Savetnik se vraća")
-    conference = next(iter(stage.exchange.conferences.all.values()))
-    assert conference.participants[leg.sid].held
-    assert (await ana.do("resume")).status_code == 204
-    await stage.advance(1)
-    assert not conference.participants[leg.sid].held
-    assert (await ana.do("hang-up")).status_code == 204
-    await stage.advance(1)
-    assert leg.over
-    assert (await stage.call_of(leg))["ended_by"] == "counsellor"
+    call = await stage.call_of(leg)
+    assert (call["outcome"], call["ended_by"]) == ("answered", "counsellor")
+    assert await vera.presence() == "wrap_up"
     assert await broken_at_the_end(stage) == []
 
 

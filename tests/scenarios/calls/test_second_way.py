@@ -4,12 +4,16 @@ colleague."""
 import re
 from collections.abc import Awaitable, Callable
 
+import pytest
+
 from app.demo.invariants import broken_at_the_end
 from app.demo.stage import Counsellor, Stage
 from app.practice.people import Phone
 from app.staff.roles import Role
 from tests.support.referrals import page
 from tests.support.talks import waits
+
+pytestmark = pytest.mark.usefixtures("each_quarter")
 
 PHONE = "+381641111111"
 

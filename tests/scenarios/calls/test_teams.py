@@ -3,6 +3,7 @@
 from typing import Any
 from uuid import UUID
 
+import pytest
 from sqlalchemy import text
 
 from app.demo.stage import Counsellor, Stage
@@ -11,6 +12,8 @@ from app.staff.roles import Role
 from app.work import PROGRAM
 from tests.support.referrals import page
 from tests.support.talks import talk
+
+pytestmark = pytest.mark.usefixtures("each_quarter")
 
 _TEAM = "UPDATE staff SET team = :team WHERE name = :name RETURNING team"
 _MESSAGE = (

@@ -28,7 +28,7 @@ from tests.support.platforms import (
     reach,
     talks,
 )
-from tests.support.profile import WHOLE
+from tests.support.profile import WHOLE, nightly
 from tests.support.referrals import add_agency, phone, referral_of, story
 from tests.support.talks import CHILD, PARTNER, agrees, asks, plan
 
@@ -54,15 +54,16 @@ async def anywhere(
         yield made
 
 
-@pytest.fixture(params=PLATFORMS)
-async def everywhere(
+@pytest.fixture(params=PLATFORMS if WHOLE else ["twilio"])
+async def with_conferences(
     request: pytest.FixtureRequest, database: str, anyio_backend: str
 ) -> AsyncIterator[Stage]:
-    """The helpline on either platform, also by default."""
+    """The helpline on a platform; what has no other story of one with conferences."""
     async with _on(database, request.param) as made:
         yield made
 
 
+@nightly
 async def test_a_child_reaches_a_counsellor_and_either_of_them_ends_the_talk(
     anywhere: Stage,
 ) -> None:
@@ -112,6 +113,7 @@ async def test_neither_a_machine_nor_silence_takes_a_child_and_the_next_counsell
     assert await broken_at_the_end(stage) == []
 
 
+@nightly
 async def test_a_counsellors_line_drops_and_the_child_is_first_again(anywhere: Stage) -> None:
     stage = anywhere
     # The phone in which 1 is pressed is put down by us; the talk drops after ten seconds.
@@ -139,9 +141,9 @@ STEPS = (0, 1, 3, 5, 7, 9, 11, 14, 18) if WHOLE else (0, 3, 9, 18)
 
 
 async def test_a_caller_hangs_up_at_every_step_and_no_counsellor_stays_busy(
-    everywhere: Stage,
+    anywhere: Stage,
 ) -> None:
-    stage = everywhere
+    stage = anywhere
     vera, _ = await at_phone(stage, "vera", VERA, picks_up=3)
     steps = set()
     for n, seconds in enumerate(STEPS):
@@ -174,8 +176,8 @@ async def test_the_danger_digit_rings_several_and_one_wins(anywhere: Stage) -> N
     assert await broken_at_the_end(stage) == []
 
 
-async def test_silence_and_wrong_digits_lead_to_a_person(everywhere: Stage) -> None:
-    stage = everywhere
+async def test_silence_and_wrong_digits_lead_to_a_person(with_conferences: Stage) -> None:
+    stage = with_conferences
     await at_phone(stage, "vera", VERA)
     await at_phone(stage, "mira", MIRA)
     silent, wrong = stage.ring("+381641110001"), stage.ring("+381641110002")
@@ -242,6 +244,7 @@ async def test_at_night_a_message_is_left_fetched_and_heard_and_silence_is_none(
     assert await broken_at_the_end(stage) == []
 
 
+@nightly
 async def test_a_counsellor_hands_the_child_on_to_a_skill(anywhere: Stage) -> None:
     stage = anywhere
     vera, _ = await at_phone(stage, "vera", VERA)
@@ -265,6 +268,7 @@ def not_rung(stage: Stage) -> bool:
     return all(leg.over for leg in stage.exchange.legs.values() if leg.to == PARTNER)
 
 
+@nightly
 async def test_a_partner_who_does_not_answer_costs_no_place_and_one_who_does_takes_the_caller(
     anywhere: Stage,
 ) -> None:
@@ -389,6 +393,7 @@ async def test_a_gateway_of_our_own_shows_no_number(
         assert await broken_at_the_end(stage) == []
 
 
+@nightly
 async def test_doubled_late_and_lost_callbacks_change_nothing(anywhere: Stage) -> None:
     stage = anywhere
     crew = [(await at_phone(stage, *who))[0] for who in (("vera", VERA), ("mira", MIRA))]

@@ -8,7 +8,7 @@ from app.demo.stage import Counsellor, Stage
 from app.practice.legs import Leg
 from app.practice.people import Phone
 from tests.support.platforms import is_in
-from tests.support.profile import WHOLE
+from tests.support.profile import WHOLE, nightly
 from tests.support.talks import CHILD, talk, waiting, waits
 
 VERA = "+38164999001"
@@ -85,6 +85,7 @@ async def test_a_talk_of_two_seconds_is_found_when_it_is_over(stage: Stage) -> N
     assert await broken_at_the_end(stage) == []
 
 
+@nightly
 async def test_a_talk_of_a_moment_is_found_whatever_is_late_or_lost(stage: Stage) -> None:
     """Half of the reports of the conference come late, and a third never, in one talk or the other
     all of it; the child hangs up within two seconds.
@@ -112,7 +113,7 @@ async def test_a_talk_is_found_when_the_end_of_the_other_line_is_told_first(stag
     the counsellor's leg comes first: the child seems to be back in the queue, and then hangs up.
     """
     crew = await Crew.on(stage)
-    for how in HOW:
+    for how in HOW if WHOLE else HOW[:1]:
         leg = await crew.begins(how)
         stage.exchange.knobs.turn("lose", "/conference", times=None)
         await stage.until(lambda leg=leg: _together(stage, leg), limit=20)
@@ -184,6 +185,7 @@ async def test_a_talk_that_was_fully_reported_is_not_asked_about(stage: Stage) -
     assert [path for path in asked if "Participants" in path or "/Calls/" in path] == []
 
 
+@nightly
 async def test_a_talk_whose_joins_were_lost_is_not_cut_off(stage: Stage) -> None:
     """The counsellor's join is never told, nor the caller's: the provider is asked."""
     stage.exchange.knobs.turn("lose", "participant-join", times=2)

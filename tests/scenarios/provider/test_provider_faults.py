@@ -12,6 +12,7 @@ from app.practice.people import Phone
 from app.practice.rooms import Recording
 from app.telephony import replying
 from tests.support.contacts import skip
+from tests.support.profile import WHOLE, nightly
 from tests.support.talks import talk, waiting
 
 VERA = "+38164999001"
@@ -32,8 +33,11 @@ async def test_everything_delivered_twice_is_one_record_and_the_same_document(
 
 async def test_late_and_overtaking_callbacks_lead_to_the_same_record(stage: Stage) -> None:
     ana = await stage.add_counsellor("ana")
-    for late in ("/conference", "/legs/", "/telephony/status", "queue-exit"):
-        stage.exchange.knobs.turn("delay", late, times=None, probability=0.6, seconds=2.5)
+    kinds = ("/conference", "/legs/", "/telephony/status", "queue-exit")
+    # All of them in one talk; in the nightly run each in a talk of its own, too.
+    for late in (kinds, *((one,) for one in kinds if WHOLE)):
+        for one in late:
+            stage.exchange.knobs.turn("delay", one, times=None, probability=0.6, seconds=2.5)
         await ana.be("available")
         leg = await waiting(stage)
         await ana.accept()
@@ -49,8 +53,11 @@ async def test_late_and_overtaking_callbacks_lead_to_the_same_record(stage: Stag
 
 async def test_callbacks_in_the_wrong_order_lead_to_the_same_record(stage: Stage) -> None:
     ana = await stage.add_counsellor("ana")
-    for event in ("participant-join", "participant-leave", "/legs/", "completed"):
-        stage.exchange.knobs.turn("reorder", event, times=3)
+    kinds = ("participant-join", "participant-leave", "/legs/", "completed")
+    # As above.
+    for event in (kinds, *((one,) for one in kinds if WHOLE)):
+        for one in event:
+            stage.exchange.knobs.turn("reorder", one, times=3)
         await ana.be("available")
         leg = await waiting(stage)
         await ana.accept()
@@ -164,6 +171,7 @@ async def test_a_500_is_settled_by_asking_and_the_caller_goes_on(stage: Stage) -
     assert broken_on_the_phone(stage) == []
 
 
+@nightly
 async def test_two_counsellors_answer_within_a_millisecond(stage: Stage) -> None:
     """The offer went on to Boris; Ana's late click and his race, and one wins."""
     ana = await stage.add_counsellor("ana")
@@ -190,6 +198,7 @@ async def test_two_counsellors_answer_within_a_millisecond(stage: Stage) -> None
     assert (await stage.call_of(leg))["state"] == "connected"
 
 
+@nightly
 async def test_a_dead_counsellors_leg_sends_the_caller_back_to_the_front(stage: Stage) -> None:
     ana = await stage.add_counsellor("ana")
     leg = await talk(stage, ana)
@@ -216,6 +225,7 @@ async def test_a_dead_counsellors_leg_sends_the_caller_back_to_the_front(stage: 
     assert await broken_at_the_end(stage) == []
 
 
+@nightly
 async def test_a_restart_with_three_waiting_and_two_talking(stage: Stage) -> None:
     counsellors = [await stage.add_counsellor(name) for name in ("ana", "boris")]
     talks = []
@@ -331,6 +341,7 @@ async def test_a_withheld_number_is_never_linked_and_a_known_one_is_matched_and_
     assert await broken_at_the_end(stage) == []
 
 
+@nightly
 async def test_a_shift_ends_during_a_talk(stage: Stage) -> None:
     ends = MONDAY.time()
     ana = await stage.add_counsellor(
@@ -417,6 +428,7 @@ async def test_an_unknown_number_of_ours_is_still_a_record(stage: Stage) -> None
     assert leg.has_heard("Plavi telefon")
 
 
+@nightly
 async def test_no_address_carries_more_than_opaque_ids(stage: Stage) -> None:
     ana = await stage.add_counsellor("ana")
     leg = await talk(stage, ana)

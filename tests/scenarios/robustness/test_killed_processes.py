@@ -104,16 +104,23 @@ async def _in_mid_call(folder: Path, before: tuple[str, ...], at_last: tuple[str
     try:
         await _staffed_for_a_call_and_a_conversation(house)
         await house.open(*before)
+        # What callers hear while no server runs is played by the provider.
+        await house.command("telephony", "setup")
         leg = await _accepted_call(house)
         child = WritingChild(house.base, house.client)
         await _killed_while_the_child_writes(house, child, before)
         await until(lambda: _connected(house), within=60)
+        waiting = await _waiting_call(house)
         house.program.kill()
-        assert not leg.over
+        rings = house.exchange.ring("+381641234569", LINE)
+        await until(lambda: true(rings.heard))
         house.program.serve(*at_last)
         await ready(house.client, house.base)
         assert (await _offered(house))[0]["state"] == "connected"
-        await house.exchange.hang_up(leg)
+        await _goes_on(house, waiting, rings)
+        assert [one.ending for one in (leg, waiting, rings) if one.over] == []
+        for one in (waiting, rings, leg):
+            await house.exchange.hang_up(one)
         await _all_is_in_the_record(house, child)
         assert "call_events" in await house.stopped()
         assert "64123" not in house.program.read_log()
@@ -150,6 +157,21 @@ async def _accepted_call(house: House) -> Leg:
     accepted = await house.client.post(f"{house.api}/offers/{offer['id']}/accept")
     assert accepted.status_code == 200
     return leg
+
+
+async def _waiting_call(house: House) -> Leg:
+    """A caller who has chosen a language and waits: ana talks with another."""
+    leg = house.exchange.ring("+381641234568", LINE)
+    await until(lambda: true(leg.heard))
+    house.exchange.press(leg, "1")
+    await until(lambda: true(leg.waits_in))
+    return leg
+
+
+async def _goes_on(house: House, waiting: Leg, rings: Leg) -> None:
+    """Who waited waits on, and who rang while no server ran is greeted."""
+    await until(lambda: true(rings.has_heard("ovde Child helpline")), within=40)
+    await until(lambda: true(waiting.waits_in), within=40)
 
 
 async def _killed_while_the_child_writes(

@@ -1,4 +1,8 @@
-"""Real outages in real time: processes killed with -9, and no waiting or talking caller lost."""
+"""Real outages in real time: processes killed with -9, and no waiting or talking caller lost.
+
+One outage, with a caller who talks, one who waits and one who rings, is in
+`test_killed_processes.py`; what is found afterwards, in `provider/test_rings_while_away.py`.
+"""
 
 import asyncio
 from collections.abc import Callable
@@ -27,9 +31,9 @@ SOONER = (
     ("app.telephony.reconcile.ended_rings", "SETTLED_AFTER", timedelta(seconds=15)),
 )
 # How long the server is away, in seconds, one outage after the other in each house.
-OUTAGES = ((2, 5, 10), (30,)) if WHOLE else ((2, 12),)
+OUTAGES = ((2, 5, 10), (30,))
 # How many callers wait meanwhile.
-WAITING = 6 if WHOLE else 3
+WAITING = 6
 
 
 class Room:
@@ -110,6 +114,7 @@ async def _true(value: object) -> bool:
     return bool(value)
 
 
+@pytest.mark.skipif(not WHOLE, reason="again and again: with TESTS=whole")
 @pytest.mark.anyio
 @pytest.mark.timeout(300)
 async def test_killed_and_started_again_after_two_to_thirty_seconds(

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from app.demo.invariants import broken_at_the_end
 from app.demo.stage import Counsellor, Stage
 from app.jobs.transaction import transaction
@@ -11,6 +13,8 @@ from app.staff.roles import Role
 from app.staff.sessions import accounts_changed
 from app.work import PROGRAM
 from tests.support.talks import a_talk, client, done, inside, talk
+
+pytestmark = pytest.mark.usefixtures("each_quarter")
 
 
 async def ask(stage: Stage, who: Counsellor, call: Any, code: str, status: int = 202) -> Any:
@@ -32,6 +36,11 @@ async def silent(stage: Stage) -> tuple[Leg, Any, Counsellor]:
 
 async def test_a_key_answers_and_the_talk_goes_on(stage: Stage) -> None:
     leg, call, ana = await silent(stage)
+    (contact,) = await stage.rows("SELECT id FROM contacts")
+    close = f"/contacts/{contact['id']}/close"
+    refused = await ana.ask("POST", close, {"closed_as": "silent"})
+    assert refused.status_code == 409, "not before it was asked"
+    assert "key" in refused.json()["detail"]
     await ask(stage, ana, call, "alone")
     assert leg.has_heard("možeš da odgovaraš tasterima")
     assert inside(stage) == {client(ana)}, "the counsellor stays in the conference"
@@ -45,7 +54,42 @@ async def test_a_key_answers_and_the_talk_goes_on(stage: Stage) -> None:
     assert "question_answered" in kinds
     row = await stage.call_of(leg)
     assert (row["state"], row["returned"]) == ("connected", 0)
+    # No key and a wrong key lead back to the counsellor, too.
+    await ask(stage, ana, call, "who")
+    stage.exchange.press(leg, "8")
+    await stage.advance(40)
+    assert inside(stage) == {"+381641234567", client(ana)}
+    assert await answers(ana, call) == [("alone", "no"), ("who", None)]
+    assert not (await stage.call_of(leg))["danger"]
+    # An answer that means danger sets the urgency.
+    await ask(stage, ana, call, "safe")
+    stage.exchange.press(leg, "2")
+    await stage.advance(6)
+    assert (await stage.call_of(leg))["danger"]
+    (contact,) = await stage.rows("SELECT urgency FROM contacts")
+    assert contact["urgency"] == "immediate"
     assert (await done(stage, leg))["outcome"] == "answered"
+
+
+async def test_a_caller_who_was_asked_or_hangs_up_at_once_is_closed_as_silent(
+    stage: Stage,
+) -> None:
+    leg, call, ana = await silent(stage)
+    await ask(stage, ana, call, "alone")
+    await stage.advance(40)
+    await stage.exchange.hang_up(leg)
+    await stage.advance(3)
+    await closed_as_silent(stage, ana)
+    await ana.be("available")
+    await stage.exchange.hang_up(await talk(stage, ana))
+    await stage.advance(3)
+    await closed_as_silent(stage, ana)
+
+
+async def closed_as_silent(stage: Stage, who: Counsellor) -> None:
+    (contact,) = await stage.rows("SELECT id FROM contacts WHERE closed_as IS NULL")
+    closed = await who.ask("POST", f"/contacts/{contact['id']}/close", {"closed_as": "silent"})
+    assert closed.status_code == 200, closed.text
 
 
 async def test_only_those_who_may_read_the_record_read_the_answers(stage: Stage) -> None:
@@ -87,27 +131,6 @@ async def test_only_those_who_may_read_the_record_read_the_answers(stage: Stage)
     await done(stage, leg)
 
 
-async def test_an_answer_that_means_danger_sets_the_urgency(stage: Stage) -> None:
-    leg, call, ana = await silent(stage)
-    await ask(stage, ana, call, "safe")
-    stage.exchange.press(leg, "2")
-    await stage.advance(6)
-    assert (await stage.call_of(leg))["danger"]
-    (contact,) = await stage.rows("SELECT urgency FROM contacts")
-    assert contact["urgency"] == "immediate"
-    await done(stage, leg)
-
-
-async def test_no_key_and_a_wrong_key_lead_back_to_the_counsellor(stage: Stage) -> None:
-    leg, call, ana = await silent(stage)
-    await ask(stage, ana, call, "who")
-    stage.exchange.press(leg, "8")
-    await stage.advance(40)
-    assert inside(stage) == {"+381641234567", client(ana)}
-    assert await answers(ana, call) == [("who", None)]
-    await done(stage, leg)
-
-
 async def test_the_child_hangs_up_during_a_question(stage: Stage) -> None:
     leg, call, ana = await silent(stage)
     await ask(stage, ana, call, "hurt")
@@ -138,27 +161,3 @@ async def test_the_counsellor_is_lost_during_a_question_and_the_child_is_first(
     await stage.exchange.hang_up(leg)
     await stage.advance(5)
     assert await broken_at_the_end(stage) == []
-
-
-async def test_a_call_is_not_silent_before_it_was_asked(stage: Stage) -> None:
-    leg, call, ana = await silent(stage)
-    (contact,) = await stage.rows("SELECT id FROM contacts")
-    close = f"/contacts/{contact['id']}/close"
-    refused = await ana.ask("POST", close, {"closed_as": "silent"})
-    assert refused.status_code == 409
-    assert "key" in refused.json()["detail"]
-    await ask(stage, ana, call, "alone")
-    await stage.advance(40)
-    await stage.exchange.hang_up(leg)
-    await stage.advance(3)
-    assert (await ana.ask("POST", close, {"closed_as": "silent"})).status_code == 200
-
-
-async def test_a_caller_who_hangs_up_at_once_was_silent(stage: Stage) -> None:
-    ana = await stage.add_counsellor("ana")
-    leg = await talk(stage, ana)
-    await stage.exchange.hang_up(leg)
-    await stage.advance(3)
-    (contact,) = await stage.rows("SELECT id FROM contacts")
-    closed = await ana.ask("POST", f"/contacts/{contact['id']}/close", {"closed_as": "silent"})
-    assert closed.status_code == 200

@@ -1,28 +1,44 @@
 """Colleagues and third parties in a talk."""
 
-from app.demo.stage import Stage
+from typing import Any
+
+import pytest
+
+from app.demo.stage import Counsellor, Stage
 from app.practice.people import Phone
 from tests.support.talks import POLICE, a_talk, act, client, done, inside, rings_at, room, waits
 
-
-async def test_a_colleague_who_helps_is_offered_no_call(stage: Stage) -> None:
-    leg, call, (ana, boris) = await a_talk(stage, "ana", "boris")
-    await act(ana, call, "transfer", {"counsellor_id": str(boris.id)})
-    await boris.be("available")
-    other = await waits(stage, from_="+381641110009")
-    assert await rings_at(stage, boris) == []
-    mine = next(p.leg for p in room(stage).participants.values() if p.leg.to == client(ana))
-    await stage.exchange.hang_up(mine)
-    await stage.advance(3)
-    assert await boris.presence() == "on_call"
-    assert inside(stage) == {"+381641234567", client(boris)}
-    await stage.exchange.hang_up(other)
-    await done(stage, leg)
+pytestmark = pytest.mark.usefixtures("each_quarter")
 
 
-async def test_a_phone_presses_1_to_join_and_a_machine_never_does(stage: Stage) -> None:
+async def _joins_and_is_dropped(stage: Stage, ana: Counsellor, call: Any) -> None:
+    """A third party by phone joins the talk, and the counsellor drops them."""
+    stage.exchange.phones[POLICE] = Phone(picks_up=2)
+    body = {"number": POLICE, "role": "police"}
+    for wrong in ({**body, "role": "x"}, {"number": "5"}):
+        assert (await ana.ask("POST", f"/calls/{call['id']}/add", wrong)).status_code == 422
+    participant = await act(ana, call, "add", body)
+    await stage.advance(12)
+    assert inside(stage) == {"+381641234567", client(ana), POLICE}
+    listed = (await ana.ask("GET", f"/calls/{call['id']}/participants")).json()
+    assert [(p["who"], p["state"]) for p in listed] == [("police", "in")]
+    assert POLICE not in (await ana.ask("GET", f"/calls/{call['id']}/events")).text
+    stored = await stage.rows("SELECT p::text AS words FROM participants p")
+    assert POLICE[1:] not in stored[0]["words"]
+    refused = await ana.ask(
+        "POST", f"/calls/{call['id']}/participants/{participant['participant_id']}/complete"
+    )
+    assert refused.status_code == 409, "a child is not left with a third party by a slip"
+    await act(ana, call, f"participants/{participant['participant_id']}/drop", status=204)
+    assert inside(stage) == {"+381641234567", client(ana)}
+
+
+async def test_a_third_party_joins_and_is_dropped_and_a_phone_joins_by_1_and_a_machine_never(
+    stage: Stage,
+) -> None:
     stage.exchange.phones["+38164999001"] = vera_phone = Phone(picks_up=2, presses=None)
     leg, call, (ana,) = await a_talk(stage, "ana")
+    await _joins_and_is_dropped(stage, ana, call)
     vera = await stage.add_counsellor("vera", endpoint="+38164999001")
     await act(ana, call, "transfer", {"counsellor_id": str(vera.id), "warm": False})
     await stage.advance(30)
@@ -41,40 +57,20 @@ async def test_a_phone_presses_1_to_join_and_a_machine_never_does(stage: Stage) 
     assert row["ended_by"] == "counsellor"
 
 
-async def test_a_third_party_by_phone_joins_the_talk_and_can_be_dropped(stage: Stage) -> None:
-    stage.exchange.phones[POLICE] = Phone(picks_up=2)
-    leg, call, (ana,) = await a_talk(stage, "ana")
-    body = {"number": POLICE, "role": "police"}
-    assert (
-        await ana.ask("POST", f"/calls/{call['id']}/add", {**body, "role": "x"})
-    ).status_code == 422
-    assert (await ana.ask("POST", f"/calls/{call['id']}/add", {"number": "5"})).status_code == 422
-    participant = await act(ana, call, "add", body)
-    await stage.advance(12)
-    assert inside(stage) == {"+381641234567", client(ana), POLICE}
-    listed = (await ana.ask("GET", f"/calls/{call['id']}/participants")).json()
-    assert [(p["who"], p["state"]) for p in listed] == [("police", "in")]
-    assert POLICE not in (await ana.ask("GET", f"/calls/{call['id']}/events")).text
-    stored = await stage.rows("SELECT p::text AS words FROM participants p")
-    assert POLICE[1:] not in stored[0]["words"]
-    refused = await ana.ask(
-        "POST", f"/calls/{call['id']}/participants/{participant['participant_id']}/complete"
-    )
-    assert refused.status_code == 409, "a child is not left with a third party by a slip"
-    await act(ana, call, f"participants/{participant['participant_id']}/drop", status=204)
-    assert inside(stage) == {"+381641234567", client(ana)}
-    assert (await done(stage, leg))["outcome"] == "answered"
-
-
 async def test_a_counsellor_drops_out_and_the_others_go_on(stage: Stage) -> None:
     leg, call, (ana, boris) = await a_talk(stage, "ana", "boris")
     await act(ana, call, "transfer", {"counsellor_id": str(boris.id)})
     assert room(stage).participants[leg.sid].held
+    # A colleague who helps is offered no call.
+    await boris.be("available")
+    other = await waits(stage, from_="+381641110009")
+    assert await rings_at(stage, boris) == []
     mine = next(p.leg for p in room(stage).participants.values() if p.leg.to == client(ana))
     await stage.exchange.hang_up(mine)
     await stage.advance(3)
     assert inside(stage) == {"+381641234567", client(boris)}
     assert not room(stage).participants[leg.sid].held, "and the child is not left on hold"
     assert (await ana.presence(), await boris.presence()) == ("wrap_up", "on_call")
+    await stage.exchange.hang_up(other)
     row = await done(stage, leg)
     assert (row["outcome"], row["returned"]) == ("answered", 0)

@@ -2,25 +2,18 @@
 
 from typing import Any
 
+import pytest
+
 from app.demo.stage import Stage
 from app.practice.people import Phone
 from app.staff.roles import Role
+from tests.support.profile import nightly
 from tests.support.talks import a_talk, act, client, die, done, inside, room, talk
 
-
-async def test_a_call_for_help_is_heard_by_one_who_listens_already_or_says_so(
-    stage: Stage,
-) -> None:
-    leg, call, (ana,) = await a_talk(stage, "ana")
-    assert (await act(ana, call, "panic", status=200)) == {"rings": False}, "no supervisor is there"
-    chief = await stage.add_counsellor("chief", role=Role.SUPERVISOR)
-    await act(chief, call, "listen")
-    assert (await act(ana, call, "panic", status=200)) == {"rings": True}
-    part = next(p for p in room(stage).participants.values() if p.leg.to == client(chief))
-    assert not part.muted
-    await done(stage, leg)
+pytestmark = pytest.mark.usefixtures("each_quarter")
 
 
+@nightly
 async def test_a_call_for_help_with_the_only_supervisor_in_another_talk_is_seen(
     stage: Stage,
 ) -> None:
@@ -35,15 +28,93 @@ async def test_a_call_for_help_with_the_only_supervisor_in_another_talk_is_seen(
     await done(stage, leg)
 
 
-async def test_a_whisper_follows_the_talk_to_the_next_counsellor(stage: Stage) -> None:
-    leg, call, (ana, boris) = await a_talk(stage, "ana", "boris")
+async def test_listen_whisper_barge_and_a_call_for_help(stage: Stage) -> None:
+    leg, call, (ana,) = await a_talk(stage, "ana")
+    assert (await act(ana, call, "panic", status=200)) == {"rings": False}, "no supervisor is there"
     chief = await stage.add_counsellor("chief", role=Role.SUPERVISOR)
+    boris = await stage.add_counsellor("boris")
+    assert (await boris.ask("POST", f"/calls/{call['id']}/listen")).status_code == 403
+    away = await stage.add_counsellor("away", role=Role.SUPERVISOR, shift=False, state=None)
+    without = await away.ask("POST", f"/calls/{call['id']}/listen")
+    assert (without.status_code, without.json()["error"]) == (409, "TelephoneNotReady")
+    talks = (await chief.ask("GET", "/talks")).json()
+    assert [(t["counsellor"], t["panic"]) for t in talks] == [("ana", True)]
+    participant = await act(chief, call, "listen")
+
+    def part() -> Any:
+        return next(p for p in room(stage).participants.values() if p.leg.to == client(chief))
+
+    assert (part().muted, part().coaches) == (True, None)
+    again = await act(chief, call, "whisper")
+    assert again == participant, "a supervisor who is in changes the mode, and is not rung twice"
+    ana_leg = next(p.leg for p in room(stage).participants.values() if p.leg.to == client(ana))
+    assert (part().muted, part().coaches) == (False, ana_leg.sid)
+    await act(chief, call, "barge")
+    assert (part().muted, part().coaches) == (False, None)
+    assert await chief.presence() == "break"
+    await act(chief, call, "listen")
+    assert (await act(ana, call, "panic", status=200)) == {"rings": True}
+    assert not part().muted, "the call for help is heard by one who listens already"
+    # The counsellor cannot put a supervisor out, who leaves by herself.
+    refused = await ana.ask(
+        "POST", f"/calls/{call['id']}/participants/{participant['participant_id']}/drop"
+    )
+    assert refused.status_code == 403
+    await act(chief, call, f"participants/{participant['participant_id']}/drop", status=204)
+    assert inside(stage) == {"+381641234567", client(ana)}
+    assert await chief.presence() == "available"
+    assert (await done(stage, leg))["outcome"] == "answered"
+
+
+async def test_a_whisper_from_the_first_moment_follows_the_talk_to_the_next_counsellor(
+    stage: Stage,
+) -> None:
+    leg, call, (ana, boris) = await a_talk(stage, "ana", "boris")
+    stage.exchange.phones["+38164999005"] = Phone(picks_up=1)
+    chief = await stage.add_counsellor("chief", role=Role.SUPERVISOR, endpoint="+38164999005")
     await act(chief, call, "whisper")
+    await stage.advance(10)
+    parts = {p.leg.to: p for p in room(stage).participants.values()}
+    assert parts["+38164999005"].coaches == parts[client(ana)].leg.sid
     await act(ana, call, "transfer", {"counsellor_id": str(boris.id), "warm": False})
     await stage.advance(4)
     parts = {p.leg.to: p for p in room(stage).participants.values()}
-    assert parts[client(chief)].coaches == parts[client(boris)].leg.sid
+    assert parts["+38164999005"].coaches == parts[client(boris)].leg.sid
     await done(stage, leg)
+
+
+async def test_a_supervisor_moves_a_talk_to_a_colleague_and_takes_it_over(stage: Stage) -> None:
+    leg, call, (ana,) = await a_talk(stage, "ana")
+    boris = await stage.add_counsellor("boris")
+    chief = await stage.add_counsellor("chief", role=Role.SUPERVISOR)
+    move = f"/calls/{call['id']}/move"
+    assert (await chief.ask("POST", move, {"counsellor_id": str(ana.id)})).status_code == 409
+    # A colleague who does not answer changes nothing.
+    stage.exchange.phones[client(boris)] = Phone(picks_up=None)
+    moved = await chief.ask("POST", move, {"counsellor_id": str(boris.id)})
+    assert moved.status_code == 202, moved.text
+    await stage.advance(45)
+    assert inside(stage) == {"+381641234567", client(ana)}
+    assert await ana.presence() == "on_call"
+    stage.exchange.phones[client(boris)] = Phone(picks_up=0.3, presses=None)
+    await chief.ask("POST", move, {"counsellor_id": str(boris.id)})
+    await stage.advance(10)
+    assert inside(stage) == {"+381641234567", client(boris)}
+    assert (await boris.presence(), await ana.presence()) == ("on_call", "wrap_up")
+    logged = await stage.rows("SELECT detail FROM audit_entries WHERE action = 'talk_moved'")
+    assert [one["detail"] for one in logged] == [{"to": str(boris.id)}] * 2
+    early = await chief.ask("POST", f"/calls/{call['id']}/take-over")
+    assert early.status_code == 409, "she is not in it yet"
+    await act(chief, call, "listen")
+    await act(chief, call, "take-over", status=204)
+    assert inside(stage) == {"+381641234567", client(chief)}
+    part = next(p for p in room(stage).participants.values() if p.leg.to == client(chief))
+    assert (part.muted, part.coaches) == (False, None), "the child hears her"
+    assert (await chief.presence(), await boris.presence()) == ("on_call", "wrap_up")
+    # It is her own talk now, with everything that one does in it.
+    await chief.do("hang-up")
+    row = await stage.call_of(leg)
+    assert (row["state"], row["outcome"]) == ("ended", "answered")
 
 
 async def test_listen_chosen_while_it_rings_is_not_heard_and_who_talks_along_takes_over(
@@ -64,49 +135,6 @@ async def test_listen_chosen_while_it_rings_is_not_heard_and_who_talks_along_tak
     part = next(p for p in room(stage).participants.values() if p.leg.to == client(chief))
     assert not part.muted, "the child is not alone in silence"
     assert await chief.presence() == "on_call"
-    await done(stage, leg)
-
-
-async def test_listen_whisper_barge(stage: Stage) -> None:
-    leg, call, (ana,) = await a_talk(stage, "ana")
-    chief = await stage.add_counsellor("chief", role=Role.SUPERVISOR)
-    boris = await stage.add_counsellor("boris")
-    assert (await boris.ask("POST", f"/calls/{call['id']}/listen")).status_code == 403
-    talks = (await chief.ask("GET", "/talks")).json()
-    assert [(t["counsellor"], t["panic"]) for t in talks] == [("ana", False)]
-    participant = await act(chief, call, "listen")
-
-    def part() -> Any:
-        return next(p for p in room(stage).participants.values() if p.leg.to == client(chief))
-
-    assert (part().muted, part().coaches) == (True, None)
-    again = await act(chief, call, "whisper")
-    assert again == participant, "a supervisor who is in changes the mode, and is not rung twice"
-    ana_leg = next(p.leg for p in room(stage).participants.values() if p.leg.to == client(ana))
-    assert (part().muted, part().coaches) == (False, ana_leg.sid)
-    await act(chief, call, "barge")
-    assert (part().muted, part().coaches) == (False, None)
-    assert await chief.presence() == "break"
-    # The counsellor cannot put a supervisor out, who leaves by herself.
-    refused = await ana.ask(
-        "POST", f"/calls/{call['id']}/participants/{participant['participant_id']}/drop"
-    )
-    assert refused.status_code == 403
-    await act(chief, call, f"participants/{participant['participant_id']}/drop", status=204)
-    assert inside(stage) == {"+381641234567", client(ana)}
-    assert await chief.presence() == "available"
-    assert (await done(stage, leg))["outcome"] == "answered"
-
-
-async def test_whispering_from_the_first_moment(stage: Stage) -> None:
-    leg, call, (ana,) = await a_talk(stage, "ana")
-    stage.exchange.phones["+38164999005"] = Phone(picks_up=1)
-    chief = await stage.add_counsellor("chief", role=Role.SUPERVISOR, endpoint="+38164999005")
-    await act(chief, call, "whisper")
-    await stage.advance(10)
-    ana_leg = next(p.leg for p in room(stage).participants.values() if p.leg.to == client(ana))
-    part = next(p for p in room(stage).participants.values() if p.leg.to == "+38164999005")
-    assert part.coaches == ana_leg.sid
     await done(stage, leg)
 
 
@@ -133,51 +161,6 @@ async def test_a_call_for_help_rings_one_supervisor_after_the_other(stage: Stage
     await stage.advance(40)
     assert inside(stage) == {"+381641234567", client(ana), client(second)}
     assert await first.presence() == "available"
-    await done(stage, leg)
-
-
-async def test_a_supervisor_who_listens_takes_the_talk_over(stage: Stage) -> None:
-    leg, call, (ana,) = await a_talk(stage, "ana")
-    chief = await stage.add_counsellor("chief", role=Role.SUPERVISOR)
-    early = await chief.ask("POST", f"/calls/{call['id']}/take-over")
-    assert early.status_code == 409, "she is not in it yet"
-    await act(chief, call, "listen")
-    await act(chief, call, "take-over", status=204)
-    assert inside(stage) == {"+381641234567", client(chief)}
-    part = next(p for p in room(stage).participants.values() if p.leg.to == client(chief))
-    assert (part.muted, part.coaches) == (False, None), "the child hears her"
-    assert (await chief.presence(), await ana.presence()) == ("on_call", "wrap_up")
-    # It is her own talk now, with everything that one does in it.
-    await chief.do("hang-up")
-    row = await stage.call_of(leg)
-    assert (row["state"], row["outcome"]) == ("ended", "answered")
-
-
-async def test_a_supervisor_moves_a_talk_to_a_colleague(stage: Stage) -> None:
-    leg, call, (ana,) = await a_talk(stage, "ana")
-    boris = await stage.add_counsellor("boris")
-    chief = await stage.add_counsellor("chief", role=Role.SUPERVISOR)
-    busy = await chief.ask("POST", f"/calls/{call['id']}/move", {"counsellor_id": str(ana.id)})
-    assert busy.status_code == 409
-    moved = await chief.ask("POST", f"/calls/{call['id']}/move", {"counsellor_id": str(boris.id)})
-    assert moved.status_code == 202, moved.text
-    await stage.advance(10)
-    assert inside(stage) == {"+381641234567", client(boris)}
-    assert (await boris.presence(), await ana.presence()) == ("on_call", "wrap_up")
-    (logged,) = await stage.rows("SELECT detail FROM audit_entries WHERE action = 'talk_moved'")
-    assert logged["detail"] == {"to": str(boris.id)}
-    await done(stage, leg)
-
-
-async def test_a_colleague_who_does_not_answer_changes_nothing(stage: Stage) -> None:
-    leg, call, (ana,) = await a_talk(stage, "ana")
-    stage.exchange.phones["+38164999006"] = Phone(picks_up=None)
-    boris = await stage.add_counsellor("boris", endpoint="+38164999006")
-    chief = await stage.add_counsellor("chief", role=Role.SUPERVISOR)
-    await chief.ask("POST", f"/calls/{call['id']}/move", {"counsellor_id": str(boris.id)})
-    await stage.advance(45)
-    assert inside(stage) == {"+381641234567", client(ana)}
-    assert await ana.presence() == "on_call"
     await done(stage, leg)
 
 

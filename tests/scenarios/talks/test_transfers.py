@@ -1,15 +1,45 @@
 """A talk is handed over: warm, cold, to a skill, to a number outside."""
 
 import asyncio
+from typing import Any
 
-from app.demo.stage import Stage
+import pytest
+
+from app.demo.stage import Counsellor, Stage
+from app.practice.legs import Leg
 from app.practice.people import Phone
 from tests.support.contacts import page_of
 from tests.support.talks import POLICE, a_talk, act, client, done, inside, rings_at, room
 
+pytestmark = pytest.mark.usefixtures("each_quarter")
+
+
+async def changes_nothing(
+    stage: Stage, leg: Leg, call: Any, ana: Counsellor, boris: Counsellor
+) -> None:
+    """A colleague who is busy or does not answer."""
+    await boris.be("off_duty")
+    body = {"counsellor_id": str(boris.id)}
+    answer = await ana.ask("POST", f"/calls/{call['id']}/transfer", body)
+    assert (answer.status_code, answer.json()["error"]) == (409, "Busy")
+    assert not room(stage).participants[leg.sid].held
+    answer = await ana.ask("POST", f"/calls/{call['id']}/transfer", {})
+    assert answer.status_code == 422
+    await boris.sign_in()
+    await boris.be("available")
+    browser = stage.exchange.phones[client(boris)]
+    stage.exchange.phones[client(boris)] = Phone(picks_up=None)
+    await act(ana, call, "transfer", body)
+    assert room(stage).participants[leg.sid].held
+    await stage.advance(36)
+    assert not room(stage).participants[leg.sid].held, "the child is not left on hold"
+    assert (await ana.presence(), await boris.presence()) == ("on_call", "available")
+    stage.exchange.phones[client(boris)] = browser
+
 
 async def test_a_warm_transfer_is_held_then_together_then_theirs(stage: Stage) -> None:
     leg, call, (ana, boris) = await a_talk(stage, "ana", "boris")
+    await changes_nothing(stage, leg, call, ana, boris)
     participant = await act(ana, call, "transfer", {"counsellor_id": str(boris.id)})
     conference = room(stage)
     assert inside(stage) == {"+381641234567", client(ana), client(boris)}
@@ -48,35 +78,20 @@ async def test_a_warm_transfer_is_held_then_together_then_theirs(stage: Stage) -
     assert kinds.count("handed_over") == 1
 
 
-async def test_a_colleague_who_is_busy_or_does_not_answer_changes_nothing(stage: Stage) -> None:
-    leg, call, (ana, boris) = await a_talk(stage, "ana", "boris")
-    await boris.be("off_duty")
-    body = {"counsellor_id": str(boris.id)}
-    answer = await ana.ask("POST", f"/calls/{call['id']}/transfer", body)
-    assert (answer.status_code, answer.json()["error"]) == (409, "Busy")
-    assert not room(stage).participants[leg.sid].held
-    answer = await ana.ask("POST", f"/calls/{call['id']}/transfer", {})
-    assert answer.status_code == 422
-    await boris.sign_in()
-    await boris.be("available")
-    stage.exchange.phones[client(boris)] = Phone(picks_up=None)
-    await act(ana, call, "transfer", {"counsellor_id": str(boris.id)})
-    assert room(stage).participants[leg.sid].held
-    await stage.advance(36)
-    assert not room(stage).participants[leg.sid].held, "the child is not left on hold"
-    assert (await ana.presence(), await boris.presence()) == ("on_call", "available")
-    assert (await done(stage, leg))["outcome"] == "answered"
-
-
 async def test_a_cold_transfer_goes_on_until_the_other_is_in(stage: Stage) -> None:
-    leg, call, (ana, boris) = await a_talk(stage, "ana", "boris")
+    leg, call, (ana, boris, vera) = await a_talk(stage, "ana", "boris", "vera")
     stage.exchange.phones[client(boris)] = Phone(picks_up=6)
+    stage.exchange.phones[client(vera)] = Phone(picks_up=7)
     await act(ana, call, "transfer", {"counsellor_id": str(boris.id), "warm": False})
     assert not room(stage).participants[leg.sid].held
     assert await ana.presence() == "on_call"
-    await stage.advance(8)
+    # A second one takes nothing from the first.
+    await act(ana, call, "transfer", {"counsellor_id": str(vera.id), "warm": False})
+    await stage.advance(10)
     assert inside(stage) == {"+381641234567", client(boris)}
     assert (await ana.presence(), await boris.presence()) == ("wrap_up", "on_call")
+    assert await vera.presence() == "available"
+    await vera.be("off_duty")
     # His line dies: no other counsellor is there, so the child is first in the queue.
     mine = next(p.leg for p in room(stage).participants.values() if p.leg.to == client(boris))
     stage.exchange.phones[mine.to] = Phone(unreachable=True)
@@ -122,12 +137,7 @@ async def test_to_a_number_outside_and_back_when_they_hang_up(stage: Stage) -> N
     assert await rings_at(stage, ana) == ["ana"], "the child is ours again, and first"
     await ana.accept()
     await stage.advance(3)
-    assert (await done(stage, leg))["outcome"] == "answered"
-
-
-async def test_the_caller_hangs_up_on_a_person_outside(stage: Stage) -> None:
-    stage.exchange.phones[POLICE] = Phone(picks_up=2)
-    leg, call, (ana,) = await a_talk(stage, "ana")
+    # At once this time, and it is the caller who hangs up.
     await act(ana, call, "transfer", {"number": POLICE, "warm": False})
     await stage.advance(12)
     assert inside(stage) == {"+381641234567", POLICE}
@@ -147,19 +157,7 @@ async def test_the_caller_leaves_while_a_colleague_is_being_rung(stage: Stage) -
     await done(stage, leg)
 
 
-async def test_a_second_cold_transfer_takes_nothing_from_the_first(stage: Stage) -> None:
-    leg, call, (ana, boris, vera) = await a_talk(stage, "ana", "boris", "vera")
-    stage.exchange.phones[client(boris)] = Phone(picks_up=3)
-    stage.exchange.phones[client(vera)] = Phone(picks_up=4)
-    for who in (boris, vera):
-        await act(ana, call, "transfer", {"counsellor_id": str(who.id), "warm": False})
-    await stage.advance(10)
-    assert inside(stage) == {"+381641234567", client(boris)}
-    assert (await boris.presence(), await vera.presence()) == ("on_call", "available")
-    await done(stage, leg)
-
-
-async def test_a_counsellor_who_has_handed_the_child_over_cannot_hang_up_on_them(
+async def test_after_handing_over_there_is_no_hanging_up_and_after_hanging_up_no_handing_over(
     stage: Stage,
 ) -> None:
     leg, call, (ana, boris) = await a_talk(stage, "ana", "boris")
@@ -171,18 +169,14 @@ async def test_a_counsellor_who_has_handed_the_child_over_cannot_hang_up_on_them
     await stage.advance(3)
     assert (await stage.call_of(leg))["state"] == "connected"
     assert await boris.presence() == "on_call"
-
-
-async def test_a_child_on_whom_a_counsellor_has_hung_up_is_not_handed_over(stage: Stage) -> None:
-    leg, call, (ana, boris) = await a_talk(stage, "ana", "boris")
-    participant = await act(ana, call, "transfer", {"counsellor_id": str(boris.id)})
-    path = f"/calls/{call['id']}"
+    await ana.be("available")
+    participant = await act(boris, call, "transfer", {"counsellor_id": str(ana.id)})
     hand_over = f"{path}/participants/{participant['participant_id']}/complete"
-    assert (await ana.ask("POST", f"{path}/hang-up")).status_code == 204
-    assert (await ana.ask("POST", hand_over)).status_code == 404
+    assert (await boris.ask("POST", f"{path}/hang-up")).status_code == 204
+    assert (await boris.ask("POST", hand_over)).status_code == 404
     await stage.advance(3)
     assert (await stage.call_of(leg))["state"] == "ended"
-    assert await boris.presence() == "available"
+    assert await ana.presence() == "available"
 
 
 async def test_handing_over_and_hanging_up_at_once_has_one_winner(stage: Stage) -> None:

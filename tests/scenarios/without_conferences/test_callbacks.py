@@ -5,6 +5,7 @@ import pytest
 from app.demo.stage import Stage
 from app.practice.people import Phone
 from tests.support.platforms import VERA, agreed_callback, at_phone, list_is_silent
+from tests.support.profile import nightly
 from tests.support.talks import CHILD
 
 
@@ -25,6 +26,7 @@ async def test_a_callback_waits_for_a_counsellor_whose_phone_can_dial(stage: Sta
     await stage.until(lambda: child.rung == 1, limit=120, what="the child's phone rings")
 
 
+@nightly
 async def test_a_callback_that_is_accepted_by_a_click_reaches_the_child(stage: Stage) -> None:
     vera, phone = await at_phone(stage, "vera", VERA)
     child = await agreed_callback(stage, vera)
@@ -36,6 +38,7 @@ async def test_a_callback_that_is_accepted_by_a_click_reaches_the_child(stage: S
     await stage.until(lambda: child.rung == 1, limit=60, what="the child's phone rings")
 
 
+@nightly
 async def test_a_callback_that_the_list_shows_late_is_not_cut_off(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:

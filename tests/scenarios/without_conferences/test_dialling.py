@@ -85,7 +85,7 @@ async def test_a_caller_who_left_unheard_costs_no_counsellor_a_miss(stage: Stage
     assert "missed" not in [r["state"] for r in rows], rows
 
 
-async def test_the_prompts_of_dialling_can_be_changed(stage: Stage) -> None:
+def test_the_prompts_of_dialling_can_be_changed() -> None:
     assert {"rings_again", "rings_them"} <= set(PROMPT_KEYS)
 
 

@@ -3,6 +3,7 @@
 from app.demo.invariants import broken_at_the_end
 from app.demo.stage import Stage
 from tests.support.platforms import MIRA, VERA, at_phone, reach, said, talks, wait_in_queue
+from tests.support.profile import nightly
 
 
 async def test_after_a_proxys_answer_no_earlier_counsellor_is_dialled_again(stage: Stage) -> None:
@@ -24,6 +25,7 @@ async def test_after_a_proxys_answer_no_earlier_counsellor_is_dialled_again(stag
     assert phone.rung == rung, "a counsellor who is off duty is rung at home, and no key is asked"
 
 
+@nightly
 async def test_after_a_proxys_answer_a_long_wait_is_not_heard_again(stage: Stage) -> None:
     vera, _ = await at_phone(stage, "vera", VERA)
     other = await reach(stage, stage.ring("+381641110001"))

@@ -6,6 +6,7 @@ from app.practice.legs import Leg
 from app.practice.people import Caller, Phone
 from app.staff.roles import Role
 from tests.support.platforms import EVA, MIRA, VERA, at_phone, reach, talks
+from tests.support.profile import nightly
 
 
 async def test_a_transfer_to_a_colleague_who_cannot_be_rung_or_is_not_on_shift_is_refused(
@@ -28,6 +29,7 @@ async def test_a_transfer_to_a_colleague_who_cannot_be_rung_or_is_not_on_shift_i
     assert await mira.presence() == "available"
 
 
+@nightly
 async def test_a_transfer_ends_the_talk_however_many_calls_came_since(stage: Stage) -> None:
     vera, _ = await at_phone(stage, "vera", VERA)
     leg = await reach(stage, stage.ring())
@@ -83,6 +85,7 @@ async def test_a_transfer_in_danger_rings_the_colleague_alone(stage: Stage) -> N
     assert (theirs.rung, hers.rung) == (1, 0)
 
 
+@nightly
 async def test_a_hand_over_to_a_colleague_rings_them_first(somleng: Stage) -> None:
     stage = somleng
     vera, _ = await at_phone(stage, "vera", VERA)

@@ -13,6 +13,7 @@ from tests.support.leaks.searching import NAME, NUMBER, said
 from tests.support.mail import link_in
 from tests.support.planted import CHILD
 from tests.support.processes import true
+from tests.support.profile import WHOLE
 from tests.support.waiting import until
 
 Client = httpx2.AsyncClient
@@ -126,13 +127,17 @@ async def write_case(client: Client, contact: str) -> str:
 
 
 async def refer(night: Night, client: Client, contact: str) -> None:
-    """An urgent referral, pushed over a crash until the agency acknowledges and replies."""
+    """An urgent referral, pushed until the agency acknowledges and replies.
+
+    In the nightly run it is pushed over a second crash; the first one is amid a contact.
+    """
     override = {"basis": "vital_interests", "reason": said("override")}
     body = {"urgency": "immediate", "services": ["shelter"], "override": override}
     referral = await ask(
         client, "POST", "/referrals", {**body, "contact_id": contact, "send": True}
     )
-    await night.crash(client)
+    if WHOLE:
+        await night.crash(client)
 
     async def acknowledged() -> bool:
         found = await ask(client, "GET", f"/referrals/{referral['id']}")

@@ -5,6 +5,7 @@ seconds; what stands behind a root says by which way it came in.
 """
 
 import base64
+import hashlib
 from collections.abc import Iterable, Iterator
 from functools import cache
 
@@ -24,6 +25,10 @@ CODES = ("psychosocial", "lgbtqi", "V-SEXUAL", "sexual_violence", "mental_health
 # A shorter one is found by chance.
 _SHORTEST = 6
 _TOLD = 40
+# Larger content is looked at once, however often it lies somewhere: most files of a database are in
+# each of its databases, in each back-up, and there again at the next look.
+_LARGE = 4_096
+_LOOKED_AT: dict[tuple[bytes, tuple[str, ...]], frozenset[str]] = {}
 
 
 def said(way: str) -> str:
@@ -50,7 +55,12 @@ def spelt(word: str) -> tuple[tuple[str, bytes], ...]:
 
 def found_in(content: bytes, words: Iterable[str] = PLANTED) -> set[str]:
     """Return what of the words lies in bytes, each with what stands behind it."""
-    return set(_found(content.lower(), words))
+    if len(content) < _LARGE:
+        return set(_found(content.lower(), words))
+    key = hashlib.sha256(content).digest(), tuple(words)
+    if key not in _LOOKED_AT:
+        _LOOKED_AT[key] = frozenset(_found(content.lower(), words))
+    return set(_LOOKED_AT[key])
 
 
 def _found(small: bytes, words: Iterable[str]) -> Iterator[str]:
