@@ -121,6 +121,11 @@ _REAL_TIME = (
 )
 
 
+# These fork processes from a warm one, which those of the stories have, too: to make it takes as
+# long as to load the program.
+_FORKED = ("sealing/test_resealing", "security/test_patterns", "web/test_limits")
+
+
 # The processes that take them: they mostly wait, and have the machine before the others.
 _FIRST = ("gw0", "gw1")
 
@@ -164,7 +169,7 @@ class _Scheduler(LoadScopeScheduling):  # type: ignore[misc]
 
 
 def _is_real_time(scope: str) -> bool:
-    return any(name in scope for name in _REAL_TIME)
+    return any(name in scope for name in (*_REAL_TIME, *_FORKED))
 
 
 def pytest_sessionstart() -> None:

@@ -20,6 +20,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from functools import partial
 from importlib import metadata
+from importlib.util import cache_from_source
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +98,7 @@ def test_what_production_runs_needs_no_extra(wheel: bytes, tmp_path: Path) -> No
     here.mkdir()
     with zipfile.ZipFile(io.BytesIO(wheel)) as parts:
         parts.extractall(unpacked)
+    _lay_down_compiled(unpacked)
     done = subprocess.run(
         [sys.executable, "-c", _IMPORT_ALL, json.dumps(blocked)],
         capture_output=True,
@@ -245,6 +247,25 @@ def _copy_sources(folder: Path) -> None:
             shutil.copytree(ROOT / name, folder / name)
 
 
+def _lay_down_compiled(unpacked: Path) -> None:
+    """Lay what is compiled here beside the files of a wheel that are the same."""
+    for there in unpacked.rglob("*.py"):
+        source = ROOT / there.relative_to(unpacked)
+        cached = Path(cache_from_source(str(source)))
+        if cached.is_file() and there.read_bytes() == source.read_bytes():
+            made = Path(cache_from_source(str(there)))
+            made.parent.mkdir(exist_ok=True)
+            made.write_bytes(_compiled_for(there, cached))
+
+
+def _compiled_for(there: Path, cached: Path) -> bytes:
+    """Return what is compiled as that of a file with the same text: Python compares its time and
+    size."""
+    state, content = there.stat(), cached.read_bytes()
+    head = struct.pack("<II", int(state.st_mtime) & 0xFFFFFFFF, state.st_size & 0xFFFFFFFF)
+    return content[:8] + head + content[16:]
+
+
 def _share_compiled(venv: Path, compiled: Path) -> None:
     """Lay down what this process loaded and the installation has, too, as it is compiled here.
 
@@ -261,13 +282,9 @@ def _share_compiled(venv: Path, compiled: Path) -> None:
             continue
         there = new / Path(source).relative_to(at)
         if there.is_file() and there.read_bytes() == Path(source).read_bytes():
-            # Python takes it for that of a file with this time and size.
-            state = there.stat()
-            head = struct.pack("<II", int(state.st_mtime) & 0xFFFFFFFF, state.st_size & 0xFFFFFFFF)
             made = compiled / there.parent.relative_to("/") / Path(cached).name
             made.parent.mkdir(parents=True, exist_ok=True)
-            content = Path(cached).read_bytes()
-            made.write_bytes(content[:8] + head + content[16:])
+            made.write_bytes(_compiled_for(there, Path(cached)))
 
 
 @pytest.fixture(scope="module")

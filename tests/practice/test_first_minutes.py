@@ -4,15 +4,19 @@ import asyncio
 import re
 from datetime import timedelta
 
+import pytest
+
 from app.demo.agencies import furnish
 from app.demo.first_minutes import play_first_minutes
 from app.demo.people import ACCOUNTS, COLLEAGUES, add_people, signed_in
 from app.demo.short_deadlines import shorten_deadlines
 from app.demo.stage import MONDAY, Stage
 from app.staff.roles import Role
+from tests.support.profile import WHOLE
 from tests.support.referrals import page
 
 
+@pytest.mark.skipif(not WHOLE, reason="with TESTS=whole: minutes of the demo are played")
 async def test_after_the_first_minutes_there_is_something_on_each_page(stage: Stage) -> None:
     # Half past midnight in Belgrade: another day than in Greenwich.
     began = MONDAY.replace(hour=23, minute=30)

@@ -1,7 +1,7 @@
 """Every regular expression of the program, pumped with hostile repetition.
 
-As a program, this writes a line of JSON for each that takes more than linear work: its place, the
-pattern, and the text that it is slow with.
+`try_all` writes a line of JSON for each that takes more than linear work: its place, the pattern,
+and the text that it is slow with.
 """
 
 import ast
@@ -275,20 +275,17 @@ def slow_with(one: Found) -> str | None:
     return None
 
 
-def main() -> None:
+def try_all(path: Path) -> None:
     """Pump all of them, within a bound of the processor's time that cannot be passed."""
     resource.setrlimit(resource.RLIMIT_CPU, (_ALL, _ALL))
     found, _ = collected()
     # What is cleaned up meanwhile would be counted.
     gc.disable()
-    for one in found:
-        # Written before: if it never ends, this is the last line.
-        print(json.dumps({"place": one.place, "pattern": repr(one.pattern)}), flush=True)
-        slow = slow_with(one)
-        if slow:
-            print(json.dumps({"place": one.place, "slow": slow}), flush=True)
-    print(json.dumps({"all": len(found)}), flush=True)
-
-
-if __name__ == "__main__":
-    main()
+    # By the line: if one never ends, it is the last line.
+    with path.open("w", buffering=1) as to:
+        for one in found:
+            print(json.dumps({"place": one.place, "pattern": repr(one.pattern)}), file=to)
+            slow = slow_with(one)
+            if slow:
+                print(json.dumps({"place": one.place, "slow": slow}), file=to)
+        print(json.dumps({"all": len(found)}), file=to)

@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+from tests.support.profile import WHOLE
+
 # Writes as many rows as are told, a day at a time, and prints the peak memory in megabytes: after
 # a tenth of the days, when everything is loaded and at its size, and at the end.
 _WRITER = """
@@ -54,6 +56,7 @@ def _run(*words: str) -> list[str]:
     return done.stdout.split()
 
 
+@pytest.mark.skipif(not WHOLE, reason="with TESTS=whole: hundreds of days are written")
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
 def test_a_file_of_many_days_takes_no_more_memory_than_one_of_few(kind: str) -> None:
     early, late, kept, returned = map(float, _run(_WRITER, kind, "150"))

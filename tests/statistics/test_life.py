@@ -108,7 +108,7 @@ def _figures_of_total(summary: Summary) -> dict[str, Any]:
 
 async def test_every_measure_in_every_period(life: Life, lived_through: str) -> None:
     ones = recount.within(recount.told(lived_through), FIRST, LAST)
-    assert len(ones) > 300
+    assert len(ones) > 250
     whole = recount.measured(ones)
     happened = (
         "answered",

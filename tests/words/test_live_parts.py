@@ -30,10 +30,13 @@ from tests.support.identity.emergency import sent
 from tests.support.long_words import LONG, read_in_page, sentences_of, speak_longer
 from tests.support.pages.direction import bare_runs
 from tests.support.pages.left import codes_in, dates_in, hidden_english, in_english
+from tests.support.profile import WHOLE
 from tests.support.routes import addresses_of, routes, rows_of_every_kind
 from tests.support.talks import act, agrees, waits
 
 FROM_RIGHT = "ar"
+# The parts are the same in both: from the right they are read by night.
+_LANGUAGES = (LONG, FROM_RIGHT) if WHOLE else (LONG,)
 _BELOW = ("/board/", "/team/strip", "/team/people")
 _PAGES = {"/", "/team"}
 # Says what a talk does not change, or what the parts say, too: it is read first, and again when
@@ -79,7 +82,7 @@ _SILENT = {"/board/chats/{call_id}/caller": "a child who writes from a number: t
 
 
 class Parts:
-    """Reads every part of the board, as it is now, in both languages."""
+    """Reads every part of the board, as it is now, in each language."""
 
     def __init__(self, stage: Stage) -> None:
         self.stage = stage
@@ -88,9 +91,9 @@ class Parts:
         self.spoke: set[str] = set()
         self.refused = Counter[str]()
         self.faults: set[str] = set()
-        self._said: dict[str, set[str]] = {LONG: set(), FROM_RIGHT: set()}
+        self._said: dict[str, set[str]] = {one: set() for one in _LANGUAGES}
         self._seen: set[tuple[str, str]] = set()
-        self._english = {one: sentences_of(one) for one in (LONG, FROM_RIGHT)}
+        self._english = {one: sentences_of(one) for one in _LANGUAGES}
 
     async def read(self, state: str, *readers: Counsellor, **rows: str) -> None:
         """Read what a talk may change, and all that was not there before."""
@@ -109,7 +112,7 @@ class Parts:
             if route.path in paths - _NOT_READ and "GET" in (route.methods or ())
             for address in addresses_of(self.stage, route, known, [])
         ]
-        for language in (LONG, FROM_RIGHT):
+        for language in _LANGUAGES:
             await self._all_read(language)
             for who in readers:
                 for path, address in asked:

@@ -33,7 +33,7 @@ from tests.support.profile import WHOLE
 ZONE = ZoneInfo("Europe/Belgrade")
 MONDAY = date(2030, 1, 21)
 WEEK = timedelta(days=7)
-SEEDS = range(40 if WHOLE else 2)
+SEEDS = range(40 if WHOLE else 1)
 
 
 def at(day: int, hour: int) -> datetime:

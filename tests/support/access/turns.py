@@ -1,13 +1,24 @@
 """Which cells of the table are asked: of those that one guard answers alike, one in turn.
 
 `TESTS=whole` asks every cell. Otherwise a cell is left out only where the same row asks another
-one of its kind: roles to which the permission is closed, tokens that sign no person in, and
-roles that reach a page on which no row belongs to a person. A cell that says something else than
-the permission does is always asked.
+one that says the same and is of its kind: roles to which the permission is closed, strangers with a
+token or without, roles that reach a page on which no row belongs to a person, and roles that see
+the rows of others alike. What needs no account asks no role. A cell that says something else than
+the permission does is always asked, and so is a counsellor or supervisor where rows have an owner.
 """
 
 from app.staff.roles import Permission, Role, may
-from tests.support.access.cells import COLUMNS, NO, SIGN_IN, TOKENS, YES, Place, permission_of
+from tests.support.access.cells import (
+    COLUMNS,
+    NO,
+    NOBODY,
+    SIGN_IN,
+    SIGNED,
+    TOKENS,
+    YES,
+    Place,
+    permission_of,
+)
 from tests.support.access.table import Row
 from tests.support.profile import WHOLE
 
@@ -26,11 +37,19 @@ def columns(number: int, place: Place, row: Row | None) -> list[str]:
 def _kind(place: Place, row: Row, column: str) -> str:
     """Return what answers this cell as it does others of its row, or "" where only it says so."""
     cell, permission = row.cells[column], permission_of(place.route)
-    if column in TOKENS:
-        return "no token" if cell == SIGN_IN else ""
-    if permission not in set(Permission) or column not in set(Role):
+    if permission == SIGNED:
+        return f"{SIGNED} {cell}"
+    if cell == SIGN_IN:
+        # With a token more is tried than without one.
+        return "a role" if column in set(Role) else "a stranger"
+    if column in (NOBODY, *TOKENS):
         return ""
+    if permission not in set(Permission):
+        return "" if place.kinds else f"any role {cell}"
     open_to = may(Role(column), Permission(permission))
     if cell == NO and not open_to:
         return "closed"
-    return "open" if cell == YES and open_to and not place.kinds else ""
+    if cell == YES and open_to and not place.kinds:
+        return "open"
+    seen_alike = open_to and column not in (Role.COUNSELLOR, Role.SUPERVISOR)
+    return f"of others {cell}" if seen_alike else ""
