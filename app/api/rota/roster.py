@@ -91,7 +91,7 @@ async def read_roster(
                 number=c.number,
                 language=c.language,
                 uncovered_minutes=int(c.missing.total_seconds() // 60),
-                holes=[UncoveredView(begins_at=b, ends_at=e) for b, e in c.uncovered],
+                uncovered=[UncoveredView(begins_at=b, ends_at=e) for b, e in c.uncovered],
             )
             for c in await coverage.coverage(work, since, until)
         ],
