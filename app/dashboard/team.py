@@ -164,13 +164,13 @@ async def _talks_after(
 # -- calls for help ------------------------------------------------------------------------------
 
 
-@router.get("/board/panic")
+@router.get("/board/calls-for-help")
 async def calls_for_help_fragment(request: Request, work: InWork, staff: Supervises) -> Response:
     """Render the calls for help that no supervisor has taken: on every page, across the top."""
     return await _calls_for_help(request, work, staff)
 
 
-@router.post("/board/panic/{call_id}/take")
+@router.post("/board/calls-for-help/{call_id}/take")
 async def take_call_for_help(
     request: Request, work: InWork, staff: Supervises, call_id: UUID
 ) -> Response:

@@ -104,10 +104,10 @@ async def open_calls_for_help(work: InWork, staff: Supervises) -> list[TalkView]
     return [talk_view(one, work.now) for one in await supervised.open_calls_for_help(work)]
 
 
-@router.post("/calls/{call_id}/panic/take")
+@router.post("/calls/{call_id}/call-for-help/take")
 async def take_call_for_help(work: InWork, staff: Supervises, call_id: UUID) -> TakenView:
     """Take a call for help: the telephones of other supervisors stop ringing, and you come into the
-    talk if yours can ring. 409 PanicTaken if a colleague was first, 409
-    HelpsElsewhere if yours rings for another talk or you are in one."""
+    talk if yours can ring. 409 CallForHelpTaken if a colleague was
+    first, 409 HelpsElsewhere if yours rings for another talk or you are in one."""
     call = await record.lock_call(work, call_id)
     return TakenView(joins=await calls_for_help.take_call_for_help(work, staff, call))
