@@ -99,7 +99,7 @@ async def end_talk(work: InWork, staff: Supervises, call_id: UUID) -> None:
 
 
 @router.get("/calls-for-help")
-async def open_calls_for_help(work: InWork, staff: Supervises) -> list[TalkView]:
+async def open_calls_for_help(work: InWork, _staff: Supervises) -> list[TalkView]:
     """Return the talks of all teams in which a call for help has not been taken."""
     return [talk_view(one, work.now) for one in await supervised.open_calls_for_help(work)]
 
