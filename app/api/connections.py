@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
 
-from app.people import connection_tests, dead_letters
+from app.people import connection_test_rows, connection_tests, dead_letters
 from app.people.connection_rows import ConnectionTest, Found, Means
 from app.people.connection_words import words_of
 from app.people.connections import all_connections
@@ -136,7 +136,7 @@ async def send_again(work: InWork, _staff: Keeps, delivery_id: UUID) -> None:
 @router.get("/connections/tests/{test_id}")
 async def read_test(work: InWork, _staff: Keeps, test_id: UUID) -> TestView:
     """Return a test, and what came of it."""
-    return _view(*await connection_tests.read_test(work, test_id))
+    return _view(*await connection_test_rows.read_test(work, test_id))
 
 
 @router.post("/connections/mail/test", status_code=204)

@@ -10,7 +10,7 @@ from app.jobs.transaction import transaction
 from app.outbox.responses import Refused, RequestFailed, TryAgain, Uncertain
 from app.people import connection_tests
 from app.people.connection_rows import Found
-from app.people.connection_tests import result_of
+from app.people.connection_test_rows import result_of
 from app.practice.people import Phone
 from app.staff.accounts import add_staff, find_by_name
 from app.staff.roles import Role
