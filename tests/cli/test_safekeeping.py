@@ -8,7 +8,8 @@ import psycopg
 import pytest
 
 from app.cli import main
-from app.database.roles import SUPERUSER, as_role
+from app.database.own_server import as_role
+from app.database.roles import SUPERUSER
 from app.jobs.transaction import flush, transaction
 from app.log import set_up_logging
 from app.reading_settings import read_settings

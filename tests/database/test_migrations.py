@@ -17,7 +17,8 @@ from alembic import command
 import migrations.versions
 from app.cli import main
 from app.database.migrate import _config, engine_for, migrate, newest
-from app.database.roles import OWNER, SUPERUSER, as_role
+from app.database.own_server import as_role
+from app.database.roles import OWNER, SUPERUSER
 from app.errors import BadSettings
 from app.privacy.keeper.serving import Serving
 from app.privacy.keys import read_keys

@@ -12,7 +12,8 @@ import pytest
 from pyrage import x25519
 
 from app.cli import main
-from app.database.roles import OWNER, as_role
+from app.database.own_server import as_role
+from app.database.roles import OWNER
 from app.database.roles import PROGRAM as ROLE
 from app.jobs.transaction import transaction
 from app.log import set_up_logging
