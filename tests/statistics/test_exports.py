@@ -26,7 +26,7 @@ from app.staff.roles import Role
 from app.staff.tokens import add_token, revoke_token
 from app.statistics import staff_measures
 from app.statistics.counting.reconcile import reconcile, unexplained
-from app.statistics.exports import requested
+from app.statistics.exports import making
 from app.statistics.exports.writers import safe
 from app.statistics.measures import NAMES, definition
 from app.statistics.protection.guard import CONTENT_MEASURES
@@ -544,7 +544,7 @@ async def test_strange_windows_and_ranges_are_refused_and_break_nothing(
 async def test_a_file_is_made_by_one_run_at_a_time(house: Stage, boss: Counsellor) -> None:
     body = {"what": "calls", "from": FIRST, "to": LAST, "format": "json"}
     asked = (await boss.ask("POST", "/statistics/exports", body)).json()
-    await asyncio.gather(*(requested.make(house.ground, UUID(asked["id"])) for _ in range(3)))
+    await asyncio.gather(*(making.make(house.ground, UUID(asked["id"])) for _ in range(3)))
     await house.settle()
     whole = await fetch(boss, f"/statistics/exports/{asked['id']}/file")
     found = (await boss.ask("GET", f"/statistics/exports/{asked['id']}")).json()
