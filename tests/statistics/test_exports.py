@@ -491,7 +491,7 @@ async def test_rubbish_is_refused_in_words(house: Stage, boss: Counsellor) -> No
 def test_the_dictionary_names_every_column() -> None:
     from app.statistics.exports.exporting import data_dictionary
     from app.statistics.exports.files import WHAT
-    from app.statistics.exports.tables import record_columns
+    from app.statistics.exports.record_tables import record_columns
 
     entries = data_dictionary()
     assert {file for file, _, _ in entries} == set(WHAT)
