@@ -25,7 +25,7 @@ from app.jobs.transaction import transaction
 from app.log import log
 from app.outbox.push.sending import outbox_tasks
 from app.outbox.push.subscriptions import forget_old_pushes
-from app.people.connection_tests import forget_old_tests
+from app.people.connection_test_rows import forget_old_tests
 from app.people.jobs import people_tasks
 from app.referrals.escalation.dangers import EVERY as DANGERS_EVERY
 from app.referrals.escalation.dangers import look

@@ -13,7 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.clock import SteppedClock
 from app.database.embedded import EmbeddedPostgres
-from app.database.roles import OWNER, SUPERUSER, as_role
+from app.database.own_server import as_role
+from app.database.roles import OWNER, SUPERUSER
 from app.database.roles import PROGRAM as PROGRAM_ROLE
 from app.database.running import make_ready
 from app.demo.stage import (

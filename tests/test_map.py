@@ -5,6 +5,8 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 ROOT = Path(__file__).parent.parent
 MAP = (ROOT / "docs/developers/map.md").read_text()
 
@@ -42,6 +44,14 @@ def test_the_map_names_every_folder_and_every_file_that_is_in_none() -> None:
     assert [f for f in _folders(ROOT / "app") if f.name not in named] == []
     files = {path.name for path in (ROOT / "app").glob("*.py")} - {"__init__.py"}
     assert files - named == set()
+
+
+@pytest.mark.parametrize(
+    "folder", ["routing", "dashboard/people", "dashboard/settings", "dashboard/settings/lines"]
+)
+def test_the_map_names_every_file_of_a_folder_that_holds_many_subjects(folder: str) -> None:
+    files = {path.name for path in (ROOT / "app" / folder).glob("*.py")} - {"__init__.py"}
+    assert files - _named(_section("The folders")) == set()
 
 
 def test_the_map_names_every_folder_of_tests() -> None:

@@ -1,6 +1,7 @@
 """The results of benchmarks: kept only when they are whole, and rendered without a hand."""
 
 import json
+import re
 import runpy
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +12,8 @@ import pytest
 from app.demo.results import kept, report
 
 ROOT = Path(__file__).parent.parent
+# A number with what it counts, or with a part after the point: what a benchmark finds.
+_FIGURE = re.compile(r"\d[\d.,]*\s?(?:ms|%|MB|kB|KiB)|\b\d+\.\d+\b")
 NOW = datetime(2026, 11, 26, 17, tzinfo=UTC)
 
 
@@ -42,6 +45,27 @@ def test_a_benchmark_that_fails_keeps_nothing(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError), kept("calls", tmp_path, NOW):
         report("webhooks", 1 / 0, None, "ms", None)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_no_figure_of_the_page_is_typed_by_hand(measures: dict[str, Any]) -> None:
+    page = measures["PAGE"].read_text()
+    by_hand = measures["BLOCK"].sub("", page)
+    assert by_hand != page
+    assert [line for line in by_hand.splitlines() if line.startswith("|")] == []
+    assert _FIGURE.findall(by_hand) == []
+
+
+def test_a_benchmark_without_a_result_is_said_and_no_older_figure_stays(
+    measures: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    main, page = measures["main"], tmp_path / "measures.md"
+    page.write_text("<!-- measures: calls -->\n| webhooks | 5 ms |\n<!-- end -->")
+    monkeypatch.setitem(main.__globals__, "PAGE", page)
+    monkeypatch.setitem(main.__globals__, "RESULTS", tmp_path)
+    monkeypatch.setattr("sys.argv", ["scripts/measures"])
+    main()
+    assert "5 ms" not in page.read_text()
+    assert "run `scripts/bench calls`" in page.read_text()
 
 
 @pytest.mark.parametrize("said", ["--help", "-h", "--chekc", "calls"])

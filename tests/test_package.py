@@ -30,7 +30,8 @@ import pyotp
 import pytest
 from packaging.utils import canonicalize_name
 
-from app.database.roles import OWNER, PROGRAM, as_role
+from app.database.own_server import as_role
+from app.database.roles import OWNER, PROGRAM
 from app.demo.stage import ACCOUNT, LINE, free_port
 from app.practice.wire import sign
 from app.web.access import COOKIE

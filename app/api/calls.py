@@ -298,8 +298,8 @@ async def _mute(work: Work, staff: Staff, call_id: UUID, muted: bool) -> None:
     await sound.set_mute(work, call, await inviting.talk_of(work, call), muted)
 
 
-@router.post("/calls/{call_id}/panic")
-async def panic(work: InWork, staff: TakesCalls, call_id: UUID) -> dict[str, bool]:
+@router.post("/calls/{call_id}/call-for-help")
+async def call_for_help(work: InWork, staff: TakesCalls, call_id: UUID) -> dict[str, bool]:
     """Call a supervisor into the talk now. The response says whether one is being rung."""
     call = await in_hand.lock_in_hand(work, staff, call_id)
     return {"rings": await calls_for_help.call_for_help(work, staff, call)}

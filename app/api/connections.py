@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
 
-from app.people import connection_tests, dead_letters
+from app.people import connection_test_rows, connection_tests, dead_letters
 from app.people.connection_rows import ConnectionTest, Found, Means
 from app.people.connection_words import words_of
 from app.people.connections import all_connections
@@ -102,7 +102,7 @@ def _view(test: ConnectionTest, agency: str) -> TestView:
 
 
 @router.get("/connections")
-async def connections(work: InWork, staff: Keeps) -> list[ConnectionView]:
+async def connections(work: InWork, _staff: Keeps) -> list[ConnectionView]:
     """Return every connection. Nothing is sent to find it out."""
     return [
         ConnectionView(
@@ -119,7 +119,7 @@ async def connections(work: InWork, staff: Keeps) -> list[ConnectionView]:
 
 
 @router.get("/connections/dead-letters")
-async def all_dead_letters(work: InWork, staff: Keeps) -> list[DeadLetterView]:
+async def all_dead_letters(work: InWork, _staff: Keeps) -> list[DeadLetterView]:
     """Return events, cases, mails and texts that did not arrive, the newest first."""
     return [
         DeadLetterView.model_validate(one, from_attributes=True)
@@ -128,15 +128,15 @@ async def all_dead_letters(work: InWork, staff: Keeps) -> list[DeadLetterView]:
 
 
 @router.post("/connections/dead-letters/{delivery_id}/again", status_code=204)
-async def send_again(work: InWork, staff: Keeps, delivery_id: UUID) -> None:
+async def send_again(work: InWork, _staff: Keeps, delivery_id: UUID) -> None:
     """Send an event again, once the cause is mended."""
     await dead_letters.send_again(work, delivery_id)
 
 
 @router.get("/connections/tests/{test_id}")
-async def read_test(work: InWork, staff: Keeps, test_id: UUID) -> TestView:
+async def read_test(work: InWork, _staff: Keeps, test_id: UUID) -> TestView:
     """Return a test, and what came of it."""
-    return _view(*await connection_tests.read_test(work, test_id))
+    return _view(*await connection_test_rows.read_test(work, test_id))
 
 
 @router.post("/connections/mail/test", status_code=204)

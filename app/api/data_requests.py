@@ -158,7 +158,7 @@ async def _view(work: Work, staff: Staff, request: DataRequest) -> OneView:
 
 
 @router.get("")
-async def list_requests(work: InWork, staff: Sees) -> list[RequestView]:
+async def list_requests(work: InWork, _staff: Sees) -> list[RequestView]:
     """Return the requests, newest first: what each is, and what came of it."""
     return [RequestView(**_columns(one)) for one in await requests.list_requests(work)]
 

@@ -155,7 +155,7 @@ def _zip(folder: Folder, name: str) -> Response:
 
 
 @router.get("/definitions")
-async def definitions(work: InWork, staff: Sees) -> DefinitionsView:
+async def definitions(work: InWork, _staff: Sees) -> DefinitionsView:
     """Return what is in force, every set, and when each was, is and will be in force."""
     set_id, folder = await sets.folder_at(work, work.now)
     return DefinitionsView(
@@ -167,14 +167,14 @@ async def definitions(work: InWork, staff: Sees) -> DefinitionsView:
 
 
 @router.get("/definitions/in-force.zip", **files("application/zip"))
-async def files_in_force(work: InWork, staff: Sees) -> Response:
+async def files_in_force(work: InWork, _staff: Sees) -> Response:
     """Return every file that is in force, with those of the program: a folder to begin with."""
     _, folder = await sets.folder_at(work, work.now)
     return _zip(whole.all_files(folder), "definitions")
 
 
 @router.post("/definitions/check", max_body_size=archive.LARGEST_UPLOAD)
-async def check(request: Request, work: InWork, staff: Keeps) -> CheckView:
+async def check(request: Request, work: InWork, _staff: Keeps) -> CheckView:
     """Return what is wrong with an archive, with file and line. Nothing is imported."""
     try:
         _, left_out = await sets.check(work, await _sent(request, work))
@@ -189,7 +189,7 @@ async def check(request: Request, work: InWork, staff: Keeps) -> CheckView:
 
 @router.post("/definitions/sets", status_code=201, max_body_size=archive.LARGEST_UPLOAD)
 async def upload(
-    request: Request, work: InWork, staff: Keeps, name: Annotated[str, Query(max_length=200)]
+    request: Request, work: InWork, _staff: Keeps, name: Annotated[str, Query(max_length=200)]
 ) -> TakenView:
     """Import an archive of a folder as a set, or refuse it as a whole. Nothing is in force by
     this."""
@@ -198,13 +198,13 @@ async def upload(
 
 
 @router.get("/definitions/sets/{set_id}")
-async def one_set(work: InWork, staff: Sees, set_id: int) -> SetView:
+async def one_set(work: InWork, _staff: Sees, set_id: int) -> SetView:
     """Return a set."""
     return _set_view(await sets.read_set(work, set_id))
 
 
 @router.get("/definitions/sets/{set_id}/files.zip", **files("application/zip"))
-async def files_of_set(work: InWork, staff: Sees, set_id: int) -> Response:
+async def files_of_set(work: InWork, _staff: Sees, set_id: int) -> Response:
     """Return the files of a set, as they came."""
     found = await sets.read_set(work, set_id)
     return _zip(sets.folder_of(found), f"definitions-{set_id}")
@@ -213,7 +213,7 @@ async def files_of_set(work: InWork, staff: Sees, set_id: int) -> Response:
 @router.get("/definitions/sets/{set_id}/compare")
 async def compare(
     work: InWork,
-    staff: Sees,
+    _staff: Sees,
     set_id: int,
     language: Annotated[str, Query(pattern="^[a-z]{2,3}$")] = "en",
     against: int | None = None,
@@ -249,7 +249,7 @@ async def compare(
 
 @router.get("/definitions/sets/{set_id}/forms/{record}")
 async def form_of_set(
-    work: InWork, staff: Sees, set_id: int, record: Literal["contact", "case", "referral"]
+    work: InWork, _staff: Sees, set_id: int, record: Literal["contact", "case", "referral"]
 ) -> FormView:
     """Return a form of a set, as records would be written with it."""
     return form_view(await _library_of(work, set_id), record)
@@ -258,7 +258,7 @@ async def form_of_set(
 @router.put("/definitions/sets/{set_id}/forms/{record}/answers")
 async def try_form(
     work: InWork,
-    staff: Sees,
+    _staff: Sees,
     set_id: int,
     record: Literal["contact", "case", "referral"],
     body: Changes,
@@ -279,13 +279,13 @@ async def _library_of(work: Work, set_id: int) -> Library:
 
 
 @router.post("/definitions/sets/{set_id}/put-in-force", status_code=201)
-async def put_in_force(work: InWork, staff: Keeps, set_id: int, body: InForceIn) -> OrderView:
+async def put_in_force(work: InWork, _staff: Keeps, set_id: int, body: InForceIn) -> OrderView:
     """Let a set be in force from an instant on. Every process follows without a restart."""
     order = await sets.put_in_force(work, set_id, from_at=body.from_, accept=body.accept)
     return _order_view(order)
 
 
 @router.post("/definitions/orders/{order_id}/take-back")
-async def take_back(work: InWork, staff: Keeps, order_id: int) -> dict[str, int | None]:
+async def take_back(work: InWork, _staff: Keeps, order_id: int) -> dict[str, int | None]:
     """Take back that a set is in force, or will be. The set before counts again."""
     return {"in_force": await sets.take_back(work, order_id)}

@@ -75,13 +75,13 @@ async def _view(work: Work, rules: Rules) -> DiallingView:
 
 
 @router.get("/dialling")
-async def dialling_rules(work: InWork, staff: Keeps) -> DiallingView:
+async def dialling_rules(work: InWork, _staff: Keeps) -> DiallingView:
     """Return the rules of dialling, and how much went out."""
     return await _view(work, await outward.read_rules(work))
 
 
 @router.put("/dialling")
-async def change_dialling(work: InWork, staff: Keeps, asked: DiallingIn) -> DiallingView:
+async def change_dialling(work: InWork, _staff: Keeps, asked: DiallingIn) -> DiallingView:
     """Change the rules of dialling."""
     given = asked.model_dump(exclude={"revision"})
     return await _view(work, await dialling.change(work, Changes(**given), revision=asked.revision))

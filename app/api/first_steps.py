@@ -27,7 +27,7 @@ class StepView(BaseModel):
 
 
 @router.get("/first-steps")
-async def first_steps(work: InWork, staff: Keeps) -> list[StepView]:
+async def first_steps(work: InWork, _staff: Keeps) -> list[StepView]:
     """Return every step with what was measured now."""
     return [
         StepView(

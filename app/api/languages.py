@@ -68,7 +68,7 @@ def _own_view(row: OwnCatalogue) -> OwnView:
 
 
 @router.get("/languages")
-async def all_languages(work: InWork, staff: Sees) -> LanguagesView:
+async def all_languages(work: InWork, _staff: Sees) -> LanguagesView:
     """Return every language of the pages, and the translations that were imported."""
     found = [
         TranslationView(
@@ -87,7 +87,7 @@ async def all_languages(work: InWork, staff: Sees) -> LanguagesView:
 
 
 @router.get("/languages/{language}/{which}.po", **files(_PO))
-async def catalogue(work: InWork, staff: Sees, language: str, which: str) -> Response:
+async def catalogue(work: InWork, _staff: Sees, language: str, which: str) -> Response:
     """Return the catalogue of a language, as it is in force now."""
     text = await languages.export(work, language, which)
     headers = {"Content-Disposition": f'attachment; filename="{which}-{language}.po"'}
@@ -98,7 +98,7 @@ async def catalogue(work: InWork, staff: Sees, language: str, which: str) -> Res
 async def import_catalogue(
     request: Request,
     work: InWork,
-    staff: Keeps,
+    _staff: Keeps,
     language: str,
     which: str,
     reviewed: Annotated[bool, Query()] = False,
@@ -121,6 +121,6 @@ async def import_catalogue(
 
 
 @router.post("/languages/own/{number}/take-back")
-async def take_back(work: InWork, staff: Keeps, number: int) -> OwnView:
+async def take_back(work: InWork, _staff: Keeps, number: int) -> OwnView:
     """Let the words before a translation count again."""
     return _own_view(await languages.take_back(work, number))

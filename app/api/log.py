@@ -86,7 +86,7 @@ class AnchorsView(BaseModel):
 @router.get("/log")
 async def read_log(
     work: InWork,
-    staff: Reads,
+    _staff: Reads,
     actor: _Text = "",
     action: _Text = "",
     subject: Annotated[str, Query(max_length=80, pattern=r"^[^\x00-\x1f\x7f]*$")] = "",
@@ -107,13 +107,13 @@ async def read_log(
 
 
 @router.post("/log/checks", status_code=202)
-async def check(work: InWork, staff: Reads) -> None:
+async def check(work: InWork, _staff: Reads) -> None:
     """Begin a check of all logs. It takes seconds to minutes; GET /log/checks/last tells."""
     ask_for_check(work)
 
 
 @router.get("/log/checks/last")
-async def last(work: InWork, staff: Reads) -> CheckView:
+async def last(work: InWork, _staff: Reads) -> CheckView:
     """Return what the last check found, and where the log begins."""
     found = await last_check(work)
     begins = await beginning_of(work.session)
@@ -127,7 +127,7 @@ async def last(work: InWork, staff: Reads) -> CheckView:
 
 
 @router.post("/log/anchors", max_body_size=LARGEST_FILE)
-async def compare_anchors(request: Request, work: InWork, staff: Reads) -> AnchorsView:
+async def compare_anchors(request: Request, work: InWork, _staff: Reads) -> AnchorsView:
     """Compare the logs with a file of anchors, or with one that was mailed, sent as the body: what
     is missing or altered since then. It changes nothing."""
     # A slow upload must not hold a database connection.

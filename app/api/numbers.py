@@ -24,7 +24,7 @@ class SetUp(BaseModel):
 
 
 @router.post("/numbers/setup")
-async def set_up(work: InWork, staff: Keeps) -> SetUp:
+async def set_up(work: InWork, _staff: Keeps) -> SetUp:
     """Point the provider's numbers at this helpline, and install the fallbacks.
 
     409 if the provider refuses or cannot be reached. Doing it again does no harm.

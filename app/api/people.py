@@ -194,7 +194,7 @@ def person_values(staff: Staff) -> dict[str, Any]:
 @router.get("/people")
 async def people(
     work: InWork,
-    staff: KeepsPeople,
+    _staff: KeepsPeople,
     words: str = "",
     role: Role | None = None,
     team: str | None = None,
@@ -206,7 +206,7 @@ async def people(
 
 
 @router.get("/people/{person_id}")
-async def one_person(work: InWork, staff: KeepsPeople, person_id: UUID) -> PersonHeld:
+async def one_person(work: InWork, _staff: KeepsPeople, person_id: UUID) -> PersonHeld:
     """Return an account, and how much the person holds."""
     found = await finding.person(work, person_id)
     return PersonHeld(
@@ -258,7 +258,7 @@ async def make_link(work: InWork, staff: KeepsPeople, person_id: UUID, wanted: L
 
 
 @router.delete("/people/{person_id}/link", status_code=204)
-async def withdraw_link(work: InWork, staff: KeepsPeople, person_id: UUID) -> None:
+async def withdraw_link(work: InWork, _staff: KeepsPeople, person_id: UUID) -> None:
     """Withdraw the link of a person."""
     await links.withdraw(work, person_id)
 
@@ -295,13 +295,13 @@ class RulesIn(RulesBody):
 
 
 @router.get("/sign-in-rules")
-async def rules_in_force(work: InWork, staff: KeepsPeople) -> RulesBody:
+async def rules_in_force(work: InWork, _staff: KeepsPeople) -> RulesBody:
     """Return the rules of signing in."""
     return RulesBody(**(await sign_in_rules(work)).values)
 
 
 @router.put("/sign-in-rules")
-async def set_rules(work: InWork, staff: KeepsPeople, wanted: RulesIn) -> RulesBody:
+async def set_rules(work: InWork, _staff: KeepsPeople, wanted: RulesIn) -> RulesBody:
     """Change the rules of signing in, from the next sign-in of each person."""
     roles = tuple(role for role in Role if role in wanted.factor_roles)
     sent = wanted.model_dump(exclude_none=True, exclude={"knowingly"}) | {"factor_roles": roles}

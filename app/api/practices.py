@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from app.staff.models import Staff
 from app.staff.roles import Permission
-from app.training import practices
+from app.training import practices, remarks
 from app.training.models import Practice
 from app.training.scenarios import Act
 from app.training.script import Ended, Reply
@@ -95,4 +95,4 @@ async def note_act(work: InWork, staff: TakesCalls, practice_id: UUID, body: Act
 @router.post("/practices/{practice_id}/remarks", status_code=204)
 async def remark(work: InWork, staff: TakesCalls, practice_id: UUID, body: RemarkIn) -> None:
     """Write a remark about a practice."""
-    await practices.add_remark(work, staff, practice_id, body.words)
+    await remarks.add_remark(work, staff, practice_id, body.words)

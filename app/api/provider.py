@@ -113,7 +113,7 @@ def _view(work: InWork, row: IdentityProvider) -> ProviderView:
 
 
 @router.get("/sign-in/provider")
-async def provider(work: InWork, staff: KeepsPeople) -> ProviderView:
+async def provider(work: InWork, _staff: KeepsPeople) -> ProviderView:
     """Return the provider, without its secret."""
     return _view(work, await keeping.known_provider(work))
 
@@ -125,13 +125,13 @@ async def set_provider(work: InWork, staff: KeepsPeople, sent: ProviderIn) -> Pr
 
 
 @router.delete("/sign-in/provider", status_code=204)
-async def remove_provider(work: InWork, staff: KeepsPeople) -> None:
+async def remove_provider(work: InWork, _staff: KeepsPeople) -> None:
     """Take the provider away: its people sign in with a password."""
     await keeping.remove(work)
 
 
 @router.post("/sign-in/provider/test", status_code=204)
-async def test_provider(work: InWork, staff: KeepsPeople) -> None:
+async def test_provider(work: InWork, staff: KeepsPeople) -> None:  # noqa: ARG001
     """Ask the provider what it says of itself, and for its keys."""
     await keeping.test(work)
 

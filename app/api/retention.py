@@ -148,20 +148,20 @@ def _hold_view(held: Held) -> HoldView:
 
 
 @router.get("")
-async def retention(work: InWork, staff: Sees) -> RetentionView:
+async def retention(work: InWork, _staff: Sees) -> RetentionView:
     """Return the rules, and what was erased when."""
     return await _view(work, await read_rules(work))
 
 
 @router.put("")
-async def change_rules(work: InWork, staff: Keeps, asked: RulesIn) -> RetentionView:
+async def change_rules(work: InWork, _staff: Keeps, asked: RulesIn) -> RetentionView:
     """Change rules. A longer one holds at once, a shorter one after seven days: colleagues are
     told, and an administrator can set the former days again until then."""
     return await _view(work, await set_rules(work, asked.rules, revision=asked.revision))
 
 
 @router.post("/follow")
-async def follow_country(work: InWork, staff: Keeps, asked: FollowIn) -> RetentionView:
+async def follow_country(work: InWork, _staff: Keeps, asked: FollowIn) -> RetentionView:
     """Give up the helpline's own rule of a kind: that of the country counts again, or the default
     if the country says nothing of it. A shorter one holds after seven days."""
     rules = await by_country.follow_again(work, asked.kind, revision=asked.revision)
@@ -169,7 +169,7 @@ async def follow_country(work: InWork, staff: Keeps, asked: FollowIn) -> Retenti
 
 
 @router.get("/dry-run")
-async def dry_run(work: InWork, staff: Sees) -> list[DueView]:
+async def dry_run(work: InWork, _staff: Sees) -> list[DueView]:
     """Return what a run would erase now; nothing is changed."""
     return [
         DueView(
@@ -184,14 +184,14 @@ async def dry_run(work: InWork, staff: Sees) -> list[DueView]:
 
 
 @router.post("/run", status_code=202)
-async def run(work: InWork, staff: Keeps) -> None:
+async def run(work: InWork, _staff: Keeps) -> None:
     """Erase what is due now, and do not wait for the night; the receipts of GET /retention tell
     what it was."""
     running.ask_run(work)
 
 
 @router.get("/holds")
-async def list_holds(work: InWork, staff: Sees) -> list[HoldView]:
+async def list_holds(work: InWork, _staff: Sees) -> list[HoldView]:
     """Return the holds in force, oldest first."""
     return [_hold_view(held) for held in await holds.open_holds(work)]
 

@@ -41,7 +41,7 @@ class MadeToken(BaseModel):
 
 
 @router.get("/tokens")
-async def all_tokens(work: InWork, staff: KeepsTokens) -> list[TokenView]:
+async def all_tokens(work: InWork, _staff: KeepsTokens) -> list[TokenView]:
     """Return all tokens, without their secrets."""
     return [
         TokenView.model_validate(one, from_attributes=True)
@@ -50,12 +50,12 @@ async def all_tokens(work: InWork, staff: KeepsTokens) -> list[TokenView]:
 
 
 @router.post("/tokens", status_code=201)
-async def make_token(work: InWork, staff: KeepsTokens, asked: TokenIn) -> MadeToken:
+async def make_token(work: InWork, _staff: KeepsTokens, asked: TokenIn) -> MadeToken:
     """Make a token. It is in this answer only."""
     return MadeToken(token=await tokens.add_token(work, asked.name, asked.scopes, asked.days))
 
 
 @router.delete("/tokens/{name}", status_code=204)
-async def revoke_token(work: InWork, staff: KeepsTokens, name: str) -> None:
+async def revoke_token(work: InWork, _staff: KeepsTokens, name: str) -> None:
     """Revoke a token: from now on it opens nothing."""
     await tokens.revoke_token(work, name)

@@ -186,7 +186,7 @@ class TalkView(BaseModel):
     practice: bool
     danger: bool
     held: bool
-    panic: bool
+    calls_for_help: bool
     seconds: int
 
 
@@ -201,7 +201,7 @@ def talk_view(talk: Talk, now: datetime) -> TalkView:
         practice=talk.practice,
         danger=talk.call.danger,
         held=talk.call.held_at is not None,
-        panic=talk.calls_for_help,
+        calls_for_help=talk.calls_for_help,
         seconds=max(0, int((now - since).total_seconds())),
     )
 

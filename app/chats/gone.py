@@ -166,7 +166,7 @@ async def keep(work: Work, call: Call) -> None:
     if found is None:
         return
     offer_id, staff_id = found
-    # An account that is only changed at this moment keeps what is its.
+    # An account that is only changed at this moment keeps the conversation.
     if await receiving.is_here(work, staff_id):
         work.announce(Topic.CHATS.of(staff_id))
         return

@@ -40,7 +40,7 @@ def keeper(
         log().warning("the memory of the keeper is not locked", area="keeper", cause=lacking)
     serving = Serving(keys, path, served)
 
-    def stop(number: int, frame: FrameType | None) -> None:
+    def stop(_number: int, _frame: FrameType | None) -> None:
         serving.stop()
 
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -94,11 +94,11 @@ async def _check_not_changed(
         raise ChangedSince()
 
 
-async def _wallboard(work: Work, act: AuditEntry, scene: Scene) -> None:
+async def _wallboard(work: Work, act: AuditEntry, _scene: Scene) -> None:
     await wallboards.withdraw(work, UUID(act.subject))
 
 
-async def _line(work: Work, act: AuditEntry, scene: Scene) -> None:
+async def _line(work: Work, act: AuditEntry, _scene: Scene) -> None:
     await line_changes.take_back(work, UUID(act.subject), act.id)
 
 
@@ -146,17 +146,17 @@ async def _prompt(work: Work, act: AuditEntry, scene: Scene) -> None:
     await prompts.take_back(work, line, language, key)
 
 
-async def _words(work: Work, act: AuditEntry, scene: Scene) -> None:
+async def _words(work: Work, act: AuditEntry, _scene: Scene) -> None:
     await languages.take_back(work, act.detail["after"]["number"])
 
 
-async def _partner(work: Work, act: AuditEntry, scene: Scene) -> None:
+async def _partner(work: Work, act: AuditEntry, _scene: Scene) -> None:
     """Refuse the number of a partner that still waits for a second person."""
     with suppress(partners.NothingWaits):
         await partners.decide(work, UUID(act.detail["change"]), by=None, approve=False)
 
 
-async def _own(work: Work, act: AuditEntry, scene: Scene) -> None:
+async def _own(work: Work, act: AuditEntry, _scene: Scene) -> None:
     known = await own_settings.read_own(work)
     # A setting that the program knew once is left out.
     after = {name: one for name, one in act.detail["after"].items() if name in known.values}
@@ -171,14 +171,14 @@ async def _own(work: Work, act: AuditEntry, scene: Scene) -> None:
     await own_settings.change(work, back, held_before=True)
 
 
-async def _dialling(work: Work, act: AuditEntry, scene: Scene) -> None:
+async def _dialling(work: Work, act: AuditEntry, _scene: Scene) -> None:
     now = dialling.values_of(await outward.read_rules(work))
     if any(now[name] != value for name, value in act.detail["after"].items()):
         raise ChangedSince()
     await dialling.change(work, dialling.Changes(**act.detail["before"]))
 
 
-async def _sign_in(work: Work, act: AuditEntry, scene: Scene) -> None:
+async def _sign_in(work: Work, act: AuditEntry, _scene: Scene) -> None:
     if (await sign_in_rules.sign_in_rules(work)).values != act.detail["after"]:
         raise ChangedSince()
     before = dict(act.detail["before"])
@@ -189,7 +189,7 @@ async def _sign_in(work: Work, act: AuditEntry, scene: Scene) -> None:
     await sign_in_rules.set_sign_in_rules(work, Rules(**before), knowingly=True)
 
 
-async def _definitions(work: Work, act: AuditEntry, scene: Scene) -> None:
+async def _definitions(work: Work, act: AuditEntry, _scene: Scene) -> None:
     order_id = await work.session.scalar(
         select(DefinitionOrder.id).where(
             DefinitionOrder.set_id == act.detail["after"]["set"],

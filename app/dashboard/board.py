@@ -122,7 +122,7 @@ async def queue_part(work: Work, scope: Any) -> str:
     )
 
 
-async def alarms_part(work: Work, scope: Any = None) -> str:
+async def alarms_part(work: Work, _scope: Any = None) -> str:
     """Render lines without a counsellor and uncovered shifts, for everybody who plans the rota."""
     template = templates.get_template("fragments/team/alarms.html")
     return template.render(**await alarms.alarm_values(work))

@@ -45,7 +45,7 @@ def named(codes: Iterable[str]) -> list[tuple[str, str]]:
 
 @router.post("/language")
 async def choose_language(
-    request: Request, work: InWork, staff: SignedIn, language: Text = ""
+    request: Request, work: InWork, _staff: SignedIn, language: Text = ""
 ) -> Response:
     """Choose the language of the forms, and return to the page of the request."""
     answer = _back(request, work)

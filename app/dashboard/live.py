@@ -60,7 +60,7 @@ PARTS = (
     ),
     Part("/board/alarms", Permission.PLAN_ROSTER, board.alarms_part, _topics("alarms")),
     Part(
-        "/board/panic",
+        "/board/calls-for-help",
         Permission.SUPERVISE,
         team.calls_for_help_part,
         _topics("talks"),

@@ -253,7 +253,7 @@ def _by(subject: str, what: str, how: str) -> str:
     return f"{subject} {what}" + (f" {how}" if how else "")
 
 
-def _opened(subject: str, agency: str, how: str, d: dict[str, Any]) -> str:
+def _opened(subject: str, _agency: str, _how: str, d: dict[str, Any]) -> str:
     opened = said(_OPENED.get(d.get("opened_how", ""), N_("opened a referral")))
     begin = opened if subject == _("The program") else f"{subject} {opened}"
     first = list_words(plain(s) for s in d.get("family_first") or [])
@@ -264,7 +264,7 @@ def _opened(subject: str, agency: str, how: str, d: dict[str, Any]) -> str:
     return f"{begin}: {plain(d.get('urgency'))}, {plain(d.get('service'))}{family} ({protocol})"
 
 
-def _sent(subject: str, agency: str, how: str, d: dict[str, Any]) -> str:
+def _sent(_subject: str, _agency: str, _how: str, d: dict[str, Any]) -> str:
     return _(
         "Offered to %(agency)s (%(why)s); on the basis of %(ground)s",
         agency=d.get("recipient"),
@@ -273,7 +273,7 @@ def _sent(subject: str, agency: str, how: str, d: dict[str, Any]) -> str:
     )
 
 
-def _rung(subject: str, agency: str, how: str, d: dict[str, Any]) -> str:
+def _rung(_subject: str, agency: str, _how: str, d: dict[str, Any]) -> str:
     way = _way(d)
     purpose = said(_PURPOSES.get(d.get("purpose", ""), ""))
     return (
@@ -281,11 +281,11 @@ def _rung(subject: str, agency: str, how: str, d: dict[str, Any]) -> str:
     )
 
 
-def _breached(subject: str, agency: str, how: str, d: dict[str, Any]) -> str:
+def _breached(_subject: str, _agency: str, _how: str, d: dict[str, Any]) -> str:
     return _("Deadline missed: %(deadline)s", deadline=deadline_words(d.get("deadline", "")))
 
 
-def _consent(subject: str, agency: str, how: str, d: dict[str, Any]) -> str:
+def _consent(subject: str, _agency: str, _how: str, d: dict[str, Any]) -> str:
     withheld = list_words(plain(w) for w in d.get("withheld_from") or [])
     return _(
         "%(who)s recorded consent: %(giver)s, %(way)s, for %(scope)s",
@@ -296,7 +296,7 @@ def _consent(subject: str, agency: str, how: str, d: dict[str, Any]) -> str:
     ) + ("; " + _("not to %(services)s", services=withheld) if withheld else "")
 
 
-def _override(subject: str, agency: str, how: str, d: dict[str, Any]) -> str:
+def _override(subject: str, _agency: str, _how: str, d: dict[str, Any]) -> str:
     despite = list_words(plain(w) for w in d.get("despite") or [])
     against = _("against an explicit wish, to %(services)s", services=despite)
     return _(
@@ -306,7 +306,7 @@ def _override(subject: str, agency: str, how: str, d: dict[str, Any]) -> str:
     ) + (f"; {against}" if despite else "")
 
 
-def _handed_over(subject: str, agency: str, how: str, d: dict[str, Any]) -> str:
+def _handed_over(_subject: str, agency: str, _how: str, d: dict[str, Any]) -> str:
     who = agency or _("them")
     if not d.get("agreed_at"):
         return _("Agreed with %(agency)s by telephone", agency=who)
@@ -320,7 +320,7 @@ def _clock(at: str) -> Markup:
     return Markup('<time data-clock datetime="{}">{}</time>').format(at, words)
 
 
-def _written(subject: str, agency: str, how: str, d: dict[str, Any]) -> str:
+def _written(subject: str, agency: str, _how: str, d: dict[str, Any]) -> str:
     if d.get("on_paper"):
         return _(
             "%(who)s sent the written confirmation to %(agency)s on paper",
@@ -375,7 +375,7 @@ def _team_done(subject: str, agency: str, how: str, d: dict[str, Any]) -> str:
     return f"{done}: {plain(d['result'])}" if d.get("result") else done
 
 
-def _withdrawal(subject: str, agency: str, how: str, d: dict[str, Any]) -> str:
+def _withdrawal(subject: str, _agency: str, _how: str, d: dict[str, Any]) -> str:
     return _(
         "%(who)s recorded that consent was withdrawn: %(giver)s, %(way)s. A supervisor decides.",
         who=subject,

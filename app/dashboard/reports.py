@@ -231,7 +231,7 @@ async def _kept(work: Work) -> list[tuple[date, int, float | None]]:
 
 @router.post("/reports/publish")
 async def publish(
-    work: InWork, staff: Publishes, period: Annotated[str, Form(max_length=10)]
+    work: InWork, _staff: Publishes, period: Annotated[str, Form(max_length=10)]
 ) -> Response:
     """Publish a period. A release cannot be changed or taken back."""
     await release.publish(work, period.strip())
@@ -293,7 +293,7 @@ async def calls_page(
 
 @router.get("/reports/{name}.pdf")
 async def report_pdf(
-    request: Request, work: InWork, staff: SeesNumbers, name: str, day: str = "", line: str = ""
+    work: InWork, staff: SeesNumbers, name: str, day: str = "", line: str = ""
 ) -> Response:
     """Return a report as a PDF."""
     report = await _counted(work, staff, name, day, line)

@@ -66,7 +66,7 @@ async def sounds_values(work: Work, staff: Staff) -> dict[str, Any]:
 
 
 @router.post("/sounds/push/key")
-async def push_key(work: InWork, staff: TakesCalls) -> dict[str, str]:
+async def push_key(work: InWork, _staff: TakesCalls) -> dict[str, str]:
     """Return the public key that a browser asks for before it subscribes."""
     return {"key": await subscriptions.public_key(work)}
 

@@ -153,7 +153,7 @@ async def mute_or_call_for_help(
     work: InWork,
     staff: TakesCalls,
     call_id: UUID,
-    action: Literal["mute", "unmute", "panic", "hold", "resume", "hang-up"],
+    action: Literal["mute", "unmute", "call-for-help", "hold", "resume", "hang-up"],
 ) -> Response:
     """Hold, resume, mute, hang up, or call a supervisor into the talk."""
     rings = True
@@ -167,7 +167,7 @@ async def mute_or_call_for_help(
             await in_hand.set_hold(work, staff, call_id, action == "hold")
             return
         call = await in_hand.lock_in_hand(work, staff, call_id)
-        if action == "panic":
+        if action == "call-for-help":
             rings = await calls_for_help.call_for_help(work, staff, call)
         else:
             talk = await inviting.talk_of(work, call)

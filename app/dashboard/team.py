@@ -55,7 +55,7 @@ async def _people(work: Work, of: str) -> dict[str, Any]:
 
 
 @router.get("/team/strip")
-async def strip_fragment(request: Request, work: InWork, staff: Supervises) -> Response:
+async def strip_fragment(work: InWork, staff: Supervises) -> Response:
     return HTMLResponse(await team_parts.STRIP.seen_by(work, staff))
 
 
@@ -114,12 +114,12 @@ async def set_state(
 
 
 @router.get("/board/talks")
-async def talks_fragment(request: Request, work: InWork, staff: Supervises) -> Response:
+async def talks_fragment(work: InWork, staff: Supervises) -> Response:
     return HTMLResponse(await team_parts.TALKS.seen_by(work, staff))
 
 
 @router.get("/board/talks/count")
-async def talks_link(request: Request, work: InWork, staff: Supervises) -> Response:
+async def talks_link(work: InWork, staff: Supervises) -> Response:
     """Render the link from a supervisor's desk to the live talks."""
     return HTMLResponse(await team_parts.TALKS_LINK.seen_by(work, staff))
 
@@ -164,13 +164,13 @@ async def _talks_after(
 # -- calls for help ------------------------------------------------------------------------------
 
 
-@router.get("/board/panic")
+@router.get("/board/calls-for-help")
 async def calls_for_help_fragment(request: Request, work: InWork, staff: Supervises) -> Response:
     """Render the calls for help that no supervisor has taken: on every page, across the top."""
     return await _calls_for_help(request, work, staff)
 
 
-@router.post("/board/panic/{call_id}/take")
+@router.post("/board/calls-for-help/{call_id}/take")
 async def take_call_for_help(
     request: Request, work: InWork, staff: Supervises, call_id: UUID
 ) -> Response:
@@ -190,7 +190,7 @@ async def take_call_for_help(
     return await _calls_for_help(request, work, staff, notice)
 
 
-async def calls_for_help_part(work: Work, scope: object = None) -> str:
+async def calls_for_help_part(work: Work, _scope: object = None) -> str:
     """Render the calls for help, which are the same for all supervisors."""
     template = templates.get_template("fragments/team/calls_for_help.html")
     return template.render(talks=await supervised.open_calls_for_help(work), now=work.now)

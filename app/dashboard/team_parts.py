@@ -80,7 +80,7 @@ async def _figures(work: Work, of: str) -> Figures:
     )
 
 
-async def _duties(work: Work, figures: Figures, staff: Staff) -> Duties:
+async def _duties(work: Work, _figures: Figures, staff: Staff) -> Duties:
     due = await _kept(
         work, Topic.DEADLINES, staff, lambda: tracking.count_due(work, staff, _WITHIN)
     )
@@ -166,7 +166,7 @@ async def _around(work: Work, of: str) -> Around:
     )
 
 
-async def _talks(work: Work, around: Around, staff: Staff) -> Talks:
+async def _talks(_work: Work, around: Around, staff: Staff) -> Talks:
     mine = {
         call: Mine(one.mode, one.state)
         for (who, call), one in around.within.items()
@@ -221,12 +221,12 @@ async def _talks_of_team(work: Work, of: str) -> list[supervised.Talk]:
     return await supervised.talks_around(work, of)
 
 
-async def _count(work: Work, talks: list[supervised.Talk], staff: Staff) -> Count:
+async def _count(_work: Work, talks: list[supervised.Talk], staff: Staff) -> Count:
     seen = [talk.calls_for_help for talk in talks if talk.is_seen_by(staff)]
     return Count(len(seen), sum(seen))
 
 
-def _draw_link(talks: list[supervised.Talk], count: Count) -> str:
+def _draw_link(_talks: list[supervised.Talk], count: Count) -> str:
     return templates.get_template("fragments/desk/talks_link.html").render(count=count)
 
 
@@ -263,7 +263,7 @@ def draw_person(row: team_views.PersonRow) -> Markup:
 
 
 @lru_cache(maxsize=4096)
-def drawn_person(row: team_views.PersonRow, words: Hashable) -> tuple[str, str, str]:
+def drawn_person(row: team_views.PersonRow, _words: Hashable) -> tuple[str, str, str]:
     """Return a person in these words: what stands before the time that counts on, its beginning,
     and what stands after it."""
     template = templates.get_template("fragments/team/team_person.html")

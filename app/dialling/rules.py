@@ -1,6 +1,6 @@
 """Which numbers the program dials: countries, kinds of numbers, and how many of them. Pure.
 
-What a number is, is said by `phonenumbers`. Numbers that cost a fortune are never dialled, whatever
+`phonenumbers` says what a number is. Numbers that cost a fortune are never dialled, whatever
 an administrator allows: a person who makes a machine dial them is paid for each minute.
 """
 

@@ -5,13 +5,11 @@ text go through the outbox, as every one does; the others are answered at once.
 """
 
 import json
-from collections.abc import Iterable
 from datetime import timedelta
-from typing import Any, NamedTuple
-from uuid import UUID, uuid4
+from typing import Any
+from uuid import UUID
 
-from sqlalchemy import delete, func, select
-from sqlalchemy.dialects.postgresql import distinct_on
+from sqlalchemy import select
 
 from app.calls import prompts
 from app.calls.lines import finding_lines
@@ -20,16 +18,13 @@ from app.database.topics import Topic
 from app.definitions.datafile import BadDefinition
 from app.dialling import outward
 from app.dialling.models import DialledFor, DialWay
-from app.errors import Conflict, Invalid, NotFound, TooMany
+from app.errors import Invalid
 from app.jobs.names import Task
-from app.jobs.transaction import run_verb, transaction
-from app.log import log
 from app.outbox.mail import send_mail
 from app.outbox.outside import client_for_outside
 from app.outbox.responses import Refused, RequestFailed
-from app.outbox.states import Sending
-from app.people.connection_rows import WORKED, ConnectionTest, Found, Means
-from app.people.connection_words import words_of
+from app.people.connection_rows import ConnectionTest, Found, Means
+from app.people.connection_test_rows import Tested, add_test, begin_test, end_test, result_of
 from app.referrals.channels.primero.agency_cases import account_of
 from app.referrals.channels.primero.primero import Primero, lacking
 from app.referrals.channels.webhook.delivery import post, secret_of
@@ -42,35 +37,13 @@ from app.staff.log_kinds import AuditLog
 from app.staff.models import EndpointKind, Staff
 from app.words.keys import SOUNDS
 from app.words.pages import _
-from app.work import PROGRAM, Ground, Work
+from app.work import Work
 
-# How many tests of one kind there may be within the time.
-MOST, WITHIN = 10, timedelta(minutes=10)
 # After this time a text or a call is given up: its person looks at the page no longer.
 GIVEN_UP_AFTER = timedelta(minutes=2)
-# How long a test is kept.
-_KEPT = timedelta(days=31)
 # The type of the event by which an agency's system is tested.
 TEST_EVENT = "test"
 _MOST_NAMED = 20
-# How httpx says that there was no connection.
-_NOT_CONNECTED = frozenset({"ConnectError", "ConnectTimeout", "ProxyError"})
-
-
-class DoesNotWork(Conflict):
-    """The other side was asked, and it does not work."""
-
-
-_TESTS = select(ConnectionTest, func.coalesce(Agency.name, "")).outerjoin(
-    Agency, Agency.id == ConnectionTest.agency_id
-)
-
-
-class Tested(NamedTuple):
-    """A test, and the name of the agency whose system was asked; empty if none was."""
-
-    test: ConnectionTest
-    agency: str
 
 
 # -- what may be tested --------------------------------------------------------------------------
@@ -113,14 +86,14 @@ async def send_test_letter(work: Work, staff: Staff) -> str:
         raise Invalid("Your account has no e-mail address. Enter one first.")
     to, ground = staff.email, work.ground
     subject, body = _("A test of the helpline"), _("The mail of the helpline works.")
-    test = await _begin(work, Means.MAIL, staff=staff)
+    test = await begin_test(work, Means.MAIL, staff=staff)
     try:
         await send_mail(ground, to, subject, f"{body}\n", message_id=test.id)
     except RequestFailed as error:
         found = Found.REFUSED if isinstance(error, Refused) else Found.NO_ANSWER
-        await _end(work, test, found, details=[str(error)[:60]])
+        await end_test(work, test, found, details=[str(error)[:60]])
     else:
-        await _end(work, test, Found.ACCEPTED)
+        await end_test(work, test, Found.ACCEPTED)
     return to
 
 
@@ -135,7 +108,7 @@ async def send_test_text(work: Work, staff: Staff, number: str = "") -> Connecti
     to = await _typed_or_own(work, staff, number)
     if not to.startswith("+"):
         raise Invalid("A text goes to the whole number of a phone, with + and the country code.")
-    test = await _add(work, Means.SMS, staff=staff)
+    test = await add_test(work, Means.SMS, staff=staff)
     await outward.count_for_person(work, staff.id, test.id, to, DialledFor.TEST, way=DialWay.SMS)
     test.target, test.language = to, staff.page_language
     work.defer(Task.SEND_TEST_MESSAGE, test_id=str(test.id))
@@ -171,7 +144,7 @@ async def ring_test_phone(
     to = await _typed_or_own(work, staff, number)
     if not to.startswith("+"):
         raise Invalid("A test rings the whole number of a phone, with + and the country code.")
-    test = await _add(work, Means.TELEPHONY, staff=staff)
+    test = await add_test(work, Means.TELEPHONY, staff=staff)
     await outward.count_for_person(work, staff.id, test.id, to, DialledFor.TEST)
     test.target, test.language = to, prompt.get("language", staff.page_language)
     if prompt:
@@ -192,7 +165,7 @@ async def ring_to_prove(work: Work, staff: Staff, number: str) -> ConnectionTest
     _need_provider(work)
     if await any_line(work) is None:
         raise Invalid("There is no line yet. Add one first: a call shows the number of a line.")
-    test = await _add(work, Means.TELEPHONY, staff=staff)
+    test = await add_test(work, Means.TELEPHONY, staff=staff)
     await outward.count_for_person(work, staff.id, test.id, number, DialledFor.TEST)
     test.target, test.language, test.proves = number, staff.page_language, True
     work.defer(Task.RING_TEST_PHONE, test_id=str(test.id))
@@ -242,7 +215,7 @@ async def send_test_event(work: Work, code: str, staff: Staff | None = None) -> 
             agency=agency.name,
         )
     url, secret, ground = agency.webhook_url, secret_of(work, agency), work.ground
-    test = await _begin(work, Means.WEBHOOKS, staff=staff, agency=agency)
+    test = await begin_test(work, Means.WEBHOOKS, staff=staff, agency=agency)
     now = ground.clock.now()
     # The sequence of a referral begins at 1: no referral has this event.
     data = {"agency": code, "sequence": 0}
@@ -251,8 +224,8 @@ async def send_test_event(work: Work, code: str, staff: Staff | None = None) -> 
     try:
         await post(ground.settings, url, headers_for(secret, str(test.id), now, body), body)
     except RequestFailed as error:
-        return await _end(work, test, *result_of(error))
-    return await _end(work, test, Found.ACCEPTED)
+        return await end_test(work, test, *result_of(error))
+    return await end_test(work, test, Found.ACCEPTED)
 
 
 async def ask_case_system(work: Work, code: str, staff: Staff | None = None) -> Tested:
@@ -278,154 +251,11 @@ async def ask_case_system(work: Work, code: str, staff: Staff | None = None) -> 
             agency=agency.name,
         ) from None
     account, ground = account_of(work, agency), work.ground
-    test = await _begin(work, Means.CASE_SYSTEMS, staff=staff, agency=agency)
+    test = await begin_test(work, Means.CASE_SYSTEMS, staff=staff, agency=agency)
     try:
         async with client_for_outside(ground.settings) as client:
             missing = lacking(await Primero(client, account).forms(mapping.module), mapping)
     except RequestFailed as error:
-        return await _end(work, test, *result_of(error))
+        return await end_test(work, test, *result_of(error))
     result = Found.MISFITS if missing else Found.ACCEPTED
-    return await _end(work, test, result, details=missing[:_MOST_NAMED])
-
-
-# -- the row of a test ---------------------------------------------------------------------------
-
-
-async def _add(
-    work: Work, means: Means, *, staff: Staff | None = None, agency: Agency | None = None
-) -> ConnectionTest:
-    """Add the row of a test. Raises TooMany."""
-    # Of two requests at once, the second counts the first.
-    await work.session.execute(
-        select(func.pg_advisory_xact_lock(func.hashtextextended(means.value, 710032)))
-    )
-    lately = await work.session.scalar(
-        select(func.count())
-        .select_from(ConnectionTest)
-        .where(ConnectionTest.means == means, ConnectionTest.wanted_at > work.now - WITHIN)
-    )
-    if (lately or 0) >= MOST:
-        raise TooMany(
-            "This was tested %(count)s times within ten minutes. Wait ten minutes, then test it "
-            "again.",
-            count=MOST,
-        )
-    test = ConnectionTest(
-        id=uuid4(),
-        means=means.value,
-        staff_id=staff.id if staff else None,
-        agency_id=agency.id if agency else None,
-        wanted_at=work.now,
-        details=[],
-    )
-    work.session.add(test)
-    await work.session.flush()
-    return test
-
-
-async def _begin(
-    work: Work, means: Means, *, staff: Staff | None = None, agency: Agency | None = None
-) -> ConnectionTest:
-    """Commit the row of a test whose answer is waited for. Raises TooMany."""
-    test = await _add(work, means, staff=staff, agency=agency)
-    test.sending, test.sent_at = Sending.SENDING.value, work.now
-    await work.session.flush()
-    # Another system takes seconds; no connection to the database is held meanwhile.
-    await work.let_go()
-    return test
-
-
-async def _end(
-    work: Work,
-    test: ConnectionTest,
-    result: Found,
-    status: int | None = None,
-    *,
-    details: Iterable[str] = (),
-) -> Tested:
-    """Write down what came of a test, and who asked for it; return the test.
-
-    Raises DoesNotWork if it failed. What was written down stays.
-    """
-
-    async def verb(after: Work) -> Tested:
-        row = await after.session.get_one(ConnectionTest, test.id)
-        note_result(after, row, result, status, details)
-        said = {"result": result.value, "status": status, "agency": str(row.agency_id or "")}
-        write_entry(
-            after, AuditLog.CONNECTION_TESTED, row.means, **{k: v for k, v in said.items() if v}
-        )
-        agency = await after.session.get(Agency, row.agency_id) if row.agency_id else None
-        return Tested(row, agency.name if agency else "")
-
-    tested = await run_verb(work.ground, work.actor, verb)
-    if not tested.test.worked:
-        raise DoesNotWork(words_of(*tested))
-    return tested
-
-
-def note_result(
-    work: Work,
-    test: ConnectionTest,
-    result: Found,
-    status: int | None = None,
-    details: Iterable[str] = (),
-) -> None:
-    """Note what came of a test. The number that was rung is not kept longer."""
-    test.result, test.status, test.ended_at = result.value, status, work.now
-    sent = result in WORKED or result is Found.UNDELIVERED
-    test.sending = (Sending.SENT if sent else Sending.FAILED).value
-    test.target, test.details = None, list(details)
-    if result not in WORKED:
-        log().warning("a test failed", area="people", kind=test.means, cause=result.value)
-    work.announce(Topic.CONNECTIONS)
-
-
-def result_of(error: RequestFailed) -> tuple[Found, int | None]:
-    """Return what a failed request says of a connection, and the status it came with."""
-    status = error.status or None
-    if status is None:
-        if isinstance(error, Refused):
-            return Found.NOT_ITS_API, None
-        gone = error.what in _NOT_CONNECTED
-        return (Found.NO_CONNECTION if gone else Found.NO_ANSWER), None
-    if 300 <= status < 400:
-        return Found.REDIRECTED, status
-    if status >= 500:
-        return Found.THEIR_FAULT, status
-    known = {
-        401: Found.NOT_LET_IN,
-        403: Found.NOT_LET_IN,
-        404: Found.NOT_THERE,
-        410: Found.NOT_THERE,
-        429: Found.TOO_BUSY,
-    }
-    return known.get(status, Found.REFUSED), status
-
-
-# -- reading -------------------------------------------------------------------------------------
-
-
-async def read_test(work: Work, test_id: UUID) -> Tested:
-    """Return a test. Raises NotFound."""
-    found = (await work.session.execute(_TESTS.where(ConnectionTest.id == test_id))).one_or_none()
-    if found is None:
-        raise NotFound()
-    return Tested(*found)
-
-
-async def last_tests(work: Work) -> dict[Means, Tested]:
-    """Return the newest test of each connection."""
-    newest = _TESTS.ext(distinct_on(ConnectionTest.means)).order_by(
-        ConnectionTest.means, ConnectionTest.wanted_at.desc(), ConnectionTest.id
-    )
-    return {
-        Means(test.means): Tested(test, name) for test, name in await work.session.execute(newest)
-    }
-
-
-async def forget_old_tests(ground: Ground) -> None:
-    """Delete old tests."""
-    async with transaction(ground, PROGRAM) as work:
-        old = work.now - _KEPT
-        await work.session.execute(delete(ConnectionTest).where(ConnectionTest.wanted_at < old))
+    return await end_test(work, test, result, details=missing[:_MOST_NAMED])

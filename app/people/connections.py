@@ -15,7 +15,7 @@ from app.calls.states import Direction
 from app.outbox.push.models import PushMessage
 from app.outbox.states import Sending
 from app.people.connection_rows import RANG_IN_VAIN, WORKED, ConnectionTest, Means
-from app.people.connection_tests import Tested, last_tests
+from app.people.connection_test_rows import Tested, last_tests
 from app.people.provider import keeping
 from app.referrals.channels.models import AgencyCase, Attempt, Delivery
 from app.referrals.directory.models import Agency

@@ -1,7 +1,7 @@
 """What of the log of people's acts is due: its oldest part, up to the first entry that stays.
 
 An entry stays while it is young, or names a record that is held or belongs to a held one (the
-function `held_in_log` of the database); so does every entry after it, because a chain has no holes.
+function `held_in_log` of the database); so does every entry after it, because a chain has no gaps.
 Whether an entry is young is asked of the database's clock as well as of the program's.
 """
 

@@ -136,7 +136,7 @@ async def _erase_log(work: Work, run_id: UUID, days: int) -> int:
     return erased
 
 
-async def _numbers(work: Work, ids: list[UUID], days: int) -> list[UUID]:
+async def _numbers(work: Work, ids: list[UUID], _days: int) -> list[UUID]:
     """Forget numbers; their keyed hashes stay, by which a caller is known again."""
     await work.session.execute(
         update(Call)
@@ -147,7 +147,7 @@ async def _numbers(work: Work, ids: list[UUID], days: int) -> list[UUID]:
     return ids
 
 
-async def _voices(work: Work, ids: list[UUID], days: int) -> list[UUID]:
+async def _voices(work: Work, ids: list[UUID], _days: int) -> list[UUID]:
     await work.session.execute(
         update(VoiceMessage)
         .where(VoiceMessage.id.in_(ids))
@@ -158,13 +158,13 @@ async def _voices(work: Work, ids: list[UUID], days: int) -> list[UUID]:
     return ids
 
 
-async def _chats(work: Work, ids: list[UUID], days: int) -> list[UUID]:
+async def _chats(work: Work, ids: list[UUID], _days: int) -> list[UUID]:
     """Erase the words of conversations, and what came with them; who wrote when stays."""
     await chat_erasing.erase(work, ids)
     return ids
 
 
-async def _files(work: Work, ids: list[UUID], days: int) -> list[UUID]:
+async def _files(work: Work, ids: list[UUID], _days: int) -> list[UUID]:
     await drop_files(work, ids)
     return ids
 
@@ -181,7 +181,7 @@ async def drop_files(work: Work, ids: list[UUID]) -> None:
     work.announce(Topic.EXPORTS)
 
 
-async def _hashes(work: Work, ids: list[UUID], days: int) -> list[UUID]:
+async def _hashes(work: Work, ids: list[UUID], _days: int) -> list[UUID]:
     """Forget callers, with what is only known by the hash: wishes, and numbers of profiles."""
     keys = list(await work.session.scalars(select(Call.caller_key).where(Call.id.in_(ids))))
     for model in (CallerWish, CallerFlag, ProfileNumber):
@@ -195,7 +195,7 @@ async def _hashes(work: Work, ids: list[UUID], days: int) -> list[UUID]:
     return ids
 
 
-async def _flags(work: Work, ids: list[UUID], days: int) -> list[UUID]:
+async def _flags(work: Work, ids: list[UUID], _days: int) -> list[UUID]:
     await work.session.execute(
         delete(CallerFlag)
         .where(CallerFlag.id.in_(ids))
@@ -205,7 +205,7 @@ async def _flags(work: Work, ids: list[UUID], days: int) -> list[UUID]:
 
 
 def _emptied(column: Any, row: Any) -> Callable[[Work, list[UUID], int], Any]:
-    async def erase(work: Work, ids: list[UUID], days: int) -> list[UUID]:
+    async def erase(work: Work, ids: list[UUID], _days: int) -> list[UUID]:
         await records.empty(work, column, row, ids)
         return ids
 

@@ -1,5 +1,5 @@
-"""What a counsellor has in hand: one call at most, and conversations in their slots; and the
-presence that follows from it."""
+"""The offers that a counsellor holds: one call at most, and conversations in their slots; and the
+presence that follows from them."""
 
 from typing import NamedTuple
 from uuid import UUID

@@ -1,5 +1,5 @@
-"""What a counsellor has in hand: presence, ringing offer, live call, conversations. What they may
-do with it."""
+"""What a counsellor acts on, as pages and programs read it: presence, ringing offer, live call,
+conversations; and what they may do with it."""
 
 from collections.abc import Collection
 from datetime import datetime

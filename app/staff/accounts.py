@@ -41,7 +41,7 @@ AtWork = Callable[[AsyncSession, Collection[UUID], datetime], Awaitable[Mapping[
 
 
 async def nobody_at_work(
-    session: AsyncSession, people: Collection[UUID], now: datetime
+    _session: AsyncSession, _people: Collection[UUID], _now: datetime
 ) -> Mapping[UUID, datetime]:
     """Let every limit hold."""
     return {}

@@ -59,7 +59,7 @@ class Invited(BaseModel):
     accept: bool
     words: str
     # The call whose counsellor needs help, if it rings for that.
-    panic: UUID | None
+    call_for_help: UUID | None
 
 
 def add_page_telephone(app: FastAPI) -> None:
@@ -101,5 +101,8 @@ async def ring(work: InWork, staff: TakesCalls, ringing: RingingCall) -> Invited
     """Say whether a call that rings the page is its own, and whether the person asked for it."""
     found = await telephones.invitation(work, staff, ringing.page, ringing.call_sid)
     return Invited(
-        own=found.own, accept=found.accept, words=said(found.words), panic=found.call_for_help
+        own=found.own,
+        accept=found.accept,
+        words=said(found.words),
+        call_for_help=found.call_for_help,
     )

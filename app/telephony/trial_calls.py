@@ -19,7 +19,7 @@ from app.jobs.names import Task
 from app.outbox.once import send_once
 from app.outbox.responses import RequestFailed
 from app.people.connection_rows import ConnectionTest, Found
-from app.people.connection_tests import note_result
+from app.people.connection_test_rows import note_result
 from app.staff import phone_proofs
 from app.staff.models import Staff
 from app.telephony.counsellor import pacing

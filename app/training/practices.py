@@ -29,7 +29,7 @@ from app.staff.models import Staff
 from app.staff.roles import Permission, may
 from app.training import writing
 from app.training.measured import Measured, read_measured
-from app.training.models import Practice, PracticeAct, PracticeRemark
+from app.training.models import Practice, PracticeAct
 from app.training.scenarios import (
     QUESTIONS,
     Act,
@@ -50,7 +50,6 @@ CLIENT = "client:practice_"
 # After this time a call that has not arrived counts as lost.
 _COMES_WITHIN = timedelta(seconds=60)
 _SHOWN = 50
-_REMARK = 4000
 _AT_ONCE = 200
 # What a trainee may be doing when a practice call is started.
 _IDLE = (
@@ -443,49 +442,6 @@ async def forget_old(ground: Ground) -> int:
         if count:
             write_entry(work, AuditLog.PRACTICES_FORGOTTEN, "practices", count=count)
     return count
-
-
-# -- remarks -------------------------------------------------------------------------------------
-
-
-async def add_remark(work: Work, staff: Staff, practice_id: UUID, words: str) -> None:
-    """Write a remark about a practice; it is sealed. Raises NotFound, Invalid."""
-    await find(work, staff, practice_id)
-    words = words.strip()
-    if not words or len(words) > _REMARK or "\x00" in words:
-        raise Invalid("Write a remark of at most 4000 letters.")
-    remark_id = uuid4()
-    work.session.add(
-        PracticeRemark(
-            id=remark_id,
-            practice_id=practice_id,
-            at=work.now,
-            by_id=staff.id,
-            words_sealed=work.keys.seal(
-                words.encode(), table="practice_remarks", column="words_sealed", row=remark_id
-            ),
-        )
-    )
-    write_entry(work, AuditLog.PRACTICE_REMARK_WRITTEN, f"practice:{practice_id}")
-    work.announce(Topic.PRACTICES)
-
-
-async def remarks_of(work: Work, practice: Practice) -> list[tuple[PracticeRemark, str]]:
-    """Return the remarks of an opened practice, oldest first."""
-    rows = await work.session.scalars(
-        select(PracticeRemark)
-        .where(PracticeRemark.practice_id == practice.id)
-        .order_by(PracticeRemark.at)
-    )
-    return [
-        (
-            row,
-            work.keys.open(
-                row.words_sealed, table="practice_remarks", column="words_sealed", row=row.id
-            ).decode(),
-        )
-        for row in rows
-    ]
 
 
 async def count_of(work: Work, staff: Staff) -> dict[str, int]:

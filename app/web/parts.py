@@ -55,7 +55,7 @@ class Reader(Protocol):
         """Send the newest copy of a part."""
 
 
-def everybody(staff: Staff) -> Hashable:
+def everybody(_staff: Staff) -> Hashable:
     """The scope of a part that all with its permission see alike."""
     return None
 

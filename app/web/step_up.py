@@ -71,7 +71,7 @@ class Act:
     in_talk: Callable[[Request, Work], Awaitable[UUID | None]] | None = None
 
 
-async def _asks_for_records(request: Request, work: Work, token: str) -> bool:
+async def _asks_for_records(request: Request, _work: Work, _token: str) -> bool:
     try:
         sent = await request.json()
     except ValueError:
@@ -81,7 +81,7 @@ async def _asks_for_records(request: Request, work: Work, token: str) -> bool:
     return isinstance(what, str) and what in PERSONAL
 
 
-async def _approves(request: Request, work: Work, token: str) -> bool:
+async def _approves(request: Request, _work: Work, _token: str) -> bool:
     try:
         sent = await request.json()
     except ValueError:
@@ -89,7 +89,7 @@ async def _approves(request: Request, work: Work, token: str) -> bool:
     return isinstance(sent, dict) and sent.get("approve") is not False
 
 
-async def _of_records(request: Request, work: Work, token: str) -> bool:
+async def _of_records(request: Request, work: Work, _token: str) -> bool:
     try:
         export_id = UUID(request.path_params["export_id"])
     except ValueError:
@@ -101,7 +101,7 @@ async def _approves_records(request: Request, work: Work, token: str) -> bool:
     return request.path_params.get("word") != "refuse" and await _of_records(request, work, token)
 
 
-async def _of_single_calls(request: Request, work: Work, token: str) -> bool:
+async def _of_single_calls(request: Request, _work: Work, _token: str) -> bool:
     return request.path_params.get("what") == "calls"
 
 
@@ -118,7 +118,7 @@ def _id_in(request: Request, name: str) -> UUID | None:
         return None
 
 
-async def _this_call(request: Request, work: Work) -> UUID | None:
+async def _this_call(request: Request, _work: Work) -> UUID | None:
     return _id_in(request, "call_id")
 
 

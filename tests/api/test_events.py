@@ -153,7 +153,7 @@ async def test_the_stream_of_a_changed_account_is_opened_anew(stage: Stage) -> N
 async def test_a_stream_brings_only_parts_that_its_reader_may_see(stage: Stage) -> None:
     ana = await stage.add_counsellor("ana", state=None)
     reading = stage.app.state.streams.parts.readable
-    wanted = ["/board/queue", "/board/panic", "/team/people", "/board/nothing"]
+    wanted = ["/board/queue", "/board/calls-for-help", "/team/people", "/board/nothing"]
     assert [part.address for part in reading(ana.staff, wanted)] == ["/board/queue"]
     url = f"{stage.settings.public_url}/board/live?parts={','.join(wanted)}"
     async with stage.client.stream("GET", url, headers={"Cookie": ana.cookie_header}) as answer:

@@ -109,7 +109,7 @@ async def help_reaches_a_hidden_tab(live: Stage, page: Page, ana: Counsellor, le
     """A counsellor calls for help while hardly a timer of the supervisor's page runs."""
     title, icon = await page.title(), await page.evaluate(ICON)
     call = (await live.call_of(leg))["id"]
-    (await ana.ask("POST", f"/calls/{call}/panic")).raise_for_status()
+    (await ana.ask("POST", f"/calls/{call}/call-for-help")).raise_for_status()
     await until(lambda: page.evaluate("globalThis.rings.length === 1"), "the hidden tab calls")
     assert await page.title() == "⚠ A counsellor needs help – Helpline"
     assert "b00020" in await page.evaluate(ICON)
@@ -119,7 +119,7 @@ async def help_reaches_a_hidden_tab(live: Stage, page: Page, ana: Counsellor, le
     # Her telephone rings for it, too, and goes on for a moment after the bar has gone.
     stopped = await page.evaluate("stopped")
     await page.evaluate("goOn()")
-    bar = "document.querySelector('#panics [data-panic]')"
+    bar = "document.querySelector('#calls-for-help [data-help]')"
     both = f"helplineTelephone.state === 'ringing' && !!{bar}"
     await until(lambda: page.evaluate(both), "the bar is shown and the telephone rings")
     # An offer behind it makes no second sound; it has a notification and words of its own.
@@ -130,7 +130,7 @@ async def help_reaches_a_hidden_tab(live: Stage, page: Page, ana: Counsellor, le
     await page.evaluate("document.getElementById('behind').remove()")
     await page.evaluate("document.dispatchEvent(new CustomEvent('helpline:telephone'))")
     assert await page.evaluate("[notes.pop().closed, notes[0].closed ?? false]") == [True, False]
-    await page.evaluate("document.querySelector('#panics [data-panic]').remove()")
+    await page.evaluate("document.querySelector('#calls-for-help [data-help]').remove()")
     await page.evaluate("document.dispatchEvent(new CustomEvent('helpline:telephone'))")
     # The talk is over, and with it the call for help.
     await live.exchange.hang_up(leg)

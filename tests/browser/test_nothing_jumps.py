@@ -135,7 +135,7 @@ async def test_what_arrives_moves_nothing_under_eye_and_hand(
         await expect(page.locator("#alarms")).to_contain_text("longer than the line allows")
     async with nothing_jumps(page, "a call for help", *hands):
         await calls_for_help(boris)
-        await expect(page.locator(".panic-bar")).to_contain_text("Boris needs a supervisor now")
+        await expect(page.locator(".help-bar")).to_contain_text("Boris needs a supervisor now")
     # The talk is over, and the form is finished later: a call rings while she types.
     await live.exchange.hang_up(waits)
     await live.exchange.hang_up(leg)
@@ -164,5 +164,5 @@ async def calls_for_help(who: Counsellor) -> None:
     offer: Any = await who.offer()
     while offer["state"] != "connected":
         offer = await who.offer()
-    answer = await who.ask("POST", f"/calls/{offer['call_id']}/panic")
+    answer = await who.ask("POST", f"/calls/{offer['call_id']}/call-for-help")
     assert answer.status_code < 300, answer.text

@@ -33,7 +33,7 @@ async def test_a_talk_is_supervised_widened_and_handed_over(live: Stage, page: P
     offer = await ana.offer()
     assert offer is not None
     live.exchange.phones[mine] = Phone(picks_up=None)
-    (await ana.ask("POST", f"/calls/{offer['call_id']}/panic")).raise_for_status()
+    (await ana.ask("POST", f"/calls/{offer['call_id']}/call-for-help")).raise_for_status()
     await expect(talk).to_contain_text("needs a supervisor")
     if os.environ.get("PICTURES"):
         await page.screenshot(path=os.environ["PICTURES"] + "/talks.png", full_page=True)

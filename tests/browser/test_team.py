@@ -158,20 +158,20 @@ async def test_a_talk_of_three_is_handed_over_and_help_is_called_until_one_takes
     # Boris calls for help.
     await said(page)
     await press(boriss, "p")
-    await expect(page.locator(".panic-bar")).to_contain_text("Boris needs a supervisor now")
+    await expect(page.locator(".help-bar")).to_contain_text("Boris needs a supervisor now")
     await expect(page).to_have_title("⚠ A counsellor needs help – Helpline")
-    help_ = live.settings.public_url + "/board/panic"
+    help_ = live.settings.public_url + "/board/calls-for-help"
     cookie = {"Cookie": mira.cookie_header}
     assert "Boris needs a supervisor now" in (await live.client.get(help_, headers=cookie)).text
     # It stays when the page changes, and is said once.
     await page.locator(".rail a[data-section=agencies]").click()
     await expect(page.locator("h1")).to_be_focused()
-    await expect(page.locator(".panic-bar")).to_be_visible()
+    await expect(page.locator(".help-bar")).to_be_visible()
     called = [words for how, words in await said(page) if how == "assertive"]
     assert called == ["⚠ Boris needs a supervisor now Plavi telefon Take it"]
-    await picture(page, "panic")
+    await picture(page, "call-for-help")
     await page.get_by_role("button", name="Take it").click()
-    await expect(page.locator(".panic-bar")).to_have_count(0)
+    await expect(page.locator(".help-bar")).to_have_count(0)
     await expect(page).not_to_have_title("⚠ A counsellor needs help – Helpline")
     assert "needs a supervisor" not in (await live.client.get(help_, headers=cookie)).text
     # The page that took it is a telephone now, and its supervisor is in the talk.

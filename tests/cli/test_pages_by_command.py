@@ -33,6 +33,7 @@ from app.statistics.exports.exporting import read_wanted
 from app.statistics.models import ExportState
 from app.work import Work
 from tests.support.command_line import Types, typed_on
+from tests.support.documents.shell import documented
 from tests.support.duties import a_taker, at, daily, duties_on, log_of, place
 from tests.support.verbs import a_line, an_administrator, logged
 
@@ -65,7 +66,8 @@ async def test_a_line_is_listed_shown_and_renamed(work: Work, typed: Typed) -> N
     (renamed,) = map(json.loads, (await types("changes", LINE)).output.splitlines())
     name = renamed["before"]["name"]
     assert (renamed["part"], renamed["by"], name) == ("name", None, "Plavi telefon")
-    await types("back", LINE, str(renamed["id"]))
+    for words in documented("line back", {"+38111116111": LINE, "4711": str(renamed["id"])}):
+        await types(*words)
     assert json.loads((await types("show", LINE)).output)["name"] == name
     again = await types("back", LINE, str(renamed["id"]), fails=True)
     assert isinstance(again.exception, Conflict)

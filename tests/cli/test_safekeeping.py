@@ -8,7 +8,8 @@ import psycopg
 import pytest
 
 from app.cli import main
-from app.database.roles import SUPERUSER, as_role
+from app.database.own_server import as_role
+from app.database.roles import SUPERUSER
 from app.jobs.transaction import flush, transaction
 from app.log import set_up_logging
 from app.reading_settings import read_settings
@@ -17,6 +18,7 @@ from app.safekeeping.models import Way
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.work import PROGRAM, make_ground
+from tests.support.documents.shell import documented
 
 
 async def _anchor() -> None:
@@ -56,7 +58,9 @@ def test_a_cut_log_is_told_by_the_file_of_anchors(
     monkeypatch.setenv("HELPLINE_DATA_DIR", str(tmp_path / "var"))
     monkeypatch.setenv("HELPLINE_ANCHOR_FILE", str(file))
     asyncio.run(_anchor())
-    verify = ("audit", "verify", "--anchor", str(file))
+    kept = {"/mnt/elsewhere/anchors.jsonl": str(file)}
+    ((*words,),) = documented("audit verify --anchor", kept)
+    verify = ("audit", *words)
     code, said = _run(capsys, *verify)
     assert (code, "1 anchors, the last of" in said, "BROKEN" in said) == (0, True, False)
     with psycopg.connect(as_role(database, SUPERUSER), autocommit=True) as connection:

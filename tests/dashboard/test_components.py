@@ -72,7 +72,7 @@ def test_each_state_has_its_words_and_no_part_acts() -> None:
         "Nothing needs you now.",
     ):
         assert words in html, words
-    assert not re.search(r"\s(hx-|data-(ringing|post|panic|alert|key|undo))", html)
+    assert not re.search(r"\s(hx-|data-(ringing|post|help|alert|key|undo))", html)
     ids = Counter(re.findall(r'\bid="([^"]+)"', html))
     assert [name for name, times in ids.items() if times > 1] == []
 

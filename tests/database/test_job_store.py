@@ -2,7 +2,8 @@
 
 import psycopg
 
-from app.database.roles import SUPERUSER, as_role
+from app.database.own_server import as_role
+from app.database.roles import SUPERUSER
 from app.jobs.store import JobStore
 
 

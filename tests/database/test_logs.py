@@ -8,7 +8,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
 from app.database.engine import for_sqlalchemy
-from app.database.roles import SUPERUSER, as_role
+from app.database.own_server import as_role
+from app.database.roles import SUPERUSER
 from app.demo.stage import Stage
 from app.jobs.transaction import transaction
 from app.staff.audit import verify_chains, write_reading

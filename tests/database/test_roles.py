@@ -10,10 +10,11 @@ from psycopg import sql
 from psycopg.errors import InsufficientPrivilege, RestrictViolation
 
 from app.database import migrate as migrations
-from app.database import roles, running
+from app.database import own_server, roles, running
 from app.database.embedded import write_rules
 from app.database.logs import WITH_SEALS
-from app.database.roles import OWNER, PROGRAM, SUPERUSER, as_role
+from app.database.own_server import as_role
+from app.database.roles import OWNER, PROGRAM, SUPERUSER
 from app.demo.stage import Stage
 from app.errors import BadSettings
 from app.settings import Settings
@@ -157,7 +158,7 @@ def test_a_database_from_before_is_carried_over(server: str) -> None:
         with pytest.raises(InsufficientPrivilege), psycopg.connect(program) as connection:
             connection.execute("SELECT * FROM staff")
         for _ in range(2):
-            roles.set_up(superuser)
+            own_server.set_up(superuser)
             running.make_ready(program, owner)
         with psycopg.connect(superuser) as connection:
             left = connection.execute(

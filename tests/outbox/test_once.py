@@ -19,7 +19,8 @@ from starlette.routing import Route
 
 from app.clock import SteppedClock
 from app.database.base import Base
-from app.database.roles import OWNER, as_role
+from app.database.own_server import as_role
+from app.database.roles import OWNER
 from app.database.roles import PROGRAM as PROGRAM_ROLE
 from app.demo.stage import MONDAY, Served, free_port
 from app.jobs.names import Task

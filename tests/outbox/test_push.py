@@ -79,7 +79,7 @@ async def test_a_ring_and_a_call_for_help_wake_who_has_no_page_open(
     # A minute later only Jelena is away from her screen, since Ana presses a button.
     await stage.advance(60)
     call = (await ana.offer() or {})["call_id"]
-    (await ana.ask("POST", f"/calls/{call}/panic")).raise_for_status()
+    (await ana.ask("POST", f"/calls/{call}/call-for-help")).raise_for_status()
     await stage.settle()
     assert (service.asked, service.said) == (["two"], ["The helpline needs you."])
     # A program of hers forgets her browser, and no other person's.

@@ -15,7 +15,7 @@ from app.dialling.outward import DialledTooOften
 from app.errors import Invalid, NotFound, TooMany
 from app.jobs.names import Task
 from app.outbox.states import Sending
-from app.people import connection_tests
+from app.people import connection_test_rows, connection_tests
 from app.people.connection_rows import Means
 from app.people.connection_tests import ring_test_phone, send_test_text
 from app.people.connections import all_connections
@@ -199,7 +199,7 @@ async def test_a_test_call_is_one_job_and_remembers_only_the_prompt(work: Work) 
             await ring_test_phone(work, mila, number)
     with pytest.raises(Invalid, match="or neither"):
         await ring_test_phone(work, mila, language="sr")
-    for _nth in range(connection_tests.MOST - 2):
+    for _nth in range(connection_test_rows.MOST - 2):
         await ring_test_phone(work, mila)
     with pytest.raises(TooMany, match="within ten minutes"):
         await ring_test_phone(work, mila)
@@ -210,11 +210,11 @@ async def test_tests_of_a_kind_are_limited_in_time_and_need_something_to_test(wo
     with pytest.raises(Invalid, match="There is no line yet"):
         await send_test_text(work, mila)
     await a_line(work)
-    for _nth in range(connection_tests.MOST):
+    for _nth in range(connection_test_rows.MOST):
         await send_test_text(work, mila)
     with pytest.raises(TooMany, match="within ten minutes"):
         await send_test_text(work, mila)
-    work.now += connection_tests.WITHIN + timedelta(seconds=1)
+    work.now += connection_test_rows.WITHIN + timedelta(seconds=1)
     await send_test_text(work, mila)
     await save_agency(
         work,

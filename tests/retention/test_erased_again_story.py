@@ -12,7 +12,8 @@ import pytest
 from pyrage import x25519
 
 from app.cli import main
-from app.database.roles import OWNER, as_role
+from app.database.own_server import as_role
+from app.database.roles import OWNER
 from app.database.roles import PROGRAM as ROLE
 from app.jobs.transaction import transaction
 from app.log import set_up_logging
@@ -23,6 +24,7 @@ from app.retention.data_requests.models import RequestItem
 from app.safekeeping import erasures
 from app.work import PROGRAM, Ground, Work, make_ground
 from tests.fixtures import _ReadingsOf
+from tests.support.documents.shell import documented
 from tests.support.kept.connections import close_kept
 from tests.support.kept.databases import named
 from tests.support.planted import planted_in
@@ -160,7 +162,9 @@ def test_who_was_erased_is_erased_again_after_a_restore(
     (before,) = erasures.heads_in(folder)
 
     monkeypatch.setenv("HELPLINE_DATABASE_URL", databases[RESTORED])
-    again = ("erase-again", "--key", str(key))
+    here = {"helpline-backup.key": str(key), "/mnt/backups/erased": str(folder)}
+    again, carry_out = documented("data-requests erase-again", here)
+    assert carry_out == [*again, "--carry-out"]
     code, said = _run(capsys, *again)
     assert (code, f"{before.code}\t" in said, "to erase\tcontact\t1" in said) == (1, True, True)
     assert "Nothing was erased" in said

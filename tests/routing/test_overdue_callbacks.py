@@ -53,7 +53,7 @@ async def test_a_call_back_that_was_not_made_alarms_once_until_it_is_taken(
     ((alarm, name, reason),) = (await alarm_values(work))["overdue"]
     assert (name, reason) == (
         "Plavi telefon",
-        "A call-back is overdue: it was promised and not made.",
+        "A call-back is overdue: it was agreed and not made.",
     )
     assert await unstaffed_alarms.open_alarms(work) == [], (
         "it does not stand among the lines without one"

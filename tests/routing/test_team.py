@@ -195,7 +195,7 @@ async def test_a_call_for_help_is_on_all_pages_until_it_is_taken(work: Work) -> 
     assert await calls_for_help.take_call_for_help(work, north, call) is False
     assert [talk.call.id for talk in await supervised.live_talks(work, north)] == [call.id]
     await supervised.check_supervises(work, north, call.id)
-    with pytest.raises(calls_for_help.PanicTaken):
+    with pytest.raises(calls_for_help.CallForHelpTaken):
         await calls_for_help.take_call_for_help(work, mira, call)
     # It can be called again, by the same counsellor.
     await calls_for_help.call_for_help(work, ana, call)

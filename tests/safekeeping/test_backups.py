@@ -11,7 +11,8 @@ import pytest
 from app import tables
 from app.clock import SystemClock
 from app.database.embedded import folder_of
-from app.database.roles import PROGRAM, as_role
+from app.database.own_server import as_role
+from app.database.roles import PROGRAM
 from app.database.running import database_of
 from app.errors import BadSettings
 from app.reading_settings import check_settings

@@ -13,7 +13,8 @@ import psycopg
 import pytest
 
 from app.cli import main
-from app.database.roles import BACKUP, SUPERUSER, as_role
+from app.database.own_server import as_role
+from app.database.roles import BACKUP, SUPERUSER
 from app.jobs.transaction import transaction
 from app.safekeeping.backups import making, nightly, slots, state
 from app.safekeeping.backups.places import BackupRefused

@@ -8,7 +8,8 @@ import pytest
 
 from app.clock import SteppedClock
 from app.database.engine import open_database
-from app.database.roles import OWNER, PROGRAM, SUPERUSER, as_role
+from app.database.own_server import as_role
+from app.database.roles import OWNER, PROGRAM, SUPERUSER
 from app.demo.stage import Stage, stage_on
 from tests.support.life import BEGINS, DAYS, Life, lived
 

@@ -17,7 +17,8 @@ import asyncio, resource, sys
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from uuid import uuid4
-from app.statistics.exports.tables import OutTable, batch_of, record_columns
+from app.statistics.exports.tables import OutTable, batch_of
+from app.statistics.exports.record_tables import record_columns
 from app.statistics.exports.writers import write
 import pyarrow as pa
 

@@ -5,6 +5,7 @@ import csv
 import hashlib
 import io
 import json
+import re
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from app.api.statistics.requested_files import read_range
+from app.cli import commands, export
 from app.demo.stage import Counsellor, Stage
 from app.jobs.transaction import transaction
 from app.retention.running import run_now
@@ -24,7 +26,7 @@ from app.staff.roles import Role
 from app.staff.tokens import add_token, revoke_token
 from app.statistics import staff_measures
 from app.statistics.counting.reconcile import reconcile, unexplained
-from app.statistics.exports import requested
+from app.statistics.exports import making
 from app.statistics.exports.writers import safe
 from app.statistics.measures import NAMES, definition
 from app.statistics.protection.guard import CONTENT_MEASURES
@@ -32,9 +34,12 @@ from app.statistics.sums import SUMS
 from app.words.pages import said, spoken_in
 from app.work import PROGRAM
 from tests.support import recount
+from tests.support.command_line import typed_on
+from tests.support.documents.shell import ROOT, documented, requests
 from tests.support.life import person
 
 FIRST, LAST = "2026-03-26", "2026-11-03"
+INTEGRATORS = ROOT / "docs/integrators.md"
 
 
 WINDOW = f"from={FIRST}&to={LAST}"
@@ -342,6 +347,27 @@ async def test_single_contacts_need_a_second_person_and_leave_a_trail(
     assert await house.rows("SELECT FROM export_parts WHERE export_id = %s", asked["id"]) == []
 
 
+async def test_an_approved_request_is_taken_out_once_on_the_command_line(
+    house: Stage, boss: Counsellor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chief = await person(house, "chief", Role.SUPERVISOR)
+    monkeypatch.chdir(tmp_path)
+    for number in range(len(documented("export records"))):
+        asked = (await boss.ask("POST", "/statistics/exports", RECORDS)).json()
+        path = f"/statistics/exports/{asked['id']}"
+        assert (await chief.ask("POST", f"{path}/approve", {})).status_code == 200
+        await house.settle()
+        words = documented("export records", {"ID": asked["id"]})[number]
+        for fails in (False, True):
+            async with transaction(house.ground, PROGRAM) as work:
+                types = typed_on(work, monkeypatch, commands.app, export)
+                await types("export", *words, fails=fails)
+        file = tmp_path / words[words.index("--output") + 1]
+        assert len(read_csv(file.read_text())[1]) > 100
+        file.unlink()
+        assert (await boss.ask("GET", f"{path}/file")).status_code == 409, "gone from the page"
+
+
 async def _is_told_why_not(house: Stage, other: Counsellor, path: str) -> None:
     same = await other.ask("POST", f"{path}/approve", {})
     assert (same.status_code, same.json()["error"]) == (403, "SecondPerson")
@@ -422,6 +448,14 @@ async def test_a_program_comes_with_a_token(house: Stage) -> None:
     rest = await house.client.get(path, headers={**headers, "Range": "bytes=100-"})
     assert (rest.status_code, rest.content) == (206, whole.content[100:])
     assert "counsellor" not in read_csv(whole.text)[1][-1]
+    # What the page for integrators tells a program to send.
+    for address, told in requests(INTEGRATORS):
+        target = re.sub(r"/exports/[0-9a-f-]+/", f"/exports/{asked.json()['id']}/", address)
+        sent = {name: value.replace("hl_...", token) for name, value in told.items()}
+        assert sent["Authorization"] == f"Bearer {token}"
+        here = target.replace("https://helpline.example.org", house.settings.public_url)
+        answer = await house.client.get(here, headers=sent)
+        assert answer.status_code == (206 if "Range" in sent else 200), answer.text
     personal = await house.client.post(base + "/exports", json=RECORDS, headers=headers)
     assert personal.status_code == 403
     other = await house.client.get(path, headers={"Authorization": f"Bearer {staff}"})
@@ -457,7 +491,7 @@ async def test_rubbish_is_refused_in_words(house: Stage, boss: Counsellor) -> No
 def test_the_dictionary_names_every_column() -> None:
     from app.statistics.exports.exporting import data_dictionary
     from app.statistics.exports.files import WHAT
-    from app.statistics.exports.tables import record_columns
+    from app.statistics.exports.record_tables import record_columns
 
     entries = data_dictionary()
     assert {file for file, _, _ in entries} == set(WHAT)
@@ -510,7 +544,7 @@ async def test_strange_windows_and_ranges_are_refused_and_break_nothing(
 async def test_a_file_is_made_by_one_run_at_a_time(house: Stage, boss: Counsellor) -> None:
     body = {"what": "calls", "from": FIRST, "to": LAST, "format": "json"}
     asked = (await boss.ask("POST", "/statistics/exports", body)).json()
-    await asyncio.gather(*(requested.make(house.ground, UUID(asked["id"])) for _ in range(3)))
+    await asyncio.gather(*(making.make(house.ground, UUID(asked["id"])) for _ in range(3)))
     await house.settle()
     whole = await fetch(boss, f"/statistics/exports/{asked['id']}/file")
     found = (await boss.ask("GET", f"/statistics/exports/{asked['id']}")).json()

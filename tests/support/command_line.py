@@ -14,7 +14,10 @@ Types = Callable[..., Awaitable[Result]]
 
 
 def typed_on(work: Work, patch: pytest.MonkeyPatch, app: Typer, *modules: Any) -> Types:
-    """Return what carries a command out: its words are read, and its verb runs on `work`."""
+    """Return what carries a command out: its words are read, and its verb runs on `work`.
+
+    `given` is what it reads from standard input.
+    """
     loop = asyncio.get_running_loop()
 
     def run_verb(verb: Any, **how: Any) -> Any:
@@ -23,8 +26,8 @@ def typed_on(work: Work, patch: pytest.MonkeyPatch, app: Typer, *modules: Any) -
     for module in modules:
         patch.setattr(module, "run_verb", run_verb)
 
-    async def types(*words: str, fails: bool = False) -> Result:
-        done = await asyncio.to_thread(CliRunner().invoke, app, words)
+    async def types(*words: str, fails: bool = False, given: str = "") -> Result:
+        done = await asyncio.to_thread(CliRunner().invoke, app, words, given)
         assert (done.exit_code != 0) is fails, (words, done.output, done.exception)
         return done
 

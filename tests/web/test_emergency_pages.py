@@ -30,16 +30,16 @@ async def test_two_people_open_the_accounts_and_everyone_is_alarmed(stage: Stage
     assert "Everyone concerned is told" in asked.text
     row = (await stage.rows("SELECT id FROM emergencies"))[0]["id"]
     for one in (nina, mila, olga):
-        assert "data-panic=" in await seen(stage, one), "it sounds"
-    assert "data-panic=" not in await seen(stage, vera), "she knows"
+        assert "data-help=" in await seen(stage, one), "it sounds"
+    assert "data-help=" not in await seen(stage, vera), "she knows"
     quiet = await sent(stage, nina, f"/emergency/{row}/seen")
-    assert "data-panic=" not in quiet.text
+    assert "data-help=" not in quiet.text
     assert "vera asks for emergency access" in quiet.text
     refused = await sent(stage, nina, f"/emergency/{row}/confirm")
     assert "of another role" in refused.text
     opened = await sent(stage, mila, f"/emergency/{row}/confirm")
     assert "It is open now" in opened.text
-    assert "data-panic=" in await seen(stage, nina), "open, it sounds again"
+    assert "data-help=" in await seen(stage, nina), "open, it sounds again"
     entered = await sent(stage, vera, f"/emergency/{row}/enter")
     assert entered.headers["location"] == "/admin/people"
     cookie = entered.headers["set-cookie"].partition(";")[0]

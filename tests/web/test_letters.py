@@ -166,7 +166,7 @@ async def test_no_letter_text_push_or_event_gives_an_identity_to_an_address_of_o
         leg = await talk(stage, ana, from_=NUMBER)
         await stage.advance(61)
         call = (await stage.call_of(leg))["id"]
-        (await ana.ask("POST", f"/calls/{call}/panic")).raise_for_status()
+        (await ana.ask("POST", f"/calls/{call}/call-for-help")).raise_for_status()
         await stage.settle()
         await stage.exchange.hang_up(leg)
         await stage.advance(1)

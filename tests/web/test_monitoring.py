@@ -1,12 +1,15 @@
 """Metrics and health at a port of their own, over HTTP and real sockets."""
 
+from urllib.parse import urlsplit
+
 import httpx2
 import pytest
 
 from app.errors import BadSettings
 from app.server import _for_monitoring, _listen
 from app.web.monitoring import PATHS
-from tests.web.serving import SHOWN, base, served, settings_on
+from tests.support.documents.shell import ROOT, requests
+from tests.web.serving import SHOWN, TOKEN, base, served, settings_on
 
 
 async def test_the_second_port_answers_monitoring_and_the_first_one_does_not(
@@ -27,6 +30,13 @@ async def test_the_second_port_answers_monitoring_and_the_first_one_does_not(
             assert answer.status_code == (503 if path == "/readyz" else 200), path
             # The token is wanted at both.
             assert (await client.get(base(second) + path)).status_code == 401
+        # What the page for operators tells a monitor to send.
+        ((address, said),) = requests(ROOT / "docs/operators.md")
+        sent = {
+            name: one.replace("$HELPLINE_MONITORING_TOKEN", TOKEN) for name, one in said.items()
+        }
+        answer = await client.get(base(second) + urlsplit(address).path, headers=sent)
+        assert answer.status_code == 503
         assert (await client.get(base(pages) + "/setup")).status_code == 200
         for path in ("/login", "/", "/api/v1/me", "/static/built/board.js", "/openapi.json"):
             answer = await client.get(base(second) + path, headers=SHOWN)

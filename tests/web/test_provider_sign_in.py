@@ -7,13 +7,17 @@ from urllib.parse import parse_qs, urlsplit
 import httpx2
 import pytest
 
+from app.cli import provider as provider_commands
+from app.cli import staff as staff_commands
 from app.demo.stage import Stage
 from app.jobs.transaction import transaction
 from app.staff import accounts
 from app.staff.roles import Role
 from app.staff.sign_in_rules import Rules, set_sign_in_rules
 from app.work import PROGRAM
+from tests.support.command_line import typed_on
 from tests.support.contacts import skip
+from tests.support.documents.shell import documented
 from tests.support.identity.at_provider import ANA, a_provider, browser, go, set_up, sign_in
 from tests.support.identity.provider import CLIENT, Provider
 
@@ -27,7 +31,7 @@ async def city(stage: Stage) -> AsyncIterator[Provider]:
 
 
 async def test_a_person_signs_in_and_the_answer_counts_once_in_their_browser(
-    stage: Stage, city: Provider
+    stage: Stage, city: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with browser(stage) as page, browser(stage) as other:
         back = await go(page)
@@ -44,6 +48,16 @@ async def test_a_person_signs_in_and_the_answer_counts_once_in_their_browser(
         await skip(stage, 11 / 60)
         assert (await page.get(back)).status_code == 400, "too late"
     assert city.refused == []
+    # On the command line the provider is asked, and the account is parted from it.
+    async with transaction(stage.ground, PROGRAM) as work:
+        types = typed_on(work, monkeypatch, provider_commands.app, provider_commands)
+        for words in documented("provider test"):
+            assert "its keys can be read" in (await types(*words)).output
+    async with transaction(stage.ground, PROGRAM) as work:
+        types = typed_on(work, monkeypatch, staff_commands.app, staff_commands)
+        for words in documented("staff unlink", {"vera": "Ana"}):
+            await types(*words)
+    assert await stage.rows("SELECT FROM staff_identities") == []
 
 
 FORGED: list[tuple[str, dict[str, Any]]] = [

@@ -171,7 +171,7 @@ async def test_what_goes_on_is_said_in_the_language_of_its_reader(
     other = await waits(stage, from_="+381641110002")
     await parts.read("in a talk", ana, boss, **call)
     await ana.do("hold")
-    await act(ana, {"id": call["call_id"]}, "panic", status=200)
+    await act(ana, {"id": call["call_id"]}, "call-for-help", status=200)
     await parts.read("a call for help", ana, boss, **call)
     await ana.do("resume")
     await _three_talk(stage, parts, ana, boss, call)

@@ -319,7 +319,7 @@ async def split_profile(
 
 
 @router.get("/forms/{record}")
-async def get_form(work: InWork, staff: ReadsRecords, record: str) -> FormView:
+async def get_form(work: InWork, _staff: ReadsRecords, record: str) -> FormView:
     """Return the form in force for a contact or a case: sections, fields, export columns."""
     if record not in ("contact", "case"):
         raise NotFound("There is no such form. Ask for `contact` or `case`.")
@@ -332,7 +332,7 @@ class Unmapped(BaseModel):
 
 
 @router.get("/definitions/unmapped")
-async def unmapped(work: InWork, staff: SeesDefinitions) -> list[Unmapped]:
+async def unmapped(work: InWork, _staff: SeesDefinitions) -> list[Unmapped]:
     """Return the country's own category codes that map to no category of the framework."""
     write_entry(work, AuditLog.UNMAPPED_LIST_READ, "unmapped categories")
     nodes = library_of(work.ground).categories.unmapped()

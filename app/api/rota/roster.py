@@ -67,7 +67,7 @@ _LONGEST = timedelta(days=100)
 
 @router.get("/roster")
 async def read_roster(
-    work: InWork, staff: Sees, begins: date | None = None, ends: date | None = None
+    work: InWork, _staff: Sees, begins: date | None = None, ends: date | None = None
 ) -> RosterView:
     """Return who is on duty from one day until before another (default: a week), and the uncovered
     shifts."""
@@ -91,7 +91,7 @@ async def read_roster(
                 number=c.number,
                 language=c.language,
                 uncovered_minutes=int(c.missing.total_seconds() // 60),
-                holes=[UncoveredView(begins_at=b, ends_at=e) for b, e in c.uncovered],
+                uncovered=[UncoveredView(begins_at=b, ends_at=e) for b, e in c.uncovered],
             )
             for c in await coverage.coverage(work, since, until)
         ],
@@ -111,7 +111,7 @@ async def _window(work: Work, begins: date | None, ends: date | None) -> tuple[d
 
 @router.get("/roster/open-shifts")
 async def list_open_shifts(
-    work: InWork, staff: Sees, begins: date | None = None, ends: date | None = None
+    work: InWork, _staff: Sees, begins: date | None = None, ends: date | None = None
 ) -> list[OpenShiftView]:
     """Return the open shifts of a window of days, and who has signed up."""
     since, until = await _window(work, begins, ends)
@@ -166,7 +166,7 @@ async def withdraw_open_shift(work: InWork, staff: Plans, open_id: UUID) -> None
 
 
 @router.post("/roster/shifts", status_code=201)
-async def add_shift(work: InWork, staff: Plans, body: ShiftIn) -> dict[str, UUID]:
+async def add_shift(work: InWork, _staff: Plans, body: ShiftIn) -> dict[str, UUID]:
     """Add a shift to a counsellor's rota."""
     row = await roster.add_shift(
         work,
@@ -184,13 +184,13 @@ async def add_shift(work: InWork, staff: Plans, body: ShiftIn) -> dict[str, UUID
 
 
 @router.post("/roster/shifts/{shift_id}/end", status_code=204)
-async def end_shift(work: InWork, staff: Plans, shift_id: UUID, body: Ending) -> None:
+async def end_shift(work: InWork, _staff: Plans, shift_id: UUID, body: Ending) -> None:
     """End a shift after its last day; without a day, it never begins again."""
     await ending_shifts.end_shift(work, shift_id, body.last_on)
 
 
 @router.post("/roster/shifts/{shift_id}/leave-out", status_code=204)
-async def leave_out(work: InWork, staff: Plans, shift_id: UUID, body: Day) -> None:
+async def leave_out(work: InWork, _staff: Plans, shift_id: UUID, body: Day) -> None:
     """Leave one day out of a shift."""
     await ending_shifts.leave_out(work, shift_id, body.day)
 
@@ -279,19 +279,19 @@ async def answer_change(
 
 
 @router.post("/roster/holidays", status_code=204)
-async def set_holiday(work: InWork, staff: Plans, body: HolidayIn) -> None:
+async def set_holiday(work: InWork, _staff: Plans, body: HolidayIn) -> None:
     """Make a day a holiday, or one of the country's holidays a working day."""
     await holidays.set_holiday(work, body.day, body.name, free=body.free)
 
 
 @router.post("/roster/holidays/clear", status_code=204)
-async def clear_holiday(work: InWork, staff: Plans, body: Day) -> None:
+async def clear_holiday(work: InWork, _staff: Plans, body: Day) -> None:
     """Remove our own rule for a day; the country's calendar applies again."""
     await holidays.clear_holiday(work, body.day)
 
 
 @router.get("/roster.ics", **files("text/calendar"))
-async def export_roster(work: InWork, staff: Plans) -> Response:
+async def export_roster(work: InWork, _staff: Plans) -> Response:
     """Export the whole rota as iCalendar, which can be imported again."""
     return Response(
         await calendars.export_rota(work),
@@ -301,7 +301,7 @@ async def export_roster(work: InWork, staff: Plans) -> Response:
 
 
 @router.post("/roster/import", max_body_size=_LARGEST)
-async def import_roster(request: Request, work: InWork, staff: Uploads) -> dict[str, int]:
+async def import_roster(request: Request, work: InWork, _staff: Uploads) -> dict[str, int]:
     """Import a file (text/calendar) as a whole, or refuse it with a list of its problems."""
     if request.headers.get("content-type", "").split(";")[0].strip().lower() != "text/calendar":
         raise Invalid("Send the file as text/calendar.")

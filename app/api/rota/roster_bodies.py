@@ -135,7 +135,7 @@ class CoverageView(BaseModel):
     number: str
     language: str
     uncovered_minutes: int
-    holes: list[UncoveredView]
+    uncovered: list[UncoveredView]
 
 
 class RosterView(BaseModel):

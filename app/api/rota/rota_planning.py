@@ -47,7 +47,7 @@ def _times_view(times: working_times.Times) -> TimesView:
 
 
 @router.get("/roster/working-times")
-async def list_working_times(work: InWork, staff: Plans) -> list[PersonTimesView]:
+async def list_working_times(work: InWork, _staff: Plans) -> list[PersonTimesView]:
     """Return the working times that are written down. For others the usual hours count."""
     known = await working_times.all_times(work)
     return [
@@ -138,14 +138,14 @@ async def propose(work: InWork, staff: Plans, body: ProposalIn) -> dict[str, UUI
 
 
 @router.get("/roster/proposals")
-async def latest_proposal(work: InWork, staff: Plans) -> list[ProposalView]:
+async def latest_proposal(work: InWork, _staff: Plans) -> list[ProposalView]:
     """Return the proposal that is open, or the last one; none if there was none."""
     row = await proposals.latest(work)
     return [await _view(work, row)] if row is not None else []
 
 
 @router.get("/roster/proposals/{proposal_id}")
-async def read_proposal(work: InWork, staff: Plans, proposal_id: UUID) -> ProposalView:
+async def read_proposal(work: InWork, _staff: Plans, proposal_id: UUID) -> ProposalView:
     """Return a proposal: its duty, and what it could not cover."""
     return await _view(work, await proposals.find(work, proposal_id))
 
@@ -222,7 +222,7 @@ class TemplateUse(BaseModel):
 
 
 @router.get("/roster/templates")
-async def list_templates(work: InWork, staff: Plans) -> list[TemplateView]:
+async def list_templates(work: InWork, _staff: Plans) -> list[TemplateView]:
     """Return the weeks that are kept as templates, by name."""
     return [
         TemplateView(id=one.row.id, name=one.row.name, duties=one.duties)

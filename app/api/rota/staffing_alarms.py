@@ -27,7 +27,7 @@ class StaffingAlarmView(BaseModel):
 
 
 @router.get("/staffing-alarms")
-async def staffing_alarms(work: InWork, staff: Plans) -> list[StaffingAlarmView]:
+async def staffing_alarms(work: InWork, _staff: Plans) -> list[StaffingAlarmView]:
     """Return the open staffing alarms, and who has acknowledged them."""
     return [
         StaffingAlarmView(

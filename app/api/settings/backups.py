@@ -39,7 +39,7 @@ class BackupsView(BaseModel):
 
 
 @router.get("/backups")
-async def all_backups(work: InWork, staff: Sees) -> BackupsView:
+async def all_backups(work: InWork, _staff: Sees) -> BackupsView:
     """Return the last back-ups and drills; they are restored on the server alone."""
     known = await state.read(work)
     return BackupsView(
@@ -54,6 +54,6 @@ async def all_backups(work: InWork, staff: Sees) -> BackupsView:
 
 
 @router.post("/backups", status_code=202)
-async def make_backup(work: InWork, staff: Asks) -> None:
+async def make_backup(work: InWork, _staff: Asks) -> None:
     """Ask for a back-up now; a worker makes it."""
     await asking.ask(work)

@@ -26,7 +26,7 @@ class SpeakableView(BaseModel):
 
 
 @router.get("/every-line/languages/{language}")
-async def speakable(work: InWork, staff: KeepsLines, language: str) -> SpeakableView:
+async def speakable(work: InWork, _staff: KeepsLines, language: str) -> SpeakableView:
     """Return whether a line can speak a language."""
     lines.check_language(language)
     try:
@@ -38,7 +38,7 @@ async def speakable(work: InWork, staff: KeepsLines, language: str) -> Speakable
 
 @router.get("/every-line/prompts")
 async def all_prompts(
-    work: InWork, staff: KeepsLines, language: Annotated[str, Query(max_length=20)]
+    work: InWork, _staff: KeepsLines, language: Annotated[str, Query(max_length=20)]
 ) -> list[PromptView]:
     """Return what every line says in a language, which no line need speak yet."""
     return await prompt_views(work, None, language)
@@ -46,7 +46,7 @@ async def all_prompts(
 
 @router.put("/every-line/prompts/{language}/{key}", status_code=204)
 async def set_prompt(
-    work: InWork, staff: KeepsLines, language: str, key: str, body: TextIn
+    work: InWork, _staff: KeepsLines, language: str, key: str, body: TextIn
 ) -> None:
     """Change a text of every line; the next caller hears it."""
     await prompts.set_prompt(work, line=None, language=language, key=key, text=body.text)
@@ -58,7 +58,7 @@ async def set_prompt(
     max_body_size=prompts.LARGEST_RECORDING,
 )
 async def set_recording(
-    request: Request, work: InWork, staff: KeepsLines, language: str, key: str
+    request: Request, work: InWork, _staff: KeepsLines, language: str, key: str
 ) -> None:
     """Play a recording on every line. The body is the MP3 or WAV file."""
     audio, kind = await sent_recording(request, work)
@@ -68,19 +68,19 @@ async def set_recording(
 
 
 @router.delete("/every-line/prompts/{language}/{key}", status_code=204)
-async def use_words_of_program(work: InWork, staff: KeepsLines, language: str, key: str) -> None:
+async def use_words_of_program(work: InWork, _staff: KeepsLines, language: str, key: str) -> None:
     """Give up a prompt of every line: what comes with the program is said again."""
     await prompts.use_words_of_program(work, None, language, key)
 
 
 @router.post("/every-line/prompts/{language}/{key}/back", status_code=204)
-async def take_back(work: InWork, staff: KeepsLines, language: str, key: str) -> None:
+async def take_back(work: InWork, _staff: KeepsLines, language: str, key: str) -> None:
     """Undo the last change of a prompt of every line."""
     await prompts.take_back(work, None, language, key)
 
 
 @router.get("/every-line/recordings/{recording}", **files("audio/mpeg", "audio/wav"))
-async def recording(work: InWork, staff: KeepsLines, recording: UUID) -> Response:
+async def recording(work: InWork, _staff: KeepsLines, recording: UUID) -> Response:
     """Return a recording that every line plays."""
     found = await prompts.recording_of(work, None, recording)
     if found is None:

@@ -49,32 +49,32 @@ class KeysView(BaseModel):
 
 
 @router.get("")
-async def all_keys(work: InWork, staff: Keeps) -> KeysView:
+async def all_keys(work: InWork, _staff: Keeps) -> KeysView:
     """Return the keys, and what each had sealed when it was counted last."""
     found = await state.read(work)
     return KeysView.model_validate(found, from_attributes=True)
 
 
 @router.post("/reseal", status_code=202)
-async def reseal(work: InWork, staff: Keeps) -> None:
+async def reseal(work: InWork, _staff: Keeps) -> None:
     """Begin to seal everything anew that another key has sealed; `resealed_at` tells when it is
     done."""
     state.ask_for_resealing(work)
 
 
 @router.post("/rotate", status_code=202)
-async def rotate(work: InWork, staff: Keeps) -> None:
+async def rotate(work: InWork, _staff: Keeps) -> None:
     """Let the first key of the settings seal, in a minute, and have everything sealed anew."""
     await resealing.rotate_key(work)
 
 
 @router.post("/rotate-hashes", status_code=202)
-async def rotate_hashes(work: InWork, staff: Keeps) -> None:
+async def rotate_hashes(work: InWork, _staff: Keeps) -> None:
     """Give the hashes by which callers and names are found a new key."""
     await hashes.rotate_hashes(work)
 
 
 @router.post("/{number}/retire", status_code=204)
-async def retire(work: InWork, staff: Keeps, number: Annotated[int, Path(ge=0, le=255)]) -> None:
+async def retire(work: InWork, _staff: Keeps, number: Annotated[int, Path(ge=0, le=255)]) -> None:
     """Retire a key with which nothing is sealed any more; then it can leave the settings."""
     await resealing.retire_key(work, state.all_tables(work), number)

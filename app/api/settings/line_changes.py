@@ -37,7 +37,7 @@ class LineChangeView(BaseModel):
 
 
 @router.get("/lines/{line_id}/changes")
-async def changes(work: InWork, staff: KeepsLines, line_id: UUID) -> list[LineChangeView]:
+async def changes(work: InWork, _staff: KeepsLines, line_id: UUID) -> list[LineChangeView]:
     """Return the last changes of a line, the newest first. Prompts have routes of their own."""
     found = await line_changes.changes_of(work, line_id)
     return [
@@ -59,7 +59,7 @@ async def changes(work: InWork, staff: KeepsLines, line_id: UUID) -> list[LineCh
 @router.post("/lines/{line_id}/changes/{change_id}/back", status_code=204)
 async def take_back(
     work: InWork,
-    staff: KeepsLines,
+    _staff: KeepsLines,
     line_id: UUID,
     change_id: Annotated[int, Path(ge=1, le=2**62)],
 ) -> None:

@@ -124,7 +124,7 @@ def _chat_view(rules: ChatRules) -> ChatSettingsView:
 
 
 @router.get("/lines/{line_id}/chat")
-async def chat_settings(work: InWork, staff: KeepsLines, line_id: UUID) -> ChatSettingsView:
+async def chat_settings(work: InWork, _staff: KeepsLines, line_id: UUID) -> ChatSettingsView:
     """Return whether and how children write to a line."""
     row, _line = await finding_lines.read_line(work, line_id)
     return _chat_view(read_chat(row.chat))
@@ -132,7 +132,7 @@ async def chat_settings(work: InWork, staff: KeepsLines, line_id: UUID) -> ChatS
 
 @router.patch("/lines/{line_id}/chat")
 async def set_chat(
-    work: InWork, staff: KeepsLines, line_id: UUID, body: ChatSettingsIn
+    work: InWork, _staff: KeepsLines, line_id: UUID, body: ChatSettingsIn
 ) -> ChatSettingsView:
     """Change how children write to a line: the languages, how many conversations a counsellor has
     at once, the counsellors who are kept for calls, the sites that may show the page, where a
@@ -142,7 +142,7 @@ async def set_chat(
 
 
 @router.get("/lines/{line_id}/telegram")
-async def telegram_bot(work: InWork, staff: KeepsLines, line_id: UUID) -> TelegramView:
+async def telegram_bot(work: InWork, _staff: KeepsLines, line_id: UUID) -> TelegramView:
     """Return the bot by which children write to a line with Telegram."""
     await finding_lines.read_line(work, line_id)
     row = await accounts.account_of(work, line_id, Channel.TELEGRAM)
@@ -153,7 +153,7 @@ async def telegram_bot(work: InWork, staff: KeepsLines, line_id: UUID) -> Telegr
 
 @router.put("/lines/{line_id}/telegram")
 async def set_telegram_bot(
-    work: InWork, staff: KeepsLines, line_id: UUID, body: TelegramIn
+    work: InWork, _staff: KeepsLines, line_id: UUID, body: TelegramIn
 ) -> TelegramView:
     """Give a line a bot of Telegram, or its bot another token. The program registers it; read the
     state a moment later."""
@@ -162,14 +162,14 @@ async def set_telegram_bot(
 
 
 @router.delete("/lines/{line_id}/telegram", status_code=204)
-async def remove_telegram_bot(work: InWork, staff: KeepsLines, line_id: UUID) -> None:
+async def remove_telegram_bot(work: InWork, _staff: KeepsLines, line_id: UUID) -> None:
     """Take the bot of a line away. Children who wrote to it are not heard there any more."""
     _row, line = await finding_lines.read_line(work, line_id)
     await accounts.remove(work, line, Channel.TELEGRAM)
 
 
 @router.get("/lines/{line_id}/signal")
-async def signal_number(work: InWork, staff: KeepsLines, line_id: UUID) -> SignalView:
+async def signal_number(work: InWork, _staff: KeepsLines, line_id: UUID) -> SignalView:
     """Return the number by which children write to a line with Signal."""
     await finding_lines.read_line(work, line_id)
     row = await accounts.account_of(work, line_id, Channel.SIGNAL)
@@ -180,7 +180,7 @@ async def signal_number(work: InWork, staff: KeepsLines, line_id: UUID) -> Signa
 
 @router.put("/lines/{line_id}/signal")
 async def set_signal_number(
-    work: InWork, staff: KeepsLines, line_id: UUID, body: SignalIn
+    work: InWork, _staff: KeepsLines, line_id: UUID, body: SignalIn
 ) -> SignalView:
     """Give a line a number in Signal, or another one. The program looks for it at the helpline's
     service; read the state a moment later."""
@@ -189,7 +189,7 @@ async def set_signal_number(
 
 
 @router.delete("/lines/{line_id}/signal", status_code=204)
-async def remove_signal_number(work: InWork, staff: KeepsLines, line_id: UUID) -> None:
+async def remove_signal_number(work: InWork, _staff: KeepsLines, line_id: UUID) -> None:
     """Take the number of a line in Signal away. Children who wrote to it are not heard there any
     more."""
     _row, line = await finding_lines.read_line(work, line_id)
@@ -198,7 +198,7 @@ async def remove_signal_number(work: InWork, staff: KeepsLines, line_id: UUID) -
 
 @router.post("/lines/{line_id}/signal/put-away", status_code=204)
 async def put_away_unread(
-    work: InWork, staff: KeepsLines, line_id: UUID, until: AwareDatetime | None = None
+    work: InWork, _staff: KeepsLines, line_id: UUID, until: AwareDatetime | None = None
 ) -> None:
     """Put away what came by Signal and cannot be read, so that it alarms no person any more. It is
     kept for 30 days, and tried on. `until`: what came later alarms on."""

@@ -212,14 +212,14 @@ async def sent_recording(request: Request, work: Work) -> tuple[bytes, str]:
 
 
 @router.get("/lines")
-async def all_lines(work: InWork, staff: KeepsLines, retired: bool = False) -> list[LineView]:
+async def all_lines(work: InWork, _staff: KeepsLines, retired: bool = False) -> list[LineView]:
     """Return the lines in use, or with `retired` those that are not any more."""
     found = await (line_use.retired_lines(work) if retired else finding_lines.all_lines(work))
     return [_view(one) for one in found]
 
 
 @router.post("/lines", status_code=201)
-async def add_line(work: InWork, staff: KeepsLines, body: LineIn) -> WholeLineView:
+async def add_line(work: InWork, _staff: KeepsLines, body: LineIn) -> WholeLineView:
     """Add a line: the number that children ring."""
     row = await lines.add_line(work, **body.model_dump())
     await work.session.flush()
@@ -227,14 +227,14 @@ async def add_line(work: InWork, staff: KeepsLines, body: LineIn) -> WholeLineVi
 
 
 @router.get("/lines/{line_id}")
-async def one_line(work: InWork, staff: KeepsLines, line_id: UUID) -> WholeLineView:
+async def one_line(work: InWork, _staff: KeepsLines, line_id: UUID) -> WholeLineView:
     """Return a line with its languages, numbers and plan."""
     return await _whole(work, line_id)
 
 
 @router.patch("/lines/{line_id}")
 async def change_facts(
-    work: InWork, staff: KeepsLines, line_id: UUID, body: FactsIn
+    work: InWork, _staff: KeepsLines, line_id: UUID, body: FactsIn
 ) -> WholeLineView:
     """Change the name, the hours, the number, the country or the time zone of a line, or whether it
     is for practice; the next caller meets the change."""
@@ -256,14 +256,14 @@ async def change_facts(
 
 
 @router.post("/lines/{line_id}/retire", status_code=204)
-async def retire(work: InWork, staff: KeepsLines, line_id: UUID) -> None:
+async def retire(work: InWork, _staff: KeepsLines, line_id: UUID) -> None:
     """Take a line out of use. Callers who wait in it are still answered. 409 LastLine, or
     OnlyLineOfPeople."""
     await line_use.retire(work, line_id)
 
 
 @router.post("/lines/{line_id}/take-into-use", status_code=204)
-async def take_into_use(work: InWork, staff: KeepsLines, line_id: UUID) -> None:
+async def take_into_use(work: InWork, _staff: KeepsLines, line_id: UUID) -> None:
     """Take a retired line back into use, with its numbers. 409 LineExists if another line has
     one of them now."""
     await line_use.take_into_use(work, line_id)
@@ -271,7 +271,7 @@ async def take_into_use(work: InWork, staff: KeepsLines, line_id: UUID) -> None:
 
 @router.patch("/lines/{line_id}/numbers")
 async def change_numbers(
-    work: InWork, staff: KeepsLines, line_id: UUID, body: NumbersIn
+    work: InWork, _staff: KeepsLines, line_id: UUID, body: NumbersIn
 ) -> WholeLineView:
     """Change which of the provider's numbers lead to a line, and which number phones show."""
     line = await _line(work, line_id)
@@ -283,7 +283,7 @@ async def change_numbers(
 
 @router.patch("/lines/{line_id}/plan")
 async def change_plan(
-    work: InWork, staff: KeepsLines, line_id: UUID, body: PlanIn
+    work: InWork, _staff: KeepsLines, line_id: UUID, body: PlanIn
 ) -> WholeLineView:
     """Change who else is offered a call as it waits, and which skills a call needs.
 
@@ -298,7 +298,7 @@ async def change_plan(
 
 @router.put("/lines/{line_id}/key-questions")
 async def set_key_questions(
-    work: InWork, staff: KeepsLines, line_id: UUID, body: KeyQuestionsIn
+    work: InWork, _staff: KeepsLines, line_id: UUID, body: KeyQuestionsIn
 ) -> WholeLineView:
     """Set which questions by key a line asks of a caller who cannot speak."""
     await set_questions(work, await _line(work, line_id), body.questions)
@@ -307,7 +307,7 @@ async def set_key_questions(
 
 @router.post("/lines/{line_id}/languages", status_code=201)
 async def add_language(
-    work: InWork, staff: KeepsLines, line_id: UUID, body: LanguageIn
+    work: InWork, _staff: KeepsLines, line_id: UUID, body: LanguageIn
 ) -> SpokenView:
     """Add a language to a line; its callers are offered it from the next call on."""
     digit = await line_languages.add_language(work, await _line(work, line_id), body.language)
@@ -317,7 +317,7 @@ async def add_language(
 @router.delete("/lines/{line_id}/languages/{language}", status_code=204)
 async def remove_language(
     work: InWork,
-    staff: KeepsLines,
+    _staff: KeepsLines,
     line_id: UUID,
     language: Annotated[str, Path(max_length=20)],
 ) -> None:
@@ -329,7 +329,7 @@ async def remove_language(
 @router.get("/lines/{line_id}/prompts")
 async def all_prompts(
     work: InWork,
-    staff: KeepsLines,
+    _staff: KeepsLines,
     line_id: UUID,
     language: Annotated[str, Query(max_length=20)],
 ) -> list[PromptView]:
@@ -339,7 +339,7 @@ async def all_prompts(
 
 @router.put("/lines/{line_id}/prompts/{language}/{key}", status_code=204)
 async def set_prompt(
-    work: InWork, staff: KeepsLines, line_id: UUID, language: str, key: str, body: TextIn
+    work: InWork, _staff: KeepsLines, line_id: UUID, language: str, key: str, body: TextIn
 ) -> None:
     """Change a text; the next caller hears it."""
     line = await _line(work, line_id)
@@ -352,7 +352,7 @@ async def set_prompt(
     max_body_size=prompts.LARGEST_RECORDING,
 )
 async def set_recording(
-    request: Request, work: InWork, staff: KeepsLines, line_id: UUID, language: str, key: str
+    request: Request, work: InWork, _staff: KeepsLines, line_id: UUID, language: str, key: str
 ) -> None:
     """Play a recording. The body is the MP3 or WAV file."""
     audio, kind = await sent_recording(request, work)
@@ -363,7 +363,7 @@ async def set_recording(
 
 
 @router.get("/lines/{line_id}/recordings/{recording}", **files("audio/mpeg", "audio/wav"))
-async def recording(work: InWork, staff: KeepsLines, line_id: UUID, recording: UUID) -> Response:
+async def recording(work: InWork, _staff: KeepsLines, line_id: UUID, recording: UUID) -> Response:
     """Return a recording that a line plays."""
     found = await prompts.recording_of(work, await _line(work, line_id), recording)
     if found is None:
@@ -373,7 +373,7 @@ async def recording(work: InWork, staff: KeepsLines, line_id: UUID, recording: U
 
 @router.delete("/lines/{line_id}/prompts/{language}/{key}", status_code=204)
 async def use_words_of_program(
-    work: InWork, staff: KeepsLines, line_id: UUID, language: str, key: str
+    work: InWork, _staff: KeepsLines, line_id: UUID, language: str, key: str
 ) -> None:
     """Give up the line's own prompt: it says again what comes with the program."""
     line = await _line(work, line_id)
@@ -382,7 +382,7 @@ async def use_words_of_program(
 
 @router.post("/lines/{line_id}/prompts/{language}/{key}/back", status_code=204)
 async def take_back(
-    work: InWork, staff: KeepsLines, line_id: UUID, language: str, key: str
+    work: InWork, _staff: KeepsLines, line_id: UUID, language: str, key: str
 ) -> None:
     """Undo the last change of a prompt."""
     line = await _line(work, line_id)

@@ -60,13 +60,13 @@ def _view(known: Known) -> SettingsView:
 
 
 @router.get("/settings")
-async def settings_of_helpline(work: InWork, staff: Keeps) -> SettingsView:
+async def settings_of_helpline(work: InWork, _staff: Keeps) -> SettingsView:
     """Return the times and limits that the helpline decides."""
     return _view(await own_settings.read_own(work))
 
 
 @router.put("/settings")
-async def change_settings(work: InWork, staff: Keeps, asked: SettingsIn) -> SettingsView:
+async def change_settings(work: InWork, _staff: Keeps, asked: SettingsIn) -> SettingsView:
     """Decide times and limits. Every process works by them within moments."""
     known = await own_settings.change(work, asked.decided, revision=asked.revision)
     return _view(known)

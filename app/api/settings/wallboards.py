@@ -38,7 +38,7 @@ class MadeWallboard(BaseModel):
 
 
 @router.get("/wallboards")
-async def all_wallboards(work: InWork, staff: Keeps) -> list[WallboardView]:
+async def all_wallboards(work: InWork, _staff: Keeps) -> list[WallboardView]:
     """Return the wallboards whose address works."""
     return [
         WallboardView.model_validate(one, from_attributes=True)
@@ -54,6 +54,6 @@ async def make_wallboard(work: InWork, staff: Keeps, body: WallboardIn) -> MadeW
 
 
 @router.post("/wallboards/{wallboard_id}/withdraw", status_code=204)
-async def withdraw_wallboard(work: InWork, staff: Keeps, wallboard_id: UUID) -> None:
+async def withdraw_wallboard(work: InWork, _staff: Keeps, wallboard_id: UUID) -> None:
     """Withdraw the address of a wallboard: its screen goes dark."""
     await wallboards.withdraw(work, wallboard_id)

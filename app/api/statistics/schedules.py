@@ -44,19 +44,19 @@ def schedule_view(row: ReportSchedule) -> ScheduleView:
 
 
 @router.get("/statistics/schedules")
-async def list_schedules(work: InWork, staff: SeesNumbers) -> list[ScheduleView]:
+async def list_schedules(work: InWork, _staff: SeesNumbers) -> list[ScheduleView]:
     """List the scheduled reports and the roles that receive them."""
     return [schedule_view(row) for row in await sending.schedules(work)]
 
 
 @router.post("/statistics/schedules", status_code=201)
-async def add_schedule(work: InWork, staff: Publishes, body: WantedSchedule) -> ScheduleView:
+async def add_schedule(work: InWork, _staff: Publishes, body: WantedSchedule) -> ScheduleView:
     """Schedule a report: it is sent to everybody with a role when each period is over."""
     row = await sending.schedule(work, body.report, body.every, body.role, body.language)
     return schedule_view(row)
 
 
 @router.post("/statistics/schedules/{schedule_id}/end", status_code=204)
-async def end_schedule(work: InWork, staff: Publishes, schedule_id: UUID) -> None:
+async def end_schedule(work: InWork, _staff: Publishes, schedule_id: UUID) -> None:
     """Stop sending a scheduled report."""
     await sending.unschedule(work, schedule_id)

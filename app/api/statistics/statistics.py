@@ -193,7 +193,7 @@ async def summary(
 
 
 @router.get("/statistics/dictionary")
-async def data_dictionary(asker: Asks) -> list[dict[str, str]]:
+async def data_dictionary(_asker: Asks) -> list[dict[str, str]]:
     """Describe every column of every file. Column names never change."""
     return [
         {"file": file, "column": name, "words": str(words)}
@@ -214,13 +214,13 @@ async def plan(
 
 
 @router.get("/statistics/public/{period}")
-async def public(work: InWork, asker: Asks, period: str) -> dict[str, Any]:
+async def public(work: InWork, _asker: Asks, period: str) -> dict[str, Any]:
     """Return the published figures of a period: rounded, and never changed."""
     return release.as_json(await release.released(work, period))
 
 
 @router.get("/statistics/public/{period}/csv", **files(FORMATS["csv"]))
-async def public_csv(work: InWork, asker: Asks, period: str) -> Response:
+async def public_csv(work: InWork, _asker: Asks, period: str) -> Response:
     """Return the published figures of a period as a CSV file."""
     content = release.as_csv(await release.released(work, period))
     return Response(
@@ -229,7 +229,7 @@ async def public_csv(work: InWork, asker: Asks, period: str) -> Response:
 
 
 @router.post("/statistics/public/{period}")
-async def publish(work: InWork, staff: Publishes, period: str) -> dict[str, Any]:
+async def publish(work: InWork, _staff: Publishes, period: str) -> dict[str, Any]:
     """Publish a period that is over. This can be done only once."""
     return release.as_json(await release.publish(work, period))
 

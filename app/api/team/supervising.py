@@ -99,15 +99,15 @@ async def end_talk(work: InWork, staff: Supervises, call_id: UUID) -> None:
 
 
 @router.get("/calls-for-help")
-async def open_calls_for_help(work: InWork, staff: Supervises) -> list[TalkView]:
+async def open_calls_for_help(work: InWork, _staff: Supervises) -> list[TalkView]:
     """Return the talks of all teams in which a call for help has not been taken."""
     return [talk_view(one, work.now) for one in await supervised.open_calls_for_help(work)]
 
 
-@router.post("/calls/{call_id}/panic/take")
+@router.post("/calls/{call_id}/call-for-help/take")
 async def take_call_for_help(work: InWork, staff: Supervises, call_id: UUID) -> TakenView:
     """Take a call for help: the telephones of other supervisors stop ringing, and you come into the
-    talk if yours can ring. 409 PanicTaken if a colleague was first, 409
-    HelpsElsewhere if yours rings for another talk or you are in one."""
+    talk if yours can ring. 409 CallForHelpTaken if a colleague was
+    first, 409 HelpsElsewhere if yours rings for another talk or you are in one."""
     call = await record.lock_call(work, call_id)
     return TakenView(joins=await calls_for_help.take_call_for_help(work, staff, call))

@@ -69,14 +69,14 @@ class Matched(BaseModel):
 
 
 @router.get("/agencies")
-async def list_agencies(work: InWork, staff: Sees) -> list[AgencyView]:
+async def list_agencies(work: InWork, _staff: Sees) -> list[AgencyView]:
     """Return the whole directory."""
     return [agency_view(agency, entry) for agency, entry in await agencies.entries(work)]
 
 
 @router.post("/agencies")
 async def save_agency(
-    work: InWork, staff: Keeps, body: dict[Text, Annotated[str, Field(max_length=4000)]]
+    work: InWork, _staff: Keeps, body: dict[Text, Annotated[str, Field(max_length=4000)]]
 ) -> dict[str, str]:
     """Add an agency, or change the one with this code. The keys are the columns of the CSV file.
 
@@ -115,7 +115,7 @@ async def decide_address_changes(work: InWork, staff: Keeps, body: Decided) -> N
 
 
 @router.post("/agencies/{code}/password", status_code=204)
-async def set_password(work: InWork, staff: Keeps, code: str, body: Password) -> None:
+async def set_password(work: InWork, _staff: Keeps, code: str, body: Password) -> None:
     """Store, sealed, the password of our account at the agency's case management system.
 
     It is in force once a second person has approved it.
@@ -124,13 +124,13 @@ async def set_password(work: InWork, staff: Keeps, code: str, body: Password) ->
 
 
 @router.get("/agencies.csv", **files("text/csv"))
-async def export_agencies(work: InWork, staff: Keeps) -> Response:
+async def export_agencies(work: InWork, _staff: Keeps) -> Response:
     """Export the directory as a file that can be imported again."""
     return _csv(directory_csv.write_directory(await agencies.entries(work)), "agencies")
 
 
 @router.post("/agencies/match")
-async def match(work: InWork, staff: Sees, child: Wanted) -> Matched:
+async def match(work: InWork, _staff: Sees, child: Wanted) -> Matched:
     """Return the agencies that fit now, the best first, and why the others do not fit.
 
     The facts about the child are in the body, so that no URL contains them.
@@ -143,7 +143,7 @@ async def match(work: InWork, staff: Sees, child: Wanted) -> Matched:
 
 
 @router.post("/agencies/import", max_body_size=_LARGEST)
-async def import_agencies(request: Request, work: InWork, staff: Uploads) -> dict[str, int]:
+async def import_agencies(request: Request, work: InWork, _staff: Uploads) -> dict[str, int]:
     """Import a file (text/csv) as a whole, or refuse it with its errors by line."""
     if request.headers.get("content-type", "").split(";")[0].strip().lower() != "text/csv":
         raise Invalid("Send the file as text/csv.")
@@ -161,7 +161,7 @@ async def import_agencies(request: Request, work: InWork, staff: Uploads) -> dic
 
 
 @router.post("/agencies/{code}/secret")
-async def make_secret(work: InWork, staff: Keeps, code: str) -> dict[str, str]:
+async def make_secret(work: InWork, _staff: Keeps, code: str) -> dict[str, str]:
     """Create a new secret for the agency's signed events. It is shown only once.
 
     It is in force once a second person has approved it.

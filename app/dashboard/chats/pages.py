@@ -70,7 +70,6 @@ async def chats_now(request: Request, work: InWork, staff: TakesCalls) -> Respon
 
 @router.post("/board/chats/{call_id}/messages")
 async def say(
-    request: Request,
     work: InWork,
     staff: TakesCalls,
     call_id: UUID,

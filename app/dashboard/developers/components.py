@@ -23,7 +23,7 @@ SignedIn = Annotated[Staff, reader_with(Permission.SIGNED_IN)]
 # What makes a part act, ring or be fetched.
 _ACTS = re.compile(
     r"\s(?:hx-[a-z-]+|aria-keyshortcuts"
-    r"|data-(?:key|ringing[a-z-]*|sound|undo[a-z-]*|panic|alert[a-z-]*|post|here|take|arrives|kept))"
+    r"|data-(?:key|ringing[a-z-]*|sound|undo[a-z-]*|help[a-z-]*|alert[a-z-]*|post|here|take|arrives|kept))"
     r'(?:="[^"]*")?'
 )
 # A page has one call bar; here are many, which would all be landmarks with one name.

@@ -128,6 +128,6 @@ async def steps_values(work: Work) -> dict[str, Any]:
 
 
 @router.get("/admin/first-steps")
-async def first_steps(request: Request, work: InWork, staff: Keeps) -> Response:
+async def first_steps(request: Request, work: InWork, _staff: Keeps) -> Response:
     """Return the check list alone, for a page that is open while steps are done."""
     return page(request, "fragments/people/first_steps.html", **await steps_values(work))

@@ -56,7 +56,7 @@ async def _do(
 
 
 @router.post("/admin/keys/reseal")
-async def reseal(work: InWork, staff: Keeps) -> Response:
+async def reseal(work: InWork, _staff: Keeps) -> Response:
     """Begin to seal everything anew that another key has sealed."""
     state.ask_for_resealing(work)
     return RedirectResponse("/admin/keys", 303)

@@ -79,7 +79,7 @@ def _state_of(row: OwnCatalogue, counting: set[int]) -> str:
 
 
 @router.get("/admin/languages/{language}/{which}.po")
-async def save_catalogue(work: InWork, staff: Sees, language: str, which: str) -> Response:
+async def save_catalogue(work: InWork, _staff: Sees, language: str, which: str) -> Response:
     """Send the catalogue of a language, as it is in force now."""
     text = await languages.export(work, language, which)
     headers = {"Content-Disposition": f'attachment; filename="{which}-{language}.po"'}
@@ -110,7 +110,7 @@ async def import_catalogue(
 
 
 @router.post("/admin/languages/{number}/take-back")
-async def take_back(work: InWork, staff: Keeps, number: int) -> Response:
+async def take_back(work: InWork, _staff: Keeps, number: int) -> Response:
     """Let the words before a translation count again."""
     await languages.take_back(work, number)
     return RedirectResponse("/admin/languages", 303)

@@ -226,7 +226,7 @@ async def log_page(
 
 
 @router.get("/admin/log/check")
-async def check_fragment(request: Request, work: InWork, staff: Reads) -> Response:
+async def check_fragment(request: Request, work: InWork, _staff: Reads) -> Response:
     """Render what the last check of the logs found."""
     return page(
         request,
@@ -239,7 +239,7 @@ async def check_fragment(request: Request, work: InWork, staff: Reads) -> Respon
 
 
 @router.get("/admin/log/anchors")
-async def anchors_form(staff: Reads) -> Response:
+async def anchors_form(_staff: Reads) -> Response:
     """Lead to the form: what a file was compared with is shown once."""
     return RedirectResponse("/admin/log#anchors", 303)
 
@@ -267,7 +267,7 @@ async def compare_anchors(request: Request, work: InWork, staff: Reads) -> Respo
 
 
 @router.post("/admin/log/check")
-async def ask_for_a_check(work: InWork, staff: Reads) -> Response:
+async def ask_for_a_check(work: InWork, _staff: Reads) -> Response:
     """Begin a check of all logs."""
     ask_for_check(work)
     return RedirectResponse("/admin/log", 303)

@@ -71,7 +71,7 @@ async def make_token(
 
 @router.post("/admin/tokens/revoke")
 async def revoke_token(
-    work: InWork, staff: Keeps, name: Annotated[str, Form(max_length=200)]
+    work: InWork, _staff: Keeps, name: Annotated[str, Form(max_length=200)]
 ) -> Response:
     """Revoke a token: from now on it opens nothing."""
     await tokens.revoke_token(work, name)

@@ -21,6 +21,7 @@ from app.training import practices
 from app.training.agency_texts import agency_links
 from app.training.debrief import compare, debrief, open_questions, wanted_of
 from app.training.models import Practice
+from app.training.remarks import remarks_of
 from app.training.scenarios import Act, scenarios
 from app.training.script import Ended, Turn
 from app.web.access import InWork, reader_with
@@ -182,7 +183,7 @@ async def _debrief_values(
     measured = practices.measured_of(practice)
     only = [turn for turn, _ in turns]
     found = debrief(scenario, only, Ended(practice.ended_how or Ended.LOST), measured)
-    remarks = await practices.remarks_of(work, practice)
+    remarks = await remarks_of(work, practice)
     writers = {row.by_id for _, row in turns} | {row.by_id for row, _ in remarks}
     names = await accounts.names_of(work, writers)
     return {

@@ -27,7 +27,8 @@ from app.clock import SystemClock
 from app.contacts.finding.words import normal_words, sound_of
 from app.contacts.sealed_answers import filled_up
 from app.database.embedded import EmbeddedPostgres
-from app.database.roles import SUPERUSER, as_role
+from app.database.own_server import as_role
+from app.database.roles import SUPERUSER
 from app.database.running import make_ready
 from app.definitions.library import load
 from app.demo.bench.calls import CLIENTS, _environment, _load_floor, _up

@@ -19,7 +19,8 @@ import psycopg
 
 from app.clock import SystemClock
 from app.database.embedded import EmbeddedPostgres
-from app.database.roles import SUPERUSER, as_role
+from app.database.own_server import as_role
+from app.database.roles import SUPERUSER
 from app.database.running import make_ready
 from app.demo.bench.calls import _environment
 from app.demo.results import report

@@ -22,7 +22,8 @@ from sqlalchemy import event, text
 
 from app.clock import SystemClock
 from app.database.embedded import EmbeddedPostgres
-from app.database.roles import SUPERUSER, as_role
+from app.database.own_server import as_role
+from app.database.roles import SUPERUSER
 from app.database.running import make_ready
 from app.database.topics import Topic
 from app.demo.results import report

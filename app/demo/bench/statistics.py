@@ -23,7 +23,8 @@ import psycopg
 
 from app.clock import SteppedClock
 from app.database.embedded import EmbeddedPostgres
-from app.database.roles import SUPERUSER, as_role
+from app.database.own_server import as_role
+from app.database.roles import SUPERUSER
 from app.database.running import make_ready
 from app.definitions.library import load
 from app.demo.bench.calls import _environment

@@ -53,7 +53,7 @@ WORDS = {
     AlarmKind.LAST_ONE_MISSES: N_("The last counsellor on duty does not answer calls."),
     AlarmKind.LONG_WAIT: N_("A caller has waited longer than the line allows."),
     AlarmKind.MESSAGE_NOT_TAKEN: N_("A message waits too long: no person has taken it."),
-    AlarmKind.CALLBACK_NOT_MADE: N_("A call-back is overdue: it was promised and not made."),
+    AlarmKind.CALLBACK_NOT_MADE: N_("A call-back is overdue: it was agreed and not made."),
     AlarmKind.DIALLING_HOUR: N_("More was dialled or sent within an hour than usual."),
     AlarmKind.DIALLING_DAY: N_("More was dialled or sent within a day than usual."),
 }

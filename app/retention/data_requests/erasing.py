@@ -155,7 +155,7 @@ async def _drop_files(work: Work) -> None:
 def _of_records(
     kind: DataKind, model: Any
 ) -> Callable[[Work, DataRequest, list[UUID]], Awaitable[list[UUID]]]:
-    async def erase(work: Work, request: DataRequest, ids: list[UUID]) -> list[UUID]:
+    async def erase(work: Work, _request: DataRequest, ids: list[UUID]) -> list[UUID]:
         locked = await work.session.scalars(
             select(model.id).where(model.id.in_(ids)).with_for_update(of=model)
         )
@@ -175,7 +175,7 @@ async def _messages(work: Work, request: DataRequest, ids: list[UUID]) -> list[U
     return ids
 
 
-async def _callbacks(work: Work, request: DataRequest, ids: list[UUID]) -> list[UUID]:
+async def _callbacks(work: Work, _request: DataRequest, ids: list[UUID]) -> list[UUID]:
     await forget_callbacks(work, Callback.id.in_(ids))
     work.announce(Topic.CALLBACKS)
     return ids
@@ -188,20 +188,20 @@ async def _rows(model: Any, work: Work, ids: list[UUID]) -> list[UUID]:
     return ids
 
 
-async def _flags(work: Work, request: DataRequest, ids: list[UUID]) -> list[UUID]:
+async def _flags(work: Work, _request: DataRequest, ids: list[UUID]) -> list[UUID]:
     return await _rows(CallerFlag, work, ids)
 
 
-async def _wishes(work: Work, request: DataRequest, ids: list[UUID]) -> list[UUID]:
+async def _wishes(work: Work, _request: DataRequest, ids: list[UUID]) -> list[UUID]:
     return await _rows(CallerWish, work, ids)
 
 
-async def _third_parties(work: Work, request: DataRequest, ids: list[UUID]) -> list[UUID]:
+async def _third_parties(work: Work, _request: DataRequest, ids: list[UUID]) -> list[UUID]:
     await empty(work, Participant.number_sealed, Participant.id, ids)
     return ids
 
 
-async def _profiles(work: Work, request: DataRequest, ids: list[UUID]) -> list[UUID]:
+async def _profiles(work: Work, _request: DataRequest, ids: list[UUID]) -> list[UUID]:
     """Take a profile apart: its numbers, what was written in its log, and its contacts."""
     # The log gives up words only of a profile that is erased.
     await _update(work, Profile, ids, erased_at=work.now)

@@ -26,7 +26,7 @@ from app.staff.roles import Permission, may
 from app.work import Work
 
 
-class PanicTaken(Conflict):
+class CallForHelpTaken(Conflict):
     default = "A colleague has taken this call for help already."
 
 
@@ -58,7 +58,7 @@ async def take_call_for_help(work: Work, by: Staff, call: Call) -> bool:
         raise Conflict("This is your own call for help.")
     if not await supervised.has_open_call_for_help(work, call.id):
         if await supervised.help_taken_by(work, call.id) != by.id:
-            raise PanicTaken()
+            raise CallForHelpTaken()
         # The answer to the first click was lost, or the telephone was quicker.
         there = await participants.live_participants(work, call.id)
         return by.id in {participant.staff_id for participant in there}

@@ -1,7 +1,7 @@
 """How many hours a week a person works, and when they can: what a proposed rota keeps to.
 
-A person of whom nothing is written down can work at any time, for the usual hours of
-`proposal.yaml`; a supervisor of whom nothing is written down is not proposed.
+A person whose hours are not written down can work at any time, for the usual hours of
+`proposal.yaml`; a supervisor whose hours are not written down is not proposed.
 """
 
 import re

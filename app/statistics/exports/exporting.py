@@ -22,9 +22,11 @@ from app.statistics.counting.summary import FiguresWanted, Zones, count, let_go,
 from app.statistics.dimensions import Dimension
 from app.statistics.exports.at_once_table import COLUMNS as at_once_columns
 from app.statistics.exports.at_once_table import at_once_table
+from app.statistics.exports.dictionary import dictionary
 from app.statistics.exports.feedback_table import COLUMNS as feedback_columns
 from app.statistics.exports.feedback_table import feedback_table
 from app.statistics.exports.files import PERSONAL, WHAT, File
+from app.statistics.exports.record_tables import record_batch, record_columns
 from app.statistics.exports.room_table import COLUMNS as room_columns
 from app.statistics.exports.room_table import room_measures
 from app.statistics.exports.shape_table import COLUMNS as shape_columns
@@ -38,12 +40,9 @@ from app.statistics.exports.tables import (
     OutTable,
     Said,
     batch_of,
-    dictionary,
     edge,
     notes_of,
     one_batch,
-    record_batch,
-    record_columns,
     summary_table,
 )
 from app.statistics.exports.writers import FORMATS, write

@@ -22,7 +22,7 @@ from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
 from app.staff.roles import Permission, Role, may
 from app.statistics.counting.summary import today, zone_of
-from app.statistics.exports import requested
+from app.statistics.exports import making
 from app.statistics.models import Export, ExportState, ReportSchedule
 from app.statistics.periods import Period, Window, last_whole, whole_period
 from app.statistics.reports.printing import print_report
@@ -181,14 +181,14 @@ def _is_for(export: Export, language: str) -> bool:
 
 async def make_report(ground: Ground, export_id: UUID) -> None:
     """Make a report that is due, keep it sealed, and announce it. A second run does nothing."""
-    async with requested.alone_with(ground, export_id) as alone:
+    async with making.alone_with(ground, export_id) as alone:
         if not alone:
             return
         try:
             await _make_report(ground, export_id)
         except Exception as error:
             if not isinstance(error, PASSING):
-                await requested.fail(
+                await making.fail(
                     ground, export_id, "The file could not be made. The log says why."
                 )
             raise
@@ -203,7 +203,7 @@ async def _make_report(ground: Ground, export_id: UUID) -> None:
         wanted = export
     async with transaction(ground, PROGRAM) as work:
         if wanted.what not in kinds(work):
-            await requested.set_export(
+            await making.set_export(
                 work, export_id, state=ExportState.FAILED, problem=N_("There is no such report.")
             )
             return
@@ -211,10 +211,10 @@ async def _make_report(ground: Ground, export_id: UUID) -> None:
         with spoken_in(wanted.options.get("language", SOURCE)):
             report = await kinds(work)[wanted.what].make(work, window, None)
             content = await print_report(report, zone_of(work))
-    await requested.clear_parts(ground, export_id)
-    await requested.keep_file(ground, export_id, content)
+    await making.clear_parts(ground, export_id)
+    await making.keep_file(ground, export_id, content)
     async with transaction(ground, PROGRAM) as work:
-        await requested.set_export(
+        await making.set_export(
             work, export_id, state=ExportState.READY, expires_at=work.now + timedelta(days=90)
         )
         write_entry(work, AuditLog.REPORT_MADE, f"export:{export_id}", report=wanted.what)

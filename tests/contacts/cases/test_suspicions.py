@@ -49,7 +49,7 @@ LINK = b'<Relationship Type="http://x/hyperlink" Target="http://a.example" Targe
 
 TEMPLATE = LINK.replace(b"hyperlink", b"attachedTemplate")
 IN_UTF_16 = TEMPLATE.decode().encode("utf-16")
-# What it is says the type, and not a word elsewhere.
+# The type says what a relationship is, and not a word elsewhere.
 NAMED_LINK = TEMPLATE.replace(b"http://a.example", b"http://a.example/hyperlink")
 BROKEN = ["cannot be looked into", "macros"]
 
@@ -81,12 +81,12 @@ BROKEN = ["cannot be looked into", "macros"]
         (b"PK\x03\x04 and no archive", DOCX, ["cannot be looked into"]),
     ],
 )
-def test_what_is_suspicious_is_named(content: bytes, mime: str, found: list[str]) -> None:
+def test_each_suspicion_of_a_document_is_named(content: bytes, mime: str, found: list[str]) -> None:
     assert suspicions(content, mime) == found
 
 
 @given(st.binary(max_size=3000), st.sampled_from([PDF, DOCX, "image/png", "audio/mpeg"]))
-def test_rubbish_is_looked_at_and_raises_nothing(content: bytes, mime: str) -> None:
+def test_rubbish_is_looked_at_without_an_error(content: bytes, mime: str) -> None:
     assert isinstance(suspicions(content, mime), list)
 
 

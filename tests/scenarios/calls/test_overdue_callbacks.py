@@ -51,7 +51,7 @@ async def test_an_overdue_call_back_is_told_until_the_phone_of_the_child_rings(
     await stage.advance(240)
     assert await kinds(stage) == ["callback_not_made"]
     heard = " ".join(one.text for one in stage.exchange.phones[CHIEF].heard)
-    assert "A call-back was promised and not made in time" in heard
+    assert "A call-back was agreed and not made in time" in heard
     shown = (await page(stage, nora, "/team")).text
     assert "A call-back is overdue" in shown
     assert "Acknowledged by Supervisor." in shown

@@ -5,15 +5,18 @@ from typing import Any
 import pytest
 
 from app.cli import connections
-from app.demo.stage import Counsellor, Stage
+from app.demo.stage import LINE, Counsellor, Stage
 from app.jobs.transaction import transaction
 from app.outbox.responses import Refused, RequestFailed, TryAgain, Uncertain
+from app.people import connection_tests
 from app.people.connection_rows import Found
-from app.people.connection_tests import result_of
+from app.people.connection_test_rows import result_of
 from app.practice.people import Phone
+from app.staff.accounts import add_staff, find_by_name
 from app.staff.roles import Role
 from app.work import PROGRAM
 from tests.support.command_line import typed_on
+from tests.support.documents.shell import documented
 from tests.support.primero import PrimeroStandIn
 from tests.support.referrals import page
 from tests.support.systems import Receiver, with_primero, with_system
@@ -62,6 +65,38 @@ async def test_a_test_text_arrives_once_and_the_row_says_what_became_of_it(stage
     assert not any(PHONE[1:] in row["detail"] for row in entries)
 
 
+async def test_the_operator_tests_mail_telephone_and_texts_on_the_command_line(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    letters: list[str] = []
+
+    async def takes(_ground: Any, to: str, *_words: Any, **_how: Any) -> None:
+        letters.append(to)
+
+    monkeypatch.setattr(connection_tests, "send_mail", takes)
+    stage.settings.smtp_url = "smtp://127.0.0.1:1"
+    # The line by which the documents name theirs is that of the stage.
+    line = {"+38111116111": LINE}
+    for command, put in (
+        ("connections test-mail", {}),
+        ("connections test-call", line),
+        ("connections test-sms", {}),
+    ):
+        for words in documented(command, put):
+            async with transaction(stage.ground, PROGRAM) as work:
+                if (ana := await find_by_name(work.session, "ana")) is None:
+                    ana = await add_staff(work, name="ana", role=Role.ADMINISTRATOR, endpoint=PHONE)
+                    ana.email = "ana@helpline.example"
+                types = typed_on(work, monkeypatch, connections.app, connections)
+                await types(*words)
+            stage.exchange.phones.setdefault(PHONE, Phone())
+            await stage.advance(5)
+    assert letters == ["ana@helpline.example"]
+    made = await stage.rows("SELECT means FROM connection_tests ORDER BY wanted_at")
+    assert [row["means"] for row in made] == ["mail", "telephony", "telephony", "sms"]
+    assert len(stage.exchange.messages) == 1
+
+
 async def test_a_test_event_is_signed_and_tried_once(
     stage: Stage, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -94,10 +129,12 @@ async def test_a_test_event_is_signed_and_tried_once(
     assert await stage.rows("SELECT * FROM deliveries") == []
     receiver.status = 200
     await stage.advance(1)
-    for command, says in ((["test-event", "house"], "took the test event."), (["list"], "took")):
+    house = {"safe-house": "house"}
+    for command, put in (("connections test-event", house), ("connections list", {})):
         async with transaction(stage.ground, PROGRAM) as work:
             types = typed_on(work, monkeypatch, connections.app, connections)
-            assert says in (await types(*command)).output
+            for words in documented(command, put):
+                assert "took the test event." in (await types(*words)).output
     rows = await stage.rows(
         "SELECT detail FROM audit_entries WHERE action = 'connection_tested' ORDER BY id"
     )
@@ -112,7 +149,7 @@ async def test_a_test_event_is_signed_and_tried_once(
 
 
 async def test_a_case_system_is_read_and_no_case_is_made(
-    stage: Stage, primero: tuple[PrimeroStandIn, str]
+    stage: Stage, primero: tuple[PrimeroStandIn, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     there, url = primero
     mila = await _mila(stage)
@@ -121,6 +158,10 @@ async def test_a_case_system_is_read_and_no_case_is_made(
     told = await page(stage, mila, "/admin/connections/case-systems", **ask)
     assert "lets us in, and its forms have every field that is sent" in told.text
     assert not (await _last(mila, "case_systems"))["fails"]
+    async with transaction(stage.ground, PROGRAM) as work:
+        types = typed_on(work, monkeypatch, connections.app, connections)
+        for words in documented("connections test-case-system", {"safe-house": "house"}):
+            assert "lets us in" in (await types(*words)).output
     there.fields = [field for field in there.fields if field["name"] != "sex"]
     lacks = await mila.ask("POST", "/connections/case_systems/test", ask)
     assert lacks.status_code == 409

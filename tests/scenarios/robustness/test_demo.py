@@ -1,15 +1,18 @@
 """The first command of the README, as a reader types it: a helpline that lives until Ctrl-C."""
 
+import json
 import signal
 from collections.abc import Callable
 from pathlib import Path
 
 import httpx2
+import pytest
 
 from app.demo.live import NAME
 from app.demo.people import PASSWORD
 from app.demo.stage import free_port
-from tests.support.commands import Serving
+from tests.support.commands import Serving, command
+from tests.support.profile import WHOLE
 from tests.support.waiting import until
 
 SIGN_IN = f"Sign in as  {NAME}   with password  {PASSWORD}"
@@ -38,3 +41,15 @@ async def test_the_demo_lets_ana_open_the_board_and_stops_with_ctrl_c(
     finally:
         demo.send(signal.SIGKILL)
     assert "The demo has stopped. Its data is kept." in log.read_text()
+
+
+@pytest.mark.skipif(not WHOLE, reason="by night: it takes minutes")
+@pytest.mark.parametrize("seed", [(), ("--seed", "11")])
+def test_the_scripted_hour_is_played_on_the_command_line(
+    new_folder: Callable[[], Path], seed: tuple[str, ...]
+) -> None:
+    folder = str(new_folder())
+    environment = {"HELPLINE_DATA_DIR": folder, "HOME": folder}
+    done = command("demo", "--once", *seed, environment=environment, timeout=450)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["broken"] == []

@@ -120,7 +120,7 @@ async def _lived(night: Night, bot: Any) -> None:
         await written.write_by_all(night, bot, ana, mira)
         call = await records.talk(night, ana)
         await records.leave_voice_message(night)
-        await ana.post(f"/calls/{call}/panic")
+        await ana.post(f"/calls/{call}/call-for-help")
         # A busy machine sends it late.
         await until(lambda: night.push.said, within=90)
         contact = await records.write_contact(night, ana, call)

@@ -96,10 +96,10 @@ async def test_a_server_is_replaced_while_the_phone_rings(
         program.stop()
 
 
-def _served(program: Program, listener: socket.socket, notify: Path) -> Serving:
+def _served(program: Program, listener: socket.socket, notify: Path, *words: str) -> Serving:
     """Serve on a socket that a service manager keeps."""
     return Serving(
-        *("serve", "--port", str(program.port)),
+        *("serve", "--port", str(program.port), *words),
         environment={**program.environment, "NOTIFY_SOCKET": str(notify)},
         log=program.log.name,
         listener=listener,
@@ -134,8 +134,14 @@ async def test_a_ring_waits_in_the_service_managers_socket(
     ):
         notified.bind(str(folder / "notify"))
         try:
-            running.append(_served(program, listener, folder / "notify"))
+            running.append(_served(program, listener, folder / "notify", "--no-worker"))
             assert f"MAINPID={running[0].pid}" in await _ready_from(notified)
+            async with httpx2.AsyncClient(trust_env=False, timeout=30) as client:
+                # This server has no worker in it: it is ready when one runs beside it.
+                assert (await client.get(f"{program.base}/readyz")).status_code == 503
+                beside = Serving("worker", environment=program.environment, log=program.log.name)
+                running.append(beside)
+                await ready(client, program.base)
             running[0].terminate()
             assert await asyncio.to_thread(running[0].wait, 60) == 0
             async with httpx2.AsyncClient(trust_env=False, timeout=30) as client:
@@ -143,9 +149,9 @@ async def test_a_ring_waits_in_the_service_managers_socket(
                 await asyncio.sleep(0.5)
                 running.append(_served(program, listener, folder / "notify"))
                 answer = await ring
-            assert answer.status_code == 200
-            assert "<Gather" in answer.text
-            assert "READY=1" in await _ready_from(notified)
+                assert answer.status_code == 200
+                assert "<Gather" in answer.text
+                assert "READY=1" in await _ready_from(notified)
         finally:
             for process in running:
                 process.terminate()

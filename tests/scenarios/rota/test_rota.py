@@ -227,7 +227,7 @@ async def test_opening_hours_say_what_is_uncovered(quiet: QuietStage, quiet_thre
         await lines.set_opening_hours(work, line, "Mo-Fr 08:00-21:00; PH off")
     view = (await chief.ask("GET", "/roster?begins=2030-01-14&ends=2030-01-21")).json()
     assert view["coverage"][0]["uncovered_minutes"] == 5 * 60
-    assert len(view["coverage"][0]["holes"]) == 5
+    assert len(view["coverage"][0]["uncovered"]) == 5
 
 
 async def test_a_rule_that_would_stop_the_rota_is_refused(quiet: QuietStage) -> None:

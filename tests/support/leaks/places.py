@@ -15,8 +15,8 @@ from sqlalchemy import text
 from app import tables
 from app.cli.running import prepared
 from app.database.embedded import EmbeddedPostgres
+from app.database.own_server import as_role
 from app.database.roles import PROGRAM as PROGRAM_ROLE
-from app.database.roles import as_role
 from app.jobs.transaction import transaction
 from app.privacy.safe import SECRETS
 from app.reading_settings import with_generated_secrets

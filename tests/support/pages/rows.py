@@ -12,7 +12,7 @@ from app.staff.emergency_rows import EmergencyKind
 from app.staff.models import Staff
 from app.staff.roles import Role
 from app.statistics.published import release
-from app.training import practices
+from app.training import practices, remarks
 from app.training.models import Practice, PracticeAct
 from app.training.scenarios import Act
 from app.work import PROGRAM
@@ -103,7 +103,7 @@ async def _end_practice(stage: Stage, practice_id: UUID, trainee: UUID, call_id:
         await work.session.flush()
         await practices.end(work, call_id, _MEASURED)
         staff = await work.session.get_one(Staff, trainee)
-        await practices.add_remark(work, staff, practice_id, "Pitaj pre nego što posavetuješ.")
+        await remarks.add_remark(work, staff, practice_id, "Pitaj pre nego što posavetuješ.")
 
 
 async def _decide(stage: Stage, people: dict[Role, Counsellor]) -> None:

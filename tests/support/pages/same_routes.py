@@ -202,7 +202,7 @@ SAME = {
     "/board/messages/{message_id}/take": ("POST /voice-messages/{message_id}/take", WORK),
     "/board/note": ("POST /team/messages", WORK),
     "/board/offers/{offer_id}/{answer}": ("POST /offers/{offer_id}/accept", WORK),
-    "/board/panic/{call_id}/take": ("POST /calls/{call_id}/panic/take", WORK),
+    "/board/calls-for-help/{call_id}/take": ("POST /calls/{call_id}/call-for-help/take", WORK),
     "/board/presence/{state}": ("PUT /me/presence", WORK),
     "/board/talks/{call_id}/end": ("POST /calls/{call_id}/end", WORK),
     "/board/talks/{call_id}/move": ("POST /calls/{call_id}/move", WORK),

@@ -146,7 +146,7 @@ async def use_words_of_program(
 
 
 @router.get("/admin/every-line/recordings/{recording}")
-async def recording(work: InWork, staff: Keeps, recording: UUID) -> Response:
+async def recording(work: InWork, _staff: Keeps, recording: UUID) -> Response:
     """Return a recording that every line plays."""
     found = await prompts.recording_of(work, None, recording)
     if found is None:

@@ -110,7 +110,7 @@ async def ring_phone(
 
 
 @router.get("/admin/lines/{line_id}/recordings/{recording}")
-async def recording(work: InWork, staff: Keeps, line_id: UUID, recording: UUID) -> Response:
+async def recording(work: InWork, _staff: Keeps, line_id: UUID, recording: UUID) -> Response:
     """Return a recording that the line plays."""
     _row, line = await finding_lines.read_line(work, line_id)
     found = await prompts.recording_of(work, line, recording)

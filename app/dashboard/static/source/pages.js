@@ -103,7 +103,7 @@ document.addEventListener("htmx:afterSwap", (event) => {
   if (event.detail.requestConfig?.triggeringEvent?.type === AGAIN && !lost()) return;
   // A ring keeps the focus, and so does the bar of a call for help that has it. Otherwise a screen
   // reader begins at the new page.
-  if (document.querySelector("[data-ringing]") || document.activeElement?.closest("[data-panic]")) return;
+  if (document.querySelector("[data-ringing]") || document.activeElement?.closest("[data-help]")) return;
   const heading = document.querySelector("#main h1") ?? document.getElementById("main");
   heading.tabIndex = -1;
   heading.focus({ preventScroll: true });

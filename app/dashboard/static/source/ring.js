@@ -110,8 +110,8 @@ document.addEventListener("click", (event) => {
 });
 addEventListener("storage", (event) => { if (event.key === "helpline-seen") look(); });
 
-const noteWords = ({ dataset }) => ("panic" in dataset
-  ? dataset.panicWords ?? _("A counsellor needs a supervisor now") : dataset.ringingWords ?? _("A call is waiting"));
+const noteWords = ({ dataset }) => ("help" in dataset
+  ? dataset.helpWords ?? _("A counsellor needs a supervisor now") : dataset.ringingWords ?? _("A call is waiting"));
 
 // A supervisor has to see something soon: softly, without the focus, and never into a talk.
 const tell = (alert) => {
@@ -124,11 +124,11 @@ const tell = (alert) => {
 
 const lookFirst = () => {
   // The bar, which has the button, before the telephone that rings for the same call for help.
-  const help = document.querySelector("[data-panic]:not(#telephone)") ?? document.querySelector("[data-panic]");
+  const help = document.querySelector("[data-help]:not(#telephone)") ?? document.querySelector("[data-help]");
   const ringing = help ?? document.querySelector("[data-ringing]");
   const known = ringing ? [] : seen();
   const alert = ringing ? null : [...document.querySelectorAll("[data-alert]")].find((one) => !known.includes(one.dataset.alert));
-  const id = help?.dataset.panic ?? ringing?.dataset.ringing ?? alert?.dataset.alert ?? null;
+  const id = help?.dataset.help ?? ringing?.dataset.ringing ?? alert?.dataset.alert ?? null;
   if (id === rung) {
     // The page was changed meanwhile: its own title comes back afterwards.
     if (id !== null && document.title !== told) {
@@ -151,7 +151,7 @@ const lookFirst = () => {
   }
   // A child who writes rings, too: with another mark, another colour and another sound.
   const written = !help && ringing.dataset.sound === "written";
-  const words = help?.dataset.panicTitle ?? (help ? _("A counsellor needs help – Helpline") : ringing.dataset.ringingTitle ?? _("Call waiting – Helpline"));
+  const words = help?.dataset.helpTitle ?? (help ? _("A counsellor needs help – Helpline") : ringing.dataset.ringingTitle ?? _("Call waiting – Helpline"));
   entitle(`${help ? "⚠" : written ? "✎" : "☎"} ${words}`);
   icon(written ? "#0b5f86" : "#b00020");
   playing = start(help ? "help" : written ? "written" : soundChosen());
@@ -173,8 +173,8 @@ const lookFirst = () => {
 // A call for help owns the sound, the title and the focus. An offer, and a second call for help, reach
 // the reader all the same. The telephone only rings for what is in the page.
 const lookBehind = (former) => {
-  const all = new Map([...document.querySelectorAll("[data-panic]:not(#telephone), [data-ringing]:not(#telephone)")]
-    .map((one) => [one.dataset.panic ?? one.dataset.ringing, one]));
+  const all = new Map([...document.querySelectorAll("[data-help]:not(#telephone), [data-ringing]:not(#telephone)")]
+    .map((one) => [one.dataset.help ?? one.dataset.ringing, one]));
   for (const [offer, timer] of wakes) {
     if (all.has(offer)) continue;
     clearTimeout(timer);

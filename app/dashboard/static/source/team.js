@@ -38,7 +38,7 @@ document.addEventListener("click", async (event) => {
   // It rings at this supervisor already: taking it is the answer, too. What rings for another call
   // for help is not answered.
   const telephone = document.getElementById("telephone");
-  const same = telephone?.dataset.panic === button.closest("[data-panic]")?.dataset.panic;
+  const same = telephone?.dataset.help === button.closest("[data-help]")?.dataset.help;
   const answer = same && telephone?.querySelector("[data-telephone=answer]:not([hidden]) [data-telephone=accept]");
   if (answer) answer.click();
   else await startTelephone();

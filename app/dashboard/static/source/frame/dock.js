@@ -1,6 +1,6 @@
 // On a narrow screen the call bar comes in at the foot of the page, and on every screen what calls for
 // a person. What the counsellor is writing in is scrolled out from under it, and only then.
-const PARTS = new Set(["frame", "panics", "alerts", "emergencies"]);
+const PARTS = new Set(["frame", "calls-for-help", "alerts", "emergencies"]);
 
 const uncover = () => {
   const field = document.activeElement;

@@ -87,7 +87,7 @@ const find = async () => {
 const show = async () => {
   if (!dialog || dialog.open) return;
   // A ring keeps the focus.
-  if (document.querySelector("[data-ringing], [data-panic]")) return;
+  if (document.querySelector("[data-ringing], [data-help]")) return;
   problem("");
   place("typed").value = "";
   dialog.showModal();

@@ -119,10 +119,10 @@ const show = () => {
   if (state !== shown && state === "ready") box.open = false;
   shown = state;
   delete box.dataset.ringing;
-  delete box.dataset.panic;
+  delete box.dataset.help;
   if (state === "ringing") Object.assign(box.dataset, { ringing: "telephone", ringingWords: words });
   // A call for help has one name in its bar and here, so that the page calls once.
-  if (state === "ringing" && telephone.panic) box.dataset.panic = telephone.panic;
+  if (state === "ringing" && telephone.help) box.dataset.help = telephone.help;
   document.dispatchEvent(new CustomEvent("helpline:telephone"));
   place("start").hidden = !["off", "no_microphone", "elsewhere", "failed"].includes(state);
   place("answer").hidden = state !== "ringing";

@@ -23,13 +23,13 @@ const MICROPHONE_CODES = new Set([31401, 31402, 31208]);
 
 export class Telephone {
   // `token`: returns {token, edges, signalling}. `whose`: asked for each ring, returns
-  // {own, accept, words, panic}. `on`: is told {state, words, quality, call}.
+  // {own, accept, words, call_for_help}. `on`: is told {state, words, quality, call}.
   constructor({ token, whose, on }) {
     Object.assign(this, { token, whose, tell: on });
     this.state = "off";
     this.words = "";
     // The call for whose counsellor it rings.
-    this.panic = null;
+    this.help = null;
     this.quality = "";
     this.muted = false;
     this.refreshedAt = 0;
@@ -153,7 +153,7 @@ export class Telephone {
       this.over(call);
       return;
     }
-    this.panic = found.panic ?? null;
+    this.help = found.call_for_help ?? null;
     if (found.accept) this.accept();
     else this.set("ringing", found.words);
   }
