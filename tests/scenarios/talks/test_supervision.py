@@ -21,16 +21,16 @@ async def test_a_call_for_help_with_the_only_supervisor_in_another_talk_is_seen(
     other = await talk(stage, boris, from_="+381641110009")
     chief = await stage.add_counsellor("chief", role=Role.SUPERVISOR)
     await act(chief, await stage.call_of(other), "listen")
-    assert (await act(ana, call, "panic", status=200)) == {"rings": False}
+    assert (await act(ana, call, "call-for-help", status=200)) == {"rings": False}
     talks = (await chief.ask("GET", "/talks")).json()
-    assert [t["panic"] for t in talks] == [True, False]
+    assert [t["calls_for_help"] for t in talks] == [True, False]
     await stage.exchange.hang_up(other)
     await done(stage, leg)
 
 
 async def test_listen_whisper_barge_and_a_call_for_help(stage: Stage) -> None:
     leg, call, (ana,) = await a_talk(stage, "ana")
-    assert (await act(ana, call, "panic", status=200)) == {"rings": False}, "no supervisor is there"
+    assert (await act(ana, call, "call-for-help", status=200)) == {"rings": False}, "no supervisor is there"
     chief = await stage.add_counsellor("chief", role=Role.SUPERVISOR)
     boris = await stage.add_counsellor("boris")
     assert (await boris.ask("POST", f"/calls/{call['id']}/listen")).status_code == 403
@@ -38,7 +38,7 @@ async def test_listen_whisper_barge_and_a_call_for_help(stage: Stage) -> None:
     without = await away.ask("POST", f"/calls/{call['id']}/listen")
     assert (without.status_code, without.json()["error"]) == (409, "TelephoneNotReady")
     talks = (await chief.ask("GET", "/talks")).json()
-    assert [(t["counsellor"], t["panic"]) for t in talks] == [("ana", True)]
+    assert [(t["counsellor"], t["calls_for_help"]) for t in talks] == [("ana", True)]
     participant = await act(chief, call, "listen")
 
     def part() -> Any:
@@ -53,7 +53,7 @@ async def test_listen_whisper_barge_and_a_call_for_help(stage: Stage) -> None:
     assert (part().muted, part().coaches) == (False, None)
     assert await chief.presence() == "break"
     await act(chief, call, "listen")
-    assert (await act(ana, call, "panic", status=200)) == {"rings": True}
+    assert (await act(ana, call, "call-for-help", status=200)) == {"rings": True}
     assert not part().muted, "the call for help is heard by one who listens already"
     # The counsellor cannot put a supervisor out, who leaves by herself.
     refused = await ana.ask(
@@ -155,9 +155,9 @@ async def test_a_call_for_help_rings_one_supervisor_after_the_other(stage: Stage
     first = await stage.add_counsellor("chief 1", role=Role.SUPERVISOR)
     second = await stage.add_counsellor("chief 2", role=Role.SUPERVISOR)
     stage.exchange.phones[client(first)] = Phone(picks_up=None)
-    assert (await act(ana, call, "panic", status=200)) == {"rings": True}
+    assert (await act(ana, call, "call-for-help", status=200)) == {"rings": True}
     talks = (await second.ask("GET", "/talks")).json()
-    assert talks[0]["panic"], "all who supervise see it"
+    assert talks[0]["calls_for_help"], "all who supervise see it"
     await stage.advance(40)
     assert inside(stage) == {"+381641234567", client(ana), client(second)}
     assert await first.presence() == "available"
@@ -180,12 +180,12 @@ async def test_a_program_of_a_supervisor_sees_the_team_takes_a_call_for_help_and
     (seen,) = [one for one in (await chief.ask("GET", "/team")).json() if one["name"] == "ana"]
     assert (seen["state"], seen["after_call"]) == ("on_call", "off_duty")
     assert (await chief.ask("GET", "/calls-for-help")).json() == []
-    taking = f"/calls/{call['id']}/panic/take"
+    taking = f"/calls/{call['id']}/call-for-help/take"
     assert (await chief.ask("POST", taking)).status_code == 409, "there is none to take"
     stage.exchange.phones[client(chief)] = Phone(picks_up=3)
-    await act(ana, call, "panic", status=200)
+    await act(ana, call, "call-for-help", status=200)
     (asked,) = (await chief.ask("GET", "/calls-for-help")).json()
-    assert (asked["call_id"], asked["panic"]) == (str(call["id"]), True)
+    assert (asked["call_id"], asked["calls_for_help"]) == (str(call["id"]), True)
     taken = await chief.ask("POST", taking)
     assert (taken.status_code, taken.json()) == (200, {"joins": True})
     assert (await chief.ask("GET", "/calls-for-help")).json() == []
