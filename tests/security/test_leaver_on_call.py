@@ -215,7 +215,7 @@ async def test_the_houses_telephone_as_an_unproven_second_phone_still_acknowledg
     assert await leaves(work, ana) == StillReached()
     assert (agency.of_leavers, len(writing_to(agency))) == ([], 1)
     assert not await leavers.is_a_leavers(work, MOBILE)
-    # It could be theirs after all: whoever keeps the directory is asked to look.
+    # It could be theirs after all: the keeper of the directory is asked to look.
     (phone,) = await phones_of(work, agency.id)
     assert (phone.doubted_at is not None) is not given_up
 

@@ -30,7 +30,9 @@ async def test_a_call_for_help_with_the_only_supervisor_in_another_talk_is_seen(
 
 async def test_listen_whisper_barge_and_a_call_for_help(stage: Stage) -> None:
     leg, call, (ana,) = await a_talk(stage, "ana")
-    assert (await act(ana, call, "call-for-help", status=200)) == {"rings": False}, "no supervisor is there"
+    assert (await act(ana, call, "call-for-help", status=200)) == {"rings": False}, (
+        "no supervisor is there"
+    )
     chief = await stage.add_counsellor("chief", role=Role.SUPERVISOR)
     boris = await stage.add_counsellor("boris")
     assert (await boris.ask("POST", f"/calls/{call['id']}/listen")).status_code == 403
