@@ -6,9 +6,9 @@ from app.dashboard.settings.log_words import FIELD_WORDS
 from app.demo.hour import play_hour
 from app.demo.lengths import HOUR, PART, Length
 from app.demo.stage import Stage, stage_on
+from tests.support.pages.row_states import add_states, missing
 from tests.support.profile import WHOLE
 from tests.support.routes import add_cases, add_practice, open_every_route
-from tests.support.states import add_states, missing
 
 # A part of it has nearly everything that happens in the hour.
 PLAYED = [(1, HOUR), (2, HOUR), (3, HOUR)] if WHOLE else [(1, PART)]
