@@ -24,7 +24,7 @@ PASSWORD = "correct horse battery"
 
 
 @pytest.mark.anyio
-async def test_nobody_is_lost_or_rung_twice_for_one_offer(
+async def test_no_caller_is_lost_and_no_counsellor_rung_twice_for_one_offer(
     new_folder: Callable[[], Path],
 ) -> None:
     program = Program(new_folder())

@@ -6,6 +6,7 @@ from app.dashboard.settings.log_words import FIELD_WORDS
 from app.demo.hour import play_hour
 from app.demo.lengths import HOUR, PART, Length
 from app.demo.stage import Stage, stage_on
+from tests.support.pages.states import add_states, missing
 from tests.support.profile import WHOLE
 from tests.support.routes import add_cases, add_practice, open_every_route
 
@@ -18,7 +19,7 @@ PLAYED = [(1, HOUR), (2, HOUR), (3, HOUR)] if WHOLE else [(1, PART)]
 async def test_no_caller_is_lost_in_an_hour_and_every_route_opens_with_every_row(
     database: str, anyio_backend: str, seed: int, length: Length
 ) -> None:
-    """Calls, contacts, referrals and call-backs in every state that an hour brings about."""
+    """Calls, contacts, cases and referrals in every state, most of them as an hour leaves them."""
     async with stage_on(database, seed=seed, wrap_up_seconds=20, long_wait_seconds=60) as stage:
         told = await play_hour(stage, seed, length)
         assert told["broken"] == []
@@ -38,6 +39,8 @@ async def test_no_caller_is_lost_in_an_hour_and_every_route_opens_with_every_row
             return
         await add_cases(stage)
         await add_practice(stage)
+        await add_states(stage)
+        assert await missing(stage) == {}, "a row in every state is opened"
         opened = await open_every_route(stage)
         fields = await _fields_of_the_log(stage)
     assert fields <= set(FIELD_WORDS), "the page of the log has words for each"
