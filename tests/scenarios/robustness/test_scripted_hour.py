@@ -6,7 +6,7 @@ from app.dashboard.settings.log_words import FIELD_WORDS
 from app.demo.hour import play_hour
 from app.demo.lengths import HOUR, PART, Length
 from app.demo.stage import Stage, stage_on
-from tests.support.pages.row_states import add_states, missing
+from tests.support.pages.states import add_states, missing
 from tests.support.profile import WHOLE
 from tests.support.routes import add_cases, add_practice, open_every_route
 
