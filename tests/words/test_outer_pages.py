@@ -76,7 +76,7 @@ def _spoken() -> list[str]:
     """Return the languages that are tried: by day three, one longer and one from the right."""
     every = pages.page_languages()
     assert len(every) == 12
-    return every if WHOLE else [LONG, "ar", "sr"]
+    return list(every) if WHOLE else [LONG, "ar", "sr"]
 
 
 async def _nobody(*_given: Any) -> bool:
