@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.clock import SteppedClock
-from app.database.embedded import EmbeddedPostgres
+from app.database.embedded import EmbeddedPostgres, folder_of
 from app.database.own_server import as_role
 from app.database.roles import OWNER, SUPERUSER
 from app.database.roles import PROGRAM as PROGRAM_ROLE
@@ -72,7 +72,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a server whose database `template_helpline` is migrated, as its superuser."""
     with tempfile.TemporaryDirectory(prefix="hl", dir="/tmp") as name:
         folder = Path(name)
-        made_or_copied(partial(_make_template, folder), folder, tmp_path_factory.getbasetemp())
+        made_or_copied(
+            partial(_make_template, folder), folder_of(folder), tmp_path_factory.getbasetemp()
+        )
         with EmbeddedPostgres(folder) as postgres, kept_on(postgres.url):
             yield postgres.superuser_url
             let_go(postgres.superuser_url)

@@ -84,15 +84,16 @@ class Due:
 
 async def dry_run(work: Work) -> list[Due]:
     """Return what a run would erase now; nothing is changed."""
-    found = []
-    for kind, days in (await read_rules(work)).days.items():
-        if days is None:
-            found.append(Due(kind, None, 0, None))
-        elif kind is DataKind.LOG:
-            found.append(Due(kind, days, *await log_due.count_due(work, days)))
-        else:
-            found.append(Due(kind, days, *await count_due(work, kind, days)))
-    return found
+    return [await due_of(work, kind, days) for kind, days in (await read_rules(work)).days.items()]
+
+
+async def due_of(work: Work, kind: DataKind, days: int | None) -> Due:
+    """Return what a run would erase of a kind now, if it is kept this many days."""
+    if days is None:
+        return Due(kind, None, 0, None)
+    if kind is DataKind.LOG:
+        return Due(kind, days, *await log_due.count_due(work, days))
+    return Due(kind, days, *await count_due(work, kind, days))
 
 
 async def receipts(work: Work) -> list[Erasure]:

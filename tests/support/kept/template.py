@@ -1,4 +1,4 @@
-"""The data folder of a database server with a migrated template: made once in a run of tests.
+"""Folders with a database server that is migrated: each is made once in a run of tests.
 
 Each process of a run has a server of its own. To make its folder and to migrate takes seconds, to
 copy it a moment.
@@ -10,19 +10,19 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from app.database.embedded import folder_of
 
-
-def made_or_copied(make: Callable[[], None], data_dir: Path, of_this_process: Path) -> None:
-    """Have `make` make the folder of the server in `data_dir`, or copy what another process made.
+def made_or_copied(
+    make: Callable[[], None], mine: Path, of_this_process: Path, name: str = "template"
+) -> None:
+    """Have `make` make the folder `mine`, or copy what another process made by this name.
 
     `of_this_process` is its folder for temporary files, in that of the whole run.
     """
     if "PYTEST_XDIST_WORKER" not in os.environ:
         make()
         return
-    shared, mine = of_this_process.parent / "template", folder_of(data_dir)
-    with open(of_this_process.parent / "template.lock", "w") as lock:
+    shared = of_this_process.parent / name
+    with open(shared.with_suffix(".lock"), "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not shared.exists():
             make()

@@ -9,7 +9,7 @@ from app.definitions import in_force
 from app.jobs.transaction import flush
 from app.retention import running
 from app.retention.kinds import DataKind
-from app.retention.rules import set_rules
+from app.retention.rules import read_rules, set_rules
 from app.statistics.facts.facts import COLUMNS, facts_of
 from app.statistics.facts.questions import read_questions
 from app.work import Work
@@ -48,8 +48,7 @@ async def row(work: Work, model: Any, row_id: Any) -> Any:
 
 
 async def due_rows(work: Work, kind: DataKind) -> int:
-    (found,) = [due.rows for due in await running.dry_run(work) if due.kind is kind]
-    return found
+    return (await running.due_of(work, kind, (await read_rules(work)).days[kind])).rows
 
 
 async def is_erased(work: Work, kind: DataKind) -> None:
