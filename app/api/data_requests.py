@@ -90,7 +90,7 @@ class OneView(RequestView):
     codes: list[str] | None
     words: str | None
     report_until: datetime | None
-    # When a request that is neither asked nor decided ends by itself.
+    # When a request that is not asked or not decided ends by itself.
     ends_at: datetime | None
 
 

@@ -78,6 +78,10 @@ async def reported_to_the_officer_alone(house: House) -> None:
     shown = (await page(stage, vera, here)).text
     assert CHILD in shown
     assert 'data-kind="flag"' in shown
+    # It says what is set already and why, and when it ends by itself.
+    assert 'id="preset"' in shown
+    assert "A contact says that another than the child" in shown
+    assert 'id="ends-at"' in shown
     for who in (mila, olga):
         assert CHILD not in (await page(stage, who, here)).text
     assert (await page(stage, vera, f"{here}/ask", **GROUND)).status_code == 303

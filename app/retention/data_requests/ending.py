@@ -1,4 +1,4 @@
-"""How requests end that no person ends: after weeks, or because another one erases their rows.
+"""How requests end by themselves: after some weeks, or because another one erases their rows.
 
 An open request knows a person's number, and which rows are theirs. A report holds what they say.
 """
