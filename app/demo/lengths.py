@@ -74,7 +74,7 @@ HOUR = Length(
 )
 PART = Length(
     seconds=900,
-    beat=10,
+    beat=6,
     server_away_at=200,
     called=dict.fromkeys(HOUR.called, 1) | {"talks": 3, "is in danger": 2},
     called_apart=(6, 18),

@@ -398,8 +398,9 @@ async def _open(
     for number, (role, who) in enumerate(people.items()):
         is_open = _is_open(route, role)
         many = _MANY.get(role, _SOME)
-        if route.path.endswith(".pdf") and not WHOLE:
-            # To print a page takes as long as to open thirty, and prints what the page says.
+        if route.path.endswith((".pdf", ".po")) and not WHOLE:
+            # To print a page takes as long as to open thirty, and prints what the page says; a
+            # catalogue takes as long as ten, and is the same for all.
             many = 0 if well and is_open else 1
         if role is Role.SUPERVISOR and many is not None and many > 1:
             many, first = max(many, in_each_state), 0
