@@ -7,7 +7,11 @@ What a reader sees is the words of the code, in the reader's language.
 from enum import StrEnum
 
 
-class RecordLog(StrEnum):
+class RecordKind(StrEnum):
+    """What the log of a record may say. Referrals, which are above, have kinds of their own."""
+
+
+class RecordLog(RecordKind):
     """What happened to a contact, case or profile."""
 
     CASE_GIVEN = "case_given"

@@ -2,6 +2,8 @@
 
 from enum import StrEnum
 
+from app.contacts.log_kinds import RecordKind
+
 
 class ReferralState(StrEnum):
     DRAFT = "draft"
@@ -20,7 +22,7 @@ class ReferralState(StrEnum):
     CONSENT_WITHDRAWN = "consent_withdrawn"
 
 
-class ReferralEvent(StrEnum):
+class ReferralEvent(RecordKind):
     SEND = "send"
     DELIVER = "deliver"
     ACKNOWLEDGE = "acknowledge"

@@ -9,10 +9,9 @@ from collections.abc import Collection
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 
+from app.privacy.hash_kinds import HashOf
 from app.staff.models import EndpointKind, FormerAddress, Staff
 from app.work import Work
-
-_KIND = "staff address"
 
 
 def _form(address: str) -> str:
@@ -34,7 +33,7 @@ async def note(work: Work, staff: Staff, addresses: Collection[str | None]) -> N
     if not forms:
         return
     stored = await _stored(work, staff)
-    made = work.keys.match_keys_all([(_KIND, one) for one in forms])
+    made = work.keys.match_keys_all([(HashOf.STAFF_ADDRESS, one) for one in forms])
     rows = [
         {"staff_id": staff.id, "address_key": keys[0]} for keys in made if stored.isdisjoint(keys)
     ]
@@ -55,7 +54,7 @@ async def which_of(work: Work, staff: Staff, addresses: Collection[str]) -> set[
     if not listed:
         return set()
     former, now = await _stored(work, staff), present(staff)
-    made = work.keys.match_keys_all([(_KIND, _form(one)) for one in listed])
+    made = work.keys.match_keys_all([(HashOf.STAFF_ADDRESS, _form(one)) for one in listed])
     return {
         one
         for one, keys in zip(listed, made, strict=True)

@@ -8,6 +8,7 @@ from sqlalchemy import func, select
 
 from app.errors import TooMany
 from app.outbox.channels import ChannelKind
+from app.privacy.hash_kinds import HashOf
 from app.referrals.channels.attempts import add_attempt, phone_on_duty
 from app.referrals.channels.models import Attempt, Link
 from app.referrals.channels.registry import writing_to
@@ -33,12 +34,12 @@ def new_code() -> str:
 
 
 def code_key(work: Work, link_id: UUID, code: str) -> bytes:
-    return work.keys.match_key("link code", f"{link_id}:{code}")
+    return work.keys.match_key(HashOf.LINK_CODE, f"{link_id}:{code}")
 
 
 def is_code(work: Work, link_id: UUID, code: str, stored: bytes) -> bool:
     """Return whether a code is the one whose hash is stored with a link."""
-    return work.keys.is_match("link code", f"{link_id}:{code}", stored)
+    return work.keys.is_match(HashOf.LINK_CODE, f"{link_id}:{code}", stored)
 
 
 def add_link(
@@ -55,7 +56,7 @@ def add_link(
     """Add a link for one step; return it with its token, which is kept nowhere."""
     token, link_id = new_token(), uuid4()
     link = Link(
-        token_key=work.keys.match_key("link", token),
+        token_key=work.keys.match_key(HashOf.LINK, token),
         id=link_id,
         code_of=link_id,
         referral_id=referral.id,

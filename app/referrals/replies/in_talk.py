@@ -5,6 +5,7 @@ from uuid import UUID
 
 from sqlalchemy import select
 
+from app.calls.labels import duty_label
 from app.calls.models import Call, RecordedEvent
 from app.database.topics import Topic
 from app.jobs.names import Task
@@ -18,7 +19,6 @@ from app.referrals.states import AttemptResult
 from app.referrals.trail import By, Via, note
 from app.routing import in_hand
 from app.routing.participants import actions
-from app.routing.participants.leaving import DUTY_LABEL
 from app.routing.participants.participants import inside_by_events
 from app.staff.models import Staff
 from app.work import Work
@@ -33,11 +33,6 @@ class DutyInTalk(NamedTuple):
     purpose: str = "duty"
     mode: str = "talk"
     state: str = "in"
-
-
-def duty_label(attempt_id: UUID) -> str:
-    """Return the label of a duty phone in a conference."""
-    return f"{DUTY_LABEL}{attempt_id}"
 
 
 async def duty_in_talk(work: Work, call_id: UUID) -> list[DutyInTalk]:

@@ -16,6 +16,7 @@ from app.contacts.models import RecordEvent
 from app.definitions.answers import Answers
 from app.definitions.risk import Urgency
 from app.errors import Conflict, Invalid, NotFound, Refusal, TooMany
+from app.privacy.hash_kinds import HashOf
 from app.referrals.channels.links import (
     add_link,
     check_not_too_many,
@@ -102,7 +103,7 @@ class Visit:
 def _keys(work: Work, token: str) -> list[bytes]:
     if not 10 <= len(token) <= 64 or not token.isascii():
         raise NoSuchLink()
-    return work.keys.match_keys("link", token)
+    return work.keys.match_keys(HashOf.LINK, token)
 
 
 async def _find(work: Work, token: str) -> Link:
@@ -163,7 +164,7 @@ def _is_proven(work: Work, link: Link, proof: str) -> bool:
     """Return whether the code was entered in this browser lately; the address alone is no proof."""
     if link.proven_until is None or link.proven_until <= work.now or link.proof_key is None:
         return False
-    return work.keys.is_match("link proof", proof[:100], link.proof_key)
+    return work.keys.is_match(HashOf.LINK_PROOF, proof[:100], link.proof_key)
 
 
 def _check_usable(work: Work, link: Link) -> None:
@@ -311,7 +312,7 @@ async def prove(work: Work, token: str, code: str) -> str | None:
         return None
     proof = new_token()
     link.code_key, link.proven_until = None, work.now + _PROVEN
-    link.proof_key = work.keys.match_key("link proof", proof)
+    link.proof_key = work.keys.match_key(HashOf.LINK_PROOF, proof)
     return proof
 
 
