@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from dataclasses import fields
 from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
@@ -25,7 +26,22 @@ from app.database.topics import Topic
 from app.privacy.hash_kinds import HashOf
 from app.privacy.keys import Keys
 from app.privacy.numbers import Caller
+from app.referrals.channels.links import add_link
+from app.referrals.consent.rules import NotConsented
+from app.referrals.disclosures import disclose
+from app.referrals.escalation.trying import go_to
+from app.referrals.opening.offering import Following, offer_to
+from app.referrals.replies.details import note_opened
+from app.referrals.replies.in_talk import DutyInTalk
 from app.staff.log_kinds import AuditLog
+from app.staff.log_values import (
+    AccountSaid,
+    Changed,
+    PartnerAsked,
+    PromptSaid,
+    SetSaid,
+    WordsSaid,
+)
 from app.telephony.counsellor.counsellor_flow import fold, label_of_owner
 from app.telephony.participants.participant_legs import joined_or_left
 from app.telephony.platforms.base import Platform
@@ -92,7 +108,20 @@ CODES: list[tuple[Any, str]] = [
     (fold, "mine"),
     (label_of_owner, "return"),
     (joined_or_left, "label"),
+    (offer_to, "why"),
+    (go_to, "why"),
+    (Following, "why"),
+    (NotConsented, "barred"),
+    (add_link, "channel"),
+    (disclose, "how"),
+    (note_opened, "how"),
+    (DutyInTalk, "mode"),
+    (DutyInTalk, "state"),
 ]
+DETAILS = (Changed, PromptSaid, PartnerAsked, AccountSaid, WordsSaid, SetSaid)
+UNDOING = Path("country/undoing.py")
+# What of an event or a notice says why, for what or to whom it is.
+REASONS = {"cause", "purpose", "to", "way", "why"}
 # Made of another code: each by the functions of one file.
 MADE = {
     "MadeKind": "calls/log_kinds.py",
@@ -177,7 +206,7 @@ def kinds_within(annotation: Any) -> Iterator[Any]:
     parts = get_args(annotation)
     if parts:
         yield from (one for part in parts for one in kinds_within(part))
-    elif annotation is not NoneType:
+    elif annotation not in (NoneType, Ellipsis):
         yield annotation
 
 
@@ -190,6 +219,34 @@ def test_what_parts_of_the_program_understand_each_other_by_is_a_code(
     assert allowed
     for one in allowed:
         assert isinstance(one, NewType) or issubclass(one, StrEnum), one
+
+
+def is_prose(value: ast.expr) -> bool:
+    """Return whether an argument is a text, or the sentence of a refusal."""
+    match value:
+        case ast.Constant():
+            return isinstance(value.value, str)
+        case ast.JoinedStr() | ast.Call(func=ast.Name(id="N_" | "Message")):
+            return True
+        case ast.Attribute(attr=name):
+            return name == "detail"
+    return False
+
+
+def test_what_is_kept_of_an_event_or_a_notice_says_why_by_a_code() -> None:
+    counted = 0
+    for path, tree in sources.naming("add_notice(", "note(", "note_event(", "move(", "record("):
+        for node in ast.walk(tree):
+            if not isinstance(node, ast.Call):
+                continue
+            name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+            if name not in ("add_notice", "note", "note_event", "move", "record"):
+                continue
+            for given in (one for one in node.keywords if one.arg in REASONS):
+                counted += 1
+                prose = [one for one in branches(given.value) if is_prose(one)]
+                assert not prose, (path, node.lineno, ast.unparse(given))
+    assert counted > 40
 
 
 @pytest.mark.parametrize(("kind", "path"), MADE.items())
@@ -327,3 +384,27 @@ def test_every_cause_is_a_code() -> None:
             )
             assert is_code or handed_down or of_a_leg, (path, ast.unparse(value))
     assert counted > 30
+
+
+def test_what_is_read_again_of_the_log_has_the_names_by_which_it_was_written() -> None:
+    """An emergency access would else leave a setting as it was changed under it."""
+    assert {one.__name__: [name.name for name in fields(one)] for one in DETAILS} == {
+        "Changed": ["before", "after"],
+        "PromptSaid": ["key", "language"],
+        "PartnerAsked": ["change"],
+        "AccountSaid": ["carrier", "account", "name"],
+        "WordsSaid": ["number", "kind", "translated", "reviewed"],
+        "SetSaid": ["set"],
+    }
+
+
+def test_what_an_emergency_access_changed_is_read_by_types() -> None:
+    (tree,) = (tree for path, tree in sources.naming("undo_settings") if path == UNDOING)
+    by_hand = [
+        ast.unparse(node)
+        for node in ast.walk(tree)
+        if (isinstance(node, ast.Subscript) and ast.unparse(node.value) == "act.detail")
+        or (isinstance(node, ast.Call) and ast.unparse(node.func) == "act.detail.get")
+    ]
+    assert by_hand == []
+    assert "Changed.of(act.detail)" in ast.unparse(tree)

@@ -75,6 +75,12 @@ class ReadsBecause(StrEnum):
     CASE = "case"
 
 
+class ReopenedBecause(StrEnum):
+    """Why the program opened a completed contact again."""
+
+    CALLER_IS_BACK = "caller_is_back"
+
+
 class ProfileCause(StrEnum):
     """Why a profile was made, or a contact put into another one."""
 

@@ -47,11 +47,11 @@ def add_link(
     referral: Referral,
     agency_id: UUID,
     recipient_id: UUID | None,
-    channel: str,
+    channel: ChannelKind,
     *,
     lives: timedelta,
     code: str | None = None,
-    code_channel: str | None = None,
+    code_channel: ChannelKind | None = None,
 ) -> tuple[Link, str]:
     """Add a link for one step; return it with its token, which is kept nowhere."""
     token, link_id = new_token(), uuid4()
@@ -62,11 +62,11 @@ def add_link(
         referral_id=referral.id,
         recipient_id=recipient_id,
         agency_id=agency_id,
-        channel=channel,
+        channel=channel.value,
         created_at=work.now,
         expires_at=work.now + lives,
         code_key=code_key(work, link_id, code) if code else None,
-        code_channel=code_channel,
+        code_channel=code_channel.value if code_channel else None,
         code_tries=0,
     )
     work.session.add(link)
@@ -96,10 +96,10 @@ async def send_links(
             referral,
             agency.id,
             recipient_id,
-            channel.kind.value,
+            channel.kind,
             lives=lives,
             code=codes[n],
-            code_channel=after.kind.value if codes[n] else None,
+            code_channel=after.kind if codes[n] else None,
         )
         payload = {"token": token, "code": codes[n - 1], "code_of": before.kind.value}
         await add_attempt(
@@ -126,10 +126,10 @@ async def send_links_with_code(
         referral,
         agency.id,
         recipient_id,
-        channel.kind.value,
+        channel.kind,
         lives=lives,
         code=code,
-        code_channel=ChannelKind.PHONE.value,
+        code_channel=ChannelKind.PHONE,
     )
     await add_attempt(
         work,

@@ -16,6 +16,7 @@ from app.contacts.models import RecordEvent
 from app.definitions.answers import Answers
 from app.definitions.risk import Urgency
 from app.errors import Conflict, Invalid, NotFound, Refusal, TooMany
+from app.outbox.channels import ChannelKind
 from app.privacy.hash_kinds import HashOf
 from app.referrals.channels.links import (
     add_link,
@@ -44,6 +45,7 @@ from app.referrals.states import (
     ReferralState,
     RejectionReason,
     ToldBesides,
+    ToldHow,
 )
 from app.referrals.trail import By, Via, note
 from app.words import SOURCE
@@ -226,7 +228,7 @@ async def read_details(work: Work, found: Visit) -> Visit:
         found.referral,
         found.agency,
         found.recipient,
-        f"link_by_{found.link.channel}",
+        ToldHow.by_link(found.link.channel),
         besides=besides,
     )
     for one in found.dispatches:
@@ -234,9 +236,8 @@ async def read_details(work: Work, found: Visit) -> Visit:
             one.place_sealed, table="dispatches", column="place_sealed", row=one.id
         ).decode()
     found.talk = await _talk_of(work, found)
-    await details.note_opened(
-        work, found.referral, found.recipient, f"link_by_{found.link.channel}"
-    )
+    how = ToldHow.by_link(found.link.channel)
+    await details.note_opened(work, found.referral, found.recipient, how)
     return found
 
 
@@ -399,9 +400,8 @@ async def take_step(work: Work, token: str, step: Step) -> str:
     await _do(work, referral, recipient, step, by)
     link.used_at, link.used_for = work.now, step.kind.value
     lives = tracking.protocol_of(work, referral).link_lives
-    following, fresh = add_link(
-        work, referral, agency.id, link.recipient_id, link.channel, lives=lives
-    )
+    channel = ChannelKind(link.channel)
+    following, fresh = add_link(work, referral, agency.id, link.recipient_id, channel, lives=lives)
     # The proof holds for the next link, too, and so does a code that was not used yet.
     following.proven_until, following.proof_key = link.proven_until, link.proof_key
     following.code_tries = link.code_tries
