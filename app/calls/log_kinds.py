@@ -8,7 +8,7 @@ reader's language.
 from enum import StrEnum
 from typing import Literal, NewType
 
-from app.calls.states import LegStatus
+from app.calls.states import CallEvent, LegStatus, Unstaffed
 
 
 class CallLog(StrEnum):
@@ -128,6 +128,21 @@ class ConferenceEvent(StrEnum):
         return cls(said) if said in set(cls) else cls.OTHER
 
 
+# A kind that is made of another code: see `ignored` and `kind_of_status`.
+MadeKind = NewType("MadeKind", str)
+AnyKind = CallLog | CallEvent | ConferenceEvent | MadeKind
+
+
+def ignored(event: CallEvent) -> MadeKind:
+    """Return the kind of a move that the states did not allow: `offer_ignored`."""
+    return MadeKind(f"{event.value}_ignored")
+
+
+def kind_of_status(status: LegStatus, leg: Literal["leg", "caller"]) -> MadeKind:
+    """Return the kind of a status that a counsellor's leg, or the one to a caller, has reached."""
+    return MadeKind(f"{leg}_{status.value}")
+
+
 # By these it is known who is in a conference.
 IN_AND_OUT = (ConferenceEvent.JOIN, ConferenceEvent.LEAVE)
 
@@ -176,6 +191,7 @@ class Cause(StrEnum):
     OWN_CHOICE = "own_choice"
     PAGE_LOADED_AGAIN = "page_loaded_again"
     PARTNER_TOOK_IT = "partner_took_it"
+    PARTNERS_TURN = "partner"
     PHONE_NOT_REACHED = "phone_not_reached"
     RING_HEARD_LATE = "ring_heard_late"
     SUPERVISOR_CHOICE = "supervisor_choice"
@@ -194,6 +210,8 @@ class Cause(StrEnum):
 # The status of a leg, if that is why: see `of_leg`.
 LegCause = NewType("LegCause", str)
 AnyCause = Cause | LegCause
+# Why a caller leaves the queue without a counsellor.
+LeavesBecause = Cause | Unstaffed
 
 
 def of_leg(status: LegStatus, leg: Literal["leg", "rung_again_leg", "dialled"] = "leg") -> LegCause:

@@ -1,7 +1,7 @@
 """The tables of the call record: the call, its legs, its events, its voice message."""
 
 from datetime import datetime
-from typing import Any, get_args
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
@@ -58,7 +58,7 @@ class Call(Base):
         CheckConstraint(
             "outcome IN (" + ", ".join(f"'{o}'" for o in Outcome) + ")", name="outcome"
         ),
-        one_of("caller_kind", get_args(CallerKind)),
+        one_of("caller_kind", CallerKind),
         one_of("unstaffed", Unstaffed),
         one_of("ended_by", EndedBy),
         one_of("direction", Direction),

@@ -21,6 +21,7 @@ from app.database.topics import Topic
 from app.errors import Conflict, Invalid, Message, NotFound
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
+from app.staff.log_values import EVERY_LINE, Changed, PromptSaid
 from app.words.keys import LONGEST_TEXT, PROMPT_KEYS, SOUNDS, PromptKey
 from app.work import Work
 
@@ -282,11 +283,9 @@ async def _log(
     write_entry(
         work,
         AuditLog.PROMPT_CHANGED,
-        str(line.id if line is not None else "every line"),
-        key=key.value,
-        language=language,
-        before=before,
-        after=after,
+        str(line.id if line is not None else EVERY_LINE),
+        **PromptSaid(key.value, language).kept(),
+        **Changed(before, after).kept(),
     )
     work.announce(Topic.LINES)
     heard = after

@@ -9,7 +9,14 @@ from sqlalchemy import bindparam, select
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.orm import make_transient_to_detached
 
-from app.calls.log_kinds import CallLog, Cause
+from app.calls.log_kinds import (
+    AnyCause,
+    AnyKind,
+    CallLog,
+    Cause,
+    LeavesBecause,
+    ignored,
+)
 from app.calls.models import Call, RecordedEvent
 from app.calls.states import (
     TRANSITIONS,
@@ -27,7 +34,8 @@ from app.database.topics import Topic
 from app.errors import NotFound
 from app.jobs.transaction import write_now
 from app.outbox.states import Sending
-from app.privacy.numbers import read_caller
+from app.privacy.hash_kinds import HashOf
+from app.privacy.numbers import CallerKind, read_caller
 from app.sealing.hashes import carry_caller
 from app.work import Work
 
@@ -117,7 +125,7 @@ async def open_call(
         "provider_sid": provider_sid,
         "line_id": line_id,
         "state": CallState.GREETING.value,
-        "caller_kind": caller.kind,
+        "caller_kind": caller.kind.value,
         "caller_number_sealed": sealed,
         "caller_key": key,
         "greeted": greeted,
@@ -137,7 +145,7 @@ async def _kept_caller(work: Work, call_id: UUID, address: str) -> dict[str, byt
     )
     return {
         "caller_number_sealed": sealed,
-        "caller_key": work.keys.match_key("caller", address),
+        "caller_key": work.keys.match_key(HashOf.CALLER, address),
     }
 
 
@@ -161,7 +169,7 @@ async def open_conversation(
         "state": CallState.GREETING.value,
         "language": language,
         "danger": danger,
-        "caller_kind": "written",
+        "caller_kind": CallerKind.WRITTEN.value,
         "visit_key": visit_key,
         "greeted": True,
         "opened_at": work.now,
@@ -169,7 +177,7 @@ async def open_conversation(
     }
     if address is not None:
         caller = read_caller(address)
-        values |= {"caller_kind": caller.kind, **await _kept_caller(work, call_id, address)}
+        values |= {"caller_kind": caller.kind.value, **await _kept_caller(work, call_id, address)}
     call = Call(**values)
     work.session.add(call)
     await work.session.flush()
@@ -270,7 +278,7 @@ _EVENT = Command(
 )
 
 
-async def last_detail(work: Work, call: Call, kind: str) -> dict[str, Any]:
+async def last_detail(work: Work, call: Call, kind: AnyKind) -> dict[str, Any]:
     """Return the detail of the call's last event of a kind; empty if there is none."""
     found: dict[str, Any] | None = await work.session.scalar(
         select(RecordedEvent.detail)
@@ -284,14 +292,17 @@ async def last_detail(work: Work, call: Call, kind: str) -> dict[str, Any]:
 async def record(
     work: Work,
     call: Call,
-    kind: str,
+    kind: AnyKind,
     *,
     delivery: Delivery | None = None,
     at: datetime | None = None,
     answer: Answer | None = None,
+    cause: AnyCause | LeavesBecause | None = None,
     **detail: Any,
 ) -> None:
     """Append an event to the call's log; `detail` and `answer` hold nothing personal."""
+    if cause is not None:
+        detail["cause"] = cause
     if delivery is not None and delivery.facts:
         detail["provider"] = delivery.facts
     if work.actor.staff_id is not None:
@@ -322,6 +333,7 @@ async def move(
     delivery: Delivery | None = None,
     at: datetime | None = None,
     answer: Answer | None = None,
+    cause: AnyCause | LeavesBecause | None = None,
     **detail: Any,
 ) -> bool:
     """Apply an event to a locked call. Return whether the call moved.
@@ -333,10 +345,11 @@ async def move(
         await record(
             work,
             call,
-            f"{event.value}_ignored",
+            ignored(event),
             delivery=delivery,
             at=at,
             answer=answer,
+            cause=cause,
             state=call.state,
             **detail,
         )
@@ -349,10 +362,11 @@ async def move(
     await record(
         work,
         call,
-        event.value,
+        event,
         delivery=delivery,
         at=at,
         answer=answer,
+        cause=cause,
         before=before,
         after=call.state,
         **detail,
@@ -449,14 +463,14 @@ def settle_outcome(work: Work, call: Call) -> None:
     call.outcome = outcome_of(facts, short_abandon=short).value
 
 
-async def _restate(work: Work, call: Call, why: str) -> None:
+async def _restate(work: Work, call: Call, why: AnyCause) -> None:
     before = call.outcome
     settle_outcome(work, call)
     await record(work, call, CallLog.OUTCOME_RESTATED, why=why, before=before, outcome=call.outcome)
     work.announce(Topic.CALLS, Topic.CALLS.of(call.id))
 
 
-async def restate(work: Work, call: Call, why: str) -> None:
+async def restate(work: Work, call: Call, why: AnyCause) -> None:
     """Settle the outcome of an ended call again, because a fact arrived late."""
     if CallState(call.state) is CallState.ENDED:
         await _restate(work, call, why)

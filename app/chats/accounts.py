@@ -25,6 +25,7 @@ from app.jobs.names import Task
 from app.jobs.transaction import transaction
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
+from app.staff.log_values import AccountSaid, Changed
 from app.work import PROGRAM, Ground, Work
 
 # A token of Telegram: the number of the bot, a colon, and what only its owner knows. In Signal it
@@ -117,7 +118,10 @@ async def set_token(work: Work, line: LineScript, channel: Channel, token: str) 
     row.state, row.problem, row.set_at = AccountState.WANTED.value, None, work.now
     await work.session.flush()
     write_entry(
-        work, AuditLog.LINE_ACCOUNT_SET, str(line.id), before=before, after=values_for_log(row)
+        work,
+        AuditLog.LINE_ACCOUNT_SET,
+        str(line.id),
+        **Changed(before, values_for_log(row)).kept(),
     )
     if channel.value not in rules.by:
         await chat_lines.change_chat(work, line, by=[*rules.by, channel.value])
@@ -142,7 +146,7 @@ def values_for_log(row: Account | None) -> dict[str, Any] | None:
     """Return what the log says of an account: no token is in it."""
     if row is None:
         return None
-    return {"carrier": row.channel, "account": row.their_id, "name": row.name}
+    return AccountSaid(row.channel, row.their_id, row.name).kept()
 
 
 async def remove(work: Work, line: LineScript, channel: Channel) -> None:
@@ -152,7 +156,10 @@ async def remove(work: Work, line: LineScript, channel: Channel) -> None:
     if row is None:
         raise NoAccount()
     write_entry(
-        work, AuditLog.LINE_ACCOUNT_REMOVED, str(line.id), before=values_for_log(row), after=None
+        work,
+        AuditLog.LINE_ACCOUNT_REMOVED,
+        str(line.id),
+        **Changed(values_for_log(row), None).kept(),
     )
     await _begin_removal(work, row)
     left = [one for one in rules.by if one != channel.value]

@@ -15,6 +15,7 @@ from app.chats import at_once, messages, typing
 from app.chats.models import Access, Author, Message, ReaderKind, Typing
 from app.database.quick import Question, Row, is_one_of
 from app.jobs.transaction import ask
+from app.privacy.numbers import CallerKind
 from app.routing.models import Offer, OfferState
 from app.staff.models import Staff
 from app.work import Work
@@ -101,7 +102,7 @@ _AT_DESK = Question(
         Call.rings_only_id,
         Call.heard_at,
         and_(
-            Call.caller_kind == "e164",
+            Call.caller_kind == CallerKind.E164,
             Call.caller_number_sealed.is_not(None),
             is_one_of(Call.channel, [channel.value for channel in CARRIED]),
         ).label("has_number"),

@@ -24,6 +24,7 @@ from app.database.topics import Topic
 from app.errors import Conflict, Invalid, NotFound
 from app.jobs.names import Task
 from app.jobs.transaction import ask
+from app.privacy.hash_kinds import HashOf
 from app.routing.plan import DANGER_PRIORITY, NEAR_BLOCKED_PRIORITY, read_plan
 from app.routing.rota import staffing
 from app.work import Work
@@ -87,7 +88,7 @@ class Opened(NamedTuple):
 
 def visit_key(work: Work, visit: str) -> bytes | None:
     """Return the hash of the chance number of a page; None if it has none."""
-    return work.keys.match_key("visit", visit) if visit else None
+    return work.keys.match_key(HashOf.VISIT, visit) if visit else None
 
 
 def rules_of(line: LineScript | None) -> ChatRules:

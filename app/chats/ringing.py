@@ -14,6 +14,8 @@ from app.chats.models import Author
 from app.chats.noticing import personal_in
 from app.dialling import outward
 from app.errors import Conflict, NotFound
+from app.privacy.hash_kinds import HashOf
+from app.privacy.numbers import CallerKind
 from app.routing import in_hand
 from app.routing.callbacks import callbacks
 from app.routing.callbacks.callback_rows import Callback, Who
@@ -29,7 +31,7 @@ class WantsNoMore(Conflict):
 
 def writes_from_a_number(call: Call) -> bool:
     """Return whether the child of a conversation writes from a telephone number that is known."""
-    by_telephone = Channel(call.channel).is_carried and call.caller_kind == "e164"
+    by_telephone = Channel(call.channel).is_carried and call.caller_kind == CallerKind.E164
     return by_telephone and call.caller_number_sealed is not None
 
 
@@ -113,7 +115,7 @@ async def _keep(work: Work, call: Call, number: str) -> None:
     call.caller_number_sealed = work.keys.seal(
         number.encode(), table="calls", column="caller_number_sealed", row=call.id
     )
-    call.caller_key = work.keys.match_key("caller", number)
-    call.caller_kind = "e164"
+    call.caller_key = work.keys.match_key(HashOf.CALLER, number)
+    call.caller_kind = CallerKind.E164.value
     await work.session.flush()
     await record.record(work, call, CallLog.NUMBER_GIVEN)

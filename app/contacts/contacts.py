@@ -12,7 +12,7 @@ from app.calls.models import Call, VoiceMessage
 from app.contacts import profiles
 from app.contacts.consent import withdrawals
 from app.contacts.events import note_event
-from app.contacts.log_kinds import ReadsBecause, RecordLog
+from app.contacts.log_kinds import ReadsBecause, RecordLog, ReopenedBecause
 from app.contacts.models import (
     Contact,
     UrgencyDecision,
@@ -111,9 +111,8 @@ async def open_for_call(work: Work, call: Call, staff_id: UUID) -> None:
         if ContactState(contact.state) is ContactState.COMPLETE:
             # Closed too soon: the counsellor who has the caller now needs a record to write in.
             await open_again(work, contact)
-            note_event(
-                work, Subject.CONTACT, contact.id, RecordLog.REOPENED, cause="caller_is_back"
-            )
+            back = ReopenedBecause.CALLER_IS_BACK
+            note_event(work, Subject.CONTACT, contact.id, RecordLog.REOPENED, cause=back)
         return
     values: dict[str, Any] = {
         **beginning(work, "contact"),

@@ -5,6 +5,7 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import select
 
+from app.contacts.log_kinds import RecordKind
 from app.contacts.models import Contact, EarlierAnswer, RecordEvent
 from app.contacts.records import Opened
 from app.contacts.states import Subject
@@ -36,7 +37,7 @@ def note_event(
     work: Work,
     subject: Subject,
     subject_id: UUID,
-    kind: str,
+    kind: RecordKind,
     *,
     words: str | None = None,
     **detail: Any,

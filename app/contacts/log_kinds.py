@@ -7,7 +7,11 @@ What a reader sees is the words of the code, in the reader's language.
 from enum import StrEnum
 
 
-class RecordLog(StrEnum):
+class RecordKind(StrEnum):
+    """What the log of a record may say. Referrals, which are above, have kinds of their own."""
+
+
+class RecordLog(RecordKind):
     """What happened to a contact, case or profile."""
 
     CASE_GIVEN = "case_given"
@@ -69,6 +73,12 @@ class ReadsBecause(StrEnum):
     GIVEN = "given"
     OPENED_FOR_REASON = "opened_for_reason"
     CASE = "case"
+
+
+class ReopenedBecause(StrEnum):
+    """Why the program opened a completed contact again."""
+
+    CALLER_IS_BACK = "caller_is_back"
 
 
 class ProfileCause(StrEnum):

@@ -22,6 +22,7 @@ from app.database.topics import Topic
 from app.definitions.answers import Answers, NotAnAnswer, Sheet, Value
 from app.errors import Invalid, Message
 from app.jobs.transaction import send_rows
+from app.privacy.hash_kinds import HashOf
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
 from app.work import Work
@@ -338,12 +339,12 @@ def texts_of(kind: str, text: str, this_year: int) -> list[tuple[KeyKind, str]]:
 def number_keys(work: Work, text: str) -> list[bytes]:
     """Return the keyed hashes by which a number is found, in each form that may be stored."""
     digits = normal_digits(text)
-    return work.keys.match_keys("number", digits) if len(digits) >= _FEWEST_DIGITS else []
+    return work.keys.match_keys(HashOf.NUMBER, digits) if len(digits) >= _FEWEST_DIGITS else []
 
 
 def born_keys(work: Work, year: int) -> list[bytes]:
     """Return the keyed hashes by which a year of birth is found, in each form."""
-    return work.keys.match_keys(KeyKind.BORN, str(year))
+    return work.keys.match_keys(HashOf.BORN, str(year))
 
 
 # All keys of a record in one statement.
@@ -373,13 +374,12 @@ async def write_keys(
         )
     ]
     if rows:
-        paths, kinds, texts = (list(column) for column in zip(*rows, strict=True))
-        hashes = work.keys.match_keys_all(list(zip(kinds, texts, strict=True)))
+        hashes = work.keys.match_keys_all([(kind.hash_of, text) for _, kind, text in rows])
         values = {
             "subject_kind": type(record).__name__.lower(),
             "subject_id": record.id,
-            "paths": paths,
-            "kinds": kinds,
+            "paths": [path for path, _, _ in rows],
+            "kinds": [kind for _, kind, _ in rows],
             "keys": [forms[0] for forms in hashes],
         }
         work.rows.append((_KEYS, values))
@@ -395,7 +395,7 @@ async def headline_warnings(work: Work, record: Filled) -> list[str]:
     found = looks_personal(record.headline)
     words = [word for word in normal_words(record.headline) if len(word) > 2]
     await send_rows(work)
-    hashes = work.keys.match_keys_all([(KeyKind.NAME, word) for word in words])
+    hashes = work.keys.match_keys_all([(HashOf.NAME, word) for word in words])
     keys = [key for forms in hashes for key in forms]
     named = await work.session.scalar(
         select(MatchKey.id)

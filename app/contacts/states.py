@@ -2,6 +2,8 @@
 
 from enum import StrEnum
 
+from app.privacy.hash_kinds import HashOf
+
 
 class ContactState(StrEnum):
     DRAFT = "draft"
@@ -171,3 +173,8 @@ class KeyKind(StrEnum):
     HEARD = "heard"
     NUMBER = "number"
     BORN = "born"
+
+    @property
+    def hash_of(self) -> HashOf:
+        """What the hash itself is of. Of `sound` none is made any more."""
+        return HashOf(self.value)

@@ -21,6 +21,7 @@ from app.jobs.transaction import transaction
 from app.log import log
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
+from app.staff.log_values import Changed, WordsSaid
 from app.staff.models import Staff
 from app.training import scenarios
 from app.training.translations import Scripted
@@ -182,8 +183,7 @@ async def import_catalogue(
         work,
         AuditLog.WORDS_IMPORTED,
         f"words:{language}",
-        before=_logged(before),
-        after={**_logged(found), "said_as_before": merged.kept},
+        **Changed(_logged(before), {**_logged(found), "said_as_before": merged.kept}).kept(),
     )
     work.announce(Topic.WORDS)
     if checked in _READ_BY_CHILDREN:
@@ -298,12 +298,7 @@ def _made_of(work: Work, one: OwnCatalogue, text: str) -> OwnCatalogue:
 def _logged(one: OwnCatalogue | None) -> dict[str, object]:
     if one is None:
         return {}
-    return {
-        "number": one.id,
-        "kind": one.kind,
-        "translated": one.translated,
-        "reviewed": one.reviewed,
-    }
+    return WordsSaid(one.id, one.kind, one.translated, one.reviewed).kept()
 
 
 async def _one_at_a_time(work: Work) -> None:

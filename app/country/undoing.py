@@ -36,9 +36,16 @@ from app.routing import partners
 from app.staff import sign_in_rules
 from app.staff.emergency_rows import Emergency, EmergencyState
 from app.staff.log_kinds import AuditLog
+from app.staff.log_values import (
+    EVERY_LINE,
+    AccountSaid,
+    Changed,
+    PartnerAsked,
+    PromptSaid,
+    SetSaid,
+    WordsSaid,
+)
 from app.staff.models import AuditEntry
-from app.staff.roles import Role
-from app.staff.sign_in_rules import Limits, Rules
 from app.statistics import wallboards
 from app.work import Work
 
@@ -114,8 +121,8 @@ async def _use(work: Work, act: AuditEntry, scene: Scene) -> None:
 
 async def _bot(work: Work, act: AuditEntry, scene: Scene) -> None:
     """Give a line the bot back that it had, or none."""
-    said = act.detail["after"] or act.detail["before"]
-    channel = Channel(said["carrier"])
+    changed = Changed.of(act.detail)
+    channel = Channel(AccountSaid.of(changed.after or changed.before).carrier)
     await _check_not_changed(work, act, scene, *_OF_BOTS)
     token = next(
         (
@@ -140,59 +147,58 @@ async def _line_of(work: Work, act: AuditEntry) -> LineScript:
 
 
 async def _prompt(work: Work, act: AuditEntry, scene: Scene) -> None:
-    key, language = act.detail["key"], act.detail["language"]
-    await _check_not_changed(work, act, scene, AuditLog.PROMPT_CHANGED, key=key, language=language)
-    line = None if act.subject == "every line" else await _line_of(work, act)
-    await prompts.take_back(work, line, language, key)
+    said = PromptSaid.of(act.detail)
+    await _check_not_changed(work, act, scene, AuditLog.PROMPT_CHANGED, **said.kept())
+    line = None if act.subject == EVERY_LINE else await _line_of(work, act)
+    await prompts.take_back(work, line, said.language, said.key)
 
 
 async def _words(work: Work, act: AuditEntry, _scene: Scene) -> None:
-    await languages.take_back(work, act.detail["after"]["number"])
+    await languages.take_back(work, WordsSaid.of(Changed.of(act.detail).after).number)
 
 
 async def _partner(work: Work, act: AuditEntry, _scene: Scene) -> None:
     """Refuse the number of a partner that still waits for a second person."""
     with suppress(partners.NothingWaits):
-        await partners.decide(work, UUID(act.detail["change"]), by=None, approve=False)
+        await partners.decide(
+            work, UUID(PartnerAsked.of(act.detail).change), by=None, approve=False
+        )
 
 
 async def _own(work: Work, act: AuditEntry, _scene: Scene) -> None:
-    known = await own_settings.read_own(work)
+    known, changed = await own_settings.read_own(work), Changed.of(act.detail)
     # A setting that the program knew once is left out.
-    after = {name: one for name, one in act.detail["after"].items() if name in known.values}
+    after = {name: one for name, one in changed.after.items() if name in known.values}
     if any(known.values[name] != value for name, value in after.items()):
         raise ChangedSince()
     server = {one.name: one.server for one in known.settings}
     back = {
         name: None if value == server[name] else value
-        for name, value in act.detail["before"].items()
+        for name, value in changed.before.items()
         if name in after
     }
     await own_settings.change(work, back, held_before=True)
 
 
 async def _dialling(work: Work, act: AuditEntry, _scene: Scene) -> None:
-    now = dialling.values_of(await outward.read_rules(work))
-    if any(now[name] != value for name, value in act.detail["after"].items()):
+    now, changed = dialling.values_of(await outward.read_rules(work)), Changed.of(act.detail)
+    if any(now[name] != value for name, value in changed.after.items()):
         raise ChangedSince()
-    await dialling.change(work, dialling.Changes(**act.detail["before"]))
+    await dialling.change(work, dialling.Changes(**changed.before))
 
 
 async def _sign_in(work: Work, act: AuditEntry, _scene: Scene) -> None:
-    if (await sign_in_rules.sign_in_rules(work)).values != act.detail["after"]:
+    changed = Changed.of(act.detail)
+    if (await sign_in_rules.sign_in_rules(work)).values != changed.after:
         raise ChangedSince()
-    before = dict(act.detail["before"])
-    before["factor_roles"] = sign_in_rules.read_roles(before["factor_roles"])
-    before["of_roles"] = {
-        Role(role): Limits(**limits) for role, limits in before["of_roles"].items()
-    }
-    await sign_in_rules.set_sign_in_rules(work, Rules(**before), knowingly=True)
+    before = sign_in_rules.rules_said(changed.before)
+    await sign_in_rules.set_sign_in_rules(work, before, knowingly=True)
 
 
 async def _definitions(work: Work, act: AuditEntry, _scene: Scene) -> None:
     order_id = await work.session.scalar(
         select(DefinitionOrder.id).where(
-            DefinitionOrder.set_id == act.detail["after"]["set"],
+            DefinitionOrder.set_id == SetSaid.of(Changed.of(act.detail).after).set,
             DefinitionOrder.ordered_at == act.at,
         )
     )

@@ -65,7 +65,7 @@ from app.statistics.exports import exporting
 from app.statistics.exports.files import WHAT
 from app.statistics.measures import NAMES, definition
 from app.statistics.models import ExportState
-from app.statistics.periods import Period
+from app.statistics.periods import REPORTED, Period
 from app.statistics.published import release
 from app.statistics.sums import OUTCOMES
 from app.words import catalogues
@@ -106,6 +106,7 @@ _ENUMS: tuple[type[StrEnum], ...] = (
     states.DispatchState,
     states.DeliveryState,
     states.ToldHow,
+    states.Missing,
     states.AttemptResult,
     CallEvent,
     CallLog,
@@ -141,12 +142,11 @@ def codes() -> Iterator[str]:
     for enum in _ENUMS:
         yield from (member.value.replace("_", " ") for member in enum)
     yield from (kind.value for kind in MESSAGES)
-    yield from (f"link by {kind}" for kind in MESSAGES)
     for about in FollowUpAbout:
         yield from (str(result).replace("_", " ") for result in follow_ups.results_of(about))
     yield from (role.replace("_", " ") for role in ROLES)
     yield from (column.replace("_", " ") for column in COLUMNS)
-    yield from ("consent", "override", "against an explicit wish")
+    yield from ("consent", "override", rules.AGAINST_WISH.replace("_", " "))
     yield from (field.value.replace("_", " ") for field in AddressField)
     yield from (cause.value.replace("_", " ") for cause in _AWAY)
     yield from _of_the_log_of_calls()
@@ -158,7 +158,7 @@ def codes() -> Iterator[str]:
     yield from _sources()
     yield LIST_SIGN
     # A report covers at least a day.
-    for name in ("day", "week", "month", "quarter", "year"):
+    for name in REPORTED:
         yield from (f"Previous {name}", f"Next {name}", f"A day of the {name}", f"by {name}")
         yield f"every {name}"
     yield from (f"to every {role.value.replace('_', ' ')}" for role in Role)
@@ -180,7 +180,7 @@ def _of_reports() -> Iterator[str]:
             yield from (name.replace("_", " "), text)
     yield from (name.replace("_", " ") for name in (*WHAT, *OUTCOMES))
     yield from exporting.texts()
-    yield from ("children", "fairness", "coverage", "open", "nobody yet", "recurring", "all")
+    yield from ("children", "fairness", "coverage", "open", "recurring", "all")
     yield from (staff_measures.FAIRNESS_WORDS, staff_measures.COVERAGE_WORDS, *release.WORDS)
     yield from (line.words for line in reconcile(defaultdict(int), 0))
     yield from (text for table in release.SHAPE.tables for text in table.title.values())

@@ -268,7 +268,7 @@ def _sent(_subject: str, _agency: str, _how: str, d: dict[str, Any]) -> str:
     return _(
         "Offered to %(agency)s (%(why)s); on the basis of %(ground)s",
         agency=d.get("recipient"),
-        why=list_words(said(w) for w in d.get("why") or []),
+        why=list_words(problem_words(w) for w in d.get("why") or []),
         ground=ground_words(d.get("ground") or ""),
     )
 

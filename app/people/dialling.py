@@ -17,6 +17,7 @@ from app.referrals.directory import agencies
 from app.routing.plan import read_plan
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
+from app.staff.log_values import Changed
 from app.staff.models import Staff
 from app.work import Work
 
@@ -113,8 +114,9 @@ async def change(work: Work, changes: Changes, *, revision: int | None = None) -
         work,
         AuditLog.DIALLING_CHANGED,
         "dialling",
-        before={name: was[name] for name in different},
-        after={name: now[name] for name in different},
+        **Changed(
+            {name: was[name] for name in different}, {name: now[name] for name in different}
+        ).kept(),
     )
     work.announce(Topic.LINES)
     return replace(wanted, revision=row.revision)

@@ -18,6 +18,7 @@ from app.jobs.names import Task
 from app.people import changing, finding
 from app.people.approval.asking import AccessWanted, hold_back, waiting_of
 from app.people.changing import Changes
+from app.privacy.hash_kinds import HashOf
 from app.staff import accounts, passwords, second_factor
 from app.staff.access_kinds import AccessKind
 from app.staff.audit import write_entry
@@ -77,7 +78,7 @@ class NoSuchLink(NotFound):
 
 def _tokens(work: Work, link_id: UUID) -> list[str]:
     """Return the secret of a link, and what it would be if an earlier key had made it."""
-    made = work.keys.secrets_of("password_link", str(link_id))
+    made = work.keys.secrets_of(HashOf.PASSWORD_LINK, str(link_id))
     return [base64.urlsafe_b64encode(key).decode().rstrip("=") for key in made]
 
 

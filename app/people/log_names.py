@@ -17,6 +17,7 @@ from app.contacts.scopes import reads_case, reads_contact
 from app.referrals.directory.models import Agency
 from app.referrals.models import Referral
 from app.referrals.scopes import reads_referral
+from app.staff.log_values import EVERY_LINE
 from app.staff.models import AuditEntry, Staff
 from app.words.pages import N_, said
 from app.work import Work
@@ -36,7 +37,7 @@ BARE = {
     "contacts": N_("contacts"),
     "definitions": N_("Definitions"),
     "dialling": N_("Dialling"),
-    "every line": N_("every line"),
+    EVERY_LINE: N_("every line"),
     "field_keys": N_("Keys"),
     "hash_keys": N_("Keys"),
     "identity_provider": N_("Sign-in by a provider"),

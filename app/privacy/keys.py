@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
+from app.privacy.hash_kinds import HashOf
 from app.privacy.keeper.client import Keeper
 from app.privacy.safe import (
     PLAIN_HASH,
@@ -198,15 +199,15 @@ class Keys:
 
     # -- keyed hashes --------------------------------------------------------------------------
 
-    def match_key(self, kind: str, value: str) -> bytes:
+    def match_key(self, kind: HashOf, value: str) -> bytes:
         """Return a keyed hash that finds equal values without making them readable."""
         return self._generations(kind, value)[self.generation - 1]
 
-    def match_keys(self, kind: str, value: str) -> list[bytes]:
+    def match_keys(self, kind: HashOf, value: str) -> list[bytes]:
         """Return every form in which the hash of a value may be stored, the present one first."""
         return self.match_keys_all([(kind, value)])[0]
 
-    def match_keys_all(self, texts: Sequence[tuple[str, str]]) -> list[list[bytes]]:
+    def match_keys_all(self, texts: Sequence[tuple[HashOf, str]]) -> list[list[bytes]]:
         """Return the same for several values, each with its kind, all together."""
         if not texts:
             return []
@@ -219,7 +220,7 @@ class Keys:
         others = [g for g in range(self._facts.oldest, len(made) + 1) if g != written]
         return [made[g - 1] for g in (written, *others)]
 
-    def is_match(self, kind: str, value: str, stored: bytes) -> bool:
+    def is_match(self, kind: HashOf, value: str, stored: bytes) -> bool:
         """Return whether a stored hash is that of the value; the time taken tells nothing of it."""
         return sum(hmac.compare_digest(one, stored) for one in self.match_keys(kind, value)) > 0
 
@@ -227,20 +228,20 @@ class Keys:
         """Return stored hashes as those of a later generation."""
         return self._holder.carry(stored, generation)
 
-    def secret_of(self, kind: str, value: str) -> bytes:
+    def secret_of(self, kind: HashOf, value: str) -> bytes:
         """Return 32 bytes that only this helpline can make, for what is stored elsewhere."""
         return self.match_key(kind, value)[-PLAIN_HASH:]
 
-    def secrets_of(self, kind: str, value: str) -> list[bytes]:
+    def secrets_of(self, kind: HashOf, value: str) -> list[bytes]:
         """Return that secret, and those of all earlier generations after it."""
         made = [one[-PLAIN_HASH:] for one in self._generations(kind, value)]
         return made[: self.generation][::-1]
 
-    def lasting_secret(self, kind: str, value: str) -> bytes:
+    def lasting_secret(self, kind: HashOf, value: str) -> bytes:
         """Return 32 bytes that stay the same when the hashes are rotated."""
         return self._generations(kind, value)[0]
 
-    def _generations(self, kind: str, value: str) -> list[bytes]:
+    def _generations(self, kind: HashOf, value: str) -> list[bytes]:
         return self._holder.hashes([(kind, value)])[0]
 
     def session_key(self, token: str) -> bytes:

@@ -6,13 +6,24 @@ keypad, nothing at all). Such callers are never matched and never called back.
 
 import re
 from collections.abc import Iterable, Mapping
+from enum import StrEnum
 from functools import lru_cache
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 from urllib.parse import unquote
 
 import phonenumbers
 
-CallerKind = Literal["e164", "client", "sip", "written", "withheld", "other"]
+
+class CallerKind(StrEnum):
+    """What the provider names a caller by."""
+
+    E164 = "e164"  # a telephone number in international form
+    CLIENT = "client"  # a browser
+    SIP = "sip"
+    WRITTEN = "written"  # an address in a messaging service
+    WITHHELD = "withheld"
+    OTHER = "other"
+
 
 # Prefixes of addresses in messaging services: such an address has the digits of a telephone
 # number, but is another channel.
@@ -46,22 +57,22 @@ def read_caller(raw: str | None) -> Caller:
     text = (raw or "").strip()
     lowered = text.lower()
     if not text or any(word in lowered for word in _WORDS):
-        return Caller("withheld", None)
+        return Caller(CallerKind.WITHHELD, None)
     if lowered.startswith("client:"):
-        return Caller("client", text)
+        return Caller(CallerKind.CLIENT, text)
     if lowered.startswith(_WRITTEN):
-        return Caller("written", text)
+        return Caller(CallerKind.WRITTEN, text)
     if lowered.startswith(("sip:", "sips:", "tel:")):
         number = e164(user_of(text))
         if number is not None:
-            return Caller("e164", number)
-        return Caller("sip" if lowered.startswith("sip") else "other", text)
+            return Caller(CallerKind.E164, number)
+        return Caller(CallerKind.SIP if lowered.startswith("sip") else CallerKind.OTHER, text)
     digits = "".join(c for c in text if c.isdigit())
     if digits in _SPELLED or digits.removeprefix("1") in _SPELLED or not digits.strip("0"):
-        return Caller("withheld", None)
+        return Caller(CallerKind.WITHHELD, None)
     number = e164(text)
     # Short codes and impossible numbers: the caller can be neither matched nor called back.
-    return Caller("e164", number) if number else Caller("other", None)
+    return Caller(CallerKind.E164, number) if number else Caller(CallerKind.OTHER, None)
 
 
 def user_of(uri: str) -> str:
@@ -88,7 +99,10 @@ def caller_of(fields: Mapping[str, str]) -> str | None:
     """
     raw = fields.get("From")
     first = read_caller(raw)
-    if first.kind != "sip" or fields.get("SipHeader_Privacy", "").lower() in ("id", "full"):
+    if first.kind is not CallerKind.SIP or fields.get("SipHeader_Privacy", "").lower() in (
+        "id",
+        "full",
+    ):
         return raw
     for name in _ASSERTED:
         number = e164(user_of(fields[name])) if name in fields else None

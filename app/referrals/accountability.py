@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import bindparam, text
 
-from app.referrals.states import LEFT, STAYED
+from app.referrals.states import LEFT, STAYED, Missing
 from app.words.pages import N_
 from app.work import Work
 
@@ -120,12 +120,12 @@ WHERE a.offered_at >= :since AND a.offered_at < :until AND a.state = 'rejected'
 GROUP BY g.code, a.reason
 """
 _OUTCOMES = """
-SELECT g.code AS agency, coalesce(r.outcome, 'not told') AS word, count(*) AS n
+SELECT g.code AS agency, coalesce(r.outcome, :missing) AS word, count(*) AS n
 FROM recipients a JOIN agencies g ON g.id = a.agency_id
 JOIN referrals r ON r.id = a.referral_id AND r.recipient_id = a.id
   AND NOT is_practice(r.call_id, r.contact_id)
 WHERE a.offered_at >= :since AND a.offered_at < :until AND r.completed_at IS NOT NULL
-GROUP BY g.code, coalesce(r.outcome, 'not told')
+GROUP BY 1, 2
 """
 
 
@@ -136,7 +136,7 @@ async def accountability(work: Work, since: datetime, until: datetime) -> list[R
     statement = text(_SQL).bindparams(bindparam("stayed"), bindparam("left"))
     rows = (await work.session.execute(statement, {**window, **lists})).mappings().all()
     reasons = await _counted(work, _REASONS, window)
-    outcomes = await _counted(work, _OUTCOMES, window)
+    outcomes = await _counted(work, _OUTCOMES, {**window, "missing": Missing.OUTCOME.value})
     found = []
     for row in rows:
         code = row["agency"]

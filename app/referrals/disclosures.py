@@ -54,7 +54,7 @@ async def disclose(
     referral: Referral,
     agency: Agency,
     recipient: Recipient | None,
-    how: str,
+    how: ToldHow,
     *,
     besides: tuple[str, ...] = (),
 ) -> Answers:
@@ -70,7 +70,7 @@ async def disclose(
         recipient_id=recipient.id if recipient else None,
         agency_id=agency.id,
         at=work.now,
-        how=str(how),
+        how=how.value,
         ground=ground,
         fields=[*fields, *map(str, besides)],
         staff_id=work.actor.staff_id,

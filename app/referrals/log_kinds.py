@@ -4,10 +4,10 @@ The moves are `ReferralEvent`. Both are stored, and stay as they are. The words 
 `app/dashboard/referral_views.py`.
 """
 
-from enum import StrEnum
+from app.contacts.log_kinds import RecordKind
 
 
-class LogKind(StrEnum):
+class LogKind(RecordKind):
     """What happened to a referral, or was learned of it, without moving it."""
 
     OPENED = "opened"

@@ -10,7 +10,7 @@ from app.contacts.models import Case, Contact
 from app.contacts.saving import Change, Saved, save_answers
 from app.database.topics import Topic
 from app.definitions.risk import Urgency
-from app.errors import Conflict, Invalid, Message, NotAllowed, NotFound
+from app.errors import Conflict, Invalid, NotAllowed, NotFound
 from app.referrals.channels.primero.agency_cases import try_again
 from app.referrals.consent.consenting import (
     Agreed,
@@ -28,6 +28,7 @@ from app.referrals.escalation.trying import begin, go_to
 from app.referrals.log_kinds import LogKind
 from app.referrals.models import Dispatch, Recipient, Referral
 from app.referrals.opening import opening, sending
+from app.referrals.reasons import Fits
 from app.referrals.replies import details, outreach, replying
 from app.referrals.replies.links import answer_question, recipient_to
 from app.referrals.scopes import lock_own, lock_referral
@@ -96,7 +97,7 @@ async def send(work: Work, staff: Staff, referral_id: UUID, agency: str | None) 
         raise Invalid("This referral was sent already. Choose the agency that gets it now.")
     else:
         await sending.check_can_be_sent_to(work, agency_id)
-        await go_to(work, referral, agency_id, (Message("chosen by hand"),), By(Via.BY_HAND))
+        await go_to(work, referral, agency_id, (Fits.BY_HAND,), By(Via.BY_HAND))
     return referral
 
 

@@ -2,6 +2,8 @@
 
 from enum import StrEnum
 
+from app.contacts.log_kinds import RecordKind
+
 
 class ReferralState(StrEnum):
     DRAFT = "draft"
@@ -20,7 +22,7 @@ class ReferralState(StrEnum):
     CONSENT_WITHDRAWN = "consent_withdrawn"
 
 
-class ReferralEvent(StrEnum):
+class ReferralEvent(RecordKind):
     SEND = "send"
     DELIVER = "deliver"
     ACKNOWLEDGE = "acknowledge"
@@ -220,11 +222,15 @@ NOT_HELPED = frozenset(
 )
 
 
-class ToldHow(StrEnum):
-    """How an agency was told what a referral says, or got its details.
+class Missing(StrEnum):
+    """What figures count where a referral has no agency, or no outcome."""
 
-    By a link it is `link_by_` and the channel of the link.
-    """
+    AGENCY = "none_yet"
+    OUTCOME = "outcome_not_given"
+
+
+class ToldHow(StrEnum):
+    """How an agency was told what a referral says, or got its details."""
 
     MACHINE = "machine"
     PRIMERO = "primero"
@@ -235,6 +241,14 @@ class ToldHow(StrEnum):
     WRITTEN_FORM = "written_form"
     WRITTEN_FORM_ON_PAPER = "written_form_on_paper"
     WRITTEN_FORM_BY_LINK = "written_form_by_link"
+    LINK_BY_PHONE = "link_by_phone"
+    LINK_BY_SMS = "link_by_sms"
+    LINK_BY_EMAIL = "link_by_email"
+
+    @classmethod
+    def by_link(cls, channel: str) -> "ToldHow":
+        """Return the way of a link that was sent by a channel."""
+        return cls(f"link_by_{channel}")
 
 
 class ToldBesides(StrEnum):

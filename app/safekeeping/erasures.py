@@ -24,6 +24,7 @@ from uuid import UUID
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from app.privacy.hash_kinds import HashOf
 from app.privacy.keys import Keys
 from app.safekeeping.backups import sealing
 from app.safekeeping.backups.places import BackupRefused, alone, places_in, written
@@ -83,7 +84,7 @@ class Erased:
 
 def secret_of(keys: Keys) -> bytes:
     """Return the secret by which lists are sealed. It stays when keys and hashes are rotated."""
-    return keys.lasting_secret("erasure", "lists")
+    return keys.lasting_secret(HashOf.ERASURE, "lists")
 
 
 def write(

@@ -16,6 +16,7 @@ from app.database.topics import Topic
 from app.errors import Conflict
 from app.jobs.names import Task
 from app.jobs.transaction import transaction
+from app.privacy.hash_kinds import HashOf
 from app.privacy.keys import generation_of
 from app.privacy.models import HashKey
 from app.sealing.knowing import learn
@@ -165,7 +166,9 @@ async def carry_caller(work: Work, number: str) -> None:
     if not keys.rotates_hashes:
         return
     stored = [
-        one for one in keys.match_keys("caller", number) if generation_of(one) < keys.generation
+        one
+        for one in keys.match_keys(HashOf.CALLER, number)
+        if generation_of(one) < keys.generation
     ]
     # Committed before the call is entered: what is known of the caller is read by itself.
     async with transaction(work.ground, PROGRAM, aside=True) as own:

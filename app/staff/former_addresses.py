@@ -11,11 +11,10 @@ from uuid import UUID
 from sqlalchemy import Select, exists, func, select
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 
+from app.privacy.hash_kinds import HashOf
 from app.staff import phone_proofs
 from app.staff.models import EndpointKind, FormerAddress, Staff
 from app.work import Work
-
-_KIND = "staff address"
 
 
 def _form(address: str) -> str:
@@ -40,7 +39,7 @@ async def note(work: Work, staff: Staff, addresses: Collection[str | None]) -> N
     if not forms:
         return
     stored = await _stored(work, staff)
-    made = work.keys.match_keys_all([(_KIND, one) for one in forms])
+    made = work.keys.match_keys_all([(HashOf.STAFF_ADDRESS, one) for one in forms])
     rows = [
         {"staff_id": staff.id, "address_key": keys[0]} for keys in made if stored.isdisjoint(keys)
     ]
@@ -61,7 +60,7 @@ async def which_of(work: Work, staff: Staff, addresses: Collection[str]) -> set[
     if not listed:
         return set()
     former, now = await _stored(work, staff), await present(work, staff)
-    made = work.keys.match_keys_all([(_KIND, _form(one)) for one in listed])
+    made = work.keys.match_keys_all([(HashOf.STAFF_ADDRESS, _form(one)) for one in listed])
     return {
         one
         for one, keys in zip(listed, made, strict=True)
@@ -88,7 +87,9 @@ async def _is_of_another(work: Work, staff: Staff, address: str) -> bool:
 async def of_leavers(work: Work, addresses: Collection[str]) -> dict[UUID, set[str]]:
     """Return which of several telephones and addresses are those of people who have left, by the
     inactive account."""
-    made = work.keys.match_keys_all([(_KIND, _form(one)) for one in sorted(addresses)])
+    made = work.keys.match_keys_all(
+        [(HashOf.STAFF_ADDRESS, _form(one)) for one in sorted(addresses)]
+    )
     keys = [key for keys in made for key in keys]
     rows = await work.session.scalars(
         select(Staff).where(~Staff.active, Staff.id.in_(_with_one_of(keys))).order_by(Staff.id)

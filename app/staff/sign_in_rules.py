@@ -10,6 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 from app.errors import Conflict, Invalid
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
+from app.staff.log_values import Changed
 from app.staff.models import SignInRules
 from app.staff.roles import Role
 from app.work import Work
@@ -95,6 +96,13 @@ def rules_of(row: SignInRules) -> Rules:
     return Rules(roles, row.session_hours, row.proof_minutes, row.idle_minutes, of_roles)
 
 
+def rules_said(values: Mapping[str, Any]) -> Rules:
+    """Return the rules of which the log has the values."""
+    of_roles = {Role(role): Limits(**limits) for role, limits in values["of_roles"].items()}
+    roles = read_roles(values["factor_roles"])
+    return Rules(**{**values, "factor_roles": roles, "of_roles": of_roles})
+
+
 def read_roles(names: Iterable[str]) -> tuple[Role, ...]:
     """Return the roles with these names, in the order of all roles. Raises Invalid."""
     wanted = set(names)
@@ -141,7 +149,6 @@ async def set_sign_in_rules(work: Work, rules: Rules, *, knowingly: bool = False
             work,
             AuditLog.SIGN_IN_RULES_SET,
             "sign_in_rules",
-            before=before.values,
-            after=rules.values,
+            **Changed(before.values, rules.values).kept(),
             **({"relaxed": relaxed} if relaxed else {}),
         )

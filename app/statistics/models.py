@@ -10,6 +10,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, BYTEA, JSONB, ExcludeConstrain
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database.base import Base, Identifier, KeyedHash, Sealed, one_of
+from app.statistics.periods import REPORTED
 
 
 class StatisticDay(Base):
@@ -149,7 +150,7 @@ class ReportSchedule(Base):
     """A report that is made when its period is over, and announced to a role by e-mail."""
 
     __tablename__ = "report_schedules"
-    __table_args__ = (one_of("every", ("day", "week", "month", "quarter", "year")),)
+    __table_args__ = (one_of("every", REPORTED),)
 
     id: Mapped[Identifier]
     report: Mapped[str]

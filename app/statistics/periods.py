@@ -40,6 +40,10 @@ class Period(StrEnum):
     WEEKDAY_HOUR = "weekday_hour"
 
 
+# The periods of which a report is made once they are over.
+REPORTED = (Period.DAY, Period.WEEK, Period.MONTH, Period.QUARTER, Period.YEAR)
+
+
 @dataclass(frozen=True)
 class Window:
     """Half-open. A date means the first instant of that day, in each line's own zone."""

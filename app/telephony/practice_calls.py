@@ -27,7 +27,7 @@ from app.telephony.script import Scene
 from app.training import practices, writing
 from app.training.models import Practice
 from app.training.scenarios import Scenario, common
-from app.training.script import Turn, play
+from app.training.script import Ended, Turn, play
 from app.work import Work
 
 # How often the exchange is asked what it measured: with the waits between, for about a minute.
@@ -139,7 +139,7 @@ async def watch_written_practice(context: JobContext, practice_id: str) -> None:
         if practice is None or practice.ended_at is not None or practice.call_id is None:
             return
         if await writing.watch(work, practice, practices.script_of(practice)):
-            await practices.end(work, practice.call_id, {"left": "silence"})
+            await practices.end(work, practice.call_id, {"left": Ended.SILENCE.value})
 
 
 @task(Task.PRACTICE_ENDED)

@@ -9,6 +9,7 @@ from uuid import UUID
 from app import words
 from app.calls import speech
 from app.calls.asked import QUESTIONS
+from app.calls.labels import Label, participant_label
 from app.calls.menu import CALLBACK_DIGIT, LAST_DIGIT, MESSAGE_DIGIT
 from app.calls.speech import LineScript
 from app.calls.states import Unstaffed
@@ -259,7 +260,7 @@ def _join(answer: answers.Join, scene: Scene) -> list[Step]:
 def _into_talk(offer_id: UUID, scene: Scene) -> list[Step]:
     left = call_path(scene.call_id, "left", o=offer_id)
     return [
-        Join(offer_id, "caller", then=left, ends_for_all=True, star_ends=False),
+        Join(offer_id, Label.CALLER, then=left, ends_for_all=True, star_ends=False),
         GoTo(left),
     ]
 
@@ -289,7 +290,7 @@ def _rings_again(answer: answers.RingsAgain, scene: Scene) -> list[Step]:
 def _join_counsellor(answer: answers.JoinCounsellor, scene: Scene) -> list[Step]:
     left = offer_path(answer.offer_id, "left")
     return [
-        Join(answer.room_id, "counsellor", then=left, ends_for_all=False, star_ends=True),
+        Join(answer.room_id, Label.COUNSELLOR, then=left, ends_for_all=False, star_ends=True),
         HangUp(),
     ]
 
@@ -327,7 +328,7 @@ def _join_participant(answer: answers.JoinParticipant, scene: Scene) -> list[Ste
     return [
         Join(
             answer.room_id,
-            f"participant-{answer.participant_id}{'-second' if answer.second else ''}",
+            participant_label(answer.participant_id, at_telephone=answer.second),
             then=left,
             ends_for_all=False,
             star_ends=True,

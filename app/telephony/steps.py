@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from uuid import UUID
 
+from app.calls.labels import AnyLabel
+
 # The name of the provider's queue.
 WAITING_ROOM = "waiting"
 
@@ -81,7 +83,7 @@ class Join:
     """Join the conference of the offer by which the talk began."""
 
     offer_id: UUID
-    label: str
+    label: AnyLabel
     then: str
     ends_for_all: bool
     star_ends: bool

@@ -405,7 +405,7 @@ def _how(talk: Talk, call: Call | None, told: dict[str, Any] | None) -> Ended:
         return Ended.NOT_ANSWERED
     if talk.ended is not None:
         return talk.ended
-    if told is not None and told.get("left") == "silence":
+    if told is not None and told.get("left") == Ended.SILENCE:
         return Ended.SILENCE
     return Ended.COUNSELLOR if call.ended_by == EndedBy.COUNSELLOR else Ended.LOST
 

@@ -19,6 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.log import log
+from app.privacy.hash_kinds import HashOf
 from app.work import Ground
 
 # Seconds within which the database must have counted.
@@ -63,7 +64,7 @@ class PostgresStorage(Storage, MovingWindowSupport):
         return (SQLAlchemyError, OSError, TimeoutError)
 
     def _key(self, key: str) -> bytes:
-        return self._ground.keys.match_key("limit", key)
+        return self._ground.keys.match_key(HashOf.LIMIT, key)
 
     async def acquire_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
         """Count `amount` more uses of a key, if it stays within `limit` in `expiry` seconds."""

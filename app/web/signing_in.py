@@ -11,6 +11,7 @@ from limits import RateLimitItemPerHour, RateLimitItemPerMinute
 
 from app.errors import Invalid, NotAllowed, NotSignedIn, TooMany
 from app.people.provider import access, keeping
+from app.privacy.hash_kinds import HashOf
 from app.staff import accounts, passkeys, second_factor
 from app.staff.audit import write_entry, write_reading
 from app.staff.hashing import password_is_right
@@ -475,7 +476,7 @@ def _marks(request: Request) -> list[str]:
 
 
 def _proof(ground: Ground, nonce: str, name: str) -> str:
-    return ground.keys.secret_of("known browser", f"{nonce[:64]} {name}").hex()
+    return ground.keys.secret_of(HashOf.KNOWN_BROWSER, f"{nonce[:64]} {name}").hex()
 
 
 def remember_browser(request: Request, response: Response, staff: Staff) -> None:

@@ -19,6 +19,7 @@ from app.contacts.cases.models import CaseContact
 from app.contacts.states import FlagAbout
 from app.dialling import outward
 from app.errors import Conflict, Invalid, NotFound
+from app.privacy.hash_kinds import HashOf
 from app.routing import offers, own_presence, queue, releasing
 from app.routing.callbacks import callback_attempts
 from app.routing.callbacks.callback_rows import Callback, Who
@@ -136,7 +137,7 @@ async def test_a_number_that_the_child_wrote_by_a_messenger_is_rung_by_her_too(w
     chat = await texts(work, line, Channel.TELEGRAM, "telegram:42")
     work.actor = accounts.actor_of(ana)
     await ringing.agree(work, chat, NUMBER, Who.CALLER, from_now(work), safe=True)
-    assert chat.caller_key != work.keys.match_key("caller", NUMBER)
+    assert chat.caller_key != work.keys.match_key(HashOf.CALLER, NUMBER)
     _, (offer,) = await due(work)
     assert offer.counsellor_id == ana.id
 
@@ -264,5 +265,5 @@ async def test_a_flag_against_ringing_is_told_to_those_who_may_read_its_case(wor
     assert await case_flags.forbids_ringing(work, ana, key)
     assert ("records_listed", {"by": ["caller"], "ids": [str(case.id)]}) in logged(work)
     assert not await case_flags.forbids_ringing(work, vera, key)
-    other = work.keys.match_key("caller", "+381641119999")
+    other = work.keys.match_key(HashOf.CALLER, "+381641119999")
     assert not await case_flags.forbids_ringing(work, ana, other)

@@ -15,6 +15,7 @@ from app.child.waiting import OpenStreams
 from app.clock import SteppedClock
 from app.demo.stage import LINE, MONDAY, Stage, stage_on
 from app.demo.writing import WritingChild, a_child
+from app.privacy.hash_kinds import HashOf
 from app.routing.plan import NEAR_BLOCKED_PRIORITY
 from app.staff.roles import Role
 from app.web.clients import Clients
@@ -180,7 +181,7 @@ async def test_one_client_raises_few_alarms_and_one_that_is_blocked_shuts_out_no
         assert (school["priority"], elsewhere["priority"]) == (NEAR_BLOCKED_PRIORITY, 0)
         # What is noted of a network says no instant by which its conversation could be found.
         noted = origin._OF_NETWORK.key_for("chat-danger", FLOODS)
-        key = stage.ground.keys.match_key("limit", noted).hex()
+        key = stage.ground.keys.match_key(HashOf.LIMIT, noted).hex()
         hits = "SELECT unnest(hits) AS hit FROM rate_limits WHERE key_hash = "
         instants = [row["hit"] for row in await stage.rows(f"{hits}decode('{key}', 'hex')")]
         assert len(instants) == 5

@@ -13,6 +13,7 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 from alembic import command
+from psycopg.types.json import Jsonb
 
 import migrations.versions
 from app.cli import main
@@ -22,6 +23,7 @@ from app.database.roles import OWNER, SUPERUSER
 from app.errors import BadSettings
 from app.privacy.keeper.serving import Serving
 from app.privacy.keys import read_keys
+from app.referrals.reasons import WORDS, WhyNoAgency
 from app.settings import Settings
 from tests.sealing.keys import KEYS, OTHER, SECRET, settings_on
 from tests.support.kept.databases import named
@@ -475,4 +477,38 @@ def test_what_opened_the_accounts_of_leavers_is_closed_by_a_migration(database: 
             [left],
         )
         assert closed.fetchall() == [(None, False, None, None, True)]
+        rows.rollback()
+
+
+def test_reasons_that_were_sentences_are_codes_after_a_migration(database: str) -> None:
+    """Their words are those of before; the rest of a row stays."""
+    migration = import_module("migrations.versions.0097_reasons_as_codes")
+    words = {one.value: str(said) for one, said in WORDS.items()}
+    assert {code: old for old, code in migration.CODES.items() if code in words} == {
+        code: old for code, old in words.items() if code != WhyNoAgency.NONE_IN_TIME
+    }
+    referral, agency = uuid4(), uuid4()
+    with psycopg.connect(as_role(database, SUPERUSER)) as rows:
+        rows.execute("SET session_replication_role = replica")
+        for number, why in enumerate((["serves everywhere", "open now"], ["of their own"])):
+            rows.execute(
+                "INSERT INTO recipients (id, referral_id, agency_id, number, round, state, why,"
+                " offered_at) VALUES (gen_random_uuid(), %s, %s, %s, 0, 'offered', %s, now())",
+                [referral, agency, number, why],
+            )
+        for detail in ({"why": "no agency of the directory fits"}, {"purpose": "at their system"}):
+            rows.execute(
+                "INSERT INTO notices (id, referral_id, kind, for_whom, at, detail)"
+                " VALUES (gen_random_uuid(), %s, 'ring_them', 'owner', now(), %s)",
+                [referral, Jsonb({"agency": "house", **detail})],
+            )
+        for statement in migration.STATEMENTS:
+            rows.execute(statement)
+        found = rows.execute("SELECT why FROM recipients ORDER BY number").fetchall()
+        assert [why for (why,) in found] == [["serves_everywhere", "open_now"], ["of their own"]]
+        told = rows.execute("SELECT detail FROM notices ORDER BY detail ? 'why' DESC").fetchall()
+        assert [detail for (detail,) in told] == [
+            {"agency": "house", "why": "no_agency_fits"},
+            {"agency": "house", "purpose": "at_their_system"},
+        ]
         rows.rollback()

@@ -31,6 +31,7 @@ from app.contacts.states import Channel
 from app.demo.stage import stage_on
 from app.errors import BadSettings
 from app.jobs.transaction import flush, transaction
+from app.privacy.hash_kinds import HashOf
 from app.privacy.keeper.client import Keeper, KeeperAway
 from app.privacy.keeper.serving import Serving, answer
 from app.privacy.keeper.wire import BadMessage, receive, send
@@ -112,8 +113,8 @@ def test_it_seals_and_hashes_as_the_program_itself_would(keeper: Keeper) -> None
     assert far.open(near.seal(TEXT, **place), **place) == TEXT
     with pytest.raises(CannotOpen, match="moved"):
         far.open(near.seal(TEXT, **place), **{**place, "row": uuid4()})
-    assert far.match_keys("name", "Ana") == near.match_keys("name", "Ana")
-    assert far.secret_of("push", "x") == near.secret_of("push", "x")
+    assert far.match_keys(HashOf.NAME, "Ana") == near.match_keys(HashOf.NAME, "Ana")
+    assert far.secret_of(HashOf.PUSH, "x") == near.secret_of(HashOf.PUSH, "x")
     assert far.numbers == [1]
     assert far.check_value(1) == near.check_value(1)
     salted = [(b"salt", Bound(**place), near.seal(TEXT, **place)), (b"salt", Bound(**place), b"")]
@@ -184,7 +185,7 @@ def test_what_is_not_understood_or_too_much_is_cut(message: dict[str, Any]) -> N
 
 def test_a_line_that_sends_nonsense_is_cut_and_the_others_stay(kept: Kept, keeper: Keeper) -> None:
     far = Keys(keeper, SECRET)
-    far.match_key("name", "Ana")
+    far.match_key(HashOf.NAME, "Ana")
     for nonsense in (b"GET / HTTP/1.1\r\n\r\n", b"\xff" * 8, b"\x00\x00\x00\x01\xff"):
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
             line.settimeout(5)
@@ -193,7 +194,7 @@ def test_a_line_that_sends_nonsense_is_cut_and_the_others_stay(kept: Kept, keepe
             # It may be cut before all of it was read.
             with contextlib.suppress(ConnectionResetError):
                 assert line.recv(10) == b""
-    assert far.match_key("name", "Ana") == keys_of(FIRST).match_key("name", "Ana")
+    assert far.match_key(HashOf.NAME, "Ana") == keys_of(FIRST).match_key(HashOf.NAME, "Ana")
 
 
 def test_only_the_user_of_the_program_is_served(kept: Kept) -> None:
@@ -247,7 +248,7 @@ async def test_requests_wait_while_it_is_restarted_and_go_on_after_that(
     assert not waiting.done()
     await asyncio.to_thread(kept.begin, FIRST)
     await asyncio.wait_for(waiting, 5)
-    far.match_key("name", "Ana")
+    far.match_key(HashOf.NAME, "Ana")
     # Nothing waits for long: what needs no key goes on.
     await asyncio.to_thread(kept.end)
     monkeypatch.setattr("app.privacy.keeper.client._RESTARTS_WITHIN", 0.05)
@@ -262,10 +263,10 @@ def test_a_keeper_that_hangs_holds_no_request_up_twice(kept: Kept) -> None:
         far = Keys(Keeper(kept.path), SECRET)
         begun = time.monotonic()
         with pytest.raises(KeeperAway):
-            far.match_key("name", "Ana")
+            far.match_key(HashOf.NAME, "Ana")
         first = time.monotonic() - begun
         with pytest.raises(KeeperAway):
-            far.match_key("name", "Ana")
+            far.match_key(HashOf.NAME, "Ana")
         assert time.monotonic() - begun - first < 0.2 < first < 3
 
 
@@ -286,7 +287,9 @@ def test_as_a_process_it_is_not_looked_into_and_ends_when_told(tmp_path: Path) -
         assert core.split()[4:6] == ["0", "0"]
         # What cannot be dumped belongs to root in /proc, also of a user's own process.
         assert Path(f"/proc/{process.pid}/environ").stat().st_uid == 0
-        assert Keys(keeper, SECRET).match_key("name", "A") == keys_of(FIRST).match_key("name", "A")
+        assert Keys(keeper, SECRET).match_key(HashOf.NAME, "A") == keys_of(FIRST).match_key(
+            HashOf.NAME, "A"
+        )
     finally:
         process.send_signal(signal.SIGTERM)
         _, said = process.communicate(timeout=20)
@@ -386,7 +389,7 @@ async def test_keys_and_hashes_are_rotated_while_the_program_runs(
     work.actor = actor_of(ana)
     contact, _ = await contacts.create_contact(work, ana, channel=Channel.CALL, changes=ANSWERS)
     await flush(work)
-    before = work.keys.match_key("name", "mina")
+    before = work.keys.match_key(HashOf.NAME, "mina")
     kept.end()
     kept.begin(SECOND, FIRST)
     assert await resealing.rotate_key(work) == 2
@@ -404,7 +407,7 @@ async def test_keys_and_hashes_are_rotated_while_the_program_runs(
     work.now += resealing.NOTICE
     await learn(work)
     assert work.keys.generation == 2
-    assert work.keys.match_keys("name", "mina") == [*work.keys.carried([before], 2), before]
+    assert work.keys.match_keys(HashOf.NAME, "mina") == [*work.keys.carried([before], 2), before]
     # Without the old key everything opens: nothing was left sealed with it.
     work.now += resealing.SETTLED
     await resealing.retire_key(work, tables.metadata, 1)

@@ -2,6 +2,7 @@ from uuid import uuid4
 
 import pytest
 
+from app.privacy.hash_kinds import HashOf
 from app.privacy.keys import CannotOpen, keys_in_program
 
 OLD, NEW = (1, b"o" * 32), (2, b"n" * 32)
@@ -45,5 +46,5 @@ def test_rotation_opens_the_old_and_matches_the_same() -> None:
     sealed = before.seal(b"x", table="t", column="c", row=row)
     assert after.open(sealed, table="t", column="c", row=row) == b"x"
     assert after.seal(b"x", table="t", column="c", row=row)[1] == 2
-    assert before.match_key("caller", "+381") == after.match_key("caller", "+381")
-    assert before.match_key("caller", "+381") != before.match_key("name", "+381")
+    assert before.match_key(HashOf.CALLER, "+381") == after.match_key(HashOf.CALLER, "+381")
+    assert before.match_key(HashOf.CALLER, "+381") != before.match_key(HashOf.NAME, "+381")

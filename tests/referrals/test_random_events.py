@@ -44,6 +44,7 @@ from app.referrals.states import (
     ReferralState,
     RejectionReason,
     Service,
+    ToldHow,
 )
 from app.referrals.trail import By, Via, can
 from app.staff.accounts import actor_of
@@ -136,7 +137,7 @@ class Play:
 
     async def _open_details(self, work: Work) -> None:
         referral, recipient = await self.recipient(work)
-        await details.note_opened(work, referral, recipient, "link")
+        await details.note_opened(work, referral, recipient, ToldHow.LINK_BY_SMS)
 
     async def _write(self, work: Work) -> None:
         referral = await lock_referral(work, self.referral_id)

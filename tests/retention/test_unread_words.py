@@ -11,6 +11,7 @@ from app.calls.speech import LineScript
 from app.chats import ending, messages
 from app.chats.left import answering, left
 from app.jobs.transaction import flush
+from app.privacy.hash_kinds import HashOf
 from app.retention.data_requests import requests
 from app.retention.data_requests.kinds import AskingPerson, Keep, RequestKind
 from app.retention.data_requests.models import RequestItem
@@ -32,7 +33,7 @@ async def _by_number(work: Work, line: LineScript) -> Call:
     call.caller_number_sealed = work.keys.seal(
         NUMBER.encode(), table="calls", column="caller_number_sealed", row=call.id
     )
-    call.caller_key = work.keys.match_key("caller", NUMBER)
+    call.caller_key = work.keys.match_key(HashOf.CALLER, NUMBER)
     await flush(work)
     return call
 

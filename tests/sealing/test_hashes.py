@@ -13,6 +13,7 @@ from app.demo.stage import Stage
 from app.jobs.transaction import flush, transaction
 from app.people import links
 from app.people.changing import Changes
+from app.privacy.hash_kinds import HashOf
 from app.privacy.safe import InForce, Secret, generation_of
 from app.sealing import hashes, resealing
 from app.sealing.knowing import learn
@@ -30,24 +31,24 @@ COLUMNS = hashed_columns(tables.metadata)
 
 def test_a_hash_of_the_next_generation_is_made_from_the_one_before() -> None:
     keys = keys_of((1, KEYS[1]))
-    old = keys.match_key("caller", CHILD)
+    old = keys.match_key(HashOf.CALLER, CHILD)
     assert len(old) == 32
     secrets = {}
     for generation in (1, 2, 3):
         row = uuid4()
         secrets[generation] = Secret(keys.hash_secret(row, first=generation == 1), row)
     keys.work_by(InForce(1, (), secrets, written=3, oldest=1))
-    new = keys.match_key("caller", CHILD)
+    new = keys.match_key(HashOf.CALLER, CHILD)
     assert generation_of(new) == 3
     assert keys.carried([old], 3) == [new]
     (second,) = keys.carried([old], 2)
     assert keys.carried([second, old], 3) == [new, new]
-    assert set(keys.match_keys("caller", CHILD)) == {old, second, new}
-    assert keys.is_match("caller", CHILD, old)
-    assert not keys.is_match("caller", "+381649999999", old)
+    assert set(keys.match_keys(HashOf.CALLER, CHILD)) == {old, second, new}
+    assert keys.is_match(HashOf.CALLER, CHILD, old)
+    assert not keys.is_match(HashOf.CALLER, "+381649999999", old)
     # What is drawn for figures stays, so that two reports never tell what was rounded.
-    assert keys.lasting_secret("statistics", "cells") == keys_of((1, KEYS[1])).match_key(
-        "statistics", "cells"
+    assert keys.lasting_secret(HashOf.STATISTICS, "cells") == keys_of((1, KEYS[1])).match_key(
+        HashOf.STATISTICS, "cells"
     )
 
 
@@ -89,7 +90,7 @@ async def test_all_hashes_are_carried_over_and_find_the_same(work: Work) -> None
     await carried_over(work)
     assert await generations(work) == {2}
     await work.session.refresh(call)
-    assert call.caller_key == work.keys.match_key("caller", CHILD) != old
+    assert call.caller_key == work.keys.match_key(HashOf.CALLER, CHILD) != old
     # A link that waits for its letter keeps its address.
     link = await links.find(work, (address or "").partition("#")[2])
     letter = links._address(work, link[0])
@@ -107,7 +108,9 @@ async def test_what_is_noted_twice_during_a_rotation_is_carried_over_once(work: 
     keys = await work.session.scalars(select(FormerAddress.address_key))
     assert sorted(generation_of(one) for one in keys) == [1, 2]
     # Another process that did not see the first one yet has written it in the next form.
-    both = FormerAddress(staff_id=ana.id, address_key=work.keys.match_key("staff address", CHILD))
+    both = FormerAddress(
+        staff_id=ana.id, address_key=work.keys.match_key(HashOf.STAFF_ADDRESS, CHILD)
+    )
     work.session.add(both)
     await work.session.flush()
     await carried_over(work)

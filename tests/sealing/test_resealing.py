@@ -16,6 +16,7 @@ import app
 from app import tables
 from app.database.base import SEALED
 from app.errors import Conflict
+from app.privacy.hash_kinds import HashOf
 from app.privacy.keys import SALT_COLUMN, CannotOpen
 from app.privacy.models import FieldKey
 from app.privacy.safe import SECRETS
@@ -63,7 +64,7 @@ async def opened(work: Work) -> list[bytes]:
                 if place.table == SECRETS[0]:
                     # What is in it is not told; it opens, and hashes stay as they are.
                     work.keys.check_opens(value, **bound)
-                    found.append(work.keys.match_key("name", "mina"))
+                    found.append(work.keys.match_key(HashOf.NAME, "mina"))
                 else:
                     found.append(work.keys.open(value, **bound))
     return sorted(found)
@@ -145,7 +146,7 @@ async def test_everything_is_sealed_anew_and_nothing_else_changes(work: Work) ->
     alone.now = later.now
     await learn(alone)
     assert alone.keys.problem == ""
-    assert alone.keys.match_key("caller", "+381") == work.keys.match_key("caller", "+381")
+    assert alone.keys.match_key(HashOf.CALLER, "+381") == work.keys.match_key(HashOf.CALLER, "+381")
     assert await opened(alone) == before
     # A retired key opens nothing, should it still be in the settings.
     both = with_keys(later, (2, KEYS[2]), (1, KEYS[1]))

@@ -93,9 +93,7 @@ async def test_where_a_leaver_is_still_reached_is_said_and_nothing_goes_there(wo
     row.plan = {**row.plan, "partner_number": MOBILE}
     ana = await a_counsellor(work, "ana")
     referral = await a_referral(work, ana)
-    link, _ = add_link(
-        work, referral, agency.id, None, ChannelKind.EMAIL.value, lives=timedelta(hours=1)
-    )
+    link, _ = add_link(work, referral, agency.id, None, ChannelKind.EMAIL, lives=timedelta(hours=1))
     await work.session.flush()
     assert len(writing_to(agency)) == 2
     assert await leaves(work, vera) == StillReached(("on-call",), ("Plavi telefon",))

@@ -14,7 +14,7 @@ from sqlalchemy import select, update
 
 from app.calls import record
 from app.calls.lines.lines import add_line
-from app.calls.log_kinds import Cause
+from app.calls.log_kinds import CallLog, Cause
 from app.calls.models import Call, VoiceMessage
 from app.calls.record import Delivery
 from app.calls.states import CallEvent, CallState, EndedBy, Unstaffed
@@ -207,7 +207,7 @@ async def _ring(life: Life) -> None:
         line_id=line_id,
         greeted=dice.random() < 0.85,
     )
-    await record.record(life.work, call, "ring")
+    await record.record(life.work, call, CallLog.OPENED)
     call_id = call.id
     fate = dice.random()
     if fate < 0.1:
@@ -415,7 +415,7 @@ def _refuse_hold(call_id: UUID, held: bool) -> Step:
         call = await life.call(call_id)
         if CallState(call.state) is CallState.CONNECTED and (call.held_at is not None) == held:
             call.held_at = None if held else life.now
-            await record.record(life.work, call, "hold_failed")
+            await record.record(life.work, call, CallLog.HOLD_FAILED)
 
     return step
 
@@ -451,10 +451,10 @@ async def _ring_out(life: Life) -> None:
         life.work.session.add(offer)
         call.answered_at = begun
         await record.record(
-            life.work, call, "offer", offer_id=str(offer.id), counsellor_id=str(staff.id)
+            life.work, call, CallEvent.OFFER, offer_id=str(offer.id), counsellor_id=str(staff.id)
         )
-        await record.record(life.work, call, "offer_accepted", offer_id=str(offer.id))
-        await record.record(life.work, call, "connect")
+        await record.record(life.work, call, CallLog.OFFER_ACCEPTED, offer_id=str(offer.id))
+        await record.record(life.work, call, CallEvent.CONNECT)
         await contacts.open_for_call(life.work, call, staff.id)
         ends: datetime | None = offer.released_at
     else:
@@ -512,7 +512,7 @@ def _hand_over(call_id: UUID, offer_id: UUID) -> Step:
         await record.record(
             life.work,
             call,
-            "handed_over",
+            CallLog.HANDED_OVER,
             offer_id=str(new.id),
             counsellor_id=str(to.id),
             inherited=True if life.dice.random() < 0.3 else None,

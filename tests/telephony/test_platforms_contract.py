@@ -3,10 +3,12 @@
 from collections.abc import AsyncIterator, Awaitable
 from datetime import datetime, timedelta
 from typing import Any, get_args
+from uuid import UUID
 
 import pytest
 
 from app.abilities import PLATFORMS, Ability
+from app.calls.labels import participant_label
 from app.demo.stage import LINE, Stage, stage_on
 from app.outbox.responses import Refused
 from app.practice.legs import Leg
@@ -109,7 +111,7 @@ async def test_hold_mute_and_add_are_done_or_refused(anywhere: Stage) -> None:
         name,
         to="+38164999005",
         from_=LINE,
-        label="participant-1",
+        label=participant_label(UUID(int=1)),
         told="/telephony/status",
         conference_told=offer_path(name, "conference"),
         hold=music,

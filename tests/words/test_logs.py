@@ -12,7 +12,9 @@ from app.calls.log_kinds import CallLog
 from app.calls.states import CallEvent
 from app.contacts.log_kinds import RecordLog
 from app.dashboard.referral_views import told
+from app.referrals.channels.primero.problems import problem_words
 from app.referrals.log_kinds import LogKind
+from app.referrals.reasons import WORDS, Fits, WhyNoAgency
 from app.referrals.states import ReferralEvent
 from app.staff.log_kinds import AuditLog
 from app.words import pages
@@ -23,7 +25,7 @@ DETAIL: dict[str, Any] = {
     "agency": "csr-bg",
     "recipient": "csr-bg",
     "how": "phone",
-    "why": ["open now"],
+    "why": [Fits.OPEN],
     "way": "sms",
     "team": "Team 4",
     "event": "referral.recalled",
@@ -45,7 +47,7 @@ LANGUAGES = pages.page_languages()
 
 
 def _sentence(kind: StrEnum, staff_id: UUID | None) -> str:
-    why = DETAIL["why"] if kind == ReferralEvent.SEND else "no agency in time"
+    why = DETAIL["why"] if kind == ReferralEvent.SEND else WhyNoAgency.NONE_IN_TIME
     event = SimpleNamespace(
         kind=kind.value, detail={**DETAIL, "why": why}, staff_id=staff_id, at=datetime.now(UTC)
     )
@@ -85,3 +87,13 @@ def test_each_code_of_a_log_has_words_in_each_language(language: str) -> None:
             if pages.code_words(kind) == kind.replace("_", " ")
         ]
     assert same == []
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_each_reason_is_said_in_each_language(language: str) -> None:
+    """Also one that an earlier version has stored as a sentence."""
+    for code, english in WORDS.items():
+        with pages.spoken_in(language):
+            words = problem_words(code.value)
+            assert words == problem_words(str(english)) == pages.message_words(english)
+        assert (words == str(english)) is (language == pages.SOURCE), code

@@ -337,7 +337,6 @@ _PUT_TOGETHER = {
     "people/emergency/emergencies.py": "the name of an account",
     "referrals/channels/primero/primero.py": "recognised by problems.py; notes to their system",
     "referrals/channels/webhook/delivery.py": "recognised by problems.py",
-    "referrals/consent/rules.py": "said by `ground_words`",
     "retention/columns.py": "for developers",
     "staff/audit.py": "SQL",
     "staff/leaked.py": "the key of a hash",

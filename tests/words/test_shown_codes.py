@@ -73,7 +73,7 @@ SHOWN: dict[str, Iterable[str]] = {
     "contact.closed_as": NonCounselling,
     "contact.state": ContactState,
     "contact.urgency": Urgency,
-    "d.how": {*states.ToldHow, *(f"link_by_{one}" for one in MESSAGES)},
+    "d.how": states.ToldHow,
     "d.kind.rpartition()[2]": _EVENTS,
     "d.suggested": Urgency,
     "d.urgency": Urgency,

@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel
 
 from app.referrals.directory.entries import Entry
-from app.referrals.directory.finding import Found
+from app.referrals.directory.finding import Found, LeftOut
 from app.referrals.directory.models import Agency
 from app.referrals.models import Deadline, Recipient, Referral
 from app.referrals.reading import Line, Story
@@ -318,6 +318,6 @@ def agency_view(agency: Agency, entry: Entry) -> AgencyView:
     )
 
 
-def found_view(found: Found) -> FoundView:
+def found_view(found: Found | LeftOut) -> FoundView:
     reasons = [message_words(one) for one in found.reasons]
     return FoundView(agency=found.agency.code, name=found.agency.name, reasons=reasons)

@@ -31,7 +31,7 @@ from sqlalchemy.orm import aliased
 
 from app.calls.lines.line_rows import Line
 from app.calls.models import Call, VoiceMessage
-from app.calls.states import MessageState
+from app.calls.states import CallState, Channel, MessageState
 from app.chats import fetched, gone
 from app.chats.models import Author, Message, ReturnCode
 from app.jobs.transaction import transaction
@@ -99,8 +99,8 @@ _UNSTAFFED = select(
     true().label("at_once"),
     Call.opened_at.label("since"),
 ).where(
-    Call.channel != literal_column("'voice'"),
-    Call.state == literal_column("'greeting'"),
+    Call.channel != literal_column(f"'{Channel.VOICE}'"),
+    Call.state == literal_column(f"'{CallState.GREETING}'"),
     Call.alarming,
 )
 

@@ -43,9 +43,9 @@ from app.contacts.models import Case, Contact, ContactReader, MatchKey
 from app.contacts.saving import born_keys, number_keys
 from app.contacts.scopes import any_reader, readable
 from app.contacts.sealed_answers import open_lists
-from app.contacts.states import KeyKind
 from app.database.quick import Question, Row
 from app.errors import Invalid
+from app.privacy.hash_kinds import HashOf
 from app.privacy.numbers import e164_in
 from app.staff.audit import write_reading
 from app.staff.log_kinds import AuditLog
@@ -240,7 +240,7 @@ def _values(work: Work, wanted: ContactsWanted, countries: list[str]) -> dict[st
         found["callers"] = [
             key
             for number in e164_in(wanted.number, countries)
-            for key in work.keys.match_keys("caller", number)
+            for key in work.keys.match_keys(HashOf.CALLER, number)
         ]
     if wanted.cursor:
         rank, found["cursor_at"], found["cursor_id"] = _read_cursor(wanted.cursor)
@@ -253,8 +253,8 @@ def _name_values(work: Work, name: str) -> dict[str, Any]:
     words = normal_words(name)[:_WORDS]
     if not words:
         raise Invalid("Write the name in letters.")
-    texts = [(KeyKind.NAME, word) for word in words]
-    texts += [(KeyKind.HEARD, sound_of(word)) for word in words]
+    texts = [(HashOf.NAME, word) for word in words]
+    texts += [(HashOf.HEARD, sound_of(word)) for word in words]
     hashes = work.keys.match_keys_all(texts)
     spelt, heard = hashes[: len(words)], hashes[len(words) :]
     few = len(words) <= _ALL_NEEDED

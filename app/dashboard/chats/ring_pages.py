@@ -15,6 +15,7 @@ from app.dashboard.callback_form import window_of
 from app.dashboard.chats.pages import desk
 from app.dashboard.templating import page
 from app.errors import Refusal
+from app.privacy.hash_kinds import HashOf
 from app.routing.callbacks import callback_rows
 from app.sealing.hashes import carry_caller
 from app.staff.models import Staff
@@ -52,7 +53,7 @@ async def _form(
     forbidden = await case_flags.forbids_ringing(work, staff, call.caller_key)
     if number is not None and not forbidden:
         await carry_caller(work, number)
-        key = work.keys.match_key("caller", number)
+        key = work.keys.match_key(HashOf.CALLER, number)
         forbidden = await case_flags.forbids_ringing(work, staff, key)
     zone = await _zone(work, call)
     here = work.now.astimezone(ZoneInfo(zone))

@@ -14,6 +14,7 @@ from app.dashboard import views as desk_views
 from app.dashboard.chats import views
 from app.dashboard.chats.views import ChatCard, Tools
 from app.jobs.transaction import ask
+from app.privacy.hash_kinds import HashOf
 from app.routing.callbacks import callbacks
 from app.staff import accounts
 from app.staff.models import Staff
@@ -47,7 +48,7 @@ async def chats_values(work: Work, staff: Staff) -> dict[str, Any]:
         # What is half-typed is kept on the counsellor's own machine, sealed with this key.
         "chat_outbox_key": ",".join(
             base64.b64encode(key).decode()
-            for key in work.keys.secrets_of("outbox", f"chat:{staff.id}")
+            for key in work.keys.secrets_of(HashOf.OUTBOX, f"chat:{staff.id}")
         ),
     }
 

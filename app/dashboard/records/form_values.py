@@ -9,6 +9,7 @@ from app.contacts.sealed_answers import present
 from app.dashboard.records.form_views import form_sections, spelling
 from app.definitions.answers import Sheet
 from app.definitions.trees import label_in
+from app.privacy.hash_kinds import HashOf
 from app.staff.models import Staff
 from app.web.form_language import form_languages
 from app.work import Work
@@ -48,6 +49,6 @@ def form_values(work: Work, staff: Staff, opened: Opened[Any], language: str) ->
         # Earlier keys follow, for what was sealed before a rotation.
         "outbox_key": ",".join(
             base64.b64encode(key).decode()
-            for key in work.keys.secrets_of("outbox", f"{staff.id}:{record.id}")
+            for key in work.keys.secrets_of(HashOf.OUTBOX, f"{staff.id}:{record.id}")
         ),
     }

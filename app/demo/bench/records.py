@@ -36,6 +36,7 @@ from app.demo.bench.floor import make_tables
 from app.demo.bench.load import Prepared, Result, run_load
 from app.demo.results import report
 from app.demo.stage import Counsellor, free_port, stage_on
+from app.privacy.hash_kinds import HashOf
 from app.privacy.keys import Keys
 from app.staff.roles import Role
 from app.web.access import COOKIE
@@ -105,8 +106,8 @@ class _Filler:
                 pair
                 for word in normal_words(name)
                 for pair in (
-                    ("name", self._keys.match_key("name", word)),
-                    ("heard", self._keys.match_key("heard", sound_of(word))),
+                    ("name", self._keys.match_key(HashOf.NAME, word)),
+                    ("heard", self._keys.match_key(HashOf.HEARD, sound_of(word))),
                 )
             ]
         return self._names[name]

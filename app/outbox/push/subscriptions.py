@@ -17,6 +17,7 @@ from app.jobs.names import Task
 from app.jobs.transaction import transaction
 from app.outbox.addresses import reads_alike
 from app.outbox.push.models import PushKey, PushMessage, PushSubscription
+from app.privacy.hash_kinds import HashOf
 from app.settings import Settings
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
@@ -109,7 +110,7 @@ async def subscribe(
         raise Invalid("This browser uses a push service that the helpline does not send to.")
     _check_keys(p256dh, auth)
     before = await _as_logged(work, staff)
-    id_, keys = uuid4(), work.ground.keys.match_keys("push", endpoint)
+    id_, keys = uuid4(), work.ground.keys.match_keys(HashOf.PUSH, endpoint)
     await work.session.execute(
         delete(PushSubscription).where(PushSubscription.endpoint_key.in_(keys))
     )

@@ -8,6 +8,7 @@ from sqlalchemy import func, select
 
 from app.errors import TooMany
 from app.outbox.channels import ChannelKind
+from app.privacy.hash_kinds import HashOf
 from app.referrals.channels.attempts import add_attempt, phone_on_duty
 from app.referrals.channels.models import Attempt, Link
 from app.referrals.channels.registry import writing_to
@@ -33,12 +34,12 @@ def new_code() -> str:
 
 
 def code_key(work: Work, link_id: UUID, code: str) -> bytes:
-    return work.keys.match_key("link code", f"{link_id}:{code}")
+    return work.keys.match_key(HashOf.LINK_CODE, f"{link_id}:{code}")
 
 
 def is_code(work: Work, link_id: UUID, code: str, stored: bytes) -> bool:
     """Return whether a code is the one whose hash is stored with a link."""
-    return work.keys.is_match("link code", f"{link_id}:{code}", stored)
+    return work.keys.is_match(HashOf.LINK_CODE, f"{link_id}:{code}", stored)
 
 
 def add_link(
@@ -46,26 +47,26 @@ def add_link(
     referral: Referral,
     agency_id: UUID,
     recipient_id: UUID | None,
-    channel: str,
+    channel: ChannelKind,
     *,
     lives: timedelta,
     code: str | None = None,
-    code_channel: str | None = None,
+    code_channel: ChannelKind | None = None,
 ) -> tuple[Link, str]:
     """Add a link for one step; return it with its token, which is kept nowhere."""
     token, link_id = new_token(), uuid4()
     link = Link(
-        token_key=work.keys.match_key("link", token),
+        token_key=work.keys.match_key(HashOf.LINK, token),
         id=link_id,
         code_of=link_id,
         referral_id=referral.id,
         recipient_id=recipient_id,
         agency_id=agency_id,
-        channel=channel,
+        channel=channel.value,
         created_at=work.now,
         expires_at=work.now + lives,
         code_key=code_key(work, link_id, code) if code else None,
-        code_channel=code_channel,
+        code_channel=code_channel.value if code_channel else None,
         code_tries=0,
     )
     work.session.add(link)
@@ -95,10 +96,10 @@ async def send_links(
             referral,
             agency.id,
             recipient_id,
-            channel.kind.value,
+            channel.kind,
             lives=lives,
             code=codes[n],
-            code_channel=after.kind.value if codes[n] else None,
+            code_channel=after.kind if codes[n] else None,
         )
         payload = {"token": token, "code": codes[n - 1], "code_of": before.kind.value}
         await add_attempt(
@@ -125,10 +126,10 @@ async def send_links_with_code(
         referral,
         agency.id,
         recipient_id,
-        channel.kind.value,
+        channel.kind,
         lives=lives,
         code=code,
-        code_channel=ChannelKind.PHONE.value,
+        code_channel=ChannelKind.PHONE,
     )
     await add_attempt(
         work,

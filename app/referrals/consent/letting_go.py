@@ -10,6 +10,7 @@ from app.referrals.disclosures import addressee_of
 from app.referrals.log_kinds import LogKind
 from app.referrals.models import Referral
 from app.referrals.opening.offering import take_away
+from app.referrals.reasons import Barred
 from app.referrals.replies import replying
 from app.referrals.states import (
     LIVE_RECIPIENT,
@@ -32,8 +33,8 @@ async def let_go_of_who_may_not(work: Work, referral: Referral, before: Given | 
     for recipient in await recipients_of(work, referral.id):
         agency = await work.session.get(Agency, recipient.agency_id)
         assert agency is not None
-        why = _refusal(given, agency)
-        if why is None or _refusal(before, agency) is not None:
+        why = _barred(given, agency)
+        if why is None or _barred(before, agency) is not None:
             continue
         by = By(Via.BY_HAND, agency.code)
         if recipient.id == current and referral.state != ReferralState.COMPLETED:
@@ -53,9 +54,9 @@ async def let_go_of_who_may_not(work: Work, referral: Referral, before: Given | 
         await replying.on_to_the_next(work, referral)
 
 
-def _refusal(given: Given | None, agency: Agency) -> str | None:
+def _barred(given: Given | None, agency: Agency) -> Barred | None:
     try:
         ground_for(given, addressee_of(agency))
     except NotConsented as refusal:
-        return refusal.detail
+        return refusal.barred
     return None

@@ -7,7 +7,8 @@ a caregiver withholds it is not told, unless an override names that recipient.
 from dataclasses import dataclass
 from enum import StrEnum
 
-from app.errors import Message, Refusal
+from app.errors import Refusal
+from app.referrals.reasons import WORDS, Barred
 from app.referrals.states import AUTHORITIES, Sector
 
 
@@ -46,26 +47,33 @@ class Basis(StrEnum):
     BEST_INTERESTS = "best_interests"
 
 
+# What is added to the basis of an override that goes against an explicit wish.
+AGAINST_WISH = "against_an_explicit_wish"
+
+
 class NotConsented(Refusal):
+    """A recipient may not be told. `barred` is what a log keeps of it."""
+
     status = 409
-    default = (
-        "Nothing is sent: there is neither consent for this recipient nor an override with its "
-        "basis and reason. Record one of them first."
-    )
+    barred: Barred = Barred.NO_CONSENT
+    default = WORDS[barred].text
 
 
 class Withheld(NotConsented):
-    default = (
-        "Nothing is sent: the consent excludes this recipient. "
-        "Choose another one, or record an override that names it."
-    )
+    barred = Barred.EXCLUDED
+    default = WORDS[barred].text
 
 
 class ConsentWithdrawn(NotConsented):
-    default = (
-        "Nothing is sent: the consent was withdrawn. Record new consent, or an override with its "
-        "basis and reason."
-    )
+    barred = Barred.WITHDRAWN
+    default = WORDS[barred].text
+
+
+def _not_for(barred: Barred) -> NotConsented:
+    """Return the refusal of a recipient for whom consent was not given."""
+    refusal = NotConsented(WORDS[barred])
+    refusal.barred = barred
+    return refusal
 
 
 @dataclass(frozen=True)
@@ -96,21 +104,16 @@ class Addressee:
     services: frozenset[str] = frozenset()
 
 
-# Two sentences without a value: the log keeps them, and a page says them in its reader's language.
 _NOT_FOR = {
-    Scope.AUTHORITIES: Message(
-        "Nothing is sent: consent was given, but not for authorities. Ask for it, or record an "
-        "override with its basis and reason."
-    ),
-    Scope.SERVICES: Message(
-        "Nothing is sent: consent was given, but not for services. Ask for it, or record an "
-        "override with its basis and reason."
-    ),
+    Scope.AUTHORITIES: Barred.NOT_FOR_AUTHORITIES,
+    Scope.SERVICES: Barred.NOT_FOR_SERVICES,
 }
 
 
 def ground_for(given: Given | None, recipient: Addressee) -> str:
     """Return the ground on which the recipient may be told, as recorded with every disclosure.
+
+    `consent`, `own_house`, or `override: BASIS` and against what: codes, whose words a page makes.
 
     Raises NotConsented, Withheld or ConsentWithdrawn.
     """
@@ -119,21 +122,18 @@ def ground_for(given: Given | None, recipient: Addressee) -> str:
     if given.kind is ConsentKind.WITHDRAWN:
         raise ConsentWithdrawn()
     if recipient.sector == Sector.OWN_HOUSE:
-        return "own house"
+        return Sector.OWN_HOUSE.value
     named = {recipient.code, recipient.sector}
     if named & given.withheld_from and not named & given.despite:
         raise Withheld()
     if given.kind is ConsentKind.OVERRIDE:
-        against = ", against an explicit wish" if named & given.despite else ""
-        return f"override: {given.basis}{against}"
+        against = f", {AGAINST_WISH}" if named & given.despite else ""
+        return f"{ConsentKind.OVERRIDE}: {given.basis}{against}"
     wanted = Scope.AUTHORITIES if recipient.sector in AUTHORITIES else Scope.SERVICES
     if wanted not in given.scope:
-        raise NotConsented(_NOT_FOR[wanted])
+        raise _not_for(_NOT_FOR[wanted])
     if given.for_what and not given.for_what & recipient.services:
-        raise NotConsented(
-            "Nothing is sent: consent was given for other services. "
-            "Ask for it, or record an override with its basis and reason."
-        )
+        raise _not_for(Barred.OTHER_SERVICES)
     return ConsentKind.CONSENT.value
 
 

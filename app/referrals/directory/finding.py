@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from app.calls.hours import is_open
 from app.errors import Code, Message
+from app.referrals.reasons import WORDS, Fits
 from app.referrals.states import HOUSE, Sector
 
 
@@ -52,7 +53,19 @@ class Sought:
 
 @dataclass(frozen=True)
 class Found:
-    """An agency with the reasons why it fits, or why it was left out."""
+    """An agency with the reasons why it fits."""
+
+    agency: Candidate
+    fits: tuple[Fits, ...]
+
+    @property
+    def reasons(self) -> tuple[Message, ...]:
+        return tuple(WORDS[one] for one in self.fits)
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """An agency with the reasons why it was left out."""
 
     agency: Candidate
     reasons: tuple[Message, ...]
@@ -61,7 +74,7 @@ class Found:
 @dataclass(frozen=True)
 class Matches:
     right: list[Found]
-    left_out: list[Found]
+    left_out: list[LeftOut]
 
 
 def find(agencies: list[Candidate], sought: Sought) -> Matches:
@@ -71,7 +84,7 @@ def find(agencies: list[Candidate], sought: Sought) -> Matches:
     agency is not left out, since there may be no other: it comes last, after its deputy.
     """
     right: list[tuple[tuple[int, ...], Found]] = []
-    left_out: list[Found] = []
+    left_out: list[LeftOut] = []
     deputies = {
         a.deputy
         for a in agencies
@@ -81,27 +94,25 @@ def find(agencies: list[Candidate], sought: Sought) -> Matches:
         deputising = agency.code in deputies
         reasons = why_not(agency, sought, hours=False, deputising=deputising)
         if reasons:
-            left_out.append(Found(agency, tuple(reasons)))
+            left_out.append(LeftOut(agency, tuple(reasons)))
             continue
         open_now = open_at(agency, sought.at) or _answers_at(agency, sought.at)
         narrow = _narrowness(agency, sought)
         mandated = agency.id in sought.mandated
-        why = []
+        fits = []
         if mandated:
-            why.append(Message("the mandated recipient for this place"))
+            fits.append(Fits.MANDATED)
         if deputising:
-            why.append(Message("deputy of an agency that is closed now"))
-        why.append(Message("serves this place") if narrow else Message("serves everywhere"))
-        why.append(
-            Message("open now") if open_now else Message("closed now: messages only until it opens")
-        )
+            fits.append(Fits.DEPUTY)
+        fits.append(Fits.SERVES_PLACE if narrow else Fits.SERVES_EVERYWHERE)
+        fits.append(Fits.OPEN if open_now else Fits.CLOSED)
         order = (
             0 if open_now else 1,
             sought.mandated.index(agency.id) if mandated else len(sought.mandated),
             1 if deputising else 0,
             -narrow,
         )
-        right.append((order, Found(agency, tuple(why))))
+        right.append((order, Found(agency, tuple(fits))))
     right.sort(key=lambda pair: (pair[0], pair[1].agency.code))
     left_out.sort(key=lambda found: (len(found.reasons), found.agency.code))
     return Matches([found for _, found in right], left_out)

@@ -101,12 +101,12 @@ def next_turn(steps: list[Step], position: Position, around: Around) -> Turn:
 
 def _in_step(step: Step, phone: int, around: Around) -> tuple[Act, int] | None:
     """Return what is left to do in a step; `phone` is 1,000 once its messages were sent."""
-    sent = phone >= _SENT
+    sent = phone >= SENT
     match step.kind:
         case StepKind.DUTY_PHONES:
             return (Act.RING, phone + 1) if around.phones else None
         case StepKind.MESSAGES:
-            return (Act.SEND, _SENT) if around.messages and not sent else None
+            return (Act.SEND, SENT) if around.messages and not sent else None
         case StepKind.NEXT_AGENCY:
             return (Act.NEXT_AGENCY, -1) if around.more_agencies else None
     ring, send = _HOUSE[step.kind]
@@ -117,7 +117,7 @@ def _in_step(step: Step, phone: int, around: Around) -> tuple[Act, int] | None:
         return None
     if phones:
         return ring, phone + 1
-    return (send, _SENT) if messages else None
+    return (send, SENT) if messages else None
 
 
-_SENT = 1000
+SENT = 1000

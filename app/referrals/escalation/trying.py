@@ -8,7 +8,6 @@ from sqlalchemy import func, select
 from app.calls.models import Call
 from app.calls.states import CallState
 from app.definitions.risk import Urgency
-from app.errors import Message
 from app.jobs.names import Task
 from app.outbox.channels import ChannelKind
 from app.referrals.channels.attempts import (
@@ -23,11 +22,21 @@ from app.referrals.channels.registry import systems_of, writing_to
 from app.referrals.deadlines import tracking
 from app.referrals.directory.agencies import people_on_call
 from app.referrals.directory.models import Agency
-from app.referrals.escalation.next_step import AT_LEAST, Act, Around, Position, Turn, next_turn
+from app.referrals.escalation.next_step import (
+    AT_LEAST,
+    SENT,
+    Act,
+    Around,
+    Position,
+    StepKind,
+    Turn,
+    next_turn,
+)
 from app.referrals.log_kinds import LogKind
 from app.referrals.models import Recipient, Referral
 from app.referrals.opening.offering import leave_current, next_agency, offer_to, take_away
 from app.referrals.opening.siblings import count_asked
+from app.referrals.reasons import Barred, Fits, WhyNoAgency
 from app.referrals.states import (
     HELD,
     UNACKNOWLEDGED,
@@ -42,7 +51,6 @@ from app.referrals.states import (
     Service,
 )
 from app.referrals.trail import PROGRAM_ITSELF, By, Via, add_notice, can, move, note
-from app.words.pages import N_
 from app.work import Work
 
 _AT_LEAST = timedelta(seconds=AT_LEAST)
@@ -116,7 +124,7 @@ async def escalate_on(work: Work, referral: Referral) -> None:
         case Act.NEXT_AGENCY:
             assert following.found is not None
             found = following.found
-            await go_to(work, referral, found.agency.id, found.reasons, PROGRAM_ITSELF)
+            await go_to(work, referral, found.agency.id, found.fits, PROGRAM_ITSELF)
         case Act.AROUND:
             await _go_around(work, referral, following.why)
         case _:
@@ -215,7 +223,7 @@ def _note_attempt(work: Work, referral: Referral, agency: Agency, attempt: Attem
 
 
 async def go_to(
-    work: Work, referral: Referral, agency_id: UUID, why: tuple[Message, ...], by: By
+    work: Work, referral: Referral, agency_id: UUID, why: tuple[Fits, ...], by: By
 ) -> None:
     """Redirect a locked referral to another agency, and start the escalation there.
 
@@ -231,7 +239,7 @@ async def go_to(
     await begin(work, referral)
 
 
-async def _go_around(work: Work, referral: Referral, why: str) -> None:
+async def _go_around(work: Work, referral: Referral, why: WhyNoAgency | Barred) -> None:
     """Begin the next round after one in which no person could be reached; tell our own people."""
     if referral.escalation_round % _TELL_EVERY == 1:
         note(work, referral, LogKind.NO_AGENCY_LEFT, PROGRAM_ITSELF, why=why)
@@ -282,8 +290,8 @@ async def _go_to_house(
             By(Via.PROGRAM, agency.code),
             turn=referral.turn,
         )
-    if turn.position.phone in (0, 1000):
-        who = "supervisor" if turn.act in _SUPERVISOR else "director"
+    if turn.position.phone in (0, SENT):
+        who = StepKind.SUPERVISOR if turn.act in _SUPERVISOR else StepKind.DIRECTOR
         add_notice(work, referral, NoticeKind.ESCALATED, to=who)
 
 
@@ -405,7 +413,7 @@ async def breached(work: Work, referral: Referral, kind: str) -> None:
         # An immediate referral escalates all the time; any other waits for its deadline.
         found = (await next_agency(work, referral, fresh=True)).found
         if found is not None:
-            await go_to(work, referral, found.agency.id, found.reasons, PROGRAM_ITSELF)
+            await go_to(work, referral, found.agency.id, found.fits, PROGRAM_ITSELF)
         elif referral.urgency != Urgency.URGENT and can(referral, ReferralEvent.EXPIRE):
             await _expire(work, referral)
 
@@ -438,7 +446,7 @@ async def _details_not_opened(work: Work, referral: Referral) -> None:
 
 async def take_back_from_house(work: Work, referral: Referral) -> None:
     """Restart the escalation: our supervisor has the referral, and no agency took it in time."""
-    move(work, referral, ReferralEvent.REDIRECT, PROGRAM_ITSELF, why=N_("no agency in time"))
+    move(work, referral, ReferralEvent.REDIRECT, PROGRAM_ITSELF, why=WhyNoAgency.NONE_IN_TIME)
     await take_away(work, referral)
     referral.escalation_round += 1
     await begin(work, referral)

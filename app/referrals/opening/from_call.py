@@ -12,6 +12,7 @@ from app.contacts.records import open_record
 from app.contacts.registry import library_of, sheet_of
 from app.definitions.answers import Answers
 from app.definitions.risk import DANGER_KEY, Urgency
+from app.privacy.numbers import CallerKind
 from app.referrals.consent.consenting import (
     Override,
     given_of,
@@ -168,7 +169,11 @@ async def refer_unanswered(work: Work, call: Call) -> Referral | None:
     signs, phone = form.path_of("danger_signs"), form.path_of("child_phone")
     if signs is not None:
         answers[signs] = sorted(form.with_cue("danger_signs", "danger_now"))
-    if phone is not None and call.caller_kind == "e164" and call.caller_number_sealed is not None:
+    if (
+        phone is not None
+        and call.caller_kind == CallerKind.E164
+        and call.caller_number_sealed is not None
+    ):
         await write_reading(work, AuditLog.CALLER_NUMBER_OPENED_FOR_REFERRAL, str(call.id))
         number = work.keys.open(
             call.caller_number_sealed, table="calls", column="caller_number_sealed", row=call.id

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 from uuid import UUID, uuid4
 
-from app.errors import Invalid, Message
+from app.errors import Invalid
 from app.referrals.channels.registry import systems_of
 from app.referrals.channels.telling import recipients_of, tell_agency
 from app.referrals.consent.consenting import given_of
@@ -14,9 +14,9 @@ from app.referrals.directory.finding import Found
 from app.referrals.directory.models import Agency
 from app.referrals.disclosures import addressee_of
 from app.referrals.models import Recipient, Referral
+from app.referrals.reasons import Barred, Fits, WhyNoAgency
 from app.referrals.states import DeadlineKind, Purpose, RecipientState, ReferralEvent, Sector
 from app.referrals.trail import By, move
-from app.words.pages import N_
 from app.work import Work
 
 
@@ -24,7 +24,7 @@ class Following(NamedTuple):
     """The next right agency that may be told, or why there is none."""
 
     found: Found | None
-    why: str = ""
+    why: WhyNoAgency | Barred = WhyNoAgency.NONE_FITS
     # Set if an agency fits and may not be told.
     refusal: NotConsented | None = None
 
@@ -62,12 +62,11 @@ async def next_agency(
                 refused = refused or refusal
                 continue
             return Following(found)
-    why = refused.detail if refused else N_("no agency of the directory fits")
-    return Following(None, why, refused)
+    return Following(None, refused.barred if refused else WhyNoAgency.NONE_FITS, refused)
 
 
 async def offer_to(
-    work: Work, referral: Referral, agency_id: UUID, why: tuple[Message, ...], by: By
+    work: Work, referral: Referral, agency_id: UUID, why: tuple[Fits, ...], by: By
 ) -> Recipient:
     """Offer a locked referral to an agency; the agency before it no longer has it.
 
@@ -91,7 +90,7 @@ async def offer_to(
         by,
         recipient=agency.code,
         ground=ground,
-        why=_kept(why),
+        why=[one.value for one in why],
     )
     if new:
         for system in systems_of(agency):
@@ -99,13 +98,8 @@ async def offer_to(
     return recipient
 
 
-def _kept(why: tuple[Message, ...]) -> list[str]:
-    """Return reasons as they are stored: in English. Pages say them in the reader's language."""
-    return [str(one) for one in why]
-
-
 async def _recipient_to(
-    work: Work, referral: Referral, agency: Agency, why: tuple[Message, ...]
+    work: Work, referral: Referral, agency: Agency, why: tuple[Fits, ...]
 ) -> tuple[Recipient, bool]:
     """Return the recipient row of an agency: the earlier one if it never replied, else a new one.
 
@@ -124,7 +118,7 @@ async def _recipient_to(
         number=max((a.number for a in known), default=0) + 1,
         round=referral.escalation_round,
         state=RecipientState.OFFERED.value,
-        why=_kept(why),
+        why=[one.value for one in why],
         offered_at=work.now,
     )
     work.session.add(recipient)

@@ -5,7 +5,7 @@ from uuid import UUID
 from app.contacts.registry import sheet_of
 from app.definitions.forms import Form
 from app.definitions.risk import Urgency
-from app.errors import Conflict, Invalid, Message, NotFound
+from app.errors import Conflict, Invalid, NotFound
 from app.referrals.consent.consenting import given_of
 from app.referrals.consent.rules import NotConsented
 from app.referrals.directory.models import Agency
@@ -13,6 +13,7 @@ from app.referrals.escalation.trying import begin
 from app.referrals.models import Referral
 from app.referrals.opening import siblings
 from app.referrals.opening.offering import next_agency, offer_to
+from app.referrals.reasons import Barred, Fits, WhyNoAgency
 from app.referrals.states import NoticeKind, ReferralEvent, ReferralState, Sector
 from app.referrals.trail import By, NotPossible, add_notice, move
 from app.work import Work
@@ -44,20 +45,20 @@ async def send(work: Work, referral: Referral, by: By, *, agency_id: UUID | None
     first = await siblings.asked_first(work, referral)
     if agency_id is not None:
         await check_can_be_sent_to(work, agency_id)
-        await offer_to(work, referral, agency_id, (Message("chosen by hand"),), by)
+        await offer_to(work, referral, agency_id, (Fits.BY_HAND,), by)
     else:
         following = await next_agency(work, referral, rather=first)
         if following.found is not None:
             found = following.found
-            reasons = found.reasons
+            fits = found.fits
             if found.agency.id == first:
-                reasons = (*reasons, Message("asked about a brother or sister"))
-            await offer_to(work, referral, found.agency.id, reasons, by)
+                fits = (*fits, Fits.SIBLING)
+            await offer_to(work, referral, found.agency.id, fits, by)
         elif following.refusal is not None:
             # An agency fits and may not be told: the sender can ask for consent or override it.
             raise following.refusal
         else:
-            await _nobody_fits(work, referral, following.why, by)
+            await _none_fits(work, referral, following.why, by)
     together = first is not None and referral.agency_id == first
     if together:
         await siblings.join_ring(work, referral)
@@ -80,7 +81,7 @@ async def check_can_be_sent_to(work: Work, agency_id: UUID) -> None:
         raise Invalid("Our own people are part of every escalation. Choose an agency.")
 
 
-async def _nobody_fits(work: Work, referral: Referral, why: str, by: By) -> None:
+async def _none_fits(work: Work, referral: Referral, why: WhyNoAgency | Barred, by: By) -> None:
     """Pass an urgent referral on to our own people, since no agency fits. Raises NoAgency."""
     if referral.urgency not in (Urgency.IMMEDIATE, Urgency.URGENT):
         raise NoAgency()

@@ -17,8 +17,17 @@ from app.referrals.directory.models import Agency
 from app.referrals.disclosures import needed_by
 from app.referrals.log_kinds import LogKind
 from app.referrals.models import Recipient, Referral
+from app.referrals.reasons import RingAbout
 from app.referrals.scopes import lock_referral
-from app.referrals.states import HELD, DeadlineKind, ForWhom, NoticeKind, Purpose, ReferralState
+from app.referrals.states import (
+    HELD,
+    DeadlineKind,
+    ForWhom,
+    NoticeKind,
+    Purpose,
+    ReferralState,
+    ToldHow,
+)
 from app.referrals.trail import By, Via, add_notice, note
 from app.work import Work
 
@@ -59,12 +68,12 @@ async def hand_out(work: Work, referral: Referral, recipient: Recipient, by: By)
             NoticeKind.RING_THEM,
             for_whom=ForWhom.OWNER,
             agency=agency.code,
-            purpose="details",
+            purpose=RingAbout.DETAILS.value,
         )
     return spoken
 
 
-async def note_opened(work: Work, referral: Referral, recipient: Recipient, how: str) -> None:
+async def note_opened(work: Work, referral: Referral, recipient: Recipient, how: ToldHow) -> None:
     """Record that an agency has the details, and stop the deadline. May be called twice."""
     recipient.read_at, recipient.read_revision = work.now, referral.revision
     if recipient.details_at is not None:

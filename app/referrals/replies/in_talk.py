@@ -1,10 +1,11 @@
 """Duty phones that were added to a live call: list them, and remove one."""
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import select
 
+from app.calls.labels import duty_label
 from app.calls.models import Call, RecordedEvent
 from app.database.topics import Topic
 from app.jobs.names import Task
@@ -18,8 +19,7 @@ from app.referrals.states import AttemptResult
 from app.referrals.trail import By, Via, note
 from app.routing import in_hand
 from app.routing.participants import actions
-from app.routing.participants.leaving import DUTY_LABEL
-from app.routing.participants.participants import inside_by_events
+from app.routing.participants.participants import Mode, ParticipantState, inside_by_events
 from app.staff.models import Staff
 from app.work import Work
 
@@ -30,14 +30,9 @@ class DutyInTalk(NamedTuple):
     id: UUID
     referral_id: UUID
     agency: str
-    purpose: str = "duty"
-    mode: str = "talk"
-    state: str = "in"
-
-
-def duty_label(attempt_id: UUID) -> str:
-    """Return the label of a duty phone in a conference."""
-    return f"{DUTY_LABEL}{attempt_id}"
+    purpose: Literal["duty"] = "duty"
+    mode: Mode = Mode.TALK
+    state: ParticipantState = ParticipantState.IN
 
 
 async def duty_in_talk(work: Work, call_id: UUID) -> list[DutyInTalk]:

@@ -16,6 +16,8 @@ from app.contacts.models import RecordEvent
 from app.definitions.answers import Answers
 from app.definitions.risk import Urgency
 from app.errors import Conflict, Invalid, NotFound, Refusal, TooMany
+from app.outbox.channels import ChannelKind
+from app.privacy.hash_kinds import HashOf
 from app.referrals.channels.links import (
     add_link,
     check_not_too_many,
@@ -43,6 +45,7 @@ from app.referrals.states import (
     ReferralState,
     RejectionReason,
     ToldBesides,
+    ToldHow,
 )
 from app.referrals.trail import By, Via, note
 from app.words import SOURCE
@@ -102,7 +105,7 @@ class Visit:
 def _keys(work: Work, token: str) -> list[bytes]:
     if not 10 <= len(token) <= 64 or not token.isascii():
         raise NoSuchLink()
-    return work.keys.match_keys("link", token)
+    return work.keys.match_keys(HashOf.LINK, token)
 
 
 async def _find(work: Work, token: str) -> Link:
@@ -163,7 +166,7 @@ def _is_proven(work: Work, link: Link, proof: str) -> bool:
     """Return whether the code was entered in this browser lately; the address alone is no proof."""
     if link.proven_until is None or link.proven_until <= work.now or link.proof_key is None:
         return False
-    return work.keys.is_match("link proof", proof[:100], link.proof_key)
+    return work.keys.is_match(HashOf.LINK_PROOF, proof[:100], link.proof_key)
 
 
 def _check_usable(work: Work, link: Link) -> None:
@@ -225,7 +228,7 @@ async def read_details(work: Work, found: Visit) -> Visit:
         found.referral,
         found.agency,
         found.recipient,
-        f"link_by_{found.link.channel}",
+        ToldHow.by_link(found.link.channel),
         besides=besides,
     )
     for one in found.dispatches:
@@ -233,9 +236,8 @@ async def read_details(work: Work, found: Visit) -> Visit:
             one.place_sealed, table="dispatches", column="place_sealed", row=one.id
         ).decode()
     found.talk = await _talk_of(work, found)
-    await details.note_opened(
-        work, found.referral, found.recipient, f"link_by_{found.link.channel}"
-    )
+    how = ToldHow.by_link(found.link.channel)
+    await details.note_opened(work, found.referral, found.recipient, how)
     return found
 
 
@@ -311,7 +313,7 @@ async def prove(work: Work, token: str, code: str) -> str | None:
         return None
     proof = new_token()
     link.code_key, link.proven_until = None, work.now + _PROVEN
-    link.proof_key = work.keys.match_key("link proof", proof)
+    link.proof_key = work.keys.match_key(HashOf.LINK_PROOF, proof)
     return proof
 
 
@@ -398,9 +400,8 @@ async def take_step(work: Work, token: str, step: Step) -> str:
     await _do(work, referral, recipient, step, by)
     link.used_at, link.used_for = work.now, step.kind.value
     lives = tracking.protocol_of(work, referral).link_lives
-    following, fresh = add_link(
-        work, referral, agency.id, link.recipient_id, link.channel, lives=lives
-    )
+    channel = ChannelKind(link.channel)
+    following, fresh = add_link(work, referral, agency.id, link.recipient_id, channel, lives=lives)
     # The proof holds for the next link, too, and so does a code that was not used yet.
     following.proven_until, following.proof_key = link.proven_until, link.proof_key
     following.code_tries = link.code_tries

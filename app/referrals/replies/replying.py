@@ -295,7 +295,7 @@ async def on_to_the_next(work: Work, referral: Referral) -> None:
     following = await next_agency(work, referral)
     if following.found is not None:
         found = following.found
-        await go_to(work, referral, found.agency.id, found.reasons, PROGRAM_ITSELF)
+        await go_to(work, referral, found.agency.id, found.fits, PROGRAM_ITSELF)
         return
     note(work, referral, LogKind.NO_OTHER_AGENCY, PROGRAM_ITSELF, why=following.why)
     await end_attempts(work, referral)

@@ -13,6 +13,7 @@ from app.calls.models import Call, Leg
 from app.chats.models import Arrival, Sent
 from app.database.topics import Topic
 from app.jobs.names import Task
+from app.privacy.hash_kinds import HashOf
 from app.retention.data_requests.finding import seen_by_program
 from app.retention.data_requests.kinds import (
     Because,
@@ -40,7 +41,8 @@ async def numbers_to_ask(work: Work, request_id: UUID) -> list[str]:
     if set(request.kept) - {Keep.ANOTHER_PERSON}:
         return []
     keys = {
-        one: set(work.keys.match_keys("caller", one)) for one in sought_of(work, request).numbers
+        one: set(work.keys.match_keys(HashOf.CALLER, one))
+        for one in sought_of(work, request).numbers
     }
     still = await work.session.scalars(
         select(Call.caller_key).where(

@@ -24,6 +24,7 @@ from app.contacts.states import Subject
 from app.database.topics import Topic
 from app.jobs.names import Task
 from app.jobs.transaction import transaction
+from app.privacy.numbers import CallerKind
 from app.referrals.models import Referral
 from app.retention import records
 from app.retention.callers import forget_callbacks, forget_callers
@@ -232,7 +233,7 @@ async def _calls(work: Work, request: DataRequest, ids: list[UUID]) -> list[UUID
         ).decode()
         for row in rows
         # The provider knows nothing of an address in a messenger.
-        if row.caller_number_sealed is not None and row.caller_kind != "written"
+        if row.caller_number_sealed is not None and row.caller_kind != CallerKind.WRITTEN
     }
     sought = sought_of(work, request)
     if new := sorted(numbers - set(sought.numbers)):

@@ -22,6 +22,7 @@ from app.contacts.models import Case, Contact, MatchKey, Profile, ProfileNumber
 from app.contacts.saving import number_keys
 from app.contacts.states import KeyKind
 from app.errors import Invalid, NotFound, TooMany
+from app.privacy.hash_kinds import HashOf
 from app.privacy.numbers import e164_in
 from app.referrals.models import Referral
 from app.retention.data_requests.kinds import Because, ItemKind, Keep
@@ -123,7 +124,7 @@ async def find_items(
 
 async def _by_numbers(work: Work, trail: Trail, numbers: list[str]) -> None:
     for number in numbers:
-        trail.keys |= set(work.keys.match_keys("caller", number))
+        trail.keys |= set(work.keys.match_keys(HashOf.CALLER, number))
         rows = await work.session.execute(
             select(MatchKey.subject_kind, MatchKey.subject_id, MatchKey.path)
             .where(MatchKey.kind == KeyKind.NUMBER, MatchKey.key.in_(number_keys(work, number)))

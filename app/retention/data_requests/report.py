@@ -27,6 +27,7 @@ from app.definitions.answers import Answers, Sheet
 from app.definitions.forms import Field, Meaning
 from app.definitions.trees import label_in
 from app.paper import print_page
+from app.privacy.hash_kinds import HashOf
 from app.referrals.directory.models import Agency
 from app.referrals.models import Disclosure, Referral
 from app.retention.data_requests.kinds import (
@@ -79,7 +80,7 @@ async def read_all(work: Work, request: DataRequest) -> dict[str, Any]:
     keys = {
         key
         for number in sought_of(work, request).numbers
-        for key in work.keys.match_keys("caller", number)
+        for key in work.keys.match_keys(HashOf.CALLER, number)
     }
     paper = Paper(work, AskingPerson(request.person), language, zone, keys)
     items = await items_of(work, request)

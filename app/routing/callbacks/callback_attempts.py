@@ -16,6 +16,7 @@ from app.database.topics import Topic
 from app.errors import Conflict, NotFound
 from app.jobs.transaction import transaction
 from app.outbox.states import Sending
+from app.privacy.numbers import CallerKind
 from app.routing import releasing
 from app.routing.callbacks.callback_rows import Callback, CallbackState, Slot
 from app.routing.callbacks.callbacks import (
@@ -98,7 +99,7 @@ async def _put_in_queue(work: Work, row: Callback) -> None:
         line_id=row.line_id,
         state=CallState.GREETING.value,
         language=row.language,
-        caller_kind="e164",
+        caller_kind=CallerKind.E164.value,
         caller_key=row.caller_key,
         caller_number_sealed=work.keys.seal(
             number, table="calls", column="caller_number_sealed", row=call_id

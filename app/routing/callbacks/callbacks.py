@@ -37,6 +37,8 @@ from app.dialling.models import DialledFor, DialWay
 from app.dialling.rules import why_not
 from app.errors import Conflict, Invalid, NotFound
 from app.jobs.names import Task
+from app.privacy.hash_kinds import HashOf
+from app.privacy.numbers import CallerKind
 from app.routing.callbacks.callback_rows import OPEN, Callback, CallbackState, Slot, Who
 from app.routing.models import Offer
 from app.routing.plan import read_plan
@@ -102,7 +104,7 @@ async def can_be_called(work: Work, call: Call) -> bool:
 
 def number_of(work: Work, call: Call) -> str | None:
     """Return the number of a caller who can be called back; None if withheld or forgotten."""
-    if call.caller_kind != "e164" or call.caller_number_sealed is None:
+    if call.caller_kind != CallerKind.E164 or call.caller_number_sealed is None:
         return None
     return work.keys.open(
         call.caller_number_sealed, table="calls", column="caller_number_sealed", row=call.id
@@ -144,7 +146,7 @@ async def agree(
             danger=call.danger,
         )
     soon = "soon" if slot is Slot.SOON else "chosen"
-    key = call.caller_key if given is None else work.keys.match_key("caller", given)
+    key = call.caller_key if given is None else work.keys.match_key(HashOf.CALLER, given)
     row = await work.session.scalar(
         select(Callback)
         .where(

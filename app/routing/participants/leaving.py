@@ -11,7 +11,7 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from app.calls import platform, record
+from app.calls import labels, platform, record
 from app.calls.log_kinds import AnyCause, CallLog, Cause
 from app.calls.models import Call, Leg, RecordedEvent
 from app.calls.states import CallEvent, CallState, Direction
@@ -29,8 +29,6 @@ from app.work import Work
 
 # After this time a counsellor has heard who answered a call-back.
 _KNOWN = timedelta(seconds=15)
-# The label prefix of agency staff who joined the conference from a duty phone.
-DUTY_LABEL = "duty-"
 
 
 async def counsellor_left(
@@ -197,7 +195,7 @@ async def others_inside(work: Work, call: Call, room_id: UUID) -> bool:
         work,
         call.id,
         RecordedEvent.detail["offer_id"].astext == str(room_id),
-        RecordedEvent.detail["participant"].astext.startswith(DUTY_LABEL),
+        RecordedEvent.detail["participant"].astext.startswith(labels.DUTY),
     )
     return bool(duty_phones)
 

@@ -17,6 +17,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.calls import record
+from app.calls.labels import OtherLabel, participant_label
 from app.calls.log_kinds import IN_AND_OUT, AnyCause, CallLog, Cause, ConferenceEvent
 from app.calls.models import Call, Leg, RecordedEvent
 from app.database.base import Base, Identifier, Sealed, one_of
@@ -55,8 +56,6 @@ LIVE = (ParticipantState.RINGING, ParticipantState.IN)
 ROLES = ("police", "mobile_outreach", "interpreter", "social_welfare", "medical", "other")
 # A person who is asked into a talk is rung for this long.
 RINGS = timedelta(seconds=30)
-# What the label of a colleague's own telephone ends with.
-SECOND = "-second"
 # The cause of the break of a colleague while they help in a talk.
 HELPING = Cause.HELPS
 
@@ -103,14 +102,13 @@ class Participant(Base):
     second_at: Mapped[datetime | None]
 
 
-def label_of(participant: Participant, *, second: bool | None = None) -> str:
-    """Return the opaque label of a participant in the provider's conference.
+def label_of(participant: Participant, *, second: bool | None = None) -> OtherLabel:
+    """Return the label of a participant in the provider's conference.
 
-    A colleague's own telephone (`second`; by default the way that they take now) has another label
-    than their browser, so that the end of the one is not taken for the end of the other.
+    `second`: of a colleague's own telephone; by default the way that they take now.
     """
     at_telephone = participant.second_at is not None if second is None else second
-    return f"participant-{participant.id}{SECOND if at_telephone else ''}"
+    return participant_label(participant.id, at_telephone=at_telephone)
 
 
 # Built once: every end of a talk asks for them.

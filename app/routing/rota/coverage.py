@@ -140,7 +140,12 @@ async def _look_over(work: Work) -> int:
 
 
 def _knows(
-    alarm: UncoveredShift, one: Coverage, kind: str, begin: datetime, end: datetime, until: datetime
+    alarm: UncoveredShift,
+    one: Coverage,
+    kind: CoverageKind,
+    begin: datetime,
+    end: datetime,
+    until: datetime,
 ) -> bool:
     """Return whether an earlier alarm already covers an uncovered shift.
 

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import text
 
 from app.referrals.accountability import plain_number
-from app.referrals.states import LEFT, STAYED
+from app.referrals.states import LEFT, STAYED, Missing
 from app.work import Work
 
 WORDS = {
@@ -34,7 +34,7 @@ WORDS = {
 }
 _SQL = """
 WITH r AS (
-  SELECT r.*, coalesce(a.sector, 'nobody yet') AS sector,
+  SELECT r.*, coalesce(a.sector, '{no_agency}') AS sector,
     (SELECT count(*) FROM deadlines c JOIN deadline_breaches b ON b.deadline_id = c.id
       WHERE c.referral_id = r.id)
       AS breaches
@@ -67,7 +67,7 @@ BY = {
     "sector": "sector",
     "urgency": "urgency",
     "service": "service",
-    "outcome": "coalesce(outcome, 'not told')",
+    "outcome": f"coalesce(outcome, '{Missing.OUTCOME}')",
     "state": "state",
     "opened_how": "opened_how",
 }
@@ -85,7 +85,7 @@ async def referral_figures(
     work: Work, since: datetime, until: datetime, by: str
 ) -> tuple[list[Figures], Figures]:
     """Return the figures by one property, and those of all referrals."""
-    sql = _SQL.format(by=BY[by])
+    sql = _SQL.format(by=BY[by], no_agency=Missing.AGENCY)
     values = {"since": since, "until": until, "stayed": sorted(STAYED), "left": sorted(LEFT)}
     rows = (await work.session.execute(text(sql), values)).mappings().all()
     found = [

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.errors import NotAllowed
+from app.privacy.hash_kinds import HashOf
 from app.privacy.keys import Keys
 from app.statistics.dimensions import COLUMN, Dimension
 from app.statistics.facts.facts import COLUMNS
@@ -135,7 +136,7 @@ class Rounding:
 
 def rounding_of(keys: Keys) -> Rounding:
     """Return the rounding of this helpline."""
-    return Rounding(keys.lasting_secret("statistics", "cells"))
+    return Rounding(keys.lasting_secret(HashOf.STATISTICS, "cells"))
 
 
 def _mixed(z: NDArray[np.uint64]) -> NDArray[np.uint64]:

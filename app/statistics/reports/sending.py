@@ -24,7 +24,7 @@ from app.staff.roles import Permission, Role, may
 from app.statistics.counting.summary import today, zone_of
 from app.statistics.exports import making
 from app.statistics.models import Export, ExportState, ReportSchedule
-from app.statistics.periods import Period, Window, last_whole, whole_period
+from app.statistics.periods import REPORTED, Period, Window, last_whole, whole_period
 from app.statistics.reports.printing import print_report
 from app.statistics.reports.reports import kind_of, kinds
 from app.words.pages import N_, SOURCE, _, date_words, read_in, spoken_in
@@ -44,7 +44,7 @@ async def schedule(
     kind = kind_of(work, report)
     if language:
         check_page_language(language)
-    if every not in ("day", "week", "month", "quarter", "year"):
+    if every not in REPORTED:
         raise Invalid("A report is sent every day, week, month, quarter or year.")
     if role not in set(Role) or not may(role, Permission.SEE_STATISTICS):
         raise Invalid("Choose a role that may see numbers.")

@@ -7,8 +7,9 @@ from procrastinate import JobContext
 from sqlalchemy import select
 
 from app.calls import record
+from app.calls.labels import Label
 from app.calls.lines import finding_lines
-from app.calls.log_kinds import CallLog
+from app.calls.log_kinds import CallLog, kind_of_status
 from app.calls.models import Call
 from app.calls.record import Delivery
 from app.calls.states import (
@@ -122,7 +123,7 @@ class _CallBack(AtProvider[_Ring]):
             self._room,
             to=self._to,
             from_=self._shows,
-            label="caller",
+            label=Label.CALLER,
             told=f"/telephony/back/{self._call_id}/status",
             conference_told=offer_path(self._room, "conference"),
             hold=offer_path(self._room, "hold"),
@@ -163,7 +164,7 @@ async def leg_status(work: Work, call_id: UUID, signed: Signed) -> None:
         record.learn_sid(call, signed.call_sid)
     if signed.call_sid != call.provider_sid:
         return
-    await record.record(work, call, f"caller_{status.value}", delivery=delivery)
+    await record.record(work, call, kind_of_status(status, "caller"), delivery=delivery)
     if not is_over(status):
         if CallState(call.state) is CallState.ENDED:
             work.defer(Task.END_CALLER, call_id=str(call_id))

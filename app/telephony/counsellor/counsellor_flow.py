@@ -8,7 +8,8 @@ from uuid import UUID
 from sqlalchemy import Text, Uuid, bindparam, select
 
 from app.calls import record
-from app.calls.log_kinds import IN_AND_OUT, CallLog, Cause, ConferenceEvent, of_leg
+from app.calls.labels import AnyLabel, Label, other_of, participant_of
+from app.calls.log_kinds import IN_AND_OUT, CallLog, Cause, ConferenceEvent, kind_of_status, of_leg
 from app.calls.models import Call, Leg, RecordedEvent
 from app.calls.record import Delivery
 from app.calls.states import (
@@ -46,8 +47,6 @@ from app.work import Work
 _WHISPERS = 2
 # The provider reports the end of a leg within this time after it has left the conference.
 _LEG_TELLS = timedelta(seconds=2)
-# Prefixes of the conference labels of other participants: duty phones, and those asked in.
-_OTHERS = ("duty-", "participant-")
 
 
 async def _lock(work: Work, offer_id: UUID, key: str) -> tuple[Call, Offer, Answer | None]:
@@ -209,7 +208,7 @@ async def leg_status(work: Work, leg_id: UUID, signed: Signed) -> None:
     leg, call, offer, _ = locked
     delivery = delivery_of(signed, key)
     await record.record(
-        work, call, f"leg_{status.value}", delivery=delivery, offer_id=str(offer.id)
+        work, call, kind_of_status(status, "leg"), delivery=delivery, offer_id=str(offer.id)
     )
     await apply_leg_status(work, call, offer, leg, status, signed.call_sid, delivery)
 
@@ -314,7 +313,9 @@ def _sid(event: RecordedEvent) -> str:
 
 
 def fold(
-    events: list[RecordedEvent], mine: str = "counsellor", since: datetime | None = None
+    events: list[RecordedEvent],
+    mine: AnyLabel = Label.COUNSELLOR,
+    since: datetime | None = None,
 ) -> Conference:
     """Read the events in the provider's order. The order in which they came does not matter.
 
@@ -329,7 +330,7 @@ def fold(
     now_in = ""
     for event in sorted(events, key=lambda e: (begun[_sid(e)], int(e.detail.get("sequence", 0)))):
         label, told = event.detail["participant"], event.detail.get("provider", {})
-        if label not in ("caller", mine) or told.get("ReasonParticipantLeft") == _NEVER_IN:
+        if label not in (Label.CALLER, mine) or told.get("ReasonParticipantLeft") == _NEVER_IN:
             continue
         if label == mine and since is not None and event.at < since - WHOLE_SECOND:
             continue
@@ -338,7 +339,7 @@ def fold(
             now_in = _sid(event)
             conference.caller.present = conference.counsellor.present = False
         sides = (conference.caller, conference.counsellor)
-        participant, other = sides if label == "caller" else sides[::-1]
+        participant, other = sides if label == Label.CALLER else sides[::-1]
         joins = event.kind == ConferenceEvent.JOIN
         # A participant who leaves was in: the event of joining was lost, but the talk took place.
         unseen = not joins and not participant.present
@@ -358,43 +359,43 @@ async def conference_event(work: Work, offer_id: UUID, signed: Signed) -> None:
     fields = signed.fields
     sid, sequence = fields.get("ConferenceSid", ""), fields.get("SequenceNumber", "0")
     said = fields.get("StatusCallbackEvent", "")
-    reported = ConferenceEvent.read(said)
+    event = ConferenceEvent.read(said)
     key = f"conference:{sid[:64]}:{sequence[:12]}:{said[:40]}"
     call, offer, earlier = await offers.lock_offer_for_delivery(work, offer_id, key)
     if earlier is not None:
         return
     delivery = delivery_of(signed, key)
-    if sid and (offer.conference_sid is None or reported is ConferenceEvent.JOIN):
+    if sid and (offer.conference_sid is None or event is ConferenceEvent.JOIN):
         offer.conference_sid = sid
-    participant = "caller" if signed.call_sid == call.provider_sid else "counsellor"
+    is_caller = signed.call_sid == call.provider_sid
     label = fields.get("ParticipantLabel", "")[:60]
-    if call.direction == Direction.OUTBOUND and label == "caller":
+    if call.direction == Direction.OUTBOUND and label == Label.CALLER:
         # In a call-back we ring the caller; an event of their leg may come before we know its id.
-        participant = "caller"
+        is_caller = True
         if signed.call_sid:
             record.learn_sid(call, signed.call_sid)
-    if label.startswith(_OTHERS):
-        participant = label
+    other = other_of(label)
+    participant = other or (Label.CALLER if is_caller else Label.COUNSELLOR)
     await record.record(
         work,
         call,
-        reported,
+        event,
         delivery=delivery,
         at=delivery.happened_at(work.now, not_before=offer.opened_at),
         offer_id=str(offer_id),
         participant=participant,
         sequence=read_number(sequence) or 0,
     )
-    if reported in (ConferenceEvent.HOLD, ConferenceEvent.UNHOLD) and participant == "caller":
+    if event in (ConferenceEvent.HOLD, ConferenceEvent.UNHOLD) and participant is Label.CALLER:
         if CallState(call.state) is CallState.CONNECTED:
-            call.on_hold = reported is ConferenceEvent.HOLD
+            call.on_hold = event is ConferenceEvent.HOLD
             work.announce(Topic.CALLS, Topic.CALLS.of(call.id))
         return
-    if reported not in IN_AND_OUT:
+    if event not in IN_AND_OUT:
         return
-    if participant.startswith("participant-"):
-        seen = fold(await _events_of(work, offer), participant).counsellor
-        await participant_legs.joined_or_left(work, call, participant, seen.present)
+    if other is not None and participant_of(other) is not None:
+        seen = fold(await _events_of(work, offer), other).counsellor
+        await participant_legs.joined_or_left(work, call, other, seen.present)
     await _apply_conference(work, call, await _who_talks_here(work, call, offer, sid))
 
 
@@ -427,14 +428,14 @@ async def conference_of(work: Work, offer: Offer) -> Conference:
     return fold(await _events_of(work, offer), await label_of_owner(work, offer), offer.opened_at)
 
 
-async def label_of_owner(work: Work, offer: Offer) -> str:
+async def label_of_owner(work: Work, offer: Offer) -> AnyLabel:
     """Return the conference label of the counsellor who has the talk."""
     if offer.room_id is None:
-        return "counsellor"
+        return Label.COUNSELLOR
     participant = await work.session.scalar(
         select(Participant).where(Participant.owner_offer_id == offer.id)
     )
-    return label_of(participant) if participant is not None else "counsellor"
+    return label_of(participant) if participant is not None else Label.COUNSELLOR
 
 
 # Built once: each event of a conference is read with those before it.

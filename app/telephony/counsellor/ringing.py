@@ -8,6 +8,7 @@ from uuid import UUID
 from procrastinate import JobContext
 from sqlalchemy import select
 
+from app.calls.labels import Label
 from app.calls.lines import finding_lines
 from app.calls.log_kinds import Cause
 from app.calls.models import Call, Leg
@@ -202,7 +203,7 @@ async def join_counsellor(context: JobContext, leg_id: str) -> None:
             str(room_id),
             to=what["to"],
             from_=what["from_"],
-            label="counsellor",
+            label=Label.COUNSELLOR,
             told=leg_path(leg_id),
             conference_told=offer_path(room_id, "conference"),
             hold=offer_path(room_id, "hold"),

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from app.calls import record
-from app.calls.log_kinds import CallLog, Cause
+from app.calls.log_kinds import CallLog, Cause, LeavesBecause
 from app.calls.menu import CALLBACK_DIGIT, LAST_DIGIT, MESSAGE_DIGIT
 from app.calls.models import Call
 from app.calls.record import Delivery
@@ -56,7 +56,7 @@ def wait(entry: int, step: int) -> Decision:
     return decision
 
 
-async def _leaves(work: Work, call: Call, line: LineScript) -> str | None:
+async def _leaves(work: Work, call: Call, line: LineScript) -> LeavesBecause | None:
     """Return why the caller leaves the queue now (no counsellor left, partner's turn), or None."""
     language = call.language or line.languages[0].language
     assert call.queued_at is not None
@@ -71,14 +71,16 @@ async def _leaves(work: Work, call: Call, line: LineScript) -> str | None:
     if found.unstaffed is not None:
         call.unstaffed = found.unstaffed.value
         due = await partner_is_due(work, call, line, at_once=True)
-        return "partner" if due else found.unstaffed.value
+        return Cause.PARTNERS_TURN if due else found.unstaffed
     if await partner_is_due(work, call, line):
         call.unstaffed = None
-        return "partner"
+        return Cause.PARTNERS_TURN
     return None
 
 
-async def _leave(work: Work, call: Call, delivery: Delivery, entry: int, cause: str) -> Answer:
+async def _leave(
+    work: Work, call: Call, delivery: Delivery, entry: int, cause: LeavesBecause
+) -> Answer:
     answer = answers.Leave(entry=entry)
     await record.move(
         work,
@@ -139,7 +141,7 @@ def wait_choice(digits: str | None, entry: int, step: int) -> Decision:
         if not wants_help and (dial := await _dialled(work, call, delivery)):
             return dial
         if digits == MESSAGE_DIGIT and await offers.withdraw_open(work, call, Cause.WANTS_TO_SPEAK):
-            return await _leave(work, call, delivery, entry, "wants to leave a message")
+            return await _leave(work, call, delivery, entry, Cause.WANTS_TO_SPEAK)
         if digits == CALLBACK_DIGIT and await can_be_called(work, call):
             asked = answers.AskCallback(question=CallbackQuestion.SAFE, n=f"{entry}.{step + 1}")
             await record.record(
@@ -300,7 +302,8 @@ async def _message(work: Work, call: Call, line: LineScript) -> answers.Message:
 
 async def _to_partner(work: Work, call: Call) -> bool:
     """Return whether the caller has left the waiting room for the partner."""
-    return (await record.last_detail(work, call, "leave_queue")).get("cause") == "partner"
+    left = await record.last_detail(work, call, CallEvent.LEAVE_QUEUE)
+    return left.get("cause") == Cause.PARTNERS_TURN
 
 
 def returned(entry: int) -> Decision:
@@ -334,4 +337,5 @@ def returned(entry: int) -> Decision:
 
 async def was_transferred(work: Work, call: Call) -> bool:
     """Return whether the caller last came back by a transfer, and not by a dropped line."""
-    return bool((await record.last_detail(work, call, "counsellor_lost")).get("transferred"))
+    lost = await record.last_detail(work, call, CallEvent.COUNSELLOR_LOST)
+    return bool(lost.get("transferred"))

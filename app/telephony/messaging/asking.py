@@ -28,6 +28,7 @@ from app.jobs.names import Task
 from app.jobs.transaction import run_verb
 from app.log import log
 from app.outbox.responses import Refused, RequestFailed
+from app.privacy.hash_kinds import HashOf
 from app.telephony.jobs import Parts, parts_of, task
 from app.telephony.messaging import receiving
 from app.telephony.messaging.base import Carrier, MessageFate
@@ -205,7 +206,7 @@ async def _hear(
         await _report(work, line.id, carrier, told)
     elif types := carrier.types(fields):
         address, begins = types
-        key = work.keys.match_key("caller", address)
+        key = work.keys.match_key(HashOf.CALLER, address)
         call = await carrying.running(work, line, carrier.channel, key)
         if call is not None:
             await typing.type_as_child(work, call.id, None if begins else "")
@@ -219,7 +220,7 @@ async def _report(work: Work, line_id: UUID, carrier: Carrier, told: MessageFate
         .where(
             Call.line_id == line_id,
             Call.channel == carrier.channel.value,
-            Call.caller_key == work.keys.match_key("caller", told.address),
+            Call.caller_key == work.keys.match_key(HashOf.CALLER, told.address),
             func.split_part(Sent.provider_sid, ".", 1).in_(told.about),
         )
         .order_by(Sent.wanted_at)

@@ -8,7 +8,7 @@ from typing import ClassVar
 from app.chats.media import Attached
 from app.chats.models import Failure, MediaKind
 from app.chats.sendings import Report
-from app.privacy.numbers import dialled, read_caller
+from app.privacy.numbers import CallerKind, dialled, read_caller
 from app.telephony.messaging.base import Arrived, Carrier, MessageFate, ToChild
 from app.telephony.platforms.base import Platform
 from app.telephony.provider.signature import read_number
@@ -66,7 +66,7 @@ class ByProvider(Carrier):
         caller = read_caller(fields.get("From", "").removeprefix(self.prefix))
         sid = fields.get("MessageSid", "")
         # A short code or a name cannot be answered, and who withholds the number neither.
-        if caller.kind != "e164" or caller.address is None or not sid:
+        if caller.kind is not CallerKind.E164 or caller.address is None or not sid:
             return None
         count = min(read_number(fields.get("NumMedia", "0")) or 0, _MOST_MEDIA)
         attached = [one for n in range(count) if (one := _attached(fields, n)) is not None]

@@ -15,6 +15,7 @@ from app.chats.left import left
 from app.chats.media import Attached
 from app.chats.models import Author, Sentence
 from app.log import log
+from app.privacy.hash_kinds import HashOf
 from app.referrals.reading import has_open_urgent_referral
 from app.routing import staff_phones
 from app.routing.plan import URGENT_REFERRAL_PRIORITY
@@ -57,7 +58,7 @@ async def line_of_child(
     ours, arrived = carrier.line_in(fields), carrier.read(fields)
     if arrived is not None and ours is not None:
         await carry_caller(work, arrived.address)
-        key = work.keys.match_key("caller", arrived.address)
+        key = work.keys.match_key(HashOf.CALLER, arrived.address)
         line_id = await carrying.line_written_to(work, carrier.channel, key, ours)
         if line_id is not None:
             return await finding_lines.line_of_id(work, line_id)
@@ -83,7 +84,7 @@ async def hear(work: Work, channel: Channel, line: LineScript, arrived: Arrived)
     writes to it meanwhile is left for later, so that it is not lost.
     """
     await carry_caller(work, arrived.address)
-    key = work.keys.match_key("caller", arrived.address)
+    key = work.keys.match_key(HashOf.CALLER, arrived.address)
     await carrying.only_one(work, line, channel, key)
     if not await carrying.claim(work, channel, arrived.sid):
         return

@@ -12,6 +12,7 @@ from uuid import UUID
 from procrastinate import JobContext
 
 from app import words
+from app.calls.labels import duty_label
 from app.calls.lines.finding_lines import line_or_any
 from app.calls.models import Call
 from app.calls.states import LegStatus, is_over, read_leg_status
@@ -35,7 +36,6 @@ from app.referrals.directory.phones import doubt_phone
 from app.referrals.escalation.trying import LISTENING, is_needed, live_talk, note_result, wait_for
 from app.referrals.models import Referral
 from app.referrals.replies import replying
-from app.referrals.replies.in_talk import duty_label
 from app.referrals.scopes import lock_referral
 from app.referrals.spoken import speak, spell
 from app.referrals.states import AttemptResult, NoticeKind, Purpose

@@ -1,9 +1,8 @@
 """Participants besides caller and counsellor, as their legs and the conference report them."""
 
-from uuid import UUID
-
 from sqlalchemy import select
 
+from app.calls.labels import OtherLabel, participant_of
 from app.calls.lines import finding_lines
 from app.calls.log_kinds import Cause, of_leg
 from app.calls.models import Call, Leg
@@ -11,7 +10,7 @@ from app.calls.states import LegStatus, read_leg_status
 from app.routing import offers
 from app.routing.models import Offer
 from app.routing.participants import actions, leaving, second_ring
-from app.routing.participants.participants import SECOND, Mode, Participant, label_of
+from app.routing.participants.participants import Mode, Participant, label_of
 from app.staff.models import EndpointKind, Staff
 from app.work import Work
 
@@ -87,11 +86,10 @@ async def line_died(work: Work, offer: Offer, leg: Leg) -> bool:
     return kind not in (EndpointKind.PHONE, EndpointKind.SIP)
 
 
-async def joined_or_left(work: Work, call: Call, label: str, present: bool) -> None:
+async def joined_or_left(work: Work, call: Call, label: OtherLabel, present: bool) -> None:
     """Note that a participant has joined or left the conference."""
-    try:
-        participant_id = UUID(label.removeprefix("participant-").removesuffix(SECOND))
-    except ValueError:
+    participant_id = participant_of(label)
+    if participant_id is None:
         return
     participant = await work.session.get(Participant, participant_id, with_for_update=True)
     if participant is None or participant.call_id != call.id:

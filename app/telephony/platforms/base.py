@@ -12,6 +12,7 @@ from typing import ClassVar
 from uuid import UUID
 
 from app.abilities import Ability
+from app.calls.labels import AnyLabel
 from app.calls.models import Call
 from app.outbox.responses import Refused
 from app.retention.data_requests.kinds import CopyKind
@@ -73,7 +74,7 @@ class Platform(Provider, ABC):
         """Return the question to a counsellor's phone: key 1 takes the call."""
 
     @abstractmethod
-    def enter(self, room: UUID, label: str, then: str) -> Join | None:
+    def enter(self, room: UUID, label: AnyLabel, then: str) -> Join | None:
         """Return the step by which a phone that hears a document of ours enters a talk.
 
         None where it cannot be done.
@@ -165,7 +166,7 @@ class Platform(Provider, ABC):
         *,
         to: str,
         from_: str,
-        label: str,
+        label: AnyLabel,
         told: str,
         conference_told: str,
         hold: str,

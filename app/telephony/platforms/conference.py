@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any, ClassVar
 from uuid import UUID
 
+from app.calls.labels import AnyLabel
 from app.calls.models import Call
 from app.retention.data_requests.kinds import CopyKind
 from app.routing.models import Offer
@@ -46,7 +47,7 @@ class ConferencePlatform(Platform):
     def whisper(self, *, attempt: int, again: bool, proof: bool) -> Whisper:
         return Whisper(attempt=attempt, again=again, proof=proof)
 
-    def enter(self, room: UUID, label: str, then: str) -> Join | None:
+    def enter(self, room: UUID, label: AnyLabel, then: str) -> Join | None:
         return Join(room, label, then, ends_for_all=False, star_ends=False)
 
     @property
@@ -98,7 +99,7 @@ class ConferencePlatform(Platform):
         *,
         to: str,
         from_: str,
-        label: str,
+        label: AnyLabel,
         told: str,
         conference_told: str,
         hold: str,

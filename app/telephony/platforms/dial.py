@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from app.abilities import Ability
+from app.calls.labels import AnyLabel
 from app.calls.models import Call
 from app.calls.states import Direction
 from app.jobs.names import Task
@@ -83,7 +84,7 @@ class DialPlatform(Platform):
     def whisper(self, *, attempt: int, again: bool, proof: bool) -> Whisper:
         return Whisper(attempt=attempt, again=again, dialled=True, proof=proof)
 
-    def enter(self, room: UUID, label: str, then: str) -> Join | None:
+    def enter(self, room: UUID, label: AnyLabel, then: str) -> Join | None:
         return None
 
     # -- what follows a dial ------------------------------------------------------------------

@@ -6,6 +6,7 @@ from procrastinate import JobContext
 from sqlalchemy import select
 
 from app.calls import record
+from app.calls.labels import participant_label
 from app.calls.log_kinds import CallLog, Cause
 from app.calls.models import Call, Leg
 from app.calls.states import CallState, EndedBy, LegStatus, is_over, read_leg_status
@@ -99,7 +100,8 @@ async def _put_right(
         if sid not in inside or not there:
             await leaving.lose_counsellor(work, call, offer, Cause.FOUND_ALONE)
     elif state is CallState.CONNECTED and offer is None and inside is not None:
-        if not any(label == f"participant-{call.handed_to}" for label in inside.values()):
+        theirs = participant_label(call.handed_to) if call.handed_to else None
+        if not any(label == theirs for label in inside.values()):
             await handing_over.come_back(work, call, Cause.FOUND_ALONE)
     elif (
         in_progress

@@ -11,6 +11,7 @@ from procrastinate import JobContext
 from sqlalchemy import select
 
 from app.calls import record
+from app.calls.labels import Label
 from app.calls.log_kinds import CallLog, Cause
 from app.calls.models import Call, Leg, RecordedEvent
 from app.calls.states import CallState, Direction
@@ -73,7 +74,9 @@ async def _look(parts: Parts, offer_id: UUID) -> bool:
         offer.conference_sid = offer.conference_sid or conference_sid
         # Other participants may be in it, who stayed when the last counsellor was lost.
         legs = await _counsellor_legs(work, offer)
-        counsellor_in = any(label == "counsellor" or leg in legs for leg, label in inside.items())
+        counsellor_in = any(
+            label == Label.COUNSELLOR or leg in legs for leg, label in inside.items()
+        )
         if counsellor_in and sid in inside:
             seen = await conference_of(work, offer)
             at = max(

@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import delete, select
 
 from app.outbox.channels import ChannelKind
+from app.privacy.hash_kinds import HashOf
 from app.referrals.channels import links
 from app.referrals.channels.attempts import payload_of
 from app.referrals.channels.models import Attempt, Link
@@ -52,7 +53,9 @@ async def test_no_code_goes_the_way_of_its_link(
             assert "token" not in payload
             continue
         (own,) = (
-            one for one in made if one.token_key in work.keys.match_keys("link", payload["token"])
+            one
+            for one in made
+            if one.token_key in work.keys.match_keys(HashOf.LINK, payload["token"])
         )
         assert own.channel == attempt.kind
         assert own.code_channel != own.channel

@@ -1,5 +1,6 @@
 """Which agency may be told, on what ground, and which fields."""
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -11,11 +12,13 @@ from app.referrals.consent.rules import (
     ConsentWithdrawn,
     Given,
     NotConsented,
+    Scope,
     Withheld,
     fields_for,
     ground_for,
 )
 from app.referrals.library import load
+from app.referrals.reasons import WORDS, Barred
 from app.referrals.states import Sector, Service
 
 HOUSE = Addressee("house", Sector.SHELTER)
@@ -44,9 +47,27 @@ def test_what_may_be_told_to_whom() -> None:
     despite = Given(
         ConsentKind.OVERRIDE, basis="vital_interests", withheld_from=house, despite=house
     )
-    assert ground_for(despite, HOUSE) == "override: vital_interests, against an explicit wish"
+    assert ground_for(despite, HOUSE) == "override: vital_interests, against_an_explicit_wish"
     with pytest.raises(ConsentWithdrawn):
         ground_for(Given(ConsentKind.WITHDRAWN), HOUSE)
+
+
+def test_a_log_keeps_a_code_of_why_a_recipient_may_not_be_told() -> None:
+    consent = ConsentKind.CONSENT
+    services, authorities = frozenset({Scope.SERVICES}), frozenset({Scope.AUTHORITIES})
+    refusals = {
+        Barred.NO_CONSENT: (None, HOUSE),
+        Barred.EXCLUDED: (Given(consent, services, frozenset({"house"})), HOUSE),
+        Barred.WITHDRAWN: (Given(ConsentKind.WITHDRAWN), HOUSE),
+        Barred.NOT_FOR_AUTHORITIES: (Given(consent, services), POLICE),
+        Barred.NOT_FOR_SERVICES: (Given(consent, authorities), HOUSE),
+        Barred.OTHER_SERVICES: (Given(consent, services, for_what=frozenset({"medical"})), HOUSE),
+    }
+    assert set(refusals) == set(Barred)
+    for barred, (given, recipient) in refusals.items():
+        with pytest.raises(NotConsented, match=re.escape(str(WORDS[barred]))) as refused:
+            ground_for(given, recipient)
+        assert refused.value.barred is barred
 
 
 def test_a_service_gets_its_fields_and_no_more() -> None:

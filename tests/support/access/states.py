@@ -16,6 +16,7 @@ from app.chats.left import left
 from app.country.models import OwnCatalogue
 from app.demo.stage import LINE, Counsellor, Stage
 from app.jobs.transaction import flush, transaction
+from app.outbox.channels import ChannelKind
 from app.people import links as invitations
 from app.people.changing import Changes
 from app.people.emergency import emergencies
@@ -266,7 +267,9 @@ async def _secrets(
     """What opens without an account: a link of an agency, an invitation, a calendar, a code."""
     referral = await work.session.get_one(Referral, UUID(own["referral"]))
     recipient = await _recipient(work, own)
-    _, token = add_link(work, referral, recipient.agency_id, recipient.id, "email", lives=_DAY)
+    _, token = add_link(
+        work, referral, recipient.agency_id, recipient.id, ChannelKind.EMAIL, lives=_DAY
+    )
     ways = ("", "/code", "/form", "/news", "/send-code", "/send-link", "/step")
     at(instead, {"token": token}, *(f"/r/{{token}}{way}" for way in ways))
     await accounts.add_staff(

@@ -20,6 +20,7 @@ from app.chats.left import answering
 from app.chats.models import Message, ReturnCode
 from app.errors import Refusal
 from app.jobs.names import Task
+from app.privacy.hash_kinds import HashOf
 from app.staff.models import Staff
 from app.telephony.messaging import receiving
 from app.telephony.messaging.base import Arrived
@@ -119,7 +120,7 @@ class Danger:
         """Let a number text. Return the conversation in which that stands, if it was heard."""
         forget(self.work)
         sid, numbers = uuid4().hex, [self.dice.choice(_NUMBERS), *_NUMBERS]
-        keys = {one: self.work.keys.match_key("caller", one) for one in numbers}
+        keys = {one: self.work.keys.match_key(HashOf.CALLER, one) for one in numbers}
         barred = [one for one in numbers if await callers.is_blocked(self.work, keys[one])]
         # Most often a number that is blocked: what it writes is looked at with care.
         number = (barred if barred and self.dice.random() < 0.7 else numbers)[0]

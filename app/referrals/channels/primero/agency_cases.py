@@ -19,7 +19,7 @@ from app.jobs.names import Task
 from app.outbox.channels import ChannelKind
 from app.referrals.channels.models import AgencyCase
 from app.referrals.channels.primero.mapping import Mapping, Worded
-from app.referrals.channels.primero.primero import STATUS, Account, AgencyFacts
+from app.referrals.channels.primero.primero import ENDED, Account, AgencyFacts, TheirStatus
 from app.referrals.channels.registry import is_reached_otherwise
 from app.referrals.consent.consenting import given_of
 from app.referrals.consent.rules import ConsentKind, NotConsented
@@ -30,6 +30,7 @@ from app.referrals.escalation.trying import escalate_on
 from app.referrals.library import protocols_of
 from app.referrals.log_kinds import LogKind
 from app.referrals.models import Recipient, Referral
+from app.referrals.reasons import RingAbout, TooLate
 from app.referrals.replies import details, replying
 from app.referrals.scopes import lock_referral
 from app.referrals.states import (
@@ -109,7 +110,7 @@ async def errand(
             known = await _known(work, referral, agency, recipient, mapping)
         except NotConsented as refusal:
             agency_case.state = AgencyCaseState.REFUSED.value
-            agency_case.problem = refusal.detail
+            agency_case.problem = refusal.barred.value
             return None
         agency_case.mapping_version = mapping.version
     agency_case.asked_at = work.now
@@ -228,26 +229,27 @@ async def note_status(work: Work, recipient_id: UUID, status: str, words: str) -
     if agency_case.their_status != status:
         agency_case.their_status = status
         by = By(Via.PRIMERO, agency.code)
-        meaning = STATUS.get(status)
         try:
-            match meaning:
-                case "accept":
+            match status:
+                case TheirStatus.ACCEPTED:
                     await replying.accept(work, referral, recipient, by)
-                case "reject":
+                case TheirStatus.REJECTED:
                     await replying.reject(
                         work, referral, recipient, RejectionReason.OTHER, by, words=words
                     )
-                case "complete":
+                case TheirStatus.DONE:
                     # Primero does not say what became of the child, so no outcome is recorded;
                     # `words` says whether it was a success.
                     await replying.complete(work, referral, recipient, None, by, words=words)
                 case _:
                     note(work, referral, LogKind.STATUS_THERE, by, status=status)
-        except replying.Over as refusal:
-            note(work, referral, LogKind.ANSWERED_TOO_LATE, by, status=status, why=refusal.detail)
-        except replying.TakenByAnother as refusal:
-            note(work, referral, LogKind.ANSWERED_TOO_LATE, by, status=status, why=refusal.detail)
-    over = status in ("rejected", "done", "revoked")
+        except replying.Over:
+            why = TooLate.OVER
+            note(work, referral, LogKind.ANSWERED_TOO_LATE, by, status=status, why=why)
+        except replying.TakenByAnother:
+            why = TooLate.TAKEN
+            note(work, referral, LogKind.ANSWERED_TOO_LATE, by, status=status, why=why)
+    over = status in ENDED
     if over:
         agency_case.state = AgencyCaseState.ENDED.value
     return not over
@@ -305,5 +307,10 @@ async def note_not_taken_back(work: Work, recipient_id: UUID, why: str) -> None:
     by = By(Via.PRIMERO, agency.code)
     note(work, referral, LogKind.NOT_TAKEN_BACK_AT_THEIR_SYSTEM, by, problem=why)
     add_notice(
-        work, referral, NoticeKind.RING_THEM, agency=agency.code, purpose="at their system", why=why
+        work,
+        referral,
+        NoticeKind.RING_THEM,
+        agency=agency.code,
+        purpose=RingAbout.THEIR_SYSTEM.value,
+        why=why,
     )

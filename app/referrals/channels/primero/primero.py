@@ -11,6 +11,7 @@ import dataclasses
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 from urllib.parse import quote
 from uuid import UUID
@@ -307,11 +308,14 @@ def _misfit(name: str, field: FormField | None, value: Any, codes: set[str]) -> 
         yield Message(problems.WHOLE_NUMBER, field=name)
 
 
-# Their status of a referral → its meaning here.
-STATUS = {
-    "accepted": "accept",
-    "rejected": "reject",
-    "done": "complete",
-    "revoked": "revoked",
-    "in_progress": "delivered",
-}
+class TheirStatus(StrEnum):
+    """Their status of a referral, as far as it means something here."""
+
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    DONE = "done"
+    REVOKED = "revoked"
+
+
+# After these nothing more comes.
+ENDED = (TheirStatus.REJECTED, TheirStatus.DONE, TheirStatus.REVOKED)

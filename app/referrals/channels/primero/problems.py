@@ -4,6 +4,7 @@ Rows and programs keep it in English; a page says it again in the language of it
 """
 
 from app.errors import Message, recognised
+from app.referrals.reasons import words_of
 from app.words.pages import N_, message_words
 
 NO_FIELD = N_("%(field)s: their forms have no such field")
@@ -51,5 +52,7 @@ def kept(problems: list[Message]) -> str:
 def problem_words(stored: str | None) -> str:
     """Return stored problems in the reader's language."""
     return _BETWEEN.join(
-        message_words(recognised(one, _KNOWN)) for one in (stored or "").split(_BETWEEN) if one
+        message_words(words_of(one) or recognised(one, _KNOWN))
+        for one in (stored or "").split(_BETWEEN)
+        if one
     )

@@ -232,7 +232,7 @@ async def _details_delivered(work: Work, row: Delivery, referral: Referral) -> N
         .where(
             Recipient.referral_id == referral.id,
             Recipient.agency_id == row.agency_id,
-            Disclosure.how == "machine",
+            Disclosure.how == ToldHow.MACHINE,
         )
         .order_by(Recipient.number.desc())
         .limit(1)
