@@ -240,6 +240,11 @@ async def _ask_for_data(stage: Stage, boss: Counsellor, admin: Counsellor) -> No
         found = await boss.ask("POST", "/data-requests", sought)
         assert found.status_code == 201, found.text
         path = f"/data-requests/{found.json()['id']}"
+        # Some rows are still open, and all others may be another person's: the officer has looked.
+        marked = [one for one in found.json()["items"] if one["keep"] == "another_person"]
+        released = [{"kind": one["kind"], "id": one["id"], "keep": None} for one in marked]
+        kept = await boss.ask("PUT", f"{path}/kept", {"items": released})
+        assert kept.status_code == 200, kept.text
         ground = {"basis": basis, "identity": "document", "words": "Shown at the door on Monday."}
         asked = await boss.ask("POST", f"{path}/ask", ground)
         assert asked.status_code == 200, asked.text
