@@ -169,8 +169,8 @@ async def test_the_form_can_be_used_by_everybody(live: Stage, page: Page) -> Non
     )
     await visit(page, live, mila, "/agencies/house/entry")
     found: list[str] = []
-    # Dark on a telephone; with `TESTS=whole` in both themes, in every width and at 400 %.
-    for theme, width in LOOKS if WHOLE else LOOKS[-1:]:
+    # By day `test_every_page` looks at this page.
+    for theme, width in LOOKS if WHOLE else ():
         await page.set_viewport_size({"width": width, "height": 900})
         await page.emulate_media(
             color_scheme="dark" if theme == "dark" else "light", reduced_motion="reduce"

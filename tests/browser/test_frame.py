@@ -22,7 +22,7 @@ from app.routing.models import Presence
 from app.staff import tokens
 from app.staff.roles import Role
 from app.work import PROGRAM
-from tests.support.axe import LOOKS, faults, faults_zoomed
+from tests.support.axe import LOOKS, faults_again, faults_zoomed
 from tests.support.browser import (
     GREY,
     HEAR,
@@ -357,7 +357,7 @@ async def what_is_not_current_is_grey_and_can_be_read(page: Page) -> None:
         for part in ("#desk .caller", "#queue", "#tasks", ".middle"):
             await expect(page.locator(part)).to_have_css("color", GREY[theme])
         await expect(page.locator("#desk .writing")).not_to_have_css("color", GREY[theme])
-        found += await faults(page, f"not connected, {width} {theme}")
+        found += await faults_again(page, f"not connected, {width} {theme}")
         await picture(page, f"not-connected-{width}-{theme}")
     assert not found, "\n".join(found)
     await page.emulate_media(color_scheme="light")

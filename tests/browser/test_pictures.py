@@ -1,8 +1,8 @@
 """The pictures of the documents are taken from the program, and show it as it is.
 
-`scripts/docs --pictures` takes them. A picture carries the words that its page had, so a change of
-the page is noticed, and another font is not. All show one morning of an invented helpline, the same
-in every run.
+`scripts/docs --pictures` takes them, and `TESTS=whole` compares them. A picture carries the words
+that its page had, so a change of the page is noticed, and another font is not. All show one morning
+of an invented helpline, the same in every run.
 """
 
 import asyncio
@@ -32,10 +32,14 @@ from app.staff.roles import Role
 from app.work import Actor, ActorKind, Work
 from tests.support.browser import HERS, at, available, press, ring
 from tests.support.life import LINES, Life, Step, plan_day
+from tests.support.profile import WHOLE
 
 pytestmark = [
     pytest.mark.skipif(
         not voices.available(), reason="sound needs the extra `demo` (aiortc) at the exchange"
+    ),
+    pytest.mark.skipif(
+        not (WHOLE or os.environ.get("TAKE_PICTURES")), reason="compared with TESTS=whole"
     ),
 ]
 
