@@ -55,7 +55,7 @@ class Walk:
     answered: set[tuple[str, str]] = field(default_factory=set)
     # By (reader, pattern).
     seen: set[tuple[str, str]] = field(default_factory=set)
-    # What so many readers have read is not asked for by the others.
+    # A page that this many readers have read is not asked for by the others.
     most_readers: int = 99
     # What is shown the wrong way round on pages that are read from the right, by its address.
     bare: list[str] = field(default_factory=list)
