@@ -7,6 +7,8 @@ from app.practice.people import Phone
 from tests.support.platforms import VERA, agreed_callback, at_phone, list_is_silent
 from tests.support.talks import CHILD
 
+pytestmark = pytest.mark.usefixtures("each_minute")
+
 
 async def test_a_callback_waits_for_a_counsellor_whose_phone_can_dial(stage: Stage) -> None:
     """A SIP address cannot be rung first, so its leg cannot dial the caller."""
