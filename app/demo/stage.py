@@ -10,7 +10,7 @@ import itertools
 import os
 import socket
 from collections.abc import AsyncIterator, Callable, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -28,7 +28,7 @@ from app.calls.lines.lines import add_line
 from app.calls.lines.number_setup import Report, set_up_numbers
 from app.clock import Clock, SteppedClock
 from app.database.topics import Topic
-from app.demo.idling import Idling
+from app.demo.idling import NEVER, READ_BY_NONE, Changes, Idling
 from app.jobs.transaction import transaction
 from app.main import make_app
 from app.practice.exchange import Exchange, Number
@@ -36,7 +36,8 @@ from app.practice.legs import Leg
 from app.practice.people import Caller, Phone
 from app.practice.profiles import PROFILES
 from app.practice.rest.app import rest_app
-from app.routing import queue
+from app.routing import own_presence, queue, telephones
+from app.routing.models import TelephoneState
 from app.routing.rota.roster import add_shift
 from app.server import Server
 from app.settings import Settings
@@ -46,7 +47,7 @@ from app.staff.models import EndpointKind, PhoneProof, Staff
 from app.staff.roles import Permission, Role, may
 from app.web.access import COOKIE
 from app.web.connections import Limited
-from app.work import PROGRAM, Ground, make_ground
+from app.work import PROGRAM, Ground, Work, make_ground
 
 ACCOUNT = "AC" + "0" * 31 + "1"
 SOMLENG_ACCOUNT = "74d3ff4f-8ec2-4f9c-9d9a-1f2c1b7d0d2e"
@@ -61,7 +62,6 @@ TIMEZONE = "Europe/Belgrade"
 MONDAY = datetime.fromisoformat("2030-01-14T09:00:00+00:00")
 
 
-_NEVER = datetime.max.replace(tzinfo=UTC)
 # Whether jobs run or are due on the machine's clock, whether others are due on the stage's, when
 # the next one is, and whether a caller and a counsellor wait.
 _UNDER_WAY = """
@@ -72,6 +72,7 @@ SELECT coalesce(bool_or(status = 'doing' OR scheduled_at IS NULL OR scheduled_at
     AND EXISTS (SELECT FROM presences WHERE state IN ('available', 'writing'))
 FROM procrastinate_jobs WHERE status IN ('doing', 'todo')
 """
+_ASKED = ("procrastinate_jobs", "calls", "presences")
 _WAKE = """
 WITH due AS (
     UPDATE procrastinate_jobs SET scheduled_at = now() - interval '1s'
@@ -165,6 +166,7 @@ class Counsellor:
         self._stage, self.staff = stage, staff
         self.id: UUID = staff.id
         self._cookies: dict[str, str] = {}
+        self._page = f"stage:{staff.id.hex}"
         self._has_telephone = False
 
     @property
@@ -188,18 +190,30 @@ class Counsellor:
 
     async def start_telephone(self) -> None:
         """Register a telephone without sound, and tell the server that it is ready."""
-        if (
-            self.staff.endpoint_kind != EndpointKind.BROWSER
-            or not self._stage.settings.has_page_telephones
-        ):
+        if self._has_page_telephone():
+            self.plug_in()
+            await self.tell_telephone("ready")
+
+    def _has_page_telephone(self) -> bool:
+        in_browser = self.staff.endpoint_kind == EndpointKind.BROWSER
+        return in_browser and self._stage.settings.has_page_telephones
+
+    async def begin(self, work: Work, state: str | None) -> None:
+        """Sign in, start the telephone and choose a state: what a page does in four requests."""
+        self._cookies = {COOKIE: await accounts.open_session(work, self.staff)}
+        if state is None:
             return
-        self.plug_in()
-        await self.tell_telephone("ready")
+        self._has_telephone = True
+        if self._has_page_telephone():
+            self.plug_in()
+            await telephones.claim(work, self.staff, self._page)
+            await telephones.report(work, self.staff, self._page, TelephoneState.READY)
+        await own_presence.choose_presence_by_name(work, self.staff, state)
 
     async def tell_telephone(self, state: str) -> None:
         """Report a state of the telephone, as a page does."""
         base = f"{self._stage.settings.public_url}/board/telephone"
-        headers, page = {"Cookie": self.cookie_header}, f"stage:{self.staff.id.hex}"
+        headers, page = {"Cookie": self.cookie_header}, self._page
         for path, body in (("", {"page": page}), ("/state", {"page": page, "state": state})):
             answer = await self._stage.client.post(base + path, json=body, headers=headers)
             answer.raise_for_status()
@@ -267,7 +281,7 @@ class Stage:
     addresses: Sequence[str] = ("127.0.0.1",)
     # Counts what may have changed a row, where this process alone changes rows. As long as it
     # stays the same, no job is due before the next one that was seen.
-    changes: Callable[[], int] | None = None
+    changes: Changes | None = None
     # The address by which the stage looks at rows itself; tests look as another role.
     watched_as: Callable[[str], str] = staticmethod(str)
 
@@ -292,7 +306,7 @@ class Stage:
         self._idling: Idling | None = None
         self._calm_at: int | None = None
         self._matched_at: int | None = None
-        self._next_job = _NEVER
+        self._next_job = NEVER
         self._could_match = False
 
     @property
@@ -373,7 +387,7 @@ class Stage:
 
     async def _match(self) -> bool:
         """Match, unless nothing has changed since that found nothing; time alone is the sweep's."""
-        before = self.changes() if self.changes is not None else None
+        before = self.changes(but=READ_BY_NONE) if self.changes is not None else None
         if before is not None and before == self._matched_at:
             return False
         found = bool(await queue.match(self.ground))
@@ -387,7 +401,7 @@ class Stage:
 
     async def _under_way(self) -> tuple[bool, bool]:
         """Return whether jobs are due or running, and whether there is anything to match."""
-        changes = self.changes() if self.changes is not None else None
+        changes = self.changes(of=_ASKED) if self.changes is not None else None
         if changes is not None and changes == self._calm_at and self.clock.now() < self._next_job:
             return False, self._could_match
         row = await (await self._watch.execute(_UNDER_WAY, {"now": self.clock.now()})).fetchone()
@@ -397,7 +411,7 @@ class Stage:
             # Notify the worker at once, so that the jobs do not wait for its next poll.
             await self._watch.execute(_WAKE, {"now": self.clock.now()})
         elif not jobs:
-            self._calm_at, self._next_job = changes, next_job or _NEVER
+            self._calm_at, self._next_job = changes, next_job or NEVER
         return jobs or due, self._could_match
 
     async def advance(self, seconds: float) -> None:
@@ -406,9 +420,10 @@ class Stage:
         self._idling = self._idling or Idling(self.stepped, self.changes)
         while True:
             await self.settle()
-            await self._idling.leave_out(self.ground, self.app.state.worker, until)
-            due = self.stepped.next_due()
-            if due is None or due > until:
+            worker, job = self.app.state.worker, self._next_job
+            job_at = await self._idling.leave_out(self.ground, worker, until, job)
+            due = min(self.stepped.next_due() or NEVER, job_at)
+            if due > until:
                 break
             self.stepped.move_to(due)
         self.stepped.move_to(until)
@@ -500,11 +515,11 @@ class Stage:
                 )
             if shift and may(role, Permission.TAKE_CALLS):
                 await add_shift(work, staff, recurrence=recurrence, **shift_values)
+            counsellor = Counsellor(self, staff)
+            await counsellor.begin(work, state)
         self.ground.memory.forget(Topic.EVERYTHING)
-        counsellor = Counsellor(self, staff)
-        await counsellor.sign_in()
         if state is not None:
-            await counsellor.be(state)
+            await self.settle()
         return counsellor
 
     async def set_up_telephony(self) -> Report:

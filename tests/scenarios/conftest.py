@@ -27,7 +27,7 @@ def each_minute() -> None:
     """Do each minute what production does each minute: for stories that are about it."""
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def each_quarter(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Look at rota, call-backs, provider and figures each quarter of an hour only.
 

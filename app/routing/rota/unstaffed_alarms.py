@@ -6,17 +6,36 @@ one of them acknowledges it, or until a counsellor is there again.
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import NamedTuple, TypedDict, Unpack
+from enum import StrEnum
+from typing import Any, NamedTuple, TypedDict, Unpack
 from uuid import UUID, uuid4
 
-from sqlalchemy import BindParameter, DateTime, and_, bindparam, exists, func, or_, select, update
+from sqlalchemy import (
+    BindParameter,
+    Boolean,
+    DateTime,
+    Select,
+    Text,
+    and_,
+    bindparam,
+    cast,
+    exists,
+    func,
+    literal,
+    null,
+    or_,
+    select,
+    union_all,
+    update,
+)
+from sqlalchemy.dialects.postgresql import JSONB
 
 from app.calls.lines import finding_lines
 from app.calls.lines.line_rows import Line, LineLanguage
 from app.calls.models import Call
 from app.calls.speech import LineScript
 from app.calls.states import CallState
-from app.database.quick import Question
+from app.database.quick import Question, Row
 from app.database.topics import Topic
 from app.errors import NotFound
 from app.jobs.names import Task
@@ -67,80 +86,124 @@ async def watch(ground: Ground) -> int:
         # Two workers that check at the same time would open each alarm twice.
         if not await work.session.scalar(select(func.pg_try_advisory_xact_lock(_LOCK))):
             return 0
-        return await _settle(work, await _look(work))
+        return await _settle(work, await _problems(work, await _ask(work)))
 
 
 async def is_settled(work: Work) -> bool:
     """Return whether the open alarms are those of the problems of this moment."""
-    found, known = await _look(work), await work.ground.database.quick.rows(_OPEN)
-    return set(found) == {(row["line_id"], row["language"], row["kind"]) for row in known}
+    rows = await _ask(work)
+    known = {(row["row_id"], row["words"], row["also"]) for row in rows[_Asked.ALARM]}
+    return set(await _problems(work, rows)) == known
 
 
 # Not those about much that is dialled, and about messages.
 _ABOUT_A_LINE = and_(Alarm.line_id.is_not(None), *(Alarm.kind != kind for kind in OF_OTHERS))
 
-# Built once: they are asked every few seconds.
+
+class _Asked(StrEnum):
+    """What a row of the question is about."""
+
+    STATE = "state"
+    WAIT = "wait"
+    LINE = "line"
+    ALARM = "alarm"
+
+
 _LATE: BindParameter[datetime] = bindparam("late", type_=DateTime(timezone=True))
-_STATES = Question(
-    select(
-        Presence.counsellor_id,
-        Presence.state,
-        Presence.warned_at.is_not(None).label("warned"),
-        and_(
-            Presence.state == PresenceState.AVAILABLE,
-            ~telephones.may_ring(),
-            or_(Presence.telephone_at.is_(None), Presence.telephone_at < _LATE),
-            Presence.since < _LATE,
-        ).label("mute"),
-    ).join(Staff, Staff.id == Presence.counsellor_id)
+_MUTE = and_(
+    Presence.state == PresenceState.AVAILABLE,
+    ~telephones.may_ring(),
+    or_(Presence.telephone_at.is_(None), Presence.telephone_at < _LATE),
+    Presence.since < _LATE,
 )
-_LONGEST_WAITS = Question(
-    select(Call.line_id, Call.language, func.min(Call.queued_at).label("since"))
-    .where(or_(Call.state == CallState.QUEUED, Call.state == CallState.OFFERED))
-    .group_by(Call.line_id, Call.language)
-)
+_WAITING = or_(Call.state == CallState.QUEUED, Call.state == CallState.OFFERED)
 # A line that was retired, and a language that was removed from one, count while a caller waits in
 # it.
 _WAITS_IN_IT = (
     exists()
-    .where(
-        or_(Call.state == CallState.QUEUED, Call.state == CallState.OFFERED),
-        Call.line_id == LineLanguage.line_id,
-        Call.language == LineLanguage.language,
-    )
+    .where(_WAITING, Call.line_id == LineLanguage.line_id, Call.language == LineLanguage.language)
     .correlate(LineLanguage)
 )
-_LINES = Question(
-    select(Line.id, Line.number, Line.plan, LineLanguage.language)
-    .join(LineLanguage, LineLanguage.line_id == Line.id)
-    .where(
-        or_(Line.active, _WAITS_IN_IT),
-        Line.practice.is_(False),
-        or_(LineLanguage.removed_at.is_(None), _WAITS_IN_IT),
+
+
+def _part(
+    what: _Asked,
+    row_id: Any,
+    words: Any,
+    *,
+    also: Any = None,
+    at: Any = None,
+    warned: Any = None,
+    mute: Any = None,
+    plan: Any = None,
+) -> Select[Any]:
+    """Return a part of the question; all have the same columns."""
+    return select(
+        literal(what.value).label("what"),
+        row_id.label("row_id"),
+        cast(words, Text).label("words"),
+        cast(null() if also is None else also, Text).label("also"),
+        cast(null() if at is None else at, DateTime(timezone=True)).label("at"),
+        cast(null() if warned is None else warned, Boolean).label("warned"),
+        cast(null() if mute is None else mute, Boolean).label("mute"),
+        cast(null() if plan is None else plan, JSONB).label("plan"),
+    )
+
+
+# Built once, and one statement: it is asked every few seconds.
+_QUESTION = Question(
+    union_all(
+        _part(
+            _Asked.STATE,
+            Presence.counsellor_id,
+            Presence.state,
+            warned=Presence.warned_at.is_not(None),
+            mute=_MUTE,
+        ).join(Staff, Staff.id == Presence.counsellor_id),
+        _part(_Asked.WAIT, Call.line_id, Call.language, at=func.min(Call.queued_at))
+        .where(_WAITING)
+        .group_by(Call.line_id, Call.language),
+        _part(_Asked.LINE, Line.id, LineLanguage.language, also=Line.number, plan=Line.plan)
+        .join(LineLanguage, LineLanguage.line_id == Line.id)
+        .where(
+            or_(Line.active, _WAITS_IN_IT),
+            Line.practice.is_(False),
+            or_(LineLanguage.removed_at.is_(None), _WAITS_IN_IT),
+        ),
+        _part(_Asked.ALARM, Alarm.line_id, Alarm.language, also=Alarm.kind).where(
+            Alarm.ended_at.is_(None), _ABOUT_A_LINE
+        ),
     )
 )
-_OPEN = Question(
-    select(Alarm.line_id, Alarm.language, Alarm.kind).where(Alarm.ended_at.is_(None), _ABOUT_A_LINE)
-)
 
 
-async def _look(work: Work) -> list[Found]:
+async def _ask(work: Work) -> dict[str, list[Row]]:
+    """Return the rows that the problems of this moment follow from, by what they are about."""
+    late = work.now - _TELEPHONE_STARTS_WITHIN
+    found: dict[str, list[Row]] = {what.value: [] for what in _Asked}
+    for row in await work.ground.database.quick.rows(_QUESTION, late=late):
+        found[row["what"]].append(row)
+    return found
+
+
+async def _problems(work: Work, rows: dict[str, list[Row]]) -> list[Found]:
     """Return the problems of this moment: for each line and language what is wrong with those who
     should be at work, and whether a caller waits too long."""
-    states, warned = await _states(work)
-    waits = await _longest_waits(work)
-    present, everybody = await roster.on_shift(work), await takers.people(work)
+    states, warned = _states(rows[_Asked.STATE])
+    waits = {(row["row_id"], row["words"]): row["at"] for row in rows[_Asked.WAIT]}
+    present = await roster.on_shift(work)
+    everybody = await takers.people(work) if present else {}
     begun = await _on_shift_for(work)
     supervised = any(person.supervises for person in everybody.values())
     found = []
-    for row in await work.ground.database.quick.rows(_LINES):
-        line_id, language = row["id"], row["language"]
+    for row in rows[_Asked.LINE]:
+        line_id, language = row["row_id"], row["words"]
         able = [
             who
             for who, on in present.items()
             if on.layer in COVERING
             and who in everybody
-            and _covers(everybody[who], row["number"], language, supervised)
+            and _covers(everybody[who], row["also"], language, supervised)
         ]
         kind = _kind(able, begun, states, warned)
         if kind is not None:
@@ -152,18 +215,16 @@ async def _look(work: Work) -> list[Found]:
     return found
 
 
-async def _states(work: Work) -> tuple[dict[UUID, PresenceState], set[UUID]]:
+def _states(rows: list[Row]) -> tuple[dict[UUID, PresenceState], set[UUID]]:
     """Return what everybody does, and who was warned that they miss calls as the last one.
 
     A counsellor whose telephone has not been ready for a while is away.
     """
-    late = work.now - _TELEPHONE_STARTS_WITHIN
-    rows = await work.ground.database.quick.rows(_STATES, late=late)
     states = {
-        row["counsellor_id"]: (PresenceState.AWAY if row["mute"] else PresenceState(row["state"]))
+        row["row_id"]: (PresenceState.AWAY if row["mute"] else PresenceState(row["words"]))
         for row in rows
     }
-    return states, {row["counsellor_id"] for row in rows if row["warned"]}
+    return states, {row["row_id"] for row in rows if row["warned"]}
 
 
 def _covers(person: Person, number: str, language: str, supervised: bool) -> bool:
@@ -201,11 +262,6 @@ async def _on_shift_for(work: Work) -> dict[UUID, bool]:
     """Return who is on shift now, and whether they have had time to sign in."""
     earlier = await roster.on_shift_at(work, work.now - SIGNS_IN_WITHIN)
     return {who: who in earlier for who in await roster.on_shift(work)}
-
-
-async def _longest_waits(work: Work) -> dict[tuple[UUID | None, str | None], datetime]:
-    rows = await work.ground.database.quick.rows(_LONGEST_WAITS)
-    return {(row["line_id"], row["language"]): row["since"] for row in rows if row["since"]}
 
 
 async def _settle(work: Work, found: list[Found]) -> int:

@@ -4,6 +4,8 @@ from datetime import time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import pytest
+
 from app.demo.invariants import broken_at_the_end
 from app.demo.stage import Counsellor, Stage
 from app.practice.people import Phone
@@ -21,6 +23,8 @@ from tests.support.talks import (
     talk,
     waits,
 )
+
+pytestmark = pytest.mark.usefixtures("each_minute")
 
 
 async def state(stage: Stage) -> Any:

@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+import pytest
+
 from app.calls import record
 from app.calls.lines import finding_lines
 from app.demo.stage import Counsellor, Stage
@@ -14,6 +16,8 @@ from app.staff.roles import Role
 from app.work import PROGRAM
 from tests.support.referrals import add_agency, page, phone
 from tests.support.talks import CHILD, waits
+
+pytestmark = pytest.mark.usefixtures("each_minute")
 
 CHIEF = "+38164555001"
 

@@ -2,6 +2,8 @@
 
 from datetime import datetime, timedelta
 
+import pytest
+
 from app.calls.states import CallState
 from app.demo.stage import LINE, Counsellor, Stage
 from app.practice.texts import WHATSAPP
@@ -18,6 +20,8 @@ from tests.scenarios.messaging.children import (
     writer,
 )
 from tests.support.contacts import skip
+
+pytestmark = pytest.mark.usefixtures("each_minute")
 
 
 async def _page(stage: Stage, reader: Counsellor, path: str) -> str:

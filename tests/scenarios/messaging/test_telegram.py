@@ -25,6 +25,8 @@ from tests.scenarios.messaging.children import (
 )
 from tests.support.referrals import page
 
+pytestmark = pytest.mark.usefixtures("each_minute")
+
 NUMBERS = "SELECT id, state, caller_kind, language FROM calls ORDER BY opened_at"
 
 

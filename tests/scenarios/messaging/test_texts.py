@@ -25,6 +25,8 @@ from tests.scenarios.messaging.children import (
 from tests.support.profile import WHOLE
 from tests.support.referrals import page
 
+pytestmark = pytest.mark.usefixtures("each_minute")
+
 NUMBERS = "SELECT * FROM calls WHERE channel <> 'voice' ORDER BY opened_at"
 
 

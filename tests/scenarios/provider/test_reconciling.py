@@ -19,6 +19,8 @@ from tests.support.profile import WHOLE, nightly
 from tests.support.talks import leg_of, rings_at, talk, waiting, waits
 from tests.support.waiting import until
 
+pytestmark = pytest.mark.usefixtures("each_minute")
+
 
 async def test_a_call_that_we_never_heard_of_is_opened_and_greeted(stage: Stage) -> None:
     ana = await stage.add_counsellor("ana")

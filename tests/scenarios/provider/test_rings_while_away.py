@@ -12,6 +12,8 @@ from app.telephony.platforms import conference
 from tests.support.profile import WHOLE
 from tests.support.talks import leg_of, talk
 
+pytestmark = pytest.mark.usefixtures("each_minute")
+
 
 def came_and_went(stage: Stage, seconds_ago: float, **values: object) -> Leg:
     """Make a ring that was never reported to us and is over by now."""

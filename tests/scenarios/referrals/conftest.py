@@ -9,11 +9,6 @@ from tests.support.primero import PrimeroStandIn
 from tests.support.systems import Receiver
 
 
-@pytest.fixture(autouse=True)
-def _seldom(each_quarter: None) -> None:
-    """No story of a referral is about the rota, call-backs or what the provider missed."""
-
-
 @pytest.fixture
 async def receiver(anyio_backend: str) -> AsyncIterator[Receiver]:
     made = Receiver()

@@ -8,6 +8,8 @@ from tests.support.platforms import VERA, agreed_callback, at_phone, list_is_sil
 from tests.support.profile import nightly
 from tests.support.talks import CHILD
 
+pytestmark = pytest.mark.usefixtures("each_minute")
+
 
 async def test_a_callback_waits_for_a_counsellor_whose_phone_can_dial(stage: Stage) -> None:
     """A SIP address cannot be rung first, so its leg cannot dial the caller."""
