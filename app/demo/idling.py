@@ -148,15 +148,15 @@ def _at(ground: Ground, instant: datetime) -> Ground:
     return replace(ground, clock=SteppedClock(instant), memory=known)
 
 
-async def _sweeps_nothing(then: Ground, now: Ground) -> bool:
+async def _sweeps_nothing(then: Ground, _now: Ground) -> bool:
     return not await sweep.find_due(then)
 
 
-async def _no_danger(then: Ground, now: Ground) -> bool:
+async def _no_danger(then: Ground, _now: Ground) -> bool:
     return await dangers.is_settled(then)
 
 
-async def _none_forgotten(then: Ground, now: Ground) -> bool:
+async def _none_forgotten(then: Ground, _now: Ground) -> bool:
     return not any(await tracking.forgotten(then))
 
 
