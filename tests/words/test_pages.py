@@ -332,6 +332,7 @@ _PUT_TOGETHER = {
     "dashboard/page_words.py": "messages by their code",
     "dashboard/palette.py": "keys",
     "dashboard/settings/lines/line_chat_views.py": "what a site writes into its page",
+    "outbox/at_most_once.py": "the log",
     "outbox/mail.py": "the log",
     "outbox/responses.py": "the log",
     "people/emergency/emergencies.py": "the name of an account",
