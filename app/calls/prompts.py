@@ -21,7 +21,7 @@ from app.database.topics import Topic
 from app.errors import Conflict, Invalid, Message, NotFound
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
-from app.staff.log_values import EVERY_LINE, Changed, PromptSaid
+from app.staff.log_values import EVERY_LINE, PromptSaid
 from app.words.keys import LONGEST_TEXT, PROMPT_KEYS, SOUNDS, PromptKey
 from app.work import Work
 
@@ -285,7 +285,8 @@ async def _log(
         AuditLog.PROMPT_CHANGED,
         str(line.id if line is not None else EVERY_LINE),
         **PromptSaid(key.value, language).kept(),
-        **Changed(before, after).kept(),
+        before=before,
+        after=after,
     )
     work.announce(Topic.LINES)
     heard = after

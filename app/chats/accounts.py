@@ -25,7 +25,7 @@ from app.jobs.names import Task
 from app.jobs.transaction import transaction
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
-from app.staff.log_values import AccountSaid, Changed
+from app.staff.log_values import AccountSaid
 from app.work import PROGRAM, Ground, Work
 
 # A token of Telegram: the number of the bot, a colon, and what only its owner knows. In Signal it
@@ -121,7 +121,8 @@ async def set_token(work: Work, line: LineScript, channel: Channel, token: str) 
         work,
         AuditLog.LINE_ACCOUNT_SET,
         str(line.id),
-        **Changed(before, values_for_log(row)).kept(),
+        before=before,
+        after=values_for_log(row),
     )
     if channel.value not in rules.by:
         await chat_lines.change_chat(work, line, by=[*rules.by, channel.value])
@@ -159,7 +160,8 @@ async def remove(work: Work, line: LineScript, channel: Channel) -> None:
         work,
         AuditLog.LINE_ACCOUNT_REMOVED,
         str(line.id),
-        **Changed(values_for_log(row), None).kept(),
+        before=values_for_log(row),
+        after=None,
     )
     await _begin_removal(work, row)
     left = [one for one in rules.by if one != channel.value]

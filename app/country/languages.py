@@ -21,7 +21,7 @@ from app.jobs.transaction import transaction
 from app.log import log
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
-from app.staff.log_values import Changed, WordsSaid
+from app.staff.log_values import WordsSaid
 from app.staff.models import Staff
 from app.training import scenarios
 from app.training.translations import Scripted
@@ -183,7 +183,8 @@ async def import_catalogue(
         work,
         AuditLog.WORDS_IMPORTED,
         f"words:{language}",
-        **Changed(_logged(before), {**_logged(found), "said_as_before": merged.kept}).kept(),
+        before=_logged(before),
+        after={**_logged(found), "said_as_before": merged.kept},
     )
     work.announce(Topic.WORDS)
     if checked in _READ_BY_CHILDREN:

@@ -44,7 +44,6 @@ from app.routing.rota.proposals.usual import checked_lengths, read_usual
 from app.settings import Settings
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
-from app.staff.log_values import Changed
 from app.statistics.counting.kept_targets import keep_short_abandon, keep_target
 from app.statistics.facts.questions import read_questions
 from app.statistics.planning import own_planning
@@ -233,10 +232,8 @@ async def change(
         work,
         AuditLog.SETTINGS_CHANGED,
         "settings",
-        **Changed(
-            {name: before.values[name] for name in different},
-            {name: after.values[name] for name in different},
-        ).kept(),
+        before={name: before.values[name] for name in different},
+        after={name: after.values[name] for name in different},
     )
     if "callback_from" in different:
         await tell_supervisors(work, None, Leads.SHOWN_IN_CALLBACKS)

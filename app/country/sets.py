@@ -31,7 +31,7 @@ from app.retention.by_country import RuleChange
 from app.routing.rota.shifts import first_instant
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
-from app.staff.log_values import Changed, SetSaid
+from app.staff.log_values import SetSaid
 from app.work import Work
 
 _LOCK = 116_115
@@ -296,10 +296,8 @@ async def put_in_force(
         work,
         AuditLog.DEFINITIONS_PUT_IN_FORCE,
         f"definitions:{set_id}",
-        **Changed(
-            {"set": before_id, **was},
-            {**SetSaid(set_id).kept(), "from": begins.isoformat(), **now},
-        ).kept(),
+        before={"set": before_id, **was},
+        after={**SetSaid(set_id).kept(), "from": begins.isoformat(), **now},
     )
     if begins > work.now:
         by_country.follow_later(work, order)

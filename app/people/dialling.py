@@ -17,7 +17,6 @@ from app.referrals.directory import agencies
 from app.routing.plan import read_plan
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
-from app.staff.log_values import Changed
 from app.staff.models import Staff
 from app.work import Work
 
@@ -114,9 +113,8 @@ async def change(work: Work, changes: Changes, *, revision: int | None = None) -
         work,
         AuditLog.DIALLING_CHANGED,
         "dialling",
-        **Changed(
-            {name: was[name] for name in different}, {name: now[name] for name in different}
-        ).kept(),
+        before={name: was[name] for name in different},
+        after={name: now[name] for name in different},
     )
     work.announce(Topic.LINES)
     return replace(wanted, revision=row.revision)

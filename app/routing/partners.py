@@ -19,7 +19,7 @@ from app.routing.plan import check_plan, read_plan
 from app.staff import accounts, former_addresses
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
-from app.staff.log_values import Changed, PartnerAsked
+from app.staff.log_values import PartnerAsked
 from app.staff.models import Staff
 from app.staff.second_person import Asker, ChangeState, SecondPerson, could_be_approved, second
 from app.work import ActorKind, Work
@@ -87,7 +87,8 @@ async def hold_back(work: Work, line: LineScript, before: str | None, after: str
         work,
         AuditLog.PARTNER_ASKED,
         str(line.id),
-        **Changed(_logged(before), _logged(after)).kept(),
+        before=_logged(before),
+        after=_logged(after),
         **PartnerAsked(str(row.id)).kept(),
     )
     work.announce(Topic.STAFF)

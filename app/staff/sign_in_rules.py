@@ -10,7 +10,6 @@ from sqlalchemy.dialects.postgresql import insert
 from app.errors import Conflict, Invalid
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
-from app.staff.log_values import Changed
 from app.staff.models import SignInRules
 from app.staff.roles import Role
 from app.work import Work
@@ -149,6 +148,7 @@ async def set_sign_in_rules(work: Work, rules: Rules, *, knowingly: bool = False
             work,
             AuditLog.SIGN_IN_RULES_SET,
             "sign_in_rules",
-            **Changed(before.values, rules.values).kept(),
+            before=before.values,
+            after=rules.values,
             **({"relaxed": relaxed} if relaxed else {}),
         )

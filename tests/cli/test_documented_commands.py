@@ -9,6 +9,7 @@ from typing import Any
 
 import pyotp
 import pytest
+from sqlalchemy import select
 
 from app.cli import data_requests, retention, staff
 from app.jobs.transaction import flush
@@ -20,6 +21,7 @@ from app.retention.data_requests.kinds import (
     RequestKind,
     RequestState,
 )
+from app.retention.data_requests.models import DataRequest
 from app.retention.holds import open_holds
 from app.staff import second_factor
 from app.staff.audit import write_entry
@@ -29,7 +31,7 @@ from tests.support import planted
 from tests.support.command_line import Types, typed_on
 from tests.support.documents.shell import documented
 from tests.support.planted import as_person
-from tests.support.retention.requested import NUMBER, WORDS, a_person
+from tests.support.retention.requested import NUMBER, WORDS, a_person, release
 from tests.support.verbs import a_supervisor, an_administrator
 
 Typed = Callable[..., Types]
@@ -74,11 +76,14 @@ async def test_a_person_is_found_and_their_request_is_decided(work: Work, typed:
         "data-requests keep", {CODE: code, "contact:0195…": f"contact:{contact.id}"}
     ):
         assert "kept: legal_duty" in (await types(*words)).output
+    begun = await work.session.scalars(select(DataRequest).where(DataRequest.code == code))
+    await release(work, None, begun.one())
     for words in documented("data-requests ask", {CODE: code}):
         assert f"{code}\terasure\tchild\tasked" in (await types(*words)).output
     # The command line decides what a person asked on the page.
     as_person(work, boss)
     asked = await requests.find(work, boss, RequestKind.ERASURE, AskingPerson.CHILD, NUMBER)
+    await release(work, boss, asked)
     await requests.ask(work, boss, asked.id, Basis.NOT_NEEDED, IdentityCheck.DOCUMENT, WORDS)
     work.actor = PROGRAM
     for words in documented("data-requests decide", {CODE: asked.code}):
@@ -93,6 +98,7 @@ async def test_the_report_of_a_request_is_written(
     await a_person(work)
     work.actor = PROGRAM
     asked = await requests.find(work, None, RequestKind.ACCESS, AskingPerson.CHILD, NUMBER)
+    await release(work, None, asked)
     await requests.ask(work, None, asked.id, Basis.RIGHT_OF_ACCESS, IdentityCheck.DOCUMENT, WORDS)
     mila = await an_administrator(work)
     as_person(work, mila)

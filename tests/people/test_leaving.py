@@ -301,7 +301,8 @@ async def test_the_pages_name_what_a_leaver_leaves_open(stage: Stage) -> None:
     ]
     ana = await stage.add_counsellor("ana", shift=False, state=None)
     mobile = "+381641112223"
-    await stage.change_rows(f"UPDATE staff SET second_phone = '{mobile}' WHERE name = 'ana'")
+    telephone = f"endpoint_kind = 'phone', endpoint = '{mobile}'"
+    await stage.change_rows(f"UPDATE staff SET {telephone} WHERE name = 'ana'")
     async with transaction(stage.ground, PROGRAM) as work:
         entry = Entry("on-call", "On call", "own_house", ("supervisor_on_call",))
         phones = (Phone(mobile, ""),)
@@ -324,7 +325,7 @@ async def test_the_pages_name_what_a_leaver_leaves_open(stage: Stage) -> None:
     assert "The directory still has" in (await page(stage, mila, person)).text
     # An administrator leaves on the page itself.
     await olga.ask("POST", "/tokens", {"name": "warehouse", "scopes": ["statistics"], "days": 9})
-    await stage.change_rows(f"UPDATE staff SET second_phone = '{mobile}' WHERE name = 'olga'")
+    await stage.change_rows(f"UPDATE staff SET {telephone} WHERE name = 'olga'")
     shown = (await page(stage, mila, f"/admin/people/{olga.id}/leave")).text
     assert "warehouse" in shown
     assert "/agencies/on-call/entry" in shown, "to be looked through"

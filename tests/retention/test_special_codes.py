@@ -63,16 +63,15 @@ DEFINED = {"definitions.text", "definition_sets.files"}
 
 
 @pytest.fixture
-async def told(work: Work, monkeypatch: pytest.MonkeyPatch) -> Work:
+async def told(work: Work) -> Work:
     """A contact, a case and a referral in which these codes are answers."""
     answers: dict[str, Any] = {path: [code] for path, code in CODES.items()}
     told = {**planted.CHILD, **answers, "contact.categories": [CATEGORY]}
     # Asked for a child with a disability.
     told["separation.offered"] = ["outreach"]
-    monkeypatch.setattr(planted, "CHILD", told)
     await a_line(work)
     boss = await a_supervisor(work)
-    contact = await planted.a_contact(work, boss, await planted.a_call(work))
+    contact = await planted.a_contact(work, boss, await planted.a_call(work), told)
     # An answer of an earlier stretch of writing, which is kept.
     contact = await completing.reopen(work, boss, contact.id, "Once more.")
     _, saved = await contacts.save(

@@ -15,6 +15,10 @@ from tests.support.referrals import AGREED, BROTHERS, CENTRE, add_agency, phone,
 OVERRIDE = {"basis": "vital_interests", "reason": "They are alone with him tonight."}
 
 
+# Whether the telephone or the mail was taken by then is another story.
+_ON_THE_WAY = {"sent", "delivered"}
+
+
 async def _brothers(night: Stage, who: Counsellor, **more: Any) -> dict[str, dict[str, Any]]:
     """Two brothers at two services, by child and service."""
     await add_agency(
@@ -146,7 +150,7 @@ async def test_a_contact_that_says_no_afterwards_withdraws_it(night: Stage) -> N
     await night.advance(40)
     states = await _states(ana, made)
     assert states
-    assert set(states.values()) == {"sent"}
+    assert set(states.values()) <= _ON_THE_WAY
     await write(ana, contact_id, {"child.a1.agrees_services": "no"}, base=revision + 2)
     await night.advance(40)
     states = await _states(ana, made)
@@ -162,7 +166,7 @@ async def test_a_contact_that_says_no_afterwards_withdraws_it(night: Stage) -> N
     await night.advance(40)
     states = await _states(ana, made)
     assert states["Marko child_protection"] == "consent_withdrawn"
-    assert states["Pavle child_protection"] == "sent"
+    assert states["Pavle child_protection"] in _ON_THE_WAY
 
 
 async def test_a_withdrawal_of_one_says_nothing_about_the_brother(night: Stage) -> None:

@@ -171,6 +171,10 @@ async def ask_for_data(boss: Client) -> None:
     """A person asks by telephone what is kept of the child."""
     sought = {"kind": "access", "person": "child", "sought": NUMBER}
     found = await ask(boss, "POST", "/data-requests", sought)
+    # What may be another person's is marked: the officer has looked at it.
+    marked = [one for one in found["items"] if one["keep"] == "another_person"]
+    released = [{"kind": one["kind"], "id": one["id"], "keep": None} for one in marked]
+    await ask(boss, "PUT", f"/data-requests/{found['id']}/kept", {"items": released})
     ground = {"basis": "right_of_access", "identity": "document", "words": said("data-request")}
     await ask(boss, "POST", f"/data-requests/{found['id']}/ask", ground)
 

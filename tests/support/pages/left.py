@@ -45,6 +45,8 @@ _NAMES = {
     "Shown at the door on Monday.",
     "Sigurna kuća",
     "dugog imena",
+    "A dog",
+    "letter.pdf",
     "Pitaj pre nego što posavetuješ.",
     "Zaključana vrata.",
     # A protocol and a mapping of categories go by the name of their file.

@@ -19,7 +19,10 @@ SAID: dict[tuple[str, str], set[str]] = {
     ("cases", "status"): {"open", "in_progress", "closed"},
     ("referrals", "state"): set(ReferralState),
 }
-_OF_AN_ANSWERED_CALL = "answered_at IS NOT NULL AND queued_at IS NOT NULL AND state = 'ended'"
+# By telephone: a conversation that has ended stays on a desk while words are unread.
+_OF_AN_ANSWERED_CALL = (
+    "answered_at IS NOT NULL AND queued_at IS NOT NULL AND state = 'ended' AND channel = 'voice'"
+)
 
 
 async def missing(stage: Stage) -> dict[str, set[str]]:

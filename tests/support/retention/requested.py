@@ -136,7 +136,7 @@ async def rang_itself(work: Work, contact: Contact) -> None:
     await work.session.refresh(contact)
 
 
-async def release(work: Work, boss: Staff, request: DataRequest) -> None:
+async def release(work: Work, boss: Staff | None, request: DataRequest) -> None:
     """Take the mark of another person away from every row."""
     items = await requests.items_of(work, request)
     marked = [one for one in items if one.keep == Keep.ANOTHER_PERSON]
