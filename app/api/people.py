@@ -51,10 +51,11 @@ class PersonView(BaseModel):
 
 class StillOpenView(BaseModel):
     """What is open of a person who has left or lost the role at the provider: where the directory
-    (codes) and partners of lines (names) still lead to them, and the names of the tokens and
-    wallboards that they made."""
+    (codes) and partners of lines (names) still lead to them, where a telephone that they entered
+    and never proved stands in it, and the names of the tokens and wallboards that they made."""
 
     directory: list[str]
+    directory_perhaps: list[str]
     partner_of: list[str]
     tokens: list[str]
     wallboards: list[str]
@@ -64,6 +65,7 @@ class StillOpenView(BaseModel):
         found = await still_open.of(work, person)
         return StillOpenView(
             directory=list(found.entries),
+            directory_perhaps=list(found.perhaps),
             partner_of=list(found.lines),
             tokens=[one.name for one in found.tokens],
             wallboards=[one.name for one in found.wallboards],

@@ -270,6 +270,7 @@ async def _open_lines(work: Work, person: Staff) -> list[str]:
     left = await still_open.of(work, person)
     return [
         *(f"still in the directory: {code}" for code in left.entries),
+        *(f"perhaps still in the directory: {code}" for code in left.perhaps),
         *(f"still the partner of: {name}" for name in left.lines),
         *(f"token that they made: {one.name}" for one in left.tokens),
         *(f"wallboard that they made: {one.name}" for one in left.wallboards),

@@ -24,6 +24,8 @@ class StillOpen(NamedTuple):
 
     entries: tuple[str, ...] = ()
     lines: tuple[str, ...] = ()
+    # Entries with a telephone that they entered as their second one and never proved.
+    perhaps: tuple[str, ...] = ()
     tokens: tuple[ApiToken, ...] = ()
     wallboards: tuple[Wallboard, ...] = ()
 
@@ -31,11 +33,11 @@ class StillOpen(NamedTuple):
 async def of(work: Work, staff: Staff) -> StillOpen:
     """Return what is open of a person. Of one who is back: the entries at which their telephone
     and address acknowledge nothing yet, since no person has checked the entry again."""
-    entries, lines = await leavers.still(work, staff)
+    entries, lines, perhaps = await leavers.still(work, staff)
     if not await _is_gone(work, staff):
         return StillOpen(entries)
     made, walls = await tokens.made_by(work, staff), await wallboards.made_by(work, staff)
-    return StillOpen(entries, lines, tuple(made), tuple(walls))
+    return StillOpen(entries, lines, perhaps, tuple(made), tuple(walls))
 
 
 async def _is_gone(work: Work, staff: Staff) -> bool:

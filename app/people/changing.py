@@ -320,7 +320,7 @@ async def _carry_out(
     different: list[str],
 ) -> None:
     if "endpoint" in different or "email" in different:
-        await former_addresses.note(work, staff, await former_addresses.present(work, staff))
+        await former_addresses.note_all(work, staff)
     _store(staff, after)
     note_could_approve(staff)
     await work.session.flush()

@@ -91,7 +91,7 @@ async def forget_telephone(work: Work, staff: Staff) -> StillReached:
     """Forget at which telephone a person is rung, and how they prove there who they are: their PIN,
     too. With a telephone of their own they go on duty without signing in. Return where else they
     are still reached."""
-    await former_addresses.note(work, staff, await former_addresses.present(work, staff))
+    await former_addresses.note_all(work, staff)
     reached = await leavers.note(work, staff)
     staff.endpoint_kind, staff.endpoint = EndpointKind.BROWSER.value, None
     staff.second_phone = None

@@ -252,6 +252,16 @@ async def _withdraw_open(work: Work, staff: Staff) -> PasswordLink | None:
     )
 
 
+async def has_open(work: Work, staff: Staff) -> bool:
+    """Return whether a link of a person could still be used, or could be once it is approved."""
+    is_open = exists().where(
+        PasswordLink.staff_id == staff.id,
+        PasswordLink.used_at.is_(None),
+        PasswordLink.withdrawn_at.is_(None),
+    )
+    return bool(await work.session.scalar(select(is_open)))
+
+
 async def withdraw(work: Work, person_id: UUID) -> None:
     """Withdraw the link of a person. May run twice. Raises NotFound."""
     staff = await finding.person(work, person_id)

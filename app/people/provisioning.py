@@ -224,6 +224,8 @@ async def could_come_in(work: Work, staff: Staff) -> bool:
     The account is locked: an approval at the same time has come through, or comes too late.
     """
     staff = await changing.lock_person(work, staff.id)
+    if await links.has_open(work, staff):
+        return True
     return staff.active or await asking.waiting_of(work, staff) is not None
 
 

@@ -57,8 +57,8 @@ async def _locked(work: Work, person: Staff) -> Staff:
 
 async def _store(work: Work, staff: Staff, number: str | None) -> None:
     before = staff.second_phone
-    if await phone_proofs.is_proven(work, staff):
-        await former_addresses.note(work, staff, [before])
+    proven = await phone_proofs.is_proven(work, staff)
+    await former_addresses.note(work, staff, [before], proven=proven)
     staff.second_phone = number
     await phone_proofs.forget_pairing(work, staff)
     staff.revision += 1

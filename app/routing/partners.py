@@ -158,7 +158,7 @@ async def decide(work: Work, request_id: UUID, *, by: Staff | None, approve: boo
     if approve and by is not None and not (await second(work, by)).may_decide(_asked(row)):
         raise SecondPerson()
     # Asked for before they left, perhaps.
-    if approve and by is not None and await former_addresses.of_leavers(work, [row.number]):
+    if approve and await former_addresses.of_leavers(work, [row.number]):
         raise OfALeaver()
     plan = read_plan(line_row.plan)
     row.state = (ChangeState.IN_FORCE if approve else ChangeState.REFUSED).value

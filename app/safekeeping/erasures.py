@@ -108,9 +108,9 @@ def write(
     if not begins and not folder.is_dir():
         raise BackupRefused(
             f"{folder} is not there. Bring its disk back. If the place is new, copy the folder of "
-            "the former one, or make an empty folder."
+            "the former one. Make an empty one only if you are sure that no list is elsewhere."
         )
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    folder.mkdir(exist_ok=True, mode=0o700)
     with alone(folder):
         if instead_of is not None:
             there = {head.name: head.written_at for head in heads_in(folder)}

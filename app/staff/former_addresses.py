@@ -8,7 +8,7 @@ once it was proven: its person enters it alone, and could enter that of the hous
 from collections.abc import Collection
 from uuid import UUID
 
-from sqlalchemy import Select, exists, func, select
+from sqlalchemy import Select, Uuid, column, exists, func, or_, select, table
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 
 from app.privacy.hash_kinds import HashOf
@@ -16,21 +16,39 @@ from app.staff import phone_proofs
 from app.staff.models import EndpointKind, FormerAddress, Staff
 from app.work import Work
 
+# Of `app/people/provider/rows.py`, which builds on this folder.
+_IDENTITIES = table("staff_identities", column("staff_id", Uuid()), column("lost_at"))
+_LOST = select(_IDENTITIES.c.staff_id).where(_IDENTITIES.c.lost_at.is_not(None))
+
 
 def _form(address: str) -> str:
     return address.strip().lower()
 
 
 async def present(work: Work, staff: Staff) -> set[str]:
-    """Return the telephones and the e-mail address that an account has now."""
+    """Return the telephones and the e-mail address that an account has now, without a second
+    telephone that was only entered."""
     rung = staff.endpoint if staff.endpoint_kind == EndpointKind.PHONE else None
-    second = staff.second_phone
-    if second is not None and not await phone_proofs.is_proven(work, staff):
-        second = None
+    second = staff.second_phone if await entered_only(work, staff) is None else None
     return {_form(one) for one in (rung, second, staff.email) if one}
 
 
-async def note(work: Work, staff: Staff, addresses: Collection[str | None]) -> None:
+async def entered_only(work: Work, staff: Staff) -> str | None:
+    """Return the second telephone of an account, if it was never proven."""
+    if staff.second_phone is None or await phone_proofs.is_proven(work, staff):
+        return None
+    return staff.second_phone
+
+
+async def note_all(work: Work, staff: Staff) -> None:
+    """Note all that an account has. May run twice."""
+    await note(work, staff, await present(work, staff))
+    await note(work, staff, [await entered_only(work, staff)], proven=False)
+
+
+async def note(
+    work: Work, staff: Staff, addresses: Collection[str | None], *, proven: bool = True
+) -> None:
     """Note what an account has, or had until now. May run twice.
 
     While the hashes are rotated one that is stored in the earlier form is not written again.
@@ -38,20 +56,43 @@ async def note(work: Work, staff: Staff, addresses: Collection[str | None]) -> N
     forms = sorted({_form(one) for one in addresses if one})
     if not forms:
         return
-    stored = await _stored(work, staff)
+    stored = await _stored(work, staff, proven=proven)
     made = work.keys.match_keys_all([(HashOf.STAFF_ADDRESS, one) for one in forms])
     rows = [
-        {"staff_id": staff.id, "address_key": keys[0]} for keys in made if stored.isdisjoint(keys)
+        {"staff_id": staff.id, "address_key": keys[0], "proven": proven}
+        for keys in made
+        if stored.isdisjoint(keys)
     ]
     if rows:
-        await work.session.execute(pg_insert(FormerAddress).values(rows).on_conflict_do_nothing())
+        written = pg_insert(FormerAddress).values(rows)
+        # One that was proven once stays so.
+        await work.session.execute(
+            written.on_conflict_do_update(
+                index_elements=["staff_id", "address_key"],
+                set_={"proven": FormerAddress.proven | written.excluded.proven},
+            )
+        )
 
 
-async def _stored(work: Work, staff: Staff) -> set[bytes]:
-    rows = await work.session.scalars(
-        select(FormerAddress.address_key).where(FormerAddress.staff_id == staff.id)
-    )
+async def _stored(work: Work, staff: Staff, *, proven: bool = True) -> set[bytes]:
+    """Return the hashes of what an account had; with `proven` false also of what was only
+    entered."""
+    listed = select(FormerAddress.address_key).where(FormerAddress.staff_id == staff.id)
+    rows = await work.session.scalars(listed.where(FormerAddress.proven) if proven else listed)
     return set(rows)
+
+
+async def perhaps_of(work: Work, staff: Staff, addresses: Collection[str]) -> set[str]:
+    """Return which of several telephones an account had as a second one that was never proven."""
+    listed = sorted(addresses)
+    stored, now = await _stored(work, staff, proven=False), await entered_only(work, staff)
+    made = work.keys.match_keys_all([(HashOf.STAFF_ADDRESS, _form(one)) for one in listed])
+    found = {
+        one
+        for one, keys in zip(listed, made, strict=True)
+        if one == now or not stored.isdisjoint(keys)
+    }
+    return found - await which_of(work, staff, found)
 
 
 async def which_of(work: Work, staff: Staff, addresses: Collection[str]) -> set[str]:
@@ -85,18 +126,22 @@ async def _is_of_another(work: Work, staff: Staff, address: str) -> bool:
 
 
 async def of_leavers(work: Work, addresses: Collection[str]) -> dict[UUID, set[str]]:
-    """Return which of several telephones and addresses are those of people who have left, by the
-    inactive account."""
+    """Return which of several telephones and addresses are those of people who have left, by their
+    account: an inactive one, or one to which the provider gives no role any more."""
     made = work.keys.match_keys_all(
         [(HashOf.STAFF_ADDRESS, _form(one)) for one in sorted(addresses)]
     )
     keys = [key for keys in made for key in keys]
     rows = await work.session.scalars(
-        select(Staff).where(~Staff.active, Staff.id.in_(_with_one_of(keys))).order_by(Staff.id)
+        select(Staff)
+        .where(or_(~Staff.active, Staff.id.in_(_LOST)), Staff.id.in_(_with_one_of(keys)))
+        .order_by(Staff.id)
     )
     found = {staff.id: await theirs(work, staff, addresses) for staff in rows.all()}
     return {staff_id: some for staff_id, some in found.items() if some}
 
 
 def _with_one_of(keys: list[bytes]) -> Select[UUID]:
-    return select(FormerAddress.staff_id).where(FormerAddress.address_key.in_(keys))
+    return select(FormerAddress.staff_id).where(
+        FormerAddress.proven, FormerAddress.address_key.in_(keys)
+    )

@@ -274,7 +274,10 @@ class PhoneProof(Base):
 
 
 class FormerAddress(Base):
-    """A telephone or e-mail address that an account had, as a keyed hash."""
+    """A telephone or e-mail address that an account had, as a keyed hash.
+
+    `proven` is false for a second telephone that its person only entered: it may be another's.
+    """
 
     __tablename__ = "former_addresses"
 
@@ -282,6 +285,7 @@ class FormerAddress(Base):
         ForeignKey("staff.id", ondelete="CASCADE"), primary_key=True
     )
     address_key: Mapped[MatchHash] = mapped_column(primary_key=True)
+    proven: Mapped[bool] = mapped_column(server_default=text("true"))
 
 
 class ApiToken(Base):

@@ -259,10 +259,18 @@ async def text_code(work: Work, staff: Staff, wants: str | None) -> str | None:
     return code
 
 
-async def take_back_code(work: Work, staff_id: UUID) -> None:
-    """Forget a code that was certainly not texted, so that another may be texted at once."""
+async def code_until(work: Work, staff_id: UUID) -> datetime:
+    """Return until when the code that was just made lives; it is known by that."""
     proof = await _lock(work, staff_id)
-    if proof.code_kind == CodeKind.TEXTED:
+    assert proof.code_until is not None
+    return proof.code_until
+
+
+async def take_back_code(work: Work, staff_id: UUID, until: datetime) -> None:
+    """Forget a code that was certainly not texted, so that another may be texted at once; not one
+    that was made since."""
+    proof = await _lock(work, staff_id)
+    if proof.code_kind == CodeKind.TEXTED and proof.code_until == until:
         proof.code_hash = proof.code_kind = proof.code_until = None
 
 

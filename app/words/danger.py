@@ -25,6 +25,8 @@ SHORTEST, _WHOLE = 2, 2
 # language together are found in one of 50 at most (15 of 842).
 _ONE_IN, _ONE_IN_OTHERS = 25, 10
 _COMMON = "common.yaml"
+# A phrase of so many common words says nothing.
+_MOST_COMMON = 2
 _FILLED_IN = re.compile(r"\{[^{}]*\}")
 _QUOTED = 60
 
@@ -101,7 +103,8 @@ def _found(of: re.Pattern[str] | None, sentences: tuple[str, ...]) -> set[str]:
 
 def common_in(language: str, word: str) -> str | None:
     """Return the common word of a language in which a word of danger would be found, or what it is
-    if it is nothing but common words, also of another language; None for every other word.
+    if it is one or two common words, also of another language; None for every other word. Three
+    common words together may be a cry: "he comes at night".
 
     The sentences of the program hold few greetings, and a conversation begins with one.
     """
@@ -112,6 +115,8 @@ def common_in(language: str, word: str) -> str | None:
     if own is not None:
         return own
     parts = stem(word).split()
+    if len(parts) > _MOST_COMMON:
+        return None
     only = any(all(part in common(one) for part in parts) for one in words.languages())
     return word if only else None
 

@@ -76,7 +76,11 @@ async def test_from_the_invitation_to_the_last_talk(night: Stage, post: Mail) ->
     given = (await mila.ask("POST", f"{at}/deactivate", plan)).json()
     handed = {"given": {"drafts": 1, "shifts": 1}, "uncovered": [], "kept": []}
     left_open: dict[str, list[str]] = {
-        name: [] for name in ("directory", "partner_of", "to_confirm", "tokens", "wallboards")
+        name: []
+        for name in (
+            *("directory", "directory_perhaps", "partner_of", "to_confirm", "tokens"),
+            "wallboards",
+        )
     }
     assert given == {**handed, **left_open}, given
     assert (await nova.ask("GET", "/me")).status_code == 401

@@ -18,6 +18,8 @@ from app.outbox.channels import ChannelKind
 from app.people import changing, leaving, provisioning, second_phone, work_left
 from app.people.changing import Changes
 from app.people.letters import letter_to_owner
+from app.people.provider import access
+from app.people.provider.rows import LinkedHow, StaffIdentity
 from app.referrals.channels.attempts import add_attempt, phone_on_duty, phones_on_duty
 from app.referrals.channels.links import add_link
 from app.referrals.channels.models import Attempt
@@ -210,12 +212,49 @@ async def test_the_houses_telephone_as_an_unproven_second_phone_still_acknowledg
     await work.session.flush()
     if given_up:
         await second_phone.give_up(work, ana)
-    assert await leaves(work, ana) == StillReached()
+    assert await leaves(work, ana) == StillReached(perhaps=("on-call",))
     assert (agency.of_leavers, len(writing_to(agency))) == ([], 1)
     assert not await leavers.is_a_leavers(work, MOBILE)
-    # It could be theirs after all: the keeper of the directory is asked to look.
+    # It could be theirs after all: the keeper of the directory is asked to look, and is alarmed.
     (phone,) = await phones_of(work, agency.id)
-    assert (phone.doubted_at is not None) is not given_up
+    assert phone.doubted_at is not None
+    await still_open.watch(work, ana.id)
+    await work.session.flush()
+    assert (await still_open.of(work, ana)).perhaps == ("on-call",)
+    assert (await work_left.with_open(work), await still_open.to_close(work)) == ([ana], [])
+    await on_call(work, replace(house, verified_by="Olga"))
+    assert await still_open.to_close(work) == [ana.id]
+
+
+async def test_what_is_about_to_be_replaced_stays_marked_when_the_entry_is_checked(
+    work: Work,
+) -> None:
+    vera, agency = await a_leaver(work), await on_call(work)
+    mila, olga = await an_administrator(work, "olga"), await a_supervisor(work, "olga2")
+    await leaves(work, vera)
+    work.actor = accounts.actor_of(mila)
+    new = "+381641112299"
+    checked = replace(ENTRY, duty_phones=(Phone(new, ""),), sms=OTHER, verified_by="Olga")
+    await save_agency(work, checked)
+    # The new number waits for a second person: hers is in force until then.
+    assert agency.of_leavers == [MOBILE]
+    assert await leavers.is_a_leavers(work, MOBILE)
+    waits = await addresses.waiting(work, olga)
+    await addresses.decide(work, olga, [one.change.id for one in waits], approve=True)
+    assert (agency.of_leavers, (await leavers.still(work, vera)).entries) == ([], ())
+
+
+async def test_an_approval_marks_only_what_it_brings_in(work: Work) -> None:
+    vera, agency = await a_leaver(work), await on_call(work)
+    mila, olga = await an_administrator(work, "olga"), await a_supervisor(work, "olga2")
+    await leaves(work, vera)
+    # Her mobile was handed on to the house, which is checked.
+    await on_call(work, replace(ENTRY, verified_by="Olga"))
+    work.actor = accounts.actor_of(mila)
+    await save_agency(work, replace(ENTRY, verified_by="Olga", email="house@example.org"))
+    waits = await addresses.waiting(work, olga)
+    await addresses.decide(work, olga, [one.change.id for one in waits], approve=True)
+    assert agency.of_leavers == []
 
 
 async def test_who_comes_back_alarms_until_the_entry_is_checked_again(work: Work) -> None:
@@ -232,22 +271,40 @@ async def test_who_comes_back_alarms_until_the_entry_is_checked_again(work: Work
     assert (agency.of_leavers, await still_open.to_close(work)) == ([], [vera.id])
 
 
+@pytest.mark.parametrize("left", ["by a colleague", "by the directory", "by the provider"])
 @pytest.mark.parametrize("field", ["duty_phones", "email"])
 async def test_an_address_that_was_asked_for_before_its_person_left_acknowledges_nothing(
-    work: Work, field: str
+    work: Work, field: str, left: str
 ) -> None:
     bare = replace(ENTRY, email=None, sms=OTHER, duty_phones=())
     vera, agency = await a_leaver(work), await on_call(work, bare)
     mila, olga = await an_administrator(work, "olga"), await a_supervisor(work, "olga2")
     work.actor = accounts.actor_of(mila)
     await save_agency(work, replace(bare, **{field: getattr(ENTRY, field)}))
-    await leaves(work, vera)
+    if left == "by a colleague":
+        await leaves(work, vera)
+    elif left == "by the directory":
+        await provisioning.leave(work, vera.id)
+    else:
+        identity = StaffIdentity(
+            staff_id=vera.id,
+            issuer="i",
+            subject="v",
+            linked_at=work.now,
+            linked_how=LinkedHow("created").value,
+        )
+        work.session.add(identity)
+        await work.session.flush()
+        await access.close(work, vera, identity)
+    work.jobs.clear()
     waits = await addresses.waiting(work, olga)
     await addresses.decide(work, olga, [one.change.id for one in waits], approve=True)
     theirs = MAIL if field == "email" else MOBILE
     assert agency.of_leavers == [theirs]
     assert [address for _channel, address in writing_to(agency)] == [OTHER]
     assert await leavers.is_a_leavers(work, theirs)
+    told = [job.arguments for job in work.jobs if job.task == Task.WATCH_LEAVER]
+    assert told == [{"staff_id": str(vera.id)}]
 
 
 def key(digits: str) -> Signed:

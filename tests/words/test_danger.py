@@ -45,7 +45,8 @@ def test_every_shipped_list_keeps_to_the_rule(language: str) -> None:
         ("sr", "umr\nmrtav"),
         ("bg", "кръв\nбой"),
         ("sr", "nož\nkrv\nopasn\npolicij\nnasilj\nstrah"),
-        ("en", "want to die\nhe touches me\nhits me"),
+        ("en", "want to die\nhe touches me\nhits me\nhe is in my room\nhe comes at night"),
+        ("sr", "bojim ga se\non je ovde"),
     ],
 )
 def test_short_words_of_danger_are_taken(language: str, word: str) -> None:

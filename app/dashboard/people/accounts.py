@@ -132,9 +132,21 @@ async def invite(request: Request, work: InWork, staff: Keeps) -> Response:
     return await show_moved(request, work, staff, person, address)
 
 
-async def reached_words(work: Work, entries: Sequence[str], on_lines: Sequence[str]) -> list[str]:
+async def reached_words(
+    work: Work, entries: Sequence[str], on_lines: Sequence[str], perhaps: Sequence[str]
+) -> list[str]:
     """Say where the directory and lines still lead to a person who has left."""
     said = []
+    if perhaps:
+        named = list_words((await names_of_codes(work, list(perhaps))).values())
+        said.append(
+            _(
+                "This person had entered a telephone of the directory as their own, and never "
+                "proved it: %(entries)s. It still acknowledges. Look whose it is, and check the "
+                "entry again.",
+                entries=named,
+            )
+        )
     if entries:
         named = list_words((await names_of_codes(work, list(entries))).values())
         said.append(
@@ -239,7 +251,7 @@ async def show_person(
         now=work.now,
         made_tokens=left.tokens,
         made_wallboards=left.wallboards,
-        reached=await reached_words(work, left.entries, left.lines),
+        reached=await reached_words(work, left.entries, left.lines, left.perhaps),
         alone=await is_alone(work),
         **await access_request_values(work, staff, person.id),
         has_mail=work.settings.smtp_url is not None,

@@ -133,7 +133,8 @@ async def _told(work: Work, person: Staff, handed: leaving.HandedOver, *, has_le
     if handed.uncovered:
         spans = giving.spans_message(handed.uncovered, await roster.home_zone(work))
         told += " " + _("Uncovered: %(stretches)s.", stretches=message_words(spans))
-    reached = await reached_words(work, handed.reached.entries, handed.reached.lines)
+    left = handed.reached
+    reached = await reached_words(work, left.entries, left.lines, left.perhaps)
     return " ".join([told, *reached])
 
 

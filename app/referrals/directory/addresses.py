@@ -4,6 +4,7 @@ Until then the former address stays in use, and nothing is sent to the new one: 
 who keeps the directory could have children's records sent to themselves.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID, uuid4
@@ -91,6 +92,24 @@ async def hold_back(work: Work, agency: Agency, entry: Entry) -> Entry:
         _drop_secrets(agency, set(changed))
         return entry
     return replace(entry, **{field.value: former[field] for field in changed})
+
+
+async def waits_to_go(work: Work, agency: Agency) -> set[str]:
+    """Return the telephones and addresses in force for whose field a change waits."""
+    fields = set(
+        await work.session.scalars(
+            select(AddressChange.field).where(
+                AddressChange.agency_id == agency.id,
+                AddressChange.state == ChangeState.WAITS.value,
+            )
+        )
+    )
+    of: dict[AddressField, Collection[str | None]] = {
+        AddressField.DUTY_PHONES: [one.number for one in await phones_of(work, agency.id)],
+        AddressField.SMS: [agency.sms],
+        AddressField.EMAIL: [agency.email],
+    }
+    return {one for field, some in of.items() if field in fields for one in some if one}
 
 
 async def keep_secret(work: Work, agency: Agency, field: AddressField, secret: str) -> bool:
@@ -317,7 +336,7 @@ async def decide(work: Work, staff: Staff | None, ids: list[UUID], *, approve: b
 
 
 async def _bring_into_force(work: Work, agency: Agency, change: AddressChange) -> None:
-    field = AddressField(change.field)
+    field, before = AddressField(change.field), await leavers.addresses_of(work, agency)
     match field:
         case AddressField.WEBHOOK_SECRET | AddressField.PRIMERO_PASSWORD:
             _set_secret(work, agency, field, _opened(work, change))
@@ -329,4 +348,5 @@ async def _bring_into_force(work: Work, agency: Agency, change: AddressChange) -
             _drop_secrets(agency, {field})
     agency.changed_at = work.now
     await work.session.flush()
-    await leavers.mark_in_force(work, agency)
+    await leavers.keep_present(work, agency)
+    await leavers.mark_in_force(work, agency, await leavers.addresses_of(work, agency) - before)

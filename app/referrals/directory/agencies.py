@@ -16,7 +16,7 @@ from app.contacts.registry import library_of
 from app.database.topics import Topic
 from app.dialling import outward
 from app.errors import Invalid, NotFound
-from app.referrals.directory import addresses
+from app.referrals.directory import addresses, leavers
 from app.referrals.directory.address_rows import AddressField
 from app.referrals.directory.entries import EVERYWHERE, Entry, Phone, check_entry, for_log
 from app.referrals.directory.finding import Candidate, Matches, Sought, find
@@ -80,16 +80,20 @@ async def save_agency(work: Work, entry: Entry, *, with_: set[str] | None = None
     agency.country = protocols_of(work.ground).current.country
     agency.changed_at = work.now
     if "verified_on" in changed or "verified_by" in changed:
-        # The keeper of the directory has verified the entry again.
-        agency.doubted_at, agency.of_leavers = None, []
+        # The keeper of the directory has verified the entry again: not what is about to be
+        # replaced, which stays in force until a second person has approved the new one.
+        going = await addresses.waits_to_go(work, agency)
+        agency.of_leavers = [one for one in agency.of_leavers if one in going]
+        agency.doubted_at = agency.doubted_at if agency.sms in going else None
         await work.session.execute(
             update(DutyPhone)
-            .where(DutyPhone.agency_id == agency.id)
+            .where(DutyPhone.agency_id == agency.id, DutyPhone.number.not_in(going))
             .values(doubted_at=None)
             .execution_options(synchronize_session="fetch")
         )
     await work.session.flush()
     await set_phones(work, agency, entry.duty_phones)
+    await leavers.keep_present(work, agency)
     await _set_mandates(work, agency, entry.mandated_for, with_ or set())
     after = {name: for_log(name, getattr(entry, name)) for name in _FIELDS}
     write_entry(

@@ -7,14 +7,15 @@ again: an urgent case would count as in hand while no person of ours knows of it
 
 from typing import NamedTuple
 
-from sqlalchemy import exists, func, literal, select, update
+from sqlalchemy import exists, func, literal, or_, select, update
 
 from app.calls.lines.line_rows import Line
 from app.database.topics import Topic
+from app.jobs.names import Task
 from app.outbox.channels import ChannelKind
 from app.privacy import ends
 from app.referrals.channels.models import Link
-from app.referrals.directory.models import Agency
+from app.referrals.directory.models import Agency, DutyPhone
 from app.referrals.directory.phones import doubt_phone, phones_of
 from app.referrals.states import Sector
 from app.staff import former_addresses, phone_proofs
@@ -28,10 +29,12 @@ _OWN_HOUSE = select(Agency).where(Agency.sector == Sector.OWN_HOUSE).order_by(Ag
 
 class StillReached(NamedTuple):
     """Where a person who has left is still reached: codes of the directory, and names of lines that
-    connect callers with their telephone, as the partner."""
+    connect callers with their telephone, as the partner. `perhaps`: codes of entries with a
+    telephone that they entered as their second one and never proved; it still acknowledges."""
 
     entries: tuple[str, ...] = ()
     lines: tuple[str, ...] = ()
+    perhaps: tuple[str, ...] = ()
 
 
 async def note(work: Work, staff: Staff) -> StillReached:
@@ -40,25 +43,43 @@ async def note(work: Work, staff: Staff) -> StillReached:
     What another active account has as well is theirs: an address, or a telephone that they have
     proven, such as one that is handed on.
     """
-    entries = [
-        agency.code
-        for agency in await work.session.scalars(_OWN_HOUSE.with_for_update())
-        if await _is_marked(work, staff, agency)
-    ]
-    if entries:
+    entries, perhaps = [], []
+    for agency in await work.session.scalars(_OWN_HOUSE.with_for_update()):
+        addresses = await addresses_of(work, agency)
+        found = await former_addresses.theirs(work, staff, addresses)
+        if found:
+            await _mark(work, agency, found)
+            entries.append(agency.code)
+        if await _are_doubted(work, staff, agency, addresses - found):
+            perhaps.append(agency.code)
+    if entries or perhaps:
         work.announce(Topic.DIRECTORY)
-    return StillReached(tuple(entries), await _partner_of(work, staff))
+    return StillReached(tuple(entries), await _partner_of(work, staff), tuple(perhaps))
 
 
 async def still(work: Work, staff: Staff) -> StillReached:
     """Return where a person who has left is still reached now."""
-    rows = await work.session.scalars(_OWN_HOUSE.where(func.cardinality(Agency.of_leavers) > 0))
-    entries = [
-        agency.code
-        for agency in rows
-        if await former_addresses.which_of(work, staff, agency.of_leavers)
-    ]
-    return StillReached(tuple(entries), await _partner_of(work, staff))
+    doubted = exists().where(
+        DutyPhone.agency_id == Agency.id,
+        DutyPhone.doubted_at.is_not(None),
+        DutyPhone.gone_at.is_(None),
+    )
+    marked = func.cardinality(Agency.of_leavers) > 0
+    entries, perhaps = [], []
+    for agency in await work.session.scalars(
+        _OWN_HOUSE.where(or_(marked, doubted, Agency.doubted_at.is_not(None)))
+    ):
+        if await former_addresses.which_of(work, staff, agency.of_leavers):
+            entries.append(agency.code)
+        if await former_addresses.perhaps_of(work, staff, await _in_doubt(work, agency)):
+            perhaps.append(agency.code)
+    return StillReached(tuple(entries), await _partner_of(work, staff), tuple(perhaps))
+
+
+async def _in_doubt(work: Work, agency: Agency) -> set[str]:
+    """Return the telephones of an entry that are in doubt."""
+    rung = {one.number for one in await phones_of(work, agency.id) if one.doubted_at is not None}
+    return rung | ({agency.sms} if agency.doubted_at is not None and agency.sms else set())
 
 
 async def to_confirm(work: Work) -> list[tuple[str, str]]:
@@ -78,35 +99,45 @@ async def _partner_of(work: Work, staff: Staff) -> tuple[str, ...]:
     return tuple(name for name, number in found if number in theirs)
 
 
-async def _addresses(work: Work, agency: Agency) -> set[str]:
+async def addresses_of(work: Work, agency: Agency) -> set[str]:
+    """Return the telephones and addresses of an entry that are in force."""
     duty = {one.number for one in await phones_of(work, agency.id)}
     return duty | {one for one in (agency.sms, agency.email) if one}
 
 
-async def _is_marked(work: Work, staff: Staff, agency: Agency) -> bool:
-    """Mark what of an entry is the person's. Return whether anything is.
-
-    A second telephone that they entered and never proved is only in doubt: it may be the house's,
-    which acknowledges for others, too.
-    """
-    addresses = await _addresses(work, agency)
-    found = await former_addresses.theirs(work, staff, addresses)
-    entered = staff.second_phone
-    if entered in addresses - found and not await phone_proofs.is_proven_by_any(work, entered):
-        await doubt_phone(work, agency.id, entered)
-    if found:
-        await _mark(work, agency, found)
+async def _are_doubted(work: Work, staff: Staff, agency: Agency, addresses: set[str]) -> bool:
+    """Put in doubt what the person entered as a second telephone and never proved: it may be that
+    of the house, which acknowledges for others. Return whether anything is in doubt."""
+    found = {
+        one
+        for one in await former_addresses.perhaps_of(work, staff, addresses)
+        if not await phone_proofs.is_proven_by_any(work, one, but=staff)
+    }
+    for number in sorted(found):
+        await doubt_phone(work, agency.id, number)
+    if agency.sms in found:
+        agency.doubted_at = agency.doubted_at or work.now
+    await work.session.flush()
     return bool(found)
 
 
-async def mark_in_force(work: Work, agency: Agency) -> None:
-    """Mark what of an entry is of people who have left, after an address has come into force: it
-    may have been asked for before they left."""
+async def mark_in_force(work: Work, agency: Agency, new: set[str]) -> None:
+    """Mark what of new addresses of an entry is of people who have left: it may have been asked for
+    before they did. Their alarm begins."""
     if agency.sector != Sector.OWN_HOUSE:
         return
-    found = await former_addresses.of_leavers(work, await _addresses(work, agency))
-    if found:
-        await _mark(work, agency, set().union(*found.values()))
+    found = await former_addresses.of_leavers(work, new)
+    if not found:
+        return
+    await _mark(work, agency, set().union(*found.values()))
+    for staff_id in found:
+        work.defer(Task.WATCH_LEAVER, staff_id=str(staff_id))
+
+
+async def keep_present(work: Work, agency: Agency) -> None:
+    """Forget marks of what the entry does not have any more."""
+    present = await addresses_of(work, agency)
+    agency.of_leavers = [one for one in agency.of_leavers if one in present]
 
 
 async def _mark(work: Work, agency: Agency, found: set[str]) -> None:

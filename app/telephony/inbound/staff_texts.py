@@ -5,6 +5,7 @@ made of its job: a job that runs again, as after a process that was killed, send
 """
 
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from uuid import UUID, uuid5
 
 from procrastinate import JobContext
@@ -14,6 +15,7 @@ from app.calls.lines import finding_lines
 from app.dialling import outward
 from app.dialling.models import DialledFor, DialWay
 from app.jobs.names import Task
+from app.log import log
 from app.outbox.at_most_once import send_at_most_once
 from app.outbox.responses import TryAgain
 from app.routing.models import Presence
@@ -47,11 +49,19 @@ async def text_phone_code(context: JobContext, counsellor_id: str) -> None:
     The code is in no row and no job. Without it the counsellor rings again.
     """
 
+    lives: list[datetime] = []
+
     async def write(work: Work, staff: Staff) -> str | None:
         code = await phone_proofs.text_code(work, staff, None)
-        return to_counsellor(staff, "code", code=code) if code else None
+        if code is None:
+            return None
+        lives.append(await phone_proofs.code_until(work, staff.id))
+        return to_counsellor(staff, "code", code=code)
 
-    await _text(context, UUID(counsellor_id), write, "a code of a counsellor")
+    async def undo(work: Work) -> None:
+        await phone_proofs.take_back_code(work, UUID(counsellor_id), lives[-1])
+
+    await _text(context, UUID(counsellor_id), write, "a code of a counsellor", undo)
 
 
 @task(Task.TELL_MISSED)
@@ -70,8 +80,15 @@ async def tell_missed(context: JobContext, counsellor_id: str) -> None:
     await _text(context, UUID(counsellor_id), write, "word of missed calls")
 
 
-async def _text(context: JobContext, staff_id: UUID, write: _Write, what: str) -> None:
-    """Send what `write` returns, if it returns anything, to the phone of a counsellor."""
+async def _text(
+    context: JobContext,
+    staff_id: UUID,
+    write: _Write,
+    what: str,
+    undo: Callable[[Work], Awaitable[None]] | None = None,
+) -> None:
+    """Send what `write` returns, if it returns anything, to the phone of a counsellor. `undo` takes
+    back what `write` did for a text that was certainly not sent."""
     parts, key = parts_of(context), uuid5(_JOBS, str(context.job.id))
     async with parts.work() as work:
         staff = await work.session.get(Staff, staff_id)
@@ -95,9 +112,11 @@ async def _text(context: JobContext, staff_id: UUID, write: _Write, what: str) -
             what=what,
         )
     except TryAgain:
-        if context.job.attempts >= _RUNS:
-            return
         async with parts.work() as work:
             await outward.take_back(work, key)
-            await phone_proofs.take_back_code(work, staff_id)
+            if undo is not None:
+                await undo(work)
+        if context.job.attempts >= _RUNS:
+            log().warning(f"{what} was given up", area="telephony")
+            return
         raise

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -83,6 +84,25 @@ async def test_a_text_that_was_certainly_not_sent_is_sent_by_the_next_run(
     if job is text_phone_code:
         code = provider.texts[0].split("code is ")[1][: phone_proofs.DIGITS]
         assert await phone_proofs.prove(work, vera, code) is phone_proofs.Proof.RIGHT
+
+
+@pytest.mark.parametrize("job", [tell_missed, text_phone_code])
+async def test_a_text_that_is_not_sent_takes_no_code_away_that_was_given_since(
+    work: Work, job: Any
+) -> None:
+    vera, provider = await missed(work), Provider(work, TryAgain)
+    send, given = provider.send_message, list[str]()
+
+    async def answered_meanwhile(**text: Any) -> str:
+        # She texts, and gets a code with the answer.
+        work.now += timedelta(minutes=5)
+        given.append(await phone_proofs.text_code(work, vera, None) or "")
+        return await send(**text)
+
+    provider.send_message = answered_meanwhile  # type: ignore[method-assign]
+    with pytest.raises(TryAgain):
+        await provider.run(job, vera)
+    assert await phone_proofs.prove(work, vera, given[0]) is phone_proofs.Proof.RIGHT
 
 
 async def test_a_code_that_comes_too_late_is_not_texted_any_more(work: Work) -> None:
