@@ -25,7 +25,7 @@ SHORTEST, _WHOLE = 2, 2
 # language together are found in one of 50 at most (15 of 842).
 _ONE_IN, _ONE_IN_OTHERS = 25, 10
 _COMMON = "common.yaml"
-# A phrase of so many common words says nothing.
+# A phrase of this many common words, or fewer, says nothing.
 _MOST_COMMON = 2
 _FILLED_IN = re.compile(r"\{[^{}]*\}")
 _QUOTED = 60
