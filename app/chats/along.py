@@ -3,7 +3,7 @@
 from datetime import timedelta
 from uuid import UUID
 
-from app.chats import messages
+from app.chats import reading
 from app.routing.supervision import supervised
 from app.staff.audit import write_reading
 from app.staff.log_kinds import AuditLog
@@ -14,11 +14,11 @@ from app.work import Work
 _ONE_READING = timedelta(minutes=10)
 
 
-async def read_along(work: Work, staff: Staff, call_id: UUID) -> list[messages.ShownMessage]:
+async def read_along(work: Work, staff: Staff, call_id: UUID) -> list[reading.ShownMessage]:
     """Return what was said and whispered so far. The reading is logged first. Raises NotFound."""
     await supervised.check_supervises(work, staff, call_id)
     key = (staff.id, call_id)
     if work.ground.memory.recall("reads along", key, work.now) is None:
         await write_reading(work, AuditLog.CONVERSATION_READ, str(call_id), along=True)
         work.ground.memory.keep("reads along", key, True, work.now + _ONE_READING)
-    return await messages.all_of(work, call_id)
+    return await reading.all_of(work, call_id)

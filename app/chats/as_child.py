@@ -11,7 +11,7 @@ from app.calls import record
 from app.calls.lines import finding_lines
 from app.calls.models import Call
 from app.calls.states import WRITTEN, CallState, EndedBy, Unstaffed
-from app.chats import at_once, messages, opening, typing
+from app.chats import at_once, opening, reading, typing
 from app.routing import places_in_queue
 from app.routing.rota import staffing
 from app.work import Work
@@ -65,7 +65,7 @@ class Seen(NamedTuple):
     # The last of the child's own messages that a counsellor fetched, and that one had seen.
     delivered: int
     seen: int
-    words: list[messages.ShownMessage]
+    words: list[reading.ShownMessage]
 
 
 class Waits(NamedTuple):
@@ -110,7 +110,7 @@ async def conversation(work: Work, call_id: UUID, after: int = 0) -> Seen:
         typing.opened(work, facts["typing_id"], facts["typed_sealed"]),
         facts["delivered"],
         facts["seen"],
-        [messages.opened_row(work, row) for row in read.messages],
+        [reading.opened_row(work, row) for row in read.messages],
     )
 
 

@@ -11,7 +11,7 @@ from app.calls.lines import finding_lines
 from app.calls.lines.line_rows import Line
 from app.calls.models import Call
 from app.calls.states import CARRIED, Channel
-from app.chats import at_once, messages, typing
+from app.chats import at_once, reading, typing
 from app.chats.models import Access, Author, Message, ReaderKind, Typing
 from app.database.quick import Question, Row, is_one_of
 from app.jobs.transaction import ask
@@ -152,7 +152,7 @@ class News(NamedTuple):
     # The last message of the counsellor that the child's page has, and the last that it has shown.
     delivered: int
     seen: int
-    words: list[messages.ShownMessage]
+    words: list[reading.ShownMessage]
 
 
 async def news(work: Work, staff: Staff, call_id: UUID, after: int) -> News:
@@ -160,7 +160,7 @@ async def news(work: Work, staff: Staff, call_id: UUID, after: int) -> News:
     is delivered by this. Raises NotYours."""
     read = await at_once.read_news(work, staff.id, call_id, after, work.now - typing.LASTS)
     if read is None:
-        raise messages.NotYours()
+        raise reading.NotYours()
     row = read.facts
     of = {"id": row["holds_id"], "state": row["state"], "text_sealed": row["typed_sealed"]}
     line = await finding_lines.line_of_id(work, row["line_id"])
@@ -170,7 +170,7 @@ async def news(work: Work, staff: Staff, call_id: UUID, after: int) -> News:
         _at_desk(work, {**row, **of, **named}),
         row["delivered"],
         row["seen"],
-        [messages.opened_row(work, one, carried=carried) for one in read.messages],
+        [reading.opened_row(work, one, carried=carried) for one in read.messages],
     )
 
 

@@ -13,7 +13,7 @@ from app.calls.log_kinds import CallLog
 from app.calls.models import Call
 from app.calls.speech import LineScript
 from app.calls.states import CallState, EndedBy
-from app.chats import gone, messages, opening, typing, worries
+from app.chats import gone, messages, opening, reading, typing, worries
 from app.chats.left import kept, left
 from app.chats.models import Author, Sentence
 from app.contacts import contacts
@@ -121,7 +121,7 @@ async def end_as_staff(work: Work, staff: Staff, call_id: UUID) -> None:
     """End a conversation for its counsellor. Raises NotYours, and Conflict for one that waits."""
     call = await record.lock_call(work, call_id)
     if not await in_hand.has_in_hand(work, staff, call_id):
-        raise messages.NotYours()
+        raise reading.NotYours()
     if CallState(call.state) is not CallState.CONNECTED:
         raise Conflict("This child is still waiting. Only a talk can be ended.")
     await _end(work, call, EndedBy.COUNSELLOR)

@@ -13,7 +13,7 @@ from sqlalchemy import Update, func, select, update
 from sqlalchemy.orm import defer
 
 from app.calls.models import Call
-from app.chats import messages
+from app.chats import reading
 from app.chats.left import answering
 from app.chats.models import Media, MediaKind, MediaProblem, MediaState, Message
 from app.chats.news import announce
@@ -148,7 +148,7 @@ async def forget_source(work: Work, media_id: UUID) -> None:
 
 
 async def of_messages(
-    work: Work, found: Iterable[messages.ShownMessage]
+    work: Work, found: Iterable[reading.ShownMessage]
 ) -> dict[UUID, list[ShownMedia]]:
     """Return what came with messages that their reader may read, by message."""
     ids = [one.id for one in found if one.carried]
@@ -187,12 +187,12 @@ async def find(work: Work, staff: Staff, media_id: UUID) -> Media:
     """Return a picture or voice note whose conversation this person may read. Raises NotFound."""
     row = await work.session.get(Media, media_id)
     if row is None:
-        raise messages.NotYours()
+        raise reading.NotYours()
     if not (
         await in_hand.has_in_hand(work, staff, row.call_id)
         or await answering.may_read(work, staff, row.call_id)
     ):
-        await messages.check_may_read(work, staff, row.call_id)
+        await reading.check_may_read(work, staff, row.call_id)
     return row
 
 

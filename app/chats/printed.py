@@ -4,7 +4,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from app.calls.models import Call
-from app.chats import messages
+from app.chats import reading
 from app.chats.models import Author, ReaderKind
 from app.contacts.models import Contact
 from app.contacts.registry import library_of
@@ -24,7 +24,7 @@ async def conversations_of(
         call = await work.session.get(Call, contact.call_id) if contact.call_id else None
         if call is None or not call.is_written or contact.erased_at is not None:
             continue
-        words = await messages.read_whole(work, staff, call.id)
+        words = await reading.read_whole(work, staff, call.id)
         with spoken_in(language):
             title = f"{contact.code}, {code_words(contact.channel)}"
             authors = {one: code_words(one.value) for one in (Author.CHILD, Author.COUNSELLOR)}

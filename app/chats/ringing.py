@@ -9,7 +9,7 @@ from app.calls.lines import finding_lines
 from app.calls.log_kinds import CallLog
 from app.calls.models import Call
 from app.calls.states import Channel
-from app.chats import messages, opting
+from app.chats import opting, reading
 from app.chats.models import Author
 from app.chats.noticing import personal_in
 from app.dialling import outward
@@ -40,7 +40,7 @@ async def own_number(work: Work, staff: Staff, call_id: UUID) -> Call:
     number. Raises NotYours, NotFound."""
     call = await record.lock_call(work, call_id)
     if not await in_hand.has_in_hand(work, staff, call_id):
-        raise messages.NotYours()
+        raise reading.NotYours()
     if not may(staff.role, Permission.KNOW_CALLERS) or not writes_from_a_number(call):
         raise NotFound("This child does not write from a telephone number that is known.")
     return call
@@ -51,10 +51,10 @@ async def given_number(work: Work, staff: Staff, call_id: UUID, message: int) ->
     message of its child. Raises NotYours, NotFound."""
     call = await record.lock_call(work, call_id)
     if not await in_hand.has_in_hand(work, staff, call_id):
-        raise messages.NotYours()
+        raise reading.NotYours()
     line = await finding_lines.line_of_id(work, call.line_id)
     country, own = (line.country, line.own_numbers) if line else ("", ())
-    words = await messages.read_as_staff(work, staff, call_id, max(message - 1, 0))
+    words = await reading.read_as_staff(work, staff, call_id, max(message - 1, 0))
     for one in words[:1]:
         if one.number == message and one.words and one.author is Author.CHILD:
             for part in personal_in(one.words, country, own):

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from app.calls.models import Call
-from app.chats import messages
+from app.chats import messages, reading
 from app.chats.models import Author, ReaderKind
 from app.errors import Invalid, NotFound, Refusal
 from app.outbox.translation.base import NoTranslation, Why
@@ -53,7 +53,7 @@ async def of_messages(
         raise Invalid("Ask for 1 to %(most)s messages.", most=MOST)
     language = await _language(work, staff, call_id)
     # What her page has not fetched is not delivered by this.
-    said = await messages.some_of(work, call_id, numbers)
+    said = await reading.some_of(work, call_id, numbers)
     found = [
         (one.number, one.words)
         for one in said
@@ -87,7 +87,7 @@ async def _language(work: Work, staff: Staff, call_id: UUID) -> str:
     if engine_of(work.settings) is None:
         raise NoEngine()
     if not await in_hand.has_in_hand(work, staff, call_id):
-        raise messages.NotYours()
+        raise reading.NotYours()
     return await work.session.scalar(select(Call.language).where(Call.id == call_id)) or ""
 
 

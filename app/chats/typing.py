@@ -5,7 +5,7 @@ from uuid import UUID
 
 from sqlalchemy import delete, select, update
 
-from app.chats import at_once, messages
+from app.chats import at_once, messages, reading
 from app.chats.models import Access, Author, Typing
 from app.errors import Invalid
 from app.staff.models import Staff
@@ -43,7 +43,7 @@ async def type_as_staff(work: Work, staff: Staff, call_id: UUID, text: str | Non
         chosen = select(Access.letters).where(Access.call_id == call_id)
         text = text if await work.session.scalar(chosen) else None
     if not await _note(work, call_id, text, staff.id):
-        raise messages.NotYours()
+        raise reading.NotYours()
 
 
 async def _note(work: Work, call_id: UUID, text: str | None, staff_id: UUID | None = None) -> bool:

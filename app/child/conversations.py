@@ -12,7 +12,7 @@ from limits import RateLimitItemPerMinute
 
 from app.calls import record
 from app.calls.lines import finding_lines
-from app.chats import as_child, ending, feedback, messages, opening, typing
+from app.chats import as_child, ending, feedback, messages, opening, reading, typing
 from app.chats.left import left
 from app.child import news, origin
 from app.child.access import (
@@ -104,7 +104,7 @@ async def say(work: InChat, call_id: Conversation, body: MessageIn) -> SaidView:
 @router.post("/conversation/seen", status_code=204)
 async def see(work: InChat, call_id: Conversation, body: SeenIn) -> None:
     """Note that the messages up to a number were on the screen."""
-    await messages.see_as_child(work, call_id, body.number)
+    await reading.see_as_child(work, call_id, body.number)
 
 
 @router.post("/conversation/typing", status_code=204)

@@ -8,8 +8,9 @@ from pydantic import BaseModel, Field
 
 from app.calls.states import Unstaffed
 from app.chats.as_child import Phase, Seen
-from app.chats.messages import LONGEST, MOST_LAST, ShownMessage
+from app.chats.messages import LONGEST, MOST_LAST
 from app.chats.models import Author, Sentence
+from app.chats.reading import ShownMessage
 
 Key = Annotated[str, Field(max_length=64)]
 Text = Annotated[str, Field(max_length=LONGEST)]

@@ -11,7 +11,7 @@ from app.calls import callers
 from app.calls.models import Call
 from app.calls.speech import LineScript
 from app.calls.states import CallState, Channel
-from app.chats import at_desk, carrying, ending, messages, opening, opting, ringing
+from app.chats import at_desk, carrying, ending, messages, opening, opting, reading, ringing
 from app.chats.models import Author
 from app.contacts import reading_contacts
 from app.contacts.cases import case_flags, cases
@@ -194,7 +194,7 @@ async def test_a_child_is_rung_at_the_number_from_which_it_writes(
     row = await agreed(work, ana, found)
     assert (row.call_id, row.caller_key) == (chat.id, chat.caller_key)
     vera = await a_writer(work, "vera")
-    with pytest.raises(messages.NotYours):
+    with pytest.raises(reading.NotYours):
         await ringing.own_number(work, vera, chat.id)
 
 

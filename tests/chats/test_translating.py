@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from app.chats import messages, translating
+from app.chats import messages, reading, translating
 from app.errors import Invalid
 from app.outbox.translation.base import NoTranslation, Why
 from app.outbox.translation.libre import Libre
@@ -54,7 +54,7 @@ async def test_only_its_counsellor_has_a_conversation_translated(work: Work) -> 
     holder, other = (ana, vera) if offer.counsellor_id == ana.id else (vera, ana)
     await messages.say_as_child(work, call.id, text="Bojim se", client_key=a_key())
     await work.session.flush()
-    last = (await messages.all_of(work, call.id))[-1].number
+    last = (await reading.all_of(work, call.id))[-1].number
     pages.speak("en")
     with pytest.raises(translating.NoEngine):
         await translating.of_messages(work, holder, call.id, {last})
@@ -65,7 +65,7 @@ async def test_only_its_counsellor_has_a_conversation_translated(work: Work) -> 
             translating.of_messages(work, other, call.id, {last}),
             translating.of_draft(work, other, call.id, "Zdravo"),
         ):
-            with pytest.raises(messages.NotYours):
+            with pytest.raises(reading.NotYours):
                 await asks
         for numbers in (set[int](), set(range(1, 50))):
             with pytest.raises(Invalid):

@@ -11,7 +11,7 @@ from app.calls import record
 from app.calls.log_kinds import Cause
 from app.calls.models import Call
 from app.calls.states import CallState, EndedBy, Outcome
-from app.chats import as_child, ending, gone, messages
+from app.chats import as_child, ending, gone, messages, reading
 from app.chats.left import answering, left, untaken
 from app.chats.models import ReturnCode
 from app.errors import Conflict, NotFound
@@ -167,7 +167,7 @@ async def test_a_child_that_lost_its_counsellor_is_read_if_it_goes(work: Work) -
     await _say(work, call, "Zdravo")
     offer = (await matched(work))[0]
     await takes(work, offer)
-    await messages.see_as_staff(work, ana, call.id, 9)
+    await reading.see_as_staff(work, ana, call.id, 9)
     locked = await record.lock_call(work, call.id)
     await leaving.give_back(work, locked, offer, Cause.BROWSER_NOT_HEARD, PresenceState.AWAY)
     await _say(work, call, "Dolazi")
@@ -181,7 +181,7 @@ async def test_last_words_after_the_end_of_a_talk_are_on_the_desk(work: Work) ->
     call = await a_child(work, line)
     await _say(work, call, "Zdravo")
     await takes(work, (await matched(work))[0])
-    await messages.see_as_staff(work, ana, call.id, 9)
+    await reading.see_as_staff(work, ana, call.id, 9)
     await ending.end_as_staff(work, ana, call.id)
     assert await gone.conversations(work, ana) == []
     for _ in range(2):
@@ -218,7 +218,7 @@ async def test_all_last_words_are_said_however_many_came_before(work: Work) -> N
         await _say(work, call, f"{number}")
     last = [(f"last-word-{number}", f"{number}") for number in range(messages.MOST_LAST)]
     await ending.end_as_child(work, call.id, last)
-    said = await messages.all_of(work, call.id)
+    said = await reading.all_of(work, call.id)
     assert len([one for one in said if one.author == "child"]) == 5 + messages.MOST_LAST
 
 
@@ -231,11 +231,11 @@ async def test_what_came_after_the_page_was_drawn_is_not_put_away(work: Work) ->
     await ending.end_as_child(work, call.id)
     (drawn,) = await gone.conversations(work, ana)
     await ending.end_as_child(work, call.id, [("a-key-of-its-own", "Nemoj još")])
-    await messages.see_as_staff(work, ana, call.id, drawn.last, away=True)
+    await reading.see_as_staff(work, ana, call.id, drawn.last, away=True)
     (kept,) = await gone.conversations(work, ana)
     assert (kept.unread, kept.last > drawn.last) == (1, True)
     with pytest.raises(NotFound):
-        await messages.see_as_staff(work, ana, call.id, kept.last)
+        await reading.see_as_staff(work, ana, call.id, kept.last)
     for _ in range(2):
-        await messages.see_as_staff(work, ana, call.id, kept.last, away=True)
+        await reading.see_as_staff(work, ana, call.id, kept.last, away=True)
     assert await gone.conversations(work, ana) == []

@@ -10,7 +10,7 @@ from sqlalchemy import event, select
 from app.calls import record
 from app.calls.log_kinds import Cause
 from app.calls.models import Call
-from app.chats import as_child, ending, feedback, gone, messages, translating
+from app.chats import as_child, ending, feedback, gone, messages, reading, translating
 from app.chats.left import answering, left, untaken
 from app.chats.models import Author, Message
 from app.chats.noticing import danger_in
@@ -53,7 +53,7 @@ async def _talk(work: Work) -> tuple[Staff, Call]:
     call = await a_child(work, line)
     await _say(work, call, "Zdravo")
     await takes(work, (await matched(work))[0])
-    await messages.see_as_staff(work, ana, call.id, 9)
+    await reading.see_as_staff(work, ana, call.id, 9)
     return ana, call
 
 
@@ -95,7 +95,7 @@ async def test_late_words_alarm_until_they_are_seen(work: Work) -> None:
     work.now += timedelta(hours=8)
     assert await _alarms(work) == 1
     (kept,) = await gone.conversations(work, ana)
-    await messages.see_as_staff(work, ana, call.id, kept.last, away=True)
+    await reading.see_as_staff(work, ana, call.id, kept.last, away=True)
     assert await _alarms(work) == 0
 
 
@@ -140,16 +140,16 @@ async def test_supervisors_of_the_team_have_what_an_absent_counsellor_did_not_se
     for other in (vera, far):
         assert await gone.conversations(work, other) == []
         with pytest.raises(NotFound):
-            await messages.see_as_staff(work, other, call.id, 99, away=True)
+            await reading.see_as_staff(work, other, call.id, 99, away=True)
     (kept,) = await gone.conversations(work, nora)
     assert (kept.call_id, kept.unread, kept.counsellor) == (call.id, 1, "ana")
     assert kept.contact_id is not None
-    assert [one.words for one in await messages.read_whole(work, nora, call.id) if one.words] == [
+    assert [one.words for one in await reading.read_whole(work, nora, call.id) if one.words] == [
         "Zdravo",
         "Nemoj još",
     ]
     for _ in range(2):
-        await messages.see_as_staff(work, nora, call.id, kept.last, away=True)
+        await reading.see_as_staff(work, nora, call.id, kept.last, away=True)
     assert await gone.conversations(work, nora) == []
     assert await gone.conversations(work, ana) == []
 
@@ -166,8 +166,8 @@ async def test_a_colleague_gets_unseen_words_of_a_counsellor_who_leaves(work: Wo
     assert handed.given[WorkKind.WRITTEN_MESSAGES] == 1
     (kept,) = await gone.conversations(work, vera)
     assert (kept.call_id, kept.unread, kept.counsellor) == (call.id, 1, "")
-    assert len(await messages.read_whole(work, vera, call.id)) > 1
-    await messages.see_as_staff(work, vera, call.id, kept.last, away=True)
+    assert len(await reading.read_whole(work, vera, call.id)) > 1
+    await reading.see_as_staff(work, vera, call.id, kept.last, away=True)
     assert await gone.conversations(work, vera) == []
 
 
@@ -183,7 +183,7 @@ async def test_late_words_to_a_counsellor_who_has_left_go_to_a_colleague(work: W
     await send_rows(work)
     (kept,) = await gone.conversations(work, nora)
     assert (kept.call_id, kept.counsellor) == (call.id, "")
-    assert len(await messages.read_whole(work, nora, call.id)) > 1
+    assert len(await reading.read_whole(work, nora, call.id)) > 1
 
 
 async def test_words_of_danger_are_marked_when_the_child_leaves_before_the_job(work: Work) -> None:
@@ -201,7 +201,7 @@ async def test_words_of_danger_are_marked_when_the_child_leaves_before_the_job(w
 async def test_a_child_who_wrote_of_danger_in_a_talk_is_not_asked_how_it_was(work: Work) -> None:
     ana, call = await _talk(work)
     await _say(work, call, DANGER)
-    await messages.see_as_staff(work, ana, call.id, 99)
+    await reading.see_as_staff(work, ana, call.id, 99)
     await ending.end_as_staff(work, ana, call.id)
     assert not (await as_child.conversation(work, call.id)).may_rate
     with pytest.raises(Conflict):

@@ -12,7 +12,7 @@ from app.calls.caller_rows import FlagKind
 from app.calls.models import Call
 from app.calls.speech import LineScript
 from app.calls.states import CallState, EndedBy, Outcome
-from app.chats import as_child, ending, gone, messages, opening
+from app.chats import as_child, ending, gone, messages, opening, reading
 from app.chats.as_child import Phase
 from app.chats.left import answering, left
 from app.contacts.models import Contact
@@ -142,7 +142,7 @@ async def test_words_of_danger_get_through_after_the_end_of_a_blocked_visit(work
     await ending.end_as_child(work, call.id, [(a_key(), "Zdravo"), (a_key(), "Ubiću se")])
     over = await call_again(work, call.id)
     assert (over.alarming, over.messages, over.blocked) == (True, 1, False)
-    said = await messages.all_of(work, call.id)
+    said = await reading.all_of(work, call.id)
     assert [one.words for one in said] == ["Ubiću se"]
 
 

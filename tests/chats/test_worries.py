@@ -11,7 +11,7 @@ from app.api import calls
 from app.calls import danger_words, record
 from app.calls.log_kinds import Cause
 from app.calls.models import Call
-from app.chats import at_desk, ending, messages
+from app.chats import at_desk, ending, messages, reading
 from app.chats.left import answering
 from app.chats.models import Sentence
 from app.dashboard import board, desk_values
@@ -149,7 +149,7 @@ async def test_words_of_danger_are_heard_from_a_child_who_writes_too_fast(
         with contextlib.nullcontext() if heard else pytest.raises(messages.TooFast):
             await _say(work, call, words)
     assert (await call_again(work, call.id)).alarming
-    said = [one.words for one in await messages.all_of(work, call.id)]
+    said = [one.words for one in await reading.all_of(work, call.id)]
     assert said == ["Halo", "Halo", WORDS, WORDS]
 
 

@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from app.calls.models import Call, VoiceMessage
 from app.calls.speech import LineScript
-from app.chats import ending, messages
+from app.chats import ending, messages, reading
 from app.chats.left import answering, left
 from app.jobs.transaction import flush
 from app.privacy.hash_kinds import HashOf
@@ -59,11 +59,11 @@ async def _on_a_desk(work: Work) -> tuple[Call, Read]:
     call = await _by_number(work, line)
     await messages.say_as_child(work, call.id, text="Zdravo", client_key=a_key())
     await takes(work, (await matched(work))[0])
-    await messages.see_as_staff(work, ana, call.id, 9)
+    await reading.see_as_staff(work, ana, call.id, 9)
     await ending.end_as_staff(work, ana, call.id)
     await ending.end_as_child(work, call.id, [(a_key(), "Udario me opet")])
     await flush(work)
-    return call, lambda: messages.see_as_staff(work, ana, call.id, 99, away=True)
+    return call, lambda: reading.see_as_staff(work, ana, call.id, 99, away=True)
 
 
 @pytest.mark.parametrize("waits", [_in_the_inbox, _on_a_desk])

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from app.calls.log_kinds import Cause
 from app.calls.models import Call
 from app.calls.states import CallState, EndedBy
-from app.chats import at_desk, messages
+from app.chats import at_desk, messages, reading
 from app.chats.models import Author
 from app.errors import Invalid
 from app.jobs.names import Task
@@ -48,7 +48,7 @@ async def begun(work: Work, name: str = "school_bullying") -> tuple[Staff, Pract
 
 async def words(work: Work, call: Call) -> list[str]:
     """Return what the child has written."""
-    found = await messages.all_of(work, call.id)
+    found = await reading.all_of(work, call.id)
     return [one.words or "" for one in found if one.author is Author.CHILD]
 
 

@@ -13,11 +13,11 @@ from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel, Field
 
 from app.calls.states import Channel
-from app.chats import at_desk, ending, media, messages, translating, typing
+from app.chats import at_desk, ending, media, messages, reading, translating, typing
 from app.chats.at_desk import AtDesk
 from app.chats.left import answering
 from app.chats.media import ShownMedia
-from app.chats.messages import LONGEST, ShownMessage
+from app.chats.messages import LONGEST
 from app.chats.models import (
     Author,
     Failure,
@@ -28,6 +28,7 @@ from app.chats.models import (
     ReaderKind,
     Sentence,
 )
+from app.chats.reading import ShownMessage
 from app.staff.models import Staff
 from app.staff.roles import Permission
 from app.web.access import InWork, Requires, SignedIn, TakesCalls
@@ -268,7 +269,7 @@ async def read(
     work: InWork, staff: SignedIn, call_id: UUID, after: After = 0
 ) -> list[ChatMessageView]:
     """Return what was said after a number. Readers other than its counsellor are logged."""
-    found = await messages.read_as_staff(work, staff, call_id, after)
+    found = await reading.read_as_staff(work, staff, call_id, after)
     return await _views(work, found)
 
 
@@ -296,13 +297,13 @@ async def write(
     said = await messages.say_as_staff(
         work, staff, call_id, text=body.text, client_key=body.client_key, kind=body.kind
     )
-    return chat_message_view(messages.opened(work, said))
+    return chat_message_view(reading.opened(work, said))
 
 
 @router.post("/chats/{call_id}/seen", status_code=204)
 async def see(work: InWork, staff: TakesCalls, call_id: UUID, body: SeenIn) -> None:
     """Note that you have seen the messages up to a number."""
-    await messages.see_as_staff(work, staff, call_id, body.number, away=body.away)
+    await reading.see_as_staff(work, staff, call_id, body.number, away=body.away)
 
 
 @router.post("/chats/{call_id}/typing", status_code=204)

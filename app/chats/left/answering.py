@@ -15,7 +15,7 @@ from app.calls import danger_words, record
 from app.calls.lines.line_rows import Line
 from app.calls.models import Call
 from app.calls.states import Channel
-from app.chats import messages, opting
+from app.chats import messages, opting, reading
 from app.chats.models import Author, Message, OptOut, ReturnCode
 from app.contacts import contacts
 from app.contacts.models import Contact
@@ -187,7 +187,7 @@ async def _taken(work: Work, found: ReturnCode) -> TakenByColleague:
     )
 
 
-async def read_left(work: Work, staff: Staff, call_id: UUID) -> list[messages.ShownMessage]:
+async def read_left(work: Work, staff: Staff, call_id: UUID) -> list[reading.ShownMessage]:
     """Return a message that was left, with its answers; the reading is logged first.
 
     Raises NotFound.
@@ -195,7 +195,7 @@ async def read_left(work: Work, staff: Staff, call_id: UUID) -> list[messages.Sh
     if not await _is_of_team(work, staff, call_id):
         raise NotFound("There is no such message.")
     await write_reading(work, AuditLog.CONVERSATION_READ, str(call_id), left=True)
-    return await messages.all_of(work, call_id)
+    return await reading.all_of(work, call_id)
 
 
 async def _is_of_team(work: Work, staff: Staff, call_id: UUID) -> bool:

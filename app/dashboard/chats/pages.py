@@ -7,7 +7,7 @@ from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import HTMLResponse
 
 from app.calls.models import Call
-from app.chats import along, ending, media, messages, typing
+from app.chats import along, ending, media, messages, reading, typing
 from app.chats.models import ReaderKind
 from app.chats.noticing import personal_in
 from app.contacts import reading_contacts
@@ -141,7 +141,7 @@ async def known_child(request: Request, work: InWork, staff: TakesCalls, call_id
     The list is logged.
     """
     if not await in_hand.has_in_hand(work, staff, call_id):
-        raise messages.NotYours()
+        raise reading.NotYours()
     caller = None
     if may(staff.role, Permission.KNOW_CALLERS):
         call = await work.session.get_one(Call, call_id)
@@ -160,7 +160,7 @@ async def see(
 ) -> None:
     """Note that the counsellor has the messages up to a number before their eyes; with `away`, put
     away the conversation of a child who has left."""
-    await messages.see_as_staff(work, staff, call_id, number, away=away)
+    await reading.see_as_staff(work, staff, call_id, number, away=away)
 
 
 @router.post("/board/chats/{call_id}/typing", status_code=204)
@@ -265,7 +265,7 @@ async def transcript(request: Request, work: InWork, staff: Reads, contact_id: U
     call = await work.session.get(Call, call_id) if call_id else None
     if call is None or not call.is_written:
         raise NotFound("This contact has no written conversation.")
-    words = await messages.read_whole(work, staff, call.id)
+    words = await reading.read_whole(work, staff, call.id)
     return page(
         request, "fragments/chats/transcript.html", **await words_values(work, call.id, words)
     )

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from app.calls.lines import finding_lines
-from app.chats import at_desk, gone, media, messages
+from app.chats import at_desk, gone, media, messages, reading
 from app.chats.at_desk import AtDesk
 from app.contacts import reading_contacts
 from app.dashboard import views as desk_views
@@ -97,7 +97,7 @@ async def tools_for(work: Work, call_id: UUID) -> Tools:
     if known is None:
         rows = await ask(work, _WRITTEN_IN, call_id=call_id)
         if not rows:
-            raise messages.NotYours()
+            raise reading.NotYours()
         known = rows[0]["line_id"], rows[0]["language"]
         memory.keep("tools", call_id, known, work.now + _REMEMBERED)
     return views.tools_of(await finding_lines.line_of_id(work, known[0]), known[1])
@@ -111,7 +111,7 @@ async def _cards(work: Work, staff: Staff, held: list[AtDesk]) -> list[ChatCard]
     words = {}
     for one in held:
         after = max(0, one.last_number - views.SHOWN)
-        words[one.call_id] = await messages.read_as_staff(work, staff, one.call_id, after)
+        words[one.call_id] = await reading.read_as_staff(work, staff, one.call_id, after)
     agreed = await callbacks.agreed_in_each(work, calls)
     own = await reading_contacts.at_hand_of_each(work, staff, calls)
     names = await accounts.names_of(work, _writers([m for said in words.values() for m in said]))
@@ -135,12 +135,12 @@ def _offered(work: Work, one: AtDesk) -> ChatCard:
     return views.chat_card(one, 0, [], Tools(), work.now, {}, None, "")
 
 
-def _writers(words: list[messages.ShownMessage]) -> set[UUID]:
+def _writers(words: list[reading.ShownMessage]) -> set[UUID]:
     return {message.staff_id for message in words if message.staff_id}
 
 
 async def words_values(
-    work: Work, call_id: UUID, words: list[messages.ShownMessage]
+    work: Work, call_id: UUID, words: list[reading.ShownMessage]
 ) -> dict[str, Any]:
     """Return a conversation to be read: by a supervisor, or on the page of its contact."""
     tools = await tools_for(work, call_id)

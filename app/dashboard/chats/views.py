@@ -12,9 +12,9 @@ from app.calls.states import Channel, EndedBy
 from app.chats.at_desk import AtDesk
 from app.chats.gone import Gone
 from app.chats.media import ShownMedia
-from app.chats.messages import ShownMessage
 from app.chats.models import Author, Failure, MediaProblem, ReaderKind, Sentence
 from app.chats.noticing import MessagePart, Personal, danger_in, parts_of
+from app.chats.reading import ShownMessage
 from app.contacts.models import Contact
 from app.dashboard.views import language_words
 from app.words import child_texts

@@ -12,9 +12,9 @@ from uuid import UUID
 from sqlalchemy import select
 
 from app.calls.models import Call
-from app.chats import media, messages
-from app.chats.messages import ShownMessage
+from app.chats import media, reading
 from app.chats.models import Author, MediaKind, MediaState, ReaderKind
+from app.chats.reading import ShownMessage
 from app.retention.data_requests.kinds import AskingPerson
 from app.retention.data_requests.own_calls import by_another_than_child, by_hidden_reporter
 from app.retention.data_requests.parts import Block, Paper
@@ -57,7 +57,7 @@ async def conversations(paper: Paper, call_ids: list[UUID]) -> list[Block]:
             await write_reading(
                 paper.work, AuditLog.CONVERSATION_READ, str(call.id), reason="by_law"
             )
-            await _write(paper, block, await messages.all_of(paper.work, call.id))
+            await _write(paper, block, await reading.all_of(paper.work, call.id))
         else:
             block.notes.append(said(_LEFT_OUT[paper.person]))
         blocks.append(block)

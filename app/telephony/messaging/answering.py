@@ -10,7 +10,7 @@ from app.calls.chat_rules import read_chat
 from app.calls.lines import finding_lines
 from app.calls.models import Call
 from app.calls.speech import LineScript
-from app.chats import accounts, carrying, messages, opting, sendings
+from app.chats import accounts, carrying, opting, reading, sendings
 from app.chats.models import Failure, Message, Sent, Sentence
 from app.dialling import outward
 from app.dialling.models import DialledFor, DialWay
@@ -141,7 +141,7 @@ class _AnswerOnce(AtProvider[Sent]):
 async def _text(work: Work, call: Call, line: LineScript, message: Message) -> str:
     if message.sentence is not None:
         return await words_of(work, call, line, Sentence(message.sentence))
-    return messages.opened(work, message).words or ""
+    return reading.opened(work, message).words or ""
 
 
 @task(Task.SEND_TO_CHILD)

@@ -14,7 +14,7 @@ from app.calls.lines.line_rows import Line
 from app.calls.models import Call, RecordedEvent
 from app.calls.speech import LineScript
 from app.calls.states import CallState, Channel, Outcome
-from app.chats import at_desk, carrying, ending, messages, opening, opting, sendings
+from app.chats import at_desk, carrying, ending, messages, opening, opting, reading, sendings
 from app.chats.left import answering
 from app.chats.models import Arrival, Author, Failure, Message, Sent, Sentence
 from app.chats.sendings import Report
@@ -63,7 +63,7 @@ async def calls(work: Work) -> Sequence[Call]:
 
 async def said(work: Work, call: Call) -> list[tuple[str, str | None]]:
     """Return who wrote what; what the program says by its name."""
-    rows = await messages.all_of(work, call.id)
+    rows = await reading.all_of(work, call.id)
     return [(row.author.value, row.words or (row.sentence and row.sentence.value)) for row in rows]
 
 
@@ -565,7 +565,7 @@ async def test_who_opted_out_gets_the_confirmation_and_nothing_else(work: Work) 
     assert await opting.is_out(work, call)
     out, row = await to_child(work, message.id)
     assert not await out.prepare(work, row)
-    rows = await messages.all_of(work, call.id)
+    rows = await reading.all_of(work, call.id)
     confirmation = next(one for one in rows if one.sentence is Sentence.OPTED_OUT)
     found = await work.session.scalar(
         select(Message.id).where(Message.number == confirmation.number)
