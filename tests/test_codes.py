@@ -42,7 +42,7 @@ from app.staff.log_values import (
     SetSaid,
     WordsSaid,
 )
-from app.telephony.counsellor.counsellor_flow import fold, label_of_owner
+from app.telephony.counsellor.conference import fold, label_of_owner
 from app.telephony.participants.participant_legs import joined_or_left
 from app.telephony.platforms.base import Platform
 from app.telephony.steps import Join

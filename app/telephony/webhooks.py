@@ -13,6 +13,7 @@ from app.routing import offers
 from app.telephony import trial_calls, trial_texts
 from app.telephony.answers import Answer, CallbackQuestion, Duty
 from app.telephony.counsellor import callback_leg, counsellor_flow
+from app.telephony.counsellor.conference import conference_event
 from app.telephony.documents import message_document
 from app.telephony.inbound import (
     arriving,
@@ -349,9 +350,7 @@ async def counsellor_left(request: Request, signed: SignedRequest, offer_id: UUI
 @router.post("/offers/{offer_id}/conference")
 async def conference(request: Request, signed: SignedRequest, offer_id: UUID) -> Response:
     """Receive an event of the conference."""
-    return await note(
-        request, lambda work: counsellor_flow.conference_event(work, offer_id, signed)
-    )
+    return await note(request, lambda work: conference_event(work, offer_id, signed))
 
 
 @router.post("/offers/{offer_id}/hold")

@@ -16,7 +16,7 @@ from app.outbox.responses import Refused
 from app.routing import offers, releasing
 from app.routing.models import Offer
 from app.routing.participants.participants import Participant
-from app.telephony.counsellor.counsellor_flow import conference_of
+from app.telephony.counsellor.conference import conference_of
 from app.telephony.jobs import Parts, parts_of, task
 from app.telephony.participants.participant_legs import counsellor_sid
 from app.telephony.provider.client import NOT_IN_PROGRESS

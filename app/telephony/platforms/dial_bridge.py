@@ -33,7 +33,8 @@ from app.routing.models import Offer, OfferState
 from app.routing.plan import read_plan
 from app.telephony import answers
 from app.telephony.answers import Answer
-from app.telephony.counsellor.counsellor_flow import apply_leg_status, connect
+from app.telephony.counsellor.conference import connect
+from app.telephony.counsellor.counsellor_flow import apply_leg_status
 from app.telephony.inbound.deciding import (
     Decision,
     caller_is_gone,

@@ -15,7 +15,8 @@ from app.outbox.responses import Refused
 from app.routing import handing_over, offers, releasing
 from app.routing.models import Offer, OfferState
 from app.routing.participants import leaving
-from app.telephony.counsellor.counsellor_flow import label_of_owner, note_leg
+from app.telephony.counsellor.conference import label_of_owner
+from app.telephony.counsellor.counsellor_flow import note_leg
 from app.telephony.jobs import parts_of, task
 from app.telephony.silence import is_silent
 from app.work import Work

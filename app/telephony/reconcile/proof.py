@@ -22,13 +22,8 @@ from app.routing import presence as presences
 from app.routing.models import Offer, OfferState, PresenceState
 from app.routing.participants.participants import Participant
 from app.telephony import answers
-from app.telephony.counsellor.counsellor_flow import (
-    WHOLE_SECOND,
-    Conference,
-    conference_of,
-    connect,
-    note_leg,
-)
+from app.telephony.counsellor.conference import WHOLE_SECOND, Conference, conference_of, connect
+from app.telephony.counsellor.counsellor_flow import note_leg
 from app.telephony.jobs import Parts, parts_of, task
 from app.telephony.provider.client import ProviderCall
 from app.work import Work
