@@ -181,6 +181,20 @@ async def test_the_number_of_the_caller_in_a_record_names_no_child(work: Work) -
     assert (Kind.CONTACT, other.id) not in keeps
 
 
+async def test_the_number_of_a_household_in_a_case_names_no_child(work: Work) -> None:
+    """A sister asks from their mother's telephone, which the case of her brother names."""
+    boss, _, (one, _) = await two_children(work)
+    mothers = {"household.a1": 1, "household.a1.phone": OF_CHILD, "child.a1.phone": OF_ANOTHER}
+    of_brother = await planted.a_case(work, boss, more=mothers)
+    keeps = await keeps_of(work, await asked(work, boss, OF_CHILD))
+    assert keeps[Kind.CASE, of_brother.id] == OTHER
+    # Whom the case is about, by their own number or by its code, sees it.
+    for typed in (OF_ANOTHER, f"{of_brother.code}, {OF_CHILD}"):
+        keeps = await keeps_of(work, await asked(work, boss, typed))
+        assert keeps[Kind.CASE, of_brother.id] is None, typed
+    assert (Kind.CONTACT, one.id) in keeps
+
+
 async def test_a_reporter_who_did_not_agree_stays_hidden_in_what_the_officer_releases(
     work: Work,
 ) -> None:
