@@ -231,6 +231,35 @@ async def test_a_reporter_who_did_not_agree_stays_hidden_in_what_the_officer_rel
         assert said in told
 
 
+# The story of a case is kept from the family, too.
+@pytest.mark.parametrize(("person", "left"), [(AskingPerson.CHILD, 5), (AskingPerson.GUARDIAN, 6)])
+async def test_no_report_tells_of_the_household_or_of_people_of_concern(
+    work: Work, person: AskingPerson, left: int
+) -> None:
+    """A mother who has fled, and why the uncle is a concern."""
+    boss, _, _ = await two_children(work)
+    others = {
+        "household.a1": 1,
+        "household.a1.name": f"{SECRET} mother",
+        "household.a1.phone": OF_ANOTHER,
+        "household.a1.caregiver": "yes",
+        "concern.a1": 1,
+        "concern.a1.why": f"{SECRET} uncle",
+        "concern.a1.has_access": "yes",
+    }
+    case = await planted.a_case(work, boss, more=others | {"plan.goals": f"{WORD} is safe"})
+    request = await requests.find(work, boss, RequestKind.ACCESS, person, case.code)
+    wanted = {
+        (ItemKind(one.kind), one.subject_id): None for one in await requests.items_of(work, request)
+    }
+    await requests.set_kept(work, boss, request.id, wanted)
+    told = await told_in(work, boss, request)
+    assert f"{WORD} is safe" in told
+    assert f"{left} answers are left out" in told
+    for hidden in (SECRET, OF_ANOTHER, "household.a1", "concern.a1"):
+        assert hidden not in told
+
+
 async def test_a_number_that_was_not_looked_for_is_in_no_report(work: Work) -> None:
     boss, _, contact = await a_person(work)
     await rang_itself(work, contact)
