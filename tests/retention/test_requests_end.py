@@ -1,10 +1,13 @@
 """Requests about a person's data and their reports outlast neither an erasure nor their time."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
-from sqlalchemy import func, select, text
+from sqlalchemy import event, func, select, text
 
 from app.errors import Conflict, NotAllowed
 from app.jobs.names import Task
@@ -95,10 +98,7 @@ async def test_a_larger_request_loses_the_rows_that_another_erased_and_goes_on(w
     other_number = "+381641999999"
     call, _ = await rings(work, "CA9", From=other_number)
     await work.session.execute(
-        text(
-            "UPDATE calls SET state = 'ended', outcome = 'lost', ended_at = :now"
-            " WHERE id = :id"
-        ),
+        text("UPDATE calls SET state = 'ended', outcome = 'lost', ended_at = :now WHERE id = :id"),
         {"now": work.now, "id": call.id},
     )
     larger = await found_by(work, boss, f"{NUMBER}, {other_number}")
@@ -191,3 +191,26 @@ async def test_another_officer_withdraws_what_a_leaver_began(work: Work) -> None
     await flush(work)
     assert (request.state, request.sought_sealed) == (S.WITHDRAWN, None)
     assert await count(work, RequestItem, request) == 0
+
+
+async def test_an_erasure_and_the_sweep_lock_requests_in_one_order(
+    work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """First those that are open, then those with a report: else each could wait for the other."""
+    locked: list[str] = []
+
+    @asynccontextmanager
+    async def same(*_: Any, **__: Any) -> AsyncIterator[Work]:
+        yield work
+
+    def note(statement: Any) -> None:
+        if "FOR UPDATE" in (sql := str(statement)) and "data_requests" in sql:
+            locked.append("reports" if "data_request_files" in sql else "open")
+
+    monkeypatch.setattr(answering, "transaction", same)
+    event.listen(work.session.sync_session, "do_orm_execute", lambda one: note(one.statement))
+    await answering.forget_reports(work.ground)
+    in_sweep = locked.copy()
+    locked.clear()
+    await ending.end_others(work, uuid4())
+    assert in_sweep == locked == ["open", "reports"]
