@@ -14,13 +14,16 @@ from app.calls.models import Call
 from app.calls.states import Channel
 from app.chats import messages
 from app.chats.models import Author, ReaderKind
+from app.contacts import contacts
 from app.contacts.models import Contact, Profile, ProfileNumber
+from app.contacts.states import Channel as ByHand
 from app.jobs.transaction import flush
+from app.retention import records
 from app.retention.data_requests import answering, own_calls, report, requests, written
 from app.retention.data_requests.kinds import AskingPerson, ItemKind, Keep, RequestKind
 from app.retention.data_requests.models import DataRequest
 from app.retention.holds import hold
-from app.retention.kinds import HeldKind
+from app.retention.kinds import DataKind, HeldKind
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
@@ -193,6 +196,43 @@ async def test_the_number_of_a_household_in_a_case_names_no_child(work: Work) ->
         keeps = await keeps_of(work, await asked(work, boss, typed))
         assert keeps[Kind.CASE, of_brother.id] is None, typed
     assert (Kind.CONTACT, one.id) in keeps
+
+
+@pytest.mark.parametrize("kind", ["about_child", "professional", "child"])
+async def test_a_draft_of_another_caller_is_not_the_childs(work: Work, kind: str) -> None:
+    """The counsellor has chosen who rings, and not come to who it was."""
+    await a_line(work)
+    boss = await a_supervisor(work)
+    call = await planted.a_call(work)
+    as_person(work, boss)
+    begun = {"contact.kind": kind, "contact.headline": "Begun"}
+    draft, saved = await contacts.create_contact(
+        work, boss, channel=ByHand.EMAIL, changes=planted.changes_of(begun)
+    )
+    assert saved.refused == {}
+    await flush(work)
+    await work.session.execute(
+        text("UPDATE contacts SET call_id = :call WHERE id = :id"),
+        {"call": call.id, "id": draft.id},
+    )
+    keeps = await keeps_of(work, await asked(work, boss, NUMBER))
+    expected = None if kind == "child" else OTHER
+    assert keeps[Kind.CONTACT, draft.id] == keeps[Kind.CALL, call.id] == expected
+
+
+async def test_a_call_of_which_the_contact_is_erased_is_marked(work: Work) -> None:
+    """A neighbour rang: a rule has erased what said so, and the call is still there."""
+    boss, calls, (one, _) = await two_children(work)
+    work.actor = PROGRAM
+    await records.erase_records(work, DataKind.CONTACTS, [one.id], None)
+    await flush(work)
+    await work.session.refresh(one)
+    assert one.erased_at is not None
+    await work.session.execute(
+        text("UPDATE contacts SET call_id = NULL WHERE call_id = :id"), {"id": calls[1].id}
+    )
+    keeps = await keeps_of(work, await asked(work, boss, NUMBER))
+    assert keeps[Kind.CALL, calls[0].id] == OTHER
 
 
 async def test_a_reporter_who_did_not_agree_stays_hidden_in_what_the_officer_releases(

@@ -55,13 +55,19 @@ class _Contacts:
         rows = await work.session.execute(
             select(Contact, Call.caller_key)
             .join(Call, Call.id == Contact.call_id, isouter=True)
-            .where(Contact.id.in_(trail.ids(ItemKind.CONTACT)), Contact.erased_at.is_(None))
+            .where(Contact.id.in_(trail.ids(ItemKind.CONTACT)))
         )
         for contact, key in rows.all():
             found._take(work, trail, contact, key)
         return found
 
     def _take(self, work: Work, trail: Trail, contact: Contact, key: bytes | None) -> None:
+        if contact.erased_at is not None:
+            # Who rang is not known any more: nothing else is taken to be a reporter's for that.
+            if contact.call_id is not None:
+                self.by_another[contact.call_id] = True
+                self.of_own.setdefault(contact.call_id, False)
+            return
         another = says_another(work, contact)
         from_sought = key in trail.sought or contact.profile_id in trail.profiles
         own = contact.id not in trail.of_others and (
