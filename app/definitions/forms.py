@@ -174,6 +174,8 @@ class Field(Part):
     special: Special | None = None
     found_by: Literal["name", "number"] | None = None
     means: Meaning | None = None
+    # A personal answer without a meaning that is about the child (see `about_child.py`).
+    about: Literal["child"] | None = None
     # If this does not hold, the answer is only close to what the field means.
     means_if: Condition | None = None
     # Meanings that are close to this one: an answer is shown to be confirmed, not disclosed before.

@@ -1,5 +1,5 @@
 """The job of each night, that of a request about a person's data, rules of a country that come into
-force, and letters of shorter rules. All may be run twice."""
+force, and letters of shorter rules and of requests that have ended. All may be run twice."""
 
 from datetime import datetime
 from uuid import UUID
@@ -13,6 +13,8 @@ from app.outbox.mail import write_to_staff
 from app.outbox.responses import TryAgain
 from app.retention import by_country, letters
 from app.retention.data_requests import answering
+from app.retention.data_requests import letters as ends
+from app.retention.data_requests.kinds import RequestState
 from app.retention.running import carry_on
 from app.work import PROGRAM, Ground
 
@@ -50,6 +52,17 @@ def retention_tasks() -> Blueprint:
             letter = await letters.letter_of(work, UUID(staff_id), asker, moment)
         if letter is not None:
             what = "word of a shorter rule"
+            await write_to_staff(
+                ground, *letter, message_id=UUID(letter_id), area="retention", what=what
+            )
+
+    @tasks.task(name=Task.TELL_REQUEST_ENDED.in_area, retry=_MAILS, pass_context=True)
+    async def tell_of_end(context: JobContext, letter_id: str, staff_id: str, state: str) -> None:
+        ground: Ground = context.additional_context["ground"]
+        async with transaction(ground, PROGRAM) as work:
+            letter = await ends.letter_of(work, UUID(staff_id), RequestState(state))
+        if letter is not None:
+            what = "word of a request that has ended"
             await write_to_staff(
                 ground, *letter, message_id=UUID(letter_id), area="retention", what=what
             )

@@ -14,13 +14,16 @@ from app.calls.models import Call
 from app.calls.states import Channel
 from app.chats import messages
 from app.chats.models import Author, ReaderKind
+from app.contacts import contacts
 from app.contacts.models import Contact, Profile, ProfileNumber
+from app.contacts.states import Channel as ByHand
 from app.jobs.transaction import flush
+from app.retention import records
 from app.retention.data_requests import answering, own_calls, report, requests, written
 from app.retention.data_requests.kinds import AskingPerson, ItemKind, Keep, RequestKind
 from app.retention.data_requests.models import DataRequest
 from app.retention.holds import hold
-from app.retention.kinds import HeldKind
+from app.retention.kinds import DataKind, HeldKind
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
@@ -181,6 +184,57 @@ async def test_the_number_of_the_caller_in_a_record_names_no_child(work: Work) -
     assert (Kind.CONTACT, other.id) not in keeps
 
 
+async def test_the_number_of_a_household_in_a_case_names_no_child(work: Work) -> None:
+    """A sister asks from their mother's telephone, which the case of her brother names."""
+    boss, _, (one, _) = await two_children(work)
+    mothers = {"household.a1": 1, "household.a1.phone": OF_CHILD, "child.a1.phone": OF_ANOTHER}
+    of_brother = await planted.a_case(work, boss, more=mothers)
+    keeps = await keeps_of(work, await asked(work, boss, OF_CHILD))
+    assert keeps[Kind.CASE, of_brother.id] == OTHER
+    # Whom the case is about, by their own number or by its code, sees it.
+    for typed in (OF_ANOTHER, f"{of_brother.code}, {OF_CHILD}"):
+        keeps = await keeps_of(work, await asked(work, boss, typed))
+        assert keeps[Kind.CASE, of_brother.id] is None, typed
+    assert (Kind.CONTACT, one.id) in keeps
+
+
+@pytest.mark.parametrize("kind", ["about_child", "professional", "child"])
+async def test_a_draft_of_another_caller_is_not_the_childs(work: Work, kind: str) -> None:
+    """The counsellor has chosen who rings, and not come to who it was."""
+    await a_line(work)
+    boss = await a_supervisor(work)
+    call = await planted.a_call(work)
+    as_person(work, boss)
+    begun = {"contact.kind": kind, "contact.headline": "Begun"}
+    draft, saved = await contacts.create_contact(
+        work, boss, channel=ByHand.EMAIL, changes=planted.changes_of(begun)
+    )
+    assert saved.refused == {}
+    await flush(work)
+    await work.session.execute(
+        text("UPDATE contacts SET call_id = :call WHERE id = :id"),
+        {"call": call.id, "id": draft.id},
+    )
+    keeps = await keeps_of(work, await asked(work, boss, NUMBER))
+    expected = None if kind == "child" else OTHER
+    assert keeps[Kind.CONTACT, draft.id] == keeps[Kind.CALL, call.id] == expected
+
+
+async def test_a_call_of_which_the_contact_is_erased_is_marked(work: Work) -> None:
+    """A neighbour rang: a rule has erased what said so, and the call is still there."""
+    boss, calls, (one, _) = await two_children(work)
+    work.actor = PROGRAM
+    await records.erase_records(work, DataKind.CONTACTS, [one.id], None)
+    await flush(work)
+    await work.session.refresh(one)
+    assert one.erased_at is not None
+    await work.session.execute(
+        text("UPDATE contacts SET call_id = NULL WHERE call_id = :id"), {"id": calls[1].id}
+    )
+    keeps = await keeps_of(work, await asked(work, boss, NUMBER))
+    assert keeps[Kind.CALL, calls[0].id] == OTHER
+
+
 async def test_a_reporter_who_did_not_agree_stays_hidden_in_what_the_officer_releases(
     work: Work,
 ) -> None:
@@ -215,6 +269,35 @@ async def test_a_reporter_who_did_not_agree_stays_hidden_in_what_the_officer_rel
     told = await told_in(work, boss, again)
     for said in (SAID, NUMBER, f"{WORD} caller"):
         assert said in told
+
+
+# The story of a case is kept from the family, too.
+@pytest.mark.parametrize(("person", "left"), [(AskingPerson.CHILD, 5), (AskingPerson.GUARDIAN, 6)])
+async def test_no_report_tells_of_the_household_or_of_people_of_concern(
+    work: Work, person: AskingPerson, left: int
+) -> None:
+    """A mother who has fled, and why the uncle is a concern."""
+    boss, _, _ = await two_children(work)
+    others = {
+        "household.a1": 1,
+        "household.a1.name": f"{SECRET} mother",
+        "household.a1.phone": OF_ANOTHER,
+        "household.a1.caregiver": "yes",
+        "concern.a1": 1,
+        "concern.a1.why": f"{SECRET} uncle",
+        "concern.a1.has_access": "yes",
+    }
+    case = await planted.a_case(work, boss, more=others | {"plan.goals": f"{WORD} is safe"})
+    request = await requests.find(work, boss, RequestKind.ACCESS, person, case.code)
+    wanted = {
+        (ItemKind(one.kind), one.subject_id): None for one in await requests.items_of(work, request)
+    }
+    await requests.set_kept(work, boss, request.id, wanted)
+    told = await told_in(work, boss, request)
+    assert f"{WORD} is safe" in told
+    assert f"{left} answers are left out" in told
+    for hidden in (SECRET, OF_ANOTHER, "household.a1", "concern.a1"):
+        assert hidden not in told
 
 
 async def test_a_number_that_was_not_looked_for_is_in_no_report(work: Work) -> None:

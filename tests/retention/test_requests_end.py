@@ -1,19 +1,29 @@
 """Requests about a person's data and their reports outlast neither an erasure nor their time."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import event, func, select, text
 
 from app.errors import Conflict, NotAllowed
+from app.jobs.names import Task
 from app.jobs.transaction import flush
-from app.retention.data_requests import answering, ending, report, requests
-from app.retention.data_requests.kinds import Basis, IdentityCheck, RequestKind, RequestState
+from app.retention.data_requests import answering, ending, erasing, letters, report, requests
+from app.retention.data_requests.kinds import (
+    Basis,
+    IdentityCheck,
+    ItemKind,
+    RequestKind,
+    RequestState,
+)
 from app.retention.data_requests.models import DataRequest, RequestFile, RequestItem
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
-from app.staff.models import AuditEntry
+from app.staff.models import AuditEntry, Staff
 from app.work import PROGRAM, Work
 from tests.support.planted import as_person
 from tests.support.retention.requested import (
@@ -83,6 +93,72 @@ async def test_neither_a_report_nor_another_request_outlasts_an_erasure(work: Wo
     assert set(told) == {f"data_request:{one.id}" for one in (prepared, asked, made)}
 
 
+async def test_a_larger_request_loses_the_rows_that_another_erased_and_goes_on(work: Work) -> None:
+    boss, _, _ = await a_person(work)
+    other_number = "+381641999999"
+    call, _ = await rings(work, "CA9", From=other_number)
+    await work.session.execute(
+        text("UPDATE calls SET state = 'ended', outcome = 'lost', ended_at = :now WHERE id = :id"),
+        {"now": work.now, "id": call.id},
+    )
+    larger = await found_by(work, boss, f"{NUMBER}, {other_number}")
+    await requests.ask(work, boss, larger.id, Basis.NOT_NEEDED, IdentityCheck.DOCUMENT, WORDS)
+    prepared = await found_by(work, boss, f"{NUMBER}, {other_number}", RequestKind.ACCESS)
+    request = await found_by(work, boss)
+    await approved(work, boss, request)
+    await erase(work, request)
+    for one in (larger, prepared):
+        await work.session.refresh(one)
+        assert {item.kind for item in await requests.items_of(work, one)} == {ItemKind.CALL}
+    assert (larger.state, prepared.state) == (S.ASKED, S.FOUND)
+    told = await work.session.scalars(
+        select(AuditEntry.detail).where(
+            AuditEntry.action == AuditLog.DATA_REQUEST_KEPT,
+            AuditEntry.subject == f"data_request:{larger.id}",
+        )
+    )
+    assert [one for one in told.all() if one["after"] == {"call": 1}] != []
+    mila = await work.session.scalar(select(Staff).where(Staff.name == "mila"))
+    as_person(work, mila)
+    await requests.decide(work, mila, larger.id, approve=True)
+    await erase(work, larger)
+    assert (larger.state, larger.counts) == (S.DONE, {"call": 1})
+
+
+@pytest.mark.parametrize("left", [False, True])
+async def test_who_began_what_ended_by_itself_is_told(work: Work, left: bool) -> None:
+    """A leaver is not: then the officers are, each once."""
+    work.settings.smtp_url = "smtp://127.0.0.1:1"
+    boss, _, _ = await a_person(work)
+    nora = await a_supervisor(work, "nora")
+    for one in (boss, nora):
+        one.email = f"{one.name}@x.example"
+    for _ in range(2):
+        seen = await found_by(work, boss, NUMBER, RequestKind.ACCESS)
+        await approved(work, boss, seen)
+        await answering.keep_files(work, seen.id, {"json": b"What is held about her"})
+    old = await found_by(work, boss)
+    request = await found_by(work, boss)
+    await approved(work, boss, request)
+    boss.active = not left
+    work.actor = PROGRAM
+    for kind in ItemKind:
+        await erasing.erase_some(work, request.id, kind)
+    await flush(work)
+    await erasing.finish(work, request.id)
+    jobs = [job.arguments for job in work.jobs if job.task == Task.TELL_REQUEST_ENDED]
+    person = nora if left else boss
+    assert sorted((job["staff_id"], job["state"]) for job in jobs) == [
+        (str(person.id), "expired"),
+        (str(person.id), "lapsed"),
+    ]
+    for state in (S.EXPIRED, S.LAPSED):
+        letter = await letters.letter_of(work, person.id, state)
+        assert letter is not None
+        assert letter[0] == person.email
+        assert not [one.code for one in (old, request, seen) if one.code in "".join(letter)]
+
+
 async def test_a_request_that_is_not_asked_or_decided_in_time_ends_by_itself(work: Work) -> None:
     boss, _, _ = await a_person(work)
     prepared = await found_by(work, boss)
@@ -115,3 +191,26 @@ async def test_another_officer_withdraws_what_a_leaver_began(work: Work) -> None
     await flush(work)
     assert (request.state, request.sought_sealed) == (S.WITHDRAWN, None)
     assert await count(work, RequestItem, request) == 0
+
+
+async def test_an_erasure_and_the_sweep_lock_requests_in_one_order(
+    work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """First those that are open, then those with a report: else each could wait for the other."""
+    locked: list[str] = []
+
+    @asynccontextmanager
+    async def same(*_: Any, **__: Any) -> AsyncIterator[Work]:
+        yield work
+
+    def note(statement: Any) -> None:
+        if "FOR UPDATE" in (sql := str(statement)) and "data_requests" in sql:
+            locked.append("reports" if "data_request_files" in sql else "open")
+
+    monkeypatch.setattr(answering, "transaction", same)
+    event.listen(work.session.sync_session, "do_orm_execute", lambda one: note(one.statement))
+    await answering.forget_reports(work.ground)
+    in_sweep = locked.copy()
+    locked.clear()
+    await ending.end_others(work, uuid4())
+    assert in_sweep == locked == ["open", "reports"]

@@ -3,6 +3,7 @@
 The verbs are those of the program, so that what they seal and copy is where it really is.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -130,7 +131,9 @@ async def _again(work: Work, model: Any, row_id: Any) -> Any:
     return await work.session.get(model, row_id, populate_existing=True)
 
 
-async def a_case(work: Work, boss: Staff, *linked: Contact) -> Case:
+async def a_case(
+    work: Work, boss: Staff, *linked: Contact, more: Mapping[str, Any] | None = None
+) -> Case:
     """A closed case with a flag, a follow-up, a decided request, a document and notes."""
     as_person(work, boss)
     case = await cases.open_case(work, boss, [])
@@ -147,6 +150,7 @@ async def a_case(work: Work, boss: Staff, *linked: Contact) -> Case:
         "goal.a1": 1,
         "goal.a1.goal": f"{WORD} goal",
         "goal.a1.by_when": "2026-11-05",
+        **(more or {}),
     }
     _, saved = await cases.save(work, boss, case.id, changes_of(answers))
     assert saved.refused == {}, saved.refused

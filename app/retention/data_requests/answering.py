@@ -132,12 +132,15 @@ async def open_report(work: Work, staff: Staff | None, request_id: UUID, kind: s
 
 
 async def forget_reports(ground: Ground) -> int:
-    """Delete reports whose days are over, and end requests that wait for too long.
+    """End requests that wait for too long, and delete reports whose days are over.
 
     Return of how many requests.
     """
     async with transaction(ground, PROGRAM) as work:
-        return await expire_files(work) + await ending.end_old(work)
+        # In the order in which an erasure locks them (`ending.end_others`): neither waits for the
+        # other without end.
+        ended = await ending.end_old(work)
+        return ended + await expire_files(work)
 
 
 async def expire_files(work: Work) -> int:

@@ -1,19 +1,23 @@
 """How requests end by themselves: after some weeks, or because another one erases their rows.
 
 An open request knows a person's number, and which rows are theirs. A report holds what they say.
+Who began them is told.
 """
 
+from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, delete, exists, or_, select, update
+from sqlalchemy import ColumnElement, and_, delete, exists, or_, select, tuple_, update
 from sqlalchemy.orm import aliased
 
 from app.database.topics import Topic
+from app.retention.data_requests import letters
 from app.retention.data_requests.kinds import OPEN, RequestKind, RequestState
 from app.retention.data_requests.models import DataRequest, RequestFile, RequestItem
-from app.retention.data_requests.requests import close
+from app.retention.data_requests.requests import close, items_of
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.work import Work
@@ -33,21 +37,20 @@ def ends_at(request: DataRequest) -> datetime | None:
 async def end_old(work: Work) -> int:
     """End the requests that were not asked, or not decided, in time. Return how many."""
     since = work.now - WAITS
-    return await _end(
-        work,
-        or_(
-            and_(DataRequest.state == _S.FOUND, DataRequest.began_at <= since),
-            and_(DataRequest.state == _S.ASKED, DataRequest.asked_at <= since),
-        ),
+    old = or_(
+        and_(DataRequest.state == _S.FOUND, DataRequest.began_at <= since),
+        and_(DataRequest.state == _S.ASKED, DataRequest.asked_at <= since),
     )
+    return await _end(work, await _lock(work, old))
 
 
 async def end_others(work: Work, request_id: UUID) -> None:
-    """End what would outlast an erasure: requests that have an erased row, and all reports.
+    """End what would outlast an erasure: requests of which no row is left, and all reports.
 
-    A report that is being made ends, too: what it has read is not kept. Which rows a finished
-    report shows is forgotten, so each of them may be about the person. Other erasures that are
-    approved go on. Call it while the erased rows are still listed.
+    An open request of which other rows are left loses those that are erased, and goes on. A report
+    that is being made ends, too: what it has read is not kept. Which rows a finished report shows
+    is forgotten, so each of them may be about the person. Other erasures that are approved go on.
+    Call it while the erased rows are still listed.
     """
     own, other = aliased(RequestItem), aliased(RequestItem)
     shared = exists().where(
@@ -58,12 +61,46 @@ async def end_others(work: Work, request_id: UUID) -> None:
         own.erased_at.is_not(None),
     )
     report = and_(DataRequest.kind == RequestKind.ACCESS, DataRequest.state == _S.APPROVED)
-    await _end(work, DataRequest.id != request_id, shared, or_(DataRequest.state.in_(OPEN), report))
+    found = await _lock(
+        work, DataRequest.id != request_id, shared, or_(DataRequest.state.in_(OPEN), report)
+    )
+    erased = (
+        select(own.kind, own.subject_id)
+        .where(own.request_id == request_id, own.erased_at.is_not(None))
+        .subquery()
+    )
+    over = [one for one in found if one.state not in OPEN or not await _lose(work, one, erased)]
+    await _end(work, over)
     # After that: one that was finished meanwhile is a report now.
-    await drop_reports(work)
+    await letters.tell_of_end(work, await _drop(work), _S.EXPIRED)
 
 
-async def _end(work: Work, *which: ColumnElement[bool]) -> int:
+async def _lose(work: Work, request: DataRequest, erased: Any) -> bool:
+    """Take erased rows out of an open request. Return whether it has others to go on with."""
+    before = Counter(one.kind for one in await items_of(work, request))
+    await work.session.execute(
+        delete(RequestItem)
+        .where(
+            RequestItem.request_id == request.id,
+            tuple_(RequestItem.kind, RequestItem.subject_id).in_(select(erased)),
+        )
+        .execution_options(synchronize_session="fetch")
+    )
+    left = await items_of(work, request)
+    if not left or (request.state == _S.ASKED and all(one.keep is not None for one in left)):
+        return False
+    write_entry(
+        work,
+        AuditLog.DATA_REQUEST_KEPT,
+        f"data_request:{request.id}",
+        before=dict(sorted(before.items())),
+        after=dict(sorted(Counter(one.kind for one in left).items())),
+    )
+    work.announce(Topic.DATA_REQUESTS)
+    return True
+
+
+async def _lock(work: Work, *which: ColumnElement[bool]) -> Sequence[DataRequest]:
     rows = await work.session.scalars(
         select(DataRequest)
         .where(*which)
@@ -71,17 +108,25 @@ async def _end(work: Work, *which: ColumnElement[bool]) -> int:
         .with_for_update(of=DataRequest)
         .execution_options(populate_existing=True)
     )
-    ended = rows.all()
-    for request in ended:
+    return rows.all()
+
+
+async def _end(work: Work, requests: Sequence[DataRequest]) -> int:
+    for request in requests:
         await close(work, request, _S.LAPSED)
         write_entry(
             work, AuditLog.DATA_REQUEST_LAPSED, f"data_request:{request.id}", kind=request.kind
         )
-    return len(ended)
+    await letters.tell_of_end(work, [one.id for one in requests], _S.LAPSED)
+    return len(requests)
 
 
 async def drop_reports(work: Work, *which: Any) -> int:
     """Delete the files of finished reports; the requests stay. Return of how many requests."""
+    return len(await _drop(work, *which))
+
+
+async def _drop(work: Work, *which: Any) -> list[UUID]:
     there = exists().where(RequestFile.request_id == DataRequest.id)
     ids = list(
         await work.session.scalars(
@@ -100,4 +145,4 @@ async def drop_reports(work: Work, *which: Any) -> int:
             .execution_options(synchronize_session="fetch")
         )
         work.announce(Topic.DATA_REQUESTS)
-    return len(ids)
+    return ids

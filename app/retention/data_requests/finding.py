@@ -87,8 +87,9 @@ async def find_items(
     Raises NotFound if there is no record of a code, TooMany.
     """
     trail = Trail()
-    await _by_numbers(work, trail, numbers)
+    # First: a record that was named by its code is so also if a number in it was looked for.
     await _by_codes(work, trail, codes)
+    await _by_numbers(work, trail, numbers)
     await _follow_profiles(work, trail, caller=caller)
     await _follow_calls(work, trail)
     await _follow_contacts(work, trail)

@@ -13,17 +13,16 @@ from sqlalchemy import select
 from app.calls.caller_rows import CallerFlag, CallerWish
 from app.calls.models import Call, VoiceMessage
 from app.contacts.cases.models import CaseContact
-from app.contacts.models import Contact
+from app.contacts.models import Case, Contact, Filled
 from app.contacts.registry import UnknownDefinition, sheet_of
 from app.referrals.models import Referral
 from app.retention.data_requests.kinds import Because, ItemKind
-from app.retention.data_requests.own_calls import OF_CALLER, says_another
+from app.retention.data_requests.own_calls import says_another
 from app.retention.data_requests.trail import Trail
 from app.routing.callbacks.callback_rows import Callback
 from app.work import Work
 
 Marks = set[tuple[ItemKind, UUID]]
-_NAMED = (Because.CODE, Because.NUMBER_IN_RECORD)
 
 
 async def find_marks(work: Work, trail: Trail) -> Marks:
@@ -56,17 +55,23 @@ class _Contacts:
         rows = await work.session.execute(
             select(Contact, Call.caller_key)
             .join(Call, Call.id == Contact.call_id, isouter=True)
-            .where(Contact.id.in_(trail.ids(ItemKind.CONTACT)), Contact.erased_at.is_(None))
+            .where(Contact.id.in_(trail.ids(ItemKind.CONTACT)))
         )
         for contact, key in rows.all():
             found._take(work, trail, contact, key)
         return found
 
     def _take(self, work: Work, trail: Trail, contact: Contact, key: bytes | None) -> None:
+        if contact.erased_at is not None:
+            # Who rang is not known any more: nothing else is taken to be a reporter's for that.
+            if contact.call_id is not None:
+                self.by_another[contact.call_id] = True
+                self.of_own.setdefault(contact.call_id, False)
+            return
         another = says_another(work, contact)
         from_sought = key in trail.sought or contact.profile_id in trail.profiles
         own = contact.id not in trail.of_others and (
-            _is_named(work, trail, contact) or (from_sought and not another)
+            _is_named(work, trail, ItemKind.CONTACT, contact) or (from_sought and not another)
         )
         if own:
             self.own.add(contact.id)
@@ -80,17 +85,20 @@ class _Contacts:
             self.of_own[call] = self.of_own.get(call, False) or own
 
 
-def _is_named(work: Work, trail: Trail, contact: Contact) -> bool:
-    """Return whether a contact was named by its code, or by a number in it but the caller's."""
-    because = trail.found[ItemKind.CONTACT][contact.id]
+def _is_named(work: Work, trail: Trail, kind: ItemKind, record: Filled) -> bool:
+    """Return whether a record was named by its code, or by the child's own number in it.
+
+    The number of a caller or of a member of the household may be that of whoever asks.
+    """
+    because = trail.found[kind][record.id]
     if because is not Because.NUMBER_IN_RECORD:
         return because is Because.CODE
     try:
-        form = sheet_of(work, contact).form
+        form = sheet_of(work, record).form
     except UnknownDefinition:
         return False
-    of_caller = {form.path_of(meaning) for meaning in OF_CALLER}
-    return bool(trail.paths.get(contact.id, set()) - of_caller)
+    found = [form.find(path) for path in trail.paths.get(record.id, set())]
+    return any(one is not None and one[1].means == "child_phone" for one in found)
 
 
 async def _calls(work: Work, trail: Trail, contacts: _Contacts) -> set[UUID]:
@@ -126,12 +134,10 @@ async def _with_key(work: Work, model: Any, ids: list[UUID], keys: set[bytes]) -
 
 async def _records(work: Work, trail: Trail, contacts: set[UUID], calls: set[UUID]) -> set[UUID]:
     """Return which cases and referrals are the person's own: named, or of a contact of theirs."""
-    own = {
-        id_
-        for kind in (ItemKind.CASE, ItemKind.REFERRAL)
-        for id_, because in trail.found[kind].items()
-        if because in _NAMED
-    }
+    referrals = trail.found[ItemKind.REFERRAL].items()
+    own = {id_ for id_, because in referrals if because is Because.CODE}
+    cases = await work.session.scalars(select(Case).where(Case.id.in_(trail.ids(ItemKind.CASE))))
+    own |= {one.id for one in cases if _is_named(work, trail, ItemKind.CASE, one)}
     linked = await work.session.scalars(
         select(CaseContact.case_id).where(
             CaseContact.case_id.in_(trail.ids(ItemKind.CASE)), CaseContact.contact_id.in_(contacts)

@@ -12,6 +12,7 @@ from sqlalchemy import select
 from app.contacts.models import Contact
 from app.contacts.records import Opened
 from app.contacts.registry import UnknownDefinition, sheet_of
+from app.contacts.sealed_answers import present
 from app.definitions.forms import OF_REPORTER, Form, Meaning
 from app.staff.audit import write_reading
 from app.staff.log_kinds import AuditLog
@@ -24,18 +25,20 @@ OF_CALLER: frozenset[Meaning] = OF_REPORTER | {"caller_relationship"}
 def says_another(work: Work, contact: Contact) -> bool:
     """Return whether a contact says that another than the child rang or wrote.
 
-    Nothing is opened: that something was answered is enough. Of a form that this server has not
-    read nothing is known, so it counts.
+    Nothing is opened: that something about the caller was answered is enough, or that it has to be,
+    as in a draft in which only the kind of contact was chosen. Of a form that this server has not
+    read, and of what a rule has erased, nothing is known, so it counts.
     """
+    if contact.erased_at is not None:
+        return True
     try:
-        form = sheet_of(work, contact).form
+        sheet = sheet_of(work, contact)
     except UnknownDefinition:
         return True
-    paths = [form.path_of(meaning) for meaning in OF_CALLER]
+    answers = present(contact)
     return any(
-        path in contact.sealed or contact.answers.get(path) not in (None, "")
-        for path in paths
-        if path
+        one.field.means in OF_CALLER and (one.required or answers.get(one.path) not in (None, ""))
+        for one in sheet.asked(answers)
     )
 
 

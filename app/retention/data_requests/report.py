@@ -23,8 +23,9 @@ from app.contacts.cases.printing import follow_up_words, in_words
 from app.contacts.models import Case, Contact, Filled, Profile
 from app.contacts.records import Opened
 from app.contacts.registry import library_of, sheet_of
+from app.definitions.about_child import is_of_others
 from app.definitions.answers import Answers, Sheet
-from app.definitions.forms import Field, Meaning
+from app.definitions.forms import Field, Meaning, Section
 from app.definitions.trees import label_in
 from app.paper import print_page
 from app.privacy.hash_kinds import HashOf
@@ -54,10 +55,6 @@ from app.words.pages import _, code_words, list_words, ngettext, said, spoken_in
 from app.work import Work
 
 _TEMPLATE = Path(__file__).parent.parent / "data" / "report.typ"
-# What is about other people, whichever person asks.
-_OF_OTHERS: frozenset[Meaning] = frozenset(
-    {"suspect", "household", "other_children", "caregiver", "caregiver_phone"}
-)
 _OF_CALLER: frozenset[Meaning] = OF_CALLER | {"reporter_agrees"}
 _FREE = frozenset({"narrative", "other"})
 _MODELS: dict[ItemKind, tuple[Any, AuditLog]] = {
@@ -329,7 +326,7 @@ def _answers(paper: Paper, opened: Opened[Any]) -> list[Block]:
                 if path not in answers:
                     continue
                 label = label_in(one.label, paper.language)
-                if not may_have(one):
+                if not may_have(section, one):
                     left += 1
                     continue
                 value = in_words(sheet, one, answers[path], paper.language)
@@ -349,26 +346,28 @@ def _answers(paper: Paper, opened: Opened[Any]) -> list[Block]:
     if left:
         head.notes.append(
             ngettext(
-                "%(num)s answer is left out: it is about another person.",
-                "%(num)s answers are left out: they are about other people.",
+                "%(num)s answer is left out: it may be about another person.",
+                "%(num)s answers are left out: they may be about other people.",
                 left,
             )
         )
     return blocks
 
 
-def may_see(sheet: Sheet, answers: Answers, person: AskingPerson) -> Callable[[Field], bool]:
+def may_see(
+    sheet: Sheet, answers: Answers, person: AskingPerson
+) -> Callable[[Section, Field], bool]:
     """Return a test for the answers that a person may see of a record.
 
     The child sees what is about them; a guardian what the family may have; another caller only what
     they said about themselves. Who reported is told if they agreed.
     """
     if person is AskingPerson.CALLER:
-        return lambda one: one.means in _OF_CALLER
+        return lambda _, one: one.means in _OF_CALLER
     agrees = answers.get(sheet.form.path_of("reporter_agrees") or "") == "yes"
     family = person is AskingPerson.GUARDIAN
-    return lambda one: (
-        one.means not in _OF_OTHERS
+    return lambda section, one: (
+        not is_of_others(sheet.form, section, one)
         and (one.means not in OF_CALLER or (agrees and not family))
         and not (family and "family" in one.not_for)
     )

@@ -128,7 +128,8 @@ async def rang_itself(work: Work, contact: Contact) -> None:
     """Of a contact: the child rang, and not a neighbour."""
     await work.session.execute(
         text(
-            "UPDATE contacts SET answers = answers - 'caller.relationship' - 'caller.name',"
+            "UPDATE contacts SET answers = answers - 'caller.relationship' - 'caller.name'"
+            """ || '{"contact.kind": "child"}',"""
             " sealed = sealed - 'caller.relationship' - 'caller.name' WHERE id = :id"
         ),
         {"id": contact.id},

@@ -1,0 +1,49 @@
+"""A report of what is held leaves out each answer that may be about another person."""
+
+import pytest
+
+from app.definitions.about_child import is_of_others, listed
+from app.definitions.forms import Form
+from app.definitions.library import load
+
+FORMS = list(load(None).forms.values())
+# The personal answers without a meaning that are left out of every report. One that is neither
+# here nor in `about_child.yaml` is of nobody yet: decide whose it is.
+OF_OTHERS = {
+    "case": {
+        *(f"household.{code}" for code in ("name", "relationship", "phone")),
+        *(f"concern.{code}" for code in ("name", "relationship", "why")),
+    },
+}
+
+
+@pytest.mark.parametrize("form", FORMS, ids=lambda form: form.form)
+def test_each_personal_answer_of_a_shipped_form_is_of_the_child_or_of_others(form: Form) -> None:
+    found = {
+        f"{section.code}.{field.code}": is_of_others(form, section, field)
+        for section in form.sections
+        for field in section.fields
+        if field.personal is not None and field.means is None
+    }
+    of_others = {path for path, is_of in found.items() if is_of}
+    assert of_others == OF_OTHERS.get(form.form, set())
+    assert found.keys() - of_others == set(listed().get(form.form, ()))
+
+
+def test_nothing_of_a_member_of_the_household_or_a_person_of_concern_is_the_childs() -> None:
+    (form,) = [form for form in FORMS if form.form == "case"]
+    whole = {
+        section.code
+        for section in form.sections
+        if all(is_of_others(form, section, field) for field in section.fields)
+    }
+    assert whole == {"household", "concern"}
+
+
+def test_a_countrys_own_question_is_the_childs_if_it_says_so() -> None:
+    (form,) = [form for form in FORMS if form.form == "case"]
+    section = form.section("plan")
+    assert section is not None
+    own = section.fields[0].model_copy(update={"code": "own"})
+    assert is_of_others(form, section, own)
+    assert not is_of_others(form, section, own.model_copy(update={"about": "child"}))
