@@ -8,7 +8,7 @@ from app.definitions.library import load
 
 FORMS = list(load(None).forms.values())
 # The personal answers without a meaning that are left out of every report. One that is neither
-# here nor in `about_child.yaml` is of nobody yet: decide whose it is.
+# here nor in `about_child.yaml` is new: decide whose it is.
 OF_OTHERS = {
     "case": {
         *(f"household.{code}" for code in ("name", "relationship", "phone")),

@@ -119,6 +119,7 @@ async def test_a_larger_request_loses_the_rows_that_another_erased_and_goes_on(w
     )
     assert [one for one in told.all() if one["after"] == {"call": 1}] != []
     mila = await work.session.scalar(select(Staff).where(Staff.name == "mila"))
+    assert mila is not None
     as_person(work, mila)
     await requests.decide(work, mila, larger.id, approve=True)
     await erase(work, larger)

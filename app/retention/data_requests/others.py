@@ -88,7 +88,7 @@ class _Contacts:
 def _is_named(work: Work, trail: Trail, kind: ItemKind, record: Filled) -> bool:
     """Return whether a record was named by its code, or by the child's own number in it.
 
-    The number of a caller or of a member of the household may be that of whoever asks.
+    The number of a caller or of a member of the household may be that of another person who asks.
     """
     because = trail.found[kind][record.id]
     if because is not Because.NUMBER_IN_RECORD:
