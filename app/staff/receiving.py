@@ -21,13 +21,13 @@ class AccountEnded(NotAllowed):
     default = "This account has been deactivated. A colleague goes on with its work."
 
 
-_NUMBER = bindparam("number", type_=BigInteger())
-_SHARE = Question(select(func.pg_advisory_xact_lock_shared(_NUMBER)))
-# Asked after `_SHARE`, as a statement of its own: it sees what a leaver has committed by then.
-_ACTIVE = Question(
-    select(literal_column("1"))
-    .select_from(Staff)
-    .where(Staff.active, Staff.id == bindparam("staff_id", type_=Uuid()))
+# It shares the lock first, and then looks: it sees what a leaver has committed by then.
+_RECEIVES = Question(
+    select(literal_column("1")).where(
+        func.receives_work(
+            bindparam("staff_id", type_=Uuid()), bindparam("number", type_=BigInteger())
+        )
+    )
 )
 
 
@@ -78,8 +78,7 @@ async def is_here(work: Work, staff_id: UUID) -> bool:
 def check_receives_later(work: Work, staff: Staff) -> None:
     """Check at the end that a person who takes work has not left meanwhile; AccountEnded is raised
     there. For a verb that only adds rows: it locks no record before."""
-    work.check_later(_SHARE, AccountEnded, number=_number(staff.id))
-    work.check_later(_ACTIVE, AccountEnded, staff_id=staff.id)
+    work.check_later(_RECEIVES, AccountEnded, staff_id=staff.id, number=_number(staff.id))
 
 
 async def check_receives(work: Work, staff: Staff) -> None:

@@ -33,10 +33,14 @@ async def test_every_connection_has_limits_and_what_takes_long_a_longer_one(stag
         assert await work.session.scalar(shows) == "1h"
         process = text("SELECT pg_backend_pid()")
         used = await work.session.scalar(process)
-    # Its connection has the usual limit again.
-    async with transaction(ground, PROGRAM) as work:
-        assert await work.session.scalar(process) == used
-        assert await work.session.scalar(shows) == "1min"
+    # Its connection has the usual limit again. What runs beside may have it for a moment.
+    for _ in range(100):
+        async with transaction(ground, PROGRAM) as work:
+            assert await work.session.scalar(shows) == "1min"
+            if await work.session.scalar(process) == used:
+                break
+    else:
+        raise AssertionError("the connection did not come back")
     assert LONG_SECONDS == 3600
 
 
