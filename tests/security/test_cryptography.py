@@ -76,6 +76,7 @@ _MAY_DIFFER = {
     "app/safekeeping/backups/restoring.py: digest != made.sha256": "whether a copy is whole",
     "app/safekeeping/verifying.py: hashes.get(n) == hash_": "heads of chains are published",
     "app/safekeeping/verifying.py: hashes.get(n, hash_) != hash_": "heads of chains are published",
+    "app/staff/phone_proofs.py: proof.code_until == until": "until when a code lives",
     "app/staff/phone_proofs.py: pin[:2] * 3 == pin": "whether a new PIN is easy to guess",
     "app/staff/phone_proofs.py: pin[:3] == pin[3:]": "whether a new PIN is easy to guess",
     "app/statistics/counting/labels.py: path[0] != code": _A_NAME,
