@@ -9,10 +9,11 @@ from zoneinfo import ZoneInfo
 
 from app.calls.speech import LineScript
 from app.calls.states import Unstaffed
-from app.routing.matching import Room, Waiting, could_take
+from app.routing.matching import Free, Room, Waiting, could_take
 from app.routing.plan import read_plan
 from app.routing.rota import on_duty
 from app.routing.rota.roster import just_ended, on_shift, rota_of
+from app.routing.rota.shifts import Layer
 from app.routing.rota.takers import people
 from app.work import Work
 
@@ -148,11 +149,16 @@ async def staffing(
     return Staffing(Unstaffed.OUT_OF_HOURS, upcoming.start if upcoming else None)
 
 
+def _on_layer(one: Free, layer: Layer) -> Free:
+    """Return what a person on a layer can take; a copy takes time, and most are on the first."""
+    return one if one.layer is layer else replace(one, layer=layer)
+
+
 async def room(work: Work) -> Room:
     """Return who is at work on shift now, and whether a supervisor is there."""
     present, everybody = await on_shift(work), await people(work)
     there = tuple(
-        replace(everybody[who].now, layer=on.layer)
+        _on_layer(everybody[who].now, on.layer)
         for who, on in present.items()
         if who in everybody and everybody[who].counts(on.layer)
     ) + tuple(
