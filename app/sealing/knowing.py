@@ -133,10 +133,12 @@ def _cannot_open(
             try:
                 keys.check_opens(value, **place.bound_to(row or {}, path))
             except CannotOpen:
+                # A value that was cut short does not say its key.
+                by = f"key {value[1]}" if len(value) > 1 else "another key"
                 return (
                     f"The keys in HELPLINE_FIELD_KEYS do not open what is stored in {place.name}. "
-                    f"It was sealed with key {value[1]}: put that key back, from the copy that "
-                    "you keep away from the machine."
+                    f"It was sealed with {by}: put that key back, from the copy that you keep "
+                    "away from the machine."
                 )
     return ""
 

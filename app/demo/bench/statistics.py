@@ -120,7 +120,7 @@ _FILL = [
       CASE WHEN fate < 0.62 THEN 'answered' WHEN fate < 0.72 THEN 'abandoned_in_greeting'
         WHEN fate < 0.78 THEN 'short_abandon' WHEN fate < 0.95 THEN 'abandoned_in_queue'
         WHEN fate < 0.98 THEN 'voicemail' ELSE 'out_of_hours' END,
-      CASE WHEN luck < 0.8 THEN 'sr' ELSE 'en' END, luck < 0.02, 'e164', '\\x00',
+      CASE WHEN luck < 0.8 THEN 'sr' ELSE 'en' END, luck < 0.02, 'e164', NULL,
       int4send((random() * %(size)s / 3)::int), true, m.at,
       CASE WHEN fate < 0.62 OR fate >= 0.72 AND fate < 0.95 THEN m.at + interval '12 s' END, 1,
       CASE WHEN fate < 0.62 THEN m.at + (12 + wait) * interval '1 s' END,
