@@ -287,6 +287,10 @@ RECORDS = {
 }
 
 
+# Other tests have approved other ones in this house.
+_APPROVED = "SELECT detail FROM audit_entries WHERE action = 'export_approved' AND subject = %s"
+
+
 async def test_single_contacts_need_a_second_person_and_leave_a_trail(
     house: Stage, boss: Counsellor, lived_through: str
 ) -> None:
@@ -305,11 +309,7 @@ async def test_single_contacts_need_a_second_person_and_leave_a_trail(
     listed = (await chief.ask("GET", "/statistics/exports")).json()
     assert [e["reason"] for e in listed if e["id"] == asked["id"]] == [RECORDS["reason"]]
     assert (await chief.ask("POST", f"{path}/approve", {})).json()["state"] == "approved"
-    # Other tests have approved other ones in this house.
-    (said,) = await house.rows(
-        "SELECT detail FROM audit_entries WHERE action = 'export_approved' AND subject LIKE %s",
-        f"%{asked['id']}",
-    )
+    (said,) = await house.rows(_APPROVED, f"export:{asked['id']}")
     assert (said["detail"]["before"], said["detail"]["after"]) == ("asked", "approved")
     await house.settle()
     assert (await chief.ask("POST", f"{path}/refuse", {})).status_code == 409
