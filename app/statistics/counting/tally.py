@@ -309,14 +309,16 @@ class Tally:
         numbers = np.array([self._numbers.setdefault(k, len(self._numbers)) for k in keys])
         # Most records are in one cell and are added without a lookup; only the rest needs one.
         first = np.flatnonzero(np.diff(rows, prepend=-1))
-        if len(first) == records.block.size:
-            self._add_sums(records, rows, group[first], numbers, len(keys), True)
-            if len(first) < len(rows):
-                more = np.ones(len(rows), dtype=bool)
-                more[first] = False
-                self._add_sums(records, rows[more], group[more], numbers, len(keys), False)
-        else:
-            self._add_sums(records, rows, group, numbers, len(keys), False)
+        of_each = group[first]
+        if len(first) < records.block.size:
+            # Records outside the window are in a group of their own, which is left out.
+            of_each = np.full(records.block.size, len(keys), dtype=np.int64)
+            of_each[rows[first]] = group[first]
+        self._add_sums(records, None, of_each, numbers)
+        if len(first) < len(rows):
+            more = np.ones(len(rows), dtype=bool)
+            more[first] = False
+            self._add_sums(records, rows[more], group[more], numbers)
         if self.with_waits:
             self._add_waits(records, rows, numbers[group])
 
@@ -350,38 +352,37 @@ class Tally:
     def _add_sums(
         self,
         records: Records,
-        rows: NDArray[np.int64],
+        rows: NDArray[np.int64] | None,
         group: NDArray[np.int64],
         numbers: NDArray[np.int64],
-        count: int,
-        whole: bool,
     ) -> None:
-        """Add the values of each record to its group."""
-        table = np.zeros((len(SUMS), count), dtype=np.int64)
-        outcomes = records.outcomes if whole else records.outcomes[rows]
+        """Add the values of records to their groups. No rows: each record once, in order."""
+        count = len(numbers)
+        # One more: the records outside the window.
+        table = np.zeros((len(SUMS), count + 1), dtype=np.int64)
+        outcomes = records.outcomes if rows is None else records.outcomes[rows]
         width = len(OUTCOMES) + 1
-        by_outcome = np.bincount(group * width + outcomes, minlength=count * width)
+        by_outcome = np.bincount(group * width + outcomes, minlength=table.shape[1] * width)
         for n, name in enumerate(SUMS):
             place = _PLACE.get(name)
             if place is not None:
-                table[n] = by_outcome.reshape(count, width)[:, place]
+                table[n] = by_outcome.reshape(-1, width)[:, place]
                 continue
-            values = records.added[name] if whole else records.added[name][rows]
-            if count == 1:
-                table[n, 0] = int(values.sum(dtype=np.int64))
-                continue
+            values = records.added[name] if rows is None else records.added[name][rows]
             # Most values are 0 for most records.
             some = np.flatnonzero(values)
+            if not len(some):
+                continue
             if values.dtype == np.bool_:
-                table[n] = np.bincount(group[some], minlength=count)
+                table[n] = np.bincount(group[some], minlength=count + 1)
             else:
                 weights = values[some].astype(np.float64)
-                table[n] = np.rint(np.bincount(group[some], weights=weights, minlength=count))
+                table[n] = np.rint(np.bincount(group[some], weights=weights, minlength=count + 1))
         if self._table.shape[1] < len(self._numbers):
             wider = np.zeros((len(SUMS), 2 * len(self._numbers)), dtype=np.int64)
             wider[:, : self._table.shape[1]] = self._table
             self._table = wider
-        self._table[:, numbers] += table
+        self._table[:, numbers] += table[:, :count]
 
     def _add_waits(
         self, records: Records, rows: NDArray[np.int64], group: NDArray[np.int64]
@@ -422,15 +423,18 @@ class Tally:
             for key, n in self._numbers.items()
         }
         keys = list(self._numbers)
+        each_second = np.arange(_SHORT)
         for name, parts in self._waits.items():
             packed = np.concatenate(parts)
             packed.sort()
             group = packed >> _BITS
             edges = np.searchsorted(group, np.arange(len(keys) + 1))
             values = packed & ((1 << _BITS) - 1)
-            counts = self._seconds.get(name, np.zeros(0, dtype=np.int64))
+            counts = np.zeros(len(keys) * _SHORT, dtype=np.int64)
+            known = self._seconds.get(name, counts)[: len(counts)]
+            counts[: len(known)] = known
             for n, key in enumerate(keys):
-                short = np.repeat(np.arange(_SHORT), _padded(counts[n * _SHORT : (n + 1) * _SHORT]))
+                short = np.repeat(each_second, counts[n * _SHORT : (n + 1) * _SHORT])
                 longer = values[edges[n] : edges[n + 1]]
                 waits = np.concatenate([short, longer]) if len(short) else longer
                 if len(short) and len(longer) and longer[0] < _SHORT:
@@ -438,10 +442,6 @@ class Tally:
                     waits.sort()
                 found[key].waits[name] = waits
         return found
-
-
-def _padded(counts: NDArray[np.int64]) -> NDArray[np.int64]:
-    return np.pad(counts, (0, _SHORT - len(counts)))
 
 
 def _join(

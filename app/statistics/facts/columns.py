@@ -5,7 +5,10 @@ list of words; while a summary is being made, `Words` gives every word one numbe
 """
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from functools import lru_cache
+from itertools import groupby
+from operator import attrgetter
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +21,7 @@ NOT_SAID, NONE = "?", "-"
 MISSING = -1
 
 
-@dataclass(frozen=True)
-class Packed:
+class Packed(NamedTuple):
     """A column of one day, as it is stored."""
 
     name: str
@@ -67,8 +69,22 @@ def pack(name: str, kind: Kind, values: list[Any]) -> Packed:
             return Packed(name, f"words:{_code(array)}", words, _bytes(ends), _bytes(array))
 
 
+@lru_cache
+def _dtype(code: str) -> np.dtype[Any]:
+    return np.dtype(code).newbyteorder("<")
+
+
 def _array(code: str, data: bytes) -> NDArray[Any]:
-    return np.frombuffer(data, dtype=np.dtype(code).newbyteorder("<"))
+    return np.frombuffer(data, dtype=_dtype(code))
+
+
+def _joined(packed: list[Packed]) -> NDArray[Any]:
+    """Return the data of several days as one array. Days of one kind are joined as they are."""
+    arrays = [
+        _array(kind.partition(":")[2], b"".join(p.data for p in some))
+        for kind, some in groupby(packed, key=attrgetter("kind"))
+    ]
+    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
 
 
 @dataclass
@@ -107,6 +123,16 @@ class Block:
     raw: dict[str, bytes]
 
 
+def _numbered(packed: list[Packed], known: Words) -> list[NDArray[np.int32]]:
+    """Return the codes of several days, each word with its own number."""
+    parts = []
+    for words, same in groupby(packed, key=attrgetter("words")):
+        codes = _joined(list(same))
+        if len(codes):
+            parts.append(known.translate(words or [])[codes])
+    return parts or [np.zeros(0, dtype=np.int32)]
+
+
 def unpack(days: list[tuple[int, dict[str, Packed]]], words: dict[str, Words]) -> Block:
     """Join days into one block; each day is its number of records and its columns."""
     size = sum(records for records, _ in days)
@@ -118,15 +144,10 @@ def unpack(days: list[tuple[int, dict[str, Packed]]], words: dict[str, Words]) -
         if kind == "raw":
             block.raw[name] = b"".join(p.data for p in packed)
             continue
-        arrays = [_array(p.kind.partition(":")[2], p.data) for p in packed]
         if kind == "number":
-            block.numbers[name] = np.concatenate(arrays)
+            block.numbers[name] = _joined(packed)
             continue
-        known = words.setdefault(name, Words())
-        parts = [
-            known.translate(p.words or [])[a] if len(a) else np.zeros(0, dtype=np.int32)
-            for p, a in zip(packed, arrays, strict=True)
-        ]
+        parts = _numbered(packed, words.setdefault(name, Words()))
         if kind == "word":
             block.codes[name] = np.concatenate(parts)
             continue

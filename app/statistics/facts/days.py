@@ -149,7 +149,7 @@ class Reading:
             (first, last, self.version, names),
         )
         found: dict[date, tuple[int, dict[str, Packed]]] = {}
-        async for day, records, name, kind, words, offsets, data, row, sealed in cursor:
+        for day, records, name, kind, words, offsets, data, row, sealed in await cursor.fetchall():
             packed = Packed(name, kind, words, offsets, data)
             if sealed is not None:
                 packed = _opened(self.ground.keys, name, kind, row, sealed)
