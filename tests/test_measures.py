@@ -47,6 +47,48 @@ def test_a_benchmark_that_fails_keeps_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def _run(folder: Path, measures: list[tuple[str, float, float | None, str]]) -> None:
+    with kept("contacts", folder, NOW):
+        for name, ours, floor, unit in measures:
+            report(name, ours, floor, unit, None)
+
+
+def test_two_revisions_stand_side_by_side_with_their_noise(
+    measures: dict[str, Any], tmp_path: Path
+) -> None:
+    for run, rate in enumerate((50, 56)):
+        _run(
+            tmp_path / f"before/{run}",
+            [
+                ("save: per second", rate, 100, "requests/s"),
+                ("open: per second", 200, 100, "requests/s"),
+                ("memory", 10, None, "MB"),
+                ("floor, per second", 5, None, "requests/s"),
+                ("only before", 5, None, "s"),
+            ],
+        )
+    _run(
+        tmp_path / "after/0",
+        [
+            ("save: per second", 49, 100, "requests/s"),
+            ("open: per second", 190, 100, "requests/s"),
+            ("memory", 9, None, "MB"),
+            ("floor, per second", 1, None, "requests/s"),
+        ],
+    )
+    page = measures["compared"](tmp_path, "contacts")
+    assert page.splitlines() == [
+        "2 runs before, 1 after.",
+        "",
+        "| measure | before | after | after it is |",
+        "|---|---|---|---|",
+        "| save: per second, of the floor | 0.53 (0.5–0.56) | 0.49 | within the noise |",
+        "| open: per second, of the floor | 2 | 1.9 | worse |",
+        "| memory, MB | 10 | 9 | better |",
+    ]
+    assert "No runs are kept" in measures["compared"](tmp_path, "calls")
+
+
 def test_no_figure_of_the_page_is_typed_by_hand(measures: dict[str, Any]) -> None:
     page = measures["PAGE"].read_text()
     by_hand = measures["BLOCK"].sub("", page)
