@@ -14,7 +14,7 @@ from app.outbox.responses import TryAgain
 from app.retention import by_country, letters
 from app.retention.data_requests import answering
 from app.retention.data_requests import letters as ends
-from app.retention.data_requests.kinds import RequestState
+from app.retention.data_requests.kinds import RequestEnd
 from app.retention.running import carry_on
 from app.work import PROGRAM, Ground
 
@@ -60,7 +60,7 @@ def retention_tasks() -> Blueprint:
     async def tell_of_end(context: JobContext, letter_id: str, staff_id: str, state: str) -> None:
         ground: Ground = context.additional_context["ground"]
         async with transaction(ground, PROGRAM) as work:
-            letter = await ends.letter_of(work, UUID(staff_id), RequestState(state))
+            letter = await ends.letter_of(work, UUID(staff_id), RequestEnd(state))
         if letter is not None:
             what = "word of a request that has ended"
             await write_to_staff(

@@ -17,6 +17,7 @@ from app.retention.data_requests.kinds import (
     Basis,
     IdentityCheck,
     ItemKind,
+    RequestEnd,
     RequestKind,
     RequestState,
 )
@@ -151,12 +152,15 @@ async def test_who_began_what_ended_by_itself_is_told(work: Work, left: bool) ->
     person = nora if left else boss
     assert sorted((job["staff_id"], job["state"]) for job in jobs) == [
         (str(person.id), "expired"),
-        (str(person.id), "lapsed"),
+        (str(person.id), "overtaken"),
     ]
-    for state in (S.EXPIRED, S.LAPSED):
-        letter = await letters.letter_of(work, person.id, state)
+    for end in RequestEnd:
+        letter = await letters.letter_of(work, person.id, end)
         assert letter is not None
         assert letter[0] == person.email
+        # Whole sentences, the last of which says what can be done.
+        assert 2 <= letter[2].count(". ") + letter[2].count(".\n") <= 3
+        assert letter[2][0].isupper()
         assert not [one.code for one in (old, request, seen) if one.code in "".join(letter)]
 
 
@@ -181,14 +185,20 @@ async def test_a_request_that_is_not_asked_or_decided_in_time_ends_by_itself(wor
 
 
 async def test_another_officer_withdraws_what_a_leaver_began(work: Work) -> None:
+    work.settings.smtp_url = "smtp://127.0.0.1:1"
     boss, _, _ = await a_person(work)
     request = await found_by(work, boss)
+    own = await found_by(work, boss)
     nora = await a_supervisor(work, "nora")
     ana = await a_counsellor(work, "ana")
+    boss.email, nora.email = "boss@x.example", "nora@x.example"
+    await requests.withdraw(work, boss, own.id)
     with pytest.raises(NotAllowed):
         await requests.withdraw(work, ana, request.id)
     as_person(work, nora)
     await requests.withdraw(work, nora, request.id)
+    jobs = [job.arguments for job in work.jobs if job.task == Task.TELL_REQUEST_ENDED]
+    assert [(job["staff_id"], job["state"]) for job in jobs] == [(str(boss.id), "withdrawn")]
     await flush(work)
     assert (request.state, request.sought_sealed) == (S.WITHDRAWN, None)
     assert await count(work, RequestItem, request) == 0

@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import select
 
 from app.jobs.names import Task
-from app.retention.data_requests.kinds import STATE_WORDS, RequestState
+from app.retention.data_requests.kinds import END_WORDS, RequestEnd
 from app.retention.data_requests.models import DataRequest
 from app.staff.models import Staff
 from app.staff.roles import Permission, Role, may
@@ -16,8 +16,8 @@ from app.work import Work
 _OFFICERS = [role.value for role in Role if may(role, Permission.ANSWER_DATA_REQUESTS)]
 
 
-async def tell_of_end(work: Work, ids: Iterable[UUID], state: RequestState) -> None:
-    """Write to who began requests that lapsed, or whose reports were deleted; once to each.
+async def tell_of_end(work: Work, ids: Iterable[UUID], end: RequestEnd) -> None:
+    """Write to who began requests that ended without them; once to each, and not to who ended them.
 
     Who has left, or has no address, gets no letter: then all officers do, as for the command line.
     """
@@ -35,27 +35,21 @@ async def tell_of_end(work: Work, ids: Iterable[UUID], state: RequestState) -> N
         select(DataRequest.asked_by).where(DataRequest.id.in_(list(ids)))
     ):
         told |= {begun_by} if begun_by in officers else officers
-    for staff_id in sorted(told):
+    for staff_id in sorted(told - {work.actor.staff_id}):
         work.defer(
             Task.TELL_REQUEST_ENDED,
             letter_id=str(uuid4()),
             staff_id=str(staff_id),
-            state=state.value,
+            state=end.value,
         )
 
 
-async def letter_of(work: Work, staff_id: UUID, state: RequestState) -> tuple[str, str, str] | None:
+async def letter_of(work: Work, staff_id: UUID, end: RequestEnd) -> tuple[str, str, str] | None:
     """Return address, subject and body; None if there is no address any more."""
     staff = await work.session.get(Staff, staff_id)
     if staff is None or staff.email is None or not staff.active:
         return None
     with spoken_in(staff.page_language):
-        if state is RequestState.EXPIRED:
-            body = _(
-                "A person's data was erased, and all reports were deleted with it. Ask for yours "
-                "again if it is still needed."
-            )
-        else:
-            body = said(STATE_WORDS[state])
         address = f"{work.settings.public_url.rstrip('/')}/admin/data-requests"
-        return staff.email, _("Requests about a person's data"), f"{body}\n\n{address}\n"
+        body = f"{said(END_WORDS[end])}\n\n{address}\n"
+        return staff.email, _("Requests about a person's data"), body
