@@ -1,5 +1,6 @@
 """The pages of requests about a person's data: to find, to ask, to decide, and the receipts."""
 
+from datetime import date
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -8,7 +9,7 @@ from starlette.responses import RedirectResponse
 
 from app.dashboard.templating import templates
 from app.errors import Refusal
-from app.retention.data_requests import answering, ending, requests
+from app.retention.data_requests import answering, ending, reminding, requests
 from app.retention.data_requests.kinds import (
     BASIS_WORDS,
     BECAUSE_WORDS,
@@ -69,7 +70,13 @@ async def _list(
     values = {
         "staff": staff,
         "rows": [
-            (one, said(REQUEST_WORDS[RequestKind(one.kind)]), said(STATE_WORDS[_state(one)]))
+            {
+                "one": one,
+                "kind": said(REQUEST_WORDS[RequestKind(one.kind)]),
+                "state": said(STATE_WORDS[_state(one)]),
+                "answer_by": _answer_by(one),
+                "near": reminding.is_near(work, one),
+            }
             for one in rows
         ],
         "names": await accounts.names_of(work, {one.asked_by for one in rows if one.asked_by}),
@@ -84,6 +91,11 @@ async def _list(
     # What was typed is a number.
     answer.headers["Cache-Control"] = "no-store"
     return answer
+
+
+def _answer_by(request: DataRequest) -> date | None:
+    by = reminding.answer_by(request)
+    return by.date() if by is not None else None
 
 
 def _state(request: DataRequest) -> RequestState:
@@ -164,6 +176,8 @@ async def _show(
         "prepares": own and found.state == RequestState.FOUND,
         "may_withdraw": found.state in OPEN and may(staff.role, Permission.ANSWER_DATA_REQUESTS),
         "ends_at": ending.ends_at(found),
+        "answer_by": _answer_by(found),
+        "near": reminding.is_near(work, found),
         "waits": found.state == RequestState.ASKED,
         "why_not": said(await requests.why_not_decide(work, staff, found)),
         "bases": {one.value: said(BASIS_WORDS[one]) for one in _bases(found)},

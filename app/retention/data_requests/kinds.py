@@ -178,8 +178,8 @@ STATE_WORDS = {
 END_WORDS = {
     RequestEnd.TOO_LATE: N_(
         "A request about a person's data waited for too long and has ended: nothing was shown and "
-        "nothing was erased. If the person still waits for an answer, begin a new request, and have "
-        "it decided soon."
+        "nothing was erased. If the person still waits for an answer, begin a new request, and "
+        "have it decided soon."
     ),
     RequestEnd.OVERTAKEN: N_(
         "A request about a person's data has ended, because another request has erased what it was "
@@ -192,6 +192,17 @@ END_WORDS = {
     RequestEnd.REPORT_GONE: N_(
         "A person's data was erased, and all reports were deleted with it. Ask for yours "
         "again if it is still needed."
+    ),
+}
+# What the reminder says, by the state in which a request waits.
+REMINDER_WORDS = {
+    RequestState.FOUND: N_(
+        "A request about a person's data is still being prepared. The law gives one month to "
+        "answer the person: ask a second person to decide it, so that it is done by %(at)s."
+    ),
+    RequestState.ASKED: N_(
+        "A request about a person's data still waits for a decision. The law gives one month to "
+        "answer the person: approve or refuse it, so that it is done by %(at)s."
     ),
 }
 BASIS_WORDS = {

@@ -313,6 +313,8 @@ async def ask(
         words.encode(), table="data_requests", column="words_sealed", row=request.id
     )
     request.state, request.asked_at = _S.ASKED.value, work.now
+    # Now another person has to go on with it.
+    request.reminded_at = None
     await work.session.flush()
     write_entry(
         work,
