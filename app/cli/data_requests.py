@@ -10,7 +10,14 @@ import typer
 from app.cli.running import run_verb
 from app.errors import Invalid
 from app.jobs.transaction import transaction
-from app.retention.data_requests import again, answering, ending, reminding, requests
+from app.retention.data_requests import (
+    again,
+    answering,
+    ending,
+    preparing,
+    reminding,
+    requests,
+)
 from app.retention.data_requests.kinds import (
     AskingPerson,
     Basis,
@@ -162,6 +169,27 @@ def report(code: Code, out: Annotated[Path, typer.Option(help="a .pdf or .json f
     content = run_verb(verb)
     out.touch(mode=0o600)
     out.write_bytes(content)
+
+
+@app.command("prepare-folder")
+def prepare_folder(
+    new: Annotated[
+        bool, typer.Option("--new", help="no list is elsewhere, or none of them is needed")
+    ] = False,
+) -> None:
+    """Prepare the folder for the lists of what is erased, once, while its disk is there."""
+
+    async def verb(work: Work) -> None:
+        try:
+            done = await preparing.prepare(work, anew=new)
+        except OSError as error:
+            why = error.strerror or str(error)
+            raise BackupRefused(
+                f"{work.settings.erasure_folder} cannot be written: {why}."
+            ) from None
+        print(f"{done.folder}: {done.became}. Lists in it: {done.lists}")
+
+    run_verb(verb, by_definitions=False)
 
 
 @app.command("erase-again")
