@@ -137,7 +137,7 @@ def of_lists(settings: Settings, marker: UUID | None) -> str:
     """
     if settings.erasure_folder is None:
         return "not set up"
-    return "well" if marker is not None else f"not prepared: run {erasure_folder.COMMAND}"
+    return "well" if marker is not None else erasure_folder.NOT_PREPARED
 
 
 async def _role(ground: Ground) -> Standing:

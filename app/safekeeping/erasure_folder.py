@@ -19,6 +19,7 @@ from app.work import Work
 
 MARKER = "marker.json"
 COMMAND = "helpline data-requests prepare-folder"
+NOT_PREPARED = f"not prepared: run {COMMAND}"
 
 
 async def known_to(work: Work) -> UUID | None:
