@@ -1,6 +1,5 @@
 """The pages of requests about a person's data: to find, to ask, to decide, and the receipts."""
 
-from datetime import date
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -74,8 +73,7 @@ async def _list(
                 "one": one,
                 "kind": said(REQUEST_WORDS[RequestKind(one.kind)]),
                 "state": said(STATE_WORDS[_state(one)]),
-                "answer_by": _answer_by(one),
-                "near": reminding.is_near(work, one),
+                **_time_of(work, one),
             }
             for one in rows
         ],
@@ -93,9 +91,14 @@ async def _list(
     return answer
 
 
-def _answer_by(request: DataRequest) -> date | None:
+def _time_of(work: Work, request: DataRequest) -> dict[str, Any]:
+    """Return by when the person is answered, whether that is near, and when the request ends."""
     by = reminding.answer_by(request)
-    return by.date() if by is not None else None
+    return {
+        "answer_by": by.date() if by is not None else None,
+        "near": reminding.is_near(work, request),
+        "ends_at": ending.ends_at(request),
+    }
 
 
 def _state(request: DataRequest) -> RequestState:
@@ -175,9 +178,7 @@ async def _show(
         "erases": found.kind == RequestKind.ERASURE,
         "prepares": own and found.state == RequestState.FOUND,
         "may_withdraw": found.state in OPEN and may(staff.role, Permission.ANSWER_DATA_REQUESTS),
-        "ends_at": ending.ends_at(found),
-        "answer_by": _answer_by(found),
-        "near": reminding.is_near(work, found),
+        **_time_of(work, found),
         "waits": found.state == RequestState.ASKED,
         "why_not": said(await requests.why_not_decide(work, staff, found)),
         "bases": {one.value: said(BASIS_WORDS[one]) for one in _bases(found)},
