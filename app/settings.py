@@ -116,6 +116,9 @@ class Settings(BaseSettings):
     calls_per_second: float = Field(default=1.0, gt=0, le=1000)
     # How long an invitation can be used, in days.
     invitation_days: int = Field(default=7, ge=1, le=30)
+    # Days after which a request about a person's data that is not decided is reminded of. The law
+    # gives a month, which has 28 days at least.
+    data_request_reminder_days: int = Field(default=20, ge=1, le=27)
     # The number of a caller is forgotten this many days after the call.
     number_retention_days: int = Field(default=365, ge=1, le=3650)
     # The number that call-backs show instead of the line's: one that the child's family does not

@@ -31,6 +31,7 @@ from app.referrals.escalation.dangers import EVERY as DANGERS_EVERY
 from app.referrals.escalation.dangers import look
 from app.referrals.jobs import catch_forgotten, referrals_tasks
 from app.retention.data_requests.answering import forget_reports
+from app.retention.data_requests.reminding import remind_all
 from app.retention.jobs import retention_tasks
 from app.retention.running import ask_tonight
 from app.routing import queue
@@ -260,6 +261,7 @@ class Worker:
             await self._busily(forget_arrivals(self._ground))
             await self._busily(forget_old_tests(self._ground))
             await self._busily(forget_reports(self._ground))
+            await self._busily(remind_all(self._ground))
             await self._busily(forget_messages(self._ground))
             await self._busily(forget_old_pushes(self._ground))
 

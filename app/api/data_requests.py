@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, Field
 
 from app.api.description import files
-from app.retention.data_requests import answering, ending, requests
+from app.retention.data_requests import answering, ending, reminding, requests
 from app.retention.data_requests.kinds import (
     AskingPerson,
     Basis,
@@ -57,6 +57,9 @@ class RequestView(BaseModel):
     decided_by: UUID | None
     decided_at: datetime | None
     done_at: datetime | None
+    # Of an open request: when the month of the law is over, and whether that is near.
+    answer_by: datetime | None
+    is_near: bool
     # The receipt: rows by kind that were erased or shown, and rows that were kept by ground.
     counts: dict[ItemKind, int]
     kept: dict[Keep, int]
@@ -124,8 +127,13 @@ class DecisionIn(BaseModel):
     approve: bool
 
 
-def _columns(request: DataRequest) -> dict[str, Any]:
-    return {name: getattr(request, name) for name in RequestView.model_fields}
+def _columns(work: Work, request: DataRequest) -> dict[str, Any]:
+    found = {
+        "answer_by": reminding.answer_by(request),
+        "is_near": reminding.is_near(work, request),
+    }
+    stored = RequestView.model_fields.keys() - found.keys()
+    return {name: getattr(request, name) for name in stored} | found
 
 
 async def _view(work: Work, staff: Staff, request: DataRequest) -> OneView:
@@ -133,7 +141,7 @@ async def _view(work: Work, staff: Staff, request: DataRequest) -> OneView:
     sought = requests.sought_of(work, request) if own else None
     ready = answering.can_open(work, request)
     return OneView(
-        **_columns(request),
+        **_columns(work, request),
         items=[
             ItemView(
                 kind=ItemKind(one.kind),
@@ -160,7 +168,7 @@ async def _view(work: Work, staff: Staff, request: DataRequest) -> OneView:
 @router.get("")
 async def list_requests(work: InWork, _staff: Sees) -> list[RequestView]:
     """Return the requests, newest first: what each is, and what came of it."""
-    return [RequestView(**_columns(one)) for one in await requests.list_requests(work)]
+    return [RequestView(**_columns(work, one)) for one in await requests.list_requests(work)]
 
 
 @router.post("", status_code=201)

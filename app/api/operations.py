@@ -1,6 +1,7 @@
 """Health and metrics for operators. No names and no phone numbers."""
 
 from typing import NamedTuple
+from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
@@ -10,9 +11,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from app.database.roles import STANDING, Standing
 from app.people import leaked
 from app.privacy.keeper.client import KeeperAway
-from app.safekeeping import anchors
+from app.safekeeping import anchors, erasure_folder
 from app.safekeeping.backups import state as backups
 from app.sealing.knowing import learn_now
+from app.settings import Settings
 from app.web.access import Monitors
 from app.web.strict_bodies import StrictRoute
 from app.work import PROGRAM, Ground, Work
@@ -75,6 +77,7 @@ async def readyz(request: Request, response: Response) -> dict[str, str]:
             "role": "unknown",
             "backup": "unknown",
             "anchors": "unknown",
+            "erasures": "unknown",
             "leaked_passwords": "unknown",
         }
     problem = away or ground.keys.problem
@@ -88,6 +91,7 @@ async def readyz(request: Request, response: Response) -> dict[str, str]:
         # Calls are answered all the same, so these take no server out of service.
         "backup": kept.backup,
         "anchors": kept.anchors,
+        "erasures": kept.erasures,
         # While a service is away, the program's own lists decide about new passwords.
         "leaked_passwords": (await leaked.state_of(ground)).value,
     }
@@ -98,6 +102,7 @@ class _Safekeeping(NamedTuple):
 
     backup: str = "not set up"
     anchors: str = "not set up"
+    erasures: str = "not set up"
     backup_at: float = 0
     log_at: float = 0
     drill_at: float = 0
@@ -108,7 +113,8 @@ async def _safekeeping(ground: Ground) -> _Safekeeping:
     async with ground.database.sessions() as session:
         work = Work(session, ground.clock.now(), PROGRAM, ground)
         now, ways = await backups.read(work), await anchors.states(work)
-    found = _Safekeeping()
+        marker = await erasure_folder.known_to(work)
+    found = _Safekeeping(erasures=of_lists(ground.settings, marker))
     if now is not None:
         late = now.base_late or now.log_late
         found = found._replace(
@@ -122,6 +128,16 @@ async def _safekeeping(ground: Ground) -> _Safekeeping:
         state = "late" if any(one.late for one in ways) else "well" if min(done) else "not made yet"
         found = found._replace(anchors=state, anchor_at=min(done))
     return found
+
+
+def of_lists(settings: Settings, marker: UUID | None) -> str:
+    """Return whether the folder with the lists of what is erased was prepared.
+
+    Whether its disk is there is seen by the job that writes: a disk that hangs must not hang this.
+    """
+    if settings.erasure_folder is None:
+        return "not set up"
+    return "well" if marker is not None else erasure_folder.NOT_PREPARED
 
 
 async def _role(ground: Ground) -> Standing:

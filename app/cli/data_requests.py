@@ -10,7 +10,14 @@ import typer
 from app.cli.running import run_verb
 from app.errors import Invalid
 from app.jobs.transaction import transaction
-from app.retention.data_requests import again, answering, ending, requests
+from app.retention.data_requests import (
+    again,
+    answering,
+    ending,
+    preparing,
+    reminding,
+    requests,
+)
 from app.retention.data_requests.kinds import (
     AskingPerson,
     Basis,
@@ -29,10 +36,16 @@ app = typer.Typer(no_args_is_help=True, help="Requests of a person about their d
 Code = Annotated[str, typer.Argument(help="the code of the request, such as D-7F3-9QD-2XC")]
 
 
+def _near(work: Work, request: DataRequest) -> str:
+    return "\tnear" if reminding.is_near(work, request) else ""
+
+
 async def _print(work: Work, request: DataRequest) -> None:
     print(f"{request.code}\t{request.kind}\t{request.person}\t{request.state}")
     if (ends_at := ending.ends_at(request)) is not None:
         print(f"ends\t{ends_at:%Y-%m-%d %H:%M}")
+    if (answer_by := reminding.answer_by(request)) is not None:
+        print(f"answer by\t{answer_by:%Y-%m-%d}{_near(work, request)}")
     for one in await requests.items_of(work, request):
         keep = f"kept: {one.keep}" if one.keep else "-"
         print(
@@ -49,11 +62,12 @@ async def _print(work: Work, request: DataRequest) -> None:
 
 @app.command("list")
 def list_requests() -> None:
-    """List the requests, newest first."""
+    """List the requests, newest first, and which are near the end of the month of the law."""
 
     async def verb(work: Work) -> None:
         for one in await requests.list_requests(work):
-            print(f"{one.code}\t{one.kind}\t{one.state}\t{one.began_at:%Y-%m-%d %H:%M}")
+            said = f"{one.code}\t{one.kind}\t{one.state}\t{one.began_at:%Y-%m-%d %H:%M}"
+            print(f"{said}{_near(work, one)}")
 
     run_verb(verb)
 
@@ -155,6 +169,27 @@ def report(code: Code, out: Annotated[Path, typer.Option(help="a .pdf or .json f
     content = run_verb(verb)
     out.touch(mode=0o600)
     out.write_bytes(content)
+
+
+@app.command("prepare-folder")
+def prepare_folder(
+    new: Annotated[
+        bool, typer.Option("--new", help="no list is elsewhere, or none of them is needed")
+    ] = False,
+) -> None:
+    """Prepare the folder for the lists of what is erased, once, while its disk is there."""
+
+    async def verb(work: Work) -> None:
+        try:
+            done = await preparing.prepare(work, anew=new)
+        except OSError as error:
+            why = error.strerror or str(error)
+            raise BackupRefused(
+                f"{work.settings.erasure_folder} cannot be written: {why}."
+            ) from None
+        print(f"{done.folder}: {done.became}. Lists in it: {done.lists}")
+
+    run_verb(verb, by_definitions=False)
 
 
 @app.command("erase-again")

@@ -68,6 +68,7 @@ OF_SERVER = (
     "writing_grace_seconds",
     "chat_code_days",
     "invitation_days",
+    "data_request_reminder_days",
     "document_megabytes",
     "documents_per_day",
     "document_megabytes_per_day",

@@ -23,10 +23,12 @@ from app.practice.exchange import Number
 from app.practice.legs import Leg
 from app.practice.people import Caller, Phone
 from app.reading_settings import with_generated_secrets
+from app.retention.data_requests import preparing
+from app.safekeeping.backups.places import BackupRefused
 from app.settings import Settings
 from app.staff import accounts
 from app.staff.models import EndpointKind
-from app.work import PROGRAM
+from app.work import PROGRAM, Ground
 
 NAME = next(iter(ACCOUNTS))
 # Where the calls of the person at the board ring if there is no sound for a telephone in the page.
@@ -128,6 +130,7 @@ async def _furnish(stage: Stage) -> bool:
         f"{base}/telephony/voice", f"{base}/telephony/voice/fallback", f"{base}/telephony/status"
     )
     await furnish(stage)
+    await prepare_lists(stage.ground)
     stage.exchange.phones[COLLEAGUES[0][1]] = Phone(picks_up=3)
     is_new = not await stage.rows("SELECT 1 FROM lines")
     if is_new:
@@ -144,6 +147,19 @@ async def _furnish(stage: Stage) -> bool:
             me.endpoint_kind, me.endpoint = EndpointKind.PHONE.value, ANAS_PHONE
             stage.exchange.phones[ANAS_PHONE] = Phone(picks_up=4)
     return is_new
+
+
+async def prepare_lists(ground: Ground) -> None:
+    """Prepare the folder of what is erased, if one is set: a person tries an erasure, too."""
+    folder = ground.settings.erasure_folder
+    if folder is None:
+        return
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        async with transaction(ground, PROGRAM) as work:
+            await preparing.prepare(work)
+    except (BackupRefused, OSError) as error:
+        print(f"  What is erased cannot be listed: {error}", flush=True)
 
 
 async def _play(stage: Stage, is_new: bool) -> None:

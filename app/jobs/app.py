@@ -33,6 +33,7 @@ QUEUES: dict[str, Queue] = {
     Task.MAIL_VOLUME: Queue.MAIL,
     Task.MAIL_SAFEKEEPING: Queue.MAIL,
     Task.TELL_REQUEST_ENDED: Queue.MAIL,
+    Task.REMIND_OF_REQUESTS: Queue.MAIL,
     Task.DELIVER: Queue.OUTSIDE,
     Task.DELIVER_ANCHOR: Queue.OUTSIDE,
     Task.FETCH_MEDIA: Queue.MEDIA,

@@ -78,6 +78,7 @@ class Task(JobName):
     CARRY_OUT_REQUEST = "retention:carry_out_request"
     ERASE_DUE = "retention:erase_due"
     FOLLOW_COUNTRY = "retention:follow_country"
+    REMIND_OF_REQUESTS = "retention:remind_of_requests"
     TELL_REQUEST_ENDED = "retention:tell_request_ended"
     TELL_SHORTER_RULES = "retention:tell_shorter_rules"
 

@@ -1,5 +1,8 @@
-"""The job of each night, that of a request about a person's data, rules of a country that come into
-force, and letters of shorter rules and of requests that have ended. All may be run twice."""
+"""The job of each night, that of a request about a person's data, and rules of a country that come
+into force; letters of shorter rules, and of requests that wait or have ended.
+
+All may be run twice.
+"""
 
 from datetime import datetime
 from uuid import UUID
@@ -13,8 +16,8 @@ from app.outbox.mail import write_to_staff
 from app.outbox.responses import TryAgain
 from app.retention import by_country, letters
 from app.retention.data_requests import answering
-from app.retention.data_requests import letters as ends
-from app.retention.data_requests.kinds import RequestState
+from app.retention.data_requests import letters as of_requests
+from app.retention.data_requests.kinds import RequestEnd, RequestState
 from app.retention.running import carry_on
 from app.work import PROGRAM, Ground
 
@@ -60,9 +63,23 @@ def retention_tasks() -> Blueprint:
     async def tell_of_end(context: JobContext, letter_id: str, staff_id: str, state: str) -> None:
         ground: Ground = context.additional_context["ground"]
         async with transaction(ground, PROGRAM) as work:
-            letter = await ends.letter_of(work, UUID(staff_id), RequestState(state))
+            letter = await of_requests.letter_of(work, UUID(staff_id), RequestEnd(state))
         if letter is not None:
             what = "word of a request that has ended"
+            await write_to_staff(
+                ground, *letter, message_id=UUID(letter_id), area="retention", what=what
+            )
+
+    @tasks.task(name=Task.REMIND_OF_REQUESTS.in_area, retry=_MAILS, pass_context=True)
+    async def remind(
+        context: JobContext, letter_id: str, staff_id: str, state: str, by: str
+    ) -> None:
+        ground: Ground = context.additional_context["ground"]
+        until = datetime.fromisoformat(by)
+        async with transaction(ground, PROGRAM) as work:
+            letter = await of_requests.reminder_of(work, UUID(staff_id), RequestState(state), until)
+        if letter is not None:
+            what = "word of a request that waits"
             await write_to_staff(
                 ground, *letter, message_id=UUID(letter_id), area="retention", what=what
             )

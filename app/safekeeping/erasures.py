@@ -1,6 +1,7 @@
 """Lists of what was erased, kept outside the database: after a restore it is erased again.
 
 ```
+FOLDER/erased/marker.json                         which folder it is (`erasure_folder.py`)
 FOLDER/erased/3f0c…-20270110T120000000000.list    what one request has erased
 ```
 
@@ -93,24 +94,13 @@ def write(
     secret: bytes,
     erased: Erased,
     instead_of: datetime | None = None,
-    *,
-    begins: bool = False,
 ) -> bool:
     """Write a list, in place of an earlier one of the same decision. It is there as a whole or not.
 
-    Only the first list of a helpline `begins` its folder. Later on a folder that is not there is on
-    a disk that is away: a list beneath its place would be hidden when it is back.
-
     With `instead_of`, only in place of one that was written at that moment: a job that carries out
     the request may have written a newer one, which stays. Return whether it was written. Raises
-    BackupRefused, OSError.
+    BackupRefused, OSError, which is also raised where there is no folder.
     """
-    if not begins and not folder.is_dir():
-        raise BackupRefused(
-            f"{folder} is not there. Bring its disk back. If the place is new, copy the folder of "
-            "the former one. Make an empty one only if you are sure that no list is elsewhere."
-        )
-    folder.mkdir(exist_ok=True, mode=0o700)
     with alone(folder):
         if instead_of is not None:
             there = {head.name: head.written_at for head in heads_in(folder)}

@@ -92,6 +92,18 @@ class Backup(Base):
     problem: Mapped[str | None]
 
 
+class ErasureFolder(Base):
+    """The folder with the lists of what was erased, as it was prepared. Without a row: not yet."""
+
+    __tablename__ = "erasure_folders"
+    __table_args__ = (CheckConstraint("id = 1", name="one_row"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    # What the marker in the folder says.
+    marker: Mapped[UUID]
+    prepared_at: Mapped[datetime]
+
+
 class SafekeepingNotice(Base):
     """Something of this is late; administrators are told once a day as long as it is."""
 

@@ -5,6 +5,7 @@ No phone rings for it: no child waits for a back-up. An alarm on the pages of bo
 metrics say it as long as it lasts, and mail and waking are repeated once a day.
 """
 
+import asyncio
 from datetime import timedelta
 from uuid import UUID, uuid4, uuid5
 
@@ -16,8 +17,9 @@ from app.jobs.transaction import transaction
 from app.log import log
 from app.outbox.mail import write_to_staff
 from app.routing import waking
-from app.safekeeping import anchors
+from app.safekeeping import anchors, erasure_folder
 from app.safekeeping.backups import state
+from app.safekeeping.backups.places import BackupRefused
 from app.safekeeping.models import NoticeKind, SafekeepingNotice
 from app.staff.models import Staff
 from app.staff.roles import Permission, Role, may
@@ -37,6 +39,10 @@ WORDS = {
         "An approved request about a person's data has waited for more than an hour."
     ),
 }
+FOLDER_AWAY = N_(
+    "The folder with the lists of what is erased is not there, or not prepared. The operator "
+    "brings its disk back, or runs helpline data-requests prepare-folder."
+)
 # A request is carried out within minutes. One that waits, such as for the folder of the lists of
 # what is erased, may miss the deadline of a law.
 _REQUEST_LATE = timedelta(hours=1)
@@ -117,6 +123,18 @@ async def _tell(work: Work, kind: NoticeKind, notice_id: UUID) -> None:
     await waking.wake_supervisors(work)
 
 
+async def lists_wait(ground: Ground, marker: UUID | None) -> bool:
+    """Return whether lists of what is erased wait: their folder is away, or not prepared."""
+    folder = ground.settings.erasure_folder
+    if folder is None:
+        return False
+    try:
+        await asyncio.to_thread(erasure_folder.check, folder, marker)
+    except (BackupRefused, OSError):
+        return True
+    return False
+
+
 async def mail(ground: Ground, notice_id: UUID, staff_id: UUID) -> None:
     """Send one letter about what is late. Raises TryAgain, so that the job is retried."""
     async with transaction(ground, PROGRAM) as work:
@@ -125,11 +143,15 @@ async def mail(ground: Ground, notice_id: UUID, staff_id: UUID) -> None:
         if notice is None or staff is None or not staff.active or not staff.email:
             return
         kind, told_at = NoticeKind(notice.kind), notice.told_at
+        marker = await erasure_folder.known_to(work)
     about_request = kind is NoticeKind.REQUEST_LATE
+    away = about_request and await lists_wait(ground, marker)
     with spoken_in(staff.page_language):
         body = said(WORDS[kind])
         subject = body if about_request else _("Helpline: a back-up or an anchor is late")
         todo = _("Ask the operator of the server to look at it:")
+        if away:
+            body = f"{body}\n\n{said(FOLDER_AWAY)}"
     page = "data-requests" if about_request else "backups"
     await write_to_staff(
         ground,

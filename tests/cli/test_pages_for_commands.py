@@ -173,6 +173,7 @@ _ON_THE_SERVER = {
     "backup stop": "the settings of the server are changed first, and it is started again",
     "backup restore": "takes the private key, and a server that does not run",
     "backup drill": "takes the private key",
+    "data-requests prepare-folder": "looks at the disks of the server, as who set it up does",
     "data-requests erase-again": "takes the private key, before anyone signs in again",
     "serve": "starts the program",
     "worker": "starts the program",

@@ -12,9 +12,11 @@ from app import tables
 from app.calls.models import Call
 from app.database.base import CARRIED, SEALED
 from app.retention import columns
-from app.retention.kinds import DataKind
+from app.retention.kinds import DataKind, default_days, least_days
+from app.settings import Settings
 
 _CODE = re.compile(r"^(\w+) IN \(")
+_RULE = re.compile(r"^\| `(\w+)` \| ([^|]+) \| (\d+) \|", re.MULTILINE)
 # How a reason begins for which something sealed or hashed may stay without a rule.
 _GOES_OR_OF_NO_CHILD = (
     *(columns._SYSTEM, columns._AGENCY, columns._ACCOUNT, columns._SOON),
@@ -86,6 +88,15 @@ def test_each_kind_names_what_it_erases() -> None:
     assert set(columns.BY_RULE) == set(DataKind) - {DataKind.DRAFTS}
 
 
-def test_the_guide_names_each_kind() -> None:
+def test_the_guide_says_of_each_kind_for_how_long_it_is_kept_at_first_and_at_least() -> None:
     guide = (Path(__file__).parents[2] / "docs" / "administrators.md").read_text()
-    assert [kind.value for kind in DataKind if f"| `{kind.value}` |" not in guide] == []
+    told = {kind: (first, least) for kind, first, least in _RULE.findall(guide)}
+    number_days = Settings.model_fields["number_retention_days"].default
+    assert told.keys() == {kind.value for kind in DataKind}
+    for kind in DataKind:
+        days = default_days(kind, number_days)
+        first, least = told[kind]
+        as_numbers = kind is DataKind.THIRD_PARTY_NUMBERS and first == "as callers' numbers"
+        if not as_numbers:
+            assert first.partition(" (")[0] == (f"{days} days" if days else "for ever"), kind
+        assert least == str(least_days(kind)), kind

@@ -82,6 +82,14 @@ async def reported_to_the_officer_alone(house: House) -> None:
     assert 'id="preset"' in shown
     assert "A contact says that another than the child" in shown
     assert 'id="ends-at"' in shown
+    assert 'id="answer-by"' in shown
+    assert "data-near" not in (await page(stage, vera, HERE)).text
+    stage.settings.data_request_reminder_days = 0
+    assert "data-near" in (await page(stage, vera, HERE)).text
+    listed = (await vera.ask("GET", "/data-requests")).json()
+    assert [(one["is_near"], one["answer_by"] > one["began_at"]) for one in listed] == [
+        (True, True)
+    ]
     for who in (mila, olga):
         assert CHILD not in (await page(stage, who, here)).text
     assert (await page(stage, vera, f"{here}/ask", **GROUND)).status_code == 303

@@ -1,6 +1,7 @@
 """An erasure, a restore to the moment before it, and the command that erases again."""
 
 import asyncio
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,10 +19,12 @@ from app.database.roles import PROGRAM as ROLE
 from app.jobs.transaction import transaction
 from app.log import set_up_logging
 from app.reading_settings import read_settings
-from app.retention.data_requests import erasing, requests
+from app.retention.data_requests import erasing, preparing, requests
 from app.retention.data_requests.kinds import ItemKind
+from app.retention.data_requests.lists import ListNotWritten
 from app.retention.data_requests.models import RequestItem
 from app.safekeeping import erasures
+from app.safekeeping.erasure_folder import MARKER
 from app.work import PROGRAM, Ground, Work, make_ground
 from tests.fixtures import _ReadingsOf
 from tests.support.documents.shell import documented
@@ -73,10 +76,18 @@ async def _lived(monkeypatch: pytest.MonkeyPatch, server: str, folder: Path) -> 
         with psycopg.connect(named(server, RESTORED), autocommit=True) as restored:
             restored.execute("UPDATE data_requests SET state = 'found', decided_role = NULL")
     ground = make_ground(read_settings())
+    with pytest.raises(ListNotWritten, match="is not prepared"):
+        await erasing.carry_out(ground, request_id)
+    async with transaction(ground, PROGRAM) as work:
+        await preparing.prepare(work)
+    marker = (folder / MARKER).read_bytes()
+    shutil.rmtree(folder)
     folder.write_text("a file is in the way")
-    with pytest.raises(OSError, match="File exists"):
+    with pytest.raises(ListNotWritten, match="Bring its disk back"):
         await erasing.carry_out(ground, request_id)
     folder.unlink()
+    folder.mkdir()
+    (folder / MARKER).write_bytes(marker)
     async with transaction(ground, PROGRAM) as work:
         assert all(one.erased_at is None for one in await _items(work, request_id))
     one_batch = erasing._one_batch
@@ -165,6 +176,10 @@ def test_who_was_erased_is_erased_again_after_a_restore(
     here = {"helpline-backup.key": str(key), "/mnt/backups/erased": str(folder)}
     again, carry_out = documented("data-requests erase-again", here)
     assert carry_out == [*again, "--carry-out"]
+    # The database does not know the folder any more, and finds it again.
+    ran = [_run(capsys, *words) for words in documented("data-requests prepare-folder")]
+    assert ran[0] == (0, f"{folder}: found again. Lists in it: 1\n")
+    assert set(ran[1:]) == {(0, f"{folder}: prepared already. Lists in it: 1\n")}
     code, said = _run(capsys, *again)
     assert (code, f"{before.code}\t" in said, "to erase\tcontact\t1" in said) == (1, True, True)
     assert "Nothing was erased" in said

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -12,11 +12,20 @@ from sqlalchemy import event, func, select, text
 from app.errors import Conflict, NotAllowed
 from app.jobs.names import Task
 from app.jobs.transaction import flush
-from app.retention.data_requests import answering, ending, erasing, letters, report, requests
+from app.retention.data_requests import (
+    answering,
+    ending,
+    erasing,
+    letters,
+    reminding,
+    report,
+    requests,
+)
 from app.retention.data_requests.kinds import (
     Basis,
     IdentityCheck,
     ItemKind,
+    RequestEnd,
     RequestKind,
     RequestState,
 )
@@ -34,7 +43,7 @@ from tests.support.retention.requested import (
     erase,
     found_by,
 )
-from tests.support.verbs import a_counsellor, a_supervisor, rings
+from tests.support.verbs import a_counsellor, a_supervisor, an_administrator, rings
 
 S = RequestState
 
@@ -151,12 +160,15 @@ async def test_who_began_what_ended_by_itself_is_told(work: Work, left: bool) ->
     person = nora if left else boss
     assert sorted((job["staff_id"], job["state"]) for job in jobs) == [
         (str(person.id), "expired"),
-        (str(person.id), "lapsed"),
+        (str(person.id), "overtaken"),
     ]
-    for state in (S.EXPIRED, S.LAPSED):
-        letter = await letters.letter_of(work, person.id, state)
+    for end in RequestEnd:
+        letter = await letters.letter_of(work, person.id, end)
         assert letter is not None
         assert letter[0] == person.email
+        # Whole sentences, the last of which says what can be done.
+        assert 2 <= letter[2].count(". ") + letter[2].count(".\n") <= 3
+        assert letter[2][0].isupper()
         assert not [one.code for one in (old, request, seen) if one.code in "".join(letter)]
 
 
@@ -180,15 +192,96 @@ async def test_a_request_that_is_not_asked_or_decided_in_time_ends_by_itself(wor
     assert (asked.state, ending.ends_at(asked)) == (S.LAPSED, None)
 
 
+def _reminders(work: Work) -> list[tuple[str, str, str]]:
+    jobs = [job.arguments for job in work.jobs if job.task == Task.REMIND_OF_REQUESTS]
+    work.jobs.clear()
+    return [(job["staff_id"], job["state"], job["by"][:10]) for job in jobs]
+
+
+async def test_who_can_go_on_with_a_request_is_reminded_once_before_its_month_is_over(
+    work: Work,
+) -> None:
+    work.settings.smtp_url = "smtp://127.0.0.1:1"
+    boss, _, _ = await a_person(work)
+    work.actor = PROGRAM
+    nora = await a_supervisor(work, "nora")
+    mila = await an_administrator(work)
+    for one in (boss, nora, mila):
+        one.email = f"{one.name}@x.example"
+    erasure = await found_by(work, boss)
+    await requests.ask(work, boss, erasure.id, Basis.NOT_NEEDED, IdentityCheck.DOCUMENT, WORDS)
+    seen = await found_by(work, boss, NUMBER, RequestKind.ACCESS)
+    await requests.ask(work, boss, seen.id, Basis.RIGHT_OF_ACCESS, IdentityCheck.DOCUMENT, WORDS)
+    prepared = await found_by(work, boss)
+    await flush(work)
+    work.actor = PROGRAM
+    work.settings.data_request_reminder_days = 19
+    work.now += timedelta(days=19, seconds=-1)
+    assert (await reminding.remind(work), _reminders(work)) == (0, [])
+    assert not reminding.is_near(work, prepared)
+    work.now += timedelta(seconds=1)
+    assert reminding.is_near(work, prepared)
+    by = reminding.answer_by(prepared)
+    assert by is not None
+    # An erasure is decided by another role; a report by any second person; and once to each.
+    assert await reminding.remind(work) == 3
+    assert sorted(_reminders(work)) == sorted(
+        [(str(one.id), "asked", f"{by:%Y-%m-%d}") for one in (nora, mila)]
+        + [(str(boss.id), "found", f"{by:%Y-%m-%d}")]
+    )
+    assert (await reminding.remind(work), _reminders(work)) == (0, [])
+    for state in (S.FOUND, S.ASKED):
+        letter = await letters.reminder_of(work, mila.id, state, by)
+        assert letter is not None
+        assert str(by.year) in letter[2]
+    # Now it is the second person who has to go on with it.
+    as_person(work, boss)
+    await requests.ask(work, boss, prepared.id, Basis.NOT_NEEDED, IdentityCheck.DOCUMENT, WORDS)
+    await flush(work)
+    assert await reminding.remind(work) == 1
+    assert _reminders(work) == [(str(mila.id), "asked", f"{by:%Y-%m-%d}")]
+    # A request that is decided is not near any end.
+    as_person(work, mila)
+    await requests.decide(work, mila, prepared.id, approve=False)
+    assert (reminding.answer_by(prepared), reminding.is_near(work, prepared)) == (None, False)
+
+
+async def test_if_no_person_can_decide_all_are_reminded_whose_role_decides(work: Work) -> None:
+    work.settings.smtp_url = "smtp://127.0.0.1:1"
+    boss, _, _ = await a_person(work)
+    boss.email = "boss@x.example"
+    request = await found_by(work, boss)
+    await requests.ask(work, boss, request.id, Basis.NOT_NEEDED, IdentityCheck.DOCUMENT, WORDS)
+    await flush(work)
+    work.actor = PROGRAM
+    work.now += timedelta(days=20)
+    await reminding.remind(work)
+    assert [(id_, state) for id_, state, _ in _reminders(work)] == [(str(boss.id), "asked")]
+
+
+@pytest.mark.parametrize(
+    ("began", "over"),
+    [("2027-01-31", "2027-02-28"), ("2028-01-30", "2028-02-29"), ("2027-12-05", "2028-01-05")],
+)
+def test_a_month_ends_on_the_same_day_or_the_last(began: str, over: str) -> None:
+    assert reminding.a_month_after(datetime.fromisoformat(began)) == datetime.fromisoformat(over)
+
+
 async def test_another_officer_withdraws_what_a_leaver_began(work: Work) -> None:
+    work.settings.smtp_url = "smtp://127.0.0.1:1"
     boss, _, _ = await a_person(work)
     request = await found_by(work, boss)
+    own = await found_by(work, boss)
     nora = await a_supervisor(work, "nora")
     ana = await a_counsellor(work, "ana")
+    boss.email, nora.email = "boss@x.example", "nora@x.example"
+    await requests.withdraw(work, boss, own.id)
     with pytest.raises(NotAllowed):
         await requests.withdraw(work, ana, request.id)
     as_person(work, nora)
     await requests.withdraw(work, nora, request.id)
+    jobs = [job.arguments for job in work.jobs if job.task == Task.TELL_REQUEST_ENDED]
+    assert [(job["staff_id"], job["state"]) for job in jobs] == [(str(boss.id), "withdrawn")]
     await flush(work)
     assert (request.state, request.sought_sealed) == (S.WITHDRAWN, None)
     assert await count(work, RequestItem, request) == 0

@@ -55,6 +55,7 @@ SENDERS = {
     "referrals.escalation.alarm_attempts.AlarmEmailOnce.send": "here: a colleague is alarmed",
     "referrals.jobs.mail_notice": "here: a notice to supervisors",
     "referrals.jobs.tell_of_new_address": "here: an address is to change",
+    "retention.jobs.retention_tasks.remind": "fixed words and a day: no row of a record is read",
     "retention.jobs.retention_tasks.tell_of_end": "its words are fixed: no row of a record is read",
     "retention.jobs.retention_tasks.tell": "a colleague's name and a day: no record is read for it",
     "routing.jobs.tell_alarm": "here: nobody is on duty",

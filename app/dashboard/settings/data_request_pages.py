@@ -8,7 +8,7 @@ from starlette.responses import RedirectResponse
 
 from app.dashboard.templating import templates
 from app.errors import Refusal
-from app.retention.data_requests import answering, ending, requests
+from app.retention.data_requests import answering, ending, reminding, requests
 from app.retention.data_requests.kinds import (
     BASIS_WORDS,
     BECAUSE_WORDS,
@@ -69,7 +69,12 @@ async def _list(
     values = {
         "staff": staff,
         "rows": [
-            (one, said(REQUEST_WORDS[RequestKind(one.kind)]), said(STATE_WORDS[_state(one)]))
+            {
+                "one": one,
+                "kind": said(REQUEST_WORDS[RequestKind(one.kind)]),
+                "state": said(STATE_WORDS[_state(one)]),
+                **_time_of(work, one),
+            }
             for one in rows
         ],
         "names": await accounts.names_of(work, {one.asked_by for one in rows if one.asked_by}),
@@ -84,6 +89,16 @@ async def _list(
     # What was typed is a number.
     answer.headers["Cache-Control"] = "no-store"
     return answer
+
+
+def _time_of(work: Work, request: DataRequest) -> dict[str, Any]:
+    """Return by when the person is answered, whether that is near, and when the request ends."""
+    by = reminding.answer_by(request)
+    return {
+        "answer_by": by.date() if by is not None else None,
+        "near": reminding.is_near(work, request),
+        "ends_at": ending.ends_at(request),
+    }
 
 
 def _state(request: DataRequest) -> RequestState:
@@ -163,7 +178,7 @@ async def _show(
         "erases": found.kind == RequestKind.ERASURE,
         "prepares": own and found.state == RequestState.FOUND,
         "may_withdraw": found.state in OPEN and may(staff.role, Permission.ANSWER_DATA_REQUESTS),
-        "ends_at": ending.ends_at(found),
+        **_time_of(work, found),
         "waits": found.state == RequestState.ASKED,
         "why_not": said(await requests.why_not_decide(work, staff, found)),
         "bases": {one.value: said(BASIS_WORDS[one]) for one in _bases(found)},

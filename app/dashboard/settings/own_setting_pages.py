@@ -56,6 +56,9 @@ GROUPS = {
     },
     N_("Accounts and documents"): {
         "invitation_days": N_("Days for which an invitation can be used"),
+        "data_request_reminder_days": N_(
+            "Days after which an open request about a person's data is reminded of"
+        ),
         "document_megabytes": N_("Largest document, in megabytes"),
         "documents_per_day": N_("Documents that one person can add in a day"),
         "document_megabytes_per_day": N_("Megabytes that one person can add in a day"),

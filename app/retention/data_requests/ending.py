@@ -15,7 +15,7 @@ from sqlalchemy.orm import aliased
 
 from app.database.topics import Topic
 from app.retention.data_requests import letters
-from app.retention.data_requests.kinds import OPEN, RequestKind, RequestState
+from app.retention.data_requests.kinds import OPEN, RequestEnd, RequestKind, RequestState
 from app.retention.data_requests.models import DataRequest, RequestFile, RequestItem
 from app.retention.data_requests.requests import close, items_of
 from app.staff.audit import write_entry
@@ -41,7 +41,7 @@ async def end_old(work: Work) -> int:
         and_(DataRequest.state == _S.FOUND, DataRequest.began_at <= since),
         and_(DataRequest.state == _S.ASKED, DataRequest.asked_at <= since),
     )
-    return await _end(work, await _lock(work, old))
+    return await _end(work, await _lock(work, old), RequestEnd.TOO_LATE)
 
 
 async def end_others(work: Work, request_id: UUID) -> None:
@@ -70,9 +70,9 @@ async def end_others(work: Work, request_id: UUID) -> None:
         .subquery()
     )
     over = [one for one in found if one.state not in OPEN or not await _lose(work, one, erased)]
-    await _end(work, over)
+    await _end(work, over, RequestEnd.OVERTAKEN)
     # After that: one that was finished meanwhile is a report now.
-    await letters.tell_of_end(work, await _drop(work), _S.EXPIRED)
+    await letters.tell_of_end(work, await _drop(work), RequestEnd.REPORT_GONE)
 
 
 async def _lose(work: Work, request: DataRequest, erased: Any) -> bool:
@@ -111,13 +111,13 @@ async def _lock(work: Work, *which: ColumnElement[bool]) -> Sequence[DataRequest
     return rows.all()
 
 
-async def _end(work: Work, requests: Sequence[DataRequest]) -> int:
+async def _end(work: Work, requests: Sequence[DataRequest], end: RequestEnd) -> int:
     for request in requests:
         await close(work, request, _S.LAPSED)
         write_entry(
             work, AuditLog.DATA_REQUEST_LAPSED, f"data_request:{request.id}", kind=request.kind
         )
-    await letters.tell_of_end(work, [one.id for one in requests], _S.LAPSED)
+    await letters.tell_of_end(work, [one.id for one in requests], end)
     return len(requests)
 
 

@@ -40,6 +40,19 @@ class RequestState(StrEnum):
 OPEN = (RequestState.FOUND, RequestState.ASKED)
 
 
+class RequestEnd(StrEnum):
+    """How a request ended without who began it; the values are in jobs."""
+
+    # Not asked or decided in time.
+    TOO_LATE = "lapsed"
+    # Another request erased all that it was about.
+    OVERTAKEN = "overtaken"
+    # Another officer, or the operator, withdrew it.
+    WITHDRAWN = "withdrawn"
+    # An erasure deleted the report.
+    REPORT_GONE = "expired"
+
+
 class Basis(StrEnum):
     """The ground on which the person asks."""
 
@@ -160,6 +173,37 @@ STATE_WORDS = {
     RequestState.DONE: N_("done"),
     RequestState.FAILED: N_("failed"),
     RequestState.EXPIRED: N_("done; the file is gone"),
+}
+# What the letter says: what has happened, and what can be done.
+END_WORDS = {
+    RequestEnd.TOO_LATE: N_(
+        "A request about a person's data waited for too long and has ended: nothing was shown and "
+        "nothing was erased. If the person still waits for an answer, begin a new request, and "
+        "have it decided soon."
+    ),
+    RequestEnd.OVERTAKEN: N_(
+        "A request about a person's data has ended, because another request has erased what it was "
+        "about. To see whether anything is left, begin a new request."
+    ),
+    RequestEnd.WITHDRAWN: N_(
+        "A request about a person's data was withdrawn by another person: nothing was shown and "
+        "nothing was erased. If the person still waits for an answer, begin a new request."
+    ),
+    RequestEnd.REPORT_GONE: N_(
+        "A person's data was erased, and all reports were deleted with it. Ask for yours "
+        "again if it is still needed."
+    ),
+}
+# What the reminder says, by the state in which a request waits.
+REMINDER_WORDS = {
+    RequestState.FOUND: N_(
+        "A request about a person's data is still being prepared. The law gives one month to "
+        "answer the person: ask a second person to decide it, so that it is done by %(at)s."
+    ),
+    RequestState.ASKED: N_(
+        "A request about a person's data still waits for a decision. The law gives one month to "
+        "answer the person: approve or refuse it, so that it is done by %(at)s."
+    ),
 }
 BASIS_WORDS = {
     Basis.RIGHT_OF_ACCESS: N_("Right of access"),

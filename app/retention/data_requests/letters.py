@@ -1,61 +1,83 @@
-"""The letter to who began a request that has ended without them: nothing of the person is in it."""
+"""Letters about requests that ended without who began them, or are near the end of their month.
+
+Nothing of the person is in them.
+"""
 
 from collections.abc import Iterable
+from datetime import datetime
 from uuid import UUID, uuid4
 
 from sqlalchemy import select
 
+from app.errors import Message
 from app.jobs.names import Task
-from app.retention.data_requests.kinds import STATE_WORDS, RequestState
+from app.retention.data_requests.kinds import END_WORDS, REMINDER_WORDS, RequestEnd, RequestState
 from app.retention.data_requests.models import DataRequest
 from app.staff.models import Staff
 from app.staff.roles import Permission, Role, may
-from app.words.pages import _, said, spoken_in
+from app.words.pages import _, message_words, spoken_in
 from app.work import Work
 
-_OFFICERS = [role.value for role in Role if may(role, Permission.ANSWER_DATA_REQUESTS)]
+# Address, subject and body.
+Letter = tuple[str, str, str]
 
 
-async def tell_of_end(work: Work, ids: Iterable[UUID], state: RequestState) -> None:
-    """Write to who began requests that lapsed, or whose reports were deleted; once to each.
+async def reached(work: Work, permission: Permission) -> list[Staff]:
+    """Return the people with a permission to whom a letter can go."""
+    roles = [role.value for role in Role if may(role, permission)]
+    found = await work.session.scalars(
+        select(Staff)
+        .where(Staff.active, Staff.email.is_not(None), ~Staff.emergency, Staff.role.in_(roles))
+        .order_by(Staff.id)
+    )
+    return list(found)
+
+
+async def whose(work: Work, began: Iterable[UUID | None]) -> set[UUID]:
+    """Return who is told of requests that these people began (None: the command line).
 
     Who has left, or has no address, gets no letter: then all officers do, as for the command line.
     """
+    officers = {one.id for one in await reached(work, Permission.ANSWER_DATA_REQUESTS)}
+    told: set[UUID] = set()
+    for one in began:
+        told |= {one} if one in officers else officers
+    return told
+
+
+async def tell_of_end(work: Work, ids: Iterable[UUID], end: RequestEnd) -> None:
+    """Write once to each who began requests that ended without them, but not to who ended them."""
     if work.settings.smtp_url is None:
         return
-    officers = set(
-        await work.session.scalars(
-            select(Staff.id).where(
-                Staff.active, Staff.email.is_not(None), ~Staff.emergency, Staff.role.in_(_OFFICERS)
-            )
-        )
-    )
-    told: set[UUID] = set()
-    for begun_by in await work.session.scalars(
+    began = await work.session.scalars(
         select(DataRequest.asked_by).where(DataRequest.id.in_(list(ids)))
-    ):
-        told |= {begun_by} if begun_by in officers else officers
-    for staff_id in sorted(told):
+    )
+    for staff_id in sorted(await whose(work, began.all()) - {work.actor.staff_id}):
         work.defer(
             Task.TELL_REQUEST_ENDED,
             letter_id=str(uuid4()),
             staff_id=str(staff_id),
-            state=state.value,
+            state=end.value,
         )
 
 
-async def letter_of(work: Work, staff_id: UUID, state: RequestState) -> tuple[str, str, str] | None:
-    """Return address, subject and body; None if there is no address any more."""
+async def letter_of(work: Work, staff_id: UUID, end: RequestEnd) -> Letter | None:
+    """Return the letter about requests that ended; None if there is no address any more."""
+    return await _letter(work, staff_id, Message(END_WORDS[end]))
+
+
+async def reminder_of(
+    work: Work, staff_id: UUID, state: RequestState, by: datetime
+) -> Letter | None:
+    """Return the letter about requests that wait; None if there is no address any more."""
+    return await _letter(work, staff_id, Message(REMINDER_WORDS[state], at=by.date()))
+
+
+async def _letter(work: Work, staff_id: UUID, words: Message) -> Letter | None:
     staff = await work.session.get(Staff, staff_id)
     if staff is None or staff.email is None or not staff.active:
         return None
     with spoken_in(staff.page_language):
-        if state is RequestState.EXPIRED:
-            body = _(
-                "A person's data was erased, and all reports were deleted with it. Ask for yours "
-                "again if it is still needed."
-            )
-        else:
-            body = said(STATE_WORDS[state])
         address = f"{work.settings.public_url.rstrip('/')}/admin/data-requests"
-        return staff.email, _("Requests about a person's data"), f"{body}\n\n{address}\n"
+        body = f"{message_words(words)}\n\n{address}\n"
+        return staff.email, _("Requests about a person's data"), body

@@ -31,23 +31,25 @@ async def keep_list(work: Work, request_id: UUID, *, whole: bool) -> None:
     """Write the list of a request that is being carried out, if there is a folder for lists.
 
     `whole`: everything is erased, and only that is listed; the same transaction ends the request.
-    The request stays locked meanwhile: of two jobs that carry it out, the slower one cannot write
-    what it has read before the other one ended. Raises ListNotWritten, OSError.
+    The folder must be the one that was prepared: else its disk is away, and what is written beneath
+    its place is hidden when the disk is back. The request stays locked meanwhile: of two jobs that
+    carry it out, the slower one cannot write what it has read before the other one ended. Raises
+    ListNotWritten, OSError.
     """
     if work.ground.settings.erasure_folder is None:
         return
     # Loaded where it is needed: pages do without the encryption.
-    from app.safekeeping import erasures
+    from app.safekeeping import erasure_folder, erasures
 
     await work.session.get(DataRequest, request_id, with_for_update=True)
     erased = await list_of(work, request_id, whole=whole)
     if erased is not None:
         secret = erasures.secret_of(work.keys)
-        begins = await _is_first(work)
-        await asyncio.to_thread(_write, work.ground, secret, erased, begins=begins)
+        marker = await erasure_folder.known_to(work)
+        await asyncio.to_thread(_write, work.ground, secret, erased, marker)
 
 
-async def _is_first(work: Work) -> bool:
+async def is_first(work: Work) -> bool:
     """Return whether nothing was erased by a request yet."""
     done = select(DataRequest.id).where(
         DataRequest.kind == RequestKind.ERASURE, DataRequest.state == RequestState.DONE
@@ -56,8 +58,8 @@ async def _is_first(work: Work) -> bool:
     return await work.session.scalar(select(done.exists() | begun.exists())) is False
 
 
-def _write(ground: Ground, secret: bytes, erased: "Erased", *, begins: bool) -> None:
-    from app.safekeeping import erasures
+def _write(ground: Ground, secret: bytes, erased: "Erased", marker: UUID | None) -> None:
+    from app.safekeeping import erasure_folder, erasures
     from app.safekeeping.backups import sealing
     from app.safekeeping.backups.places import BackupRefused
 
@@ -65,7 +67,8 @@ def _write(ground: Ground, secret: bytes, erased: "Erased", *, begins: bool) -> 
     assert folder is not None
     try:
         recipients = sealing.recipients_of(ground.settings.backup_recipients)
-        erasures.write(folder, recipients, secret, erased, begins=begins)
+        erasure_folder.check(folder, marker)
+        erasures.write(folder, recipients, secret, erased)
     except BackupRefused as error:
         raise ListNotWritten(str(error)) from None
 

@@ -66,6 +66,8 @@ class DataRequest(Base):
     asked_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
     asked_role: Mapped[str]
     asked_at: Mapped[datetime | None]
+    # When who can go on with it was reminded, in the state in which it is.
+    reminded_at: Mapped[datetime | None]
     decided_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
     decided_role: Mapped[str | None]
     decided_at: Mapped[datetime | None]

@@ -17,6 +17,7 @@ from app.contacts.registry import new_code
 from app.database.topics import Topic
 from app.errors import Conflict, Invalid, NotAllowed, NotFound
 from app.jobs.names import Task
+from app.retention.data_requests import letters
 from app.retention.data_requests.finding import countries_of, find_items, read_sought
 from app.retention.data_requests.kinds import (
     CHOSEN,
@@ -27,6 +28,7 @@ from app.retention.data_requests.kinds import (
     IdentityCheck,
     ItemKind,
     Keep,
+    RequestEnd,
     RequestKind,
     RequestState,
 )
@@ -311,6 +313,8 @@ async def ask(
         words.encode(), table="data_requests", column="words_sealed", row=request.id
     )
     request.state, request.asked_at = _S.ASKED.value, work.now
+    # Now another person has to go on with it.
+    request.reminded_at = None
     await work.session.flush()
     write_entry(
         work,
@@ -329,7 +333,7 @@ async def ask(
 async def withdraw(work: Work, staff: Staff | None, request_id: UUID) -> DataRequest:
     """Withdraw a request before it is decided: one's own, or as another officer.
 
-    Who began it may have left. Raises NotFound, NotAllowed, Conflict.
+    Who began it may have left; else they get a letter. Raises NotFound, NotAllowed, Conflict.
     """
     request = await _lock(work, request_id)
     if not is_own(staff, request):
@@ -340,6 +344,8 @@ async def withdraw(work: Work, staff: Staff | None, request_id: UUID) -> DataReq
     write_entry(
         work, AuditLog.DATA_REQUEST_WITHDRAWN, f"data_request:{request.id}", kind=request.kind
     )
+    if not is_own(staff, request):
+        await letters.tell_of_end(work, [request.id], RequestEnd.WITHDRAWN)
     return request
 
 
