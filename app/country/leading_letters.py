@@ -26,6 +26,8 @@ WORDS = {
     Leads.COUNTRY: N_("The country of the line, and its emergency number"),
     Leads.WORDS: N_("What children who write read"),
     Leads.SHOWN_IN_CALLBACKS: N_("The number that a call-back shows"),
+    Leads.ADDRESS: N_("The address of the page on which children write"),
+    Leads.SITES: N_("The sites that show the page on which children write"),
 }
 
 

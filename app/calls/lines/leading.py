@@ -33,6 +33,10 @@ class Leads(StrEnum):
     # What children who write read, beside the page itself.
     WORDS = "words"
     SHOWN_IN_CALLBACKS = "shown_in_callbacks"
+    # The word in the address of the page on which children write.
+    ADDRESS = "address"
+    # The sites that show that page within theirs.
+    SITES = "sites"
 
 
 async def tell_supervisors(work: Work, line_id: UUID | None, *changed: Leads) -> None:
@@ -57,14 +61,6 @@ async def tell_supervisors(work: Work, line_id: UUID | None, *changed: Leads) ->
                 line_id=str(line_id or ""),
                 changed=[one.value for one in changed],
             )
-
-
-def of_words(text: str, program: str | None) -> tuple[Leads, ...]:
-    """Return what the words of a prompt change: nothing if they are those of the program.
-
-    A number that is spoken may be written in words of any language: each text is told.
-    """
-    return (Leads.PROMPT,) if text.split() != (program or "").split() else ()
 
 
 def of_pages(before: dict[str, str], after: dict[str, str]) -> tuple[Leads, ...]:
