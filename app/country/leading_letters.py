@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from app.calls.lines.leading import Leads
+from app.calls.lines.leading import BACK_WITHIN, TAKEN_BACK, Leads
 from app.calls.lines.line_rows import Line
 from app.staff.accounts import names_of
 from app.staff.models import Staff
@@ -58,5 +58,9 @@ async def letter_of(
             line if line is not None else _("every line"),
             f"{date_words(at, 'd MMM y, HH:mm')} UTC",
         ]
+        if not TAKEN_BACK.isdisjoint(changed):
+            until = date_words(at + BACK_WITHIN, "d MMM y")
+            back = _("You can take it back yourself until %(day)s: open Team.", day=until)
+            lines += ["", back]
         subject = _("What leads children to a telephone or a page was changed")
         return staff.email, subject, f"{said}\n\n" + "\n".join(lines) + "\n"

@@ -259,6 +259,7 @@ ACTS: Mapping[str, Act] = {
     "dashboard.settings.language_pages.import_catalogue": _SETTING,
     "dashboard.settings.language_pages.take_back": _SETTING,
     "api.settings.line_changes.take_back": _SETTING,
+    "api.settings.line_changes.take_number_back": _SETTING,
     "api.settings.lines.add_line": _SETTING,
     "api.settings.lines.take_into_use": _SETTING,
     "dashboard.settings.lines.line_pages.add_line": _SETTING,

@@ -205,9 +205,10 @@ async def test_a_prompt_that_goes_back_to_the_words_of_the_program_is_told(
     """So it is by each way there."""
     line, *_ = await _scene(work)
     where, kind = line if of_line else None, "prompt" if key == "comfort" else "recording"
-    kept = {"line": where, "language": "sr", "key": key}
     for back in (prompts.use_words_of_program, prompts.take_back):
-        await prompts.set_prompt(work, **kept, audio=_MP3, audio_type="audio/mpeg")
+        await prompts.set_prompt(
+            work, line=where, language="sr", key=key, audio=_MP3, audio_type="audio/mpeg"
+        )
         _told(work)
         await back(work, where, "sr", key)
         (job,) = _told(work)
