@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from app import words
 from app.api.description import files
-from app.country import languages
+from app.country import languages, unmarked
 from app.country.models import OwnCatalogue
 from app.errors import Invalid
 from app.staff.models import Staff
@@ -50,9 +50,18 @@ class OwnView(BaseModel):
     taken_back_at: datetime | None
 
 
+class UnmarkedView(BaseModel):
+    """Words of danger that were imported and mark nothing, with the reason."""
+
+    language: str
+    why: unmarked.Why
+    words: list[str]
+
+
 class LanguagesView(BaseModel):
     translations: list[TranslationView]
     own: list[OwnView]
+    unmarked: list[UnmarkedView]
 
 
 def _own_view(row: OwnCatalogue) -> OwnView:
@@ -83,7 +92,8 @@ async def all_languages(work: InWork, _staff: Sees) -> LanguagesView:
         for one in await languages.translations(work)
     ]
     own = [_own_view(row) for row in await languages.all_own(work)]
-    return LanguagesView(translations=found, own=own)
+    more = [UnmarkedView(**one._asdict()) for one in await unmarked.unmarked(work)]
+    return LanguagesView(translations=found, own=own, unmarked=more)
 
 
 @router.get("/languages/{language}/{which}.po", **files(_PO))

@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import Select, delete, select
 
 from app import words
-from app.calls.lines.leading import Leads, of_words, tell_supervisors
+from app.calls.lines.leading import Leads, tell_supervisors
 from app.calls.lines.line_rows import EarlierPrompt, Prompt
 from app.calls.lines.lines import check_language
 from app.calls.speech import LineScript
@@ -277,9 +277,9 @@ async def _log(
     before: Told | None,
     after: Told | None,
 ) -> None:
-    """Log a change, and tell supervisors of it. `after` is None if the line, or every line, says
-    nothing of its own: then the words of every line are heard, or those of the program, which lead
-    nowhere."""
+    """Log a change, and tell supervisors of it if callers hear something else than before. A side
+    is None if the line, or every line, says nothing of its own: then the words of every line are
+    heard, or those of the program."""
     write_entry(
         work,
         AuditLog.PROMPT_CHANGED,
@@ -289,14 +289,18 @@ async def _log(
         after=after,
     )
     work.announce(Topic.LINES)
-    heard = after
-    if heard is None and line is not None:
-        heard = _for_log(await _own(work, None, language, key))
-    if heard is not None:
-        changed: tuple[Leads, ...] = (Leads.RECORDING,)
-        if "text" in heard:
-            changed = of_words(str(heard["text"]), words.prompt(language, key))
-        await tell_supervisors(work, _id(line), *changed)
+    if before is None or after is None:
+        own = _for_log(await _own(work, None, language, key)) if line is not None else None
+        own = own or {"text": words.prompt(language, key) or ""}
+        before, after = before or own, after or own
+    if _heard(before) != _heard(after):
+        is_sound = key in SOUNDS or "text" not in after
+        await tell_supervisors(work, _id(line), Leads.RECORDING if is_sound else Leads.PROMPT)
+
+
+def _heard(said: Told) -> str | list[str]:
+    """Return what callers hear of a text or a recording, for a comparison."""
+    return str(said["text"]).split() if "text" in said else str(said["digest"])
 
 
 def check_prompt_text(key: PromptKey, text: str) -> None:

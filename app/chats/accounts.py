@@ -17,7 +17,7 @@ from app.calls.chat_rules import read_chat
 from app.calls.lines import chat_lines, leading, lines
 from app.calls.speech import LineScript
 from app.calls.states import Channel
-from app.chats import fetched
+from app.chats import earlier_accounts, fetched
 from app.chats.models import Account, AccountProblem, AccountState
 from app.database.topics import Topic
 from app.errors import Conflict, Invalid, NotFound
@@ -34,6 +34,7 @@ _TOKENS: Mapping[Channel, re.Pattern[str]] = {
     Channel.TELEGRAM: re.compile(r"([0-9]{5,15}):[A-Za-z0-9_-]{30,64}", re.ASCII),
     Channel.SIGNAL: re.compile(r"(\+[1-9][0-9]{6,14})", re.ASCII),
 }
+CARRIERS = tuple(_TOKENS)
 # How long a registration is believed; and how long if the account is asked every few seconds.
 _BELIEVED, _ASKED_WITHIN = timedelta(hours=1), timedelta(minutes=1)
 # The carriers whose accounts are asked: `is_asked` in `app/telephony/messaging/base.py`.
@@ -167,10 +168,14 @@ async def remove(work: Work, line: LineScript, channel: Channel) -> None:
     left = [one for one in rules.by if one != channel.value]
     await chat_lines.change_chat(work, line, by=left)
     work.announce(Topic.LINES)
+    await leading.tell_supervisors(work, line.id, leading.Leads.MESSENGER)
 
 
 async def _begin_removal(work: Work, row: Account) -> None:
-    """Let the carrier forget the account; its token is needed for that once more."""
+    """Let the carrier forget the account; its token is needed for that once more, and kept for a
+    while, so that the account can come back."""
+    channel, token = Channel(row.channel), token_of(work, row)
+    await earlier_accounts.keep(work, row.line_id, channel, row.their_id, token)
     row.state, row.problem = AccountState.REMOVING.value, None
     await work.session.flush()
     work.defer(Task.SET_UP_ACCOUNT, account_id=str(row.id))
@@ -226,6 +231,7 @@ async def ask_again(ground: Ground) -> None:
     could have taken its messages."""
     async with transaction(ground, PROGRAM) as work:
         await fetched.forget_old(work)
+        await earlier_accounts.forget_old(work)
         believed, silent = work.now - _BELIEVED, Account.asked_at < work.now - _ASKED_WITHIN
         unasked = or_(Account.asked_at.is_(None), Account.asked_at < believed)
         old, is_on = and_(unasked, Account.set_at < believed), AccountState.REGISTERED.value

@@ -339,6 +339,24 @@ class Account(Base):
     asked_at: Mapped[datetime | None]
 
 
+class EarlierAccount(Base):
+    """An account that a line had at a carrier, with its token, so that a change can be taken back:
+    see `earlier_accounts.py`."""
+
+    __tablename__ = "chat_earlier_accounts"
+    __table_args__ = (
+        one_of("channel", CARRIED),
+        Index("uq_chat_earlier_accounts", "line_id", "channel", "their_id", unique=True),
+    )
+
+    id: Mapped[Identifier]
+    line_id: Mapped[UUID] = mapped_column(ForeignKey("lines.id"))
+    channel: Mapped[str]
+    their_id: Mapped[str]
+    at: Mapped[datetime]
+    token_sealed: Mapped[Sealed]
+
+
 class Fetched(Base):
     """What a carrier handed out for an account of a line, as it came, until it is heard: the
     carrier has forgotten it. `tried_at`: when it could not be heard last. `put_away_at`: since when

@@ -133,7 +133,9 @@ async def _work(settings: Settings) -> None:
 
 @app.command("first-steps")
 def first_steps() -> None:
-    """Say what is left until a call is answered, and how the first administrator begins."""
+    """Say what is left until a call is answered, how the first administrator begins, and which
+    words of danger mark nothing."""
+    from app.country import unmarked
     from app.people import first_run
 
     async def verb(work: Work) -> None:
@@ -143,6 +145,9 @@ def first_steps() -> None:
         for one in await first_run.steps(work):
             state = "done" if one.done else "can wait" if one.can_wait else "to do"
             print(f"{one.key}\t{state}\t{one.why or ''}".rstrip())
+        for said in await unmarked.unmarked(work):
+            marks_nothing = f"{said.language}: {', '.join(said.words)}"
+            print(f"danger_words\tto do\t{unmarked.WORDS[said.why]} {marks_nothing}")
 
     run_verb(verb)
 

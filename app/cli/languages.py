@@ -19,8 +19,9 @@ Kind = Annotated[str, typer.Argument(help="pages, definitions, prompts-and-lette
 
 @app.command("list")
 def list_languages() -> None:
-    """List every language with how much is translated, and the translations that were imported."""
-    from app.country import languages
+    """List every language with how much is translated, the translations that were imported, and
+    their words of danger that mark nothing."""
+    from app.country import languages, unmarked
 
     async def verb(work: Work) -> None:
         for one in await languages.translations(work):
@@ -30,6 +31,8 @@ def list_languages() -> None:
         for row in await languages.all_own(work):
             state = "taken back" if row.taken_back_at is not None else "imported"
             print(f"own\t{row.id}\t{row.language}\t{row.kind}\t{row.translated}\t{state}")
+        for said in await unmarked.unmarked(work):
+            print(f"marks nothing\t{said.language}\t{said.why}\t{', '.join(said.words)}")
 
     run_verb(verb)
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from app.calls.lines.leading import Leads
+from app.calls.lines.leading import BACK_WITHIN, TAKEN_BACK, Leads
 from app.calls.lines.line_rows import Line
 from app.staff.accounts import names_of
 from app.staff.models import Staff
@@ -26,6 +26,8 @@ WORDS = {
     Leads.COUNTRY: N_("The country of the line, and its emergency number"),
     Leads.WORDS: N_("What children who write read"),
     Leads.SHOWN_IN_CALLBACKS: N_("The number that a call-back shows"),
+    Leads.ADDRESS: N_("The address of the page on which children write"),
+    Leads.SITES: N_("The sites that show the page on which children write"),
 }
 
 
@@ -56,5 +58,9 @@ async def letter_of(
             line if line is not None else _("every line"),
             f"{date_words(at, 'd MMM y, HH:mm')} UTC",
         ]
+        if not TAKEN_BACK.isdisjoint(changed):
+            until = date_words(at + BACK_WITHIN, "d MMM y")
+            back = _("You can take it back yourself until %(day)s: open Team.", day=until)
+            lines += ["", back]
         subject = _("What leads children to a telephone or a page was changed")
         return staff.email, subject, f"{said}\n\n" + "\n".join(lines) + "\n"

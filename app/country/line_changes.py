@@ -4,7 +4,7 @@ A change is taken back by the verb that made it, with its checks, and is an entr
 log. What a line says has a way back of its own, in `app/calls/prompts.py`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from datetime import datetime
 from enum import StrEnum
@@ -21,6 +21,7 @@ from app.calls.lines.line_rows import EarlierNumbers, Line
 from app.calls.speech import LineScript
 from app.calls.states import Channel
 from app.chats import accounts as messengers
+from app.chats import earlier_accounts
 from app.errors import Conflict, NotFound, Refusal
 from app.routing import people
 from app.routing.plan import Plan
@@ -121,8 +122,6 @@ class SetWithTheList(Conflict):
 
 # The parts whose changes are listed here, and taken back elsewhere.
 _ELSEWHERE: Mapping[LinePart, type[Refusal]] = {LinePart.USE: SetWithTheList}
-# The messengers at which an account is known by its number alone, which the log holds.
-_WITHOUT_TOKEN = (Channel.SIGNAL,)
 # The acts that are listed, and those of them that `take_back` can undo.
 KINDS = tuple(_PARTS)
 TAKEN_BACK = tuple(kind for kind, part in _PARTS.items() if part not in _ELSEWHERE)
@@ -130,12 +129,16 @@ TAKEN_BACK = tuple(kind for kind, part in _PARTS.items() if part not in _ELSEWHE
 
 async def changes_of(work: Work, line_id: UUID) -> list[Change]:
     """Return the last changes of a line, the newest first. Raises NotFound."""
-    row, line = await finding_lines.read_line(work, line_id)
-    entries = list(
-        await work.session.scalars(
-            _entries(line_id).order_by(AuditEntry.id.desc()).limit(lines.CHANGES_KEPT)
-        )
+    entries = await work.session.scalars(
+        _entries(line_id).order_by(AuditEntry.id.desc()).limit(lines.CHANGES_KEPT)
     )
+    return await described(work, line_id, list(entries))
+
+
+async def described(work: Work, line_id: UUID, entries: list[AuditEntry]) -> list[Change]:
+    """Return changes of a line, of which these are the entries. Raises NotFound."""
+    row, line = await finding_lines.read_line(work, line_id)
+    tokens = await earlier_accounts.kept_of(work, line_id)
     present, kept = await _present(work, row, line), await _numbers_of(work, entries)
     has_calls = await line_facts.has_calls(work, line_id)
     makers = {id_ for one in entries if (id_ := _uuid(one.actor)) is not None}
@@ -152,7 +155,7 @@ async def changes_of(work: Work, line_id: UUID) -> list[Change]:
                 carrier=_carrier(entry),
                 before=_shown(part, before, after),
                 after=_shown(part, after, before),
-                why_not=_elsewhere(entry)
+                why_not=_elsewhere(entry, tokens)
                 or _why_not(part, _whole(entry, kept), present, has_calls=has_calls),
             )
         )
@@ -188,7 +191,7 @@ async def take_back(work: Work, line_id: UUID, change_id: int) -> None:
     if entry is None:
         raise NotFound("There is no such change of this line.")
     part = _PARTS[AuditLog(entry.action)]
-    if (refusal := _elsewhere(entry)) is not None:
+    if (refusal := _elsewhere(entry, await earlier_accounts.kept_of(work, line_id))) is not None:
         raise refusal
     whole = _whole(entry, await _numbers_of(work, [entry]))
     if whole is None:
@@ -234,11 +237,20 @@ async def _set(
         case LinePart.QUESTIONS:
             await key_questions.set_questions(work, line, values["key_questions"])
         case LinePart.BOT:
-            for carrier, number in values.items():
-                if number is None:
-                    await messengers.remove(work, line, Channel(carrier))
-                else:
-                    await messengers.set_token(work, line, Channel(carrier), number)
+            for carrier, account in values.items():
+                await _set_account(work, line, Channel(carrier), account)
+
+
+async def _set_account(work: Work, line: LineScript, carrier: Channel, account: str | None) -> None:
+    if account is None:
+        await messengers.remove(work, line, carrier)
+        return
+    token: str | None = account
+    if carrier not in earlier_accounts.WITHOUT_TOKEN:
+        token = await earlier_accounts.token_of(work, line.id, carrier, account)
+    if token is None:
+        raise TokenNotKept()
+    await messengers.set_token(work, line, carrier, token)
 
 
 def _given(part: LinePart, values: Values) -> Values:
@@ -272,11 +284,17 @@ def _carrier(entry: AuditEntry) -> Channel | None:
     return Channel((after or before)["carrier"])
 
 
-def _elsewhere(entry: AuditEntry) -> Refusal | None:
-    """Return the refusal that says where a change is taken back that is only listed here."""
+def _elsewhere(entry: AuditEntry, tokens: Collection[tuple[str, str]]) -> Refusal | None:
+    """Return the refusal that says where a change is taken back that is only listed here.
+
+    `tokens`: the accounts of before whose token is kept.
+    """
     part, carrier = _PARTS[AuditLog(entry.action)], _carrier(entry)
-    if carrier is not None and carrier not in _WITHOUT_TOKEN:
-        return TokenNotKept()
+    if carrier is not None and carrier not in earlier_accounts.WITHOUT_TOKEN:
+        before, after = (side.get("account") for side in _in_log(entry))
+        # Of the same bot only the token was changed.
+        if before is not None and (before == after or (carrier, before) not in tokens):
+            return TokenNotKept()
     return _ELSEWHERE[part]() if part in _ELSEWHERE else None
 
 
@@ -320,9 +338,9 @@ async def _numbers_of(work: Work, entries: list[AuditEntry]) -> dict[str, Earlie
     return {str(one.id): one for one in rows}
 
 
-async def _account_numbers(work: Work, line: LineScript) -> Values:
-    """Return the number of a line at each messenger where the number is all of its account."""
-    found = {one: await messengers.account_of(work, line.id, one) for one in _WITHOUT_TOKEN}
+async def _accounts(work: Work, line: LineScript) -> Values:
+    """Return the account of a line at each messenger, by which it is known there."""
+    found = {one: await messengers.account_of(work, line.id, one) for one in messengers.CARRIERS}
     return {one: row.their_id if row is not None else None for one, row in found.items()}
 
 
@@ -340,7 +358,7 @@ async def _present(work: Work, row: Line, line: LineScript) -> dict[LinePart, Va
         LinePart.PLAN: row.plan,
         LinePart.CHAT: row.chat,
         LinePart.QUESTIONS: {"key_questions": key_questions.questions_in(row.key_questions)},
-        LinePart.BOT: await _account_numbers(work, line),
+        LinePart.BOT: await _accounts(work, line),
     }
 
 

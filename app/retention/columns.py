@@ -299,6 +299,7 @@ WITHOUT_RULE: Mapping[str, str] = {
             "api_tokens.*",
             "backups.*",
             "chat_accounts.*",
+            "chat_earlier_accounts.*",
             "emergencies_seen.*",
             "identity_providers.*",
             "coverage_alarms.language",

@@ -52,7 +52,7 @@ async def hold_back(work: Work, line: LineScript, before: str | None, after: str
     """Return whether a line's new number of its partner waits for a second person.
 
     The line must be locked. On the server's own command line, for the program itself, and while no
-    account of the helpline could be a second person, it does not wait.
+    account of the helpline could be a second person, it does not wait. Raises OfALeaver.
     """
     waits = (
         after is not None
@@ -60,6 +60,8 @@ async def hold_back(work: Work, line: LineScript, before: str | None, after: str
         and work.actor.kind is ActorKind.PERSON
         and await could_be_approved(work)
     )
+    if after is not None and after != before and not waits:
+        await _check_of_no_leaver(work, after)
     earlier = await _waiting_of(work, line.id)
     if earlier is not None:
         is_same = earlier.number == after
@@ -93,6 +95,13 @@ async def hold_back(work: Work, line: LineScript, before: str | None, after: str
     )
     work.announce(Topic.STAFF)
     return True
+
+
+async def _check_of_no_leaver(work: Work, number: str) -> None:
+    """Refuse the telephone of a person who has left. The line is locked: one who leaves at the same
+    time has left by now, or finds the number. Raises OfALeaver."""
+    if await former_addresses.of_leavers(work, [number]):
+        raise OfALeaver()
 
 
 def _logged(number: str | None) -> dict[str, str]:
@@ -158,8 +167,8 @@ async def decide(work: Work, request_id: UUID, *, by: Staff | None, approve: boo
     if approve and by is not None and not (await second(work, by)).may_decide(_asked(row)):
         raise SecondPerson()
     # Asked for before they left, perhaps.
-    if approve and await former_addresses.of_leavers(work, [row.number]):
-        raise OfALeaver()
+    if approve:
+        await _check_of_no_leaver(work, row.number)
     plan = read_plan(line_row.plan)
     row.state = (ChangeState.IN_FORCE if approve else ChangeState.REFUSED).value
     row.decided_by, row.decided_at = by.id if by is not None else None, work.now

@@ -31,6 +31,8 @@ _CHILD = "child.yaml"
 # What counsellors need in a written conversation. The file may be missing; one that is there has
 # every key.
 _CHATS = "chats.yaml"
+# Greetings and words that children write all the time: no word of danger is found in them.
+_COMMON = "common.yaml"
 # Our own files can be trusted, so the quick loader will do.
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 # Texts that a helpline imported, by language and by key (`texts.py`).
@@ -229,6 +231,27 @@ def problems(language: str, read: Mapping[str, Any] | None = None) -> Iterator[s
     if (FOLDER / language / _CHATS).exists():
         path = f"app/words/{language}/{_CHATS}"
         yield from _differences(_CHATS, path, "", _read(SOURCE, _CHATS), _read(language, _CHATS))
+    try:
+        common_words(language)
+    except BadWords as error:
+        yield str(error)
+
+
+def common_words(language: str) -> list[str]:
+    """Return the greetings and the words that children write all the time. Raises BadWords.
+
+    Without them, a list that is imported could mark every message as one of danger.
+    """
+    read: object = _read(language, _COMMON)
+    found = read.get("common") if isinstance(read, dict) else None
+    if not isinstance(found, list) or not found:
+        raise BadWords(f"app/words/{language}/{_COMMON}: common must be a list of words.")
+    if not all(isinstance(one, str) and one.strip() for one in found):
+        # YAML reads `no` and `on` as something else.
+        raise BadWords(
+            f"app/words/{language}/{_COMMON}: each entry must be a text. Put it in quotes."
+        )
+    return found
 
 
 def _for_child(language: str) -> dict[str, Any]:
@@ -273,6 +296,7 @@ def check() -> None:
     """Read every language. Raises BadWords if one of them is not complete."""
     for language in languages():
         words_of(language)
+        common_words(language)
 
 
 def forget() -> None:

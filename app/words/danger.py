@@ -9,8 +9,6 @@ import re
 from collections.abc import Iterable
 from functools import lru_cache
 
-import yaml
-
 from app import words
 from app.errors import Message
 from app.words import practice, texts
@@ -24,7 +22,6 @@ SHORTEST, _WHOLE = 2, 2
 # those of its own language, and in those of any other. Of the shipped words, all those of a
 # language together are found in one of 50 at most (15 of 842).
 _ONE_IN, _ONE_IN_OTHERS = 25, 10
-_COMMON = "common.yaml"
 # A phrase of this many common words, or fewer, says nothing.
 _MOST_COMMON = 2
 _FILLED_IN = re.compile(r"\{[^{}]*\}")
@@ -124,16 +121,8 @@ def common_in(language: str, word: str) -> str | None:
 @lru_cache(maxsize=32)
 def common(language: str) -> dict[str, str]:
     """Return the greetings and the words of a language that children write all the time, by their
-    stems; none where its folder has no such file. Raises BadWords."""
-    try:
-        text = (words.FOLDER / language / _COMMON).read_text("utf-8")
-        found = yaml.load(text, Loader=words.LOADER)["common"]  # noqa: S506
-    except FileNotFoundError:
-        return {}
-    except (yaml.YAMLError, KeyError, TypeError) as error:
-        where = str(error).replace("\n", " ")
-        raise words.BadWords(f"app/words/{language}/{_COMMON} cannot be read: {where}") from None
-    return {folded(one)[0].strip(): one for one in map(str, found)}
+    stems. Raises BadWords."""
+    return {folded(one)[0].strip(): one for one in words.common_words(language)}
 
 
 @lru_cache(maxsize=32)

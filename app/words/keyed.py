@@ -36,6 +36,10 @@ class Keyed(ABC):
         """Return what a translator has to know of a text."""
         return []
 
+    def counts_anyway(self, _key: str) -> bool:
+        """Return whether a text counts also if its English has changed: it translates nothing."""
+        return False
+
     def clash_of(self, key: str, language: str, mine: Mapping[str, str]) -> Said | None:
         """Return what keeps a text from being imported for a language, beside what is wrong with it
         alone. `mine` are the texts of the language."""
@@ -82,7 +86,7 @@ class Keyed(ABC):
             )
         if key not in source:
             return Said("there is no text %(key)s; save the file again, and edit that", key=key)
-        if one.id != source[key]:
+        if one.id != source[key] and not self.counts_anyway(key):
             return Said(
                 "the English of %(key)s is another one now; save the file again, and edit that",
                 key=key,

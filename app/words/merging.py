@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from app.errors import Message as Said
-from app.words import catalogues
+from app.words import catalogues, texts
 from app.words.catalogues import CatalogueKind, Identity
 from app.words.meanwhile import Meanwhile
 
@@ -104,8 +104,9 @@ def without(
 ) -> str | None:
     """Return a later import without the words that one before it brought, which is taken back.
 
-    `before` was in force when it came. None if the later one says none of its words; an empty text
-    if it says no others.
+    `before` was in force when it came. Of a list that was changed again, what the one taken back
+    had put in goes, what it had left out stands again, and the rest stays. None if the later one
+    says none of its words; an empty text if it says no others.
     """
     was = _in_force(language, kind, before)
     own = catalogues.texts_in(language, kind, before.text) if before is not None else {}
@@ -115,12 +116,24 @@ def without(
         if text != was.get(one)
     }
     said = catalogues.texts_in(language, kind, later.text)
-    gone = {one for one, text in said.items() if one in brought and text == brought[one]}
-    if not gone:
+    left = dict(said)
+    for one in said.keys() & brought.keys():
+        if said[one] == brought[one]:
+            left[one] = own.get(one)
+        elif kind == CatalogueKind.PROMPTS_AND_LETTERS and texts.is_list(one[1] or ""):
+            left[one] = _list_without(brought[one], was.get(one) or "", said[one]) or own.get(one)
+    if left == said:
         return None
-    left = {one: own.get(one) if one in gone else text for one, text in said.items()}
     told = {one: text for one, text in left.items() if text is not None}
     return catalogues.written(language, told) if told else ""
+
+
+def _list_without(brought: str, was: str, later: str) -> str:
+    """Return a later list without what the list `brought` had changed of the one that was."""
+    bad, good, now = map(texts.entries, (brought, was, later))
+    stays = [one for one in now if one in good or one not in bad]
+    again = [one for one in good if one not in bad and one not in now]
+    return later if not again and stays == now else "\n".join([*stays, *again])
 
 
 def _in_force(language: str, kind: CatalogueKind, one: Import | None) -> dict[Identity, Any]:

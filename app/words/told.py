@@ -38,6 +38,10 @@ class SpokenAndMailed(Keyed):
             return [f"Sent by SMS: at most {texts.MOST_PARTS} parts. Keep it short."]
         return []
 
+    def counts_anyway(self, key: str) -> bool:
+        # Words of danger are those of the language itself.
+        return key == danger.KEY
+
     def clash_of(self, key: str, language: str, mine: Mapping[str, str]) -> Said | None:
         """Return which word of danger would be found in almost everything, which number or address
         is new, or which word that a counsellor texts has another meaning already."""

@@ -90,6 +90,10 @@ async def _change(work: Work, line: LineScript, what: Leads) -> None:
             await chat_lines.change_chat(work, line, closed={"sr": f"Pozovi {NUMBER}."})
         case Leads.SHOWN_IN_CALLBACKS:
             await own_settings.change(work, {"callback_from": LINE})
+        case Leads.ADDRESS:
+            await chat_lines.change_chat(work, line, slug="tvoja-linija")
+        case Leads.SITES:
+            await chat_lines.change_chat(work, line, sites=["https://zlo.example"])
         case Leads.TRANSLATION:
             await languages.import_catalogue(work, "sr", "pages", _PO, reviewed=False)
 
@@ -120,6 +124,7 @@ async def test_what_leads_nowhere_else_is_told_to_no_supervisor(work: Work) -> N
     line, *_ = await _scene(work)
     await _prompt(work, line, text=words.prompt("sr", PromptKey.COMFORT))
     await prompts.use_words_of_program(work, line, "sr", "comfort")
+    await prompts.take_back(work, line, "sr", "comfort")
     await chat_lines.change_chat(work, line, report_page="", reserve=1, emoji=("🙂",))
     await languages.import_catalogue(
         work, "sr", "definitions", b'msgid "Girl"\nmsgstr "Curica"\n', reviewed=False
@@ -135,10 +140,12 @@ async def test_each_rule_of_written_conversations_is_told_or_leads_nowhere(work:
         "closed": {"sr": "Pozovi 064."},
         "title": "Zovi 064",
         "templates": ["sr=HX0123456789abcdef0123456789abcdef"],
+        "slug": "tvoja-linija",
+        "sites": ["https://zlo.example"],
     }
-    # Where the page is found, and what only counsellors see and use.
-    not_told = {"on", "slug", "languages", "at_once", "reserve", "reserve_seconds", "sites", "icon"}
-    not_told |= {"emoji", "beginnings", "by", "media"}
+    # Whether and by what children can write, and what only counsellors see and use.
+    not_told = {"on", "languages", "at_once", "reserve", "reserve_seconds", "icon", "emoji"}
+    not_told |= {"beginnings", "by", "media"}
     assert told.keys() | not_told == {one.name for one in fields(ChatRules)}
     line, *_ = await _scene(work)
     for name, value in told.items():
@@ -188,6 +195,29 @@ async def test_a_prompt_that_is_taken_back_to_one_before_is_told(work: Work) -> 
     work.actor = Actor(ActorKind.PERSON, vera.id, role=vera.role)
     await _change(work, line, Leads.NUMBER)
     assert _told(work) == [], "who did it knows it"
+
+
+@pytest.mark.parametrize("key", ["comfort", "waiting_sound"])
+@pytest.mark.parametrize("of_line", [True, False])
+async def test_a_prompt_that_goes_back_to_the_words_of_the_program_is_told(
+    work: Work, key: str, *, of_line: bool
+) -> None:
+    """So it is by each way there."""
+    line, *_ = await _scene(work)
+    where, kind = line if of_line else None, "prompt" if key == "comfort" else "recording"
+    for back in (prompts.use_words_of_program, prompts.take_back):
+        await prompts.set_prompt(
+            work, line=where, language="sr", key=key, audio=_MP3, audio_type="audio/mpeg"
+        )
+        _told(work)
+        await back(work, where, "sr", key)
+        (job,) = _told(work)
+        assert (job["changed"], job["line_id"]) == ([kind], str(line.id) if of_line else "")
+    if key == "comfort":
+        await _prompt(work, where, text="Tu smo.")
+        _told(work)
+        await _prompt(work, where, text=words.prompt("sr", PromptKey.COMFORT))
+        assert [one["changed"] for one in _told(work)] == [["prompt"]], "the same words, typed"
 
 
 async def test_a_translation_that_counts_again_is_told_and_the_words_of_the_program_are_not(

@@ -284,10 +284,12 @@ async def test_a_change_that_is_taken_back_elsewhere_is_listed_and_says_where(wo
     other = await a_line(work, "+381112222334", "Druga linija", ["sr"])
     token = "123456789:AAE" + "x" * 32
     _, second = await finding_lines.read_line(work, other.id)
-    await bots.set_token(work, second, Channel.TELEGRAM, token)
+    # Of the same bot, which a change of its token leads nowhere else.
+    for one in ("123456789:AAE" + "z" * 32, token):
+        await bots.set_token(work, second, Channel.TELEGRAM, one)
     await line_use.retire(work, other.id)
     await line_use.take_into_use(work, other.id)
-    found = {one.part: one for one in await listed(work, second)}
+    found = {one.part: one for one in reversed(await listed(work, second))}
     for part, refusal in ((LinePart.BOT, TokenNotKept), (LinePart.USE, SetWithTheList)):
         assert isinstance(found[part].why_not, refusal)
         assert not found[part].can_be_taken_back
@@ -366,6 +368,7 @@ TABLES = {
     "line_numbers": LinePart.NUMBERS,
     "line_languages": LinePart.LANGUAGES,
     "chat_accounts": LinePart.BOT,
+    "chat_earlier_accounts": LinePart.BOT,
     # Each prompt has a way back of its own, in the place where it is changed.
     "prompts": None,
     "earlier_prompts": None,

@@ -11,6 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
 from app.calls import messages, record
+from app.calls.lines import finding_lines
 from app.chats import gone
 from app.chats.left import answering
 from app.contacts import completing, contacts
@@ -22,6 +23,8 @@ from app.jobs.transaction import send_rows, transaction
 from app.people import changing, leaving, provisioning
 from app.people.holding import WorkKind
 from app.referrals import staff_actions
+from app.routing import partners
+from app.routing import people as routing_people
 from app.routing.participants import inviting
 from app.routing.responsible import pick_owner
 from app.routing.rota import roster
@@ -296,3 +299,37 @@ async def test_a_directory_lets_a_person_leave_who_is_approved_at_the_same_time(
         asked = asyncio.create_task(directory())
         await waits(stage)
     assert await asked
+
+
+async def test_a_telephone_that_becomes_a_partner_while_its_person_leaves_is_found_or_refused(
+    stage: Stage,
+) -> None:
+    """Also where the line had no partner before. No call waits for it."""
+    numbers = {"ana": "+381641234567", "vera": "+381641234568"}
+    async with transaction(stage.ground, PROGRAM) as work:
+        ana, vera = [await a_counsellor(work, *one) for one in numbers.items()]
+        boris = await a_counsellor(work, "boris")
+        line = await finding_lines.any_line(work)
+        assert line is not None
+    async with transaction(stage.ground, PROGRAM) as work:
+        await routing_people.change_plan(work, line, partner_number=numbers["ana"])
+        leaving_task = asyncio.create_task(leaves(stage, ana.id, boris.id))
+        await waits(stage)
+    assert (await leaving_task).reached.lines == (line.name,)
+    async with transaction(stage.ground, PROGRAM) as work:
+        plan = leaving.everything_to(boris.id, uncovered=True)
+        await leaving.deactivate(work, vera.id, plan, by=None)
+        async with transaction(stage.ground, PROGRAM, aside=True) as caller:
+            await caller.session.execute(text("SET LOCAL lock_timeout = '2s'"))
+            await caller.session.execute(
+                text("SELECT FROM lines WHERE id = :id FOR KEY SHARE"), {"id": line.id}
+            )
+
+        async def sets() -> None:
+            async with transaction(stage.ground, PROGRAM) as other:
+                await routing_people.change_plan(other, line, partner_number=numbers["vera"])
+
+        setting = asyncio.create_task(sets())
+        await waits(stage)
+    with pytest.raises(partners.OfALeaver):
+        await setting

@@ -159,3 +159,18 @@ async def test_the_telephone_of_a_person_who_left_is_no_partner(work: Work) -> N
     await work.session.flush()
     await partners.decide(work, row.id, by=vera, approve=True)
     assert await _rung(work, line) == MINE
+
+
+@pytest.mark.parametrize("by_program", [True, False])
+async def test_the_telephone_of_a_person_who_left_is_no_partner_while_none_could_approve(
+    work: Work, *, by_program: bool
+) -> None:
+    line = await _line(work)
+    ana = await a_counsellor(work, "ana", endpoint=MINE)
+    await leaving.deactivate(work, ana.id, leaving.shifts_uncovered(), by=None)
+    if not by_program:
+        _acts(work, await an_administrator(work))
+    with pytest.raises(partners.OfALeaver):
+        await people.change_plan(work, line, partner_number=MINE)
+    await people.change_plan(work, line, partner_number=THEIRS)
+    assert await _rung(work, line) == THEIRS

@@ -271,6 +271,30 @@ async def test_who_comes_back_alarms_until_the_entry_is_checked_again(work: Work
     assert (agency.of_leavers, await still_open.to_close(work)) == ([], [vera.id])
 
 
+@pytest.mark.parametrize("was", [None, ENTRY.sector, "police"])
+async def test_an_address_of_a_leaver_that_no_one_has_to_approve_acknowledges_nothing(
+    work: Work, was: str | None
+) -> None:
+    """The operator enters it: in a new entry, in one of before, and in one that becomes ours."""
+    vera, entry = await a_leaver(work), replace(ENTRY, email="house@example.org")
+    await leaves(work, vera)
+    if was is not None:
+        phones = ENTRY.duty_phones if was == "police" else (Phone(OTHER, ""),)
+        sms = MOBILE if was == "police" else OTHER
+        does = ("police",) if was == "police" else ENTRY.services
+        before = replace(entry, sector=was, services=does, duty_phones=phones, sms=sms)
+        agency = await on_call(work, before)
+        assert agency.of_leavers == []
+    work.jobs.clear()
+    agency = await on_call(work, replace(entry, verified_by="Olga"))
+    assert agency.of_leavers == [MOBILE]
+    told = [job.arguments for job in work.jobs if job.task == Task.WATCH_LEAVER]
+    assert told == [{"staff_id": str(vera.id)}]
+    # It was handed on to the house.
+    await on_call(work, replace(entry, verified_by="Mila"))
+    assert agency.of_leavers == []
+
+
 @pytest.mark.parametrize("left", ["by a colleague", "by the directory", "by the provider"])
 @pytest.mark.parametrize("field", ["duty_phones", "email"])
 async def test_an_address_that_was_asked_for_before_its_person_left_acknowledges_nothing(

@@ -135,6 +135,7 @@ _OPENERS = (
     line_changes.take_back,
     prompts.set_prompt,
     prompts.take_back,
+    prompts.use_words_of_program,
     chat_lines.change_chat,
     languages.import_catalogue,
     languages.take_back,
@@ -214,16 +215,7 @@ PERMISSIONS = {one for one in Permission if one.value.startswith("keep_")} | {
 }
 # Acts of these people that open nothing, and give nothing another place to go to.
 NO_PROOF = {
-    **dict.fromkeys(
-        (
-            "api.settings.every_line.use_words_of_program",
-            "api.settings.lines.use_words_of_program",
-            "dashboard.settings.lines.every_line_pages.use_words_of_program",
-            "dashboard.settings.lines.prompt_pages.use_words_of_program",
-            "dashboard.settings.lines.prompt_pages.ring_phone",
-        ),
-        "what is heard then was set with a proof, and wrong words have to be gone at once",
-    ),
+    "dashboard.settings.lines.prompt_pages.ring_phone": "it changes nothing",
     **dict.fromkeys(
         (
             "api.numbers.set_up",

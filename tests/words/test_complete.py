@@ -79,6 +79,8 @@ def test_no_letter_is_left_in_english(language: str) -> None:
         ("language.yaml", "[to, till,", "[on,", "language.yaml: each entry of until must be a te"),
         ("prompts.yaml", ", on Sunday]", "]", "prompts.yaml: times.days needs 7 entries"),
         ("chats.yaml", "danger:", "dangers:", "chats.yaml: danger is missing"),
+        ("common.yaml", "common:", "comon:", "common.yaml: common must be a list of words"),
+        ("common.yaml", '"hello"', "on", "common.yaml: each entry must be a text"),
         ("letters.yaml", "Your code is", "č" * 300, "letters.yaml: duty_text.code is sent by SMS"),
     ],
 )
@@ -96,10 +98,19 @@ def test_half_a_language_stops_the_start(
     assert said.split(": ")[1].rstrip(".") in str(refused.value)
 
 
-def test_a_folder_without_a_file_stops_the_start(folder: Path) -> None:
+@pytest.mark.parametrize("file", ["hu/letters.yaml", "hu/common.yaml", "en/common.yaml"])
+def test_a_folder_without_a_file_stops_the_start(folder: Path, file: str) -> None:
     shutil.copytree(folder / "en", folder / "hu")
-    (folder / "hu/letters.yaml").unlink()
-    with pytest.raises(words.BadWords, match=r"app/words/hu/letters\.yaml is missing"):
+    (folder / file).unlink()
+    with pytest.raises(words.BadWords, match=rf"app/words/{file} is missing"):
+        words.check()
+
+
+@pytest.mark.parametrize("text", ["", "common: []", "- hello"])
+def test_a_language_without_common_words_stops_the_start(folder: Path, text: str) -> None:
+    shutil.copytree(folder / "en", folder / "hu")
+    (folder / "hu/common.yaml").write_text(text)
+    with pytest.raises(words.BadWords, match=r"hu/common\.yaml: common must be a list of words"):
         words.check()
 
 

@@ -14,13 +14,15 @@ from app import words
 from app.chats.noticing import danger_in
 from app.cli import languages as commands
 from app.country import languages
+from app.country.models import OwnCatalogue
 from app.demo.stage import Counsellor, Stage
 from app.errors import Invalid
+from app.jobs.transaction import transaction
 from app.staff.roles import Role
 from app.words import catalogues, pages
 from app.words.catalogues import CatalogueKind
 from app.words.chats import chat_words
-from app.work import Work
+from app.work import PROGRAM, Work
 from tests.support.command_line import typed_on
 from tests.support.referrals import page
 
@@ -187,6 +189,28 @@ async def test_programs_do_the_same(stage: Stage) -> None:
     assert back.status_code == 200
     assert (await mila.ask("POST", "/languages/own/1/take-back", {})).status_code == 409
     assert (await mila.ask("POST", "/languages/own/9/take-back", {})).status_code == 404
+    # A list of an earlier version: it is named on the page, too.
+    assert (await mila.ask("GET", "/languages")).json()["unmarked"] == []
+    await _stored_earlier(stage)
+    listed = (await mila.ask("GET", "/languages")).json()["unmarked"]
+    assert listed == [{"language": "sr", "why": "common", "words": ["zdravo"]}]
+    shown = (await page(stage, mila, "/admin/languages")).text
+    assert ">zdravo</td>" in shown
+    assert "They are common words, and would mark almost every message." in shown
+
+
+async def _stored_earlier(stage: Stage) -> None:
+    async with transaction(stage.ground, PROGRAM) as work:
+        row = OwnCatalogue(
+            language="sr",
+            kind=TOLD.value,
+            text=_told(chats__danger="zdravo"),
+            translated=1,
+            reviewed=True,
+            imported_at=work.now,
+            imported_by=None,
+        )
+        work.session.add(row)
 
 
 async def test_commands_do_the_same(
@@ -338,6 +362,9 @@ async def test_a_text_whose_english_has_changed_since_is_not_said(work: Work) ->
     old = _told(prompts__comfort="Staro.", prompts__hold="Odmah.").replace("good", "bad")
     catalogues.use({("sr", TOLD): old})
     assert words.own_texts("sr") == {"prompts.hold": "Odmah."}
+    # Words of danger translate nothing: they count until they are taken back.
+    catalogues.use({("sr", TOLD): _told(chats__danger="crna rupa").replace("kill", "kiss")})
+    assert words.own_texts("sr") == {"chats.danger": "crna rupa"}
 
 
 async def test_the_next_caller_hears_what_was_imported_on_the_page(stage: Stage) -> None:

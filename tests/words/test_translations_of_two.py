@@ -8,6 +8,7 @@ from uuid import UUID
 import pytest
 
 from app import words
+from app.chats.noticing import danger_in
 from app.cli import languages as commands
 from app.country import languages
 from app.country.languages import ChangedMeanwhile
@@ -15,7 +16,7 @@ from app.country.models import OwnCatalogue
 from app.staff import accounts
 from app.staff.log_kinds import AuditLog
 from app.staff.roles import Role
-from app.words import catalogues, merging, pages
+from app.words import catalogues, danger, merging, pages, texts
 from app.words.catalogues import CatalogueKind
 from app.words.meanwhile import Meanwhile
 from app.work import PROGRAM, Actor, ActorKind, Work
@@ -126,6 +127,31 @@ async def test_a_later_import_that_says_nothing_else_goes_with_them(work: Work) 
     await languages.learn(work)
     assert _said("Girl") == ["Devojčica"]
     assert all(one.taken_back_at is not None for one in await languages.all_own(work))
+
+
+@pytest.mark.parametrize("was", [None, "crna rupa\nbeži mi se"])
+async def test_of_a_list_that_was_changed_again_only_what_was_put_in_goes(
+    work: Work, was: str | None
+) -> None:
+    """What was left out stands again, and what a colleague has put in since stays."""
+    mila, vera = await _two(work, CatalogueKind.PROMPTS_AND_LETTERS)
+    key, english = danger.KEY, words.texts_of("en")[danger.KEY]
+
+    async def imports(who: Translator, *said: str) -> OwnCatalogue:
+        who.file = catalogues.written("sr", {(english, key): "\n".join(said)})
+        return await who.imports(Meanwhile.REPLACE)
+
+    if was is not None:
+        await imports(vera, *was.split("\n"))
+    first = texts.entries(words.texts_of("sr")[key])
+    poison = await imports(mila, *first[1:], "plava kuća")
+    await imports(vera, "zarobljena sam", *first[1:], "plava kuća")
+    assert danger_in("to je plava kuća", ["sr"])
+    await languages.take_back(work, poison.id)
+    await languages.learn(work)
+    assert texts.entries(words.texts_of("sr")[key]) == ["zarobljena sam", *first[1:], first[0]]
+    assert danger_in("to je plava kuća", ["sr"]) is None
+    assert danger_in("zarobljena sam", ["sr"])
 
 
 async def test_what_both_have_changed_is_decided_by_the_second(work: Work) -> None:

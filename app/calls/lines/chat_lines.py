@@ -65,8 +65,12 @@ async def change_chat(work: Work, line: LineScript, **changes: Any) -> ChatRules
         work.defer(Task.SET_UP_ACCOUNTS, line_id=str(line.id))
     work.announce(Topic.LINES)
     pages = of_pages(_pages(line, before), _pages(line, rules))
-    words = (Leads.WORDS,) if _words(rules) != _words(before) else ()
-    await tell_supervisors(work, line.id, *pages, *words)
+    different = {
+        Leads.WORDS: _words(rules) != _words(before),
+        Leads.ADDRESS: rules.slug != before.slug,
+        Leads.SITES: set(rules.sites) != set(before.sites),
+    }
+    await tell_supervisors(work, line.id, *pages, *(one for one in different if different[one]))
     return rules
 
 

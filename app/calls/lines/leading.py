@@ -4,6 +4,7 @@ One administrator could otherwise send children elsewhere, and no colleague woul
 holds no number and no address: only who changed which kind of thing, on which line.
 """
 
+from datetime import timedelta
 from enum import StrEnum
 from uuid import UUID, uuid4
 
@@ -13,6 +14,9 @@ from app.jobs.names import Task
 from app.staff.models import Staff
 from app.staff.roles import Role
 from app.work import ActorKind, Work
+
+# How long a second person can take back a changed number or account; the letter is tried as long.
+BACK_WITHIN = timedelta(days=14)
 
 
 class Leads(StrEnum):
@@ -33,6 +37,14 @@ class Leads(StrEnum):
     # What children who write read, beside the page itself.
     WORDS = "words"
     SHOWN_IN_CALLBACKS = "shown_in_callbacks"
+    # The word in the address of the page on which children write.
+    ADDRESS = "address"
+    # The sites that show that page within theirs.
+    SITES = "sites"
+
+
+# What a second person can take back: see `app/country/number_changes.py`.
+TAKEN_BACK = frozenset({Leads.NUMBER, Leads.NUMBERS_BEHIND, Leads.SHOWN_NUMBER, Leads.MESSENGER})
 
 
 async def tell_supervisors(work: Work, line_id: UUID | None, *changed: Leads) -> None:
@@ -57,14 +69,6 @@ async def tell_supervisors(work: Work, line_id: UUID | None, *changed: Leads) ->
                 line_id=str(line_id or ""),
                 changed=[one.value for one in changed],
             )
-
-
-def of_words(text: str, program: str | None) -> tuple[Leads, ...]:
-    """Return what the words of a prompt change: nothing if they are those of the program.
-
-    A number that is spoken may be written in words of any language: each text is told.
-    """
-    return (Leads.PROMPT,) if text.split() != (program or "").split() else ()
 
 
 def of_pages(before: dict[str, str], after: dict[str, str]) -> tuple[Leads, ...]:

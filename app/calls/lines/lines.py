@@ -11,7 +11,7 @@ from sqlalchemy import delete, select
 from app import words
 from app.calls.hours import read_hours
 from app.calls.lines.finding_lines import numbers_behind
-from app.calls.lines.leading import Leads, tell_supervisors
+from app.calls.lines.leading import BACK_WITHIN, Leads, tell_supervisors
 from app.calls.lines.line_rows import EarlierNumbers, Line, LineLanguage, LineNumber, Prompt
 from app.calls.speech import LineScript
 from app.database.topics import Topic
@@ -252,7 +252,8 @@ async def change_numbers(
 async def keep_numbers(
     work: Work, line: LineScript, *, before: dict[str, Any], after: dict[str, Any]
 ) -> UUID:
-    """Keep the whole numbers of a change, so that it can be taken back; the oldest changes go.
+    """Keep the whole numbers of a change, so that it can be taken back; the oldest changes go, once
+    a second person cannot take them back any more.
 
     Return the id by which the log names them.
     """
@@ -264,7 +265,11 @@ async def keep_numbers(
     )
     await work.session.execute(
         delete(EarlierNumbers)
-        .where(EarlierNumbers.line_id == line.id, EarlierNumbers.id.not_in(newest))
+        .where(
+            EarlierNumbers.line_id == line.id,
+            EarlierNumbers.id.not_in(newest),
+            EarlierNumbers.at < work.now - BACK_WITHIN,
+        )
         .execution_options(synchronize_session=False)
     )
     kept = EarlierNumbers(id=uuid4(), line_id=line.id, at=work.now, before=before, after=after)

@@ -1,10 +1,13 @@
-"""Accounts and partners of lines that wait for a second person: parts of several pages."""
+"""Accounts and partners of lines that wait for a second person, and numbers of lines that one can
+put back: parts of several pages."""
 
 from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 
+from app.country import number_changes
+from app.dashboard.settings.lines.line_change_views import change_rows
 from app.dashboard.templating import page
 from app.people.approval import deciding
 from app.privacy import ends
@@ -41,11 +44,13 @@ async def access_requests_fragment(
 async def access_request_values(work: Work, staff: Staff, of: UUID | None = None) -> dict[str, Any]:
     """Return what waits for a second person, for those who may see it."""
     sees = may(staff.role, Permission.SEE_ACCESS_REQUESTS)
+    changed = await number_changes.to_take_back(work, staff) if sees and of is None else []
     return {
         "sees_access_requests": sees,
         "access_requests": await deciding.waiting(work, staff, of) if sees else [],
         "access_kinds": _KINDS,
         "partner_requests": await partners.waiting(work, staff) if sees and of is None else [],
+        "number_changes": [(one, change_rows([one.change])[0]) for one in changed],
         "ends_of_email": ends.of_email,
         "ends_of_number": ends.of_number,
     }

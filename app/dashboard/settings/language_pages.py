@@ -7,7 +7,7 @@ from fastapi import APIRouter, Form, Request, Response, UploadFile
 from starlette.responses import RedirectResponse
 
 from app import words
-from app.country import languages
+from app.country import languages, unmarked
 from app.country.languages import Translated
 from app.country.models import OwnCatalogue
 from app.dashboard.templating import page
@@ -63,6 +63,8 @@ async def _show(
         language_name=language_name,
         own=[(row, _state_of(row, counting)) for row in own],
         names=await accounts.names_of(work, people),
+        unmarked=await unmarked.unmarked(work),
+        why_words=unmarked.WORDS,
         notice=notice,
         chosen=language,
     )

@@ -70,6 +70,9 @@ async def save_agency(work: Work, entry: Entry, *, with_: set[str] | None = None
     changed = [] if new else _different(before, entry)
     if not new and not changed:
         return agency
+    # Of another sector, its addresses were not those of our own people.
+    is_known = not new and agency.sector == entry.sector
+    known = await leavers.addresses_of(work, agency) if is_known else set()
     _set_columns(agency, entry)
     if new and work.actor.kind is ActorKind.PERSON:
         # Its addresses wait, too: the agency is there, and can be reached once they are approved.
@@ -80,20 +83,11 @@ async def save_agency(work: Work, entry: Entry, *, with_: set[str] | None = None
     agency.country = protocols_of(work.ground).current.country
     agency.changed_at = work.now
     if "verified_on" in changed or "verified_by" in changed:
-        # The keeper of the directory has verified the entry again: not what is about to be
-        # replaced, which stays in force until a second person has approved the new one.
-        going = await addresses.waits_to_go(work, agency)
-        agency.of_leavers = [one for one in agency.of_leavers if one in going]
-        agency.doubted_at = agency.doubted_at if agency.sms in going else None
-        await work.session.execute(
-            update(DutyPhone)
-            .where(DutyPhone.agency_id == agency.id, DutyPhone.number.not_in(going))
-            .values(doubted_at=None)
-            .execution_options(synchronize_session="fetch")
-        )
+        await _believe_again(work, agency)
     await work.session.flush()
     await set_phones(work, agency, entry.duty_phones)
     await leavers.keep_present(work, agency)
+    await leavers.mark_in_force(work, agency, await leavers.addresses_of(work, agency) - known)
     await _set_mandates(work, agency, entry.mandated_for, with_ or set())
     after = {name: for_log(name, getattr(entry, name)) for name in _FIELDS}
     write_entry(
@@ -105,6 +99,21 @@ async def save_agency(work: Work, entry: Entry, *, with_: set[str] | None = None
     )
     work.announce(Topic.DIRECTORY)
     return agency
+
+
+async def _believe_again(work: Work, agency: Agency) -> None:
+    """Take doubts and marks off an entry that the keeper of the directory has verified again: not
+    of what is about to be replaced, which stays in force until a second person has approved the
+    new one."""
+    going = await addresses.waits_to_go(work, agency)
+    agency.of_leavers = [one for one in agency.of_leavers if one in going]
+    agency.doubted_at = agency.doubted_at if agency.sms in going else None
+    await work.session.execute(
+        update(DutyPhone)
+        .where(DutyPhone.agency_id == agency.id, DutyPhone.number.not_in(going))
+        .values(doubted_at=None)
+        .execution_options(synchronize_session="fetch")
+    )
 
 
 def _set_columns(agency: Agency, entry: Entry) -> None:

@@ -54,7 +54,8 @@ async def note(work: Work, staff: Staff) -> StillReached:
             perhaps.append(agency.code)
     if entries or perhaps:
         work.announce(Topic.DIRECTORY)
-    return StillReached(tuple(entries), await _partner_of(work, staff), tuple(perhaps))
+    partner_of = await _partner_of(work, staff, lock=True)
+    return StillReached(tuple(entries), partner_of, tuple(perhaps))
 
 
 async def still(work: Work, staff: Staff) -> StillReached:
@@ -88,15 +89,20 @@ async def to_confirm(work: Work) -> list[tuple[str, str]]:
     return [(one.code, one.name) for one in await work.session.scalars(_OWN_HOUSE)]
 
 
-async def _partner_of(work: Work, staff: Staff) -> tuple[str, ...]:
-    """Return the lines whose callers are connected with a telephone of a person, by name."""
+async def _partner_of(work: Work, staff: Staff, *, lock: bool = False) -> tuple[str, ...]:
+    """Return the lines whose callers are connected with a telephone of a person, by name.
+
+    With `lock` every line is locked, also one without a partner: a number that comes into force at
+    the same time is seen here, or its change sees that the person has left. Calls come in
+    meanwhile.
+    """
     partner = Line.plan["partner_number"].astext
-    rows = await work.session.execute(
-        select(Line.name, partner).where(Line.active, partner.is_not(None)).order_by(Line.name)
-    )
-    found = [(name, number) for name, number in rows if number]
+    statement = select(Line.name, partner).where(Line.active).order_by(Line.id)
+    if lock:
+        statement = statement.with_for_update(key_share=True)
+    found = [(name, number) for name, number in await work.session.execute(statement) if number]
     theirs = await former_addresses.theirs(work, staff, {number for _name, number in found})
-    return tuple(name for name, number in found if number in theirs)
+    return tuple(sorted(name for name, number in found if number in theirs))
 
 
 async def addresses_of(work: Work, agency: Agency) -> set[str]:

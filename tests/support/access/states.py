@@ -110,6 +110,8 @@ async def _of_lines(stage: Stage, admin: Counsellor, rows: Rows, instead: Instea
     changed = (await admin.ask("GET", f"/lines/{line_id}/changes")).json()
     back = "/lines/{line_id}/changes/{change_id}/back"
     at(instead, {"change_id": str(changed[0]["id"])}, f"/api/v1{back}", f"/admin{back}")
+    bot = next(one for one in changed if one["part"] == "bot")
+    at(instead, {"change_id": str(bot["id"])}, "/api/v1/number-changes/{change_id}/back")
     use = "/lines/{line_id}/take-into-use"
     at(instead, {"line_id": str(other.id)}, f"/api/v1{use}", f"/admin{use}")
     sent = await stage.client.post(
