@@ -14,7 +14,7 @@ from app.staff.models import Staff
 from app.staff.roles import Permission, may
 from app.staff.second_person import could_be_approved
 from app.web.access import InWork, reader_with
-from app.words.pages import N_
+from app.words.pages import N_, _
 from app.work import Work
 
 router = APIRouter(include_in_schema=False)
@@ -46,6 +46,7 @@ async def access_request_values(work: Work, staff: Staff, of: UUID | None = None
         "access_requests": await deciding.waiting(work, staff, of) if sees else [],
         "access_kinds": _KINDS,
         "partner_requests": await partners.waiting(work, staff) if sees and of is None else [],
+        "perhaps_of_leaver": _(partners.PerhapsOfALeaver.default),
         "ends_of_email": ends.of_email,
         "ends_of_number": ends.of_number,
     }
