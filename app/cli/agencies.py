@@ -10,7 +10,7 @@ import typer
 
 from app.cli.running import run_verb
 from app.errors import BadSettings
-from app.referrals.directory import addresses, agencies, directory_csv
+from app.referrals.directory import addresses, agencies, directory_csv, leavers
 from app.referrals.states import Sector, Service
 from app.work import Work
 
@@ -68,17 +68,38 @@ def add(
         "mandated_for": _bars(mandated_for),
         "webhook_url": webhook_url,
     }
-    print(run_verb(lambda work: _save(work, texts)))
+    saved, told = run_verb(lambda work: _save(work, texts))
+    print(saved)
+    _tell(told)
 
 
-async def _save(work: Work, texts: dict[str, str]) -> UUID:
+def _tell(lines: list[str]) -> None:
+    for line in lines:
+        print(line, file=sys.stderr)
+
+
+async def to_verify(work: Work) -> list[str]:
+    """Return what of our own people on call must be verified again, one a line."""
+    return [
+        f"{entry.code}: {said}: {one}. Verify the entry again."
+        for entry in await leavers.to_verify(work)
+        for said, some in (
+            ("of a person who has left, acknowledges nothing", entry.of_leavers),
+            ("in doubt", entry.in_doubt),
+        )
+        for one in some
+    ]
+
+
+async def _save(work: Work, texts: dict[str, str]) -> tuple[UUID, list[str]]:
     # What is not given stays as it is: a forgotten option must not end a connection.
     known = {
         agency.code: directory_csv.as_texts(entry) for agency, entry in await agencies.entries(work)
     }
     given = {name: text for name, text in texts.items() if text}
     entry = directory_csv.read_entry({**known.get(texts["code"], {}), **given})
-    return (await agencies.save_agency(work, entry)).id
+    agency = await agencies.save_agency(work, entry)
+    return agency.id, await to_verify(work)
 
 
 @app.command("import")
@@ -89,10 +110,12 @@ def import_agencies(file: Annotated[Path, typer.Argument(exists=True, dir_okay=F
     except UnicodeDecodeError as error:
         raise BadSettings(f"{file} is not UTF-8 text (at byte {error.start}).") from None
 
-    async def verb(work: Work) -> int:
-        return await directory_csv.import_directory(work, text)
+    async def verb(work: Work) -> tuple[int, list[str]]:
+        return await directory_csv.import_directory(work, text), await to_verify(work)
 
-    print(f"{run_verb(verb)} agencies")
+    number, told = run_verb(verb)
+    print(f"{number} agencies")
+    _tell(told)
 
 
 @app.command("export")
@@ -163,13 +186,15 @@ def decide(
 ) -> None:
     """Approve or refuse the changed addresses and secrets of an agency that wait."""
 
-    async def verb(work: Work) -> int:
+    async def verb(work: Work) -> tuple[int, list[str]]:
         found = [one for one in await addresses.waiting(work, None) if one.agency.code == code]
         if found:
             await addresses.decide(work, None, [one.change.id for one in found], approve=approve)
-        return len(found)
+        return len(found), await to_verify(work)
 
-    print(f"{run_verb(verb)} changes {'are in force' if approve else 'are refused'}")
+    number, told = run_verb(verb)
+    print(f"{number} changes {'are in force' if approve else 'are refused'}")
+    _tell(told)
 
 
 def _bars(words: str) -> str:

@@ -20,6 +20,7 @@ def waiting() -> None:
         return [
             f"{one.row.asked_at:%Y-%m-%d %H:%M}  {one.line}  {one.row.before or '-'} -> "
             f"{one.row.number}  asked by {one.asked_by or one.row.asked_role}"
+            f"{'  perhaps of a person who has left' if one.perhaps_of_leaver else ''}"
             for one in await partners.waiting(work, None)
         ]
 
@@ -30,6 +31,10 @@ def waiting() -> None:
 def decide(
     number: str,
     approve: Annotated[bool, typer.Option("--approve/--refuse")],
+    knowingly: Annotated[
+        bool,
+        typer.Option("--knowingly", help="also if it is perhaps of a person who has left"),
+    ] = False,
 ) -> None:
     """Approve or refuse the new number of the partner of a line."""
 
@@ -38,7 +43,7 @@ def decide(
         found = await partners.waiting(work, None, line.id)
         if not found:
             raise partners.NothingWaits()
-        await partners.decide(work, found[0].row.id, by=None, approve=approve)
+        await partners.decide(work, found[0].row.id, by=None, approve=approve, knowingly=knowingly)
 
     run_verb(verb)
     print("approved" if approve else "refused")

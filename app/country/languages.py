@@ -5,7 +5,12 @@ before the shipped one, message by message, until it is taken back. Every proces
 """
 
 import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
 
 import psycopg
 from sqlalchemy import select, text
@@ -40,6 +45,10 @@ _READ_BY_CHILDREN = (CatalogueKind.PAGES, CatalogueKind.PROMPTS_AND_LETTERS)
 _NAMED = 20
 # Seconds until a process that could not ask the database asks again.
 _AGAIN = 1.0
+# What a request brings is read and checked in this one thread, one catalogue after the other: calls
+# are answered meanwhile, and no password, PIN or sealed value waits for it.
+_READER = ThreadPoolExecutor(1, thread_name_prefix="catalogues")
+T = TypeVar("T")
 catalogues.tell(CatalogueKind.PRACTICE, Scripted())
 
 
@@ -78,6 +87,12 @@ class Translated:
     own: OwnCatalogue | None
 
 
+async def _apart(read: Callable[..., T], *given: object) -> T:
+    """Read what takes a moment beside the calls, and return what is found."""
+    run = partial(copy_context().run, read, *given)
+    return await asyncio.get_running_loop().run_in_executor(_READER, run)
+
+
 # -- reading -------------------------------------------------------------------------------------
 
 
@@ -100,8 +115,7 @@ async def translations(work: Work) -> list[Translated]:
     """Return every language that has words, with each kind of them."""
     own = counting(await all_own(work))
     await _use(own)
-    # Reading every catalogue takes a moment, and calls are answered meanwhile.
-    return await asyncio.to_thread(
+    return await _apart(
         lambda: [_translated(one, kind, own) for one in words.written() for kind in CatalogueKind]
     )
 
@@ -135,7 +149,7 @@ async def export(work: Work, language: str, kind: str) -> str:
     own = counting(await all_own(work))
     await _use(own)
     base = own.get((language, checked))
-    text = await asyncio.to_thread(catalogues.exported, language, checked)
+    text = await _apart(catalogues.exported, language, checked)
     return merging.marked(text, _import_of(base) if base is not None else None)
 
 
@@ -158,12 +172,11 @@ async def import_catalogue(
     given = _read(sent)
     own = await all_own(work)
     await _use(counting(own))
-    # Reading takes a moment, and calls are answered meanwhile.
-    await asyncio.to_thread(catalogues.check, language, checked, given)
+    await _apart(catalogues.check, language, checked, given)
     await _one_at_a_time(work)
     rows = [one for one in await all_own(work) if (one.language, one.kind) == (language, checked)]
     before = counting(rows).get((language, checked))
-    merged = await asyncio.to_thread(_merge, language, checked, given, rows, meanwhile)
+    merged = await _apart(_merge, language, checked, given, rows, meanwhile)
     if merged.both:
         raise ChangedMeanwhile(merged.both)
     # Words that were kept are read if they were read before.
@@ -269,7 +282,7 @@ async def _take_out_of_later(work: Work, taken: OwnCatalogue) -> list[int]:
     left: dict[int, str] = {}
     for one in rows:
         if one.id > taken.id:
-            text = await asyncio.to_thread(
+            text = await _apart(
                 merging.without, taken.language, kind, brought, before, _import_of(one)
             )
             if text is not None:

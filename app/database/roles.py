@@ -36,6 +36,15 @@ SELECT c.oid, c.relname AS name, c.relkind = 'S' AS counts,
 FROM pg_class c
 WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p', 'S')
 """
+# What the program calls, itself or by a trigger: all that runs with its own rights, and two that do
+# one thing with those of the owner. By default everybody may; an operator may have taken that away.
+_FUNCTIONS = """
+SELECT p.oid, p.oid::regprocedure::text AS function
+FROM pg_proc p
+WHERE p.pronamespace = 'public'::regnamespace AND p.prokind = 'f'
+  AND p.prorettype <> 'trigger'::regtype AND pg_has_role(p.proowner, 'USAGE')
+  AND (NOT p.prosecdef OR p.proname IN ('change_log', 'erase_log'))
+"""
 _NOT_AS_GRANTED = f"""
 SELECT EXISTS (
   SELECT FROM ({_TABLES}) AS one
@@ -48,7 +57,8 @@ SELECT EXISTS (
       OR has_table_privilege(%(role)s, oid, 'TRUNCATE')
       OR has_table_privilege(%(role)s, oid, 'TRIGGER')
     END)
-  OR NOT has_function_privilege(%(role)s, 'erase_log(text, bigint, integer, uuid)', 'EXECUTE')
+  OR EXISTS (SELECT FROM ({_FUNCTIONS}) AS one
+       WHERE NOT has_function_privilege(%(role)s, oid, 'EXECUTE'))
   OR NOT has_schema_privilege(%(role)s, 'public', 'USAGE')
   -- What another role owns is not ours to take away.
   OR EXISTS (SELECT FROM pg_namespace WHERE nspname = 'public' AND pg_has_role(nspowner, 'USAGE')
@@ -123,10 +133,12 @@ def _grant(connection: psycopg.Connection[Any], role: str) -> None:
         "REVOKE ALL ON SCHEMA public FROM {role}",
         "REVOKE ALL ON ALL TABLES IN SCHEMA public FROM PUBLIC, {role}",
         "GRANT USAGE ON SCHEMA public TO {role}",
-        "GRANT EXECUTE ON FUNCTION change_log(text, text, jsonb, jsonb) TO {role}",
-        "GRANT EXECUTE ON FUNCTION erase_log(text, bigint, integer, uuid) TO {role}",
     ):
         connection.execute(sql.SQL(statement).format(database=database, role=to))
+    for _, function in connection.execute(_FUNCTIONS).fetchall():
+        # As the database writes it, with its arguments.
+        granted = f"GRANT EXECUTE ON FUNCTION {function} TO {to.as_string(connection)}"
+        connection.execute(granted.encode())
     for _, name, counts, is_log, is_owners in tables:
         if counts:
             what = "USAGE, SELECT ON SEQUENCE"

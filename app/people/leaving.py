@@ -26,6 +26,7 @@ from app.people.approval.asking import AccessWanted
 from app.people.holding import NEEDS, WorkKind
 from app.people.provider import access
 from app.referrals import staff_actions
+from app.referrals.directory import leavers
 from app.referrals.directory.leavers import StillReached
 from app.routing import withdrawing
 from app.routing.callbacks import callbacks
@@ -219,8 +220,9 @@ async def deactivate(
     changing.check_gives(by, staff, Role(staff.role))
     await changing.check_not_last(work, staff)
     # Before anything is counted, and before a call is locked: the rota can be locked for long, and
-    # no caller waits for it.
+    # the directory while it is imported, and no caller waits for them.
     await roster.lock_rota(work)
+    await leavers.wait_for_leavers(work)
     if may(staff.role, Permission.TAKE_CALLS):
         await withdrawing.take_out(work, staff)
     given = await _give_everything(work, staff, plan, knowingly=knowingly, leaves_rest=leaves_rest)

@@ -36,6 +36,13 @@ class OfALeaver(Conflict):
     )
 
 
+class PerhapsOfALeaver(Conflict):
+    default = (
+        "A person who has left had entered this telephone as their own, and never proved it. "
+        "Approve it only if the partner answers there."
+    )
+
+
 @dataclass(frozen=True)
 class WaitingNumber:
     """A number that waits, for the page and for programs."""
@@ -46,6 +53,8 @@ class WaitingNumber:
     asked_by: str
     # Whether the reader may approve.
     may_approve: bool
+    # Whether a person who has left had entered it as a second telephone that was never proven.
+    perhaps_of_leaver: bool
 
 
 async def hold_back(work: Work, line: LineScript, before: str | None, after: str | None) -> bool:
@@ -132,25 +141,34 @@ async def waiting(work: Work, staff: Staff | None, of: UUID | None = None) -> li
         return []
     names = await accounts.names_of(work, {row.asked_by for row, _line in rows if row.asked_by})
     reader = await second(work, staff) if staff is not None else None
+    perhaps = await _perhaps_of_leavers(work, {row.number for row, _line in rows})
     return [
         WaitingNumber(
             row,
             line,
             names.get(row.asked_by, "") if row.asked_by else "",
             reader is None or reader.may_decide(_asked(row)),
+            row.number in perhaps,
         )
         for row, line in rows
     ]
+
+
+async def _perhaps_of_leavers(work: Work, numbers: set[str]) -> set[str]:
+    return set().union(*(await former_addresses.perhaps_of_leavers(work, numbers)).values())
 
 
 def _asked(row: PartnerRequest) -> Asker:
     return Asker(row.asked_by, row.asked_role, row.asked_at)
 
 
-async def decide(work: Work, request_id: UUID, *, by: Staff | None, approve: bool) -> None:
-    """Let a new number be rung, or refuse it. `by` is None for the operator.
+async def decide(
+    work: Work, request_id: UUID, *, by: Staff | None, approve: bool, knowingly: bool = False
+) -> None:
+    """Let a new number be rung, or refuse it. `by` is None for the operator. `knowingly`: although
+    it is perhaps the telephone of a person who has left.
 
-    Raises NothingWaits, SecondPerson, OfALeaver.
+    Raises NothingWaits, SecondPerson, OfALeaver, PerhapsOfALeaver.
     """
     line_id = await work.session.scalar(
         select(PartnerRequest.line_id).where(PartnerRequest.id == request_id)
@@ -169,6 +187,9 @@ async def decide(work: Work, request_id: UUID, *, by: Staff | None, approve: boo
     # Asked for before they left, perhaps.
     if approve:
         await _check_of_no_leaver(work, row.number)
+    perhaps = approve and bool(await _perhaps_of_leavers(work, {row.number}))
+    if perhaps and not knowingly:
+        raise PerhapsOfALeaver()
     plan = read_plan(line_row.plan)
     row.state = (ChangeState.IN_FORCE if approve else ChangeState.REFUSED).value
     row.decided_by, row.decided_at = by.id if by is not None else None, work.now
@@ -178,7 +199,8 @@ async def decide(work: Work, request_id: UUID, *, by: Staff | None, approve: boo
     before, after = (now, asked) if approve else (asked, now)
     kind = AuditLog.PARTNER_APPROVED if approve else AuditLog.PARTNER_REFUSED
     asker = str(row.asked_by or row.asked_role)
-    write_entry(work, kind, str(line_id), before=before, after=after, asked_by=asker)
+    known = {"perhaps_of_leaver": True} if perhaps else {}
+    write_entry(work, kind, str(line_id), before=before, after=after, asked_by=asker, **known)
     if approve:
         _row, line = await finding_lines.read_line(work, line_id)
         await lines.set_plan(work, line, check_plan(replace(plan, partner_number=row.number)))

@@ -8,7 +8,7 @@ once it was proven: its person enters it alone, and could enter that of the hous
 from collections.abc import Collection
 from uuid import UUID
 
-from sqlalchemy import Select, Uuid, column, exists, func, or_, select, table
+from sqlalchemy import Uuid, column, exists, func, or_, select, table
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 
 from app.privacy.hash_kinds import HashOf
@@ -17,8 +17,13 @@ from app.staff.models import EndpointKind, FormerAddress, Staff
 from app.work import Work
 
 # Of `app/people/provider/rows.py`, which builds on this folder.
-_IDENTITIES = table("staff_identities", column("staff_id", Uuid()), column("lost_at"))
-_LOST = select(_IDENTITIES.c.staff_id).where(_IDENTITIES.c.lost_at.is_not(None))
+_IDENTITIES = table(
+    "staff_identities", column("staff_id", Uuid()), column("lost_at"), column("left_at")
+)
+# Who left after that was parted from the provider: if they come back, nothing of it counts.
+_LOST = select(_IDENTITIES.c.staff_id).where(
+    _IDENTITIES.c.lost_at.is_not(None), _IDENTITIES.c.left_at.is_(None)
+)
 
 
 def _form(address: str) -> str:
@@ -95,6 +100,16 @@ async def perhaps_of(work: Work, staff: Staff, addresses: Collection[str]) -> se
     return found - await which_of(work, staff, found)
 
 
+async def perhaps_theirs(work: Work, staff: Staff, addresses: Collection[str]) -> set[str]:
+    """Return which of several telephones an account had as a second one that was never proven, and
+    that no active colleague has proven."""
+    return {
+        one
+        for one in await perhaps_of(work, staff, addresses)
+        if not await phone_proofs.is_proven_by_any(work, one, but=staff)
+    }
+
+
 async def which_of(work: Work, staff: Staff, addresses: Collection[str]) -> set[str]:
     """Return which of several telephones and addresses an account has or had."""
     listed = sorted(addresses)
@@ -128,20 +143,30 @@ async def _is_of_another(work: Work, staff: Staff, address: str) -> bool:
 async def of_leavers(work: Work, addresses: Collection[str]) -> dict[UUID, set[str]]:
     """Return which of several telephones and addresses are those of people who have left, by their
     account: an inactive one, or one to which the provider gives no role any more."""
-    made = work.keys.match_keys_all(
-        [(HashOf.STAFF_ADDRESS, _form(one)) for one in sorted(addresses)]
-    )
-    keys = [key for keys in made for key in keys]
-    rows = await work.session.scalars(
-        select(Staff)
-        .where(or_(~Staff.active, Staff.id.in_(_LOST)), Staff.id.in_(_with_one_of(keys)))
-        .order_by(Staff.id)
-    )
-    found = {staff.id: await theirs(work, staff, addresses) for staff in rows.all()}
+    people = await _leavers_with(work, addresses, proven=True)
+    found = {staff.id: await theirs(work, staff, addresses) for staff in people}
     return {staff_id: some for staff_id, some in found.items() if some}
 
 
-def _with_one_of(keys: list[bytes]) -> Select[UUID]:
-    return select(FormerAddress.staff_id).where(
-        FormerAddress.proven, FormerAddress.address_key.in_(keys)
+async def perhaps_of_leavers(work: Work, addresses: Collection[str]) -> dict[UUID, set[str]]:
+    """Return which of several telephones people who have left had entered as a second one and never
+    proved, by their account."""
+    people = await _leavers_with(work, addresses, proven=False)
+    found = {staff.id: await perhaps_theirs(work, staff, addresses) for staff in people}
+    return {staff_id: some for staff_id, some in found.items() if some}
+
+
+async def _leavers_with(work: Work, addresses: Collection[str], *, proven: bool) -> list[Staff]:
+    """Return who has left and had one of several telephones and addresses."""
+    made = work.keys.match_keys_all(
+        [(HashOf.STAFF_ADDRESS, _form(one)) for one in sorted(addresses)]
     )
+    had = select(FormerAddress.staff_id).where(
+        FormerAddress.proven == proven,
+        FormerAddress.address_key.in_([key for keys in made for key in keys]),
+    )
+    gone = or_(~Staff.active, Staff.id.in_(_LOST))
+    rows = await work.session.scalars(
+        select(Staff).where(gone, Staff.id.in_(had)).order_by(Staff.id)
+    )
+    return list(rows)

@@ -6,7 +6,7 @@ would mark almost everything that a child writes, and a mark that is always ther
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
 from app import words
@@ -24,6 +24,8 @@ SHORTEST, _WHOLE = 2, 2
 _ONE_IN, _ONE_IN_OTHERS = 25, 10
 # A phrase of this many common words, or fewer, says nothing.
 _MOST_COMMON = 2
+# Entries of a list that is imported: ten times those of the longest shipped one.
+MOST = 500
 _FILLED_IN = re.compile(r"\{[^{}]*\}")
 _QUOTED = 60
 
@@ -37,10 +39,14 @@ def stem(word: str) -> str:
 @lru_cache(maxsize=32)
 def pattern(danger: tuple[str, ...]) -> re.Pattern[str] | None:
     """Return what finds these words in a folded text, or None if none of them can be looked for."""
-    stems = sorted({stem(one) for one in danger} - {""}, key=len, reverse=True)
-    if not stems:
-        return None
-    return re.compile(r"(?<!\w)(?:" + "|".join(map(_looked_for, stems)) + ")")
+    stems = {stem(one) for one in danger} - {""}
+    return _finding(stems) if stems else None
+
+
+def _finding(stems: Iterable[str]) -> re.Pattern[str]:
+    """Return what finds any of these stems. At one place it finds the longest."""
+    longest_first = sorted(stems, key=len, reverse=True)
+    return re.compile(r"(?<!\w)(?:" + "|".join(map(_looked_for, longest_first)) + ")")
 
 
 def _looked_for(plain: str) -> str:
@@ -50,38 +56,55 @@ def _looked_for(plain: str) -> str:
 def problem_of(language: str, text: str) -> Message | None:
     """Return what is wrong with a list of words that is to be imported for a language, or None.
 
-    The shipped words of the language are right.
+    The shipped words of the language are right. The time that it takes grows with the list, and not
+    with the list times the sentences: each is folded once, and read once for all words together.
     """
+    given = texts.entries(text)
+    if len(given) > MOST:
+        return Message("%(key)s may have at most %(most)s entries", key=KEY, most=MOST)
     shipped = {stem(one) for one in texts.entries(words.shipped_texts(language).get(KEY, ""))}
-    new = [one for one in texts.entries(text) if not stem(one) or stem(one) not in shipped]
-    for one in new:
-        if not stem(one):
+    new = dict[str, str]()
+    for one in given:
+        plain = stem(one)
+        if not plain:
             return Message(
                 "%(key)s: “%(word)s” is too short; write at least %(least)s letters",
                 key=KEY,
                 word=one,
                 least=SHORTEST,
             )
+        if plain not in shipped:
+            new.setdefault(plain, one)
     if not new:
         return None
-    for one in new:
+    for one in new.values():
         if (where := common_in(language, one)) is not None:
             return _refusal(one, where)
-    for other in (language, *words.languages()):
-        found = _too_common(new, harmless(other), _ONE_IN if other == language else _ONE_IN_OTHERS)
+    of = _finding(new)
+    for other in dict.fromkeys((language, *words.languages())):
+        found = _too_common(of, _folded(other), _ONE_IN if other == language else _ONE_IN_OTHERS)
         if found is not None:
-            return found
+            plain, text = found
+            return _refusal(new[plain], text)
     return None
 
 
-def _too_common(new: Iterable[str], sentences: tuple[str, ...], one_in: int) -> Message | None:
-    """Return which of these words is found most often, if they are in too many sentences."""
-    found = {one: _found(pattern((one,)), sentences) for one in new}
-    together = set().union(*found.values())
-    if len(together) * one_in <= len(sentences):
+def _too_common(
+    of: re.Pattern[str], sentences: Mapping[str, str], one_in: int
+) -> tuple[str, str] | None:
+    """Return the stem that is found most often, and a sentence with it, if what is looked for is in
+    too many sentences. These are by what is folded of them."""
+    found = dict[str, list[str]]()
+    together = 0
+    for plain, sentence in sentences.items():
+        stems = dict.fromkeys(match[0] for match in of.finditer(plain))
+        together += bool(stems)
+        for one in stems:
+            found.setdefault(one, []).append(sentence)
+    if together * one_in <= len(sentences):
         return None
-    word = max(found, key=lambda one: len(found[one]))
-    return _refusal(word, min(found[word], key=len))
+    most = max(found, key=lambda one: len(found[one]))
+    return most, min(found[most], key=len)
 
 
 def _refusal(word: str, text: str) -> Message:
@@ -94,10 +117,6 @@ def _refusal(word: str, text: str) -> Message:
     )
 
 
-def _found(of: re.Pattern[str] | None, sentences: tuple[str, ...]) -> set[str]:
-    return {one for one in sentences if of is not None and of.search(folded(one)[0])}
-
-
 def common_in(language: str, word: str) -> str | None:
     """Return the common word of a language in which a word of danger would be found, or what it is
     if it is one or two common words, also of another language; None for every other word. Three
@@ -105,13 +124,14 @@ def common_in(language: str, word: str) -> str | None:
 
     The sentences of the program hold few greetings, and a conversation begins with one.
     """
-    of = pattern((word,))
-    if of is None:
+    looked_for = stem(word)
+    if not looked_for:
         return None
+    of = _finding([looked_for])
     own = next((said for plain, said in common(language).items() if of.search(plain)), None)
     if own is not None:
         return own
-    parts = stem(word).split()
+    parts = looked_for.split()
     if len(parts) > _MOST_COMMON:
         return None
     only = any(all(part in common(one) for part in parts) for one in words.languages())
@@ -132,3 +152,9 @@ def harmless(language: str) -> tuple[str, ...]:
     told = (text for key, text in words.shipped_texts(language).items() if key != KEY)
     plain = (_FILLED_IN.sub("", one) for one in (*told, *practice.every_sentence(language)))
     return tuple(dict.fromkeys(plain))
+
+
+@lru_cache(maxsize=32)
+def _folded(language: str) -> Mapping[str, str]:
+    """Return the harmless sentences of a language by what is folded of them, which takes long."""
+    return {folded(one)[0]: one for one in harmless(language)}

@@ -5,7 +5,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0103"
-down_revision = "0100"
+down_revision = "0102"
 branch_labels = None
 depends_on = None
 

@@ -58,6 +58,11 @@ _OF_THE_DATABASE: tuple[LiteralString, ...] = (
     "UPDATE alembic_version SET version_num = '0001'",
     "SELECT setval('audit_entries_id_seq', 1)",
 )
+_TAKES = "receives_work(uuid, bigint)"
+_EVENT = (
+    "INSERT INTO record_events (subject_kind, subject_id, kind, at, detail, previous, hash)"
+    " VALUES ('case', gen_random_uuid(), 'reopened', now(), '{}', '', '')"
+)
 # All tables, routines and types belong to the superuser.
 _AS_BEFORE = """
 DO $$
@@ -174,6 +179,15 @@ def test_a_database_from_before_is_carried_over(server: str) -> None:
             connection.execute("UPDATE staff SET name = name")
             with pytest.raises(InsufficientPrivilege):
                 connection.execute("DELETE FROM audit_entries")
+        # An operator takes away what everybody may call by default.
+        with psycopg.connect(superuser, autocommit=True) as connection:
+            connection.execute("REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA public FROM PUBLIC")
+            connection.execute(f"REVOKE EXECUTE ON FUNCTION {_TAKES} FROM {PROGRAM}")
+        running.make_ready(program, owner)
+        with psycopg.connect(program) as connection:
+            row = connection.execute("SELECT receives_work(gen_random_uuid(), 1)").fetchone()
+            assert row == (False,)
+            connection.execute(_EVENT)
     finally:
         with psycopg.connect(server, autocommit=True) as connection:
             connection.execute("DROP DATABASE before_roles WITH (FORCE)")

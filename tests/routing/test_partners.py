@@ -1,5 +1,6 @@
 """A line's callers reach a new partner only when a second person has approved the number."""
 
+from html import unescape
 from typing import Any
 
 import pytest
@@ -7,6 +8,8 @@ import pytest
 from app.calls.lines import finding_lines, lines
 from app.calls.lines.line_rows import PartnerRequest
 from app.calls.speech import LineScript
+from app.dashboard.people.access_requests import access_request_values
+from app.dashboard.templating import templates
 from app.people import leaving
 from app.routing import partners, people
 from app.routing.plan import read_plan
@@ -174,3 +177,28 @@ async def test_the_telephone_of_a_person_who_left_is_no_partner_while_none_could
         await people.change_plan(work, line, partner_number=MINE)
     await people.change_plan(work, line, partner_number=THEIRS)
     assert await _rung(work, line) == THEIRS
+
+
+async def test_a_number_that_is_perhaps_a_leavers_is_approved_only_knowingly(work: Work) -> None:
+    """Any counsellor could have entered the partner's number: it is not refused for ever."""
+    line, _mila, vera = await _scene(work)
+    ana = await a_counsellor(work, "ana")
+    ana.second_phone = MINE
+    await people.change_plan(work, line, partner_number=MINE)
+    row = await _asked(work)
+    assert [one.perhaps_of_leaver for one in await partners.waiting(work, vera)] == [False]
+    await leaving.deactivate(work, ana.id, leaving.shifts_uncovered(), by=None)
+    _acts(work, vera)
+    assert [one.perhaps_of_leaver for one in await partners.waiting(work, vera)] == [True]
+    with pytest.raises(partners.PerhapsOfALeaver):
+        await partners.decide(work, row.id, by=vera, approve=True)
+    assert await _rung(work, line) == THEIRS
+    shown = templates.get_template("fragments/people/access_requests.html").render(
+        await access_request_values(work, vera)
+    )
+    assert partners.PerhapsOfALeaver.default in shown
+    assert '{"approve": true, "knowingly": true}' in unescape(shown)
+    await partners.decide(work, row.id, by=vera, approve=True, knowingly=True)
+    assert await _rung(work, line) == MINE
+    approved = [detail for act, detail in logged(work) if act == AuditLog.PARTNER_APPROVED]
+    assert [one["perhaps_of_leaver"] for one in approved] == [True]

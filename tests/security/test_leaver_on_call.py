@@ -2,13 +2,15 @@
 
 from dataclasses import replace
 from datetime import date, timedelta
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from app.calls.lines import finding_lines
 from app.calls.lines.line_rows import Line
+from app.cli import agencies as commands
 from app.country import still_open
 from app.country.still_open import StillOpen
 from app.dashboard import rail
@@ -25,7 +27,8 @@ from app.referrals.channels.links import add_link
 from app.referrals.channels.models import Attempt
 from app.referrals.channels.registry import writing_to
 from app.referrals.directory import addresses, leavers
-from app.referrals.directory.agencies import house_address, save_agency
+from app.referrals.directory.agencies import agency_of_code, house_address, save_agency
+from app.referrals.directory.directory_csv import write_directory
 from app.referrals.directory.entries import Entry, Phone
 from app.referrals.directory.leavers import StillReached
 from app.referrals.directory.models import Agency
@@ -34,7 +37,7 @@ from app.referrals.escalation import alarms
 from app.referrals.states import Purpose, Service
 from app.routing.alarm_rows import Alarm, AlarmAttempt, AlarmKind
 from app.routing.rota import unstaffed_alarms
-from app.staff import accounts, phone_proofs
+from app.staff import accounts, former_addresses, phone_proofs
 from app.staff.models import FormerAddress, Staff
 from app.staff.telling import Told
 from app.statistics.models import Wallboard
@@ -42,6 +45,7 @@ from app.telephony.participants import alarm_calls, duty
 from app.telephony.provider.signature import Signed
 from app.telephony.script import TAKE_DIGIT
 from app.work import PROGRAM, Work
+from tests.support.command_line import typed_on
 from tests.support.verbs import (
     a_counsellor,
     a_line,
@@ -77,6 +81,19 @@ async def a_leaver(work: Work) -> Staff:
     vera.endpoint_kind, vera.endpoint, vera.email = "phone", MOBILE, MAIL.lower()
     await work.session.flush()
     return vera
+
+
+async def linked(work: Work, staff: Staff) -> StaffIdentity:
+    identity = StaffIdentity(
+        staff_id=staff.id,
+        issuer="i",
+        subject="v",
+        linked_at=work.now,
+        linked_how=LinkedHow("created").value,
+    )
+    work.session.add(identity)
+    await work.session.flush()
+    return identity
 
 
 async def leaves(work: Work, staff: Staff) -> StillReached:
@@ -244,6 +261,19 @@ async def test_what_is_about_to_be_replaced_stays_marked_when_the_entry_is_check
     assert (agency.of_leavers, (await leavers.still(work, vera)).entries) == ([], ())
 
 
+async def test_a_leavers_number_that_goes_to_another_field_stays_marked(work: Work) -> None:
+    house = replace(ENTRY, email=None, duty_phones=(Phone(OTHER, ""),))
+    vera, agency = await a_leaver(work), await on_call(work, house)
+    mila, olga = await an_administrator(work, "olga"), await a_supervisor(work, "olga2")
+    await leaves(work, vera)
+    work.actor = accounts.actor_of(mila)
+    await save_agency(work, replace(house, sms=OTHER, duty_phones=(Phone(MOBILE, ""),)))
+    waits = await addresses.waiting(work, olga)
+    await addresses.decide(work, olga, [one.change.id for one in waits], approve=True)
+    assert [one.number for one in await phones_of(work, agency.id)] == [MOBILE]
+    assert agency.of_leavers == [MOBILE]
+
+
 async def test_an_approval_marks_only_what_it_brings_in(work: Work) -> None:
     vera, agency = await a_leaver(work), await on_call(work)
     mila, olga = await an_administrator(work, "olga"), await a_supervisor(work, "olga2")
@@ -310,16 +340,7 @@ async def test_an_address_that_was_asked_for_before_its_person_left_acknowledges
     elif left == "by the directory":
         await provisioning.leave(work, vera.id)
     else:
-        identity = StaffIdentity(
-            staff_id=vera.id,
-            issuer="i",
-            subject="v",
-            linked_at=work.now,
-            linked_how=LinkedHow("created").value,
-        )
-        work.session.add(identity)
-        await work.session.flush()
-        await access.close(work, vera, identity)
+        await access.close(work, vera, await linked(work, vera))
     work.jobs.clear()
     waits = await addresses.waiting(work, olga)
     await addresses.decide(work, olga, [one.change.id for one in waits], approve=True)
@@ -379,3 +400,97 @@ async def test_a_leavers_mobile_takes_no_alarm(work: Work) -> None:
     assert attempt.target == MOBILE
     await alarm_calls.pressed(work, attempt.id, key(TAKE_DIGIT), 1)
     assert (attempt.result, alarm.acknowledged_by) == ("not_confirmed", None)
+
+
+def a_file(entry: Entry) -> str:
+    """The file with which an operator imports the entry."""
+    return write_directory([(Agency(), entry)])
+
+
+@pytest.mark.parametrize("before", ["none", "replaced", "another sector"])
+async def test_what_an_operator_brings_into_force_is_held_against_leavers(
+    work: Work, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, before: str
+) -> None:
+    vera = await a_leaver(work)
+    if before == "replaced":
+        await on_call(work, replace(ENTRY, email=None, sms=OTHER, duty_phones=(Phone(OTHER, ""),)))
+    elif before == "another sector":
+        await on_call(work, replace(ENTRY, sector="shelter", services=("shelter",)))
+    assert await leaves(work, vera) == StillReached()
+    work.jobs.clear()
+    work.actor = PROGRAM
+    # Last month's file, with another date of its check.
+    file, types = tmp_path / "a.csv", typed_on(work, monkeypatch, commands.app, commands)
+    file.write_text(a_file(replace(ENTRY, verified_on=date(2028, 12, 1))))
+    done = await types("import", str(file))
+    agency = await agency_of_code(work, "on-call")
+    assert agency.of_leavers == sorted([MOBILE, MAIL])
+    assert writing_to(agency) == []
+    assert await leavers.is_a_leavers(work, MOBILE)
+    told = [job.arguments for job in work.jobs if job.task == Task.WATCH_LEAVER]
+    assert told == [{"staff_id": str(vera.id)}]
+    said = "on-call: of a person who has left, acknowledges nothing: {}. Verify the entry again."
+    assert done.stderr.splitlines() == [said.format(MOBILE), said.format(MAIL)]
+    # Once it is verified again it counts, and the same file takes nothing back.
+    file.write_text(a_file(replace(ENTRY, verified_by="Olga")))
+    assert (await types("import", str(file))).output == "1 agencies\n"
+    assert agency.of_leavers == []
+
+
+@pytest.mark.parametrize("way", ["approved", "imported"])
+async def test_an_unproven_second_phone_that_comes_into_force_after_its_person_left_is_in_doubt(
+    work: Work, way: str
+) -> None:
+    bare = replace(ENTRY, email=None, sms=OTHER, duty_phones=())
+    ana, agency = await a_counsellor(work, "ana"), await on_call(work, bare)
+    mila, olga = await an_administrator(work, "olga"), await a_supervisor(work, "olga2")
+    ana.second_phone = MOBILE
+    await work.session.flush()
+    changed = replace(bare, sms=MOBILE, duty_phones=(Phone(MOBILE, ""),))
+    work.actor = accounts.actor_of(mila) if way == "approved" else PROGRAM
+    if way == "approved":
+        await save_agency(work, changed)
+    assert await leaves(work, ana) == StillReached()
+    work.jobs.clear()
+    if way == "approved":
+        waits = await addresses.waiting(work, olga)
+        await addresses.decide(work, olga, [one.change.id for one in waits], approve=True)
+    else:
+        await on_call(work, changed)
+    (phone,) = await phones_of(work, agency.id)
+    assert (phone.doubted_at, agency.doubted_at, agency.of_leavers) == (work.now, work.now, [])
+    told = {job.arguments["staff_id"] for job in work.jobs if job.task == Task.WATCH_LEAVER}
+    assert told == {str(ana.id)}
+    assert (await leavers.still(work, ana)).perhaps == ("on-call",)
+    assert await commands.to_verify(work) == [
+        f"on-call: in doubt: {MOBILE}. Verify the entry again."
+    ]
+
+
+async def test_who_lost_the_role_and_came_back_without_the_provider_is_no_leaver(
+    work: Work,
+) -> None:
+    vera = await a_leaver(work)
+    vera.email = None
+    identity = await linked(work, vera)
+    await access.close(work, vera, identity)
+    assert await former_addresses.of_leavers(work, [MOBILE]) == {vera.id: {MOBILE}}
+    await leaves(work, vera)
+    await leaving.reactivate(work, vera.id, by=None)
+    assert (vera.active, identity.lost_at is not None) == (True, True)
+    assert await former_addresses.of_leavers(work, [MOBILE]) == {}
+    agency = await on_call(work)
+    assert agency.of_leavers == []
+
+
+@pytest.mark.parametrize("verb", ["added", "left"])
+async def test_an_entry_that_is_added_and_who_leaves_meanwhile_wait_for_each_other(
+    work: Work, verb: str
+) -> None:
+    vera = await a_leaver(work)
+    if verb == "added":
+        await on_call(work)
+    else:
+        await leaves(work, vera)
+    held = "SELECT count(*) FROM pg_locks WHERE pid = pg_backend_pid() AND objid = :lock"
+    assert await work.session.scalar(text(held), {"lock": leavers._LOCK}) == 1

@@ -1,13 +1,14 @@
 """A list of words of danger marks cries for help, and not everything that a child writes."""
 
 from collections.abc import Iterator
+from itertools import count
 
 import pytest
 
 from app import words
 from app.chats.noticing import danger_in, may_alarm
 from app.errors import Message
-from app.words import danger
+from app.words import danger, folding
 from app.words.chats import chat_words
 
 
@@ -30,8 +31,10 @@ def test_every_shipped_list_keeps_to_the_rule(language: str) -> None:
     assert [one for one in shipped if danger.common_in(language, one)] == []
     assert len(danger.common(language)) > 200
     # It would also if its words were new: together they are in few harmless sentences.
-    sentences = danger.harmless(language)
-    found = danger._found(danger.pattern(tuple(shipped)), sentences)
+    of = danger.pattern(tuple(shipped))
+    assert of is not None
+    sentences = danger._folded(language)
+    found = [plain for plain in sentences if of.search(plain)]
     assert len(found) * 2 * danger._ONE_IN <= len(sentences)
 
 
@@ -94,6 +97,38 @@ def test_words_that_would_mark_everything_are_refused(language: str, word: str, 
     problem = danger.problem_of(language, word)
     assert isinstance(problem, Message)
     assert said in str(problem)
+
+
+def test_a_list_is_checked_in_work_that_grows_with_it_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    done, given = list[str](), count(1)
+
+    def counted(text: str) -> tuple[str, list[int]]:
+        done.append(text)
+        return folding.folded(text)
+
+    def work_of(number: int, *more: str) -> int:
+        done.clear()
+        # Words that are in no sentence, so that each language is looked through.
+        new = [f"qx{next(given)}" for _ in range(number - len(more))]
+        assert bool(danger.problem_of("sr", "\n".join([*new, *more]))) == bool(more)
+        return len(done)
+
+    danger.problem_of("sr", "crnarupa")
+    monkeypatch.setattr(danger, "folded", counted)
+    few, many = work_of(50), work_of(danger.MOST)
+    assert many <= 50 + 3 * danger.MOST
+    assert few <= 50 + 3 * 50
+    # Nor are the words looked for one by one to name that which is in too many sentences.
+    assert work_of(danger.MOST, "niko", "uput") <= 50 + 3 * danger.MOST
+
+
+def test_a_list_has_no_more_entries_than_its_check_is_made_for() -> None:
+    most = [f"qx{number}" for number in range(danger.MOST)]
+    assert danger.problem_of("sr", "\n".join(most)) is None
+    problem = danger.problem_of("sr", "\n".join([*most, "noviji"]))
+    assert str(problem) == "chats.danger may have at most 500 entries"
 
 
 @pytest.mark.usefixtures("_poisoned")

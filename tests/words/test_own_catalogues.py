@@ -3,6 +3,8 @@
 import asyncio
 import json
 import re
+import threading
+from functools import partial
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,7 @@ from app.demo.stage import Counsellor, Stage
 from app.errors import Invalid
 from app.jobs.transaction import transaction
 from app.staff.roles import Role
-from app.words import catalogues, pages
+from app.words import catalogues, merging, pages
 from app.words.catalogues import CatalogueKind
 from app.words.chats import chat_words
 from app.work import PROGRAM, Work
@@ -122,6 +124,36 @@ async def test_a_wrong_file_changes_nothing(work: Work, sent: str | bytes, said:
         await languages.import_catalogue(work, "sr", CatalogueKind.PAGES, given, reviewed=False)
     assert said in refused.value.detail
     assert await languages.all_own(work) == []
+
+
+async def test_what_a_request_reads_of_catalogues_keeps_no_password_or_pin_waiting(
+    work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """These are compared in the threads of the loop, which any number of files could take."""
+    threads = dict[str, str]()
+    for of, name in (
+        (catalogues, "progress"),
+        (catalogues, "exported"),
+        (catalogues, "check"),
+        (merging, "merged"),
+        (merging, "without"),
+    ):
+
+        def seen(*given: Any, does: Any = getattr(of, name), name: str = name, **named: Any) -> Any:
+            threads[name] = threading.current_thread().name
+            return does(*given, **named)
+
+        monkeypatch.setattr(of, name, seen)
+    given = _po("Go on", "Dalje").encode()
+    takes = partial(languages.import_catalogue, work, "sr", CatalogueKind.PAGES, reviewed=False)
+    first = await takes(given)
+    await takes(given)
+    await languages.export(work, "sr", CatalogueKind.PAGES)
+    await languages.translations(work)
+    await languages.take_back(work, first.id)
+    assert threads == dict.fromkeys(
+        ("progress", "exported", "check", "merged", "without"), "catalogues_0"
+    )
 
 
 async def test_a_page_says_what_is_wrong_in_a_file(stage: Stage) -> None:

@@ -31,10 +31,14 @@ class PartnerRequestView(BaseModel):
     asked_at: datetime
     # Whether the reader may approve.
     may_approve: bool
+    # Whether a person who has left had entered it as a second telephone that was never proven.
+    perhaps_of_leaver: bool
 
 
 class PartnerDecisionIn(BaseModel):
     approve: bool
+    # Although it is perhaps the telephone of a person who has left.
+    knowingly: bool = False
 
 
 @router.get("/partner-requests")
@@ -51,6 +55,7 @@ async def list_partner_requests(work: InWork, staff: Sees) -> list[PartnerReques
             asked_role=one.row.asked_role,
             asked_at=one.row.asked_at,
             may_approve=one.may_approve,
+            perhaps_of_leaver=one.perhaps_of_leaver,
         )
         for one in await partners.waiting(work, staff)
     ]
@@ -61,4 +66,6 @@ async def decide_partner_request(
     work: InWork, staff: Sees, request_id: UUID, wanted: PartnerDecisionIn
 ) -> None:
     """Let the number be rung, as a second person with another role, or refuse it."""
-    await partners.decide(work, request_id, by=staff, approve=wanted.approve)
+    await partners.decide(
+        work, request_id, by=staff, approve=wanted.approve, knowingly=wanted.knowingly
+    )

@@ -17,7 +17,7 @@ from app.staff.models import Staff
 from app.staff.roles import Permission, may
 from app.staff.second_person import could_be_approved
 from app.web.access import InWork, reader_with
-from app.words.pages import N_
+from app.words.pages import N_, _
 from app.work import Work
 
 router = APIRouter(include_in_schema=False)
@@ -51,6 +51,7 @@ async def access_request_values(work: Work, staff: Staff, of: UUID | None = None
         "access_kinds": _KINDS,
         "partner_requests": await partners.waiting(work, staff) if sees and of is None else [],
         "number_changes": [(one, change_rows([one.change])[0]) for one in changed],
+        "perhaps_of_leaver": _(partners.PerhapsOfALeaver.default),
         "ends_of_email": ends.of_email,
         "ends_of_number": ends.of_number,
     }

@@ -316,9 +316,12 @@ async def decide(work: Work, staff: Staff | None, ids: list[UUID], *, approve: b
         reader = await second(work, staff)
         if not all(reader.may_decide(_asked(one)) for one in found):
             raise SecondPerson()
+    reached = dict[Agency, set[str]]()
     for change in sorted(found, key=lambda one: _ORDER[one.field]):
         agency = await work.session.get(Agency, change.agency_id, with_for_update=True)
         assert agency is not None
+        if agency not in reached:
+            reached[agency] = await leavers.addresses_of(work, agency)
         field = AddressField(change.field)
         present = _plain((await _now(work, agency)).get(field))
         now = {change.field: _for_log(agency, field, present)}
@@ -332,11 +335,16 @@ async def decide(work: Work, staff: Staff | None, ids: list[UUID], *, approve: b
         # Refused: what was asked for is given up for what stays.
         before, after = (now, asked) if approve else (asked, now)
         write_entry(work, kind, f"agency:{agency.code}", before=before, after=after)
+    # All of them first: a number may only have gone to another field.
+    for agency, earlier in reached.items():
+        await leavers.keep_present(work, agency)
+        in_force = await leavers.addresses_of(work, agency)
+        await leavers.mark_in_force(work, agency, in_force - earlier)
     work.announce(Topic.DIRECTORY)
 
 
 async def _bring_into_force(work: Work, agency: Agency, change: AddressChange) -> None:
-    field, before = AddressField(change.field), await leavers.addresses_of(work, agency)
+    field = AddressField(change.field)
     match field:
         case AddressField.WEBHOOK_SECRET | AddressField.PRIMERO_PASSWORD:
             _set_secret(work, agency, field, _opened(work, change))
@@ -348,5 +356,3 @@ async def _bring_into_force(work: Work, agency: Agency, change: AddressChange) -
             _drop_secrets(agency, {field})
     agency.changed_at = work.now
     await work.session.flush()
-    await leavers.keep_present(work, agency)
-    await leavers.mark_in_force(work, agency, await leavers.addresses_of(work, agency) - before)

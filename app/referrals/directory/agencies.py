@@ -23,7 +23,7 @@ from app.referrals.directory.finding import Candidate, Matches, Sought, find
 from app.referrals.directory.models import Agency, DutyPhone, Mandate
 from app.referrals.directory.phones import phones_of, set_phones
 from app.referrals.library import protocols_of
-from app.referrals.states import Service
+from app.referrals.states import Sector, Service
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.work import ActorKind, Work
@@ -53,6 +53,8 @@ async def save_agency(work: Work, entry: Entry, *, with_: set[str] | None = None
     Raises Invalid.
     """
     entry = check_entry(work, entry, await outward.rules_now(work))
+    if entry.sector == Sector.OWN_HOUSE:
+        await leavers.wait_for_leavers(work)
     if entry.deputy and entry.deputy not in (with_ or ()):
         there = select(Agency.id).where(Agency.code == entry.deputy)
         if await work.session.scalar(there) is None:
@@ -67,6 +69,9 @@ async def save_agency(work: Work, entry: Entry, *, with_: set[str] | None = None
     if not new:
         entry = await addresses.hold_back(work, agency, entry)
     before: dict[str, Any] = {} if new else await _values(work, agency)
+    # Of an entry that becomes one of our own people, every address is new.
+    was_ours = not new and agency.sector == Sector.OWN_HOUSE
+    reached = await leavers.addresses_of(work, agency) if was_ours else set()
     changed = [] if new else _different(before, entry)
     if not new and not changed:
         return agency
@@ -97,14 +102,16 @@ async def save_agency(work: Work, entry: Entry, *, with_: set[str] | None = None
         before=None if new else {name: for_log(name, before[name]) for name in changed},
         after={name: value for name, value in after.items() if name in changed or (new and value)},
     )
+    if agency.sector == Sector.OWN_HOUSE:
+        in_force = await leavers.addresses_of(work, agency)
+        await leavers.mark_in_force(work, agency, in_force - reached)
     work.announce(Topic.DIRECTORY)
     return agency
 
 
 async def _believe_again(work: Work, agency: Agency) -> None:
-    """Take doubts and marks off an entry that the keeper of the directory has verified again: not
-    of what is about to be replaced, which stays in force until a second person has approved the
-    new one."""
+    """End marks and doubts of an entry that was verified again: not of what is about to be
+    replaced, which stays in force until a second person has approved the new one."""
     going = await addresses.waits_to_go(work, agency)
     agency.of_leavers = [one for one in agency.of_leavers if one in going]
     agency.doubted_at = agency.doubted_at if agency.sms in going else None

@@ -24,6 +24,7 @@ from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
 from app.work import Work
 
+_LOCK = 710048
 _OWN_HOUSE = select(Agency).where(Agency.sector == Sector.OWN_HOUSE).order_by(Agency.code)
 
 
@@ -43,6 +44,7 @@ async def note(work: Work, staff: Staff) -> StillReached:
     What another active account has as well is theirs: an address, or a telephone that they have
     proven, such as one that is handed on.
     """
+    await wait_for_leavers(work)
     entries, perhaps = [], []
     for agency in await work.session.scalars(_OWN_HOUSE.with_for_update()):
         addresses = await addresses_of(work, agency)
@@ -50,7 +52,9 @@ async def note(work: Work, staff: Staff) -> StillReached:
         if found:
             await _mark(work, agency, found)
             entries.append(agency.code)
-        if await _are_doubted(work, staff, agency, addresses - found):
+        doubted = await former_addresses.perhaps_theirs(work, staff, addresses - found)
+        if doubted:
+            await _doubt(work, agency, doubted)
             perhaps.append(agency.code)
     if entries or perhaps:
         work.announce(Topic.DIRECTORY)
@@ -111,33 +115,54 @@ async def addresses_of(work: Work, agency: Agency) -> set[str]:
     return duty | {one for one in (agency.sms, agency.email) if one}
 
 
-async def _are_doubted(work: Work, staff: Staff, agency: Agency, addresses: set[str]) -> bool:
-    """Put in doubt what the person entered as a second telephone and never proved: it may be that
-    of the house, which acknowledges for others. Return whether anything is in doubt."""
-    found = {
-        one
-        for one in await former_addresses.perhaps_of(work, staff, addresses)
-        if not await phone_proofs.is_proven_by_any(work, one, but=staff)
-    }
+async def _doubt(work: Work, agency: Agency, found: set[str]) -> None:
+    """Put in doubt what a person entered as a second telephone and never proved: it may be that of
+    the house, which acknowledges for others."""
     for number in sorted(found):
         await doubt_phone(work, agency.id, number)
     if agency.sms in found:
         agency.doubted_at = agency.doubted_at or work.now
     await work.session.flush()
-    return bool(found)
+
+
+async def wait_for_leavers(work: Work) -> None:
+    """Wait for those who are leaving, and let others who leave wait until the end of the
+    transaction: else they would not see an entry that is being added, nor it that they leave."""
+    await work.session.execute(select(func.pg_advisory_xact_lock(_LOCK)))
 
 
 async def mark_in_force(work: Work, agency: Agency, new: set[str]) -> None:
     """Mark what of new addresses of an entry is of people who have left: it may have been asked for
-    before they did. Their alarm begins."""
-    if agency.sector != Sector.OWN_HOUSE:
+    before they did. What is perhaps theirs is put in doubt. Their alarm begins."""
+    if agency.sector != Sector.OWN_HOUSE or not new:
         return
     found = await former_addresses.of_leavers(work, new)
-    if not found:
-        return
-    await _mark(work, agency, set().union(*found.values()))
-    for staff_id in found:
+    if found:
+        await _mark(work, agency, set().union(*found.values()))
+    perhaps = await former_addresses.perhaps_of_leavers(work, new)
+    if perhaps:
+        await _doubt(work, agency, set().union(*perhaps.values()))
+    for staff_id in sorted({*found, *perhaps}):
         work.defer(Task.WATCH_LEAVER, staff_id=str(staff_id))
+
+
+class ToVerify(NamedTuple):
+    """An entry of our own people on call that must be verified again: what of it acknowledges
+    nothing, since it is of a person who has left, and which telephones are in doubt."""
+
+    code: str
+    of_leavers: tuple[str, ...]
+    in_doubt: tuple[str, ...]
+
+
+async def to_verify(work: Work) -> list[ToVerify]:
+    """Return the entries of our own people on call that must be verified again, by code."""
+    found = []
+    for agency in await work.session.scalars(_OWN_HOUSE):
+        doubted = await _in_doubt(work, agency) - set(agency.of_leavers)
+        if agency.of_leavers or doubted:
+            found.append(ToVerify(agency.code, tuple(agency.of_leavers), tuple(sorted(doubted))))
+    return found
 
 
 async def keep_present(work: Work, agency: Agency) -> None:
