@@ -11,7 +11,8 @@ import pyotp
 import pytest
 from sqlalchemy import select
 
-from app.cli import data_requests, retention, staff
+from app.cli import data_requests, retention
+from app.cli.staff import ways_in
 from app.jobs.transaction import flush
 from app.retention.data_requests import answering, report, requests
 from app.retention.data_requests.kinds import (
@@ -119,7 +120,7 @@ async def test_a_second_factor_is_taken_away(work: Work, typed: Typed) -> None:
     telephone = pyotp.TOTP((await second_factor.begin(work, vera)).secret)
     await second_factor.confirm(work, vera, telephone.at(work.now))
     assert (await second_factor.state_of(work, vera)).since is not None
-    types = typed(staff.app, staff)
+    types = typed(ways_in.app, ways_in)
     for words in documented("staff reset-second-factor"):
         await types(*words)
     assert (await second_factor.state_of(work, vera)).since is None

@@ -421,7 +421,7 @@ def test_every_route_that_sets_a_password_asks_first_whether_it_was_leaked() -> 
     sets = {passwords.set_password, passwords.change_own}
     names = {name for name, reached in found.items() if reached & sets}
     assert names == {
-        "api.sessions.change_own_password",
+        "api.own.account.change_own_password",
         "dashboard.people.own.change_password",
         "dashboard.people.welcome.choose",
     }

@@ -434,7 +434,7 @@ _FOR_MACHINES = re.compile(r'[\w-]+="[^"]*"|\{#.*?#\}', re.DOTALL)
 _READ = (
     "statistics/reports/reports.py",
     "routing/rota/free.py",
-    "dashboard/referral_views.py",
+    "dashboard/referrals/referral_views.py",
     "dashboard/rota/proposal_views.py",
 )
 _OF_PROGRAMS = r"strftime|:?%Y-%m-%d"

@@ -37,6 +37,15 @@ def labels_of(request: Request, work: Work) -> dict[str, str]:
     }
 
 
+def places_of(request: Request, work: Work) -> list[tuple[str, str]]:
+    """Return the code and label of each place, those within another behind dashes, for a choice."""
+    labels = labels_of(request, work)
+    return [
+        (node.code, "– " * len(above) + labels[node.code])
+        for node, above in library_of(work.ground).places.walk()
+    ]
+
+
 async def _list_values(request: Request, work: Work, staff: Staff) -> dict[str, Any]:
     library, language = library_of(work.ground), language_of(request, work)
     return {
@@ -45,10 +54,7 @@ async def _list_values(request: Request, work: Work, staff: Staff) -> dict[str, 
             (node.code, "– " * len(above) + label_in(node.label, language))
             for node, above in library.categories.walk()
         ],
-        "places": [
-            (node.code, "– " * len(above) + label_in(node.label, language))
-            for node, above in library.places.walk()
-        ],
+        "places": places_of(request, work),
         "urgencies": list(Urgency),
         "labels": labels_of(request, work),
     }
