@@ -87,7 +87,7 @@ _MAY_DIFFER = {
     "app/telephony/messaging/signal/service.py: code == _NETWORK": _STATUS,
     "app/telephony/provider/client.py: error.code != NOT_IN_PROGRESS": _STATUS,
     "app/training/debrief.py: code == section": _A_NAME,
-    "app/web/signing_in.py: found.password_hash != staff.password_hash": _BOTH_OURS,
+    "app/web/sign_in/signing_in.py: found.password_hash != staff.password_hash": _BOTH_OURS,
     "app/words/pages.py: one.lower() == code": "the code of a language",
     "app/retention/data_requests/report.py: call.caller_key not in paper.keys": _BOTH_OURS,
     "app/routing/callbacks/rung_by_writer.py: _CONVERSATION.caller_key == caller_key": _BOTH_OURS,

@@ -17,7 +17,7 @@ from app.jobs.names import Task
 from app.jobs.transaction import send_rows
 from app.people import changing, leaving, provisioning
 from app.people.changing import Changes
-from app.people.emergency import emergencies
+from app.people.emergency import closing, emergencies
 from app.people.provider import access, keeping
 from app.people.provider.access import Ended
 from app.people.provider.mapping import MappingWanted
@@ -47,7 +47,7 @@ async def close(work: Work) -> None:
     """Carry out the jobs that end an emergency access at once."""
     found = [job.arguments for job in work.jobs if job.task == Task.CLOSE_EMERGENCY]
     for args in [one for one in found if one.get("at_once")]:
-        await emergencies.close_in_time(work, UUID(args["emergency_id"]), at_once=True)
+        await closing.close_in_time(work, UUID(args["emergency_id"]), at_once=True)
 
 
 async def leaves(work: Work, vera: Staff, mila: Staff) -> None:
@@ -97,7 +97,7 @@ async def test_who_is_a_supervisor_no_more_neither_enters_nor_is_confirmed(work:
     with pytest.raises(Conflict, match="another role"):
         await emergencies.enter(work, vera, row.id)
     vera.active = True
-    await emergencies.end(work, vera, row.id)
+    await closing.end(work, vera, row.id)
     row = await emergencies.ask(work, vera, EmergencyKind.ACCOUNTS, GROUND, 60)
     vera.active = False
     await work.session.flush()

@@ -60,9 +60,10 @@ from app.staff.models import Staff
 from app.staff.roles import Permission, Role
 from app.statistics import wallboards
 from app.statistics.exports import exporting, requested
-from app.web import provider_sign_in, step_up
+from app.web import step_up
 from app.web.access import Guard
 from app.web.lean import LeanRoute
+from app.web.sign_in import provider_sign_in
 from app.web.step_up import ACTS, What, name_of
 from app.work import PROGRAM, Work
 from tests.support.calls.conversations import a_chat_line, a_writer, writing

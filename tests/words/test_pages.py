@@ -346,7 +346,7 @@ _PUT_TOGETHER = {
     "training/scenarios.py": "a file of the program is wrong",
     "web/access.py": "a header of HTTP",
     "web/parts.py": "a stream",
-    "web/provider_sign_in.py": "the key of a hash",
+    "web/sign_in/provider_sign_in.py": "the key of a hash",
     "web/stream.py": "a stream",
 }
 _PARTS_OF_TEXT = re.compile(r"[A-Za-z]{2,}[,:]? +([a-z]{2,}|\{\})|\{\} [a-z]{3,}")

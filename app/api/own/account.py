@@ -6,7 +6,7 @@ from pydantic import BaseModel, Field
 from app.people import leaked, second_phone
 from app.staff import accounts, passwords, phone_proofs
 from app.web.access import InWork, SignedIn, TakesCalls, token_of
-from app.web.signing_in import check_own_attempts
+from app.web.sign_in.guesses import check_own_attempts
 from app.web.strict_bodies import StrictRoute
 
 router = APIRouter(tags=["session"], route_class=StrictRoute)

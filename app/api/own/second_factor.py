@@ -8,7 +8,8 @@ from pydantic import BaseModel, Field
 
 from app.staff import second_factor
 from app.web.access import InWork, SignedIn, token_of
-from app.web.signing_in import Proof, check_own_attempts, proof_of, prove
+from app.web.sign_in.guesses import check_own_attempts
+from app.web.sign_in.proving import Proof, proof_of, prove
 from app.web.step_up import is_fresh
 from app.web.strict_bodies import StrictRoute
 

@@ -14,7 +14,8 @@ from app.staff.models import Staff
 from app.staff.roles import PERMISSIONS, Permission, Role, may
 from app.web.access import InWork, Public, SignedIn, forget_cookie, set_cookie, token_of
 from app.web.bodies import LONGEST_OF_STRANGERS
-from app.web.signing_in import remember_browser, sign_in_at_once
+from app.web.sign_in.known_browsers import remember_browser
+from app.web.sign_in.signing_in import sign_in_at_once
 from app.web.strict_bodies import StrictRoute
 from app.work import Work
 
