@@ -312,7 +312,7 @@ async def users(
     work: InWork, filter: str | None = None, startIndex: int = 1, count: int = _MOST
 ) -> Response:
     """List the accounts, or those that a filter finds, such as `userName eq "Ana"`."""
-    found = [_user(work, one) for one in await provisioning.everybody(work)]
+    found = [_user(work, one) for one in await provisioning.all_accounts(work)]
     if filter is not None:
         if len(filter) > 1000:
             raise InvalidFilterException(detail="The filter is too long.")

@@ -107,7 +107,7 @@ def reads_words(staff: Staff) -> bool:
 
 
 async def queue_part(work: Work, scope: Any) -> str:
-    """Render the queue, which is the same for everybody who may read as much of it."""
+    """Render the queue, which is the same for all who may read as much of it."""
     template = templates.get_template("fragments/desk/queue.html")
     return template.render(
         waiting=await _waiting(work, reads=bool(scope)), shown=views.WAITING_SHOWN
@@ -115,7 +115,7 @@ async def queue_part(work: Work, scope: Any) -> str:
 
 
 async def alarms_part(work: Work, _scope: Any = None) -> str:
-    """Render lines without a counsellor and uncovered shifts, for everybody who plans the rota."""
+    """Render lines without a counsellor and uncovered shifts, for all who plan the rota."""
     template = templates.get_template("fragments/team/alarms.html")
     return template.render(**await alarms.alarm_values(work))
 

@@ -69,7 +69,7 @@ class ProvisionedAccount:
     changed_at: datetime
 
 
-async def everybody(work: Work) -> list[ProvisionedAccount]:
+async def all_accounts(work: Work) -> list[ProvisionedAccount]:
     """Return the accounts that a directory finds, by name."""
     rows = await work.session.execute(
         select(Staff, DirectoryAccount)

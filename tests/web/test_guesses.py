@@ -168,7 +168,7 @@ async def test_a_refused_sign_in_does_not_tell_whether_there_is_such_an_account(
             return plain.verify(password, hashed)
 
     plain = hashing._HASHER
-    hashing._nobodys_hash()
+    hashing._hash_of_no_account()
     monkeypatch.setattr(hashing, "_HASHER", Counting())
     monkeypatch.setattr(Limiter, "pause", _no_pause)
     base = stage.settings.public_url

@@ -354,7 +354,7 @@ _SQL = re.compile(r"SELECT|WHERE|FROM |AND \(|= ANY\(|UPDATE|JOIN |CASE |->")
 
 
 def test_a_text_with_values_is_not_put_together_where_it_is_written() -> None:
-    """No catalogue finds it, so it would be read in English by everybody."""
+    """No catalogue finds it, so it would be read in English by all readers."""
     found = {}
     for folder in _SHOWN:
         for path in sorted((page_words.ROOT / folder).rglob("*.py")):

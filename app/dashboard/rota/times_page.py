@@ -43,7 +43,7 @@ class Line:
 
 @router.get("/roster/working-times")
 async def times_page(request: Request, work: InWork, staff: Plans) -> Response:
-    """Show the working times of everybody who takes calls."""
+    """Show the working times of all who take calls."""
     known, usual = await working_times.all_times(work), usual_week(work.ground)
     lines = []
     for one in await changes.people_of_rota(work):

@@ -193,7 +193,7 @@ async def test_an_account_is_added_changed_deleted_and_comes_back_without_its_pa
     for gone in (provisioning.one, provisioning.delete):
         with pytest.raises(NotFound):
             await gone(work, ana.id)
-    assert ana.id not in {one.staff.id for one in await provisioning.everybody(work)}
+    assert ana.id not in {one.staff.id for one in await provisioning.all_accounts(work)}
     back = await provisioning.add(work, Entry("Ana B", external_id="8"))
     assert (back.staff.id, back.staff.active, back.external_id) == (ana.id, True, "8")
     assert back.staff.password_hash is None
