@@ -133,7 +133,7 @@ class ProviderCopy(Base):
     sid: Mapped[str | None]
     state: Mapped[str] = mapped_column(server_default="waiting")
     wanted_at: Mapped[datetime]
-    tries: Mapped[int] = mapped_column(server_default="0")
+    attempts: Mapped[int] = mapped_column(server_default="0")
     # The status of HTTP with which the provider answered last.
     status: Mapped[int | None]
     ended_at: Mapped[datetime | None]

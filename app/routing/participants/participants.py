@@ -35,7 +35,7 @@ class Purpose(StrEnum):
     TRANSFER = "transfer"  # the talk is handed over as soon as they are in
     THIRD_PARTY = "third_party"  # police, outreach, an interpreter: joins the counsellor
     SUPERVISE = "supervise"  # listens, whispers or joins
-    CALL_FOR_HELP = "panic"  # a supervisor whom the counsellor called in
+    CALL_FOR_HELP = "call_for_help"  # a supervisor whom the counsellor called in
 
 
 class Mode(StrEnum):
