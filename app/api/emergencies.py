@@ -30,7 +30,7 @@ class ActView(BaseModel):
 
     at: datetime
     action: str
-    outcome: reviewing.Outcome | None
+    outcome: reviewing.ActOutcome | None
 
 
 class EmergencyView(BaseModel):

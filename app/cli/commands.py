@@ -186,10 +186,10 @@ def telephony_setup(
     install: Annotated[bool, typer.Option(help="Install the fallback at the provider.")] = True,
 ) -> None:
     """Point the provider's numbers at this helpline, with a fallback for when it is down."""
-    from app.calls.lines.number_setup import Report
+    from app.calls.lines.number_setup import SetupReport
     from app.telephony.provider.setup import carry_out
 
-    async def verb(work: Work) -> Report:
+    async def verb(work: Work) -> SetupReport:
         return await carry_out(work, install=install)
 
     report = run_verb(verb)

@@ -13,10 +13,10 @@ from app.jobs.transaction import transaction
 from app.retention.data_requests import again, answering, ending, requests
 from app.retention.data_requests.kinds import (
     AskingPerson,
-    Basis,
     IdentityCheck,
     ItemKind,
     Keep,
+    RequestBasis,
     RequestKind,
 )
 from app.retention.data_requests.models import DataRequest
@@ -106,7 +106,7 @@ def keep(
 @app.command("ask")
 def ask(
     code: Code,
-    basis: Annotated[Basis, typer.Argument(help="the ground")],
+    basis: Annotated[RequestBasis, typer.Argument(help="the ground")],
     identity: Annotated[IdentityCheck, typer.Argument(help="how the identity was checked")],
     words: Annotated[str, typer.Option(help="how and when it was checked; it is sealed")],
 ) -> None:

@@ -71,7 +71,7 @@ _USUAL: Mapping[LinePart, Mapping[str, Any]] = {
 Values = dict[str, Any]
 
 
-class Change(NamedTuple):
+class LineChange(NamedTuple):
     """A change of a line. Of a number, `before` and `after` hold only the ends."""
 
     # The number of its entry in the log.
@@ -128,7 +128,7 @@ KINDS = tuple(_PARTS)
 TAKEN_BACK = tuple(kind for kind, part in _PARTS.items() if part not in _ELSEWHERE)
 
 
-async def changes_of(work: Work, line_id: UUID) -> list[Change]:
+async def changes_of(work: Work, line_id: UUID) -> list[LineChange]:
     """Return the last changes of a line, the newest first. Raises NotFound."""
     row, line = await finding_lines.read_line(work, line_id)
     entries = list(
@@ -144,7 +144,7 @@ async def changes_of(work: Work, line_id: UUID) -> list[Change]:
     for entry in entries:
         part, (before, after) = _PARTS[AuditLog(entry.action)], _in_log(entry)
         found.append(
-            Change(
+            LineChange(
                 id=entry.id,
                 at=entry.at,
                 by=names.get(entry.actor),

@@ -17,8 +17,8 @@ from app.jobs.transaction import flush
 from app.retention.data_requests import answering, report, requests
 from app.retention.data_requests.kinds import (
     AskingPerson,
-    Basis,
     IdentityCheck,
+    RequestBasis,
     RequestKind,
     RequestState,
 )
@@ -85,7 +85,7 @@ async def test_a_person_is_found_and_their_request_is_decided(work: Work, typed:
     as_person(work, boss)
     asked = await requests.find(work, boss, RequestKind.ERASURE, AskingPerson.CHILD, NUMBER)
     await release(work, boss, asked)
-    await requests.ask(work, boss, asked.id, Basis.NOT_NEEDED, IdentityCheck.DOCUMENT, WORDS)
+    await requests.ask(work, boss, asked.id, RequestBasis.NOT_NEEDED, IdentityCheck.DOCUMENT, WORDS)
     work.actor = PROGRAM
     for words in documented("data-requests decide", {CODE: asked.code}):
         await types(*words)
@@ -100,7 +100,9 @@ async def test_the_report_of_a_request_is_written(
     work.actor = PROGRAM
     asked = await requests.find(work, None, RequestKind.ACCESS, AskingPerson.CHILD, NUMBER)
     await release(work, None, asked)
-    await requests.ask(work, None, asked.id, Basis.RIGHT_OF_ACCESS, IdentityCheck.DOCUMENT, WORDS)
+    await requests.ask(
+        work, None, asked.id, RequestBasis.RIGHT_OF_ACCESS, IdentityCheck.DOCUMENT, WORDS
+    )
     mila = await an_administrator(work)
     as_person(work, mila)
     await requests.decide(work, mila, asked.id, approve=True)

@@ -14,7 +14,7 @@ from sqlalchemy import select, text
 from app.contacts import contacts, openings
 from app.contacts.cases import cases, people
 from app.contacts.models import Case, Contact, Opening
-from app.contacts.states import Channel
+from app.contacts.states import ContactChannel
 from app.demo import readers
 from app.errors import Refusal
 from app.jobs.transaction import flush, send_rows
@@ -52,7 +52,7 @@ class Play:
         of_call = select(Contact).where(Contact.call_id == call.id)
         self.during = (await work.session.scalars(of_call)).one()
         for owner in (self.crew[0], self.crew[0], self.crew[2]):
-            made, _ = await contacts.create_contact(work, owner, channel=Channel.CALL)
+            made, _ = await contacts.create_contact(work, owner, channel=ContactChannel.CALL)
             await send_rows(work)
             contact = await work.session.get_one(Contact, made.id)
             contact.profile_id = self.during.profile_id

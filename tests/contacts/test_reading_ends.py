@@ -10,7 +10,7 @@ from app.contacts import contacts, openings
 from app.contacts.cases import cases, people
 from app.contacts.models import Case, Contact, Opening
 from app.contacts.scopes import may_read_any
-from app.contacts.states import Channel
+from app.contacts.states import ContactChannel
 from app.jobs.transaction import send_rows
 from app.people import leaving
 from app.people.emergency import closing, emergencies
@@ -23,7 +23,7 @@ WHY = "She says that it is as it was in June."
 
 
 async def a_contact(work: Work, owner: Staff) -> Contact:
-    made, _ = await contacts.create_contact(work, owner, channel=Channel.CALL)
+    made, _ = await contacts.create_contact(work, owner, channel=ContactChannel.CALL)
     await send_rows(work)
     return await work.session.get_one(Contact, made.id)
 

@@ -13,13 +13,13 @@ from app.contacts.cases import cases
 from app.contacts.cases.models import CaseContact, CaseRequest
 from app.contacts.models import Contact
 from app.contacts.scopes import may_read_any
-from app.contacts.states import Channel
+from app.contacts.states import ContactChannel
 from app.errors import Conflict, Invalid, NotAllowed, NotFound
 from app.jobs.names import Task
 from app.jobs.transaction import flush, send_rows
 from app.people.emergency import closing, emergencies, reviewing
 from app.people.emergency.emergencies import NoEmergency, OtherPerson
-from app.people.emergency.reviewing import Outcome
+from app.people.emergency.reviewing import ActOutcome
 from app.people.letters import emergency_letter
 from app.staff import accounts, second_factor
 from app.staff.audit import write_entry
@@ -51,7 +51,7 @@ async def opened(work: Work, asker: Staff, second: Staff, **asked: Any) -> Emerg
 
 
 async def a_contact(work: Work, owner: Staff) -> Contact:
-    made, _ = await contacts.create_contact(work, owner, channel=Channel.CALL)
+    made, _ = await contacts.create_contact(work, owner, channel=ContactChannel.CALL)
     await send_rows(work)
     return await work.session.get_one(Contact, made.id)
 
@@ -231,9 +231,9 @@ async def test_the_review_says_what_is_not_known_of_an_access_from_before_that_w
     await closing.end(work, vera, row.id)
     assert await outcomes() == {None}, "it is put back in a moment"
     row.before_sealed = None
-    assert await outcomes() == {Outcome.UNKNOWN}
+    assert await outcomes() == {ActOutcome.UNKNOWN}
     row.settings_back_at = work.now
-    assert await outcomes() == {Outcome.STAYS}
+    assert await outcomes() == {ActOutcome.STAYS}
 
 
 async def test_everyone_concerned_is_told_and_who_reads_no_records_reads_no_ground(

@@ -12,7 +12,7 @@ from sqlalchemy import select, text
 from app.calls.models import VoiceMessage
 from app.contacts import contacts
 from app.contacts.models import Opening
-from app.contacts.states import Channel
+from app.contacts.states import ContactChannel
 from app.errors import Invalid
 from app.jobs.transaction import flush
 from app.people.emergency import emergencies
@@ -164,7 +164,7 @@ async def test_a_hold_keeps_what_is_said_of_all_that_belongs_to_the_record(work:
     window = (work.now, work.now + timedelta(hours=1))
     callback = await callbacks.agree(work, call, Who.CALLER, window, safe=True)
     voice = VoiceMessage(call_id=call.id, recording_sid="RE1", created_at=work.now)
-    contact, _ = await contacts.create_contact(work, ana, channel=Channel.CALL)
+    contact, _ = await contacts.create_contact(work, ana, channel=ContactChannel.CALL)
     await flush(work)
     linked = {"call": call.id, "id": contact.id}
     await work.session.execute(text("UPDATE contacts SET call_id = :call WHERE id = :id"), linked)
@@ -197,7 +197,7 @@ async def test_a_held_case_keeps_what_is_said_of_a_referral_that_names_one_of_it
 ) -> None:
     ana = await a_counsellor(work, "ana")
     await an_agency(work, "house")
-    contact, _ = await contacts.create_contact(work, ana, channel=Channel.CALL)
+    contact, _ = await contacts.create_contact(work, ana, channel=ContactChannel.CALL)
     await flush(work)
     case = await planted.a_case(work, ana, contact)
     made, other = await a_referral(work, ana), await a_referral(work, ana)

@@ -14,9 +14,9 @@ from app.jobs.names import Task
 from app.jobs.transaction import flush
 from app.retention.data_requests import answering, ending, erasing, letters, report, requests
 from app.retention.data_requests.kinds import (
-    Basis,
     IdentityCheck,
     ItemKind,
+    RequestBasis,
     RequestKind,
     RequestState,
 )
@@ -66,7 +66,7 @@ async def test_neither_a_report_nor_another_request_outlasts_an_erasure(work: Wo
     # One is prepared, one is asked, and of one the report is being made.
     prepared = await found_by(work, boss)
     asked = await found_by(work, boss)
-    await requests.ask(work, boss, asked.id, Basis.NOT_NEEDED, IdentityCheck.DOCUMENT, WORDS)
+    await requests.ask(work, boss, asked.id, RequestBasis.NOT_NEEDED, IdentityCheck.DOCUMENT, WORDS)
     made = await found_by(work, boss, NUMBER, RequestKind.ACCESS)
     await approved(work, boss, made)
     of_another = await found_by(work, boss, other_number)
@@ -102,7 +102,9 @@ async def test_a_larger_request_loses_the_rows_that_another_erased_and_goes_on(w
         {"now": work.now, "id": call.id},
     )
     larger = await found_by(work, boss, f"{NUMBER}, {other_number}")
-    await requests.ask(work, boss, larger.id, Basis.NOT_NEEDED, IdentityCheck.DOCUMENT, WORDS)
+    await requests.ask(
+        work, boss, larger.id, RequestBasis.NOT_NEEDED, IdentityCheck.DOCUMENT, WORDS
+    )
     prepared = await found_by(work, boss, f"{NUMBER}, {other_number}", RequestKind.ACCESS)
     request = await found_by(work, boss)
     await approved(work, boss, request)
@@ -165,7 +167,7 @@ async def test_a_request_that_is_not_asked_or_decided_in_time_ends_by_itself(wor
     prepared = await found_by(work, boss)
     asked = await found_by(work, boss)
     work.now += timedelta(days=10)
-    await requests.ask(work, boss, asked.id, Basis.NOT_NEEDED, IdentityCheck.DOCUMENT, WORDS)
+    await requests.ask(work, boss, asked.id, RequestBasis.NOT_NEEDED, IdentityCheck.DOCUMENT, WORDS)
     work.actor = PROGRAM
     work.now += ending.WAITS - timedelta(days=10, seconds=1)
     assert await ending.end_old(work) == 0

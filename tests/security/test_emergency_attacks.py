@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from app.contacts import contacts
 from app.contacts.scopes import may_read_any
-from app.contacts.states import Channel
+from app.contacts.states import ContactChannel
 from app.jobs.transaction import flush, send_rows
 from app.people import factors, leaving, links, phone_codes
 from app.people.approval import deciding
@@ -52,7 +52,7 @@ async def asked_by(work: Work, asker: Staff, code: str) -> Emergency:
 async def a_record(work: Work) -> str:
     """A contact of a counsellor who has nothing to do with it."""
     made, _ = await contacts.create_contact(
-        work, await a_counsellor(work, "owner"), channel=Channel.CALL
+        work, await a_counsellor(work, "owner"), channel=ContactChannel.CALL
     )
     await send_rows(work)
     return made.code

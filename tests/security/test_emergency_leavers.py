@@ -11,7 +11,7 @@ from app.contacts import contacts
 from app.contacts.cases import cases
 from app.contacts.cases.models import CaseContact, CaseMember
 from app.contacts.scopes import may_read_any
-from app.contacts.states import Channel
+from app.contacts.states import ContactChannel
 from app.errors import Conflict
 from app.jobs.names import Task
 from app.jobs.transaction import send_rows
@@ -21,7 +21,7 @@ from app.people.emergency import closing, emergencies
 from app.people.provider import access, keeping
 from app.people.provider.access import Ended
 from app.people.provider.mapping import MappingWanted
-from app.people.provisioning import Entry
+from app.people.provisioning import PersonEntry
 from app.staff import passwords
 from app.staff.emergency_rows import Emergency, EmergencyKind, EmergencyState
 from app.staff.models import Staff
@@ -55,7 +55,7 @@ async def leaves(work: Work, vera: Staff, mila: Staff) -> None:
 
 
 async def leaves_there(work: Work, vera: Staff, _mila: Staff) -> None:
-    await provisioning.change(work, vera.id, Entry("vera", active=False))
+    await provisioning.change(work, vera.id, PersonEntry("vera", active=False))
 
 
 async def loses_the_role(work: Work, vera: Staff, mila: Staff) -> None:
@@ -122,7 +122,7 @@ async def test_a_record_that_was_opened_to_a_counsellor_closes_with_another_role
         await a_counsellor(work, "ana"),
         await a_counsellor(work, "bob"),
     )
-    made, _ = await contacts.create_contact(work, bob, channel=Channel.CALL)
+    made, _ = await contacts.create_contact(work, bob, channel=ContactChannel.CALL)
     await send_rows(work)
     code = made.code
     if of_case:

@@ -31,7 +31,7 @@ DAY_WORDS = {
 
 
 @dataclass(frozen=True)
-class Line:
+class PersonTimes:
     """A person, and what is written down about them."""
 
     id: UUID
@@ -57,7 +57,7 @@ async def times_page(request: Request, work: InWork, staff: Plans) -> Response:
         elif times.minutes == 0:
             note = _("not proposed")
         lines.append(
-            Line(
+            PersonTimes(
                 one.id,
                 one.name,
                 _("%(hours)s h", hours=times_hours(times)),

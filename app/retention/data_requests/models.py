@@ -12,13 +12,13 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.database.base import Base, Identifier, Sealed, one_of
 from app.retention.data_requests.kinds import (
     AskingPerson,
-    Basis,
     Because,
     CopyKind,
     CopyState,
     IdentityCheck,
     ItemKind,
     Keep,
+    RequestBasis,
     RequestKind,
     RequestState,
 )
@@ -35,7 +35,7 @@ class DataRequest(Base):
         one_of("kind", RequestKind),
         one_of("person", AskingPerson),
         one_of("state", RequestState),
-        one_of("basis", Basis),
+        one_of("basis", RequestBasis),
         one_of("identity", IdentityCheck),
         CheckConstraint("decided_by <> asked_by", name="second_person"),
         CheckConstraint(

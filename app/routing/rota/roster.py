@@ -186,8 +186,8 @@ def shift_of(row: ShiftRow) -> shifts.Shift:
     )
 
 
-def change_of(row: RotaChange) -> on_duty.Change:
-    return on_duty.Change(
+def change_of(row: RotaChange) -> on_duty.DutyChange:
+    return on_duty.DutyChange(
         kind=on_duty.ChangeKind(row.kind),
         counsellor_id=row.counsellor_id,
         start=row.from_at,

@@ -32,7 +32,7 @@ from tests.support.verbs import a_counsellor, logged
 async def test_a_directory_gives_no_such_access_with_its_token_alone(
     work: Work, vera: Staff, role: str
 ) -> None:
-    entry = provisioning.Entry("nova", role=role)
+    entry = provisioning.PersonEntry("nova", role=role)
     nova = (await provisioning.add(work, entry)).staff
     assert not nova.active
     # It sends the same again and again; that is one request.
@@ -44,9 +44,9 @@ async def test_a_directory_gives_no_such_access_with_its_token_alone(
     await decide(work, vera, nova)
     assert nova.active
     ana = await a_counsellor(work, "ana")
-    await provisioning.change(work, ana.id, provisioning.Entry("ana", role="supervisor"))
+    await provisioning.change(work, ana.id, provisioning.PersonEntry("ana", role="supervisor"))
     rada = await a_reader(work, "rada")
-    taken = provisioning.Entry("rada", email="mine@elsewhere.example")
+    taken = provisioning.PersonEntry("rada", email="mine@elsewhere.example")
     await provisioning.change(work, rada.id, taken)
     assert (ana.role, rada.email) == ("counsellor", "rada@helpline.example")
 
@@ -55,7 +55,7 @@ async def test_a_directory_gives_no_such_access_with_its_token_alone(
 async def test_who_leaves_while_their_account_waits_comes_in_by_no_approval(
     work: Work, vera: Staff, mila: Staff, end: str
 ) -> None:
-    entry = provisioning.Entry("nova")
+    entry = provisioning.PersonEntry("nova")
     nova = (await provisioning.add(work, entry)).staff
     shown = await links.make_link(work, nova.id, by=mila, by_mail=False)
     request = await waiting(work, nova)
@@ -81,7 +81,7 @@ async def test_who_leaves_while_their_account_waits_comes_in_by_no_approval(
 async def test_no_request_from_before_a_deletion_lets_an_account_in(
     work: Work, vera: Staff, mila: Staff
 ) -> None:
-    nova = (await provisioning.add(work, provisioning.Entry("nova"))).staff
+    nova = (await provisioning.add(work, provisioning.PersonEntry("nova"))).staff
     await provisioning.delete(work, nova.id)
     # As an earlier version left it.
     await asking.hold_back(work, nova, AccessWanted(AccessKind.ACCOUNT), by=mila)

@@ -11,7 +11,7 @@ from app.calls.models import Call
 from app.calls.states import CallState
 from app.chats import messages, opting, reading, sendings
 from app.chats.models import Arrival, Failure, Message, Sent, Sentence
-from app.chats.sendings import Report
+from app.chats.sendings import DeliveryReport
 from app.dialling.models import Dial
 from app.errors import Invalid
 from app.outbox.states import Sending
@@ -88,17 +88,17 @@ async def test_a_report_never_goes_back(work: Work) -> None:
     message = await messages.say_as_staff(work, ana, call.id, text="Tu", client_key="k" * 8)
     sent = await sendings.lock_sent(work, message.id)
 
-    async def report(word: Report, why: Failure | None = None) -> Message:
+    async def report(word: DeliveryReport, why: Failure | None = None) -> Message:
         await sendings.note_report(work, call, sent, word, why, None)
         return await work.session.get_one(Message, message.id, populate_existing=True)
 
-    assert (await report(Report.ON_ITS_WAY)).delivered_at is None
-    assert (await report(Report.FAILED, Failure.UNREACHABLE)).failure == "unreachable"
-    assert (await report(Report.ON_ITS_WAY)).failure == "unreachable"
+    assert (await report(DeliveryReport.ON_ITS_WAY)).delivered_at is None
+    assert (await report(DeliveryReport.FAILED, Failure.UNREACHABLE)).failure == "unreachable"
+    assert (await report(DeliveryReport.ON_ITS_WAY)).failure == "unreachable"
     # The network gave it up too early: it was delivered after all.
-    assert (await report(Report.DELIVERED)).failure is None
-    assert (await report(Report.SEEN)).seen_at is not None
-    assert (await report(Report.FAILED, Failure.UNREACHABLE)).failure is None
+    assert (await report(DeliveryReport.DELIVERED)).failure is None
+    assert (await report(DeliveryReport.SEEN)).seen_at is not None
+    assert (await report(DeliveryReport.FAILED, Failure.UNREACHABLE)).failure is None
 
 
 async def test_without_an_approved_text_nothing_is_sent_after_a_day(work: Work) -> None:
@@ -124,7 +124,9 @@ async def test_what_is_held_fails_with_the_text_that_asks_for_a_word(work: Work)
     asking, sent = await to_child(work, asks.id)
     assert await asking.prepare(work, sent)
     assert (asking._out.template, asking._out.text) == (template[3:], "")
-    await sendings.note_report(work, call, sent, Report.FAILED, Failure.UNKNOWN_NUMBER, 63024)
+    await sendings.note_report(
+        work, call, sent, DeliveryReport.FAILED, Failure.UNKNOWN_NUMBER, 63024
+    )
     again = await work.session.get_one(Message, message.id, populate_existing=True)
     held = await sendings.lock_sent(work, message.id)
     assert [held.sending, held.held_at, again.failure] == ["failed", None, "unknown_number"]

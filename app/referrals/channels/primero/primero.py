@@ -36,7 +36,7 @@ _LONGEST_WAIT = 600.0
 
 
 @dataclass(frozen=True)
-class Account:
+class PrimeroAccount:
     url: str
     user: str
     password: str
@@ -66,7 +66,7 @@ class Primero:
     It uses basic authentication, because a session would log out other users of the account.
     """
 
-    def __init__(self, client: httpx2.AsyncClient, account: Account) -> None:
+    def __init__(self, client: httpx2.AsyncClient, account: PrimeroAccount) -> None:
         self._client, self._account = client, account
 
     async def _ask(self, method: str, path: str, body: Any = None) -> Any:
