@@ -49,7 +49,7 @@ from app.words import letters
 from app.words.pages import said, spoken_in
 from app.work import PROGRAM, Ground, Work
 
-# How often the letter about a notice is tried.
+# The attempts at the letter about a notice.
 _ATTEMPTS = 300
 # The longest time from accepting an offer to being connected.
 _CONNECTING = timedelta(seconds=25)

@@ -171,7 +171,7 @@ async def finish_set_up(
     return finish(request, work, signed_in, shown)
 
 
-# -- on the own account ------------------------------------------------------------------
+# -- on the account page -----------------------------------------------------------------
 
 
 @router.post("/account/second-factor")

@@ -106,7 +106,7 @@ async def take(
     work: Work, offer_id: UUID, signed: Signed, attempt: int
 ) -> tuple[Answer, Scene | None]:
     """Handle the counsellor's key, or none. Key 1 takes the call if it is still on offer."""
-    # With the leg: a phone that is rung again for the same offer is asked for its key again.
+    # The leg is part of it: a phone that is rung again for the same offer is asked for a key again.
     key = f"answer:{offer_id}:{signed.call_sid}:{attempt}"
     call, offer, answer = await _lock(work, offer_id, key)
     if answer is not None:

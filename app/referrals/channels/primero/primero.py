@@ -150,13 +150,16 @@ def _wait_of(response: httpx2.Response) -> float:
 
 
 def _problem(response: httpx2.Response) -> str:
-    """Return the status and the fields it names; its messages could hold what we sent."""
+    """Return the status and, in quotes as they came, the fields it names; its messages could hold
+    what we sent."""
     try:
         errors = response.json()["errors"]
         details = sorted({str(e.get("detail", ""))[:80] for e in errors if isinstance(e, dict)})
     except (ValueError, KeyError, TypeError):
         details = []
-    return f"status {response.status_code}" + (f": {', '.join(details)}" if any(details) else "")
+    # Problems are kept side by side with "; " between them.
+    named = ", ".join(f"“{one.replace(';', ',')}”" for one in details if one)
+    return f"status {response.status_code}" + (f": {named}" if named else "")
 
 
 def _read_forms(forms: list[dict[str, Any]], lookups: dict[str, frozenset[str]]) -> TheirForms:
