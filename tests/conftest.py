@@ -59,13 +59,13 @@ _LONG_RULES = (
     "chats/test_unread_words",
     "chats/test_unseen_on_desk",
     "chats/test_visits",
-    "people/test_access_requests",
+    "people/approval/",
     "people/test_duty_handed_over",
     "security/test_emergency_attacks",
     "test_audit_kinds",
     "test_oracles",
     "test_export_memory",
-    "test_package",
+    "tests/package/",
     "test_simulated_day",
     "test_the_site_builds",
     "test_random_events",
@@ -90,6 +90,7 @@ _LONG_RULES = (
     "retention/test_more_kinds",
     "retention/test_special_codes",
     "test_hearing",
+    "messaging/test_answering",
     "test_switchboard",
 )
 
@@ -103,7 +104,7 @@ _LONG = (
     "tests/statistics/",
     "test_scripted_hour",
     "test_access_table",
-    "test_package",
+    "tests/package/",
     "test_random_events",
     "browser/test_telephone",
     *_OWN_PROCESSES,
@@ -147,7 +148,7 @@ class _Scheduler(LoadScopeScheduling):  # type: ignore[misc]
         if any(nodeid.startswith(f"tests/statistics/test_{name}.py") for name in _LIVED):
             return "tests/statistics/"
         together = (
-            "tests/test_package.py",
+            "tests/package/",
             "tests/browser/test_telephone.py",
             # To read every source takes seconds, once in a process.
             "tests/words/test_pages.py",

@@ -229,7 +229,7 @@ def test_scripts_of_the_pages_exist_and_so_does_what_they_are_given() -> None:
 
 # Commands of the pages that are no `helpline`: the test that runs them.
 _DONE_BY = {
-    "scripts/install": "tests/test_package.py::test_a_wheel_in_an_empty_folder_serves",
+    "scripts/install": "tests/package/test_installed.py::test_a_wheel_in_an_empty_folder_serves",
     ".venv/bin/python scripts/parts sbom": "tests/supply/test_parts.py::"
     "test_the_command_writes_the_bill_of_materials_of_another_python",
     ".venv/bin/python scripts/parts advisories": "tests/supply/test_advisories.py::"
@@ -245,7 +245,8 @@ _DONE_BY = {
     "test_the_migrations_make_what_the_models_say",
     "/opt/helpline/bin/helpline serve --replace": "tests/scenarios/robustness/"
     "test_replaced_server.py::test_a_server_is_replaced_while_the_phone_rings",
-    "echo a long password": "tests/test_package.py::test_a_wheel_in_an_empty_folder_serves",
+    "echo a long password": "tests/package/"
+    "test_installed.py::test_a_wheel_in_an_empty_folder_serves",
     "curl --header": "tests/web/test_monitoring.py::"
     "test_the_second_port_answers_monitoring_and_the_first_one_does_not",
     "curl -H": "tests/statistics/test_exports.py::test_a_program_comes_with_a_token",

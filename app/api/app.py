@@ -10,7 +10,6 @@ from starlette.exceptions import HTTPException
 from app.api import (
     access_requests,
     callers,
-    calls,
     connections,
     data_requests,
     definitions,
@@ -22,16 +21,16 @@ from app.api import (
     log,
     numbers,
     operations,
-    passkeys,
     people,
     practices,
     provider,
     retention,
     scim,
-    sessions,
     tokens,
 )
+from app.api.calls import call_records, callbacks, queue, talks, voice_messages
 from app.api.description import describe
+from app.api.own import account, passkeys, presence, second_factor, sessions
 from app.api.records import case_work, cases, contacts
 from app.api.rota import roster, rota_planning, staffing_alarms
 from app.api.settings import (
@@ -48,7 +47,7 @@ from app.api.settings import (
     wallboards,
 )
 from app.api.statistics import requested_files, schedules, statistics
-from app.api.team import messages, supervising
+from app.api.team import live_talks, messages, supervising
 from app.api.urgent import agencies, danger_alarms, referrals
 from app.api.writing import chats
 from app.database.engine import lost_a_race, ran_too_long, waited_too_long
@@ -107,58 +106,68 @@ def render(error: Exception) -> JSONResponse:
             )
 
 
+_PARTS = (
+    sessions,
+    presence,
+    account,
+    second_factor,
+    passkeys,
+    provider,
+    scim,
+    emergencies,
+    queue,
+    call_records,
+    talks,
+    live_talks,
+    callbacks,
+    voice_messages,
+    chats,
+    supervising,
+    messages,
+    callers,
+    practices,
+    lines,
+    every_line,
+    line_changes,
+    line_chats,
+    partners,
+    wallboards,
+    backups,
+    keys,
+    browsers,
+    calendar_feed,
+    people,
+    access_requests,
+    contacts,
+    case_work,
+    cases,
+    referrals,
+    danger_alarms,
+    agencies,
+    roster,
+    staffing_alarms,
+    rota_planning,
+    statistics,
+    schedules,
+    requested_files,
+    events,
+    tokens,
+    dialling,
+    own_settings,
+    data_requests,
+    retention,
+    definitions,
+    first_steps,
+    languages,
+    log,
+    numbers,
+    connections,
+)
+
+
 def add_api(app: FastAPI) -> None:
     """Add the routers of the JSON interface to the application."""
-    parts = (
-        sessions,
-        passkeys,
-        provider,
-        scim,
-        emergencies,
-        calls,
-        chats,
-        supervising,
-        messages,
-        callers,
-        practices,
-        lines,
-        every_line,
-        line_changes,
-        line_chats,
-        partners,
-        wallboards,
-        backups,
-        keys,
-        browsers,
-        calendar_feed,
-        people,
-        access_requests,
-        contacts,
-        case_work,
-        cases,
-        referrals,
-        danger_alarms,
-        agencies,
-        roster,
-        staffing_alarms,
-        rota_planning,
-        statistics,
-        schedules,
-        requested_files,
-        events,
-        tokens,
-        dialling,
-        own_settings,
-        data_requests,
-        retention,
-        definitions,
-        first_steps,
-        languages,
-        log,
-        numbers,
-        connections,
-    )
-    for part in parts:
+    for part in _PARTS:
         include(app, part.router, prefix=PREFIX)
     include(app, operations.router)
     describe(app, PREFIX)

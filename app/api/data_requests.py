@@ -12,13 +12,13 @@ from app.api.description import files
 from app.retention.data_requests import answering, ending, reminding, requests
 from app.retention.data_requests.kinds import (
     AskingPerson,
-    Basis,
     Because,
     CopyKind,
     CopyState,
     IdentityCheck,
     ItemKind,
     Keep,
+    RequestBasis,
     RequestKind,
     RequestState,
 )
@@ -49,7 +49,7 @@ class RequestView(BaseModel):
     kind: RequestKind
     person: AskingPerson
     state: RequestState
-    basis: Basis | None
+    basis: RequestBasis | None
     identity: IdentityCheck | None
     began_at: datetime
     asked_by: UUID | None
@@ -117,7 +117,7 @@ class AllKeptIn(BaseModel):
 
 
 class AskIn(BaseModel):
-    basis: Basis
+    basis: RequestBasis
     identity: IdentityCheck
     # Sealed: how the identity was checked and when.
     words: str = Field(max_length=LONGEST_WORDS)

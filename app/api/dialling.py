@@ -9,7 +9,7 @@ from app.dialling import outward
 from app.dialling.minutes import minutes
 from app.dialling.rules import NumberKind, Rules
 from app.people import dialling
-from app.people.dialling import Changes
+from app.people.dialling import RuleChanges
 from app.staff.models import Staff
 from app.staff.roles import Permission
 from app.web.access import InWork, Requires
@@ -84,4 +84,6 @@ async def dialling_rules(work: InWork, _staff: Keeps) -> DiallingView:
 async def change_dialling(work: InWork, _staff: Keeps, asked: DiallingIn) -> DiallingView:
     """Change the rules of dialling."""
     given = asked.model_dump(exclude={"revision"})
-    return await _view(work, await dialling.change(work, Changes(**given), revision=asked.revision))
+    return await _view(
+        work, await dialling.change(work, RuleChanges(**given), revision=asked.revision)
+    )

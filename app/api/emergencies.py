@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, Field
 
-from app.people.emergency import emergencies, reviewing
+from app.people.emergency import closing, emergencies, reviewing
 from app.people.emergency.reviewing import ShownEmergency
 from app.staff.emergency_rows import EmergencyKind, EmergencyState
 from app.staff.models import Staff
@@ -30,7 +30,7 @@ class ActView(BaseModel):
 
     at: datetime
     action: str
-    outcome: reviewing.Outcome | None
+    outcome: reviewing.ActOutcome | None
 
 
 class EmergencyView(BaseModel):
@@ -142,7 +142,7 @@ async def enter_emergency(
 @router.post("/emergencies/{emergency_id}/end", status_code=204)
 async def end_emergency(work: InWork, staff: SignedIn, emergency_id: UUID) -> None:
     """End it before its time, or take back what you asked for."""
-    await emergencies.end(work, staff, emergency_id)
+    await closing.end(work, staff, emergency_id)
 
 
 @router.post("/emergencies/{emergency_id}/seen", status_code=204)

@@ -11,7 +11,7 @@ from app.staff.models import Staff
 from app.staff.roles import Permission
 from app.training import practices, remarks
 from app.training.models import Practice
-from app.training.scenarios import Act
+from app.training.scenarios import CounsellorAct
 from app.training.script import Ended, Reply
 from app.web.access import InWork, Requires
 from app.web.strict_bodies import StrictRoute
@@ -28,7 +28,7 @@ class StartIn(BaseModel):
 
 
 class ActIn(BaseModel):
-    act: Act
+    act: CounsellorAct
     # The number of the next act, as the writer sees the talk: 1 for the first.
     number: int = Field(ge=1)
     # The fact that a question was about.

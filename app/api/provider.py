@@ -14,7 +14,7 @@ from app.people.provider.rows import IdentityProvider, Unknown
 from app.staff.models import Staff
 from app.staff.roles import Permission, Role
 from app.web.access import InWork, Requires, SignedIn
-from app.web.provider_sign_in import begin_linking, mark_browser
+from app.web.sign_in.provider_sign_in import begin_linking, mark_browser
 from app.web.strict_bodies import StrictRoute
 
 router = APIRouter(tags=["people"], route_class=StrictRoute)

@@ -1,4 +1,4 @@
-"""The JSON interface of retention: how long what is kept, what a night would erase, legal holds."""
+"""The JSON interface of retention: how long each kind is kept, what a run would erase, holds."""
 
 from datetime import datetime
 from typing import Annotated

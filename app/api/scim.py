@@ -45,7 +45,7 @@ from scim2_models import (
 
 from app.errors import Conflict, NotAllowed, NotFound, NotSignedIn, Refusal
 from app.people import provisioning
-from app.people.provisioning import Entry, ProvisionedAccount
+from app.people.provisioning import PersonEntry, ProvisionedAccount
 from app.staff.accounts import NameTaken
 from app.staff.roles import Permission
 from app.staff.tokens import may_token, token_of
@@ -208,8 +208,8 @@ def _first(values: list[Any] | None) -> str | None:
     return str(found[0].value) if found and found[0].value else None
 
 
-def _entry(user: User) -> Entry:
-    return Entry(
+def _entry(user: User) -> PersonEntry:
+    return PersonEntry(
         name=user.user_name or "",
         active=user.active,
         role=_first(user.roles),
@@ -312,7 +312,7 @@ async def users(
     work: InWork, filter: str | None = None, startIndex: int = 1, count: int = _MOST
 ) -> Response:
     """List the accounts, or those that a filter finds, such as `userName eq "Ana"`."""
-    found = [_user(work, one) for one in await provisioning.everybody(work)]
+    found = [_user(work, one) for one in await provisioning.all_accounts(work)]
     if filter is not None:
         if len(filter) > 1000:
             raise InvalidFilterException(detail="The filter is too long.")

@@ -239,7 +239,7 @@ class CallbackView(BaseModel):
     language: str
     who: str
     state: str
-    tries: int
+    attempts: int
     window_from: datetime
     window_until: datetime
     next_at: datetime
@@ -254,7 +254,7 @@ def callback_view(row: Callback, line: str, now: datetime) -> CallbackView:
         language=row.language,
         who=row.who,
         state=row.state,
-        tries=row.tries,
+        attempts=row.attempts,
         window_from=row.window_from,
         window_until=row.window_until,
         next_at=row.next_at,

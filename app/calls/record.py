@@ -45,7 +45,7 @@ FRESH = timedelta(seconds=2)
 
 
 @dataclass(frozen=True)
-class Delivery:
+class WebhookDelivery:
     """One message of the provider: its key, its facts, and when it says the event happened.
 
     `facts` holds only fields that are on the list of the telephony edge: nothing personal.
@@ -294,7 +294,7 @@ async def record(
     call: Call,
     kind: AnyKind,
     *,
-    delivery: Delivery | None = None,
+    delivery: WebhookDelivery | None = None,
     at: datetime | None = None,
     answer: Answer | None = None,
     cause: AnyCause | LeavesBecause | None = None,
@@ -330,7 +330,7 @@ async def move(
     call: Call,
     event: CallEvent,
     *,
-    delivery: Delivery | None = None,
+    delivery: WebhookDelivery | None = None,
     at: datetime | None = None,
     answer: Answer | None = None,
     cause: AnyCause | LeavesBecause | None = None,
@@ -382,7 +382,7 @@ async def enter_queue(
     language: str,
     danger: bool,
     priority: int,
-    delivery: Delivery | None = None,
+    delivery: WebhookDelivery | None = None,
     answer: Answer | None = None,
 ) -> bool:
     """Put the caller into the queue, at the place of their first arrival."""
@@ -427,7 +427,7 @@ async def end_call(
     *,
     ended_by: EndedBy,
     at: datetime | None = None,
-    delivery: Delivery | None = None,
+    delivery: WebhookDelivery | None = None,
     answer: Answer | None = None,
     lost: bool = False,
 ) -> bool:

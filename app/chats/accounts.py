@@ -18,7 +18,7 @@ from app.calls.lines import chat_lines, leading, lines
 from app.calls.speech import LineScript
 from app.calls.states import Channel
 from app.chats import earlier_accounts, fetched
-from app.chats.models import Account, AccountProblem, AccountState
+from app.chats.models import AccountProblem, AccountState, CarrierAccount
 from app.database.topics import Topic
 from app.errors import Conflict, Invalid, NotFound
 from app.jobs.names import Task
@@ -49,14 +49,14 @@ class TokenTaken(Conflict):
     default = "Another line has this account. Remove it there first, or make one for each line."
 
 
-def token_of(work: Work, row: Account) -> str:
+def token_of(work: Work, row: CarrierAccount) -> str:
     """Return the key of an account at its carrier."""
     return work.keys.open(
         row.token_sealed, table="chat_accounts", column="token_sealed", row=row.id
     ).decode()
 
 
-def secret_of(work: Work, row: Account) -> str:
+def secret_of(work: Work, row: CarrierAccount) -> str:
     """Return what the carrier shows with each message that it brings."""
     return work.keys.open(
         row.secret_sealed, table="chat_accounts", column="secret_sealed", row=row.id
@@ -65,20 +65,20 @@ def secret_of(work: Work, row: Account) -> str:
 
 async def account_of(
     work: Work, line_id: UUID | None, channel: Channel, *, lock: bool = False
-) -> Account | None:
+) -> CarrierAccount | None:
     """Return the account of a line at a carrier."""
-    statement = select(Account).where(
-        Account.line_id == line_id,
-        Account.channel == channel.value,
-        Account.state != AccountState.REMOVING,
+    statement = select(CarrierAccount).where(
+        CarrierAccount.line_id == line_id,
+        CarrierAccount.channel == channel.value,
+        CarrierAccount.state != AccountState.REMOVING,
     )
-    found: Account | None = await work.session.scalar(
+    found: CarrierAccount | None = await work.session.scalar(
         statement.with_for_update() if lock else statement
     )
     return found
 
 
-async def set_token(work: Work, line: LineScript, channel: Channel, token: str) -> Account:
+async def set_token(work: Work, line: LineScript, channel: Channel, token: str) -> CarrierAccount:
     """Give a line an account, or its account another token, and turn the carrier on for the line.
 
     Raises Invalid, TokenTaken.
@@ -88,11 +88,11 @@ async def set_token(work: Work, line: LineScript, channel: Channel, token: str) 
         raise _no_token(channel)
     their_id = fits[1]
     taken = await work.session.scalar(
-        select(Account.line_id).where(
-            Account.channel == channel.value,
-            Account.their_id == their_id,
-            Account.line_id != line.id,
-            Account.state != AccountState.REMOVING,
+        select(CarrierAccount.line_id).where(
+            CarrierAccount.channel == channel.value,
+            CarrierAccount.their_id == their_id,
+            CarrierAccount.line_id != line.id,
+            CarrierAccount.state != AccountState.REMOVING,
         )
     )
     if taken is not None:
@@ -105,7 +105,7 @@ async def set_token(work: Work, line: LineScript, channel: Channel, token: str) 
         await _begin_removal(work, row)
         row = None
     if row is None:
-        row = Account(
+        row = CarrierAccount(
             id=uuid4(), line_id=line.id, channel=channel.value, their_id=their_id, set_at=work.now
         )
         work.session.add(row)
@@ -144,7 +144,7 @@ def _no_token(channel: Channel) -> Invalid:
     )
 
 
-def values_for_log(row: Account | None) -> dict[str, Any] | None:
+def values_for_log(row: CarrierAccount | None) -> dict[str, Any] | None:
     """Return what the log says of an account: no token is in it."""
     if row is None:
         return None
@@ -171,7 +171,7 @@ async def remove(work: Work, line: LineScript, channel: Channel) -> None:
     await leading.tell_supervisors(work, line.id, leading.Leads.MESSENGER)
 
 
-async def _begin_removal(work: Work, row: Account) -> None:
+async def _begin_removal(work: Work, row: CarrierAccount) -> None:
     """Let the carrier forget the account; its token is needed for that once more, and kept for a
     while, so that the account can come back."""
     channel, token = Channel(row.channel), token_of(work, row)
@@ -185,10 +185,10 @@ async def set_up_elsewhere(work: Work, channel: Channel, their_id: str) -> bool:
     """Set an account that goes up again if it has been given to a line meanwhile; return whether it
     has. The carrier may have been asked to forget it after the line asked for its messages."""
     found = await work.session.scalar(
-        select(Account.id).where(
-            Account.channel == channel.value,
-            Account.their_id == their_id,
-            Account.state != AccountState.REMOVING,
+        select(CarrierAccount.id).where(
+            CarrierAccount.channel == channel.value,
+            CarrierAccount.their_id == their_id,
+            CarrierAccount.state != AccountState.REMOVING,
         )
     )
     if found is not None:
@@ -209,8 +209,8 @@ async def note(
     if name is not None:
         values["name"] = name
     await work.session.execute(
-        update(Account)
-        .where(Account.id == account_id, Account.state != AccountState.REMOVING)
+        update(CarrierAccount)
+        .where(CarrierAccount.id == account_id, CarrierAccount.state != AccountState.REMOVING)
         .values(**values)
         .execution_options(synchronize_session=False)
     )
@@ -220,8 +220,8 @@ async def note(
 async def forget(work: Work, account_id: UUID) -> None:
     """Delete an account that its carrier has forgotten."""
     await work.session.execute(
-        delete(Account)
-        .where(Account.id == account_id, Account.state == AccountState.REMOVING)
+        delete(CarrierAccount)
+        .where(CarrierAccount.id == account_id, CarrierAccount.state == AccountState.REMOVING)
         .execution_options(synchronize_session=False)
     )
 
@@ -232,14 +232,19 @@ async def ask_again(ground: Ground) -> None:
     async with transaction(ground, PROGRAM) as work:
         await fetched.forget_old(work)
         await earlier_accounts.forget_old(work)
-        believed, silent = work.now - _BELIEVED, Account.asked_at < work.now - _ASKED_WITHIN
-        unasked = or_(Account.asked_at.is_(None), Account.asked_at < believed)
-        old, is_on = and_(unasked, Account.set_at < believed), AccountState.REGISTERED.value
+        believed, silent = work.now - _BELIEVED, CarrierAccount.asked_at < work.now - _ASKED_WITHIN
+        unasked = or_(CarrierAccount.asked_at.is_(None), CarrierAccount.asked_at < believed)
+        old, is_on = and_(unasked, CarrierAccount.set_at < believed), AccountState.REGISTERED.value
         rows = await work.session.scalars(
-            update(Account)
-            .where(or_(old, and_(Account.channel.in_(ASKED), Account.state == is_on, silent)))
+            update(CarrierAccount)
+            .where(
+                or_(
+                    old,
+                    and_(CarrierAccount.channel.in_(ASKED), CarrierAccount.state == is_on, silent),
+                )
+            )
             .values(asked_at=work.now)
-            .returning(Account.id)
+            .returning(CarrierAccount.id)
             .execution_options(synchronize_session=False)
         )
         for account_id in rows.all():

@@ -12,7 +12,7 @@ from sqlalchemy import delete, func, select, update
 
 from app.calls.speech import LineScript
 from app.calls.states import Channel
-from app.chats.models import Account, AccountProblem, Fetched
+from app.chats.models import AccountProblem, CarrierAccount, Fetched
 from app.database.topics import Topic
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
@@ -115,11 +115,11 @@ async def put_away(
     left = await work.session.scalar(select(func.count()).select_from(Fetched).where(*of_line)) or 0
     if count and not left:
         await work.session.execute(
-            update(Account)
+            update(CarrierAccount)
             .where(
-                Account.line_id == line.id,
-                Account.channel == channel.value,
-                Account.problem == AccountProblem.UNREAD,
+                CarrierAccount.line_id == line.id,
+                CarrierAccount.channel == channel.value,
+                CarrierAccount.problem == AccountProblem.UNREAD,
             )
             .values(problem=None)
             .execution_options(synchronize_session=False)

@@ -299,7 +299,7 @@ class OptOut(Base):
     at: Mapped[datetime]
 
 
-class Account(Base):
+class CarrierAccount(Base):
     """An account of a line at a carrier, such as a bot of Telegram or a number in Signal: only the
     line's children write to it. `their_id`: who it is there; `name`: how children find it."""
 

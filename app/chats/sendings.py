@@ -25,7 +25,7 @@ from app.work import PROGRAM, Ground, Work
 _REMEMBERED = timedelta(days=31)
 
 
-class Report(StrEnum):
+class DeliveryReport(StrEnum):
     """What a carrier says of a message; in this order, and none goes back."""
 
     ON_ITS_WAY = "on_its_way"
@@ -34,7 +34,12 @@ class Report(StrEnum):
     FAILED = "failed"
 
 
-_RANK = {Report.ON_ITS_WAY: 0, Report.FAILED: 1, Report.DELIVERED: 2, Report.SEEN: 3}
+_RANK = {
+    DeliveryReport.ON_ITS_WAY: 0,
+    DeliveryReport.FAILED: 1,
+    DeliveryReport.DELIVERED: 2,
+    DeliveryReport.SEEN: 3,
+}
 
 
 def want(work: Work, call: Call, message_id: UUID | None) -> UUID:
@@ -149,7 +154,7 @@ async def _held(work: Work, call: Call) -> list[Sent]:
 
 async def fail(work: Work, call: Call, sent: Sent, why: Failure, code: int | None = None) -> None:
     """Note that a message did not reach the child; its counsellor sees why."""
-    sent.reported, sent.code = Report.FAILED.value, code
+    sent.reported, sent.code = DeliveryReport.FAILED.value, code
     if why is Failure.OPTED_OUT and call.caller_key is not None:
         await opting.opt_out(work, call)
     if sent.message_id is not None:
@@ -158,27 +163,32 @@ async def fail(work: Work, call: Call, sent: Sent, why: Failure, code: int | Non
     # The text that asks for a word did not come: what waits for that word does not come either.
     for held in await _held(work, call):
         held.held_at, held.sending = None, Sending.FAILED.value
-        held.reported, held.code = Report.FAILED.value, code
+        held.reported, held.code = DeliveryReport.FAILED.value, code
         await _mark(work, call, held, failure=why.value)
 
 
 async def note_report(
-    work: Work, call: Call, sent: Sent, report: Report, why: Failure | None, code: int | None
+    work: Work,
+    call: Call,
+    sent: Sent,
+    report: DeliveryReport,
+    why: Failure | None,
+    code: int | None,
 ) -> None:
     """Note what a carrier reports of a message, in any order and any number of times."""
-    known = Report(sent.reported) if sent.reported else None
+    known = DeliveryReport(sent.reported) if sent.reported else None
     if known is not None and _RANK[report] <= _RANK[known]:
         return
-    if report is Report.FAILED:
+    if report is DeliveryReport.FAILED:
         await fail(work, call, sent, why or Failure.REFUSED, code)
         return
     sent.reported = report.value
-    if sent.message_id is None or report is Report.ON_ITS_WAY:
+    if sent.message_id is None or report is DeliveryReport.ON_ITS_WAY:
         return
     message = await work.session.get_one(Message, sent.message_id, populate_existing=True)
     values: dict[str, object] = {"failure": None}
     values["delivered_at"] = message.delivered_at or work.now
-    if report is Report.SEEN:
+    if report is DeliveryReport.SEEN:
         values["seen_at"] = message.seen_at or work.now
     await _mark(work, call, sent, **values)
 

@@ -72,10 +72,12 @@ async def _note(
 
 @app.command("stop")
 def stop() -> None:
-    """Have a server of your own keep nothing for back-ups any more, when you make none."""
+    """Let a server of your own keep nothing more for back-ups, if you make none."""
     set_up_logging("WARNING")
     names = slots.stop(read_settings())
-    print(f"Let go: {', '.join(names)}" if names else "The server keeps nothing for back-ups.")
+    print(
+        f"No longer kept: {', '.join(names)}" if names else "The server keeps nothing for back-ups."
+    )
 
 
 @app.command("note")
@@ -123,7 +125,7 @@ def restore(
     ] = None,
     name: Annotated[str | None, typer.Option(help="the back-up to begin with")] = None,
 ) -> None:
-    """Restore into an empty folder, and look into it. Nothing of the program is started there."""
+    """Restore into an empty folder, and check what it holds. The program is not started there."""
     set_up_logging("WARNING")
     settings = read_settings()
     with _seconds():
@@ -131,7 +133,7 @@ def restore(
     print(f"{made.name} is restored to {to}.")
     if made.superuser != SUPERUSER or made.database != SUPERUSER:
         print(
-            f"It is that of another PostgreSQL: its database is {made.database}, and its settings "
+            f"It comes from another PostgreSQL: its database is {made.database}, and its settings "
             f"are in files of {folder_of(to)} that end with {restoring.BEFORE}."
         )
     tried = asyncio.run(trying.look_into(settings, to.resolve(), tables.metadata))
@@ -145,7 +147,7 @@ def drill(
         Path | None, typer.Argument(help="a folder; default: HELPLINE_BACKUP_TARGET")
     ] = None,
 ) -> None:
-    """Restore the newest back-up into a folder that is thrown away, and look into it."""
+    """Restore the newest back-up into a folder that is deleted afterwards, and check it."""
     set_up_logging("WARNING")
     settings = read_settings()
     folder = source or settings.backup_target

@@ -33,7 +33,6 @@ from app.cli import (
     provider,
     reports,
     retention,
-    staff,
     tokens,
     wallboards,
 )
@@ -42,6 +41,7 @@ from app.cli.keeper import keeper
 from app.cli.rota import roster
 from app.cli.running import prepared, run_verb, sealed_database
 from app.cli.serve import serve
+from app.cli.staff import accounts
 from app.database import migrate as migrations
 from app.database.running import database_of
 from app.errors import Invalid
@@ -61,7 +61,7 @@ app = typer.Typer(
 )
 telephony_app = typer.Typer(no_args_is_help=True, help="The telephony provider.")
 audit_app = typer.Typer(no_args_is_help=True, help="The append-only logs.")
-app.add_typer(staff.app, name="staff")
+app.add_typer(accounts.app, name="staff")
 app.add_typer(emergency.app, name="emergency")
 app.add_typer(provider.app, name="provider")
 lines.app.add_typer(line_writing.app)
@@ -191,10 +191,10 @@ def telephony_setup(
     install: Annotated[bool, typer.Option(help="Install the fallback at the provider.")] = True,
 ) -> None:
     """Point the provider's numbers at this helpline, with a fallback for when it is down."""
-    from app.calls.lines.number_setup import Report
+    from app.calls.lines.number_setup import SetupReport
     from app.telephony.provider.setup import carry_out
 
-    async def verb(work: Work) -> Report:
+    async def verb(work: Work) -> SetupReport:
         return await carry_out(work, install=install)
 
     report = run_verb(verb)

@@ -20,10 +20,10 @@ from app.retention.data_requests import (
 )
 from app.retention.data_requests.kinds import (
     AskingPerson,
-    Basis,
     IdentityCheck,
     ItemKind,
     Keep,
+    RequestBasis,
     RequestKind,
 )
 from app.retention.data_requests.models import DataRequest
@@ -120,7 +120,7 @@ def keep(
 @app.command("ask")
 def ask(
     code: Code,
-    basis: Annotated[Basis, typer.Argument(help="the ground")],
+    basis: Annotated[RequestBasis, typer.Argument(help="the ground")],
     identity: Annotated[IdentityCheck, typer.Argument(help="how the identity was checked")],
     words: Annotated[str, typer.Option(help="how and when it was checked; it is sealed")],
 ) -> None:

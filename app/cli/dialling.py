@@ -9,7 +9,7 @@ from app.dialling import outward
 from app.dialling.minutes import minutes
 from app.dialling.rules import NumberKind
 from app.people import dialling
-from app.people.dialling import Changes
+from app.people.dialling import RuleChanges
 from app.work import Work
 
 app = typer.Typer(no_args_is_help=True, help="Which numbers are dialled, and how many.")
@@ -52,7 +52,7 @@ def set_rules(
     ] = None,
 ) -> None:
     """Change the rules; options that are left out stay as they are."""
-    changes = Changes(
+    changes = RuleChanges(
         countries=None if countries is None else parts_of(countries),
         kinds=None if kinds is None else parts_of(kinds),
         person_hour=person_hour,

@@ -6,7 +6,7 @@ import typer
 from sqlalchemy import select
 
 from app.cli.running import run_verb
-from app.people.emergency import emergencies
+from app.people.emergency import closing
 from app.staff import accounts
 from app.staff.emergency_rows import Emergency
 from app.work import Work
@@ -49,6 +49,6 @@ def end(emergency: UUID) -> None:
     """End an emergency access at once."""
 
     async def verb(work: Work) -> None:
-        await emergencies.end(work, None, emergency)
+        await closing.end(work, None, emergency)
 
     run_verb(verb)

@@ -24,7 +24,7 @@ from app.contacts.sealed_answers import filled_up, seal_categories
 from app.contacts.special_codes import codes_read
 from app.contacts.states import (
     TRANSITIONS,
-    Channel,
+    ContactChannel,
     ContactEvent,
     ContactState,
     Source,
@@ -238,7 +238,7 @@ async def create_contact(
     work: Work,
     staff: Staff,
     *,
-    channel: Channel,
+    channel: ContactChannel,
     source: Source = Source.AFTERWARDS,
     taken_at: datetime | None = None,
     on_behalf_of: UUID | None = None,
@@ -259,7 +259,7 @@ async def create_contact(
         await _check_first(work, call_id)
     elif call_id is not None:
         await _check_message(work, staff, call_id)
-    elif channel is Channel.VOICE_MESSAGE:
+    elif channel is ContactChannel.VOICE_MESSAGE:
         raise Invalid("Give the call that the voice message came with (call_id).")
     profile_id = None
     if call_id is not None:

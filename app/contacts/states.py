@@ -56,7 +56,7 @@ NON_COUNSELLING: dict[NonCounselling, str] = {
 }
 
 
-class Channel(StrEnum):
+class ContactChannel(StrEnum):
     """The way in which a person was in contact."""
 
     CALL = "call"
@@ -74,14 +74,14 @@ class Channel(StrEnum):
     OTHER = "other"
 
 
-CHANNELS = tuple(Channel)
+CHANNELS = tuple(ContactChannel)
 # What these are called in a contact; the others have the same name.
-_OF_CALLS = {"voice": Channel.CALL, "web": Channel.CHAT}
+_OF_CALLS = {"voice": ContactChannel.CALL, "web": ContactChannel.CHAT}
 
 
-def channel_of_call(channel: str) -> Channel:
+def channel_of_call(channel: str) -> ContactChannel:
     """Return the channel of a contact that comes about in a call of this channel."""
-    return _OF_CALLS.get(channel) or Channel(channel)
+    return _OF_CALLS.get(channel) or ContactChannel(channel)
 
 
 class Source(StrEnum):

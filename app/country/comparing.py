@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from app.country.trees import compare_trees
-from app.country.words import Change, Say, labelled, quoted
+from app.country.words import DefinitionChange, Say, labelled, quoted
 from app.definitions.forms import Field, Form, Section
 from app.definitions.guidance import Guidance
 from app.definitions.library import FamilySupport, Library
@@ -35,7 +35,7 @@ class Whole:
 
 
 class Comparison(NamedTuple):
-    changes: list[Change]
+    changes: list[DefinitionChange]
     # Whether there are more than are listed.
     more: bool
 
@@ -46,7 +46,7 @@ def compare(before: Whole, after: Whole, language: str = "en") -> Comparison:
     return Comparison(found[:_MOST], len(found) > _MOST)
 
 
-def _all(before: Whole, after: Whole, language: str) -> Iterator[Change]:
+def _all(before: Whole, after: Whole, language: str) -> Iterator[DefinitionChange]:
     old, new = before.library, after.library
     country = (old.country.model_dump(mode="json"), new.country.model_dump(mode="json"))
     yield from _leaves(Message("Country"), *country)
@@ -74,7 +74,7 @@ def _all(before: Whole, after: Whole, language: str) -> Iterator[Change]:
 # -- forms ---------------------------------------------------------------------------------------
 
 
-def _forms(say: Say, before: Form, after: Form) -> Iterator[Change]:
+def _forms(say: Say, before: Form, after: Form) -> Iterator[DefinitionChange]:
     if before is after:
         return
     if (before.form, before.version) != (after.form, after.version):
@@ -127,7 +127,7 @@ def _field(
     new_form: Form,
     before: tuple[Section, Field],
     after: tuple[Section, Field],
-) -> Iterator[Change]:
+) -> Iterator[DefinitionChange]:
     old, new = before[1], after[1]
     asked = say.label(new.label)
     if old.label != new.label:
@@ -169,7 +169,9 @@ def _condition(field: Field, name: str) -> Any:
     return getattr(field, name), getattr(field, f"{name}_when")
 
 
-def _options(say: Say, asked: str, before: Iterable[Any], after: Iterable[Any]) -> Iterator[Change]:
+def _options(
+    say: Say, asked: str, before: Iterable[Any], after: Iterable[Any]
+) -> Iterator[DefinitionChange]:
     old, new = {one.code: one for one in before}, {one.code: one for one in after}
     for code in [code for code in old if code not in new]:
         yield say.change(
@@ -198,7 +200,7 @@ def _options(say: Say, asked: str, before: Iterable[Any], after: Iterable[Any]) 
 # -- the rest of the library ---------------------------------------------------------------------
 
 
-def _workflows(say: Say, before: Workflow, after: Workflow) -> Iterator[Change]:
+def _workflows(say: Say, before: Workflow, after: Workflow) -> Iterator[DefinitionChange]:
     old, new = {s.code: s for s in before.statuses}, {s.code: s for s in after.statuses}
     yield from _named(say, old, new, lambda one: say.label(one.label))
     for code in [code for code in new if code in old]:
@@ -216,7 +218,7 @@ def _workflows(say: Say, before: Workflow, after: Workflow) -> Iterator[Change]:
             yield say.change(N_("%(what)s: who may do so, or how, changes."), what=edge)
 
 
-def _risks(say: Say, before: RiskCues, after: RiskCues) -> Iterator[Change]:
+def _risks(say: Say, before: RiskCues, after: RiskCues) -> Iterator[DefinitionChange]:
     old, new = {c.cue: c for c in before.cues}, {c.cue: c for c in after.cues}
     for code in [code for code in old if code not in new]:
         yield say.caution(N_("Gone: %(what)s."), what=say.label(old[code].reason))
@@ -242,13 +244,13 @@ def _reason(say: Say) -> Callable[[Any], str]:
     return lambda cue: say.label(cue.reason)
 
 
-def _supports(say: Say, before: FamilySupport, after: FamilySupport) -> Iterator[Change]:
+def _supports(say: Say, before: FamilySupport, after: FamilySupport) -> Iterator[DefinitionChange]:
     old, new = {s.code: s for s in before.services}, {s.code: s for s in after.services}
     yield from _named(say, old, new, lambda one: say.label(one.name))
     yield from _different(say, old, new, lambda one: say.label(one.name))
 
 
-def _guidances(say: Say, before: Guidance, after: Guidance) -> Iterator[Change]:
+def _guidances(say: Say, before: Guidance, after: Guidance) -> Iterator[DefinitionChange]:
     old, new = {t.code: t for t in before.topics}, {t.code: t for t in after.topics}
     yield from _named(say, old, new, lambda one: say.label(one.title))
     yield from _different(say, old, new, lambda one: say.label(one.title))
@@ -256,7 +258,7 @@ def _guidances(say: Say, before: Guidance, after: Guidance) -> Iterator[Change]:
 
 def _named(
     say: Say, old: Mapping[str, Any], new: Mapping[str, Any], name: Callable[[Any], str]
-) -> Iterator[Change]:
+) -> Iterator[DefinitionChange]:
     for code in [code for code in old if code not in new]:
         yield say.change(N_("Gone: %(what)s."), what=name(old[code]))
     for code in [code for code in new if code not in old]:
@@ -265,7 +267,7 @@ def _named(
 
 def _different(
     say: Say, old: Mapping[str, Any], new: Mapping[str, Any], name: Callable[[Any], str]
-) -> Iterator[Change]:
+) -> Iterator[DefinitionChange]:
     for code in [code for code in new if code in old and old[code] != new[code]]:
         yield say.change(N_("The text of %(what)s changes."), what=name(new[code]))
 
@@ -273,7 +275,9 @@ def _different(
 # -- what has no words of its own ----------------------------------------------------------------
 
 
-def _leaves(where: Message, before: dict[str, Any], after: dict[str, Any]) -> Iterator[Change]:
+def _leaves(
+    where: Message, before: dict[str, Any], after: dict[str, Any]
+) -> Iterator[DefinitionChange]:
     say = Say(where, "en")
     old, new = dict(_flat(before, "")), dict(_flat(after, ""))
     for path in [*old, *(path for path in new if path not in old)]:

@@ -72,7 +72,7 @@ _USUAL: Mapping[LinePart, Mapping[str, Any]] = {
 Values = dict[str, Any]
 
 
-class Change(NamedTuple):
+class LineChange(NamedTuple):
     """A change of a line. Of a number, `before` and `after` hold only the ends."""
 
     # The number of its entry in the log.
@@ -127,7 +127,7 @@ KINDS = tuple(_PARTS)
 TAKEN_BACK = tuple(kind for kind, part in _PARTS.items() if part not in _ELSEWHERE)
 
 
-async def changes_of(work: Work, line_id: UUID) -> list[Change]:
+async def changes_of(work: Work, line_id: UUID) -> list[LineChange]:
     """Return the last changes of a line, the newest first. Raises NotFound."""
     entries = await work.session.scalars(
         _entries(line_id).order_by(AuditEntry.id.desc()).limit(lines.CHANGES_KEPT)
@@ -135,7 +135,7 @@ async def changes_of(work: Work, line_id: UUID) -> list[Change]:
     return await described(work, line_id, list(entries))
 
 
-async def described(work: Work, line_id: UUID, entries: list[AuditEntry]) -> list[Change]:
+async def described(work: Work, line_id: UUID, entries: list[AuditEntry]) -> list[LineChange]:
     """Return changes of a line, of which these are the entries. Raises NotFound."""
     row, line = await finding_lines.read_line(work, line_id)
     tokens = await earlier_accounts.kept_of(work, line_id)
@@ -147,7 +147,7 @@ async def described(work: Work, line_id: UUID, entries: list[AuditEntry]) -> lis
     for entry in entries:
         part, (before, after) = _PARTS[AuditLog(entry.action)], _in_log(entry)
         found.append(
-            Change(
+            LineChange(
                 id=entry.id,
                 at=entry.at,
                 by=names.get(entry.actor),

@@ -37,7 +37,7 @@ class NumberChange(NamedTuple):
 
     line_id: UUID
     line: str
-    change: line_changes.Change
+    change: line_changes.LineChange
     until: datetime
 
 

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 
-from app.country.words import Change, Say
+from app.country.words import DefinitionChange, Say
 from app.definitions.trees import Tree
 from app.words.pages import N_
 
 
-def compare_trees(say: Say, before: Tree, after: Tree) -> Iterator[Change]:
+def compare_trees(say: Say, before: Tree, after: Tree) -> Iterator[DefinitionChange]:
     """Yield what changes; records keep the codes of the version that they were written with."""
     if before is after:
         return

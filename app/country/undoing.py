@@ -31,7 +31,7 @@ from app.jobs.transaction import send_rows
 from app.people import dialling
 from app.people.traces.acts import acts_under
 from app.people.traces.kept import kept_of
-from app.people.traces.outcome import Outcome, done
+from app.people.traces.outcome import UndoOutcome, done
 from app.routing import partners
 from app.staff import sign_in_rules
 from app.staff.emergency_rows import Emergency, EmergencyState
@@ -73,7 +73,7 @@ async def undo_settings(work: Work, emergency_id: UUID) -> None:
         return
     work.actor = replace(work.actor, emergency=row.id)
     await send_rows(work)
-    outcome = Outcome()
+    outcome = UndoOutcome()
     if row.decided_at is not None and row.settings_back_at is None:
         acts = await acts_under(work, row, tuple(UNDOES))
         scene = Scene(row, kept_of(work, row), [act.id for act in acts])
@@ -184,7 +184,7 @@ async def _dialling(work: Work, act: AuditEntry, _scene: Scene) -> None:
     now, changed = dialling.values_of(await outward.read_rules(work)), Changed.of(act.detail)
     if any(now[name] != value for name, value in changed.after.items()):
         raise ChangedSince()
-    await dialling.change(work, dialling.Changes(**changed.before))
+    await dialling.change(work, dialling.RuleChanges(**changed.before))
 
 
 async def _sign_in(work: Work, act: AuditEntry, _scene: Scene) -> None:

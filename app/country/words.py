@@ -12,7 +12,7 @@ _LONGEST = 120
 
 
 @dataclass(frozen=True)
-class Change:
+class DefinitionChange:
     """One change: in which definition, and what; `caution` if a person should think of it."""
 
     where: Message
@@ -27,16 +27,16 @@ class Say:
     where: Message
     language: str
 
-    def change(self, words: str, /, **values: Any) -> Change:
-        return Change(self.where, Message(words, **values))
+    def change(self, words: str, /, **values: Any) -> DefinitionChange:
+        return DefinitionChange(self.where, Message(words, **values))
 
-    def caution(self, words: str, /, **values: Any) -> Change:
-        return Change(self.where, Message(words, **values), caution=True)
+    def caution(self, words: str, /, **values: Any) -> DefinitionChange:
+        return DefinitionChange(self.where, Message(words, **values), caution=True)
 
     def label(self, labels: dict[str, str]) -> str:
         return quoted(label_in(labels, self.language))
 
-    def renamed(self, before: dict[str, str], after: dict[str, str]) -> Change:
+    def renamed(self, before: dict[str, str], after: dict[str, str]) -> DefinitionChange:
         """Say that a code has another label, in the first language in which it has."""
         languages = (self.language, *after, *before)
         one = next(name for name in languages if before.get(name) != after.get(name))

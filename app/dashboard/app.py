@@ -20,7 +20,6 @@ from app.dashboard import (
     live,
     palette,
     rail,
-    referrals,
     reports,
     sounds,
     talks,
@@ -31,6 +30,7 @@ from app.dashboard import (
 from app.dashboard.chats import left_pages, ring_pages, translation_pages
 from app.dashboard.chats import pages as chat_pages
 from app.dashboard.developers import components
+from app.dashboard.directory import address_changes, list_page
 from app.dashboard.directory import pages as directory_pages
 from app.dashboard.people import (
     access_requests,
@@ -46,6 +46,8 @@ from app.dashboard.people import (
     welcome,
 )
 from app.dashboard.records import case_pages, contact_pages, lists, tasks
+from app.dashboard.referrals import accountability, deadlines
+from app.dashboard.referrals import pages as referral_pages
 from app.dashboard.rota import changing, duty, offered, proposal_page, times_page
 from app.dashboard.rota import page as rota_page
 from app.dashboard.settings import (
@@ -132,7 +134,11 @@ _ROUTERS = (
     talks.router,
     practice.router,
     # Before the records: their "/{what}/found" would take paths of these pages.
-    referrals.router,
+    accountability.router,
+    referral_pages.router,
+    deadlines.router,
+    list_page.router,
+    address_changes.router,
     directory_pages.router,
     agency_key_pages.router,
     agency_page.router,

@@ -10,15 +10,11 @@ from app.calls.models import Call
 from app.chats import ending
 from app.contacts import completing, reading_contacts
 from app.contacts.states import NonCounselling
-from app.dashboard import inbox, referrals, team_parts, views
+from app.dashboard import inbox, team_parts, views
 from app.dashboard.chats.values import chats_values
-from app.dashboard.desk_values import (
-    contact_at_hand,
-    desk_fragment,
-    desk_values,
-    frame_fragment,
-)
+from app.dashboard.desk_values import contact_at_hand, desk_fragment, desk_values, frame_fragment
 from app.dashboard.records import tasks
+from app.dashboard.referrals import deadlines, urgent_button
 from app.dashboard.rota import alarms
 from app.dashboard.templating import page, templates
 from app.database.topics import Topic
@@ -30,11 +26,7 @@ from app.routing.models import PresenceState
 from app.routing.supervision import team_messages
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
-from app.web.access import (
-    HEARTBEAT,
-    InWork,
-    reader_with,
-)
+from app.web.access import HEARTBEAT, InWork, reader_with
 from app.web.lean import LeanRoute
 from app.web.shared import shared
 from app.words.pages import refusal_words
@@ -76,7 +68,7 @@ async def board(request: Request, work: InWork, staff: SignedIn) -> Response:
     if may(staff.role, Permission.READ_RECORDS):
         values |= await tasks.tasks_values(work, staff)
     if may(staff.role, Permission.SEE_REFERRALS):
-        values |= await referrals.notices_values(work, staff)
+        values |= await deadlines.notices_values(work, staff)
     return page(request, "board.html", **values)
 
 
@@ -115,7 +107,7 @@ def reads_words(staff: Staff) -> bool:
 
 
 async def queue_part(work: Work, scope: Any) -> str:
-    """Render the queue, which is the same for everybody who may read as much of it."""
+    """Render the queue, which is the same for all who may read as much of it."""
     template = templates.get_template("fragments/desk/queue.html")
     return template.render(
         waiting=await _waiting(work, reads=bool(scope)), shown=views.WAITING_SHOWN
@@ -123,7 +115,7 @@ async def queue_part(work: Work, scope: Any) -> str:
 
 
 async def alarms_part(work: Work, _scope: Any = None) -> str:
-    """Render lines without a counsellor and uncovered shifts, for everybody who plans the rota."""
+    """Render lines without a counsellor and uncovered shifts, for all who plan the rota."""
     template = templates.get_template("fragments/team/alarms.html")
     return template.render(**await alarms.alarm_values(work))
 
@@ -173,7 +165,7 @@ async def urgent_form(request: Request, work: InWork, staff: TakesCalls, call_id
     """Show the services that an urgent referral can go to: the first click of the urgent button."""
     await in_hand.call_in_hand(work, staff, call_id)
     contact = await reading_contacts.at_hand(work, staff, call_id)
-    values = await referrals.desk_values(request, work, staff, call_id, contact)
+    values = await urgent_button.button_values(request, work, staff, call_id, contact)
     written = await _is_written(work, call_id)
     return page(
         request,

@@ -14,6 +14,7 @@ from app.contacts import contacts
 from app.dashboard import views
 from app.dashboard.records import contact_pages
 from app.dashboard.templating import page
+from app.privacy.numbers import CallerKind
 from app.routing import in_hand
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
@@ -70,6 +71,7 @@ async def call_page(request: Request, work: InWork, staff: SignedIn, call_id: UU
         number_reasons=[reason.value for reason in NumberReason],
         flag_kinds=[FlagKind.BLOCKED.value] if by_visit else [kind.value for kind in FlagKind],
         by_visit=by_visit,
+        is_withheld=call.caller_kind == CallerKind.WITHHELD,
         line=line.name if line else await _line_of(work, call),
         line_zone=line.timezone if line else "",
         call_language=views.language_words(call.language),

@@ -17,9 +17,10 @@ from app.calls.speech import LineScript
 from app.contacts import openings, reading_contacts
 from app.contacts.models import Contact
 from app.contacts.registry import library_of
-from app.dashboard import referrals, views
+from app.dashboard import views
 from app.dashboard.desk_extras import extras_of
 from app.dashboard.records.guidance import guidance_in
+from app.dashboard.referrals import urgent_button
 from app.dashboard.templating import templates
 from app.referrals.replies.in_talk import DutyInTalk, duty_in_talk
 from app.routing import in_hand
@@ -84,7 +85,7 @@ async def desk_values(request: Request, work: Work, staff: Staff) -> dict[str, A
         **await _callback_values(work, agrees, backs.agreed),
         **await _note_values(work, staff, at_hand),
         "talk_began": contact.taken_at if contact else found.call.opened_at if found.call else None,
-        **await referrals.desk_values(
+        **await urgent_button.button_values(
             request, work, staff, at_hand, contact, has_some=extras.referrals
         ),
     }

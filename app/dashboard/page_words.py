@@ -27,11 +27,11 @@ from app.calls.callers import NumberReason
 from app.calls.log_kinds import CallLog, Cause, ConferenceEvent
 from app.calls.states import CallEvent, CallState, LegStatus, Outcome
 from app.contacts.cases import follow_ups
-from app.contacts.cases.printing import Ground, PrintPurpose
+from app.contacts.cases.printing import HandOutGround, PrintPurpose
 from app.contacts.log_kinds import RecordLog
 from app.contacts.states import (
     CaseTie,
-    Channel,
+    ContactChannel,
     ContactState,
     FlagAbout,
     FollowUpAbout,
@@ -83,10 +83,10 @@ _ENUMS: tuple[type[StrEnum], ...] = (
     Outcome,
     FlagKind,
     NumberReason,
-    Ground,
+    HandOutGround,
     PrintPurpose,
     CaseTie,
-    Channel,
+    ContactChannel,
     ContactState,
     FlagAbout,
     FollowUpAbout,

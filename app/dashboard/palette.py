@@ -40,7 +40,7 @@ _KINDS: dict[str, tuple[Any, str, str]] = {
 _CODE = re.compile(r"([KCR])([0-9A-Z]{3})([0-9A-Z]{3})([0-9A-Z]{3})")
 
 
-class Act(NamedTuple):
+class PaletteAct(NamedTuple):
     """An action: what it is called, which button of the page it presses or where it leads."""
 
     key: str
@@ -52,61 +52,63 @@ class Act(NamedTuple):
 
 # Nothing here acts on a child: the buttons of a talk are not among them.
 ACTS = (
-    Act("be-available", N_("Be available"), "#be-available", "", _P.TAKE_CALLS),
-    Act("be-break", N_("Take a break"), "#be-break", "", _P.TAKE_CALLS),
-    Act("be-off-duty", N_("Go off duty"), "#be-off_duty", "", _P.TAKE_CALLS),
-    Act(
+    PaletteAct("be-available", N_("Be available"), "#be-available", "", _P.TAKE_CALLS),
+    PaletteAct("be-break", N_("Take a break"), "#be-break", "", _P.TAKE_CALLS),
+    PaletteAct("be-off-duty", N_("Go off duty"), "#be-off_duty", "", _P.TAKE_CALLS),
+    PaletteAct(
         "new-contact",
         N_("Record a contact without a call"),
         "",
         "/contacts#new-contact",
         _P.WRITE_CONTACTS,
     ),
-    Act(
+    PaletteAct(
         "messages",
         N_("Messages of your team"),
         "#team-messages > summary",
         "",
         _P.TAKE_CALLS,
     ),
-    Act("sounds", N_("Sounds and devices"), "", "/sounds", _P.SIGNED_IN),
-    Act("lines", N_("Lines and prompts"), "", "/admin/lines", _P.KEEP_LINES),
-    Act("every-line", N_("Prompts of every line"), "", "/admin/every-line", _P.KEEP_LINES),
-    Act(
+    PaletteAct("sounds", N_("Sounds and devices"), "", "/sounds", _P.SIGNED_IN),
+    PaletteAct("lines", N_("Lines and prompts"), "", "/admin/lines", _P.KEEP_LINES),
+    PaletteAct("every-line", N_("Prompts of every line"), "", "/admin/every-line", _P.KEEP_LINES),
+    PaletteAct(
         "definitions",
         N_("Definitions"),
         "",
         "/admin/definitions",
         _P.SEE_DEFINITIONS,
     ),
-    Act("languages", N_("Languages"), "", "/admin/languages", _P.SEE_DEFINITIONS),
-    Act("dialling", N_("Dialling"), "", "/admin/dialling", _P.KEEP_DIALLING),
-    Act("settings", N_("Times and limits"), "", "/admin/settings", _P.KEEP_SETTINGS),
-    Act("retention", N_("Retention"), "", "/admin/retention", _P.SEE_RETENTION),
-    Act(
+    PaletteAct("languages", N_("Languages"), "", "/admin/languages", _P.SEE_DEFINITIONS),
+    PaletteAct("dialling", N_("Dialling"), "", "/admin/dialling", _P.KEEP_DIALLING),
+    PaletteAct("settings", N_("Times and limits"), "", "/admin/settings", _P.KEEP_SETTINGS),
+    PaletteAct("retention", N_("Retention"), "", "/admin/retention", _P.SEE_RETENTION),
+    PaletteAct(
         "data-requests",
         N_("Requests about a person's data"),
         "",
         "/admin/data-requests",
         _P.SEE_DATA_REQUESTS,
     ),
-    Act("telephony", N_("Telephony"), "", "/admin/numbers", _P.KEEP_LINES),
-    Act("connections", N_("Connections"), "", "/admin/connections", _P.KEEP_CONNECTIONS),
-    Act("tokens", N_("Tokens"), "", "/admin/tokens", _P.KEEP_TOKENS),
-    Act("log", N_("Log"), "", "/admin/log", _P.READ_LOG),
-    Act("backups", N_("Back-ups"), "", "/admin/backups", _P.SEE_BACKUPS),
-    Act("keys", N_("Keys"), "", "/admin/keys", _P.KEEP_KEYS),
-    Act("people", N_("People"), "", "/admin/people", _P.KEEP_PEOPLE),
-    Act("light", N_("Light colours"), "[data-look=theme][data-value=light]", "", _P.SIGNED_IN),
-    Act("dark", N_("Dark colours"), "[data-look=theme][data-value=dark]", "", _P.SIGNED_IN),
-    Act(
+    PaletteAct("telephony", N_("Telephony"), "", "/admin/numbers", _P.KEEP_LINES),
+    PaletteAct("connections", N_("Connections"), "", "/admin/connections", _P.KEEP_CONNECTIONS),
+    PaletteAct("tokens", N_("Tokens"), "", "/admin/tokens", _P.KEEP_TOKENS),
+    PaletteAct("log", N_("Log"), "", "/admin/log", _P.READ_LOG),
+    PaletteAct("backups", N_("Back-ups"), "", "/admin/backups", _P.SEE_BACKUPS),
+    PaletteAct("keys", N_("Keys"), "", "/admin/keys", _P.KEEP_KEYS),
+    PaletteAct("people", N_("People"), "", "/admin/people", _P.KEEP_PEOPLE),
+    PaletteAct(
+        "light", N_("Light colours"), "[data-look=theme][data-value=light]", "", _P.SIGNED_IN
+    ),
+    PaletteAct("dark", N_("Dark colours"), "[data-look=theme][data-value=dark]", "", _P.SIGNED_IN),
+    PaletteAct(
         "auto",
         N_("Colours of this device"),
         "[data-look=theme][data-value=auto]",
         "",
         _P.SIGNED_IN,
     ),
-    Act("sign-out", N_("Sign out"), "#sign-out", "", _P.SIGNED_IN),
+    PaletteAct("sign-out", N_("Sign out"), "#sign-out", "", _P.SIGNED_IN),
 )
 
 

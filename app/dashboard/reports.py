@@ -201,7 +201,7 @@ async def planning_page(
     """Show the coming week: expected calls, staff needed and rostered, with a what-if."""
     found = await planning.plan(work, line=line or None, more=more)
     # By local time: when the clocks change, a half hour holds two slots or none.
-    days: dict[str, dict[str, list[planning.Slot]]] = {}
+    days: dict[str, dict[str, list[planning.PlannedSlot]]] = {}
     for slot in found.slots:
         days.setdefault(slot.local[:10], {}).setdefault(slot.local[11:16], []).append(slot)
     return page(

@@ -8,8 +8,10 @@ from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import HTMLResponse
 
 from app.calls import record
-from app.dashboard import referrals, talks, team_parts, team_views
+from app.dashboard import talks, team_parts, team_views
+from app.dashboard.directory.address_changes import address_changes_values
 from app.dashboard.people.access_requests import access_request_values
+from app.dashboard.referrals.deadlines import notices_values
 from app.dashboard.rota import alarms
 from app.dashboard.talks import Supervises
 from app.dashboard.templating import page, templates
@@ -35,8 +37,8 @@ async def team_page(request: Request, work: InWork, staff: Supervises) -> Respon
     people = await _people(work, staff.team)
     values = {
         **await alarms.alarm_values(work),
-        **await referrals.notices_values(work, staff),
-        **await referrals.address_changes_values(work, staff),
+        **await notices_values(work, staff),
+        **await address_changes_values(work, staff),
         **await access_request_values(work, staff),
         **await talks.talks_values(work, staff),
         **people,

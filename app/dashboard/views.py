@@ -417,7 +417,7 @@ def callback_row(row: Callback, line: str, zone: str, now: datetime) -> Callback
         language_words(row.language),
         f"{instant_words(begin)}–{until}",
         row.who == "caller",
-        row.tries,
+        row.attempts,
         row.state == CallbackState.TRYING,
         row.state == CallbackState.GIVEN_UP,
         row.state == CallbackState.SPOKEN,

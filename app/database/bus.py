@@ -101,7 +101,7 @@ class Bus:
         self._hooks.append(hook)
 
     def publish_here(self, topic: str) -> None:
-        """Tell everybody here. One listener that fails does not keep it from the rest."""
+        """Tell all listeners here. One that fails does not keep it from the rest."""
         named = self._to.get(topic.partition("/")[0], ())
         tell = [*self._hooks, *(one.put for one in (*self._to_all, *named))]
         for listener in tell:

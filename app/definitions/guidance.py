@@ -7,7 +7,7 @@ from app.definitions.trees import Code, Labels, Language, check_labels
 from app.errors import Message
 
 
-class Topic(Part):
+class GuidanceTopic(Part):
     """What a counsellor does, and avoids, when a child tells of something."""
 
     code: Code
@@ -24,7 +24,7 @@ class Guidance(Part):
     guidance: Code
     version: int = Field(ge=1, lt=2**31)
     languages: list[Language] = Field(min_length=1)
-    topics: list[Topic] = Field(min_length=1)
+    topics: list[GuidanceTopic] = Field(min_length=1)
 
 
 def read_guidance(text: str, source: str) -> Guidance:

@@ -30,7 +30,7 @@ class Invented:
         return [f"+{first + n}" for n in range(len(self.phones) + self.sms)]
 
 
-_NOBODY, _MACHINE, _BUSY = Phone(picks_up=None), Phone(machine=True), Phone(busy=True)
+_NO_ANSWER, _MACHINE, _BUSY = Phone(picks_up=None), Phone(machine=True), Phone(busy=True)
 _PERSON, _WRONG = Phone(picks_up=4.0), Phone(presses="3")
 
 ENTRIES = (
@@ -39,7 +39,7 @@ ENTRIES = (
         "Sigurna kuća (izmišljena)",
         "shelter",
         ("shelter",),
-        (_NOBODY, _MACHINE, _PERSON),
+        (_NO_ANSWER, _MACHINE, _PERSON),
         sms=True,
         mandated_for=("shelter@RS-BG",),
     ),
@@ -65,7 +65,7 @@ ENTRIES = (
         "Mobilni tim (izmišljen)",
         "mobile_outreach",
         ("mobile_outreach", "family_support"),
-        (_NOBODY,),
+        (_NO_ANSWER,),
     ),
     Invented(
         "other-team",

@@ -44,7 +44,7 @@ class Hour:
     length: Length
     guests: list[Guest]
     browser: dict[str, Counsellor] = field(default_factory=dict)
-    everybody: list[Counsellor] = field(default_factory=list)
+    counsellors: list[Counsellor] = field(default_factory=list)
     legs: dict[int, Leg] = field(default_factory=dict)
     # The legs of children who cannot speak and are in a talk.
     silent: set[str] = field(default_factory=set)
@@ -100,7 +100,7 @@ def _shape(guest: Guest, dice: random.Random) -> None:
 def _after_the_last_shift(end: int) -> list[Guest]:
     """Return callers who find no counsellor; one leaves a message. `end`: in seconds."""
     return [
-        Guest(end - 420, "finds nobody", leaves_after=90, number="+381641234590"),
+        Guest(end - 420, "finds no counsellor", leaves_after=90, number="+381641234590"),
         Guest(
             end - 400,
             "leaves a message",
@@ -110,7 +110,7 @@ def _after_the_last_shift(end: int) -> list[Guest]:
         ),
         Guest(
             end - 380,
-            "is in danger and finds nobody",
+            "is in danger and finds no counsellor",
             digit="9",
             leaves_after=60,
             number="+381641234592",
@@ -151,7 +151,7 @@ async def play_hour(stage: Stage, seed: int = 7, length: Length = HOUR) -> dict[
         asyncio.create_task(text_in(stage, child, length.beat)) for child in texters(seed, length)
     ]
     tasks += [asyncio.create_task(work_in_writing(stage, *one, length)) for one in hour.writing]
-    tasks.append(asyncio.create_task(_look_after(hour, hour.everybody[3])))
+    tasks.append(asyncio.create_task(_look_after(hour, hour.counsellors[3])))
     tasks.append(asyncio.create_task(_close_the_room(hour)))
     tasks.append(asyncio.create_task(_tell_details(hour)))
     away_at = stage.clock.now().timestamp() + length.server_away_at
@@ -207,11 +207,11 @@ async def _open_the_room(hour: Hour) -> None:
     for name in ("ana", "boris"):
         hour.browser[name] = await stage.add_counsellor(name)
     # A browser that is open with no counsellor in front of it.
-    hour.everybody = [*hour.browser.values(), await stage.add_counsellor("nobody-there")]
+    hour.counsellors = [*hour.browser.values(), await stage.add_counsellor("not-there")]
     for number, (name, phone) in enumerate(PHONES.items()):
         address = f"+3816499900{number}"
         stage.exchange.phones[address] = replace(phone, heard=[])
-        hour.everybody.append(await stage.add_counsellor(name, endpoint=address))
+        hour.counsellors.append(await stage.add_counsellor(name, endpoint=address))
 
 
 async def _open_the_chat(hour: Hour) -> None:
@@ -224,7 +224,7 @@ async def _open_the_chat(hour: Hour) -> None:
         one = await hour.stage.add_counsellor(name, chats=3, state=None)
         await one.ask("PUT", "/me/presence", {"state": "available"})
         hour.writing.append((one, leaves_at))
-        hour.everybody.append(one)
+        hour.counsellors.append(one)
 
 
 def _turn_knobs(stage: Stage) -> None:
@@ -406,7 +406,7 @@ _HELD = (
 
 async def _tell_details(hour: Hour) -> None:
     """Tell agencies the details by phone, as the owner of a referral that an agency has taken."""
-    stage, owners = hour.stage, {person.id: person for person in hour.everybody}
+    stage, owners = hour.stage, {person.id: person for person in hour.counsellors}
     while True:
         await stage.clock.sleep(60)
         stage.exchange.sender.under_way += 1
@@ -433,7 +433,7 @@ async def _close_the_room(hour: Hour) -> None:
     hour.is_closed = True
     stage.exchange.sender.under_way += 1
     try:
-        for counsellor in hour.everybody:
+        for counsellor in hour.counsellors:
             await counsellor.ask("PUT", "/me/presence", {"state": "off_duty"})
     finally:
         stage.exchange.sender.under_way -= 1

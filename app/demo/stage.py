@@ -25,7 +25,7 @@ from starlette.types import ASGIApp
 from app.calls.lines.chat_lines import change_chat
 from app.calls.lines.finding_lines import line_of_number
 from app.calls.lines.lines import add_line
-from app.calls.lines.number_setup import Report, set_up_numbers
+from app.calls.lines.number_setup import SetupReport, set_up_numbers
 from app.clock import Clock, SteppedClock
 from app.database.topics import Topic
 from app.demo.idling import NEVER, READ_BY_NONE, Changes, Idling
@@ -522,7 +522,7 @@ class Stage:
             await self.settle()
         return counsellor
 
-    async def set_up_telephony(self) -> Report:
+    async def set_up_telephony(self) -> SetupReport:
         """Do what `helpline telephony setup` does."""
         async with transaction(self.ground, PROGRAM) as work:
             return await set_up_numbers(work)

@@ -16,7 +16,7 @@ _WITHIN = 30.0
 
 
 class TooLong(Refused):
-    """The file is longer than what is taken."""
+    """The file is longer than the limit."""
 
 
 async def fetch(
@@ -56,7 +56,7 @@ def _is_safe(address: str) -> bool:
 
 
 def _is_on(own: str, address: str) -> bool:
-    """Return whether an address is on the host of the operator's, and no less safe."""
+    """Return whether an address is on the host that the operator named, and as safe."""
     if not own:
         return False
     same = reads_alike(address) and urlsplit(own).hostname == urlsplit(address).hostname

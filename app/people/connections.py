@@ -156,12 +156,12 @@ async def _pushes(work: Work) -> Connection:
 async def _webhooks(work: Work) -> Connection:
     tried = or_(
         Delivery.state == DeliveryState.DEAD,
-        and_(Delivery.state == DeliveryState.WAITING, Delivery.tries > 0),
+        and_(Delivery.state == DeliveryState.WAITING, Delivery.attempts > 0),
     )
     row = await work.session.execute(
         select(
             func.max(Delivery.ended_at).filter(Delivery.state == DeliveryState.DELIVERED),
-            func.max(Delivery.last_try_at).filter(tried),
+            func.max(Delivery.last_attempt_at).filter(tried),
             func.count().filter(Delivery.state == DeliveryState.WAITING),
         ).where(Delivery.created_at >= work.now - _LOOKED_BACK)
     )

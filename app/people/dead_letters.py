@@ -76,7 +76,7 @@ async def _events(work: Work) -> list[DeadLetter]:
             name,
             ends.of_url(url),
             row.kind,
-            row.last_answer,
+            row.last_response,
             again=True,
         )
         for row, name, url in rows

@@ -28,7 +28,7 @@ class NumbersInUse(Conflict):
 
 
 @dataclass(frozen=True)
-class Changes:
+class RuleChanges:
     """What the rules are to say; None leaves a value as it is."""
 
     countries: list[str] | None = None
@@ -55,7 +55,7 @@ def values_of(rules: Rules) -> dict[str, Any]:
     }
 
 
-def _checked(rules: Rules, changes: Changes) -> Rules:
+def _checked(rules: Rules, changes: RuleChanges) -> Rules:
     """Return the rules with the changes. Raises Invalid."""
     given = {name: value for name, value in vars(changes).items() if value is not None}
     if "countries" in given:
@@ -82,7 +82,7 @@ def _checked(rules: Rules, changes: Changes) -> Rules:
     return wanted
 
 
-async def change(work: Work, changes: Changes, *, revision: int | None = None) -> Rules:
+async def change(work: Work, changes: RuleChanges, *, revision: int | None = None) -> Rules:
     """Change the rules; `revision` is that of the reader's page.
 
     Raises Invalid, ChangedMeanwhile, NumbersInUse.

@@ -10,7 +10,7 @@ from app.referrals.directory import leavers
 from app.referrals.directory.leavers import StillReached
 from app.routing import withdrawing
 from app.routing.hands import has_anything
-from app.routing.participants.participants import Purpose
+from app.routing.participants.participants import ParticipantPurpose
 from app.routing.rota import roster
 from app.staff import former_addresses, phone_proofs, sessions
 from app.staff.audit import write_entry
@@ -49,7 +49,9 @@ async def role_changed(work: Work, staff: Staff, before: Role) -> None:
     if Permission.TAKE_CALLS in lost:
         await withdrawing.take_out(work, staff)
     elif Permission.SUPERVISE in lost:
-        await withdrawing.leave_others(work, staff, Purpose.SUPERVISE, Purpose.CALL_FOR_HELP)
+        await withdrawing.leave_others(
+            work, staff, ParticipantPurpose.SUPERVISE, ParticipantPurpose.CALL_FOR_HELP
+        )
     talks = await has_anything(work, staff.id)
     # A page with a talk in it stays open, so that the child is not cut off; each of its requests
     # is asked for the permissions of the new role.

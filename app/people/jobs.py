@@ -11,7 +11,7 @@ from app.jobs.transaction import transaction
 from app.outbox.mail import write_to_staff
 from app.outbox.responses import TryAgain
 from app.people import links
-from app.people.emergency import emergencies
+from app.people.emergency import closing
 from app.people.letters import emergency_letter, letter_to_owner
 from app.people.log_check import check_log
 from app.people.provider import access
@@ -59,7 +59,7 @@ def people_tasks() -> Blueprint:
         context: JobContext, emergency_id: str, at_once: bool = False
     ) -> None:
         async with transaction(context.additional_context["ground"], PROGRAM) as work:
-            await emergencies.close_in_time(work, UUID(emergency_id), at_once=at_once)
+            await closing.close_in_time(work, UUID(emergency_id), at_once=at_once)
 
     @tasks.task(name=Task.TELL_EMERGENCY.in_area, retry=_MAILS, pass_context=True)
     async def tell_emergency(

@@ -48,7 +48,7 @@ class NotTheDirectorys(NotAllowed):
 
 
 @dataclass(frozen=True)
-class Entry:
+class PersonEntry:
     """What a directory says of a person. None: it does not say, and what is there stays."""
 
     name: str
@@ -69,7 +69,7 @@ class ProvisionedAccount:
     changed_at: datetime
 
 
-async def everybody(work: Work) -> list[ProvisionedAccount]:
+async def all_accounts(work: Work) -> list[ProvisionedAccount]:
     """Return the accounts that a directory finds, by name."""
     rows = await work.session.execute(
         select(Staff, DirectoryAccount)
@@ -95,7 +95,7 @@ async def one(work: Work, person_id: UUID) -> ProvisionedAccount:
     return _known(staff, kept)
 
 
-async def add(work: Work, entry: Entry) -> ProvisionedAccount:
+async def add(work: Work, entry: PersonEntry) -> ProvisionedAccount:
     """Add an account without a password. Raises Invalid, NameTaken, NotTheDirectorys.
 
     One that the directory has deleted comes back by its name, without anything that opened it.
@@ -125,8 +125,10 @@ async def add(work: Work, entry: Entry) -> ProvisionedAccount:
     return await one(work, staff.id)
 
 
-def _asks_active(entry: Entry) -> Entry:
-    return Entry(entry.name, entry.active is not False, entry.role, entry.email, entry.external_id)
+def _asks_active(entry: PersonEntry) -> PersonEntry:
+    return PersonEntry(
+        entry.name, entry.active is not False, entry.role, entry.email, entry.external_id
+    )
 
 
 def _role(name: str) -> Role:
@@ -136,7 +138,7 @@ def _role(name: str) -> Role:
     return known
 
 
-async def _keep(work: Work, staff: Staff, entry: Entry, *, deleted: bool = False) -> None:
+async def _keep(work: Work, staff: Staff, entry: PersonEntry, *, deleted: bool = False) -> None:
     if entry.external_id is not None and len(entry.external_id) > _LONGEST_ID:
         raise Invalid("An externalId has at most %(number)s characters.", number=_LONGEST_ID)
     kept = await work.session.get(DirectoryAccount, staff.id)
@@ -155,7 +157,7 @@ def _check_ordinary(staff: Staff, changes: Changes) -> None:
 
 
 async def change(
-    work: Work, person_id: UUID, entry: Entry, *, revision: int | None = None
+    work: Work, person_id: UUID, entry: PersonEntry, *, revision: int | None = None
 ) -> ProvisionedAccount:
     """Let an account say what the directory says; who is not active there leaves here, and nothing
     else of the entry counts.
@@ -197,7 +199,7 @@ async def leave(work: Work, person_id: UUID) -> ProvisionedAccount:
     staff = await changing.lock_person(work, person_id)
     if staff.active:
         await _end(work, staff)
-        await _keep(work, staff, Entry(staff.name, external_id=known.external_id))
+        await _keep(work, staff, PersonEntry(staff.name, external_id=known.external_id))
     else:
         await _stays_out(work, staff)
     return await one(work, person_id)
@@ -293,4 +295,4 @@ async def delete(work: Work, person_id: UUID) -> None:
     """
     known = await leave(work, person_id)
     staff = known.staff
-    await _keep(work, staff, Entry(staff.name, external_id=known.external_id), deleted=True)
+    await _keep(work, staff, PersonEntry(staff.name, external_id=known.external_id), deleted=True)

@@ -1,7 +1,7 @@
 """Sound: what each leg says, and what the conference lets every other leg hear.
 
 A page talks by WebRTC (`aiortc`); a scripted caller speaks sentences or plays a tone. Every 20 ms
-the mixer takes a frame from each of them and gives everybody the sum of what they may hear: nothing
+the mixer takes a frame from each of them and gives each the sum of what they may hear: nothing
 while a talk is on hold, nothing of a muted participant, a coach only for the one who is coached.
 
 It needs the extra `demo` and the real clock. Without it the legs are silent, as on paper.

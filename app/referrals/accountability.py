@@ -66,7 +66,7 @@ WITH mine AS (
            (SELECT min(g.sent_at) FROM attempts g WHERE g.recipient_id = a.id),
            (SELECT min(d.created_at) FROM deliveries d
             WHERE d.referral_id = a.referral_id AND d.agency_id = a.agency_id
-              AND d.created_at >= a.offered_at AND d.tries > 0),
+              AND d.created_at >= a.offered_at AND d.attempts > 0),
            (SELECT p.asked_at FROM agency_cases p WHERE p.recipient_id = a.id)
          ) AS tried_at
   FROM recipients a JOIN referrals r ON r.id = a.referral_id

@@ -49,7 +49,7 @@ from app.words import letters
 from app.words.pages import said, spoken_in
 from app.work import PROGRAM, Ground, Work
 
-# How often the letter about a notice is tried.
+# The attempts at the letter about a notice.
 _ATTEMPTS = 300
 # The longest time from accepting an offer to being connected.
 _CONNECTING = timedelta(seconds=25)
@@ -207,7 +207,7 @@ async def mail_staffing_alarm(context: JobContext, attempt_id: str) -> None:
     await send_once(ground, AlarmEmailOnce(ground, attempt_id))
 
 
-async def mail_notice(context: JobContext, notice_id: str, tries: int = 0) -> None:
+async def mail_notice(context: JobContext, notice_id: str, attempts: int = 0) -> None:
     """Mail our own people on call that a notice waits for them, without details."""
     ground = ground_of(context)
     async with transaction(ground, PROGRAM) as work:
@@ -228,11 +228,13 @@ async def mail_notice(context: JobContext, notice_id: str, tries: int = 0) -> No
             ground, to.email, subject, body, message_id=notice.id, area="referrals", what="a notice"
         )
     except TryAgain:
-        if tries < _ATTEMPTS:
-            await run_later(ground, Task.MAIL_NOTICE, 60, notice_id=notice_id, tries=tries + 1)
+        if attempts < _ATTEMPTS:
+            await run_later(
+                ground, Task.MAIL_NOTICE, 60, notice_id=notice_id, attempts=attempts + 1
+            )
 
 
-async def tell_of_new_address(context: JobContext, change_id: str, tries: int = 0) -> None:
+async def tell_of_new_address(context: JobContext, change_id: str, attempts: int = 0) -> None:
     """Write to an agency, where it was reached before, that its address is to change."""
     ground = ground_of(context)
     async with transaction(ground, PROGRAM) as work:
@@ -256,9 +258,9 @@ async def tell_of_new_address(context: JobContext, change_id: str, tries: int = 
             what="a changed address",
         )
     except TryAgain:
-        if tries < _ATTEMPTS:
+        if attempts < _ATTEMPTS:
             task = Task.TELL_OF_NEW_ADDRESS
-            await run_later(ground, task, 60, change_id=change_id, tries=tries + 1)
+            await run_later(ground, task, 60, change_id=change_id, attempts=attempts + 1)
 
 
 async def escalate_notice(context: JobContext, notice_id: str) -> None:

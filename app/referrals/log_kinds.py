@@ -1,7 +1,7 @@
 """The kinds of rows in the log of a referral that are not moves between its states.
 
 The moves are `ReferralEvent`. Both are stored, and stay as they are. The words of each code are in
-`app/dashboard/referral_views.py`.
+`app/dashboard/referrals/referral_views.py`.
 """
 
 from app.contacts.log_kinds import RecordKind

@@ -74,7 +74,7 @@ class ReferralsWanted:
 
 
 @dataclass(frozen=True)
-class Line:
+class ListedReferral:
     """A referral in a list."""
 
     referral: Referral
@@ -84,7 +84,7 @@ class Line:
     breached: bool
 
 
-async def referrals(work: Work, staff: Staff, wanted: ReferralsWanted) -> list[Line]:
+async def referrals(work: Work, staff: Staff, wanted: ReferralsWanted) -> list[ListedReferral]:
     """Return the referrals that a person may see, newest first; the list is logged as a reading."""
     statement = (
         select(Referral, Agency.name, Staff.name)
@@ -125,7 +125,7 @@ async def referred_from(
     call_id: UUID | None = None,
     contact_id: UUID | None = None,
     case_id: UUID | None = None,
-) -> list[Line]:
+) -> list[ListedReferral]:
     """Return the referrals made from a call, a contact or a case that the person may see."""
     which: ColumnElement[bool] = Referral.call_id == call_id
     if contact_id is not None:
@@ -145,9 +145,11 @@ async def referred_from(
     return [_line(r, agency, owner, known.get(r.id, [])) for r, agency, owner in found]
 
 
-def _line(referral: Referral, agency: str | None, owner: str, known: list[Deadline]) -> Line:
+def _line(
+    referral: Referral, agency: str | None, owner: str, known: list[Deadline]
+) -> ListedReferral:
     open_ = [c for c in known if c.stopped_at is None]
-    return Line(
+    return ListedReferral(
         referral,
         agency or "",
         owner,

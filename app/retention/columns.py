@@ -148,7 +148,7 @@ WITHOUT_RULE: Mapping[str, str] = {
             "notices.detail",
             "received_events.*",
             "deliveries.kind",
-            "deliveries.last_answer",
+            "deliveries.last_response",
             "agency_cases.their_referral",
             "agency_cases.their_status",
             "agency_cases.mapping",

@@ -16,7 +16,12 @@ from app.routing import hands
 from app.routing import presence as presences
 from app.routing.models import Offer, OfferState, PresenceState
 from app.routing.participants import participants
-from app.routing.participants.participants import Mode, Participant, ParticipantState, Purpose
+from app.routing.participants.participants import (
+    Mode,
+    Participant,
+    ParticipantPurpose,
+    ParticipantState,
+)
 from app.routing.plan import RETURNED_PRIORITY
 from app.routing.releasing import end_if_kept
 from app.routing.sound import set_hold
@@ -147,7 +152,7 @@ async def _only(work: Work, call: Call, taken: Participant) -> None:
     """Stop ringing others who were asked to take the talk. A supervisor who whispers now whispers
     to the new counsellor."""
     for other in await participants.live_participants(work, call.id):
-        asked = other.purpose in (Purpose.TRANSFER, Purpose.CONSULT)
+        asked = other.purpose in (ParticipantPurpose.TRANSFER, ParticipantPurpose.CONSULT)
         if other.id != taken.id and asked and other.state == ParticipantState.RINGING:
             await participants.end_participant(work, call, other, Cause.TAKEN_BY_ANOTHER)
         elif other.id == taken.id or other.mode != Mode.TALK:

@@ -122,7 +122,7 @@ def writes_with_others(counsellor: Free, caller: Waiting) -> bool:
 def takes_line(counsellor: Free, caller: Waiting) -> bool:
     """Return whether the counsellor takes calls of the caller's line.
 
-    A caller who rang a number of no line is answered by anyone: no counsellor has that line.
+    A caller who rang a number of no line is answered by any counsellor: none has that line.
     """
     return not counsellor.lines or not caller.line or caller.line in counsellor.lines
 

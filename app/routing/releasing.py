@@ -11,7 +11,7 @@ from sqlalchemy import BindParameter, Uuid, bindparam, or_, select, text
 from app.calls import platform, record
 from app.calls.log_kinds import AnyCause, Cause
 from app.calls.models import Call, Leg
-from app.calls.record import Delivery
+from app.calls.record import WebhookDelivery
 from app.calls.states import CallState, EndedBy
 from app.database.topics import Topic
 from app.jobs.names import Task
@@ -68,7 +68,7 @@ async def end_call(
     *,
     ended_by: EndedBy,
     at: datetime | None = None,
-    delivery: Delivery | None = None,
+    delivery: WebhookDelivery | None = None,
     answer: record.Answer | None = None,
     lost: bool = False,
 ) -> None:

@@ -19,7 +19,7 @@ from app.routing import offers, second_way
 from app.routing import presence as presences
 from app.routing.models import Offer, OfferState, Presence, PresenceState, TelephoneState
 from app.routing.participants import leaving, second_ring
-from app.routing.participants.participants import LIVE, Participant, Purpose
+from app.routing.participants.participants import LIVE, Participant, ParticipantPurpose
 from app.settings import Settings
 from app.staff.models import EndpointKind, Staff
 from app.words.pages import N_
@@ -168,11 +168,14 @@ async def invitation(work: Work, staff: Staff, page: str, sid: str) -> Invitatio
         participant = await work.session.get(Participant, leg.participant_id)
         if participant is None or participant.staff_id != staff.id or participant.state not in LIVE:
             return Invitation(False, False)
-        if participant.owner_offer_id is not None or participant.purpose == Purpose.SUPERVISE:
+        if (
+            participant.owner_offer_id is not None
+            or participant.purpose == ParticipantPurpose.SUPERVISE
+        ):
             return Invitation(True, True)
-        purpose = Purpose(participant.purpose)
+        purpose = ParticipantPurpose(participant.purpose)
         words = _ASKED.get(purpose, N_("A colleague asks you into a talk"))
-        call_for_help = participant.call_id if purpose is Purpose.CALL_FOR_HELP else None
+        call_for_help = participant.call_id if purpose is ParticipantPurpose.CALL_FOR_HELP else None
         return Invitation(True, False, words, call_for_help)
     offer = await work.session.get(Offer, leg.offer_id)
     mine = offer is not None and offer.counsellor_id == staff.id and offer.released_at is None
@@ -180,9 +183,11 @@ async def invitation(work: Work, staff: Staff, page: str, sid: str) -> Invitatio
 
 
 _ASKED = {
-    Purpose.CALL_FOR_HELP: N_("A counsellor needs a supervisor now"),
-    Purpose.CONSULT: N_("A colleague wants to hand a talk over to you, and speaks with you first"),
-    Purpose.TRANSFER: N_("A colleague hands a talk over to you"),
+    ParticipantPurpose.CALL_FOR_HELP: N_("A counsellor needs a supervisor now"),
+    ParticipantPurpose.CONSULT: N_(
+        "A colleague wants to hand a talk over to you, and speaks with you first"
+    ),
+    ParticipantPurpose.TRANSFER: N_("A colleague hands a talk over to you"),
 }
 
 

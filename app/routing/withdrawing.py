@@ -14,7 +14,7 @@ from app.routing import offers, releasing
 from app.routing import presence as presences
 from app.routing.models import Offer, OfferState, PresenceState, TelephoneState
 from app.routing.participants import leaving, participants
-from app.routing.participants.participants import LIVE, Participant, Purpose
+from app.routing.participants.participants import LIVE, Participant, ParticipantPurpose
 from app.staff.models import Staff
 from app.work import Work
 
@@ -62,7 +62,7 @@ async def _leave_own_call(work: Work, staff: Staff) -> None:
         await leaving.lose_counsellor(work, call, offer, Cause.ACCOUNT_CHANGED)
 
 
-async def leave_others(work: Work, staff: Staff, *purposes: Purpose) -> None:
+async def leave_others(work: Work, staff: Staff, *purposes: ParticipantPurpose) -> None:
     """Take a person out of the talks of colleagues; with `purposes`, out of those only."""
     which = select(Participant.id, Participant.call_id).where(
         Participant.staff_id == staff.id,

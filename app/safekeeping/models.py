@@ -29,7 +29,7 @@ class BackupKind(StrEnum):
     DRILL = "drill"
 
 
-class NoticeKind(StrEnum):
+class AdministratorNoticeKind(StrEnum):
     """What administrators are told."""
 
     ANCHOR_LATE = "anchor_late"
@@ -109,7 +109,7 @@ class SafekeepingNotice(Base):
 
     __tablename__ = "safekeeping_notices"
     __table_args__ = (
-        one_of("kind", NoticeKind),
+        one_of("kind", AdministratorNoticeKind),
         Index(
             "uq_safekeeping_notices_open",
             "kind",

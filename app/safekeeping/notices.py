@@ -20,7 +20,7 @@ from app.routing import waking
 from app.safekeeping import anchors, erasure_folder
 from app.safekeeping.backups import state
 from app.safekeeping.backups.places import BackupRefused
-from app.safekeeping.models import NoticeKind, SafekeepingNotice
+from app.safekeeping.models import AdministratorNoticeKind, SafekeepingNotice
 from app.staff.models import Staff
 from app.staff.roles import Permission, Role, may
 from app.words.pages import N_, _, said, spoken_in
@@ -30,12 +30,14 @@ LOCK = 116_123
 _AGAIN = timedelta(days=1)
 _READERS = [role.value for role in Role if may(role, Permission.KEEP_PEOPLE)]
 WORDS = {
-    NoticeKind.ANCHOR_LATE: N_("No anchor of the logs has gone out for more than a day."),
-    NoticeKind.BACKUP_LATE: N_("The last back-up is older than it may be."),
-    NoticeKind.BACKUP_LOG_LATE: N_(
+    AdministratorNoticeKind.ANCHOR_LATE: N_(
+        "No anchor of the logs has gone out for more than a day."
+    ),
+    AdministratorNoticeKind.BACKUP_LATE: N_("The last back-up is older than it may be."),
+    AdministratorNoticeKind.BACKUP_LOG_LATE: N_(
         "What was written since the last back-up has not reached the back-ups for some time."
     ),
-    NoticeKind.REQUEST_LATE: N_(
+    AdministratorNoticeKind.REQUEST_LATE: N_(
         "An approved request about a person's data has waited for more than an hour."
     ),
 }
@@ -70,25 +72,25 @@ async def open_notices(work: Work) -> list[SafekeepingNotice]:
     return list(await work.session.scalars(OPEN_NOTICES))
 
 
-async def late_now(work: Work) -> set[NoticeKind]:
+async def late_now(work: Work) -> set[AdministratorNoticeKind]:
     """Return what is late."""
     found = set()
     if any(one.late for one in await anchors.states(work)):
-        found.add(NoticeKind.ANCHOR_LATE)
+        found.add(AdministratorNoticeKind.ANCHOR_LATE)
     now = await state.read(work)
     if now is not None and now.base_late:
-        found.add(NoticeKind.BACKUP_LATE)
+        found.add(AdministratorNoticeKind.BACKUP_LATE)
     if now is not None and now.log_late:
-        found.add(NoticeKind.BACKUP_LOG_LATE)
+        found.add(AdministratorNoticeKind.BACKUP_LOG_LATE)
     if await work.session.scalar(_LATE_REQUESTS, {"until": work.now - _REQUEST_LATE}):
-        found.add(NoticeKind.REQUEST_LATE)
+        found.add(AdministratorNoticeKind.REQUEST_LATE)
     return found
 
 
 async def look(work: Work) -> None:
     """Compare what is late with the notices that are open."""
     late = await late_now(work)
-    open_ = {NoticeKind(one.kind): one for one in await open_notices(work)}
+    open_ = {AdministratorNoticeKind(one.kind): one for one in await open_notices(work)}
     due = {k for k in late if k not in open_ or work.now - open_[k].told_at >= _AGAIN}
     over = open_.keys() - late
     if not due and not over:
@@ -109,7 +111,7 @@ async def look(work: Work) -> None:
     await work.session.flush()
 
 
-async def _tell(work: Work, kind: NoticeKind, notice_id: UUID) -> None:
+async def _tell(work: Work, kind: AdministratorNoticeKind, notice_id: UUID) -> None:
     log().error("an anchor, a back-up or a request is late", area="safekeeping", kind=kind.value)
     people = list(
         await work.session.scalars(
@@ -142,9 +144,9 @@ async def mail(ground: Ground, notice_id: UUID, staff_id: UUID) -> None:
         staff = await work.session.get(Staff, staff_id)
         if notice is None or staff is None or not staff.active or not staff.email:
             return
-        kind, told_at = NoticeKind(notice.kind), notice.told_at
+        kind, told_at = AdministratorNoticeKind(notice.kind), notice.told_at
         marker = await erasure_folder.known_to(work)
-    about_request = kind is NoticeKind.REQUEST_LATE
+    about_request = kind is AdministratorNoticeKind.REQUEST_LATE
     away = about_request and await lists_wait(ground, marker)
     with spoken_in(staff.page_language):
         body = said(WORDS[kind])

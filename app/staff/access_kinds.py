@@ -1,4 +1,4 @@
-"""What about an account waits for a second person."""
+"""Which changes of an account wait for a second person."""
 
 from enum import StrEnum
 

@@ -40,7 +40,7 @@ _KEPT = timedelta(days=7)
 AtWork = Callable[[AsyncSession, Collection[UUID], datetime], Awaitable[Mapping[UUID, datetime]]]
 
 
-async def nobody_at_work(
+async def none_at_work(
     _session: AsyncSession, _people: Collection[UUID], _now: datetime
 ) -> Mapping[UUID, datetime]:
     """Let every limit hold."""
@@ -349,9 +349,7 @@ def _ends_at(staff: Staff, stored: StaffSession, row: SignInRules | None) -> dat
     return min(stored.expires_at, (stored.active_at or stored.created_at) + idle)
 
 
-async def staff_of_session(
-    work: Work, token: str, at_work: AtWork = nobody_at_work
-) -> Staff | None:
+async def staff_of_session(work: Work, token: str, at_work: AtWork = none_at_work) -> Staff | None:
     """Return the account of this cookie, if the session is valid and the account active."""
     known = remembered_staff(work, token)
     if known is not None:
@@ -387,7 +385,7 @@ async def _end_for_good(work: Work, staff: Staff, stored: StaffSession) -> None:
 
 
 async def sessions_now(
-    ground: Ground, tokens: Collection[str], at_work: AtWork = nobody_at_work
+    ground: Ground, tokens: Collection[str], at_work: AtWork = none_at_work
 ) -> dict[str, tuple[Staff, datetime]]:
     """Return the accounts of these cookies as the database has them now, without remembering them,
     and until when each session is valid."""

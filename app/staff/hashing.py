@@ -30,7 +30,7 @@ async def is_of(password: str, hashed: str) -> bool:
 
 
 @functools.cache
-def _nobodys_hash() -> str:
+def _hash_of_no_account() -> str:
     # Verified when there is no such account, so that both answers take the same time.
     return _HASHER.hash(secrets.token_urlsafe(16))
 
@@ -39,5 +39,7 @@ async def password_is_right(staff: Staff | None, password: str) -> bool:
     """Return whether the password is right, in the same time if there is no such account."""
     known = staff.password_hash if staff and staff.active else None
     async with _HASHING:
-        right = await asyncio.to_thread(lambda: _HASHER.verify(password, known or _nobodys_hash()))
+        right = await asyncio.to_thread(
+            lambda: _HASHER.verify(password, known or _hash_of_no_account())
+        )
     return right and known is not None

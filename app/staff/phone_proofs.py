@@ -33,7 +33,7 @@ _TEXTED_EVERY = timedelta(minutes=2)
 HANDED_LIVES = timedelta(days=3)
 
 
-class Proof(StrEnum):
+class EntryResult(StrEnum):
     """What an entry proves."""
 
     RIGHT = auto()
@@ -108,7 +108,7 @@ async def is_proven_by_any(work: Work, number: str, *, but: Staff | None = None)
 
 async def prove_phone(work: Work, staff: Staff, entered: str) -> bool:
     """Prove a phone that the program rang by the PIN of its person. Return whether it is proven."""
-    if await prove(work, staff, entered) not in (Proof.RIGHT, Proof.HANDED):
+    if await prove(work, staff, entered) not in (EntryResult.RIGHT, EntryResult.HANDED):
         return False
     await pair(work, staff)
     return True
@@ -142,30 +142,30 @@ def is_locked(proof: PhoneProof | None, now: datetime) -> bool:
     return proof is not None and proof.locked_until is not None and proof.locked_until > now
 
 
-async def prove(work: Work, staff: Staff, entered: str) -> Proof:
+async def prove(work: Work, staff: Staff, entered: str) -> EntryResult:
     """Compare what was entered with the PIN and the open code. Wrong entries count, and lock."""
     proof = await _lock(work, staff.id)
     if is_locked(proof, work.now):
-        return Proof.LOCKED
+        return EntryResult.LOCKED
     code = proof.code_hash if proof.code_until and proof.code_until > work.now else None
     if proof.pin_hash is not None and await is_of(entered, proof.pin_hash):
         proof.failures, proof.locked_until = 0, None
-        return Proof.RIGHT
+        return EntryResult.RIGHT
     if code is not None and await is_of(entered, code):
         handed = proof.code_kind == CodeKind.HANDED
         proof.code_hash = proof.code_kind = proof.code_until = None
         proof.failures, proof.locked_until = 0, None
-        return Proof.HANDED if handed else Proof.RIGHT
+        return EntryResult.HANDED if handed else EntryResult.RIGHT
     if len(entered) != DIGITS:
         # Too short to be a guess: a key pressed out of habit.
-        return Proof.WRONG
+        return EntryResult.WRONG
     proof.failures += 1
     if proof.failures >= _MOST_WRONG:
         longer: timedelta = _LOCKED_FOR * 2 ** min(proof.failures - _MOST_WRONG, 6)
         proof.locked_until = work.now + min(longer, _LONGEST_LOCK)
         write_entry(work, AuditLog.PHONE_LOCKED, str(staff.id), failures=proof.failures)
-        return Proof.LOCKED
-    return Proof.WRONG
+        return EntryResult.LOCKED
+    return EntryResult.WRONG
 
 
 def check_pin(pin: str) -> None:

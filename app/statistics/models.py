@@ -97,7 +97,7 @@ class Export(Base):
     options: Mapped[dict[str, Any]] = mapped_column(JSONB)
     state: Mapped[str] = mapped_column(server_default="asked")
     personal: Mapped[bool]
-    # Empty: requested by a program, or a scheduled report for everybody of `role`.
+    # Empty: requested by a program, or a scheduled report for all of `role`.
     asked_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
     # The role in which a person asked for single records: the second person has another one.
     asked_role: Mapped[str | None]

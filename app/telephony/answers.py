@@ -277,7 +277,7 @@ class JoinParticipant(Kept):
     second: bool = False
 
 
-class Duty(StrEnum):
+class DutyChoice(StrEnum):
     """What a counsellor can choose who rings their own line."""
 
     AVAILABLE = "available"
@@ -298,7 +298,7 @@ class DutyProof(Kept):
     """Ask a counsellor for the PIN, or for the code that was texted, before the presence is set."""
 
     kind: Literal["duty_proof"] = "duty_proof"
-    state: Duty
+    state: DutyChoice
     attempt: int
     texted: bool = False
 
@@ -308,7 +308,7 @@ class DutyPin(Kept):
     """Ask a counsellor who had a single-use code to choose a PIN; its second entry is `again`."""
 
     kind: Literal["duty_pin"] = "duty_pin"
-    state: Duty
+    state: DutyChoice
     attempt: int
     again: bool = False
     refused: bool = False
@@ -326,7 +326,7 @@ class DutySet(Kept):
     """Say which presence was set, and hang up."""
 
     kind: Literal["duty_set"] = "duty_set"
-    state: Duty
+    state: DutyChoice
 
 
 # -- the end -------------------------------------------------------------------------------------

@@ -58,8 +58,8 @@ async def delete_copy(context: JobContext, copy_id: str) -> None:
         copy = await work.session.get(ProviderCopy, UUID(copy_id), with_for_update=True)
         if copy is None or copy.state != CopyState.WAITING:
             return
-        copy.tries += 1
-        if status == _IN_USE and copy.tries < _ATTEMPTS:
+        copy.attempts += 1
+        if status == _IN_USE and copy.attempts < _ATTEMPTS:
             copy.status = status
             work.defer(Task.DELETE_COPY, delay=_LATER, copy_id=copy_id)
         elif status == 204:

@@ -39,7 +39,7 @@ class Token(BaseModel):
     signalling: str | None
 
 
-class Report(BaseModel):
+class TelephoneReport(BaseModel):
     page: str = _PAGE
     state: TelephoneState
 
@@ -91,7 +91,7 @@ async def token(request: Request, work: InWork, staff: TakesCalls, asked: AsksFo
 
 
 @router.post("/board/telephone/state")
-async def report(work: InWork, staff: TakesCalls, said: Report) -> Heard:
+async def report(work: InWork, staff: TakesCalls, said: TelephoneReport) -> Heard:
     """Note what a page's telephone is doing. It is sent with every change and every heartbeat."""
     return Heard(yours=await telephones.report(work, staff, said.page, said.state))
 

@@ -11,7 +11,7 @@ from procrastinate import JobContext
 
 from app.calls import record
 from app.calls.log_kinds import CallLog
-from app.calls.record import Delivery
+from app.calls.record import WebhookDelivery
 from app.jobs.names import Task
 from app.log import log
 from app.outbox import practice_exchange
@@ -45,7 +45,7 @@ async def ring(work: Work, signed: Signed, practice_id: UUID) -> tuple[Answer, S
         call.entries += 1
         return answers.GoBack(entry=call.entries), await scene_of(work, call)
     await record.record(work, call, CallLog.OPENED, line_known=True)
-    delivery: Delivery = delivery_of(signed, key)
+    delivery: WebhookDelivery = delivery_of(signed, key)
     answer = answers.Enqueue(entry=call.entries + 1)
     if not await practices.ring_trainee(work, practice_id, call, delivery, answer):
         return answers.Goodbye(), await scene_of(work, call)

@@ -14,7 +14,7 @@ from app.calls.menu import CALLBACK_DIGIT, LAST_DIGIT, MESSAGE_DIGIT
 from app.calls.speech import LineScript
 from app.calls.states import Unstaffed
 from app.telephony import answers
-from app.telephony.answers import Answer, CallbackQuestion, CallbackWord, Duty
+from app.telephony.answers import Answer, CallbackQuestion, CallbackWord, DutyChoice
 from app.telephony.inbound import sounds
 from app.telephony.provider.urls import call_path, offer_path, participant_path
 from app.telephony.spoken_times import speak_instant, speak_window
@@ -40,7 +40,7 @@ TAKE_DIGIT = "1"
 # PINs and single-use codes have as many digits.
 PIN_DIGITS = 6
 # For counsellors who ring their own line.
-DUTY_DIGITS = {"1": Duty.AVAILABLE, "2": Duty.BREAK, "3": Duty.OFF_DUTY}
+DUTY_DIGITS = {"1": DutyChoice.AVAILABLE, "2": DutyChoice.BREAK, "3": DutyChoice.OFF_DUTY}
 # A counsellor's phone that the caller's own leg dials rings for N seconds: a mailbox takes longer
 # to pick up.
 DIALLED_RINGS = 15
@@ -445,9 +445,9 @@ def _duty_refused(answer: answers.DutyRefused, scene: Scene) -> list[Step]:
 
 
 _DUTY_PROMPTS = {
-    Duty.AVAILABLE: PromptKey.DUTY_AVAILABLE,
-    Duty.BREAK: PromptKey.DUTY_BREAK,
-    Duty.OFF_DUTY: PromptKey.DUTY_OFF,
+    DutyChoice.AVAILABLE: PromptKey.DUTY_AVAILABLE,
+    DutyChoice.BREAK: PromptKey.DUTY_BREAK,
+    DutyChoice.OFF_DUTY: PromptKey.DUTY_OFF,
 }
 
 

@@ -23,7 +23,7 @@ from app.people.connection_test_rows import note_result
 from app.staff import phone_proofs
 from app.staff.models import Staff
 from app.telephony.counsellor import pacing
-from app.telephony.counsellor.pacing import Urgency
+from app.telephony.counsellor.pacing import LegUrgency
 from app.telephony.jobs import parts_of, task
 from app.telephony.provider.signature import Signed, read_number
 from app.telephony.provider.urls import test_path
@@ -62,7 +62,7 @@ class _TestCall(Trial):
         if line is None:
             note_result(work, row, Found.REFUSED)
             return False
-        wait = await pacing.take_turn(work, row.id, Urgency.OTHER)
+        wait = await pacing.take_turn(work, row.id, LegUrgency.OTHER)
         if wait is not None:
             self.later(work, wait)
             return False

@@ -11,7 +11,7 @@ from app.jobs.transaction import run_verb, transaction
 from app.log import log
 from app.routing import offers
 from app.telephony import trial_calls, trial_texts
-from app.telephony.answers import Answer, CallbackQuestion, Duty
+from app.telephony.answers import Answer, CallbackQuestion, DutyChoice
 from app.telephony.counsellor import callback_leg, counsellor_flow
 from app.telephony.counsellor.conference import conference_event
 from app.telephony.documents import message_document
@@ -259,7 +259,7 @@ async def dialled(request: Request, signed: SignedRequest, call_id: UUID, o: UUI
 
 @router.post("/calls/{call_id}/duty-proof")
 async def duty_proof(
-    request: Request, signed: SignedRequest, call_id: UUID, s: Duty, n: str = "1"
+    request: Request, signed: SignedRequest, call_id: UUID, s: DutyChoice, n: str = "1"
 ) -> Response:
     """Handle the PIN or the code by which a counsellor proves who they are."""
     who, digits, attempt = signed.fields.get("From"), signed.fields.get("Digits"), number_in(n, 1)
@@ -269,7 +269,7 @@ async def duty_proof(
 
 @router.post("/calls/{call_id}/duty-pin")
 async def duty_pin(
-    request: Request, signed: SignedRequest, call_id: UUID, s: Duty, n: str = "1"
+    request: Request, signed: SignedRequest, call_id: UUID, s: DutyChoice, n: str = "1"
 ) -> Response:
     """Handle the PIN that a counsellor chooses."""
     who, digits, attempt = signed.fields.get("From"), signed.fields.get("Digits"), number_in(n, 1)

@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 from app.definitions.answers import Answers, Sheet
 from app.definitions.forms import Field
 from app.training.measured import Measured
-from app.training.scenarios import QUESTIONS, Act, Fact, FormAnswer, Scenario
+from app.training.scenarios import QUESTIONS, CounsellorAct, Fact, FormAnswer, Scenario
 from app.training.script import Ended, Reply, Turn
 from app.words.pages import N_
 
@@ -81,37 +81,45 @@ def debrief(
     )
 
 
-_GOOD_ACTS: dict[Act, str] = {
-    Act.LISTENED: N_("You said back what you had heard."),
-    Act.REASSURED: N_("You told the child that it was right to call."),
-    Act.EXPLAINED: N_("You explained what stays between you and the child, and what cannot."),
-    Act.SAFETY: N_("You asked whether the child is safe now."),
-    Act.WISH: N_("You asked what the child wants."),
-    Act.PLAN: N_("You agreed on a next step together."),
+_GOOD_ACTS: dict[CounsellorAct, str] = {
+    CounsellorAct.LISTENED: N_("You said back what you had heard."),
+    CounsellorAct.REASSURED: N_("You told the child that it was right to call."),
+    CounsellorAct.EXPLAINED: N_(
+        "You explained what stays between you and the child, and what cannot."
+    ),
+    CounsellorAct.SAFETY: N_("You asked whether the child is safe now."),
+    CounsellorAct.WISH: N_("You asked what the child wants."),
+    CounsellorAct.PLAN: N_("You agreed on a next step together."),
 }
-_COSTLY_ACTS: dict[Act, str] = {
-    Act.PROMISED_SECRECY: N_(
+_COSTLY_ACTS: dict[CounsellorAct, str] = {
+    CounsellorAct.PROMISED_SECRECY: N_(
         "You promised to tell no one. Say instead what you would have to pass on, and why."
     ),
-    Act.BLAMED: N_("A “why” sounds like blame to a child. Ask what happened, or how it was."),
-    Act.ADVISED: N_("Advice came before the story was told. Ask first what the child has tried."),
+    CounsellorAct.BLAMED: N_(
+        "A “why” sounds like blame to a child. Ask what happened, or how it was."
+    ),
+    CounsellorAct.ADVISED: N_(
+        "Advice came before the story was told. Ask first what the child has tried."
+    ),
 }
-_MISSED_ACTS: dict[Act, str] = {
-    Act.LISTENED: N_("Say back what you have heard, in the child's own words."),
-    Act.EXPLAINED: N_("Explain early what stays between you, and what cannot."),
-    Act.SAFETY: N_("Ask whether the child is safe at this moment."),
-    Act.WISH: N_("Ask what the child itself wants to happen."),
-    Act.PLAN: N_("Agree on one small next step before the goodbye."),
+_MISSED_ACTS: dict[CounsellorAct, str] = {
+    CounsellorAct.LISTENED: N_("Say back what you have heard, in the child's own words."),
+    CounsellorAct.EXPLAINED: N_("Explain early what stays between you, and what cannot."),
+    CounsellorAct.SAFETY: N_("Ask whether the child is safe at this moment."),
+    CounsellorAct.WISH: N_("Ask what the child itself wants to happen."),
+    CounsellorAct.PLAN: N_("Agree on one small next step before the goodbye."),
 }
 
 
-def _well_done(turns: list[Turn], acts: Counter[Act], ended: Ended | None) -> Iterable[Remark]:
+def _well_done(
+    turns: list[Turn], acts: Counter[CounsellorAct], ended: Ended | None
+) -> Iterable[Remark]:
     told = sum(turn.reply is Reply.TOLD for turn in turns)
     if told:
         yield Remark(N_("The child told you %(number)s things it had not said before."), _n(told))
-    if acts[Act.OPEN_QUESTION] and acts[Act.OPEN_QUESTION] >= _ENOUGH_OPEN * max(
-        1, acts[Act.CLOSED_QUESTION]
-    ):
+    if acts[CounsellorAct.OPEN_QUESTION] and acts[
+        CounsellorAct.OPEN_QUESTION
+    ] >= _ENOUGH_OPEN * max(1, acts[CounsellorAct.CLOSED_QUESTION]):
         yield Remark(N_("You asked mostly open questions."))
     for act, words in _GOOD_ACTS.items():
         if acts[act]:
@@ -131,11 +139,13 @@ def _heard_well(measured: Measured | None) -> Iterable[Remark]:
         yield Remark(N_("You let the child finish every time."))
 
 
-def _to_practise(scenario: Scenario, turns: list[Turn], acts: Counter[Act]) -> Iterable[Remark]:
+def _to_practise(
+    scenario: Scenario, turns: list[Turn], acts: Counter[CounsellorAct]
+) -> Iterable[Remark]:
     for act, words in _COSTLY_ACTS.items():
         if acts[act]:
             yield Remark(words)
-    if acts[Act.CLOSED_QUESTION] > acts[Act.OPEN_QUESTION]:
+    if acts[CounsellorAct.CLOSED_QUESTION] > acts[CounsellorAct.OPEN_QUESTION]:
         yield Remark(N_("Most questions could be answered with yes or no. Try “Tell me about …”."))
     held = sum(turn.reply is Reply.HELD_BACK for turn in turns)
     if held:

@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database.base import Base, Identifier, Sealed, one_of
-from app.training.scenarios import Act
+from app.training.scenarios import CounsellorAct
 from app.training.script import Ended
 
 
@@ -55,7 +55,7 @@ class PracticeAct(Base):
     """One act of the counsellor in a practice: what was asked or said, and who noted it."""
 
     __tablename__ = "practice_acts"
-    __table_args__ = (one_of("act", Act), CheckConstraint("number > 0", name="number"))
+    __table_args__ = (one_of("act", CounsellorAct), CheckConstraint("number > 0", name="number"))
 
     practice_id: Mapped[UUID] = mapped_column(
         ForeignKey("practices.id", ondelete="CASCADE"), primary_key=True

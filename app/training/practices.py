@@ -15,7 +15,7 @@ from app.calls import record
 from app.calls.lines import finding_lines
 from app.calls.lines.line_rows import Line
 from app.calls.models import Call
-from app.calls.record import Answer, Delivery
+from app.calls.record import Answer, WebhookDelivery
 from app.calls.states import CallState, EndedBy
 from app.database.topics import Topic
 from app.errors import Conflict, Invalid, NotFound
@@ -32,7 +32,7 @@ from app.training.measured import Measured, read_measured
 from app.training.models import Practice, PracticeAct
 from app.training.scenarios import (
     QUESTIONS,
-    Act,
+    CounsellorAct,
     Scenario,
     languages,
     read_scenario,
@@ -266,7 +266,7 @@ async def line_of_practice(work: Work) -> UUID:
 
 
 async def ring_trainee(
-    work: Work, practice_id: UUID, call: Call, delivery: Delivery, answer: Answer
+    work: Work, practice_id: UUID, call: Call, delivery: WebhookDelivery, answer: Answer
 ) -> bool:
     """Offer the call of a scripted child to its trainee. Return whether the trainee is free."""
     practice = await _lock(work, practice_id)
@@ -308,7 +308,7 @@ async def _lock(work: Work, practice_id: UUID) -> Practice | None:
 
 
 async def note_act(
-    work: Work, staff: Staff, practice_id: UUID, act: Act, topic: str | None, number: int
+    work: Work, staff: Staff, practice_id: UUID, act: CounsellorAct, topic: str | None, number: int
 ) -> Turn:
     """Note what the counsellor has just done; the child answers it. Raises NotFound, Invalid,
     ActNoted, PracticeOver.
@@ -360,7 +360,7 @@ async def acts_of(work: Work, practice: Practice) -> list[tuple[Move, PracticeAc
         .where(PracticeAct.practice_id == practice.id)
         .order_by(PracticeAct.number)
     )
-    return [(Move(Act(row.act), row.topic), row) for row in rows]
+    return [(Move(CounsellorAct(row.act), row.topic), row) for row in rows]
 
 
 async def played(work: Work, practice: Practice) -> tuple[Talk, list[tuple[Turn, PracticeAct]]]:

@@ -32,7 +32,7 @@ Place = tuple[str, ...]
 P = TypeVar("P", bound=Part)
 
 
-class Act(StrEnum):
+class CounsellorAct(StrEnum):
     """What the counsellor has just done. The child hears sound, and no words: a button says it."""
 
     OPEN_QUESTION = "open_question"
@@ -49,36 +49,36 @@ class Act(StrEnum):
     ADVISED = "advised"
 
 
-QUESTIONS = (Act.OPEN_QUESTION, Act.CLOSED_QUESTION)
+QUESTIONS = (CounsellorAct.OPEN_QUESTION, CounsellorAct.CLOSED_QUESTION)
 # The words of the buttons.
-ACT_WORDS: dict[Act, str] = {
-    Act.OPEN_QUESTION: N_("Open question"),
-    Act.CLOSED_QUESTION: N_("Closed question"),
-    Act.LISTENED: N_("Said back what I heard"),
-    Act.REASSURED: N_("Reassured: it was right to call"),
-    Act.EXPLAINED: N_("Explained what stays between us, and what cannot"),
-    Act.SAFETY: N_("Asked whether the child is safe now"),
-    Act.WISH: N_("Asked what the child wants"),
-    Act.PLAN: N_("Agreed on a next step"),
-    Act.GOODBYE: N_("Said goodbye"),
-    Act.PROMISED_SECRECY: N_("Promised to tell no one"),
-    Act.BLAMED: N_("Asked why, or blamed"),
-    Act.ADVISED: N_("Gave advice"),
+ACT_WORDS: dict[CounsellorAct, str] = {
+    CounsellorAct.OPEN_QUESTION: N_("Open question"),
+    CounsellorAct.CLOSED_QUESTION: N_("Closed question"),
+    CounsellorAct.LISTENED: N_("Said back what I heard"),
+    CounsellorAct.REASSURED: N_("Reassured: it was right to call"),
+    CounsellorAct.EXPLAINED: N_("Explained what stays between us, and what cannot"),
+    CounsellorAct.SAFETY: N_("Asked whether the child is safe now"),
+    CounsellorAct.WISH: N_("Asked what the child wants"),
+    CounsellorAct.PLAN: N_("Agreed on a next step"),
+    CounsellorAct.GOODBYE: N_("Said goodbye"),
+    CounsellorAct.PROMISED_SECRECY: N_("Promised to tell no one"),
+    CounsellorAct.BLAMED: N_("Asked why, or blamed"),
+    CounsellorAct.ADVISED: N_("Gave advice"),
 }
 # What an act does to the child's trust.
-TRUST: dict[Act, int] = {
-    Act.OPEN_QUESTION: 1,
-    Act.CLOSED_QUESTION: 0,
-    Act.LISTENED: 1,
-    Act.REASSURED: 1,
-    Act.EXPLAINED: 1,
-    Act.SAFETY: 0,
-    Act.WISH: 1,
-    Act.PLAN: 0,
-    Act.GOODBYE: 0,
-    Act.PROMISED_SECRECY: -1,
-    Act.BLAMED: -2,
-    Act.ADVISED: -1,
+TRUST: dict[CounsellorAct, int] = {
+    CounsellorAct.OPEN_QUESTION: 1,
+    CounsellorAct.CLOSED_QUESTION: 0,
+    CounsellorAct.LISTENED: 1,
+    CounsellorAct.REASSURED: 1,
+    CounsellorAct.EXPLAINED: 1,
+    CounsellorAct.SAFETY: 0,
+    CounsellorAct.WISH: 1,
+    CounsellorAct.PLAN: 0,
+    CounsellorAct.GOODBYE: 0,
+    CounsellorAct.PROMISED_SECRECY: -1,
+    CounsellorAct.BLAMED: -2,
+    CounsellorAct.ADVISED: -1,
 }
 
 
@@ -137,12 +137,12 @@ class Fact(Part):
     form: list[FormAnswer] = Key(default_factory=list)
 
 
-class Opening(Part):
+class PhaseOpening(Part):
     """When a phase begins: all that is named must hold."""
 
     trust: int | None = None
     told: list[Name] = Key(default_factory=list)
-    acts: list[Act] = Key(default_factory=list)
+    acts: list[CounsellorAct] = Key(default_factory=list)
 
 
 class Phase(Part):
@@ -150,7 +150,7 @@ class Phase(Part):
 
     id: Name
     name: Said
-    begins: Opening | None = None
+    begins: PhaseOpening | None = None
     # What the child says of itself when the phase begins.
     says: Said | None = None
 
@@ -158,7 +158,7 @@ class Phase(Part):
 class HangUp(Part):
     """What makes the child hang up: an act (a number of times), or trust below a number."""
 
-    act: Act | None = None
+    act: CounsellorAct | None = None
     times: int = Key(default=1, ge=1, le=9)
     trust_below: int | None = None
     says: Said
@@ -176,7 +176,7 @@ class Ending(Part):
     """What makes a good ending, and what the child says at a goodbye."""
 
     told: list[Name] = Key(default_factory=list)
-    acts: list[Act] = Key(default_factory=list)
+    acts: list[CounsellorAct] = Key(default_factory=list)
     says: Said
     # Said when the goodbye comes before that.
     early: Said
@@ -188,7 +188,7 @@ class Written(Part):
     # What the trainee sees before, as nothing is heard.
     before: Said
     opens: list[Said] = Key(min_length=1, max_length=4)
-    reacts: dict[Act, Said] = Key(default_factory=dict)
+    reacts: dict[CounsellorAct, Said] = Key(default_factory=dict)
     # What the child writes of itself when a phase begins, by the phase.
     phases: dict[Name, Said] = Key(default_factory=dict)
     silence: Silence | None = None
@@ -204,10 +204,10 @@ class Common(Part):
     holds_back: Said
     short: Said
     silence: Silence
-    reacts: dict[Act, Said]
+    reacts: dict[CounsellorAct, Said]
     # To a child who writes, minutes of silence are what seconds are in a call.
     written_silence: Silence
-    written_reacts: dict[Act, Said]
+    written_reacts: dict[CounsellorAct, Said]
 
 
 class Scenario(Part):
@@ -224,8 +224,8 @@ class Scenario(Part):
     opens: list[Said] = Key(min_length=1, max_length=4)
     trust: int = 1
     # Changes to what acts do to the trust.
-    effects: dict[Act, int] = Key(default_factory=dict)
-    reacts: dict[Act, Said] = Key(default_factory=dict)
+    effects: dict[CounsellorAct, int] = Key(default_factory=dict)
+    reacts: dict[CounsellorAct, Said] = Key(default_factory=dict)
     unclear: list[Said] = Key(default_factory=list)
     again: Said | None = None
     holds_back: Said | None = None
@@ -444,8 +444,8 @@ def _each(value: Any, path: Place, change: Callable[[Said, Place], Said]) -> Any
 
 def _read_common() -> Common:
     found, lines = read_file(Common, FOLDER / COMMON)
-    for act in Act:
-        if act not in found.reacts and act not in (*QUESTIONS, Act.GOODBYE):
+    for act in CounsellorAct:
+        if act not in found.reacts and act not in (*QUESTIONS, CounsellorAct.GOODBYE):
             raise lines.refuse(
                 ("reacts",), Message("the child has no reaction to %(act)s", act=act.value)
             )

@@ -12,9 +12,9 @@ from typing import NamedTuple
 from app.training.scenarios import (
     QUESTIONS,
     TRUST,
-    Act,
+    CounsellorAct,
     Fact,
-    Opening,
+    PhaseOpening,
     Said,
     Scenario,
     common,
@@ -27,7 +27,7 @@ _EARNS = 2
 class Move(NamedTuple):
     """One act of the counsellor; `topic` is the fact that a question is about."""
 
-    act: Act
+    act: CounsellorAct
     topic: str | None = None
 
 
@@ -76,7 +76,7 @@ class Talk:
     trust: int
     phase: int = 0
     told: list[str] = field(default_factory=list)
-    acts: Counter[Act] = field(default_factory=Counter)
+    acts: Counter[CounsellorAct] = field(default_factory=Counter)
     ended: Ended | None = None
 
     @classmethod
@@ -100,14 +100,14 @@ class Talk:
             lines.append(current.says)
         return Turn(move, reply, tuple(lines), self.trust, current.id, began, self.ended)
 
-    def _feel(self, act: Act) -> None:
+    def _feel(self, act: CounsellorAct) -> None:
         change = self.scenario.effects.get(act, TRUST[act])
         if change < 0 or act in QUESTIONS or self.acts[act] <= _EARNS:
             self.trust += change
 
     def _answer(self, move: Move) -> tuple[Reply, Said]:
         scenario, act = self.scenario, move.act
-        if act is Act.GOODBYE:
+        if act is CounsellorAct.GOODBYE:
             ending = scenario.ending
             return Reply.GOODBYE, ending.says if self.is_good() else ending.early
         fact = scenario.fact(move.topic)
@@ -115,13 +115,13 @@ class Talk:
             return self._tell(fact, act)
         return Reply.REACTED, scenario.reacts.get(act) or common().reacts[act]
 
-    def _tell(self, fact: Fact, act: Act) -> tuple[Reply, Said]:
+    def _tell(self, fact: Fact, act: CounsellorAct) -> tuple[Reply, Said]:
         if fact.id in self.told:
             return Reply.AGAIN, self.scenario.again or common().again
         if not self._is_open(fact.phase) or self.trust < fact.trust:
             words = fact.holds_back or self.scenario.holds_back or common().holds_back
             return Reply.HELD_BACK, words
-        if act is Act.CLOSED_QUESTION and fact.asked == "open":
+        if act is CounsellorAct.CLOSED_QUESTION and fact.asked == "open":
             return Reply.SHORT, fact.short or common().short
         self.told.append(fact.id)
         return Reply.TOLD, fact.tells
@@ -146,7 +146,7 @@ class Talk:
         self.phase += 1
         return True
 
-    def _holds(self, begins: Opening | None) -> bool:
+    def _holds(self, begins: PhaseOpening | None) -> bool:
         if begins is None:
             return True
         trusts = begins.trust is None or self.trust >= begins.trust

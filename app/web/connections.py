@@ -40,7 +40,7 @@ _MOST_FILES = 65_536
 class Unfinished:
     """The connections of a process without a complete request, the oldest first.
 
-    Behind one of our own proxies everybody has its address: only the limit of the process counts
+    Behind one of our own proxies all clients have its address: only the limit of the process counts
     for it. `proxies` are addresses, networks and `unix`, as in `HELPLINE_TRUSTED_PROXIES`.
     """
 

@@ -26,7 +26,7 @@ _NOT_KEPT = (b"cache-control", b"no-store")
 _ONLY_TLS = (b"strict-transport-security", b"max-age=63072000; includeSubDomains")
 
 
-# Files of the program, the same for everybody. Errors beneath them are kept by no cache either: an
+# Files of the program, the same for all. Errors beneath them are kept by no cache either: an
 # address such as `/static/../contacts/...` must not be taken for a file.
 _FILES = "/static/"
 _FOUND = (200, 206, 304)

@@ -1,7 +1,7 @@
 """Parts of pages that many readers see alike: made once for each change, and sent to all of them.
 
 What such a part shows depends on its scope and on the language of the reader, and on nothing else:
-everybody with its permission, a team, or one person. For each scope and language there is one copy,
+all with its permission, a team, or one person. For each scope and language there is one copy,
 as long as a page is open that shows it. The live stream of the page carries the copy itself, so a
 change costs one making, and no request.
 
@@ -55,7 +55,7 @@ class Reader(Protocol):
         """Send the newest copy of a part."""
 
 
-def everybody(_staff: Staff) -> Hashable:
+def all_readers(_staff: Staff) -> Hashable:
     """The scope of a part that all with its permission see alike."""
     return None
 
@@ -96,7 +96,7 @@ class Part:
     topics: frozenset[str]
     # Topics that it shows at most once a second.
     soon: frozenset[str] = frozenset()
-    scope: Callable[[Staff], Hashable] = everybody
+    scope: Callable[[Staff], Hashable] = all_readers
     views: View | None = None
 
     async def seen_by(self, work: Work, staff: Staff) -> str:

@@ -60,7 +60,7 @@ class What(StrEnum):
 
 
 @dataclass(frozen=True)
-class Act:
+class GuardedAct:
     """An act before which a proof is asked for."""
 
     opens: What
@@ -133,30 +133,32 @@ async def _call_of_contact(request: Request, work: Work) -> UUID | None:
     return contact.call_id if contact.profile_id in of_number else None
 
 
-_KEY = Act(What.KEY)
-_SETTING = Act(What.SETTING)
-_PERSON = Act(What.PERSON_DATA)
-_SESSION = Act(What.SESSION, _elsewhere)
+_KEY = GuardedAct(What.KEY)
+_SETTING = GuardedAct(What.SETTING)
+_PERSON = GuardedAct(What.PERSON_DATA)
+_SESSION = GuardedAct(What.SESSION, _elsewhere)
 
 # By the module below `app`, and the name of the function that answers.
-ACTS: Mapping[str, Act] = {
+ACTS: Mapping[str, GuardedAct] = {
     "api.access_requests.decide_access_request": _KEY,
-    "api.callers.number": Act(What.NUMBER, in_talk=_this_call),
-    "api.records.contacts.open_earlier": Act(What.EARLIER_CONTACTS, in_talk=_call_of_contact),
+    "api.callers.number": GuardedAct(What.NUMBER, in_talk=_this_call),
+    "api.records.contacts.open_earlier": GuardedAct(
+        What.EARLIER_CONTACTS, in_talk=_call_of_contact
+    ),
     # It gives the number of one profile to another: what is open in a talk would open that, too.
-    "api.records.contacts.merge_profiles": Act(What.EARLIER_CONTACTS),
-    "api.records.cases.print_case": Act(What.EXPORT),
-    "api.statistics.requested_files.ask_for_file": Act(What.EXPORT, _asks_for_records),
-    "api.statistics.requested_files.decide": Act(What.EXPORT, _approves_records),
-    "api.statistics.requested_files.download": Act(What.EXPORT, _of_records),
-    "api.statistics.statistics.file": Act(What.EXPORT, _of_single_calls),
-    "api.sessions.end_own_session": _SESSION,
+    "api.records.contacts.merge_profiles": GuardedAct(What.EARLIER_CONTACTS),
+    "api.records.cases.print_case": GuardedAct(What.EXPORT),
+    "api.statistics.requested_files.ask_for_file": GuardedAct(What.EXPORT, _asks_for_records),
+    "api.statistics.requested_files.decide": GuardedAct(What.EXPORT, _approves_records),
+    "api.statistics.requested_files.download": GuardedAct(What.EXPORT, _of_records),
+    "api.statistics.statistics.file": GuardedAct(What.EXPORT, _of_single_calls),
+    "api.own.sessions.end_own_session": _SESSION,
     "api.settings.line_chats.remove_telegram_bot": _KEY,
     "api.settings.line_chats.set_telegram_bot": _KEY,
     "api.settings.line_chats.remove_signal_number": _KEY,
     "api.settings.line_chats.set_signal_number": _KEY,
-    "api.sessions.choose_second_phone": Act(What.TELEPHONE),
-    "dashboard.people.own.choose_second_phone": Act(What.TELEPHONE),
+    "api.own.account.choose_second_phone": GuardedAct(What.TELEPHONE),
+    "dashboard.people.own.choose_second_phone": GuardedAct(What.TELEPHONE),
     "api.settings.wallboards.make_wallboard": _KEY,
     "api.tokens.make_token": _KEY,
     "api.data_requests.find": _PERSON,
@@ -167,17 +169,17 @@ ACTS: Mapping[str, Act] = {
     "api.emergencies.ask_for_emergency": _KEY,
     "api.emergencies.confirm_emergency": _KEY,
     "api.emergencies.enter_emergency": _KEY,
-    "api.passkeys.begin_passkey": _KEY,
-    "api.passkeys.remove_own_passkey": _KEY,
-    "api.retention.change_rules": Act(What.ERASING),
-    "api.retention.follow_country": Act(What.ERASING),
-    "api.retention.run": Act(What.ERASING),
+    "api.own.passkeys.begin_passkey": _KEY,
+    "api.own.passkeys.remove_own_passkey": _KEY,
+    "api.retention.change_rules": GuardedAct(What.ERASING),
+    "api.retention.follow_country": GuardedAct(What.ERASING),
+    "api.retention.run": GuardedAct(What.ERASING),
     "api.settings.keys.reseal": _KEY,
     "api.settings.keys.retire": _KEY,
     "api.settings.keys.rotate": _KEY,
     "api.settings.keys.rotate_hashes": _KEY,
     # Where children's records are sent.
-    "api.urgent.agencies.decide_address_changes": Act(What.SETTING, _approves),
+    "api.urgent.agencies.decide_address_changes": GuardedAct(What.SETTING, _approves),
     "api.urgent.agencies.import_agencies": _SETTING,
     "api.urgent.agencies.save_agency": _SETTING,
     "dashboard.directory.pages.add_agency": _SETTING,
@@ -185,9 +187,9 @@ ACTS: Mapping[str, Act] = {
     # The secret address of a person's duties.
     "api.settings.calendar_feed.make_feed": _KEY,
     "dashboard.rota.page.make_feed": _KEY,
-    "api.retention.lift": Act(What.ERASING),
+    "api.retention.lift": GuardedAct(What.ERASING),
     # Its form lifts a hold, too.
-    "dashboard.settings.retention_pages.hold_record": Act(What.ERASING),
+    "dashboard.settings.retention_pages.hold_record": GuardedAct(What.ERASING),
     "api.definitions.put_in_force": _SETTING,
     "api.definitions.take_back": _SETTING,
     "dashboard.settings.definition_pages.put_in_force": _SETTING,
@@ -230,9 +232,9 @@ ACTS: Mapping[str, Act] = {
     "dashboard.settings.key_pages.retire": _KEY,
     "dashboard.settings.key_pages.rotate": _KEY,
     "dashboard.settings.key_pages.rotate_hashes": _KEY,
-    "dashboard.settings.retention_pages.change_rules": Act(What.ERASING),
-    "dashboard.settings.retention_pages.follow_country": Act(What.ERASING),
-    "dashboard.settings.retention_pages.run": Act(What.ERASING),
+    "dashboard.settings.retention_pages.change_rules": GuardedAct(What.ERASING),
+    "dashboard.settings.retention_pages.follow_country": GuardedAct(What.ERASING),
+    "dashboard.settings.retention_pages.run": GuardedAct(What.ERASING),
     "dashboard.settings.sign_in_pages.change_rules": _KEY,
     "dashboard.settings.token_pages.make_token": _KEY,
     "dashboard.wall.make_wallboard": _KEY,
@@ -267,7 +269,7 @@ ACTS: Mapping[str, Act] = {
     "api.settings.lines.change_facts": _SETTING,
     "api.settings.lines.change_numbers": _SETTING,
     "api.settings.lines.change_plan": _SETTING,
-    "api.settings.partners.decide_partner_request": Act(What.SETTING, _approves),
+    "api.settings.partners.decide_partner_request": GuardedAct(What.SETTING, _approves),
     "api.settings.lines.retire": _SETTING,
     "api.settings.backups.make_backup": _SETTING,
     "api.settings.own_settings.change_settings": _SETTING,

@@ -4,7 +4,7 @@
 import httpx2
 from fastapi.routing import APIRoute
 
-from app.api.sessions import router as sessions_router
+from app.api.own.sessions import router as sessions_router
 from app.demo.stage import Counsellor, Stage
 from app.staff.roles import PERMISSIONS, Permission, Role, may
 from app.web.access import Guard, Public

@@ -155,7 +155,7 @@ async def test_a_refused_agency_keeps_all_that_was_filled_in(live: Stage, page: 
 
 
 @pytest.mark.skipif(not AXE.exists(), reason="npm packages are not installed")
-async def test_the_form_can_be_used_by_everybody(live: Stage, page: Page) -> None:
+async def test_the_form_can_be_used_by_all(live: Stage, page: Page) -> None:
     mila = await live.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
     await add_agency(
         live,

@@ -1,4 +1,4 @@
-"""Every page, with rows, is usable by everybody, and in other languages.
+"""Every page, with rows, is usable by all, and in other languages.
 
 One language is English with accents that is longer by 40 %: in it each page is tried with axe in
 one look, the next page in the next, every other one in compact rows, and read at 400 % without

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 
-from app.api import calls
+from app.api.calls import queue
 from app.calls import danger_words, record
 from app.calls.log_kinds import Cause
 from app.calls.models import Call
@@ -74,7 +74,7 @@ async def test_the_queue_shows_the_words_to_who_may_read_them_and_keeps_its_orde
     pages.speak("sr")
     assert "words of danger" not in await board.queue_part(work, True)
     for who, told in ((await a_supervisor(work), WORD), (await an_administrator(work), "")):
-        api = (await calls.get_queue(work, who))[1]
+        api = (await queue.get_queue(work, who))[1]
         assert (api.alarming, api.danger_words) == (True, told)
         assert board.reads_words(who) == bool(told)
 
@@ -93,7 +93,7 @@ async def test_the_offer_shows_the_words_also_those_written_while_it_rings(work:
     assert "words of danger" in bar
     assert WORD in bar
     assert "A child in danger" not in bar
-    (ring,) = await calls.my_offers(work, ana)
+    (ring,) = await queue.my_offers(work, ana)
     assert (ring.alarming, ring.danger_words, ring.danger) == (True, WORD, False)
 
 

@@ -11,13 +11,14 @@ import pyotp
 import pytest
 from sqlalchemy import select
 
-from app.cli import data_requests, retention, staff
+from app.cli import data_requests, retention
+from app.cli.staff import ways_in
 from app.jobs.transaction import flush
 from app.retention.data_requests import answering, report, requests
 from app.retention.data_requests.kinds import (
     AskingPerson,
-    Basis,
     IdentityCheck,
+    RequestBasis,
     RequestKind,
     RequestState,
 )
@@ -84,7 +85,7 @@ async def test_a_person_is_found_and_their_request_is_decided(work: Work, typed:
     as_person(work, boss)
     asked = await requests.find(work, boss, RequestKind.ERASURE, AskingPerson.CHILD, NUMBER)
     await release(work, boss, asked)
-    await requests.ask(work, boss, asked.id, Basis.NOT_NEEDED, IdentityCheck.DOCUMENT, WORDS)
+    await requests.ask(work, boss, asked.id, RequestBasis.NOT_NEEDED, IdentityCheck.DOCUMENT, WORDS)
     work.actor = PROGRAM
     for words in documented("data-requests decide", {CODE: asked.code}):
         await types(*words)
@@ -99,7 +100,9 @@ async def test_the_report_of_a_request_is_written(
     work.actor = PROGRAM
     asked = await requests.find(work, None, RequestKind.ACCESS, AskingPerson.CHILD, NUMBER)
     await release(work, None, asked)
-    await requests.ask(work, None, asked.id, Basis.RIGHT_OF_ACCESS, IdentityCheck.DOCUMENT, WORDS)
+    await requests.ask(
+        work, None, asked.id, RequestBasis.RIGHT_OF_ACCESS, IdentityCheck.DOCUMENT, WORDS
+    )
     mila = await an_administrator(work)
     as_person(work, mila)
     await requests.decide(work, mila, asked.id, approve=True)
@@ -119,7 +122,7 @@ async def test_a_second_factor_is_taken_away(work: Work, typed: Typed) -> None:
     telephone = pyotp.TOTP((await second_factor.begin(work, vera)).secret)
     await second_factor.confirm(work, vera, telephone.at(work.now))
     assert (await second_factor.state_of(work, vera)).since is not None
-    types = typed(staff.app, staff)
+    types = typed(ways_in.app, ways_in)
     for words in documented("staff reset-second-factor"):
         await types(*words)
     assert (await second_factor.state_of(work, vera)).since is None

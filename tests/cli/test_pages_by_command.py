@@ -8,16 +8,14 @@ import pytest
 
 from app.calls import record
 from app.calls.lines import finding_lines, lines
-from app.cli import (
-    audit_log,
-    reports,
-    staff,
-    wallboards,
-)
+from app.cli import audit_log, reports, wallboards
 from app.cli import lines as line_commands
 from app.cli.commands import audit_app
 from app.cli.rota import changes as rota_changes
 from app.cli.rota import planning, roster
+from app.cli.staff import access_requests, ways_in
+from app.cli.staff import accounts as account_commands
+from app.cli.staff import leaving as leaving_commands
 from app.demo.stage import LINE
 from app.errors import Conflict, Invalid, NotFound
 from app.jobs.transaction import flush
@@ -104,7 +102,7 @@ async def test_a_line_gets_other_facts_is_retired_and_used_again(work: Work, typ
 
 
 async def test_the_language_of_a_persons_pages_is_chosen(work: Work, typed: Typed) -> None:
-    types = typed(staff.app, staff)
+    types = typed(account_commands.app, account_commands)
     ana = await a_taker(work, "ana")
     await types("change", "ana", "--page-language", "sr")
     await work.session.refresh(ana)
@@ -163,7 +161,7 @@ async def test_a_shift_is_left_out_and_ended_and_a_holiday_cleared(
 
 
 async def test_work_is_handed_over_and_a_link_withdrawn(work: Work, typed: Typed) -> None:
-    types = typed(staff.app, staff)
+    types = typed(account_commands.app, leaving_commands, ways_in)
     ana, boris = await a_taker(work, "ana"), await a_taker(work, "boris")
     await daily(work, ana)
     await stretches.add(work, None, place(ana, 17, 20, 22))
@@ -190,7 +188,7 @@ async def test_work_is_handed_over_and_a_link_withdrawn(work: Work, typed: Typed
 async def test_access_to_the_records_of_others_is_listed_and_decided(
     work: Work, typed: Typed
 ) -> None:
-    types = typed(staff.app, staff)
+    types = typed(access_requests.app, access_requests)
     mila = await an_administrator(work)
     await accounts.add_staff(work, name="vera", role=Role.SUPERVISOR, password=PASSWORD)
     assert (await types("access-requests")).output == "nothing waits\n"

@@ -8,7 +8,7 @@ import pytest
 
 from app.cli import main
 from app.contacts.contacts import create_contact
-from app.contacts.states import Channel
+from app.contacts.states import ContactChannel
 from app.jobs.transaction import transaction
 from app.log import set_up_logging
 from app.reading_settings import read_settings
@@ -22,7 +22,7 @@ async def _a_contact() -> str:
     ground = make_ground(read_settings())
     async with transaction(ground, PROGRAM) as work:
         ana = await accounts.add_staff(work, name="ana", role=Role.COUNSELLOR)
-        contact, _ = await create_contact(work, ana, channel=Channel.EMAIL)
+        contact, _ = await create_contact(work, ana, channel=ContactChannel.EMAIL)
     await ground.database.close()
     return contact.code
 

@@ -14,12 +14,12 @@ from sqlalchemy import select, text
 from app.contacts import contacts, openings
 from app.contacts.cases import cases, people
 from app.contacts.models import Case, Contact, Opening
-from app.contacts.states import Channel
+from app.contacts.states import ContactChannel
 from app.demo import readers
 from app.errors import Refusal
 from app.jobs.transaction import flush, send_rows
 from app.people import leaving
-from app.people.emergency import emergencies
+from app.people.emergency import closing, emergencies
 from app.staff.emergency_rows import Emergency, EmergencyKind, EmergencyState
 from app.staff.models import Staff
 from app.work import Work
@@ -52,7 +52,7 @@ class Play:
         of_call = select(Contact).where(Contact.call_id == call.id)
         self.during = (await work.session.scalars(of_call)).one()
         for owner in (self.crew[0], self.crew[0], self.crew[2]):
-            made, _ = await contacts.create_contact(work, owner, channel=Channel.CALL)
+            made, _ = await contacts.create_contact(work, owner, channel=ContactChannel.CALL)
             await send_rows(work)
             contact = await work.session.get_one(Contact, made.id)
             contact.profile_id = self.during.profile_id
@@ -126,14 +126,14 @@ class Play:
             select(Emergency.id).where(Emergency.state == EmergencyState.OPEN).limit(1)
         )
         if found is not None:
-            await emergencies.end(self.work, self.vera, found)
+            await closing.end(self.work, self.vera, found)
 
     async def _wait(self) -> None:
         """Let time pass; the jobs that are due run, a little late."""
         work = self.work
         work.now += self.dice.choice([timedelta(minutes=20), timedelta(hours=13)])
         for row in (await work.session.scalars(select(Emergency.id))).all():
-            await emergencies.close_in_time(work, row)
+            await closing.close_in_time(work, row)
         due = select(Opening.id).where(Opening.until <= work.now)
         for opening in (await work.session.scalars(due)).all():
             await openings.close_opening(work, opening)

@@ -5,7 +5,7 @@ from datetime import timedelta
 from app.contacts import contacts
 from app.contacts.models import Contact
 from app.contacts.saving import Change
-from app.contacts.states import Channel
+from app.contacts.states import ContactChannel
 from app.jobs.transaction import send_rows
 from app.work import Actor, ActorKind, Work
 from tests.support.verbs import a_counsellor
@@ -16,7 +16,7 @@ async def test_a_headline_that_changes_is_told_to_the_lists_and_another_answer_i
 ) -> None:
     ana = await a_counsellor(work, "ana")
     work.actor = Actor(ActorKind.PERSON, ana.id)
-    contact, _ = await contacts.create_contact(work, ana, channel=Channel.CALL)
+    contact, _ = await contacts.create_contact(work, ana, channel=ContactChannel.CALL)
     await send_rows(work)
     told = []
     # All in one stretch of writing, which is one event of the log.

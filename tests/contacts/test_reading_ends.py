@@ -10,10 +10,10 @@ from app.contacts import contacts, openings
 from app.contacts.cases import cases, people
 from app.contacts.models import Case, Contact, Opening
 from app.contacts.scopes import may_read_any
-from app.contacts.states import Channel
+from app.contacts.states import ContactChannel
 from app.jobs.transaction import send_rows
 from app.people import leaving
-from app.people.emergency import emergencies
+from app.people.emergency import closing, emergencies
 from app.staff.emergency_rows import EmergencyKind
 from app.staff.models import Staff
 from app.work import Work
@@ -23,7 +23,7 @@ WHY = "She says that it is as it was in June."
 
 
 async def a_contact(work: Work, owner: Staff) -> Contact:
-    made, _ = await contacts.create_contact(work, owner, channel=Channel.CALL)
+    made, _ = await contacts.create_contact(work, owner, channel=ContactChannel.CALL)
     await send_rows(work)
     return await work.session.get_one(Contact, made.id)
 
@@ -121,7 +121,7 @@ async def test_what_was_opened_for_a_reason_is_not_kept_by_an_emergency_on_its_c
     opening = await opened(work, bora, mine)
     case = await a_case_with(work, ana, earlier)
     emergency = await in_emergency(work, bora, vera, case.code)
-    await emergencies.end(work, vera, emergency)
+    await closing.end(work, vera, emergency)
     assert await may_read_any(work, bora, earlier.id), "what she opened herself goes on"
     assert not await may_read_any(work, bora, case.id)
     work.now += openings.LASTS
@@ -139,7 +139,7 @@ async def test_an_emergency_access_that_is_ended_late_ends(work: Work, of_case: 
     emergency = await in_emergency(work, bora, vera, code)
     assert await may_read_any(work, bora, contact.id)
     work.now += timedelta(minutes=60, milliseconds=1)
-    await emergencies.close_in_time(work, emergency)
+    await closing.close_in_time(work, emergency)
     assert not await may_read_any(work, bora, contact.id)
 
 

@@ -19,8 +19,8 @@ from app.calls.states import Channel
 from app.chats import accounts as bots
 from app.country import line_changes, undoing
 from app.country.line_changes import (
-    Change,
     ChangedSince,
+    LineChange,
     LinePart,
     NumbersForgotten,
     SetWithTheList,
@@ -42,7 +42,7 @@ from tests.support.verbs import an_administrator, logged
 BEHIND = ["+381113334444", "+381113334445"]
 
 
-async def listed(work: Work, line: LineScript) -> list[Change]:
+async def listed(work: Work, line: LineScript) -> list[LineChange]:
     await flush(work)
     return await line_changes.changes_of(work, line.id)
 
@@ -326,7 +326,7 @@ def test_the_values_of_a_change_are_read_in_words() -> None:
     before: dict[str, Any] = {"report_page": None}
     after: dict[str, Any] = {"report_page": "", "icon": "sun", "country": "RS"}
     after |= {"timezone": "Europe/Belgrade", "by": ["sms", "signal"], "closed": {"sr": "Od osam."}}
-    change = Change(
+    change = LineChange(
         id=1,
         at=datetime(2030, 1, 14, tzinfo=UTC),
         by=None,

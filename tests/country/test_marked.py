@@ -14,7 +14,7 @@ from app.contacts.records import Opened
 from app.contacts.registry import library_of
 from app.contacts.saving import Change
 from app.contacts.special_codes import admit, codes_of
-from app.contacts.states import Channel
+from app.contacts.states import ContactChannel
 from app.country import marked
 from app.country.sets import put_in_force, take_back
 from app.database.logs import Why, change_rows
@@ -52,7 +52,7 @@ async def a_contact(work: Work, owner: Staff) -> Contact:
     }
     changes = [Change(path, value, 0) for path, value in answers.items()]
     contact, saved = await contacts.create_contact(
-        work, owner, channel=Channel.EMAIL, changes=changes
+        work, owner, channel=ContactChannel.EMAIL, changes=changes
     )
     assert saved.refused == {}
     await flush(work)

@@ -10,7 +10,7 @@ from app.contacts.contacts import create_contact
 from app.contacts.models import Contact
 from app.contacts.registry import library_of
 from app.contacts.saving import MOST_CHANGES, Change
-from app.contacts.states import Channel
+from app.contacts.states import ContactChannel
 from app.definitions import library as libraries
 from app.errors import Invalid
 from app.staff import accounts
@@ -38,7 +38,7 @@ async def test_a_preview_asks_what_the_form_of_a_record_asks(work: Work) -> None
             answers = {f"{section.code}.{field.code}": field.options[0].code}
             shown = preview_state(library, "contact", changes(answers))
             contact, saved = await create_contact(
-                work, ana, channel=Channel.WALK_IN, changes=changes(answers)
+                work, ana, channel=ContactChannel.WALK_IN, changes=changes(answers)
             )
             kept = await state_of(work, contact)
             for name in FOLLOWS:

@@ -14,7 +14,7 @@ from app.cli import definitions as commands
 from app.contacts.contacts import create_contact
 from app.contacts.models import Contact
 from app.contacts.registry import library_of, sheet_of
-from app.contacts.states import Channel
+from app.contacts.states import ContactChannel
 from app.country import archive, following, sets, whole
 from app.country.sets import (
     AlreadyInForce,
@@ -59,7 +59,7 @@ LATER = with_short_form(NEXT, ("sr: Naslov", "sr: U jednom redu"))
 async def a_draft(work: Work) -> Contact:
     """Add a contact that is open, with the form in force."""
     staff = await accounts.add_staff(work, name=f"ana {uuid4()}", role=Role.COUNSELLOR)
-    made, _ = await create_contact(work, staff, channel=Channel.EMAIL)
+    made, _ = await create_contact(work, staff, channel=ContactChannel.EMAIL)
     await send_rows(work)
     return (await work.session.scalars(select(Contact).where(Contact.id == made.id))).one()
 

@@ -1,4 +1,4 @@
-"""The bus reaches everybody, whatever one of its listeners does."""
+"""The bus reaches all listeners, whatever one of its listeners does."""
 
 from structlog.testing import capture_logs
 

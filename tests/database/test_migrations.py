@@ -512,3 +512,37 @@ def test_reasons_that_were_sentences_are_codes_after_a_migration(database: str) 
             {"agency": "house", "purpose": "at_their_system"},
         ]
         rows.rollback()
+
+
+def test_jobs_that_wait_and_calls_for_help_have_the_new_names_after_a_migration(
+    database: str,
+) -> None:
+    migration = import_module("migrations.versions.0105_attempts_and_calls_for_help")
+    job = (
+        "INSERT INTO procrastinate_jobs (queue_name, task_name, args, status)"
+        " VALUES ('q', 'mail', %s, %s)"
+    )
+    with psycopg.connect(as_role(database, SUPERUSER)) as rows:
+        rows.execute("SET session_replication_role = replica")
+        rows.execute("ALTER TABLE participants DROP CONSTRAINT ck_participants_purpose")
+        for purpose in ("panic", "consult"):
+            rows.execute(
+                "INSERT INTO participants (id, call_id, room_id, purpose, staff_id, wanted_at)"
+                " VALUES (gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), %s,"
+                " gen_random_uuid(), now())",
+                [purpose],
+            )
+        rows.execute(job, [Jsonb({"notice_id": "a", "tries": 2}), "todo"])
+        rows.execute(job, [Jsonb({"notice_id": "b"}), "todo"])
+        for statement in migration.STATEMENTS:
+            rows.execute(statement)
+        purposes = rows.execute("SELECT purpose FROM participants ORDER BY purpose").fetchall()
+        assert purposes == [("call_for_help",), ("consult",)]
+        waiting = "SELECT args FROM procrastinate_jobs WHERE task_name = 'mail' ORDER BY id"
+        assert rows.execute(waiting).fetchall() == [
+            ({"notice_id": "a", "attempts": 2},),
+            ({"notice_id": "b"},),
+        ]
+        with pytest.raises(psycopg.errors.CheckViolation), rows.transaction():
+            rows.execute("UPDATE participants SET purpose = 'panic'")
+        rows.rollback()

@@ -15,7 +15,7 @@ from app.dialling.models import Dial, DialledFor, DiallingRules, DialWay
 from app.errors import ChangedMeanwhile, Invalid
 from app.outbox.channels import ChannelKind
 from app.people import changing, dialling, links
-from app.people.dialling import Changes
+from app.people.dialling import RuleChanges
 from app.referrals.channels.attempts import add_attempt
 from app.referrals.channels.models import Attempt
 from app.referrals.directory.agencies import agency_of_code, save_agency
@@ -337,7 +337,7 @@ async def test_the_rules_are_changed_with_before_and_after_and_strand_no_number(
     await a_line(work)
     mila = await an_administrator(work)
     work.actor = Actor(ActorKind.PERSON, mila.id, mila.name, mila.role)
-    changed = await dialling.change(work, Changes(countries=["hr"], person_hour=5), revision=0)
+    changed = await dialling.change(work, RuleChanges(countries=["hr"], person_hour=5), revision=0)
     assert (changed.countries, changed.person_hour, changed.revision) == (("HR",), 5, 1)
     assert logged(work)[-1] == (
         "dialling_changed",
@@ -351,24 +351,24 @@ async def test_the_rules_are_changed_with_before_and_after_and_strand_no_number(
     work.actor = PROGRAM
     await save_agency(work, shelter(ABROAD))
     with pytest.raises(dialling.NumbersInUse, match="house"):
-        await dialling.change(work, Changes(countries=[]))
+        await dialling.change(work, RuleChanges(countries=[]))
     with pytest.raises(dialling.NumbersInUse):
-        await dialling.change(work, Changes(kinds=["fixed_line"]))
+        await dialling.change(work, RuleChanges(kinds=["fixed_line"]))
     with pytest.raises(ChangedMeanwhile):
-        await dialling.change(work, Changes(person_day=50), revision=0)
+        await dialling.change(work, RuleChanges(person_day=50), revision=0)
     before = len(logged(work))
-    await dialling.change(work, Changes(person_hour=5))
+    await dialling.change(work, RuleChanges(person_hour=5))
     assert len(logged(work)) == before, "nothing changed"
     for wrong in (
-        Changes(countries=["Serbia"]),
-        Changes(countries=["XX"]),
-        Changes(kinds=[]),
-        Changes(kinds=["premium_rate"]),
-        Changes(person_hour=0),
-        Changes(person_day=2),
-        Changes(alarm_hour=9000),
-        Changes(minutes_hour=17000),
-        Changes(minutes_day=0),
+        RuleChanges(countries=["Serbia"]),
+        RuleChanges(countries=["XX"]),
+        RuleChanges(kinds=[]),
+        RuleChanges(kinds=["premium_rate"]),
+        RuleChanges(person_hour=0),
+        RuleChanges(person_day=2),
+        RuleChanges(alarm_hour=9000),
+        RuleChanges(minutes_hour=17000),
+        RuleChanges(minutes_day=0),
     ):
         with pytest.raises(Invalid):
             await dialling.change(work, wrong)

@@ -8,7 +8,7 @@ from app.calls.lines.lines import add_line
 from app.calls.models import Call
 from app.calls.states import CallState
 from app.contacts import contacts
-from app.contacts.states import Channel
+from app.contacts.states import ContactChannel
 from app.dashboard.people.views import form_of, read_form
 from app.errors import ChangedMeanwhile, Conflict, Invalid, NotAllowed, NotFound
 from app.jobs.transaction import send_rows
@@ -261,7 +261,7 @@ async def test_a_supervisor_who_listens_leaves_the_talk_with_the_role(work: Work
 
 async def test_a_role_that_may_not_hold_what_a_person_holds_is_refused(work: Work) -> None:
     mila, ana = await an_administrator(work), await a_counsellor(work, "ana")
-    await contacts.create_contact(work, ana, channel=Channel.CALL)
+    await contacts.create_contact(work, ana, channel=ContactChannel.CALL)
     await send_rows(work)
     with pytest.raises(ending.StillHolds, match="drafts"):
         await change(work, ana.id, Changes(role=Role.AUDITOR), by=mila)

@@ -73,8 +73,8 @@ async def _sent_in_vain(work: Work) -> Referral:
             state=DeliveryState.DEAD.value,
             created_at=work.now - timedelta(days=40),
             ended_at=work.now - timedelta(days=34),
-            tries=9,
-            last_answer="status 302",
+            attempts=9,
+            last_response="status 302",
         )
     )
     line = (await work.session.scalars(select(Line))).one()
@@ -110,7 +110,7 @@ async def test_an_event_is_sent_again_and_a_message_is_not(work: Work) -> None:
     event = next(one for one in await dead_letters(work) if one.again)
     await send_again(work, event.id)
     row = (await work.session.scalars(select(Delivery).where(Delivery.id == event.id))).one()
-    assert (row.state, row.tries, row.ended_at) == (DeliveryState.WAITING, 0, None)
+    assert (row.state, row.attempts, row.ended_at) == (DeliveryState.WAITING, 0, None)
     assert event.id not in {one.id for one in await dead_letters(work)}
     detail = log_of(work, AuditLog.EVENT_SENT_AGAIN)
     assert (detail["before"], detail["after"], detail["what"]) == (

@@ -12,7 +12,7 @@ from app.jobs.transaction import flush
 from app.people import changing, ending, holding, leaving, provisioning
 from app.people.changing import Changes
 from app.people.holding import WorkKind
-from app.people.provisioning import Entry
+from app.people.provisioning import PersonEntry
 from app.routing.rota import changes, coverage, giving, on_duty, open_shifts, roster, stretches
 from app.routing.rota.on_duty import ChangeKind
 from app.routing.rota.shifts import ALWAYS_UNTIL, Layer, Place
@@ -317,10 +317,10 @@ async def test_the_directory_counts_it_too_and_leaves_it_uncovered(
     await stretches.add(work, None, night(ana, 18))
     await swapped(work, ana, boris, at(18, 22), at(19, 6))
     work.now = at(16, 1)
-    await provisioning.change(work, ana.id, Entry("ana", active=False))
+    await provisioning.change(work, ana.id, PersonEntry("ana", active=False))
     assert log_of(work, AuditLog.LEFT_BY_DIRECTORY)["given"] == {"shifts": 2}
     assert [await on_duty_at(work, day, 3) for day in (18, 19)] == [set(), {boris.id}]
-    await provisioning.change(work, ana.id, Entry("ana", active=True))
+    await provisioning.change(work, ana.id, PersonEntry("ana", active=True))
     assert await on_duty_at(work, 18, 3) == set()
 
 

@@ -13,13 +13,13 @@ from app.contacts.cases import cases
 from app.contacts.cases.models import CaseContact, CaseRequest
 from app.contacts.models import Contact
 from app.contacts.scopes import may_read_any
-from app.contacts.states import Channel
+from app.contacts.states import ContactChannel
 from app.errors import Conflict, Invalid, NotAllowed, NotFound
 from app.jobs.names import Task
 from app.jobs.transaction import flush, send_rows
-from app.people.emergency import emergencies, reviewing
+from app.people.emergency import closing, emergencies, reviewing
 from app.people.emergency.emergencies import NoEmergency, OtherPerson
-from app.people.emergency.reviewing import Outcome
+from app.people.emergency.reviewing import ActOutcome
 from app.people.letters import emergency_letter
 from app.staff import accounts, second_factor
 from app.staff.audit import write_entry
@@ -51,7 +51,7 @@ async def opened(work: Work, asker: Staff, second: Staff, **asked: Any) -> Emerg
 
 
 async def a_contact(work: Work, owner: Staff) -> Contact:
-    made, _ = await contacts.create_contact(work, owner, channel=Channel.CALL)
+    made, _ = await contacts.create_contact(work, owner, channel=ContactChannel.CALL)
     await send_rows(work)
     return await work.session.get_one(Contact, made.id)
 
@@ -98,7 +98,7 @@ async def test_what_is_not_confirmed_in_time_opens_nothing(work: Work) -> None:
     with pytest.raises(Conflict, match="in time"):
         await emergencies.decide(work, mila, row.id, confirm=True)
     for _ in range(2):
-        await emergencies.close_in_time(work, row.id)
+        await closing.close_in_time(work, row.id)
     assert row.state == EmergencyState.LAPSED
     with pytest.raises(NoEmergency):
         await emergencies.enter(work, vera, row.id)
@@ -128,7 +128,7 @@ async def test_the_accounts_are_opened_to_who_asked_each_act_is_marked_and_it_en
     account.password_hash = "a hash"
     await second_factor.begin(work, account)
     work.now += timedelta(minutes=60)
-    await emergencies.close_in_time(work, row.id)
+    await closing.close_in_time(work, row.id)
     assert row.state == EmergencyState.ENDED
     account = await work.session.get_one(Staff, account.id, populate_existing=True)
     assert (await sessions_of(work, account), account.password_hash) == (0, None)
@@ -167,7 +167,7 @@ async def test_a_record_is_opened_and_closed_again(work: Work, of_case: bool) ->
             asked_by=ana.id,
         )
         work.session.add(asked)
-    await emergencies.end(work, vera, row.id)
+    await closing.end(work, vera, row.id)
     if of_case:
         await work.session.refresh(asked)
         assert (asked.approved, asked.decided_at) == (False, work.now)
@@ -182,7 +182,7 @@ async def test_it_is_reviewed_by_a_third_person_once(work: Work) -> None:
     row = await opened(work, vera, mila)
     with pytest.raises(NoEmergency):
         await reviewing.review(work, olga, row.id, fitting=True, words="Right.")
-    await emergencies.end(work, vera, row.id)
+    await closing.end(work, vera, row.id)
     for wrong in (vera, mila, await a_counsellor(work, "ana")):
         with pytest.raises(OtherPerson):
             await reviewing.review(work, wrong, row.id, fitting=True, words="Right.")
@@ -228,12 +228,12 @@ async def test_the_review_says_what_is_not_known_of_an_access_from_before_that_w
     write_entry(work, AuditLog.TOKEN_REVOKED, "desk", before=1, after=2)
     await flush(work)
     work.now += timedelta(minutes=1)
-    await emergencies.end(work, vera, row.id)
+    await closing.end(work, vera, row.id)
     assert await outcomes() == {None}, "it is put back in a moment"
     row.before_sealed = None
-    assert await outcomes() == {Outcome.UNKNOWN}
+    assert await outcomes() == {ActOutcome.UNKNOWN}
     row.settings_back_at = work.now
-    assert await outcomes() == {Outcome.STAYS}
+    assert await outcomes() == {ActOutcome.STAYS}
 
 
 async def test_everyone_concerned_is_told_and_who_reads_no_records_reads_no_ground(
@@ -271,4 +271,4 @@ async def test_who_may_not_see_it_does_not_end_it(work: Work) -> None:
     vera, mila = await a_supervisor(work), await an_administrator(work)
     row = await opened(work, vera, mila)
     with pytest.raises(NotAllowed):
-        await emergencies.end(work, await a_counsellor(work, "ana"), row.id)
+        await closing.end(work, await a_counsellor(work, "ana"), row.id)

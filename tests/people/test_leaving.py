@@ -18,7 +18,7 @@ from app.contacts import contacts
 from app.contacts.cases import cases, follow_ups, people
 from app.contacts.cases.models import CaseMember, FollowUp
 from app.contacts.models import Case, Contact
-from app.contacts.states import Channel, FollowUpAbout
+from app.contacts.states import ContactChannel, FollowUpAbout
 from app.demo.stage import Stage
 from app.errors import Invalid
 from app.jobs.transaction import send_rows, transaction
@@ -64,7 +64,7 @@ from tests.support.verbs import (
 
 
 async def a_draft(work: Work, owner: Staff) -> Contact:
-    contact, _ = await contacts.create_contact(work, owner, channel=Channel.CALL)
+    contact, _ = await contacts.create_contact(work, owner, channel=ContactChannel.CALL)
     await send_rows(work)
     stored = await work.session.get(Contact, contact.id)
     assert stored is not None

@@ -16,7 +16,7 @@ from app.chats import gone
 from app.chats.left import answering
 from app.contacts import completing, contacts
 from app.contacts.cases import case_requests, cases, people
-from app.contacts.states import Channel, FollowUpAbout
+from app.contacts.states import ContactChannel, FollowUpAbout
 from app.demo.stage import Counsellor, Stage
 from app.errors import Invalid, NotFound
 from app.jobs.transaction import send_rows, transaction
@@ -64,7 +64,7 @@ async def three(stage: Stage) -> list[Counsellor]:
 async def a_draft(stage: Stage, owner: Counsellor) -> UUID:
     async with transaction(stage.ground, PROGRAM) as work:
         staff = await staff_of(work, owner)
-        return (await contacts.create_contact(work, staff, channel=Channel.CALL))[0].id
+        return (await contacts.create_contact(work, staff, channel=ContactChannel.CALL))[0].id
 
 
 async def test_a_draft_that_is_given_first_goes_along_and_a_later_one_is_refused(
@@ -128,7 +128,9 @@ async def test_every_place_that_gives_work_to_a_person_keeps_the_account_as_it_i
         "what the program opens": lambda work, own: pick_owner(work),
     }
     takes: dict[str, Callable[[Work, Staff], Awaitable[object]]] = {
-        "contact": lambda work, own: contacts.create_contact(work, own, channel=Channel.CALL),
+        "contact": lambda work, own: contacts.create_contact(
+            work, own, channel=ContactChannel.CALL
+        ),
         "case": lambda work, own: cases.open_case(work, own, []),
         "voice message": lambda work, own: messages.take(work, own, uuid4()),
         "written message": lambda work, own: answering.take(work, own, uuid4()),
@@ -163,7 +165,7 @@ async def test_a_contact_that_is_created_while_its_owner_leaves_goes_along_or_is
     ana, vera, boris = await three(stage)
     async with transaction(stage.ground, PROGRAM) as work:
         owner = await staff_of(work, ana)
-        first = (await contacts.create_contact(work, owner, channel=Channel.CALL))[0].id
+        first = (await contacts.create_contact(work, owner, channel=ContactChannel.CALL))[0].id
         await send_rows(work)
         leaving_task = asyncio.create_task(leaves(stage, ana.id, boris.id))
         await waits(stage)
@@ -267,7 +269,7 @@ async def test_a_contact_of_a_person_who_has_left_is_reopened_by_its_new_owner(
     ana, vera, boris = await three(stage)
     async with transaction(stage.ground, PROGRAM) as work:
         contact, _ = await contacts.create_contact(
-            work, await staff_of(work, boris), channel=Channel.CALL
+            work, await staff_of(work, boris), channel=ContactChannel.CALL
         )
     await stage.rows("UPDATE contacts SET state = 'complete', completed_at = taken_at RETURNING id")
     async with transaction(stage.ground, PROGRAM) as work:

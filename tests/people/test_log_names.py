@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from app.calls.lines.line_rows import Line
 from app.contacts import contacts
-from app.contacts.states import Channel
+from app.contacts.states import ContactChannel
 from app.dashboard.settings.log_pages import values_of
 from app.jobs.transaction import send_rows
 from app.people.log_names import BARE, Name, names_in, subject_name, subjects_named
@@ -105,7 +105,7 @@ async def test_a_record_shows_its_code_and_leads_there_only_who_may_open_it(work
     ana, oto = await a_counsellor(work, "ana"), await an_auditor(work)
     vera = await a_supervisor(work)
     other = await a_supervisor(work, "vesna", in_team="north")
-    made, _saved = await contacts.create_contact(work, ana, channel=Channel.WALK_IN)
+    made, _saved = await contacts.create_contact(work, ana, channel=ContactChannel.WALK_IN)
     await send_rows(work)
     referral = await a_referral(work, ana)
     await work.session.flush()
@@ -126,7 +126,7 @@ async def test_the_log_is_searched_by_what_its_lines_show(work: Work) -> None:
     await a_line(work)
     await an_agency(work, "house")
     ana = await a_counsellor(work, "ana")
-    made, _saved = await contacts.create_contact(work, ana, channel=Channel.WALK_IN)
+    made, _saved = await contacts.create_contact(work, ana, channel=ContactChannel.WALK_IN)
     await send_rows(work)
     await work.session.flush()
     line = (await work.session.scalars(select(Line))).one()

@@ -11,7 +11,7 @@ from app.staff import phone_proofs
 from app.staff.hashing import hash_password
 from app.staff.models import Staff
 from app.staff.passwords import WrongPresentPassword
-from app.staff.phone_proofs import Proof, prove
+from app.staff.phone_proofs import EntryResult, prove
 from app.work import Work
 from tests.support.verbs import a_counsellor, an_administrator, logged
 
@@ -58,7 +58,7 @@ async def test_the_own_pin_needs_the_password_and_is_kept_as_a_hash(
     assert (proof.pin_hash or "").startswith("$argon2")
     assert PIN not in str(logged(work))
     assert logged(work)[-1][0] == "phone_pin_set"
-    assert await prove(work, vera, PIN) is Proof.RIGHT
+    assert await prove(work, vera, PIN) is EntryResult.RIGHT
     assert not await phone_proofs.is_paired(work, vera), "a PIN alone proves no phone"
 
 
@@ -67,16 +67,16 @@ async def test_wrong_entries_lock_the_way_by_telephone_longer_and_longer(
 ) -> None:
     await phone_proofs.set_pin(work, vera, PIN)
     found = [await prove(work, vera, "000000") for _ in range(5)]
-    assert found == [Proof.WRONG] * 4 + [Proof.LOCKED]
-    assert await prove(work, vera, PIN) is Proof.LOCKED, "even the right one"
+    assert found == [EntryResult.WRONG] * 4 + [EntryResult.LOCKED]
+    assert await prove(work, vera, PIN) is EntryResult.LOCKED, "even the right one"
     assert [kind for kind, _ in logged(work)].count("phone_locked") == 1
     work.now += timedelta(minutes=16)
-    assert await prove(work, vera, "000000") is Proof.LOCKED
+    assert await prove(work, vera, "000000") is EntryResult.LOCKED
     work.now += timedelta(minutes=16)
-    assert await prove(work, vera, PIN) is Proof.LOCKED, "twice as long"
+    assert await prove(work, vera, PIN) is EntryResult.LOCKED, "twice as long"
     work.now += timedelta(minutes=15)
-    assert await prove(work, vera, PIN) is Proof.RIGHT
-    assert await prove(work, vera, "000000") is Proof.WRONG, "counted from the beginning"
+    assert await prove(work, vera, PIN) is EntryResult.RIGHT
+    assert await prove(work, vera, "000000") is EntryResult.WRONG, "counted from the beginning"
 
 
 async def test_a_new_pin_on_the_page_or_a_code_opens_what_was_locked(
@@ -85,8 +85,8 @@ async def test_a_new_pin_on_the_page_or_a_code_opens_what_was_locked(
     for _ in range(5):
         await prove(work, vera, "000000")
     code = await phone_proofs.make_code(work, vera)
-    assert await prove(work, vera, code) is Proof.HANDED
-    assert await prove(work, vera, code) is Proof.WRONG, "it works once"
+    assert await prove(work, vera, code) is EntryResult.HANDED
+    assert await prove(work, vera, code) is EntryResult.WRONG, "it works once"
 
 
 async def test_a_code_of_an_administrator_lives_three_days_and_leads_to_a_pin(
@@ -95,7 +95,7 @@ async def test_a_code_of_an_administrator_lives_three_days_and_leads_to_a_pin(
     code = await phone_proofs.make_code(work, vera)
     assert code not in str(logged(work))
     work.now += phone_proofs.HANDED_LIVES + timedelta(minutes=1)
-    assert await prove(work, vera, code) is Proof.WRONG
+    assert await prove(work, vera, code) is EntryResult.WRONG
     for entry in ("123456", "12"):
         with pytest.raises(Invalid):
             await phone_proofs.choose(work, vera, entry)
@@ -104,7 +104,7 @@ async def test_a_code_of_an_administrator_lives_three_days_and_leads_to_a_pin(
         await phone_proofs.choose(work, vera, "369147")
     assert not await phone_proofs.choose(work, vera, PIN)
     assert await phone_proofs.choose(work, vera, PIN)
-    assert await prove(work, vera, PIN) is Proof.RIGHT
+    assert await prove(work, vera, PIN) is EntryResult.RIGHT
     boro = await a_counsellor(work, "boro")
     with pytest.raises(Conflict):
         await phone_proofs.make_code(work, boro)
@@ -119,9 +119,9 @@ async def test_a_texted_code_lives_ten_minutes_and_not_many_are_sent(
     work.now += timedelta(minutes=3)
     second = await phone_proofs.text_code(work, vera, "break")
     assert second is not None
-    assert await prove(work, vera, first) is Proof.WRONG
+    assert await prove(work, vera, first) is EntryResult.WRONG
     work.now += timedelta(minutes=11)
-    assert await prove(work, vera, second) is Proof.WRONG
+    assert await prove(work, vera, second) is EntryResult.WRONG
     await phone_proofs.make_code(work, vera)
     assert await phone_proofs.text_code(work, vera, "available") is None, "it keeps the handed one"
 
@@ -147,6 +147,6 @@ async def test_another_number_is_not_proven_and_loses_its_code(work: Work, vera:
     assert await phone_proofs.is_paired(work, vera)
     await changing.change(work, vera.id, Changes(endpoint="+38164999002"), by=mila)
     assert not await phone_proofs.is_paired(work, vera)
-    assert await prove(work, vera, code or "") is Proof.WRONG
+    assert await prove(work, vera, code or "") is EntryResult.WRONG
     await changing.change(work, vera.id, Changes(endpoint="browser"), by=mila)
     assert await phone_proofs.is_paired(work, vera), "only phones are proven"

@@ -21,7 +21,7 @@ from app.people.provider import access
 from app.people.provider.mapping import MappingWanted
 from app.staff import accounts, phone_proofs
 from app.staff.models import Staff
-from app.staff.phone_proofs import Proof
+from app.staff.phone_proofs import EntryResult
 from app.staff.roles import Role
 from app.work import Work
 from tests.support.planted import a_call
@@ -109,9 +109,9 @@ async def test_one_person_alone_lets_no_child_ring_at_a_telephone_in_a_counsello
     assert (told.arguments["staff_id"], told.arguments["what"]) == (str(ana.id), "phone_changed")
     code, waits = await phone_codes.make(work, ana.id, by=mila)
     assert waits
-    assert await phone_proofs.prove(work, ana, code) is Proof.WRONG
+    assert await phone_proofs.prove(work, ana, code) is EntryResult.WRONG
     await deciding.decide(work, (await waiting(work, ana)).id, by=rada, approve=True)
-    assert await phone_proofs.prove(work, ana, code) is Proof.HANDED
+    assert await phone_proofs.prove(work, ana, code) is EntryResult.HANDED
 
 
 async def test_no_other_role_and_no_invitation_hide_a_telephone_from_the_second_person(
@@ -135,7 +135,7 @@ async def test_in_a_helpline_without_a_second_person_a_telephone_is_given_alone_
     await changing.change(work, ana.id, Changes(endpoint=OTHER), by=mila)
     code, waits = await phone_codes.make(work, ana.id, by=mila)
     assert (ana.endpoint, waits) == (OTHER, False)
-    assert await phone_proofs.prove(work, ana, code) is Proof.HANDED
+    assert await phone_proofs.prove(work, ana, code) is EntryResult.HANDED
     assert [act for act, _ in logged(work)].count("access_given_alone") == 2
 
 
@@ -242,13 +242,13 @@ async def test_a_code_for_her_telephone_proves_nothing_until_it_is_approved(
 ) -> None:
     code, waits = await phone_codes.make(work, vera.id, by=mila)
     assert waits
-    assert await phone_proofs.prove(work, vera, code) is Proof.WRONG
+    assert await phone_proofs.prove(work, vera, code) is EntryResult.WRONG
     await deciding.decide(work, (await waiting(work, vera)).id, by=rada, approve=True)
-    assert await phone_proofs.prove(work, vera, code) is Proof.HANDED
+    assert await phone_proofs.prove(work, vera, code) is EntryResult.HANDED
     # The operator does not wait.
     code, waits = await phone_codes.make(work, vera.id, by=None)
     assert not waits
-    assert await phone_proofs.prove(work, vera, code) is Proof.HANDED
+    assert await phone_proofs.prove(work, vera, code) is EntryResult.HANDED
 
 
 async def test_a_telephone_that_was_proven_under_a_lesser_role_is_proven_again(
@@ -268,7 +268,7 @@ async def test_a_telephone_that_was_proven_under_a_lesser_role_is_proven_again(
     await deciding.decide(work, (await waiting(work, vera)).id, by=rada, approve=True)
     assert vera.role == Role.SUPERVISOR
     assert not await phone_proofs.is_paired(work, vera)
-    assert await phone_proofs.prove(work, vera, "629473") is Proof.WRONG
+    assert await phone_proofs.prove(work, vera, "629473") is EntryResult.WRONG
 
 
 async def test_a_team_that_the_provider_says_waits_and_replaces_nothing(

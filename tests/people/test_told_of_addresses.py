@@ -12,7 +12,7 @@ from app.people import changing, finding, provisioning
 from app.people.approval import deciding
 from app.people.changing import Changes
 from app.people.letters import letter_to_owner
-from app.people.provisioning import Entry
+from app.people.provisioning import PersonEntry
 from app.staff import accounts
 from app.staff.models import Staff
 from app.staff.telling import Told, former_address
@@ -33,7 +33,7 @@ async def by_command(work: Work, staff: Staff) -> None:
 
 
 async def by_directory(work: Work, staff: Staff) -> None:
-    await provisioning.change(work, staff.id, Entry(staff.name, email=NEW))
+    await provisioning.change(work, staff.id, PersonEntry(staff.name, email=NEW))
 
 
 async def taken_away(work: Work, staff: Staff) -> None:

@@ -27,7 +27,7 @@ from app.contacts.events import earlier_of, events_of
 from app.contacts.models import Contact
 from app.contacts.records import Opened, open_record
 from app.contacts.saving import Change
-from app.contacts.states import Channel
+from app.contacts.states import ContactChannel
 from app.demo.stage import stage_on
 from app.errors import BadSettings
 from app.jobs.transaction import flush, transaction
@@ -356,7 +356,7 @@ async def test_a_record_is_saved_and_opened_in_a_request_of_each_kind_and_not_of
     asked = counted(keeper)
     async with transaction(ground, actor_of(ana)) as work:
         contact, saved = await contacts.create_contact(
-            work, ana, channel=Channel.CALL, changes=ANSWERS
+            work, ana, channel=ContactChannel.CALL, changes=ANSWERS
         )
         assert saved.refused == {}
         assert len(contact.sealed) == 3
@@ -387,7 +387,9 @@ async def test_keys_and_hashes_are_rotated_while_the_program_runs(
     await learn(work)
     ana = await a_counsellor(work, "ana")
     work.actor = actor_of(ana)
-    contact, _ = await contacts.create_contact(work, ana, channel=Channel.CALL, changes=ANSWERS)
+    contact, _ = await contacts.create_contact(
+        work, ana, channel=ContactChannel.CALL, changes=ANSWERS
+    )
     await flush(work)
     before = work.keys.match_key(HashOf.NAME, "mina")
     kept.end()

@@ -3,7 +3,7 @@
 import re
 
 from app.contacts.log_kinds import RecordLog
-from app.dashboard import referral_views
+from app.dashboard.referrals import referral_views
 from app.referrals.log_kinds import LogKind
 from app.referrals.states import ReferralEvent
 

@@ -18,11 +18,11 @@ from app.retention.data_requests import answering, copies, own_calls, report, re
 from app.retention.data_requests.finding import read_sought
 from app.retention.data_requests.kinds import (
     AskingPerson,
-    Basis,
     CopyKind,
     IdentityCheck,
     ItemKind,
     Keep,
+    RequestBasis,
     RequestKind,
     RequestState,
 )
@@ -193,14 +193,20 @@ async def test_a_second_person_of_another_role_decides(work: Work) -> None:
     ana = await a_counsellor(work, "ana")
     request = await found_by(work, boss)
     with pytest.raises(Invalid, match="at least 10"):
-        await requests.ask(work, boss, request.id, Basis.NOT_NEEDED, IdentityCheck.DOCUMENT, "seen")
+        await requests.ask(
+            work, boss, request.id, RequestBasis.NOT_NEEDED, IdentityCheck.DOCUMENT, "seen"
+        )
     with pytest.raises(Invalid, match="right of access"):
         await requests.ask(
-            work, boss, request.id, Basis.RIGHT_OF_ACCESS, IdentityCheck.DOCUMENT, WORDS
+            work, boss, request.id, RequestBasis.RIGHT_OF_ACCESS, IdentityCheck.DOCUMENT, WORDS
         )
     with pytest.raises(NotAllowed):
-        await requests.ask(work, nora, request.id, Basis.NOT_NEEDED, IdentityCheck.DOCUMENT, WORDS)
-    await requests.ask(work, boss, request.id, Basis.NOT_NEEDED, IdentityCheck.DOCUMENT, WORDS)
+        await requests.ask(
+            work, nora, request.id, RequestBasis.NOT_NEEDED, IdentityCheck.DOCUMENT, WORDS
+        )
+    await requests.ask(
+        work, boss, request.id, RequestBasis.NOT_NEEDED, IdentityCheck.DOCUMENT, WORDS
+    )
     for who, why in ((boss, "own request"), (nora, "another role"), (ana, "Only supervisors")):
         with pytest.raises(NotAllowed, match=why):
             await requests.decide(work, who, request.id, approve=True)
@@ -218,7 +224,9 @@ async def test_a_second_person_of_another_role_decides(work: Work) -> None:
     assert told == [f"data_request_{act}" for act in acts]
     # A report is decided by any second person who may.
     seen = await found_by(work, boss, NUMBER, RequestKind.ACCESS)
-    await requests.ask(work, boss, seen.id, Basis.RIGHT_OF_ACCESS, IdentityCheck.DOCUMENT, WORDS)
+    await requests.ask(
+        work, boss, seen.id, RequestBasis.RIGHT_OF_ACCESS, IdentityCheck.DOCUMENT, WORDS
+    )
     await requests.decide(work, nora, seen.id, approve=True)
     assert seen.state == RequestState.APPROVED
 
@@ -409,7 +417,12 @@ async def test_a_caller_learns_of_no_row_that_the_officer_has_not_released(work:
     assert {one.keep for one in items} == {"another_person"}
     with pytest.raises(Conflict, match="Nothing was found"):
         await requests.ask(
-            work, boss, found.id, Basis.RIGHT_OF_ACCESS, IdentityCheck.DOCUMENT, "A passport."
+            work,
+            boss,
+            found.id,
+            RequestBasis.RIGHT_OF_ACCESS,
+            IdentityCheck.DOCUMENT,
+            "A passport.",
         )
     of_own = await work.session.scalars(
         union(*[select(one.id).where(one.call_id == own.id) for one in (VoiceMessage, Callback)])

@@ -12,10 +12,10 @@ from app.jobs.transaction import flush
 from app.retention.data_requests import erasing, requests
 from app.retention.data_requests.kinds import (
     AskingPerson,
-    Basis,
     CopyKind,
     IdentityCheck,
     ItemKind,
+    RequestBasis,
     RequestKind,
 )
 from app.retention.data_requests.models import ProviderCopy
@@ -71,7 +71,12 @@ async def test_an_erasure_forgets_who_wrote_and_has_the_providers_copies_deleted
     as_person(work, boss)
     request = await requests.find(work, boss, RequestKind.ERASURE, AskingPerson.CHILD, NUMBER)
     await requests.ask(
-        work, boss, request.id, Basis.NOT_NEEDED, IdentityCheck.DOCUMENT, "The person asked for it."
+        work,
+        boss,
+        request.id,
+        RequestBasis.NOT_NEEDED,
+        IdentityCheck.DOCUMENT,
+        "The person asked for it.",
     )
     mila = await an_administrator(work)
     as_person(work, mila)

@@ -11,7 +11,7 @@ from app.calls.models import Call
 from app.contacts.contacts import create_contact
 from app.contacts.models import Contact, Profile, ProfileNumber
 from app.contacts.reading_contacts import open_drafts
-from app.contacts.states import Channel
+from app.contacts.states import ContactChannel
 from app.jobs.transaction import flush
 from app.retention.data_requests.models import DataRequest
 from app.retention.kinds import DataKind
@@ -107,7 +107,7 @@ async def test_a_draft_goes_by_its_own_rule_and_is_no_work_any_more(work: Work) 
     ana = await a_counsellor(work, "ana")
     as_person(work, ana)
     contact, _ = await create_contact(
-        work, ana, channel=Channel.EMAIL, changes=planted.changes_of(planted.CHILD)
+        work, ana, channel=ContactChannel.EMAIL, changes=planted.changes_of(planted.CHILD)
     )
     await flush(work)
     figures = await facts(work)

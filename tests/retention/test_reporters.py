@@ -16,7 +16,7 @@ from app.chats import messages
 from app.chats.models import Author, ReaderKind
 from app.contacts import contacts
 from app.contacts.models import Contact, Profile, ProfileNumber
-from app.contacts.states import Channel as ByHand
+from app.contacts.states import ContactChannel
 from app.jobs.transaction import flush
 from app.retention import records
 from app.retention.data_requests import answering, own_calls, report, requests, written
@@ -207,7 +207,7 @@ async def test_a_draft_of_another_caller_is_not_the_childs(work: Work, kind: str
     as_person(work, boss)
     begun = {"contact.kind": kind, "contact.headline": "Begun"}
     draft, saved = await contacts.create_contact(
-        work, boss, channel=ByHand.EMAIL, changes=planted.changes_of(begun)
+        work, boss, channel=ContactChannel.EMAIL, changes=planted.changes_of(begun)
     )
     assert saved.refused == {}
     await flush(work)

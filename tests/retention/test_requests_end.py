@@ -22,9 +22,9 @@ from app.retention.data_requests import (
     requests,
 )
 from app.retention.data_requests.kinds import (
-    Basis,
     IdentityCheck,
     ItemKind,
+    RequestBasis,
     RequestEnd,
     RequestKind,
     RequestState,
@@ -75,7 +75,7 @@ async def test_neither_a_report_nor_another_request_outlasts_an_erasure(work: Wo
     # One is prepared, one is asked, and of one the report is being made.
     prepared = await found_by(work, boss)
     asked = await found_by(work, boss)
-    await requests.ask(work, boss, asked.id, Basis.NOT_NEEDED, IdentityCheck.DOCUMENT, WORDS)
+    await requests.ask(work, boss, asked.id, RequestBasis.NOT_NEEDED, IdentityCheck.DOCUMENT, WORDS)
     made = await found_by(work, boss, NUMBER, RequestKind.ACCESS)
     await approved(work, boss, made)
     of_another = await found_by(work, boss, other_number)
@@ -111,7 +111,9 @@ async def test_a_larger_request_loses_the_rows_that_another_erased_and_goes_on(w
         {"now": work.now, "id": call.id},
     )
     larger = await found_by(work, boss, f"{NUMBER}, {other_number}")
-    await requests.ask(work, boss, larger.id, Basis.NOT_NEEDED, IdentityCheck.DOCUMENT, WORDS)
+    await requests.ask(
+        work, boss, larger.id, RequestBasis.NOT_NEEDED, IdentityCheck.DOCUMENT, WORDS
+    )
     prepared = await found_by(work, boss, f"{NUMBER}, {other_number}", RequestKind.ACCESS)
     request = await found_by(work, boss)
     await approved(work, boss, request)
@@ -177,7 +179,7 @@ async def test_a_request_that_is_not_asked_or_decided_in_time_ends_by_itself(wor
     prepared = await found_by(work, boss)
     asked = await found_by(work, boss)
     work.now += timedelta(days=10)
-    await requests.ask(work, boss, asked.id, Basis.NOT_NEEDED, IdentityCheck.DOCUMENT, WORDS)
+    await requests.ask(work, boss, asked.id, RequestBasis.NOT_NEEDED, IdentityCheck.DOCUMENT, WORDS)
     work.actor = PROGRAM
     work.now += ending.WAITS - timedelta(days=10, seconds=1)
     assert await ending.end_old(work) == 0
@@ -209,9 +211,13 @@ async def test_who_can_go_on_with_a_request_is_reminded_once_before_its_month_is
     for one in (boss, nora, mila):
         one.email = f"{one.name}@x.example"
     erasure = await found_by(work, boss)
-    await requests.ask(work, boss, erasure.id, Basis.NOT_NEEDED, IdentityCheck.DOCUMENT, WORDS)
+    await requests.ask(
+        work, boss, erasure.id, RequestBasis.NOT_NEEDED, IdentityCheck.DOCUMENT, WORDS
+    )
     seen = await found_by(work, boss, NUMBER, RequestKind.ACCESS)
-    await requests.ask(work, boss, seen.id, Basis.RIGHT_OF_ACCESS, IdentityCheck.DOCUMENT, WORDS)
+    await requests.ask(
+        work, boss, seen.id, RequestBasis.RIGHT_OF_ACCESS, IdentityCheck.DOCUMENT, WORDS
+    )
     prepared = await found_by(work, boss)
     await flush(work)
     work.actor = PROGRAM
@@ -236,7 +242,9 @@ async def test_who_can_go_on_with_a_request_is_reminded_once_before_its_month_is
         assert str(by.year) in letter[2]
     # Now it is the second person who has to go on with it.
     as_person(work, boss)
-    await requests.ask(work, boss, prepared.id, Basis.NOT_NEEDED, IdentityCheck.DOCUMENT, WORDS)
+    await requests.ask(
+        work, boss, prepared.id, RequestBasis.NOT_NEEDED, IdentityCheck.DOCUMENT, WORDS
+    )
     await flush(work)
     assert await reminding.remind(work) == 1
     assert _reminders(work) == [(str(mila.id), "asked", f"{by:%Y-%m-%d}")]
@@ -251,7 +259,9 @@ async def test_if_no_person_can_decide_all_are_reminded_whose_role_decides(work:
     boss, _, _ = await a_person(work)
     boss.email = "boss@x.example"
     request = await found_by(work, boss)
-    await requests.ask(work, boss, request.id, Basis.NOT_NEEDED, IdentityCheck.DOCUMENT, WORDS)
+    await requests.ask(
+        work, boss, request.id, RequestBasis.NOT_NEEDED, IdentityCheck.DOCUMENT, WORDS
+    )
     await flush(work)
     work.actor = PROGRAM
     work.now += timedelta(days=20)

@@ -20,7 +20,7 @@ from app.contacts.records import Opened
 from app.contacts.registry import library_of, sheet_of
 from app.contacts.saving import Change
 from app.contacts.special_codes import NotAdmitted, admit, categories_of, codes_of
-from app.contacts.states import Channel
+from app.contacts.states import ContactChannel
 from app.database.base import SEALED
 from app.definitions import in_force
 from app.definitions.forms import Meaning
@@ -236,7 +236,7 @@ async def test_what_a_later_form_marks_is_sealed_with_the_next_saving(work: Work
     boss = await a_supervisor(work)
     as_person(work, boss)
     contact, _ = await contacts.create_contact(
-        work, boss, channel=Channel.EMAIL, changes=planted.changes_of(planted.CHILD)
+        work, boss, channel=ContactChannel.EMAIL, changes=planted.changes_of(planted.CHILD)
     )
     await flush(work)
     contact = await work.session.get_one(Contact, contact.id)

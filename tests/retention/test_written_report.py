@@ -16,10 +16,10 @@ from app.jobs.transaction import flush
 from app.retention.data_requests import own_calls, report, requests, written
 from app.retention.data_requests.kinds import (
     AskingPerson,
-    Basis,
     IdentityCheck,
     ItemKind,
     Keep,
+    RequestBasis,
     RequestKind,
 )
 from app.staff.audit import write_entry
@@ -86,7 +86,12 @@ async def report_of(
         wanted |= {(ItemKind.CALL, keep[0].id): keep[1]} if keep is not None else {}
         await requests.set_kept(work, boss, request.id, wanted)
     await requests.ask(
-        work, boss, request.id, Basis.RIGHT_OF_ACCESS, IdentityCheck.DOCUMENT, "Her passport."
+        work,
+        boss,
+        request.id,
+        RequestBasis.RIGHT_OF_ACCESS,
+        IdentityCheck.DOCUMENT,
+        "Her passport.",
     )
     mila = await an_administrator(work)
     as_person(work, mila)

@@ -74,7 +74,7 @@ async def test_a_moved_window_is_no_new_callback_and_a_rung_phone_ends_it(work: 
         row.window_until + (timedelta(days=1)),
     )
     assert await looked(work) == OVERDUE
-    row.tries = 1
+    row.attempts = 1
     assert await looked(work) == [], "it was made, and the child not reached"
 
 

@@ -9,7 +9,7 @@ import pytest
 from app.calls import messages, queries
 from app.calls.models import Call, VoiceMessage
 from app.contacts import contacts
-from app.contacts.states import Channel
+from app.contacts.states import ContactChannel
 from app.errors import NotFound
 from app.routing import in_hand
 from app.routing.callbacks import callback_attempts, callbacks
@@ -143,7 +143,7 @@ async def test_who_hears_a_voice_message(
                 await act(work, person, message.id)
         with pytest.raises(NotFound):
             await contacts.create_contact(
-                work, person, channel=Channel.VOICE_MESSAGE, call_id=message.call_id
+                work, person, channel=ContactChannel.VOICE_MESSAGE, call_id=message.call_id
             )
 
 

@@ -13,7 +13,7 @@ from app.errors import Conflict, Invalid, NotFound
 from app.routing import in_hand, offers, own_presence
 from app.routing.models import OfferState, PresenceState
 from app.routing.participants import actions, calls_for_help, inviting, participants, supervising
-from app.routing.participants.participants import Mode, Purpose
+from app.routing.participants.participants import Mode, ParticipantPurpose
 from app.routing.supervision import supervised, team
 from app.routing.supervision.team import StateReason
 from app.staff.log_kinds import AuditLog
@@ -210,7 +210,7 @@ async def test_who_takes_a_call_for_help_comes_in_and_no_other_phone_rings_on(wo
     call, _ = await a_talk(work, ana)
     assert await calls_for_help.call_for_help(work, ana, call) is True
     (rung,) = await participants.live_participants(work, call.id)
-    assert (rung.staff_id, rung.purpose) == (mira.id, Purpose.CALL_FOR_HELP)
+    assert (rung.staff_id, rung.purpose) == (mira.id, ParticipantPurpose.CALL_FOR_HELP)
     assert await calls_for_help.take_call_for_help(work, vera, call) is True
     (comes,) = await participants.live_participants(work, call.id)
     assert (comes.staff_id, comes.mode) == (vera.id, Mode.TALK)

@@ -19,7 +19,7 @@ from app.jobs.transaction import flush, transaction
 from app.safekeeping import anchors, documents, notices
 from app.safekeeping.backups import state
 from app.safekeeping.documents import Anchored, Heads, ranges, read, written
-from app.safekeeping.models import Anchor, AnchorDelivery, BackupKind, NoticeKind, Way
+from app.safekeeping.models import AdministratorNoticeKind, Anchor, AnchorDelivery, BackupKind, Way
 from app.safekeeping.time_stamps import is_stamped
 from app.safekeeping.verifying import compare
 from app.staff.audit import write_entry
@@ -259,7 +259,7 @@ async def test_an_approved_request_that_waits_is_told_after_an_hour(
     assert await notices.late_now(work) == set()
     work.now += timedelta(minutes=2)
     await notices.look(work)
-    assert await notices.late_now(work) == {NoticeKind.REQUEST_LATE}
+    assert await notices.late_now(work) == {AdministratorNoticeKind.REQUEST_LATE}
     assert {job.task for job in work.jobs} >= {Task.MAIL_SAFEKEEPING}
     (told,) = (await alarm_values(work))["late"]
     assert "waited for more than an hour" in told[1]
@@ -280,14 +280,14 @@ async def test_a_late_back_up_is_told_once_a_day_until_it_is_there(work: Work) -
         told.append(bool(work.topics))
         work.now += timedelta(hours=13)
     assert told == [True, False, True, False]
-    assert await notices.late_now(work) == {NoticeKind.BACKUP_LATE}
+    assert await notices.late_now(work) == {AdministratorNoticeKind.BACKUP_LATE}
     await state.note(work, BackupKind.BASE, begun_at=work.now, name="dump")
     await notices.look(work)
     assert await notices.late_now(work) == set()
     kept = with_settings(work, backup_target=Path("/srv/backups"))
     await state.note_log(kept)
     kept.now += state.LOG_LATE + timedelta(minutes=1)
-    assert await notices.late_now(kept) == {NoticeKind.BACKUP_LOG_LATE}
+    assert await notices.late_now(kept) == {AdministratorNoticeKind.BACKUP_LOG_LATE}
     await state.note_log(kept)
     assert await notices.late_now(kept) == set()
     await state.note(kept, BackupKind.BASE, begun_at=kept.now, problem="pg_basebackup failed: x")

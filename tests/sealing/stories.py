@@ -8,7 +8,7 @@ from app.calls import callers
 from app.calls.caller_rows import FlagKind
 from app.contacts import completing, contacts
 from app.contacts.saving import STRETCH, Change, merged
-from app.contacts.states import Channel
+from app.contacts.states import ContactChannel
 from app.definitions.risk import Urgency
 from app.jobs.transaction import flush
 from app.staff.accounts import actor_of
@@ -30,7 +30,7 @@ async def a_story(work: Work) -> Staff:
     await a_referral(work, ana)
     work.actor = actor_of(ana)
     contact, _ = await contacts.create_contact(
-        work, ana, channel=Channel.CALL, changes=merged({**WHOLE, "child.a1.name": "Mina"})
+        work, ana, channel=ContactChannel.CALL, changes=merged({**WHOLE, "child.a1.name": "Mina"})
     )
     await flush(work)
     # Overwritten later, so that the earlier answer is kept.

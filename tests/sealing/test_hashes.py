@@ -8,7 +8,7 @@ from sqlalchemy import select, text
 from app import tables
 from app.contacts import contacts
 from app.contacts.saving import Change
-from app.contacts.states import Channel
+from app.contacts.states import ContactChannel
 from app.demo.stage import Stage
 from app.jobs.transaction import flush, transaction
 from app.people import links
@@ -76,7 +76,7 @@ async def test_all_hashes_are_carried_over_and_find_the_same(work: Work) -> None
     ana = await a_counsellor(work, "ana")
     call, _ = await rings(work)
     await contacts.create_contact(
-        work, ana, channel=Channel.CALL, changes=[Change("child.a1.name", "Mina", 0)]
+        work, ana, channel=ContactChannel.CALL, changes=[Change("child.a1.name", "Mina", 0)]
     )
     mila = await an_administrator(work)
     _, address = await links.invite(work, Changes(name="Nova"), by=mila, by_mail=False)

@@ -37,7 +37,7 @@ _STATUS = "a status that another program gives"
 _BOTH_OURS = "both sides are stored or computed here: no request brings one"
 _BOTH_TYPED = "both sides are typed by the same person"
 _MAY_DIFFER = {
-    "app/api/sessions.py: one.token_key == mine": _BOTH_OURS,
+    "app/api/own/sessions.py: one.token_key == mine": _BOTH_OURS,
     "app/calls/callers.py: flag.caller_key != key_of(call)": _BOTH_OURS,
     "app/calls/prompts.py: prompt_key in SOUNDS": _A_PROMPT,
     "app/cli/agencies.py: one.agency.code == code": _A_NAME,
@@ -52,7 +52,7 @@ _MAY_DIFFER = {
     "app/dashboard/palette.py: model.code == written": _A_NAME,
     "app/dashboard/people/own.py: pin != again": _BOTH_TYPED,
     "app/dashboard/people/welcome.py: password != again": _BOTH_TYPED,
-    "app/dashboard/referral_views.py: event.detail.get('agency') == agency.code": _A_NAME,
+    "app/dashboard/referrals/referral_views.py: event.detail.get('agency') == agency.code": _A_NAME,
     "app/dashboard/templating.py: one.code == code": _A_NAME,
     "app/definitions/answers.py: here[0] == code": _A_NAME,
     "app/definitions/checking.py: section.code == RECORD": _A_NAME,
@@ -87,7 +87,7 @@ _MAY_DIFFER = {
     "app/telephony/messaging/signal/service.py: code == _NETWORK": _STATUS,
     "app/telephony/provider/client.py: error.code != NOT_IN_PROGRESS": _STATUS,
     "app/training/debrief.py: code == section": _A_NAME,
-    "app/web/signing_in.py: found.password_hash != staff.password_hash": _BOTH_OURS,
+    "app/web/sign_in/signing_in.py: found.password_hash != staff.password_hash": _BOTH_OURS,
     "app/words/pages.py: one.lower() == code": "the code of a language",
     "app/retention/data_requests/report.py: call.caller_key not in paper.keys": _BOTH_OURS,
     "app/routing/callbacks/rung_by_writer.py: _CONVERSATION.caller_key == caller_key": _BOTH_OURS,

@@ -8,12 +8,12 @@ from sqlalchemy import select
 
 from app.contacts import contacts
 from app.contacts.scopes import may_read_any
-from app.contacts.states import Channel
+from app.contacts.states import ContactChannel
 from app.jobs.transaction import flush, send_rows
 from app.people import factors, leaving, links, phone_codes
 from app.people.approval import deciding
 from app.people.changing import Changes, change
-from app.people.emergency import emergencies, reviewing
+from app.people.emergency import closing, emergencies, reviewing
 from app.people.emergency.emergencies import MadeByOne
 from app.staff import accounts, second_factor
 from app.staff.audit import write_entry
@@ -52,7 +52,7 @@ async def asked_by(work: Work, asker: Staff, code: str) -> Emergency:
 async def a_record(work: Work) -> str:
     """A contact of a counsellor who has nothing to do with it."""
     made, _ = await contacts.create_contact(
-        work, await a_counsellor(work, "owner"), channel=Channel.CALL
+        work, await a_counsellor(work, "owner"), channel=ContactChannel.CALL
     )
     await send_rows(work)
     return made.code
@@ -111,7 +111,7 @@ async def test_an_administrator_who_holds_a_counsellors_account_opens_no_record_
     await refused(work, row, mila)
     await emergencies.decide(work, olga, row.id, confirm=True)
     assert row.state == EmergencyState.OPEN
-    await emergencies.end(work, vera, row.id)
+    await closing.end(work, vera, row.id)
 
 
 async def test_an_administrator_opens_no_record_by_accounts_that_they_have_invited(
@@ -232,7 +232,7 @@ async def approved(work: Work, small: dict[str, Staff], name: str, role: Role) -
 async def who_confirms(work: Work, small: dict[str, Staff], asker: str) -> set[str]:
     row = await emergencies.ask(work, small[asker], EmergencyKind.ACCOUNTS, GROUND, 60)
     found = {name for name, one in small.items() if await emergencies.may_confirm(work, row, one)}
-    await emergencies.end(work, None, row.id)
+    await closing.end(work, None, row.id)
     return found
 
 
@@ -275,7 +275,7 @@ async def test_who_invited_all_confirms_no_reading_although_another_approved(
     code, mila = await a_record(work), small["mila"]
     row = await asked_by(work, rade, code)
     await refused(work, row, mila)
-    await emergencies.end(work, None, row.id)
+    await closing.end(work, None, row.id)
     mila.role = Role.COUNSELLOR.value
     await work.session.flush()
     await refused(work, await asked_by(work, mila, code), rade)

@@ -11,17 +11,17 @@ from app.contacts import contacts
 from app.contacts.cases import cases
 from app.contacts.cases.models import CaseContact, CaseMember
 from app.contacts.scopes import may_read_any
-from app.contacts.states import Channel
+from app.contacts.states import ContactChannel
 from app.errors import Conflict
 from app.jobs.names import Task
 from app.jobs.transaction import send_rows
 from app.people import changing, leaving, provisioning
 from app.people.changing import Changes
-from app.people.emergency import emergencies
+from app.people.emergency import closing, emergencies
 from app.people.provider import access, keeping
 from app.people.provider.access import Ended
 from app.people.provider.mapping import MappingWanted
-from app.people.provisioning import Entry
+from app.people.provisioning import PersonEntry
 from app.staff import passwords
 from app.staff.emergency_rows import Emergency, EmergencyKind, EmergencyState
 from app.staff.models import Staff
@@ -47,7 +47,7 @@ async def close(work: Work) -> None:
     """Carry out the jobs that end an emergency access at once."""
     found = [job.arguments for job in work.jobs if job.task == Task.CLOSE_EMERGENCY]
     for args in [one for one in found if one.get("at_once")]:
-        await emergencies.close_in_time(work, UUID(args["emergency_id"]), at_once=True)
+        await closing.close_in_time(work, UUID(args["emergency_id"]), at_once=True)
 
 
 async def leaves(work: Work, vera: Staff, mila: Staff) -> None:
@@ -55,7 +55,7 @@ async def leaves(work: Work, vera: Staff, mila: Staff) -> None:
 
 
 async def leaves_there(work: Work, vera: Staff, _mila: Staff) -> None:
-    await provisioning.change(work, vera.id, Entry("vera", active=False))
+    await provisioning.change(work, vera.id, PersonEntry("vera", active=False))
 
 
 async def loses_the_role(work: Work, vera: Staff, mila: Staff) -> None:
@@ -97,7 +97,7 @@ async def test_who_is_a_supervisor_no_more_neither_enters_nor_is_confirmed(work:
     with pytest.raises(Conflict, match="another role"):
         await emergencies.enter(work, vera, row.id)
     vera.active = True
-    await emergencies.end(work, vera, row.id)
+    await closing.end(work, vera, row.id)
     row = await emergencies.ask(work, vera, EmergencyKind.ACCOUNTS, GROUND, 60)
     vera.active = False
     await work.session.flush()
@@ -122,7 +122,7 @@ async def test_a_record_that_was_opened_to_a_counsellor_closes_with_another_role
         await a_counsellor(work, "ana"),
         await a_counsellor(work, "bob"),
     )
-    made, _ = await contacts.create_contact(work, bob, channel=Channel.CALL)
+    made, _ = await contacts.create_contact(work, bob, channel=ContactChannel.CALL)
     await send_rows(work)
     code = made.code
     if of_case:

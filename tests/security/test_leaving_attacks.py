@@ -16,7 +16,7 @@ from app.routing import staff_phones
 from app.staff import accounts, phone_proofs
 from app.staff.access_kinds import AccessKind
 from app.staff.models import Staff
-from app.staff.phone_proofs import Proof
+from app.staff.phone_proofs import EntryResult
 from app.staff.roles import Role
 from app.work import Work
 from tests.support.identity import claims as claims_of
@@ -62,7 +62,7 @@ async def test_the_former_telephone_and_pin_take_no_call_after_a_leaver_is_activ
     # Also if an administrator enters the same telephone again, its PIN proves nothing.
     await changing.change(work, ana.id, changing.Changes(endpoint=PHONE), by=mila)
     assert not await phone_proofs.is_paired(work, ana)
-    assert await phone_proofs.prove(work, ana, PIN) is Proof.WRONG
+    assert await phone_proofs.prove(work, ana, PIN) is EntryResult.WRONG
 
 
 async def test_the_telephone_behind_the_browser_of_a_leaver_is_rung_no_more(work: Work) -> None:
@@ -134,7 +134,7 @@ async def test_who_lost_the_role_at_the_provider_keeps_no_pin(city: Work) -> Non
     ana.endpoint_kind, ana.endpoint = "phone", PHONE
     await paired(city, ana)
     assert isinstance(await access.signed_in_person(city, WANTED, ANA | {"groups": []}), Ended)
-    assert await phone_proofs.prove(city, ana, PIN) is Proof.WRONG
+    assert await phone_proofs.prove(city, ana, PIN) is EntryResult.WRONG
 
 
 async def test_who_lost_the_role_at_the_provider_keeps_no_link_and_no_request(city: Work) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from app.api.people import HandedOver
-from app.cli.staff import _handed_lines
+from app.cli.staff.leaving import handed_lines
 from app.jobs.transaction import flush
 from app.people import leaving
 from app.staff import tokens
@@ -45,7 +45,7 @@ async def test_the_open_tokens_and_wallboards_of_a_leaver_are_named(
     handed = await leaving.deactivate(work, leaver.id, by=olga)
     said = await HandedOver.of(work, handed, leaver.id)
     assert (said.tokens, said.wallboards) == (["directory"], ["Hall"])
-    assert await _handed_lines(work, handed, leaver) == [
+    assert await handed_lines(work, handed, leaver) == [
         "token that they made: directory",
         "wallboard that they made: Hall",
     ]

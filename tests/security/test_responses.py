@@ -194,7 +194,7 @@ async def test_no_address_leads_a_cache_to_what_is_closed(stage: Stage) -> None:
         assert ("Zlatanka" in body) == ("?" in path), path
         assert status in ((200,) if "?" in path else (303, 307, 400, 404, 405, 422)), path
     await _lengths_and_parts(stage, page, ana.cookie_header)
-    # What is the same for everybody is kept.
+    # What is the same for all is kept.
     file = min(path.name for path in BUILT.glob("*.js"))
     status, head, _ = await _by_hand(stage, f"/static/{file}", ana.cookie_header)
     assert status == 200

@@ -65,7 +65,7 @@ async def test_without_readers_it_is_in_the_language_of_who_scheduled_it(work: W
     assert [one.options["language"] for one in await made(work)] == ["uk"]
 
 
-async def test_a_chosen_language_is_for_everybody_and_logged(work: Work) -> None:
+async def test_a_chosen_language_is_for_all_readers_and_logged(work: Work) -> None:
     await a_line(work)
     (await a_supervisor(work)).page_language = "sr"
     with pytest.raises(Invalid):

@@ -7,7 +7,7 @@ from app.calls.speech import LineScript, PromptText, Spoken
 from app.calls.states import Unstaffed
 from app.settings import Settings
 from app.telephony import answers, script
-from app.telephony.answers import Answer, CallbackQuestion, CallbackWord, Duty
+from app.telephony.answers import Answer, CallbackQuestion, CallbackWord, DutyChoice
 from app.words import words_of
 from app.words.keys import PromptKey
 
@@ -104,13 +104,13 @@ ANSWERS: list[Answer] = [
     answers.Hold(lost=True),
     answers.Silence(),
     answers.DutyMenu(n=1),
-    answers.DutyProof(state=Duty.AVAILABLE, attempt=1),
-    answers.DutyProof(state=Duty.AVAILABLE, attempt=2, texted=True),
-    answers.DutyPin(state=Duty.BREAK, attempt=1),
-    answers.DutyPin(state=Duty.BREAK, attempt=2, again=True),
-    answers.DutyPin(state=Duty.BREAK, attempt=3, refused=True),
+    answers.DutyProof(state=DutyChoice.AVAILABLE, attempt=1),
+    answers.DutyProof(state=DutyChoice.AVAILABLE, attempt=2, texted=True),
+    answers.DutyPin(state=DutyChoice.BREAK, attempt=1),
+    answers.DutyPin(state=DutyChoice.BREAK, attempt=2, again=True),
+    answers.DutyPin(state=DutyChoice.BREAK, attempt=3, refused=True),
     answers.DutyRefused(),
-    answers.DutySet(state=Duty.BREAK),
+    answers.DutySet(state=DutyChoice.BREAK),
     answers.AskParticipant(participant_id=OFFER, outside=True),
     answers.AskParticipant(participant_id=OFFER, attempt=1),
     answers.AskParticipant(participant_id=OFFER, proof=True),

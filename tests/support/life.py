@@ -16,13 +16,13 @@ from app.calls import record
 from app.calls.lines.lines import add_line
 from app.calls.log_kinds import CallLog, Cause
 from app.calls.models import Call, VoiceMessage
-from app.calls.record import Delivery
+from app.calls.record import WebhookDelivery
 from app.calls.states import CallEvent, CallState, EndedBy, Unstaffed
 from app.chats.models import ReturnCode
 from app.contacts import completing, contacts
 from app.contacts.models import Contact
 from app.contacts.saving import Change
-from app.contacts.states import Channel, NonCounselling, Source
+from app.contacts.states import ContactChannel, NonCounselling, Source
 from app.demo.stage import Counsellor, Stage
 from app.errors import Conflict
 from app.jobs.transaction import flush
@@ -286,7 +286,7 @@ def _message_heard(call_id: UUID) -> Step:
         await contacts.create_contact(
             life.work,
             staff,
-            channel=Channel.VOICE_MESSAGE,
+            channel=ContactChannel.VOICE_MESSAGE,
             call_id=call_id,
             changes=_said(life.dice),
         )
@@ -306,7 +306,7 @@ def _enter(call_id: UUID) -> Step:
             language=life.dice.choice(["sr", "en"]),
             danger=danger,
             priority=3600 if danger else 0,
-            delivery=Delivery(uuid4().hex),
+            delivery=WebhookDelivery(uuid4().hex),
             answer=answers.Enqueue(entry=1),
         )
         life.later(life.dice.expovariate(1 / 120), _hang_up(call_id, impatient=True))
@@ -579,7 +579,7 @@ async def _visit(life: Life) -> None:
     await contacts.create_contact(
         life.work,
         staff,
-        channel=life.dice.choice([Channel.WALK_IN, Channel.EMAIL]),
+        channel=life.dice.choice([ContactChannel.WALK_IN, ContactChannel.EMAIL]),
         source=Source.PAPER,
         taken_at=life.now - before,
         changes=_said(life.dice),

@@ -19,7 +19,7 @@ from app.contacts.cases.details import Details
 from app.contacts.cases.models import CaseContact
 from app.contacts.models import Case, Contact, Opening
 from app.contacts.saving import Change, save_answers
-from app.contacts.states import Channel, FlagAbout, FollowUpAbout
+from app.contacts.states import ContactChannel, FlagAbout, FollowUpAbout
 from app.definitions.risk import Risk, Urgency
 from app.jobs.transaction import flush
 from app.privacy.safe import SECRETS
@@ -78,7 +78,7 @@ async def a_contact(
     """A completed contact that was reopened and completed again, with all that belongs to it."""
     as_person(work, owner)
     contact, saved = await contacts.create_contact(
-        work, owner, channel=Channel.EMAIL, changes=changes_of(answers)
+        work, owner, channel=ContactChannel.EMAIL, changes=changes_of(answers)
     )
     assert saved.refused == {}, saved.refused
     await flush(work)

@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from app.calls import record
 from app.calls.lines.lines import add_line
 from app.calls.models import Call
-from app.calls.record import Delivery
+from app.calls.record import WebhookDelivery
 from app.definitions.risk import Urgency
 from app.demo.stage import LINE, Stage
 from app.jobs.transaction import transaction
@@ -143,7 +143,7 @@ async def a_waiting_call(work: Work, *, danger: bool = False) -> Call:
         language="sr",
         danger=danger,
         priority=0,
-        delivery=Delivery("menu:1"),
+        delivery=WebhookDelivery("menu:1"),
         answer=Enqueue(entry=1),
     )
     return call
@@ -182,7 +182,7 @@ async def another_talk(work: Work, staff: Staff) -> Call:
         language="sr",
         danger=False,
         priority=0,
-        delivery=Delivery("menu:2"),
+        delivery=WebhookDelivery("menu:2"),
         answer=Enqueue(entry=1),
     )
     (offer,) = await offered(work, call, staff)

@@ -4,7 +4,7 @@ from app.definitions import library
 from app.definitions.answers import Answers, Sheet
 from app.training.debrief import compare, debrief, wanted_of
 from app.training.measured import Measured, Stretch, read_measured
-from app.training.scenarios import Act, scenarios
+from app.training.scenarios import CounsellorAct, scenarios
 from app.training.script import Ended, Move, play
 
 BULLYING = scenarios()["school_bullying"]
@@ -39,7 +39,9 @@ def test_without_sound_nothing_was_measured() -> None:
 
 
 def test_what_was_told_is_beside_what_was_not() -> None:
-    _, turns = play(BULLYING, [Move(Act.LISTENED), Move(Act.OPEN_QUESTION, "who")])
+    _, turns = play(
+        BULLYING, [Move(CounsellorAct.LISTENED), Move(CounsellorAct.OPEN_QUESTION, "who")]
+    )
     found = debrief(BULLYING, turns, Ended.COUNSELLOR, None)
     assert [fact.id for fact in found.told] == ["who"]
     assert len(found.not_told) == len(BULLYING.facts) - 1
@@ -49,7 +51,11 @@ def test_what_was_told_is_beside_what_was_not() -> None:
 
 
 def test_a_costly_word_is_named_and_a_good_one_comes_first() -> None:
-    moves = [Move(Act.EXPLAINED), Move(Act.PROMISED_SECRECY), Move(Act.CLOSED_QUESTION, "age")]
+    moves = [
+        Move(CounsellorAct.EXPLAINED),
+        Move(CounsellorAct.PROMISED_SECRECY),
+        Move(CounsellorAct.CLOSED_QUESTION, "age"),
+    ]
     _, turns = play(BULLYING, moves)
     found = debrief(BULLYING, turns, Ended.COUNSELLOR, None)
     assert any("explained" in one.words for one in found.well)
@@ -71,10 +77,10 @@ def test_the_form_is_compared_answer_by_answer() -> None:
     talk, turns = play(
         BULLYING,
         [
-            Move(Act.OPEN_QUESTION, "age"),
-            Move(Act.LISTENED),
-            Move(Act.OPEN_QUESTION, "who"),
-            Move(Act.OPEN_QUESTION, "what"),
+            Move(CounsellorAct.OPEN_QUESTION, "age"),
+            Move(CounsellorAct.LISTENED),
+            Move(CounsellorAct.OPEN_QUESTION, "who"),
+            Move(CounsellorAct.OPEN_QUESTION, "what"),
         ],
     )
     assert set(talk.told) == {"age", "who", "what"}
@@ -97,7 +103,7 @@ def test_the_form_is_compared_answer_by_answer() -> None:
 
 
 def test_of_several_children_one_is_compared() -> None:
-    _, turns = play(BULLYING, [Move(Act.OPEN_QUESTION, "age")])
+    _, turns = play(BULLYING, [Move(CounsellorAct.OPEN_QUESTION, "age")])
     told = debrief(BULLYING, turns, None, None).told
     # The age of the sister is that of the child of the scenario, and the child's is wrong.
     answers: Answers = {

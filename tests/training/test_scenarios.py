@@ -8,7 +8,7 @@ from app.definitions import library
 from app.definitions.datafile import BadDefinition
 from app.training.scenarios import (
     FOLDER,
-    Act,
+    CounsellorAct,
     FormAnswer,
     Scenario,
     languages,
@@ -36,11 +36,27 @@ def test_there_are_a_dozen_of_three_levels() -> None:
 
 def kindly(scenario: Scenario) -> list[Move]:
     """A counsellor who explains, listens, asks open questions and says goodbye at the end."""
-    moves = [Move(act) for act in (Act.EXPLAINED, Act.REASSURED, Act.LISTENED, Act.SAFETY)]
+    moves = [
+        Move(act)
+        for act in (
+            CounsellorAct.EXPLAINED,
+            CounsellorAct.REASSURED,
+            CounsellorAct.LISTENED,
+            CounsellorAct.SAFETY,
+        )
+    ]
     for _ in range(3):
-        moves += [Move(Act.OPEN_QUESTION, fact.id) for fact in scenario.facts]
-        moves += [Move(act) for act in (Act.LISTENED, Act.REASSURED, Act.WISH, Act.PLAN)]
-    return [*moves, Move(Act.GOODBYE)]
+        moves += [Move(CounsellorAct.OPEN_QUESTION, fact.id) for fact in scenario.facts]
+        moves += [
+            Move(act)
+            for act in (
+                CounsellorAct.LISTENED,
+                CounsellorAct.REASSURED,
+                CounsellorAct.WISH,
+                CounsellorAct.PLAN,
+            )
+        ]
+    return [*moves, Move(CounsellorAct.GOODBYE)]
 
 
 def test_a_kind_counsellor_hears_everything_and_ends_well(scenario: Scenario) -> None:
@@ -52,7 +68,7 @@ def test_a_kind_counsellor_hears_everything_and_ends_well(scenario: Scenario) ->
 
 
 def test_a_goodbye_at_once_is_early(scenario: Scenario) -> None:
-    talk, _ = play(scenario, [Move(Act.GOODBYE)])
+    talk, _ = play(scenario, [Move(CounsellorAct.GOODBYE)])
     assert talk.ended is Ended.EARLY
 
 

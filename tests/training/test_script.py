@@ -2,13 +2,13 @@
 
 import pytest
 
-from app.training.scenarios import Act, common, scenarios
+from app.training.scenarios import CounsellorAct, common, scenarios
 from app.training.script import Ended, Move, Reply, Talk, play
 
 BULLYING, DISCLOSURE = scenarios()["school_bullying"], scenarios()["disclosure"]
 
 
-def ask(topic: str, act: Act = Act.OPEN_QUESTION) -> Move:
+def ask(topic: str, act: CounsellorAct = CounsellorAct.OPEN_QUESTION) -> Move:
     return Move(act, topic)
 
 
@@ -18,8 +18,8 @@ def test_nothing_of_a_later_phase_is_told_before_it_begins() -> None:
 
 
 def test_an_open_question_is_answered_and_a_closed_one_in_a_word() -> None:
-    talk, _ = play(BULLYING, [Move(Act.LISTENED), Move(Act.LISTENED)])
-    closed = talk.take(ask("what", Act.CLOSED_QUESTION))
+    talk, _ = play(BULLYING, [Move(CounsellorAct.LISTENED), Move(CounsellorAct.LISTENED)])
+    closed = talk.take(ask("what", CounsellorAct.CLOSED_QUESTION))
     assert (closed.reply, "what" in talk.told) == (Reply.SHORT, False)
     told = talk.take(ask("what"))
     fact = BULLYING.fact("what")
@@ -30,18 +30,18 @@ def test_an_open_question_is_answered_and_a_closed_one_in_a_word() -> None:
 
 
 def test_a_fact_needs_trust() -> None:
-    talk, _ = play(DISCLOSURE, [Move(Act.EXPLAINED)])
+    talk, _ = play(DISCLOSURE, [Move(CounsellorAct.EXPLAINED)])
     assert talk.trust == 2
     assert talk.take(ask("whose")).reply is Reply.TOLD
     assert talk.take(ask("what")).reply is Reply.HELD_BACK, "asked too soon"
     assert talk.take(ask("what")).reply is Reply.TOLD
-    fresh, _ = play(DISCLOSURE, [Move(Act.EXPLAINED), Move(Act.ADVISED)])
-    assert fresh.take(ask("whose", Act.CLOSED_QUESTION)).reply is Reply.HELD_BACK
+    fresh, _ = play(DISCLOSURE, [Move(CounsellorAct.EXPLAINED), Move(CounsellorAct.ADVISED)])
+    assert fresh.take(ask("whose", CounsellorAct.CLOSED_QUESTION)).reply is Reply.HELD_BACK
 
 
 def test_a_phase_begins_with_its_own_words() -> None:
     talk = Talk.of(BULLYING)
-    turn = talk.take(Move(Act.LISTENED))
+    turn = talk.take(Move(CounsellorAct.LISTENED))
     assert turn.began
     assert turn.phase == "story"
     assert turn.says[-1] == BULLYING.phase("story").says
@@ -49,19 +49,19 @@ def test_a_phase_begins_with_its_own_words() -> None:
 
 @pytest.mark.parametrize("times", [1, 2, 3])
 def test_what_earns_trust_earns_it_twice(times: int) -> None:
-    talk, _ = play(BULLYING, [Move(Act.REASSURED)] * times)
+    talk, _ = play(BULLYING, [Move(CounsellorAct.REASSURED)] * times)
     assert talk.trust == BULLYING.trust + min(times, 2)
 
 
 def test_a_child_that_is_blamed_hangs_up() -> None:
     talk = Talk.of(DISCLOSURE)
-    turn = talk.take(Move(Act.BLAMED))
+    turn = talk.take(Move(CounsellorAct.BLAMED))
     assert turn.ends is Ended.CHILD_LEFT
     assert turn.says == (DISCLOSURE.hangs_up[0].says,)
-    _, turns = play(DISCLOSURE, [Move(Act.BLAMED), Move(Act.REASSURED)])
+    _, turns = play(DISCLOSURE, [Move(CounsellorAct.BLAMED), Move(CounsellorAct.REASSURED)])
     assert len(turns) == 1, "nothing is heard after it has left"
 
 
 def test_lost_trust_ends_the_talk() -> None:
-    talk, _ = play(BULLYING, [Move(Act.BLAMED), Move(Act.PROMISED_SECRECY)])
+    talk, _ = play(BULLYING, [Move(CounsellorAct.BLAMED), Move(CounsellorAct.PROMISED_SECRECY)])
     assert talk.ended is Ended.CHILD_LEFT

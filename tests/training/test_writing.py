@@ -19,7 +19,7 @@ from app.routing.participants import leaving
 from app.staff.models import Staff
 from app.training import practices, writing
 from app.training.models import Practice
-from app.training.scenarios import Act, scenarios
+from app.training.scenarios import CounsellorAct, scenarios
 from app.training.script import Ended
 from app.work import Work
 from tests.support.calls.conversations import (
@@ -52,7 +52,9 @@ async def words(work: Work, call: Call) -> list[str]:
     return [one.words or "" for one in found if one.author is Author.CHILD]
 
 
-async def do(work: Work, staff: Staff, practice: Practice, act: Act, topic: Any = None) -> None:
+async def do(
+    work: Work, staff: Staff, practice: Practice, act: CounsellorAct, topic: Any = None
+) -> None:
     """Note an act, and let the child answer; the job runs twice."""
     number = len(await practices.acts_of(work, practice)) + 1
     await practices.note_act(work, staff, practice.id, act, topic, number)
@@ -76,12 +78,12 @@ async def test_a_child_writes_answers_and_leaves_after_its_last_words(work: Work
     assert (at.practice, at.away_since) == (True, None)
     await messages.say_as_staff(work, ana, call.id, text="Hi, I am here", client_key=a_key())
     for act, topic in (
-        (Act.LISTENED, None),
-        (Act.OPEN_QUESTION, "what"),
-        (Act.OPEN_QUESTION, "age"),
-        (Act.WISH, None),
-        (Act.PLAN, None),
-        (Act.GOODBYE, None),
+        (CounsellorAct.LISTENED, None),
+        (CounsellorAct.OPEN_QUESTION, "what"),
+        (CounsellorAct.OPEN_QUESTION, "age"),
+        (CounsellorAct.WISH, None),
+        (CounsellorAct.PLAN, None),
+        (CounsellorAct.GOODBYE, None),
     ):
         await do(work, ana, practice, act, topic)
     said = await words(work, call)

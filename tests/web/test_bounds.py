@@ -173,7 +173,7 @@ async def _connections(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
         assert await _asked(one, ask), "it is answered as before"
     for _, writer in resting:
         writer.close()
-    # Behind our own proxy everybody has its address: many who come back at once are all heard.
+    # Behind our own proxy all clients have its address: many who come back at once are all heard.
     begun = b"GET /manifest.webmanifest HTTP/1.1\r\n"
     for proxies, answered in (((), 3), (("10.0.0.0/8", "127.0.0.0/8"), 8)):
         limit = Unfinished(most=20, most_of_address=3, proxies=proxies)

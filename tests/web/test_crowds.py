@@ -15,8 +15,8 @@ from app.demo.writing import a_child
 from app.jobs.transaction import transaction
 from app.staff import accounts, second_factor
 from app.staff.roles import Role
-from app.web import signing_in
 from app.web.limits import Limiter
+from app.web.sign_in import signing_in
 from app.work import PROGRAM
 
 CROWD = 10

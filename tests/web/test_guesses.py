@@ -17,9 +17,9 @@ from app.people import links
 from app.people.changing import Changes
 from app.staff import accounts, hashing
 from app.staff.roles import Role
-from app.web import signing_in
 from app.web.access import cookie_name
 from app.web.limits import Limiter
+from app.web.sign_in import guesses, known_browsers
 from app.work import PROGRAM, Work
 from tests.support.contacts import skip
 from tests.support.identity.second_step import CREDENTIALS, a_person, browser, with_factor
@@ -55,9 +55,9 @@ async def _no_pause(_: Limiter) -> None:
 async def test_guesses_keep_out_neither_known_browsers_nor_links_nor_calls(
     night: Stage, post: Mail, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert signing_in._PER_ADDRESS.amount == 60
+    assert guesses._PER_ADDRESS.amount == 60
     # As many are too many as can be tried in a moment.
-    monkeypatch.setattr(signing_in, "_PER_ADDRESS", RateLimitItemPerMinute(14))
+    monkeypatch.setattr(guesses, "_PER_ADDRESS", RateLimitItemPerMinute(14))
     await _account(night, "mira")
     ana = await night.add_counsellor("ana")
     _, path = await sent_link(night, post, ana)
@@ -92,8 +92,8 @@ async def test_a_stolen_password_keeps_its_owner_out_of_no_known_browser_and_no_
     stage: Stage, monkeypatch: Any
 ) -> None:
     monkeypatch.setattr(Limiter, "pause", _no_pause)
-    assert signing_in._CODES.amount == 30
-    monkeypatch.setattr(signing_in, "_CODES", RateLimitItemPerHour(8))
+    assert guesses._CODES.amount == 30
+    monkeypatch.setattr(guesses, "_CODES", RateLimitItemPerHour(8))
     staff = await a_person(stage)
     telephone = await with_factor(stage, staff)
     async with browser(stage) as own, browser(stage) as thief:
@@ -168,7 +168,7 @@ async def test_a_refused_sign_in_does_not_tell_whether_there_is_such_an_account(
             return plain.verify(password, hashed)
 
     plain = hashing._HASHER
-    hashing._nobodys_hash()
+    hashing._hash_of_no_account()
     monkeypatch.setattr(hashing, "_HASHER", Counting())
     monkeypatch.setattr(Limiter, "pause", _no_pause)
     base = stage.settings.public_url
@@ -206,7 +206,7 @@ async def test_a_known_browser_has_a_limit_of_an_hour_and_is_let_in_again_after_
 
     monkeypatch.setattr(Limiter, "pause", pause)
     # Checking a wrong password takes a while; here it is about how many are checked.
-    monkeypatch.setattr(signing_in, "_PER_ACCOUNT", RateLimitItemPerHour(20))
+    monkeypatch.setattr(guesses, "_PER_ACCOUNT", RateLimitItemPerHour(20))
     await _account(stage, "dora")
     async with _browser() as known:
         assert await _sign_in(known, stage, "dora", _RIGHT) == 200
@@ -260,7 +260,7 @@ async def test_too_many_are_slowed_down_and_a_flood_of_them_does_not_pile_up(
 
 async def test_no_cookie_is_longer_than_browsers_keep(work: Work) -> None:
     state = SimpleNamespace(ground=work.ground)
-    name = cookie_name(work.settings, signing_in.KNOWN)
+    name = cookie_name(work.settings, known_browsers.KNOWN)
     # As many people as there are, and whatever a client has put there itself.
     kept = "~".join(["x" * 5_000, *("y" * 100 for _ in range(50))])
     for n in range(20):
@@ -268,7 +268,7 @@ async def test_no_cookie_is_longer_than_browsers_keep(work: Work) -> None:
         headers = [(b"cookie", f"{name}={kept}".encode())]
         request = Request({"type": "http", "headers": headers, "app": SimpleNamespace(state=state)})
         answer = Response()
-        signing_in.remember_browser(request, answer, staff)
+        known_browsers.remember_browser(request, answer, staff)
         header = answer.headers["set-cookie"]
         assert len(header) < 1_500
         kept = header.split(";")[0].split("=", 1)[1].strip('"')
@@ -284,6 +284,6 @@ async def test_no_cookie_is_longer_than_browsers_keep(work: Work) -> None:
         "dashboard/agency_page.py",
         "dashboard/languages.py",
         "web/access.py",
-        "web/provider_sign_in.py",
-        "web/signing_in.py",
+        "web/sign_in/known_browsers.py",
+        "web/sign_in/provider_sign_in.py",
     }

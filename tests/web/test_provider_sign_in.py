@@ -8,7 +8,7 @@ import httpx2
 import pytest
 
 from app.cli import provider as provider_commands
-from app.cli import staff as staff_commands
+from app.cli.staff import ways_in
 from app.demo.stage import Stage
 from app.jobs.transaction import transaction
 from app.staff import accounts
@@ -54,7 +54,7 @@ async def test_a_person_signs_in_and_the_answer_counts_once_in_their_browser(
         for words in documented("provider test"):
             assert "its keys can be read" in (await types(*words)).output
     async with transaction(stage.ground, PROGRAM) as work:
-        types = typed_on(work, monkeypatch, staff_commands.app, staff_commands)
+        types = typed_on(work, monkeypatch, ways_in.app, ways_in)
         for words in documented("staff unlink", {"vera": "Ana"}):
             await types(*words)
     assert await stage.rows("SELECT FROM staff_identities") == []

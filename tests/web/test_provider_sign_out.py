@@ -12,7 +12,7 @@ from limits import RateLimitItemPerMinute
 from app.demo.stage import Stage
 from app.jobs.transaction import transaction
 from app.people.provider import keeping
-from app.web import provider_sign_out
+from app.web.sign_in import provider_sign_out
 from app.work import PROGRAM
 from tests.support.contacts import skip
 from tests.support.identity.at_provider import ANA, a_provider, browser, set_up, sign_in

@@ -10,9 +10,9 @@ import pytest
 
 from app.errors import BadSettings
 from app.reading_settings import check_settings
-from app.web import signing_in
 from app.web.connections import Limited
 from app.web.limits import client_of
+from app.web.sign_in import guesses
 from tests.web.serving import served, settings_on
 
 
@@ -26,7 +26,7 @@ async def test_a_proxy_by_a_socket_file_is_believed_if_it_is_named(
         seen.append(client_of(request))
         return seen[-1]
 
-    monkeypatch.setattr(signing_in, "client_of", noted)
+    monkeypatch.setattr(guesses, "client_of", noted)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "web.sock"
         listener = socket.socket(socket.AF_UNIX)

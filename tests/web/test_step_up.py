@@ -60,9 +60,10 @@ from app.staff.models import Staff
 from app.staff.roles import Permission, Role
 from app.statistics import wallboards
 from app.statistics.exports import exporting, requested
-from app.web import provider_sign_in, step_up
+from app.web import step_up
 from app.web.access import Guard
 from app.web.lean import LeanRoute
+from app.web.sign_in import provider_sign_in
 from app.web.step_up import ACTS, What, name_of
 from app.work import PROGRAM, Work
 from tests.support.calls.conversations import a_chat_line, a_writer, writing
@@ -413,7 +414,7 @@ def test_every_route_that_sets_a_password_asks_first_whether_it_was_leaked() -> 
     sets = {passwords.set_password, passwords.change_own}
     names = {name for name, reached in found.items() if reached & sets}
     assert names == {
-        "api.sessions.change_own_password",
+        "api.own.account.change_own_password",
         "dashboard.people.own.change_password",
         "dashboard.people.welcome.choose",
     }

@@ -11,7 +11,7 @@ import pytest
 from app.calls.log_kinds import CallLog
 from app.calls.states import CallEvent
 from app.contacts.log_kinds import RecordLog
-from app.dashboard.referral_views import told
+from app.dashboard.referrals.referral_views import told
 from app.referrals.channels.primero.problems import problem_words
 from app.referrals.log_kinds import LogKind
 from app.referrals.reasons import WORDS, Fits, WhyNoAgency

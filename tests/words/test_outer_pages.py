@@ -79,11 +79,11 @@ def _spoken() -> list[str]:
     return list(every) if WHOLE else [LONG, "ar", "sr"]
 
 
-async def _nobody(*_given: Any) -> bool:
+async def _refuses(*_given: Any) -> bool:
     return False
 
 
-async def _anybody(*_given: Any) -> bool:
+async def _allows(*_given: Any) -> bool:
     return True
 
 
@@ -95,7 +95,7 @@ async def test_before_the_sign_in_a_page_speaks_the_language_of_the_browser(
     for browser in browsers:
         await browser.opens("/setup", 200)
         with monkeypatch.context() as patch:
-            patch.setattr(Limiter, "hit", _anybody)
+            patch.setattr(Limiter, "hit", _allows)
             await browser.opens("/setup", 200, {"code": "wrong", "name": "Mila"})
     await stage.add_counsellor("ana", state=None, shift=False)
     for browser in browsers:
@@ -103,7 +103,7 @@ async def test_before_the_sign_in_a_page_speaks_the_language_of_the_browser(
         await browser.opens("/welcome", 200)
         await browser.opens("/no-such-page", 404)
         with monkeypatch.context() as patch:
-            patch.setattr(Limiter, "hit", _nobody)
+            patch.setattr(Limiter, "hit", _refuses)
             await browser.opens("/setup", 429, {"code": "wrong", "name": "Mila"})
     faults = [one for browser in browsers for one in browser.faults]
     assert faults == [], "\n".join(faults)

@@ -347,7 +347,7 @@ _PUT_TOGETHER = {
     "training/scenarios.py": "a file of the program is wrong",
     "web/access.py": "a header of HTTP",
     "web/parts.py": "a stream",
-    "web/provider_sign_in.py": "the key of a hash",
+    "web/sign_in/provider_sign_in.py": "the key of a hash",
     "web/stream.py": "a stream",
 }
 _PARTS_OF_TEXT = re.compile(r"[A-Za-z]{2,}[,:]? +([a-z]{2,}|\{\})|\{\} [a-z]{3,}")
@@ -355,7 +355,7 @@ _SQL = re.compile(r"SELECT|WHERE|FROM |AND \(|= ANY\(|UPDATE|JOIN |CASE |->")
 
 
 def test_a_text_with_values_is_not_put_together_where_it_is_written() -> None:
-    """No catalogue finds it, so it would be read in English by everybody."""
+    """No catalogue finds it, so it would be read in English by all readers."""
     found = {}
     for folder in _SHOWN:
         for path in sorted((page_words.ROOT / folder).rglob("*.py")):
@@ -435,7 +435,7 @@ _FOR_MACHINES = re.compile(r'[\w-]+="[^"]*"|\{#.*?#\}', re.DOTALL)
 _READ = (
     "statistics/reports/reports.py",
     "routing/rota/free.py",
-    "dashboard/referral_views.py",
+    "dashboard/referrals/referral_views.py",
     "dashboard/rota/proposal_views.py",
 )
 _OF_PROGRAMS = r"strftime|:?%Y-%m-%d"

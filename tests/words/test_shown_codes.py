@@ -9,13 +9,12 @@ from app.calls.asked import QUESTIONS
 from app.calls.caller_rows import FlagKind
 from app.calls.callers import NumberReason
 from app.calls.log_kinds import CallLog, ConferenceEvent
-from app.calls.states import CallEvent, CallState, Outcome
-from app.calls.states import Channel as WrittenChannel
+from app.calls.states import CallEvent, CallState, Channel, Outcome
 from app.contacts.cases import follow_ups, printing
 from app.contacts.log_kinds import RecordLog
 from app.contacts.states import (
     CaseTie,
-    Channel,
+    ContactChannel,
     ContactState,
     FlagAbout,
     FollowUpAbout,
@@ -56,20 +55,20 @@ _DECIDED = {*_STATUSES, *Risk, *Urgency, *ContactState, *SeparationOutcome}
 SHOWN: dict[str, Iterable[str]] = {
     "a.value": {*FollowUpAbout, *FlagAbout},
     "act.action": AuditLog,
-    "c.channel": set(WrittenChannel) - {WrittenChannel.VOICE, WrittenChannel.WEB},
-    "channel": set(WrittenChannel) - {WrittenChannel.VOICE, WrittenChannel.WEB},
+    "c.channel": set(Channel) - {Channel.VOICE, Channel.WEB},
+    "channel": set(Channel) - {Channel.VOICE, Channel.WEB},
     "c.closed_as / c.state": _CLOSED,
     "c.closed_as or c.state": _CLOSED,
     "c.scope": rules.Scope,
     "c.state": RotaChangeState,
     "c.status": _STATUSES,
     "c.urgency or ''": Urgency,
-    "c.value": Channel,
+    "c.value": ContactChannel,
     "call.outcome": Outcome,
     "call.state": CallState,
     "case.risk": Risk,
     "case.separation_outcome": SeparationOutcome,
-    "contact.channel": Channel,
+    "contact.channel": ContactChannel,
     "contact.closed_as": NonCounselling,
     "contact.state": ContactState,
     "contact.urgency": Urgency,
@@ -94,8 +93,8 @@ SHOWN: dict[str, Iterable[str]] = {
     "flag": FlagKind,
     "flag.about": FlagAbout,
     "form.values.role": Role,
-    "g.channel": set(WrittenChannel) - {WrittenChannel.VOICE, WrittenChannel.WEB},
-    "g.value": {*printing.Ground, *rules.GivenBy, *rules.Basis},
+    "g.channel": set(Channel) - {Channel.VOICE, Channel.WEB},
+    "g.value": {*printing.HandOutGround, *rules.GivenBy, *rules.Basis},
     "file": WHAT,
     "'categories'": {"categories"},
     "'referrals'": {"referrals"},
@@ -108,7 +107,7 @@ SHOWN: dict[str, Iterable[str]] = {
     "one": PersonState,
     "one.action": AuditLog,
     "one.change.field": AddressField,
-    "one.channel": set(WrittenChannel) - {WrittenChannel.VOICE, WrittenChannel.WEB},
+    "one.channel": set(Channel) - {Channel.VOICE, Channel.WEB},
     "one.danger": {answer for one in QUESTIONS.values() for answer in one.danger},
     "one.person.role": Role,
     "one.row.asked_role": Role,

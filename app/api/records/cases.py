@@ -98,7 +98,7 @@ class Printed(BaseModel):
     purpose: printing.PrintPurpose
     # Who receives the paper, on which ground, and why if the ground is not consent.
     recipient: str = Field(default="", max_length=200)
-    ground: printing.Ground = printing.Ground.CONSENT
+    ground: printing.HandOutGround = printing.HandOutGround.CONSENT
     reason: str = Field(default="", max_length=2000)
     # Whole sections, or single fields as `section.field`.
     sections: list[str] = Field(default=[], max_length=500)

@@ -34,7 +34,7 @@ from app.contacts.models import Contact
 from app.contacts.registry import library_of
 from app.contacts.saving import Change
 from app.contacts.special_codes import admit_list
-from app.contacts.states import Channel, NonCounselling, Source
+from app.contacts.states import ContactChannel, NonCounselling, Source
 from app.definitions.risk import Urgency
 from app.errors import NotFound
 from app.staff.audit import write_entry
@@ -50,7 +50,7 @@ router = APIRouter(tags=["contacts"], route_class=LeanRoute)
 
 
 class NewContact(BaseModel):
-    channel: Channel
+    channel: ContactChannel
     source: Source = Source.AFTERWARDS
     taken_at: datetime | None = None
     on_behalf_of: UUID | None = None

@@ -107,7 +107,7 @@ class ProposalView(BaseModel):
     first_on: date
     weeks: int
     state: ProposalState
-    # Whether the time was over before the search.
+    # Whether the search ended at its time limit.
     stopped: bool
     duties: list[ProposedDutyView]
     uncovered: list[UncoveredView]
@@ -188,7 +188,7 @@ async def _view(work: Work, row: RotaProposal) -> ProposalView:
 async def accept_proposal(
     work: InWork, staff: Plans, proposal_id: UUID, body: ChoiceIn
 ) -> AcceptedView:
-    """Make duty of a proposal, or of a part of it; what cannot be duty any more is listed."""
+    """Put a proposal, or a part of it, into the rota; list what no longer fits."""
     done = await proposals.accept(work, staff, proposal_id, body.choice())
     return AcceptedView(made=done.made, left_out=left_out_views(done.left_out))
 

@@ -48,7 +48,7 @@ class NumberChangeView(LineChangeView):
     until: datetime = Field(description="Until then a second person can take it back.")
 
 
-def _values(one: line_changes.Change) -> dict[str, Any]:
+def _values(one: line_changes.LineChange) -> dict[str, Any]:
     return {
         "id": one.id,
         "at": one.at,

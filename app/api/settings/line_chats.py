@@ -13,7 +13,7 @@ from app.calls.chat_rules import ChatRules, read_chat
 from app.calls.lines import chat_lines, finding_lines
 from app.calls.states import Channel
 from app.chats import accounts, fetched
-from app.chats.models import Account, AccountProblem, AccountState
+from app.chats.models import AccountProblem, AccountState, CarrierAccount
 from app.web.access import InWork
 from app.web.strict_bodies import StrictRoute
 
@@ -93,7 +93,7 @@ class TelegramIn(BaseModel):
     token: Annotated[str, Field(max_length=200)]
 
 
-def _telegram_view(row: Account) -> TelegramView:
+def _telegram_view(row: CarrierAccount) -> TelegramView:
     return TelegramView.model_validate(row, from_attributes=True)
 
 
@@ -115,7 +115,7 @@ class SignalIn(BaseModel):
     number: Annotated[str, Field(max_length=20)]
 
 
-def _signal_view(row: Account) -> SignalView:
+def _signal_view(row: CarrierAccount) -> SignalView:
     return SignalView.model_validate(row, from_attributes=True)
 
 

@@ -51,7 +51,7 @@ async def list_schedules(work: InWork, _staff: SeesNumbers) -> list[ScheduleView
 
 @router.post("/statistics/schedules", status_code=201)
 async def add_schedule(work: InWork, _staff: Publishes, body: WantedSchedule) -> ScheduleView:
-    """Schedule a report: it is sent to everybody with a role when each period is over."""
+    """Schedule a report: it is sent to all with a role when each period is over."""
     row = await sending.schedule(work, body.report, body.every, body.role, body.language)
     return schedule_view(row)
 

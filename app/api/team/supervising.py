@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from app.api.calls import Supervises
+from app.api.team.live_talks import Supervises
 from app.api.views import TalkView, talk_view
 from app.calls import record
 from app.routing.models import PresenceState

@@ -10,7 +10,7 @@ from app.referrals.directory.entries import Entry
 from app.referrals.directory.finding import Found, LeftOut
 from app.referrals.directory.models import Agency
 from app.referrals.models import Deadline, Recipient, Referral
-from app.referrals.reading import Line, Story
+from app.referrals.reading import ListedReferral, Story
 from app.words.pages import message_words
 
 
@@ -169,7 +169,7 @@ def _row(r: Referral, agency: str, next_due: datetime | None, breached: bool) ->
     }
 
 
-def referral_row(line: Line) -> ReferralRow:
+def referral_row(line: ListedReferral) -> ReferralRow:
     return ReferralRow(**_row(line.referral, line.agency, line.next_due, line.breached))
 
 

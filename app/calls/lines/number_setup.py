@@ -23,7 +23,7 @@ class Pointed(NamedTuple):
 
 
 @dataclass
-class Report:
+class SetupReport:
     """What was done, and what a person still has to do."""
 
     done: list[Message] = field(default_factory=list)
@@ -31,7 +31,7 @@ class Report:
     pointed: list[Pointed] = field(default_factory=list)
 
 
-CarriesOut = Callable[[Work], Awaitable[Report]]
+CarriesOut = Callable[[Work], Awaitable[SetupReport]]
 Shows = Callable[[Work], Awaitable[set[str]]]
 
 
@@ -47,7 +47,7 @@ async def shown_numbers(work: Work) -> set[str]:
     return await shows(work)
 
 
-async def set_up_numbers(work: Work) -> Report:
+async def set_up_numbers(work: Work) -> SetupReport:
     """Set up the numbers at the provider, and log it. Raises Conflict if the provider refuses."""
     carries_out: CarriesOut = work.ground.kept[_NAME]
     return await carries_out(work)

@@ -55,7 +55,7 @@ function showTyping(types, typed) {
 function waitWords({ place, unstaffed, opens_at: at }) {
   const said = [];
   if (unstaffed) {
-    said.push(at ? say("nobody_until", { when: when(at) }) : say("nobody"));
+    said.push(at ? say("no_counsellor_until", { when: when(at) }) : say("no_counsellor"));
   } else if (place) {
     said.push(place.ahead ? say("ahead", { ahead: place.ahead }) : say("next"));
     if (place.expected_seconds > 0) {
@@ -100,7 +100,7 @@ export function showState(seen) {
     else if ($("danger-said").hidden) showNumber($("danger-said"), "danger_now");
   }
   if (seen.danger) {
-    // Said once, and never that the child comes first where nobody is.
+    // Said once, and never that the child comes first where no counsellor is.
     const key = closed ? "danger_now" : "danger_heard";
     if (saidDanger !== key || $("danger-said").hidden) showNumber($("danger-said"), key);
     saidDanger = key;

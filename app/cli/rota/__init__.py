@@ -1,1 +1,1 @@
-"""`helpline roster …`: duties, their changes, and the plan."""
+"""`helpline shift …`: duties, their changes, and the plan."""

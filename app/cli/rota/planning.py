@@ -104,7 +104,7 @@ def show(which: Id = None) -> None:
             for left in proposals.uncovered_of(row)
         ]
         if row.stopped:
-            lines.append("The time was over before the search: there may be a better rota.")
+            lines.append("The search ended at its time limit: there may be a better rota.")
         return lines
 
     for line in run_verb(verb):
@@ -127,7 +127,7 @@ def _uncovered(left: Uncovered, names: dict[UUID, str]) -> str:
 
 @proposal.command("accept")
 def accept(which: Id = None, name: _Name = "", day: _Day = "") -> None:
-    """Make duty of a proposal, or of a part of it; what cannot be duty any more is listed."""
+    """Put a proposal, or a part of it, into the rota; list what no longer fits."""
 
     async def verb(work: Work) -> proposals.Accepted:
         row = await _proposal(work, which)

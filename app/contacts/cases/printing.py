@@ -46,7 +46,7 @@ class PrintPurpose(StrEnum):
     FAMILY = "family"
 
 
-class Ground(StrEnum):
+class HandOutGround(StrEnum):
     """The ground on which a case may be handed out."""
 
     CONSENT = "consent"
@@ -58,17 +58,17 @@ class Ground(StrEnum):
 
 
 # The grounds for each purpose, and the question whose "yes" gives consent to it.
-_GROUNDS: dict[PrintPurpose, tuple[tuple[Ground, ...], Meaning | None]] = {
+_GROUNDS: dict[PrintPurpose, tuple[tuple[HandOutGround, ...], Meaning | None]] = {
     PrintPurpose.COURT: (
-        (Ground.CONSENT, Ground.COURT_ORDER, Ground.LEGAL_OBLIGATION),
+        (HandOutGround.CONSENT, HandOutGround.COURT_ORDER, HandOutGround.LEGAL_OBLIGATION),
         "consent_authorities",
     ),
     PrintPurpose.CONFERENCE: (
-        (Ground.CONSENT, Ground.LEGAL_OBLIGATION, Ground.VITAL_INTERESTS),
+        (HandOutGround.CONSENT, HandOutGround.LEGAL_OBLIGATION, HandOutGround.VITAL_INTERESTS),
         "consent_services",
     ),
-    PrintPurpose.FAMILY: ((Ground.CONSENT, Ground.VITAL_INTERESTS), "consent_family"),
-    PrintPurpose.SUPERVISION: ((Ground.SUPERVISION,), None),
+    PrintPurpose.FAMILY: ((HandOutGround.CONSENT, HandOutGround.VITAL_INTERESTS), "consent_family"),
+    PrintPurpose.SUPERVISION: ((HandOutGround.SUPERVISION,), None),
 }
 
 
@@ -78,7 +78,7 @@ class HandedTo:
 
     purpose: PrintPurpose
     recipient: str
-    ground: Ground
+    ground: HandOutGround
     reason: str = ""
 
 
@@ -130,7 +130,7 @@ async def print_case(
     everything = await cases.all_contacts_of(work, opened.record)
     if free_words:
         _check_may_name(work, everything, to)
-    if to.ground is Ground.CONSENT:
+    if to.ground is HandOutGround.CONSENT:
         _check_agreed(work, opened.record, everything, to, {c.id for c in contacts})
     page = await _page(work, opened, sheet, sections, language, to)
     said = page["words"]
@@ -210,13 +210,13 @@ def _check_ground(to: HandedTo) -> None:
         return
     if not to.recipient.strip():
         raise Invalid("Write who receives it.")
-    if to.ground is not Ground.CONSENT and not to.reason.strip():
+    if to.ground is not HandOutGround.CONSENT and not to.reason.strip():
         raise Invalid("Write which court order, legal duty or danger it is.")
 
 
 def _check_may_name(work: Work, contacts: list[Contact], to: HandedTo) -> None:
     """Refuse free words that may name a reporter who has not agreed to that. Raises Invalid."""
-    if to.purpose is PrintPurpose.SUPERVISION or to.ground is Ground.COURT_ORDER:
+    if to.purpose is PrintPurpose.SUPERVISION or to.ground is HandOutGround.COURT_ORDER:
         return
     for contact in contacts:
         form, answers = sheet_of(work, contact).form, present(contact)
@@ -277,7 +277,7 @@ def _may_have(form: Form, answers: Answers, to: HandedTo) -> Callable[[Field], b
     agrees = form.path_of("reporter_agrees")
     named = to.purpose is PrintPurpose.SUPERVISION or (
         to.purpose is not PrintPurpose.FAMILY
-        and (to.ground is Ground.COURT_ORDER or answers.get(agrees or "") == "yes")
+        and (to.ground is HandOutGround.COURT_ORDER or answers.get(agrees or "") == "yes")
     )
     return lambda field: (
         to.purpose.value not in field.not_for and (named or field.means not in OF_REPORTER)

@@ -1,6 +1,6 @@
 """One page with every component in every state, for people who develop the pages.
 
-It is there in development and in the demo, for everybody who has signed in, and never in
+It is there in development and in the demo, for all who have signed in, and never in
 production: a helpline could take its invented children for children who ring.
 """
 

@@ -8,7 +8,7 @@ from starlette.responses import RedirectResponse
 
 from app.dashboard.templating import page
 from app.errors import Refusal
-from app.people.emergency import emergencies, reviewing
+from app.people.emergency import closing, emergencies, reviewing
 from app.staff.emergency_rows import EmergencyKind, EmergencyState
 from app.staff.log_beginnings import beginning_of
 from app.staff.models import Staff
@@ -51,7 +51,7 @@ async def _show(
         begins=await beginning_of(work.session),
         may_refuse=emergencies.may_refuse,
         made_by_one=_(emergencies.MadeByOne.default),
-        may_end=emergencies.may_end,
+        may_end=closing.may_end,
         may_review=reviewing.may_review,
         shortest=emergencies.SHORTEST,
         longest=emergencies.LONGEST,
@@ -143,7 +143,7 @@ async def enter(request: Request, work: InWork, staff: SignedIn, emergency_id: U
 async def end(request: Request, work: InWork, staff: SignedIn, emergency_id: UUID) -> Response:
     """End it before its time, or take back what was asked for."""
     try:
-        await emergencies.end(work, staff, emergency_id)
+        await closing.end(work, staff, emergency_id)
     except Refusal as refusal:
         await work.undo()
         return await _show(request, work, staff, problem=refusal_words(refusal))

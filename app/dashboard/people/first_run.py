@@ -18,13 +18,15 @@ from app.words.pages import N_, message_words, refusal_words
 from app.work import Work
 
 router = APIRouter(include_in_schema=False)
-_NOBODY = [Depends(Public("while there is no account, a code of the program gives access"))]
+_NO_ACCOUNT = [Depends(Public("while there is no account, a code of the program gives access"))]
 _ATTEMPTS = RateLimitItemPerMinute(10)
 Keeps = Annotated[Staff, reader_with(Permission.KEEP_PEOPLE)]
 STEP_WORDS = {
     StepKey.ADMINISTRATOR: (
         N_("An administrator"),
-        N_("You. Invite a second one: an account that nobody can open must not stop the helpline."),
+        N_(
+            "You. Invite a second one: an account that cannot be opened must not stop the helpline."
+        ),
         "/admin/people",
     ),
     StepKey.LINE: (
@@ -78,7 +80,7 @@ STEP_WORDS = {
 # -- the first administrator ---------------------------------------------------------------------
 
 
-@router.get("/setup", dependencies=_NOBODY)
+@router.get("/setup", dependencies=_NO_ACCOUNT)
 async def set_up_page(request: Request, work: InWork) -> Response:
     """Show the form for the first administrator, while there is no account."""
     if await first_run.has_accounts(work):
@@ -91,7 +93,7 @@ def _form(request: Request, *, problem: str = "", name: str = "", email: str = "
     return page(request, "first_run.html", staff=None, **values)
 
 
-@router.post("/setup", dependencies=_NOBODY)
+@router.post("/setup", dependencies=_NO_ACCOUNT)
 async def set_up(
     request: Request,
     work: InWork,

@@ -22,7 +22,7 @@ from app.words.pages import _, code_words, list_words, message_words, refusal_wo
 from app.work import Work
 
 router = APIRouter(include_in_schema=False)
-_NO_COLLEAGUE = "nobody"
+_NO_COLLEAGUE = "no_colleague"
 
 
 @router.get("/admin/people/{person_id}/leave")

@@ -14,7 +14,7 @@ from app.staff import passkeys, passwords, phone_proofs, second_factor, sessions
 from app.staff.models import EndpointKind, Staff
 from app.staff.roles import Permission, may
 from app.web.access import InWork, reader_with, token_of
-from app.web.signing_in import check_own_attempts
+from app.web.sign_in.guesses import check_own_attempts
 from app.words.pages import _, refusal_words
 from app.work import Work
 

@@ -13,7 +13,7 @@ from app.errors import Refusal
 from app.staff import passkeys
 from app.staff.models import Awaits
 from app.web.access import InWork, Public
-from app.web.signing_in import (
+from app.web.sign_in.signing_in import (
     add_passkey,
     begun,
     passkey_options,

@@ -15,7 +15,7 @@ from app.log import log
 from app.people.provider import access
 from app.people.provider.rows import Errand
 from app.web.access import InWork, Public
-from app.web.provider_sign_in import (
+from app.web.sign_in.provider_sign_in import (
     Back,
     InWriting,
     begin,
@@ -23,7 +23,7 @@ from app.web.provider_sign_in import (
     come_back,
     mark_browser,
 )
-from app.web.provider_sign_out import signed_out_there
+from app.web.sign_in.provider_sign_out import signed_out_there
 from app.words.pages import _, refusal_words
 from app.work import Work
 

@@ -16,15 +16,10 @@ from app.staff.models import Awaits, Staff
 from app.staff.second_factor import Setup
 from app.staff.sessions import browser_of
 from app.web.access import InWork, Public, set_cookie
-from app.web.signing_in import (
-    SignIn,
-    begun,
-    check_own_attempts,
-    prove,
-    remember_browser,
-    sign_in_by_code,
-    sign_in_by_setting_up,
-)
+from app.web.sign_in.guesses import check_own_attempts
+from app.web.sign_in.known_browsers import remember_browser
+from app.web.sign_in.proving import prove
+from app.web.sign_in.signing_in import SignIn, begun, sign_in_by_code, sign_in_by_setting_up
 from app.words import pages
 from app.words.pages import _, refusal_words
 from app.work import Work
@@ -176,7 +171,7 @@ async def finish_set_up(
     return finish(request, work, signed_in, shown)
 
 
-# -- on the own account ------------------------------------------------------------------
+# -- on the account page -----------------------------------------------------------------
 
 
 @router.post("/account/second-factor")

@@ -13,15 +13,9 @@ from app.people.provider import keeping
 from app.routing import own_presence
 from app.staff.models import Awaits, Staff
 from app.staff.roles import Permission
-from app.web.access import (
-    InWork,
-    Public,
-    forget_cookie,
-    reader_with,
-    set_cookie,
-    token_of,
-)
-from app.web.signing_in import SignIn, remember_browser, sign_in
+from app.web.access import InWork, Public, forget_cookie, reader_with, set_cookie, token_of
+from app.web.sign_in.known_browsers import remember_browser
+from app.web.sign_in.signing_in import SignIn, sign_in
 from app.words.pages import refusal_words
 from app.work import Work
 

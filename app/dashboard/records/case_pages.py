@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Request, Response
 
 from app.contacts.cases import cases, documents, people
-from app.contacts.cases.printing import Ground, PrintPurpose
+from app.contacts.cases.printing import HandOutGround, PrintPurpose
 from app.contacts.events import earlier_of, events_of, events_of_contacts
 from app.contacts.registry import sheet_of
 from app.dashboard.records import case_views
@@ -73,7 +73,7 @@ async def case_page(request: Request, work: InWork, staff: Reads, case_id: UUID)
         timeline=timeline,
         names=await accounts.names_of(work, {e.staff_id for _, e, _ in timeline if e.staff_id}),
         purposes=list(PrintPurpose),
-        grounds=list(Ground),
+        grounds=list(HandOutGround),
     )
 
 

@@ -1,6 +1,6 @@
 """What a counsellor does and avoids, by the categories that are chosen in the form.
 
-It is long, the same for everybody who reads it in one language, and changes only with the
+It is long, the same for all who read it in one language, and changes only with the
 definitions in force. A desk is drawn with each change of a talk, so the guidance is drawn once.
 """
 

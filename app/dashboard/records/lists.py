@@ -11,7 +11,7 @@ from app.contacts.cases import case_flags, case_requests, caseload, follow_ups
 from app.contacts.finding.search import ContactsWanted, search
 from app.contacts.models import Case, Contact
 from app.contacts.registry import library_of
-from app.contacts.states import Channel, ContactState, Source
+from app.contacts.states import ContactChannel, ContactState, Source
 from app.dashboard.templating import page
 from app.definitions.risk import Urgency
 from app.definitions.trees import label_in
@@ -37,6 +37,15 @@ def labels_of(request: Request, work: Work) -> dict[str, str]:
     }
 
 
+def places_of(request: Request, work: Work) -> list[tuple[str, str]]:
+    """Return the code and label of each place, those within another behind dashes, for a choice."""
+    labels = labels_of(request, work)
+    return [
+        (node.code, "– " * len(above) + labels[node.code])
+        for node, above in library_of(work.ground).places.walk()
+    ]
+
+
 async def _list_values(request: Request, work: Work, staff: Staff) -> dict[str, Any]:
     library, language = library_of(work.ground), language_of(request, work)
     return {
@@ -45,10 +54,7 @@ async def _list_values(request: Request, work: Work, staff: Staff) -> dict[str, 
             (node.code, "– " * len(above) + label_in(node.label, language))
             for node, above in library.categories.walk()
         ],
-        "places": [
-            (node.code, "– " * len(above) + label_in(node.label, language))
-            for node, above in library.places.walk()
-        ],
+        "places": places_of(request, work),
         "urgencies": list(Urgency),
         "labels": labels_of(request, work),
     }
@@ -70,7 +76,11 @@ async def contacts_page(request: Request, work: InWork, staff: Reads) -> Respons
         names=await accounts.names_of(work, {row["owner_id"] for row in rows}),
         practised=await reading_contacts.of_practice(work, [row["id"] for row in rows]),
         states=list(ContactState),
-        channels=[c for c in Channel if c not in (Channel.CALL, Channel.VOICE_MESSAGE)],
+        channels=[
+            c
+            for c in ContactChannel
+            if c not in (ContactChannel.CALL, ContactChannel.VOICE_MESSAGE)
+        ],
         sources=[s for s in Source if s is not Source.LIVE],
         colleagues=await accounts.colleagues(work, staff),
         may_write=may(staff.role, Permission.WRITE_CONTACTS),

@@ -12,7 +12,7 @@ from app.routing.alarm_rows import AlarmKind
 from app.routing.alarms import of_lines
 from app.routing.rota import coverage, unstaffed_alarms
 from app.safekeeping import notices
-from app.safekeeping.models import NoticeKind
+from app.safekeeping.models import AdministratorNoticeKind
 from app.words.pages import said
 from app.work import Work
 
@@ -47,7 +47,7 @@ async def alarm_values(work: Work) -> dict[str, Any]:
             for alarm, line in await unstaffed_alarms.open_alarms(work)
         ],
         "late": [
-            (notice, said(notices.WORDS[NoticeKind(notice.kind)]))
+            (notice, said(notices.WORDS[AdministratorNoticeKind(notice.kind)]))
             for notice in await notices.open_notices(work)
         ],
         "now": work.now,

@@ -18,7 +18,7 @@ _ABSENT = N_("absent")
 
 
 @dataclass(frozen=True)
-class Entry:
+class DutyEntry:
     """A stretch of duty, or an absence. `note`: its layer, if it is not the usual one."""
 
     when: str
@@ -29,7 +29,7 @@ class Entry:
 @dataclass(frozen=True)
 class PersonWeek:
     monday: date
-    entries: list[Entry]
+    entries: list[DutyEntry]
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ async def rota_of_person(work: Work, person: Staff) -> PersonRota | None:
     )
 
 
-def _entries(rota: Rota, person: Staff, week: Week) -> list[Entry]:
+def _entries(rota: Rota, person: Staff, week: Week) -> list[DutyEntry]:
     """Return what falls into a week, by its beginning."""
     duty = [
         (_within((one.start, one.end), week), said(LAYER_WORDS[one.layer]), False)
@@ -76,7 +76,7 @@ def _entries(rota: Rota, person: Staff, week: Week) -> list[Entry]:
         and one.end > week.since
     ]
     found = sorted([*duty, *absences], key=lambda one: one[0])
-    return [Entry(_words(span, week), note, absent) for span, note, absent in found]
+    return [DutyEntry(_words(span, week), note, absent) for span, note, absent in found]
 
 
 def _within(span: Span, week: Week) -> Span:

@@ -31,7 +31,7 @@ DAY_WORDS = {
 
 
 @dataclass(frozen=True)
-class Line:
+class PersonTimes:
     """A person, and what is written down about them."""
 
     id: UUID
@@ -43,7 +43,7 @@ class Line:
 
 @router.get("/roster/working-times")
 async def times_page(request: Request, work: InWork, staff: Plans) -> Response:
-    """Show the working times of everybody who takes calls."""
+    """Show the working times of all who take calls."""
     known, usual = await working_times.all_times(work), usual_week(work.ground)
     lines = []
     for one in await changes.people_of_rota(work):
@@ -57,7 +57,7 @@ async def times_page(request: Request, work: InWork, staff: Plans) -> Response:
         elif times.minutes == 0:
             note = _("not proposed")
         lines.append(
-            Line(
+            PersonTimes(
                 one.id,
                 one.name,
                 _("%(hours)s h", hours=times_hours(times)),

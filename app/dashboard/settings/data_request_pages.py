@@ -25,13 +25,13 @@ from app.retention.data_requests.kinds import (
     SEEN_BY_PROGRAM,
     STATE_WORDS,
     AskingPerson,
-    Basis,
     Because,
     CopyKind,
     CopyState,
     IdentityCheck,
     ItemKind,
     Keep,
+    RequestBasis,
     RequestKind,
     RequestState,
 )
@@ -48,7 +48,9 @@ router = APIRouter(include_in_schema=False)
 Sees = Annotated[Staff, reader_with(Permission.SEE_DATA_REQUESTS)]
 Answers = Annotated[Staff, reader_with(Permission.ANSWER_DATA_REQUESTS)]
 Decides = Annotated[Staff, reader_with(Permission.DECIDE_DATA_REQUESTS)]
-_OF_ERASURE: list[Basis] = [one for one in Basis if one != Basis.RIGHT_OF_ACCESS]
+_OF_ERASURE: list[RequestBasis] = [
+    one for one in RequestBasis if one != RequestBasis.RIGHT_OF_ACCESS
+]
 
 
 @router.get("/admin/data-requests")
@@ -145,7 +147,7 @@ async def _show(
         "kind": said(REQUEST_WORDS[RequestKind(found.kind)]),
         "person": said(PERSON_WORDS[AskingPerson(found.person)]),
         "state": said(STATE_WORDS[_state(found)]),
-        "basis": said(BASIS_WORDS[Basis(found.basis)]) if found.basis else "",
+        "basis": said(BASIS_WORDS[RequestBasis(found.basis)]) if found.basis else "",
         "identity": said(IDENTITY_WORDS[IdentityCheck(found.identity)]) if found.identity else "",
         "sought": requests.sought_of(work, found) if own else None,
         "words": requests.words_of(work, found) if own else "",
@@ -194,8 +196,8 @@ async def _show(
     return answer
 
 
-def _bases(found: DataRequest) -> list[Basis]:
-    return _OF_ERASURE if found.kind == RequestKind.ERASURE else [Basis.RIGHT_OF_ACCESS]
+def _bases(found: DataRequest) -> list[RequestBasis]:
+    return _OF_ERASURE if found.kind == RequestKind.ERASURE else [RequestBasis.RIGHT_OF_ACCESS]
 
 
 @router.post("/admin/data-requests/{data_request_id}/kept")
@@ -231,7 +233,7 @@ async def ask(
     work: InWork,
     staff: Answers,
     data_request_id: UUID,
-    basis: Annotated[Basis, Form()],
+    basis: Annotated[RequestBasis, Form()],
     identity: Annotated[IdentityCheck, Form()],
     words: Annotated[str, Form(max_length=LONGEST_WORDS)] = "",
 ) -> Response:

@@ -16,7 +16,7 @@ from app.dialling.models import DialledFor
 from app.dialling.rules import NumberKind, Why
 from app.errors import Refusal
 from app.people import dialling
-from app.people.dialling import Changes
+from app.people.dialling import RuleChanges
 from app.routing import volume
 from app.staff import accounts
 from app.staff.models import Staff
@@ -143,7 +143,7 @@ async def change_dialling(request: Request, work: InWork, staff: Keeps) -> Respo
         notice = _("Write whole numbers as limits.")
         return await _show(request, work, staff, notice=notice, typed=typed)
     try:
-        changes = Changes(countries=typed["countries"], kinds=kinds, **numbers)
+        changes = RuleChanges(countries=typed["countries"], kinds=kinds, **numbers)
         await dialling.change(work, changes, revision=revision)
     except Refusal as refusal:
         await work.undo()

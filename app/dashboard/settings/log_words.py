@@ -227,5 +227,5 @@ FIELD_WORDS = {
     "wish": N_("wishes"),
     "withdrawn_at": N_("withdrawn"),
     "written_messages": N_("written messages"),
-    "wrong": N_("wrong tries"),
+    "wrong": N_("wrong attempts"),
 }

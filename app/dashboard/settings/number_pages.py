@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Request, Response
 
 from app.calls.lines import finding_lines
-from app.calls.lines.number_setup import Report, set_up_numbers
+from app.calls.lines.number_setup import SetupReport, set_up_numbers
 from app.dashboard.templating import page
 from app.errors import Refusal
 from app.staff.models import Staff
@@ -25,7 +25,12 @@ async def numbers_page(request: Request, work: InWork, staff: Keeps) -> Response
 
 
 async def _show(
-    request: Request, work: Work, staff: Staff, *, report: Report | None = None, notice: str = ""
+    request: Request,
+    work: Work,
+    staff: Staff,
+    *,
+    report: SetupReport | None = None,
+    notice: str = "",
 ) -> Response:
     settings = work.settings
     return page(

@@ -22,7 +22,7 @@ from app.training.agency_texts import agency_links
 from app.training.debrief import compare, debrief, open_questions, wanted_of
 from app.training.models import Practice
 from app.training.remarks import remarks_of
-from app.training.scenarios import Act, scenarios
+from app.training.scenarios import CounsellorAct, scenarios
 from app.training.script import Ended, Turn
 from app.web.access import InWork, reader_with
 from app.web.form_language import language_of
@@ -137,7 +137,7 @@ async def note_act(
     work: InWork,
     staff: TakesCalls,
     practice_id: UUID,
-    act: Annotated[Act, Form()],
+    act: Annotated[CounsellorAct, Form()],
     number: Annotated[int, Form(ge=1)],
     topic: Annotated[str, Form(max_length=40)] = "",
 ) -> Response:

@@ -15,7 +15,7 @@ from app.training.models import Practice, PracticeAct
 from app.training.scenarios import (
     ACT_WORDS,
     QUESTIONS,
-    Act,
+    CounsellorAct,
     Fact,
     Scenario,
     languages,
@@ -88,7 +88,7 @@ class EarlierRow:
 
 
 @dataclass(frozen=True)
-class Topic:
+class PracticeTopic:
     id: str
     words: str
     told: bool
@@ -100,7 +100,7 @@ class PanelView:
     before: str
     phase: str
     trust: str
-    topics: list[Topic]
+    topics: list[PracticeTopic]
     helpful: list[tuple[str, str]]
     costly: list[tuple[str, str]]
     # What the child said last, and how it took the last act.
@@ -156,7 +156,7 @@ def earlier_row(one: Practice, trainee: str, language: str) -> EarlierRow:
     )
 
 
-_COSTLY = (Act.PROMISED_SECRECY, Act.BLAMED, Act.ADVISED)
+_COSTLY = (CounsellorAct.PROMISED_SECRECY, CounsellorAct.BLAMED, CounsellorAct.ADVISED)
 
 
 def panel_of(
@@ -164,14 +164,14 @@ def panel_of(
 ) -> PanelView:
     """Return what the panel shows of a talk as it stands."""
     last = turns[-1][0] if turns else None
-    others = [act for act in Act if act not in QUESTIONS and act not in _COSTLY]
+    others = [act for act in CounsellorAct if act not in QUESTIONS and act not in _COSTLY]
     return PanelView(
         title=scenario.title.in_(language),
         before=scenario.before.in_(language),
         phase=scenario.phases[talk.phase].name.in_(language),
         trust=said(next(words for least, words in _TRUST if talk.trust >= least)),
         topics=[
-            Topic(fact.id, fact.topic.in_(language), fact.id in talk.told)
+            PracticeTopic(fact.id, fact.topic.in_(language), fact.id in talk.told)
             for fact in scenario.facts
         ],
         helpful=[(act.value, said(ACT_WORDS[act])) for act in others],

@@ -5,6 +5,7 @@ an hour: a second person by the rule of `app/staff/second_person.py`, in both di
 opens for a limited time: either one record to the person who asked, or the accounts, by an account
 of its own that no person can sign in to. Everyone concerned is told at once, each act under it is
 marked in the log, and it stands open until another person has reviewed it (`reviewing.py`).
+Its end is in `closing.py`; who is told of it in `telling.py`.
 """
 
 from datetime import timedelta
@@ -21,21 +22,18 @@ from app.contacts.log_kinds import RecordLog
 from app.contacts.models import Case, Contact
 from app.contacts.scopes import let_work, may_read_any
 from app.contacts.states import Subject
-from app.database.topics import Topic
 from app.errors import Conflict, Invalid, NotAllowed, NotFound
 from app.jobs.names import Task
 from app.jobs.transaction import send_rows
-from app.people import ending
-from app.people.emergency import emergency_reading
-from app.people.traces import accounts as traces_of_accounts
+from app.people.emergency import telling
 from app.people.traces import kept
-from app.staff import accounts, second_factor
+from app.staff import accounts
 from app.staff.account_makers import are_two_people
 from app.staff.audit import write_entry
-from app.staff.emergency_rows import LIVE, Emergency, EmergencyKind, EmergencyState, SubjectKind
+from app.staff.emergency_rows import Emergency, EmergencyKind, EmergencyState, SubjectKind
 from app.staff.log_kinds import AuditLog
 from app.staff.models import EndpointKind, Staff
-from app.staff.roles import PERMISSIONS, Permission, Role, may, reads_records
+from app.staff.roles import Permission, Role, may, reads_records
 from app.staff.second_person import Asker, is_person, second
 from app.staff.sessions import accounts_changed
 from app.work import Work
@@ -112,7 +110,7 @@ async def ask(
         ) from None
     note(work, AuditLog.EMERGENCY_ASKED, row, before=None, minutes=minutes)
     work.defer(Task.CLOSE_EMERGENCY, delay=CONFIRM_WITHIN, emergency_id=str(row_id))
-    await _sound(work, row)
+    await telling.sound(work, row)
     return row
 
 
@@ -242,7 +240,7 @@ async def decide(work: Work, staff: Staff, emergency_id: UUID, *, confirm: bool)
             emergency_id=str(row.id),
         )
     await work.session.flush()
-    await _sound(work, row)
+    await telling.sound(work, row)
     return row
 
 
@@ -338,104 +336,3 @@ async def enter(work: Work, staff: Staff, emergency_id: UUID) -> tuple[Staff, st
     note(work, AuditLog.EMERGENCY_ENTERED, row, before=row.state)
     token = await accounts.open_session(work, account, "", until=row.until)
     return account, token
-
-
-# -- its end -----------------------------------------------------------------------------
-
-
-async def end(work: Work, staff: Staff | None, emergency_id: UUID) -> None:
-    """End an emergency access before its time, or take back what was asked for.
-
-    Raises NoEmergency, NotAllowed.
-    """
-    row = await locked(work, emergency_id, *LIVE)
-    if staff is not None and not may_end(row, staff):
-        raise NotAllowed()
-    await _close(work, row, staff)
-
-
-def may_end(row: Emergency, staff: Staff) -> bool:
-    """Return whether a person may end it: who asked, who acts under it, and who is alarmed."""
-    own = staff.id in (row.asked_by, row.account_id)
-    return own or may(staff.role, Permission.SEE_EMERGENCIES)
-
-
-async def close_in_time(work: Work, emergency_id: UUID, *, at_once: bool = False) -> None:
-    """End what is over: its time, or the time to confirm it. May run twice.
-
-    `at_once`: it ends before its time, because the person who asked has left, has another role, or
-    lost every way in.
-    """
-    try:
-        row = await locked(work, emergency_id, *LIVE)
-    except NoEmergency:
-        return
-    due = row.confirm_until if row.state == EmergencyState.ASKED else row.until
-    assert due is not None
-    if at_once or due <= work.now:
-        await _close(work, row, None)
-    elif due - work.now < timedelta(minutes=1):
-        # The job's clock was a little ahead of ours.
-        work.defer(Task.CLOSE_EMERGENCY, delay=due - work.now, emergency_id=str(row.id))
-
-
-async def _close(work: Work, row: Emergency, by: Staff | None) -> None:
-    before = row.state
-    was_open = before == EmergencyState.OPEN
-    row.state = (EmergencyState.ENDED if was_open else EmergencyState.LAPSED).value
-    row.ended_at, row.ended_by = work.now, by.id if by is not None else None
-    left = (await traces_of_accounts.undo(work, row)).accounts_left if was_open else 0
-    # Before the mark goes: ending it is an act under it, too.
-    note(work, AuditLog.EMERGENCY_ENDED, row, before=before, **({"left": left} if left else {}))
-    if was_open:
-        await _end_access(work, row)
-        # Settings are put back by the areas that keep them.
-        work.defer(Task.UNDO_SETTINGS, emergency_id=str(row.id))
-    await work.session.flush()
-    await _sound(work, row)
-
-
-async def _end_access(work: Work, row: Emergency) -> None:
-    acting_id = row.account_id or row.asked_by
-    acting = await work.session.get_one(Staff, acting_id, populate_existing=True)
-    acting.under_emergency = None
-    if row.account_id is not None:
-        await ending.sign_out(work, acting)
-        # What was set up meanwhile opens nothing the next time.
-        acting.password_hash = None
-        await second_factor.take_away(work, acting)
-    else:
-        await emergency_reading.end(work, row, acting)
-    await work.session.flush()
-    accounts_changed(work)
-
-
-# -- who is told -------------------------------------------------------------------------
-
-
-async def _sound(work: Work, row: Emergency) -> None:
-    """Let the alarm sound on every page that shows it, and write to everyone concerned."""
-    work.announce(Topic.EMERGENCIES)
-    roles = [one for one in Role if Permission.SEE_EMERGENCIES in PERMISSIONS[one]]
-    people = select(Staff.id).where(
-        Staff.active, Staff.email.is_not(None), ~Staff.emergency, Staff.role.in_(roles)
-    )
-    concerned = {*await work.session.scalars(people), *await _owners(work, row), row.asked_by}
-    if work.settings.smtp_url is None:
-        return
-    for staff_id in sorted(concerned, key=str):
-        work.defer(
-            Task.TELL_EMERGENCY,
-            letter_id=str(uuid4()),
-            emergency_id=str(row.id),
-            staff_id=str(staff_id),
-            state=row.state,
-        )
-
-
-async def _owners(work: Work, row: Emergency) -> list[UUID]:
-    if row.subject_id is None:
-        return []
-    model: Any = Contact if row.subject_kind == SubjectKind.CONTACT else Case
-    owner = await work.session.scalar(select(model.owner_id).where(model.id == row.subject_id))
-    return [owner] if owner is not None else []

@@ -44,7 +44,7 @@ from app.work import Work
 _MOST_ACTS = 500
 
 
-class Outcome(StrEnum):
+class ActOutcome(StrEnum):
     """What became of an act when the access ended."""
 
     UNDONE = "undone"
@@ -61,7 +61,7 @@ class ActUnder(NamedTuple):
 
     at: datetime
     action: str
-    outcome: Outcome | None
+    outcome: ActOutcome | None
 
 
 @dataclass(frozen=True)
@@ -182,18 +182,18 @@ async def _acts(work: Work, row: Emergency) -> list[ActUnder]:
         undone |= set(detail["undone"])
         left |= set(detail["left"])
 
-    def outcome(act_id: int) -> Outcome | None:
+    def outcome(act_id: int) -> ActOutcome | None:
         if act_id in left:
-            return Outcome.LEFT
+            return ActOutcome.LEFT
         if act_id in undone:
-            return Outcome.UNDONE
+            return ActOutcome.UNDONE
         if row.settings_back_at is not None:
-            return Outcome.STAYS
+            return ActOutcome.STAYS
         # What is put back in a moment is kept until then.
         if row.state != EmergencyState.ENDED or row.before_sealed is not None:
             return None
         # A reading is never undone.
-        return Outcome.UNKNOWN if row.kind == EmergencyKind.ACCOUNTS else Outcome.STAYS
+        return ActOutcome.UNKNOWN if row.kind == EmergencyKind.ACCOUNTS else ActOutcome.STAYS
 
     found = await all_acts_under(work, row, _MOST_ACTS)
     return [ActUnder(one.at, one.action, outcome(one.id)) for one in found]

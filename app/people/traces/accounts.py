@@ -24,7 +24,7 @@ from app.people.holding import WorkKind
 from app.people.provider import access, keeping
 from app.people.traces.acts import MADE, acts_under, is_shown, moves
 from app.people.traces.kept import kept_of
-from app.people.traces.outcome import Outcome, done
+from app.people.traces.outcome import UndoOutcome, done
 from app.routing.rota import roster
 from app.staff import phone_proofs, tokens
 from app.staff.emergency_rows import Emergency
@@ -51,7 +51,7 @@ _OPENS = ("role", "team", "emergency", "email", "endpoint")
 _KEPT = ("email", "endpoint")
 
 
-async def undo(work: Work, row: Emergency) -> Outcome:
+async def undo(work: Work, row: Emergency) -> UndoOutcome:
     """Undo what was made of accounts under an emergency access.
 
     Two kinds of account stay as they are, and the review decides about them: the last administrator
@@ -65,7 +65,7 @@ async def undo(work: Work, row: Emergency) -> Outcome:
     await send_rows(work)
     acts = await acts_under(work, row, _UNDONE)
     kept = kept_of(work, row)
-    outcome = Outcome()
+    outcome = UndoOutcome()
     # First, so that no account comes in by it while the others are put back.
     await _provider_back(work, acts, kept, outcome)
     accounts = _by_account(acts, row)
@@ -93,7 +93,7 @@ async def undo(work: Work, row: Emergency) -> Outcome:
 
 
 async def _provider_back(
-    work: Work, acts: list[AuditEntry], kept: dict[str, Any], outcome: Outcome
+    work: Work, acts: list[AuditEntry], kept: dict[str, Any], outcome: UndoOutcome
 ) -> None:
     """Set the provider of identities as it was, unless another person has changed it since."""
     own = [act for act in acts if act.action in _ON_PROVIDER]

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import select
 
 from app.chats import accounts as chat_accounts
-from app.chats.models import Account, AccountState
+from app.chats.models import AccountState, CarrierAccount
 from app.people import finding
 from app.people.provider import keeping
 from app.staff.emergency_rows import Emergency
@@ -29,7 +29,7 @@ async def keep(work: Work, row: Emergency) -> None:
     }
     provider = await keeping.provider(work)
     bots = await work.session.scalars(
-        select(Account).where(Account.state != AccountState.REMOVING.value)
+        select(CarrierAccount).where(CarrierAccount.state != AccountState.REMOVING.value)
     )
     words = json.dumps(
         {

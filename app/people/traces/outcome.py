@@ -13,7 +13,7 @@ from app.work import Work
 
 
 @dataclass
-class Outcome:
+class UndoOutcome:
     """The acts that were undone and those that could not be, as numbers of the log."""
 
     undone: list[int] = field(default_factory=list)

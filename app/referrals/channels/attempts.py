@@ -59,7 +59,7 @@ async def add_attempt(
         sending=Sending.WANTED.value,
         wanted_at=work.now,
         asks=0,
-        tries=0,
+        sends=0,
     )
     work.session.add(attempt)
     await work.session.flush()

@@ -17,7 +17,7 @@ from app.referrals.states import AgencyEvent, AttemptResult, Purpose
 from app.work import Work
 
 
-class Channel(ABC):
+class AgencyChannel(ABC):
     """One way to an agency."""
 
     kind: ClassVar[ChannelKind]
@@ -27,7 +27,7 @@ class Channel(ABC):
         """Return where the agency is reached by this channel, or None if it is not."""
 
 
-class MessageChannel(Channel):
+class MessageChannel(AgencyChannel):
     """A way to a person. Each message or call is an `Attempt`, sent once by a job."""
 
     # The job that sends an attempt to an agency, and the one that sends an alarm to our own people.
@@ -49,7 +49,7 @@ class MessageChannel(Channel):
         """Stop an alarm that is on its way, if this channel can."""
 
 
-class SystemChannel(Channel):
+class SystemChannel(AgencyChannel):
     """A way to an agency's program, with rows and retries of its own."""
 
     @abstractmethod

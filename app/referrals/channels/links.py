@@ -67,7 +67,7 @@ def add_link(
         expires_at=work.now + lives,
         code_key=code_key(work, link_id, code) if code else None,
         code_channel=code_channel.value if code_channel else None,
-        code_tries=0,
+        code_attempts=0,
     )
     work.session.add(link)
     return link, token
@@ -200,7 +200,7 @@ async def send_code(work: Work, referral: Referral, agency: Agency, link: Link) 
         return None
     code = new_code()
     link.code_key, link.code_channel = code_key(work, link.code_of, code), way[0].value
-    link.code_tries = 0
+    link.code_attempts = 0
     await add_attempt(
         work,
         referral,

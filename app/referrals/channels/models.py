@@ -56,7 +56,8 @@ class Attempt(SentOnce, Base):
     answered_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
     result: Mapped[str | None]
-    tries: Mapped[int] = mapped_column(server_default="0")
+    # How often its message was sent: an e-mail that is refused for now is sent again.
+    sends: Mapped[int] = mapped_column(server_default="0")
 
 
 class Link(Base):
@@ -80,7 +81,7 @@ class Link(Base):
     code_of: Mapped[UUID]
     code_key: Mapped[MatchHash | None]
     code_channel: Mapped[str | None]
-    code_tries: Mapped[int] = mapped_column(server_default="0")
+    code_attempts: Mapped[int] = mapped_column(server_default="0")
     # Until then the browser in which the code was entered shows the child's details.
     proven_until: Mapped[datetime | None]
     proof_key: Mapped[MatchHash | None]
@@ -104,9 +105,9 @@ class Delivery(Base):
     detail: Mapped[dict[str, Any]] = mapped_column(JSONB)
     state: Mapped[str] = mapped_column(server_default="waiting")
     created_at: Mapped[datetime]
-    tries: Mapped[int] = mapped_column(server_default="0")
-    last_try_at: Mapped[datetime | None]
-    last_answer: Mapped[str] = mapped_column(server_default="")
+    attempts: Mapped[int] = mapped_column(server_default="0")
+    last_attempt_at: Mapped[datetime | None]
+    last_response: Mapped[str] = mapped_column(server_default="")
     ended_at: Mapped[datetime | None]
 
 
@@ -121,7 +122,7 @@ class ReceivedEvent(Base):
     at: Mapped[datetime]
     sequence: Mapped[int]
     kind: Mapped[str]
-    answer: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    response: Mapped[dict[str, Any]] = mapped_column(JSONB)
 
 
 class AgencyCase(Base):

@@ -1,7 +1,7 @@
 """All channels to an agency, in the order in which they are used: the only list of them."""
 
 from app.outbox.channels import ChannelKind
-from app.referrals.channels.base import Channel, MessageChannel, SystemChannel
+from app.referrals.channels.base import AgencyChannel, MessageChannel, SystemChannel
 from app.referrals.channels.email.channel import CHANNEL as EMAIL
 from app.referrals.channels.phone.channel import CHANNEL as PHONE
 from app.referrals.channels.primero.channel import CHANNEL as PRIMERO
@@ -10,7 +10,7 @@ from app.referrals.channels.webhook.channel import CHANNEL as WEBHOOK
 from app.referrals.directory.models import Agency
 
 # A new channel is one line here.
-CHANNELS: tuple[Channel, ...] = (EMAIL, SMS, PHONE, PRIMERO, WEBHOOK)
+CHANNELS: tuple[AgencyChannel, ...] = (EMAIL, SMS, PHONE, PRIMERO, WEBHOOK)
 _OF_KIND = {channel.kind: channel for channel in CHANNELS}
 
 

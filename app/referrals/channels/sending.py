@@ -31,7 +31,7 @@ class ReferralAttemptOnce(AttemptOnce[Attempt]):
         return not stale and is_needed(self.referral, row)
 
     async def words(self, work: Work, row: Attempt) -> tuple[str, str]:
-        row.tries += 1
+        row.sends += 1
         return await words_of(work, self.referral, row)
 
     async def note(self, work: Work, row: Attempt, result: AttemptResult) -> None:

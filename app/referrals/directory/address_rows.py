@@ -14,7 +14,7 @@ from app.staff.second_person import ChangeState
 
 
 class AddressField(StrEnum):
-    """What says where, or with which secret, an agency is reached.
+    """The address, or the secret, by which an agency is reached.
 
     In the order in which changes come into force: a new address drops the secret of the old one.
     """

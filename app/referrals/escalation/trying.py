@@ -297,7 +297,7 @@ async def _go_to_house(
 
 # -- results of attempts -----------------------------------------------------------------------
 
-_NOBODY = frozenset(
+_NOT_REACHED = frozenset(
     {
         AttemptResult.NO_ANSWER,
         AttemptResult.BUSY,
@@ -344,7 +344,7 @@ async def note_result(
     if result is AttemptResult.DELIVERED:
         await _delivered(work, referral, attempt)
         return
-    if result not in _NOBODY or attempt.turn != referral.turn or referral.escalates_at is None:
+    if result not in _NOT_REACHED or attempt.turn != referral.turn or referral.escalates_at is None:
         return
     if attempt.kind != ChannelKind.PHONE and await _other_way_open(work, referral, attempt):
         return

@@ -305,11 +305,11 @@ async def prove(work: Work, token: str, code: str) -> str | None:
     _check_usable(work, link)
     if link.code_key is None:
         return None
-    if link.code_tries >= _MOST_ATTEMPTS:
+    if link.code_attempts >= _MOST_ATTEMPTS:
         raise refusal(TooMany, "too_many_codes")
     given = "".join(c for c in code if c.isdigit())[:12]
     if not is_code(work, link.code_of, given, link.code_key):
-        link.code_tries += 1
+        link.code_attempts += 1
         return None
     proof = new_token()
     link.code_key, link.proven_until = None, work.now + _PROVEN
@@ -404,7 +404,7 @@ async def take_step(work: Work, token: str, step: Step) -> str:
     following, fresh = add_link(work, referral, agency.id, link.recipient_id, channel, lives=lives)
     # The proof holds for the next link, too, and so does a code that was not used yet.
     following.proven_until, following.proof_key = link.proven_until, link.proof_key
-    following.code_tries = link.code_tries
+    following.code_attempts = link.code_attempts
     following.code_key, following.code_channel = link.code_key, link.code_channel
     following.code_of = link.code_of
     return fresh

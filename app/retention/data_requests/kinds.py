@@ -53,7 +53,7 @@ class RequestEnd(StrEnum):
     REPORT_GONE = "expired"
 
 
-class Basis(StrEnum):
+class RequestBasis(StrEnum):
     """The ground on which the person asks."""
 
     RIGHT_OF_ACCESS = "right_of_access"
@@ -206,12 +206,12 @@ REMINDER_WORDS = {
     ),
 }
 BASIS_WORDS = {
-    Basis.RIGHT_OF_ACCESS: N_("Right of access"),
-    Basis.CONSENT_WITHDRAWN: N_("Consent is withdrawn"),
-    Basis.NOT_NEEDED: N_("No longer needed for its purpose"),
-    Basis.OBJECTION: N_("The person objects"),
-    Basis.UNLAWFUL: N_("It was not lawful to keep it"),
-    Basis.BY_LAW: N_("A law or a court demands it"),
+    RequestBasis.RIGHT_OF_ACCESS: N_("Right of access"),
+    RequestBasis.CONSENT_WITHDRAWN: N_("Consent is withdrawn"),
+    RequestBasis.NOT_NEEDED: N_("No longer needed for its purpose"),
+    RequestBasis.OBJECTION: N_("The person objects"),
+    RequestBasis.UNLAWFUL: N_("It was not lawful to keep it"),
+    RequestBasis.BY_LAW: N_("A law or a court demands it"),
 }
 IDENTITY_WORDS = {
     IdentityCheck.CALLED_BACK: N_("The number was called back"),

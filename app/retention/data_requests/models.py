@@ -12,13 +12,13 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.database.base import Base, Identifier, Sealed, one_of
 from app.retention.data_requests.kinds import (
     AskingPerson,
-    Basis,
     Because,
     CopyKind,
     CopyState,
     IdentityCheck,
     ItemKind,
     Keep,
+    RequestBasis,
     RequestKind,
     RequestState,
 )
@@ -35,7 +35,7 @@ class DataRequest(Base):
         one_of("kind", RequestKind),
         one_of("person", AskingPerson),
         one_of("state", RequestState),
-        one_of("basis", Basis),
+        one_of("basis", RequestBasis),
         one_of("identity", IdentityCheck),
         CheckConstraint("decided_by <> asked_by", name="second_person"),
         CheckConstraint(
@@ -135,7 +135,7 @@ class ProviderCopy(Base):
     sid: Mapped[str | None]
     state: Mapped[str] = mapped_column(server_default="waiting")
     wanted_at: Mapped[datetime]
-    tries: Mapped[int] = mapped_column(server_default="0")
+    attempts: Mapped[int] = mapped_column(server_default="0")
     # The status of HTTP with which the provider answered last.
     status: Mapped[int | None]
     ended_at: Mapped[datetime | None]

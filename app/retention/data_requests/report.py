@@ -236,7 +236,7 @@ async def _callbacks(paper: Paper, ids: list[UUID]) -> list[Block]:
         block = Block(paper.at(row.agreed_at))
         block.say(_("Agreed for"), f"{paper.at(row.window_from)} – {paper.at(row.window_until)}")
         block.say(_("State"), code_words(row.state))
-        block.say(_("Attempts"), row.tries)
+        block.say(_("Attempts"), row.attempts)
         blocks.append(block)
     return blocks
 

@@ -24,10 +24,10 @@ from app.retention.data_requests.kinds import (
     OPEN,
     SEEN_BY_PROGRAM,
     AskingPerson,
-    Basis,
     IdentityCheck,
     ItemKind,
     Keep,
+    RequestBasis,
     RequestEnd,
     RequestKind,
     RequestState,
@@ -289,7 +289,7 @@ async def ask(
     work: Work,
     staff: Staff | None,
     request_id: UUID,
-    basis: Basis,
+    basis: RequestBasis,
     identity: IdentityCheck,
     words: str,
 ) -> DataRequest:
@@ -303,7 +303,7 @@ async def ask(
         raise Invalid("Write at most %(most)s characters.", most=LONGEST_WORDS)
     if len(words) < 10:
         raise Invalid("Say how the identity was checked and when, in at least 10 characters.")
-    if (request.kind == RequestKind.ACCESS) != (basis is Basis.RIGHT_OF_ACCESS):
+    if (request.kind == RequestKind.ACCESS) != (basis is RequestBasis.RIGHT_OF_ACCESS):
         raise Invalid("The right of access is the ground of a report, and of nothing else.")
     items = await items_of(work, request)
     if not any(item.keep is None for item in items):

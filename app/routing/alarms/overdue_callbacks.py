@@ -53,7 +53,7 @@ async def _late_lines(work: Work) -> list[UUID]:
         .join(Call, Call.id == Callback.call_id)
         .where(
             Line.practice.is_(False),
-            Callback.tries == 0,
+            Callback.attempts == 0,
             Callback.done_by.is_(None),
             or_(Callback.state.in_(OPEN), Callback.state == CallbackState.GIVEN_UP),
             # One whose number was erased cannot be made any more.

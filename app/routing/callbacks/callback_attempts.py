@@ -176,7 +176,7 @@ async def after_attempt(work: Work, call: Call) -> None:
     if row is None or row.state != CallbackState.TRYING:
         return
     rung = call.sending not in NOT_RUNG
-    row.tries += rung
+    row.attempts += rung
     talked = await who_talked(work, call) if call.answered_at is not None else None
     if talked is not None and not await receiving.is_here(work, talked):
         # The counsellor has left: a colleague says whom the call reached, if there is one.
@@ -192,7 +192,7 @@ async def after_attempt(work: Work, call: Call) -> None:
 
 async def _try_again(work: Work, row: Callback, at: datetime) -> None:
     """Plan the next attempt, in this window or the next; after three attempts give up."""
-    if row.tries >= MOST_ATTEMPTS:
+    if row.attempts >= MOST_ATTEMPTS:
         await _give_up(work, row)
         return
     row.state, row.talked_by = CallbackState.AGREED.value, None
@@ -227,7 +227,7 @@ async def start_again(work: Work, staff: Staff, callback_id: UUID) -> None:
     row = await lock_callback(work, staff, callback_id)
     if row.state != CallbackState.GIVEN_UP or row.number_sealed is None:
         raise Conflict("Only a call-back that was given up, with its number kept, can start again.")
-    row.state, row.tries, row.passes, row.done_at = CallbackState.AGREED.value, 0, 0, None
+    row.state, row.attempts, row.passes, row.done_at = CallbackState.AGREED.value, 0, 0, None
     await _move_on(work, row)
     row.first_due_until = row.window_until
     write_entry(work, AuditLog.CALLBACK_RESTARTED, str(callback_id))

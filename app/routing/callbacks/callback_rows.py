@@ -48,7 +48,7 @@ class Callback(Base):
         Index(
             "ix_callbacks_not_made",
             "first_due_until",
-            postgresql_where=text("tries = 0 AND done_by IS NULL"),
+            postgresql_where=text("attempts = 0 AND done_by IS NULL"),
         ),
         Index(
             "uq_callbacks_caller_key_open",
@@ -72,7 +72,7 @@ class Callback(Base):
     # the call-back again.
     first_due_until: Mapped[datetime]
     state: Mapped[str] = mapped_column(server_default="agreed")
-    tries: Mapped[int] = mapped_column(server_default="0")
+    attempts: Mapped[int] = mapped_column(server_default="0")
     # `soon` follows the rota; a time that the child chose does not.
     slot: Mapped[str] = mapped_column(server_default="chosen")
     # How many windows passed without a counsellor on duty.

@@ -202,7 +202,7 @@ def _change(
         # The earlier call-back has reached a person; this is a new one.
         row.first_due_until = row.window_until
         row.state, row.talked_by = CallbackState.AGREED.value, None
-        row.tries, row.passes = 0, 0
+        row.attempts, row.passes = 0, 0
         row.next_at = max(row.window_from, work.now)
 
 
@@ -240,7 +240,7 @@ async def _replace(
         window_until=ends,
         first_due_until=ends,
         state=CallbackState.AGREED.value,
-        tries=0,
+        attempts=0,
         slot=slot,
         next_at=max(begins, work.now),
         agreed_at=work.now,

@@ -21,8 +21,8 @@ from app.routing.participants import calls_for_help, inviting, leaving, particip
 from app.routing.participants.participants import (
     LIVE,
     Participant,
+    ParticipantPurpose,
     ParticipantState,
-    Purpose,
 )
 from app.routing.supervision import supervised
 from app.staff.models import Staff
@@ -65,7 +65,7 @@ async def joined(work: Work, call: Call, participant: Participant) -> None:
     if CallState(call.state) is not CallState.CONNECTED:
         await participants.end_participant(work, call, participant, Cause.TALK_OVER)
         return
-    helps = participant.purpose in (Purpose.CALL_FOR_HELP, Purpose.SUPERVISE)
+    helps = participant.purpose in (ParticipantPurpose.CALL_FOR_HELP, ParticipantPurpose.SUPERVISE)
     if (
         helps
         and participant.staff_id is not None
@@ -75,7 +75,7 @@ async def joined(work: Work, call: Call, participant: Participant) -> None:
     if participant.staff_id is not None:
         # Their mode may have changed while their phone rang.
         work.defer(Task.SET_PARTICIPANT_MODE, participant_id=str(participant.id))
-    if participant.purpose != Purpose.TRANSFER:
+    if participant.purpose != ParticipantPurpose.TRANSFER:
         return
     talk = await offers.live_offer_of_call(work, call.id)
     if (
@@ -107,9 +107,9 @@ async def gone(work: Work, call: Call, participant: Participant, cause: AnyCause
         # The caller was alone with them: back to us, to the front of the queue.
         await handing_over.come_back(work, call, Cause.OTHER_SIDE_LEFT)
         return
-    if participant.purpose == Purpose.CONSULT and call.held_at is not None:
+    if participant.purpose == ParticipantPurpose.CONSULT and call.held_at is not None:
         others = await participants.live_participants(work, call.id)
-        if not any(other.purpose == Purpose.CONSULT for other in others):
+        if not any(other.purpose == ParticipantPurpose.CONSULT for other in others):
             await sound.set_hold(work, call, False)
     if participant.joined_at is not None or participant.staff_id is None:
         return
@@ -118,8 +118,9 @@ async def gone(work: Work, call: Call, participant: Participant, cause: AnyCause
         await record.record(work, call, CallLog.CALL_FOR_HELP, cause=cause)
         work.announce(Topic.TALKS)
         await calls_for_help.ring_next_supervisor(work, None, call)
-    elif participant.purpose == Purpose.CALL_FOR_HELP and await supervised.has_open_call_for_help(
-        work, call.id
+    elif (
+        participant.purpose == ParticipantPurpose.CALL_FOR_HELP
+        and await supervised.has_open_call_for_help(work, call.id)
     ):
         await calls_for_help.ring_next_supervisor(work, None, call)
 
@@ -128,10 +129,10 @@ async def complete(work: Work, call: Call, participant_id: UUID) -> None:
     """Hand the talk over; the counsellor leaves. Raises NotFound, Conflict, NotInTheTalk."""
     participant = await _participant_in(work, call, participant_id)
     if participant.purpose not in (
-        Purpose.CONSULT,
-        Purpose.TRANSFER,
-        Purpose.CALL_FOR_HELP,
-        Purpose.SUPERVISE,
+        ParticipantPurpose.CONSULT,
+        ParticipantPurpose.TRANSFER,
+        ParticipantPurpose.CALL_FOR_HELP,
+        ParticipantPurpose.SUPERVISE,
     ):
         raise Conflict("A talk cannot be handed over to a third party. Transfer the call instead.")
     await _hand_over(work, call, participant)
@@ -158,7 +159,7 @@ async def drop(work: Work, by: Staff, call: Call, participant_id: UUID) -> None:
     participant = await _participant(work, call, participant_id)
     talk = await offers.live_offer_of_call(work, call.id)
     owner = talk is not None and talk.counsellor_id == by.id
-    if participant.purpose == Purpose.SUPERVISE and participant.staff_id != by.id:
+    if participant.purpose == ParticipantPurpose.SUPERVISE and participant.staff_id != by.id:
         raise NotAllowed("You cannot drop a supervisor. They leave by their own choice.")
     if not owner and participant.staff_id != by.id:
         if not may(by.role, Permission.SUPERVISE):

@@ -16,8 +16,8 @@ from app.routing.participants.participants import (
     LIVE,
     Mode,
     Participant,
+    ParticipantPurpose,
     ParticipantState,
-    Purpose,
 )
 from app.routing.rota import roster
 from app.routing.supervision import supervised
@@ -75,7 +75,11 @@ async def take_call_for_help(work: Work, by: Staff, call: Call) -> bool:
     await note_taken(work, call, by.id)
     for participant in await participants.live_participants(work, call.id):
         rings = participant.state == ParticipantState.RINGING
-        if rings and participant.purpose == Purpose.CALL_FOR_HELP and participant.staff_id != by.id:
+        if (
+            rings
+            and participant.purpose == ParticipantPurpose.CALL_FOR_HELP
+            and participant.staff_id != by.id
+        ):
             await participants.end_participant(work, call, participant, Cause.TAKEN_BY_ANOTHER)
     return comes
 
@@ -89,7 +93,7 @@ async def ring_next_supervisor(work: Work, by: Staff | None, call: Call) -> bool
         # Nothing can ring into it: the supervisors see it on the board.
         return False
     for participant in await participants.live_participants(work, call.id):
-        if participant.purpose == Purpose.SUPERVISE and participant.staff_id is not None:
+        if participant.purpose == ParticipantPurpose.SUPERVISE and participant.staff_id is not None:
             # One is here already: let them be heard.
             await supervising.set_mode(work, call, participant, Mode.TALK)
             if participant.state == ParticipantState.IN:
@@ -97,7 +101,7 @@ async def ring_next_supervisor(work: Work, by: Staff | None, call: Call) -> bool
             return True
     tried = select(Participant.staff_id).where(
         Participant.call_id == call.id,
-        Participant.purpose == Purpose.CALL_FOR_HELP,
+        Participant.purpose == ParticipantPurpose.CALL_FOR_HELP,
         Participant.staff_id.is_not(None),
     )
     engaged = select(Participant.staff_id).where(
@@ -125,7 +129,7 @@ async def ring_next_supervisor(work: Work, by: Staff | None, call: Call) -> bool
     for _, _, _, staff in sorted(able, key=lambda one: one[:3]):
         try:
             async with work.session.begin_nested():
-                await inviting.invite(work, by, call, Purpose.CALL_FOR_HELP, staff=staff)
+                await inviting.invite(work, by, call, ParticipantPurpose.CALL_FOR_HELP, staff=staff)
         except Conflict:
             continue
         return True

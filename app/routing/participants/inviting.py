@@ -27,8 +27,8 @@ from app.routing.participants.participants import (
     ROLES,
     Mode,
     Participant,
+    ParticipantPurpose,
     ParticipantState,
-    Purpose,
 )
 from app.routing.people import check_skills
 from app.routing.rota import roster
@@ -72,7 +72,7 @@ async def invite(
     work: Work,
     by: Staff | None,
     call: Call,
-    purpose: Purpose,
+    purpose: ParticipantPurpose,
     *,
     staff: Staff | None = None,
     number: str | None = None,
@@ -82,7 +82,9 @@ async def invite(
     """Ask a person into a talk and ring them. Raises Conflict, Busy, TelephoneNotReady, Invalid."""
     talk = await talk_of(work, call)
     sound.need_voice(call)
-    platform.need(work, Ability.SUPERVISE if purpose is Purpose.SUPERVISE else Ability.ADD)
+    platform.need(
+        work, Ability.SUPERVISE if purpose is ParticipantPurpose.SUPERVISE else Ability.ADD
+    )
     if len(await participants.live_participants(work, call.id)) >= _MOST:
         raise Conflict("A talk can have at most %(most)s other participants.", most=_MOST)
     participant_id = uuid4()
@@ -200,7 +202,7 @@ async def consult(
     work: Work, by: Staff, call: Call, *, staff_id: UUID | None = None, number: str | None = None
 ) -> Participant:
     """Start a warm transfer: the caller is held while the colleague hears about the call."""
-    participant = await _ask(work, by, call, Purpose.CONSULT, staff_id, number)
+    participant = await _ask(work, by, call, ParticipantPurpose.CONSULT, staff_id, number)
     await sound.set_hold(work, call, True)
     return participant
 
@@ -228,14 +230,14 @@ async def transfer(
         call.preferred_at = work.now
         await handing_over.send_back(work, call, talk, Cause.TRANSFERRED_TO_COLLEAGUE)
         return None
-    return await _ask(work, by, call, Purpose.TRANSFER, staff_id, number)
+    return await _ask(work, by, call, ParticipantPurpose.TRANSFER, staff_id, number)
 
 
 async def _ask(
     work: Work,
     by: Staff,
     call: Call,
-    purpose: Purpose,
+    purpose: ParticipantPurpose,
     staff_id: UUID | None,
     number: str | None,
 ) -> Participant:
@@ -266,4 +268,4 @@ async def add_third_party(work: Work, by: Staff, call: Call, number: str, role: 
     if role not in ROLES:
         raise Invalid("Choose who this is: %(roles)s.", roles=list(ROLES))
     valid = await outward.read_number(work, number)
-    return await invite(work, by, call, Purpose.THIRD_PARTY, number=valid, role=role)
+    return await invite(work, by, call, ParticipantPurpose.THIRD_PARTY, number=valid, role=role)

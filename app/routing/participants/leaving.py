@@ -21,7 +21,12 @@ from app.routing import handing_over, hands, offers, releasing, second_way
 from app.routing import presence as presences
 from app.routing.models import Offer, OfferState, PresenceState, TelephoneState
 from app.routing.participants import participants
-from app.routing.participants.participants import Mode, Participant, ParticipantState, Purpose
+from app.routing.participants.participants import (
+    Mode,
+    Participant,
+    ParticipantPurpose,
+    ParticipantState,
+)
 from app.routing.plan import RETURNED_PRIORITY
 from app.settings import Settings
 from app.staff.models import Staff
@@ -185,7 +190,7 @@ async def others_inside(work: Work, call: Call, room_id: UUID) -> bool:
             Participant.call_id == call.id,
             Participant.state == ParticipantState.IN,
             Participant.staff_id.is_(None),
-            Participant.purpose.in_((Purpose.THIRD_PARTY, Purpose.CONSULT)),
+            Participant.purpose.in_((ParticipantPurpose.THIRD_PARTY, ParticipantPurpose.CONSULT)),
         )
         .limit(1)
     )

@@ -30,12 +30,12 @@ from app.routing.models import Presence, PresenceState
 from app.work import Work
 
 
-class Purpose(StrEnum):
+class ParticipantPurpose(StrEnum):
     CONSULT = "consult"  # the caller is held, then joins; then the talk may be handed over
     TRANSFER = "transfer"  # the talk is handed over as soon as they are in
     THIRD_PARTY = "third_party"  # police, outreach, an interpreter: joins the counsellor
     SUPERVISE = "supervise"  # listens, whispers or joins
-    CALL_FOR_HELP = "panic"  # a supervisor whom the counsellor called in
+    CALL_FOR_HELP = "call_for_help"  # a supervisor whom the counsellor called in
 
 
 class Mode(StrEnum):
@@ -65,7 +65,7 @@ class Participant(Base):
 
     __tablename__ = "participants"
     __table_args__ = (
-        one_of("purpose", Purpose),
+        one_of("purpose", ParticipantPurpose),
         one_of("mode", Mode),
         one_of("state", ParticipantState),
         CheckConstraint(

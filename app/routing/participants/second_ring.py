@@ -76,7 +76,7 @@ async def page_gone(work: Work, staff_id: UUID) -> None:
 
 
 async def is_called_off(work: Work, participant: Participant) -> bool:
-    """Return whether a colleague's telephone rings in vain: they are in by their browser."""
+    """Return whether a colleague's telephone rings though they are in by their browser."""
     staff_id = participant.staff_id
     return staff_id is not None and await second_way.is_called_off(work, staff_id, participant)
 
@@ -88,7 +88,7 @@ async def taken_at_telephone(work: Work, participant: Participant) -> None:
 
 
 async def taken_in_browser(work: Work, participant: Participant) -> None:
-    """Call the telephone off: the browser has answered, and was first."""
+    """Stop the ring of the telephone: the browser has answered first."""
     if participant.second_at is not None and await _rings(work, participant, second=False):
         participant.second_at = None
         await _end_legs(work, participant, second=True)

@@ -12,7 +12,7 @@ from app.routing.participants import inviting, participants
 from app.routing.participants.participants import (
     Mode,
     Participant,
-    Purpose,
+    ParticipantPurpose,
 )
 from app.routing.supervision import supervised
 from app.staff.models import Staff
@@ -33,7 +33,7 @@ async def supervise(work: Work, by: Staff, call: Call, mode: Mode) -> Participan
     presence = await work.session.get(Presence, by.id, populate_existing=True)
     if presence is not None and presence.state in hands.BUSY:
         raise inviting.Busy("You have a call of your own. End it first.")
-    return await inviting.invite(work, by, call, Purpose.SUPERVISE, staff=by, mode=mode)
+    return await inviting.invite(work, by, call, ParticipantPurpose.SUPERVISE, staff=by, mode=mode)
 
 
 async def set_mode(work: Work, call: Call, participant: Participant, mode: Mode) -> None:

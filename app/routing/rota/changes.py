@@ -35,7 +35,7 @@ async def taker(work: Work, staff_id: UUID) -> Staff:
 
 
 async def people_of_rota(work: Work) -> list[Staff]:
-    """Return everybody who can be on the rota, by name."""
+    """Return all who can be on the rota, by name."""
     rows = await work.session.scalars(select(Staff).where(Staff.active).order_by(Staff.name))
     return [staff for staff in rows if may(staff.role, Permission.TAKE_CALLS)]
 

@@ -391,7 +391,7 @@ class _Giving:
             return refusal
         return None
 
-    def _own_changes(self) -> list[on_duty.Change]:
+    def _own_changes(self) -> list[on_duty.DutyChange]:
         able = {self.staff.id, self.to.id if self.to is not None else None}
         return [c for c in self.found.changes if c.counsellor_id in able or c.instead_id in able]
 

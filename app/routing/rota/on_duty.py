@@ -25,7 +25,7 @@ class ChangeKind(StrEnum):
 
 
 @dataclass(frozen=True)
-class Change:
+class DutyChange:
     """A difference from the shifts, between two instants.
 
     `layer` is the layer of an extra stretch; `instead_id` is who takes over in a swap.
@@ -45,7 +45,7 @@ class Rota:
     """Everything that decides who is on duty: plain values, safe to cache."""
 
     shifts: tuple[Shift, ...] = ()
-    changes: tuple[Change, ...] = ()
+    changes: tuple[DutyChange, ...] = ()
     # Holidays of the helpline's country, with its own changes to single days.
     holidays: frozenset[date] = frozenset()
     # These changes alone: a holiday of its own, or (False) a day on which it works.
@@ -92,11 +92,11 @@ def stretches(rota: Rota, since: datetime, until: datetime) -> list[Duty]:
     return sorted(touching, key=lambda d: (d.start, d.end, RANK[d.layer], d.counsellor_id))
 
 
-def _extra(change: Change) -> Duty:
+def _extra(change: DutyChange) -> Duty:
     return Duty(change.counsellor_id, change.start, change.end, change.layer, change_id=change.id)
 
 
-def _outside(duty: Duty, change: Change) -> list[Duty]:
+def _outside(duty: Duty, change: DutyChange) -> list[Duty]:
     """Return the parts of a stretch before and after a change."""
     parts = ((duty.start, min(duty.end, change.start)), (max(duty.start, change.end), duty.end))
     return [replace(duty, start=begin, end=end) for begin, end in parts if begin < end]

@@ -63,7 +63,7 @@ class RotaProposal(Base):
     made_at: Mapped[datetime]
     ready_at: Mapped[datetime | None]
     decided_at: Mapped[datetime | None]
-    # Whether the time was over before the search.
+    # Whether the search ended at its time limit.
     stopped: Mapped[bool] = mapped_column(server_default="false")
     # What is not covered, and what kept whom; people by their id.
     uncovered: Mapped[list[dict[str, Any]]] = mapped_column(JSONB, server_default="[]")

@@ -46,7 +46,7 @@ async def add_shift(
     on_holidays: shifts.OnHolidays = shifts.OnHolidays.WORKS,
     except_on: Iterable[date] = (),
 ) -> ShiftRow:
-    """Add a shift to a counsellor's rota; without a recurrence it is always.
+    """Add a shift to a counsellor's rota; without a recurrence it holds at all times.
 
     Raises Invalid, and NotFound for an account that is inactive.
     """
@@ -186,8 +186,8 @@ def shift_of(row: ShiftRow) -> shifts.Shift:
     )
 
 
-def change_of(row: RotaChange) -> on_duty.Change:
-    return on_duty.Change(
+def change_of(row: RotaChange) -> on_duty.DutyChange:
+    return on_duty.DutyChange(
         kind=on_duty.ChangeKind(row.kind),
         counsellor_id=row.counsellor_id,
         start=row.from_at,
@@ -271,7 +271,7 @@ async def home_zone(work: Work) -> ZoneInfo:
 
 
 async def lock_rota(work: Work) -> None:
-    """Wait until no other person is changing the rota; the end of the transaction lets go."""
+    """Wait until no other person is changing the rota; the lock ends with the transaction."""
     await work.session.execute(select(func.pg_advisory_xact_lock(_LOCK)))
 
 

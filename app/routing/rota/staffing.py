@@ -17,7 +17,7 @@ from app.routing.rota.shifts import Layer
 from app.routing.rota.takers import people
 from app.work import Work
 
-# Longer than any limit of a line's plan: finds everybody who could be asked sooner or later.
+# Longer than any limit of a line's plan: finds all who could be asked sooner or later.
 _ANY_WAIT = timedelta(days=2)
 
 
@@ -26,8 +26,8 @@ async def lingering(work: Work) -> dict[UUID, on_duty.OnShift]:
     ended = await just_ended(work)
     if not ended:
         return {}
-    everybody = await people(work)
-    return {who: shift for who, shift in ended.items() if who in everybody and everybody[who].stays}
+    takers = await people(work)
+    return {who: shift for who, shift in ended.items() if who in takers and takers[who].stays}
 
 
 async def is_draining(work: Work, line: LineScript, language: str) -> bool:
@@ -43,12 +43,12 @@ async def is_last(work: Work, counsellor_id: UUID) -> bool:
 
     Trainees do not count.
     """
-    present, everybody = await on_shift(work), await people(work)
-    mine = everybody.get(counsellor_id)
+    present, takers = await on_shift(work), await people(work)
+    mine = takers.get(counsellor_id)
     if mine is None or counsellor_id not in present:
         return False
     for who in present:
-        other = everybody.get(who)
+        other = takers.get(who)
         if who == counsellor_id or other is None or not other.stays or other.free.training:
             continue
         speaks = not other.free.languages or other.free.languages >= mine.free.languages
@@ -127,13 +127,13 @@ async def staffing(
         plan=read_plan(line.plan),
         written=written,
     )
-    present, everybody = await on_shift(work), await people(work)
+    present, takers = await on_shift(work), await people(work)
     # A trainee is on the rota, but does not count unless a supervisor is there.
     now = await room(work)
     # Whose telephone cannot be rung is on duty all the same, and the caller hears so.
     able = {
         who: person
-        for who, person in everybody.items()
+        for who, person in takers.items()
         if could_take(replace(person.free, speaks=True), probe, work.now, now)
     }
     if arrived_at is not None:
@@ -156,13 +156,13 @@ def _on_layer(one: Free, layer: Layer) -> Free:
 
 async def room(work: Work) -> Room:
     """Return who is at work on shift now, and whether a supervisor is there."""
-    present, everybody = await on_shift(work), await people(work)
+    present, takers = await on_shift(work), await people(work)
     there = tuple(
-        _on_layer(everybody[who].now, on.layer)
+        _on_layer(takers[who].now, on.layer)
         for who, on in present.items()
-        if who in everybody and everybody[who].counts(on.layer)
+        if who in takers and takers[who].counts(on.layer)
     ) + tuple(
-        replace(everybody[who].now, layer=ended.layer, until=ended.until)
+        replace(takers[who].now, layer=ended.layer, until=ended.until)
         for who, ended in (await lingering(work)).items()
     )
-    return Room(there, any(person.supervises for person in everybody.values()))
+    return Room(there, any(person.supervises for person in takers.values()))

@@ -74,7 +74,7 @@ _PEOPLE = (
 
 
 async def people(work: Work) -> dict[UUID, Person]:
-    """Return everybody who takes calls, and whether they are signed in for duty.
+    """Return all who take calls, and whether they are signed in for duty.
 
     A counsellor on a break or in wrap-up counts, because they come back. A counsellor who was set
     away counts only while their browser still sends requests.

@@ -192,9 +192,9 @@ async def _problems(work: Work, rows: dict[str, list[Row]]) -> list[Found]:
     states, warned = _states(rows[_Asked.STATE])
     waits = {(row["row_id"], row["words"]): row["at"] for row in rows[_Asked.WAIT]}
     present = await roster.on_shift(work)
-    everybody = await takers.people(work) if present else {}
+    present_people = await takers.people(work) if present else {}
     begun = await _on_shift_for(work)
-    supervised = any(person.supervises for person in everybody.values())
+    supervised = any(person.supervises for person in present_people.values())
     found = []
     for row in rows[_Asked.LINE]:
         line_id, language = row["row_id"], row["words"]
@@ -202,8 +202,8 @@ async def _problems(work: Work, rows: dict[str, list[Row]]) -> list[Found]:
             who
             for who, on in present.items()
             if on.layer in COVERING
-            and who in everybody
-            and _covers(everybody[who], row["also"], language, supervised)
+            and who in present_people
+            and _covers(present_people[who], row["also"], language, supervised)
         ]
         kind = _kind(able, begun, states, warned)
         if kind is not None:
@@ -216,7 +216,7 @@ async def _problems(work: Work, rows: dict[str, list[Row]]) -> list[Found]:
 
 
 def _states(rows: list[Row]) -> tuple[dict[UUID, PresenceState], set[UUID]]:
-    """Return what everybody does, and who was warned that they miss calls as the last one.
+    """Return what each person does, and who was warned that they miss calls as the last one.
 
     A counsellor whose telephone has not been ready for a while is away.
     """

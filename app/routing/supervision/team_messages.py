@@ -28,7 +28,7 @@ LONGEST = 500
 _SHOWN = 50
 # How long it is remembered to whom a person can write.
 _REMEMBERED = timedelta(minutes=1)
-# The roles that may write to everybody of their team, and to whom everybody may write.
+# The roles that may write to all of their team, and to whom all may write.
 _SUPERVISORS = [role.value for role in Role if may(role, Permission.SUPERVISE)]
 
 

@@ -23,7 +23,7 @@ from app.safekeeping.backups.places import (
     segment_named,
     written,
 )
-from app.safekeeping.backups.replicating import Link, linked, written_since
+from app.safekeeping.backups.replicating import ReplicationLink, linked, written_since
 
 # How many segments are brought at once, before the worker looks after other things.
 AT_ONCE = 32
@@ -96,7 +96,7 @@ def _bring(
 
 
 def _bring_history(
-    link: Link, place: BackupFolder, time_line: int, recipients: sealing.Recipients
+    link: ReplicationLink, place: BackupFolder, time_line: int, recipients: sealing.Recipients
 ) -> None:
     """Bring how a server that was restored or promoted came to its time line."""
     name = f"{time_line:08X}.history"

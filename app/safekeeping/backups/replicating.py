@@ -28,7 +28,7 @@ _END, _BLOCK = 1024, 512
 _MANIFEST = "backup_manifest"
 
 
-class Link:
+class ReplicationLink:
     """A connection that understands the commands of replication."""
 
     def __init__(self, pgconn: Any) -> None:
@@ -89,13 +89,13 @@ def _reason(found: pq.abc.PGresult) -> str:
 
 
 @contextmanager
-def linked(address: str) -> Iterator[Link]:
+def linked(address: str) -> Iterator[ReplicationLink]:
     """Yield a connection for replication. Raises BackupRefused if it is refused or lost."""
     # Of a database, not of the whole server: then the ordinary line of pg_hba.conf lets it in.
     try:
         connection = psycopg.connect(limited(address, replication="database"), autocommit=True)
         try:
-            yield Link(connection.pgconn)
+            yield ReplicationLink(connection.pgconn)
         finally:
             # Also in the middle of a copy, which the server ends then.
             connection.close()
@@ -107,7 +107,7 @@ def linked(address: str) -> Iterator[Link]:
 # -- a copy of the whole server ----------------------------------------------------------------
 
 
-def copied(link: Link, label: str) -> Iterator[bytes]:
+def copied(link: ReplicationLink, label: str) -> Iterator[bytes]:
     """Return the pieces of an archive of tar, compressed, with every file and their checksums.
 
     It is complete only if nothing is raised until its end. Raises BackupRefused.
@@ -118,7 +118,7 @@ def copied(link: Link, label: str) -> Iterator[bytes]:
     yield packed.flush()
 
 
-def _archive(link: Link, label: str) -> Iterator[bytes]:
+def _archive(link: ReplicationLink, label: str) -> Iterator[bytes]:
     link.send(
         f"BASE_BACKUP (LABEL '{label}', CHECKPOINT 'fast', WAL, WAIT 0, MANIFEST 'yes')",
         silent=_SILENT_BEFORE_COPY,
@@ -163,7 +163,7 @@ _REPLY = struct.Struct("!cQQQqB")
 
 
 def written_since(
-    link: Link, slot: str, begin: int, until: int, time_line: int
+    link: ReplicationLink, slot: str, begin: int, until: int, time_line: int
 ) -> Iterator[memoryview]:
     """Return what the server wrote between two places of its log, piece by piece.
 

@@ -98,7 +98,7 @@ async def _open_some(work: Work, metadata: MetaData) -> int:
 async def drill(
     settings: Settings, source: Path, key: Path, metadata: MetaData
 ) -> tuple[Made, Tried]:
-    """Restore the newest back-up into a folder that is thrown away, and look into it."""
+    """Restore the newest back-up into a folder that is deleted afterwards, and check it."""
     # A short path: the server listens on a socket in it.
     with tempfile.TemporaryDirectory(prefix="hld", dir="/tmp") as folder:
         to = Path(folder) / "restored"

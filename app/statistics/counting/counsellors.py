@@ -92,7 +92,7 @@ class Worked:
 
 
 @dataclass(frozen=True)
-class Room:
+class AllCounsellors:
     """All counsellors together, and how well the lines were covered."""
 
     window: Window
@@ -104,7 +104,7 @@ class Room:
     coverage: dict[str, float]
 
 
-async def room(work: Work, window: Window) -> Room:
+async def room(work: Work, window: Window) -> AllCounsellors:
     """Return how much each counsellor worked in a window (in the country's zone)."""
     zones = await zones_of(work)
     names = {str(i): n for i, n in await work.session.execute(select(Staff.id, Staff.name))}
@@ -139,7 +139,7 @@ async def _planned(work: Work, zones: Zones, window: Window) -> Quarters:
 
 async def count_room(
     look: Reading, zones: Zones, window: Window, names: dict[str, str], planned: Quarters
-) -> Room:
+) -> AllCounsellors:
     """Count from one reading of the facts; `planned` is the rota of the window."""
     since, until = window.instants(zones.country)
     seconds: dict[str, dict[str, int]] = {}
@@ -172,7 +172,7 @@ async def count_room(
         for one in sorted(known, key=lambda one: (names.get(one, one), one))
     ]
     lived = max(min(edges[1], int(look.now.timestamp())) - edges[0], 0)
-    return Room(
+    return AllCounsellors(
         window,
         look.now,
         found,
@@ -307,7 +307,7 @@ _PARTS = (
 )
 
 
-def room_table(found: Room) -> tuple[OutTable, Any]:
+def room_table(found: AllCounsellors) -> tuple[OutTable, Any]:
     """Return the counsellors of the room as a table."""
     columns = [
         OutColumn("counsellor", "text", "our id of the counsellor; `all` for the total"),

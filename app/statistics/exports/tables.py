@@ -69,7 +69,7 @@ class OutTable:
     columns: list[OutColumn]
     # Notes for readers: the window, the time of counting, the target.
     notes: list[Said]
-    reconciliation: list[reconcile.Line] = field(default_factory=list)
+    reconciliation: list[reconcile.ReconciliationLine] = field(default_factory=list)
     # About single persons: no byte of it is written to disk unencrypted.
     sealed: bool = False
     # How many batches there will be, to show progress.

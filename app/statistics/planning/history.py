@@ -13,7 +13,7 @@ import numpy as np
 
 from app.calls.hours import OwnDays, is_holiday
 from app.calls.lines import finding_lines
-from app.contacts.states import Channel
+from app.contacts.states import ContactChannel
 from app.database.topics import Topic
 from app.routing.rota import roster
 from app.statistics.counting import at_once
@@ -31,12 +31,12 @@ WEEKS = 8
 _AHT_UNKNOWN = 900.0
 # The channels by which children write.
 _WRITTEN = (
-    Channel.CHAT,
-    Channel.SMS,
-    Channel.WHATSAPP,
-    Channel.TELEGRAM,
-    Channel.VIBER,
-    Channel.SIGNAL,
+    ContactChannel.CHAT,
+    ContactChannel.SMS,
+    ContactChannel.WHATSAPP,
+    ContactChannel.TELEGRAM,
+    ContactChannel.VIBER,
+    ContactChannel.SIGNAL,
 )
 # Calls of the last minutes hardly change the mean of eight weeks.
 _BELIEVED = timedelta(minutes=10)

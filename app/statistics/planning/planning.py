@@ -42,7 +42,7 @@ _MOST_MORE = 50
 
 
 @dataclass(frozen=True)
-class Slot:
+class PlannedSlot:
     """A future half hour."""
 
     begins: datetime
@@ -76,10 +76,10 @@ class Slot:
 
 
 @dataclass(frozen=True)
-class Plan:
+class WeekPlan:
     """The coming week."""
 
-    slots: list[Slot]
+    slots: list[PlannedSlot]
     as_of: datetime
     zone: str
     line: str | None
@@ -166,7 +166,7 @@ async def plan(
     days: int = 7,
     more: int = 0,
     first_on: date | None = None,
-) -> Plan:
+) -> WeekPlan:
     """Plan days from a local midnight on (default: today's), with `more` counsellors than are
     rostered.
 
@@ -192,7 +192,7 @@ async def plan(
     days_of = _Days(first, last, zone, calendar)
     slots = await asyncio.to_thread(_slots, days_of, history, writing, on, target, more)
     measured = history.load.figures()["chats_at_once"]
-    return Plan(
+    return WeekPlan(
         slots,
         work.now,
         zone.key,
@@ -263,7 +263,7 @@ def _slots(
     on: list[Duty],
     target: int,
     more: int,
-) -> list[Slot]:
+) -> list[PlannedSlot]:
     found = []
     at = days.first
     known: dict[tuple[float, float, int], _Worked] = {}
@@ -285,7 +285,7 @@ def _slots(
             known[key] = _work_out(calls, chats, history, writing, rostered, target)
         worked = known[key]
         found.append(
-            Slot(
+            PlannedSlot(
                 at,
                 local.isoformat(timespec="minutes"),
                 calls,
@@ -356,7 +356,7 @@ def _work_out(
     )
 
 
-def as_json(found: Plan) -> dict[str, Any]:
+def as_json(found: WeekPlan) -> dict[str, Any]:
     """Return the plan for programs."""
     return {
         "as_of": found.as_of,

@@ -27,9 +27,9 @@ from app.routing.rota.proposals.limits import times_for
 from app.routing.rota.proposals.problem import (
     AROUND,
     Bar,
+    NeededSlot,
     Problem,
     ProposedPerson,
-    Slot,
     Want,
     is_night,
     is_weekend,
@@ -188,7 +188,7 @@ async def _before(
 
 async def _slots(
     work: Work, since: datetime, until: datetime, zone: ZoneInfo, found: Rota
-) -> list[Slot]:
+) -> list[NeededSlot]:
     """Return each half hour to come, and how many more counsellors it needs than are planned.
 
     Those who can write are counted as such, too: of the others none takes a conversation.
@@ -213,7 +213,7 @@ async def _slots(
         needed, to_write = slot.to_roster, slot.writers_to_roster
         if not any(touches(span, one) for one in hours):
             needed = to_write = 0
-        slots.append(Slot(span[0], max(needed - there, 0), max(to_write - writing, 0)))
+        slots.append(NeededSlot(span[0], max(needed - there, 0), max(to_write - writing, 0)))
     return slots
 
 

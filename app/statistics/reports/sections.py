@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from app.statistics.counting import due_callbacks
-from app.statistics.counting.counsellors import Room
+from app.statistics.counting.counsellors import AllCounsellors
 from app.statistics.counting.labels import OVERLAP, TOTAL, plain
 from app.statistics.counting.period_words import period_words
 from app.statistics.counting.reconcile import reconcile
@@ -480,7 +480,7 @@ async def due_callback_section(work: Work, window: Window) -> Section:
     return Section(_("Call-backs due"), grid=Grid(["", ""], rows))
 
 
-def room_section(found: Room) -> Section:
+def room_section(found: AllCounsellors) -> Section:
     rows = []
     for one in (*found.counsellors, found.all):
         n = one.figures()

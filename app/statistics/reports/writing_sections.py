@@ -3,7 +3,7 @@
 from datetime import date
 
 from app.statistics.counting.at_once import AtOnce
-from app.statistics.counting.counsellors import Room
+from app.statistics.counting.counsellors import AllCounsellors
 from app.statistics.counting.feedback import ANSWERS, QUESTIONS, Answers
 from app.statistics.counting.period_words import period_words
 from app.statistics.counting.summary import Summary
@@ -47,7 +47,7 @@ def by_channel(summary: Summary) -> list[Section]:
     ]
 
 
-def load_of_room(found: Room) -> Section:
+def load_of_room(found: AllCounsellors) -> Section:
     """Return how many conversations each counsellor had at once."""
     rows = [
         [one.name if one is not found.all else said(one.name), *_load(one.load)]

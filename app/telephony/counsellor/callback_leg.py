@@ -11,7 +11,7 @@ from app.calls.labels import Label
 from app.calls.lines import finding_lines
 from app.calls.log_kinds import CallLog, kind_of_status
 from app.calls.models import Call
-from app.calls.record import Delivery
+from app.calls.record import WebhookDelivery
 from app.calls.states import (
     NOT_RUNG,
     CallState,
@@ -31,7 +31,7 @@ from app.routing.callbacks import callback_attempts
 from app.routing.models import OfferState
 from app.telephony.counsellor import pacing
 from app.telephony.counsellor.callback_address import callback_address, number_of
-from app.telephony.counsellor.pacing import Urgency
+from app.telephony.counsellor.pacing import LegUrgency
 from app.telephony.inbound.deciding import delivery_of
 from app.telephony.jobs import Parts, parts_of, task
 from app.telephony.outgoing import AtProvider
@@ -110,7 +110,7 @@ class _CallBack(AtProvider[_Ring]):
             return False
         # A phone rings for longer than it takes to connect a caller who is already on the line.
         offer.expires_at = max(offer.expires_at, work.now + _ANSWERS_WITHIN)
-        wait = await pacing.take_turn(work, call.id, Urgency.OFFER)
+        wait = await pacing.take_turn(work, call.id, LegUrgency.OFFER)
         if wait is not None:
             self.later(work, wait)
             return False
@@ -159,7 +159,7 @@ async def leg_status(work: Work, call_id: UUID, signed: Signed) -> None:
     call, earlier = await record.lock_for_delivery(work, key, call_id=call_id)
     if earlier is not None or call.direction != Direction.OUTBOUND:
         return
-    delivery: Delivery = delivery_of(signed, key)
+    delivery: WebhookDelivery = delivery_of(signed, key)
     if signed.call_sid:
         record.learn_sid(call, signed.call_sid)
     if signed.call_sid != call.provider_sid:

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from app.calls import record
 from app.calls.log_kinds import CallLog, Cause, kind_of_status, of_leg
 from app.calls.models import Call, Leg, RecordedEvent
-from app.calls.record import Delivery
+from app.calls.record import WebhookDelivery
 from app.calls.states import (
     CallState,
     LegStatus,
@@ -24,7 +24,7 @@ from app.routing.participants import leaving
 from app.routing.participants.participants import Participant
 from app.staff import phone_proofs
 from app.staff.models import Staff
-from app.staff.phone_proofs import Proof
+from app.staff.phone_proofs import EntryResult
 from app.telephony import answers
 from app.telephony.answers import Answer, read_answer
 from app.telephony.inbound.deciding import delivery_of, scene_of
@@ -96,7 +96,7 @@ async def _takes(work: Work, offer: Offer, digits: str) -> bool:
         return digits == TAKE_DIGIT
     if offer.released_at is not None or not digits:
         return False
-    if await phone_proofs.prove(work, staff, digits) not in (Proof.RIGHT, Proof.HANDED):
+    if await phone_proofs.prove(work, staff, digits) not in (EntryResult.RIGHT, EntryResult.HANDED):
         return False
     await phone_proofs.pair(work, staff)
     return True
@@ -106,7 +106,7 @@ async def take(
     work: Work, offer_id: UUID, signed: Signed, attempt: int
 ) -> tuple[Answer, Scene | None]:
     """Handle the counsellor's key, or none. Key 1 takes the call if it is still on offer."""
-    # With the leg: a phone that is rung again for the same offer is asked for its key again.
+    # The leg is part of it: a phone that is rung again for the same offer is asked for a key again.
     key = f"answer:{offer_id}:{signed.call_sid}:{attempt}"
     call, offer, answer = await _lock(work, offer_id, key)
     if answer is not None:
@@ -210,7 +210,7 @@ async def apply_leg_status(
     leg: Leg,
     status: LegStatus,
     sid: str,
-    delivery: Delivery | None = None,
+    delivery: WebhookDelivery | None = None,
 ) -> None:
     """Apply a status to a locked leg, and to the offer or participant that depends on it."""
     if leg.provider_sid is None and sid:

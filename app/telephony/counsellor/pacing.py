@@ -19,7 +19,7 @@ from app.work import Work
 _GIVEN_UP = timedelta(seconds=10)
 
 
-class Urgency(IntEnum):
+class LegUrgency(IntEnum):
     """Which leg goes first: the lowest value."""
 
     DANGER = 0
@@ -28,7 +28,7 @@ class Urgency(IntEnum):
     OTHER = 3
 
 
-async def take_turn(work: Work, key: UUID, urgency: Urgency) -> timedelta | None:
+async def take_turn(work: Work, key: UUID, urgency: LegUrgency) -> timedelta | None:
     """Take the next turn for a leg. Return None if it may begin now, or how long to wait."""
     rate = platform_of(work.settings).legs_a_second
     if rate is None:

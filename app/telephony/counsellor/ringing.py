@@ -22,10 +22,10 @@ from app.outbox.states import Sending
 from app.routing import offers, second_way
 from app.routing.models import Offer, OfferState
 from app.routing.participants import actions, leaving, second_ring
-from app.routing.participants.participants import LIVE, RINGS, Mode, Participant, Purpose
+from app.routing.participants.participants import LIVE, RINGS, Mode, Participant, ParticipantPurpose
 from app.staff.models import Staff
 from app.telephony.counsellor import pacing
-from app.telephony.counsellor.pacing import Urgency
+from app.telephony.counsellor.pacing import LegUrgency
 from app.telephony.jobs import Parts, parts_of, task
 from app.telephony.outgoing import AtProvider
 from app.telephony.participants import participant_legs
@@ -138,14 +138,14 @@ async def _prepare_counsellor(
     }
 
 
-async def _urgency(work: Work, call: Call, offer: Offer, leg: Leg) -> Urgency:
+async def _urgency(work: Work, call: Call, offer: Offer, leg: Leg) -> LegUrgency:
     if call.danger:
-        return Urgency.DANGER
+        return LegUrgency.DANGER
     if leg.participant_id is not None:
         participant = await work.session.get(Participant, leg.participant_id)
-        helps = participant is not None and participant.purpose == Purpose.CALL_FOR_HELP
-        return Urgency.RESCUE if helps else Urgency.OTHER
-    return Urgency.RESCUE if offer.lost_at is not None else Urgency.OFFER
+        helps = participant is not None and participant.purpose == ParticipantPurpose.CALL_FOR_HELP
+        return LegUrgency.RESCUE if helps else LegUrgency.OTHER
+    return LegUrgency.RESCUE if offer.lost_at is not None else LegUrgency.OFFER
 
 
 async def _prepare_participant(work: Work, call: Call, leg: Leg) -> dict[str, Any] | None:

@@ -9,7 +9,7 @@ from app.calls.lines import finding_lines
 from app.calls.log_kinds import CallLog, Cause
 from app.calls.menu import MENU_ATTEMPTS
 from app.calls.models import Call
-from app.calls.record import Delivery
+from app.calls.record import WebhookDelivery
 from app.calls.speech import LineScript
 from app.calls.states import CallState, LegStatus, read_leg_status
 from app.dialling import outward
@@ -130,7 +130,9 @@ async def _welcome(work: Work, call: Call, signed: Signed, line: LineScript) -> 
 def blocked(digits: str | None) -> Decision:
     """Handle the key of a blocked caller, or none. The danger digit lets every caller through."""
 
-    async def decision(work: Work, call: Call, delivery: Delivery, line: LineScript) -> Answer:
+    async def decision(
+        work: Work, call: Call, delivery: WebhookDelivery, line: LineScript
+    ) -> Answer:
         if digits == line.danger_digit:
             language = call.language or line.languages[0].language
             return await admit(work, call, delivery, line, language=language, danger=True)
@@ -144,7 +146,9 @@ def blocked(digits: str | None) -> Decision:
 def menu(digits: str | None, attempt: int, *, asked_again: bool) -> Decision:
     """Handle the digit of the menu, or none. No digit ends the call."""
 
-    async def decision(work: Work, call: Call, delivery: Delivery, line: LineScript) -> Answer:
+    async def decision(
+        work: Work, call: Call, delivery: WebhookDelivery, line: LineScript
+    ) -> Answer:
         if asked_again and digits is None:
             answer = answers.Menu(attempt=attempt)
             await record.record(
@@ -175,7 +179,9 @@ def menu(digits: str | None, attempt: int, *, asked_again: bool) -> Decision:
     return decision
 
 
-async def admit_again(work: Work, call: Call, delivery: Delivery, line: LineScript) -> Answer:
+async def admit_again(
+    work: Work, call: Call, delivery: WebhookDelivery, line: LineScript
+) -> Answer:
     """Admit a caller who was in already: in the language of the call, with the danger it has."""
     language = call.language or line.languages[0].language
     return await admit(work, call, delivery, line, language=language, danger=call.danger)
@@ -184,7 +190,7 @@ async def admit_again(work: Work, call: Call, delivery: Delivery, line: LineScri
 async def admit(
     work: Work,
     call: Call,
-    delivery: Delivery,
+    delivery: WebhookDelivery,
     line: LineScript,
     *,
     language: str,
@@ -218,7 +224,7 @@ async def admit(
 
 
 async def _no_counsellor(
-    work: Work, call: Call, delivery: Delivery, line: LineScript, found: staffing.Staffing
+    work: Work, call: Call, delivery: WebhookDelivery, line: LineScript, found: staffing.Staffing
 ) -> Answer:
     """Ring the partner if there is one, or ask for a voice message."""
     assert found.unstaffed is not None
@@ -281,7 +287,7 @@ def on_to_partner(work: Work, call: Call) -> Answer:
     return answers.Partner(n=visit(call))
 
 
-async def _carry_on(work: Work, call: Call, delivery: Delivery) -> Answer:
+async def _carry_on(work: Work, call: Call, delivery: WebhookDelivery) -> Answer:
     """Answer a webhook of a phase that is over: send the call to where it is now."""
     state = CallState(call.state)
     if state is CallState.ENDED:

@@ -13,7 +13,7 @@ from app.calls import record
 from app.calls.asked import QUESTIONS
 from app.calls.log_kinds import CallLog
 from app.calls.models import Call, CallQuestion
-from app.calls.record import Delivery
+from app.calls.record import WebhookDelivery
 from app.calls.speech import LineScript
 from app.calls.states import CallState, QuestionState
 from app.contacts import contacts
@@ -69,7 +69,9 @@ async def ask_caller(context: JobContext, question_id: str) -> None:
 def question(question_id: UUID, digits: str | None, n: int) -> Decision:
     """Ask the question or take the key, then return the caller to the counsellor."""
 
-    async def decision(work: Work, call: Call, delivery: Delivery, line: LineScript) -> Answer:
+    async def decision(
+        work: Work, call: Call, delivery: WebhookDelivery, line: LineScript
+    ) -> Answer:
         asked = await work.session.get(CallQuestion, question_id, with_for_update=True)
         heard = False
         if asked is not None and asked.call_id == call.id and asked.state == QuestionState.ASKED:

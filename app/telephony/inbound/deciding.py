@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from app.calls import record
 from app.calls.lines import finding_lines
 from app.calls.models import Call, RecordedEvent
-from app.calls.record import Delivery
+from app.calls.record import WebhookDelivery
 from app.calls.speech import LineScript
 from app.calls.states import CallEvent, CallState, EndedBy, is_over, read_leg_status
 from app.errors import NotAllowed
@@ -28,8 +28,8 @@ class NotThisCall(NotAllowed):
     default = "The call in the address is not the call in the request."
 
 
-def delivery_of(signed: Signed, key: str) -> Delivery:
-    return Delivery(key, signed.facts, signed.told_at)
+def delivery_of(signed: Signed, key: str) -> WebhookDelivery:
+    return WebhookDelivery(key, signed.facts, signed.told_at)
 
 
 def caller_is_gone(signed: Signed) -> bool:
@@ -38,7 +38,7 @@ def caller_is_gone(signed: Signed) -> bool:
     return status is not None and is_over(status)
 
 
-async def end_gone(work: Work, call: Call, delivery: Delivery) -> Answer:
+async def end_gone(work: Work, call: Call, delivery: WebhookDelivery) -> Answer:
     """End the call of a caller who has hung up. Return the answer: nothing is left to say."""
     nothing = answers.Nothing()
     await releasing.end_call(work, call, ended_by=EndedBy.CALLER, delivery=delivery, answer=nothing)
@@ -51,7 +51,7 @@ async def scene_of(work: Work, call: Call, offer_id: UUID | None = None) -> Scen
     return Scene(line, call.id, call.language, work.now, offer_id) if line else None
 
 
-Decision = Callable[[Work, Call, Delivery, LineScript], Awaitable[Answer]]
+Decision = Callable[[Work, Call, WebhookDelivery, LineScript], Awaitable[Answer]]
 
 
 async def decide(
@@ -99,7 +99,7 @@ async def _has_outlived(work: Work, call: Call) -> bool:
 _OUTSIDE = (CallState.GREETING, CallState.QUEUED)
 
 
-async def _say_farewell(work: Work, call: Call, delivery: Delivery) -> Answer:
+async def _say_farewell(work: Work, call: Call, delivery: WebhookDelivery) -> Answer:
     answer = answers.Farewell()
     await releasing.end_call(work, call, ended_by=EndedBy.PROGRAM, delivery=delivery, answer=answer)
     return answer

@@ -7,7 +7,7 @@ from sqlalchemy.dialects.postgresql import insert as pg_insert
 from app.calls import record
 from app.calls.log_kinds import CallLog, Cause
 from app.calls.models import Call, VoiceMessage
-from app.calls.record import Delivery
+from app.calls.record import WebhookDelivery
 from app.calls.speech import LineScript
 from app.calls.states import EndedBy, MessageState
 from app.database.topics import Topic
@@ -25,7 +25,9 @@ from app.work import Work
 def message_left(signed: Signed) -> Decision:
     """Keep a voice message, thank the caller, and let them record more. We do not hang up."""
 
-    async def decision(work: Work, call: Call, delivery: Delivery, line: LineScript) -> Answer:
+    async def decision(
+        work: Work, call: Call, delivery: WebhookDelivery, line: LineScript
+    ) -> Answer:
         if platform_of(work.settings).holds_no_message(signed):
             return await message_again()(work, call, delivery, line)
         await note_recording(work, call, signed)
@@ -51,7 +53,9 @@ def message_left(signed: Signed) -> Decision:
 def message_again() -> Decision:
     """Handle silence: queue the caller if a counsellor is on duty by now; else ask again."""
 
-    async def decision(work: Work, call: Call, delivery: Delivery, line: LineScript) -> Answer:
+    async def decision(
+        work: Work, call: Call, delivery: WebhookDelivery, line: LineScript
+    ) -> Answer:
         return await admit_again(work, call, delivery, line)
 
     return decision

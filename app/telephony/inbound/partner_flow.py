@@ -5,7 +5,7 @@ from uuid import UUID
 from app.calls import record
 from app.calls.log_kinds import CallLog
 from app.calls.models import Call
-from app.calls.record import Delivery
+from app.calls.record import WebhookDelivery
 from app.calls.speech import LineScript
 from app.calls.states import CallState
 from app.telephony import answers
@@ -21,7 +21,9 @@ from app.work import Work
 def partner_left(signed: Signed) -> Decision:
     """Handle the end of the dial to the partner: take back a caller who is still on the line."""
 
-    async def decision(work: Work, call: Call, delivery: Delivery, line: LineScript) -> Answer:
+    async def decision(
+        work: Work, call: Call, delivery: WebhookDelivery, line: LineScript
+    ) -> Answer:
         platform_of(work.settings).partner_left(work, call, signed)
         if caller_is_gone(signed):
             return await end_gone(work, call, delivery)

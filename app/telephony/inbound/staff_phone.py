@@ -12,7 +12,7 @@ from app.calls.lines.line_rows import Line
 from app.calls.lines.line_scripts import spoken_languages
 from app.calls.log_kinds import CallLog
 from app.calls.models import Call, RecordedEvent
-from app.calls.record import Delivery
+from app.calls.record import WebhookDelivery
 from app.calls.speech import EMERGENCY_ELSEWHERE, LineScript
 from app.errors import Invalid
 from app.jobs.names import Task
@@ -20,9 +20,9 @@ from app.routing import own_presence, staff_phones
 from app.routing.models import PresenceState
 from app.staff import phone_proofs
 from app.staff.models import CodeKind, PhoneProof, Staff
-from app.staff.phone_proofs import Proof
+from app.staff.phone_proofs import EntryResult
 from app.telephony import answers
-from app.telephony.answers import Answer, Duty
+from app.telephony.answers import Answer, DutyChoice
 from app.telephony.inbound.deciding import Decision
 from app.telephony.inbound.staff_texts import to_counsellor
 from app.telephony.provider.signature import Signed
@@ -72,7 +72,9 @@ def duty_key(number: str | None, digits: str | None) -> Decision:
     code that is texted to the phone of the account.
     """
 
-    async def decision(work: Work, call: Call, delivery: Delivery, line: LineScript) -> Answer:
+    async def decision(
+        work: Work, call: Call, delivery: WebhookDelivery, line: LineScript
+    ) -> Answer:
         state = DUTY_DIGITS.get(digits or "")
         staff = await _staff_of(work, number)
         if state is None or staff is None:
@@ -108,10 +110,12 @@ async def _staff_of(work: Work, number: str | None) -> Staff | None:
     return await work.session.get(Staff, staff_id) if staff_id is not None else None
 
 
-def duty_proof(number: str | None, state: Duty, digits: str | None, attempt: int) -> Decision:
+def duty_proof(number: str | None, state: DutyChoice, digits: str | None, attempt: int) -> Decision:
     """Handle the PIN or the code that a counsellor entered: only a right one sets the presence."""
 
-    async def decision(work: Work, call: Call, delivery: Delivery, line: LineScript) -> Answer:
+    async def decision(
+        work: Work, call: Call, delivery: WebhookDelivery, line: LineScript
+    ) -> Answer:
         staff = await _staff_of(work, number)
         if staff is None or not digits:
             answer: Answer = answers.Menu()
@@ -119,18 +123,18 @@ def duty_proof(number: str | None, state: Duty, digits: str | None, attempt: int
             return answer
         texted = _is_texted(work, await phone_proofs.proof_of(work, staff.id))
         found = await phone_proofs.prove(work, staff, digits)
-        if found is Proof.WRONG and attempt < _ENTRIES:
+        if found is EntryResult.WRONG and attempt < _ENTRIES:
             answer = answers.DutyProof(state=state, attempt=attempt + 1, texted=texted)
-        elif found in (Proof.WRONG, Proof.LOCKED):
+        elif found in (EntryResult.WRONG, EntryResult.LOCKED):
             answer = answers.DutyRefused()
         else:
             answer = answers.DutySet(state=state)
-            if found is Proof.HANDED:
+            if found is EntryResult.HANDED:
                 answer = answers.DutyPin(state=state, attempt=1)
             await phone_proofs.pair(work, staff)
             call.line_id = await _duty_line(work, line)
             await own_presence.choose_presence(work, staff, PresenceState(state))
-        right = found in (Proof.RIGHT, Proof.HANDED)
+        right = found in (EntryResult.RIGHT, EntryResult.HANDED)
         await record.record(
             work,
             call,
@@ -144,10 +148,12 @@ def duty_proof(number: str | None, state: Duty, digits: str | None, attempt: int
     return decision
 
 
-def duty_pin(number: str | None, state: Duty, digits: str | None, attempt: int) -> Decision:
+def duty_pin(number: str | None, state: DutyChoice, digits: str | None, attempt: int) -> Decision:
     """Handle the PIN that a counsellor chooses after a single-use code. Silence leaves it out."""
 
-    async def decision(work: Work, call: Call, delivery: Delivery, line: LineScript) -> Answer:
+    async def decision(
+        work: Work, call: Call, delivery: WebhookDelivery, line: LineScript
+    ) -> Answer:
         staff = await _staff_of(work, number)
         answer: Answer = answers.DutySet(state=state)
         if (
@@ -233,9 +239,9 @@ async def _reply(work: Work, staff: Staff, word: str) -> str:
     proof = await phone_proofs.proof_of(work, staff.id)
     wants = proof.wants if proof and proof.code_kind == CodeKind.TEXTED else None
     found = await phone_proofs.prove(work, staff, word)
-    if found is Proof.LOCKED:
+    if found is EntryResult.LOCKED:
         return to_counsellor(staff, "no_code")
-    if found is not Proof.RIGHT or wants is None:
+    if found is not EntryResult.RIGHT or wants is None:
         return to_counsellor(staff, "wrong_code")
     await phone_proofs.pair(work, staff)
     await own_presence.choose_presence(work, staff, PresenceState(wants))

@@ -5,7 +5,7 @@ from uuid import UUID
 from app.calls import record
 from app.calls.log_kinds import AnyCause, CallLog, Cause
 from app.calls.models import Call
-from app.calls.record import Delivery
+from app.calls.record import WebhookDelivery
 from app.calls.speech import LineScript
 from app.calls.states import CallState
 from app.routing import offers
@@ -20,7 +20,9 @@ from app.work import Work
 def bridge(offer_id: UUID) -> Decision:
     """Send the caller into the conference; back to the waiting room if the counsellor is gone."""
 
-    async def decision(work: Work, call: Call, delivery: Delivery, line: LineScript) -> Answer:
+    async def decision(
+        work: Work, call: Call, delivery: WebhookDelivery, line: LineScript
+    ) -> Answer:
         _, offer = await offers.lock_offer(work, offer_id)
         if CallState(call.state) is CallState.ENDED:
             answer: Answer = answers.Goodbye()
@@ -61,7 +63,9 @@ async def held(work: Work, call: Call, sid: str) -> Answer:
 def left_talk(offer_id: UUID, gone: bool) -> Decision:
     """Handle a caller who left the conference: hung up, ended by the counsellor, or dropped."""
 
-    async def decision(work: Work, call: Call, delivery: Delivery, line: LineScript) -> Answer:
+    async def decision(
+        work: Work, call: Call, delivery: WebhookDelivery, line: LineScript
+    ) -> Answer:
         if gone:
             return await end_gone(work, call, delivery)
         if CallState(call.state) is CallState.ENDED:

@@ -8,7 +8,7 @@ from app.calls import record
 from app.calls.log_kinds import CallLog, Cause, LeavesBecause
 from app.calls.menu import CALLBACK_DIGIT, LAST_DIGIT, MESSAGE_DIGIT
 from app.calls.models import Call
-from app.calls.record import Delivery
+from app.calls.record import WebhookDelivery
 from app.calls.speech import LineScript
 from app.calls.states import CallEvent, CallState, Unstaffed
 from app.database.topics import Topic
@@ -30,7 +30,9 @@ from app.work import Work
 def wait(entry: int, step: int) -> Decision:
     """Decide what a waiting caller hears next, each time the last words have run out."""
 
-    async def decision(work: Work, call: Call, delivery: Delivery, line: LineScript) -> Answer:
+    async def decision(
+        work: Work, call: Call, delivery: WebhookDelivery, line: LineScript
+    ) -> Answer:
         state = CallState(call.state)
         words = platform_of(work.settings).wait(entry=entry, step=step)
         answer: Answer = words
@@ -79,7 +81,7 @@ async def _leaves(work: Work, call: Call, line: LineScript) -> LeavesBecause | N
 
 
 async def _leave(
-    work: Work, call: Call, delivery: Delivery, entry: int, cause: LeavesBecause
+    work: Work, call: Call, delivery: WebhookDelivery, entry: int, cause: LeavesBecause
 ) -> Answer:
     answer = answers.Leave(entry=entry)
     await record.move(
@@ -116,7 +118,7 @@ async def _may_ask(work: Work, call: Call) -> bool:
     return await can_be_called(work, call) and not call.asked_back
 
 
-async def _dialled(work: Work, call: Call, delivery: Delivery) -> answers.Dial | None:
+async def _dialled(work: Work, call: Call, delivery: WebhookDelivery) -> answers.Dial | None:
     """Return the answer that dials a counsellor who is there; None if nothing is to be dialled."""
     dial = await platform_of(work.settings).reach(work, call)
     if dial is not None:
@@ -135,7 +137,9 @@ async def _dialled(work: Work, call: Call, delivery: Delivery) -> answers.Dial |
 def wait_choice(digits: str | None, entry: int, step: int) -> Decision:
     """Handle a digit while waiting: message, call-back, last counsellor or danger; else wait on."""
 
-    async def decision(work: Work, call: Call, delivery: Delivery, line: LineScript) -> Answer:
+    async def decision(
+        work: Work, call: Call, delivery: WebhookDelivery, line: LineScript
+    ) -> Answer:
         answer = platform_of(work.settings).wait(entry=entry, step=step + 1)
         wants_help = digits == line.danger_digit
         if not wants_help and (dial := await _dialled(work, call, delivery)):
@@ -190,7 +194,9 @@ def callback(digits: str | None, n: str, question: CallbackQuestion, who: str) -
     """Ask whether a call-back is safe, who may answer, and when. It is made only if it is safe."""
     chosen: Literal["caller", "anyone"] = "anyone" if who == "anyone" else "caller"
 
-    async def decision(work: Work, call: Call, delivery: Delivery, line: LineScript) -> Answer:
+    async def decision(
+        work: Work, call: Call, delivery: WebhookDelivery, line: LineScript
+    ) -> Answer:
         onward = _after_questions(work, call, n)
         if dial := await _dialled(work, call, delivery):
             # A counsellor is there, which is better than a call-back.
@@ -258,7 +264,9 @@ async def _agree(
 def leave_queue(result: str, gone: bool, entry: int) -> Decision:
     """Handle the exit from the waiting room: hung up, to a message or counsellor, or by a fault."""
 
-    async def decision(work: Work, call: Call, delivery: Delivery, line: LineScript) -> Answer:
+    async def decision(
+        work: Work, call: Call, delivery: WebhookDelivery, line: LineScript
+    ) -> Answer:
         if result == "hangup" or gone:
             return await end_gone(work, call, delivery)
         state = CallState(call.state)
@@ -309,7 +317,9 @@ async def _to_partner(work: Work, call: Call) -> bool:
 def returned(entry: int) -> Decision:
     """Send the caller back to the waiting room, and say so."""
 
-    async def decision(work: Work, call: Call, delivery: Delivery, line: LineScript) -> Answer:
+    async def decision(
+        work: Work, call: Call, delivery: WebhookDelivery, line: LineScript
+    ) -> Answer:
         if CallState(call.state) is CallState.ENDED:
             answer: Answer = answers.Goodbye()
         elif CallState(call.state) is CallState.GREETING:

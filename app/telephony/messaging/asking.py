@@ -22,7 +22,7 @@ from app.calls.lines import finding_lines
 from app.calls.models import Call
 from app.calls.speech import LineScript
 from app.chats import accounts, carrying, fetched, sendings, typing
-from app.chats.models import Account, AccountProblem, AccountState, Sent
+from app.chats.models import AccountProblem, AccountState, CarrierAccount, Sent
 from app.database.topics import Topic
 from app.jobs.names import Task
 from app.jobs.transaction import run_verb
@@ -91,7 +91,7 @@ async def ask_account(context: JobContext, account_id: str, turn: str) -> None:
 async def _asked(work: Work, account_id: UUID, turn: datetime) -> _Asked | None:
     """Return an account whose turn it is; None if another job asks, or its line hears no child
     there any more."""
-    row = await work.session.get(Account, account_id)
+    row = await work.session.get(CarrierAccount, account_id)
     if row is None or row.state != AccountState.REGISTERED or row.asked_at != turn:
         return None
     carrier = carrier_of(row.channel)
@@ -117,11 +117,11 @@ async def _go_on(
 ) -> None:
     """Have the account asked again, unless another turn has begun meanwhile."""
     found = await work.session.scalar(
-        update(Account)
-        .where(Account.id == account_id, Account.asked_at == turn)
-        .where(Account.state == AccountState.REGISTERED)
+        update(CarrierAccount)
+        .where(CarrierAccount.id == account_id, CarrierAccount.asked_at == turn)
+        .where(CarrierAccount.state == AccountState.REGISTERED)
         .values(asked_at=work.now, problem=problem)
-        .returning(Account.id)
+        .returning(CarrierAccount.id)
         .execution_options(synchronize_session=False)
     )
     if found is not None:

@@ -15,7 +15,7 @@ from uuid import UUID
 from app.calls.states import Channel
 from app.chats.media import Attached
 from app.chats.models import AccountProblem, AccountState, Failure
-from app.chats.sendings import Report
+from app.chats.sendings import DeliveryReport
 from app.outbox.responses import Refused, RequestFailed
 from app.settings import Settings
 from app.telephony.platforms.base import Platform
@@ -71,7 +71,7 @@ class MessageFate:
     that of the child.
     """
 
-    report: Report
+    report: DeliveryReport
     why: Failure | None = None
     code: int | None = None
     about: tuple[str, ...] = ()

@@ -7,19 +7,19 @@ from typing import ClassVar
 
 from app.chats.media import Attached
 from app.chats.models import Failure, MediaKind
-from app.chats.sendings import Report
+from app.chats.sendings import DeliveryReport
 from app.privacy.numbers import CallerKind, dialled, read_caller
 from app.telephony.messaging.base import Arrived, Carrier, MessageFate, ToChild
 from app.telephony.platforms.base import Platform
 from app.telephony.provider.signature import read_number
 
 _REPORTS = {
-    "sent": Report.ON_ITS_WAY,
-    "delivered": Report.DELIVERED,
-    "read": Report.SEEN,
-    "undelivered": Report.FAILED,
-    "failed": Report.FAILED,
-    "canceled": Report.FAILED,
+    "sent": DeliveryReport.ON_ITS_WAY,
+    "delivered": DeliveryReport.DELIVERED,
+    "read": DeliveryReport.SEEN,
+    "undelivered": DeliveryReport.FAILED,
+    "failed": DeliveryReport.FAILED,
+    "canceled": DeliveryReport.FAILED,
 }
 # By the provider's code; see its dictionary of errors.
 _WHY = {
@@ -101,8 +101,10 @@ class ByProvider(Carrier):
         report = _REPORTS.get(fields.get("MessageStatus", ""))
         if report is None:
             return None
-        code = read_number(fields.get("ErrorCode", "")) if report is Report.FAILED else None
-        return MessageFate(report, self.why(code or 0) if report is Report.FAILED else None, code)
+        code = read_number(fields.get("ErrorCode", "")) if report is DeliveryReport.FAILED else None
+        return MessageFate(
+            report, self.why(code or 0) if report is DeliveryReport.FAILED else None, code
+        )
 
     async def fetch(self, platform: Platform, source: str, account: str | None, most: int) -> bytes:
         return await platform.fetch_media(*source.split("/"), most=most)

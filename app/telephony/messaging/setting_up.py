@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from app.calls.lines import finding_lines
 from app.chats import accounts
-from app.chats.models import Account, AccountProblem, AccountState
+from app.chats.models import AccountProblem, AccountState, CarrierAccount
 from app.jobs.names import Task
 from app.outbox.responses import Refused, TryAgain, Uncertain
 from app.telephony.jobs import parts_of, task
@@ -21,7 +21,7 @@ from app.work import Work
 async def set_up_accounts(context: JobContext, line_id: str) -> None:
     """Set up the accounts of a line again: how children write to it has changed."""
     async with parts_of(context).work() as work:
-        found = select(Account.id).where(Account.line_id == UUID(line_id))
+        found = select(CarrierAccount.id).where(CarrierAccount.line_id == UUID(line_id))
         for account_id in await work.session.scalars(found):
             work.defer(Task.SET_UP_ACCOUNT, account_id=str(account_id))
 
@@ -60,7 +60,7 @@ async def set_up_account(context: JobContext, account_id: str) -> None:
 
 
 async def _wanted(work: Work, account_id: UUID) -> tuple[Carrier, AtCarrier] | None:
-    row = await work.session.get(Account, account_id, populate_existing=True)
+    row = await work.session.get(CarrierAccount, account_id, populate_existing=True)
     if row is None:
         return None
     carrier = carrier_of(row.channel)

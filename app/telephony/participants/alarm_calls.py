@@ -28,7 +28,7 @@ from app.staff import phone_proofs
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
-from app.telephony.counsellor.pacing import Urgency
+from app.telephony.counsellor.pacing import LegUrgency
 from app.telephony.jobs import Parts, parts_of, task
 from app.telephony.participants.attempts import BySms, ByTelephone
 from app.telephony.provider.signature import Signed
@@ -81,7 +81,7 @@ class _AlarmPhone(ByTelephone[AlarmAttempt], AlarmAttemptOnce):
         if line is None:
             return await self.give_up(work, attempt, AttemptResult.STOPPED)
         self.from_, self.seconds = line.shown_number, attempt.seconds
-        return await self.has_its_turn(work, attempt, Urgency.RESCUE)
+        return await self.has_its_turn(work, attempt, LegUrgency.RESCUE)
 
     async def send(self) -> str:
         return await self.platform.ring(

@@ -6,7 +6,7 @@ from app.outbox.once import Row
 from app.referrals.channels.models import Attempt
 from app.routing.alarm_rows import AlarmAttempt
 from app.telephony.counsellor import pacing
-from app.telephony.counsellor.pacing import Urgency
+from app.telephony.counsellor.pacing import LegUrgency
 from app.telephony.outgoing import AtProvider
 from app.telephony.platforms.base import Platform
 from app.work import Work
@@ -20,7 +20,7 @@ class ByTelephone(AtProvider[R]):
     from_: str
     seconds: int
 
-    async def has_its_turn(self, work: Work, row: R, urgency: Urgency) -> bool:
+    async def has_its_turn(self, work: Work, row: R, urgency: LegUrgency) -> bool:
         """Return whether the leg may be rung now. If not, the attempt is made later."""
         wait = await pacing.take_turn(work, row.id, urgency)
         if wait is not None:
@@ -39,7 +39,7 @@ class BySms:
     def is_message(self) -> bool:
         return True
 
-    async def has_its_turn(self, work: Work, row: Row, urgency: Urgency) -> bool:
+    async def has_its_turn(self, work: Work, row: Row, urgency: LegUrgency) -> bool:
         # Only legs wait for one another.
         return True
 

@@ -16,7 +16,7 @@ from app.calls.labels import duty_label
 from app.calls.lines.finding_lines import line_or_any
 from app.calls.models import Call
 from app.calls.states import LegStatus, is_over, read_leg_status
-from app.definitions.risk import Urgency as ContactUrgency
+from app.definitions.risk import Urgency
 from app.dialling.models import DialledFor
 from app.errors import NotFound
 from app.jobs.names import Task
@@ -45,7 +45,7 @@ from app.staff import phone_proofs
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
-from app.telephony.counsellor.pacing import Urgency
+from app.telephony.counsellor.pacing import LegUrgency
 from app.telephony.jobs import Parts, parts_of, task
 from app.telephony.participants.attempts import ByTelephone
 from app.telephony.platforms.choose import platform_of
@@ -99,8 +99,10 @@ class DutyCall(ByTelephone[Attempt], ReferralAttemptOnce):
         return row.target
 
     async def is_possible(self, work: Work, attempt: Attempt) -> bool:
-        urgent = self.referral.urgency == ContactUrgency.IMMEDIATE
-        if not await self.has_its_turn(work, attempt, Urgency.DANGER if urgent else Urgency.OTHER):
+        urgent = self.referral.urgency == Urgency.IMMEDIATE
+        if not await self.has_its_turn(
+            work, attempt, LegUrgency.DANGER if urgent else LegUrgency.OTHER
+        ):
             return False
         referral = self.referral
         call = await work.session.get(Call, referral.call_id) if referral.call_id else None

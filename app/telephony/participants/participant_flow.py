@@ -23,7 +23,7 @@ from app.routing.participants import actions, second_ring
 from app.routing.participants.participants import LIVE, Mode, Participant, label_of
 from app.staff import phone_proofs
 from app.staff.models import Staff
-from app.staff.phone_proofs import Proof
+from app.staff.phone_proofs import EntryResult
 from app.telephony import answers
 from app.telephony.answers import Answer, read_answer
 from app.telephony.counsellor.ringing import make_leg
@@ -215,8 +215,8 @@ async def _joins(work: Work, participant: Participant, digits: str) -> bool:
         return digits == TAKE_DIGIT
     staff = await work.session.get_one(Staff, participant.staff_id)
     if not digits or await phone_proofs.prove(work, staff, digits) not in (
-        Proof.RIGHT,
-        Proof.HANDED,
+        EntryResult.RIGHT,
+        EntryResult.HANDED,
     ):
         return False
     await phone_proofs.pair(work, staff)

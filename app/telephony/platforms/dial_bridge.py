@@ -14,7 +14,7 @@ from app.calls import record
 from app.calls.lines import finding_lines
 from app.calls.log_kinds import CallLog, Cause, of_leg
 from app.calls.models import Call, Leg
-from app.calls.record import Delivery
+from app.calls.record import WebhookDelivery
 from app.calls.speech import LineScript
 from app.calls.states import (
     NOT_RUNG,
@@ -62,7 +62,9 @@ _RINGS_OUT = timedelta(seconds=60)
 def dialled(offer_id: UUID, signed: Signed) -> Decision:
     """Handle the end of the caller's dial: the counsellor has hung up, or did not answer."""
 
-    async def decision(work: Work, call: Call, delivery: Delivery, line: LineScript) -> Answer:
+    async def decision(
+        work: Work, call: Call, delivery: WebhookDelivery, line: LineScript
+    ) -> Answer:
         _, offer = await offers.lock_offer(work, offer_id)
         status = dial_result(signed).status
         await _note_talk(work, call, offer, signed)

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 from app.calls.lines import finding_lines
-from app.calls.lines.number_setup import Pointed, Report
+from app.calls.lines.number_setup import Pointed, SetupReport
 from app.calls.speech import LineScript
 from app.errors import Conflict, Message
 from app.log import log
@@ -22,7 +22,7 @@ from app.telephony.provider.urls import public
 from app.work import Work
 
 
-async def carry_out(work: Work, *, install: bool = True) -> Report:
+async def carry_out(work: Work, *, install: bool = True) -> SetupReport:
     """Set up everything, and log it. Raises Conflict if the provider refuses or is away."""
     numbers = await finding_lines.numbers_of(work)
     # The provider takes seconds; no connection to the database is held meanwhile.
@@ -68,13 +68,13 @@ def _for_log(number: str, address: str) -> str:
 
 async def set_up(
     settings: Settings, platform: Platform, numbers: dict[str, LineScript], *, install: bool = True
-) -> Report:
+) -> SetupReport:
     """Set the addresses of all numbers, the size of the queue and the fallbacks.
 
     Report what cannot be done, and do the rest. Raises RequestFailed if the provider cannot be
     reached.
     """
-    report = Report()
+    report = SetupReport()
     if not numbers:
         report.problems.append(Message("There is no line yet. Add one first."))
         return report
@@ -130,7 +130,7 @@ async def set_up(
 
 
 async def _fallback(
-    settings: Settings, platform: Platform, line: LineScript, report: Report, *, install: bool
+    settings: Settings, platform: Platform, line: LineScript, report: SetupReport, *, install: bool
 ) -> str | None:
     """Write the fallback of a line and install it where the account allows. Return its address."""
     address = public(settings, "/telephony/voice")

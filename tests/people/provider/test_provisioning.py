@@ -17,7 +17,7 @@ from app.jobs.transaction import send_rows
 from app.people import leaving, provisioning, work_left
 from app.people.changing import LastAdministrator
 from app.people.letters import letter_to_owner
-from app.people.provisioning import Entry, NotTheDirectorys
+from app.people.provisioning import NotTheDirectorys, PersonEntry
 from app.referrals.models import Referral
 from app.staff import accounts
 from app.staff.roles import Role
@@ -37,13 +37,16 @@ from tests.support.verbs import (
 
 async def test_a_new_person_has_the_language_that_the_directory_says(work: Work) -> None:
     said = {"Ana": "sr-Cyrl-RS", "Bob": "mk_MK", "Cem": "tr", "Dan": None}
-    made = {name: (await provisioning.add(work, Entry(name, language=said[name]))) for name in said}
+    made = {
+        name: (await provisioning.add(work, PersonEntry(name, language=said[name])))
+        for name in said
+    }
     found = {name: one.staff.page_language for name, one in made.items()}
     assert found == {"Ana": "sr-Cyrl", "Bob": "mk", "Cem": "en", "Dan": "en"}
     # Directories send everything again and again: what the person chose since stays.
     ana = made["Ana"].staff
     await accounts.choose_page_language(work, ana, "sr")
-    await provisioning.change(work, ana.id, Entry("Ana", email="a@x.example", language="bg"))
+    await provisioning.change(work, ana.id, PersonEntry("Ana", email="a@x.example", language="bg"))
     await work.session.refresh(ana)
     assert (ana.email, ana.page_language) == ("a@x.example", "sr")
 
@@ -58,7 +61,7 @@ async def test_who_leaves_in_a_talk_hands_everything_over_in_the_same_step(work:
     await contacts.open_for_call(work, call, ana.id)
     await send_rows(work)
     await accounts.open_session(work, ana)
-    await provisioning.change(work, ana.id, Entry("ana", active=False))
+    await provisioning.change(work, ana.id, PersonEntry("ana", active=False))
     assert (ana.active, ana.password_hash, await sessions_of(work, ana)) == (False, None, 0)
     again = await work.session.scalar(
         select(Referral).where(Referral.id == referral.id).execution_options(populate_existing=True)
@@ -72,7 +75,7 @@ async def test_who_leaves_in_a_talk_hands_everything_over_in_the_same_step(work:
     acts = [act for act, _ in logged(work)]
     assert acts[-2:] == ["staff_deactivated", "left_by_directory"]
     # Active again, nothing of before opens.
-    await provisioning.change(work, ana.id, Entry("ana", active=True))
+    await provisioning.change(work, ana.id, PersonEntry("ana", active=True))
     assert (ana.active, ana.password_hash, await sessions_of(work, ana)) == (True, None, 0)
 
 
@@ -85,7 +88,7 @@ async def test_work_that_no_colleague_may_take_over_keeps_no_leaver_in_and_alarm
     referral = await a_referral(work, ana)
     await accounts.open_session(work, ana)
     work.jobs.clear()
-    await provisioning.change(work, ana.id, Entry("ana", active=False))
+    await provisioning.change(work, ana.id, PersonEntry("ana", active=False))
     assert (ana.active, ana.password_hash, await sessions_of(work, ana)) == (False, None, 0)
     detail = logged(work)[-1][1]
     assert isinstance(detail, dict)
@@ -110,13 +113,13 @@ async def test_work_that_no_colleague_may_take_over_keeps_no_leaver_in_and_alarm
 
 # What a directory writes of a leaver besides: as it renames, disables and moves accounts.
 BESIDES = [
-    Entry("ana", False, email=""),
-    Entry("zzz_ana", False, email="ana@city.example"),
-    Entry("ana", False, role="no such role", email="ana@city.example"),
-    Entry("ana", False, role="administrator"),
-    Entry("mila", False),
-    Entry("", False, email="no address"),
-    Entry("ana", False, external_id="x" * 1000),
+    PersonEntry("ana", False, email=""),
+    PersonEntry("zzz_ana", False, email="ana@city.example"),
+    PersonEntry("ana", False, role="no such role", email="ana@city.example"),
+    PersonEntry("ana", False, role="administrator"),
+    PersonEntry("mila", False),
+    PersonEntry("", False, email="no address"),
+    PersonEntry("ana", False, external_id="x" * 1000),
 ]
 
 
@@ -151,37 +154,37 @@ async def test_a_directory_gives_no_role_that_keeps_accounts(
     monkeypatch.setattr(provisioning, "log", lambda: logger)
     for role in ("administrator", "auditor"):
         with pytest.raises(NotTheDirectorys):
-            await provisioning.add(work, Entry("x", role=role))
+            await provisioning.add(work, PersonEntry("x", role=role))
         with pytest.raises(NotTheDirectorys):
-            await provisioning.change(work, vera.id, Entry("vera", role=role))
+            await provisioning.change(work, vera.id, PersonEntry("vera", role=role))
     for wrong in (
-        Entry("mila", role="counsellor"),
-        Entry("other"),
-        Entry("mila", email="e@x.example"),
+        PersonEntry("mila", role="counsellor"),
+        PersonEntry("other"),
+        PersonEntry("mila", email="e@x.example"),
     ):
         with pytest.raises(NotTheDirectorys):
             await provisioning.change(work, mila.id, wrong)
     with pytest.raises(LastAdministrator):
-        await provisioning.change(work, mila.id, Entry("mila", active=False))
+        await provisioning.change(work, mila.id, PersonEntry("mila", active=False))
     assert said == ["the last administrator has left by the directory, and stays"]
     second = await an_administrator(work, "nina")
-    await provisioning.change(work, mila.id, Entry("mila", active=False))
+    await provisioning.change(work, mila.id, PersonEntry("mila", active=False))
     assert mila.active is False
     second.emergency = True
     with pytest.raises(NotTheDirectorys):
-        await provisioning.change(work, second.id, Entry("nina", active=False))
+        await provisioning.change(work, second.id, PersonEntry("nina", active=False))
 
 
 async def test_an_account_is_added_changed_deleted_and_comes_back_without_its_password(
     work: Work,
 ) -> None:
-    made = await provisioning.add(work, Entry("Ana", email="a@x.example", external_id="7"))
+    made = await provisioning.add(work, PersonEntry("Ana", email="a@x.example", external_id="7"))
     ana = made.staff
     assert (ana.role, ana.password_hash, made.external_id) == (Role.COUNSELLOR, None, "7")
     with pytest.raises(accounts.NameTaken):
-        await provisioning.add(work, Entry("Ana"))
+        await provisioning.add(work, PersonEntry("Ana"))
     work.now += timedelta(minutes=1)
-    changed = await provisioning.change(work, ana.id, Entry("Ana B", role="supervisor"))
+    changed = await provisioning.change(work, ana.id, PersonEntry("Ana B", role="supervisor"))
     assert (ana.name, ana.role, ana.email, changed.changed_at) == (
         "Ana B",
         "supervisor",
@@ -193,7 +196,7 @@ async def test_an_account_is_added_changed_deleted_and_comes_back_without_its_pa
     for gone in (provisioning.one, provisioning.delete):
         with pytest.raises(NotFound):
             await gone(work, ana.id)
-    assert ana.id not in {one.staff.id for one in await provisioning.everybody(work)}
-    back = await provisioning.add(work, Entry("Ana B", external_id="8"))
+    assert ana.id not in {one.staff.id for one in await provisioning.all_accounts(work)}
+    back = await provisioning.add(work, PersonEntry("Ana B", external_id="8"))
     assert (back.staff.id, back.staff.active, back.external_id) == (ana.id, True, "8")
     assert back.staff.password_hash is None

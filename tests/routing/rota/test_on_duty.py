@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.routing.rota.on_duty import (
-    Change,
     ChangeKind,
+    DutyChange,
     Rota,
     next_duty,
     on_duty,
@@ -97,12 +97,12 @@ def test_a_shift_over_the_changed_hour_starts_first_and_ends_last(zone: str) -> 
 WEEK = Rota((shift("UTC", "08:00", 8, ANA), shift("UTC", "16:00", 8, BORIS)))
 
 
-def with_changes(*changes: Change) -> Rota:
+def with_changes(*changes: DutyChange) -> Rota:
     return Rota(WEEK.shifts, changes)
 
 
 def test_an_absence_takes_out_its_time_and_no_more() -> None:
-    rota = with_changes(Change(K.ABSENCE, ANA, at("2026-05-05T10:00"), at("2026-05-05T12:00")))
+    rota = with_changes(DutyChange(K.ABSENCE, ANA, at("2026-05-05T10:00"), at("2026-05-05T12:00")))
     for hour, who in ((9, {ANA}), (10, set()), (11, set()), (12, {ANA}), (16, {BORIS})):
         assert set(on_duty(rota, at(f"2026-05-05T{hour:02}:00"))) == who
     assert on_duty(rota, at("2026-05-05T09:00"))[ANA].until == at("2026-05-05T10:00")
@@ -118,7 +118,11 @@ def test_a_swap_moves_duty_and_its_layer() -> None:
                 ),
             ),
         ),
-        (Change(K.SWAP, BORIS, at("2026-05-05T08:00"), at("2026-05-05T16:00"), instead_id=VERA),),
+        (
+            DutyChange(
+                K.SWAP, BORIS, at("2026-05-05T08:00"), at("2026-05-05T16:00"), instead_id=VERA
+            ),
+        ),
     )
     present = on_duty(rota, at("2026-05-05T09:00"))
     assert set(present) == {ANA, VERA}
@@ -127,8 +131,8 @@ def test_a_swap_moves_duty_and_its_layer() -> None:
 
 
 def test_the_later_word_counts() -> None:
-    absent = Change(K.ABSENCE, ANA, at("2026-05-05T00:00"), at("2026-05-06T00:00"))
-    comes = Change(K.EXTRA, ANA, at("2026-05-05T10:00"), at("2026-05-05T12:00"))
+    absent = DutyChange(K.ABSENCE, ANA, at("2026-05-05T00:00"), at("2026-05-06T00:00"))
+    comes = DutyChange(K.EXTRA, ANA, at("2026-05-05T10:00"), at("2026-05-05T12:00"))
     noon = at("2026-05-05T11:00")
     assert set(on_duty(with_changes(absent, comes), noon)) == {ANA}
     assert set(on_duty(with_changes(comes, absent), noon)) == set()
@@ -166,7 +170,7 @@ def test_the_next_duty_is_of_counsellors_who_can_take_the_call() -> None:
     found = next_duty(WEEK, now, {BORIS})
     assert found is not None
     assert (found.counsellor_id, found.start) == (BORIS, at("2026-05-06T16:00"))
-    gone = with_changes(Change(K.ABSENCE, BORIS, now, at("2026-05-09T00:00")))
+    gone = with_changes(DutyChange(K.ABSENCE, BORIS, now, at("2026-05-09T00:00")))
     found = next_duty(gone, now, {BORIS})
     assert found is not None
     assert found.start == at("2026-05-09T16:00")
@@ -181,11 +185,11 @@ WHO = st.sampled_from([ANA, BORIS, VERA])
 
 
 @st.composite
-def changes(draw: st.DrawFn) -> Change:
+def changes(draw: st.DrawFn) -> DutyChange:
     begin, end = sorted((draw(INSTANTS), draw(INSTANTS)))
     kind, who = draw(st.sampled_from(list(K))), draw(WHO)
     other = draw(st.sampled_from([p for p in (ANA, BORIS, VERA) if p != who]))
-    return Change(
+    return DutyChange(
         kind,
         who,
         begin,
@@ -198,7 +202,7 @@ def changes(draw: st.DrawFn) -> Change:
 @settings(max_examples=200, deadline=None)
 @given(made=st.lists(changes(), max_size=6), instant=INSTANTS)
 def test_random_changes_give_the_same_duty_minute_by_minute(
-    made: list[Change], instant: datetime
+    made: list[DutyChange], instant: datetime
 ) -> None:
     """An instant looked at by itself: each change in turn, on a set of who is there."""
     rota = Rota(

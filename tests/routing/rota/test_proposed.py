@@ -15,9 +15,9 @@ from app.routing.rota.proposals.problem import (
     AROUND,
     HALF_HOUR,
     Bar,
+    NeededSlot,
     Problem,
     ProposedPerson,
-    Slot,
     Want,
     bar_of,
     midnight,
@@ -60,7 +60,7 @@ def a_problem(
     days = range(7 * weeks)
     opened = tuple((at(day, from_hour), at(day, until)) for day in days)
     slots = tuple(
-        Slot(at(day, 0) + n * HALF_HOUR, need if from_hour * 2 <= n < until * 2 else 0)
+        NeededSlot(at(day, 0) + n * HALF_HOUR, need if from_hour * 2 <= n < until * 2 else 0)
         for day in days
         for n in range(48)
     )
@@ -264,7 +264,7 @@ def test_a_week_in_which_the_clocks_change_is_proposed_like_any_other() -> None:
     begins, ends = midnight(monday, ZONE), midnight(monday + WEEK, ZONE)
     number = int((ends - begins) / HALF_HOUR)
     assert number == 7 * 48 - 2
-    slots = tuple(Slot(begins + n * HALF_HOUR, 1) for n in range(number))
+    slots = tuple(NeededSlot(begins + n * HALF_HOUR, 1) for n in range(number))
     want = replace(problem.wants[0], uncovered=((begins, ends),))
     problem = replace(problem, mondays=(monday,), slots=slots, wants=(want,))
     assert check(problem, solve(problem)) == []

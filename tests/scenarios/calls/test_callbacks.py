@@ -39,7 +39,7 @@ async def test_a_child_is_called_back_when_a_counsellor_is_there(stage: Stage) -
     call = await stage.call_of(leg)
     assert call["outcome"] == "callback_requested"
     agreed = await state(stage)
-    assert (agreed["who"], agreed["tries"]) == ("caller", 0)
+    assert (agreed["who"], agreed["attempts"]) == ("caller", 0)
     assert CHILD.encode()[1:] not in bytes(agreed["number_sealed"])
     assert child.rung == 0, "no phone rings before a counsellor is there to talk"
     await ana.be("available")
@@ -68,7 +68,7 @@ async def test_a_child_is_called_back_when_a_counsellor_is_there(stage: Stage) -
     await stage.exchange.hang_up(mine)
     await stage.advance(3)
     kept = await state(stage)
-    assert (kept["state"], kept["tries"]) == ("spoken", 1)
+    assert (kept["state"], kept["attempts"]) == ("spoken", 1)
     await say(ana, kept, "reached")
     kept = await state(stage)
     assert (kept["state"], kept["number_sealed"]) == ("reached", None)
@@ -173,7 +173,7 @@ async def test_the_counsellor_says_who_answered_and_nothing_is_forgotten_before(
     await ana.sign_in()
     await say(ana, row, "not_reached")
     row = await state(stage)
-    assert (row["state"], row["tries"]) == ("agreed", 1)
+    assert (row["state"], row["attempts"]) == ("agreed", 1)
     await say(ana, row, "reached", 409)
     # Another person answers the next attempt: the house is not rung again that day.
     stage.stepped.move_to(row["next_at"] + timedelta(seconds=1))
@@ -280,7 +280,7 @@ async def test_no_counsellor_takes_it_and_it_is_made_the_next_day(stage: Stage) 
     await callback_attempts.open_due(stage.ground)
     await stage.settle()
     row = await state(stage)
-    assert (row["state"], row["tries"]) == ("agreed", 0), "it was no attempt: no phone rang"
+    assert (row["state"], row["attempts"]) == ("agreed", 0), "it was no attempt: no phone rang"
     stage.stepped.move_to(row["window_until"] + timedelta(minutes=1))
     await callback_attempts.open_due(stage.ground)
     later = await state(stage)
@@ -320,7 +320,7 @@ async def test_after_three_attempts_a_person_looks_at_it(stage: Stage) -> None:
         assert child.rung == attempts
         assert await ana.presence() == "available", "she is free again"
         row = await state(stage)
-        assert row["tries"] == attempts
+        assert row["attempts"] == attempts
         assert child.heard == []
         child.machine, child.picks_up = False, None
         if attempts < 3:

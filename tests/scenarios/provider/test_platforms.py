@@ -326,8 +326,8 @@ async def is_due(stage: Stage, who: Counsellor) -> None:
 
 async def is_tried_again(stage: Stage) -> bool:
     """Whether the first attempt is over and counted, and the next one agreed."""
-    (row,) = await stage.rows("SELECT state, tries FROM callbacks")
-    return row == {"state": "agreed", "tries": 1}
+    (row,) = await stage.rows("SELECT state, attempts FROM callbacks")
+    return row == {"state": "agreed", "attempts": 1}
 
 
 async def test_a_child_is_called_back_until_the_phone_is_answered(anywhere: Stage) -> None:
@@ -363,8 +363,8 @@ async def test_a_child_is_called_back_until_the_phone_is_answered(anywhere: Stag
     await stage.exchange.hang_up(mine)
     await stage.advance(5)
     await says_reached(stage, vera)
-    kept = await stage.rows("SELECT state, tries, number_sealed FROM callbacks")
-    assert kept == [{"state": "reached", "tries": 2, "number_sealed": None}]
+    kept = await stage.rows("SELECT state, attempts, number_sealed FROM callbacks")
+    assert kept == [{"state": "reached", "attempts": 2, "number_sealed": None}]
     assert await broken_at_the_end(stage) == []
 
 

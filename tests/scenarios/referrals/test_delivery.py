@@ -108,7 +108,7 @@ async def test_killed_while_an_email_was_being_sent(night: Stage, post: Mail) ->
     async with transaction(night.ground, PROGRAM) as work:
         attempt = (await work.session.execute(select(Attempt.id))).one()
         await work.session.execute(
-            update(Attempt).values(sending="sending", sent_at=work.now, tries=1)
+            update(Attempt).values(sending="sending", sent_at=work.now, sends=1)
         )
         work.defer(Task.SEND_MAIL, attempt_id=str(attempt.id))
     post.answer = "250 OK"
@@ -175,8 +175,8 @@ async def test_a_mail_server_that_never_answers_is_not_sent_to_every_minute(
     post.hangs_up_after_data = True
     await by_hand(ana, override=OVERRIDE, send=True)
     await skip_minutes(night, 15, every=1)
-    attempts = await night.rows("SELECT tries FROM attempts WHERE kind = 'email'")
-    counts = sorted(r["tries"] for r in attempts)
+    attempts = await night.rows("SELECT sends FROM attempts WHERE kind = 'email'")
+    counts = sorted(r["sends"] for r in attempts)
     # Which of them fall into the last minute depends on the second in which each began.
     assert len(counts) == 5
     assert 1 <= counts[0] <= counts[-1] <= 3, counts

@@ -21,7 +21,7 @@ async def test_a_callback_waits_for_a_counsellor_whose_phone_can_dial(stage: Sta
     ana = await stage.add_counsellor("ana", endpoint=desk)
     await stage.advance(70)
     assert await ana.offer() is None
-    (row,) = await stage.rows("SELECT state, tries FROM callbacks")
+    (row,) = await stage.rows("SELECT state, attempts FROM callbacks")
     assert (row["state"], child.rung) == ("trying", 0)
     await vera.sign_in()
     await vera.be("available")

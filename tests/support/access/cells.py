@@ -24,9 +24,9 @@ from tests.support.access.world import (
 )
 from tests.support.routes import routes
 
-NOBODY = "no sign-in"
+NO_SIGN_IN = "no sign-in"
 TOKENS = (*TOKEN_SCOPES, CHILD)
-COLUMNS = (NOBODY, *(role.value for role in Role), *TOKENS)
+COLUMNS = (NO_SIGN_IN, *(role.value for role in Role), *TOKENS)
 SIGNED = "signature"
 YES, NO, ABSENT, SIGN_IN = "yes", "no", "not found", "sign in"
 
@@ -85,7 +85,7 @@ async def cell(stage: Stage, world: World, place: Place, column: str) -> str:
     own = await _asked(stage, world, place, column, OWN)
     if own in (NO, SIGN_IN) or not place.kinds:
         return own
-    colleague = column in (Role.COUNSELLOR.value, *TOKENS, NOBODY)
+    colleague = column in (Role.COUNSELLOR.value, *TOKENS, NO_SIGN_IN)
     other = COLLEAGUE if colleague else OTHER_TEAM
     return f"{own} / {await _asked(stage, world, place, column, other)}"
 
@@ -99,7 +99,7 @@ async def _asked(stage: Stage, world: World, place: Place, column: str, of: str)
     elif of == OWN and column in world.people:
         rows |= {k: v for k, v in world.of[column].items() if k in OF_THE_ACCOUNT}
     rows |= world.instead.get(place.key, {})
-    if column in (NOBODY, CHILD):
+    if column in (NO_SIGN_IN, CHILD):
         headers |= world.heads.get(place.key, {})
     names = [p.name for p in place.route.dependant.path_params]
     fields, query, more = known(place.key, rows)

@@ -19,7 +19,7 @@ from app.jobs.transaction import flush, transaction
 from app.outbox.channels import ChannelKind
 from app.people import links as invitations
 from app.people.changing import Changes
-from app.people.emergency import emergencies
+from app.people.emergency import closing, emergencies
 from app.practice.telegram import SECRET
 from app.referrals.channels.links import add_link
 from app.referrals.channels.models import AgencyCase
@@ -253,7 +253,7 @@ async def _of_emergencies(
         row = await emergencies.ask(work, asker, EmergencyKind.RECORD, "Away.", 60, code)
         await emergencies.decide(work, second, row.id, confirm=True)
         await flush(work)
-        await emergencies.end(work, asker, row.id)
+        await closing.end(work, asker, row.id)
     review = "emergencies/{emergency_id}/review"
     over = {"emergency_id": str(row.id)}
     at(instead, over, f"/api/v1/{review}", "/emergency/{emergency_id}/review")

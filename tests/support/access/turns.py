@@ -11,7 +11,7 @@ from app.staff.roles import Permission, Role, may
 from tests.support.access.cells import (
     COLUMNS,
     NO,
-    NOBODY,
+    NO_SIGN_IN,
     SIGN_IN,
     SIGNED,
     TOKENS,
@@ -42,7 +42,7 @@ def _kind(place: Place, row: Row, column: str) -> str:
     if cell == SIGN_IN:
         # With a token more is tried than without one.
         return "a role" if column in set(Role) else "a stranger"
-    if column in (NOBODY, *TOKENS):
+    if column in (NO_SIGN_IN, *TOKENS):
         return ""
     if permission not in set(Permission):
         return "" if place.kinds else f"any role {cell}"

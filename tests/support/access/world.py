@@ -85,7 +85,8 @@ OF_ALL = {
     " (gen_random_uuid(), '2030-02-01', '2030-02-02', 'primary', 2, now()) RETURNING id",
     "shift_id": "SELECT id FROM shifts LIMIT 1",
     "delivery_id": "INSERT INTO deliveries (id, agency_id, referral_id, sequence, kind, detail,"
-    " created_at, state, tries, last_try_at, ended_at, last_answer) SELECT gen_random_uuid(), a.id,"
+    " created_at, state, attempts, last_attempt_at, ended_at, last_response)"
+    " SELECT gen_random_uuid(), a.id,"
     " r.id, 99, 'referral.offered', '{}', now(), 'dead', 9, now(), now(), '500'"
     " FROM agencies a, referrals r LIMIT 1 RETURNING id",
 }

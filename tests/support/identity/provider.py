@@ -161,7 +161,7 @@ class Provider:
                 warnings.simplefilter("ignore")
                 return jwt.encode(header, claims, OctKey.generate_key(256), algorithms=["none"])
         if self.algorithm == "HS256":
-            # Signed with the public key, which everybody can read; the library would refuse to.
+            # Signed with the public key, which all can read; the library would refuse to.
             parts = ".".join(_encoded(json.dumps(part).encode()) for part in (header, claims))
             public = self.key.as_pem(private=False)
             return f"{parts}.{_encoded(hmac.digest(public, parts.encode(), 'sha256'))}"

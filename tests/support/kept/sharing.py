@@ -94,6 +94,6 @@ def _share_certificates(patch: pytest.MonkeyPatch) -> None:
 
 
 def _hash_quickly(patch: pytest.MonkeyPatch) -> None:
-    """Hash passwords with the least work: everybody in a story signs in, and none is guessed."""
+    """Hash passwords with the least work: all in a story sign in, and none is guessed."""
     least = Argon2Hasher(time_cost=1, memory_cost=8, parallelism=1)
     patch.setattr(hashing, "_HASHER", PasswordHash((least,)))

@@ -14,7 +14,7 @@ from app.staff.roles import Role
 from app.statistics.published import release
 from app.training import practices, remarks
 from app.training.models import Practice, PracticeAct
-from app.training.scenarios import Act
+from app.training.scenarios import CounsellorAct
 from app.work import PROGRAM
 from tests.support.access.rows import chat_of, done, inserted, rows_of_talk
 from tests.support.access.world import OF_ALL
@@ -32,12 +32,12 @@ _MEASURED = {
     "counsellor": [[24.0, 10.0], [60.0, 25.0]],
 }
 _ACTS = (
-    (Act.OPEN_QUESTION, "who"),
-    (Act.LISTENED, None),
-    (Act.CLOSED_QUESTION, "what"),
-    (Act.ADVISED, None),
-    (Act.PLAN, None),
-    (Act.GOODBYE, None),
+    (CounsellorAct.OPEN_QUESTION, "who"),
+    (CounsellorAct.LISTENED, None),
+    (CounsellorAct.CLOSED_QUESTION, "what"),
+    (CounsellorAct.ADVISED, None),
+    (CounsellorAct.PLAN, None),
+    (CounsellorAct.GOODBYE, None),
 )
 
 

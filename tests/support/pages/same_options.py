@@ -179,7 +179,7 @@ OWN = {
     ("shift add", "always"): ("recurrence", "recurrence"),
     ("shift import", "file"): ("file", BODY),
     ("shift export", "output"): (SAVED, ANSWER),
-    ("shift list", "name"): ("- the rota shows everybody", "- the answer holds everybody"),
+    ("shift list", "name"): ("- the rota shows all", "- the answer holds all"),
     ("shift change answer", "agree"): ("answer", "answer"),
     ("shift duty move", "all_later"): ("days", "later"),
     ("shift duty remove", "all_later"): ("days", "later"),

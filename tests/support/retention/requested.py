@@ -17,10 +17,10 @@ from app.referrals.models import Disclosure
 from app.retention.data_requests import erasing, requests
 from app.retention.data_requests.kinds import (
     AskingPerson,
-    Basis,
     IdentityCheck,
     ItemKind,
     Keep,
+    RequestBasis,
     RequestKind,
 )
 from app.retention.data_requests.models import DataRequest
@@ -147,7 +147,11 @@ async def release(work: Work, boss: Staff | None, request: DataRequest) -> None:
 
 async def approved(work: Work, boss: Staff, request: DataRequest) -> None:
     as_person(work, boss)
-    basis = Basis.NOT_NEEDED if request.kind == RequestKind.ERASURE else Basis.RIGHT_OF_ACCESS
+    basis = (
+        RequestBasis.NOT_NEEDED
+        if request.kind == RequestKind.ERASURE
+        else RequestBasis.RIGHT_OF_ACCESS
+    )
     await requests.ask(work, boss, request.id, basis, IdentityCheck.DOCUMENT, WORDS)
     known = await work.session.scalar(select(Staff).where(Staff.name == "mila"))
     # The officer has not made the account of who decides.

@@ -83,7 +83,7 @@ async def test_a_text_that_was_certainly_not_sent_is_sent_by_the_next_run(
     # The first code was taken back: the one that was sent counts.
     if job is text_phone_code:
         code = provider.texts[0].split("code is ")[1][: phone_proofs.DIGITS]
-        assert await phone_proofs.prove(work, vera, code) is phone_proofs.Proof.RIGHT
+        assert await phone_proofs.prove(work, vera, code) is phone_proofs.EntryResult.RIGHT
 
 
 @pytest.mark.parametrize("job", [tell_missed, text_phone_code])
@@ -102,7 +102,7 @@ async def test_a_text_that_is_not_sent_takes_no_code_away_that_was_given_since(
     provider.send_message = answered_meanwhile  # type: ignore[method-assign]
     with pytest.raises(TryAgain):
         await provider.run(job, vera)
-    assert await phone_proofs.prove(work, vera, given[0]) is phone_proofs.Proof.RIGHT
+    assert await phone_proofs.prove(work, vera, given[0]) is phone_proofs.EntryResult.RIGHT
 
 
 async def test_a_code_that_comes_too_late_is_not_texted_any_more(work: Work) -> None:

@@ -45,7 +45,7 @@ class ChangeRow(NamedTuple):
     why_not: str
 
 
-def change_rows(changes: list[line_changes.Change]) -> list[ChangeRow]:
+def change_rows(changes: list[line_changes.LineChange]) -> list[ChangeRow]:
     """Return changes of a line in words."""
     return [
         ChangeRow(

@@ -45,11 +45,11 @@ class EmailOnce(ReferralAttemptOnce):
 
     async def put_off(self, work: Work, row: Attempt, error: RequestFailed) -> bool:
         most = _ESCALATION_ATTEMPTS if row.purpose == Purpose.ESCALATION else _ATTEMPTS
-        if row.tries >= most:
+        if row.sends >= most:
             row.sending = Sending.FAILED.value
             await self._note(work, row, NOT_ACCEPTED)
             return True
-        wait = timedelta(seconds=min(5 * 2 ** min(row.tries, 10), 1800))
+        wait = timedelta(seconds=min(5 * 2 ** min(row.sends, 10), 1800))
         uncertain = row.sending == Sending.SENDING
         self.later(work, max(wait, self.repeat_after) if uncertain else wait)
         return True

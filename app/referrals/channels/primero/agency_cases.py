@@ -19,7 +19,7 @@ from app.jobs.names import Task
 from app.outbox.channels import ChannelKind
 from app.referrals.channels.models import AgencyCase
 from app.referrals.channels.primero.mapping import Mapping, Worded
-from app.referrals.channels.primero.primero import ENDED, Account, AgencyFacts, TheirStatus
+from app.referrals.channels.primero.primero import ENDED, AgencyFacts, PrimeroAccount, TheirStatus
 from app.referrals.channels.registry import is_reached_otherwise
 from app.referrals.consent.consenting import given_of
 from app.referrals.consent.rules import ConsentKind, NotConsented
@@ -51,7 +51,7 @@ from app.work import Work
 class Errand:
     """What a job has to do at the other system now."""
 
-    account: Account
+    account: PrimeroAccount
     case_id: UUID
     service_id: UUID
     state: str
@@ -129,7 +129,7 @@ async def errand(
     )
 
 
-def account_of(work: Work, agency: Agency) -> Account:
+def account_of(work: Work, agency: Agency) -> PrimeroAccount:
     """Return our account at the system of an agency, which has one and its password."""
     assert agency.primero is not None
     assert agency.primero_password_sealed is not None
@@ -139,7 +139,7 @@ def account_of(work: Work, agency: Agency) -> Account:
         column="primero_password_sealed",
         row=agency.id,
     )
-    return Account(agency.primero["url"], agency.primero["user"], password.decode())
+    return PrimeroAccount(agency.primero["url"], agency.primero["user"], password.decode())
 
 
 async def _known(

@@ -61,9 +61,9 @@ class CaseOnce(Outgoing[_Row]):
 
     repeat_after = timedelta(0)
 
-    def __init__(self, ground: Ground, recipient_id: str, tries: int) -> None:
-        super().__init__(Task.MAKE_AGENCY_CASE, recipient_id=recipient_id, tries=tries + 1)
-        self._ground, self._key, self._tries = ground, UUID(recipient_id), tries
+    def __init__(self, ground: Ground, recipient_id: str, attempts: int) -> None:
+        super().__init__(Task.MAKE_AGENCY_CASE, recipient_id=recipient_id, attempts=attempts + 1)
+        self._ground, self._key, self._attempts = ground, UUID(recipient_id), attempts
         self._begun = False
 
     async def lock(self, work: Work) -> _Row | None:
@@ -115,13 +115,13 @@ class CaseOnce(Outgoing[_Row]):
         )
 
     async def put_off(self, work: Work, row: _Row, error: RequestFailed) -> bool:
-        self.later(work, timedelta(seconds=_wait(error, self._tries)))
+        self.later(work, timedelta(seconds=_wait(error, self._attempts)))
         return True
 
 
-def _wait(error: RequestFailed, tries: int) -> float:
+def _wait(error: RequestFailed, attempts: int) -> float:
     """Return how many seconds to wait after a request that was not carried out for certain."""
-    return max(error.after, float(min(5 * 2 ** min(tries, 8), 600)))
+    return max(error.after, float(min(5 * 2 ** min(attempts, 8), 600)))
 
 
 @contextlib.asynccontextmanager
@@ -150,10 +150,10 @@ def referral_body(errand: Errand, said: MappedReferral) -> dict[str, Any]:
     return {**body, "remote": True, "transitioned_to_agency": errand.agency}
 
 
-async def make_agency_case(context: JobContext, recipient_id: str, tries: int = 0) -> None:
+async def make_agency_case(context: JobContext, recipient_id: str, attempts: int = 0) -> None:
     """Create the case at the other system and refer it there; refuse if a value is unmapped."""
     ground = ground_of(context)
-    await send_once(ground, CaseOnce(ground, recipient_id, tries))
+    await send_once(ground, CaseOnce(ground, recipient_id, attempts))
 
 
 async def ask_agency_case(context: JobContext, recipient_id: str, times: int = 0) -> None:
@@ -191,7 +191,7 @@ def _clean(text: str) -> str:
     return "".join(kept)
 
 
-async def update_agency_case(context: JobContext, recipient_id: str, tries: int = 0) -> None:
+async def update_agency_case(context: JobContext, recipient_id: str, attempts: int = 0) -> None:
     """Update the case at the other system with what was written here since."""
     ground, key = ground_of(context), UUID(recipient_id)
     async with transaction(ground, PROGRAM) as work:
@@ -208,9 +208,9 @@ async def update_agency_case(context: JobContext, recipient_id: str, tries: int 
     except Refused as error:
         problem = error.what
     except RequestFailed as error:
-        wait = _wait(error, tries)
+        wait = _wait(error, attempts)
         await run_later(
-            ground, Task.UPDATE_AGENCY_CASE, wait, recipient_id=recipient_id, tries=tries + 1
+            ground, Task.UPDATE_AGENCY_CASE, wait, recipient_id=recipient_id, attempts=attempts + 1
         )
         return
     await run_verb(

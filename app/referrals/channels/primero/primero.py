@@ -36,7 +36,7 @@ _LONGEST_WAIT = 600.0
 
 
 @dataclass(frozen=True)
-class Account:
+class PrimeroAccount:
     url: str
     user: str
     password: str
@@ -66,7 +66,7 @@ class Primero:
     It uses basic authentication, because a session would log out other users of the account.
     """
 
-    def __init__(self, client: httpx2.AsyncClient, account: Account) -> None:
+    def __init__(self, client: httpx2.AsyncClient, account: PrimeroAccount) -> None:
         self._client, self._account = client, account
 
     async def _ask(self, method: str, path: str, body: Any = None) -> Any:
@@ -150,13 +150,16 @@ def _wait_of(response: httpx2.Response) -> float:
 
 
 def _problem(response: httpx2.Response) -> str:
-    """Return the status and the fields it names; its messages could hold what we sent."""
+    """Return the status and, in quotes as they came, the fields it names; its messages could hold
+    what we sent."""
     try:
         errors = response.json()["errors"]
         details = sorted({str(e.get("detail", ""))[:80] for e in errors if isinstance(e, dict)})
     except (ValueError, KeyError, TypeError):
         details = []
-    return f"status {response.status_code}" + (f": {', '.join(details)}" if any(details) else "")
+    # Problems are kept side by side with "; " between them.
+    named = ", ".join(f"“{one.replace(';', ',')}”" for one in details if one)
+    return f"status {response.status_code}" + (f": {named}" if named else "")
 
 
 def _read_forms(forms: list[dict[str, Any]], lookups: dict[str, frozenset[str]]) -> TheirForms:

@@ -1,6 +1,7 @@
 """What can be wrong between a referral and the agency's system. Pure.
 
-Rows and programs keep it in English; a page says it again in the language of its reader.
+Rows and programs keep our sentences in English; a page says them in the language of its reader. The
+words of the other system stay in quotes, as they came.
 """
 
 from app.errors import Message, recognised
@@ -22,7 +23,7 @@ NO_ID = N_("no id of the referral came back")
 TAKEN_BACK = N_("taken back in the meantime")
 NO_ACCESS = N_("no access to it any more")
 
-# One that others begin like stands after them.
+# A template with which others begin comes after them.
 _KNOWN = (
     NO_FIELD,
     SEVERAL,

@@ -75,8 +75,8 @@ class Webhook(SystemChannel):
             detail=detail,
             state=DeliveryState.WAITING.value,
             created_at=work.now,
-            tries=0,
-            last_answer="",
+            attempts=0,
+            last_response="",
         )
         work.session.add(delivery)
         await work.session.flush()
@@ -98,7 +98,7 @@ async def _push_what_waits(work: Work, referral: Referral, agency: Agency) -> bo
         .order_by(Delivery.sequence)
         .limit(1)
     )
-    if first is None or first.tries == 0:
+    if first is None or first.attempts == 0:
         return False
     if first.state == DeliveryState.WAITING:
         work.defer(Task.DELIVER, delivery_id=str(first.id))

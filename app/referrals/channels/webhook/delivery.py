@@ -56,7 +56,7 @@ class _Row:
     asks, provider_sid = 0, None
 
     def __init__(self, delivery: Delivery, *, begun: bool) -> None:
-        self.delivery, self.sent_at = delivery, delivery.last_try_at
+        self.delivery, self.sent_at = delivery, delivery.last_attempt_at
         waiting = Sending.SENDING if begun else Sending.WANTED
         self._sending = _SENDING_OF.get(DeliveryState(delivery.state), waiting)
 
@@ -103,8 +103,8 @@ class EventOnce(Outgoing[_Row]):
             await _bury(work, delivery, self.referral, agency, "no address any more")
             return False
         self._url, self._secret = agency.webhook_url, secret_of(work, agency)
-        delivery.tries += 1
-        delivery.last_try_at = work.now
+        delivery.attempts += 1
+        delivery.last_attempt_at = work.now
         body = await _body(work, delivery, self.referral, agency)
         self._body = json.dumps(body, ensure_ascii=False).encode()
         self._begun = True
@@ -121,7 +121,7 @@ class EventOnce(Outgoing[_Row]):
         if delivery.state == DeliveryState.DELIVERED:
             return
         delivery.state, delivery.ended_at = DeliveryState.DELIVERED.value, work.now
-        delivery.last_answer = ""
+        delivery.last_response = ""
         await _details_delivered(work, delivery, self.referral)
         note(
             work,
@@ -139,8 +139,8 @@ class EventOnce(Outgoing[_Row]):
 
     async def put_off(self, work: Work, row: _Row, error: RequestFailed) -> bool:
         """Plan the next attempt, or give the event up after the last one."""
-        row.delivery.last_answer = error.what
-        wait = wait_after(row.delivery.tries)
+        row.delivery.last_response = error.what
+        wait = wait_after(row.delivery.attempts)
         if wait is not None:
             self.later(work, wait)
         else:
@@ -245,7 +245,7 @@ async def _bury(
     work: Work, row: Delivery, referral: Referral, agency: Agency, problem: str
 ) -> None:
     """Mark an event as dead: a person has to look at it and send it again."""
-    row.state, row.ended_at, row.last_answer = DeliveryState.DEAD.value, work.now, problem
+    row.state, row.ended_at, row.last_response = DeliveryState.DEAD.value, work.now, problem
     note(
         work,
         referral,
@@ -301,7 +301,7 @@ async def send_again(work: Work, staff: Staff | None, delivery_id: UUID) -> None
         raise NotFound("Not found, or you do not have access.")
     if row.state != DeliveryState.DEAD:
         raise Conflict("This event is on its way or has arrived. It needs no other attempt.")
-    row.state, row.tries, row.ended_at = DeliveryState.WAITING.value, 0, None
+    row.state, row.attempts, row.ended_at = DeliveryState.WAITING.value, 0, None
     write_entry(
         work,
         AuditLog.EVENT_SENT_AGAIN,

@@ -53,7 +53,7 @@ async def receive(
     check(secret_of(work, agency), event_id, timestamp, signature, body, work.now)
     known = await work.session.get(ReceivedEvent, (agency.id, event_id))
     if known is not None:
-        return known.answer
+        return known.response
     try:
         event = Event.model_validate_json(body)
     except ValidationError as error:
@@ -92,7 +92,7 @@ async def _apply(work: Work, agency: Agency, event_id: str, event: Event) -> dic
     referral = await lock_referral(work, found)
     known = await work.session.get(ReceivedEvent, (agency.id, event_id))
     if known is not None:
-        return known.answer
+        return known.response
     last: int | None = await work.session.scalar(
         select(func.max(ReceivedEvent.sequence)).where(
             ReceivedEvent.agency_id == agency.id, ReceivedEvent.referral_id == referral.id
@@ -119,7 +119,7 @@ async def _apply(work: Work, agency: Agency, event_id: str, event: Event) -> dic
             at=work.now,
             sequence=data.sequence,
             kind=event.type,
-            answer=done,
+            response=done,
         )
     )
     return done

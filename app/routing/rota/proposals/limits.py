@@ -45,7 +45,7 @@ class NotAvailable(Conflict):
 
 @dataclass(frozen=True)
 class Limits:
-    """The limits of everybody, as they are now."""
+    """The limits of all people, as they are now."""
 
     rules: rest.Rules
     usual: Usual

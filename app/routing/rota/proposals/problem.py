@@ -38,7 +38,7 @@ RANK = {bar: rank for rank, bar in enumerate(Bar)}
 
 
 @dataclass(frozen=True)
-class Slot:
+class NeededSlot:
     """A half hour, and how many more counsellors it needs than are planned: in all, and of those
     who can write."""
 
@@ -92,7 +92,7 @@ class Problem:
     mondays: tuple[date, ...]
     zone: ZoneInfo
     now: datetime
-    slots: tuple[Slot, ...]
+    slots: tuple[NeededSlot, ...]
     wants: tuple[Want, ...]
     people: tuple[ProposedPerson, ...]
     # People who are not proposed, each with the reason.

@@ -54,7 +54,7 @@ class Stretch:
 
 @dataclass(frozen=True)
 class Solution:
-    """The stretches, and whether the time was over before the search."""
+    """The stretches, and whether the search ended at its time limit."""
 
     stretches: tuple[Stretch, ...]
     stopped: bool

@@ -10,7 +10,7 @@ from typing import Any
 from app.calls.states import Channel
 from app.chats.media import Attached
 from app.chats.models import AccountProblem, AccountState, Failure, MediaKind
-from app.chats.sendings import Report
+from app.chats.sendings import DeliveryReport
 from app.outbox.responses import Refused, RequestFailed
 from app.settings import Settings
 from app.telephony.messaging.base import Arrived, AtCarrier, Carrier, MessageFate, ToChild
@@ -112,7 +112,9 @@ class Signal(Carrier):
         if not seen and receipt.get("isDelivery") is not True:
             return None
         about = tuple(str(one) for one in named if isinstance(one, int))
-        return MessageFate(Report.SEEN if seen else Report.DELIVERED, about=about, address=address)
+        return MessageFate(
+            DeliveryReport.SEEN if seen else DeliveryReport.DELIVERED, about=about, address=address
+        )
 
     def types(self, fields: Mapping[str, Any]) -> tuple[str, bool] | None:
         envelope = _part(fields, "envelope")

@@ -11,7 +11,7 @@ from fastapi import Request, Response
 from app.calls.lines import finding_lines
 from app.calls.states import Channel
 from app.chats import accounts
-from app.chats.models import Account, AccountState
+from app.chats.models import AccountState, CarrierAccount
 from app.errors import NotAllowed
 from app.jobs.transaction import run_verb
 from app.log import log
@@ -42,7 +42,7 @@ async def bring(request: Request, account_id: UUID) -> Response:
     body = await request.body()
 
     async def verb(work: Work) -> None:
-        account = await work.session.get(Account, account_id)
+        account = await work.session.get(CarrierAccount, account_id)
         if (
             account is None
             or account.channel != Channel.TELEGRAM
@@ -81,7 +81,7 @@ def _read(body: bytes) -> dict[str, Any]:
     return found
 
 
-async def _hear(work: Work, account: Account, update: dict[str, Any]) -> None:
+async def _hear(work: Work, account: CarrierAccount, update: dict[str, Any]) -> None:
     arrived = CARRIER.read(update)
     if arrived is None or account.state == AccountState.REMOVING:
         return

@@ -5,7 +5,7 @@
 const { lang } = document.documentElement;
 const collator = new Intl.Collator(lang, { numeric: true });
 const nameOf = (one) => (one.querySelector(".who") ?? (one.matches("tr") ? one.cells[0] : one)).textContent.trim();
-// The first choice of a select may be "nobody".
+// The first choice of a select may be "none".
 const isSorted = (one, which) => one.matches(which || "*") && !(one.matches("option") && one.value === "");
 
 const byName = (a, b) => collator.compare(nameOf(a), nameOf(b));

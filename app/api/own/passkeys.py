@@ -15,7 +15,8 @@ from app.staff import passkeys
 from app.staff.passkey_rows import ChallengePurpose, Passkey
 from app.web.access import InWork, Public, SignedIn
 from app.web.bodies import LONGEST_OF_STRANGERS
-from app.web.signing_in import add_passkey, count_options, passkey_options_at_once
+from app.web.sign_in.guesses import count_options
+from app.web.sign_in.signing_in import add_passkey, passkey_options_at_once
 from app.web.strict_bodies import StrictRoute
 
 router = APIRouter(tags=["session"], route_class=StrictRoute)

@@ -129,7 +129,7 @@ class ShownAttempt:
 
 
 @dataclass(frozen=True)
-class Recipient:
+class ShownRecipient:
     """An agency that was asked, with the attempts to reach it and its replies."""
 
     code: str
@@ -143,15 +143,15 @@ class Recipient:
     said: list[HistoryLine]
 
 
-def recipients(story: Story, now: datetime) -> list[Recipient]:
+def recipients(story: Story, now: datetime) -> list[ShownRecipient]:
     """Return every agency that was asked, the latest first."""
-    found: dict[str, Recipient] = {}
+    found: dict[str, ShownRecipient] = {}
     held = ReferralState(story.opened.record.state) in HELD
     for recipient, agency in reversed(story.recipients):
         if agency.code in found:
             continue
         holder = story.holder
-        found[agency.code] = Recipient(
+        found[agency.code] = ShownRecipient(
             agency.code,
             agency.name,
             plain(recipient.state),

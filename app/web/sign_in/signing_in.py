@@ -1,17 +1,12 @@
-"""Signing in: the password, then a code of the second factor; and limits on guesses of both."""
+"""Signing in: the password, then a code of the second factor or a passkey."""
 
-import hmac
-import secrets
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 
-from fastapi import Request, Response
-from limits import RateLimitItemPerHour, RateLimitItemPerMinute
+from fastapi import Request
 
-from app.errors import Invalid, NotAllowed, NotSignedIn, TooMany
+from app.errors import NotAllowed, NotSignedIn
 from app.people.provider import access, keeping
-from app.privacy.hash_kinds import HashOf
 from app.staff import accounts, passkeys, second_factor
 from app.staff.audit import write_entry, write_reading
 from app.staff.hashing import password_is_right
@@ -21,30 +16,10 @@ from app.staff.passkey_rows import ChallengePurpose
 from app.staff.passkeys import Added, Sent
 from app.staff.sessions import browser_of
 from app.staff.telling import Told, tell_owner
-from app.web import passkey_answers, step_up
-from app.web.access import cookie_name, token_of
-from app.web.limits import Limiter, client_of
-from app.work import Ground, Work
-
-# Marks a browser in which accounts have signed in before.
-KNOWN = "helpline_known"
-_MOST_KNOWN, _KNOWN_SECONDS = 8, 180 * 86_400
-# Eight of them, and what the cookie says besides, are far below the 4,096 bytes of a browser.
-_LONGEST_MARK = 100
-_PER_NAME = RateLimitItemPerMinute(10)
-_PER_ADDRESS = RateLimitItemPerMinute(60)
-# Of one account from all addresses, or from one browser that is known.
-_PER_ACCOUNT = RateLimitItemPerHour(100)
-_SLOW_NAME = RateLimitItemPerMinute(5)
-_SLOW_EVERYBODY = RateLimitItemPerMinute(120)
-# Codes of one account by one road: at most one guess in ten thousand is right by chance.
-_CODES = RateLimitItemPerHour(30)
-# Challenges for passkeys, which are rows until they end.
-_OPTIONS = RateLimitItemPerMinute(20)
-
-
-class WrongProof(Invalid):
-    default = "The password is wrong. Nothing was changed."
+from app.web import step_up
+from app.web.access import token_of
+from app.web.sign_in import guesses, known_browsers, passkey_answers
+from app.work import Work
 
 
 class PasswordClosed(NotAllowed):
@@ -52,24 +27,6 @@ class PasswordClosed(NotAllowed):
 
     def __init__(self, name: str) -> None:
         super().__init__(self.default, name=name)
-
-
-class WrongOwnCode(Invalid):
-    default = second_factor.WrongCode.default
-
-
-class WrongOwnPasskey(Invalid):
-    default = passkeys.WrongPasskey.default
-
-
-class Proof(StrEnum):
-    """By what a signed-in person proves again who they are."""
-
-    CODE = "code"
-    PASSWORD = "password"
-    PASSKEY = "passkey"
-    # By signing in again at the provider, for people who have neither password nor factor here.
-    PROVIDER = "provider"
 
 
 @dataclass(frozen=True)
@@ -128,7 +85,7 @@ async def sign_in_at_once(
     if awaits is Awaits.CODE:
         if passkey is None and not code:
             raise second_factor.CodeNeeded()
-        await _limit_second_step(request, work, staff, by_passkey=passkey is not None)
+        await guesses.limit_second_step(request, work, staff, by_passkey=passkey is not None)
         staff = await _still(work, staff)
         if passkey is not None:
             await _check_passkey(work, staff, passkey)
@@ -159,7 +116,7 @@ async def begun(request: Request, work: Work, awaits: Awaits) -> tuple[Staff, St
 
 async def sign_in_by_code(request: Request, work: Work, code: str) -> SignIn:
     """Go on after the password, with a code. Raises NotSignedIn, WrongCode, TooMany."""
-    await _limit_second_step(request, work, (await begun(request, work, Awaits.CODE))[0])
+    await guesses.limit_second_step(request, work, (await begun(request, work, Awaits.CODE))[0])
     staff, session = await begun(request, work, Awaits.CODE)
     if not await _check_code(work, staff, code, session):
         await second_factor.learn_clock(work, staff, session)
@@ -174,7 +131,7 @@ async def passkey_options(request: Request, work: Work) -> str:
     if found is None:
         raise NotSignedIn()
     staff, session = found
-    await count_options(request, staff)
+    await guesses.count_options(request, staff)
     if session.awaits == Awaits.SETTING_UP:
         return await passkeys.begin_adding(work, staff)
     return await passkeys.begin_using(work, staff, ChallengePurpose.SIGN_IN)
@@ -186,7 +143,7 @@ async def sign_in_by_passkey(request: Request, work: Work, sent: Sent) -> SignIn
     Raises NotSignedIn, WrongPasskey, PasskeyStopped, TooMany.
     """
     staff, _ = await begun(request, work, Awaits.CODE)
-    await _limit_second_step(request, work, staff, by_passkey=True)
+    await guesses.limit_second_step(request, work, staff, by_passkey=True)
     staff, session = await begun(request, work, Awaits.CODE)
     await _check_passkey(work, staff, sent)
     await second_factor.learn_clock(work, staff, session)
@@ -208,16 +165,9 @@ async def sign_in_by_adding_passkey(
 
 async def add_passkey(request: Request, work: Work, staff: Staff, name: str, sent: Sent) -> Added:
     """Add a passkey that the browser has made. Raises Invalid, WrongPasskey, Conflict, TooMany."""
-    await check_own_attempts(request, staff)
+    await guesses.check_own_attempts(request, staff)
     challenge = await passkey_answers.taken_challenge(work, staff, ChallengePurpose.ADDING, sent)
     return await passkeys.add(work, staff, name, sent, challenge)
-
-
-async def count_options(request: Request, staff: Staff) -> None:
-    """Limit how often a person's browser is given a challenge. Raises TooMany."""
-    limiter: Limiter = request.app.state.limiter
-    if not await limiter.hit(_OPTIONS, "passkey-options", str(staff.id)):
-        raise TooMany()
 
 
 async def sign_in_by_setting_up(
@@ -229,53 +179,12 @@ async def sign_in_by_setting_up(
     Raises NotSignedIn, WrongCode, TooMany, Conflict.
     """
     staff, session = await begun(request, work, Awaits.SETTING_UP)
-    await check_own_attempts(request, staff)
+    await guesses.check_own_attempts(request, staff)
     work.actor = accounts.actor_of(staff)
     codes = await second_factor.confirm(work, staff, code)
     if codes is None:
         return None
     return await _signed_in(request, work, staff, session), codes
-
-
-async def prove(
-    request: Request, work: Work, staff: Staff, typed: str, passkey: Sent | None = None
-) -> None:
-    """Check again that a signed-in person is there: by a passkey or a code, or by the password
-    where there is no second factor. For a while no other proof is asked for; see
-    `app/web/step_up.py`.
-
-    Raises WrongProof, WrongOwnCode, WrongOwnPasskey, TooMany.
-    """
-    await check_own_attempts(request, staff)
-    how = await proof_of(work, staff) if passkey is None else Proof.PASSKEY
-    if passkey is not None:
-        try:
-            await passkey_answers.use(work, staff, ChallengePurpose.PROOF, passkey)
-        except NotSignedIn as refusal:
-            await write_reading(work, AuditLog.PROOF_FAILED, str(staff.id), wrong=how.value)
-            # The session stays: only the proof is refused.
-            raise WrongOwnPasskey(refusal.message) from None
-    elif how is Proof.CODE:
-        await _count_code(request, "own", str(staff.id))
-        try:
-            await second_factor.use_code(work, staff, typed)
-        except second_factor.WrongCode:
-            await write_reading(work, AuditLog.PROOF_FAILED, str(staff.id), wrong=how.value)
-            raise WrongOwnCode() from None
-    else:
-        account = await work.session.get(Staff, staff.id, populate_existing=True)
-        await work.let_go()
-        if not await password_is_right(account, typed[:1000]):
-            await write_reading(work, AuditLog.PROOF_FAILED, str(staff.id), wrong=how.value)
-            raise WrongProof()
-    await accounts.note_proof(work, staff, token_of(request), how.value)
-
-
-async def proof_of(work: Work, staff: Staff) -> Proof:
-    """Return by what a person proves again who they are."""
-    if (await second_factor.state_of(work, staff)).since is not None:
-        return Proof.CODE
-    return Proof.PROVIDER if staff.by_provider and staff.password_hash is None else Proof.PASSWORD
 
 
 async def _of_password(request: Request, work: Work, username: str, password: str) -> Staff:
@@ -285,7 +194,7 @@ async def _of_password(request: Request, work: Work, username: str, password: st
     """
     # Names that no account can have are counted as one: some of them cannot even be hashed.
     name = username.strip().lower()[:80] if username.isprintable() else ""
-    await _limit_guesses(request, name)
+    await guesses.limit_guesses(request, name)
     if not (username + password).isprintable():
         # No name has such characters, and no database column holds them.
         raise accounts.WrongPassword()
@@ -333,34 +242,6 @@ async def _still(work: Work, staff: Staff) -> Staff:
     return found
 
 
-async def _limit_second_step(
-    request: Request, work: Work, staff: Staff, *, by_passkey: bool = False
-) -> None:
-    """Limit guesses of an account's second factor. Afterwards its rows must be read again: no
-    connection is held while a guess is slowed down. Raises TooMany.
-
-    A stolen password keeps its owner out neither of a browser in which the owner has
-    signed in before nor of a passkey: each browser is counted by itself, and a passkey, which
-    cannot be guessed, by its address.
-    """
-    limiter: Limiter = request.app.state.limiter
-    known = _known_browser(request, staff.name.strip().lower()[:80])
-    await work.let_go()
-    key: tuple[str, ...]
-    if known is not None:
-        key = ("browser", known)
-    elif by_passkey:
-        key = ("passkey", str(staff.id), client_of(request))
-    else:
-        key = ("account", str(staff.id))
-    await limiter.slow_down(_SLOW_NAME, "code", *key)
-    if not await limiter.hit(_PER_NAME, "code", *key):
-        raise TooMany()
-    if not by_passkey:
-        await _count_code(request, *key)
-    work.actor = accounts.actor_of(staff)
-
-
 async def _check_passkey(work: Work, staff: Staff, sent: Sent) -> None:
     try:
         await passkey_answers.use(work, staff, ChallengePurpose.SIGN_IN, sent)
@@ -380,14 +261,6 @@ async def _check_code(
         if session is not None:
             await second_factor.note_refused(work, staff, session, code)
         raise
-
-
-async def _count_code(request: Request, *key: str) -> None:
-    """Count a code by the road on which it came: the account's, a known browser's, or that of its
-    signed-in owner. Raises TooMany."""
-    limiter: Limiter = request.app.state.limiter
-    if not await limiter.hit(_CODES, "codes", *key):
-        raise TooMany()
 
 
 def _browser(request: Request) -> str:
@@ -417,81 +290,7 @@ async def _signed_in(
         token = await accounts.complete_session(work, staff, session)
     else:
         token = await accounts.open_session(work, staff, _browser(request), until=until)
-    if _known_browser(request, staff.name.strip().lower()[:80]) is None:
+    if known_browsers.known_browser(request, staff.name.strip().lower()[:80]) is None:
         write_entry(work, AuditLog.NEW_BROWSER, str(staff.id), browser=_browser(request))
         tell_owner(work, staff, Told.NEW_BROWSER, _browser(request))
     return SignIn(staff, token)
-
-
-async def check_own_attempts(request: Request, staff: Staff) -> None:
-    """Limit how often a person may try their own password or code. Raises TooMany."""
-    limiter: Limiter = request.app.state.limiter
-    if not await limiter.hit(_PER_NAME, "own-password", str(staff.id)):
-        raise TooMany()
-
-
-async def _limit_guesses(request: Request, name: str) -> None:
-    """Slow guesses down, then refuse them. Raises TooMany.
-
-    A browser in which this account has signed in before is counted by itself, by the same limits:
-    other people's guesses, from any address, cannot keep its person out. A refused guess is not
-    counted, so that its person waits for an hour at most.
-    """
-    limiter: Limiter = request.app.state.limiter
-    known = _known_browser(request, name)
-    if known is not None:
-        await limiter.slow_down(_SLOW_NAME, "browser", known)
-        allowed = await limiter.hit(_PER_NAME, "browser", known) and await limiter.hit(
-            _PER_ACCOUNT, "browser", known
-        )
-        if not allowed:
-            raise TooMany()
-        return
-    address = client_of(request)
-    await limiter.slow_down(_SLOW_EVERYBODY, "sign-in")
-    await limiter.slow_down(_SLOW_NAME, name)
-    allowed = (
-        await limiter.hit(_PER_ADDRESS, address)
-        and await limiter.hit(_PER_NAME, name, address)
-        and await limiter.hit(_PER_ACCOUNT, "account", name)
-    )
-    if not allowed:
-        raise TooMany()
-
-
-def _known_browser(request: Request, name: str) -> str | None:
-    """Return the mark of a browser in which this account has signed in before."""
-    ground: Ground = request.app.state.ground
-    for mark in _marks(request)[:_MOST_KNOWN]:
-        nonce, _, proof = mark.partition(".")
-        if hmac.compare_digest(proof.encode(), _proof(ground, nonce, name).encode()):
-            return nonce
-    return None
-
-
-def _marks(request: Request) -> list[str]:
-    name = cookie_name(request.app.state.ground.settings, KNOWN)
-    marks = request.cookies.get(name, "").split("~")
-    return [mark for mark in marks if 0 < len(mark) <= _LONGEST_MARK]
-
-
-def _proof(ground: Ground, nonce: str, name: str) -> str:
-    return ground.keys.secret_of(HashOf.KNOWN_BROWSER, f"{nonce[:64]} {name}").hex()
-
-
-def remember_browser(request: Request, response: Response, staff: Staff) -> None:
-    """Mark the browser as one in which this account has signed in. The mark has no name."""
-    ground: Ground = request.app.state.ground
-    name = staff.name.strip().lower()[:80]
-    if _known_browser(request, name) is not None:
-        return
-    nonce = secrets.token_urlsafe(16)
-    marks = [f"{nonce}.{_proof(ground, nonce, name)}", *_marks(request)][:_MOST_KNOWN]
-    response.set_cookie(
-        cookie_name(ground.settings, KNOWN),
-        "~".join(marks),
-        max_age=_KNOWN_SECONDS,
-        httponly=True,
-        samesite="lax",
-        secure=ground.settings.has_tls,
-    )

@@ -31,7 +31,7 @@ from app.staff.models import Staff
 from app.staff.sessions import note_provider_session
 from app.web.access import cookie_name, finished, opened, token_of
 from app.web.limits import Limiter, client_of
-from app.web.signing_in import SignIn, sign_in_person
+from app.web.sign_in.signing_in import SignIn, sign_in_person
 from app.work import Ground, Work
 
 # Marks the browser that was sent.

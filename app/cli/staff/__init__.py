@@ -1,0 +1,1 @@
+"""`helpline staff …`: accounts, ways in, leaving, rules of signing in, second persons."""

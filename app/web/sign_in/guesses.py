@@ -1,0 +1,101 @@
+"""Limits on guesses of passwords and codes, and on challenges."""
+
+from fastapi import Request
+from limits import RateLimitItemPerHour, RateLimitItemPerMinute
+
+from app.errors import TooMany
+from app.staff import accounts
+from app.staff.models import Staff
+from app.web.limits import Limiter, client_of
+from app.web.sign_in import known_browsers
+from app.work import Work
+
+_PER_NAME = RateLimitItemPerMinute(10)
+_PER_ADDRESS = RateLimitItemPerMinute(60)
+# Of one account from all addresses, or from one browser that is known.
+_PER_ACCOUNT = RateLimitItemPerHour(100)
+_SLOW_NAME = RateLimitItemPerMinute(5)
+_SLOW_ALL = RateLimitItemPerMinute(120)
+# Codes of one account by one way: at most one guess in ten thousand is right by chance.
+_CODES = RateLimitItemPerHour(30)
+# Challenges for passkeys, which are rows until they end.
+_OPTIONS = RateLimitItemPerMinute(20)
+
+
+async def count_options(request: Request, staff: Staff) -> None:
+    """Limit how often a person's browser is given a challenge. Raises TooMany."""
+    limiter: Limiter = request.app.state.limiter
+    if not await limiter.hit(_OPTIONS, "passkey-options", str(staff.id)):
+        raise TooMany()
+
+
+async def limit_second_step(
+    request: Request, work: Work, staff: Staff, *, by_passkey: bool = False
+) -> None:
+    """Limit guesses of an account's second factor. Afterwards its rows must be read again: no
+    connection is held while a guess is slowed down. Raises TooMany.
+
+    A stolen password keeps its owner out neither of a browser in which the owner has
+    signed in before nor of a passkey: each browser is counted by itself, and a passkey, which
+    cannot be guessed, by its address.
+    """
+    limiter: Limiter = request.app.state.limiter
+    known = known_browsers.known_browser(request, staff.name.strip().lower()[:80])
+    await work.let_go()
+    key: tuple[str, ...]
+    if known is not None:
+        key = ("browser", known)
+    elif by_passkey:
+        key = ("passkey", str(staff.id), client_of(request))
+    else:
+        key = ("account", str(staff.id))
+    await limiter.slow_down(_SLOW_NAME, "code", *key)
+    if not await limiter.hit(_PER_NAME, "code", *key):
+        raise TooMany()
+    if not by_passkey:
+        await count_code(request, *key)
+    work.actor = accounts.actor_of(staff)
+
+
+async def count_code(request: Request, *key: str) -> None:
+    """Count a code by the way on which it came: the account's, a known browser's, or that of its
+    signed-in owner. Raises TooMany."""
+    limiter: Limiter = request.app.state.limiter
+    if not await limiter.hit(_CODES, "codes", *key):
+        raise TooMany()
+
+
+async def check_own_attempts(request: Request, staff: Staff) -> None:
+    """Limit how often a person may try their own password or code. Raises TooMany."""
+    limiter: Limiter = request.app.state.limiter
+    if not await limiter.hit(_PER_NAME, "own-password", str(staff.id)):
+        raise TooMany()
+
+
+async def limit_guesses(request: Request, name: str) -> None:
+    """Slow guesses down, then refuse them. Raises TooMany.
+
+    A browser in which this account has signed in before is counted by itself, by the same limits:
+    other people's guesses, from any address, cannot keep its person out. A refused guess is not
+    counted, so that its person waits for an hour at most.
+    """
+    limiter: Limiter = request.app.state.limiter
+    known = known_browsers.known_browser(request, name)
+    if known is not None:
+        await limiter.slow_down(_SLOW_NAME, "browser", known)
+        allowed = await limiter.hit(_PER_NAME, "browser", known) and await limiter.hit(
+            _PER_ACCOUNT, "browser", known
+        )
+        if not allowed:
+            raise TooMany()
+        return
+    address = client_of(request)
+    await limiter.slow_down(_SLOW_ALL, "sign-in")
+    await limiter.slow_down(_SLOW_NAME, name)
+    allowed = (
+        await limiter.hit(_PER_ADDRESS, address)
+        and await limiter.hit(_PER_NAME, name, address)
+        and await limiter.hit(_PER_ACCOUNT, "account", name)
+    )
+    if not allowed:
+        raise TooMany()

