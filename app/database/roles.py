@@ -37,7 +37,7 @@ FROM pg_class c
 WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p', 'S')
 """
 # What the program calls, itself or by a trigger: all that runs with its own rights, and two that do
-# one thing with those of the owner. By default everybody may; an operator may have taken that away.
+# one thing with those of the owner. By default every role may; an operator can take that away.
 _FUNCTIONS = """
 SELECT p.oid, p.oid::regprocedure::text AS function
 FROM pg_proc p

@@ -179,7 +179,7 @@ def test_a_database_from_before_is_carried_over(server: str) -> None:
             connection.execute("UPDATE staff SET name = name")
             with pytest.raises(InsufficientPrivilege):
                 connection.execute("DELETE FROM audit_entries")
-        # An operator takes away what everybody may call by default.
+        # An operator takes away what every role may call by default.
         with psycopg.connect(superuser, autocommit=True) as connection:
             connection.execute("REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA public FROM PUBLIC")
             connection.execute(f"REVOKE EXECUTE ON FUNCTION {_TAKES} FROM {PROGRAM}")
