@@ -3,6 +3,9 @@
 import asyncio
 import functools
 import secrets
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 from pwdlib import PasswordHash
 from pwdlib.exceptions import UnknownHashError
@@ -10,23 +13,27 @@ from pwdlib.exceptions import UnknownHashError
 from app.staff.models import Staff
 
 _HASHER = PasswordHash.recommended()
-# An argon2 hash takes 64 MiB; two at a time are enough for a call room.
-_HASHING = asyncio.Semaphore(2)
+# An argon2 hash takes 64 MiB; two at a time are enough for a call room. The threads are their own:
+# a counsellor's PIN waits for no file that others have read or checked.
+_THREADS = ThreadPoolExecutor(2, thread_name_prefix="passwords")
+T = TypeVar("T")
+
+
+async def _apart(verb: Callable[..., T], *given: str) -> T:
+    return await asyncio.get_running_loop().run_in_executor(_THREADS, verb, *given)
 
 
 async def hash_password(password: str) -> str:
     """Return the argon2 hash of a password. What a person chooses is checked before."""
-    async with _HASHING:
-        return await asyncio.to_thread(_HASHER.hash, password)
+    return await _apart(_HASHER.hash, password)
 
 
 async def is_of(password: str, hashed: str) -> bool:
     """Return whether a hash is of this password; one of a kind that is not used any more is not."""
-    async with _HASHING:
-        try:
-            return await asyncio.to_thread(_HASHER.verify, password, hashed)
-        except UnknownHashError:
-            return False
+    try:
+        return await _apart(_HASHER.verify, password, hashed)
+    except UnknownHashError:
+        return False
 
 
 @functools.cache
@@ -38,8 +45,5 @@ def _hash_of_no_account() -> str:
 async def password_is_right(staff: Staff | None, password: str) -> bool:
     """Return whether the password is right, in the same time if there is no such account."""
     known = staff.password_hash if staff and staff.active else None
-    async with _HASHING:
-        right = await asyncio.to_thread(
-            lambda: _HASHER.verify(password, known or _hash_of_no_account())
-        )
+    right = await _apart(lambda: _HASHER.verify(password, known or _hash_of_no_account()))
     return right and known is not None

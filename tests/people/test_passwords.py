@@ -1,5 +1,6 @@
 """What a new password must be, wherever it is chosen: by invitation, change, reset or command."""
 
+import threading
 from datetime import timedelta
 
 import pytest
@@ -7,8 +8,8 @@ from sqlalchemy import func, select
 
 from app.errors import Invalid
 from app.people import leaving, links
-from app.staff import accounts, passwords
-from app.staff.hashing import password_is_right
+from app.staff import accounts, hashing, passwords
+from app.staff.hashing import hash_password, is_of, password_is_right
 from app.staff.models import EarlierPassword, Staff
 from app.staff.password_rules import (
     REMEMBERED,
@@ -115,3 +116,27 @@ async def test_the_command_line_and_the_own_page_ask_the_same(work: Work) -> Non
         await passwords.change_own(work, person, GOOD, "password123", "a token")
     with pytest.raises(UsedBefore):
         await passwords.change_own(work, person, GOOD, GOOD, "a token")
+
+
+async def test_what_proves_a_person_is_compared_in_threads_that_no_file_takes(
+    work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Files that are read and checked could take every thread of the loop."""
+    threads = list[str]()
+    plain, marija = hashing._HASHER, await a_person(work)
+    marija.password_hash = plain.hash(GOOD)
+
+    class Seen:
+        def hash(self, password: str) -> str:
+            threads.append(threading.current_thread().name)
+            return plain.hash(password)
+
+        def verify(self, password: str, hashed: str) -> bool:
+            threads.append(threading.current_thread().name)
+            return plain.verify(password, hashed)
+
+    monkeypatch.setattr(hashing, "_HASHER", Seen())
+    assert await is_of("482915", await hash_password("482915"))
+    assert await password_is_right(marija, GOOD)
+    assert len(threads) == 3
+    assert {one.partition("_")[0] for one in threads} == {"passwords"}
