@@ -193,6 +193,12 @@ def _options(say: Say, asked: str, before: Iterable[Any], after: Iterable[Any]) 
                 question=asked,
                 answer=say.label(option.label),
             )
+        if old[code].is_child != option.is_child:
+            yield say.caution(
+                N_("%(question)s: whether %(answer)s means the child itself changes."),
+                question=asked,
+                answer=say.label(option.label),
+            )
 
 
 # -- the rest of the library ---------------------------------------------------------------------
