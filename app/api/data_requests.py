@@ -66,13 +66,17 @@ class RequestView(BaseModel):
 
 
 class ItemView(BaseModel):
-    """A row that was found. `keep` null: it is erased, or shown in the report."""
+    """A row that was found. `keep` null: it is erased, or shown in the report.
+
+    `children`: of how many a record tells, at least; null: it is no record.
+    """
 
     kind: ItemKind
     id: UUID
     code: str
     at: datetime
     because: Because
+    children: int | None
     keep: Keep | None
 
 
@@ -98,7 +102,10 @@ class OneView(RequestView):
 
 
 class SearchIn(BaseModel):
-    """Numbers, and codes of contacts, cases, referrals or profiles, one a line or with commas."""
+    """Numbers, and codes of contacts, cases, referrals or profiles, one a line or with commas.
+
+    `K-7F3-9QD-2XC/2`: the second child of that contact or case.
+    """
 
     kind: RequestKind
     person: AskingPerson
@@ -149,6 +156,7 @@ async def _view(work: Work, staff: Staff, request: DataRequest) -> OneView:
                 code=one.label,
                 at=one.at,
                 because=Because(one.because),
+                children=one.children,
                 keep=Keep(one.keep) if one.keep else None,
             )
             for one in await requests.items_of(work, request)

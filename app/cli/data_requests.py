@@ -50,7 +50,7 @@ async def _print(work: Work, request: DataRequest) -> None:
         keep = f"kept: {one.keep}" if one.keep else "-"
         print(
             f"{one.kind}:{one.subject_id}\t{one.label or '-'}\t{one.at:%Y-%m-%d %H:%M}"
-            f"\t{one.because}\t{keep}"
+            f"\t{one.because}\t{keep}\tchildren: {one.children or '-'}"
         )
     for kind, count in request.counts.items():
         print(f"done\t{kind}\t{count}")

@@ -195,6 +195,12 @@ def _options(
                 question=asked,
                 answer=say.label(option.label),
             )
+        if old[code].is_child != option.is_child:
+            yield say.caution(
+                N_("%(question)s: whether %(answer)s means the child itself changes."),
+                question=asked,
+                answer=say.label(option.label),
+            )
 
 
 # -- the rest of the library ---------------------------------------------------------------------

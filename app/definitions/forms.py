@@ -5,7 +5,7 @@ and names the columns of exports. A path is `section.field`; in a section that r
 `section.entry.field`, where the entry is a short code.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Annotated, Literal
 
@@ -102,6 +102,8 @@ SINGLE_MEANINGS = frozenset({"kind", "headline", "categories", "place"})
 OF_REPORTER: frozenset[Meaning] = frozenset(
     {"reporter", "reporter_role", "reporter_organisation", "reporter_phone"}
 )
+# What is asked about the caller only if it is not the child.
+OF_CALLER: frozenset[Meaning] = OF_REPORTER | {"caller_relationship"}
 # Consent to telling services and authorities, and to telling the family.
 CONSENT: tuple[Meaning, ...] = ("consent_services", "consent_authorities")
 OTHERS: tuple[Meaning, ...] = ("consent_family",)
@@ -112,13 +114,21 @@ FREE_TEXT = frozenset({"text", "narrative"})
 class Option(Part):
     """An answer that can be chosen. `cue` is a sign of danger (see `risk.py`).
 
-    `nothing` marks the option that means none: "no disability known".
+    `nothing` marks the option that means none: "no disability known". `child` says of an option of
+    the question of the `kind` that the child itself is in contact.
     """
 
     code: Code
     label: Labels
     cue: Code | None = None
     nothing: bool = False
+    # Left out: the option with the code `child` says so.
+    child: bool | None = None
+
+    @property
+    def is_child(self) -> bool:
+        """Return whether the child itself is in contact, if the option answers that question."""
+        return self.code == "child" if self.child is None else self.child
 
 
 class Condition(Part):
@@ -273,6 +283,15 @@ class Form(Part):
     def nothing_of(self, field: Field) -> set[str]:
         """Return the answers to one question that mean none."""
         return {option.code for option in self.options_of(field) if option.nothing}
+
+    def by_child(self, answers: Mapping[str, object]) -> bool | None:
+        """Return whether the child itself is in contact; None if the answers do not say it."""
+        for section, field in self.meaning("kind"):
+            chosen = answers.get(f"{section.code}.{field.code}")
+            for option in self.options_of(field):
+                if option.code == chosen:
+                    return option.is_child
+        return None
 
     @cached_property
     def children(self) -> Section | None:

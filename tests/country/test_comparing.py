@@ -45,6 +45,12 @@ def test_the_same_files_change_nothing() -> None:
             False,
         ),
         ("cue: danger_now, ", "", "“Yes” is no longer the same sign of danger", True),
+        (
+            "{code: adult, label: {en: Adult, sr: Odrasli}}",
+            "{code: adult, child: true, label: {en: Adult, sr: Odrasli}}",
+            "“Who rings”: whether “Adult” means the child itself changes.",
+            True,
+        ),
         ("code: district,", "code: county,", "No longer asked: “District”.", False),
         ("means: summary, ", "", "it meant summary to the program, and now means -", True),
         (

@@ -8,7 +8,7 @@ from app.staff.roles import Role
 from app.telephony.platforms.choose import platform_of
 from app.telephony.provider.urls import message_path
 from tests.support.calls.callers import flag, talked
-from tests.support.contacts import WHOLE, new_contact
+from tests.support.contacts import WHOLE, new_contact, write
 from tests.support.referrals import page
 from tests.support.talks import CHILD
 
@@ -23,7 +23,10 @@ async def test_a_person_is_shown_and_then_erased_here_and_at_the_provider(stage:
     call = await talked(stage, ana)
     await talked(stage, ana, from_="+381641999999")
     await flag(ana, call, "at_risk")
-    contact = await new_contact(ana, WHOLE)
+    written = (await ana.ask("GET", f"/calls/{call}/contact")).json()
+    await write(ana, written["id"], {"contact.kind": "child"})
+    siblings = {"child.a1.phone": CHILD, "child.a2": 2, "child.a2.name": "Марко"}
+    contact = await new_contact(ana, WHOLE | siblings)
     assert contact
     provider = platform_of(stage.settings)
     await provider.send_message(to=CHILD, from_=LINE, body="Hello", told=message_path(uuid4()))
@@ -80,7 +83,7 @@ async def reported_to_the_officer_alone(house: House) -> None:
     assert 'data-kind="flag"' in shown
     # It says what is set already and why, and when it ends by itself.
     assert 'id="preset"' in shown
-    assert "A contact says that another than the child" in shown
+    assert "No contact says that the child itself rang" in shown
     assert 'id="ends-at"' in shown
     assert 'id="answer-by"' in shown
     assert "data-near" not in (await page(stage, vera, HERE)).text
@@ -90,6 +93,9 @@ async def reported_to_the_officer_alone(house: House) -> None:
     assert [(one["is_near"], one["answer_by"] > one["began_at"]) for one in listed] == [
         (True, True)
     ]
+    # The record of two children is marked, and the page says what the report shows of it.
+    assert shown.count("<small>several children</small>") == 1
+    assert 'id="several"' in shown
     for who in (mila, olga):
         assert CHILD not in (await page(stage, who, here)).text
     assert (await page(stage, vera, f"{here}/ask", **GROUND)).status_code == 303
@@ -100,7 +106,9 @@ async def reported_to_the_officer_alone(house: House) -> None:
     path = f"/data-requests/{here.rpartition('/')[2]}"
     report = await vera.ask("GET", f"{path}/report.pdf")
     assert (report.status_code, report.content[:4]) == (200, b"%PDF")
-    assert CHILD in (await vera.ask("GET", f"{path}/report.json")).text
+    told = (await vera.ask("GET", f"{path}/report.json")).text
+    assert CHILD in told
+    assert "Марко" not in told
     for who, status in ((mila, 403), (olga, 403), (ana, 403)):
         assert (await who.ask("GET", f"{path}/report.pdf")).status_code == status
     assert f'href="/api/v1{path}/report.pdf"' in (await page(stage, vera, here)).text
@@ -112,6 +120,11 @@ async def erased_with_a_second_person(house: House) -> str:
     asked = {"kind": "erasure", "person": "child", "sought": CHILD}
     begun = (await vera.ask("POST", "/data-requests", asked)).json()
     path = f"/data-requests/{begun['id']}"
+    told = {(one["kind"], one["children"]): one["keep"] for one in begun["items"]}
+    assert told["contact", 2] == "another_person"
+    assert told["contact", 0] is told["call", None] is None
+    shown = (await page(stage, vera, f"{HERE}/{begun['id']}")).text
+    assert "it is erased for all of them" in shown
     kept = [{"kind": one["kind"], "id": one["id"], "keep": None} for one in begun["items"]]
     assert (await vera.ask("PUT", f"{path}/kept", {"items": kept})).status_code == 200
     ground = {**GROUND, "basis": "not_needed"}

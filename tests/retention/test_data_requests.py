@@ -14,7 +14,14 @@ from app.contacts.cases.models import CaseContact
 from app.contacts.models import Profile, ProfileNumber
 from app.errors import Conflict, Invalid, NotAllowed, NotFound
 from app.jobs.transaction import flush
-from app.retention.data_requests import answering, copies, own_calls, report, requests
+from app.retention.data_requests import (
+    answering,
+    copies,
+    own_calls,
+    report,
+    requests,
+    shown_records,
+)
 from app.retention.data_requests.finding import read_sought
 from app.retention.data_requests.kinds import (
     AskingPerson,
@@ -61,7 +68,7 @@ def _readings(monkeypatch: pytest.MonkeyPatch) -> None:
     async def write(work: Work, action: AuditLog, subject: str, **detail: Any) -> None:
         write_entry(work, action, subject, **detail)
 
-    for module in (requests, report, answering, own_calls):
+    for module in (requests, report, answering, own_calls, shown_records):
         monkeypatch.setattr(module, "write_reading", write)
 
 

@@ -16,10 +16,18 @@ from app.chats import messages
 from app.chats.models import Author, ReaderKind
 from app.contacts import contacts
 from app.contacts.models import Contact, Profile, ProfileNumber
+from app.contacts.saving import Change, save_answers
 from app.contacts.states import ContactChannel
 from app.jobs.transaction import flush
 from app.retention import records
-from app.retention.data_requests import answering, own_calls, report, requests, written
+from app.retention.data_requests import (
+    answering,
+    own_calls,
+    report,
+    requests,
+    shown_records,
+    written,
+)
 from app.retention.data_requests.kinds import AskingPerson, ItemKind, Keep, RequestKind
 from app.retention.data_requests.models import DataRequest
 from app.retention.holds import hold
@@ -53,7 +61,7 @@ def _readings(monkeypatch: pytest.MonkeyPatch) -> None:
     async def write(work: Work, action: AuditLog, subject: str, **detail: Any) -> None:
         write_entry(work, action, subject, **detail)
 
-    for module in (requests, report, answering, written, own_calls):
+    for module in (requests, report, answering, written, own_calls, shown_records):
         monkeypatch.setattr(module, "write_reading", write)
 
 
@@ -158,7 +166,8 @@ async def test_what_came_from_a_searched_number_is_marked_where_another_rang(wor
 async def test_a_record_of_the_childs_own_call_leads_to_its_number_and_all_of_it_is_marked(
     work: Work,
 ) -> None:
-    """A sister may ring from the same telephone. Whose number was looked for sees it at once."""
+    """A sister may ring from the same telephone. Only the one whose name stands in a record that
+    was named by its code is told apart."""
     boss, calls, contacts = await two_children(work)
     for contact in contacts:
         await rang_itself(work, contact)
@@ -167,10 +176,19 @@ async def test_a_record_of_the_childs_own_call_leads_to_its_number_and_all_of_it
     assert keeps[Kind.CONTACT, one.id] is None
     assert keeps[Kind.CALL, calls[0].id] is None
     assert keeps[Kind.CONTACT, other.id] == keeps[Kind.CALL, calls[1].id] == OTHER
-    assert set((await keeps_of(work, await asked(work, boss, NUMBER))).values()) == {None}
-    by_profile = await keeps_of(work, await asked(work, boss, "P-AAA-AAA-AAA"))
-    assert (Kind.CONTACT, other.id) in by_profile
-    assert set(by_profile.values()) == {None}
+    for typed in (NUMBER, "P-AAA-AAA-AAA"):
+        keeps = await keeps_of(work, await asked(work, boss, typed))
+        assert {one.id for one in contacts} <= {id_ for _, id_ in keeps}
+        assert set(keeps.values()) == {OTHER}, keeps
+    keeps = await keeps_of(work, await asked(work, boss, f"{one.code}, {NUMBER}"))
+    assert keeps[Kind.CONTACT, one.id] is None
+    assert keeps[Kind.CALL, calls[0].id] is None
+    assert keeps[Kind.CONTACT, other.id] == keeps[Kind.CALL, calls[1].id] == OTHER
+    # Twice the same child, or no name: all of it is the child's.
+    for name in (f"{WORD}", None):
+        await save_answers(work, other, [Change("child.a1.name", name, other.revision)])
+        await flush(work)
+        assert set((await keeps_of(work, await asked(work, boss, NUMBER))).values()) == {None}
 
 
 async def test_the_number_of_the_caller_in_a_record_names_no_child(work: Work) -> None:
@@ -187,7 +205,12 @@ async def test_the_number_of_the_caller_in_a_record_names_no_child(work: Work) -
 async def test_the_number_of_a_household_in_a_case_names_no_child(work: Work) -> None:
     """A sister asks from their mother's telephone, which the case of her brother names."""
     boss, _, (one, _) = await two_children(work)
-    mothers = {"household.a1": 1, "household.a1.phone": OF_CHILD, "child.a1.phone": OF_ANOTHER}
+    mothers = {
+        "household.a1": 1,
+        "household.a1.phone": OF_CHILD,
+        "child.a1.name": SECRET,
+        "child.a1.phone": OF_ANOTHER,
+    }
     of_brother = await planted.a_case(work, boss, more=mothers)
     keeps = await keeps_of(work, await asked(work, boss, OF_CHILD))
     assert keeps[Kind.CASE, of_brother.id] == OTHER
@@ -198,14 +221,14 @@ async def test_the_number_of_a_household_in_a_case_names_no_child(work: Work) ->
     assert (Kind.CONTACT, one.id) in keeps
 
 
-@pytest.mark.parametrize("kind", ["about_child", "professional", "child"])
-async def test_a_draft_of_another_caller_is_not_the_childs(work: Work, kind: str) -> None:
+@pytest.mark.parametrize("kind", ["about_child", "professional", "information", None, "child"])
+async def test_a_draft_of_another_caller_is_not_the_childs(work: Work, kind: str | None) -> None:
     """The counsellor has chosen who rings, and not come to who it was."""
     await a_line(work)
     boss = await a_supervisor(work)
     call = await planted.a_call(work)
     as_person(work, boss)
-    begun = {"contact.kind": kind, "contact.headline": "Begun"}
+    begun = {"contact.headline": "Begun"} | ({"contact.kind": kind} if kind else {})
     draft, saved = await contacts.create_contact(
         work, boss, channel=ContactChannel.EMAIL, changes=planted.changes_of(begun)
     )
@@ -218,6 +241,30 @@ async def test_a_draft_of_another_caller_is_not_the_childs(work: Work, kind: str
     keeps = await keeps_of(work, await asked(work, boss, NUMBER))
     expected = None if kind == "child" else OTHER
     assert keeps[Kind.CONTACT, draft.id] == keeps[Kind.CALL, call.id] == expected
+
+
+@pytest.mark.parametrize("who", ["adult", None, "child"])
+async def test_a_form_that_asks_nothing_of_the_caller_says_who_rang_by_its_options(
+    work: Work, who: str | None
+) -> None:
+    """A mother rings from the telephone of the family, and a short form has her words."""
+    boss, call, contact = await a_person(work)
+    await work.session.execute(
+        text(
+            "UPDATE contacts SET form = 'short', form_version = 2, sealed = '{}',"
+            " answers = jsonb_strip_nulls(jsonb_build_object('note.who', CAST(:who AS text)))"
+        ),
+        {"who": who},
+    )
+    await work.session.refresh(contact)
+    keeps = await keeps_of(work, await asked(work, boss, NUMBER))
+    expected = None if who == "child" else OTHER
+    assert keeps[Kind.CONTACT, contact.id] == keeps[Kind.CALL, call.id] == expected
+    request = await asked(work, boss, contact.code, RequestKind.ERASURE)
+    # Its number and profile are followed only if it was the child's.
+    assert ((Kind.PROFILE, contact.profile_id) in await keeps_of(work, request)) is (
+        expected is None
+    )
 
 
 async def test_a_call_of_which_the_contact_is_erased_is_marked(work: Work) -> None:
@@ -256,8 +303,9 @@ async def test_a_reporter_who_did_not_agree_stays_hidden_in_what_the_officer_rel
     assert (await keeps_of(work, request))[Kind.CALL, call.id] == OTHER
     await release(work, boss, request)
     told = await told_in(work, boss, request)
-    assert "another person wrote it" in told
-    for hidden in (SAID, NUMBER, f"{WORD} caller", "neighbour", "Neighbour"):
+    assert "another person may have written it" in told
+    assert '"contact.headline"' in told
+    for hidden in (SAID, NUMBER, f"{WORD} caller", "neighbour", "Neighbour", '"contact.kind"'):
         assert hidden not in told
     # With their agreement both are told.
     await work.session.execute(
@@ -271,10 +319,33 @@ async def test_a_reporter_who_did_not_agree_stays_hidden_in_what_the_officer_rel
         assert said in told
 
 
-# The story of a case is kept from the family, too.
-@pytest.mark.parametrize(("person", "left"), [(AskingPerson.CHILD, 5), (AskingPerson.GUARDIAN, 6)])
+async def test_that_a_hidden_reporter_had_to_report_is_not_told(work: Work) -> None:
+    boss, _, _ = await a_person(work)
+    role = {
+        "contact.kind": "professional",
+        "caller.role": "teacher",
+        "caller.organisation": f"{SECRET} school",
+        "caller.duty_to_report": "yes",
+        "caller.wants_feedback": "yes",
+        "caller.may_be_named": "no",
+    }
+    answers = {path: one for path, one in planted.CHILD.items() if path[:7] != "caller."} | role
+    contact = await planted.a_contact(work, boss, None, answers)
+    told = await told_in(work, boss, await asked(work, boss, contact.code))
+    assert f"{WORD} was beaten" in told
+    for hidden in ('"caller.', '"contact.kind"', "rofession", "feedback", SECRET):
+        assert hidden not in told, hidden
+    changes = [Change("caller.may_be_named", "yes", contact.revision)]
+    await save_answers(work, contact, changes)
+    await flush(work)
+    told = await told_in(work, boss, await asked(work, boss, contact.code))
+    for said in ("caller.role", "caller.duty_to_report", "caller.wants_feedback", "contact.kind"):
+        assert f'"{said}"' in told
+
+
+@pytest.mark.parametrize("person", [AskingPerson.CHILD, AskingPerson.GUARDIAN])
 async def test_no_report_tells_of_the_household_or_of_people_of_concern(
-    work: Work, person: AskingPerson, left: int
+    work: Work, person: AskingPerson
 ) -> None:
     """A mother who has fled, and why the uncle is a concern."""
     boss, _, _ = await two_children(work)
@@ -294,8 +365,9 @@ async def test_no_report_tells_of_the_household_or_of_people_of_concern(
     }
     await requests.set_kept(work, boss, request.id, wanted)
     told = await told_in(work, boss, request)
-    assert f"{WORD} is safe" in told
-    assert f"{left} answers are left out" in told
+    of_child = person is AskingPerson.CHILD
+    assert (f"{WORD} is safe" in told) is of_child
+    assert ("5 answers are left out" in told) is of_child
     for hidden in (SECRET, OF_ANOTHER, "household.a1", "concern.a1"):
         assert hidden not in told
 

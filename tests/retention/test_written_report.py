@@ -13,7 +13,7 @@ from app.chats import messages
 from app.chats.models import Author, ReaderKind
 from app.contacts.models import Contact
 from app.jobs.transaction import flush
-from app.retention.data_requests import own_calls, report, requests, written
+from app.retention.data_requests import own_calls, report, requests, shown_records, written
 from app.retention.data_requests.kinds import (
     AskingPerson,
     IdentityCheck,
@@ -41,7 +41,7 @@ def _readings(monkeypatch: pytest.MonkeyPatch) -> None:
     async def write(work: Work, action: AuditLog, subject: str, **detail: Any) -> None:
         write_entry(work, action, subject, **detail)
 
-    for module in (requests, report, written, own_calls):
+    for module in (requests, report, written, own_calls, shown_records):
         monkeypatch.setattr(module, "write_reading", write)
 
 

@@ -23,6 +23,7 @@ from app.retention.data_requests.kinds import (
     PRESET_WORDS,
     REQUEST_WORDS,
     SEEN_BY_PROGRAM,
+    SEVERAL_WORDS,
     STATE_WORDS,
     AskingPerson,
     Because,
@@ -35,7 +36,7 @@ from app.retention.data_requests.kinds import (
     RequestKind,
     RequestState,
 )
-from app.retention.data_requests.models import DataRequest
+from app.retention.data_requests.models import DataRequest, RequestItem
 from app.retention.data_requests.requests import LONGEST_SOUGHT, LONGEST_WORDS
 from app.staff import accounts
 from app.staff.models import Staff
@@ -154,17 +155,9 @@ async def _show(
         "names": await accounts.names_of(
             work, {id_ for id_ in (found.asked_by, found.decided_by) if id_}
         ),
-        "items": [
-            {
-                "row": one,
-                "name": f"{one.kind}:{one.subject_id}",
-                "words": said(ITEM_WORDS[ItemKind(one.kind)]),
-                "because": said(BECAUSE_WORDS[Because(one.because)]),
-                "kept": said(KEEP_WORDS[Keep(one.keep)]) if one.keep else "",
-                "fixed": one.keep in SEEN_BY_PROGRAM,
-            }
-            for one in items
-        ],
+        "items": _rows(items),
+        "several": any((one.children or 0) > 1 for one in items)
+        and said(SEVERAL_WORDS[RequestKind(found.kind)]),
         "free": len([one for one in items if one.keep is None]),
         "keeps": {keep.value: said(KEEP_WORDS[keep]) for keep in CHOSEN},
         "counts": [
@@ -194,6 +187,21 @@ async def _show(
     answer = templates.TemplateResponse(request, "settings/data_request.html", values)
     answer.headers["Cache-Control"] = "no-store"
     return answer
+
+
+def _rows(items: list[RequestItem]) -> list[dict[str, Any]]:
+    return [
+        {
+            "row": one,
+            "name": f"{one.kind}:{one.subject_id}",
+            "words": said(ITEM_WORDS[ItemKind(one.kind)]),
+            "because": said(BECAUSE_WORDS[Because(one.because)]),
+            "kept": said(KEEP_WORDS[Keep(one.keep)]) if one.keep else "",
+            "fixed": one.keep in SEEN_BY_PROGRAM,
+            "several": (one.children or 0) > 1,
+        }
+        for one in items
+    ]
 
 
 def _bases(found: DataRequest) -> list[RequestBasis]:

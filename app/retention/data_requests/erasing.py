@@ -29,6 +29,7 @@ from app.referrals.models import Referral
 from app.retention import records
 from app.retention.callers import forget_callbacks, forget_callers
 from app.retention.data_requests import ending
+from app.retention.data_requests.children import count_children
 from app.retention.data_requests.finding import seen_by_program
 from app.retention.data_requests.kinds import Because, CopyKind, ItemKind, Keep, RequestState
 from app.retention.data_requests.lists import keep_list
@@ -46,6 +47,11 @@ from app.statistics.models import Export, ExportState
 from app.work import PROGRAM, Ground, Work
 
 _AT_ONCE = 50
+_RECORDS: dict[ItemKind, Any] = {
+    ItemKind.REFERRAL: Referral,
+    ItemKind.CASE: Case,
+    ItemKind.CONTACT: Contact,
+}
 
 
 async def carry_out(ground: Ground, request_id: UUID, *, listed: bool = False) -> None:
@@ -73,7 +79,8 @@ async def _one_batch(ground: Ground, request_id: UUID, kind: ItemKind) -> bool:
 async def erase_some(work: Work, request_id: UUID, kind: ItemKind) -> bool:
     """Erase the next rows of a kind. Return whether there were any.
 
-    A row that was held, or came into work again, since it was approved is kept now.
+    A row that was held, or came into work again, or tells of more children since it was approved is
+    kept now.
     """
     await beside_others(work)
     request = await work.session.get(DataRequest, request_id, with_for_update=True)
@@ -96,6 +103,7 @@ async def erase_some(work: Work, request_id: UUID, kind: ItemKind) -> bool:
         return False
     ids = [row.subject_id for row in rows]
     keeps = await seen_by_program(work, {kind: dict.fromkeys(ids, Because.CODE)})
+    keeps |= {(kind, one): Keep.ANOTHER_PERSON for one in await _of_more_children(work, kind, rows)}
     free = [id_ for id_ in ids if (kind, id_) not in keeps]
     await work.session.execute(ERASING)
     erased = set(await _ERASERS[kind](work, request, free)) if free else set()
@@ -108,6 +116,17 @@ async def erase_some(work: Work, request_id: UUID, kind: ItemKind) -> bool:
             row.keep = keeps.get((kind, row.subject_id), Keep.STILL_OPEN).value
     await work.session.flush()
     return True
+
+
+async def _of_more_children(work: Work, kind: ItemKind, rows: list[RequestItem]) -> list[UUID]:
+    """Return which records tell of more children than the officer was told, and lock them all."""
+    told = {row.subject_id: row.children for row in rows if row.children is not None}
+    if kind not in _RECORDS or not told:
+        return []
+    model = _RECORDS[kind]
+    await work.session.execute(select(model.id).where(model.id.in_(told)).with_for_update(of=model))
+    counts = await count_children(work, kind, told)
+    return [id_ for id_, known in told.items() if counts[id_] > max(known, 1)]
 
 
 async def finish(work: Work, request_id: UUID) -> None:

@@ -25,9 +25,10 @@ from app.errors import Invalid, NotFound, TooMany
 from app.privacy.hash_kinds import HashOf
 from app.privacy.numbers import e164_in
 from app.referrals.models import Referral
+from app.retention.data_requests.children import count_children, has_child, place_in
 from app.retention.data_requests.kinds import Because, ItemKind, Keep
 from app.retention.data_requests.others import find_marks
-from app.retention.data_requests.own_calls import says_another
+from app.retention.data_requests.own_calls import by_child
 from app.retention.data_requests.trail import Item, Trail
 from app.retention.models import LegalHold
 from app.routing.callbacks.callback_rows import OPEN as OPEN_CALLBACKS
@@ -101,7 +102,10 @@ async def find_items(
             most=MOST,
         )
     keeps = await seen_by_program(work, trail.found)
-    marks = await find_marks(work, trail)
+    counts: dict[UUID, int] = {}
+    for kind, ids in trail.found.items():
+        counts |= await count_children(work, kind, ids)
+    marks = await find_marks(work, trail, counts)
     return sorted(
         [
             Item(
@@ -112,6 +116,7 @@ async def find_items(
                 at,
                 keeps.get((kind, id_)),
                 (kind, id_) in marks,
+                counts.get(id_),
             )
             for kind in ItemKind
             for id_, because, label, at in await _described(work, trail, kind)
@@ -155,8 +160,9 @@ async def _calls_of_keys(work: Work, trail: Trail) -> None:
 async def _by_codes(work: Work, trail: Trail, codes: list[str]) -> None:
     for code in codes:
         model = _CODES[code[0]]
-        id_ = await work.session.scalar(select(model.id).where(model.code == code))
-        if id_ is None:
+        named, place = place_in(code)
+        id_ = await work.session.scalar(select(model.id).where(model.code == named))
+        if id_ is None or (place and not await has_child(work, id_, place)):
             raise NotFound("There is no record with the code %(code)s.", code=code[:20])
         trail.add(_KINDS[model], [id_], Because.CODE)
     rows = await work.session.execute(
@@ -183,8 +189,8 @@ async def _contacts_of_cases(work: Work, cases: list[UUID]) -> list[UUID]:
 async def _follow_profiles(work: Work, trail: Trail, *, caller: bool) -> None:
     """A contact leads to its profile, and a profile to all its contacts and their calls.
 
-    A profile belongs to the number that rang. If a contact says that another than the child rang,
-    it is the reporter's, with what they said about other children: only a `caller` is led there.
+    A profile belongs to the number that rang. Unless a contact says that the child itself rang, it
+    may be a reporter's, with what they said about other children: only a `caller` is led there.
     A number that a contact came from is the person's own if no other profile shares it.
     """
     trail.profiles |= set(trail.ids(ItemKind.PROFILE))
@@ -193,7 +199,7 @@ async def _follow_profiles(work: Work, trail: Trail, *, caller: bool) -> None:
             Contact.id.in_(trail.ids(ItemKind.CONTACT)), Contact.profile_id.is_not(None)
         )
     )
-    of_own = [one.profile_id for one in known.all() if caller or not says_another(work, one)]
+    of_own = [one.profile_id for one in known.all() if caller or by_child(work, one)]
     trail.add(ItemKind.PROFILE, [one for one in of_own if one], Because.CONTACT)
     merged = await work.session.execute(
         select(Profile.id, Profile.merged_into).where(

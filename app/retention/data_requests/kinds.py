@@ -151,8 +151,9 @@ PERSON_WORDS = {
 # What is kept or left out at first, and why.
 PRESET_WORDS = {
     AskingPerson.CHILD: N_(
-        "Set already: what may be about another person. A contact says that another than the child "
-        "rang, or only a shared number or profile led here. Look at each row before you change it."
+        "Set already: what may be about another person. No contact says that the child itself "
+        "rang, several children share it, or only a shared number or profile led here. Look at "
+        "each row before you change it."
     ),
     AskingPerson.GUARDIAN: N_(
         "Set already: every row, to protect the child. Who asks may be who hurts the child. "
@@ -161,6 +162,18 @@ PRESET_WORDS = {
     AskingPerson.CALLER: N_(
         "Set already: every row, as that of another person. A household shares a telephone. "
         "Change a row only where you are sure that it was this person."
+    ),
+}
+# What becomes of a record about several children.
+SEVERAL_WORDS = {
+    RequestKind.ACCESS: N_(
+        "Of a record about several children the report shows one child: the one whose own number "
+        "was looked for, or whose place was written after the code (K-7F3-9QD-2XC/2: the second "
+        "child)."
+    ),
+    RequestKind.ERASURE: N_(
+        "A record about several children is kept at first, all of it: it is each child's. If you "
+        "choose that it is erased, it is erased for all of them."
     ),
 }
 STATE_WORDS = {

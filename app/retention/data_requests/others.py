@@ -2,7 +2,8 @@
 
 A number is that of a household or of a reporter, and a profile belongs to the number: a teacher
 rings about several children. Without a mark stands only what was named, and what came from a number
-that was looked for unless a contact says that another than the child rang.
+that was looked for if a contact says that the child itself rang. What tells of several children is
+always marked, and so is what came from a number from which several of them ring.
 """
 
 from typing import Any
@@ -16,8 +17,9 @@ from app.contacts.cases.models import CaseContact
 from app.contacts.models import Case, Contact, Filled
 from app.contacts.registry import UnknownDefinition, sheet_of
 from app.referrals.models import Referral
+from app.retention.data_requests.children import Child, Children, read_children
 from app.retention.data_requests.kinds import Because, ItemKind
-from app.retention.data_requests.own_calls import says_another
+from app.retention.data_requests.own_calls import by_child
 from app.retention.data_requests.trail import Trail
 from app.routing.callbacks.callback_rows import Callback
 from app.work import Work
@@ -25,85 +27,141 @@ from app.work import Work
 Marks = set[tuple[ItemKind, UUID]]
 
 
-async def find_marks(work: Work, trail: Trail) -> Marks:
-    """Return the rows that may be about another person. No record is opened for it."""
-    contacts = await _Contacts.read(work, trail)
-    calls = await _calls(work, trail, contacts)
-    own = contacts.own | calls | await _records(work, trail, contacts.own, calls)
-    sure = trail.sought - contacts.keys_of_another
+async def find_marks(work: Work, trail: Trail, counts: dict[UUID, int]) -> Marks:
+    """Return the rows that may be about another person. No record is opened for it.
+
+    `counts`: of how many children each record tells. One that tells of several is each one's.
+    """
+    records = await _Records.read(work, trail, counts)
+    calls = await _calls(work, trail, records)
+    own = records.own | calls | await _referrals(work, trail, records, calls)
+    sure = trail.sought - records.keys_of_another
     for kind, model in ((ItemKind.FLAG, CallerFlag), (ItemKind.WISH, CallerWish)):
         own |= await _with_key(work, model, trail.ids(kind), sure)
-    own |= trail.profiles - contacts.profiles_of_another
+    own |= trail.profiles - records.profiles_of_another
     # A third party of a call is always another person.
     return {(kind, id_) for kind, rows in trail.found.items() for id_ in rows if id_ not in own}
 
 
-class _Contacts:
-    """The contacts that were found: which are the person's own, and where another rang."""
+class _Records:
+    """The contacts and cases that were found: which are the person's own; where another rang."""
 
-    def __init__(self) -> None:
+    def __init__(self, counts: dict[UUID, int], children: Children) -> None:
+        self.several = {id_ for id_, count in counts.items() if count > 1}
         self.own: set[UUID] = set()
         # By call: whether another than the child rang, and whether one of its contacts is own.
         self.by_another: dict[UUID, bool] = {}
         self.of_own: dict[UUID, bool] = {}
         self.keys_of_another: set[bytes] = set()
         self.profiles_of_another: set[UUID] = set()
+        self._children = children
+        # Records that only a number has led to, and the children that may have this number.
+        self._by_number: set[UUID] = set()
+        self._of_number: list[Child] = []
 
     @classmethod
-    async def read(cls, work: Work, trail: Trail) -> "_Contacts":
-        found = cls()
+    async def read(cls, work: Work, trail: Trail, counts: dict[UUID, int]) -> "_Records":
         rows = await work.session.execute(
             select(Contact, Call.caller_key)
             .join(Call, Call.id == Contact.call_id, isouter=True)
             .where(Contact.id.in_(trail.ids(ItemKind.CONTACT)))
         )
-        for contact, key in rows.all():
-            found._take(work, trail, contact, key)
+        contacts: list[tuple[Contact, bytes | None]] = [(one, key) for one, key in rows]
+        cases = list(
+            await work.session.scalars(select(Case).where(Case.id.in_(trail.ids(ItemKind.CASE))))
+        )
+        every: list[Filled] = [*(one for one, _ in contacts), *cases]
+        found = cls(counts, await read_children(work, every))
+        for contact, key in contacts:
+            found._take(work, trail, ItemKind.CONTACT, contact, key)
+        for case in cases:
+            found._take(work, trail, ItemKind.CASE, case, None)
+        found._choose()
+        for contact, key in contacts:
+            found._note_caller(work, contact, key)
+        await found._link(work, trail)
         return found
 
-    def _take(self, work: Work, trail: Trail, contact: Contact, key: bytes | None) -> None:
-        if contact.erased_at is not None:
-            # Who rang is not known any more: nothing else is taken to be a reporter's for that.
-            if contact.call_id is not None:
-                self.by_another[contact.call_id] = True
-                self.of_own.setdefault(contact.call_id, False)
+    def _take(
+        self, work: Work, trail: Trail, kind: ItemKind, record: Contact | Case, key: bytes | None
+    ) -> None:
+        if record.erased_at is not None:
             return
-        another = says_another(work, contact)
-        from_sought = key in trail.sought or contact.profile_id in trail.profiles
-        own = contact.id not in trail.of_others and (
-            _is_named(work, trail, ItemKind.CONTACT, contact) or (from_sought and not another)
+        if trail.found[kind][record.id] is Because.CODE and record.id not in self.several:
+            self.own.add(record.id)
+            return
+        of_child = _paths_of_child(work, trail, kind, record)
+        rang = isinstance(record, Contact) and (
+            record.id not in trail.of_others
+            and (key in trail.sought or record.profile_id in trail.profiles)
+            and by_child(work, record) is True
         )
-        if own:
-            self.own.add(contact.id)
-        if another and key is not None:
-            self.keys_of_another.add(bytes(key))
-        if another and contact.profile_id is not None:
-            self.profiles_of_another.add(contact.profile_id)
-        if contact.call_id is not None:
-            call = contact.call_id
+        if not of_child and not rang:
+            return
+        self._by_number.add(record.id)
+        of_record = self._children.of(record.id)
+        named = {path.split(".")[1] for path in of_child if path.count(".") == 2}
+        self._of_number += [one for one in of_record if rang or not named or one.entry in named]
+
+    def _choose(self) -> None:
+        """Decide of the records that only a number has led to: brothers and sisters share one.
+
+        They are the person's own if they can all be about one child, or have the name of the child
+        in a record that was named by its code.
+        """
+        named = [child for one in self.own for child in self._children.of(one)]
+        every = [*named, *self._of_number]
+        are_several = any(one.differs(other) for one in every for other in every)
+        for record in self._by_number - self.several:
+            of_record = self._children.of(record)
+            if not are_several or any(one.is_same(own) for one in of_record for own in named):
+                self.own.add(record)
+
+    def _note_caller(self, work: Work, contact: Contact, key: bytes | None) -> None:
+        call, own = contact.call_id, contact.id in self.own
+        another = by_child(work, contact) is not True
+        if call is not None:
             self.by_another[call] = self.by_another.get(call, False) or another
             self.of_own[call] = self.of_own.get(call, False) or own
+        # Who rang is not known any more: nothing else is taken to be a reporter's for that.
+        if contact.erased_at is not None or not (
+            another or contact.id in self._by_number - self.own
+        ):
+            return
+        if key is not None:
+            self.keys_of_another.add(bytes(key))
+        if contact.profile_id is not None:
+            self.profiles_of_another.add(contact.profile_id)
+
+    async def _link(self, work: Work, trail: Trail) -> None:
+        """Take the cases of the person's own contacts to be theirs."""
+        cases = await work.session.scalars(
+            select(CaseContact.case_id).where(
+                CaseContact.case_id.in_(trail.ids(ItemKind.CASE)),
+                CaseContact.contact_id.in_(self.own),
+            )
+        )
+        self.own |= set(cases) - self.several
 
 
-def _is_named(work: Work, trail: Trail, kind: ItemKind, record: Filled) -> bool:
-    """Return whether a record was named by its code, or by the child's own number in it.
+def _paths_of_child(work: Work, trail: Trail, kind: ItemKind, record: Contact | Case) -> list[str]:
+    """Return the child's own numbers in a record that were looked for.
 
     The number of a caller or of a member of the household may be that of another person who asks.
     """
-    because = trail.found[kind][record.id]
-    if because is not Because.NUMBER_IN_RECORD:
-        return because is Because.CODE
+    if trail.found[kind][record.id] is not Because.NUMBER_IN_RECORD:
+        return []
     try:
         form = sheet_of(work, record).form
     except UnknownDefinition:
-        return False
-    found = [form.find(path) for path in trail.paths.get(record.id, set())]
-    return any(one is not None and one[1].means == "child_phone" for one in found)
+        return []
+    found = [(path, form.find(path)) for path in trail.paths.get(record.id, set())]
+    return [path for path, one in found if one is not None and one[1].means == "child_phone"]
 
 
-async def _calls(work: Work, trail: Trail, contacts: _Contacts) -> set[UUID]:
+async def _calls(work: Work, trail: Trail, records: _Records) -> set[UUID]:
     """Return which calls are the person's own, with their voice messages and call-backs."""
-    sure = trail.sought - contacts.keys_of_another
+    sure = trail.sought - records.keys_of_another
     rows = await work.session.execute(
         select(Call.id, Call.caller_key, Call.callback_id).where(
             Call.id.in_(trail.ids(ItemKind.CALL))
@@ -111,8 +169,8 @@ async def _calls(work: Work, trail: Trail, contacts: _Contacts) -> set[UUID]:
     )
     calls, rung_back = set(), {}
     for id_, key, callback_id in rows:
-        if id_ in contacts.by_another:
-            if contacts.of_own[id_] and not contacts.by_another[id_]:
+        if id_ in records.by_another:
+            if records.of_own[id_] and not records.by_another[id_]:
                 calls.add(id_)
         elif key in sure or trail.found[ItemKind.CALL][id_] is Because.CODE:
             calls.add(id_)
@@ -132,18 +190,12 @@ async def _with_key(work: Work, model: Any, ids: list[UUID], keys: set[bytes]) -
     return set(await work.session.scalars(rows))
 
 
-async def _records(work: Work, trail: Trail, contacts: set[UUID], calls: set[UUID]) -> set[UUID]:
-    """Return which cases and referrals are the person's own: named, or of a contact of theirs."""
-    referrals = trail.found[ItemKind.REFERRAL].items()
-    own = {id_ for id_, because in referrals if because is Because.CODE}
-    cases = await work.session.scalars(select(Case).where(Case.id.in_(trail.ids(ItemKind.CASE))))
-    own |= {one.id for one in cases if _is_named(work, trail, ItemKind.CASE, one)}
-    linked = await work.session.scalars(
-        select(CaseContact.case_id).where(
-            CaseContact.case_id.in_(trail.ids(ItemKind.CASE)), CaseContact.contact_id.in_(contacts)
-        )
-    )
-    own |= set(linked)
+async def _referrals(work: Work, trail: Trail, records: _Records, calls: set[UUID]) -> set[UUID]:
+    """Return which referrals are the person's own: named, or of a record or call of theirs."""
+    by_code = {
+        id_ for id_, because in trail.found[ItemKind.REFERRAL].items() if because is Because.CODE
+    }
+    own: set[UUID] = set()
     rows = await work.session.execute(
         select(Referral.id, Referral.contact_id, Referral.case_id, Referral.call_id).where(
             Referral.id.in_(trail.ids(ItemKind.REFERRAL))
@@ -151,6 +203,7 @@ async def _records(work: Work, trail: Trail, contacts: set[UUID], calls: set[UUI
     )
     for id_, contact_id, case_id, call_id in rows.all():
         alone = contact_id is None and case_id is None
-        if contact_id in contacts or case_id in own or (alone and call_id in calls):
+        of_own = contact_id in records.own or case_id in records.own
+        if id_ in by_code or of_own or (alone and call_id in calls):
             own.add(id_)
-    return own
+    return own - records.several

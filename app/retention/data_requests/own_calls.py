@@ -1,8 +1,8 @@
 """In which calls another than the child rang or wrote, as their contacts say.
 
-A household shares a number. Only the contact of a call says who it was: if it says who the caller
-is, or what they are to the child, it was not the child that the contact is about. Which other
-person it was, and whether it is the one who asks, it does not say: that the officer makes sure of.
+A household shares a number. Only the contact of a call says who it was: its form asks for that, and
+the answers among which one chooses say which of them is the child. Which other person it was, and
+whether it is the one who asks, it does not say: that the officer makes sure of.
 """
 
 from uuid import UUID
@@ -13,55 +13,45 @@ from app.contacts.models import Contact
 from app.contacts.records import Opened
 from app.contacts.registry import UnknownDefinition, sheet_of
 from app.contacts.sealed_answers import present
-from app.definitions.forms import OF_REPORTER, Form, Meaning
+from app.definitions.forms import OF_CALLER, Form
 from app.staff.audit import write_reading
 from app.staff.log_kinds import AuditLog
 from app.work import Work
 
-# What is asked about the caller only if it is not the child.
-OF_CALLER: frozenset[Meaning] = OF_REPORTER | {"caller_relationship"}
 
+def by_child(work: Work, contact: Contact) -> bool | None:
+    """Return whether the child itself rang or wrote, as a contact says; None if it does not say it.
 
-def says_another(work: Work, contact: Contact) -> bool:
-    """Return whether a contact says that another than the child rang or wrote.
-
-    Nothing is opened: that something about the caller was answered is enough, or that it has to be,
-    as in a draft in which only the kind of contact was chosen. Of a form that this server has not
-    read, and of what a rule has erased, nothing is known, so it counts.
+    Nothing is opened: the answer is a code, and that something about another caller was answered is
+    enough. Of a form that this server has not read, of one that does not ask, of a draft in which
+    nothing was chosen, and of what a rule has erased, nothing is known.
     """
     if contact.erased_at is not None:
-        return True
+        return None
     try:
         sheet = sheet_of(work, contact)
     except UnknownDefinition:
-        return True
+        return None
     answers = present(contact)
-    return any(
-        one.field.means in OF_CALLER and (one.required or answers.get(one.path) not in (None, ""))
-        for one in sheet.asked(answers)
-    )
+    about_caller = [one.path for one in sheet.asked(answers) if one.field.means in OF_CALLER]
+    if any(answers.get(path) not in (None, "") for path in about_caller):
+        return False
+    return sheet.form.by_child(answers)
 
 
 async def by_another_than_child(work: Work, call_id: UUID) -> bool:
-    """Return whether the contact of a call says what its caller is to the child.
-
-    Each contact that is opened for it is logged first.
-    """
-    found = False
-    for contact in await _contacts_of(work, call_id):
-        form, answers = await _open(work, contact)
-        paths = [form.path_of(meaning) for meaning in ("caller_relationship", "reporter_role")]
-        found = found or any(path in answers for path in paths if path is not None)
-    return found
+    """Return whether the contacts of a call say that another than the child rang or wrote."""
+    found = {by_child(work, contact) for contact in await _contacts_of(work, call_id)}
+    return found == {False}
 
 
 async def by_hidden_reporter(work: Work, call_id: UUID) -> bool:
-    """Return whether another than the child rang or wrote, and has not agreed to be named.
+    """Return whether another than the child may have rung or written, and is not to be named.
 
     Each contact that is opened for it is logged first.
     """
     for contact in await _contacts_of(work, call_id):
-        if says_another(work, contact):
+        if by_child(work, contact) is not True:
             form, answers = await _open(work, contact)
             if answers.get(form.path_of("reporter_agrees") or "") != "yes":
                 return True

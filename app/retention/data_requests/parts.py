@@ -37,6 +37,9 @@ class Paper:
     zone: ZoneInfo
     # The hashes of the numbers that were looked for.
     keys: set[bytes] = field(default_factory=set)
+    # The numbers and codes themselves: by them a child is found among others of a record.
+    numbers: list[str] = field(default_factory=list)
+    codes: list[str] = field(default_factory=list)
 
     def at(self, moment: datetime | None) -> str:
         return day_forms.moment(moment, self.language, self.zone) if moment else ""

@@ -6,7 +6,6 @@ the helpline's own work are left out.
 """
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -18,19 +17,10 @@ from app import words
 from app.calls.caller_rows import CallerFlag, CallerWish
 from app.calls.lines.line_rows import Line
 from app.calls.models import Call, VoiceMessage
-from app.contacts.cases.models import CaseDocument, FollowUp
-from app.contacts.cases.printing import follow_up_words, in_words
-from app.contacts.models import Case, Contact, Filled, Profile
-from app.contacts.records import Opened
-from app.contacts.registry import library_of, sheet_of
-from app.definitions.about_child import is_of_others
-from app.definitions.answers import Answers, Sheet
-from app.definitions.forms import Field, Meaning, Section
-from app.definitions.trees import label_in
+from app.contacts.models import Contact, Profile
+from app.contacts.registry import library_of
 from app.paper import print_page
 from app.privacy.hash_kinds import HashOf
-from app.referrals.directory.models import Agency
-from app.referrals.models import Disclosure, Referral
 from app.retention.data_requests.kinds import (
     ITEM_WORDS,
     KEEP_WORDS,
@@ -40,9 +30,10 @@ from app.retention.data_requests.kinds import (
     Keep,
 )
 from app.retention.data_requests.models import DataRequest, RequestItem
-from app.retention.data_requests.own_calls import OF_CALLER, by_hidden_reporter
+from app.retention.data_requests.own_calls import by_hidden_reporter
 from app.retention.data_requests.parts import Block, Paper
 from app.retention.data_requests.requests import items_of, sought_of
+from app.retention.data_requests.shown_records import RECORDS, records, told
 from app.retention.data_requests.written import conversations
 from app.retention.rules import read_rules
 from app.routing.callbacks.callback_rows import Callback
@@ -50,18 +41,10 @@ from app.staff.audit import write_reading
 from app.staff.log_beginnings import beginning_of
 from app.staff.log_kinds import AuditLog
 from app.staff.models import AuditEntry, Staff
-from app.words import days as day_forms
-from app.words.pages import _, code_words, list_words, ngettext, said, spoken_in
+from app.words.pages import _, code_words, ngettext, said, spoken_in
 from app.work import Work
 
 _TEMPLATE = Path(__file__).parent.parent / "data" / "report.typ"
-_OF_CALLER: frozenset[Meaning] = OF_CALLER | {"reporter_agrees"}
-_FREE = frozenset({"narrative", "other"})
-_MODELS: dict[ItemKind, tuple[Any, AuditLog]] = {
-    ItemKind.CONTACT: (Contact, AuditLog.CONTACT_READ),
-    ItemKind.CASE: (Case, AuditLog.CASE_READ),
-    ItemKind.REFERRAL: (Referral, AuditLog.REFERRAL_READ),
-}
 
 
 async def files_of(page: dict[str, Any]) -> dict[str, bytes]:
@@ -74,12 +57,10 @@ async def read_all(work: Work, request: DataRequest) -> dict[str, Any]:
     """Return what the report says. Each record that is opened is logged first."""
     language = await _language_of(work, request)
     zone = ZoneInfo(library_of(work.ground).country.timezone)
-    keys = {
-        key
-        for number in sought_of(work, request).numbers
-        for key in work.keys.match_keys(HashOf.CALLER, number)
-    }
-    paper = Paper(work, AskingPerson(request.person), language, zone, keys)
+    sought = sought_of(work, request)
+    keys = {key for number in sought.numbers for key in work.keys.match_keys(HashOf.CALLER, number)}
+    person = AskingPerson(request.person)
+    paper = Paper(work, person, language, zone, keys, *sought)
     items = await items_of(work, request)
     shown = {
         kind: [item.subject_id for item in items if item.kind == kind and item.keep is None]
@@ -88,12 +69,8 @@ async def read_all(work: Work, request: DataRequest) -> dict[str, Any]:
     with spoken_in(language):
         sections = [
             *await _of_number(paper, shown),
-            *[
-                section
-                for kind in (ItemKind.CONTACT, ItemKind.CASE, ItemKind.REFERRAL)
-                for section in await _of_records(paper, kind, shown[kind])
-            ],
-            *await _told(paper, shown),
+            *[section for kind in RECORDS for section in await records(paper, kind, shown[kind])],
+            *await told(paper, shown[ItemKind.REFERRAL]),
             await _log(paper, shown),
             _left_out(paper, items),
         ]
@@ -255,7 +232,8 @@ async def _flags(paper: Paper, shown: dict[ItemKind, list[UUID]]) -> list[Block]
         reason = paper.work.keys.open(
             flag.reason_sealed, table="caller_flags", column="reason_sealed", row=flag.id
         ).decode()
-        block.say(_("Why"), reason, marked=True)
+        if paper.person is not AskingPerson.GUARDIAN:
+            block.say(_("Why"), reason, marked=True)
         blocks.append(block)
     wishes = await paper.work.session.scalars(
         select(CallerWish)
@@ -288,156 +266,7 @@ async def _profiles(paper: Paper, shown: dict[ItemKind, list[UUID]]) -> list[Blo
     return blocks
 
 
-# -- records -------------------------------------------------------------------------------------
-
-
-async def _of_records(
-    paper: Paper, kind: ItemKind, ids: list[UUID]
-) -> list[tuple[str, list[Block]]]:
-    model, purpose = _MODELS[kind]
-    rows = await paper.work.session.scalars(
-        select(model).where(model.id.in_(ids)).order_by(model.opened_at)
-    )
-    found = []
-    for record in rows.all():
-        await write_reading(paper.work, purpose, f"{kind.value}:{record.id}", reason="by_law")
-        blocks = _answers(paper, Opened(paper.work, record))
-        if kind is ItemKind.CASE and paper.person is not AskingPerson.CALLER:
-            blocks += await _of_case(paper, Opened(paper.work, record))
-        found.append((f"{said(ITEM_WORDS[kind])} {record.code}", blocks))
-    return found
-
-
-def _answers(paper: Paper, opened: Opened[Any]) -> list[Block]:
-    record: Filled = opened.record
-    sheet, answers = sheet_of(paper.work, record), opened.answers()
-    head = Block(_("The record"))
-    head.say(_("Begun"), paper.at(record.opened_at))
-    blocks, left = [head], 0
-    may_have = may_see(sheet, answers, paper.person)
-    for section in sheet.form.sections:
-        entries = sheet.entries(answers, section) if section.repeats else [None]
-        for number, entry in enumerate(entries, 1):
-            prefix = f"{section.code}.{entry}." if entry else f"{section.code}."
-            title = label_in((section.entry if entry else None) or section.title, paper.language)
-            block = Block(f"{title} {number}" if entry else title)
-            for one in section.fields:
-                path = prefix + one.code
-                if path not in answers:
-                    continue
-                label = label_in(one.label, paper.language)
-                if not may_have(section, one):
-                    left += 1
-                    continue
-                value = in_words(sheet, one, answers[path], paper.language)
-                block.say(label, value, path=path, marked=one.personal in _FREE)
-            if block.lines:
-                blocks.append(block)
-    children = sheet.form.children
-    several = len(sheet.entries(answers, children)) if children is not None else 0
-    if several > 1:
-        head.notes.append(
-            ngettext(
-                "It is about %(num)s child: black out what is about another one.",
-                "It is about %(num)s children: black out what is about the others.",
-                several,
-            )
-        )
-    if left:
-        head.notes.append(
-            ngettext(
-                "%(num)s answer is left out: it may be about another person.",
-                "%(num)s answers are left out: they may be about other people.",
-                left,
-            )
-        )
-    return blocks
-
-
-def may_see(
-    sheet: Sheet, answers: Answers, person: AskingPerson
-) -> Callable[[Section, Field], bool]:
-    """Return a test for the answers that a person may see of a record.
-
-    The child sees what is about them; a guardian what the family may have; another caller only what
-    they said about themselves. Who reported is told if they agreed.
-    """
-    if person is AskingPerson.CALLER:
-        return lambda _, one: one.means in _OF_CALLER
-    agrees = answers.get(sheet.form.path_of("reporter_agrees") or "") == "yes"
-    family = person is AskingPerson.GUARDIAN
-    return lambda section, one: (
-        not is_of_others(sheet.form, section, one)
-        and (one.means not in OF_CALLER or (agrees and not family))
-        and not (family and "family" in one.not_for)
-    )
-
-
-async def _of_case(paper: Paper, opened: Opened[Case]) -> list[Block]:
-    blocks = []
-    documents = await paper.work.session.scalars(
-        select(CaseDocument)
-        .where(CaseDocument.case_id == opened.id, CaseDocument.removed_at.is_(None))
-        .order_by(CaseDocument.at)
-    )
-    for document in documents:
-        block = Block(_("Document"))
-        name = opened.words(
-            document.name_sealed, table="case_documents", column="name_sealed", row=document.id
-        )
-        block.say(_("Name"), name, marked=True)
-        block.say(_("Added"), paper.at(document.at))
-        block.say(_("Content"), _("kept; a copy is given on request"))
-        blocks.append(block)
-    rows = await paper.work.session.scalars(
-        select(FollowUp).where(FollowUp.case_id == opened.id).order_by(FollowUp.due_on)
-    )
-    for row in rows:
-        block = Block(_("Follow-up"))
-        block.say(_("Due"), day_forms.day(row.due_on, paper.language))
-        block.say(_("What"), follow_up_words(row.about, paper.language))
-        block.say(_("Result"), follow_up_words(row.result, paper.language) if row.result else "")
-        blocks.append(block)
-    return blocks
-
-
-# -- who was told, and who read ------------------------------------------------------------------
-
-
-async def _told(paper: Paper, shown: dict[ItemKind, list[UUID]]) -> list[tuple[str, list[Block]]]:
-    """Say what each agency was told, and whom to ask there: they hold their own copies."""
-    if paper.person is AskingPerson.CALLER:
-        return []
-    rows = await paper.work.session.execute(
-        select(Disclosure, Agency, Referral)
-        .join(Agency, Agency.id == Disclosure.agency_id)
-        .join(Referral, Referral.id == Disclosure.referral_id)
-        .where(Disclosure.referral_id.in_(shown[ItemKind.REFERRAL]))
-        .order_by(Disclosure.id)
-    )
-    told: list[Block] = []
-    whom: dict[UUID, Block] = {}
-    for disclosure, agency, referral in rows:
-        sheet = sheet_of(paper.work, referral)
-        block = Block(f"{agency.name}, {paper.at(disclosure.at)}")
-        block.say(_("Referral"), referral.code)
-        labels = [_label(sheet, path, paper.language) for path in disclosure.fields]
-        block.say(_("What it was told"), list_words(labels))
-        block.say(_("On which ground"), code_words(disclosure.ground))
-        told.append(block)
-        if agency.id not in whom:
-            whom[agency.id] = one = Block(agency.name)
-            one.say(_("E-mail"), agency.email)
-            one.say(_("What it holds"), _("a copy of its own, under its own law"))
-    return [
-        (_("What agencies were told"), told),
-        (_("Whom to ask at the agencies"), list(whom.values())),
-    ]
-
-
-def _label(sheet: Sheet, path: str, language: str) -> str:
-    found = sheet.form.find(path)
-    return label_in(found[1].label, language) if found else path
+# -- who read, and what is left out --------------------------------------------------------------
 
 
 async def _log(paper: Paper, shown: dict[ItemKind, list[UUID]]) -> tuple[str, list[Block]]:
@@ -449,7 +278,7 @@ async def _log(paper: Paper, shown: dict[ItemKind, list[UUID]]) -> tuple[str, li
         return "", []
     subjects = [
         *(str(id_) for id_ in shown[ItemKind.CALL]),
-        *(f"{kind.value}:{id_}" for kind in _MODELS for id_ in shown[kind]),
+        *(f"{kind.value}:{id_}" for kind in RECORDS for id_ in shown[kind]),
         *(f"profile:{id_}" for id_ in shown[ItemKind.PROFILE]),
     ]
     rows = await paper.work.session.execute(

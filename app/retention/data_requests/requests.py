@@ -184,6 +184,7 @@ async def find(
                 because=item.because.value,
                 label=item.label,
                 at=item.at,
+                children=item.children,
                 keep=keep.value if keep is not None else None,
             )
         )

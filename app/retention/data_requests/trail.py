@@ -20,6 +20,8 @@ class Item:
     keep: Keep | None = None
     # It may be about another person, until the officer says otherwise.
     of_another: bool = False
+    # Of how many children a record tells; None: it is no record.
+    children: int | None = None
 
 
 @dataclass

@@ -32,7 +32,7 @@ _AUTHORS: dict[AskingPerson, tuple[Author, ...]] = {
 
 _OF_CHILD = N_("What was written is left out: the child may have written it.")
 _LEFT_OUT = {
-    AskingPerson.CHILD: N_("What was written is left out: another person wrote it."),
+    AskingPerson.CHILD: N_("What was written is left out: another person may have written it."),
     AskingPerson.CALLER: _OF_CHILD,
     AskingPerson.GUARDIAN: _OF_CHILD,
 }

@@ -1,0 +1,220 @@
+"""How many children a record tells of, and which of them is the one who asks.
+
+A record tells of each child in an entry of its form; a case, also in its contacts. Names and years
+of birth are compared by the hashes by which they are found: no record is opened for it.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+
+from app.contacts.cases.models import CaseContact
+from app.contacts.models import Case, Contact, Filled, MatchKey
+from app.contacts.registry import UnknownDefinition, sheet_of
+from app.contacts.saving import number_keys
+from app.contacts.sealed_answers import present
+from app.contacts.states import KeyKind
+from app.referrals.models import Referral
+from app.retention.data_requests.kinds import ItemKind
+from app.work import Work
+
+# What a record counts as if its form is not known here: it may tell of several children.
+_UNKNOWN = 2
+
+
+@dataclass
+class Child:
+    """A child in a record, with the hashes of the words of its name, and of its year of birth."""
+
+    record: UUID
+    entry: str | None
+    names: set[bytes] = field(default_factory=set)
+    born: set[bytes] = field(default_factory=set)
+
+    def is_same(self, other: "Child") -> bool:
+        """Return whether it has the same name, as far as both are written down."""
+        return bool(self.names and other.names) and not self.differs(other)
+
+    def differs(self, other: "Child") -> bool:
+        """Return whether it is another child. Of what is not written down nothing follows."""
+        if self.record == other.record:
+            return self.entry != other.entry
+        if (
+            self.names
+            and other.names
+            and not (self.names <= other.names or other.names <= self.names)
+        ):
+            return True
+        return bool(self.born and other.born) and not self.born & other.born
+
+
+@dataclass
+class Children:
+    """The children in contacts and cases, by the record; None if its form is not known here."""
+
+    of_record: dict[UUID, list[Child] | None] = field(default_factory=dict)
+
+    def add(self, child: Child) -> None:
+        of_record = self.of_record.setdefault(child.record, [])
+        assert of_record is not None
+        of_record.append(child)
+
+    def of(self, record: UUID) -> list[Child]:
+        return self.of_record.get(record) or []
+
+    def count(self, records: Iterable[UUID]) -> int:
+        """Return how many children these records tell of together, at least."""
+        read = [self.of_record.get(record, []) for record in records]
+        # Those of whom most is written down come first: of the others it is not seen who they are.
+        every = [child for one in read for child in one or []]
+        found: list[Child] = []
+        for child in sorted(every, key=lambda one: (not one.names, not one.born)):
+            if all(child.differs(one) for one in found):
+                found.append(child)
+        return max(len(found), *(_UNKNOWN if one is None else len(one) for one in read), 0)
+
+
+async def read_children(work: Work, records: Iterable[Filled]) -> Children:
+    """Return the children that contacts and cases tell of; of erased records none."""
+    found = Children()
+    by_path: dict[tuple[UUID, str], Child] = {}
+    for record in records:
+        if record.erased_at is not None:
+            continue
+        try:
+            paths = _paths(work, record)
+        except UnknownDefinition:
+            found.of_record[record.id] = None
+            continue
+        for entry, of_child in paths.items():
+            child = Child(record.id, entry)
+            found.add(child)
+            by_path |= {(record.id, path): child for path in of_child}
+    keys = await work.session.execute(
+        select(MatchKey.subject_id, MatchKey.path, MatchKey.kind, MatchKey.key).where(
+            MatchKey.subject_id.in_({record for record, _ in by_path}),
+            MatchKey.kind.in_((KeyKind.NAME, KeyKind.BORN)),
+        )
+    )
+    for record_id, path, kind, key in keys:
+        if (one := by_path.get((record_id, path))) is not None:
+            (one.names if kind == KeyKind.NAME else one.born).add(bytes(key))
+    return found
+
+
+def _paths(work: Work, record: Filled) -> dict[str | None, list[str]]:
+    """Return the entries of children in a record, each with the paths of name, age and birth."""
+    sheet, answers = sheet_of(work, record), present(record)
+    section = sheet.form.children
+    entries: list[str | None] = [None]
+    if section is not None:
+        entries = [*sheet.entries(answers, section)]
+    return {
+        entry: [
+            path
+            for meaning in ("child_name", "child_age", "birth_date")
+            for path in sheet.form.paths_of(meaning, entry)
+        ]
+        for entry in entries
+    }
+
+
+# -- how many ------------------------------------------------------------------------------------
+
+
+async def count_children(work: Work, kind: ItemKind, ids: Iterable[UUID]) -> dict[UUID, int]:
+    """Return of how many children each of these rows tells, at least. Of other kinds, of none.
+
+    A case tells of those in its contacts, too; a referral may tell of all of whom its contact does,
+    or its case if it has no contact.
+    """
+    match kind:
+        case ItemKind.CONTACT:
+            of_row = {id_: {id_} for id_ in ids}
+        case ItemKind.CASE:
+            of_row = await _of_cases(work, ids)
+        case ItemKind.REFERRAL:
+            of_row = await _of_referrals(work, ids)
+        case _:
+            return {}
+    children = await read_children(
+        work, await records_of(work, {one for records in of_row.values() for one in records})
+    )
+    return {id_: children.count(sorted(records)) for id_, records in of_row.items()}
+
+
+async def _of_cases(work: Work, ids: Iterable[UUID]) -> dict[UUID, set[UUID]]:
+    found = {id_: {id_} for id_ in ids}
+    rows = await work.session.execute(
+        select(CaseContact.case_id, CaseContact.contact_id).where(CaseContact.case_id.in_(found))
+    )
+    for case, contact in rows:
+        found[case].add(contact)
+    return found
+
+
+async def _of_referrals(work: Work, ids: Iterable[UUID]) -> dict[UUID, set[UUID]]:
+    rows = await work.session.execute(
+        select(Referral.id, Referral.contact_id, Referral.case_id).where(Referral.id.in_(ids))
+    )
+    joined: dict[UUID, tuple[UUID | None, Any]] = {id_: (one, case) for id_, one, case in rows}
+    of_cases = await _of_cases(work, {case for _, case in joined.values() if case})
+    return {
+        id_: {contact} if contact else of_cases.get(case, set())
+        for id_, (contact, case) in joined.items()
+    }
+
+
+async def records_of(work: Work, ids: set[UUID]) -> list[Filled]:
+    """Return the contacts and cases with these ids."""
+    found: list[Filled] = []
+    for model in (Contact, Case):
+        rows: Any = await work.session.scalars(select(model).where(model.id.in_(ids)))
+        found += rows
+    return found
+
+
+# -- which of them asks --------------------------------------------------------------------------
+
+
+async def entries_asked(
+    work: Work, record: Filled, numbers: list[str], codes: list[str]
+) -> set[str]:
+    """Return the entry of the child who asks in a record about several; empty if it is not known.
+
+    It is the one whose own number was looked for, or whose place was written after the code. A
+    number that several of them share tells of none.
+    """
+    sheet = sheet_of(work, record)
+    if sheet.form.children is None:
+        return set()
+    entries = sheet.entries(present(record), sheet.form.children)
+    named = {int(place) for code, place in map(place_in, codes) if code == record.code and place}
+    if named:
+        return {entry for place, entry in enumerate(entries, 1) if place in named}
+    keys = [key for number in numbers for key in number_keys(work, number)]
+    paths = await work.session.scalars(
+        select(MatchKey.path).where(
+            MatchKey.subject_id == record.id,
+            MatchKey.kind == KeyKind.NUMBER,
+            MatchKey.key.in_(keys),
+        )
+    )
+    found = set(paths)
+    own = {one for one in entries if found & set(sheet.form.paths_of("child_phone", one))}
+    return own if len(own) == 1 else set()
+
+
+async def has_child(work: Work, id_: UUID, place: str) -> bool:
+    """Return whether a contact or case has a child at a place, as it was written after its code."""
+    children = await read_children(work, await records_of(work, {id_}))
+    return place.isdecimal() and 1 <= int(place) <= len(children.of(id_))
+
+
+def place_in(code: str) -> tuple[str, str]:
+    """Return a code and the place of a child that was written after it: `K-7F3-9QD-2XC/2`."""
+    code, _, place = code.partition("/")
+    return code, place

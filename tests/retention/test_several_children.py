@@ -1,0 +1,273 @@
+"""A record about several children is each one's: what one of them asks touches no other."""
+
+import json
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import text
+
+from app.contacts.cases.models import CaseContact
+from app.contacts.models import Case, Contact
+from app.contacts.saving import Change, save_answers
+from app.errors import NotFound
+from app.jobs.transaction import flush
+from app.referrals.models import Disclosure, Referral
+from app.retention.data_requests import (
+    answering,
+    own_calls,
+    report,
+    requests,
+    shown_records,
+    written,
+)
+from app.retention.data_requests.kinds import AskingPerson, ItemKind, Keep, RequestKind
+from app.retention.data_requests.models import DataRequest, RequestItem
+from app.staff.audit import write_entry
+from app.staff.log_kinds import AuditLog
+from app.staff.models import Staff
+from app.work import PROGRAM, Work
+from tests.support import planted
+from tests.support.planted import WORD, as_person
+from tests.support.retention.requested import approved, erase, release
+from tests.support.verbs import a_line, a_supervisor
+
+Kind, OTHER = ItemKind, Keep.ANOTHER_PERSON
+OF_BROTHER, OF_SISTER = str(planted.CHILD["child.a1.phone"]), "+381649998887"
+# Every word that a record has of the brother is planted; of the sister this one.
+SISTER = "Sestra"
+TWO = planted.CHILD | {
+    "child.a2": 2,
+    "child.a2.name": f"{SISTER} name",
+    "child.a2.phone": OF_SISTER,
+    "child.a2.incident": f"{SISTER} saw it",
+    "child.a2.wants": f"{SISTER} wants out",
+}
+
+
+@pytest.fixture(autouse=True)
+def _readings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Readings are committed by themselves, and would wait for the one transaction of the test."""
+
+    async def write(work: Work, action: AuditLog, subject: str, **detail: Any) -> None:
+        write_entry(work, action, subject, **detail)
+
+    for module in (requests, report, answering, written, own_calls, shown_records):
+        monkeypatch.setattr(module, "write_reading", write)
+
+
+async def one_record(work: Work, phone: str = OF_SISTER) -> tuple[Staff, Contact, Referral]:
+    """A contact about a brother and a sister, and a referral of the brother."""
+    await a_line(work)
+    boss = await a_supervisor(work)
+    contact = await planted.a_contact(work, boss, None, TWO | {"child.a2.phone": phone})
+    referral = await planted.an_open_referral(work, boss, contact)
+    referral.child_entry = "a1"
+    work.session.add(
+        Disclosure(
+            referral_id=referral.id,
+            agency_id=referral.agency_id,
+            at=work.now,
+            how="phone",
+            ground="vital_interests",
+            fields=["child.name"],
+        )
+    )
+    await planted.close_referral(work, referral)
+    await flush(work)
+    return boss, contact, referral
+
+
+async def asked(
+    work: Work,
+    boss: Staff,
+    typed: str,
+    kind: RequestKind = RequestKind.ACCESS,
+    person: AskingPerson = AskingPerson.CHILD,
+) -> tuple[DataRequest, dict[UUID, RequestItem]]:
+    as_person(work, boss)
+    request = await requests.find(work, boss, kind, person, typed)
+    return request, {one.subject_id: one for one in await requests.items_of(work, request)}
+
+
+async def told_in(work: Work, boss: Staff, request: DataRequest) -> str:
+    await release(work, boss, request)
+    await approved(work, boss, request)
+    work.actor = PROGRAM
+    page = await report.read_all(work, request)
+    files = await report.files_of(page)
+    assert files["pdf"].startswith(b"%PDF")
+    assert json.loads(files["json"]) == page, "both are made of the same page"
+    return json.dumps(page, ensure_ascii=False)
+
+
+@pytest.mark.parametrize("by_code", [False, True])
+async def test_a_record_about_several_children_is_marked_with_its_referrals(
+    work: Work, by_code: bool
+) -> None:
+    boss, contact, referral = await one_record(work)
+    _, items = await asked(work, boss, contact.code if by_code else OF_SISTER)
+    for one in (contact, referral):
+        assert (items[one.id].keep, items[one.id].children) == (OTHER, 2)
+    # Also a referral that was named by its own code.
+    _, items = await asked(work, boss, referral.code)
+    assert items[referral.id].keep == items[contact.id].keep == OTHER
+
+
+@pytest.mark.parametrize("by_place", [False, True])
+async def test_a_sister_reads_her_own_entry_and_nothing_of_her_brother(
+    work: Work, by_place: bool
+) -> None:
+    boss, contact, _ = await one_record(work)
+    typed = f"{contact.code}/2" if by_place else OF_SISTER
+    request, _ = await asked(work, boss, typed)
+    told = await told_in(work, boss, request)
+    for said in ("name", "saw it", "wants out"):
+        assert f"{SISTER} {said}" in told
+    assert "Only what is about the one who asks is shown" in told
+    # Neither his entry and his referral, nor what is said of both, nor which agency was told.
+    for hidden in (WORD, OF_BROTHER, "Violence", "own_home", "Own home", "First"):
+        assert hidden not in told, hidden
+    # He reads his own, with the referral.
+    request, _ = await asked(work, boss, f"{contact.code}/1" if by_place else OF_BROTHER)
+    told = await told_in(work, boss, request)
+    for said in ("child", "was beaten", "why"):
+        assert f"{WORD} {said}" in told
+    assert "First" in told
+    for hidden in (SISTER, OF_SISTER, f"{WORD} whispers", f"{WORD} new headline"):
+        assert hidden not in told
+
+
+async def test_of_a_record_in_which_it_is_not_known_who_asks_nothing_is_shown(work: Work) -> None:
+    """The code names the record alone, and a telephone of their mother is that of both."""
+    boss, contact, _ = await one_record(work, OF_BROTHER)
+    for typed in (contact.code, OF_BROTHER):
+        request, _ = await asked(work, boss, typed)
+        told = await told_in(work, boss, request)
+        assert "it is not known which of them asks" in told
+        for hidden in (WORD, SISTER, OF_SISTER, "First"):
+            assert hidden not in told
+    for place in ("0", "3", "x"):
+        with pytest.raises(NotFound):
+            await asked(work, boss, f"{contact.code}/{place}")
+
+
+async def test_a_guardian_reads_no_other_child_either(work: Work) -> None:
+    boss, _, _ = await one_record(work)
+    request, items = await asked(work, boss, OF_SISTER, person=AskingPerson.GUARDIAN)
+    wanted = {(Kind(one.kind), one.subject_id): None for one in items.values()}
+    await requests.set_kept(work, boss, request.id, wanted)
+    told = await told_in(work, boss, request)
+    assert f"{SISTER} name" in told
+    for hidden in (WORD, OF_SISTER, OF_BROTHER, f"{SISTER} saw", "several", "left out: "):
+        assert hidden not in told, hidden
+
+
+async def test_an_erasure_keeps_what_several_children_need_until_the_officer_decides(
+    work: Work,
+) -> None:
+    boss, contact, referral = await one_record(work)
+    lone = await planted.a_contact(work, boss, None, planted.CHILD)
+    request, items = await asked(work, boss, f"{contact.code}, {lone.code}", RequestKind.ERASURE)
+    assert (items[lone.id].keep, items[lone.id].children) == (None, 1)
+    await approved(work, boss, request)
+    await erase(work, request)
+    for one in (contact, referral, lone):
+        await work.session.refresh(one)
+    assert lone.erased_at is not None
+    assert contact.erased_at is referral.erased_at is None
+    assert request.kept == {OTHER: 2}
+    # All of them ask: the officer says so, and it goes.
+    request, _ = await asked(work, boss, contact.code, RequestKind.ERASURE)
+    await release(work, boss, request)
+    await approved(work, boss, request)
+    await erase(work, request)
+    await work.session.refresh(contact)
+    assert contact.erased_at is not None
+
+
+async def test_a_record_that_tells_of_more_children_since_it_was_approved_stays(work: Work) -> None:
+    boss, _, _ = await one_record(work)
+    lone = await planted.a_contact(work, boss, None, planted.CHILD)
+    request, _ = await asked(work, boss, lone.code, RequestKind.ERASURE)
+    await approved(work, boss, request)
+    more = [Change("child.a2", 2, lone.revision), Change("child.a2.name", SISTER, lone.revision)]
+    await save_answers(work, lone, more)
+    await flush(work)
+    await erase(work, request)
+    await work.session.refresh(lone)
+    assert lone.erased_at is None
+    assert request.kept == {OTHER: 1}
+
+
+async def siblings(work: Work) -> tuple[Staff, Contact, Contact, Case]:
+    """A brother and a sister have a contact each, and one case, whose form names the brother."""
+    await a_line(work)
+    boss = await a_supervisor(work)
+    of_sister = {
+        "child.a1.name": f"{SISTER} name",
+        "child.a1.phone": OF_SISTER,
+        "child.a1.incident": f"{SISTER} saw it",
+        "actions.summary": SISTER,
+    }
+    brother = await planted.a_contact(work, boss)
+    sister = await planted.a_contact(work, boss, None, planted.CHILD | of_sister)
+    case = await planted.a_case(work, boss, brother, sister)
+    return boss, brother, sister, case
+
+
+async def test_a_case_of_two_siblings_is_marked_for_each_of_them(work: Work) -> None:
+    boss, brother, sister, case = await siblings(work)
+    for typed, own, other in (
+        (OF_SISTER, sister, brother),
+        (OF_BROTHER, brother, sister),
+        (f"{sister.code}, {case.code}", sister, brother),
+    ):
+        request, items = await asked(work, boss, typed)
+        assert (items[own.id].keep, items[own.id].children) == (None, 1)
+        assert (items[case.id].keep, items[case.id].children) == (OTHER, 2)
+        assert items[other.id].keep == OTHER
+    # Only the case is released: its documents, story and goals may be about the other.
+    wanted = {(Kind.CASE, case.id): None}
+    request, _ = await asked(work, boss, OF_SISTER)
+    await requests.set_kept(work, boss, request.id, wanted)
+    await approved(work, boss, request)
+    work.actor = PROGRAM
+    told = json.dumps(await report.read_all(work, request), ensure_ascii=False)
+    assert f"{SISTER} saw it" in told
+    for hidden in (f"{WORD} child", f"{WORD} story", f"{WORD} goal", f"{WORD}.pdf", OF_BROTHER):
+        assert hidden not in told, hidden
+
+
+async def test_a_case_of_one_child_is_its_own(work: Work) -> None:
+    """Two contacts of it say nothing else, and one of them has no name."""
+    boss, _, sister, case = await siblings(work)
+    await save_answers(work, sister, [Change("child.a1.name", None, sister.revision)])
+    await flush(work)
+    _, items = await asked(work, boss, OF_BROTHER)
+    assert (items[case.id].keep, items[case.id].children) == (None, 1)
+    # Another year of birth is another child.
+    changes = [
+        Change("child.a1.age", 4, sister.revision),
+        Change("child.a1.birth_date", "2022-03-02", sister.revision),
+    ]
+    await save_answers(work, sister, changes)
+    await flush(work)
+    _, items = await asked(work, boss, OF_BROTHER)
+    assert (items[case.id].keep, items[case.id].children) == (OTHER, 2)
+
+
+async def test_the_entries_of_a_case_are_counted_too(work: Work) -> None:
+    boss, brother, _, _ = await siblings(work)
+    more = {"child.a2": 2, "child.a2.name": SISTER, "child.a2.phone": OF_SISTER}
+    case = await planted.a_case(work, boss, brother, more=more)
+    request, items = await asked(work, boss, OF_SISTER)
+    assert (items[case.id].keep, items[case.id].children) == (OTHER, 2)
+    told = await told_in(work, boss, request)
+    assert SISTER in told
+    await work.session.execute(text("DELETE FROM case_contacts"))
+    assert await work.session.get(CaseContact, (case.id, brother.id)) is None
+    request, items = await asked(work, boss, f"{case.code}/1")
+    told = await told_in(work, boss, request)
+    assert f"{WORD} child" in told
+    assert SISTER not in told
