@@ -40,7 +40,7 @@ async def print_page(template: Path, data: dict[str, Any]) -> bytes:
 def _compile(template: Path, data: dict[str, Any]) -> bytes:
     body = json.dumps(_legible(data), ensure_ascii=False)
     compiled: Any = typst.compile
-    made = compiled(_template(template), sys_inputs={"data": body}, font_paths=[*_font_paths()])
+    made = compiled(_template(template), sys_inputs={"data": body}, font_paths=_fonts())
     assert isinstance(made, bytes)
     return made
 
@@ -51,14 +51,15 @@ def _template(path: Path) -> bytes:
 
 
 @cache
-def _font_paths() -> tuple[str, ...]:
+def _fonts() -> typst.Fonts:
+    """Return the fonts, which are looked for once: that takes longer than to print most pages."""
     found = []
     for name in _PACKAGES:
         spec = find_spec(name)
         assert spec is not None
         assert spec.origin is not None
         found.append(str(Path(spec.origin).parent / "files"))
-    return tuple(found)
+    return typst.Fonts(font_paths=found)
 
 
 def _legible(value: Any) -> Any:

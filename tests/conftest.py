@@ -95,6 +95,31 @@ _LONG_RULES = (
 )
 
 
+# These have rows of a whole life, or many of one kind: a third of a second each and more.
+_LONG_VERBS = (
+    "calls/test_line_facts",
+    "cli/test_documented_commands",
+    "country/test_line_changes",
+    "dashboard/test_team_parts",
+    "definitions/test_special",
+    "people/provider/test_provisioning",
+    "retention/test_by_country",
+    "retention/test_erased_again",
+    "retention/test_kept_at_the_provider",
+    "retention/test_reporters",
+    "retention/test_requests_end",
+    "retention/test_written_report",
+    "routing/test_second_way",
+    "routing/test_wrap_up",
+    "sealing/test_resealing",
+    "sealing/test_sums",
+    "security/test_leaver_on_call",
+    "statistics/test_languages_of_reports",
+    "words/test_logs",
+    "words/test_own_labels",
+)
+
+
 # The files of tests/statistics whose tests count hundreds of lived days.
 _LIVED = ("command", "exports", "guard", "life", "release", "reports", "time")
 
@@ -183,7 +208,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> _Scheduler:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    longest = (*_OWN_PROCESSES, *_LONG_RULES)
+    longest = (*_OWN_PROCESSES, *_LONG_RULES, *_LONG_VERBS)
     for item in items:
         nodeid = item.nodeid
         own = any(name in nodeid for name in longest)

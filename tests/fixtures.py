@@ -1,6 +1,7 @@
 """A real PostgreSQL for every test: one server per process, a database per test that commits."""
 
 import contextlib
+import os
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from functools import partial
@@ -9,9 +10,11 @@ from typing import Any
 
 import psycopg
 import pytest
+from jinja2 import FileSystemBytecodeCache
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.clock import SteppedClock
+from app.dashboard.templating import templates
 from app.database.embedded import EmbeddedPostgres, folder_of
 from app.database.own_server import as_role
 from app.database.roles import OWNER, SUPERUSER
@@ -42,6 +45,15 @@ from tests.support.mail import Mail, mail
 def _sharing() -> Iterator[None]:
     with shared_between_stages():
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _read_templates(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The processes of a run share what they make of the templates: all of it takes seconds."""
+    folder = tmp_path_factory.getbasetemp()
+    folder = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "templates"
+    folder.mkdir(exist_ok=True)
+    templates.env.bytecode_cache = FileSystemBytecodeCache(str(folder))
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -87,6 +99,8 @@ def _make_template(folder: Path) -> None:
             connection.execute("ALTER SYSTEM SET fsync = off")
             connection.execute("ALTER SYSTEM SET synchronous_commit = off")
             connection.execute("ALTER SYSTEM SET full_page_writes = off")
+            # Tables stay small; to look after them takes more than the dead rows of a few tests.
+            connection.execute("ALTER SYSTEM SET autovacuum = off")
             connection.execute("SELECT pg_reload_conf()")
             connection.execute(f"CREATE DATABASE template_helpline OWNER {OWNER}")
         make_ready(

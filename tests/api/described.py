@@ -131,8 +131,8 @@ def try_all(stage: Stage, interface: Interface, people: dict[str, str]) -> None:
     for number, operation in enumerate(operations(stage.app)):
         asking = turns.of(operation)
         try_one(interface, operation.as_strategy(GenerationMode.POSITIVE), asking)
-        # What refuses wrong input stands before all operations: by day a third of them get it.
-        if takes_any_text(operation) or not (WHOLE or number % 3 == 0):
+        # What refuses wrong input stands before all operations: by day a tenth of them get it.
+        if takes_any_text(operation) or not (WHOLE or number % 10 == 0):
             continue
         wrong = asking if WHOLE else asking[:1]
         # There is nothing wrong to send where nothing is asked for.

@@ -27,6 +27,7 @@ from app.referrals.reasons import WORDS, WhyNoAgency
 from app.settings import Settings
 from tests.sealing.keys import KEYS, OTHER, SECRET, settings_on
 from tests.support.kept.databases import named
+from tests.support.profile import nightly
 
 
 def test_the_migrations_make_what_the_models_say(
@@ -99,6 +100,7 @@ SELECT count(*) FROM (
 """
 
 
+@nightly
 @pytest.mark.parametrize("forged", [False, True])
 def test_the_chain_of_records_is_linked_anew_unless_it_is_broken(
     earlier: str, forged: bool
@@ -231,6 +233,7 @@ def _readable(rows: Any) -> list[str]:
     return [code for code in _CODES if code in " ".join(whole).replace('""', '"')]
 
 
+@nightly
 def test_special_codes_of_existing_rows_are_sealed_by_a_migration(earlier: str) -> None:
     first, second, decided = _before_special_codes(earlier)
     settings = settings_on(earlier, (1, KEYS[1]))
@@ -293,6 +296,7 @@ def _factors(rows: psycopg.Connection) -> list[Any]:
     return [key, secret]
 
 
+@nightly
 def test_second_factors_of_existing_rows_are_sealed_for_their_person(
     earlier: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

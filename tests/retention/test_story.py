@@ -11,6 +11,7 @@ from app.retention import running
 from app.retention.running import ask_tonight
 from app.staff.roles import Role
 from tests.support.contacts import completed
+from tests.support.profile import nightly
 from tests.support.referrals import page
 
 NAME = "Јована"
@@ -34,6 +35,7 @@ async def figures(stage: Stage, who: Counsellor) -> Any:
     return {name: value for name, value in found.json().items() if name != "notes"}
 
 
+@nightly
 async def test_a_rule_a_hold_a_night_and_a_receipt(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -25,9 +25,11 @@ from app.work import PROGRAM, make_ground
 from tests.safekeeping.another_server import Another, another_server
 from tests.safekeeping.kept_lines import a_folder, a_key, say, subjects
 from tests.sealing.keys import KEYS, SECRET, text_of
+from tests.support import profile
 
 
 @pytest.mark.whole
+@profile.nightly
 def test_another_server_comes_back_as_it_was_at_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
     with a_folder() as folder, another_server(folder / "theirs") as server:
         key, public = a_key(folder)

@@ -19,6 +19,7 @@ from scripts.supply.advisories import (
     without_accepted,
 )
 from scripts.supply.parts import ROOT, Group, Part
+from tests.support.profile import nightly
 
 
 def of_python(version: str, name: str = "jinja2") -> Part:
@@ -170,6 +171,7 @@ def test_a_database_that_cannot_answer_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.whole
+@nightly
 def test_the_command_finds_a_weakness_of_a_part_that_is_shipped(tmp_path: Path) -> None:
     of_pages, of_server = of_npm("0", "htmx.org"), of_python("0", "jinja2")
     both = {

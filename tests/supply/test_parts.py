@@ -22,7 +22,7 @@ from scripts.supply.parts import (
     shipped,
     written,
 )
-from tests.support.profile import WHOLE
+from tests.support.profile import WHOLE, nightly
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +64,7 @@ def test_the_bill_of_materials_holds_what_is_shipped_and_nothing_else() -> None:
 
 
 @pytest.mark.whole
+@nightly
 def test_the_command_writes_the_bill_of_materials_of_another_python(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -34,7 +34,7 @@ from app.work import PROGRAM
 from tests.country.files import with_short_form, zipped
 from tests.support.contacts import completed
 from tests.support.mail import Mail, code_in, link_in
-from tests.support.profile import WHOLE
+from tests.support.profile import nightly
 from tests.support.referrals import (
     ADDRESSES,
     OVERRIDE,
@@ -254,6 +254,7 @@ def _unmarked(shown: str) -> list[str]:
     ]
 
 
+@nightly
 async def test_a_report_is_read_and_printed_in_it(hungarian: Path, stage: Stage) -> None:
     boss = await stage.add_counsellor("boss", role=Role.SUPERVISOR)
     # Three of a kind: rounding to a multiple of three leaves them as they are.
@@ -263,7 +264,7 @@ async def test_a_report_is_read_and_printed_in_it(hungarian: Path, stage: Stage)
     # In the month after, so that it holds something, and is over.
     stage.stepped.move_to(stage.clock.now() + timedelta(days=40))
     await boss.sign_in()
-    for name in ("daily", "monthly", "agencies") if WHOLE else ("monthly",):
+    for name in ("daily", "monthly", "agencies"):
         await _is_read_and_printed(stage, boss, name)
 
 

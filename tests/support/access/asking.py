@@ -65,6 +65,14 @@ def _nothing(*_: Any, **__: Any) -> str:
     return ""
 
 
+_EMPTY = jinja2.Template("")
+
+
+def _nothing_written(*_: Any, **__: Any) -> jinja2.Template:
+    """Stand in for the reading of a template, which takes longer than most answers."""
+    return _EMPTY
+
+
 async def _within(*_: Any) -> bool:
     """Stand in for `Limiter.hit`: one client asks thousands of times here."""
     return True
@@ -87,6 +95,7 @@ def nothing_is_committed() -> Iterator[None]:
         for module in (app.web.access, app.child.access, app.web.lean):
             patch.setattr(module, "finished", _rolled_back)
         patch.setattr(jinja2.Template, "render", _nothing)
+        patch.setattr(jinja2.Environment, "get_template", _nothing_written)
         patch.setattr(Limiter, "hit", _within)
         patch.setattr(RequestValidationError, "__init__", noted)
         patch.setattr(Refusal, "__init__", missed)

@@ -4,14 +4,17 @@ A stage makes an application and a database engine of its own. What they work ou
 alone is the same each time, and costs more than most stories.
 """
 
+import os
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any
 
 import httpcore2
 import pytest
 from procrastinate import App
+from psycopg import _queries
 from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
 from sqlalchemy import Connection, Engine, event
@@ -22,6 +25,7 @@ from app.clock import SteppedClock
 from app.database import engine as engines
 from app.demo import stage
 from app.jobs.app import PLACES, POLL_SECONDS
+from app.settings import Settings
 from app.staff import hashing
 from app.worker import SHARES, Worker
 from tests.support.kept.changes import changes, changes_counted
@@ -38,6 +42,8 @@ def shared_between_stages() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch, kept_connections(), changes_counted():
         patch.setattr(stage.Stage, "changes", staticmethod(changes))
         _share_statements(patch)
+        _remember_queries(patch)
+        _look_for_no_settings(patch)
         _share_certificates(patch)
         _poll_seldom(patch)
         _hash_quickly(patch)
@@ -64,6 +70,24 @@ def _share_statements(patch: pytest.MonkeyPatch) -> None:
         return new
 
     patch.setattr(engines, "create_async_engine", make)
+
+
+def _remember_queries(patch: pytest.MonkeyPatch) -> None:
+    """Let psycopg remember how it sends each query, and not those of the last moment alone."""
+    for name in ("_query2pg", "_query2pg_client"):
+        made = getattr(_queries, f"{name}_nocache")
+        patch.setattr(_queries, name, lru_cache(maxsize=4096)(made))
+
+
+def _look_for_no_settings(patch: pytest.MonkeyPatch) -> None:
+    """Look into the environment only if it has a setting: to look for each takes a millisecond."""
+    prefix = Settings.model_config["env_prefix"].lower()
+
+    def sources(_: type, init_settings: Any, env_settings: Any, **__: Any) -> tuple[Any, ...]:
+        is_set = any(name.lower().startswith(prefix) for name in os.environ)
+        return (init_settings, env_settings) if is_set else (init_settings,)
+
+    patch.setattr(Settings, "settings_customise_sources", sources)
 
 
 def _ask_nothing(connection: Connection) -> None:
