@@ -1,6 +1,7 @@
 """A real PostgreSQL for every test: one server per process, a database per test that commits."""
 
 import contextlib
+import os
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from functools import partial
@@ -39,8 +40,12 @@ from tests.support.mail import Mail, mail
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _sharing() -> Iterator[None]:
-    with shared_between_stages():
+def _sharing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    mine = tmp_path_factory.getbasetemp()
+    # The folder of a process is in that of the whole run.
+    folder = (mine.parent if "PYTEST_XDIST_WORKER" in os.environ else mine) / "templates"
+    folder.mkdir(exist_ok=True)
+    with shared_between_stages(folder):
         yield
 
 
