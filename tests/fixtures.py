@@ -42,8 +42,12 @@ from tests.support.mail import Mail, mail
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _sharing() -> Iterator[None]:
-    with shared_between_stages():
+def _sharing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    mine = tmp_path_factory.getbasetemp()
+    # The folder of a process is in that of the whole run.
+    folder = (mine.parent if "PYTEST_XDIST_WORKER" in os.environ else mine) / "templates"
+    folder.mkdir(exist_ok=True)
+    with shared_between_stages(folder):
         yield
 
 
@@ -101,6 +105,8 @@ def _make_template(folder: Path) -> None:
             connection.execute("ALTER SYSTEM SET full_page_writes = off")
             # Tables stay small; to look after them takes more than the dead rows of a few tests.
             connection.execute("ALTER SYSTEM SET autovacuum = off")
+            # One statement that looks at each table is compiled for longer than it runs.
+            connection.execute("ALTER SYSTEM SET jit = off")
             connection.execute("SELECT pg_reload_conf()")
             connection.execute(f"CREATE DATABASE template_helpline OWNER {OWNER}")
         make_ready(

@@ -73,6 +73,7 @@ SELECT coalesce(bool_or(status = 'doing' OR scheduled_at IS NULL OR scheduled_at
 FROM procrastinate_jobs WHERE status IN ('doing', 'todo')
 """
 _ASKED = ("procrastinate_jobs", "calls", "presences")
+_ASKED_AGAIN_AFTER = 0.1
 _WAKE = """
 WITH due AS (
     UPDATE procrastinate_jobs SET scheduled_at = now() - interval '1s'
@@ -304,7 +305,10 @@ class Stage:
         self._rest: Served
         self._watch: psycopg.AsyncConnection[Any]
         self._idling: Idling | None = None
-        self._calm_at: int | None = None
+        # What the count of changes was when jobs were asked for, and whether any was under way.
+        self._asked_at: int | None = None
+        self._had_jobs = False
+        self._ask_again_at = 0.0
         self._matched_at: int | None = None
         self._next_job = NEVER
         self._could_match = False
@@ -401,17 +405,26 @@ class Stage:
 
     async def _under_way(self) -> tuple[bool, bool]:
         """Return whether jobs are due or running, and whether there is anything to match."""
+        loop = asyncio.get_running_loop()
         changes = self.changes(of=_ASKED) if self.changes is not None else None
-        if changes is not None and changes == self._calm_at and self.clock.now() < self._next_job:
-            return False, self._could_match
+        if changes is not None and changes == self._asked_at:
+            # A job that runs is not over before a row changes, and none begins before it is due.
+            # Another process may change one: after a while it is asked for all the same.
+            if self._had_jobs:
+                if loop.time() < self._ask_again_at:
+                    return True, self._could_match
+            elif self.clock.now() < self._next_job:
+                return False, self._could_match
         row = await (await self._watch.execute(_UNDER_WAY, {"now": self.clock.now()})).fetchone()
         assert row is not None
         jobs, due, next_job, self._could_match = row
         if due:
             # Notify the worker at once, so that the jobs do not wait for its next poll.
             await self._watch.execute(_WAKE, {"now": self.clock.now()})
-        elif not jobs:
-            self._calm_at, self._next_job = changes, next_job or NEVER
+        else:
+            self._asked_at, self._had_jobs = changes, jobs
+            self._ask_again_at = loop.time() + _ASKED_AGAIN_AFTER
+            self._next_job = self._next_job if jobs else next_job or NEVER
         return jobs or due, self._could_match
 
     async def advance(self, seconds: float) -> None:

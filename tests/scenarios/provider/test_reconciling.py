@@ -253,7 +253,7 @@ async def test_a_long_quiet_talk_is_asked_about_and_goes_on(stage: Stage) -> Non
     stage.exchange.legs = _Unlisted(page)
     await skip_minutes(stage, 2, every=0.5)
     stage.exchange.legs = page
-    await skip_minutes(stage, 15, every=0.5)
+    await skip_minutes(stage, 15, every=1)
     assert not leg.over
     assert (await stage.call_of(leg))["state"] == "connected"
     asked = await stage.rows("SELECT 1 FROM call_events WHERE kind = 'asked_the_provider'")

@@ -1,4 +1,4 @@
-"""What the stages of one process share: statements, certificates, connections.
+"""What the stages of one process share: statements, certificates, connections, templates.
 
 A stage makes an application and a database engine of its own. What they work out from the code
 alone is the same each time, and costs more than most stories.
@@ -9,10 +9,12 @@ import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import httpcore2
 import pytest
+from jinja2 import Environment, FileSystemBytecodeCache, FileSystemLoader, Template
 from procrastinate import App
 from psycopg import _queries
 from pwdlib import PasswordHash
@@ -37,14 +39,15 @@ _STEPPED_SHARES = ((tuple(PLACES), sum(PLACES.values())),)
 
 
 @contextmanager
-def shared_between_stages() -> Iterator[None]:
-    """Share them until the context is left."""
+def shared_between_stages(of_this_run: Path) -> Iterator[None]:
+    """Share them until the context is left; what is compiled is kept in a folder of this run."""
     with pytest.MonkeyPatch.context() as patch, kept_connections(), changes_counted():
         patch.setattr(stage.Stage, "changes", staticmethod(changes))
         _share_statements(patch)
         _remember_queries(patch)
         _look_for_no_settings(patch)
         _share_certificates(patch)
+        _share_templates(patch, of_this_run)
         _poll_seldom(patch)
         _hash_quickly(patch)
         yield
@@ -115,6 +118,19 @@ def _share_certificates(patch: pytest.MonkeyPatch) -> None:
     """Read the certificates once: every client reads them, and none here speaks TLS."""
     context = ssl.create_default_context()
     patch.setattr(httpcore2, "default_ssl_context", lambda **_: context)
+
+
+def _share_templates(patch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Let the processes of a run compile each template of a page once among them."""
+    cache, made = FileSystemBytecodeCache(str(folder)), FileSystemLoader.load
+
+    def load(
+        self: FileSystemLoader, environment: Environment, name: str, *more: Any, **named: Any
+    ) -> Template:
+        environment.bytecode_cache = cache
+        return made(self, environment, name, *more, **named)
+
+    patch.setattr(FileSystemLoader, "load", load)
 
 
 def _hash_quickly(patch: pytest.MonkeyPatch) -> None:
