@@ -1,4 +1,4 @@
-"""The board in a real Chromium: by mouse, by keyboard, with two processes."""
+"""The board in a real Chromium: by mouse, with two processes. `test_shift` uses it by keyboard."""
 
 from typing import Any
 
@@ -9,48 +9,19 @@ from app.demo.stage import LINE, Served, Stage, free_port
 from app.main import make_app
 from app.web.access import COOKIE
 from app.work import make_ground
-from tests.support.browser import at, available, heard, press, ring
-
-
-async def test_a_call_by_keyboard_alone(live: Stage, page: Page) -> None:
-    ana = await live.add_counsellor("ana", state=None)
-    await at(page, live, ana, "/")
-    await expect(page.locator("#presence")).to_contain_text("Off duty")
-    await page.locator("#presence").focus()
-    await page.keyboard.press("Enter")
-    await page.locator("#be-available").focus()
-    await page.keyboard.press("Enter")
-    # In a browser that has not heard her yet, the check of the microphone comes first.
-    check = page.locator("#microphone")
-    await expect(check.get_by_role("meter")).to_be_visible()
-    await expect(page.locator(".callbar[data-state=off_duty]")).to_be_visible()
-    await heard(page)
-    await expect(page.locator("#presence")).to_contain_text("Available")
-    leg = await ring(live, digit="9")
-    offer = page.locator("#offer")
-    await expect(offer).to_contain_text("A caller in danger")
-    await expect(offer).to_contain_text("Plavi telefon")
-    await expect(page).to_have_title("☎ Call waiting – Helpline")
-    await expect(page.locator("#queue")).to_contain_text("is being offered")
-    await press(page, "a")
-    await expect(page.locator("#call-title")).to_contain_text("Talking")
-    assert live.exchange.conferences.of_leg(leg) is not None
-    await press(page, "h")
-    await expect(page.locator("#call-title")).to_contain_text("On hold")
-    await press(page, "h")
-    await expect(page.locator("#call-title")).to_contain_text("Talking")
-    await press(page, "e")
-    await expect(page.locator("#presence")).to_contain_text("Writing up")
-    await press(page, "r")
-    await expect(page.locator("#presence")).to_contain_text("Available")
-    assert (await live.call_of(leg))["ended_by"] == "counsellor"
+from tests.support.browser import at, available, press, ring
 
 
 async def test_decline_by_mouse_and_the_caller_who_hangs_up(live: Stage, page: Page) -> None:
     ana = await live.add_counsellor("ana", state=None)
     await at(page, live, ana, "/")
     await available(page)
-    leg = await ring(live)
+    leg = await ring(live, digit="9")
+    offer = page.locator("#offer")
+    await expect(offer).to_contain_text("A caller in danger")
+    await expect(offer).to_contain_text("Plavi telefon")
+    await expect(page).to_have_title("☎ Call waiting – Helpline")
+    await expect(page.locator("#queue")).to_contain_text("is being offered")
     await page.get_by_role("button", name="Decline").click()
     await expect(page.locator("#offer")).to_have_count(0)
     await expect(page.locator("#waiting-count")).to_have_text("1")
@@ -71,10 +42,11 @@ async def test_two_web_processes_show_the_same(live: Stage, page: Page) -> None:
         await page.context.add_cookies([{"name": name, "value": value, "url": address}])
         await page.goto(address)
         await expect(page.locator("#connection")).to_have_text("● live")
-        await ring(live)
+        leg = await ring(live)
         await expect(page.locator("#offer")).to_be_visible()
         await press(page, "a")
         await expect(page.locator("#call-title")).to_contain_text("Talking")
+        assert live.exchange.conferences.of_leg(leg) is not None
     finally:
         await other.stop()
 
