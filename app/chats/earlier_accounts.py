@@ -13,7 +13,6 @@ from app.work import Work
 
 # The carriers at which an account is known by its number alone, which the log holds.
 WITHOUT_TOKEN = (Channel.SIGNAL,)
-_PLACE = {"table": "chat_earlier_accounts", "column": "token_sealed"}
 
 
 async def keep(work: Work, line_id: UUID, channel: Channel, their_id: str, token: str) -> None:
@@ -26,7 +25,10 @@ async def keep(work: Work, line_id: UUID, channel: Channel, their_id: str, token
             id=uuid4(), line_id=line_id, channel=channel.value, their_id=their_id, at=work.now
         )
         work.session.add(row)
-    row.at, row.token_sealed = work.now, work.keys.seal(token.encode(), row=row.id, **_PLACE)
+    row.at = work.now
+    row.token_sealed = work.keys.seal(
+        token.encode(), table="chat_earlier_accounts", column="token_sealed", row=row.id
+    )
     await work.session.flush()
 
 
@@ -35,7 +37,9 @@ async def token_of(work: Work, line_id: UUID, channel: Channel, their_id: str) -
     row = await _row(work, line_id, channel, their_id)
     if row is None:
         return None
-    return work.keys.open(row.token_sealed, row=row.id, **_PLACE).decode()
+    return work.keys.open(
+        row.token_sealed, table="chat_earlier_accounts", column="token_sealed", row=row.id
+    ).decode()
 
 
 async def kept_of(work: Work, line_id: UUID) -> set[tuple[str, str]]:
