@@ -10,6 +10,7 @@ from app.demo.invariants import broken_at_the_end
 from app.demo.stage import Counsellor, Stage
 from app.practice.people import Phone
 from app.staff.roles import Role
+from tests.support.profile import nightly
 from tests.support.referrals import page
 from tests.support.talks import waits
 
@@ -78,6 +79,7 @@ async def test_the_own_telephone_takes_the_call_that_the_browser_missed(stage: S
     assert await broken_at_the_end(stage) == []
 
 
+@nightly
 async def test_only_after_the_telephone_does_the_call_go_to_a_colleague(stage: Stage) -> None:
     phone = Phone(picks_up=None)
     ana = await with_a_telephone(stage, Phone(), by_program)

@@ -330,6 +330,7 @@ async def is_tried_again(stage: Stage) -> bool:
     return row == {"state": "agreed", "attempts": 1}
 
 
+@nightly
 async def test_a_child_is_called_back_until_the_phone_is_answered(anywhere: Stage) -> None:
     stage = anywhere
     stage.exchange.phones[CHILD] = child = Phone(picks_up=None, presses=None)
@@ -368,7 +369,7 @@ async def test_a_child_is_called_back_until_the_phone_is_answered(anywhere: Stag
     assert await broken_at_the_end(stage) == []
 
 
-@pytest.mark.parametrize("platform", PLATFORMS)
+@pytest.mark.parametrize("platform", _MAIN)
 async def test_a_gateway_of_our_own_shows_no_number(
     database: str, anyio_backend: str, platform: Any
 ) -> None:
@@ -415,6 +416,7 @@ async def test_doubled_late_and_lost_callbacks_change_nothing(anywhere: Stage) -
     assert await broken_at_the_end(stage) == []
 
 
+@nightly
 async def test_a_minute_of_refusals_and_the_callers_keep_their_place(anywhere: Stage) -> None:
     stage = anywhere
     await at_phone(stage, "vera", VERA)

@@ -14,6 +14,7 @@ from app.telephony.outgoing import known_sids
 from app.work import PROGRAM
 from tests.support.contacts import skip_minutes
 from tests.support.mail import Mail, link_in
+from tests.support.profile import WHOLE
 from tests.support.referrals import (
     ADDRESSES,
     CONSENT,
@@ -28,7 +29,7 @@ from tests.support.referrals import (
 from tests.support.systems import Receiver, with_system
 
 
-@pytest.mark.parametrize("down", ["sms", "mail", "both"])
+@pytest.mark.parametrize("down", ["sms", "mail", "both"] if WHOLE else ["sms", "both"])
 async def test_a_gateway_is_down(night: Stage, post: Mail, down: str) -> None:
     ana = await night.add_counsellor("ana", shift=False, state=None)
     await add_agency(night, "house", "shelter", **ADDRESSES)

@@ -12,6 +12,7 @@ from app.staff.roles import Role
 from app.work import PROGRAM
 from tests.support.contacts import skip_minutes
 from tests.support.mail import Mail
+from tests.support.profile import nightly
 from tests.support.referrals import add_agency, phone
 from tests.support.talks import rings_at, talk, waits
 
@@ -196,6 +197,7 @@ async def test_a_counsellor_who_is_not_the_last_one_is_set_away_as_always(stage:
     await stage.exchange.hang_up(first)
 
 
+@nightly
 async def test_all_away_and_a_caller_who_waits_too_long_are_alarms(stage: Stage) -> None:
     await on_call(stage)
     lets_ring(stage, CHIEF, DEPUTY, DIRECTOR)
