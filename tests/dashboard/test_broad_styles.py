@@ -2,6 +2,8 @@
 
 A browser keeps one list of what may look different once any `:has()` has another answer. A selector
 that ends in anything at all behind a `:has()`, as in `.a:has(.b) > *`, puts every element on it.
+And a `:not()` within any `:has()` lets the browser look through that list at each element or word
+that comes or goes.
 """
 
 import re
@@ -12,6 +14,7 @@ import pytest
 import app.dashboard
 
 _SOURCE = Path(app.dashboard.__file__).parent / "static/source"
+_BUILT = _SOURCE.parent / "built/board.css"
 _COMMENT = re.compile(r"/\*.*?\*/", re.S)
 _SELECTORS = re.compile(r"([^{}@;]+)\{")
 _NAMED = re.compile(r"(?<![\w-])[a-z][\w-]*|[.#][\w-]+|\[")
@@ -69,3 +72,10 @@ def test_no_style_is_broad() -> None:
     ]
     assert len(selectors) > 20
     assert [broad(one) for one in selectors if broad(one)] == []
+
+
+def test_no_answer_hangs_on_what_is_not_there() -> None:
+    """In the sheet that is sent, with what other packages bring into it."""
+    within = re.findall(r":has\(((?:[^()]|\((?:[^()]|\([^()]*\))*\))*)\)", _BUILT.read_text())
+    assert len(within) > 20
+    assert [one for one in within if ":not(" in one] == []

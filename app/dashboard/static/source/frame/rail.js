@@ -9,6 +9,7 @@ const count = () => {
     place.textContent = textContent;
     place.hidden = !textContent;
   }
+  more?.toggleAttribute("data-waits", rail.querySelector(".rest .count:not([hidden])") !== null);
 };
 
 const more = document.getElementById("rail-more");
