@@ -47,3 +47,20 @@ def test_a_countrys_own_question_is_the_childs_if_it_says_so() -> None:
     own = section.fields[0].model_copy(update={"code": "own"})
     assert is_of_others(form, section, own)
     assert not is_of_others(form, section, own.model_copy(update={"about": "child"}))
+
+
+def test_an_option_of_the_form_says_that_the_child_itself_is_in_contact() -> None:
+    by_name = {one.form: one for one in FORMS}
+    short, form = by_name["short"], by_name["contact"]
+    assert short.by_child({"note.who": "child"}) is True
+    assert short.by_child({"note.who": "adult"}) is False
+    # Nothing was chosen, or what no longer is an option.
+    assert short.by_child({}) is short.by_child({"note.who": "x"}) is None
+    chosen = {one.code: one.is_child for one in form.options_of(form.meaning("kind")[0][1])}
+    assert [code for code, is_child in chosen.items() if is_child] == ["child"]
+    # A country calls it as it likes.
+    option = form.options_of(form.meaning("kind")[0][1])[0]
+    assert option.model_copy(update={"code": "dete", "child": True}).is_child
+    assert not option.model_copy(update={"child": False}).is_child
+    # A form that does not ask says nothing.
+    assert all(one.by_child({}) is None for one in FORMS)
