@@ -65,7 +65,7 @@ def _nothing(*_: Any, **__: Any) -> str:
     return ""
 
 
-_EMPTY = jinja2.Template("")
+_EMPTY: jinja2.Template = jinja2.Template("")
 
 
 def _nothing_written(*_: Any, **__: Any) -> jinja2.Template:
