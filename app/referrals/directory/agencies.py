@@ -75,9 +75,6 @@ async def save_agency(work: Work, entry: Entry, *, with_: set[str] | None = None
     changed = [] if new else _different(before, entry)
     if not new and not changed:
         return agency
-    # Of another sector, its addresses were not those of our own people.
-    is_known = not new and agency.sector == entry.sector
-    known = await leavers.addresses_of(work, agency) if is_known else set()
     _set_columns(agency, entry)
     if new and work.actor.kind is ActorKind.PERSON:
         # Its addresses wait, too: the agency is there, and can be reached once they are approved.
@@ -92,7 +89,6 @@ async def save_agency(work: Work, entry: Entry, *, with_: set[str] | None = None
     await work.session.flush()
     await set_phones(work, agency, entry.duty_phones)
     await leavers.keep_present(work, agency)
-    await leavers.mark_in_force(work, agency, await leavers.addresses_of(work, agency) - known)
     await _set_mandates(work, agency, entry.mandated_for, with_ or set())
     after = {name: for_log(name, getattr(entry, name)) for name in _FIELDS}
     write_entry(
