@@ -10,7 +10,6 @@ from typing import Any
 
 import psycopg
 import pytest
-from jinja2 import FileSystemBytecodeCache
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.clock import SteppedClock
@@ -49,15 +48,6 @@ def _sharing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     folder.mkdir(exist_ok=True)
     with shared_between_stages(folder):
         yield
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _read_templates(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """The processes of a run share what they make of the templates: all of it takes seconds."""
-    folder = tmp_path_factory.getbasetemp()
-    folder = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "templates"
-    folder.mkdir(exist_ok=True)
-    templates.env.bytecode_cache = FileSystemBytecodeCache(str(folder))
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -105,8 +95,6 @@ def _make_template(folder: Path) -> None:
             connection.execute("ALTER SYSTEM SET full_page_writes = off")
             # Tables stay small; to look after them takes more than the dead rows of a few tests.
             connection.execute("ALTER SYSTEM SET autovacuum = off")
-            # One statement that looks at each table is compiled for longer than it runs.
-            connection.execute("ALTER SYSTEM SET jit = off")
             connection.execute("SELECT pg_reload_conf()")
             connection.execute(f"CREATE DATABASE template_helpline OWNER {OWNER}")
         make_ready(
