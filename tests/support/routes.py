@@ -84,8 +84,8 @@ WORDS = {
 
 # They keep settings, or read the log; a counsellor here has no record, no call and no case.
 _READ_NO_CHILD = frozenset({Role.ADMINISTRATOR, Role.AUDITOR, Role.COUNSELLOR})
-# Rows that a role opens of each route. The supervisor opens more, at least one in each state, and
-# so does the administrator, who must not learn of any child; with TESTS=whole these two open all.
+# Rows that a role opens of each route. The supervisor opens more, at least one in each state. With
+# TESTS=whole she opens all, and so does the administrator, who must not learn of any child.
 _SOME = 6 if WHOLE else 1
 _MANY: dict[Role, int | None] = (
     {Role.SUPERVISOR: None, Role.ADMINISTRATOR: None}
