@@ -46,7 +46,7 @@ _BY_DAY = [look for look in LOOKS if look[1] in (max(WIDTHS), min(WIDTHS))]
 # What its lines say is proven by `tests/words/test_logged_values.py`. By day they tell how the rows
 # of this test were made, in words of its own.
 _LOG = "/admin/log"
-# By day one in so many pages is read from the right.
+# By day one page of this many is read from the right.
 _IN_SHORT = 8
 
 
