@@ -1,14 +1,15 @@
 """Every page, with rows, is usable by all, and in other languages.
 
-One language is English with accents that is longer by 40 %: in it each page is tried with axe in
-one look, the next page in the next, every other one in compact rows, and read at 400 % without
-scrolling sideways; nothing that has the focus is covered, nothing is left in English or shown as a
-code, and nothing is too wide. The first reader of each page opens it by a link from the page
-before; for the next who reads something new in it, what it says is read without a browser.
-Arabic is read from the right on every eighth page, and the numbers and addresses in it from the
-left on each. With `TESTS=whole`
-every language is tried with axe at three widths as every reader of something new, on pages that are
-loaded anew, English in both themes. `PICTURES=<folder>` keeps a picture of each page.
+One language is English with accents that is longer by 40 %: nothing of any page is left in English
+or shown as a code. Every other page is opened by a link from the page before and read at 400 %
+without scrolling sideways, the next of them in compact rows; nothing that has the focus is covered,
+nothing is too wide, and axe tries it in one look, the next of them in the next look. What the
+others say is read without a browser. Arabic is read from the right on every eighth page, and the
+numbers and addresses in it from the left.
+
+With `TESTS=whole` every page in every language is opened and tried with axe at three widths as
+every reader of something new, and is loaded anew, English in both themes. `PICTURES=<folder>` keeps
+a picture of each page.
 """
 
 import os
@@ -41,6 +42,12 @@ from tests.support.profile import WHOLE
 
 PICTURES = os.environ.get("PICTURES")
 WIDTHS = tuple(dict.fromkeys(width for _, width in LOOKS))
+_BY_DAY = [look for look in LOOKS if look[1] in (max(WIDTHS), min(WIDTHS))]
+# What its lines say is proven by `tests/words/test_logged_values.py`. By day they tell how the rows
+# of this test were made, in words of its own.
+_LOG = "/admin/log"
+# By day one page of this many is read from the right.
+_IN_SHORT = 8
 
 
 @pytest.fixture
@@ -72,17 +79,17 @@ async def _reads(stage: Stage, who: Counsellor, language: str) -> None:
 def _tried(language: str, place: int) -> list[tuple[str, int]]:
     """Return the looks in which axe tries the page at a place of the walk.
 
-    One of six; with `TESTS=whole` the three widths, in one theme and the next page in the other.
-    In English all six: colours do not depend on the language.
+    One of four, the widest or the narrowest. With `TESTS=whole` the three widths, in one theme and
+    the next page in the other. In English all six: colours do not depend on the language.
     """
     if not WHOLE:
-        return [LOOKS[place % len(LOOKS)]]
+        return [_BY_DAY[place // 2 % len(_BY_DAY)]]
     return LOOKS if language == "en" else LOOKS[place % 2 :: 2]
 
 
 def _density(place: int) -> str:
     """Return how high the rows are at a place of the walk: in each look now so, now so."""
-    return ("comfortable", "compact")[(place + place // len(LOOKS)) % 2]
+    return ("comfortable", "compact")[(place // 2 + place // 2 // len(_BY_DAY)) % 2]
 
 
 class _Eye:
@@ -116,7 +123,8 @@ class _Eye:
             if not themes and not WHOLE:
                 # It is as narrow at 400 %; what fits into the narrowest fits into the others.
                 continue
-            await page.set_viewport_size({"width": width, "height": 900})
+            if width != ZOOMED["width"] or WHOLE:
+                await page.set_viewport_size({"width": width, "height": 900})
             for theme in themes:
                 # Colours that are on their way from one theme to the other are not looked at.
                 await page.emulate_media(
@@ -153,7 +161,8 @@ async def test_every_page_in_another_language(
     for language in languages:
         # What axe finds, or is in English, is found in the long one; the other is a direction.
         in_short = language != LONG and not WHOLE
-        walk = Walk(live, addresses, language, answered, most_readers=99 if WHOLE else 2)
+        asked = dict(list(addresses.items())[:: _IN_SHORT if in_short else 1])
+        walk = Walk(live, asked, language, answered, most_readers=99 if WHOLE else 1)
         readers = await every_reader(live, people, language)
         found += await _walk(walk, page, readers, in_short=in_short)
         found += [f"{language}: shown from the wrong side: {one}" for one in walk.bare]
@@ -166,7 +175,7 @@ async def test_every_page_in_another_language(
 
 
 async def _walk(walk: Walk, page: Page, readers: list[Reader], *, in_short: bool) -> list[str]:
-    """Return what is wrong with any page. In short: every eighth page, as one reader."""
+    """Return what is wrong with any page. In short: as one reader, and without axe."""
     language = walk.language
     # Pages without a sign-in are read in the language of the browser.
     await page.set_extra_http_headers({"Accept-Language": f"{language};q=0.9, en;q=0.5"})
@@ -176,15 +185,13 @@ async def _walk(walk: Walk, page: Page, readers: list[Reader], *, in_short: bool
     place = 0
     async for one in walk.versions(readers, only_first=in_short):
         place += 1
-        if in_short and place % 8:
-            continue
         density = _density(place)
         where = f"{language} {one.reader.name} {density} {one.address}"
         # A wallboard speaks the language of who made it.
         is_wall = one.address.startswith("/wall/")
-        if not one.is_first and not WHOLE:
-            # Its parts are those of a page before, and as wide; it says something else.
-            found += [] if is_wall else _read(one, where, language, english, _said(one.html))
+        is_read = not is_wall and (WHOLE or one.pattern != _LOG)
+        if _is_only_read(one, place) and not in_short:
+            found += _read(one, where, language, english, _said(one.html)) if is_read else []
             continue
         await browsing.open(one, density, anew=WHOLE)
         await expect(page.locator("main")).to_be_visible()
@@ -193,9 +200,18 @@ async def _walk(walk: Walk, page: Page, readers: list[Reader], *, in_short: bool
             await expect(html).to_have_attribute("lang", _locale(language))
             right_to_left = words.about(language).right_to_left
             assert (await html.get_attribute("dir") == "rtl") == right_to_left, where
+        if is_read:
             found += _read(one, where, language, english, await page.evaluate(READ))
         found += await eye.looks(one, where, _tried(language, place), with_axe=not in_short)
     return found
+
+
+def _is_only_read(one: Version, place: int) -> bool:
+    """Return whether a page is not opened: its parts are like those of a page before.
+
+    A page without a frame speaks the language of the browser.
+    """
+    return not WHOLE and one.is_framed and bool(place % 2 or not one.is_first)
 
 
 def _said(html: str) -> list[str]:
