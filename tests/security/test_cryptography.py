@@ -57,6 +57,7 @@ _MAY_DIFFER = {
     "app/definitions/answers.py: here[0] == code": _A_NAME,
     "app/definitions/checking.py: section.code == RECORD": _A_NAME,
     "app/definitions/forms.py: s.code == code": _A_NAME,
+    "app/definitions/forms.py: option.code == chosen": _A_NAME,
     "app/definitions/risk.py: DANGER_KEY not in seen": "a question of the form",
     "app/definitions/workflow.py: m.from_ == code": _A_NAME,
     "app/definitions/workflow.py: s.code == code": _A_NAME,
@@ -70,7 +71,8 @@ _MAY_DIFFER = {
     "app/referrals/replies/links.py: RecordEvent.detail['agency'].astext == found.agency.code": (
         _A_NAME
     ),
-    "app/retention/data_requests/finding.py: model.code == code": _A_NAME,
+    "app/retention/data_requests/children.py: code == record.code": _A_NAME,
+    "app/retention/data_requests/finding.py: model.code == named": _A_NAME,
     "app/retention/data_requests/finding.py: shared.c.caller_key == own.caller_key": _BOTH_OURS,
     "app/retention/holds.py: model.code == code": _A_NAME,
     "app/safekeeping/backups/restoring.py: digest != made.sha256": "whether a copy is whole",
