@@ -13,7 +13,6 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.clock import SteppedClock
-from app.dashboard.templating import templates
 from app.database.embedded import EmbeddedPostgres, folder_of
 from app.database.own_server import as_role
 from app.database.roles import OWNER, SUPERUSER

@@ -521,7 +521,7 @@ def test_reasons_that_were_sentences_are_codes_after_a_migration(database: str) 
 def test_jobs_that_wait_and_calls_for_help_have_the_new_names_after_a_migration(
     database: str,
 ) -> None:
-    migration = import_module("migrations.versions.0105_attempts_and_calls_for_help")
+    migration = import_module("migrations.versions.0104_attempts_and_calls_for_help")
     job = (
         "INSERT INTO procrastinate_jobs (queue_name, task_name, args, status)"
         " VALUES ('q', 'mail', %s, %s)"

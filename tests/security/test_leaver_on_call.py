@@ -190,7 +190,7 @@ async def test_who_leaves_by_a_directory_or_the_provider_alarms_until_all_is_clo
     wallboard.token_key = b"k"
     work.session.add(wallboard)
     await work.session.flush()
-    await provisioning.change(work, vera.id, provisioning.Entry("vera", active=False))
+    await provisioning.change(work, vera.id, provisioning.PersonEntry("vera", active=False))
     assert [job.task for job in work.jobs].count(Task.WATCH_LEAVER) == 1
     work.jobs.clear()
     await still_open.watch(work, vera.id)

@@ -35,7 +35,6 @@ from tests.support.leaks.searching import (
     said,
 )
 from tests.support.processes import ready
-from tests.support.profile import nightly
 from tests.support.waiting import until
 
 Client = httpx2.AsyncClient
@@ -154,8 +153,6 @@ def _database(night: Night) -> places.Left:
     return {name: words for name, words in found.items() if name.startswith("var/postgres/")}
 
 
-# By day, the invariants of the stories look for numbers and names in each row and each address.
-@nightly
 @pytest.mark.anyio
 async def test_nothing_of_the_planted_is_left_where_it_must_not_be(
     new_folder: Callable[[], Path], monkeypatch: pytest.MonkeyPatch
