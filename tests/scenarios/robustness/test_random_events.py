@@ -282,6 +282,9 @@ class Helpline(RuleBasedStateMachine):
         for leg in self.legs:
             if not leg.over:
                 await self.stage.exchange.hang_up(leg)
+        # A talk in writing has a contact while it goes on, and its outcome only once it is over.
+        for child in self.children:
+            await child.ask("POST", "/conversation/end")
         assert await lost_words(self.children) == []
         await self.stage.advance(30)
         broken = await broken_at_the_end(self.stage)
