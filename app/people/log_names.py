@@ -37,6 +37,7 @@ BARE = {
     "contacts": N_("contacts"),
     "definitions": N_("Definitions"),
     "dialling": N_("Dialling"),
+    "erasure_folder": N_("Folder of the erasures"),
     EVERY_LINE: N_("every line"),
     "field_keys": N_("Keys"),
     "hash_keys": N_("Keys"),

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from app.calls.lines import finding_lines, lines
+from app.calls.lines import finding_lines, leading, lines
 from app.calls.lines.line_rows import EarlierNumbers
 from app.routing import people
 from app.staff.log_kinds import AuditLog
@@ -80,7 +80,11 @@ async def test_the_whole_numbers_of_the_last_changes_alone_are_kept(work: Work) 
         await lines.change_numbers(
             work, line, leads_here=[f"+3811133344{number:02}"], shown_number=None
         )
+    # A second person can take back each of them.
+    assert len(await kept_numbers(work)) == lines.CHANGES_KEPT + 3
+    work.now += leading.BACK_WITHIN + timedelta(seconds=1)
+    await lines.change_numbers(work, line, leads_here=["+381113334499"], shown_number=None)
     kept = await kept_numbers(work)
     assert len(kept) == lines.CHANGES_KEPT
-    assert kept[0].before["leads_here"] == ["+381113334402"]
-    assert kept[-1].after["leads_here"] == ["+381113334422"]
+    assert kept[0].before["leads_here"] == ["+381113334403"]
+    assert kept[-1].after["leads_here"] == ["+381113334499"]

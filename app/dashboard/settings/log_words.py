@@ -115,6 +115,7 @@ FIELD_WORDS = {
     "made": N_("made"),
     "mandate": N_("mandate"),
     "mandated_for": N_("mandates"),
+    "marker": N_("Marker of the folder"),
     "media": N_("pictures and voice notes"),
     "message_wait": N_("wait of a message in seconds"),
     "minutes": N_("minutes"),

@@ -326,7 +326,7 @@ async def test_after_three_attempts_a_person_looks_at_it(stage: Stage) -> None:
         child.machine, child.picks_up = False, None
         if attempts < 3:
             assert row["state"] == "agreed"
-            await stage.change_rows("UPDATE callbacks SET tries = 2")
+            await stage.change_rows("UPDATE callbacks SET attempts = 2")
             stage.stepped.move_to(row["next_at"] + timedelta(seconds=1))
     assert row["state"] == "given_up"
     assert row["number_sealed"] is not None, "kept until a person has looked at it"
