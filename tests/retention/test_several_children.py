@@ -8,13 +8,16 @@ import pytest
 from sqlalchemy import text
 
 from app.contacts.cases.models import CaseContact
+from app.contacts.consent.same_child import link_child
 from app.contacts.models import Case, Contact
 from app.contacts.saving import Change, save_answers
 from app.errors import NotFound
 from app.jobs.transaction import flush
 from app.referrals.models import Disclosure, Referral
 from app.retention.data_requests import (
+    again,
     answering,
+    lists,
     own_calls,
     report,
     requests,
@@ -152,6 +155,63 @@ async def test_of_a_record_in_which_it_is_not_known_who_asks_nothing_is_shown(wo
             await asked(work, boss, f"{contact.code}/{place}")
 
 
+@pytest.mark.parametrize("by_place", [False, True])
+async def test_a_record_whose_other_child_is_gone_still_is_about_several(
+    work: Work, by_place: bool
+) -> None:
+    """His entry goes while her report waits: the rest of it may tell of him, and is not hers."""
+    boss, contact, _ = await one_record(work)
+    for typed, shown in (
+        (f"{contact.code}/2" if by_place else OF_SISTER, True),
+        (f"{contact.code}/1" if by_place else OF_BROTHER, False),
+    ):
+        request, _ = await asked(work, boss, typed)
+        await remove(work, contact, "a1")
+        told = await told_in(work, boss, request)
+        assert (f"{SISTER} name" in told) is shown
+        for hidden in (WORD, OF_BROTHER, "Violence", "First"):
+            assert hidden not in told, hidden
+        of_him = {key: TWO[key] for key in TWO if f"{key}.".startswith("child.a1.")}
+        await write(work, contact, of_him)
+
+
+async def remove(work: Work, contact: Contact, entry: str) -> None:
+    gone = [path for path in TWO if f"{path}.".startswith(f"child.{entry}.")]
+    await write(work, contact, dict.fromkeys(gone))
+
+
+async def write(work: Work, contact: Contact, answers: dict[str, Any]) -> None:
+    changes = [Change(path, value, contact.revision) for path, value in answers.items()]
+    saved = await save_answers(work, contact, changes)
+    assert (saved.refused, saved.conflicts) == ({}, {})
+    await flush(work)
+
+
+async def test_a_place_names_the_child_who_stood_there_when_it_was_written(work: Work) -> None:
+    boss, contact, _ = await one_record(work)
+    request, _ = await asked(work, boss, f"{contact.code}/2")
+    await write(work, contact, {"child.a1": 2, "child.a2": 1})
+    told = await told_in(work, boss, request)
+    assert f"{SISTER} name" in told
+    assert f"{WORD} child" not in told
+    # The only child was entered anew as another one: nothing of it goes to the first.
+    lone = await planted.a_contact(work, boss, None, planted.CHILD)
+    request, _ = await asked(work, boss, f"{lone.code}/1")
+    await remove(work, lone, "a1")
+    await write(work, lone, {"child.a2": 1, "child.a2.name": SISTER})
+    told = await told_in(work, boss, request)
+    for hidden in (SISTER, WORD):
+        assert hidden not in told
+
+
+async def test_a_shared_number_tells_of_none_also_when_one_of_them_is_gone(work: Work) -> None:
+    boss, contact, _ = await one_record(work, OF_BROTHER)
+    request, _ = await asked(work, boss, OF_BROTHER)
+    await remove(work, contact, "a2")
+    told = await told_in(work, boss, request)
+    assert WORD not in told
+
+
 async def test_a_guardian_reads_no_other_child_either(work: Work) -> None:
     boss, _, _ = await one_record(work)
     request, items = await asked(work, boss, OF_SISTER, person=AskingPerson.GUARDIAN)
@@ -200,6 +260,40 @@ async def test_a_record_that_tells_of_more_children_since_it_was_approved_stays(
     assert request.kept == {OTHER: 1}
 
 
+async def test_a_record_of_which_it_is_not_known_what_was_told_stays_if_it_has_several(
+    work: Work,
+) -> None:
+    """It was found before it was counted of how many children a record tells."""
+    boss, contact, referral = await one_record(work)
+    lone = await planted.a_contact(work, boss, None, planted.CHILD)
+    request, items = await asked(work, boss, f"{contact.code}, {lone.code}", RequestKind.ERASURE)
+    await release(work, boss, request)
+    for item in items.values():
+        item.children = None
+    await approved(work, boss, request)
+    await erase(work, request)
+    for one in (contact, referral, lone):
+        await work.session.refresh(one)
+    assert contact.erased_at is referral.erased_at is None
+    assert lone.erased_at is not None
+    assert request.kept == {OTHER: 2}
+
+
+async def test_what_was_decided_about_several_children_is_erased_again(work: Work) -> None:
+    boss, contact, _ = await one_record(work)
+    request, _ = await asked(work, boss, contact.code, RequestKind.ERASURE)
+    await release(work, boss, request)
+    await approved(work, boss, request)
+    listed = await lists.list_of(work, request.id, whole=False)
+    assert listed is not None
+    await work.session.execute(text("DELETE FROM data_requests"))
+    work.session.expunge_all()
+    await again.begin(work, listed)
+    await erase(work, await work.session.get_one(DataRequest, listed.head.id))
+    contact = await work.session.get_one(Contact, contact.id)
+    assert contact.erased_at is not None
+
+
 async def siblings(work: Work) -> tuple[Staff, Contact, Contact, Case]:
     """A brother and a sister have a contact each, and one case, whose form names the brother."""
     await a_line(work)
@@ -237,6 +331,20 @@ async def test_a_case_of_two_siblings_is_marked_for_each_of_them(work: Work) -> 
     assert f"{SISTER} saw it" in told
     for hidden in (f"{WORD} child", f"{WORD} story", f"{WORD} goal", f"{WORD}.pdf", OF_BROTHER):
         assert hidden not in told, hidden
+
+
+async def test_a_child_that_was_found_in_the_case_by_a_colleague_counts_once(work: Work) -> None:
+    """Her contact has her short name. Of another one it is said that the case is not about it."""
+    boss, brother, sister, case = await siblings(work)
+    await link_child(work, case.id, "a1", sister.id, "a1")
+    _, items = await asked(work, boss, case.code)
+    assert (items[case.id].keep, items[case.id].children) == (None, 1)
+    await link_child(work, case.id, "a1", brother.id, "a1")
+    _, items = await asked(work, boss, f"{OF_BROTHER}, {OF_SISTER}")
+    assert [items[one.id].keep for one in (case, brother, sister)] == [None] * 3
+    await link_child(work, case.id, None, brother.id, "a1")
+    _, items = await asked(work, boss, case.code)
+    assert (items[case.id].keep, items[case.id].children) == (OTHER, 2)
 
 
 async def test_a_case_of_one_child_is_its_own(work: Work) -> None:

@@ -23,6 +23,7 @@ from app.database.topics import Topic
 from app.jobs.transaction import transaction
 from app.referrals.models import Referral
 from app.retention.data_requests import erasing
+from app.retention.data_requests.children import count_children
 from app.retention.data_requests.finding import seen_by_program
 from app.retention.data_requests.kinds import Because, ItemKind, Keep, RequestKind, RequestState
 from app.retention.data_requests.lists import MOMENTS, RECEIPT
@@ -127,6 +128,7 @@ async def begin(work: Work, erased: Erased) -> Left:
         request = await _approved_as(work, erased, request)
     kept = {(ItemKind(one.kind), one.subject_id): one for one in await items_of(work, request)}
     for kind, ids in left.rows.items():
+        counts = await count_children(work, kind, ids)
         for id_ in ids:
             item = kept.get((kind, id_))
             if item is None:
@@ -139,6 +141,9 @@ async def begin(work: Work, erased: Erased) -> Left:
                     at=work.now,
                 )
                 work.session.add(item)
+            if item.children is None:
+                # It was decided of how many children the records of a list tell.
+                item.children = counts.get(id_)
             keep = left.keeps.get((kind, id_))
             item.keep, item.erased_at = keep.value if keep else None, None
     await work.session.flush()

@@ -11,12 +11,13 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from app.contacts.cases.models import CaseContact
+from app.contacts.cases.models import CaseContact, SameChild
 from app.contacts.models import Case, Contact, Filled, MatchKey
 from app.contacts.registry import UnknownDefinition, sheet_of
 from app.contacts.saving import number_keys
 from app.contacts.sealed_answers import present
 from app.contacts.states import KeyKind
+from app.definitions.answers import Sheet
 from app.referrals.models import Referral
 from app.retention.data_requests.kinds import ItemKind
 from app.work import Work
@@ -33,6 +34,8 @@ class Child:
     entry: str | None
     names: set[bytes] = field(default_factory=set)
     born: set[bytes] = field(default_factory=set)
+    # Of a child in a contact: which entry of a case it is, as a colleague has said; "": none of it.
+    in_cases: dict[UUID, str] = field(default_factory=dict)
 
     def is_same(self, other: "Child") -> bool:
         """Return whether it has the same name, as far as both are written down."""
@@ -42,6 +45,11 @@ class Child:
         """Return whether it is another child. Of what is not written down nothing follows."""
         if self.record == other.record:
             return self.entry != other.entry
+        for one, case in ((self, other), (other, self)):
+            if case.record in one.in_cases:
+                return one.in_cases[case.record] != case.entry
+        if any(entry for _, entry in self.in_cases.items() & other.in_cases.items()):
+            return False
         if (
             self.names
             and other.names
@@ -70,6 +78,8 @@ class Children:
         read = [self.of_record.get(record, []) for record in records]
         # Those of whom most is written down come first: of the others it is not seen who they are.
         every = [child for one in read for child in one or []]
+        there = {(child.record, child.entry) for child in every}
+        every = [child for child in every if there.isdisjoint(child.in_cases.items())]
         found: list[Child] = []
         for child in sorted(every, key=lambda one: (not one.names, not one.born)):
             if all(child.differs(one) for one in found):
@@ -102,7 +112,21 @@ async def read_children(work: Work, records: Iterable[Filled]) -> Children:
     for record_id, path, kind, key in keys:
         if (one := by_path.get((record_id, path))) is not None:
             (one.names if kind == KeyKind.NAME else one.born).add(bytes(key))
+    await _say_which(work, found)
     return found
+
+
+async def _say_which(work: Work, children: Children) -> None:
+    """Note which children of contacts a colleague has found in a case, whatever their names."""
+    rows = await work.session.execute(
+        select(
+            SameChild.contact_id, SameChild.contact_entry, SameChild.case_id, SameChild.case_entry
+        ).where(SameChild.contact_id.in_(children.of_record))
+    )
+    for contact_id, contact_entry, case_id, case_entry in rows:
+        for child in children.of(contact_id):
+            if child.entry == contact_entry:
+                child.in_cases[case_id] = case_entry or ""
 
 
 def _paths(work: Work, record: Filled) -> dict[str | None, list[str]]:
@@ -181,31 +205,70 @@ async def records_of(work: Work, ids: set[UUID]) -> list[Filled]:
 
 
 async def entries_asked(
-    work: Work, record: Filled, numbers: list[str], codes: list[str]
-) -> set[str]:
-    """Return the entry of the child who asks in a record about several; empty if it is not known.
+    work: Work, records: Iterable[Filled], numbers: list[str], codes: list[str]
+) -> dict[str, list[str]]:
+    """Return the entries of the child who asks, by the code of the record; none if not known.
 
-    It is the one whose own number was looked for, or whose place was written after the code. A
+    It is the one whose place was written after the code, or else whose own number was looked for. A
     number that several of them share tells of none.
     """
-    sheet = sheet_of(work, record)
-    if sheet.form.children is None:
-        return set()
-    entries = sheet.entries(present(record), sheet.form.children)
-    named = {int(place) for code, place in map(place_in, codes) if code == record.code and place}
-    if named:
-        return {entry for place, entry in enumerate(entries, 1) if place in named}
+    known = []
+    for record in records:
+        try:
+            known.append((record, sheet_of(work, record)))
+        except UnknownDefinition:
+            continue
     keys = [key for number in numbers for key in number_keys(work, number)]
-    paths = await work.session.scalars(
-        select(MatchKey.path).where(
-            MatchKey.subject_id == record.id,
+    rows = await work.session.execute(
+        select(MatchKey.subject_id, MatchKey.path).where(
+            MatchKey.subject_id.in_({record.id for record, _ in known}),
             MatchKey.kind == KeyKind.NUMBER,
             MatchKey.key.in_(keys),
         )
     )
-    found = set(paths)
-    own = {one for one in entries if found & set(sheet.form.paths_of("child_phone", one))}
-    return own if len(own) == 1 else set()
+    paths: dict[UUID, set[str]] = {}
+    for id_, path in rows:
+        paths.setdefault(id_, set()).add(path)
+    found = {}
+    for record, sheet in known:
+        entries = _entries_of(sheet, record)
+        own = [
+            one
+            for one in entries
+            if not paths.get(record.id, set()).isdisjoint(sheet.form.paths_of("child_phone", one))
+        ]
+        if places := _places(record.code, codes):
+            found[record.code] = [one for at, one in enumerate(entries, 1) if at in places]
+        elif len(own) == 1:
+            found[record.code] = own
+    return found
+
+
+async def entries_left(
+    work: Work, record: Filled, asked: list[str], numbers: list[str], codes: list[str]
+) -> set[str] | None:
+    """Return which of the entries that were asked for are still the person's; None: none are there.
+
+    `asked`: the entries when the person was looked for. Places may be other children's now; a
+    number may have been put right since. Raises UnknownDefinition.
+    """
+    there = set(asked).intersection(_entries_of(sheet_of(work, record), record))
+    if not there:
+        return None
+    if _places(record.code, codes):
+        return there
+    now = await entries_asked(work, [record], numbers, [])
+    return there.intersection(now.get(record.code, []))
+
+
+def _entries_of(sheet: Sheet, record: Filled) -> list[str]:
+    section = sheet.form.children
+    return sheet.entries(present(record), section) if section is not None else []
+
+
+def _places(record: str, codes: list[str]) -> set[int]:
+    """Return the places of children that were written after the code of a record."""
+    return {int(place) for code, place in map(place_in, codes) if code == record and place}
 
 
 async def has_child(work: Work, id_: UUID, place: str) -> bool:

@@ -34,7 +34,7 @@ from app.retention.data_requests.finding import seen_by_program
 from app.retention.data_requests.kinds import Because, CopyKind, ItemKind, Keep, RequestState
 from app.retention.data_requests.lists import keep_list
 from app.retention.data_requests.models import DataRequest, ProviderCopy, RequestItem
-from app.retention.data_requests.requests import Sought, seal_sought, sought_of
+from app.retention.data_requests.requests import seal_sought, sought_of
 from app.retention.kinds import DataKind
 from app.retention.records import empty
 from app.retention.rules import beside_others
@@ -120,13 +120,14 @@ async def erase_some(work: Work, request_id: UUID, kind: ItemKind) -> bool:
 
 async def _of_more_children(work: Work, kind: ItemKind, rows: list[RequestItem]) -> list[UUID]:
     """Return which records tell of more children than the officer was told, and lock them all."""
-    told = {row.subject_id: row.children for row in rows if row.children is not None}
-    if kind not in _RECORDS or not told:
+    if kind not in _RECORDS:
         return []
+    # If it is not known what the officer was told, they did not hear of several.
+    told = {row.subject_id: max(row.children or 1, 1) for row in rows}
     model = _RECORDS[kind]
     await work.session.execute(select(model.id).where(model.id.in_(told)).with_for_update(of=model))
     counts = await count_children(work, kind, told)
-    return [id_ for id_, known in told.items() if counts[id_] > max(known, 1)]
+    return [id_ for id_, known in told.items() if counts[id_] > known]
 
 
 async def finish(work: Work, request_id: UUID) -> None:
@@ -257,7 +258,7 @@ async def _calls(work: Work, request: DataRequest, ids: list[UUID]) -> list[UUID
     sought = sought_of(work, request)
     if new := sorted(numbers - set(sought.numbers)):
         # The provider is asked for what it has of these numbers, too.
-        both = Sought([*sought.numbers, *new], sought.codes)
+        both = sought._replace(numbers=[*sought.numbers, *new])
         request.sought_sealed = seal_sought(work, request.id, both)
     sids = [row.provider_sid for row in rows if row.provider_sid]
     await _want_deleted(work, request.id, CopyKind.CALL, sids)

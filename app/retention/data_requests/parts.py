@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from app.retention.data_requests.kinds import AskingPerson
@@ -40,6 +41,10 @@ class Paper:
     # The numbers and codes themselves: by them a child is found among others of a record.
     numbers: list[str] = field(default_factory=list)
     codes: list[str] = field(default_factory=list)
+    # The entries that were found so, by the code of the record.
+    entries: dict[str, list[str]] = field(default_factory=dict)
+    # Of how many children each record told when it was found.
+    children: dict[UUID, int] = field(default_factory=dict)
 
     def at(self, moment: datetime | None) -> str:
         return day_forms.moment(moment, self.language, self.zone) if moment else ""

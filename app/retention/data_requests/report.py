@@ -60,8 +60,9 @@ async def read_all(work: Work, request: DataRequest) -> dict[str, Any]:
     sought = sought_of(work, request)
     keys = {key for number in sought.numbers for key in work.keys.match_keys(HashOf.CALLER, number)}
     person = AskingPerson(request.person)
-    paper = Paper(work, person, language, zone, keys, *sought)
     items = await items_of(work, request)
+    children = {item.subject_id: item.children or 0 for item in items}
+    paper = Paper(work, person, language, zone, keys, *sought, children)
     shown = {
         kind: [item.subject_id for item in items if item.kind == kind and item.keep is None]
         for kind in ItemKind

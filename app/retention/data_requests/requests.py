@@ -18,6 +18,7 @@ from app.database.topics import Topic
 from app.errors import Conflict, Invalid, NotAllowed, NotFound
 from app.jobs.names import Task
 from app.retention.data_requests import letters
+from app.retention.data_requests.children import entries_asked, records_of
 from app.retention.data_requests.finding import countries_of, find_items, read_sought
 from app.retention.data_requests.kinds import (
     CHOSEN,
@@ -54,6 +55,8 @@ class Sought(NamedTuple):
 
     numbers: list[str]
     codes: list[str]
+    # The entries of the child who asks, as they were then, by the code of the record.
+    entries: dict[str, list[str]] = {}  # noqa: RUF012
 
 
 def seal_sought(work: Work, request_id: UUID, sought: Sought) -> bytes:
@@ -159,13 +162,15 @@ async def find(
         codes=codes,
     )
     items = await find_items(work, numbers, codes, caller=person is AskingPerson.CALLER)
+    about = {one.id for one in items if one.kind in (ItemKind.CONTACT, ItemKind.CASE)}
+    entries = await entries_asked(work, await records_of(work, about), numbers, codes)
     request = DataRequest(
         id=request_id,
         code=new_code("D"),
         kind=kind.value,
         person=person.value,
         state=_S.FOUND.value,
-        sought_sealed=seal_sought(work, request_id, Sought(numbers, codes)),
+        sought_sealed=seal_sought(work, request_id, Sought(numbers, codes, entries)),
         began_at=work.now,
         asked_by=staff.id if staff is not None else None,
         asked_role=staff.role if staff is not None else OPERATOR,

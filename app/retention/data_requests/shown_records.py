@@ -20,7 +20,7 @@ from app.definitions.forms import Section
 from app.definitions.trees import label_in
 from app.referrals.directory.models import Agency
 from app.referrals.models import Disclosure, Referral
-from app.retention.data_requests.children import count_children, entries_asked
+from app.retention.data_requests.children import count_children, entries_left
 from app.retention.data_requests.kinds import ITEM_WORDS, AskingPerson, ItemKind
 from app.retention.data_requests.parts import Block, Paper
 from app.retention.data_requests.seen_answers import may_see
@@ -46,11 +46,11 @@ async def records(paper: Paper, kind: ItemKind, ids: list[UUID]) -> list[tuple[s
     )
     found = []
     for record in rows.all():
-        several = counts[record.id] > 1
+        several = max(counts[record.id], paper.children.get(record.id, 0)) > 1
         head = Block(_("The record"))
         head.say(_("Begun"), paper.at(record.opened_at))
         blocks = [head]
-        entries = await _entries(paper, record) if several else None
+        entries = await _entries(paper, record, several=several)
         if entries is None or entries or paper.person is AskingPerson.CALLER:
             await write_reading(paper.work, purpose, f"{kind.value}:{record.id}", reason="by_law")
             opened = Opened(paper.work, record)
@@ -62,20 +62,33 @@ async def records(paper: Paper, kind: ItemKind, ids: list[UUID]) -> list[tuple[s
     return found
 
 
-async def _entries(paper: Paper, record: Filled) -> set[str]:
-    """Return which entries of a record about several children are of the one who asks.
+async def _entries(paper: Paper, record: Any, *, several: bool) -> set[str] | None:
+    """Return which entries of a record are of the one who asks; None: all of it is about them.
 
-    A referral is about one child of a contact: all of it is theirs, or nothing.
+    `several`: it tells of several children, or did when it was found: what is left of it then may
+    be about another. If the entry of the one who asks is gone, none is theirs. A referral is about
+    one child of a contact: all of it is theirs, or nothing.
     """
     if not isinstance(record, Referral):
-        return await entries_asked(paper.work, record, paper.numbers, paper.codes)
+        return await _of_filled(paper, record, several=several)
     if record.code in paper.codes:
-        return {""}
-    if record.contact_id is None or record.child_entry is None:
-        return set()
+        return {""} if several else None
+    if record.contact_id is None:
+        return set() if several else None
     contact = await paper.work.session.get_one(Contact, record.contact_id)
-    asked = await entries_asked(paper.work, contact, paper.numbers, paper.codes)
-    return {""} if record.child_entry in asked else set()
+    theirs = await _of_filled(paper, contact, several=several)
+    if theirs is None:
+        return None
+    return {""} if record.child_entry in theirs else set()
+
+
+async def _of_filled(paper: Paper, record: Filled, *, several: bool) -> set[str] | None:
+    asked = paper.entries.get(record.code, [])
+    if not asked and not several:
+        return None
+    left = await entries_left(paper.work, record, asked, paper.numbers, paper.codes)
+    is_gone = bool(asked) and left is None and record.erased_at is None
+    return left or set() if several or is_gone else None
 
 
 def _answers(
@@ -192,7 +205,8 @@ async def told(paper: Paper, ids: list[UUID]) -> list[tuple[str, list[Block]]]:
     found: list[Block] = []
     whom: dict[UUID, Block] = {}
     for disclosure, agency, referral in rows:
-        if counts[referral.id] > 1 and not await _entries(paper, referral):
+        several = max(counts[referral.id], paper.children.get(referral.id, 0)) > 1
+        if await _entries(paper, referral, several=several) == set():
             continue
         block = Block(f"{agency.name}, {paper.at(disclosure.at)}")
         block.say(_("Referral"), referral.code)
