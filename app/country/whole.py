@@ -6,8 +6,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from app.country.comparing import Whole
+from app.definitions import childs_options, special
 from app.definitions import library as libraries
-from app.definitions import special
 from app.definitions.datafile import BadDefinition, Wrong, read_data
 from app.definitions.folder import Folder, folder_with, shipped_folder
 from app.definitions.library import COUNTRY, kind_of
@@ -127,9 +127,12 @@ def _check_shipped(folder: Folder | None) -> None:
 
 
 def _check_marks(folder: Folder | None) -> None:
-    """Check that a country's own files mark what is special. Raises BadDefinition.
+    """Check that a country's own files mark what is special, and which option is the child.
 
-    Files that were imported before are used as they are: what follows from them is sealed anyway.
+    Files that were imported before are used as they are: what follows from them is sealed anyway,
+    and a form that does not say which option is the child says of no contact that it is another.
+
+    Raises BadDefinition.
     """
     library, wrong = libraries.load(folder), Wrong()
     cues = special.special_cues(library.categories, library.framework)
@@ -142,6 +145,11 @@ def _check_marks(folder: Folder | None) -> None:
                 special.check_tree(tree, lines, library.mapped(tree))
             elif kind == "forms":
                 special.check_form(library.forms[name, version], lines, cues)
+        if kind == "forms":
+            form = library.forms[name, version]
+            with wrong:
+                is_used = form is library.form_for("contact")
+                childs_options.check_form(form, lines, is_used=is_used)
     wrong.refuse()
 
 

@@ -285,12 +285,17 @@ class Form(Part):
         return {option.code for option in self.options_of(field) if option.nothing}
 
     def by_child(self, answers: Mapping[str, object]) -> bool | None:
-        """Return whether the child itself is in contact; None if the answers do not say it."""
+        """Return whether the child itself is in contact; None if the answers do not say it.
+
+        Where no option is the child's, the others do not say that it is another.
+        """
         for section, field in self.meaning("kind"):
             chosen = answers.get(f"{section.code}.{field.code}")
-            for option in self.options_of(field):
+            options = self.options_of(field)
+            are_told_apart = any(option.is_child for option in options)
+            for option in options:
                 if option.code == chosen:
-                    return option.is_child
+                    return option.is_child if are_told_apart else None
         return None
 
     @cached_property

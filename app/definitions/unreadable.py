@@ -10,6 +10,7 @@ from typing import Any
 from app.errors import Message, why
 
 NO_ALIASES = Message("anchors and aliases are not allowed here: write it out")
+NO_KEY = Message("there is no such key here")
 # By what libyaml calls the problem.
 _YAML = {
     "": Message("this is not YAML"),
@@ -54,7 +55,7 @@ _MAP = Message("must be a map: keys, each with a value")
 _TIME = Message("must be a time of day like 08:00")
 # By what pydantic calls the kind of the error.
 _SHAPE = {
-    "extra_forbidden": Message("there is no such key here"),
+    "extra_forbidden": NO_KEY,
     "missing": Message("is missing"),
     "string_type": _TEXT,
     "int_type": _WHOLE_NUMBER,

@@ -2,9 +2,12 @@
 
 import pytest
 
+from app.country.whole import problems_of
 from app.definitions.about_child import is_of_others, listed
+from app.definitions.folder import folder_with
 from app.definitions.forms import Form
 from app.definitions.library import load
+from tests.country.files import changed, with_short_form
 
 FORMS = list(load(None).forms.values())
 # The personal answers without a meaning that are left out of every report. One that is neither
@@ -61,6 +64,42 @@ def test_an_option_of_the_form_says_that_the_child_itself_is_in_contact() -> Non
     # A country calls it as it likes.
     option = form.options_of(form.meaning("kind")[0][1])[0]
     assert option.model_copy(update={"code": "dete", "child": True}).is_child
-    assert not option.model_copy(update={"child": False}).is_child
+    none_is = [
+        one.model_copy(update={"child": False})
+        for one in short.options_of(short.meaning("kind")[0][1])
+    ]
+    assert not any(one.is_child for one in none_is)
+    # Where none is the child, the others do not say that it is another.
+    section, field = short.meaning("kind")[0]
+    own = section.model_copy(
+        update={
+            "fields": [
+                one if one is not field else one.model_copy(update={"options": none_is})
+                for one in section.fields
+            ]
+        }
+    )
+    unmarked = Form(**dict(short) | {"sections": [own]})
+    assert {unmarked.by_child({"note.who": who}) for who in ("child", "adult")} == {None}
     # A form that does not ask says nothing.
     assert all(one.by_child({}) is None for one in FORMS)
+
+
+def test_a_new_form_says_which_option_of_who_is_in_contact_is_the_child() -> None:
+    files = with_short_form()
+    form = files["form-brief.yaml"]
+    own = changed(form, ("{code: child, label", "{code: dete, label"))
+
+    def problems(text: str, *, is_new: bool = True) -> list[str]:
+        folder = folder_with(files | {"form-brief.yaml": text})
+        return [str(one) for one in problems_of(folder, is_new=is_new)]
+
+    (problem,) = problems(own)
+    assert problem.startswith("form-brief.yaml:12: ")
+    assert "no option of 'note.who' is the child itself: add `child: true`" in problem
+    assert problems(own.replace("{code: dete,", "{code: dete, child: true,")) == []
+    # Another question cannot say it.
+    (problem,) = problems(form.replace('{code: "yes", cue', '{code: "yes", child: true, cue'))
+    assert problem == "form-brief.yaml:16: note.danger.child: there is no such key here"
+    # What was imported before is used as it is.
+    assert problems(own, is_new=False) == []

@@ -8,7 +8,7 @@ version: 1
 record: contact
 languages: [en]
 title: {en: Tried}
-lists: {kinds: [{code: x, label: {en: X}}, {code: y, label: {en: Y}}]}
+lists: {kinds: [{code: x, child: true, label: {en: X}}, {code: y, label: {en: Y}}]}
 sections:
   - code: a
     title: {en: A}

@@ -261,10 +261,12 @@ async def test_a_form_that_asks_nothing_of_the_caller_says_who_rang_by_its_optio
     expected = None if who == "child" else OTHER
     assert keeps[Kind.CONTACT, contact.id] == keeps[Kind.CALL, call.id] == expected
     request = await asked(work, boss, contact.code, RequestKind.ERASURE)
-    # Its number and profile are followed only if it was the child's.
-    assert ((Kind.PROFILE, contact.profile_id) in await keeps_of(work, request)) is (
-        expected is None
-    )
+    # Its profile is followed unless another rang, and what comes of it is marked.
+    keeps = await keeps_of(work, request)
+    assert ((Kind.PROFILE, contact.profile_id) in keeps) is (who != "adult")
+    assert keeps.get((Kind.PROFILE, contact.profile_id), OTHER) == OTHER
+    assert keeps[Kind.CONTACT, contact.id] is None
+    assert keeps[Kind.CALL, call.id] == expected
 
 
 async def test_a_call_of_which_the_contact_is_erased_is_marked(work: Work) -> None:

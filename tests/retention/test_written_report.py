@@ -165,6 +165,21 @@ async def test_another_caller_reads_their_own_words_once_the_officer_releases_th
     assert WHISPERED not in shown
 
 
+async def test_what_they_are_to_the_child_has_to_be_said_before_another_caller_reads(
+    work: Work,
+) -> None:
+    """A child may have asked for information, and said its name."""
+    boss, call = await a_conversation(work)
+    asked = {
+        path: planted.CHILD[path]
+        for path in ("contact.headline", "contact.categories", "caller.name", "actions.taken")
+    }
+    await planted.a_contact(work, boss, call, asked | {"contact.kind": "information"})
+    shown = await report_of(work, boss, AskingPerson.CALLER)
+    assert ASKED not in shown
+    assert "the child may have written it" in shown
+
+
 async def test_a_conversation_of_another_person_is_left_out(work: Work) -> None:
     boss, call = await a_conversation(work)
     shown = await report_of(work, boss, AskingPerson.CHILD, (call, Keep.ANOTHER_PERSON))

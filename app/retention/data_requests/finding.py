@@ -189,8 +189,9 @@ async def _contacts_of_cases(work: Work, cases: list[UUID]) -> list[UUID]:
 async def _follow_profiles(work: Work, trail: Trail, *, caller: bool) -> None:
     """A contact leads to its profile, and a profile to all its contacts and their calls.
 
-    A profile belongs to the number that rang. Unless a contact says that the child itself rang, it
-    may be a reporter's, with what they said about other children: only a `caller` is led there.
+    A profile belongs to the number that rang. If a contact says that another than the child rang,
+    it is a reporter's, with what they said about other children: only a `caller` is led there.
+    What a contact leads to is marked: the officer looks at it where it does not say who rang.
     A number that a contact came from is the person's own if no other profile shares it.
     """
     trail.profiles |= set(trail.ids(ItemKind.PROFILE))
@@ -199,7 +200,7 @@ async def _follow_profiles(work: Work, trail: Trail, *, caller: bool) -> None:
             Contact.id.in_(trail.ids(ItemKind.CONTACT)), Contact.profile_id.is_not(None)
         )
     )
-    of_own = [one.profile_id for one in known.all() if caller or by_child(work, one)]
+    of_own = [one.profile_id for one in known.all() if caller or by_child(work, one) is not False]
     trail.add(ItemKind.PROFILE, [one for one in of_own if one], Because.CONTACT)
     merged = await work.session.execute(
         select(Profile.id, Profile.merged_into).where(

@@ -1,8 +1,9 @@
 """In which calls another than the child rang or wrote, as their contacts say.
 
 A household shares a number. Only the contact of a call says who it was: its form asks for that, and
-the answers among which one chooses say which of them is the child. Which other person it was, and
-whether it is the one who asks, it does not say: that the officer makes sure of.
+the answers among which one chooses say which of them is the child. That it was another is sure only
+if it says what they are to the child, too. Which other person it was, and whether it is the one who
+asks, it does not say: that the officer makes sure of.
 """
 
 from uuid import UUID
@@ -13,10 +14,14 @@ from app.contacts.models import Contact
 from app.contacts.records import Opened
 from app.contacts.registry import UnknownDefinition, sheet_of
 from app.contacts.sealed_answers import present
-from app.definitions.forms import OF_CALLER, Form
+from app.definitions.answers import Answers, Sheet
+from app.definitions.forms import OF_CALLER, Form, Meaning
 from app.staff.audit import write_reading
 from app.staff.log_kinds import AuditLog
 from app.work import Work
+
+# What a caller is to the child. A name or number may be asked of a child that rings, too.
+_SAYS_ANOTHER: frozenset[Meaning] = frozenset({"caller_relationship", "reporter_role"})
 
 
 def by_child(work: Work, contact: Contact) -> bool | None:
@@ -26,23 +31,20 @@ def by_child(work: Work, contact: Contact) -> bool | None:
     enough. Of a form that this server has not read, of one that does not ask, of a draft in which
     nothing was chosen, and of what a rule has erased, nothing is known.
     """
-    if contact.erased_at is not None:
-        return None
-    try:
-        sheet = sheet_of(work, contact)
-    except UnknownDefinition:
+    sheet = _sheet_of(work, contact)
+    if sheet is None:
         return None
     answers = present(contact)
-    about_caller = [one.path for one in sheet.asked(answers) if one.field.means in OF_CALLER]
-    if any(answers.get(path) not in (None, "") for path in about_caller):
-        return False
-    return sheet.form.by_child(answers)
+    return False if _says(sheet, answers, OF_CALLER) else sheet.form.by_child(answers)
 
 
 async def by_another_than_child(work: Work, call_id: UUID) -> bool:
-    """Return whether the contacts of a call say that another than the child rang or wrote."""
-    found = {by_child(work, contact) for contact in await _contacts_of(work, call_id)}
-    return found == {False}
+    """Return whether each contact of a call says what the one who rang or wrote is to the child.
+
+    Nothing is taken for it: what a child wrote is read by no other person.
+    """
+    contacts = await _contacts_of(work, call_id)
+    return bool(contacts) and all(_is_of_another(work, contact) for contact in contacts)
 
 
 async def by_hidden_reporter(work: Work, call_id: UUID) -> bool:
@@ -56,6 +58,29 @@ async def by_hidden_reporter(work: Work, call_id: UUID) -> bool:
             if answers.get(form.path_of("reporter_agrees") or "") != "yes":
                 return True
     return False
+
+
+def _is_of_another(work: Work, contact: Contact) -> bool:
+    sheet, answers = _sheet_of(work, contact), present(contact)
+    if sheet is None or sheet.form.by_child(answers) is True:
+        return False
+    return _says(sheet, answers, _SAYS_ANOTHER)
+
+
+def _sheet_of(work: Work, contact: Contact) -> Sheet | None:
+    """Return the form of a contact; None if this server has not read it, or it is erased."""
+    if contact.erased_at is not None:
+        return None
+    try:
+        return sheet_of(work, contact)
+    except UnknownDefinition:
+        return None
+
+
+def _says(sheet: Sheet, answers: Answers, meanings: frozenset[Meaning]) -> bool:
+    """Return whether a question with one of the meanings is asked and answered."""
+    paths = [one.path for one in sheet.asked(answers) if one.field.means in meanings]
+    return any(answers.get(path) not in (None, "") for path in paths)
 
 
 async def _contacts_of(work: Work, call_id: UUID) -> list[Contact]:

@@ -190,9 +190,10 @@ async def _of_case(paper: Paper, opened: Opened[Case]) -> list[Block]:
 async def told(paper: Paper, ids: list[UUID]) -> list[tuple[str, list[Block]]]:
     """Say what each agency was told, and whom to ask there: they hold their own copies.
 
-    Of what the person may not see it is not said either that it was told.
+    Of what the person may not see it is not said either that it was told. A guardian, who may be
+    who hurts the child, is not told who helps it.
     """
-    if paper.person is AskingPerson.CALLER:
+    if paper.person is not AskingPerson.CHILD:
         return []
     rows = await paper.work.session.execute(
         select(Disclosure, Agency, Referral)
