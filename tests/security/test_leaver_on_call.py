@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import select, text
 
-from app.calls.lines import finding_lines
+from app.calls.lines import finding_lines, line_use, lines
 from app.calls.lines.line_rows import Line
 from app.cli import agencies as commands
 from app.country import still_open
@@ -217,6 +217,28 @@ async def test_who_leaves_by_a_directory_or_the_provider_alarms_until_all_is_clo
     assert await still_open.to_close(work) == [vera.id]
     await still_open.watch(work, vera.id)
     assert (work.jobs, await work_left.with_open(work)) == ([], [])
+
+
+async def test_a_line_that_is_in_use_again_connects_no_caller_with_a_leaver(work: Work) -> None:
+    """The plan of a retired line cannot be changed, and its number is no other line's."""
+    vera = await a_leaver(work)
+    await a_line(work)
+    row = await lines.add_line(
+        work,
+        number="+381112222334",
+        name="Druga linija",
+        country="RS",
+        languages=["sr"],
+        timezone="Europe/Belgrade",
+    )
+    row.plan = {"partner_number": MOBILE, "partner_after": 60}
+    await work.session.flush()
+    await line_use.retire(work, row.id)
+    assert await leaves(work, vera) == StillReached()
+    await line_use.take_into_use(work, row.id)
+    assert (row.active, row.plan) == (True, {"partner_after": 60})
+    changed = next(detail for act, detail in logged(work) if act == "line_plan_set")
+    assert list(changed["before"]) == ["partner_number"]
 
 
 @pytest.mark.parametrize("given_up", [False, True])

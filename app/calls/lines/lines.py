@@ -103,7 +103,8 @@ async def add_line(
     write_entry(work, AuditLog.LINE_ADDED, str(line.id), before=None, after={**after, **more})
     work.announce(Topic.LINES)
     changed = [Leads.NUMBER] + ([Leads.NUMBERS_BEHIND] if numbers else [])
-    await tell_supervisors(work, line.id, *changed, *([Leads.SHOWN_NUMBER] if shows else []))
+    changed += [Leads.SHOWN_NUMBER] if shows else []
+    await tell_supervisors(work, line.id, *changed, taken_back=False)
     return line
 
 

@@ -96,15 +96,16 @@ async def to_confirm(work: Work) -> list[tuple[str, str]]:
 async def _partner_of(work: Work, staff: Staff, *, lock: bool = False) -> tuple[str, ...]:
     """Return the lines whose callers are connected with a telephone of a person, by name.
 
-    With `lock` every line is locked, also one without a partner: a number that comes into force at
-    the same time is seen here, or its change sees that the person has left. Calls come in
-    meanwhile.
+    With `lock` every line is locked, also one without a partner or a retired one: a number that
+    comes into force at the same time is seen here, or its change sees that the person has left.
+    Calls come in meanwhile.
     """
     partner = Line.plan["partner_number"].astext
-    statement = select(Line.name, partner).where(Line.active).order_by(Line.id)
+    statement = select(Line.name, partner, Line.active).order_by(Line.id)
     if lock:
         statement = statement.with_for_update(key_share=True)
-    found = [(name, number) for name, number in await work.session.execute(statement) if number]
+    rows = await work.session.execute(statement)
+    found = [(name, number) for name, number, is_active in rows if number and is_active]
     theirs = await former_addresses.theirs(work, staff, {number for _name, number in found})
     return tuple(sorted(name for name, number in found if number in theirs))
 
