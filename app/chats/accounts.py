@@ -56,6 +56,10 @@ def token_of(work: Work, row: CarrierAccount) -> str:
     ).decode()
 
 
+def _is_token_of(work: Work, row: CarrierAccount, token: str) -> bool:
+    return secrets.compare_digest(token_of(work, row).encode(), token.encode())
+
+
 def secret_of(work: Work, row: CarrierAccount) -> str:
     """Return what the carrier shows with each message that it brings."""
     return work.keys.open(
@@ -104,7 +108,7 @@ async def set_token(work: Work, line: LineScript, channel: Channel, token: str) 
     if row is not None and row.their_id != their_id:
         await _begin_removal(work, row)
         row = None
-    is_same = row is not None and token_of(work, row) == token.strip()
+    is_same = row is not None and _is_token_of(work, row, token.strip())
     if row is None:
         row = CarrierAccount(
             id=uuid4(), line_id=line.id, channel=channel.value, their_id=their_id, set_at=work.now
@@ -200,7 +204,7 @@ async def has_earlier_token(work: Work, line_id: UUID, channel: Channel) -> bool
     if row is None:
         return False
     kept = await earlier_accounts.token_of(work, line_id, channel, row.their_id)
-    return kept is not None and kept != token_of(work, row)
+    return kept is not None and not _is_token_of(work, row, kept)
 
 
 async def set_up_elsewhere(work: Work, channel: Channel, their_id: str) -> bool:

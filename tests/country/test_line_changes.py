@@ -357,6 +357,7 @@ COLUMNS = {
     "opening_hours": LinePart.HOURS,
     "shown_number": LinePart.NUMBERS,
     "plan": LinePart.PLAN,
+    "partner_doubted_at": LinePart.PLAN,
     "chat": LinePart.CHAT,
     "key_questions": LinePart.QUESTIONS,
     "active": LinePart.USE,

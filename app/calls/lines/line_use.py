@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import delete, select
 
-from app.calls.lines import finding_lines, lines
+from app.calls.lines import finding_lines, lines, partner_doubts
 from app.calls.lines.leading import Leads, tell_supervisors
 from app.calls.lines.line_rows import EarlierNumbers, Line, LineNumber
 from app.database.topics import Topic
@@ -109,6 +109,8 @@ async def _take_out_leaver(work: Work, row: Line) -> None:
     other line may have its number. It is locked, as for one who leaves at the same time."""
     number = row.plan.get("partner_number")
     if number is None or not await former_addresses.of_leavers(work, [number]):
+        if row.partner_doubted_at is not None:
+            await partner_doubts.alarm(work, row)
         return
     _row, line = await finding_lines.read_line(work, row.id)
     left = {name: value for name, value in row.plan.items() if name != "partner_number"}
