@@ -52,11 +52,13 @@ class PersonView(BaseModel):
 class StillOpenView(BaseModel):
     """What is open of a person who has left or lost the role at the provider: where the directory
     (codes) and partners of lines (names) still lead to them, where a telephone that they entered
-    and never proved stands in it, and the names of the tokens and wallboards that they made."""
+    and never proved stands in it or is that of a partner, and the names of the tokens and
+    wallboards that they made."""
 
     directory: list[str]
     directory_perhaps: list[str]
     partner_of: list[str]
+    partner_perhaps_of: list[str]
     tokens: list[str]
     wallboards: list[str]
 
@@ -67,6 +69,7 @@ class StillOpenView(BaseModel):
             directory=list(found.entries),
             directory_perhaps=list(found.perhaps),
             partner_of=list(found.lines),
+            partner_perhaps_of=list(found.perhaps_lines),
             tokens=[one.name for one in found.tokens],
             wallboards=[one.name for one in found.wallboards],
         )

@@ -56,6 +56,10 @@ def token_of(work: Work, row: CarrierAccount) -> str:
     ).decode()
 
 
+def _is_token_of(work: Work, row: CarrierAccount, token: str) -> bool:
+    return secrets.compare_digest(token_of(work, row).encode(), token.encode())
+
+
 def secret_of(work: Work, row: CarrierAccount) -> str:
     """Return what the carrier shows with each message that it brings."""
     return work.keys.open(
@@ -104,11 +108,14 @@ async def set_token(work: Work, line: LineScript, channel: Channel, token: str) 
     if row is not None and row.their_id != their_id:
         await _begin_removal(work, row)
         row = None
+    is_same = row is not None and _is_token_of(work, row, token.strip())
     if row is None:
         row = CarrierAccount(
             id=uuid4(), line_id=line.id, channel=channel.value, their_id=their_id, set_at=work.now
         )
         work.session.add(row)
+    elif not is_same:
+        await _keep(work, row)
     secret = secrets.token_urlsafe(32)
     row.token_sealed = work.keys.seal(
         token.strip().encode(), table="chat_accounts", column="token_sealed", row=row.id
@@ -129,7 +136,7 @@ async def set_token(work: Work, line: LineScript, channel: Channel, token: str) 
         await chat_lines.change_chat(work, line, by=[*rules.by, channel.value])
     work.defer(Task.SET_UP_ACCOUNT, account_id=str(row.id))
     work.announce(Topic.LINES)
-    await leading.tell_supervisors(work, line.id, leading.Leads.MESSENGER)
+    await leading.tell_supervisors(work, line.id, leading.Leads.MESSENGER, taken_back=not is_same)
     return row
 
 
@@ -174,11 +181,30 @@ async def remove(work: Work, line: LineScript, channel: Channel) -> None:
 async def _begin_removal(work: Work, row: CarrierAccount) -> None:
     """Let the carrier forget the account; its token is needed for that once more, and kept for a
     while, so that the account can come back."""
-    channel, token = Channel(row.channel), token_of(work, row)
-    await earlier_accounts.keep(work, row.line_id, channel, row.their_id, token)
+    await _keep(work, row)
     row.state, row.problem = AccountState.REMOVING.value, None
     await work.session.flush()
     work.defer(Task.SET_UP_ACCOUNT, account_id=str(row.id))
+
+
+async def _keep(work: Work, row: CarrierAccount) -> None:
+    await earlier_accounts.keep(
+        work,
+        row.line_id,
+        Channel(row.channel),
+        row.their_id,
+        token_of(work, row),
+        works=row.state in (AccountState.REGISTERED, AccountState.PAUSED),
+    )
+
+
+async def has_earlier_token(work: Work, line_id: UUID, channel: Channel) -> bool:
+    """Return whether another token of the account that a line has at a carrier is kept."""
+    row = await account_of(work, line_id, channel)
+    if row is None:
+        return False
+    kept = await earlier_accounts.token_of(work, line_id, channel, row.their_id)
+    return kept is not None and not _is_token_of(work, row, kept)
 
 
 async def set_up_elsewhere(work: Work, channel: Channel, their_id: str) -> bool:

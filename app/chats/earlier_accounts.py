@@ -15,11 +15,21 @@ from app.work import Work
 WITHOUT_TOKEN = (Channel.SIGNAL,)
 
 
-async def keep(work: Work, line_id: UUID, channel: Channel, their_id: str, token: str) -> None:
-    """Keep an account that a line loses. The line is locked."""
+async def keep(
+    work: Work, line_id: UUID, channel: Channel, their_id: str, token: str, *, works: bool
+) -> None:
+    """Keep an account that a line loses, or of which it loses the token. The line is locked.
+
+    `works`: whether the carrier took this token. One that it did not take replaces none that is
+    kept: who goes back is to have the last token by which children were heard.
+    """
     if channel in WITHOUT_TOKEN:
         return
     row = await _row(work, line_id, channel, their_id)
+    if row is not None and not works:
+        row.at = work.now
+        await work.session.flush()
+        return
     if row is None:
         row = EarlierAccount(
             id=uuid4(), line_id=line_id, channel=channel.value, their_id=their_id, at=work.now

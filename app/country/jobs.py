@@ -65,11 +65,21 @@ def country_tasks() -> Blueprint:
         at: str,
         line_id: str,
         changed: list[str],
+        # A job of an earlier version does not say it: Team may not list the change.
+        taken_back: bool = False,
     ) -> None:
         ground: Ground = context.additional_context["ground"]
         moment, kinds = datetime.fromisoformat(at), [Leads(one) for one in changed]
         async with transaction(ground, PROGRAM) as work:
-            letter = await letter_of(work, UUID(staff_id), _id(by), moment, _id(line_id), kinds)
+            letter = await letter_of(
+                work,
+                UUID(staff_id),
+                _id(by),
+                moment,
+                _id(line_id),
+                kinds,
+                taken_back=taken_back,
+            )
         if letter is not None:
             what = "word of what leads children elsewhere"
             await write_to_staff(

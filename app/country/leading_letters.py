@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from app.calls.lines.leading import BACK_WITHIN, TAKEN_BACK, Leads
+from app.calls.lines.leading import BACK_WITHIN, Leads
 from app.calls.lines.line_rows import Line
 from app.staff.accounts import names_of
 from app.staff.models import Staff
@@ -38,8 +38,13 @@ async def letter_of(
     at: datetime,
     line_id: UUID | None,
     changed: Sequence[Leads],
+    *,
+    taken_back: bool,
 ) -> tuple[str, str, str] | None:
-    """Return address, subject and body; None if there is no address any more."""
+    """Return address, subject and body; None if there is no address any more.
+
+    `taken_back`: whether a second person can take the change back.
+    """
     staff = await work.session.get(Staff, staff_id)
     if staff is None or staff.email is None or not staff.active:
         return None
@@ -58,7 +63,7 @@ async def letter_of(
             line if line is not None else _("every line"),
             f"{date_words(at, 'd MMM y, HH:mm')} UTC",
         ]
-        if not TAKEN_BACK.isdisjoint(changed):
+        if taken_back:
             until = date_words(at + BACK_WITHIN, "d MMM y")
             back = _("You can take it back yourself until %(day)s: open Team.", day=until)
             lines += ["", back]

@@ -72,6 +72,17 @@ _USUAL: Mapping[LinePart, Mapping[str, Any]] = {
 Values = dict[str, Any]
 
 
+class _Bots(NamedTuple):
+    """What of the accounts of a line at messengers can come back."""
+
+    # Carrier and account of those whose token is kept.
+    kept: Collection[tuple[str, str]]
+    # The carriers at which another token of the present account is kept.
+    other_tokens: Collection[Channel]
+    # The number of the last change at each carrier.
+    last: Mapping[Channel, int]
+
+
 class LineChange(NamedTuple):
     """A change of a line. Of a number, `before` and `after` hold only the ends."""
 
@@ -138,7 +149,7 @@ async def changes_of(work: Work, line_id: UUID) -> list[LineChange]:
 async def described(work: Work, line_id: UUID, entries: list[AuditEntry]) -> list[LineChange]:
     """Return changes of a line, of which these are the entries. Raises NotFound."""
     row, line = await finding_lines.read_line(work, line_id)
-    tokens = await earlier_accounts.kept_of(work, line_id)
+    bots = await _bots(work, line_id)
     present, kept = await _present(work, row, line), await _numbers_of(work, entries)
     has_calls = await line_facts.has_calls(work, line_id)
     makers = {id_ for one in entries if (id_ := _uuid(one.actor)) is not None}
@@ -155,7 +166,7 @@ async def described(work: Work, line_id: UUID, entries: list[AuditEntry]) -> lis
                 carrier=_carrier(entry),
                 before=_shown(part, before, after),
                 after=_shown(part, after, before),
-                why_not=_elsewhere(entry, tokens)
+                why_not=_elsewhere(entry, bots)
                 or _why_not(part, _whole(entry, kept), present, has_calls=has_calls),
             )
         )
@@ -191,7 +202,7 @@ async def take_back(work: Work, line_id: UUID, change_id: int) -> None:
     if entry is None:
         raise NotFound("There is no such change of this line.")
     part = _PARTS[AuditLog(entry.action)]
-    if (refusal := _elsewhere(entry, await earlier_accounts.kept_of(work, line_id))) is not None:
+    if (refusal := _elsewhere(entry, await _bots(work, line_id))) is not None:
         raise refusal
     whole = _whole(entry, await _numbers_of(work, [entry]))
     if whole is None:
@@ -199,7 +210,9 @@ async def take_back(work: Work, line_id: UUID, change_id: int) -> None:
     if not _is_as_left(whole, (await _present(work, row, line))[part]):
         raise ChangedSince()
     before, after = whole
-    values = {name: before.get(name) for name in _changed(before, after)}
+    # Of a bot that stayed the same its token was changed, and is set again.
+    names = before if part is LinePart.BOT else _changed(before, after)
+    values = {name: before.get(name) for name in names}
     # A number that was set by mistake does not lead here, and one that stood behind the line stays.
     keeps_former = entry.detail.get(line_facts.STOOD_BEHIND, True)
     await _set(work, line, part, values, keeps_former=keeps_former)
@@ -284,18 +297,43 @@ def _carrier(entry: AuditEntry) -> Channel | None:
     return Channel((after or before)["carrier"])
 
 
-def _elsewhere(entry: AuditEntry, tokens: Collection[tuple[str, str]]) -> Refusal | None:
-    """Return the refusal that says where a change is taken back that is only listed here.
-
-    `tokens`: the accounts of before whose token is kept.
-    """
+def _elsewhere(entry: AuditEntry, bots: _Bots) -> Refusal | None:
+    """Return the refusal that says where a change is taken back that is only listed here."""
     part, carrier = _PARTS[AuditLog(entry.action)], _carrier(entry)
     if carrier is not None and carrier not in earlier_accounts.WITHOUT_TOKEN:
         before, after = (side.get("account") for side in _in_log(entry))
-        # Of the same bot only the token was changed.
-        if before is not None and (before == after or (carrier, before) not in tokens):
+        if before is not None and (carrier, before) not in bots.kept:
             return TokenNotKept()
+        if before is not None and before == after:
+            return _of_token(entry, carrier, bots)
     return _ELSEWHERE[part]() if part in _ELSEWHERE else None
+
+
+def _of_token(entry: AuditEntry, carrier: Channel, bots: _Bots) -> Refusal | None:
+    """Return why a change of the token alone cannot be taken back: the log holds no token, so that
+    only the last change can be."""
+    if bots.last[carrier] != entry.id:
+        return ChangedSince()
+    return None if carrier in bots.other_tokens else TokenNotKept()
+
+
+async def _bots(work: Work, line_id: UUID) -> _Bots:
+    kinds = [kind.value for kind, part in _PARTS.items() if part is LinePart.BOT]
+    entries = await work.session.scalars(
+        select(AuditEntry)
+        .where(AuditEntry.subject == str(line_id), AuditEntry.action.in_(kinds))
+        .order_by(AuditEntry.id)
+    )
+    return _Bots(
+        kept=await earlier_accounts.kept_of(work, line_id),
+        other_tokens={
+            one
+            for one in messengers.CARRIERS
+            if one not in earlier_accounts.WITHOUT_TOKEN
+            and await messengers.has_earlier_token(work, line_id, one)
+        },
+        last={one: entry.id for entry in entries if (one := _carrier(entry)) is not None},
+    )
 
 
 def _changed(before: Values, after: Values) -> list[str]:

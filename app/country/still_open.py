@@ -28,16 +28,25 @@ class StillOpen(NamedTuple):
     perhaps: tuple[str, ...] = ()
     tokens: tuple[ApiToken, ...] = ()
     wallboards: tuple[Wallboard, ...] = ()
+    # Lines whose partner has such a telephone.
+    perhaps_lines: tuple[str, ...] = ()
 
 
 async def of(work: Work, staff: Staff) -> StillOpen:
     """Return what is open of a person. Of one who is back: the entries at which their telephone
     and address acknowledge nothing yet, since no person has checked the entry again."""
-    entries, lines, perhaps = await leavers.still(work, staff)
+    reached = await leavers.still(work, staff)
     if not await _is_gone(work, staff):
-        return StillOpen(entries)
+        return StillOpen(reached.entries)
     made, walls = await tokens.made_by(work, staff), await wallboards.made_by(work, staff)
-    return StillOpen(entries, lines, perhaps, tuple(made), tuple(walls))
+    return StillOpen(
+        reached.entries,
+        reached.lines,
+        reached.perhaps,
+        tuple(made),
+        tuple(walls),
+        reached.perhaps_lines,
+    )
 
 
 async def _is_gone(work: Work, staff: Staff) -> bool:

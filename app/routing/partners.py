@@ -57,19 +57,18 @@ class WaitingNumber:
     perhaps_of_leaver: bool
 
 
-async def hold_back(work: Work, line: LineScript, before: str | None, after: str | None) -> bool:
+async def hold_back(
+    work: Work, line: LineScript, before: str | None, after: str | None, *, again: bool = False
+) -> bool:
     """Return whether a line's new number of its partner waits for a second person.
 
     The line must be locked. On the server's own command line, for the program itself, and while no
-    account of the helpline could be a second person, it does not wait. Raises OfALeaver.
+    account of the helpline could be a second person, it does not wait. `again`: a number in doubt
+    was entered again. Raises OfALeaver.
     """
-    waits = (
-        after is not None
-        and after != before
-        and work.actor.kind is ActorKind.PERSON
-        and await could_be_approved(work)
-    )
-    if after is not None and after != before and not waits:
+    is_asked = after is not None and (after != before or again)
+    waits = is_asked and work.actor.kind is ActorKind.PERSON and await could_be_approved(work)
+    if after is not None and is_asked and not waits:
         await _check_of_no_leaver(work, after)
     earlier = await _waiting_of(work, line.id)
     if earlier is not None:
@@ -104,6 +103,24 @@ async def hold_back(work: Work, line: LineScript, before: str | None, after: str
     )
     work.announce(Topic.STAFF)
     return True
+
+
+async def confirm(work: Work, row: Line) -> None:
+    """Note that the number of the partner of a locked line is not in doubt any more, though a
+    person who has left had entered it as their own."""
+    number = _logged(read_plan(row.plan).partner_number)
+    row.partner_doubted_at = None
+    await work.session.flush()
+    by = str(work.actor.staff_id or work.actor.role or "")
+    write_entry(
+        work,
+        AuditLog.PARTNER_APPROVED,
+        str(row.id),
+        before=number,
+        after=number,
+        asked_by=by,
+        perhaps_of_leaver=True,
+    )
 
 
 async def _check_of_no_leaver(work: Work, number: str) -> None:
@@ -204,4 +221,6 @@ async def decide(
     if approve:
         _row, line = await finding_lines.read_line(work, line_id)
         await lines.set_plan(work, line, check_plan(replace(plan, partner_number=row.number)))
+        line_row.partner_doubted_at = None
+        await work.session.flush()
     work.announce(Topic.STAFF)

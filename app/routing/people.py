@@ -35,10 +35,14 @@ async def change_plan(work: Work, line: LineScript, **changed: Any) -> Plan:
         checked = check_plan(plan)
     except ValueError as error:
         raise Invalid("The plan is not valid: %(problem)s.", problem=why(error)) from None
-    if "partner_number" in known and await partners.hold_back(
-        work, line, now.partner_number, plan.partner_number
-    ):
-        plan = replace(plan, partner_number=now.partner_number)
-        checked = check_plan(plan)
+    if "partner_number" in known:
+        # A number in doubt is confirmed by being entered again.
+        again = row.partner_doubted_at is not None and plan.partner_number == now.partner_number
+        number = plan.partner_number
+        if await partners.hold_back(work, line, now.partner_number, number, again=again):
+            plan = replace(plan, partner_number=now.partner_number)
+            checked = check_plan(plan)
+        elif again:
+            await partners.confirm(work, row)
     await lines.set_plan(work, line, checked)
     return plan

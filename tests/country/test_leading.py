@@ -12,7 +12,7 @@ from app import words
 from app.calls import prompts
 from app.calls.chat_rules import ChatRules
 from app.calls.lines import chat_lines, finding_lines, line_facts, line_use, lines
-from app.calls.lines.leading import Leads
+from app.calls.lines.leading import TAKEN_BACK, Leads
 from app.calls.speech import LineScript
 from app.calls.states import Channel
 from app.chats import accounts
@@ -110,8 +110,10 @@ async def test_supervisors_are_told_who_changed_where_children_are_led(
     assert (job["staff_id"], job["by"]) == (str(vera.id), str(mila.id))
     assert (job["line_id"], job["changed"]) == (of_line, [what.value])
     assert "64123" not in str(job)
+    assert job["taken_back"] == (what in TAKEN_BACK)
+    of = UUID(of_line) if of_line else None
     letter = await leading_letters.letter_of(
-        work, vera.id, mila.id, work.now, UUID(of_line) if of_line else None, [what]
+        work, vera.id, mila.id, work.now, of, [what], taken_back=False
     )
     assert letter is not None
     assert letter[0] == "vera@x.example"
@@ -174,11 +176,14 @@ async def test_a_line_that_is_new_or_in_use_again_is_told(work: Work) -> None:
         shown_number=NUMBER,
     )
     all_of_it = ["number", "numbers_behind", "shown_number"]
-    assert [(one["line_id"], one["changed"]) for one in _told(work)] == [(str(new.id), all_of_it)]
+    # It is in no list of what a second person takes back.
+    told = [(one["line_id"], one["changed"], one["taken_back"]) for one in _told(work)]
+    assert told == [(str(new.id), all_of_it, False)]
     await line_use.retire(work, new.id)
     assert _told(work) == []
     await line_use.take_into_use(work, new.id)
-    assert [one["changed"] for one in _told(work)] == [all_of_it[:2]]
+    told = [(one["line_id"], one["changed"], one["taken_back"]) for one in _told(work)]
+    assert told == [(str(new.id), all_of_it[:2], False)]
 
 
 async def test_a_prompt_that_is_taken_back_to_one_before_is_told(work: Work) -> None:
@@ -259,7 +264,7 @@ async def test_the_command_line_is_told_of_and_the_end_of_an_emergency_is_not(wo
     (job,) = _told(work)
     assert job["by"] == ""
     letter = await leading_letters.letter_of(
-        work, vera.id, None, work.now, line.id, [Leads.SHOWN_NUMBER]
+        work, vera.id, None, work.now, line.id, [Leads.SHOWN_NUMBER], taken_back=True
     )
     assert letter is not None
     assert letter[2].startswith("command line has changed")

@@ -284,9 +284,9 @@ async def test_a_change_that_is_taken_back_elsewhere_is_listed_and_says_where(wo
     other = await a_line(work, "+381112222334", "Druga linija", ["sr"])
     token = "123456789:AAE" + "x" * 32
     _, second = await finding_lines.read_line(work, other.id)
-    # Of the same bot, which a change of its token leads nowhere else.
-    for one in ("123456789:AAE" + "z" * 32, token):
-        await bots.set_token(work, second, Channel.TELEGRAM, one)
+    # The same token again: there is none to go back to.
+    for _ in range(2):
+        await bots.set_token(work, second, Channel.TELEGRAM, token)
     await line_use.retire(work, other.id)
     await line_use.take_into_use(work, other.id)
     found = {one.part: one for one in reversed(await listed(work, second))}
@@ -357,6 +357,7 @@ COLUMNS = {
     "opening_hours": LinePart.HOURS,
     "shown_number": LinePart.NUMBERS,
     "plan": LinePart.PLAN,
+    "partner_doubted_at": LinePart.PLAN,
     "chat": LinePart.CHAT,
     "key_questions": LinePart.QUESTIONS,
     "active": LinePart.USE,

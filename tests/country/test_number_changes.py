@@ -9,6 +9,7 @@ from app.calls.lines.leading import BACK_WITHIN, Leads
 from app.calls.speech import LineScript
 from app.calls.states import Channel
 from app.chats import accounts, earlier_accounts
+from app.chats.models import AccountState
 from app.country import leading_letters, line_changes, number_changes
 from app.country.line_changes import LinePart, TokenNotKept
 from app.country.number_changes import NumberChange, TooLate
@@ -157,10 +158,49 @@ async def test_supervisors_are_told_that_they_can_take_it_back_and_of_an_account
     await accounts.remove(work, line, Channel.TELEGRAM)
     (job,) = [one for one in work.jobs if one.task == Task.TELL_LEADS_ELSEWHERE]
     assert job.arguments["changed"] == ["messenger"]
-    for kind, said in ((Leads.MESSENGER, True), (Leads.PROMPT, False)):
-        letter = await leading_letters.letter_of(work, vera.id, mila.id, work.now, line.id, [kind])
+    assert job.arguments["taken_back"]
+    for said in (True, False):
+        letter = await leading_letters.letter_of(
+            work, vera.id, mila.id, work.now, line.id, [Leads.MESSENGER], taken_back=said
+        )
         assert letter is not None
         assert ("You can take it back yourself until" in letter[2]) is said
     (removed, *_) = await _listed(work, vera)
     await number_changes.take_back(work, removed.change.id)
     assert (await _now(work, LinePart.BOT))[Channel.TELEGRAM] == BOT  # type: ignore[index]
+
+
+async def test_a_bot_goes_back_to_the_last_token_that_its_carrier_took(work: Work) -> None:
+    line, mila, vera = await _scene(work)
+
+    async def set_token(token: str, state: AccountState) -> None:
+        row = await accounts.set_token(work, line, Channel.TELEGRAM, token)
+        await accounts.note(work, row.id, state)
+        await work.session.refresh(row)
+
+    async def bots(reader: Staff) -> list[int]:
+        found = [one.change for one in await _listed(work, reader)]
+        return [one.id for one in found if one.part is LinePart.BOT and one.before == one.after]
+
+    newer = BOT[:-1] + "z"
+    for token in (BOT, newer):
+        await set_token(token, AccountState.REGISTERED)
+    for end in "vw":
+        await set_token(BOT[:-1] + end, AccountState.REFUSED)
+    (newest,) = await bots(vera)
+    work.actor = actor_of(vera)
+    await number_changes.take_back(work, newest)
+    assert await _now(work, LinePart.BOT) == {Channel.TELEGRAM: newer}
+    await flush(work)
+    with pytest.raises(line_changes.ChangedSince):
+        await number_changes.take_back(work, newest)
+    # Only a token that was never taken was lost by that: there is nothing to go back to.
+    assert await bots(mila) == []
+    work.actor = actor_of(mila)
+    await set_token(newer, AccountState.REGISTERED)
+    await set_token(BOT, AccountState.REFUSED)
+    await set_token(OTHER_BOT, AccountState.REGISTERED)
+    replaced = (await _listed(work, vera))[0].change
+    work.actor = actor_of(vera)
+    await number_changes.take_back(work, replaced.id)
+    assert await _now(work, LinePart.BOT) == {Channel.TELEGRAM: newer}

@@ -9,8 +9,11 @@ from app.calls.lines import finding_lines, lines
 from app.calls.lines.line_rows import PartnerRequest
 from app.calls.speech import LineScript
 from app.dashboard.people.access_requests import access_request_values
+from app.dashboard.settings.lines import plan_form
+from app.dashboard.settings.lines.line_views import PLAN_NUMBERS
 from app.dashboard.templating import templates
 from app.people import leaving
+from app.referrals.directory import leavers
 from app.routing import partners, people
 from app.routing.plan import read_plan
 from app.staff import phone_proofs
@@ -202,3 +205,27 @@ async def test_a_number_that_is_perhaps_a_leavers_is_approved_only_knowingly(wor
     assert await _rung(work, line) == MINE
     approved = [detail for act, detail in logged(work) if act == AuditLog.PARTNER_APPROVED]
     assert [one["perhaps_of_leaver"] for one in approved] == [True]
+    assert (await leavers.still(work, ana)).perhaps_lines == ()
+
+
+async def test_a_partner_in_doubt_is_confirmed_by_a_second_person(work: Work) -> None:
+    line, mila, vera = await _scene(work)
+    ana = await a_counsellor(work, "ana")
+    ana.second_phone = THEIRS
+    await leaving.deactivate(work, ana.id, leaving.shifts_uncovered(), by=None)
+    plan = read_plan((await lines.lock_line(work, line.id)).plan)
+    shown = {one: str(getattr(plan, one)) for one in (*PLAN_NUMBERS, "partner_number")}
+    sent = {**shown, **{f"was.{one}": value for one, value in shown.items()}, "was.skills": ""}
+    assert "partner_number" not in plan_form.changed(sent, plan)
+    again = plan_form.changed(sent, plan, in_doubt=True)
+    await people.change_plan(work, line, **again)
+    row = await _asked(work)
+    assert row.number == THEIRS
+    assert (await leavers.still(work, ana)).perhaps_lines == (line.name,)
+    with pytest.raises(SecondPerson):
+        await partners.decide(work, row.id, by=mila, approve=True)
+    with pytest.raises(partners.PerhapsOfALeaver):
+        await partners.decide(work, row.id, by=vera, approve=True)
+    await partners.decide(work, row.id, by=vera, approve=True, knowingly=True)
+    assert await _rung(work, line) == THEIRS
+    assert (await leavers.still(work, ana)).perhaps_lines == ()

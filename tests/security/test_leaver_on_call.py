@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import select, text
 
-from app.calls.lines import finding_lines
+from app.calls.lines import finding_lines, line_use, lines
 from app.calls.lines.line_rows import Line
 from app.cli import agencies as commands
 from app.country import still_open
@@ -35,6 +35,7 @@ from app.referrals.directory.models import Agency
 from app.referrals.directory.phones import phones_of
 from app.referrals.escalation import alarms
 from app.referrals.states import Purpose, Service
+from app.routing import people
 from app.routing.alarm_rows import Alarm, AlarmAttempt, AlarmKind
 from app.routing.rota import unstaffed_alarms
 from app.staff import accounts, former_addresses, phone_proofs
@@ -217,6 +218,65 @@ async def test_who_leaves_by_a_directory_or_the_provider_alarms_until_all_is_clo
     assert await still_open.to_close(work) == [vera.id]
     await still_open.watch(work, vera.id)
     assert (work.jobs, await work_left.with_open(work)) == ([], [])
+
+
+async def test_a_partner_with_an_unproven_second_phone_of_a_leaver_is_an_alarm_until_confirmed(
+    work: Work,
+) -> None:
+    ana = await a_counsellor(work, "ana")
+    await a_line(work)
+    line = await finding_lines.line_of_number(work, LINE)
+    assert line is not None
+    row = await work.session.get_one(Line, line.id)
+    ana.second_phone, row.plan = MOBILE, {"partner_number": MOBILE}
+    assert await leaves(work, ana) == StillReached(perhaps_lines=("Plavi telefon",))
+    work.actor = PROGRAM
+    await still_open.watch(work, ana.id)
+    await work.session.flush()
+    assert (await still_open.of(work, ana)).perhaps_lines == ("Plavi telefon",)
+    assert (await work_left.with_open(work), await still_open.to_close(work)) == ([ana], [])
+    # In use again, it is what it was.
+    other = "+381112222334"
+    await a_line(work, other)
+    await line_use.retire(work, row.id)
+    assert await still_open.to_close(work) == [ana.id]
+    work.jobs.clear()
+    await line_use.take_into_use(work, row.id)
+    assert [job.task for job in work.jobs].count(Task.WATCH_LEAVER) == 1
+    # What is changed beside it confirms nothing; the number that is entered again does.
+    await people.change_plan(work, line, partner_after=60)
+    assert await still_open.to_close(work) == []
+    await people.change_plan(work, line, partner_number=MOBILE)
+    assert await still_open.to_close(work) == [ana.id]
+    # On a line that gets it later, it is in doubt as well.
+    work.jobs.clear()
+    second = await finding_lines.line_of_number(work, other)
+    assert second is not None
+    await people.change_plan(work, second, partner_number=MOBILE)
+    assert [job.task for job in work.jobs].count(Task.WATCH_LEAVER) == 1
+    assert len((await still_open.of(work, ana)).perhaps_lines) == 1
+
+
+async def test_a_line_that_is_in_use_again_connects_no_caller_with_a_leaver(work: Work) -> None:
+    """The plan of a retired line cannot be changed, and its number is no other line's."""
+    vera = await a_leaver(work)
+    await a_line(work)
+    row = await lines.add_line(
+        work,
+        number="+381112222334",
+        name="Druga linija",
+        country="RS",
+        languages=["sr"],
+        timezone="Europe/Belgrade",
+    )
+    row.plan = {"partner_number": MOBILE, "partner_after": 60}
+    await work.session.flush()
+    await line_use.retire(work, row.id)
+    assert await leaves(work, vera) == StillReached()
+    await line_use.take_into_use(work, row.id)
+    assert (row.active, row.plan) == (True, {"partner_after": 60})
+    changed = next(detail for act, detail in logged(work) if act == "line_plan_set")
+    assert list(changed["before"]) == ["partner_number"]
 
 
 @pytest.mark.parametrize("given_up", [False, True])

@@ -47,8 +47,13 @@ class Leads(StrEnum):
 TAKEN_BACK = frozenset({Leads.NUMBER, Leads.NUMBERS_BEHIND, Leads.SHOWN_NUMBER, Leads.MESSENGER})
 
 
-async def tell_supervisors(work: Work, line_id: UUID | None, *changed: Leads) -> None:
+async def tell_supervisors(
+    work: Work, line_id: UUID | None, *changed: Leads, taken_back: bool = True
+) -> None:
     """Write to every supervisor but the one who acts. `line_id` is None for all lines.
+
+    `taken_back`: whether a second person can take this change back, if its kind is of those that
+    they can: a line that is new or in use again is retired instead.
 
     The end of an emergency access puts back what was; its review says so.
     """
@@ -68,6 +73,7 @@ async def tell_supervisors(work: Work, line_id: UUID | None, *changed: Leads) ->
                 at=work.now.isoformat(),
                 line_id=str(line_id or ""),
                 changed=[one.value for one in changed],
+                taken_back=taken_back and not TAKEN_BACK.isdisjoint(changed),
             )
 
 

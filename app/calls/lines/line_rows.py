@@ -34,6 +34,8 @@ class Line(Base):
     retired_at: Mapped[datetime | None]
     # Who else is offered a call as it waits, and what a call needs; see `app/routing/plan.py`.
     plan: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default="{}")
+    # Since when the number of its partner is in doubt; see `partner_doubts.py`.
+    partner_doubted_at: Mapped[datetime | None]
     # Whether and how children write to the line; see `app/calls/chat_rules.py`.
     chat: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default="{}")
     # Questions to a caller who cannot speak, by code and in order; null for all of them. See

@@ -9,13 +9,14 @@ from uuid import UUID
 
 from sqlalchemy import delete, select
 
-from app.calls.lines import finding_lines, lines
+from app.calls.lines import finding_lines, lines, partner_doubts
 from app.calls.lines.leading import Leads, tell_supervisors
 from app.calls.lines.line_rows import EarlierNumbers, Line, LineNumber
 from app.database.topics import Topic
 from app.errors import Conflict, NotFound
 from app.jobs.names import Task
 from app.privacy import ends
+from app.staff import former_addresses
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
@@ -75,6 +76,7 @@ async def retire(work: Work, line_id: UUID) -> None:
 async def take_into_use(work: Work, line_id: UUID) -> None:
     """Take a retired line back into use, with the numbers that led to it.
 
+    A partner whose telephone is that of a person who has left meanwhile is taken out of its plan.
     Raises NotFound, LineExists if another line has one of its numbers now.
     """
     row = await lock_line(work, line_id)
@@ -95,9 +97,24 @@ async def take_into_use(work: Work, line_id: UUID) -> None:
         before={"active": False, "numbers": []},
         after={"active": True, "numbers": [ends.of_number(one) for one in behind]},
     )
+    await _take_out_leaver(work, row)
     _tell(work, line_id)
     changed = [Leads.NUMBER] + ([Leads.NUMBERS_BEHIND] if behind else [])
-    await tell_supervisors(work, line_id, *changed)
+    await tell_supervisors(work, line_id, *changed, taken_back=False)
+
+
+async def _take_out_leaver(work: Work, row: Line) -> None:
+    """Take the telephone of a person who has left out of the plan of a line: callers are not
+    connected with it. The line is not refused: the plan of a retired one cannot be changed, and no
+    other line may have its number. It is locked, as for one who leaves at the same time."""
+    number = row.plan.get("partner_number")
+    if number is None or not await former_addresses.of_leavers(work, [number]):
+        if row.partner_doubted_at is not None:
+            await partner_doubts.alarm(work, row)
+        return
+    _row, line = await finding_lines.read_line(work, row.id)
+    left = {name: value for name, value in row.plan.items() if name != "partner_number"}
+    await lines.set_plan(work, line, left)
 
 
 async def _numbers_when_retired(work: Work, row: Line) -> list[str]:

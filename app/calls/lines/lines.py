@@ -10,6 +10,7 @@ from sqlalchemy import delete, select
 
 from app import words
 from app.calls.hours import read_hours
+from app.calls.lines import partner_doubts
 from app.calls.lines.finding_lines import numbers_behind
 from app.calls.lines.leading import BACK_WITHIN, Leads, tell_supervisors
 from app.calls.lines.line_rows import EarlierNumbers, Line, LineLanguage, LineNumber, Prompt
@@ -103,7 +104,8 @@ async def add_line(
     write_entry(work, AuditLog.LINE_ADDED, str(line.id), before=None, after={**after, **more})
     work.announce(Topic.LINES)
     changed = [Leads.NUMBER] + ([Leads.NUMBERS_BEHIND] if numbers else [])
-    await tell_supervisors(work, line.id, *changed, *([Leads.SHOWN_NUMBER] if shows else []))
+    changed += [Leads.SHOWN_NUMBER] if shows else []
+    await tell_supervisors(work, line.id, *changed, taken_back=False)
     return line
 
 
@@ -400,6 +402,7 @@ async def set_plan(work: Work, line: LineScript, plan: dict[str, Any]) -> None:
     await work.session.flush()
     more = {}
     if "partner_number" in different:
+        await partner_doubts.look_at(work, row)
         change = await keep_numbers(
             work,
             line,

@@ -50,6 +50,7 @@ async def open_lines(work: Work, person: Staff) -> list[str]:
         *(f"still in the directory: {code}" for code in left.entries),
         *(f"perhaps still in the directory: {code}" for code in left.perhaps),
         *(f"still the partner of: {name}" for name in left.lines),
+        *(f"perhaps still the partner of: {name}" for name in left.perhaps_lines),
         *(f"token that they made: {one.name}" for one in left.tokens),
         *(f"wallboard that they made: {one.name}" for one in left.wallboards),
     ]

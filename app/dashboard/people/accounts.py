@@ -133,7 +133,11 @@ async def invite(request: Request, work: InWork, staff: Keeps) -> Response:
 
 
 async def reached_words(
-    work: Work, entries: Sequence[str], on_lines: Sequence[str], perhaps: Sequence[str]
+    work: Work,
+    entries: Sequence[str],
+    on_lines: Sequence[str],
+    perhaps: Sequence[str],
+    perhaps_lines: Sequence[str],
 ) -> list[str]:
     """Say where the directory and lines still lead to a person who has left."""
     said = []
@@ -163,6 +167,15 @@ async def reached_words(
                 "Callers are still connected with the telephone of this person, as the partner: "
                 "%(lines)s. Change it.",
                 lines=list_words(on_lines),
+            )
+        )
+    if perhaps_lines:
+        said.append(
+            _(
+                "This person had entered the telephone of a partner as their own, and never proved "
+                "it: %(lines)s. Callers are still connected with it. Look whose it is. Then change "
+                "it, or save the plan of the line again.",
+                lines=list_words(perhaps_lines),
             )
         )
     return said
@@ -251,7 +264,9 @@ async def show_person(
         now=work.now,
         made_tokens=left.tokens,
         made_wallboards=left.wallboards,
-        reached=await reached_words(work, left.entries, left.lines, left.perhaps),
+        reached=await reached_words(
+            work, left.entries, left.lines, left.perhaps, left.perhaps_lines
+        ),
         alone=await is_alone(work),
         **await access_request_values(work, staff, person.id),
         has_mail=work.settings.smtp_url is not None,

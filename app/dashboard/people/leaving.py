@@ -134,7 +134,7 @@ async def _told(work: Work, person: Staff, handed: leaving.HandedOver, *, has_le
         spans = giving.spans_message(handed.uncovered, await roster.home_zone(work))
         told += " " + _("Uncovered: %(stretches)s.", stretches=message_words(spans))
     left = handed.reached
-    reached = await reached_words(work, left.entries, left.lines, left.perhaps)
+    reached = await reached_words(work, left.entries, left.lines, left.perhaps, left.perhaps_lines)
     return " ".join([told, *reached])
 
 

@@ -5,6 +5,7 @@ When they leave, nothing is written there and no key there acknowledges, until t
 again: an urgent case would count as in hand while no person of ours knows of it.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from sqlalchemy import exists, func, literal, or_, select, update
@@ -25,17 +26,20 @@ from app.staff.models import Staff
 from app.work import Work
 
 _LOCK = 710048
+_WITH_PARTNER = select(Line).where(Line.plan["partner_number"].astext.is_not(None))
 _OWN_HOUSE = select(Agency).where(Agency.sector == Sector.OWN_HOUSE).order_by(Agency.code)
 
 
 class StillReached(NamedTuple):
     """Where a person who has left is still reached: codes of the directory, and names of lines that
     connect callers with their telephone, as the partner. `perhaps`: codes of entries with a
-    telephone that they entered as their second one and never proved; it still acknowledges."""
+    telephone that they entered as their second one and never proved; it still acknowledges.
+    `perhaps_lines`: names of lines whose partner has such a telephone, and is in doubt."""
 
     entries: tuple[str, ...] = ()
     lines: tuple[str, ...] = ()
     perhaps: tuple[str, ...] = ()
+    perhaps_lines: tuple[str, ...] = ()
 
 
 async def note(work: Work, staff: Staff) -> StillReached:
@@ -58,8 +62,8 @@ async def note(work: Work, staff: Staff) -> StillReached:
             perhaps.append(agency.code)
     if entries or perhaps:
         work.announce(Topic.DIRECTORY)
-    partner_of = await _partner_of(work, staff, lock=True)
-    return StillReached(tuple(entries), partner_of, tuple(perhaps))
+    partner_of, perhaps_of = await _note_partners(work, staff)
+    return StillReached(tuple(entries), partner_of, tuple(perhaps), perhaps_of)
 
 
 async def still(work: Work, staff: Staff) -> StillReached:
@@ -78,7 +82,15 @@ async def still(work: Work, staff: Staff) -> StillReached:
             entries.append(agency.code)
         if await former_addresses.perhaps_of(work, staff, await _in_doubt(work, agency)):
             perhaps.append(agency.code)
-    return StillReached(tuple(entries), await _partner_of(work, staff), tuple(perhaps))
+    lines = (await work.session.scalars(_WITH_PARTNER.where(Line.active))).all()
+    theirs = await former_addresses.theirs(work, staff, {_partner(one) for one in lines})
+    in_doubt = [one for one in lines if one.partner_doubted_at is not None]
+    not_proven = await former_addresses.perhaps_theirs(
+        work, staff, {_partner(one) for one in in_doubt} - theirs
+    )
+    return StillReached(
+        tuple(entries), _named(lines, theirs), tuple(perhaps), _named(in_doubt, not_proven)
+    )
 
 
 async def _in_doubt(work: Work, agency: Agency) -> set[str]:
@@ -93,20 +105,38 @@ async def to_confirm(work: Work) -> list[tuple[str, str]]:
     return [(one.code, one.name) for one in await work.session.scalars(_OWN_HOUSE)]
 
 
-async def _partner_of(work: Work, staff: Staff, *, lock: bool = False) -> tuple[str, ...]:
-    """Return the lines whose callers are connected with a telephone of a person, by name.
+async def _note_partners(work: Work, staff: Staff) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the lines whose callers are connected with a telephone of a person who leaves, and
+    perhaps with one, by name. These are put in doubt.
 
-    With `lock` every line is locked, also one without a partner: a number that comes into force at
-    the same time is seen here, or its change sees that the person has left. Calls come in
+    Every line is locked, also one without a partner or a retired one: a number that comes into
+    force at the same time is seen here, or its change sees that the person has left. Calls come in
     meanwhile.
     """
-    partner = Line.plan["partner_number"].astext
-    statement = select(Line.name, partner).where(Line.active).order_by(Line.id)
-    if lock:
-        statement = statement.with_for_update(key_share=True)
-    found = [(name, number) for name, number in await work.session.execute(statement) if number]
-    theirs = await former_addresses.theirs(work, staff, {number for _name, number in found})
-    return tuple(sorted(name for name, number in found if number in theirs))
+    locked = await work.session.scalars(
+        select(Line)
+        .order_by(Line.id)
+        .with_for_update(key_share=True)
+        .execution_options(populate_existing=True)
+    )
+    lines = [one for one in locked if one.plan.get("partner_number")]
+    numbers = {_partner(one) for one in lines}
+    theirs = await former_addresses.theirs(work, staff, numbers)
+    doubted = await former_addresses.perhaps_theirs(work, staff, numbers - theirs)
+    for line in lines:
+        if _partner(line) in doubted:
+            line.partner_doubted_at = line.partner_doubted_at or work.now
+    await work.session.flush()
+    return _named(lines, theirs), _named(lines, doubted)
+
+
+def _partner(line: Line) -> str:
+    return str(line.plan["partner_number"])
+
+
+def _named(lines: Sequence[Line], numbers: set[str]) -> tuple[str, ...]:
+    """Return the lines in use whose partner has one of several numbers, by name."""
+    return tuple(sorted(one.name for one in lines if one.active and _partner(one) in numbers))
 
 
 async def addresses_of(work: Work, agency: Agency) -> set[str]:

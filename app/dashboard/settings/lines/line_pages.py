@@ -39,7 +39,7 @@ from app.staff.roles import Permission
 from app.web.access import InWork, reader_with
 from app.words import places
 from app.words.keys import LONGEST_TEXT
-from app.words.pages import language_name, refusal_words
+from app.words.pages import _, language_name, refusal_words
 from app.work import Work
 
 router = APIRouter(include_in_schema=False)
@@ -180,6 +180,7 @@ async def show_line(
         line=line,
         has_calls=await line_facts.has_calls(work, line_id),
         plan=plan,
+        perhaps_of_leaver=_(partners.PerhapsOfALeaver.default),
         partner_waits=await partners.waiting(work, staff, line_id),
         plan_skills=plan_form.skills_text(plan.skills),
         known_skills=await finding.known_skills(work, plan.skills),
@@ -369,8 +370,12 @@ async def change_plan(request: Request, work: InWork, staff: Keeps, line_id: UUI
 
     async def verb(line: LineScript) -> None:
         # Locked before it is compared: another administrator may change it at the same time.
-        now = read_plan((await lines.lock_line(work, line.id)).plan)
-        await people.change_plan(work, line, **plan_form.changed(sent, now))
+        row = await lines.lock_line(work, line.id)
+        # Another number may wait: it is not given up for the one in doubt.
+        doubted = row.partner_doubted_at is not None
+        doubted = doubted and not await partners.waiting(work, None, line.id)
+        asked = plan_form.changed(sent, read_plan(row.plan), in_doubt=doubted)
+        await people.change_plan(work, line, **asked)
 
     return await change_and_show(request, work, staff, line_id, "plan", sent, verb)
 
