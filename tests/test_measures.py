@@ -63,6 +63,7 @@ def test_two_revisions_stand_side_by_side_with_their_noise(
                 ("save: per second", rate, 100, "requests/s"),
                 ("open: per second", 200, 100, "requests/s"),
                 ("memory", 10, None, "MB"),
+                ("save: p50", 5, None, "ms"),
                 ("floor, per second", 5, None, "requests/s"),
                 ("only before", 5, None, "s"),
             ],
@@ -73,6 +74,7 @@ def test_two_revisions_stand_side_by_side_with_their_noise(
             ("save: per second", 49, 100, "requests/s"),
             ("open: per second", 190, 100, "requests/s"),
             ("memory", 9, None, "MB"),
+            ("save: p50", 50, None, "ms"),
             ("floor, per second", 1, None, "requests/s"),
         ],
     )
