@@ -71,7 +71,7 @@ _MAY_DIFFER = {
     "app/referrals/replies/links.py: RecordEvent.detail['agency'].astext == found.agency.code": (
         _A_NAME
     ),
-    "app/retention/data_requests/children.py: code == record.code": _A_NAME,
+    "app/retention/data_requests/children.py: code == record": _A_NAME,
     "app/retention/data_requests/finding.py: model.code == named": _A_NAME,
     "app/retention/data_requests/finding.py: shared.c.caller_key == own.caller_key": _BOTH_OURS,
     "app/retention/holds.py: model.code == code": _A_NAME,

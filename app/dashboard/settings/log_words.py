@@ -140,6 +140,7 @@ FIELD_WORDS = {
     "partner_number": N_("number of the partner"),
     "passkey": N_("passkey"),
     "password": N_("Password"),
+    "perhaps_of_leaver": N_("Perhaps of a person who has left"),
     "person": N_("who asks"),
     "person_day": N_("for one person within a day"),
     "person_hour": N_("for one person within an hour"),
