@@ -1,4 +1,4 @@
-"""A record about several children is each one's: what one of them asks touches no other."""
+"""A record about several children belongs to each of them: what one asks touches no other."""
 
 import json
 from typing import Any
@@ -13,7 +13,7 @@ from app.contacts.models import Case, Contact
 from app.contacts.saving import Change, save_answers
 from app.errors import NotFound
 from app.jobs.transaction import flush
-from app.referrals.models import Disclosure, Referral
+from app.referrals.models import Referral
 from app.retention.data_requests import (
     again,
     answering,
@@ -66,16 +66,7 @@ async def one_record(work: Work, phone: str = OF_SISTER) -> tuple[Staff, Contact
     contact = await planted.a_contact(work, boss, None, TWO | {"child.a2.phone": phone})
     referral = await planted.an_open_referral(work, boss, contact)
     referral.child_entry = "a1"
-    work.session.add(
-        Disclosure(
-            referral_id=referral.id,
-            agency_id=referral.agency_id,
-            at=work.now,
-            how="phone",
-            ground="vital_interests",
-            fields=["child.name"],
-        )
-    )
+    planted.a_disclosure(work, referral, "child.name")
     await planted.close_referral(work, referral)
     await flush(work)
     return boss, contact, referral

@@ -23,7 +23,7 @@ from app.contacts.states import ContactChannel, FlagAbout, FollowUpAbout
 from app.definitions.risk import Risk, Urgency
 from app.jobs.transaction import flush
 from app.privacy.safe import SECRETS
-from app.referrals.models import Referral
+from app.referrals.models import Disclosure, Referral
 from app.referrals.replies import outreach, replying
 from app.referrals.states import ReferralOutcome
 from app.referrals.trail import By, Via
@@ -207,6 +207,20 @@ async def an_open_referral(work: Work, owner: Staff, contact: Contact | None = N
     )
     await flush(work)
     return referral
+
+
+def a_disclosure(work: Work, referral: Referral, *fields: str) -> None:
+    """Note that the agency of a referral was told these parts of it by telephone."""
+    work.session.add(
+        Disclosure(
+            referral_id=referral.id,
+            agency_id=referral.agency_id,
+            at=work.now,
+            how="phone",
+            ground="vital_interests",
+            fields=list(fields),
+        )
+    )
 
 
 async def close_referral(work: Work, referral: Referral) -> None:

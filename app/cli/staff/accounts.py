@@ -24,24 +24,28 @@ for _part in (ways_in, leaving, sign_in_rules, access_requests):
     app.add_typer(_part.app)
 
 
+# Options of more than one command.
+Endpoint = Annotated[str, typer.Option(help="browser, client:ID, a number or sip:URI")]
+Languages = Annotated[str, typer.Option(help="sr,en; default: every language")]
+Skills = Annotated[str, typer.Option(help="violence,lgbt:2")]
+Training = Annotated[
+    bool, typer.Option("--training", help="takes calls only while a supervisor is there")
+]
+Chats = Annotated[int, typer.Option(min=0, max=MOST_AT_ONCE, help="written conversations at once")]
+
+
 @app.command("add")
 def add_staff(
     name: str,
     role: Annotated[Role, typer.Option()] = Role.COUNSELLOR,
-    endpoint: Annotated[
-        str, typer.Option(help="browser, client:ID, a number or sip:URI")
-    ] = EndpointKind.BROWSER.value,
-    languages: Annotated[str, typer.Option(help="sr,en; default: every language")] = "",
+    endpoint: Endpoint = EndpointKind.BROWSER.value,
+    languages: Languages = "",
     line_numbers: Annotated[
         str, typer.Option("--lines", help="numbers, comma-separated; default: every line")
     ] = "",
-    skills: Annotated[str, typer.Option(help="violence,lgbt:2")] = "",
-    training: Annotated[
-        bool, typer.Option("--training", help="takes calls only while a supervisor is there")
-    ] = False,
-    chats: Annotated[
-        int, typer.Option(min=0, max=MOST_AT_ONCE, help="written conversations at once")
-    ] = 0,
+    skills: Skills = "",
+    training: Training = False,
+    chats: Chats = 0,
     team: Annotated[
         str, typer.Option(help="the team whose supervisors read this person's records")
     ] = "",
@@ -182,17 +186,11 @@ def invite(
     role: Annotated[Role, typer.Option()] = Role.COUNSELLOR,
     team: Annotated[str, typer.Option()] = "",
     email: Annotated[str, typer.Option(help="address of the person")] = "",
-    endpoint: Annotated[
-        str, typer.Option(help="browser, client:ID, a number or sip:URI")
-    ] = EndpointKind.BROWSER.value,
-    languages: Annotated[str, typer.Option(help="sr,en; default: every language")] = "",
-    skills: Annotated[str, typer.Option(help="violence,lgbt:2")] = "",
-    training: Annotated[
-        bool, typer.Option("--training", help="takes calls only while a supervisor is there")
-    ] = False,
-    chats: Annotated[
-        int, typer.Option(min=0, max=MOST_AT_ONCE, help="written conversations at once")
-    ] = 0,
+    endpoint: Endpoint = EndpointKind.BROWSER.value,
+    languages: Languages = "",
+    skills: Skills = "",
+    training: Training = False,
+    chats: Chats = 0,
     page_language: Annotated[
         str | None, typer.Option(help="the language of this person's pages, such as sr")
     ] = None,

@@ -30,7 +30,7 @@ Marks = set[tuple[ItemKind, UUID]]
 async def find_marks(work: Work, trail: Trail, counts: dict[UUID, int]) -> Marks:
     """Return the rows that may be about another person. No record is opened for it.
 
-    `counts`: of how many children each record tells. One that tells of several is each one's.
+    `counts`: of how many children each record tells. One that tells of several belongs to each.
     """
     records = await _Records.read(work, trail, counts)
     calls = await _calls(work, trail, records)

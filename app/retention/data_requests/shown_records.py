@@ -1,7 +1,7 @@
 """Of the report: the records about the person, and which agencies were told of them.
 
-A record about several children is each one's. Of it the report has the entry of the one who asks,
-if it is known which that is, and nothing that may be about the others or about all of them.
+A record about several children belongs to each of them. The report has the entry of the child who
+asks, if it is known which that is, and nothing that may be about the others or about all of them.
 """
 
 from typing import Any

@@ -13,7 +13,6 @@ from app.contacts.log_kinds import RecordLog
 from app.contacts.models import Contact, Profile, ProfileNumber
 from app.contacts.states import Subject
 from app.jobs.transaction import flush
-from app.referrals.models import Disclosure
 from app.retention.data_requests import erasing, requests
 from app.retention.data_requests.kinds import (
     AskingPerson,
@@ -49,16 +48,7 @@ async def a_person(work: Work) -> tuple[Staff, Call, Contact]:
     note_event(work, Subject.PROFILE, profile.id, RecordLog.SPLIT, words=f"{WORD} wrote twice.")
     await planted.a_case(work, boss, contact)
     referral = await planted.an_open_referral(work, boss, contact)
-    work.session.add(
-        Disclosure(
-            referral_id=referral.id,
-            agency_id=referral.agency_id,
-            at=work.now,
-            how="phone",
-            ground="vital_interests",
-            fields=["child.name"],
-        )
-    )
+    planted.a_disclosure(work, referral, "child.name")
     await planted.close_referral(work, referral)
     as_person(work, boss)
     await flag_caller(work, boss, call, FlagKind.AT_RISK, f"{WORD} is at risk", timedelta(days=1))
