@@ -62,7 +62,8 @@ async def read_all(work: Work, request: DataRequest) -> dict[str, Any]:
     person = AskingPerson(request.person)
     items = await items_of(work, request)
     children = {item.subject_id: item.children or 0 for item in items}
-    paper = Paper(work, person, language, zone, keys, *sought, children)
+    looked_for = (sought.numbers, sought.codes, sought.entries)
+    paper = Paper(work, person, language, zone, keys, *looked_for, children)
     shown = {
         kind: [item.subject_id for item in items if item.kind == kind and item.keep is None]
         for kind in ItemKind
