@@ -22,8 +22,9 @@ from app.referrals.models import Referral
 from app.retention.data_requests.kinds import ItemKind
 from app.work import Work
 
-# What a record counts as if its form is not known here: it may tell of several children.
-_UNKNOWN = 2
+# What a record counts as if it is not known of how many children it tells: its form is not known
+# here, or an earlier version has found it.
+UNKNOWN = 2
 
 
 @dataclass
@@ -90,7 +91,7 @@ class Children:
         for child in sorted(every, key=lambda one: (not one.names, not one.born)):
             if all(child.differs(one) for one in found):
                 found.append(child)
-        return max(len(found), *(_UNKNOWN if one is None else len(one) for one in read), 0)
+        return max(len(found), *(UNKNOWN if one is None else len(one) for one in read), 0)
 
 
 async def read_children(work: Work, records: Iterable[Filled]) -> Children:
@@ -254,7 +255,7 @@ async def entries_asked(
             for one in entries
             if not paths.get(record.id, set()).isdisjoint(sheet.form.paths_of("child_phone", one))
         ]
-        if places := _places(record.code, codes):
+        if places := places_of(record.code, codes):
             found[record.code] = [one for at, one in enumerate(entries, 1) if at in places]
         elif len(own) == 1:
             found[record.code] = own
@@ -272,7 +273,7 @@ async def entries_left(
     there = set(asked).intersection(_entries_of(sheet_of(work, record), record))
     if not there:
         return None
-    if _places(record.code, codes):
+    if places_of(record.code, codes):
         return there
     now = await entries_asked(work, [record], numbers, [])
     return there.intersection(now.get(record.code, []))
@@ -283,7 +284,7 @@ def _entries_of(sheet: Sheet, record: Filled) -> list[str]:
     return sheet.entries(present(record), section) if section is not None else []
 
 
-def _places(record: str, codes: list[str]) -> set[int]:
+def places_of(record: str, codes: list[str]) -> set[int]:
     """Return the places of children that were written after the code of a record."""
     return {int(place) for code, place in map(place_in, codes) if code == record and place}
 
