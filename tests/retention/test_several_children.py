@@ -32,6 +32,8 @@ from app.retention.data_requests.kinds import (
     RequestState,
 )
 from app.retention.data_requests.models import DataRequest, RequestItem
+from app.sealing import hashes, resealing
+from app.sealing.knowing import learn
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
@@ -340,8 +342,15 @@ async def test_a_record_that_tells_of_another_child_since_it_was_searched_stays(
 
 
 async def test_a_record_of_which_more_is_written_about_the_same_child_goes(work: Work) -> None:
+    """Also if the key of the hashes was rotated meanwhile."""
+    await learn(work)
     boss, _, contact = await a_person(work)
     request = await found_by(work, boss)
+    await hashes.rotate_hashes(work)
+    work.now += resealing.NOTICE
+    await learn(work)
+    while await hashes.carry_some(work, "match_keys.key", ["match_keys.key"], b""):
+        pass
     more = {"child.a1.name": f"{WORD} older child", "child.a1.wants": "Mir", "caller.name": "Ana"}
     await write(work, contact, more)
     await approved(work, boss, request)

@@ -5,7 +5,7 @@ the officer has to decide anew. The hashes by which names, years of birth and nu
 compared; no record is opened for it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 from uuid import UUID
 
@@ -16,7 +16,9 @@ from app.work import Work
 
 # By the id of a contact, case or referral, and by that of each record that tells of its children:
 # these children; None if the form was not known. It is sealed with what was looked for.
-Written = dict[str, dict[str, list[dict[str, Any]] | None]]
+OfRecords = dict[str, list[dict[str, Any]] | None]
+Written = dict[str, OfRecords]
+_HASHES = ("names", "born", "phones")
 _RECORDS = (ItemKind.REFERRAL, ItemKind.CASE, ItemKind.CONTACT)
 
 
@@ -41,58 +43,73 @@ async def of_other_children(
     was written down, nothing is known: an earlier version has searched it, or it is erased again.
     """
     of_row, children = await children_of_rows(work, kind, ids)
+    now = {str(row): _of_records(children, records) for row, records in of_row.items()}
+    then = {row: written[row] for row in now if row in written}
     gone = {str(record) for record in children.erased}
-    found = set()
-    for row, records in of_row.items():
-        then, now = written.get(str(row)), _of_records(children, records)
-        if then is not None and (
-            then.keys() - gone != now.keys()
-            or any(not _are_same(then[record], now[record]) for record in now)
-        ):
-            found.add(row)
-    return found
+    hashes = _carried(work, then, now)
+    return {
+        row
+        for row in of_row
+        if (before := then.get(str(row))) is not None
+        and not _are_same(hashes, before, now[str(row)], gone)
+    }
 
 
-def _of_records(
-    children: Children, records: Iterable[UUID]
-) -> dict[str, list[dict[str, Any]] | None]:
-    there = [record for record in records if record not in children.erased]
-    found: dict[str, list[dict[str, Any]] | None] = {}
-    for record in there:
+def _of_records(children: Children, records: Iterable[UUID]) -> OfRecords:
+    found: OfRecords = {}
+    for record in set(records) - children.erased:
         of_record = children.of_record.get(record, [])
         found[str(record)] = None if of_record is None else [_written(one) for one in of_record]
     return found
 
 
 def _written(child: Child) -> dict[str, Any]:
-    return {
-        "entry": child.entry,
-        **{
-            what: sorted(key.hex() for key in keys)
-            for what, keys in (
-                ("names", child.names),
-                ("born", child.born),
-                ("phones", child.phones),
-            )
-        },
+    keys = (child.names, child.born, child.phones)
+    hashes = {what: sorted(key.hex() for key in of) for what, of in zip(_HASHES, keys, strict=True)}
+    return {"entry": child.entry, **hashes}
+
+
+def _carried(work: Work, *written: Written) -> dict[str, str]:
+    """Return each of these hashes as it is stored now: their key may be rotated meanwhile."""
+    stored = {
+        key
+        for one in written
+        for of_records in one.values()
+        for of_record in of_records.values()
+        for child in of_record or []
+        for what in _HASHES
+        for key in child[what]
     }
+    as_now = work.keys.carried([bytes.fromhex(key) for key in stored], work.keys.generation)
+    return dict(zip(stored, (key.hex() for key in as_now), strict=True))
 
 
-def _are_same(then: list[dict[str, Any]] | None, now: list[dict[str, Any]] | None) -> bool:
-    if then is None or now is None:
-        return then is now
-    by_entry = {one["entry"]: one for one in now}
-    return {one["entry"] for one in then} == by_entry.keys() and all(
-        _is_same(one, by_entry[one["entry"]]) for one in then
-    )
+def _are_same(
+    hashes: dict[str, str], then: OfRecords, now: OfRecords, gone: Collection[str]
+) -> bool:
+    if then.keys() - gone != now.keys():
+        return False
+    for record, of_record in now.items():
+        before = then[record]
+        if before is None or of_record is None:
+            if before is not of_record:
+                return False
+            continue
+        by_entry = {one["entry"]: one for one in of_record}
+        if {one["entry"] for one in before} != by_entry.keys():
+            return False
+        if not all(_is_same(hashes, one, by_entry[one["entry"]]) for one in before):
+            return False
+    return True
 
 
-def _is_same(then: dict[str, Any], now: dict[str, Any]) -> bool:
+def _is_same(hashes: dict[str, str], then: dict[str, Any], now: dict[str, Any]) -> bool:
     """Return whether what was written of a child still is. More may be written since.
 
     A name may be given in full, or shortened; it is another one if a word of it was replaced.
     """
-    names, named = set(then["names"]), set(now["names"])
-    return (names <= named or (named != set() and named <= names)) and all(
-        not then[what] or set(then[what]) & set(now[what]) for what in ("born", "phones")
+    names, born, phones = (
+        tuple({hashes[key] for key in child[what]} for child in (then, now)) for what in _HASHES
     )
+    is_named = names[0] <= names[1] or (bool(names[1]) and names[1] <= names[0])
+    return is_named and all(not was or bool(was & is_) for was, is_ in (born, phones))
