@@ -41,6 +41,7 @@ async def effects_of(
     await _agencies(work, after, new.library, found)
     await _drafts(work, new.library, found)
     await _schedules(work, before, after, found)
+    _childs_option(new.library, found)
     forms = [one.library.form_for("contact") for one in (old, new)]
     if version_of(read_questions(before), forms[0]) != version_of(read_questions(after), forms[1]):
         found.notes.append(
@@ -125,6 +126,24 @@ def _cues_of(sheet: Sheet) -> set[str]:
     trees = [sheet.categories, *([sheet.framework] if sheet.framework else [])]
     found |= {node.cue for tree in trees for node in tree.choices().values()}
     return {cue for cue in found if cue is not None} | {rule.cue for rule in sheet.form.cues}
+
+
+def _childs_option(library: Library, found: Effects) -> None:
+    """Note that the form of a contact does not tell the child itself from others.
+
+    A new one is refused (`app/definitions/childs_options.py`); this was imported before.
+    """
+    form = library.form_for("contact")
+    options = [option for _, field in form.meaning("kind") for option in form.options_of(field)]
+    if not any(option.is_child for option in options):
+        found.cautions.append(
+            Message(
+                "Form %(name)s does not say which answer is the child itself (child: true). In "
+                "requests about a person's data, what was written in its conversations is shown "
+                "to nobody.",
+                name=form.form,
+            )
+        )
 
 
 async def _schedules(

@@ -298,6 +298,19 @@ async def test_signs_of_danger_that_open_drafts_can_hold_must_stay(work: Work) -
         await put_in_force(work, set_id, accept=True)
 
 
+async def test_the_page_of_a_set_names_a_form_in_which_no_answer_is_the_child(
+    work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was imported before that was refused, and is used as it is."""
+    monkeypatch.setattr(whole, "_check_marks", lambda _folder: None)
+    files = with_short_form(("{code: child, label", "{code: dete, label"))
+    compared = await sets.compare_set(work, await taken(work, files))
+    (said,) = [str(one) for one in compared.effects.cautions if "child: true" in str(one)]
+    assert said.startswith("Form brief does not say which answer is the child itself")
+    compared = await sets.compare_set(work, await taken(work, with_short_form(), "right"))
+    assert not any("child: true" in str(one) for one in compared.effects.cautions)
+
+
 def _without_weapon(form: str) -> str:
     return _raised(form).replace("cue: weapon, ", "")
 

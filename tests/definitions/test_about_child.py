@@ -79,7 +79,8 @@ def test_an_option_of_the_form_says_that_the_child_itself_is_in_contact() -> Non
             ]
         }
     )
-    unmarked = Form(**dict(short) | {"sections": [own]})
+    fields = {name: getattr(short, name) for name in Form.model_fields}
+    unmarked = Form(**fields | {"sections": [own]})
     assert {unmarked.by_child({"note.who": who}) for who in ("child", "adult")} == {None}
     # A form that does not ask says nothing.
     assert all(one.by_child({}) is None for one in FORMS)

@@ -319,6 +319,17 @@ async def test_a_reporter_who_did_not_agree_stays_hidden_in_what_the_officer_rel
     told = await told_in(work, boss, again)
     for said in (SAID, NUMBER, f"{WORD} caller"):
         assert said in told
+    # Once the contact is erased that is not known any more: only that it was the child would be.
+    work.actor = PROGRAM
+    await records.erase_records(work, DataKind.CONTACTS, [contact.id], None)
+    await flush(work)
+    for is_told in (False, True):
+        if is_told:
+            await rang_itself(work, contact)
+        await work.session.refresh(contact)
+        again = await found_by(work, boss, NUMBER, RequestKind.ACCESS)
+        told = await told_in(work, boss, again)
+        assert (SAID in told, NUMBER in told) == (is_told, is_told)
 
 
 async def test_that_a_hidden_reporter_had_to_report_is_not_told(work: Work) -> None:

@@ -12,6 +12,7 @@ from app.calls.states import Channel
 from app.chats import messages
 from app.chats.models import Author, ReaderKind
 from app.contacts.models import Contact
+from app.definitions.forms import Option
 from app.jobs.transaction import flush
 from app.retention.data_requests import own_calls, report, requests, shown_records, written
 from app.retention.data_requests.kinds import (
@@ -175,6 +176,18 @@ async def test_what_they_are_to_the_child_has_to_be_said_before_another_caller_r
         for path in ("contact.headline", "contact.categories", "caller.name", "actions.taken")
     }
     await planted.a_contact(work, boss, call, asked | {"contact.kind": "information"})
+    shown = await report_of(work, boss, AskingPerson.CALLER)
+    assert ASKED not in shown
+    assert "the child may have written it" in shown
+
+
+async def test_a_form_says_which_option_is_the_child_before_another_caller_reads(
+    work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A form from before that had to be said. What they are to the child says "unknown", too."""
+    boss, call = await a_conversation(work)
+    await planted.a_contact(work, boss, call)
+    monkeypatch.setattr(Option, "is_child", False)
     shown = await report_of(work, boss, AskingPerson.CALLER)
     assert ASKED not in shown
     assert "the child may have written it" in shown

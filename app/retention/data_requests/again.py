@@ -28,7 +28,7 @@ from app.retention.data_requests.finding import seen_by_program
 from app.retention.data_requests.kinds import Because, ItemKind, Keep, RequestKind, RequestState
 from app.retention.data_requests.lists import MOMENTS, RECEIPT
 from app.retention.data_requests.models import DataRequest, RequestItem
-from app.retention.data_requests.requests import items_of
+from app.retention.data_requests.requests import items_of, seal_sought, sought_of
 from app.retention.due import NOTHING_SEALED
 from app.routing.callbacks.callback_rows import Callback
 from app.routing.participants.participants import Participant
@@ -165,6 +165,10 @@ async def _approved_as(work: Work, erased: Erased, request: DataRequest | None) 
             id=erased.head.id, code=erased.head.code, counts={}, kept={}, asked_by=None
         )
         work.session.add(request)
+    elif request.sought_sealed is not None:
+        # It was decided of which children the records of a list tell.
+        sought = sought_of(work, request)._replace(children={})
+        request.sought_sealed = seal_sought(work, request.id, sought)
     request.kind, request.state = RequestKind.ERASURE.value, RequestState.APPROVED.value
     for name in RECEIPT:
         setattr(request, name, erased.receipt[name])

@@ -22,18 +22,23 @@ from app.referrals.models import Referral
 from app.retention.data_requests.kinds import ItemKind
 from app.work import Work
 
-# What a record counts as if its form is not known here: it may tell of several children.
-_UNKNOWN = 2
+# What a record counts as if it is not known of how many children it tells: its form is not known
+# here, or an earlier version has found it.
+UNKNOWN = 2
 
 
 @dataclass
 class Child:
-    """A child in a record, with the hashes of the words of its name, and of its year of birth."""
+    """A child in a record, with the hashes of the words of its name, and of its year of birth.
+
+    `phones`: the hashes of its own numbers, in each form in which they are stored.
+    """
 
     record: UUID
     entry: str | None
     names: set[bytes] = field(default_factory=set)
     born: set[bytes] = field(default_factory=set)
+    phones: set[bytes] = field(default_factory=set)
     # Of a child in a contact: which entry of a case it is, as a colleague has said; "": none of it.
     in_cases: dict[UUID, str] = field(default_factory=dict)
 
@@ -64,6 +69,8 @@ class Children:
     """The children in contacts and cases, by the record; None if its form is not known here."""
 
     of_record: dict[UUID, list[Child] | None] = field(default_factory=dict)
+    # The records that tell of none because they are erased.
+    erased: set[UUID] = field(default_factory=set)
 
     def add(self, child: Child) -> None:
         of_record = self.of_record.setdefault(child.record, [])
@@ -84,7 +91,7 @@ class Children:
         for child in sorted(every, key=lambda one: (not one.names, not one.born)):
             if all(child.differs(one) for one in found):
                 found.append(child)
-        return max(len(found), *(_UNKNOWN if one is None else len(one) for one in read), 0)
+        return max(len(found), *(UNKNOWN if one is None else len(one) for one in read), 0)
 
 
 async def read_children(work: Work, records: Iterable[Filled]) -> Children:
@@ -93,6 +100,7 @@ async def read_children(work: Work, records: Iterable[Filled]) -> Children:
     by_path: dict[tuple[UUID, str], Child] = {}
     for record in records:
         if record.erased_at is not None:
+            found.erased.add(record.id)
             continue
         try:
             paths = _paths(work, record)
@@ -106,12 +114,13 @@ async def read_children(work: Work, records: Iterable[Filled]) -> Children:
     keys = await work.session.execute(
         select(MatchKey.subject_id, MatchKey.path, MatchKey.kind, MatchKey.key).where(
             MatchKey.subject_id.in_({record for record, _ in by_path}),
-            MatchKey.kind.in_((KeyKind.NAME, KeyKind.BORN)),
+            MatchKey.kind.in_((KeyKind.NAME, KeyKind.BORN, KeyKind.NUMBER)),
         )
     )
     for record_id, path, kind, key in keys:
         if (one := by_path.get((record_id, path))) is not None:
-            (one.names if kind == KeyKind.NAME else one.born).add(bytes(key))
+            of_kind = {KeyKind.NAME: one.names, KeyKind.BORN: one.born, KeyKind.NUMBER: one.phones}
+            of_kind[KeyKind(kind)].add(bytes(key))
     await _say_which(work, found)
     return found
 
@@ -130,7 +139,7 @@ async def _say_which(work: Work, children: Children) -> None:
 
 
 def _paths(work: Work, record: Filled) -> dict[str | None, list[str]]:
-    """Return the entries of children in a record, each with the paths of name, age and birth."""
+    """Return the entries of children in a record, each with the paths of what tells who it is."""
     sheet, answers = sheet_of(work, record), present(record)
     section = sheet.form.children
     entries: list[str | None] = [None]
@@ -139,7 +148,7 @@ def _paths(work: Work, record: Filled) -> dict[str | None, list[str]]:
     return {
         entry: [
             path
-            for meaning in ("child_name", "child_age", "birth_date")
+            for meaning in ("child_name", "child_age", "birth_date", "child_phone")
             for path in sheet.form.paths_of(meaning, entry)
         ]
         for entry in entries
@@ -155,6 +164,17 @@ async def count_children(work: Work, kind: ItemKind, ids: Iterable[UUID]) -> dic
     A case tells of those in its contacts, too; a referral may tell of all of whom its contact does,
     or its case if it has no contact.
     """
+    of_row, children = await children_of_rows(work, kind, ids)
+    return {id_: children.count(sorted(records)) for id_, records in of_row.items()}
+
+
+async def children_of_rows(
+    work: Work, kind: ItemKind, ids: Iterable[UUID]
+) -> tuple[dict[UUID, set[UUID]], Children]:
+    """Return from which contacts and cases it is known of whom each row tells, and their children.
+
+    Of what is no record, nothing.
+    """
     match kind:
         case ItemKind.CONTACT:
             of_row = {id_: {id_} for id_ in ids}
@@ -163,11 +183,9 @@ async def count_children(work: Work, kind: ItemKind, ids: Iterable[UUID]) -> dic
         case ItemKind.REFERRAL:
             of_row = await _of_referrals(work, ids)
         case _:
-            return {}
-    children = await read_children(
-        work, await records_of(work, {one for records in of_row.values() for one in records})
-    )
-    return {id_: children.count(sorted(records)) for id_, records in of_row.items()}
+            return {}, Children()
+    every = {one for records in of_row.values() for one in records}
+    return of_row, await read_children(work, await records_of(work, every))
 
 
 async def _of_cases(work: Work, ids: Iterable[UUID]) -> dict[UUID, set[UUID]]:
@@ -237,7 +255,7 @@ async def entries_asked(
             for one in entries
             if not paths.get(record.id, set()).isdisjoint(sheet.form.paths_of("child_phone", one))
         ]
-        if places := _places(record.code, codes):
+        if places := places_of(record.code, codes):
             found[record.code] = [one for at, one in enumerate(entries, 1) if at in places]
         elif len(own) == 1:
             found[record.code] = own
@@ -255,7 +273,7 @@ async def entries_left(
     there = set(asked).intersection(_entries_of(sheet_of(work, record), record))
     if not there:
         return None
-    if _places(record.code, codes):
+    if places_of(record.code, codes):
         return there
     now = await entries_asked(work, [record], numbers, [])
     return there.intersection(now.get(record.code, []))
@@ -266,7 +284,7 @@ def _entries_of(sheet: Sheet, record: Filled) -> list[str]:
     return sheet.entries(present(record), section) if section is not None else []
 
 
-def _places(record: str, codes: list[str]) -> set[int]:
+def places_of(record: str, codes: list[str]) -> set[int]:
     """Return the places of children that were written after the code of a record."""
     return {int(place) for code, place in map(place_in, codes) if code == record and place}
 

@@ -35,6 +35,7 @@ from app.retention.data_requests.kinds import Because, CopyKind, ItemKind, Keep,
 from app.retention.data_requests.lists import keep_list
 from app.retention.data_requests.models import DataRequest, ProviderCopy, RequestItem
 from app.retention.data_requests.requests import seal_sought, sought_of
+from app.retention.data_requests.same_children import of_other_children
 from app.retention.kinds import DataKind
 from app.retention.records import empty
 from app.retention.rules import beside_others
@@ -79,8 +80,8 @@ async def _one_batch(ground: Ground, request_id: UUID, kind: ItemKind) -> bool:
 async def erase_some(work: Work, request_id: UUID, kind: ItemKind) -> bool:
     """Erase the next rows of a kind. Return whether there were any.
 
-    A row that was held, or came into work again, or tells of more children since it was approved is
-    kept now.
+    A row that was held or came into work again since it was approved is kept now. So is a record
+    that tells of more or other children since, with what belongs to it.
     """
     await beside_others(work)
     request = await work.session.get(DataRequest, request_id, with_for_update=True)
@@ -103,7 +104,9 @@ async def erase_some(work: Work, request_id: UUID, kind: ItemKind) -> bool:
         return False
     ids = [row.subject_id for row in rows]
     keeps = await seen_by_program(work, {kind: dict.fromkeys(ids, Because.CODE)})
-    keeps |= {(kind, one): Keep.ANOTHER_PERSON for one in await _of_more_children(work, kind, rows)}
+    keeps |= {
+        (kind, one): Keep.ANOTHER_PERSON for one in await _of_others(work, request, kind, rows)
+    }
     free = [id_ for id_ in ids if (kind, id_) not in keeps]
     await work.session.execute(ERASING)
     erased = set(await _ERASERS[kind](work, request, free)) if free else set()
@@ -118,16 +121,58 @@ async def erase_some(work: Work, request_id: UUID, kind: ItemKind) -> bool:
     return True
 
 
-async def _of_more_children(work: Work, kind: ItemKind, rows: list[RequestItem]) -> list[UUID]:
-    """Return which records tell of more children than the officer was told, and lock them all."""
-    if kind not in _RECORDS:
-        return []
+async def _of_others(
+    work: Work, request: DataRequest, kind: ItemKind, rows: list[RequestItem]
+) -> set[UUID]:
+    """Return which rows are about other children than the officer was told."""
+    if kind in _RECORDS:
+        return await _changed(work, request, kind, rows)
+    contacts = await _contacts_beside(work, kind, [row.subject_id for row in rows])
+    listed = await work.session.scalars(
+        select(RequestItem).where(
+            RequestItem.request_id == request.id,
+            RequestItem.kind == ItemKind.CONTACT,
+            RequestItem.subject_id.in_({contact for _, contact in contacts}),
+        )
+    )
+    changed = await _changed(work, request, ItemKind.CONTACT, list(listed))
+    return {id_ for id_, contact in contacts if contact in changed}
+
+
+async def _changed(
+    work: Work, request: DataRequest, kind: ItemKind, rows: list[RequestItem]
+) -> set[UUID]:
+    """Return which records tell of more or other children than the officer was told.
+
+    All of them are locked.
+    """
     # If it is not known what the officer was told, they did not hear of several.
     told = {row.subject_id: max(row.children or 1, 1) for row in rows}
     model = _RECORDS[kind]
     await work.session.execute(select(model.id).where(model.id.in_(told)).with_for_update(of=model))
     counts = await count_children(work, kind, told)
-    return [id_ for id_, known in told.items() if counts[id_] > known]
+    others = await of_other_children(work, kind, told, sought_of(work, request).children)
+    return others | {id_ for id_, known in told.items() if counts[id_] > known}
+
+
+async def _contacts_beside(work: Work, kind: ItemKind, ids: list[UUID]) -> list[tuple[UUID, UUID]]:
+    """Return rows that are no records, each with a contact of its call, or of the profile."""
+    of_calls: dict[ItemKind, tuple[Any, Any]] = {
+        ItemKind.VOICE_MESSAGE: (VoiceMessage.id, VoiceMessage.call_id),
+        ItemKind.CALLBACK: (Callback.id, Callback.call_id),
+        ItemKind.THIRD_PARTY: (Participant.id, Participant.call_id),
+        ItemKind.CALL: (Call.id, Call.id),
+    }
+    if kind is ItemKind.PROFILE:
+        statement: Any = select(Contact.profile_id, Contact.id).where(Contact.profile_id.in_(ids))
+    elif kind in of_calls:
+        id_, call = of_calls[kind]
+        statement = (
+            select(id_, Contact.id).join(Contact, Contact.call_id == call).where(id_.in_(ids))
+        )
+    else:
+        return []
+    return [(one, contact) for one, contact in await work.session.execute(statement)]
 
 
 async def finish(work: Work, request_id: UUID) -> None:

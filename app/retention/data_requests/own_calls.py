@@ -2,8 +2,11 @@
 
 A household shares a number. Only the contact of a call says who it was: its form asks for that, and
 the answers among which one chooses say which of them is the child. That it was another is sure only
-if it says what they are to the child, too. Which other person it was, and whether it is the one who
-asks, it does not say: that the officer makes sure of.
+if one of the others was chosen, and it says what they are to the child, too. Which other person it
+was, and whether it is the one who asks, it does not say: that the officer makes sure of.
+
+An erased contact counts on: what of it is still there may say that it was the child. Otherwise
+nothing is known, and nothing is shown.
 """
 
 from uuid import UUID
@@ -32,16 +35,14 @@ def by_child(work: Work, contact: Contact) -> bool | None:
     nothing was chosen, and of what a rule has erased, nothing is known.
     """
     sheet = _sheet_of(work, contact)
-    if sheet is None:
-        return None
-    answers = present(contact)
-    return False if _says(sheet, answers, OF_CALLER) else sheet.form.by_child(answers)
+    return None if sheet is None else _says_child(sheet, present(contact))
 
 
 async def by_another_than_child(work: Work, call_id: UUID) -> bool:
     """Return whether each contact of a call says what the one who rang or wrote is to the child.
 
-    Nothing is taken for it: what a child wrote is read by no other person.
+    Nothing is taken for it: what a child wrote is read by no other person. An erased contact does
+    not say it.
     """
     contacts = await _contacts_of(work, call_id)
     return bool(contacts) and all(_is_of_another(work, contact) for contact in contacts)
@@ -50,10 +51,14 @@ async def by_another_than_child(work: Work, call_id: UUID) -> bool:
 async def by_hidden_reporter(work: Work, call_id: UUID) -> bool:
     """Return whether another than the child may have rung or written, and is not to be named.
 
-    Each contact that is opened for it is logged first.
+    Of an erased contact it is not known any more whether they agreed. Each contact that is opened
+    for it is logged first.
     """
     for contact in await _contacts_of(work, call_id):
-        if by_child(work, contact) is not True:
+        if contact.erased_at is not None:
+            if not _was_child(work, contact):
+                return True
+        elif by_child(work, contact) is not True:
             form, answers = await _open(work, contact)
             if answers.get(form.path_of("reporter_agrees") or "") != "yes":
                 return True
@@ -62,15 +67,27 @@ async def by_hidden_reporter(work: Work, call_id: UUID) -> bool:
 
 def _is_of_another(work: Work, contact: Contact) -> bool:
     sheet, answers = _sheet_of(work, contact), present(contact)
-    if sheet is None or sheet.form.by_child(answers) is True:
+    if sheet is None or sheet.form.by_child(answers) is not False:
         return False
     return _says(sheet, answers, _SAYS_ANOTHER)
 
 
+def _was_child(work: Work, contact: Contact) -> bool:
+    """Return whether what is left of an erased contact says that the child rang or wrote."""
+    sheet = _known(work, contact)
+    return sheet is not None and _says_child(sheet, present(contact)) is True
+
+
+def _says_child(sheet: Sheet, answers: Answers) -> bool | None:
+    return False if _says(sheet, answers, OF_CALLER) else sheet.form.by_child(answers)
+
+
 def _sheet_of(work: Work, contact: Contact) -> Sheet | None:
     """Return the form of a contact; None if this server has not read it, or it is erased."""
-    if contact.erased_at is not None:
-        return None
+    return _known(work, contact) if contact.erased_at is None else None
+
+
+def _known(work: Work, contact: Contact) -> Sheet | None:
     try:
         return sheet_of(work, contact)
     except UnknownDefinition:
@@ -84,9 +101,7 @@ def _says(sheet: Sheet, answers: Answers, meanings: frozenset[Meaning]) -> bool:
 
 
 async def _contacts_of(work: Work, call_id: UUID) -> list[Contact]:
-    contacts = await work.session.scalars(
-        select(Contact).where(Contact.call_id == call_id, Contact.erased_at.is_(None))
-    )
+    contacts = await work.session.scalars(select(Contact).where(Contact.call_id == call_id))
     return list(contacts)
 
 

@@ -21,6 +21,7 @@ from app.contacts.models import Contact, Profile
 from app.contacts.registry import library_of
 from app.paper import print_page
 from app.privacy.hash_kinds import HashOf
+from app.retention.data_requests.children import UNKNOWN
 from app.retention.data_requests.kinds import (
     ITEM_WORDS,
     KEEP_WORDS,
@@ -61,8 +62,11 @@ async def read_all(work: Work, request: DataRequest) -> dict[str, Any]:
     keys = {key for number in sought.numbers for key in work.keys.match_keys(HashOf.CALLER, number)}
     person = AskingPerson(request.person)
     items = await items_of(work, request)
-    children = {item.subject_id: item.children or 0 for item in items}
-    paper = Paper(work, person, language, zone, keys, *sought, children)
+    children = {
+        item.subject_id: UNKNOWN if item.children is None else item.children for item in items
+    }
+    looked_for = (sought.numbers, sought.codes, sought.entries)
+    paper = Paper(work, person, language, zone, keys, *looked_for, children)
     shown = {
         kind: [item.subject_id for item in items if item.kind == kind and item.keep is None]
         for kind in ItemKind
@@ -84,7 +88,7 @@ async def read_all(work: Work, request: DataRequest) -> dict[str, Any]:
                 {"label": _("Who asks"), "value": said(PERSON_WORDS[paper.person])},
                 {"label": _("Asked"), "value": paper.at(request.asked_at)},
             ],
-            "intro": await _intro(work),
+            "intro": await _intro(work, person),
             "sections": [
                 {
                     "title": title,
@@ -107,8 +111,9 @@ async def _language_of(work: Work, request: DataRequest) -> str:
     return found or words.SOURCE
 
 
-async def _intro(work: Work) -> list[str]:
-    """Return what the law wants said beside the data itself."""
+async def _intro(work: Work, person: AskingPerson) -> list[str]:
+    """Return what the law wants said beside the data itself. Agencies are named to the child alone:
+    who hurts it may ask as its guardian."""
     rules = (await read_rules(work)).days
     kept = [
         ngettext(
@@ -133,6 +138,10 @@ async def _intro(work: Work) -> list[str]:
         _(
             "The telephony provider keeps the date, the numbers and the length of calls and texts. "
             "Agencies that were told something keep their own: whom to ask is said below."
+        )
+        if person is AskingPerson.CHILD
+        else _(
+            "The telephony provider keeps the date, the numbers and the length of calls and texts."
         ),
     ]
 

@@ -34,6 +34,7 @@ from app.retention.data_requests.kinds import (
     RequestState,
 )
 from app.retention.data_requests.models import DataRequest, ProviderCopy, RequestItem
+from app.retention.data_requests.same_children import Written, write_children
 from app.retention.data_requests.trail import Item
 from app.staff.audit import write_entry, write_reading
 from app.staff.log_kinds import AuditLog
@@ -57,6 +58,8 @@ class Sought(NamedTuple):
     codes: list[str]
     # The entries of the child who asks, as they were then, by the code of the record.
     entries: dict[str, list[str]] = {}  # noqa: RUF012
+    # Of an erasure: of which children its records told then.
+    children: Written = {}  # noqa: RUF012
 
 
 def seal_sought(work: Work, request_id: UUID, sought: Sought) -> bytes:
@@ -164,13 +167,15 @@ async def find(
     items = await find_items(work, numbers, codes, caller=person is AskingPerson.CALLER)
     about = {one.id for one in items if one.kind in (ItemKind.CONTACT, ItemKind.CASE)}
     entries = await entries_asked(work, await records_of(work, about), numbers, codes)
+    children = await write_children(work, items) if kind is RequestKind.ERASURE else {}
+    sought = Sought(numbers, codes, entries, children)
     request = DataRequest(
         id=request_id,
         code=new_code("D"),
         kind=kind.value,
         person=person.value,
         state=_S.FOUND.value,
-        sought_sealed=seal_sought(work, request_id, Sought(numbers, codes, entries)),
+        sought_sealed=seal_sought(work, request_id, sought),
         began_at=work.now,
         asked_by=staff.id if staff is not None else None,
         asked_role=staff.role if staff is not None else OPERATOR,

@@ -20,7 +20,7 @@ from app.definitions.forms import Section
 from app.definitions.trees import label_in
 from app.referrals.directory.models import Agency
 from app.referrals.models import Disclosure, Referral
-from app.retention.data_requests.children import count_children, entries_left
+from app.retention.data_requests.children import count_children, entries_left, places_of
 from app.retention.data_requests.kinds import ITEM_WORDS, AskingPerson, ItemKind
 from app.retention.data_requests.parts import Block, Paper
 from app.retention.data_requests.seen_answers import may_see
@@ -84,10 +84,12 @@ async def _entries(paper: Paper, record: Any, *, several: bool) -> set[str] | No
 
 async def _of_filled(paper: Paper, record: Filled, *, several: bool) -> set[str] | None:
     asked = paper.entries.get(record.code, [])
-    if not asked and not several:
+    # An earlier version has not kept which entry was meant by a place.
+    is_one_meant = bool(asked or places_of(record.code, paper.codes))
+    if not is_one_meant and not several:
         return None
     left = await entries_left(paper.work, record, asked, paper.numbers, paper.codes)
-    is_gone = bool(asked) and left is None and record.erased_at is None
+    is_gone = is_one_meant and left is None and record.erased_at is None
     return left or set() if several or is_gone else None
 
 
