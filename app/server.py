@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import gc
 import os
+import runpy
 import signal
 import socket
 import subprocess
@@ -35,6 +36,9 @@ _BACKLOG = 2048
 _LAST_REQUESTS = 0.5
 # Seconds within which a running process must answer the one that replaces it.
 _ANSWERS_WITHIN = 10.0
+# Seconds after which it is tried again to start a process, and within which one must stop.
+_AGAIN_AFTER = 1.0
+_STOPS_WITHIN = 20.0
 
 
 def settle_memory() -> None:
@@ -187,14 +191,14 @@ def _serve_many(
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopping.set())
     reader, writer = os.pipe()
-    shared = (writer, *(one.fileno() for one in listeners))
-    web = [sys.executable, "-m", "app.server", *(str(handle) for handle in shared)]
-    kept: list[tuple[list[str], tuple[int, ...]]] = [(web, shared)] * workers
+    # Nothing is ever written into it. It ends with this process, however that dies.
+    alive, _held = os.pipe()
+    kept = [("web", (alive, writer, *(one.fileno() for one in listeners)))] * workers
     if with_worker:
-        kept.append(([sys.executable, "-m", "app.cli", "worker"], ()))
+        kept.append(("worker", (alive,)))
     keepers = [
-        threading.Thread(target=_keep, args=(command, handles, stopping))
-        for command, handles in kept
+        threading.Thread(target=_keep, args=(_command(kind, handles), handles, stopping))
+        for kind, handles in kept
     ]
     for keeper in keepers:
         keeper.start()
@@ -216,21 +220,54 @@ def _when_ready(reader: int, workers: int, ready: Callable[[], None]) -> None:
     ready()
 
 
+def _command(kind: str, handles: tuple[int, ...]) -> list[str]:
+    return [sys.executable, "-m", "app.server", kind, *(str(handle) for handle in handles)]
+
+
 def _keep(command: list[str], handles: tuple[int, ...], stopping: threading.Event) -> None:
     """Run one process, and start it again whenever it ends before it is told to stop."""
     while not stopping.is_set():
-        process = subprocess.Popen(command, pass_fds=handles)
+        try:
+            process = subprocess.Popen(command, pass_fds=handles)
+        except OSError as error:
+            # The machine has no room for another process just now.
+            kind = type(error).__name__
+            log().error("a process could not be started", area="server", exception_type=kind)
+            stopping.wait(_AGAIN_AFTER)
+            continue
         while not stopping.wait(0.2) and process.poll() is None:
             pass
         if process.poll() is None:
             process.terminate()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(20)
+            try:
+                process.wait(_STOPS_WITHIN)
+            except subprocess.TimeoutExpired:
+                process.kill()
 
 
-def _serve_as_child(writer: int, *handles: int) -> None:
+def _end_with_parent(alive: int) -> None:
+    """Stop this process as by SIGTERM when its parent is gone: no other would start it again, and
+    it would keep the port from a new server."""
+
+    def watch() -> None:
+        os.read(alive, 1)
+        log().error("the process that kept this one is gone", area="server")
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, name="parent", daemon=True).start()
+
+
+def _work_as_child(alive: int) -> None:
+    """Run the worker beside several web processes."""
+    _end_with_parent(alive)
+    sys.argv = ["helpline", "worker"]
+    runpy.run_module("app.cli", run_name="__main__")
+
+
+def _serve_as_child(alive: int, writer: int, *handles: int) -> None:
     """Serve as one of several web processes; the parent has set up database and sockets."""
     gc.disable()
+    _end_with_parent(alive)
     from app.main import make_app
     from app.work import make_ground
 
@@ -396,4 +433,8 @@ class Control:
 
 
 if __name__ == "__main__":
-    _serve_as_child(*(int(handle) for handle in sys.argv[1:]))
+    given = [int(handle) for handle in sys.argv[2:]]
+    if sys.argv[1] == "worker":
+        _work_as_child(*given)
+    else:
+        _serve_as_child(*given)

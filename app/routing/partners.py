@@ -15,7 +15,7 @@ from app.calls.speech import LineScript
 from app.database.topics import Topic
 from app.errors import Conflict, NotFound
 from app.privacy import ends
-from app.routing.plan import check_plan, read_plan
+from app.routing.plan import Plan, check_plan, read_plan
 from app.staff import accounts, former_addresses
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
@@ -128,6 +128,12 @@ async def _check_of_no_leaver(work: Work, number: str) -> None:
     time has left by now, or finds the number. Raises OfALeaver."""
     if await former_addresses.of_leavers(work, [number]):
         raise OfALeaver()
+
+
+async def is_of_leaver(work: Work, plan: Plan) -> bool:
+    """Return whether the partner of a plan has the telephone of a person who has left."""
+    number = plan.partner_number
+    return number is not None and bool(await former_addresses.of_leavers(work, [number]))
 
 
 def _logged(number: str | None) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from app.calls.lines import lines
+from app.calls.lines import lines, lost_partners
 from app.calls.speech import LineScript
 from app.dialling import outward
 from app.errors import Invalid, why
@@ -22,7 +22,7 @@ def check_skills(words: list[str]) -> dict[str, int]:
 
 async def change_plan(work: Work, line: LineScript, **changed: Any) -> Plan:
     """Change a line's plan; None leaves a value as it is. A new number of its partner waits for a
-    second person. Raises Invalid."""
+    second person. An empty one says that none is wanted. Raises Invalid."""
     known = {name: value for name, value in changed.items() if value is not None}
     number = known.get("partner_number")
     if number is not None:
@@ -44,5 +44,7 @@ async def change_plan(work: Work, line: LineScript, **changed: Any) -> Plan:
             checked = check_plan(plan)
         elif again:
             await partners.confirm(work, row)
+        elif number is None:
+            await lost_partners.want_none(work, row)
     await lines.set_plan(work, line, checked)
     return plan

@@ -358,6 +358,8 @@ COLUMNS = {
     "shown_number": LinePart.NUMBERS,
     "plan": LinePart.PLAN,
     "partner_doubted_at": LinePart.PLAN,
+    "partner_lost_at": LinePart.PLAN,
+    "partner_lost_of": LinePart.PLAN,
     "chat": LinePart.CHAT,
     "key_questions": LinePart.QUESTIONS,
     "active": LinePart.USE,

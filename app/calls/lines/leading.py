@@ -41,6 +41,8 @@ class Leads(StrEnum):
     ADDRESS = "address"
     # The sites that show that page within theirs.
     SITES = "sites"
+    # The program took it out: its number was the telephone of a person who has left.
+    PARTNER_LOST = "partner_lost"
 
 
 # What a second person can take back: see `app/country/number_changes.py`.
@@ -55,10 +57,12 @@ async def tell_supervisors(
     `taken_back`: whether a second person can take this change back, if its kind is of those that
     they can: a line that is new or in use again is retired instead.
 
-    The end of an emergency access puts back what was; its review says so.
+    The end of an emergency access puts back what was; its review says so. A partner that is lost
+    by it was not put back.
     """
-    puts_back = work.actor.kind is ActorKind.PROGRAM and work.actor.emergency is not None
-    if not changed or work.settings.smtp_url is None or puts_back:
+    if work.actor.kind is ActorKind.PROGRAM and work.actor.emergency is not None:
+        changed = tuple(one for one in changed if one is Leads.PARTNER_LOST)
+    if not changed or work.settings.smtp_url is None:
         return
     people = select(Staff.id).where(
         Staff.active, Staff.email.is_not(None), ~Staff.emergency, Staff.role == Role.SUPERVISOR

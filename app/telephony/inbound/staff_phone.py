@@ -205,11 +205,14 @@ async def _duty_line(work: Work, line: LineScript) -> UUID:
     return made.id
 
 
-async def text_message(work: Work, signed: Signed) -> str:
+async def text_message(work: Work, signed: Signed, *, again: bool = False) -> str:
     """Answer a text to a line: carry out a counsellor's, and ask any other sender to ring.
 
-    Nothing of the text is kept: a child would expect it to be read at once, and no counsellor
-    sees it.
+    `again`: the provider has delivered it before, perhaps to another process. It is carried out
+    once, and answered again only if this process knows the answer: it may hold a code.
+
+    Nothing of the text is kept: a child would expect it to be read at once, and no counsellor sees
+    it.
     """
     line = await finding_lines.line_of_number(
         work, signed.fields.get("To")
@@ -220,12 +223,12 @@ async def text_message(work: Work, signed: Signed) -> str:
         return _ring_instead(work, line)
     word = " ".join(signed.fields.get("Body", "").lower().split()).strip(".!")
     sid, memory = signed.fields.get("MessageSid", "")[:64], work.ground.memory
-    known: str | None = memory.recall("texts", sid, work.now)
-    if known is None:
-        # The provider may deliver the same text twice: it is carried out once.
-        known = await _reply(work, staff, word)
-        memory.keep("texts", sid, known, work.now + _TOLD_ONCE)
-    return known
+    if again:
+        known: str | None = memory.recall("texts", sid, work.now)
+        return known or ""
+    said = await _reply(work, staff, word)
+    memory.keep("texts", sid, said, work.now + _TOLD_ONCE)
+    return said
 
 
 async def _reply(work: Work, staff: Staff, word: str) -> str:

@@ -34,9 +34,10 @@ async def text_arrived(work: Work, signed: Signed) -> str:
     line = await line_of_child(work, carrier, signed.fields) if carrier is not None else None
     if carrier is None or line is None:
         # Answered here and now: it is not found again as one that never reached us.
-        if carrier is not None and (sid := signed.fields.get("MessageSid", "")):
-            await carrying.claim(work, carrier.channel, sid)
-        return await staff_phone.text_message(work, signed)
+        sid, again = signed.fields.get("MessageSid", ""), False
+        if carrier is not None and sid:
+            again = not await carrying.claim(work, carrier.channel, sid)
+        return await staff_phone.text_message(work, signed, again=again)
     arrived = carrier.read(signed.fields)
     if arrived is None:
         # No sender whom we could answer: a short code, an advertisement, a withheld number.

@@ -181,6 +181,7 @@ async def show_line(
         has_calls=await line_facts.has_calls(work, line_id),
         plan=plan,
         perhaps_of_leaver=_(partners.PerhapsOfALeaver.default),
+        partner_of_leaver=await partners.is_of_leaver(work, plan),
         partner_waits=await partners.waiting(work, staff, line_id),
         plan_skills=plan_form.skills_text(plan.skills),
         known_skills=await finding.known_skills(work, plan.skills),

@@ -19,7 +19,8 @@ def skills_text(skills: Mapping[str, int]) -> str:
 
 def changed(sent: Mapping[str, str], now: Plan, *, in_doubt: bool = False) -> dict[str, Any]:
     """Return the values of a plan that the form changed; `was.<name>` is what it showed. A number
-    of the partner that is in doubt is entered again by being sent.
+    of the partner that is in doubt is entered again by being sent. `no_partner` says that none is
+    wanted.
 
     Raises Invalid, and Conflict if another person has changed one of them since.
     """
@@ -33,6 +34,8 @@ def changed(sent: Mapping[str, str], now: Plan, *, in_doubt: bool = False) -> di
         in_doubt and number == now.partner_number
     ):
         found["partner_number"] = number
+    elif sent.get("no_partner") and not number:
+        found["partner_number"] = ""
     skills = people.check_skills(read_choices(sent))
     if _differs(sent, "skills", skills_text(skills), skills_text(now.skills)):
         found["skills"] = skills
