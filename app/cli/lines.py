@@ -8,7 +8,14 @@ from typing import Annotated
 import typer
 
 from app.calls import key_questions, prompts
-from app.calls.lines import finding_lines, line_facts, line_languages, line_use, lines
+from app.calls.lines import (
+    finding_lines,
+    line_facts,
+    line_languages,
+    line_use,
+    lines,
+    partner_doubts,
+)
 from app.calls.lines.line_facts import LineHasCalls
 from app.calls.speech import LineScript
 from app.cli.running import parts_of, run_verb
@@ -62,6 +69,9 @@ def line_plan(
     partner_number: Annotated[
         str | None, typer.Option(help="+NUMBER of another service; '' for none")
     ] = None,
+    confirm_partner: Annotated[
+        str | None, typer.Option(help="the +NUMBER of the partner, to confirm it while in doubt")
+    ] = None,
     ring_at_once: Annotated[
         int | None, typer.Option(help="counsellors to ring at once for a child in danger")
     ] = None,
@@ -95,6 +105,7 @@ def line_plan(
             preferred_for=preferred_for,
             partner_after=partner_after,
             partner_number=partner_number,
+            confirm_partner=confirm_partner,
             ring_at_once=ring_at_once,
             night_from=night_from,
             night_until=night_until,
@@ -322,6 +333,7 @@ def show_line(
             "leads_here": await finding_lines.numbers_behind(work, line),
             "shown_number": row.shown_number,
             "plan": asdict(read_plan(line.plan)),
+            "partner_in_doubt": await partner_doubts.is_in_doubt(work, row),
         }
         if prompts_in:
             shown["prompts"] = {

@@ -20,29 +20,30 @@ def check_skills(words: list[str]) -> dict[str, int]:
         raise Invalid(why(error)) from None
 
 
-async def change_plan(work: Work, line: LineScript, **changed: Any) -> Plan:
+async def change_plan(
+    work: Work, line: LineScript, *, confirm_partner: str | None = None, **changed: Any
+) -> Plan:
     """Change a line's plan; None leaves a value as it is. A new number of its partner waits for a
-    second person. Raises Invalid."""
+    second person, and so does one in doubt that `confirm_partner` repeats. Raises Invalid."""
     known = {name: value for name, value in changed.items() if value is not None}
     number = known.get("partner_number")
     if number is not None:
         known["partner_number"] = await outward.read_number(work, number) if number else None
     # Locked before it is read: another administrator may change another value at the same time.
     row = await lines.lock_line(work, line.id)
+    if confirm_partner is not None:
+        seen = await outward.read_number(work, confirm_partner)
+        await partners.confirm(work, line, row, seen)
     now = read_plan(row.plan)
     plan = replace(now, **known)
     try:
         checked = check_plan(plan)
     except ValueError as error:
         raise Invalid("The plan is not valid: %(problem)s.", problem=why(error)) from None
-    if "partner_number" in known:
-        # A number in doubt is confirmed by being entered again.
-        again = row.partner_doubted_at is not None and plan.partner_number == now.partner_number
-        number = plan.partner_number
-        if await partners.hold_back(work, line, now.partner_number, number, again=again):
-            plan = replace(plan, partner_number=now.partner_number)
-            checked = check_plan(plan)
-        elif again:
-            await partners.confirm(work, row)
+    if "partner_number" in known and await partners.hold_back(
+        work, line, now.partner_number, plan.partner_number
+    ):
+        plan = replace(plan, partner_number=now.partner_number)
+        checked = check_plan(plan)
     await lines.set_plan(work, line, checked)
     return plan

@@ -36,6 +36,8 @@ class Line(Base):
     plan: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default="{}")
     # Since when the number of its partner is in doubt; see `partner_doubts.py`.
     partner_doubted_at: Mapped[datetime | None]
+    # Whether it is still to be looked at whether a person who left earlier puts it in doubt.
+    partner_to_look_at: Mapped[bool] = mapped_column(server_default="false")
     # Whether and how children write to the line; see `app/calls/chat_rules.py`.
     chat: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default="{}")
     # Questions to a caller who cannot speak, by code and in order; null for all of them. See

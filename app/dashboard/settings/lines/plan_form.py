@@ -17,9 +17,8 @@ def skills_text(skills: Mapping[str, int]) -> str:
     return ", ".join(f"{name}:{level}" for name, level in sorted(skills.items()))
 
 
-def changed(sent: Mapping[str, str], now: Plan, *, in_doubt: bool = False) -> dict[str, Any]:
-    """Return the values of a plan that the form changed; `was.<name>` is what it showed. A number
-    of the partner that is in doubt is entered again by being sent.
+def changed(sent: Mapping[str, str], now: Plan) -> dict[str, Any]:
+    """Return the values of a plan that the form changed; `was.<name>` is what it showed.
 
     Raises Invalid, and Conflict if another person has changed one of them since.
     """
@@ -29,9 +28,7 @@ def changed(sent: Mapping[str, str], now: Plan, *, in_doubt: bool = False) -> di
         if _differs(sent, name, sent.get(name, ""), str(stored[name])):
             found[name] = _number(sent.get(name, ""))
     number = sent.get("partner_number", "")
-    if _differs(sent, "partner_number", number, now.partner_number or "") or (
-        in_doubt and number == now.partner_number
-    ):
+    if _differs(sent, "partner_number", number, now.partner_number or ""):
         found["partner_number"] = number
     skills = people.check_skills(read_choices(sent))
     if _differs(sent, "skills", skills_text(skills), skills_text(now.skills)):
