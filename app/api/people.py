@@ -52,8 +52,9 @@ class PersonView(BaseModel):
 class StillOpenView(BaseModel):
     """What is open of a person who has left or lost the role at the provider: where the directory
     (codes) and partners of lines (names) still lead to them, where a telephone that they entered
-    and never proved stands in it or is that of a partner, and the names of the tokens and
-    wallboards that they made."""
+    and never proved stands in it or is that of a partner, the names of the tokens and wallboards
+    that they made, and the lines (names) that are without a partner because it had their telephone.
+    """
 
     directory: list[str]
     directory_perhaps: list[str]
@@ -61,6 +62,7 @@ class StillOpenView(BaseModel):
     partner_perhaps_of: list[str]
     tokens: list[str]
     wallboards: list[str]
+    without_partner: list[str]
 
     @staticmethod
     async def of_person(work: Work, person: Staff) -> "StillOpenView":
@@ -72,6 +74,7 @@ class StillOpenView(BaseModel):
             partner_perhaps_of=list(found.perhaps_lines),
             tokens=[one.name for one in found.tokens],
             wallboards=[one.name for one in found.wallboards],
+            without_partner=[one.name for one in found.without_partner],
         )
 
 

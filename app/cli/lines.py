@@ -1,7 +1,9 @@
 """`helpline line …`: the numbers that children ring, and what is heard there."""
 
 import json
+import sys
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -21,7 +23,7 @@ from app.calls.speech import LineScript
 from app.cli.running import parts_of, run_verb
 from app.country import line_changes
 from app.errors import NotFound
-from app.routing import people
+from app.routing import partners, people
 from app.routing.plan import read_plan
 from app.work import Work
 
@@ -37,6 +39,16 @@ async def line_of(work: Work, number: str) -> LineScript:
 
 
 _SECONDS = "seconds from the caller's arrival"
+_WITHOUT_PARTNER = (
+    "This line has no partner any more: its number was the telephone of a person who has left. "
+    "A caller whom no counsellor takes waits on, or is asked for a voice message. Set another one "
+    "with: helpline line plan {0} --partner-number +NUMBER, or say that none is wanted with: "
+    "--partner-number ''. Then run: helpline telephony setup"
+)
+
+
+def _instant(at: datetime | None) -> str | None:
+    return at.isoformat() if at is not None else None
 
 
 _LongestWait = Annotated[
@@ -274,14 +286,16 @@ def retire_line(number: str) -> None:
 def take_into_use(number: str) -> None:
     """Take a retired line back into use, with its numbers."""
 
-    async def verb(work: Work) -> None:
+    async def verb(work: Work) -> bool:
         retired = await line_use.retired_lines(work)
         found = next((one for one in retired if one.number == number), None)
         if found is None:
             raise NotFound(f"There is no retired line {number}.")
         await line_use.take_into_use(work, found.id)
+        return found.partner_lost_at is not None
 
-    run_verb(verb)
+    if run_verb(verb):
+        print(_WITHOUT_PARTNER.format(number), file=sys.stderr)
 
 
 @app.command("list")
@@ -301,6 +315,7 @@ def list_lines(
                     "timezone": one.timezone,
                     "opening_hours": one.opening_hours,
                     "practice": one.practice,
+                    "partner_lost_at": _instant(one.partner_lost_at),
                 },
                 ensure_ascii=False,
             )
@@ -334,6 +349,8 @@ def show_line(
             "shown_number": row.shown_number,
             "plan": asdict(read_plan(line.plan)),
             "partner_in_doubt": await partner_doubts.is_in_doubt(work, row),
+            "partner_lost_at": _instant(row.partner_lost_at),
+            "partner_of_leaver": await partners.is_of_leaver(work, read_plan(line.plan)),
         }
         if prompts_in:
             shown["prompts"] = {

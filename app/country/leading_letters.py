@@ -31,6 +31,9 @@ WORDS = {
     Leads.PARTNER_REFUSED: N_(
         "A second person refused the number of the partner: no caller is connected with it any more"
     ),
+    Leads.PARTNER_LOST: N_(
+        "The line has no partner any more: its number was the telephone of a person who has left"
+    ),
 }
 
 

@@ -8,7 +8,8 @@ from functools import partial
 from typing import NamedTuple
 from uuid import UUID
 
-from app.calls.lines import partner_doubts
+from app.calls.lines import lost_partners, partner_doubts
+from app.calls.lines.line_rows import Line
 from app.jobs.transaction import run_verb, transaction
 from app.people import changing, work_left
 from app.people.provider import access
@@ -32,6 +33,8 @@ class StillOpen(NamedTuple):
     wallboards: tuple[Wallboard, ...] = ()
     # Lines whose partner has such a telephone.
     perhaps_lines: tuple[str, ...] = ()
+    # Lines that are without a partner since theirs had the telephone of this person.
+    without_partner: tuple[Line, ...] = ()
 
 
 async def of(work: Work, staff: Staff) -> StillOpen:
@@ -48,6 +51,7 @@ async def of(work: Work, staff: Staff) -> StillOpen:
         tuple(made),
         tuple(walls),
         reached.perhaps_lines,
+        tuple(await lost_partners.lost_of(work, staff)),
     )
 
 

@@ -156,6 +156,12 @@ async def _check_of_no_leaver(work: Work, number: str) -> None:
         raise OfALeaver()
 
 
+async def is_of_leaver(work: Work, plan: Plan) -> bool:
+    """Return whether the partner of a plan has the telephone of a person who has left."""
+    number = plan.partner_number
+    return number is not None and bool(await former_addresses.of_leavers(work, [number]))
+
+
 def _logged(number: str | None) -> dict[str, str]:
     return {"partner_number": ends.of_number(number) if number else ""}
 

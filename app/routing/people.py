@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from app.calls.lines import lines
+from app.calls.lines import lines, lost_partners
 from app.calls.speech import LineScript
 from app.dialling import outward
 from app.errors import Invalid, why
@@ -24,7 +24,8 @@ async def change_plan(
     work: Work, line: LineScript, *, confirm_partner: str | None = None, **changed: Any
 ) -> Plan:
     """Change a line's plan; None leaves a value as it is. A new number of its partner waits for a
-    second person, and so does one in doubt that `confirm_partner` repeats. Raises Invalid."""
+    second person, and so does one in doubt that `confirm_partner` repeats. An empty one says that
+    none is wanted. Raises Invalid."""
     known = {name: value for name, value in changed.items() if value is not None}
     number = known.get("partner_number")
     if number is not None:
@@ -40,10 +41,11 @@ async def change_plan(
         checked = check_plan(plan)
     except ValueError as error:
         raise Invalid("The plan is not valid: %(problem)s.", problem=why(error)) from None
-    if "partner_number" in known and await partners.hold_back(
-        work, line, now.partner_number, plan.partner_number
-    ):
-        plan = replace(plan, partner_number=now.partner_number)
-        checked = check_plan(plan)
+    if "partner_number" in known:
+        if await partners.hold_back(work, line, now.partner_number, plan.partner_number):
+            plan = replace(plan, partner_number=now.partner_number)
+            checked = check_plan(plan)
+        elif plan.partner_number is None:
+            await lost_partners.want_none(work, row)
     await lines.set_plan(work, line, checked)
     return plan

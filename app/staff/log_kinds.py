@@ -125,6 +125,7 @@ class AuditLog(StrEnum):
     OPENING_REVIEWED = "opening_reviewed"
     PARTNER_APPROVED = "partner_approved"
     PARTNER_ASKED = "partner_asked"
+    PARTNER_NOT_WANTED = "partner_not_wanted"
     PARTNER_REFUSED = "partner_refused"
     PASSKEY_ADDED = "passkey_added"
     PASSKEY_REMOVED = "passkey_removed"

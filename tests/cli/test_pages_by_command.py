@@ -19,7 +19,7 @@ from app.cli.staff import leaving as leaving_commands
 from app.demo.stage import LINE
 from app.errors import Conflict, Invalid, NotFound
 from app.jobs.transaction import flush
-from app.people import finding, links
+from app.people import finding, leaving, links
 from app.people.changing import Changes
 from app.routing.rota import changes, giving, stretches
 from app.routing.rota.models import RotaChange, RotaChangeState
@@ -33,7 +33,7 @@ from app.work import Work
 from tests.support.command_line import Types, typed_on
 from tests.support.documents.shell import documented
 from tests.support.duties import a_taker, at, daily, duties_on, log_of, place
-from tests.support.verbs import a_line, an_administrator, logged
+from tests.support.verbs import a_counsellor, a_line, an_administrator, logged
 
 PASSWORD = "correct horse battery"
 Typed = Callable[..., Types]
@@ -88,15 +88,26 @@ async def test_a_line_gets_other_facts_is_retired_and_used_again(work: Work, typ
     )
     rang = await types("change", second, "--real", fails=True)
     assert "has had calls" in str(rang.exception)
+    phone = "+381641112223"
+    ana = await a_counsellor(work, "ana", endpoint=phone)
+    await types("plan", second, "--partner-number", phone)
     await types("retire", second)
+    await leaving.deactivate(work, ana.id, leaving.shifts_uncovered(), by=None)
     work.ground.memory.forget("lines")
     (left,) = (await types("list")).output.splitlines()
     (retired,) = (await types("list", "--retired")).output.splitlines()
     assert [json.loads(one)["number"] for one in (left, retired)] == [LINE, second]
     last = await types("retire", LINE, fails=True)
     assert isinstance(last.exception, Conflict)
-    await types("take-into-use", second)
-    assert len((await types("list")).output.splitlines()) == 2
+    used = await types("take-into-use", second)
+    assert "This line has no partner any more" in used.stderr
+    assert f"helpline line plan {second} --partner-number +NUMBER" in used.stderr
+    listed = [json.loads(one) for one in (await types("list")).output.splitlines()]
+    since = work.now.isoformat()
+    assert [one["partner_lost_at"] for one in listed] == [None, since]
+    assert json.loads((await types("show", second)).output)["partner_lost_at"] == since
+    await types("plan", second, "--partner-number", "")
+    assert json.loads((await types("show", second)).output)["partner_lost_at"] is None
     unknown = await types("take-into-use", second, fails=True)
     assert isinstance(unknown.exception, NotFound)
 

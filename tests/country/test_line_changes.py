@@ -359,6 +359,8 @@ COLUMNS = {
     "plan": LinePart.PLAN,
     "partner_doubted_at": LinePart.PLAN,
     "partner_to_look_at": LinePart.PLAN,
+    "partner_lost_at": LinePart.PLAN,
+    "partner_lost_of": LinePart.PLAN,
     "chat": LinePart.CHAT,
     "key_questions": LinePart.QUESTIONS,
     "active": LinePart.USE,

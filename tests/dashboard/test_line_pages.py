@@ -213,6 +213,19 @@ async def test_two_administrators_change_the_plan_of_a_line_and_neither_undoes_t
     third = await page(stage, mila, at, **{**PLAN, "partner_number": "", "backup_after": "25"})
     assert "The state has changed in the meantime" in third.text
     assert await stage.rows("SELECT plan FROM lines") == [line]
+    # It lost its partner: that is said until a box is ticked.
+    await stage.rows("UPDATE lines SET partner_lost_at = now() RETURNING id")
+    said, box = "this line has no partner", 'name="no_partner"'
+    opened = (await page(stage, mila, f"/admin/lines/{row['id']}")).text
+    assert (said in opened, box in opened) == (True, True)
+    assert said in (await page(stage, mila, "/admin/lines")).text
+    told = (await mila.ask("GET", "/lines")).json()
+    assert [one["partner_lost_at"] is not None for one in told] == [True]
+    sent = {**fields_of(opened, at), "no_partner": "yes"}
+    assert (await page(stage, mila, at, **sent)).status_code == 303
+    assert await stage.rows("SELECT partner_lost_at FROM lines") == [{"partner_lost_at": None}]
+    opened = (await page(stage, mila, f"/admin/lines/{row['id']}")).text
+    assert (said in opened, box in opened) == (False, False)
 
 
 async def test_a_form_of_a_line_that_was_opened_before_undoes_no_other_change(stage: Stage) -> None:

@@ -312,7 +312,17 @@ async def test_the_pages_name_what_a_leaver_leaves_open(stage: Stage) -> None:
     assert f"/admin/people/{ana.id}/leave" in (await page(stage, mila, "/admin/people")).text
     assert "of a person who has left" in (await page(stage, mila, "/agencies")).text
     person = f"/admin/people/{ana.id}"
-    assert "No colleague could take over" in (await page(stage, mila, person)).text
+    lost = f"partner_lost_at = now(), partner_lost_of = '{ana.id}'"
+    await stage.change_rows(f"UPDATE lines SET {lost}")
+    shown = (await page(stage, mila, person)).text
+    for said in (
+        "No colleague could take over",
+        "this line has no partner",
+        "Their telephones are forgotten",
+    ):
+        assert said in shown
+    entry = (await page(stage, mila, "/agencies/on-call/entry")).text
+    assert "no key there acknowledges and nothing is sent" in entry
     vera = await stage.add_counsellor("vera", shift=False, state=None)
     shown = (await page(stage, mila, f"{person}/leave")).text
     assert 'value="deactivate"' not in shown

@@ -49,6 +49,9 @@ class LineView(BaseModel):
     practice: bool
     # Null: it is in use.
     retired_at: datetime | None
+    # Since when it is without the partner that it had, because that number was the telephone of a
+    # person who has left. Null: it has one, or none is wanted.
+    partner_lost_at: datetime | None
 
 
 class SpokenView(BaseModel):
@@ -92,6 +95,8 @@ class WholeLineView(LineView):
     # Whether a person who has left had entered the partner's number as a second telephone that was
     # never proven, and it was not confirmed since. Callers are connected with it meanwhile.
     partner_in_doubt: bool
+    # Whether callers are put through to the telephone of a person who has left.
+    partner_of_leaver: bool
     # The codes of the questions by key to a caller who cannot speak, in order.
     key_questions: list[str]
 
@@ -128,7 +133,8 @@ class NumbersIn(BaseModel):
 
 
 class PlanIn(BaseModel):
-    """What is left out stays as it is; an empty `partner_number` is none."""
+    """What is left out stays as it is; an empty `partner_number` is none, and says that none is
+    wanted."""
 
     backup_after: int | None = None
     supervisor_after: int | None = None
@@ -197,6 +203,7 @@ async def _whole(work: Work, line_id: UUID) -> WholeLineView:
         plan=PlanView(**asdict(read_plan(line.plan))),
         partner_waits=waits[0].row.number if waits else None,
         partner_in_doubt=await partner_doubts.is_in_doubt(work, row),
+        partner_of_leaver=await partners.is_of_leaver(work, read_plan(line.plan)),
         key_questions=questions_of(line),
     )
 

@@ -43,6 +43,8 @@ class Leads(StrEnum):
     SITES = "sites"
     # A second person refused the number of the partner, which was in doubt: it was taken out.
     PARTNER_REFUSED = "partner_refused"
+    # The program took it out: its number was the telephone of a person who has left.
+    PARTNER_LOST = "partner_lost"
 
 
 # What a second person can take back: see `app/country/number_changes.py`.
@@ -62,10 +64,12 @@ async def tell_supervisors(
     they can: a line that is new or in use again is retired instead. `administrators`: whether they
     are written to as well, since one of them has to do something.
 
-    The end of an emergency access puts back what was; its review says so.
+    The end of an emergency access puts back what was; its review says so. A partner that is lost
+    by it was not put back.
     """
-    puts_back = work.actor.kind is ActorKind.PROGRAM and work.actor.emergency is not None
-    if not changed or work.settings.smtp_url is None or puts_back:
+    if work.actor.kind is ActorKind.PROGRAM and work.actor.emergency is not None:
+        changed = tuple(one for one in changed if one is Leads.PARTNER_LOST)
+    if not changed or work.settings.smtp_url is None:
         return
     roles = [Role.SUPERVISOR] + ([Role.ADMINISTRATOR] if administrators else [])
     people = select(Staff.id).where(

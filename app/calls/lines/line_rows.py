@@ -19,6 +19,10 @@ class Line(Base):
     __table_args__ = (
         Index("uq_lines_chat_slug", text("(chat ->> 'slug')"), unique=True),
         CheckConstraint("retired_at IS NULL OR NOT active", name="retired_line_is_not_in_use"),
+        CheckConstraint(
+            "partner_lost_at IS NULL OR plan ->> 'partner_number' IS NULL",
+            name="lost_partner_is_none",
+        ),
     )
 
     id: Mapped[Identifier]
@@ -38,6 +42,10 @@ class Line(Base):
     partner_doubted_at: Mapped[datetime | None]
     # Whether it is still to be looked at whether a person who left earlier puts it in doubt.
     partner_to_look_at: Mapped[bool] = mapped_column(server_default="false")
+    # Since when it is without the partner that it had, whose number was that of a person who has
+    # left, and of whom; see `lost_partners.py`.
+    partner_lost_at: Mapped[datetime | None]
+    partner_lost_of: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
     # Whether and how children write to the line; see `app/calls/chat_rules.py`.
     chat: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default="{}")
     # Questions to a caller who cannot speak, by code and in order; null for all of them. See

@@ -76,8 +76,9 @@ async def retire(work: Work, line_id: UUID) -> None:
 async def take_into_use(work: Work, line_id: UUID) -> None:
     """Take a retired line back into use, with the numbers that led to it.
 
-    A partner whose telephone is that of a person who has left meanwhile is taken out of its plan.
-    Raises NotFound, LineExists if another line has one of its numbers now.
+    A partner whose telephone is that of a person who has left meanwhile is taken out of its plan,
+    and the line is without one; see `lost_partners.py`. Raises NotFound, LineExists if another line
+    has one of its numbers now.
     """
     row = await lock_line(work, line_id)
     if row.retired_at is None:
@@ -97,24 +98,33 @@ async def take_into_use(work: Work, line_id: UUID) -> None:
         before={"active": False, "numbers": []},
         after={"active": True, "numbers": [ends.of_number(one) for one in behind]},
     )
-    await _take_out_leaver(work, row)
+    is_lost = await _take_out_leaver(work, row)
     _tell(work, line_id)
     changed = [Leads.NUMBER] + ([Leads.NUMBERS_BEHIND] if behind else [])
+    changed += [Leads.PARTNER_LOST] if is_lost else []
     await tell_supervisors(work, line_id, *changed, taken_back=False)
 
 
-async def _take_out_leaver(work: Work, row: Line) -> None:
+async def _take_out_leaver(work: Work, row: Line) -> bool:
     """Take the telephone of a person who has left out of the plan of a line: callers are not
-    connected with it. The line is not refused: the plan of a retired one cannot be changed, and no
-    other line may have its number. It is locked, as for one who leaves at the same time."""
+    connected with it. Return whether it was taken out: then it is an alarm of this person.
+
+    The line is not refused: the plan of a retired one cannot be changed, and no other line may have
+    its number. It is locked, as for one who leaves at the same time.
+    """
     number = row.plan.get("partner_number")
-    if number is None or not await former_addresses.of_leavers(work, [number]):
+    found = await former_addresses.of_leavers(work, [number]) if number is not None else {}
+    if not found:
         if row.partner_doubted_at is not None:
             await partner_doubts.alarm(work, row)
-        return
+        return False
     _row, line = await finding_lines.read_line(work, row.id)
     left = {name: value for name, value in row.plan.items() if name != "partner_number"}
-    await lines.set_plan(work, line, left)
+    await lines.set_plan(work, line, left, of_leaver=True)
+    row.partner_lost_at, row.partner_lost_of = work.now, min(found)
+    await work.session.flush()
+    work.defer(Task.WATCH_LEAVER, staff_id=str(row.partner_lost_of))
+    return True
 
 
 async def _numbers_when_retired(work: Work, row: Line) -> list[str]:

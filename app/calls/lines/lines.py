@@ -391,16 +391,21 @@ async def check_speakable(work: Work, language: str, line_id: UUID | None = None
         )
 
 
-async def set_plan(work: Work, line: LineScript, plan: dict[str, Any]) -> None:
-    """Store a checked plan with its line."""
+async def set_plan(
+    work: Work, line: LineScript, plan: dict[str, Any], *, of_leaver: bool = False
+) -> None:
+    """Store a checked plan with its line. `of_leaver`: because the number of the partner is the
+    telephone of a person who has left."""
     row = await lock_line(work, line.id)
     before = row.plan
     different = [name for name in {**before, **plan} if before.get(name) != plan.get(name)]
     if not different:
         return
     row.plan = plan
+    if plan.get("partner_number") is not None:
+        row.partner_lost_at = row.partner_lost_of = None
     await work.session.flush()
-    more = {}
+    more: dict[str, Any] = {"of_leaver": True} if of_leaver else {}
     if "partner_number" in different:
         await partner_doubts.look_at(work, row)
         change = await keep_numbers(

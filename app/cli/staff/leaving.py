@@ -53,6 +53,7 @@ async def open_lines(work: Work, person: Staff) -> list[str]:
         *(f"perhaps still the partner of: {name}" for name in left.perhaps_lines),
         *(f"token that they made: {one.name}" for one in left.tokens),
         *(f"wallboard that they made: {one.name}" for one in left.wallboards),
+        *(f"without a partner, which was theirs: {one.name}" for one in left.without_partner),
     ]
 
 

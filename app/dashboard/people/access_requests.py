@@ -1,11 +1,12 @@
-"""Accounts and partners of lines that wait for a second person, and numbers of lines that one can
-put back: parts of several pages."""
+"""Accounts and partners of lines that wait for a second person, lines without their partner, and
+numbers of lines that one can put back: parts of several pages."""
 
 from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 
+from app.calls.lines import lost_partners
 from app.country import number_changes
 from app.dashboard.settings.lines.line_change_views import change_rows
 from app.dashboard.templating import page
@@ -50,6 +51,7 @@ async def access_request_values(work: Work, staff: Staff, of: UUID | None = None
         "access_requests": await deciding.waiting(work, staff, of) if sees else [],
         "access_kinds": _KINDS,
         "partner_requests": await partners.waiting(work, staff) if sees and of is None else [],
+        "lost_partners": await lost_partners.all_lost(work) if sees and of is None else [],
         "number_changes": [(one, change_rows([one.change])[0]) for one in changed],
         "perhaps_of_leaver": _(partners.PerhapsOfALeaver.default),
         "perhaps": _(partners.PERHAPS),

@@ -264,6 +264,7 @@ async def show_person(
         now=work.now,
         made_tokens=left.tokens,
         made_wallboards=left.wallboards,
+        without_partner=left.without_partner,
         reached=await reached_words(
             work, left.entries, left.lines, left.perhaps, left.perhaps_lines
         ),

@@ -140,6 +140,8 @@ FIELD_WORDS = {
     "partner_number": N_("number of the partner"),
     "passkey": N_("passkey"),
     "password": N_("Password"),
+    "of_leaver": N_("of a person who has left"),
+    "partner_lost_at": N_("without a partner since"),
     "perhaps_of_leaver": N_("Perhaps of a person who has left"),
     "person": N_("who asks"),
     "person_day": N_("for one person within a day"),

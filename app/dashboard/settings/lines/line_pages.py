@@ -190,6 +190,7 @@ async def show_line(
         plan=plan,
         partner_in_doubt=await partner_doubts.is_in_doubt(work, row),
         perhaps_of_leaver=_(partners.PERHAPS),
+        partner_of_leaver=await partners.is_of_leaver(work, plan),
         partner_waits=await partners.waiting(work, staff, line_id),
         plan_skills=plan_form.skills_text(plan.skills),
         known_skills=await finding.known_skills(work, plan.skills),

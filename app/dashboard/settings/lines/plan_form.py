@@ -19,6 +19,7 @@ def skills_text(skills: Mapping[str, int]) -> str:
 
 def changed(sent: Mapping[str, str], now: Plan) -> dict[str, Any]:
     """Return the values of a plan that the form changed; `was.<name>` is what it showed.
+    `no_partner` says that none is wanted.
 
     Raises Invalid, and Conflict if another person has changed one of them since.
     """
@@ -30,6 +31,8 @@ def changed(sent: Mapping[str, str], now: Plan) -> dict[str, Any]:
     number = sent.get("partner_number", "")
     if _differs(sent, "partner_number", number, now.partner_number or ""):
         found["partner_number"] = number
+    elif sent.get("no_partner") and not number:
+        found["partner_number"] = ""
     skills = people.check_skills(read_choices(sent))
     if _differs(sent, "skills", skills_text(skills), skills_text(now.skills)):
         found["skills"] = skills
