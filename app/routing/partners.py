@@ -295,8 +295,11 @@ async def _locked(work: Work, request_id: UUID) -> tuple[Line, PartnerRequest]:
 
 async def _take_out(work: Work, row: Line, plan: Plan) -> None:
     """Take the number of the partner out of the plan of a locked line: the next caller is not
-    connected with it. Supervisors and administrators are told."""
+    connected with it. Supervisors and administrators are told, and the line says so until it has
+    another one, or none is wanted."""
     line = await finding_lines.line_of_id(work, row.id)
     if line is not None:
         await lines.set_plan(work, line, check_plan(replace(plan, partner_number=None)))
+        row.partner_lost_at = work.now
+        await work.session.flush()
         await tell_supervisors(work, row.id, Leads.PARTNER_REFUSED, administrators=True)

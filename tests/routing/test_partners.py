@@ -228,10 +228,10 @@ async def _sends(work: Work, line: LineScript, **changed: str) -> dict[str, Any]
     return plan_form.changed({**shown, **was, "was.skills": "", **changed}, plan)
 
 
-def _shown(values: dict[str, Any]) -> str:
+def _shown(values: dict[str, Any], staff: Staff) -> str:
     """Return the list of what waits, as a page shows it."""
     template = templates.get_template("fragments/people/access_requests.html")
-    return " ".join(unescape(template.render(values)).split())
+    return " ".join(unescape(template.render(values, staff=staff)).split())
 
 
 async def test_a_partner_in_doubt_is_confirmed_by_a_second_person(work: Work) -> None:
@@ -299,7 +299,7 @@ async def test_a_partner_in_doubt_that_is_refused_is_taken_out(
     assert await partners.is_rung(work, row.id)
     said = "Refuse and take it out"
     for reader in (mila, vera):
-        shown = _shown(await access_request_values(work, reader))
+        shown = _shown(await access_request_values(work, reader), reader)
         assert (said in shown) == ("Approve it only" in shown) == (reader is vera)
         assert partners.PERHAPS in shown
     if retired:
@@ -325,6 +325,14 @@ async def test_a_partner_in_doubt_that_is_refused_is_taken_out(
     told = [dict(one.arguments) for one in work.jobs if one.task == Task.TELL_LEADS_ELSEWHERE]
     assert {one["staff_id"] for one in told} == {str(mila.id), str(olga.id)}
     assert {tuple(one["changed"]) for one in told} == {(Leads.PARTNER_REFUSED,)}
+    # It is said until a person decides, as of a line that lost a leaver's telephone.
+    row_of_line = await lines.lock_line(work, line.id)
+    assert (row_of_line.partner_lost_at, row_of_line.partner_lost_of) == (work.now, None)
+    shown = _shown(await access_request_values(work, olga), olga)
+    assert ("has no partner: a second person refused its number" in shown) is not retired
+    if not retired:
+        await people.change_plan(work, line, partner_number="")
+        assert row_of_line.partner_lost_at is None
 
 
 @pytest.mark.parametrize("by_asker", [False, True])

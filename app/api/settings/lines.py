@@ -50,7 +50,7 @@ class LineView(BaseModel):
     # Null: it is in use.
     retired_at: datetime | None
     # Since when it is without the partner that it had, because that number was the telephone of a
-    # person who has left. Null: it has one, or none is wanted.
+    # person who has left, or was refused by a second person. Null: it has one, or none is wanted.
     partner_lost_at: datetime | None
 
 
