@@ -51,6 +51,10 @@ def _instant(at: datetime | None) -> str | None:
     return at.isoformat() if at is not None else None
 
 
+_PartnerNumber = Annotated[str | None, typer.Option(help="+NUMBER of another service; '' for none")]
+_ConfirmPartner = Annotated[
+    str | None, typer.Option(help="the +NUMBER of the partner, to confirm it while in doubt")
+]
 _LongestWait = Annotated[
     int | None, typer.Option(help="seconds of waiting after which an alarm is raised")
 ]
@@ -78,12 +82,8 @@ def line_plan(
         typer.Option(help="seconds that a caller waits for the counsellor they asked for"),
     ] = None,
     partner_after: Annotated[int | None, typer.Option(help=_SECONDS)] = None,
-    partner_number: Annotated[
-        str | None, typer.Option(help="+NUMBER of another service; '' for none")
-    ] = None,
-    confirm_partner: Annotated[
-        str | None, typer.Option(help="the +NUMBER of the partner, to confirm it while in doubt")
-    ] = None,
+    partner_number: _PartnerNumber = None,
+    confirm_partner: _ConfirmPartner = None,
     ring_at_once: Annotated[
         int | None, typer.Option(help="counsellors to ring at once for a child in danger")
     ] = None,
