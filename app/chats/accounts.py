@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import and_, delete, or_, select, update
+from sqlalchemy import and_, delete, func, or_, select, update
 
 from app.calls.chat_rules import read_chat
 from app.calls.lines import chat_lines, leading, lines
@@ -109,6 +109,7 @@ async def set_token(work: Work, line: LineScript, channel: Channel, token: str) 
         await _begin_removal(work, row)
         row = None
     is_same = row is not None and _is_token_of(work, row, token.strip())
+    taken_at = row.taken_at if row is not None and is_same else None
     if row is None:
         row = CarrierAccount(
             id=uuid4(), line_id=line.id, channel=channel.value, their_id=their_id, set_at=work.now
@@ -124,6 +125,7 @@ async def set_token(work: Work, line: LineScript, channel: Channel, token: str) 
         secret.encode(), table="chat_accounts", column="secret_sealed", row=row.id
     )
     row.state, row.problem, row.set_at = AccountState.WANTED.value, None, work.now
+    row.taken_at = taken_at
     await work.session.flush()
     write_entry(
         work,
@@ -194,7 +196,7 @@ async def _keep(work: Work, row: CarrierAccount) -> None:
         Channel(row.channel),
         row.their_id,
         token_of(work, row),
-        works=row.state in (AccountState.REGISTERED, AccountState.PAUSED),
+        works=row.taken_at is not None,
     )
 
 
@@ -230,8 +232,10 @@ async def note(
     name: str | None = None,
     problem: AccountProblem | None = None,
 ) -> None:
-    """Note what the carrier said of an account."""
+    """Note what the carrier said of an account, by its present token."""
     values: dict[str, Any] = {"state": state.value, "problem": problem, "asked_at": work.now}
+    if state in (AccountState.REGISTERED, AccountState.PAUSED):
+        values["taken_at"] = func.coalesce(CarrierAccount.taken_at, work.now)
     if name is not None:
         values["name"] = name
     await work.session.execute(

@@ -337,6 +337,8 @@ class CarrierAccount(Base):
     set_at: Mapped[datetime]
     # When the carrier was last asked to bring its messages here.
     asked_at: Mapped[datetime | None]
+    # When the carrier first took this token; null: it never has.
+    taken_at: Mapped[datetime | None]
 
 
 class EarlierAccount(Base):

@@ -21,6 +21,7 @@ def waiting() -> None:
             f"{one.row.asked_at:%Y-%m-%d %H:%M}  {one.line}  {one.row.before or '-'} -> "
             f"{one.row.number}  asked by {one.asked_by or one.row.asked_role}"
             f"{'  perhaps of a person who has left' if one.perhaps_of_leaver else ''}"
+            f"{'  taken out if refused' if one.is_taken_out else ''}"
             for one in await partners.waiting(work, None)
         ]
 
@@ -36,14 +37,18 @@ def decide(
         typer.Option("--knowingly", help="also if it is perhaps of a person who has left"),
     ] = False,
 ) -> None:
-    """Approve or refuse the new number of the partner of a line."""
+    """Approve or refuse the new number of the partner of a line. One that the line has, and that is
+    in doubt, is taken out when it is refused."""
 
-    async def verb(work: Work) -> None:
+    async def verb(work: Work) -> bool:
         line = await line_of(work, number)
         found = await partners.waiting(work, None, line.id)
         if not found:
             raise partners.NothingWaits()
-        await partners.decide(work, found[0].row.id, by=None, approve=approve, knowingly=knowingly)
+        request = found[0].row.id
+        return await partners.decide(work, request, by=None, approve=approve, knowingly=knowingly)
 
-    run_verb(verb)
+    is_out = run_verb(verb)
     print("approved" if approve else "refused")
+    if is_out:
+        print("No caller is connected with this number any more.")

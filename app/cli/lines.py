@@ -10,7 +10,14 @@ from typing import Annotated
 import typer
 
 from app.calls import key_questions, prompts
-from app.calls.lines import finding_lines, line_facts, line_languages, line_use, lines
+from app.calls.lines import (
+    finding_lines,
+    line_facts,
+    line_languages,
+    line_use,
+    lines,
+    partner_doubts,
+)
 from app.calls.lines.line_facts import LineHasCalls
 from app.calls.speech import LineScript
 from app.cli.running import parts_of, run_verb
@@ -44,6 +51,10 @@ def _instant(at: datetime | None) -> str | None:
     return at.isoformat() if at is not None else None
 
 
+_PartnerNumber = Annotated[str | None, typer.Option(help="+NUMBER of another service; '' for none")]
+_ConfirmPartner = Annotated[
+    str | None, typer.Option(help="the +NUMBER of the partner, to confirm it while in doubt")
+]
 _LongestWait = Annotated[
     int | None, typer.Option(help="seconds of waiting after which an alarm is raised")
 ]
@@ -71,9 +82,8 @@ def line_plan(
         typer.Option(help="seconds that a caller waits for the counsellor they asked for"),
     ] = None,
     partner_after: Annotated[int | None, typer.Option(help=_SECONDS)] = None,
-    partner_number: Annotated[
-        str | None, typer.Option(help="+NUMBER of another service; '' for none")
-    ] = None,
+    partner_number: _PartnerNumber = None,
+    confirm_partner: _ConfirmPartner = None,
     ring_at_once: Annotated[
         int | None, typer.Option(help="counsellors to ring at once for a child in danger")
     ] = None,
@@ -107,6 +117,7 @@ def line_plan(
             preferred_for=preferred_for,
             partner_after=partner_after,
             partner_number=partner_number,
+            confirm_partner=confirm_partner,
             ring_at_once=ring_at_once,
             night_from=night_from,
             night_until=night_until,
@@ -337,6 +348,7 @@ def show_line(
             "leads_here": await finding_lines.numbers_behind(work, line),
             "shown_number": row.shown_number,
             "plan": asdict(read_plan(line.plan)),
+            "partner_in_doubt": await partner_doubts.is_in_doubt(work, row),
             "partner_lost_at": _instant(row.partner_lost_at),
             "partner_of_leaver": await partners.is_of_leaver(work, read_plan(line.plan)),
         }

@@ -28,6 +28,9 @@ WORDS = {
     Leads.SHOWN_IN_CALLBACKS: N_("The number that a call-back shows"),
     Leads.ADDRESS: N_("The address of the page on which children write"),
     Leads.SITES: N_("The sites that show the page on which children write"),
+    Leads.PARTNER_REFUSED: N_(
+        "A second person refused the number of the partner: no caller is connected with it any more"
+    ),
     Leads.PARTNER_LOST: N_(
         "The line has no partner any more: its number was the telephone of a person who has left"
     ),

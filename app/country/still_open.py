@@ -4,10 +4,11 @@ An administrator who deactivates a person is told of it on the page. When a dire
 provider lets them leave, also in the night, it alarms until it is closed.
 """
 
+from functools import partial
 from typing import NamedTuple
 from uuid import UUID
 
-from app.calls.lines import lost_partners
+from app.calls.lines import lost_partners, partner_doubts
 from app.calls.lines.line_rows import Line
 from app.jobs.transaction import run_verb, transaction
 from app.people import changing, work_left
@@ -79,13 +80,15 @@ async def to_close(work: Work) -> list[UUID]:
 async def look_again(ground: Ground) -> None:
     """End the alarms of people of whom nothing is open any more. No account is locked for others.
 
+    Partners' numbers from before they were put in doubt are held against the people who had left by
+    then: each once.
+
     It is not a job that defers the next: each run of one that is repeated would go on for ever.
     """
     async with transaction(ground, PROGRAM) as work:
+        lines = await partner_doubts.to_look_at(work)
         people = await to_close(work)
+    for line_id in lines:
+        await run_verb(ground, PROGRAM, partial(partner_doubts.look_at_once, line_id=line_id))
     for person_id in people:
-
-        async def verb(work: Work, person_id: UUID = person_id) -> None:
-            await watch(work, person_id)
-
-        await run_verb(ground, PROGRAM, verb)
+        await run_verb(ground, PROGRAM, partial(watch, person_id=person_id))

@@ -160,9 +160,8 @@ async def _words(work: Work, act: AuditEntry, _scene: Scene) -> None:
 async def _partner(work: Work, act: AuditEntry, _scene: Scene) -> None:
     """Refuse the number of a partner that still waits for a second person."""
     with suppress(partners.NothingWaits):
-        await partners.decide(
-            work, UUID(PartnerAsked.of(act.detail).change), by=None, approve=False
-        )
+        request = UUID(PartnerAsked.of(act.detail).change)
+        await partners.decide(work, request, by=None, approve=False, withdrawn=True)
 
 
 async def _own(work: Work, act: AuditEntry, _scene: Scene) -> None:

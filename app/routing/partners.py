@@ -9,7 +9,8 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import select
 
-from app.calls.lines import finding_lines, lines
+from app.calls.lines import finding_lines, lines, partner_doubts
+from app.calls.lines.leading import Leads, tell_supervisors
 from app.calls.lines.line_rows import Line, PartnerRequest
 from app.calls.speech import LineScript
 from app.database.topics import Topic
@@ -22,6 +23,7 @@ from app.staff.log_kinds import AuditLog
 from app.staff.log_values import PartnerAsked
 from app.staff.models import Staff
 from app.staff.second_person import Asker, ChangeState, SecondPerson, could_be_approved, second
+from app.words.pages import N_
 from app.work import ActorKind, Work
 
 
@@ -43,6 +45,18 @@ class PerhapsOfALeaver(Conflict):
     )
 
 
+# The same for a reader who cannot approve it.
+PERHAPS = N_("A person who has left had entered this telephone as their own, and never proved it.")
+
+
+class NotInDoubt(Conflict):
+    default = "This number is not in doubt, or not that of the partner any more."
+
+
+class AnotherWaits(Conflict):
+    default = "Another number of the partner waits for a second person. Withdraw that first."
+
+
 @dataclass(frozen=True)
 class WaitingNumber:
     """A number that waits, for the page and for programs."""
@@ -55,6 +69,8 @@ class WaitingNumber:
     may_approve: bool
     # Whether a person who has left had entered it as a second telephone that was never proven.
     perhaps_of_leaver: bool
+    # Whether it is that of the partner now, in doubt: it is taken out if the reader refuses it.
+    is_taken_out: bool
 
 
 async def hold_back(
@@ -64,7 +80,7 @@ async def hold_back(
 
     The line must be locked. On the server's own command line, for the program itself, and while no
     account of the helpline could be a second person, it does not wait. `again`: a number in doubt
-    was entered again. Raises OfALeaver.
+    is to be confirmed. Raises OfALeaver.
     """
     is_asked = after is not None and (after != before or again)
     waits = is_asked and work.actor.kind is ActorKind.PERSON and await could_be_approved(work)
@@ -105,12 +121,22 @@ async def hold_back(
     return True
 
 
-async def confirm(work: Work, row: Line) -> None:
-    """Note that the number of the partner of a locked line is not in doubt any more, though a
-    person who has left had entered it as their own."""
-    number = _logged(read_plan(row.plan).partner_number)
-    row.partner_doubted_at = None
-    await work.session.flush()
+async def confirm(work: Work, line: LineScript, row: Line, seen: str) -> None:
+    """Confirm the number of the partner of a locked line, though a person who has left had entered
+    it as their own, or have a second person confirm it. `seen`: the number that was looked at.
+
+    Raises NotInDoubt, AnotherWaits, OfALeaver.
+    """
+    now = read_plan(row.plan).partner_number
+    if seen != now or not await partner_doubts.is_in_doubt(work, row):
+        raise NotInDoubt()
+    waits = await _waiting_of(work, line.id)
+    if waits is not None and waits.number != now:
+        raise AnotherWaits()
+    if await hold_back(work, line, now, now, again=True):
+        return
+    number = _logged(now)
+    await partner_doubts.end(work, row)
     by = str(work.actor.staff_id or work.actor.role or "")
     write_entry(
         work,
@@ -152,7 +178,7 @@ async def waiting(work: Work, staff: Staff | None, of: UUID | None = None) -> li
     """Return the numbers that wait, the oldest first, or that of one line. Without a reader: the
     command line."""
     statement = (
-        select(PartnerRequest, Line.name)
+        select(PartnerRequest, Line.name, Line.plan["partner_number"].astext)
         .join(Line, Line.id == PartnerRequest.line_id)
         .where(PartnerRequest.state == ChangeState.WAITS.value)
         .order_by(PartnerRequest.asked_at, Line.name)
@@ -162,9 +188,9 @@ async def waiting(work: Work, staff: Staff | None, of: UUID | None = None) -> li
     rows = (await work.session.execute(statement)).all()
     if not rows:
         return []
-    names = await accounts.names_of(work, {row.asked_by for row, _line in rows if row.asked_by})
+    names = await accounts.names_of(work, {row.asked_by for row, *_ in rows if row.asked_by})
     reader = await second(work, staff) if staff is not None else None
-    perhaps = await _perhaps_of_leavers(work, {row.number for row, _line in rows})
+    perhaps = await _perhaps_of_leavers(work, {row.number for row, *_ in rows})
     return [
         WaitingNumber(
             row,
@@ -172,8 +198,9 @@ async def waiting(work: Work, staff: Staff | None, of: UUID | None = None) -> li
             names.get(row.asked_by, "") if row.asked_by else "",
             reader is None or reader.may_decide(_asked(row)),
             row.number in perhaps,
+            row.number == now and not _withdraws(row, staff),
         )
-        for row, line in rows
+        for row, line, now in rows
     ]
 
 
@@ -181,30 +208,43 @@ async def _perhaps_of_leavers(work: Work, numbers: set[str]) -> set[str]:
     return set().union(*(await former_addresses.perhaps_of_leavers(work, numbers)).values())
 
 
+async def is_rung(work: Work, request_id: UUID) -> bool:
+    """Return whether callers are connected with a number that waits: it is in doubt."""
+    found = await work.session.scalar(
+        select(PartnerRequest.number == Line.plan["partner_number"].astext)
+        .join(Line, Line.id == PartnerRequest.line_id)
+        .where(PartnerRequest.id == request_id, PartnerRequest.state == ChangeState.WAITS.value)
+    )
+    return bool(found)
+
+
+def _withdraws(row: PartnerRequest, staff: Staff | None) -> bool:
+    """Return whether a person gives up what they asked for themselves by refusing it."""
+    return staff is not None and staff.id == row.asked_by
+
+
 def _asked(row: PartnerRequest) -> Asker:
     return Asker(row.asked_by, row.asked_role, row.asked_at)
 
 
 async def decide(
-    work: Work, request_id: UUID, *, by: Staff | None, approve: bool, knowingly: bool = False
-) -> None:
+    work: Work,
+    request_id: UUID,
+    *,
+    by: Staff | None,
+    approve: bool,
+    knowingly: bool = False,
+    withdrawn: bool = False,
+) -> bool:
     """Let a new number be rung, or refuse it. `by` is None for the operator. `knowingly`: although
     it is perhaps the telephone of a person who has left.
 
+    One in doubt that is refused is taken out of the plan, but not if the question is only given up,
+    by who asked or as `withdrawn`. Return whether it is.
+
     Raises NothingWaits, SecondPerson, OfALeaver, PerhapsOfALeaver.
     """
-    line_id = await work.session.scalar(
-        select(PartnerRequest.line_id).where(PartnerRequest.id == request_id)
-    )
-    if line_id is None:
-        raise NothingWaits()
-    # In the order of those who ask: first the line, then its request.
-    line_row = await lines.lock_line(work, line_id)
-    row = await work.session.get_one(
-        PartnerRequest, request_id, with_for_update=True, populate_existing=True
-    )
-    if row.state != ChangeState.WAITS:
-        raise NothingWaits()
+    line_row, row = await _locked(work, request_id)
     if approve and by is not None and not (await second(work, by)).may_decide(_asked(row)):
         raise SecondPerson()
     # Asked for before they left, perhaps.
@@ -217,16 +257,49 @@ async def decide(
     row.state = (ChangeState.IN_FORCE if approve else ChangeState.REFUSED).value
     row.decided_by, row.decided_at = by.id if by is not None else None, work.now
     await work.session.flush()
+    is_out = not approve and row.number == plan.partner_number
+    is_out = is_out and not withdrawn and not _withdraws(row, by)
     # Refused: what was asked for is given up for what stays.
-    now, asked = _logged(plan.partner_number), _logged(row.number)
+    now, asked = _logged(None if is_out else plan.partner_number), _logged(row.number)
     before, after = (now, asked) if approve else (asked, now)
     kind = AuditLog.PARTNER_APPROVED if approve else AuditLog.PARTNER_REFUSED
     asker = str(row.asked_by or row.asked_role)
     known = {"perhaps_of_leaver": True} if perhaps else {}
-    write_entry(work, kind, str(line_id), before=before, after=after, asked_by=asker, **known)
+    write_entry(work, kind, str(row.line_id), before=before, after=after, asked_by=asker, **known)
     if approve:
-        _row, line = await finding_lines.read_line(work, line_id)
+        _row, line = await finding_lines.read_line(work, row.line_id)
         await lines.set_plan(work, line, check_plan(replace(plan, partner_number=row.number)))
-        line_row.partner_doubted_at = None
-        await work.session.flush()
+        await partner_doubts.end(work, line_row)
+    elif is_out:
+        await _take_out(work, line_row, plan)
     work.announce(Topic.STAFF)
+    return is_out
+
+
+async def _locked(work: Work, request_id: UUID) -> tuple[Line, PartnerRequest]:
+    """Return a line and its request that waits, locked. Raises NothingWaits."""
+    line_id = await work.session.scalar(
+        select(PartnerRequest.line_id).where(PartnerRequest.id == request_id)
+    )
+    if line_id is None:
+        raise NothingWaits()
+    # In the order of those who ask: first the line, then its request.
+    line_row = await lines.lock_line(work, line_id)
+    row = await work.session.get_one(
+        PartnerRequest, request_id, with_for_update=True, populate_existing=True
+    )
+    if row.state != ChangeState.WAITS:
+        raise NothingWaits()
+    return line_row, row
+
+
+async def _take_out(work: Work, row: Line, plan: Plan) -> None:
+    """Take the number of the partner out of the plan of a locked line: the next caller is not
+    connected with it. Supervisors and administrators are told, and the line says so until it has
+    another one, or none is wanted."""
+    line = await finding_lines.line_of_id(work, row.id)
+    if line is not None:
+        await lines.set_plan(work, line, check_plan(replace(plan, partner_number=None)))
+        row.partner_lost_at = work.now
+        await work.session.flush()
+        await tell_supervisors(work, row.id, Leads.PARTNER_REFUSED, administrators=True)

@@ -20,15 +20,21 @@ def check_skills(words: list[str]) -> dict[str, int]:
         raise Invalid(why(error)) from None
 
 
-async def change_plan(work: Work, line: LineScript, **changed: Any) -> Plan:
+async def change_plan(
+    work: Work, line: LineScript, *, confirm_partner: str | None = None, **changed: Any
+) -> Plan:
     """Change a line's plan; None leaves a value as it is. A new number of its partner waits for a
-    second person. An empty one says that none is wanted. Raises Invalid."""
+    second person, and so does one in doubt that `confirm_partner` repeats. An empty one says that
+    none is wanted. Raises Invalid."""
     known = {name: value for name, value in changed.items() if value is not None}
     number = known.get("partner_number")
     if number is not None:
         known["partner_number"] = await outward.read_number(work, number) if number else None
     # Locked before it is read: another administrator may change another value at the same time.
     row = await lines.lock_line(work, line.id)
+    if confirm_partner is not None:
+        seen = await outward.read_number(work, confirm_partner)
+        await partners.confirm(work, line, row, seen)
     now = read_plan(row.plan)
     plan = replace(now, **known)
     try:
@@ -36,15 +42,10 @@ async def change_plan(work: Work, line: LineScript, **changed: Any) -> Plan:
     except ValueError as error:
         raise Invalid("The plan is not valid: %(problem)s.", problem=why(error)) from None
     if "partner_number" in known:
-        # A number in doubt is confirmed by being entered again.
-        again = row.partner_doubted_at is not None and plan.partner_number == now.partner_number
-        number = plan.partner_number
-        if await partners.hold_back(work, line, now.partner_number, number, again=again):
+        if await partners.hold_back(work, line, now.partner_number, plan.partner_number):
             plan = replace(plan, partner_number=now.partner_number)
             checked = check_plan(plan)
-        elif again:
-            await partners.confirm(work, row)
-        elif number is None:
+        elif plan.partner_number is None:
             await lost_partners.want_none(work, row)
     await lines.set_plan(work, line, checked)
     return plan

@@ -23,7 +23,7 @@ from fastapi import Request
 from app.contacts import profiles
 from app.contacts.models import Contact
 from app.errors import NotAllowed
-from app.routing import hands
+from app.routing import hands, partners
 from app.routing.models import PresenceState
 from app.staff import accounts, sessions
 from app.staff.audit import write_entry
@@ -87,6 +87,13 @@ async def _approves(request: Request, _work: Work, _token: str) -> bool:
     except ValueError:
         return False
     return isinstance(sent, dict) and sent.get("approve") is not False
+
+
+async def _changes_partner(request: Request, work: Work, token: str) -> bool:
+    if await _approves(request, work, token):
+        return True
+    request_id = _id_in(request, "request_id")
+    return request_id is not None and await partners.is_rung(work, request_id)
 
 
 async def _of_records(request: Request, work: Work, _token: str) -> bool:
@@ -269,7 +276,8 @@ ACTS: Mapping[str, GuardedAct] = {
     "api.settings.lines.change_facts": _SETTING,
     "api.settings.lines.change_numbers": _SETTING,
     "api.settings.lines.change_plan": _SETTING,
-    "api.settings.partners.decide_partner_request": GuardedAct(What.SETTING, _approves),
+    # Also what is refused, if callers are connected with it: it is taken out.
+    "api.settings.partners.decide_partner_request": GuardedAct(What.SETTING, _changes_partner),
     "api.settings.lines.retire": _SETTING,
     "api.settings.backups.make_backup": _SETTING,
     "api.settings.own_settings.change_settings": _SETTING,

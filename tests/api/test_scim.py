@@ -203,13 +203,18 @@ async def test_who_leaves_there_is_signed_out_here_and_the_stream_ends(stage: St
 
 
 async def _ends_an_alarm(stage: Stage) -> None:
-    """The worker ends an alarm of what is open by itself, once nothing is."""
+    """The worker ends an alarm of what is open by itself, once nothing is, and looks at partners of
+    before that were never looked at."""
     async with transaction(stage.ground, PROGRAM) as work:
         await work.session.execute(text("UPDATE directory_accounts SET left_open_at = now()"))
-    still = "SELECT count(*) FROM directory_accounts WHERE left_open_at IS NOT NULL"
-    assert (await stage.rows(still))[0]["count"] == 1
+        await work.session.execute(text("UPDATE lines SET partner_to_look_at = true"))
+    still = (
+        "SELECT (SELECT count(*) FROM directory_accounts WHERE left_open_at IS NOT NULL),"
+        " (SELECT count(*) AS lines FROM lines WHERE partner_to_look_at)"
+    )
+    assert list((await stage.rows(still))[0].values()) == [1, 1]
     await still_open.look_again(stage.ground)
-    assert (await stage.rows(still))[0]["count"] == 0
+    assert list((await stage.rows(still))[0].values()) == [0, 0]
 
 
 async def _waits_and_leaves(stage: Stage, client: httpx2.AsyncClient) -> None:

@@ -98,8 +98,12 @@ async def _change(work: Work, line: LineScript, what: Leads) -> None:
             await languages.import_catalogue(work, "sr", "pages", _PO, reviewed=False)
 
 
-# What the program does by itself is told with the line that is in use again.
-@pytest.mark.parametrize("what", [one for one in Leads if one is not Leads.PARTNER_LOST])
+# What the program does by itself is told with the line that is in use again, and a partner that was
+# refused with the refusal.
+_BESIDES = (Leads.PARTNER_LOST, Leads.PARTNER_REFUSED)
+
+
+@pytest.mark.parametrize("what", [one for one in Leads if one not in _BESIDES])
 async def test_supervisors_are_told_who_changed_where_children_are_led(
     work: Work, what: Leads
 ) -> None:

@@ -204,3 +204,27 @@ async def test_a_bot_goes_back_to_the_last_token_that_its_carrier_took(work: Wor
     work.actor = actor_of(vera)
     await number_changes.take_back(work, replaced.id)
     assert await _now(work, LinePart.BOT) == {Channel.TELEGRAM: newer}
+
+
+@pytest.mark.parametrize("is_set_again", [False, True])
+async def test_a_token_that_its_carrier_took_counts_also_while_the_carrier_is_away(
+    work: Work, *, is_set_again: bool
+) -> None:
+    line, _mila, vera = await _scene(work)
+    newer, wrong = BOT[:-1] + "z", BOT[:-1] + "w"
+
+    async def set_token(token: str, *states: AccountState) -> None:
+        row = await accounts.set_token(work, line, Channel.TELEGRAM, token)
+        for state in states:
+            await accounts.note(work, row.id, state)
+        await work.session.refresh(row)
+
+    await set_token(BOT, AccountState.REGISTERED)
+    await set_token(newer, AccountState.REGISTERED, AccountState.WANTED)
+    if is_set_again:
+        await set_token(newer)
+    await set_token(wrong, AccountState.REFUSED)
+    change = (await _listed(work, vera))[0].change
+    work.actor = actor_of(vera)
+    await number_changes.take_back(work, change.id)
+    assert await _now(work, LinePart.BOT) == {Channel.TELEGRAM: newer}

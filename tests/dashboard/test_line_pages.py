@@ -1,16 +1,23 @@
 """The pages of lines: an administrator sets up a line, changes what is heard, and hears it."""
 
 from typing import Any
+from uuid import UUID
 
 import lxml.html
 
+from app.calls.lines import finding_lines
 from app.dashboard.settings.lines.line_views import NAMES, PLAN_NUMBERS, STEPS
 from app.demo.stage import Counsellor, Stage
+from app.jobs.transaction import transaction
+from app.people import leaving
+from app.routing import people
 from app.routing.plan import Plan
 from app.staff.roles import Role
 from app.telephony.inbound.sounds import waiting_sound
 from app.words.keys import PROMPT_KEYS
+from app.work import PROGRAM
 from tests.support.referrals import page
+from tests.support.verbs import a_counsellor
 
 WAV = waiting_sound()
 PLAN = {name: str(getattr(Plan(), name)) for name in PLAN_NUMBERS}
@@ -226,6 +233,29 @@ async def test_two_administrators_change_the_plan_of_a_line_and_neither_undoes_t
     assert await stage.rows("SELECT partner_lost_at FROM lines") == [{"partner_lost_at": None}]
     opened = (await page(stage, mila, f"/admin/lines/{row['id']}")).text
     assert (said in opened, box in opened) == (False, False)
+    await _confirms_a_partner(stage, mila, row["id"])
+
+
+async def _confirms_a_partner(stage: Stage, mila: Counsellor, line_id: UUID) -> None:
+    """A number in doubt is confirmed by a button of its own, which saves nothing else."""
+    number, at = "+381113334446", f"/admin/lines/{line_id}"
+    async with transaction(stage.ground, PROGRAM) as work:
+        _row, line = await finding_lines.read_line(work, line_id)
+        await people.change_plan(work, line, partner_number=number)
+        ana = await a_counsellor(work, "ana")
+        ana.second_phone = number
+        await leaving.deactivate(work, ana.id, leaving.shifts_uncovered(), by=None)
+    opened = (await page(stage, mila, at)).text
+    assert 'id="partner-in-doubt"' in opened
+    (form,) = lxml.html.fromstring(opened).xpath('//form[@id="confirm-partner"]')
+    sent = dict(form.form_values())
+    assert sent == {"confirm_partner": number}
+    assert (await page(stage, mila, form.action, **sent)).status_code == 303
+    opened = (await page(stage, mila, at)).text
+    assert ("partner-in-doubt" in opened, "confirm-partner" in opened) == (False, False)
+    refused = (await page(stage, mila, f"{at}/plan", **sent)).text
+    assert "This number is not in doubt" in refused
+    assert fields_of(refused, f"{at}/plan")["partner_number"] == number
 
 
 async def test_a_form_of_a_line_that_was_opened_before_undoes_no_other_change(stage: Stage) -> None:

@@ -297,6 +297,31 @@ def _factors(rows: psycopg.Connection) -> list[Any]:
 
 
 @nightly
+def test_partners_are_to_be_looked_at_and_tokens_that_were_taken_are_known(earlier: str) -> None:
+    _upgrade_to("0106", earlier)
+    with psycopg.connect(as_role(earlier, SUPERUSER)) as rows:
+        for number, partner, state in (("1", "+381113334446", "registered"), ("2", None, "wanted")):
+            line = uuid4()
+            rows.execute(
+                "INSERT INTO lines (id, number, name, country, timezone, plan, created_at)"
+                " VALUES (%s, %s, 'x', 'RS', 'UTC', %s, now())",
+                [line, number, Jsonb({"partner_number": partner} if partner else {})],
+            )
+            rows.execute(
+                "INSERT INTO chat_accounts (id, line_id, channel, their_id, token_sealed,"
+                " secret_sealed, state, set_at) VALUES (%s, %s, 'telegram', %s, '', '', %s, now())",
+                [uuid4(), line, number, state],
+            )
+    migrate(earlier)
+    with psycopg.connect(earlier) as rows:
+        found = rows.execute(
+            "SELECT partner_to_look_at, taken_at IS NOT NULL FROM lines"
+            " JOIN chat_accounts ON line_id = lines.id ORDER BY number"
+        )
+        assert found.fetchall() == [(True, True), (False, False)]
+
+
+@nightly
 def test_second_factors_of_existing_rows_are_sealed_for_their_person(
     earlier: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

@@ -5,13 +5,16 @@ from typing import Any
 
 import pytest
 
-from app.calls.lines import finding_lines, lines
+from app.calls.lines import finding_lines, line_use, lines, partner_doubts
+from app.calls.lines.leading import Leads
 from app.calls.lines.line_rows import PartnerRequest
 from app.calls.speech import LineScript
 from app.dashboard.people.access_requests import access_request_values
 from app.dashboard.settings.lines import plan_form
 from app.dashboard.settings.lines.line_views import PLAN_NUMBERS
 from app.dashboard.templating import templates
+from app.errors import Invalid
+from app.jobs.names import Task
 from app.people import leaving
 from app.referrals.directory import leavers
 from app.routing import partners, people
@@ -208,17 +211,41 @@ async def test_a_number_that_is_perhaps_a_leavers_is_approved_only_knowingly(wor
     assert (await leavers.still(work, ana)).perhaps_lines == ()
 
 
-async def test_a_partner_in_doubt_is_confirmed_by_a_second_person(work: Work) -> None:
+async def _in_doubt(work: Work) -> tuple[LineScript, Staff, Staff, Staff]:
+    """The scene, and who has left and had entered the partner's number as their own."""
     line, mila, vera = await _scene(work)
     ana = await a_counsellor(work, "ana")
     ana.second_phone = THEIRS
     await leaving.deactivate(work, ana.id, leaving.shifts_uncovered(), by=None)
+    return line, mila, vera, ana
+
+
+async def _sends(work: Work, line: LineScript, **changed: str) -> dict[str, Any]:
+    """Return what the form of the plan changes."""
     plan = read_plan((await lines.lock_line(work, line.id)).plan)
     shown = {one: str(getattr(plan, one)) for one in (*PLAN_NUMBERS, "partner_number")}
-    sent = {**shown, **{f"was.{one}": value for one, value in shown.items()}, "was.skills": ""}
-    assert "partner_number" not in plan_form.changed(sent, plan)
-    again = plan_form.changed(sent, plan, in_doubt=True)
-    await people.change_plan(work, line, **again)
+    was = {f"was.{one}": value for one, value in shown.items()}
+    return plan_form.changed({**shown, **was, "was.skills": "", **changed}, plan)
+
+
+def _shown(values: dict[str, Any], staff: Staff) -> str:
+    """Return the list of what waits, as a page shows it."""
+    template = templates.get_template("fragments/people/access_requests.html")
+    return " ".join(unescape(template.render(values, staff=staff)).split())
+
+
+async def test_a_partner_in_doubt_is_confirmed_by_a_second_person(work: Work) -> None:
+    line, mila, vera, ana = await _in_doubt(work)
+    # What is changed beside it confirms nothing.
+    assert await _sends(work, line, backup_after="25") == {"backup_after": 25}
+    for beside in ({"backup_after": 25}, {"partner_number": THEIRS}):
+        await people.change_plan(work, line, **beside)
+        assert await partners.waiting(work, None) == []
+    for seen in (MINE, ""):
+        with pytest.raises((partners.NotInDoubt, Invalid)):
+            await people.change_plan(work, line, confirm_partner=seen)
+    for _ in range(2):
+        await people.change_plan(work, line, confirm_partner=THEIRS)
     row = await _asked(work)
     assert row.number == THEIRS
     assert (await leavers.still(work, ana)).perhaps_lines == (line.name,)
@@ -226,6 +253,138 @@ async def test_a_partner_in_doubt_is_confirmed_by_a_second_person(work: Work) ->
         await partners.decide(work, row.id, by=mila, approve=True)
     with pytest.raises(partners.PerhapsOfALeaver):
         await partners.decide(work, row.id, by=vera, approve=True)
-    await partners.decide(work, row.id, by=vera, approve=True, knowingly=True)
+    assert not await partners.decide(work, row.id, by=vera, approve=True, knowingly=True)
     assert await _rung(work, line) == THEIRS
     assert (await leavers.still(work, ana)).perhaps_lines == ()
+    with pytest.raises(partners.NotInDoubt):
+        await people.change_plan(work, line, confirm_partner=THEIRS)
+
+
+async def test_a_number_that_waits_is_not_given_up_for_the_one_in_doubt(work: Work) -> None:
+    line, _mila, _vera, _ana = await _in_doubt(work)
+    await people.change_plan(work, line, partner_number=OTHER)
+    with pytest.raises(partners.AnotherWaits):
+        await people.change_plan(work, line, confirm_partner=THEIRS)
+    assert (await _asked(work)).number == OTHER
+
+
+async def test_while_no_account_could_approve_a_click_of_its_own_confirms_the_number(
+    work: Work,
+) -> None:
+    line = await _line(work)
+    await people.change_plan(work, line, partner_number=THEIRS)
+    ana = await a_counsellor(work, "ana")
+    ana.second_phone = THEIRS
+    await leaving.deactivate(work, ana.id, leaving.shifts_uncovered(), by=None)
+    _acts(work, await an_administrator(work))
+    await people.change_plan(work, line, **await _sends(work, line, backup_after="25"))
+    assert (await leavers.still(work, ana)).perhaps_lines == (line.name,)
+    await people.change_plan(work, line, confirm_partner=THEIRS)
+    assert (await leavers.still(work, ana)).perhaps_lines == ()
+    act, said = logged(work)[-1]
+    assert (act, said["perhaps_of_leaver"]) == (AuditLog.PARTNER_APPROVED, True)
+
+
+@pytest.mark.parametrize("retired", [False, True])
+async def test_a_partner_in_doubt_that_is_refused_is_taken_out(
+    work: Work, *, retired: bool
+) -> None:
+    line, mila, vera, ana = await _in_doubt(work)
+    work.settings.smtp_url = "smtp://127.0.0.1:1"
+    olga = await a_supervisor(work, "olga")
+    for one in (mila, vera, olga):
+        one.email = f"{one.name}@x.example"
+    await people.change_plan(work, line, confirm_partner=THEIRS)
+    row = await _asked(work)
+    assert await partners.is_rung(work, row.id)
+    said = "Refuse and take it out"
+    for reader in (mila, vera):
+        shown = _shown(await access_request_values(work, reader), reader)
+        assert (said in shown) == ("Approve it only" in shown) == (reader is vera)
+        assert partners.PERHAPS in shown
+    if retired:
+        await lines.add_line(
+            work,
+            number="+381112222334",
+            name="Druga linija",
+            country="RS",
+            languages=["sr"],
+            timezone="Europe/Belgrade",
+        )
+        await line_use.retire(work, line.id)
+    work.jobs.clear()
+    _acts(work, vera)
+    assert await partners.decide(work, row.id, by=vera, approve=False)
+    assert await _rung(work, line) is None
+    assert (await leavers.still(work, ana)).perhaps_lines == ()
+    acts: list[tuple[str, Any]] = logged(work)[-2:]
+    assert [act for act, _ in acts] == [AuditLog.PARTNER_REFUSED, AuditLog.LINE_PLAN_SET]
+    for _, detail in acts:
+        assert detail["before"] == {"partner_number": "+381…46"}
+        assert not detail["after"]["partner_number"]
+    told = [dict(one.arguments) for one in work.jobs if one.task == Task.TELL_LEADS_ELSEWHERE]
+    assert {one["staff_id"] for one in told} == {str(mila.id), str(olga.id)}
+    assert {tuple(one["changed"]) for one in told} == {(Leads.PARTNER_REFUSED,)}
+    # It is said until a person decides, as of a line that lost a leaver's telephone.
+    row_of_line = await lines.lock_line(work, line.id)
+    assert (row_of_line.partner_lost_at, row_of_line.partner_lost_of) == (work.now, None)
+    shown = _shown(await access_request_values(work, olga), olga)
+    assert ("has no partner: a second person refused its number" in shown) is not retired
+    if not retired:
+        await people.change_plan(work, line, partner_number="")
+        assert row_of_line.partner_lost_at is None
+
+
+@pytest.mark.parametrize("by_asker", [False, True])
+async def test_who_gives_up_the_question_leaves_the_number_in_doubt(
+    work: Work, *, by_asker: bool
+) -> None:
+    """So does the end of an emergency access under which it was asked."""
+    line, mila, _vera, ana = await _in_doubt(work)
+    await people.change_plan(work, line, confirm_partner=THEIRS)
+    row = await _asked(work)
+    by = mila if by_asker else None
+    assert not await partners.decide(work, row.id, by=by, approve=False, withdrawn=not by_asker)
+    assert await _rung(work, line) == THEIRS
+    assert (await leavers.still(work, ana)).perhaps_lines == (line.name,)
+
+
+@pytest.mark.parametrize("how", ["back", "proven"])
+async def test_a_number_is_in_doubt_only_while_it_could_be_a_leavers(work: Work, how: str) -> None:
+    line, _mila, _vera, ana = await _in_doubt(work)
+    row = await lines.lock_line(work, line.id)
+    assert await partner_doubts.is_in_doubt(work, row)
+    if how == "back":
+        ana.active = True
+    else:
+        bob = await a_counsellor(work, "bob", endpoint=THEIRS)
+        await phone_proofs.pair(work, bob)
+    await work.session.flush()
+    assert not await partner_doubts.is_in_doubt(work, row)
+
+
+async def test_a_partner_from_before_doubts_were_noted_is_looked_at_once(work: Work) -> None:
+    line, _mila, vera, ana = await _in_doubt(work)
+    bob = await a_counsellor(work, "bob", endpoint=MINE)
+    await leaving.deactivate(work, bob.id, leaving.shifts_uncovered(), by=None)
+    row = await lines.lock_line(work, line.id)
+    row.partner_doubted_at, row.partner_to_look_at = None, True
+    await work.session.flush()
+    work.jobs.clear()
+    assert await partner_doubts.to_look_at(work) == [line.id]
+    for _ in range(2):
+        await partner_doubts.look_at_once(work, line.id)
+    assert [one.arguments for one in work.jobs] == [{"staff_id": str(ana.id)}]
+    assert (await leavers.still(work, ana)).perhaps_lines == (line.name,)
+    assert await partner_doubts.to_look_at(work) == []
+    # What a person has confirmed meanwhile is not put in doubt again.
+    row.partner_to_look_at = True
+    await people.change_plan(work, line, confirm_partner=THEIRS)
+    await partners.decide(work, (await _asked(work)).id, by=vera, approve=True, knowingly=True)
+    assert await partner_doubts.to_look_at(work) == []
+    # The telephone of a person who has left is an alarm, too.
+    row.plan, row.partner_to_look_at = {"partner_number": MINE}, True
+    await work.session.flush()
+    work.jobs.clear()
+    await partner_doubts.look_at_once(work, line.id)
+    assert [one.arguments for one in work.jobs] == [{"staff_id": str(bob.id)}]

@@ -249,10 +249,10 @@ async def test_a_partner_with_an_unproven_second_phone_of_a_leaver_is_an_alarm_u
     work.jobs.clear()
     await line_use.take_into_use(work, row.id)
     assert [job.task for job in work.jobs].count(Task.WATCH_LEAVER) == 1
-    # What is changed beside it confirms nothing; the number that is entered again does.
-    await people.change_plan(work, line, partner_after=60)
+    # What is changed beside it confirms nothing, nor does the same number among other values.
+    await people.change_plan(work, line, partner_after=60, partner_number=MOBILE)
     assert await still_open.to_close(work) == []
-    await people.change_plan(work, line, partner_number=MOBILE)
+    await people.change_plan(work, line, confirm_partner=MOBILE)
     assert await still_open.to_close(work) == [ana.id]
     # On a line that gets it later, it is in doubt as well.
     work.jobs.clear()

@@ -187,7 +187,7 @@ async def talk(
     return leg
 
 
-async def plan(stage: Stage, **changed: object) -> None:
+async def plan(stage: Stage, **changed: Any) -> None:
     async with transaction(stage.ground, PROGRAM) as work:
         line = await finding_lines.any_line(work)
         assert line is not None

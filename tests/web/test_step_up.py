@@ -5,6 +5,7 @@ import inspect
 import json
 import pkgutil
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -21,6 +22,7 @@ import app.dashboard
 import app.telephony
 from app.calls import callers, messages, prompts
 from app.calls.lines import chat_lines, line_facts, line_use, lines
+from app.calls.lines.line_rows import PartnerRequest
 from app.chats import accounts, ending
 from app.contacts import contacts, openings, profiles
 from app.contacts.cases import printing
@@ -69,7 +71,7 @@ from app.work import PROGRAM, Work
 from tests.support.calls.conversations import a_chat_line, a_writer, writing
 from tests.support.contacts import skip
 from tests.support.talks import talk
-from tests.support.verbs import a_counsellor, a_talk, logged
+from tests.support.verbs import a_counsellor, a_line, a_supervisor, a_talk, logged
 from tests.web.reach import reached_from
 
 PASSWORD = "correct horse battery"
@@ -546,3 +548,23 @@ async def test_files_and_keys_need_a_code_where_there_is_one_and_programs_nothin
     assert (await boss.ask("GET", calls)).status_code == 200
     await skip(stage, 121 / 3600)
     assert (await boss.ask("GET", calls)).status_code == 403, "two minutes are over"
+
+
+@pytest.mark.parametrize("is_rung", [False, True])
+async def test_a_partner_is_refused_with_a_proof_if_callers_are_connected_with_it(
+    work: Work, monkeypatch: pytest.MonkeyPatch, *, is_rung: bool
+) -> None:
+    name = "api.settings.partners.decide_partner_request"
+    monkeypatch.setitem(BODIES, name, {"approve": False})
+    await a_line(work)
+    (line,) = await lines.lock_lines(work)
+    vera = await a_supervisor(work)
+    number = "+381113334446"
+    line.plan = {"partner_number": number if is_rung else "+381113334447"}
+    row = PartnerRequest(id=uuid4(), line_id=line.id, number=number, before=None, state="waits")
+    row.asked_role, row.asked_at = "administrator", work.now
+    work.session.add(row)
+    await work.session.flush()
+    refusing = request_of(name, {"request_id": str(row.id)})
+    with pytest.raises(step_up.ProofNeeded) if is_rung else nullcontext():
+        await step_up.check(refusing, work, vera, "")

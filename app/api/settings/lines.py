@@ -11,7 +11,14 @@ from pydantic import BaseModel, Field
 from app.api.description import files
 from app.calls import prompts
 from app.calls.key_questions import questions_of, set_questions
-from app.calls.lines import finding_lines, line_facts, line_languages, line_use, lines
+from app.calls.lines import (
+    finding_lines,
+    line_facts,
+    line_languages,
+    line_use,
+    lines,
+    partner_doubts,
+)
 from app.calls.lines.line_rows import Line
 from app.calls.prompts import Source
 from app.calls.speech import LineScript
@@ -43,7 +50,7 @@ class LineView(BaseModel):
     # Null: it is in use.
     retired_at: datetime | None
     # Since when it is without the partner that it had, because that number was the telephone of a
-    # person who has left. Null: it has one, or none is wanted.
+    # person who has left, or was refused by a second person. Null: it has one, or none is wanted.
     partner_lost_at: datetime | None
 
 
@@ -85,6 +92,9 @@ class WholeLineView(LineView):
     plan: PlanView
     # A new number of the partner that waits for a second person; null: none.
     partner_waits: str | None
+    # Whether a person who has left had entered the partner's number as a second telephone that was
+    # never proven, and it was not confirmed since. Callers are connected with it meanwhile.
+    partner_in_doubt: bool
     # Whether callers are put through to the telephone of a person who has left.
     partner_of_leaver: bool
     # The codes of the questions by key to a caller who cannot speak, in order.
@@ -133,6 +143,8 @@ class PlanIn(BaseModel):
     preferred_for: int | None = None
     partner_after: int | None = None
     partner_number: Short | None = None
+    # The number of the partner, to confirm it while it is in doubt.
+    confirm_partner: Short | None = None
     ring_at_once: int | None = None
     priority: int | None = None
     night_from: int | None = None
@@ -190,6 +202,7 @@ async def _whole(work: Work, line_id: UUID) -> WholeLineView:
         shown_number=row.shown_number,
         plan=PlanView(**asdict(read_plan(line.plan))),
         partner_waits=waits[0].row.number if waits else None,
+        partner_in_doubt=await partner_doubts.is_in_doubt(work, row),
         partner_of_leaver=await partners.is_of_leaver(work, read_plan(line.plan)),
         key_questions=questions_of(line),
     )
@@ -294,7 +307,8 @@ async def change_plan(
 ) -> WholeLineView:
     """Change who else is offered a call as it waits, and which skills a call needs.
 
-    A new number of the partner waits for a second person with another role.
+    A new number of the partner waits for a second person with another role; so does the one in
+    doubt that is confirmed. 409 NotInDoubt, AnotherWaits.
     """
     changed: dict[str, Any] = body.model_dump()
     if body.skills is not None:

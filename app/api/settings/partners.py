@@ -33,6 +33,8 @@ class PartnerRequestView(BaseModel):
     may_approve: bool
     # Whether a person who has left had entered it as a second telephone that was never proven.
     perhaps_of_leaver: bool
+    # Whether it is the partner's number now, in doubt: it is taken out if the reader refuses it.
+    is_taken_out: bool
 
 
 class PartnerDecisionIn(BaseModel):
@@ -56,6 +58,7 @@ async def list_partner_requests(work: InWork, staff: Sees) -> list[PartnerReques
             asked_at=one.row.asked_at,
             may_approve=one.may_approve,
             perhaps_of_leaver=one.perhaps_of_leaver,
+            is_taken_out=one.is_taken_out,
         )
         for one in await partners.waiting(work, staff)
     ]
@@ -65,7 +68,8 @@ async def list_partner_requests(work: InWork, staff: Sees) -> list[PartnerReques
 async def decide_partner_request(
     work: InWork, staff: Sees, request_id: UUID, wanted: PartnerDecisionIn
 ) -> None:
-    """Let the number be rung, as a second person with another role, or refuse it."""
+    """Let the number be rung, as a second person with another role, or refuse it. The number that
+    a line has, and that is in doubt, is taken out of its plan when it is refused."""
     await partners.decide(
         work, request_id, by=staff, approve=wanted.approve, knowingly=wanted.knowingly
     )

@@ -41,6 +41,8 @@ class Leads(StrEnum):
     ADDRESS = "address"
     # The sites that show that page within theirs.
     SITES = "sites"
+    # A second person refused the number of the partner, which was in doubt: it was taken out.
+    PARTNER_REFUSED = "partner_refused"
     # The program took it out: its number was the telephone of a person who has left.
     PARTNER_LOST = "partner_lost"
 
@@ -50,12 +52,17 @@ TAKEN_BACK = frozenset({Leads.NUMBER, Leads.NUMBERS_BEHIND, Leads.SHOWN_NUMBER, 
 
 
 async def tell_supervisors(
-    work: Work, line_id: UUID | None, *changed: Leads, taken_back: bool = True
+    work: Work,
+    line_id: UUID | None,
+    *changed: Leads,
+    taken_back: bool = True,
+    administrators: bool = False,
 ) -> None:
     """Write to every supervisor but the one who acts. `line_id` is None for all lines.
 
     `taken_back`: whether a second person can take this change back, if its kind is of those that
-    they can: a line that is new or in use again is retired instead.
+    they can: a line that is new or in use again is retired instead. `administrators`: whether they
+    are written to as well, since one of them has to do something.
 
     The end of an emergency access puts back what was; its review says so. A partner that is lost
     by it was not put back.
@@ -64,8 +71,9 @@ async def tell_supervisors(
         changed = tuple(one for one in changed if one is Leads.PARTNER_LOST)
     if not changed or work.settings.smtp_url is None:
         return
+    roles = [Role.SUPERVISOR] + ([Role.ADMINISTRATOR] if administrators else [])
     people = select(Staff.id).where(
-        Staff.active, Staff.email.is_not(None), ~Staff.emergency, Staff.role == Role.SUPERVISOR
+        Staff.active, Staff.email.is_not(None), ~Staff.emergency, Staff.role.in_(roles)
     )
     for staff_id in await work.session.scalars(people.order_by(Staff.id)):
         if staff_id != work.actor.staff_id:

@@ -40,8 +40,10 @@ class Line(Base):
     plan: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default="{}")
     # Since when the number of its partner is in doubt; see `partner_doubts.py`.
     partner_doubted_at: Mapped[datetime | None]
+    # Whether it is still to be looked at whether a person who left earlier puts it in doubt.
+    partner_to_look_at: Mapped[bool] = mapped_column(server_default="false")
     # Since when it is without the partner that it had, whose number was that of a person who has
-    # left, and of whom; see `lost_partners.py`.
+    # left, and of whom; null: a second person refused it. See `lost_partners.py`.
     partner_lost_at: Mapped[datetime | None]
     partner_lost_of: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
     # Whether and how children write to the line; see `app/calls/chat_rules.py`.

@@ -1,4 +1,5 @@
-"""Lines that lost their partner, because its number was the telephone of a person who has left.
+"""Lines that lost their partner: its number was the telephone of a person who has left, or it was
+in doubt, and a second person refused it.
 
 Callers whom no counsellor takes are connected with no other service. That is said at the line, to
 supervisors and to administrators, until another partner is set or a person says that none is

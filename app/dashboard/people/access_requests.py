@@ -54,6 +54,7 @@ async def access_request_values(work: Work, staff: Staff, of: UUID | None = None
         "lost_partners": await lost_partners.all_lost(work) if sees and of is None else [],
         "number_changes": [(one, change_rows([one.change])[0]) for one in changed],
         "perhaps_of_leaver": _(partners.PerhapsOfALeaver.default),
+        "perhaps": _(partners.PERHAPS),
         "ends_of_email": ends.of_email,
         "ends_of_number": ends.of_number,
     }

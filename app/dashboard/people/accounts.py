@@ -174,7 +174,7 @@ async def reached_words(
             _(
                 "This person had entered the telephone of a partner as their own, and never proved "
                 "it: %(lines)s. Callers are still connected with it. Look whose it is. Then change "
-                "it, or save the plan of the line again.",
+                "it, or confirm it on the page of the line.",
                 lines=list_words(perhaps_lines),
             )
         )

@@ -42,7 +42,7 @@ async def set_up_account(context: JobContext, account_id: str) -> None:
         problem = carrier.trouble(error)
     except (TryAgain, Uncertain):
         async with parts.work() as work:
-            await accounts.note(work, row_id, AccountState.WANTED, problem=AccountProblem.AWAY)
+            await note_tried(work, wanted, AccountState.WANTED, problem=AccountProblem.AWAY)
         # The same can be asked again: it is tried until the carrier answers.
         raise
     async with parts.work() as work:
@@ -51,12 +51,29 @@ async def set_up_account(context: JobContext, account_id: str) -> None:
             await accounts.set_up_elsewhere(work, carrier.channel, wanted.their_id)
             return
         state = AccountState.REFUSED if problem else wanted.state
-        await accounts.note(work, row_id, state, name=name, problem=problem)
+        await note_tried(work, wanted, state, name=name, problem=problem)
         if await _wanted(work, row_id) != found:
             # It was changed meanwhile.
             work.defer(Task.SET_UP_ACCOUNT, account_id=account_id)
         elif carrier.is_asked and state is AccountState.REGISTERED:
             asking.defer_asking(work, row_id)
+
+
+async def note_tried(
+    work: Work,
+    tried: AtCarrier,
+    state: AccountState,
+    *,
+    name: str | None = None,
+    problem: AccountProblem | None = None,
+) -> None:
+    """Note what a carrier said of an account, unless it got another token meanwhile: of that the
+    carrier said nothing, and the job that came with it asks."""
+    row = await work.session.get(
+        CarrierAccount, tried.id, with_for_update=True, populate_existing=True
+    )
+    if row is not None and _of(work, row, tried.state) == tried:
+        await accounts.note(work, tried.id, state, name=name, problem=problem)
 
 
 async def _wanted(work: Work, account_id: UUID) -> tuple[Carrier, AtCarrier] | None:
@@ -75,5 +92,9 @@ async def _wanted(work: Work, account_id: UUID) -> tuple[Carrier, AtCarrier] | N
         # With no more conversations to go on with, it is paused when it is next asked.
         hears = line is not None and await receiving.hears(work, line, carrier.channel)
         state = AccountState.REGISTERED if hears else AccountState.PAUSED
+    return carrier, _of(work, row, state)
+
+
+def _of(work: Work, row: CarrierAccount, state: AccountState) -> AtCarrier:
     token, secret = accounts.token_of(work, row), accounts.secret_of(work, row)
-    return carrier, AtCarrier(row.id, state, row.their_id, token, secret)
+    return AtCarrier(row.id, state, row.their_id, token, secret)

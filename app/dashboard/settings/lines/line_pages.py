@@ -12,7 +12,15 @@ from app import words
 from app.calls import prompts
 from app.calls.chat_rules import read_chat
 from app.calls.key_questions import questions_in, set_questions
-from app.calls.lines import chat_lines, finding_lines, line_facts, line_languages, line_use, lines
+from app.calls.lines import (
+    chat_lines,
+    finding_lines,
+    line_facts,
+    line_languages,
+    line_use,
+    lines,
+    partner_doubts,
+)
 from app.calls.speech import LineScript, Spoken
 from app.calls.states import Channel
 from app.chats import accounts
@@ -180,7 +188,8 @@ async def show_line(
         line=line,
         has_calls=await line_facts.has_calls(work, line_id),
         plan=plan,
-        perhaps_of_leaver=_(partners.PerhapsOfALeaver.default),
+        partner_in_doubt=await partner_doubts.is_in_doubt(work, row),
+        perhaps_of_leaver=_(partners.PERHAPS),
         partner_of_leaver=await partners.is_of_leaver(work, plan),
         partner_waits=await partners.waiting(work, staff, line_id),
         plan_skills=plan_form.skills_text(plan.skills),
@@ -372,11 +381,11 @@ async def change_plan(request: Request, work: InWork, staff: Keeps, line_id: UUI
     async def verb(line: LineScript) -> None:
         # Locked before it is compared: another administrator may change it at the same time.
         row = await lines.lock_line(work, line.id)
-        # Another number may wait: it is not given up for the one in doubt.
-        doubted = row.partner_doubted_at is not None
-        doubted = doubted and not await partners.waiting(work, None, line.id)
-        asked = plan_form.changed(sent, read_plan(row.plan), in_doubt=doubted)
-        await people.change_plan(work, line, **asked)
+        if "confirm_partner" in sent:
+            # A click of its own, that saves nothing else.
+            await people.change_plan(work, line, confirm_partner=sent["confirm_partner"])
+        else:
+            await people.change_plan(work, line, **plan_form.changed(sent, read_plan(row.plan)))
 
     return await change_and_show(request, work, staff, line_id, "plan", sent, verb)
 

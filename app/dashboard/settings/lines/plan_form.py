@@ -17,10 +17,9 @@ def skills_text(skills: Mapping[str, int]) -> str:
     return ", ".join(f"{name}:{level}" for name, level in sorted(skills.items()))
 
 
-def changed(sent: Mapping[str, str], now: Plan, *, in_doubt: bool = False) -> dict[str, Any]:
-    """Return the values of a plan that the form changed; `was.<name>` is what it showed. A number
-    of the partner that is in doubt is entered again by being sent. `no_partner` says that none is
-    wanted.
+def changed(sent: Mapping[str, str], now: Plan) -> dict[str, Any]:
+    """Return the values of a plan that the form changed; `was.<name>` is what it showed.
+    `no_partner` says that none is wanted.
 
     Raises Invalid, and Conflict if another person has changed one of them since.
     """
@@ -30,9 +29,7 @@ def changed(sent: Mapping[str, str], now: Plan, *, in_doubt: bool = False) -> di
         if _differs(sent, name, sent.get(name, ""), str(stored[name])):
             found[name] = _number(sent.get(name, ""))
     number = sent.get("partner_number", "")
-    if _differs(sent, "partner_number", number, now.partner_number or "") or (
-        in_doubt and number == now.partner_number
-    ):
+    if _differs(sent, "partner_number", number, now.partner_number or ""):
         found["partner_number"] = number
     elif sent.get("no_partner") and not number:
         found["partner_number"] = ""
