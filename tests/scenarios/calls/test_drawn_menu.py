@@ -17,6 +17,7 @@ from app.practice.people import Phone
 from app.words.keys import PromptKey
 from app.work import PROGRAM
 from tests.support import answers
+from tests.support.profile import nightly
 from tests.support.talks import CHILD, PARTNER, busy, plan, talk
 
 pytestmark = pytest.mark.usefixtures("each_quarter")
@@ -84,6 +85,7 @@ async def test_danger_is_drawn_at_the_first_words_and_heard_there(stage: Stage) 
     assert (await stage.call_of(leg))["danger"]
 
 
+@nightly
 async def test_a_partner_is_drawn_where_a_caller_hears_of_it(stage: Stage) -> None:
     stage.exchange.phones[PARTNER] = Phone(picks_up=None)
     await plan(stage, partner_after=60, partner_number=PARTNER)

@@ -110,6 +110,7 @@ async def test_an_empty_first_layer_is_not_waited_for(stage: Stage) -> None:
     assert await rings_at(stage, backup) == ["backup"]
 
 
+@nightly
 async def test_training_needs_a_supervisor(stage: Stage) -> None:
     new = await stage.add_counsellor("new", training=True)
     leg = await waits(stage, "2")

@@ -56,6 +56,7 @@ async def test_a_caller_who_hangs_up_while_the_offer_is_accepted_was_not_answere
     assert await broken_at_the_end(stage) == []
 
 
+@nightly
 async def test_the_others_ring_on_when_one_counsellor_hangs_up(stage: Stage) -> None:
     stage.exchange.phones |= {
         "+38164999001": Phone(picks_up=1, presses=None),

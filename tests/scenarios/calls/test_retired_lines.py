@@ -3,6 +3,7 @@
 from app.demo.stage import LINE, Counsellor, Stage
 from app.staff.roles import Role
 from tests.scenarios.quiet import QuietStage
+from tests.support.profile import nightly
 from tests.support.referrals import page
 
 SECOND = "+381113334444"
@@ -60,6 +61,7 @@ async def test_who_waits_is_answered_and_the_next_caller_reaches_another_line(
     await stage.until(lambda: again.has_heard("Druga linija"))
 
 
+@nightly
 async def test_a_line_that_rang_does_not_become_one_for_practice(stage: Stage) -> None:
     mila = await stage.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
     await stage.add_line(SECOND, "sr", "Druga linija")

@@ -10,6 +10,7 @@ import pytest
 from app.demo.stage import Counsellor, Stage
 from app.practice.legs import Leg
 from app.staff.roles import Role
+from tests.support.profile import nightly
 from tests.support.talks import talk
 
 pytestmark = pytest.mark.usefixtures("each_quarter")
@@ -85,39 +86,36 @@ async def test_the_token_lets_its_owner_be_rung_and_nothing_else(stage: Stage) -
     assert given["edges"] == ["frankfurt", "dublin"]
     logged = "SELECT subject FROM audit_entries WHERE action = 'telephone_token_made'"
     assert [row["subject"] for row in await stage.rows(logged)] == [str(ana.id)]
+    assert (await ask(stage, ana, "", page="no page"))[0] == 422
+    await a_counsellor_who_is_rung_elsewhere_gets_none(stage, ana)
+    await only_the_page_that_asked_last_has_the_telephone(stage, ana)
+    await pages_may_connect_to_the_edges_and_nowhere_else(stage)
     for _ in range(20):
         status, said = await ask(stage, ana, "", page="b:1")
     assert (status, said["error"]) == (429, "TooMany")
+    await without_an_api_key_the_page_says_so_and_no_counsellor_is_available(stage)
 
 
-async def test_a_counsellor_who_is_rung_elsewhere_gets_no_token(stage: Stage) -> None:
+async def a_counsellor_who_is_rung_elsewhere_gets_none(stage: Stage, ana: Counsellor) -> None:
     vera = await stage.add_counsellor("vera", endpoint="+38164999001", state=None)
     assert (await ask(stage, vera, "", page="b:1"))[0] == 409
     auditor = await stage.add_counsellor("auditor", role=Role.AUDITOR, shift=False, state=None)
     assert (await ask(stage, auditor, "", page="b:1"))[0] == 403
-    ana = await stage.add_counsellor("ana", state=None)
-    assert (await ask(stage, ana, "", page="no page"))[0] == 422
     assert "telephone.js" not in await board(stage, vera)
     assert "telephone.js" in await board(stage, ana)
 
 
-async def test_without_an_api_key_the_page_says_so_and_no_counsellor_is_available(
-    stage: Stage,
-) -> None:
-    ana = await stage.add_counsellor("ana", state=None)
-    settings = stage.settings.model_copy(
-        update={"twilio_api_key_sid": None, "twilio_api_key_secret": None}
-    )
-    object.__setattr__(stage.ground, "settings", settings)
-    assert "No API key of the telephone provider is set" in await board(stage, ana)
-    assert "telephone.js" not in await board(stage, ana)
-    assert (await ask(stage, ana, "", page="b:1"))[0] == 409
-    answer = await ana.ask("PUT", "/me/presence", {"state": "available"})
-    assert answer.status_code == 409
-    assert "HELPLINE_TWILIO_API_KEY_SID" in answer.json()["detail"]
+async def only_the_page_that_asked_last_has_the_telephone(stage: Stage, ana: Counsellor) -> None:
+    await ask(stage, ana, "", page="home:1")
+    assert (await ask(stage, ana, "/state", page="home:1", state="ready"))[1] == {"yours": True}
+    await ask(stage, ana, "", page="office:1")
+    assert (await ask(stage, ana, "/state", page="office:1", state="ready"))[1] == {"yours": True}
+    assert (await ask(stage, ana, "/state", page="home:1", state="off"))[1] == {"yours": False}
+    (row,) = await stage.rows("SELECT telephone FROM presences WHERE counsellor_id = %s", ana.id)
+    assert row["telephone"] == "ready"
 
 
-async def test_pages_may_connect_to_the_edges_and_nowhere_else(stage: Stage) -> None:
+async def pages_may_connect_to_the_edges_and_nowhere_else(stage: Stage) -> None:
     answer = await stage.client.get(stage.settings.public_url + "/login")
     policy = answer.headers["content-security-policy"]
     assert (
@@ -126,15 +124,18 @@ async def test_pages_may_connect_to_the_edges_and_nowhere_else(stage: Stage) -> 
     )
 
 
-async def test_only_the_page_that_asked_last_has_the_telephone(stage: Stage) -> None:
-    ana = await stage.add_counsellor("ana", state=None)
-    await ask(stage, ana, "", page="home:1")
-    assert (await ask(stage, ana, "/state", page="home:1", state="ready"))[1] == {"yours": True}
-    await ask(stage, ana, "", page="office:1")
-    assert (await ask(stage, ana, "/state", page="office:1", state="ready"))[1] == {"yours": True}
-    assert (await ask(stage, ana, "/state", page="home:1", state="off"))[1] == {"yours": False}
-    (row,) = await stage.rows("SELECT telephone FROM presences WHERE counsellor_id = %s", ana.id)
-    assert row["telephone"] == "ready"
+async def without_an_api_key_the_page_says_so_and_no_counsellor_is_available(stage: Stage) -> None:
+    boris = await stage.add_counsellor("boris", state=None)
+    settings = stage.settings.model_copy(
+        update={"twilio_api_key_sid": None, "twilio_api_key_secret": None}
+    )
+    object.__setattr__(stage.ground, "settings", settings)
+    assert "No API key of the telephone provider is set" in await board(stage, boris)
+    assert "telephone.js" not in await board(stage, boris)
+    assert (await ask(stage, boris, "", page="b:1"))[0] == 409
+    answer = await boris.ask("PUT", "/me/presence", {"state": "available"})
+    assert answer.status_code == 409
+    assert "HELPLINE_TWILIO_API_KEY_SID" in answer.json()["detail"]
 
 
 async def test_a_page_answers_by_itself_only_what_its_person_accepted(stage: Stage) -> None:
@@ -211,16 +212,13 @@ async def test_a_crashed_page_is_replaced_before_the_provider_notices(stage: Sta
     assert not leg_of(stage, ana).over
     assert leg_of(stage, ana) is not before
     assert (await stage.call_of(child))["returned"] == 0
-    await stage.exchange.hang_up(child)
-
-
-async def test_another_computer_does_not_break_a_talk(stage: Stage) -> None:
-    ana = await stage.add_counsellor("ana")
-    child = await talk(stage, ana)
+    # Another computer does not break the talk.
+    mine = leg_of(stage, ana)
     await ask(stage, ana, "", page="office:1")
     await ask(stage, ana, "/state", page="office:1", state="ready")
     await stage.advance(3)
-    assert not leg_of(stage, ana).over
+    assert leg_of(stage, ana) is mine
+    assert not mine.over
     await stage.exchange.hang_up(child)
 
 
@@ -253,6 +251,7 @@ async def test_after_the_grace_or_a_second_loss_the_child_is_first_in_the_queue(
         await ana.be("available")
 
 
+@nightly
 async def test_hold_is_shown_when_the_provider_says_so(stage: Stage) -> None:
     ana = await stage.add_counsellor("ana")
     child = await talk(stage, ana)

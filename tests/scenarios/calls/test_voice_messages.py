@@ -11,6 +11,7 @@ from app.jobs.transaction import transaction
 from app.staff.roles import Role
 from app.web.access import COOKIE
 from app.work import PROGRAM
+from tests.support.profile import nightly
 from tests.support.talks import is_queued, talk, waiting
 
 pytestmark = pytest.mark.usefixtures("each_quarter")
@@ -39,6 +40,7 @@ async def test_one_voice_message_has_one_contact(stage: Stage) -> None:
     assert odd.status_code == 422
 
 
+@nightly
 async def test_a_second_visit_to_the_voice_message_is_a_new_one(stage: Stage) -> None:
     ana = await stage.add_counsellor("ana")
     await talk(stage, ana)

@@ -14,7 +14,7 @@ from app.practice.legs import Leg
 from app.practice.people import Phone
 from app.telephony.inbound.sounds import waiting_sound
 from app.work import PROGRAM
-from tests.support.profile import WHOLE
+from tests.support.profile import WHOLE, nightly
 from tests.support.talks import CHILD, queued, talk, waits
 
 pytestmark = pytest.mark.usefixtures("each_quarter")
@@ -149,6 +149,7 @@ async def test_a_full_queue_at_the_provider_is_not_heard_and_has_its_ways_out(st
     await stage.advance(5)
 
 
+@nightly
 async def test_the_place_counts_those_who_are_really_served_before(stage: Stage) -> None:
     """Other counsellors serve callers of another language; a child in danger comes first."""
     ana = await stage.add_counsellor("ana", languages="sr,en")

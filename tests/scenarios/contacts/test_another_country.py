@@ -18,6 +18,7 @@ from app.referrals.models import Referral
 from app.work import PROGRAM
 from tests.support.contacts import new_contact
 from tests.support.mail import Mail, code_in, link_in
+from tests.support.profile import nightly
 from tests.support.referrals import add_agency, click, phone, referral_of, withdraw
 
 CENTRE, POLICE, TEAM = "+381113000001", "+381113000002", "+381113000003"
@@ -177,6 +178,7 @@ async def test_a_referral_on_the_forms_of_another_country(
     assert (await referral_of(ana, centre["id"]))["state"] == "consent_withdrawn"
 
 
+@nightly
 async def test_the_family_comes_first_whatever_the_category_is_called(
     night: Stage, tmp_path: Path
 ) -> None:

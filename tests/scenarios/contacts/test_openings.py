@@ -42,6 +42,11 @@ async def test_a_counsellor_in_a_talk_opens_earlier_contacts_for_a_reason(stage:
     assert (
         await bora.ask("POST", f"/contacts/{mine}/open-earlier", {"reason": " "})
     ).status_code == 422
+    # A contact by e-mail is no ground, nor is the talk of a colleague.
+    by_mail = await completed(bora)
+    assert (await bora.ask("POST", f"/contacts/{by_mail}/open-earlier", WHY)).status_code == 403
+    vera = await stage.add_counsellor("vera", state=None)
+    assert (await vera.ask("POST", f"/contacts/{mine}/open-earlier", WHY)).status_code == 404
     opened = await bora.ask("POST", f"/contacts/{mine}/open-earlier", WHY)
     assert [one["code"] for one in opened.json()] == [earlier["code"]]
     shown = await desk_page(stage, bora)
@@ -64,12 +69,7 @@ async def test_a_counsellor_in_a_talk_opens_earlier_contacts_for_a_reason(stage:
     late = {"changes": [{"path": "actions.summary", "value": "x", "base": 9}]}
     assert (await bora.ask("PUT", f"/contacts/{earlier['id']}/answers", late)).status_code == 404
     assert (await bora.ask("POST", f"/contacts/{mine}/open-earlier", WHY)).status_code == 409
-
-
-async def test_an_opening_ends_after_the_shift(stage: Stage) -> None:
-    _, bora, mine = await _known(stage)
-    (earlier,) = await stage.rows("SELECT id FROM contacts WHERE headline = 'June'")
-    await bora.ask("POST", f"/contacts/{mine}/open-earlier", WHY)
+    # It ends after the shift.
     await bora.be("off_duty")
     stage.stepped.move_to(stage.clock.now().replace(hour=23, minute=50))
     await stage.advance(1)
@@ -94,18 +94,12 @@ async def test_a_supervisor_reviews_it(stage: Stage) -> None:
     assert (await chief.ask("POST", path, {"fitting": True})).status_code == 404
 
 
-async def test_a_counsellor_who_has_not_talked_with_the_person_opens_nothing(stage: Stage) -> None:
-    """Neither a contact by e-mail nor a talk of this morning is a ground."""
+async def test_a_talk_of_this_morning_opens_nothing(stage: Stage) -> None:
     _, bora, mine = await _known(stage)
-    by_mail = await completed(bora)
-    assert (await bora.ask("POST", f"/contacts/{by_mail}/open-earlier", WHY)).status_code == 403
-    vera = await stage.add_counsellor("vera")
-    assert (await vera.ask("POST", f"/contacts/{mine}/open-earlier", WHY)).status_code == 404
     for leg in list(stage.exchange.legs.values()):
         if not leg.over:
             await stage.exchange.hang_up(leg)
     await bora.be("off_duty")
-    await vera.be("off_duty")
     await stage.advance(5)
     stage.stepped.move_to(stage.clock.now().replace(hour=13))
     await stage.advance(1)

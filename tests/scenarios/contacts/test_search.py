@@ -7,6 +7,7 @@ from app.demo.stage import Counsellor, Stage
 from app.staff.roles import Role
 from tests.scenarios.quiet import QuietStage
 from tests.support.contacts import WHOLE, completed, contact_of, new_contact
+from tests.support.profile import nightly
 from tests.support.talks import talk
 
 
@@ -100,6 +101,7 @@ async def test_a_person_is_found_in_any_spelling_and_order(quiet: QuietStage) ->
     assert await _found(ana, name="Elena Kostić") == [], "one of two words is not enough"
 
 
+@nightly
 async def test_the_exact_spelling_comes_first_over_all_pages(quiet: QuietStage) -> None:
     """The one child of that name is the oldest of sixty that sound like it."""
     ana = await quiet.add_counsellor("ana")

@@ -19,6 +19,7 @@ from tests.support.mail import Mail
 from tests.support.primero import PrimeroStandIn
 from tests.support.referrals import (
     ADDRESSES,
+    BY_HOUSE,
     OVERRIDE,
     add_agency,
     by_hand,
@@ -32,16 +33,23 @@ CHILD = "Jovana Petrović"
 HOUSE, NEXT = "+381113000001", "+381113000009"
 
 
+_FIRST_ATTEMPT = """
+SELECT result AS state FROM attempts WHERE referral_id = %s ORDER BY number LIMIT 1
+"""
+
+
 class Bench(ABC):
     """One channel, with a real other side."""
 
-    # The state of its row once it has succeeded, and where that row is.
+    # The state of its row once it has succeeded, and where that row of a referral is.
     success: str
     row: str
     ana: Counsellor
+    code = ""
 
     def __init__(self, stage: Stage) -> None:
         self.stage = stage
+        self._before = (0, 0)
 
     @abstractmethod
     async def add_house(self) -> None:
@@ -60,7 +68,7 @@ class Bench(ABC):
         """Let the other side answer the first request with a server error, and do nothing."""
 
     @abstractmethod
-    def arrived(self) -> int:
+    def count(self) -> int:
         """Return how many different things the agency has from us; a known repeat is one thing."""
 
     @abstractmethod
@@ -71,15 +79,27 @@ class Bench(ABC):
         """Let the other side answer again, if it does not do so by itself."""
         self.stage.exchange.knobs.reset()
 
-    async def state(self) -> str:
-        rows = await self.stage.rows(self.row)
+    def begin(self) -> None:
+        """Count anew from here."""
+        self._before = (self.count(), self.stage.exchange.phones[NEXT].rung)
+
+    def arrived(self) -> int:
+        """Return how many different things have arrived since the story began."""
+        return self.count() - self._before[0]
+
+    def next_rung(self) -> int:
+        """Return how often the next agency was rung since the story began."""
+        return self.stage.exchange.phones[NEXT].rung - self._before[1]
+
+    async def state(self, referral_id: str) -> str:
+        rows = await self.stage.rows(self.row, referral_id)
         return str(rows[0]["state"]) if rows else ""
 
 
 class _ByProvider(Bench):
     """The telephony provider carries it."""
 
-    row = "SELECT result AS state FROM attempts ORDER BY number LIMIT 1"
+    row = _FIRST_ATTEMPT
     house: Phone
 
     def refuse(self) -> None:
@@ -99,8 +119,8 @@ class ByPhone(_ByProvider):
         await add_agency(self.stage, "house", "shelter", phones=(HOUSE,))
         self.house = phone(self.stage, HOUSE, presses="1")
 
-    def arrived(self) -> int:
-        return 0 if self.house.unreachable else self.house.rung
+    def count(self) -> int:
+        return self._before[0] if self.house.unreachable else self.house.rung
 
     def in_the_open(self) -> list[str]:
         return [heard.text for heard in self.house.heard]
@@ -113,7 +133,7 @@ class BySms(_ByProvider):
         await add_agency(self.stage, "house", "shelter", sms=ADDRESSES["sms"])
         self.house = phone(self.stage, ADDRESSES["sms"])
 
-    def arrived(self) -> int:
+    def count(self) -> int:
         return len(self.house.texts)
 
     def in_the_open(self) -> list[str]:
@@ -122,7 +142,7 @@ class BySms(_ByProvider):
 
 class ByEmail(Bench):
     success = "delivered"
-    row = "SELECT result AS state FROM attempts ORDER BY number LIMIT 1"
+    row = _FIRST_ATTEMPT
 
     def __init__(self, stage: Stage, post: Mail) -> None:
         super().__init__(stage)
@@ -143,7 +163,7 @@ class ByEmail(Bench):
     def let_go(self) -> None:
         self.post.hangs_up_after_data, self.post.answer = False, "250 OK"
 
-    def arrived(self) -> int:
+    def count(self) -> int:
         return len(set(self.post.ids))
 
     def in_the_open(self) -> list[str]:
@@ -152,7 +172,7 @@ class ByEmail(Bench):
 
 class ByWebhook(Bench):
     success = "delivered"
-    row = "SELECT state FROM deliveries ORDER BY sequence LIMIT 1"
+    row = "SELECT state FROM deliveries WHERE referral_id = %s ORDER BY sequence LIMIT 1"
 
     def __init__(self, stage: Stage, receiver: Receiver) -> None:
         super().__init__(stage)
@@ -173,8 +193,9 @@ class ByWebhook(Bench):
     def let_go(self) -> None:
         self.receiver.status, self.receiver.answers_late = 200, 0.0
 
-    def arrived(self) -> int:
-        return len({event["data"]["sequence"] for event in self.receiver.taken})
+    def count(self) -> int:
+        about = [event["data"] for event in self.receiver.taken]
+        return len({one["sequence"] for one in about if one["referral"] == self.code})
 
     def in_the_open(self) -> list[str]:
         return self.receiver.seen_on_the_way
@@ -182,7 +203,10 @@ class ByWebhook(Bench):
 
 class ByPrimero(Bench):
     success = "referred"
-    row = "SELECT state FROM agency_cases"
+    row = """
+    SELECT c.state FROM agency_cases c JOIN recipients r ON r.id = c.recipient_id
+    WHERE r.referral_id = %s
+    """
 
     def __init__(self, stage: Stage, there: PrimeroStandIn, url: str) -> None:
         super().__init__(stage)
@@ -200,7 +224,7 @@ class ByPrimero(Bench):
     def fail(self) -> None:
         self.there.busy = 1
 
-    def arrived(self) -> int:
+    def count(self) -> int:
         return sum(len(referrals) for referrals in self.there.referrals.values())
 
     def in_the_open(self) -> list[str]:
@@ -236,6 +260,7 @@ async def bench(
             made = ByPrimero(night, *primero)
     await made.add_house()
     await add_agency(night, "next", "shelter", phones=(NEXT,))
+    phone(night, NEXT, presses="1")
     return made
 
 
@@ -247,71 +272,86 @@ def logs(capsys: pytest.CaptureFixture[str]) -> Iterator[pytest.CaptureFixture[s
     set_up_logging("ERROR")
 
 
-async def refer(bench: Bench) -> dict[str, str]:
+async def refer(bench: Bench) -> str:
     """Refer a child in danger to the house; the agency after it takes what it is offered."""
-    ana = await bench.stage.add_counsellor("ana", shift=False, state=None)
-    bench.stage.exchange.phones[NEXT] = Phone(presses="1")
+    bench.begin()
     made = await by_hand(
-        ana, override=OVERRIDE, send=True, answers={"child.name": CHILD, "child.age": 9}
+        bench.ana, override=OVERRIDE, send=True, answers={"child.name": CHILD, "child.age": 9}
     )
-    bench.ana = ana
-    return made
+    bench.code = made["referrals"][0]["code"]
+    return str(made["id"])
 
 
 async def told(bench: Bench, referral_id: str) -> str:
     return str(story(await referral_of(bench.ana, referral_id)))
 
 
+async def end(bench: Bench, referral_id: str) -> None:
+    """The house is asked no more about this child."""
+    path = f"/referrals/{referral_id}/acknowledge"
+    await bench.ana.ask("POST", path, BY_HOUSE)
+    await bench.stage.advance(5)
+    bench.code = ""
+
+
 def test_every_channel_is_tested() -> None:
     assert {channel.kind for channel in CHANNELS} == set(ChannelKind)
 
 
-async def test_it_arrives_once_and_says_so_and_names_no_child(
+async def test_a_channel_keeps_the_contract(bench: Bench, logs: pytest.CaptureFixture[str]) -> None:
+    bench.ana = await bench.stage.add_counsellor("ana", shift=False, state=None)
+    await it_arrives_once_and_says_so_and_names_no_child(bench, logs)
+    set_up_logging("ERROR")
+    await no_response_is_asked_about_and_nothing_arrives_twice(bench)
+    await after_a_server_error_it_arrives_once_or_the_next_agency_is_asked(bench)
+    await a_refusal_leads_to_the_next_agency(bench)
+
+
+async def it_arrives_once_and_says_so_and_names_no_child(
     bench: Bench, logs: pytest.CaptureFixture[str]
 ) -> None:
     made = await refer(bench)
     await bench.stage.advance(30)
-    assert bench.arrived() == 1, await told(bench, made["id"])
-    assert await bench.state() == bench.success
-    assert bench.stage.exchange.phones[NEXT].rung == 0
+    assert bench.arrived() == 1, await told(bench, made)
+    assert await bench.state(made) == bench.success
+    assert bench.next_rung() == 0
     assert bench.in_the_open() != []
     written = logs.readouterr()
     for text in (*bench.in_the_open(), written.out, written.err):
         assert "Jovana" not in text
         assert "Petrovi" not in text
+    await end(bench, made)
 
 
-async def test_no_response_is_asked_about_and_nothing_arrives_twice(bench: Bench) -> None:
+async def no_response_is_asked_about_and_nothing_arrives_twice(bench: Bench) -> None:
     bench.keep_silent()
     made = await refer(bench)
     await bench.stage.advance(3)
     bench.let_go()
     await bench.stage.advance(100)
-    assert bench.arrived() == 1, await told(bench, made["id"])
-    assert await bench.state() == bench.success
+    assert bench.arrived() == 1, await told(bench, made)
+    assert await bench.state(made) == bench.success
+    await end(bench, made)
 
 
-async def test_after_a_server_error_it_arrives_once_or_the_next_agency_is_asked(
-    bench: Bench,
-) -> None:
+async def after_a_server_error_it_arrives_once_or_the_next_agency_is_asked(bench: Bench) -> None:
     bench.fail()
     made = await refer(bench)
     await bench.stage.advance(3)
     bench.let_go()
     await bench.stage.advance(60)
-    following = bench.stage.exchange.phones[NEXT].rung
-    assert bench.arrived() + following == 1, await told(bench, made["id"])
-    assert (await bench.state() == bench.success) is (bench.arrived() == 1)
+    assert bench.arrived() + bench.next_rung() == 1, await told(bench, made)
+    assert (await bench.state(made) == bench.success) is (bench.arrived() == 1)
+    await end(bench, made)
 
 
-async def test_a_refusal_leads_to_the_next_agency(bench: Bench) -> None:
+async def a_refusal_leads_to_the_next_agency(bench: Bench) -> None:
     bench.refuse()
     made = await refer(bench)
-    following = bench.stage.exchange.phones[NEXT]
     # A program that refuses events gets as long to reply as the readers of messages.
-    await bench.stage.until(lambda: following.rung > 0, limit=180, what="the next agency is asked")
+    await bench.stage.until(bench.next_rung, limit=180, what="the next agency is asked")
     await bench.stage.advance(15)
-    found = await referral_of(bench.ana, made["id"])
+    found = await referral_of(bench.ana, made)
     assert found["state"] == "acknowledged", story(found)
     assert bench.arrived() == 0
-    assert await bench.state() != bench.success
+    assert await bench.state(made) != bench.success

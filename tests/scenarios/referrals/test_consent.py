@@ -1,6 +1,6 @@
 """Nothing is sent without consent or a ground; a withdrawal reaches every agency that was told."""
 
-from app.demo.stage import Stage
+from app.demo.stage import Counsellor, Stage
 from app.staff.roles import Role
 from tests.scenarios.quiet import QuietStage
 from tests.support.contacts import WHOLE, new_contact
@@ -125,13 +125,57 @@ async def test_consent_withdrawn_reaches_every_agency_that_was_told(
     assert refused.status_code == 409
 
 
-async def test_less_consent_silences_an_agency_that_did_not_answer(
+async def test_less_consent_silences_an_agency_and_offers_nothing_anew_that_is_done(
     night: Stage, post: Mail
 ) -> None:
+    """For three children, one after the other."""
     ana = await night.add_counsellor("ana", shift=False, state=None)
-    await add_agency(night, "house", "shelter", email="a@house.example", sms="+381640000001")
-    phone(night, "+381640000001")
+    await add_agency(night, "house", "shelter", email="a@house.example")
     await add_agency(night, "other", "shelter", email="a@other.example")
+    await less_consent_offers_nothing_anew_that_is_done(night, post, ana)
+    await an_agency_that_may_not_be_told_any_more_is_asked_no_longer(night, post, ana)
+    post.messages.clear()
+    await less_consent_silences_an_agency_that_did_not_answer(night, post, ana)
+
+
+async def less_consent_offers_nothing_anew_that_is_done(
+    night: Stage, post: Mail, ana: Counsellor
+) -> None:
+    made = await by_hand(ana, consent=CONSENT, send=True)
+    await night.advance(3)
+    path = f"/referrals/{made['id']}"
+    await ana.ask("POST", f"{path}/complete", {**BY_HOUSE, "outcome": "placed_shelter"})
+    assert (await ana.ask("POST", f"{path}/consent", NOT_HOUSE)).status_code == 200
+    await night.advance(5)
+    found = await referral_of(ana, made["id"])
+    assert (found["state"], found["outcome"]) == ("completed", "placed_shelter")
+    assert [a["state"] for a in found["recipients"]] == ["completed"]
+    assert not post.to("a@other.example")
+    # The offer, a link to the details, and that it is asked no longer.
+    assert len(post.to("a@house.example")) == 3
+
+
+async def an_agency_that_may_not_be_told_any_more_is_asked_no_longer(
+    night: Stage, post: Mail, ana: Counsellor
+) -> None:
+    post.messages.clear()
+    made = await by_hand(ana, consent=CONSENT, send=True)
+    await night.advance(3)
+    less = {**CONSENT, "withheld_from": ["house"]}
+    assert (await ana.ask("POST", f"/referrals/{made['id']}/consent", less)).status_code == 200
+    await night.advance(5)
+    found = await referral_of(ana, made["id"])
+    first = found["recipients"][0]
+    assert (first["agency"], first["state"]) == ("house", "withdrawn")
+    assert found["recipients"][-1]["agency"] == "other"
+    assert "taken back" in post.to("a@house.example")[-1]
+    gone = await click(night, link_in(post.to("a@house.example")[0]))
+    assert 'value="acknowledge"' not in gone.text
+
+
+async def less_consent_silences_an_agency_that_did_not_answer(
+    night: Stage, post: Mail, ana: Counsellor
+) -> None:
     made = await by_hand(ana, consent=CONSENT, send=True)
     await night.advance(200)
     found = await referral_of(ana, made["id"])
@@ -156,24 +200,6 @@ async def test_less_consent_silences_an_agency_that_did_not_answer(
     await ana.ask("POST", f"{path}/consent", NOT_HOUSE)
     await night.advance(5)
     assert len(post.to("a@house.example")) == before + 1
-
-
-async def test_less_consent_offers_nothing_anew_that_is_done(night: Stage, post: Mail) -> None:
-    ana = await night.add_counsellor("ana", shift=False, state=None)
-    await add_agency(night, "house", "shelter", email="a@house.example")
-    await add_agency(night, "other", "shelter", email="a@other.example")
-    made = await by_hand(ana, consent=CONSENT, send=True)
-    await night.advance(3)
-    path = f"/referrals/{made['id']}"
-    await ana.ask("POST", f"{path}/complete", {**BY_HOUSE, "outcome": "placed_shelter"})
-    assert (await ana.ask("POST", f"{path}/consent", NOT_HOUSE)).status_code == 200
-    await night.advance(5)
-    found = await referral_of(ana, made["id"])
-    assert (found["state"], found["outcome"]) == ("completed", "placed_shelter")
-    assert [a["state"] for a in found["recipients"]] == ["completed"]
-    assert not post.to("a@other.example")
-    # The offer, a link to the details, and that it is asked no longer.
-    assert len(post.to("a@house.example")) == 3
 
 
 async def test_not_to_this_agency_holds_in_every_referral_of_the_contact(quiet: QuietStage) -> None:
@@ -213,26 +239,6 @@ async def test_consent_for_one_service_does_not_count_for_another(quiet: QuietSt
     await ana.ask("POST", f"/referrals/{made['id']}/consent", {**CONSENT, "for_what": ["shelter"]})
     sent = await ana.ask("POST", f"/referrals/{made['id']}/send", {})
     assert sent.json()["state"] == "sent"
-
-
-async def test_an_agency_that_may_not_be_told_any_more_is_asked_no_longer(
-    night: Stage, post: Mail
-) -> None:
-    ana = await night.add_counsellor("ana", shift=False, state=None)
-    await add_agency(night, "house", "shelter", email="a@house.example")
-    await add_agency(night, "other", "shelter", email="a@other.example")
-    made = await by_hand(ana, consent=CONSENT, send=True)
-    await night.advance(3)
-    less = {**CONSENT, "withheld_from": ["house"]}
-    assert (await ana.ask("POST", f"/referrals/{made['id']}/consent", less)).status_code == 200
-    await night.advance(5)
-    found = await referral_of(ana, made["id"])
-    first = found["recipients"][0]
-    assert (first["agency"], first["state"]) == ("house", "withdrawn")
-    assert found["recipients"][-1]["agency"] == "other"
-    assert "taken back" in post.to("a@house.example")[-1]
-    gone = await click(night, link_in(post.to("a@house.example")[0]))
-    assert 'value="acknowledge"' not in gone.text
 
 
 async def test_consent_withdrawn_after_the_end_is_told_and_kept(night: Stage, post: Mail) -> None:

@@ -3,8 +3,6 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-import pytest
-
 from app.demo.stage import Counsellor, Stage
 from app.practice.people import Phone
 from app.staff.roles import Role
@@ -67,20 +65,6 @@ async def test_an_immediate_draft_that_is_not_sent(night: Stage, post: Mail) -> 
     assert await alarms(ana) == []
 
 
-async def test_an_owner_with_a_phone_is_rung_first_and_the_director_last(night: Stage) -> None:
-    supervisor, director = await on_call(night)
-    supervisor.picks_up = None
-    boris = await night.add_counsellor("boris", endpoint="+381641112223", shift=False, state=None)
-    own = phone(night, "+381641112223", picks_up=None)
-    await by_hand(boris)
-    await night.advance(150)
-    assert (own.rung, supervisor.rung) == (1, 0)
-    await night.advance(50)
-    assert supervisor.rung == 1
-    await night.advance(60)
-    assert director.rung == 1
-
-
 BORIS, PIN = "+381641112223", "283746"
 
 
@@ -91,9 +75,10 @@ async def unproven_keys(night: Stage) -> list[str]:
     return [row["detail"]["staff_id"] for row in rows]
 
 
-async def test_key_1_of_an_unproven_phone_is_noted_and_the_next_person_is_rung(
+async def test_of_an_owner_with_an_unproven_phone_the_pin_alone_takes_the_alarm(
     night: Stage,
 ) -> None:
+    """The owner is rung first and the director last; key 1 alone is noted, and stops nothing."""
     supervisor, director = await on_call(night)
     boris = await night.add_counsellor(
         "boris", endpoint=BORIS, shift=False, state=None, pin=PIN, paired=False
@@ -102,28 +87,23 @@ async def test_key_1_of_an_unproven_phone_is_noted_and_the_next_person_is_rung(
     supervisor.picks_up = None
     await by_hand(boris)
     await night.until(lambda: own.rung == 1, limit=200)
+    assert supervisor.rung == 0
     await night.until(lambda: supervisor.rung == 1, limit=20, what="not a minute later")
     assert await unproven_keys(night) == [str(boris.id)]
+    assert director.rung == 0
     (alarm,) = await alarms(boris)
     assert alarm["acknowledged_by"] is None
     await night.until(lambda: director.rung == 1, limit=120)
     await night.advance(20)
     (alarm,) = await alarms(boris)
     assert alarm["acknowledged_by"] == "Dir", "whose number two people approved"
-
-
-async def test_the_pin_proves_the_phone_and_takes_the_alarm(night: Stage) -> None:
-    supervisor, _ = await on_call(night)
-    supervisor.picks_up = None
-    boris = await night.add_counsellor(
-        "boris", endpoint=BORIS, shift=False, state=None, pin=PIN, paired=False
-    )
-    own = phone(night, BORIS, presses="1", press_after=2.0)
-    await by_hand(boris)
-    await night.until(lambda: any("PIN" in h.text for h in own.heard), limit=200)
+    # Of the next one the PIN takes the alarm.
+    second = await by_hand(boris)
+    own.press_after, said = 2.0, len(own.heard)
+    await night.until(lambda: any("PIN" in h.text for h in own.heard[said:]), limit=200)
     own.presses = PIN
     await night.advance(10)
-    (alarm,) = await alarms(boris)
+    (alarm,) = [one for one in await alarms(boris) if one["subject_id"] == second["id"]]
     assert alarm["acknowledged_by"] == "boris"
     (proof,) = await night.rows("SELECT paired_at FROM phone_proofs")
     assert proof["paired_at"] is not None
@@ -132,13 +112,17 @@ async def test_the_pin_proves_the_phone_and_takes_the_alarm(night: Stage) -> Non
     assert supervisor.rung == rung, "no phone rings on"
 
 
-async def test_an_override_that_no_second_person_has_seen(night: Stage, post: Mail) -> None:
+async def test_an_override_that_no_second_person_has_seen_and_details_that_are_not_opened(
+    night: Stage, post: Mail
+) -> None:
     ana = await night.add_counsellor("ana", shift=False, state=None)
     vera = await night.add_counsellor("vera", role=Role.SUPERVISOR, shift=False, state=None)
     supervisor, _ = await on_call(night)
     await add_agency(night, "house", "shelter", email="a@house.example")
     made = await by_hand(ana, override=OVERRIDE, send=True)
-    await ana.ask("POST", f"/referrals/{made['id']}/accept", {"agency": "house", "name": "M"})
+    await night.until(lambda: bool(post.messages))
+    link = link_in(post.messages[0][1])
+    await click(night, f"{link}/step", {"kind": "accept", "name": "Mira"})
     await skip(night, 0.23)
     assert supervisor.rung == 0
     await night.advance(2 * 60)
@@ -152,52 +136,58 @@ async def test_an_override_that_no_second_person_has_seen(night: Stage, post: Ma
     assert (await vera.ask("POST", f"/notices/{notice}/seen")).status_code == 204
     await night.advance(10)
     assert await alarms(vera) == []
+    # The agency acts, and has not opened the details after half an hour.
+    await skip(night, 0.25)
+    await night.advance(30)
+    await ana.sign_in()
+    assert [a["kind"] for a in await alarms(ana)] == ["details_not_opened"]
+    told = {"agency": "house", "name": "Mira", "agreed": "They come.", "details_told": True}
+    await ana.ask("POST", f"/referrals/{made['id']}/handover", told)
+    await night.advance(10)
+    assert await alarms(ana) == []
 
 
-@pytest.mark.parametrize("why", ["decided immediate", "a weapon"])
-async def test_a_contact_that_is_completed_in_danger_and_not_referred(
-    night: Stage, why: str
-) -> None:
+async def test_a_contact_that_is_completed_in_danger_and_not_referred(night: Stage) -> None:
+    """Decided immediate, or with a weapon in it; one that was referred raises no alarm."""
     ana = await night.add_counsellor("ana", shift=False, state=None)
     vera = await night.add_counsellor("vera", role=Role.SUPERVISOR, shift=False, state=None)
     await on_call(night)
-    more = {"danger.signs": ["weapon"]} if why == "a weapon" else {}
-    contact = await new_contact(ana, {**WHOLE, **more})
-    urgency = "priority" if why == "a weapon" else "immediate"
-    decided = await ana.ask(
-        "POST", f"/contacts/{contact}/urgency", {"urgency": urgency, "reason": "as they said"}
-    )
-    assert decided.status_code < 300, decided.text
-    done = await ana.ask("POST", f"/contacts/{contact}/complete")
-    assert done.status_code == 200, done.text
+    await add_agency(night, "house", "shelter", phones=(HOUSE,))
+    phone(night, HOUSE)
+    immediate = await contact_in_danger(ana, "immediate")
+    weapon = await contact_in_danger(ana, "priority", **{"danger.signs": ["weapon"]})
+    referred = await contact_in_danger(ana, "immediate")
+    await by_hand(ana, contact_id=referred, consent=CONSENT, send=True)
+    for contact in (immediate, weapon, referred):
+        done = await ana.ask("POST", f"/contacts/{contact}/complete")
+        assert done.status_code == 200, done.text
     await night.advance(5 * 60 + 10)
-    (alarm,) = await alarms(ana)
-    assert (alarm["kind"], alarm["about"]) == ("danger_not_referred", "contact")
-    empty = await ana.ask("POST", f"/danger-alarms/{alarm['id']}/decide", {"words": " "})
-    assert empty.status_code == 422
+    found = {alarm["subject_id"]: alarm for alarm in await alarms(ana)}
+    assert set(found) == {immediate, weapon}
+    for alarm in found.values():
+        assert (alarm["kind"], alarm["about"]) == ("danger_not_referred", "contact")
     reason = {"words": "The weapon is a toy; the mother was there."}
-    decide = f"/danger-alarms/{alarm['id']}/decide"
-    assert (await ana.ask("POST", decide, reason)).status_code == 204
-    assert (await vera.ask("POST", decide, reason)).status_code == 409
+    for alarm in found.values():
+        decide = f"/danger-alarms/{alarm['id']}/decide"
+        assert (await ana.ask("POST", decide, {"words": " "})).status_code == 422
+        assert (await ana.ask("POST", decide, reason)).status_code == 204
+        assert (await vera.ask("POST", decide, reason)).status_code == 409
     await night.advance(10)
     assert await alarms(vera) == []
     log = await night.rows("SELECT words_sealed FROM record_events WHERE kind = 'danger_decided'")
-    assert b"toy" not in log[0]["words_sealed"]
+    assert all(b"toy" not in row["words_sealed"] for row in log)
     # The others on the account hear nothing of it.
     olga = await night.add_counsellor("olga", state=None)
     assert (await olga.ask("POST", decide, reason)).status_code == 404
 
 
-async def test_a_contact_that_was_referred_raises_no_alarm(night: Stage) -> None:
-    ana = await night.add_counsellor("ana", shift=False, state=None)
-    await add_agency(night, "house", "shelter", phones=(HOUSE,))
-    phone(night, HOUSE)
-    contact = await new_contact(ana, WHOLE)
-    await ana.ask("POST", f"/contacts/{contact}/urgency", {"urgency": "immediate", "reason": "x"})
-    await by_hand(ana, contact_id=contact, consent=CONSENT, send=True)
-    assert (await ana.ask("POST", f"/contacts/{contact}/complete")).status_code == 200
-    await night.advance(400)
-    assert await alarms(ana) == []
+async def contact_in_danger(who: Counsellor, urgency: str, **more: Any) -> str:
+    contact = await new_contact(who, {**WHOLE, **more})
+    decided = await who.ask(
+        "POST", f"/contacts/{contact}/urgency", {"urgency": urgency, "reason": "as they said"}
+    )
+    assert decided.status_code < 300, decided.text
+    return contact
 
 
 async def test_a_case_whose_risk_rises(night: Stage) -> None:
@@ -230,24 +220,6 @@ async def test_a_case_whose_risk_rises(night: Stage) -> None:
         ("medium", "low"),
         ("low", "high"),
     ]
-
-
-async def test_an_agency_that_acts_and_has_not_opened_the_details(night: Stage, post: Mail) -> None:
-    ana = await night.add_counsellor("ana", shift=False, state=None)
-    await on_call(night)
-    await add_agency(night, "house", "shelter", email="a@house.example")
-    made = await by_hand(ana, consent=CONSENT, send=True)
-    await night.until(lambda: bool(post.messages))
-    link = link_in(post.messages[0][1])
-    await click(night, f"{link}/step", {"kind": "accept", "name": "Mira"})
-    await skip(night, 0.51)
-    await night.advance(15)
-    await ana.sign_in()
-    assert [a["kind"] for a in await alarms(ana)] == ["details_not_opened"]
-    told = {"agency": "house", "name": "Mira", "agreed": "They come.", "details_told": True}
-    await ana.ask("POST", f"/referrals/{made['id']}/handover", told)
-    await night.advance(10)
-    assert await alarms(ana) == []
 
 
 async def test_raised_to_immediate_the_deadlines_and_the_phones_follow(night: Stage) -> None:

@@ -8,31 +8,6 @@ from tests.support.referrals import add_agency, phone, referral_of
 from tests.support.talks import talk
 
 
-async def test_a_danger_call_that_no_counsellor_answers_opens_a_referral(night: Stage) -> None:
-    """No counsellor is free: after a minute the police are asked, and the number goes along."""
-    vera = await night.add_counsellor("vera", role=Role.SUPERVISOR, shift=False, state=None)
-    ana = await night.add_counsellor("ana")
-    await talk(night, ana, from_="+381641111111")
-    await add_agency(night, "police", "police", sector="police", phones=("+381113000001",))
-    phone(night, "+381113000001", presses="1")
-    leg = night.ring("+381642222222")
-    await night.advance(2)
-    night.exchange.press(leg, "9")
-    await night.advance(30)
-    assert await night.rows("SELECT id FROM referrals") == []
-    await night.advance(60)
-    rows = await night.rows("SELECT id, owner_id, opened_how, state, opened_by FROM referrals")
-    assert len(rows) == 1
-    assert rows[0]["opened_how"] == "danger_key"
-    assert rows[0]["owner_id"] == vera.id, "it has an owner"
-    found = await referral_of(vera, str(rows[0]["id"]))
-    assert found["state"] == "acknowledged"
-    assert found["answers"]["child.phone"] == "+381642222222"
-    assert found["consents"][0]["basis"] == "vital_interests"
-    # The child still waits with us; the counsellor who takes the call changes nothing of that.
-    assert (await night.call_of(leg))["state"] == "queued"
-
-
 async def test_a_practice_call_rings_no_real_help(night: Stage) -> None:
     """A trainee plays a child in danger: neither the danger key nor the urgent button refers."""
     await add_agency(night, "police", "police", sector="police", phones=("+381113000002",))
@@ -61,14 +36,6 @@ async def test_a_practice_call_rings_no_real_help(night: Stage) -> None:
     assert rings.rung == 0
 
 
-async def test_a_danger_call_that_was_answered_opens_no_referral(night: Stage) -> None:
-    ana = await night.add_counsellor("ana")
-    await add_agency(night, "police", "police", sector="police", phones=("+381113000001",))
-    await talk(night, ana, digit="9")
-    await night.advance(120)
-    assert await night.rows("SELECT id FROM referrals") == []
-
-
 async def test_a_danger_caller_who_was_cut_off_opens_a_referral(night: Stage) -> None:
     """They were answered once; now they wait again, and no counsellor is there."""
     vera = await night.add_counsellor("vera", role=Role.SUPERVISOR, shift=False, state=None)
@@ -89,8 +56,10 @@ async def test_a_danger_caller_who_was_cut_off_opens_a_referral(night: Stage) ->
     assert [(r["owner_id"], r["state"]) for r in rows] == [(vera.id, "acknowledged")]
 
 
-async def test_the_counsellor_who_talks_with_the_child_owns_the_referral(night: Stage) -> None:
-    """It was opened while no counsellor could take the call; then one does."""
+async def test_a_danger_call_that_no_counsellor_answers_opens_a_referral(night: Stage) -> None:
+    """No counsellor is free: after a minute the police are asked, and the number goes along. The
+    counsellor who then talks with the child owns the referral.
+    """
     vera = await night.add_counsellor("vera", role=Role.SUPERVISOR, shift=False, state=None)
     ana = await night.add_counsellor("ana", state="break")
     bora = await night.add_counsellor("bora")
@@ -100,13 +69,24 @@ async def test_the_counsellor_who_talks_with_the_child_owns_the_referral(night: 
     leg = night.ring("+381642222222")
     await night.advance(2)
     night.exchange.press(leg, "9")
-    await night.advance(90)
+    await night.advance(30)
+    assert await night.rows("SELECT id FROM referrals") == []
+    await night.advance(60)
+    (row,) = await night.rows("SELECT id, owner_id, opened_how FROM referrals")
+    assert row["opened_how"] == "danger_key"
+    assert row["owner_id"] == vera.id, "it has an owner"
+    referral_id = str(row["id"])
+    found = await referral_of(vera, referral_id)
+    assert found["state"] == "acknowledged"
+    assert found["answers"]["child.phone"] == "+381642222222"
+    assert found["consents"][0]["basis"] == "vital_interests"
+    # The child still waits with us; the counsellor who takes the call changes nothing of that.
     call = await night.call_of(leg)
+    assert call["state"] == "queued"
     await ana.be("available")
     await night.until(ana.offer)
     await ana.accept()
     await night.advance(2)
-    referral_id = str((await night.rows("SELECT id FROM referrals"))[0]["id"])
     assert (await ana.ask("GET", f"/referrals/{referral_id}")).status_code == 200
     pressed = await ana.ask("POST", f"/calls/{call['id']}/urgent", {"service": "police"})
     assert pressed.json()["id"] == referral_id

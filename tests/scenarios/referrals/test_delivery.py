@@ -14,7 +14,7 @@ from app.telephony.outgoing import known_sids
 from app.work import PROGRAM
 from tests.support.contacts import skip_minutes
 from tests.support.mail import Mail, link_in
-from tests.support.profile import WHOLE
+from tests.support.profile import WHOLE, nightly
 from tests.support.referrals import (
     ADDRESSES,
     CONSENT,
@@ -29,7 +29,8 @@ from tests.support.referrals import (
 from tests.support.systems import Receiver, with_system
 
 
-@pytest.mark.parametrize("down", ["sms", "mail", "both"] if WHOLE else ["sms", "both"])
+# By day where no person is reached.
+@pytest.mark.parametrize("down", ["sms", "mail", "both"] if WHOLE else ["both"])
 async def test_a_gateway_is_down(night: Stage, post: Mail, down: str) -> None:
     ana = await night.add_counsellor("ana", shift=False, state=None)
     await add_agency(night, "house", "shelter", **ADDRESSES)
@@ -72,6 +73,7 @@ async def test_no_mail_server_is_set(stage: Stage) -> None:
     assert (await referral_of(ana, made["id"]))["state"] == "acknowledged"
 
 
+@nightly
 async def test_the_provider_carries_it_out_and_never_answers(night: Stage) -> None:
     """A duty phone and an SMS are asked about, and not rung or written to twice."""
     ana = await night.add_counsellor("ana", shift=False, state=None)
@@ -167,6 +169,7 @@ async def test_a_counsellors_leg_is_not_taken_for_a_lost_duty_phone(night: Stage
     assert known >= sent
 
 
+@nightly
 async def test_a_mail_server_that_never_answers_is_not_sent_to_every_minute(
     night: Stage, post: Mail
 ) -> None:

@@ -14,6 +14,7 @@ from app.practice.people import Phone
 from app.staff.audit import verify_chains
 from app.staff.roles import Role
 from app.work import PROGRAM
+from tests.scenarios.quiet import QuietStage
 from tests.support.contacts import skip, skip_minutes, until_later
 from tests.support.mail import Mail, code_in, link_in
 from tests.support.referrals import (
@@ -371,7 +372,7 @@ async def test_escalation_goes_on_until_a_person_acknowledges(night: Stage, post
     director = await two_agencies_and_our_own_staff_who_do_not_answer(night)
     referral_id = await in_danger(night, ana)
     await override_is_seen(night)
-    await skip_minutes(night, 11, every=1 / 6)
+    await skip_minutes(night, 11, every=1 / 3)
     await every_step_was_tried_and_it_goes_around(night, ana, referral_id)
     # The quarter of an hour is over: the breach is in the log, and there is a notice of it.
     await skip_minutes(night, 5, every=1)
@@ -393,6 +394,10 @@ async def test_escalation_goes_on_until_a_person_acknowledges(night: Stage, post
     found = await referral_of(ana, referral_id)
     assert not found["house_has_it"]
     assert "acknowledge" in running_deadlines(found)
+    # An agency that comes late is heard.
+    late = link_in(post.to("a@first.example")[0]) + "/step"
+    assert (await click(night, late, {"kind": "accept", "name": "M"})).is_redirect
+    assert (await referral_of(ana, referral_id))["state"] == "accepted"
 
 
 async def two_agencies_and_our_own_staff_who_do_not_answer(night: Stage) -> Phone:
@@ -485,16 +490,22 @@ async def test_a_wrong_number_is_not_a_rejection(night: Stage) -> None:
     assert (await referral_of(ana, referral_id))["state"] == "acknowledged"
 
 
-async def test_where_no_agency_fits_our_own_staff_are_asked(night: Stage) -> None:
+async def test_where_no_agency_fits_our_own_staff_are_asked_and_are_no_agencys_deputy(
+    night: Stage,
+) -> None:
     ana = await night.add_counsellor("ana", shift=False, state=None)
     await add_agency(
         night, "on-call", "supervisor_on_call", sector="own_house", phones=("+381113000003",)
+    )
+    await add_agency(
+        night, "day", "shelter", phones=(("+381113000001", "Mo-Fr 08:00-16:00"),), deputy="on-call"
     )
     phone(night, "+381113000003", presses="1")
     referral_id = await in_danger(night, ana)
     await night.advance(60)
     found = await referral_of(ana, referral_id)
     assert found["house_has_it"]
+    assert found["recipients"] == []
     assert found["attempts"][0]["result"] == "acknowledged"
     # A supervisor adds an agency, and sends it there.
     await add_agency(night, "house", "shelter", phones=("+381113000001",))
@@ -531,13 +542,15 @@ async def test_agencies_that_are_closed_at_night_are_not_offered_and_fill_no_log
     assert (await referral_of(ana, referral_id))["state"] == "acknowledged"
 
 
-async def test_our_own_staff_are_steps_of_the_escalation_and_not_recipients(night: Stage) -> None:
-    ana = await night.add_counsellor("ana", shift=False, state=None)
-    vera = await night.add_counsellor("vera", role=Role.SUPERVISOR, shift=False, state=None)
+async def test_our_own_staff_are_steps_of_the_escalation_and_not_recipients(
+    quiet: QuietStage,
+) -> None:
+    ana = await quiet.add_counsellor("ana", shift=False, state=None)
+    vera = await quiet.add_counsellor("vera", role=Role.SUPERVISOR, shift=False, state=None)
     await add_agency(
-        night, "on-call", "supervisor_on_call", sector="own_house", phones=("+381113000003",)
+        quiet, "on-call", "supervisor_on_call", sector="own_house", phones=("+381113000003",)
     )
-    await add_agency(night, "house", "shelter", email="a@house.example")
+    await add_agency(quiet, "house", "shelter", email="a@house.example")
     made = await by_hand(ana, override=OVERRIDE)
     refused = await ana.ask("POST", f"/referrals/{made['id']}/send", {"agency": "on-call"})
     assert refused.status_code == 422
@@ -551,33 +564,6 @@ async def test_our_own_staff_are_steps_of_the_escalation_and_not_recipients(nigh
     found = await referral_of(vera, made["id"])
     assert found["owner_id"] == str(vera.id)
     assert any(e["kind"] == "owner" for e in found["events"])
-
-
-async def test_after_a_round_at_our_own_staff_an_agency_can_still_accept(
-    night: Stage, post: Mail
-) -> None:
-    """Our supervisor had it and no agency in time: a person who presses 1 then is heard, and so is
-    an agency that comes late.
-    """
-    ana = await night.add_counsellor("ana", shift=False, state=None)
-    await add_agency(
-        night, "on-call", "supervisor_on_call", sector="own_house", phones=("+381113000003",)
-    )
-    await add_agency(night, "house", "shelter", email="a@house.example")
-    duty = phone(night, "+381113000003", presses="1")
-    referral_id = await in_danger(night, ana)
-    await until_later(night, lambda: duty.rung > 0, 400, "the supervisor")
-    await night.advance(30)
-    assert (await referral_of(ana, referral_id))["house_has_it"]
-    duty.picks_up = None
-    await skip_minutes(night, 16)
-    found = await referral_of(ana, referral_id)
-    assert not found["house_has_it"]
-    late = await click(
-        night, link_in(post.to("a@house.example")[0]) + "/step", {"kind": "accept", "name": "M"}
-    )
-    assert late.is_redirect, late.text[:200]
-    assert (await referral_of(ana, referral_id))["state"] == "accepted"
 
 
 async def test_a_key_that_is_reported_after_the_end_of_the_leg_counts(night: Stage) -> None:
@@ -623,19 +609,3 @@ async def test_at_the_change_of_a_duty_phones_shift_no_phone_is_skipped(night: S
     await night.advance(90)
     assert (first.rung, second.rung, third.rung) == (1, 1, 0)
     assert (await referral_of(ana, made["id"]))["state"] == "acknowledged"
-
-
-async def test_our_own_staff_are_no_agencys_deputy(night: Stage) -> None:
-    ana = await night.add_counsellor("ana", shift=False, state=None)
-    await add_agency(
-        night, "on-call", "supervisor_on_call", sector="own_house", phones=("+381113000003",)
-    )
-    await add_agency(
-        night, "day", "shelter", phones=(("+381113000001", "Mo-Fr 08:00-16:00"),), deputy="on-call"
-    )
-    phone(night, "+381113000003", presses="1")
-    referral_id = await in_danger(night, ana)
-    await night.advance(60)
-    found = await referral_of(ana, referral_id)
-    assert found["recipients"] == []
-    assert found["house_has_it"]

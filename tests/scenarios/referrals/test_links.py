@@ -5,10 +5,11 @@ from datetime import timedelta
 
 import pytest
 
-from app.demo.stage import Stage
+from app.demo.stage import Counsellor, Stage
 from app.referrals.channels import links
 from tests.support.contacts import skip, skip_minutes, until_later
 from tests.support.mail import Mail, code_in, link_in
+from tests.support.profile import nightly
 from tests.support.referrals import (
     ADDRESSES,
     OVERRIDE,
@@ -22,7 +23,7 @@ from tests.support.referrals import (
 from tests.support.systems import Receiver, with_system
 
 
-async def test_a_scanner_follows_the_link(night: Stage, post: Mail) -> None:
+async def test_a_scanner_follows_the_link_which_is_used_once(night: Stage, post: Mail) -> None:
     """Looking changes nothing; the person who comes later finds everything as it was."""
     ana = await night.add_counsellor("ana", shift=False, state=None)
     referral_id, path = await sent_link(night, post, ana)
@@ -37,12 +38,26 @@ async def test_a_scanner_follows_the_link(night: Stage, post: Mail) -> None:
     assert head.status_code == 405
     after = await referral_of(ana, referral_id)
     assert (after["state"], len(after["disclosures"])) == (before["state"], 0)
-    assert (await click(night, path + "/step", {"kind": "accept", "name": "Mira"})).is_redirect
+    await what_is_no_link_leads_nowhere(night, path)
+    await it_is_used_once(night, ana, referral_id, path)
 
 
-async def test_a_link_is_used_once(night: Stage, post: Mail) -> None:
-    ana = await night.add_counsellor("ana", shift=False, state=None)
-    referral_id, path = await sent_link(night, post, ana)
+async def what_is_no_link_leads_nowhere(night: Stage, path: str) -> None:
+    token = path.removeprefix("/r/")
+    changed = token[:-1] + ("A" if token[-1] != "A" else "B")
+    for wrong in (changed, "x", "é" * 20, "a" * 500, token + token):
+        answer = await click(night, f"/r/{wrong}")
+        assert answer.status_code == 404, wrong[:20]
+        assert "R-" not in answer.text
+    # No token can be read back from the database.
+    rows = await night.rows("SELECT token_key, payload_sealed FROM links, attempts")
+    assert all(token.encode() not in bytes(r["token_key"]) for r in rows)
+    stored = await night.rows("SELECT payload_sealed FROM attempts")
+    assert all(r["payload_sealed"] is None for r in stored), "forgotten once it is sent"
+    assert hashlib.sha256(token.encode()).digest() not in [r["token_key"] for r in rows]
+
+
+async def it_is_used_once(night: Stage, ana: Counsellor, referral_id: str, path: str) -> None:
     first = await click(night, path + "/step", {"kind": "acknowledge", "name": "Mira"})
     assert first.status_code == 303
     following = first.headers["location"].split("?")[0]
@@ -67,23 +82,6 @@ async def test_a_link_is_used_once(night: Stage, post: Mail) -> None:
     done = await click(night, following + "/step", {"kind": "accept", "name": "Mira"})
     assert done.is_redirect
     assert (await referral_of(ana, referral_id))["state"] == "accepted"
-
-
-async def test_a_link_that_is_not_one(night: Stage, post: Mail) -> None:
-    ana = await night.add_counsellor("ana", shift=False, state=None)
-    _, path = await sent_link(night, post, ana)
-    token = path.removeprefix("/r/")
-    changed = token[:-1] + ("A" if token[-1] != "A" else "B")
-    for wrong in (changed, "x", "é" * 20, "a" * 500, token + token):
-        answer = await click(night, f"/r/{wrong}")
-        assert answer.status_code == 404, wrong[:20]
-        assert "R-" not in answer.text
-    # No token can be read back from the database.
-    rows = await night.rows("SELECT token_key, payload_sealed FROM links, attempts")
-    assert all(token.encode() not in bytes(r["token_key"]) for r in rows)
-    stored = await night.rows("SELECT payload_sealed FROM attempts")
-    assert all(r["payload_sealed"] is None for r in stored), "forgotten once it is sent"
-    assert hashlib.sha256(token.encode()).digest() not in [r["token_key"] for r in rows]
 
 
 async def test_a_link_expires_and_a_new_one_goes_to_the_directorys_address(
@@ -197,7 +195,7 @@ async def test_an_agency_that_was_passed_over_reads_nothing_later(
             night, following + "/step", {"kind": "complete", "name": "B", "outcome": "other"}
         )
     receiver.status = 200
-    await skip_minutes(night, 67)
+    await skip_minutes(night, 67, every=15)
     assert receiver.taken
     assert all(not e["data"].get("fields") for e in receiver.taken)
     assert (await referral_of(ana, made["id"]))["state"] == "completed"
@@ -207,9 +205,9 @@ async def test_codes_and_links_are_limited_by_the_day(
     night: Stage, post: Mail, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The holder of a link cannot cause messages all day, nor guess for ever: ten times a day,
-    here two."""
+    here once."""
     assert links._A_DAY == 10
-    monkeypatch.setattr(links, "_A_DAY", 2)
+    monkeypatch.setattr(links, "_A_DAY", 1)
     ana = await night.add_counsellor("ana", shift=False, state=None)
     await add_agency(night, "house", "shelter", email="a@house.example", sms="+381640000001")
     phone(night, "+381640000001")
@@ -217,9 +215,9 @@ async def test_codes_and_links_are_limited_by_the_day(
     await night.until(lambda: bool(post.messages))
     path = link_in(post.messages[0][1])
     # The link goes to both addresses.
-    for kind, times in (("code", 2), ("link", 4)):
+    for kind, times in (("code", 1), ("link", 2)):
         sent = []
-        for _ in range(3):
+        for _ in range(2):
             sent.append((await click(night, f"{path}/send-{kind}", {"x": "y"})).text)
             sent.append((await click(night, f"{path}/send-{kind}", {"x": "y"})).text)
             await skip(night, 61 / 3600)
@@ -229,6 +227,7 @@ async def test_codes_and_links_are_limited_by_the_day(
         assert attempts[0]["n"] == times, kind
 
 
+@nightly
 async def test_the_code_is_not_spoken_to_the_number_that_got_the_link(
     night: Stage, post: Mail
 ) -> None:

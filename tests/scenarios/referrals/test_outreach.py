@@ -3,11 +3,10 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-import pytest
-
 from app.demo.stage import Counsellor, Stage
 from tests.scenarios.quiet import QuietStage
 from tests.support.mail import Mail, code_in, link_in
+from tests.support.profile import nightly
 from tests.support.referrals import (
     BY_HOUSE,
     CONSENT,
@@ -36,28 +35,42 @@ async def deadline(who: Counsellor, referral_id: str, kind: str) -> dict[str, An
     return next((c for c in found["deadlines"] if c["kind"] == kind), None)
 
 
-async def test_no_team_is_sent_on_a_draft_without_a_ground(quiet: QuietStage) -> None:
+async def test_a_team_is_sent_on_a_draft_with_a_ground_and_stops_nothing(
+    quiet: QuietStage,
+) -> None:
     ana = await quiet.add_counsellor("ana", shift=False, state=None)
-    made = await by_hand(ana)
-    refused = await ask(ana, made["id"], quiet.clock.now())
+    without = await by_hand(ana)
+    refused = await ask(ana, without["id"], quiet.clock.now())
     assert refused.status_code == 409
     assert "neither consent nor an override" in refused.json()["detail"]
     assert await quiet.rows("SELECT id FROM dispatches") == []
-
-
-async def test_a_team_that_sees_the_child_on_a_draft_stops_nothing(quiet: QuietStage) -> None:
-    ana = await quiet.add_counsellor("ana", shift=False, state=None)
     made = await by_hand(ana, override=OVERRIDE)
+    path = f"/referrals/{made['id']}/dispatches"
+    for when in ("9999-12-31T23:59:59-12:00", "0001-01-01T00:00:00+14:00"):
+        body = {"place": "x", "team": "y", "wanted_at": when}
+        assert (await ana.ask("POST", path, body)).status_code == 422, when
+        assert (await ana.ask("GET", f"/referrals/{made['id']}")).status_code == 200, when
     sent = await ask(ana, made["id"], quiet.clock.now())
     assert sent.status_code == 201, sent.text
-    path = f"/referrals/{made['id']}/dispatches/{sent.json()['id']}"
-    assert (await ana.ask("POST", path, {"to": "seen"})).status_code == 200
+    seen = await ana.ask("POST", f"{path}/{sent.json()['id']}", {"to": "seen"})
+    assert seen.status_code == 200
     found = await referral_of(ana, made["id"])
     assert found["seen_at"] is None
     for kind in ("seen", "acknowledge"):
         running = await deadline(ana, made["id"], kind)
         assert running is not None
         assert running["stopped_at"] is None
+
+
+async def test_a_team_that_is_called_off_is_not_late(quiet: QuietStage) -> None:
+    ana = await quiet.add_counsellor("ana", shift=False, state=None)
+    made = await by_hand(ana, override=OVERRIDE)
+    sent = await ask(ana, made["id"], quiet.clock.now())
+    path = f"/referrals/{made['id']}/dispatches/{sent.json()['id']}"
+    assert (await ana.ask("POST", path, {"to": "called_off"})).status_code == 200
+    stopped = await deadline(ana, made["id"], "team")
+    assert stopped is not None
+    assert stopped["stopped_at"] is not None
 
 
 async def test_a_team_that_does_not_come_is_a_breach(night: Stage) -> None:
@@ -95,17 +108,7 @@ async def test_a_team_that_does_not_come_is_a_breach(night: Stage) -> None:
     assert datetime.fromisoformat(again["due_at"]) == later + timedelta(minutes=30)
 
 
-async def test_a_team_that_is_called_off_is_not_late(quiet: QuietStage) -> None:
-    ana = await quiet.add_counsellor("ana", shift=False, state=None)
-    made = await by_hand(ana, override=OVERRIDE)
-    sent = await ask(ana, made["id"], quiet.clock.now())
-    path = f"/referrals/{made['id']}/dispatches/{sent.json()['id']}"
-    assert (await ana.ask("POST", path, {"to": "called_off"})).status_code == 200
-    stopped = await deadline(ana, made["id"], "team")
-    assert stopped is not None
-    assert stopped["stopped_at"] is not None
-
-
+@nightly
 async def test_a_team_is_called_off_when_consent_is_withdrawn(night: Stage, post: Mail) -> None:
     ana = await night.add_counsellor("ana", shift=False, state=None)
     await add_agency(night, "house", "shelter", email="a@house.example")
@@ -170,13 +173,3 @@ async def test_a_teams_place_is_told_to_its_own_agency(night: Stage, post: Mail)
     assert rows[0]["state"] == "called_off"
     again = await ana.ask("POST", f"{path}/dispatches/{sent['id']}", {"to": "seen"})
     assert again.status_code == 409
-
-
-@pytest.mark.parametrize("when", ["9999-12-31T23:59:59-12:00", "0001-01-01T00:00:00+14:00"])
-async def test_an_impossible_time_of_a_team_is_refused(quiet: QuietStage, when: str) -> None:
-    ana = await quiet.add_counsellor("ana", shift=False, state=None)
-    made = await by_hand(ana, override=OVERRIDE)
-    body = {"place": "x", "team": "y", "wanted_at": when}
-    answer = await ana.ask("POST", f"/referrals/{made['id']}/dispatches", body)
-    assert answer.status_code == 422
-    assert (await ana.ask("GET", f"/referrals/{made['id']}")).status_code == 200

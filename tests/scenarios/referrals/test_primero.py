@@ -1,7 +1,6 @@
 """Agencies that work with Primero."""
 
 import asyncio
-from typing import Any
 
 import pytest
 
@@ -11,6 +10,7 @@ from app.referrals.directory.agencies import set_primero_password
 from app.work import PROGRAM
 from tests.support.contacts import skip, skip_minutes
 from tests.support.primero import PrimeroStandIn
+from tests.support.profile import nightly
 from tests.support.referrals import (
     CONSENT,
     OVERRIDE,
@@ -134,36 +134,17 @@ async def test_primero_rejects_and_the_next_is_asked(
     assert found["recipients"][1]["agency"] == "other"
 
 
-@pytest.mark.parametrize(
-    ("answers", "services", "problem"),
-    [
-        # Their list has two genders: nothing is bent to fit.
-        ({**ANSWERS, "child.gender": "non_binary"}, "shelter", "child.gender = non_binary"),
-        # A service that they have no word for.
-        (ANSWERS, "mobile_outreach", "service = mobile_outreach"),
-    ],
-)
-async def test_what_is_unmapped_is_refused_with_the_list(
-    night: Stage, primero: tuple[PrimeroStandIn, str], answers: Any, services: str, problem: str
-) -> None:
-    there, url = primero
-    ana = await night.add_counsellor("ana", shift=False, state=None)
-    await with_primero(night, url, services)
-    made = await by_hand(ana, override=OVERRIDE, send=True, answers=answers, services=[services])
-    await night.advance(10)
-    assert there.cases == {}
-    found = await referral_of(ana, made["id"])
-    refused = next(e for e in found["events"] if e["kind"] == "refused_by_their_system")
-    assert problem in refused["detail"]["problem"]
-    notices = await night.rows("SELECT kind FROM notices")
-    assert "unmapped" in {n["kind"] for n in notices}
-
-
-async def test_their_forms_are_discovered_before_anything_is_sent(
+async def test_their_forms_are_discovered_before_anything_is_sent_and_no_error_names_the_child(
     night: Stage, primero: tuple[PrimeroStandIn, str]
 ) -> None:
     there, url = primero
-    there.fields = [f for f in there.fields if f["name"] != "estimated"]
+    there.fields = [
+        {"name": "name_first", "type": "select_box", "option_strings_text": [{"id": "x"}]}
+        if f["name"] == "name_first"
+        else f
+        for f in there.fields
+        if f["name"] != "estimated"
+    ]
     ana = await night.add_counsellor("ana", shift=False, state=None)
     await with_primero(night, url)
     made = await by_hand(ana, override=OVERRIDE, send=True, answers=ANSWERS)
@@ -173,8 +154,12 @@ async def test_their_forms_are_discovered_before_anything_is_sent(
     refused = next(e for e in found["events"] if e["kind"] == "refused_by_their_system")
     assert "estimated: their forms have no such field" in refused["detail"]["problem"]
     assert "Jovana" not in refused["detail"]["problem"]
+    for table in ("agency_cases", "notices", "record_events"):
+        for row in await night.rows(f"SELECT t::text AS words FROM {table} t"):
+            assert "Jovana" not in row["words"], table
 
 
+@nightly
 async def test_taken_back_it_is_revoked_there(
     night: Stage, primero: tuple[PrimeroStandIn, str]
 ) -> None:
@@ -250,16 +235,28 @@ async def test_a_referral_taken_back_while_it_is_being_made_in_primero(
         assert there.only["status"] == "revoked"
 
 
-async def test_a_referral_is_handed_over_after_its_answers_were_completed(
+async def test_what_is_unmapped_is_refused_with_the_list_and_handed_over_once_it_is_completed(
     night: Stage, primero: tuple[PrimeroStandIn, str]
 ) -> None:
     there, url = primero
     ana = await night.add_counsellor("ana", shift=False, state=None)
-    await with_primero(night, url)
+    await with_primero(night, url, "shelter,mobile_outreach")
+    # Their list has two genders: nothing is bent to fit. And they have no word for a service.
     answers = {**ANSWERS, "child.gender": "non_binary"}
     made = await by_hand(ana, override=OVERRIDE, send=True, answers=answers)
+    service = ["mobile_outreach"]
+    other = await by_hand(ana, override=OVERRIDE, send=True, answers=ANSWERS, services=service)
     await night.advance(5)
     assert there.cases == {}
+    for one, problem in (
+        (made, "child.gender = non_binary"),
+        (other, "service = mobile_outreach"),
+    ):
+        found = await referral_of(ana, one["id"])
+        refused = next(e for e in found["events"] if e["kind"] == "refused_by_their_system")
+        assert problem in refused["detail"]["problem"]
+    notices = await night.rows("SELECT kind FROM notices")
+    assert "unmapped" in {n["kind"] for n in notices}
     found = await referral_of(ana, made["id"])
     change = {"path": "child.gender", "value": "unknown", "base": found["revision"]}
     await ana.ask("PUT", f"/referrals/{made['id']}/answers", {"changes": [change]})
@@ -268,22 +265,3 @@ async def test_a_referral_is_handed_over_after_its_answers_were_completed(
     await night.advance(5)
     assert len(there.cases) == 1
     assert (await ana.ask("POST", f"/referrals/{made['id']}/try-system-again")).status_code == 404
-
-
-async def test_an_error_of_primero_is_kept_without_the_name(
-    night: Stage, primero: tuple[PrimeroStandIn, str]
-) -> None:
-    there, url = primero
-    there.fields = [
-        {"name": "name_first", "type": "select_box", "option_strings_text": [{"id": "x"}]}
-        if f["name"] == "name_first"
-        else f
-        for f in there.fields
-    ]
-    ana = await night.add_counsellor("ana", shift=False, state=None)
-    await with_primero(night, url)
-    await by_hand(ana, override=OVERRIDE, send=True, answers=ANSWERS)
-    await night.advance(5)
-    for table in ("agency_cases", "notices", "record_events"):
-        for row in await night.rows(f"SELECT t::text AS words FROM {table} t"):
-            assert "Jovana" not in row["words"], table

@@ -8,6 +8,7 @@ from pypdf import PdfReader
 from app.demo.stage import Counsellor, Stage
 from tests.support.contacts import new_contact, write
 from tests.support.mail import Mail, code_in, link_in
+from tests.support.profile import nightly
 from tests.support.referrals import add_agency, click, page, phone, referral_of, take_back
 from tests.support.talks import talk
 
@@ -33,6 +34,7 @@ async def refer(who: Counsellor, **body: Any) -> list[dict[str, Any]]:
     return [await referral_of(who, one["id"]) for one in answer.json()["referrals"]]
 
 
+@nightly
 async def test_a_runaway_who_is_found_elsewhere(night: Stage, post: Mail) -> None:
     """She lives in Belgrade, says that she is there, and is found in Niš: help follows her."""
     ana = await night.add_counsellor("ana")
@@ -171,6 +173,7 @@ async def the_mother_does_not_read_who_reported(ana: Counsellor, contact_id: str
         assert kept not in words
 
 
+@nightly
 async def test_a_stranger_at_the_duty_phone_of_two_siblings(night: Stage, post: Mail) -> None:
     """A wrong number that presses everything stops no help for either child, and is marked."""
     ana = await night.add_counsellor("ana")
