@@ -101,6 +101,25 @@ def _make_template(folder: Path) -> None:
         )
 
 
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A data folder with an empty database: to make one takes longer than to copy it."""
+    # Which processes start programs is looked up when the first of them is started.
+    from tests.support.processes import Program
+
+    with tempfile.TemporaryDirectory(prefix="hlv", dir="/tmp") as name:
+        program = Program(Path(name))
+        run = tmp_path_factory.getbasetemp()
+        made_or_copied(partial(_migrate_by_command, program), program.data_dir, run, "migrated")
+        program.log.close()
+        yield program.data_dir
+
+
+def _migrate_by_command(program: Any) -> None:
+    done = program.run("migrate")
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.fixture
 def database(server: str) -> Iterator[str]:
     """A migrated and empty database for this test alone, as the program's role."""

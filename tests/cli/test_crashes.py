@@ -1,6 +1,5 @@
 """What is written of an error that nothing caught: where it was and its kind, not its words."""
 
-import gc
 import sys
 import threading
 import types
@@ -54,7 +53,6 @@ def test_nor_do_threads_and_what_is_given_up(capsys: pytest.CaptureFixture[str])
     thread.start()
     thread.join()
     FailsAtItsEnd()
-    gc.collect()
     told = capsys.readouterr().err
     assert told.count("ValueError, after KeyError\n") == 2
     assert WORDS not in told

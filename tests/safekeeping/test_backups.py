@@ -1,6 +1,7 @@
 """A back-up is made while rows are written, the server is killed, and everything comes back."""
 
 import asyncio
+import subprocess
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -39,9 +40,12 @@ def kill(data_dir: Path) -> None:
 
 
 @pytest.mark.whole
-def test_a_killed_server_comes_back_as_it_was_at_a_moment() -> None:
+def test_a_killed_server_comes_back_as_it_was_at_a_moment(migrated: Path) -> None:
     with a_folder() as folder:
         key, public = a_key(folder)
+        (folder / "var").mkdir()
+        # With its owners: the server runs as a user of its own.
+        subprocess.run(["cp", "-a", folder_of(migrated), folder_of(folder / "var")], check=True)
         settings = Settings(
             data_dir=folder / "var",
             secret_key=SECRET,

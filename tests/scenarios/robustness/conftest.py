@@ -1,32 +1,12 @@
-"""What the tests with processes of their own share: one data folder, which each gets a copy of."""
+"""Folders for the tests with processes of their own, each with a copy of one data folder."""
 
 import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 
 import pytest
-
-from tests.support.kept.template import made_or_copied
-from tests.support.processes import Program
-
-
-@pytest.fixture(scope="session")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A data folder with an empty database: to make one takes longer than to copy it."""
-    with tempfile.TemporaryDirectory(prefix="hlv", dir="/tmp") as name:
-        program = Program(Path(name))
-        run = tmp_path_factory.getbasetemp()
-        made_or_copied(partial(_migrate, program), program.data_dir, run, "migrated")
-        program.log.close()
-        yield program.data_dir
-
-
-def _migrate(program: Program) -> None:
-    done = program.run("migrate")
-    assert done.returncode == 0, done.stderr
 
 
 @pytest.fixture

@@ -3,7 +3,8 @@
 The program runs as a process of its own on a data folder of its own. Each planted thing comes in by
 every way that there is. Everything that the program leaves behind is searched byte by byte: the
 files of the database with indexes and write-ahead log, back-ups, what else lies in the folder, the
-log, what crashes wrote, mails, and what the provider, push services and browsers were told.
+log, what crashes wrote, mails, and what the provider, push services and browsers were told. By day
+the rows, the log and what others were told are searched in `test_planted_words.py`.
 """
 
 import asyncio
@@ -35,6 +36,7 @@ from tests.support.leaks.searching import (
     said,
 )
 from tests.support.processes import ready
+from tests.support.profile import nightly
 from tests.support.waiting import until
 
 Client = httpx2.AsyncClient
@@ -153,6 +155,7 @@ def _database(night: Night) -> places.Left:
     return {name: words for name, words in found.items() if name.startswith("var/postgres/")}
 
 
+@nightly
 @pytest.mark.anyio
 async def test_nothing_of_the_planted_is_left_where_it_must_not_be(
     new_folder: Callable[[], Path], monkeypatch: pytest.MonkeyPatch

@@ -95,8 +95,8 @@ async def write_contact(night: Night, client: Client, call: str) -> str:
     return contact
 
 
-async def write_case(client: Client, contact: str) -> str:
-    """A case with all that is written in one; return it."""
+async def write_case(client: Client, contact: str, now: datetime | None = None) -> str:
+    """A case with all that is written in one; return it. `now`: on another clock than ours."""
     case = str((await ask(client, "POST", "/cases", {"contacts": [contact]}))["id"])
     at = f"/cases/{case}"
     await ask(client, "PUT", f"{at}/answers", changes({"case.story": said("story")}))
@@ -104,7 +104,7 @@ async def write_case(client: Client, contact: str) -> str:
     await ask(client, "POST", f"{at}/risk", {"risk": "high", "reason": said("risk")})
     flag = {"about": "danger_at_a_visit", "words": said("case-flag")}
     await ask(client, "POST", f"{at}/flags", flag)
-    due = {"about": "check", "due_on": f"{datetime.now(UTC) + timedelta(days=9):%Y-%m-%d}"}
+    due = {"about": "check", "due_on": f"{(now or datetime.now(UTC)) + timedelta(days=9):%Y-%m-%d}"}
     await ask(client, "POST", f"{at}/follow-ups", {**due, "words": said("follow-up")})
     await ask(client, "POST", f"{at}/transfer", {"name": "mira", "reason": said("transfer")})
     text = f"%PDF-1.4\n{said('document')} ".encode() * 200
