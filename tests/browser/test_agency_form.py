@@ -10,7 +10,7 @@ from app.demo.stage import Stage
 from app.staff.roles import Role
 from tests.support.axe import AXE, LOOKS, faults, faults_zoomed
 from tests.support.browser import picture, visit
-from tests.support.profile import WHOLE
+from tests.support.profile import WHOLE, nightly
 from tests.support.referrals import add_agency, approve_all
 
 
@@ -112,7 +112,9 @@ async def test_an_agency_is_added_by_choosing_and_changed(live: Stage, page: Pag
     assert row["languages"] == ["sr", "sq"]
 
 
+@nightly
 async def test_a_refused_agency_keeps_all_that_was_filled_in(live: Stage, page: Page) -> None:
+    """By day `tests/referrals/directory/test_agency_form.py` reads the page that comes back."""
     mila = await live.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
     await visit(page, live, mila, "/agencies/new")
     await _fill_in(page)
@@ -154,8 +156,10 @@ async def test_a_refused_agency_keeps_all_that_was_filled_in(live: Stage, page: 
     await expect(page.locator("#f-email")).to_be_in_viewport()
 
 
+@nightly
 @pytest.mark.skipif(not AXE.exists(), reason="npm packages are not installed")
 async def test_the_form_can_be_used_by_all(live: Stage, page: Page) -> None:
+    """By day `test_every_page` looks at it, `tests/referrals/directory` saves it as it is."""
     mila = await live.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
     await add_agency(
         live,

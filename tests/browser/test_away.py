@@ -14,10 +14,13 @@ from app.demo.stage import ACCOUNT, API_KEY, TOKEN, Counsellor, Stage, free_port
 from app.practice import voices
 from app.practice.legs import Leg
 from app.staff.roles import Role
+from app.web.stream import Streams
+from tests.support.axe import LOOKS, faults_again
 from tests.support.browser import (
     FLAGS,
     FULL_CHROMIUM,
     GREY,
+    HEAR,
     LISTEN,
     answers_a_call,
     at,
@@ -25,10 +28,11 @@ from tests.support.browser import (
     picture,
     press,
     ring,
+    said,
 )
 from tests.support.commands import Serving
 from tests.support.processes import ready
-from tests.support.profile import WHOLE
+from tests.support.profile import WHOLE, nightly
 from tests.support.waiting import until
 
 # Counts the seconds of the page's own timers, and keeps what would be shown outside of it. While
@@ -255,6 +259,26 @@ async def accept_in_the_notification(live: Stage, page: Page) -> None:
     assert live.exchange.conferences.of_leg(leg) is not None
 
 
+class Silenced:
+    """The server of a stage, which is silent for a while and then stopped."""
+
+    def __init__(self, stage: Stage, patch: pytest.MonkeyPatch) -> None:
+        self.stage, self._patch = stage, patch
+
+    def be_silent(self) -> None:
+        """Leave the streams open and say nothing on them."""
+        self._patch.setattr(Streams, "_beat", lambda *_: None)
+
+    def go_on(self) -> None:
+        self._patch.undo()
+
+    async def end(self) -> None:
+        await self.stage.stop_server()
+
+    async def begin_again(self) -> None:
+        await self.stage.start_server()
+
+
 class Killable:
     """The server in a process of its own, on the database and exchange of a stage."""
 
@@ -284,6 +308,19 @@ class Killable:
         self.process = Serving(*words, environment=environment, log=os.devnull)
         await ready(self.stage.client, self.stage.settings.public_url)
 
+    def be_silent(self) -> None:
+        self.process.send(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        self.process.send(signal.SIGCONT)
+
+    async def end(self) -> None:
+        self.process.kill()
+
+    async def begin_again(self) -> None:
+        await self.stage.ground.database.close()
+        await self.stage.start_server()
+
 
 @pytest.fixture
 async def killable(database: str, anyio_backend: str) -> AsyncIterator[Killable]:
@@ -304,9 +341,23 @@ async def stale_within(page: Page, seconds: float) -> None:
 
 
 async def test_no_word_is_lost_and_no_click_is_done_half_while_the_network_or_the_server_is_away(
+    live: Stage, page: Page
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        await _no_word_is_lost(Silenced(live, patch), page)
+
+
+@nightly
+async def test_no_word_is_lost_while_the_process_of_the_server_stands_still_or_is_killed(
     killable: Killable, page: Page
 ) -> None:
-    stage = killable.stage
+    """By day the test above has the same story, with a server that is silent and ends."""
+    await _no_word_is_lost(killable, page)
+
+
+async def _no_word_is_lost(server: Silenced | Killable, page: Page) -> None:
+    stage = server.stage
+    await page.add_init_script(HEAR)
     ana = await stage.add_counsellor("ana", state=None)
     await at(page, stage, ana, "/")
     await available(page)
@@ -327,7 +378,7 @@ async def test_no_word_is_lost_and_no_click_is_done_half_while_the_network_or_th
 
     # Offline in a browser under test leaves an open stream open, so the server is silent as well.
     await page.context.set_offline(True)
-    killable.process.send(signal.SIGSTOP)
+    server.be_silent()
     await stale_within(page, 9)
     await expect(page.locator("#connection")).to_have_text("○ not connected")
     await expect(page.locator("#desk .caller")).to_have_css("color", GREY["light"])
@@ -337,25 +388,62 @@ async def test_no_word_is_lost_and_no_click_is_done_half_while_the_network_or_th
     await page.keyboard.type(" want")
     await is_refused()
     await page.context.set_offline(False)
-    killable.process.send(signal.SIGCONT)
+    server.go_on()
     await expect(page.locator("#stale")).to_be_hidden()
     await expect(page.locator("#saving")).to_have_text("All saved")
     await expect(headline).to_have_value("Does not want")
 
-    killable.process.kill()
+    await said(page)
+    await server.end()
     await headline.press("End")
     await page.keyboard.type(" to go")
     await stale_within(page, 9)
+    await expect(page.locator("#connection")).to_have_text("○ not connected")
+    lost = ("assertive", "Not connected: nothing here is current. What you type is kept.")
+    told = [one for one in await said(page) if one[0] == "assertive"]
+    assert told == [lost], "once, however often it tries again"
+    await what_is_not_current_is_grey_and_can_be_read(page)
+    await what_the_scripts_of_a_page_send_is_refused(page)
     await is_refused()
-    await stage.ground.database.close()
-    await stage.start_server()
+    await server.begin_again()
     await expect(page.locator("#stale")).to_be_hidden(timeout=30_000)
+    await expect(page.locator("#connection")).to_have_text("● live")
     await expect(page.locator("#saving")).to_have_text("All saved", timeout=30_000)
     await expect(headline).to_have_value("Does not want to go")
     await expect(page.locator("#call-title")).to_contain_text("Talking")
     (kept,) = await stage.rows("SELECT headline FROM contacts")
     assert kept["headline"] == "Does not want to go"
     await all_works_as_before(stage, page, leg)
+
+
+async def what_the_scripts_of_a_page_send_is_refused(page: Page) -> None:
+    """As what htmx sends."""
+    await page.evaluate(
+        "() => { const one = document.createElement('button'); one.dataset.post = '/api/v1/cases';"
+        " one.textContent = 'Try'; document.getElementById('main').append(one); }"
+    )
+    await page.get_by_role("button", name="Try").click()
+    await expect(page.locator("#stale")).to_contain_text("was not done")
+    await expect(page.locator("#problem:visible")).to_have_count(0)
+
+
+async def what_is_not_current_is_grey_and_can_be_read(page: Page) -> None:
+    """In both themes; what is typed stays in its colours."""
+    before, found = page.viewport_size, []
+    for theme, width in LOOKS if WHOLE else (("light", 1440), ("dark", 390)):
+        await page.set_viewport_size({"width": width, "height": 900})
+        await page.emulate_media(
+            color_scheme="dark" if theme == "dark" else "light", reduced_motion="reduce"
+        )
+        for part in ("#desk .caller", "#queue", "#tasks", ".middle"):
+            await expect(page.locator(part)).to_have_css("color", GREY[theme])
+        await expect(page.locator("#desk .writing")).not_to_have_css("color", GREY[theme])
+        found += await faults_again(page, f"not connected, {width} {theme}")
+        await picture(page, f"not-connected-{width}-{theme}")
+    assert not found, "\n".join(found)
+    await page.emulate_media(color_scheme="light")
+    if before is not None:
+        await page.set_viewport_size(before)
 
 
 async def all_works_as_before(stage: Stage, page: Page, leg: Leg) -> None:
@@ -367,3 +455,8 @@ async def all_works_as_before(stage: Stage, page: Page, leg: Leg) -> None:
     await press(page, "e")
     await expect(page.locator("#presence")).to_contain_text("Writing up")
     assert (await stage.call_of(leg))["ended_by"] == "counsellor"
+    await press(page, "r")
+    await expect(page.locator("#presence")).to_contain_text("Available")
+    await expect(page.locator("#telephone")).to_have_attribute("data-state", "ready")
+    await ring(stage)
+    await expect(page.locator("#offer")).to_be_visible()

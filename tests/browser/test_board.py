@@ -9,7 +9,8 @@ from app.demo.stage import LINE, Served, Stage, free_port
 from app.main import make_app
 from app.web.access import COOKIE
 from app.work import make_ground
-from tests.support.browser import at, available, press, ring
+from tests.support.browser import at, available, ring
+from tests.support.waiting import until
 
 
 async def test_decline_by_mouse_and_the_caller_who_hangs_up(live: Stage, page: Page) -> None:
@@ -30,23 +31,27 @@ async def test_decline_by_mouse_and_the_caller_who_hangs_up(live: Stage, page: P
     await expect(page.locator("#waiting-count")).to_have_text("0")
 
 
-async def test_two_web_processes_show_the_same(live: Stage, page: Page) -> None:
+async def test_two_web_processes_show_the_same(live: Stage) -> None:
     """The board is served by one process, the webhook comes to another."""
     ana = await live.add_counsellor("ana")
     port = free_port()
     other = Served(make_app(make_ground(live.settings), with_worker=False), port)
     await other.start()
+    base, headers = f"http://127.0.0.1:{port}", {"Cookie": ana.cookie_header}
     try:
-        name, _, value = f"{COOKIE}={ana._cookies[COOKIE]}".partition("=")
-        address = f"http://127.0.0.1:{port}"
-        await page.context.add_cookies([{"name": name, "value": value, "url": address}])
-        await page.goto(address)
-        await expect(page.locator("#connection")).to_have_text("● live")
-        leg = await ring(live)
-        await expect(page.locator("#offer")).to_be_visible()
-        await press(page, "a")
-        await expect(page.locator("#call-title")).to_contain_text("Talking")
-        assert live.exchange.conferences.of_leg(leg) is not None
+        async with live.client.stream("GET", f"{base}/api/v1/events", headers=headers) as stream:
+            async for line in stream.aiter_lines():
+                if Topic.EVERYTHING in line:
+                    leg = await ring(live)
+                if "offers" in line:
+                    break
+        shown = await live.client.get(f"{base}/board/frame", headers=headers)
+        assert 'id="offer"' in shown.text
+        (offer,) = (await live.client.get(f"{base}/api/v1/offers/mine", headers=headers)).json()
+        address = f"{base}/api/v1/offers/{offer['id']}/accept"
+        assert (await live.client.post(address, headers=headers)).status_code == 200
+        talks = live.exchange.conferences
+        await until(lambda: talks.of_leg(leg) is not None, "they talk")
     finally:
         await other.stop()
 

@@ -11,6 +11,7 @@ from app.demo.stage import Counsellor, Stage
 from app.web.access import COOKIE
 from tests.support.browser import CHROMIUM, FLAGS, answered, enter, press, ring, write
 from tests.support.contacts import WHOLE, completed, new_contact
+from tests.support.profile import nightly
 from tests.support.waiting import until
 
 
@@ -172,7 +173,9 @@ async def test_a_browser_killed_in_mid_word_has_lost_nothing(
     assert found["answers"]["actions.summary"] == said
 
 
+@nightly
 async def test_words_survive_a_closed_tab_and_a_server_restart(live: Stage, page: Page) -> None:
+    """By day a killed browser keeps the words, and `test_away` lets the server go."""
     ana = await live.add_counsellor("ana", state=None)
     contact_id = await new_contact(ana, {"contact.kind": "child"})
     await enter(page, live, ana, f"/contacts/{contact_id}")
@@ -301,9 +304,11 @@ async def test_two_tabs_of_one_contact_and_a_record_given_away(live: Stage, page
     assert found["incident.account"] == "typed in the second"
 
 
+@nightly
 async def test_two_contacts_are_told_apart_and_make_a_case_whose_follow_up_turns_overdue(
     live: Stage, page: Page
 ) -> None:
+    """By day `tests/scenarios/contacts` and `tests/scenarios/cases` have its steps."""
     ana = await live.add_counsellor("ana", state=None)
     first, second = await completed(ana), await completed(ana)
     code = (await ana.ask("GET", f"/contacts/{second}")).json()["code"]
@@ -384,7 +389,9 @@ async def make_overdue(live: Stage) -> None:
     raise AssertionError("the follow-up did not turn overdue")
 
 
+@nightly
 async def test_a_contact_from_paper_in_serbian(live: Stage, page: Page) -> None:
+    """By day `tests/scenarios/contacts/test_contacts.py` records one from paper."""
     ana = await live.add_counsellor("ana", state=None)
     cookie = {"name": COOKIE, "value": ana._cookies[COOKIE], "url": live.settings.public_url}
     await page.context.add_cookies([cookie])  # type: ignore[list-item]

@@ -22,13 +22,11 @@ from app.routing.models import Presence
 from app.staff import tokens
 from app.staff.roles import Role
 from app.work import PROGRAM
-from tests.support.axe import LOOKS, faults_again, faults_zoomed
+from tests.support.axe import faults_zoomed
 from tests.support.browser import (
-    GREY,
     HEAR,
     answered,
     at,
-    be,
     picture,
     press,
     ring,
@@ -64,9 +62,6 @@ async def test_one_page_through_a_day_of_calls(live: Stage, page: Page) -> None:
     await is_ready_again(page)
     await page.locator(".rail a[data-section=desk]").click()
     await each_child_has_a_form_of_its_own(live, page)
-    await takes_the_next_call(live, page)
-    await the_call_keeps_its_room_in_the_bar(page)
-    await a_dead_connection_is_said_clicks_are_refused_and_it_heals_itself(live, page)
 
 
 async def is_ready_again(page: Page) -> None:
@@ -198,6 +193,7 @@ async def each_child_has_a_form_of_its_own(live: Stage, page: Page) -> None:
     await expect(saving).to_have_text("All saved")
     rows = await live.rows("SELECT headline FROM contacts ORDER BY taken_at DESC LIMIT 2")
     assert [row["headline"] for row in rows] == ["Ran away", "Bullied at school"]
+    await the_call_keeps_its_room_in_the_bar(page)
     await page.locator("#call-title").click()
     await the_wrap_up_goes_on(live, page)
 
@@ -306,61 +302,6 @@ async def the_call_keeps_its_room_in_the_bar(page: Page) -> None:
         assert urgent["x"] + urgent["width"] <= telephone["x"], width
     found = await faults_zoomed(page, "in a talk")
     assert not found, "\n".join(found)
-    if before is not None:
-        await page.set_viewport_size(before)
-
-
-async def a_dead_connection_is_said_clicks_are_refused_and_it_heals_itself(
-    live: Stage, page: Page
-) -> None:
-    live.settings.wrap_up_seconds = 600
-    await page.locator("#call-title").click()
-    await press(page, "e")
-    await expect(page.locator("#presence")).to_contain_text("Writing up")
-    await said(page)
-    await live.stop_server()
-    await expect(page.locator("#connection")).to_contain_text("reconnecting")
-    await expect(page.locator("#stale")).to_contain_text("nothing here is current")
-    await expect(page.locator("#connection")).to_have_text("○ not connected")
-    lost = ("assertive", "Not connected: nothing here is current. What you type is kept.")
-    assert await said(page) == [lost], "once, however often it tries again"
-    await what_is_not_current_is_grey_and_can_be_read(page)
-    # What is sent by the page's own scripts is refused as what htmx sends.
-    await page.evaluate(
-        "() => { const one = document.createElement('button'); one.dataset.post = '/api/v1/cases';"
-        " one.textContent = 'Try'; document.getElementById('main').append(one); }"
-    )
-    await page.get_by_role("button", name="Try").click()
-    await expect(page.locator("#stale")).to_contain_text("was not done")
-    await expect(page.locator("#problem:visible")).to_have_count(0)
-    await be(page, "available")
-    await expect(page.locator("#stale")).to_contain_text("was not done")
-    await live.start_server()
-    await expect(page.locator("#stale")).to_be_hidden()
-    await expect(page.locator("#connection")).to_have_text("● live")
-    await expect(page.locator("#presence")).to_contain_text("Writing up")
-    await page.keyboard.press("Escape")
-    await is_ready_again(page)
-    await expect(page.locator("#telephone")).to_have_attribute("data-state", "ready")
-    await ring(live)
-    await expect(page.locator("#offer")).to_be_visible()
-
-
-async def what_is_not_current_is_grey_and_can_be_read(page: Page) -> None:
-    """In both themes; what is typed stays in its colours."""
-    before, found = page.viewport_size, []
-    for theme, width in LOOKS if WHOLE else (("light", 1440), ("dark", 390)):
-        await page.set_viewport_size({"width": width, "height": 900})
-        await page.emulate_media(
-            color_scheme="dark" if theme == "dark" else "light", reduced_motion="reduce"
-        )
-        for part in ("#desk .caller", "#queue", "#tasks", ".middle"):
-            await expect(page.locator(part)).to_have_css("color", GREY[theme])
-        await expect(page.locator("#desk .writing")).not_to_have_css("color", GREY[theme])
-        found += await faults_again(page, f"not connected, {width} {theme}")
-        await picture(page, f"not-connected-{width}-{theme}")
-    assert not found, "\n".join(found)
-    await page.emulate_media(color_scheme="light")
     if before is not None:
         await page.set_viewport_size(before)
 

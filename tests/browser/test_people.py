@@ -28,6 +28,7 @@ from tests.support.browser import (
     ring,
     visit,
 )
+from tests.support.profile import nightly
 
 
 async def invited(page: Page, live: Stage) -> str:
@@ -90,9 +91,11 @@ async def _is_moved_and_leaves(page: Page, live: Stage, leg: Leg) -> None:
     raise AssertionError("nobody went on with the child")
 
 
+@nightly
 async def test_a_counsellor_is_invited_takes_a_call_is_moved_and_leaves_in_the_talk(
     live: Stage, page: Page
 ) -> None:
+    """By day `test_first_run` invites, and `tests/people/test_leaving.py` leaves in a talk."""
     link = await invited(page, live)
     assert page.context.browser is not None
     own = await page.context.browser.new_context(**HERS)
@@ -127,7 +130,9 @@ async def tabbed_to(page: Page, wanted: Locator) -> None:
     raise AssertionError("no Tab leads there")
 
 
+@nightly
 async def test_a_second_factor_is_set_up_and_used_by_keyboard(live: Stage, page: Page) -> None:
+    """By day `test_first_run` sets one up, and `tests/people/test_second_factor.py` uses it."""
     vera = await live.add_counsellor("vera", role=Role.SUPERVISOR, shift=False, state=None)
     await give_password(live, vera)
     async with transaction(live.ground, PROGRAM) as work:
@@ -230,9 +235,11 @@ async def test_a_passkey_is_set_up_used_asked_for_again_and_removed(
     await expect(page.locator("#own-passkeys")).to_have_count(0)
 
 
+@nightly
 async def test_a_supervisor_is_invited_by_one_person_and_approved_by_another(
     live: Stage, page: Page
 ) -> None:
+    """By day `tests/people/approval/test_access_requests.py` has the rule."""
     vera = await live.add_counsellor("vera", role=Role.SUPERVISOR, shift=False, state=None)
     await give_password(live, vera)
     mila = await live.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)

@@ -13,6 +13,7 @@ from app.practice import scripted, voices
 from app.practice.speech import spoken
 from tests.support.browser import CHROMIUM, FLAGS
 from tests.support.calls.plain_sound import speak_plainly
+from tests.support.profile import nightly
 from tests.support.sound import Desk, write_phrases
 from tests.support.talks import child
 from tests.support.waiting import until
@@ -59,10 +60,14 @@ async def loud(desk: Desk) -> bool:
     return (await desk.ear())["loud"] > 0.01
 
 
+@nightly
 async def test_a_trainee_hears_the_child_asks_and_looks_at_the_debrief(
     stage: Stage, browser: Browser
 ) -> None:
-    """Start from the list, hear the child, ask by the panel, say goodbye, read the debrief."""
+    """Start from the list, hear the child, ask by the panel, say goodbye, read the debrief.
+
+    By day `tests/scenarios/practice` goes from the desk to the debrief.
+    """
     ana = await stage.add_counsellor("ana", shift=False, state=None)
     desk = await Desk.open(stage, ana, browser)
     page = desk.page

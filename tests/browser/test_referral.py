@@ -10,6 +10,7 @@ from app.staff.roles import Role
 from tests.support.browser import answered, at, enter, picture
 from tests.support.contacts import WHOLE, new_contact
 from tests.support.mail import code_in, link_in
+from tests.support.profile import nightly
 from tests.support.referrals import BROTHERS, OVERRIDE, add_agency, approve_all, by_hand, phone
 
 
@@ -36,7 +37,11 @@ async def test_two_clicks_and_an_agency_acts(live: Stage, page: Page) -> None:
     await picture(record, "story")
 
 
+@nightly
 async def test_an_agency_answers_without_an_account(live: Stage, page: Page) -> None:
+    """By day `test_without_an_account` has its pages, and the rest is in
+    `tests/scenarios/referrals/test_links.py`.
+    """
     await add_agency(
         live,
         "house",

@@ -9,6 +9,7 @@ from playwright.async_api import Page, expect
 from app.demo.stage import Stage
 from app.staff.roles import Role
 from tests.support.browser import at, picture
+from tests.support.profile import nightly
 
 
 async def ring(live: Stage) -> None:
@@ -82,7 +83,9 @@ async def test_a_report_with_charts_and_the_same_numbers_elsewhere(live: Stage, 
     await picture(page, "planning")
 
 
+@nightly
 async def test_two_people_let_single_records_out(live: Stage, page: Page) -> None:
+    """By day `tests/statistics/test_exports.py` has both people."""
     await ring(live)
     boss = await live.add_counsellor("boss", role=Role.ADMINISTRATOR, shift=False, state=None)
     chief = await live.add_counsellor("chief", role=Role.SUPERVISOR, shift=False, state=None)

@@ -23,7 +23,7 @@ from app.web import parts
 from tests.support.browser import CHROMIUM, FLAGS, be, picture, press
 from tests.support.calls.plain_sound import PLAIN, hear_plainly, says, speak_plainly
 from tests.support.kept.databases import database_for_a_test, put_back
-from tests.support.profile import WHOLE
+from tests.support.profile import WHOLE, nightly
 from tests.support.sound import (
     CHILD,
     COLLEAGUE,
@@ -595,9 +595,13 @@ async def test_the_sound_goes_on_while_the_signalling_is_away(
     await desk.telephone_is("ready", within=30)
 
 
+@nightly
 async def test_declined_rung_out_and_given_up(
     stage: Stage, desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """By day `test_board` has the first and the last, and the one between is in
+    `tests/scenarios/calls/test_reaching_a_counsellor.py`.
+    """
     child = Child(stage)
     await child.choose()
     await expect(desk.page.locator("#offer")).to_be_visible()
@@ -622,8 +626,12 @@ async def test_declined_rung_out_and_given_up(
     await desk.be_available()
 
 
+@nightly
 async def test_one_browser_has_the_telephone(stage: Stage, desk: Desk, browser: Browser) -> None:
-    """Another computer takes it over; the first page says so, and can have it back."""
+    """Another computer takes it over; the first page says so, and can have it back.
+
+    By day two tabs do; `tests/scenarios/calls/test_telephone_of_a_page.py` has two computers.
+    """
     other = await Desk.open(stage, desk.who, browser, script=PLAIN)
     await other.telephone_is("ready")
     await desk.page.evaluate("document.dispatchEvent(new Event('helpline:report'))")
@@ -666,9 +674,11 @@ async def test_without_a_microphone_a_counsellor_cannot_be_available(
     await desk.be_available()
 
 
+@nightly
 async def test_a_page_that_does_not_come_back_gives_the_child_to_the_queue(
     stage: Stage, desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """By day `tests/scenarios/calls/test_telephone_of_a_page.py` has the grace and the queue."""
     monkeypatch.setattr(stage.settings, "page_grace_seconds", 5)
     child = await talk(stage, desk)
     await desk.page.goto("about:blank")

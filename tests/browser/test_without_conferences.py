@@ -11,6 +11,7 @@ from app.demo.stage import Stage, stage_on
 from app.practice.people import Phone
 from app.staff.roles import Role
 from tests.support.browser import at, ring
+from tests.support.profile import nightly
 
 VERA, MIRA = "+38164999001", "+38164999002"
 
@@ -26,9 +27,11 @@ async def somleng(database: str, anyio_backend: str) -> AsyncIterator[Stage]:
         assert made.exchange.faults == []
 
 
+@nightly
 async def test_a_click_rings_the_phone_and_a_colleague_gets_the_call(
     somleng: Stage, page: Page
 ) -> None:
+    """By day `tests/scenarios/without_conferences` has the click and the transfer."""
     stage = somleng
     # Vera clicks while it rings, and then lifts the phone and presses 1.
     stage.exchange.phones[VERA] = mine = Phone(picks_up=4)

@@ -7,11 +7,14 @@ from app.demo.stage import Stage
 from app.demo.writing import a_child
 from tests.support.browser import at, available, picture, press
 from tests.support.calls.engine import KEY, engine
+from tests.support.profile import nightly
 
 
+@nightly
 async def test_translations_stand_under_the_words_and_she_sends_knowingly(
     live: Stage, page: Page
 ) -> None:
+    """By day `tests/scenarios/chats/test_translation.py` has the routes of it."""
     await live.let_write()
     ana = await live.add_counsellor("ana", state=None, chats=3)
     child = a_child(live)

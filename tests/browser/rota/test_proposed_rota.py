@@ -7,6 +7,7 @@ from playwright.async_api import Page, expect
 from app.demo.stage import Stage
 from app.staff.roles import Role
 from tests.support.browser import at
+from tests.support.profile import nightly
 
 
 async def _pictures(page: Page, name: str) -> None:
@@ -40,9 +41,11 @@ async def _writes_down_when_ana_works(page: Page) -> None:
     await _pictures(page, "times")
 
 
+@nightly
 async def test_a_planner_proposes_a_rota_and_accepts_it_with_the_keyboard_and_the_mouse(
     live: Stage, page: Page
 ) -> None:
+    """By day `tests/dashboard/test_planning_pages.py` sends the same forms."""
     chief = await live.add_counsellor("Jelena", role=Role.SUPERVISOR, shift=False, state=None)
     for name in ("Ana", "Boris", "Vera"):
         await live.add_counsellor(name, shift=False, state=None)

@@ -1,7 +1,9 @@
 """The form of an agency refuses what would change another agency, or another person's change."""
 
+from collections import defaultdict
 from typing import Any
 
+import lxml.html
 import pytest
 
 from app.demo.stage import Stage
@@ -56,3 +58,82 @@ async def test_what_another_person_changed_meanwhile_is_not_lost(stage: Stage, k
     ana = await stage.add_counsellor("ana", shift=False, state=None)
     assert (await page(stage, ana, "/agencies/house/entry", **HOUSE)).status_code == 403
     assert (await page(stage, keeper, "/agencies/nobody/entry")).status_code == 404
+
+
+def _form_of(html: str) -> dict[str, Any]:
+    """Return what a browser would send of the form of the agency, by the name of each field."""
+    (form,) = lxml.html.fromstring(html).xpath("//form[.//*[@name='sector']]")
+    sent = defaultdict(list)
+    for name, value in form.form_values():
+        sent[name].append(value)
+    return dict(sent)
+
+
+async def _everything(stage: Stage) -> list[Any]:
+    return [
+        *await stage.rows("SELECT to_jsonb(agencies) - 'updated_at' AS kept FROM agencies"),
+        *await stage.rows("SELECT number, hours FROM duty_phones WHERE gone_at IS NULL"),
+        *await stage.rows("SELECT service, place FROM mandates"),
+    ]
+
+
+async def test_what_a_week_cannot_say_stays_when_the_form_is_saved(
+    stage: Stage, keeper: Any
+) -> None:
+    await add_agency(
+        stage,
+        "house",
+        "shelter,family_support",
+        name="Sigurna kuća",
+        areas=("RS-BG", "RS-VO"),
+        hours="Mo-Fr 08:00-16:00; Dec 24 off",
+        phones=(("+381113000001", "22:00-06:00"), ("+381113000002", "Dec 24-26 08:00-16:00")),
+        mandated_for=("shelter@*",),
+    )
+    before = await _everything(stage)
+    assert "Dec 24 off" in str(before)
+    assert "Dec 24-26" in str(before)
+    shown = _form_of((await page(stage, keeper, "/agencies/house/entry")).text)
+    saved = await page(stage, keeper, "/agencies/house/entry", **shown)
+    assert "Saved." in saved.text
+    assert await _everything(stage) == before
+
+
+async def test_a_refused_agency_keeps_all_that_was_filled_in(stage: Stage, keeper: Any) -> None:
+    shown = _form_of((await page(stage, keeper, "/agencies/house/entry")).text)
+    wrong = shown | {
+        "name": ["Сигурна кућа Нада"],
+        "services": ["family_support"],
+        "areas": ["RS-BG", "RS-VO"],
+        "age_from": ["18"],
+        "age_to": ["17"],
+        "hours.Mo": ["open"],
+        "hours.Mo.from": ["08:00"],
+        "hours.Mo.until": ["16:00"],
+        "hours.Sa": ["closed"],
+        "email": ["nada at example"],
+        "phone.0.number": ["12"],
+        "phone.0.when": ["other"],
+        "phone.0.text": ["pon 8-16"],
+        "verified_on": ["2026-11-01"],
+    }
+    before = await _everything(stage)
+    refused = (await page(stage, keeper, "/agencies/house/entry", **wrong)).text
+    kept = _form_of(refused)
+    assert {name: kept.get(name) for name in wrong} == wrong
+    problems = lxml.html.fromstring(refused).get_element_by_id("problems")
+    said = " ".join(problems.text_content().split())
+    for words in (
+        "Youngest age: it is above the oldest age",
+        "E-mail: not an address",
+        "Recipient by law: 'shelter' is not a service of this agency.",
+        "Duty phones: '12' needs a +",
+        "Duty phones: 'pon 8-16' is not understood. Write days and times like Mon–Fri",
+    ):
+        assert words in said, said
+    assert not any(code in said for code in ("duty_phones", "RS-BG", "mandated_for", "Mo-Fr"))
+    # The link of a problem leads to its field.
+    (link,) = problems.xpath(".//a[normalize-space()='E-mail']/@href")
+    place = lxml.html.fromstring(refused).get_element_by_id(link.removeprefix("#"))
+    assert place.xpath("descendant-or-self::*[@name='email']"), link
+    assert await _everything(stage) == before
