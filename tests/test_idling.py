@@ -14,6 +14,7 @@ from app.demo.stage import MONDAY, Stage
 from app.routing.sweep import Verb, sweep
 from app.work import Ground, Work
 from tests.support.kept.changes import changes
+from tests.support.profile import nightly
 
 
 @pytest.fixture
@@ -56,7 +57,9 @@ async def test_what_is_due_in_between_happens_at_its_second(
     assert begun + timedelta(seconds=48) in swept
 
 
+@nightly
 async def test_a_shift_that_begins_in_between_is_watched_from_then(stage: Stage) -> None:
+    """By day another thing that is due in between happens at its second."""
     begun = stage.clock.now()
     await stage.add_counsellor(
         "ana", state=None, recurrence="FREQ=DAILY", starts_at=time(9, 2), minutes=60

@@ -131,7 +131,7 @@ def try_all(stage: Stage, interface: Interface, people: dict[str, str]) -> None:
     for number, operation in enumerate(operations(stage.app)):
         asking = turns.of(operation)
         try_one(interface, operation.as_strategy(GenerationMode.POSITIVE), asking)
-        # What refuses wrong input stands before all operations: by day a tenth of them get it.
+        # What refuses wrong input stands before all operations: by day some of them get it.
         if takes_any_text(operation) or not (WHOLE or number % 10 == 0):
             continue
         wrong = asking if WHOLE else asking[:1]

@@ -27,6 +27,7 @@ from app.staff.models import AuditEntry, Staff
 from app.work import Work
 from tests.country.files import NEXT, at, taken, with_short_form
 from tests.support.planted import as_person, readable_in
+from tests.support.profile import by_day
 from tests.support.verbs import a_supervisor
 
 _DISTRICT = "- {code: district,"
@@ -181,14 +182,17 @@ async def test_of_an_erased_record_nothing_more_is_kept_than_was(work: Work) -> 
 
 @pytest.mark.parametrize(
     "put",
-    [
-        # Another answer is changed by it, one is lost, one is sealed that was never there.
-        {"answers": {"note.who": "adult", "note.danger": "no"}, "sealed": {"note.ill": "x"}},
-        {"answers": {"note.who": "child"}, "sealed": {"note.ill": "x"}},
-        {"answers": None, "sealed": {"note.ill": "x", "note.none": "x"}},
-        {"answers": {}, "sealed": {}},
-    ],
-    ids=["another", "lost", "added", "gone"],
+    by_day(
+        [
+            # Another answer is changed by it, one is lost, one is sealed that was never there.
+            {"answers": {"note.who": "adult", "note.danger": "no"}, "sealed": {"note.ill": "x"}},
+            {"answers": {"note.who": "child"}, "sealed": {"note.ill": "x"}},
+            {"answers": None, "sealed": {"note.ill": "x", "note.none": "x"}},
+            {"answers": {}, "sealed": {}},
+        ],
+        2,
+    ),
+    ids=by_day(["another", "lost", "added", "gone"], 2),
 )
 async def test_a_log_takes_no_other_change_than_the_seal(work: Work, put: dict[str, Any]) -> None:
     _, first, _ = await later_marked(work)

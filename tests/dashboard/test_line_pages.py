@@ -16,6 +16,7 @@ from app.staff.roles import Role
 from app.telephony.inbound.sounds import waiting_sound
 from app.words.keys import PROMPT_KEYS
 from app.work import PROGRAM
+from tests.support.profile import nightly
 from tests.support.referrals import page
 from tests.support.verbs import a_counsellor
 
@@ -354,7 +355,9 @@ async def test_children_are_let_write_and_a_site_shows_their_page(stage: Stage) 
     assert sent["report_page"] not in (await stage.client.get(address)).text
 
 
+@nightly
 async def test_every_line_is_recorded_before_a_language_is_added(stage: Stage) -> None:
+    """By day the verbs of it are tried (tests/calls/test_prompts.py)."""
     mila = await stage.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
     (row,) = await stage.rows("SELECT id FROM lines")
     line, at = f"/admin/lines/{row['id']}", "/admin/every-line"

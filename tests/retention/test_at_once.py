@@ -5,14 +5,17 @@ from datetime import timedelta
 from app.demo.stage import Stage
 from app.staff.roles import Role
 from tests.support.contacts import completed
+from tests.support.profile import nightly
 from tests.support.referrals import page
 
 NAME = "Јована"
 
 
+@nightly
 async def test_an_administrator_erases_at_once_what_is_due_and_the_log_says_who(
     stage: Stage,
 ) -> None:
+    """By day the page erases in test_shorter_rules, and running in test_erasing."""
     ana = await stage.add_counsellor("ana", shift=False, state=None)
     mila = await stage.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
     here = f"/contacts/{await completed(ana)}"

@@ -31,6 +31,7 @@ from tests.support.documents.shell import documented
 from tests.support.kept.connections import close_kept
 from tests.support.kept.databases import named
 from tests.support.planted import planted_in
+from tests.support.profile import nightly
 from tests.support.retention.requested import a_person, approved, found_by
 
 LIVE, RESTORED = "erased_live", "erased_restored"
@@ -154,6 +155,7 @@ async def _on_the_restored(request_id: UUID) -> tuple[bool, str, int]:
         await ground.database.close()
 
 
+@nightly
 def test_who_was_erased_is_erased_again_after_a_restore(
     server: str,
     databases: dict[str, str],
@@ -161,6 +163,7 @@ def test_who_was_erased_is_erased_again_after_a_restore(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
+    """By day each verb of it is tried (test_erased_again)."""
     made = x25519.Identity.generate()
     key, folder = tmp_path / "key", tmp_path / "target" / "erased"
     key.write_text(f"{made}\n")

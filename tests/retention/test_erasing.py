@@ -27,6 +27,7 @@ from app.statistics.models import Export
 from app.work import Work
 from tests.support import planted
 from tests.support.planted import as_person, planted_in
+from tests.support.profile import by_day
 from tests.support.retention.erasing import D, due_rows, erase, facts, is_erased, row, rule
 from tests.support.verbs import a_counsellor, a_line, a_supervisor, an_administrator, logged
 
@@ -303,7 +304,7 @@ async def _is_due_but_for(work: Work, kinds: list[DataKind], alive: str, over: s
     await work.session.execute(text(f"UPDATE {table} SET {over}"))
 
 
-@pytest.mark.parametrize("held", list(HeldKind))
+@pytest.mark.parametrize("held", by_day(HeldKind))
 async def test_what_is_held_is_not_erased_until_the_hold_is_lifted(
     work: Work, held: HeldKind
 ) -> None:

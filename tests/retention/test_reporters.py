@@ -38,6 +38,7 @@ from app.staff.models import Staff
 from app.work import PROGRAM, Work
 from tests.support import planted
 from tests.support.planted import WORD, as_person
+from tests.support.profile import by_day
 from tests.support.retention.requested import (
     NUMBER,
     a_person,
@@ -124,7 +125,7 @@ async def test_a_childs_report_leads_to_no_other_child_of_the_same_reporter(work
         assert hidden not in told
 
 
-@pytest.mark.parametrize("by_code", [False, True])
+@pytest.mark.parametrize("by_code", by_day([False, True]))
 async def test_a_childs_erasure_erases_no_other_child_of_the_same_reporter(
     work: Work, by_code: bool
 ) -> None:
@@ -243,7 +244,7 @@ async def test_a_draft_of_another_caller_is_not_the_childs(work: Work, kind: str
     assert keeps[Kind.CONTACT, draft.id] == keeps[Kind.CALL, call.id] == expected
 
 
-@pytest.mark.parametrize("who", ["adult", None, "child"])
+@pytest.mark.parametrize("who", by_day([None, "adult", "child"]))
 async def test_a_form_that_asks_nothing_of_the_caller_says_who_rang_by_its_options(
     work: Work, who: str | None
 ) -> None:

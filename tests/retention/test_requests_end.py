@@ -35,6 +35,7 @@ from app.staff.log_kinds import AuditLog
 from app.staff.models import AuditEntry, Staff
 from app.work import PROGRAM, Work
 from tests.support.planted import as_person
+from tests.support.profile import by_day
 from tests.support.retention.requested import (
     NUMBER,
     WORDS,
@@ -137,7 +138,7 @@ async def test_a_larger_request_loses_the_rows_that_another_erased_and_goes_on(w
     assert (larger.state, larger.counts) == (S.DONE, {"call": 1})
 
 
-@pytest.mark.parametrize("left", [False, True])
+@pytest.mark.parametrize("left", by_day([True, False]))
 async def test_who_began_what_ended_by_itself_is_told(work: Work, left: bool) -> None:
     """A leaver is not: then the officers are, each once."""
     work.settings.smtp_url = "smtp://127.0.0.1:1"

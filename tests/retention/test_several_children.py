@@ -40,6 +40,7 @@ from app.staff.models import Staff
 from app.work import PROGRAM, Work
 from tests.support import planted
 from tests.support.planted import WORD, as_person
+from tests.support.profile import by_day
 from tests.support.retention.requested import a_person, approved, erase, found_by, release
 from tests.support.verbs import a_line, a_supervisor
 
@@ -103,7 +104,7 @@ async def told_in(work: Work, boss: Staff, request: DataRequest) -> str:
     return json.dumps(page, ensure_ascii=False)
 
 
-@pytest.mark.parametrize("by_code", [False, True])
+@pytest.mark.parametrize("by_code", by_day([True, False]))
 async def test_a_record_about_several_children_is_marked_with_its_referrals(
     work: Work, by_code: bool
 ) -> None:
@@ -153,7 +154,7 @@ async def test_of_a_record_in_which_it_is_not_known_who_asks_nothing_is_shown(wo
             await asked(work, boss, f"{contact.code}/{place}")
 
 
-@pytest.mark.parametrize("by_place", [False, True])
+@pytest.mark.parametrize("by_place", by_day([True, False]))
 async def test_a_record_whose_other_child_is_gone_still_is_about_several(
     work: Work, by_place: bool
 ) -> None:

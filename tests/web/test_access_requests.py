@@ -13,6 +13,7 @@ from app.staff import passwords
 from app.staff.models import Staff
 from app.staff.roles import Role
 from app.work import PROGRAM
+from tests.support.profile import by_day
 
 PROVIDER = MappingWanted(
     name="City", issuer="https://id.example", client_id="x", roles=(("help", "counsellor"),)
@@ -62,10 +63,12 @@ def link_in(page: str) -> str:
 
 @pytest.mark.parametrize(
     ("role", "inbox", "invited_as"),
-    [
-        (Role.SUPERVISOR, "/team", "counsellor"),
-        (Role.REFERRAL_OFFICER, "/referrals", "supervisor"),
-    ],
+    by_day(
+        [
+            (Role.SUPERVISOR, "/team", "counsellor"),
+            (Role.REFERRAL_OFFICER, "/referrals", "supervisor"),
+        ]
+    ),
 )
 async def test_who_reads_such_records_finds_the_request_and_approves(
     stage: Stage, role: Role, inbox: str, invited_as: str
@@ -141,7 +144,7 @@ async def gets(stage: Stage, mila: Counsellor, of: Counsellor, **change: str) ->
 
 @pytest.mark.parametrize(
     ("what", "forgotten"),
-    [("nothing", False), ("shown, not used", False), ("link", True), ("email", True)],
+    by_day([("link", True), ("nothing", False), ("shown, not used", False), ("email", True)], 2),
 )
 async def test_an_account_keeps_no_way_in_of_another_person_when_it_gets_the_role(
     stage: Stage, what: str, forgotten: bool

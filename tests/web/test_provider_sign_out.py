@@ -17,7 +17,7 @@ from app.work import PROGRAM
 from tests.support.contacts import skip
 from tests.support.identity.at_provider import ANA, a_provider, browser, set_up, sign_in
 from tests.support.identity.provider import LEFT_OUT, Provider
-from tests.support.profile import WHOLE
+from tests.support.profile import WHOLE, nightly
 
 
 @pytest.fixture
@@ -170,9 +170,11 @@ async def test_a_proof_at_the_provider_may_begin_another_session_there(
         assert (await page.get("/api/v1/me")).status_code == 401
 
 
+@nightly
 async def test_a_whole_house_is_signed_out_within_a_minute_also_while_others_guess(
     stage: Stage, city: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """By day one person is signed out everywhere."""
     assert RateLimitItemPerMinute(60) == provider_sign_out._REFUSED
     # To sign and to send a hundred and fifty tokens takes seconds: by day fewer are too many.
     most = 60 if WHOLE else 8

@@ -136,9 +136,11 @@ async def test_a_whole_call_is_spoken_in_it(hungarian: Path, stage: Stage) -> No
     await stage.advance(60)
 
 
+@nightly
 async def test_that_no_counsellor_is_there_is_said_in_it_with_the_time(
     hungarian: Path, stage: Stage
 ) -> None:
+    """By day a whole call is spoken in it."""
     await add_to_line(stage, "hu")
     await stage.add_counsellor(
         "night",
@@ -190,9 +192,11 @@ async def test_an_agency_reads_and_hears_it(hungarian: Path, night: Stage, post:
     assert f"{MARK}This link has already been used." in (await click(night, path)).text
 
 
+@nightly
 async def test_a_case_is_printed_and_the_pages_are_read_in_it(
     hungarian: Path, stage: Stage
 ) -> None:
+    """By day the catalogues are compared with what pages and papers say (test_pages)."""
     ana = await stage.add_counsellor("ana")
     contact_id = await completed(ana)
     case = (await ana.ask("POST", "/cases", {"contacts": [contact_id]})).json()["id"]
@@ -287,9 +291,11 @@ async def _is_read_and_printed(stage: Stage, boss: Counsellor, name: str) -> Non
         assert MARK + text in printed, (name, text)
 
 
+@nightly
 async def test_a_counsellor_with_only_a_phone_is_answered_in_it(
     hungarian: Path, stage: Stage
 ) -> None:
+    """By day a whole call is spoken in it."""
     vera = await stage.add_counsellor("vera", endpoint="+38164999001", state=None)
     async with transaction(stage.ground, PROGRAM) as work:
         staff = await work.session.get(Staff, vera.id)
@@ -318,7 +324,9 @@ def _text(content: bytes) -> str:
     return " ".join(text.split())
 
 
+@nightly
 async def test_a_refused_upload_of_definitions_is_read_in_it(hungarian: Path, stage: Stage) -> None:
+    """By day what is refused is read in English (tests/country)."""
     _say_also(
         hungarian,
         "%(name)s: %(what)s",

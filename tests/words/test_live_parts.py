@@ -30,7 +30,7 @@ from tests.support.identity.emergency import sent
 from tests.support.long_words import LONG, read_in_page, sentences_of, speak_longer
 from tests.support.pages.direction import bare_runs
 from tests.support.pages.left import codes_in, dates_in, hidden_english, in_english
-from tests.support.profile import WHOLE
+from tests.support.profile import WHOLE, nightly
 from tests.support.routes import addresses_of, routes, rows_of_every_kind
 from tests.support.talks import act, agrees, waits
 
@@ -151,9 +151,11 @@ class Parts:
         self.faults |= {f"{where} {who.staff.name} {address}: {one}" for one in left}
 
 
+@nightly
 async def test_what_goes_on_is_said_in_the_language_of_its_reader(
     stage: Stage, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """By day no template says anything outside of a catalogue (test_pages)."""
     speak_longer(folder, monkeypatch)
     await stage.let_write()
     ana = await stage.add_counsellor("ana", chats=2)

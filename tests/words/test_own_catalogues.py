@@ -26,6 +26,7 @@ from app.words.catalogues import CatalogueKind
 from app.words.chats import chat_words
 from app.work import PROGRAM, Work
 from tests.support.command_line import typed_on
+from tests.support.profile import nightly
 from tests.support.referrals import page
 
 
@@ -60,7 +61,9 @@ def _po(source: str, text: str) -> str:
     )
 
 
+@nightly
 async def test_a_translation_counts_until_it_is_taken_back(stage: Stage) -> None:
+    """By day programs and commands do so, and the next caller hears it."""
     mila = await _administrator(stage)
     await page(stage, mila, "/page-language", language="sr")
     before = (await page(stage, mila, "/admin/languages")).text

@@ -14,6 +14,7 @@ from app.words import catalogues
 from app.words.catalogues import CatalogueKind
 from app.work import Work
 from tests.support.command_line import typed_on
+from tests.support.profile import nightly
 from tests.support.referrals import page
 from tests.support.waiting import until
 
@@ -34,7 +35,9 @@ def _po(english: str, text: str, context: str = "") -> str:
     return f'{_HEAD}{named}msgid "{english}"\nmsgstr "{text}"\n'
 
 
+@nightly
 async def test_a_form_is_read_in_the_words_that_were_imported_on_the_page(stage: Stage) -> None:
+    """By day a program imports them."""
     mila = await stage.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
     iva = await stage.add_counsellor("iva")
     written = await iva.ask("POST", "/contacts", {"channel": "email", "answers": {}})
