@@ -8,7 +8,6 @@ from app.errors import KeptByNewerVersion
 from app.retention.data_requests.models import DataRequest
 from app.work import Work
 
-_SEALED = {"table": "data_requests", "column": "sought_sealed"}
 # Each version has kept these.
 _ALWAYS = frozenset({"numbers", "codes"})
 
@@ -27,7 +26,8 @@ class Sought(NamedTuple):
 
 
 def seal_sought(work: Work, request_id: UUID, sought: Sought) -> bytes:
-    return work.keys.seal(json.dumps(sought._asdict()).encode(), row=request_id, **_SEALED)
+    body = json.dumps(sought._asdict()).encode()
+    return work.keys.seal(body, table="data_requests", column="sought_sealed", row=request_id)
 
 
 def sought_of(work: Work, request: DataRequest) -> Sought:
@@ -38,7 +38,10 @@ def sought_of(work: Work, request: DataRequest) -> Sought:
     """
     if request.sought_sealed is None:
         return Sought([], [])
-    kept = json.loads(work.keys.open(request.sought_sealed, row=request.id, **_SEALED))
+    body = work.keys.open(
+        request.sought_sealed, table="data_requests", column="sought_sealed", row=request.id
+    )
+    kept = json.loads(body)
     if not (isinstance(kept, dict) and _ALWAYS <= kept.keys() <= set(Sought._fields)):
         raise KeptByNewerVersion
     return Sought(**kept)
