@@ -180,6 +180,15 @@ class ChangedMeanwhile(Conflict):
     )
 
 
+class KeptByNewerVersion(Conflict):
+    """While servers are updated one after the other; a job tries again until its own is."""
+
+    default = (
+        "This was kept by a newer version of the program. Open it on a server that has this "
+        "version already, or when this server is updated. Nothing is lost."
+    )
+
+
 class TooMany(Refusal):
     status = 429
     default = "Too many attempts. Wait a minute and try again."

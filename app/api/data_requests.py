@@ -1,6 +1,6 @@
 """The JSON interface of requests about a person's data: to find, to ask, to decide, to open."""
 
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Annotated, Any
 from uuid import UUID
@@ -9,12 +9,13 @@ from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, Field
 
 from app.api.description import files
-from app.retention.data_requests import answering, ending, reminding, requests
+from app.retention.data_requests import answering, deadlines, extending, meant, requests
 from app.retention.data_requests.kinds import (
     AskingPerson,
     Because,
     CopyKind,
     CopyState,
+    ExtensionReason,
     IdentityCheck,
     ItemKind,
     Keep,
@@ -24,6 +25,7 @@ from app.retention.data_requests.kinds import (
 )
 from app.retention.data_requests.models import DataRequest
 from app.retention.data_requests.requests import LONGEST_SOUGHT, LONGEST_WORDS
+from app.retention.data_requests.sought import sought_of
 from app.staff.models import Staff
 from app.staff.roles import Permission
 from app.web.access import InWork, Requires
@@ -57,9 +59,14 @@ class RequestView(BaseModel):
     decided_by: UUID | None
     decided_at: datetime | None
     done_at: datetime | None
-    # Of an open request: when the month of the law is over, and whether that is near.
-    answer_by: datetime | None
+    # Of a request that is not answered: the last day for it, and whether that is near, or over.
+    answer_by: date | None
     is_near: bool
+    is_overdue: bool
+    # An extension: until when, why, and when the person was told; without that it does not count.
+    extended_until: date | None
+    extension_because: ExtensionReason | None
+    told_on: date | None
     # The receipt: rows by kind that were erased or shown, and rows that were kept by ground.
     counts: dict[ItemKind, int]
     kept: dict[Keep, int]
@@ -88,6 +95,18 @@ class CopiesView(BaseModel):
     count: int
 
 
+class MeantView(BaseModel):
+    """A child that was meant by a place after a code. `now`: its place in the record now.
+
+    `standing`: `gone` if it is not in the record any more, `unknown` if this server cannot say.
+    """
+
+    code: str
+    place: int
+    standing: meant.Standing
+    now: int | None
+
+
 class OneView(RequestView):
     """A request with what was found. Numbers and codes that were looked for are its maker's."""
 
@@ -97,8 +116,10 @@ class OneView(RequestView):
     codes: list[str] | None
     words: str | None
     report_until: datetime | None
-    # When a request that is not asked or not decided ends by itself.
-    ends_at: datetime | None
+    # Which children were meant by places after codes: also for the person who decides.
+    meant: list[MeantView]
+    # What tells the person of an extension, in paragraphs; for officers.
+    letter: list[str]
 
 
 class SearchIn(BaseModel):
@@ -134,10 +155,25 @@ class DecisionIn(BaseModel):
     approve: bool
 
 
+class ExtensionIn(BaseModel):
+    """One or two months more, with the reason; `words`, to the person, are sealed."""
+
+    months: int = Field(ge=1, le=extending.MOST_MONTHS)
+    because: ExtensionReason
+    words: str = Field(max_length=LONGEST_WORDS)
+
+
+class ToldIn(BaseModel):
+    # The day on which the person was told of the extension; null: today.
+    on: date | None = None
+
+
 def _columns(work: Work, request: DataRequest) -> dict[str, Any]:
     found = {
-        "answer_by": reminding.answer_by(request),
-        "is_near": reminding.is_near(work, request),
+        "answer_by": deadlines.answer_by(work, request),
+        "is_near": deadlines.is_near(work, request),
+        "is_overdue": deadlines.is_overdue(work, request),
+        "extended_until": deadlines.extended_day(work, request),
     }
     stored = RequestView.model_fields.keys() - found.keys()
     return {name: getattr(request, name) for name in stored} | found
@@ -145,7 +181,7 @@ def _columns(work: Work, request: DataRequest) -> dict[str, Any]:
 
 async def _view(work: Work, staff: Staff, request: DataRequest) -> OneView:
     own = requests.is_own(staff, request)
-    sought = requests.sought_of(work, request) if own else None
+    sought = sought_of(work, request) if own else None
     ready = answering.can_open(work, request)
     return OneView(
         **_columns(work, request),
@@ -169,7 +205,11 @@ async def _view(work: Work, staff: Staff, request: DataRequest) -> OneView:
         codes=sought.codes if sought else None,
         words=requests.words_of(work, request) if own else None,
         report_until=request.done_at + answering.LASTS if ready and request.done_at else None,
-        ends_at=ending.ends_at(request),
+        meant=[
+            MeantView(code=one.code, place=one.place, standing=one.standing, now=one.now)
+            for one in await meant.children_meant(work, request)
+        ],
+        letter=extending.letter_for(work, staff, request),
     )
 
 
@@ -214,6 +254,25 @@ async def ask(work: InWork, staff: Answers, data_request_id: UUID, asked: AskIn)
 async def withdraw(work: InWork, staff: Answers, data_request_id: UUID) -> OneView:
     """Withdraw a request before it is decided: one's own, or as another officer."""
     return await _view(work, staff, await requests.withdraw(work, staff, data_request_id))
+
+
+@router.post("/{data_request_id}/extension")
+async def extend(
+    work: InWork, staff: Answers, data_request_id: UUID, asked: ExtensionIn
+) -> OneView:
+    """Take more time, once and within the first month. It counts when the person was told."""
+    found = await extending.extend(
+        work, staff, data_request_id, asked.months, asked.because, asked.words
+    )
+    return await _view(work, staff, found)
+
+
+@router.post("/{data_request_id}/extension/told")
+async def note_told(work: InWork, staff: Answers, data_request_id: UUID, asked: ToldIn) -> OneView:
+    """Note that the person was told of the extension, and why, within the first month."""
+    return await _view(
+        work, staff, await extending.note_told(work, staff, data_request_id, asked.on)
+    )
 
 
 @router.post("/{data_request_id}/decision")

@@ -1,6 +1,7 @@
 """`helpline data-requests …`: what is held about a person, and erasing it."""
 
 import sys
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 from uuid import UUID
@@ -13,13 +14,15 @@ from app.jobs.transaction import transaction
 from app.retention.data_requests import (
     again,
     answering,
-    ending,
+    deadlines,
+    extending,
+    meant,
     preparing,
-    reminding,
     requests,
 )
 from app.retention.data_requests.kinds import (
     AskingPerson,
+    ExtensionReason,
     IdentityCheck,
     ItemKind,
     Keep,
@@ -37,15 +40,20 @@ Code = Annotated[str, typer.Argument(help="the code of the request, such as D-7F
 
 
 def _near(work: Work, request: DataRequest) -> str:
-    return "\tnear" if reminding.is_near(work, request) else ""
+    if deadlines.is_overdue(work, request):
+        return "\toverdue"
+    return "\tnear" if deadlines.is_near(work, request) else ""
 
 
 async def _print(work: Work, request: DataRequest) -> None:
     print(f"{request.code}\t{request.kind}\t{request.person}\t{request.state}")
-    if (ends_at := ending.ends_at(request)) is not None:
-        print(f"ends\t{ends_at:%Y-%m-%d %H:%M}")
-    if (answer_by := reminding.answer_by(request)) is not None:
-        print(f"answer by\t{answer_by:%Y-%m-%d}{_near(work, request)}")
+    if (answer_by := deadlines.answer_by(work, request)) is not None:
+        print(f"answer by\t{answer_by}{_near(work, request)}")
+    if (until := deadlines.extended_day(work, request)) is not None:
+        told = f"told on {request.told_on}" if request.told_on else "not told"
+        print(f"extended until\t{until}\t{request.extension_because}\t{told}")
+    for child in await meant.children_meant(work, request):
+        print(f"meant\t{child.code}/{child.place}\t{child.standing}\tnow: {child.now or '-'}")
     for one in await requests.items_of(work, request):
         keep = f"kept: {one.keep}" if one.keep else "-"
         print(
@@ -62,7 +70,7 @@ async def _print(work: Work, request: DataRequest) -> None:
 
 @app.command("list")
 def list_requests() -> None:
-    """List the requests, newest first, and which are near the end of the month of the law."""
+    """List the requests, newest first, and which are near the day of the law, or overdue."""
 
     async def verb(work: Work) -> None:
         for one in await requests.list_requests(work):
@@ -140,6 +148,41 @@ def withdraw(code: Code) -> None:
     async def verb(work: Work) -> None:
         request = await requests.request_by_code(work, code)
         await _print(work, await requests.withdraw(work, None, request.id))
+
+    run_verb(verb)
+
+
+@app.command("extend")
+def extend(
+    code: Code,
+    months: Annotated[int, typer.Argument(help="how many months are added: 1 or 2")],
+    because: Annotated[ExtensionReason, typer.Argument(help="the reason")],
+    words: Annotated[str, typer.Option(help="why, to the person; it is sealed")],
+) -> None:
+    """Take more time, once and within the first month. Prints the letter that tells the person."""
+
+    async def verb(work: Work) -> None:
+        request = await requests.request_by_code(work, code)
+        request = await extending.extend(work, None, request.id, months, because, words)
+        await _print(work, request)
+        print("", *extending.letter_for(work, None, request), sep="\n")
+
+    run_verb(verb)
+
+
+@app.command("told")
+def told(
+    code: Code,
+    on: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="the day; default: today")
+    ] = None,
+) -> None:
+    """Note that the person was told of the extension. Only then does it count."""
+
+    async def verb(work: Work) -> None:
+        request = await requests.request_by_code(work, code)
+        day = on.date() if on is not None else None
+        await _print(work, await extending.note_told(work, None, request.id, day))
 
     run_verb(verb)
 

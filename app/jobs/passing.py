@@ -3,5 +3,8 @@
 import psycopg
 from sqlalchemy.exc import DBAPIError
 
-# The database is away or refuses for the moment; so is a file or another machine.
-PASSING: tuple[type[Exception], ...] = (DBAPIError, psycopg.Error, OSError)
+from app.errors import KeptByNewerVersion
+
+# The database is away or refuses for the moment; so is a file or another machine. Or this server is
+# not updated yet, and another one is.
+PASSING: tuple[type[Exception], ...] = (DBAPIError, psycopg.Error, OSError, KeptByNewerVersion)

@@ -82,7 +82,7 @@ BY_RULE: Mapping[DataKind, tuple[str, ...]] = {
     ),
     _D.EXPORT_FILES: ("export_parts.data_sealed",),
     _D.FILE_REASONS: ("exports.reason_sealed",),
-    _D.DATA_REQUESTS: ("data_requests.words_sealed",),
+    _D.DATA_REQUESTS: ("data_requests.words_sealed", "data_requests.extension_sealed"),
     _D.LOG: ("audit_entries.*",),
 }
 
@@ -277,7 +277,10 @@ WITHOUT_RULE: Mapping[str, str] = {
     **dict.fromkeys(
         [
             f"data_requests.{name}"
-            for name in ("code", "asked_role", "decided_role", "counts", "kept")
+            for name in (
+                *("code", "asked_role", "decided_role", "counts", "kept"),
+                *("extension_because", "extension_months"),
+            )
         ],
         "a receipt with counts and no content",
     ),

@@ -221,7 +221,8 @@ def _reasons(before: datetime) -> tuple[Any, Any, ColumnElement[bool]]:
 
 
 def _requests(before: datetime) -> tuple[Any, Any, ColumnElement[bool]]:
-    over = and_(DataRequest.done_at < before, DataRequest.words_sealed.is_not(None))
+    words = or_(DataRequest.words_sealed.is_not(None), DataRequest.extension_sealed.is_not(None))
+    over = and_(DataRequest.done_at < before, words)
     return DataRequest, DataRequest.done_at, over
 
 

@@ -17,7 +17,7 @@ from app.outbox.responses import TryAgain
 from app.retention import by_country, letters
 from app.retention.data_requests import answering
 from app.retention.data_requests import letters as of_requests
-from app.retention.data_requests.kinds import RequestEnd, RequestState
+from app.retention.data_requests.kinds import Reminder, RequestEnd
 from app.retention.running import carry_on
 from app.work import PROGRAM, Ground
 
@@ -75,9 +75,9 @@ def retention_tasks() -> Blueprint:
         context: JobContext, letter_id: str, staff_id: str, state: str, by: str
     ) -> None:
         ground: Ground = context.additional_context["ground"]
-        until = datetime.fromisoformat(by)
+        until = datetime.fromisoformat(by).date()
         async with transaction(ground, PROGRAM) as work:
-            letter = await of_requests.reminder_of(work, UUID(staff_id), RequestState(state), until)
+            letter = await of_requests.reminder_of(work, UUID(staff_id), Reminder(state), until)
         if letter is not None:
             what = "word of a request that waits"
             await write_to_staff(

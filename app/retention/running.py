@@ -213,6 +213,12 @@ def _emptied(column: Any, row: Any) -> Callable[[Work, list[UUID], int], Any]:
     return erase
 
 
+async def _of_requests(work: Work, ids: list[UUID], _days: int) -> list[UUID]:
+    for column in (DataRequest.words_sealed, DataRequest.extension_sealed):
+        await records.empty(work, column, DataRequest.id, ids)
+    return ids
+
+
 def _of_records(kind: DataKind) -> Callable[[Work, list[UUID], int], Any]:
     async def erase(work: Work, ids: list[UUID], days: int) -> list[UUID]:
         return await records.erase_records(work, kind, ids, days)
@@ -230,7 +236,7 @@ _ERASERS: dict[DataKind, Callable[[Work, list[UUID], int], Any]] = {
     DataKind.CALLER_FLAGS: _flags,
     DataKind.THIRD_PARTY_NUMBERS: _emptied(Participant.number_sealed, Participant.id),
     DataKind.FILE_REASONS: _emptied(Export.reason_sealed, Export.id),
-    DataKind.DATA_REQUESTS: _emptied(DataRequest.words_sealed, DataRequest.id),
+    DataKind.DATA_REQUESTS: _of_requests,
 }
 
 

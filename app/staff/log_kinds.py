@@ -53,6 +53,8 @@ class AuditLog(StrEnum):
     DATA_REQUEST_BEGUN = "data_request_begun"
     DATA_REQUEST_ERASED = "data_request_erased"
     DATA_REQUEST_ERASED_AGAIN = "data_request_erased_again"
+    DATA_REQUEST_EXTENDED = "data_request_extended"
+    DATA_REQUEST_EXTENSION_TOLD = "data_request_extension_told"
     DATA_REQUEST_KEPT = "data_request_kept"
     DATA_REQUEST_LAPSED = "data_request_lapsed"
     DATA_REQUEST_REFUSED = "data_request_refused"

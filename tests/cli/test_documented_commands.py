@@ -79,6 +79,12 @@ async def test_a_person_is_found_and_their_request_is_decided(work: Work, typed:
         assert "kept: legal_duty" in (await types(*words)).output
     begun = await work.session.scalars(select(DataRequest).where(DataRequest.code == code))
     await release(work, None, begun.one())
+    for words in documented("data-requests extend", {CODE: code}):
+        extended = (await types(*words)).output
+        assert "complex\tnot told" in extended
+        assert "There are many records." in extended
+    for words in documented("data-requests told", {CODE: code}):
+        assert "told on" in (await types(*words)).output
     for words in documented("data-requests ask", {CODE: code}):
         assert f"{code}\terasure\tchild\tasked" in (await types(*words)).output
     # The command line decides what a person asked on the page.

@@ -35,6 +35,8 @@ async def test_a_person_is_shown_and_then_erased_here_and_at_the_provider(stage:
     assert before
 
     house = House(stage, ana, vera, mila, olga)
+    (row,) = await stage.rows("SELECT code FROM contacts WHERE id = %s", contact)
+    await extended_for_the_child_of_a_place(house, f"{row['code']}/2")
     await reported_to_the_officer_alone(house)
     erasure = await erased_with_a_second_person(house)
     told = (await olga.ask("GET", f"/data-requests/{erasure}")).json()
@@ -69,6 +71,50 @@ class House(NamedTuple):
 GROUND = {"basis": "right_of_access", "identity": "called_back", "words": "Called on Monday."}
 
 
+async def extended_for_the_child_of_a_place(house: House, typed: str) -> None:
+    """The officer sees which child is meant; the second person where it stands, and no name."""
+    stage, _, vera, mila, _ = house
+    found = await page(stage, vera, HERE, kind="access", person="child", sought=typed)
+    here = found.headers["location"]
+    shown = (await page(stage, vera, here)).text
+    assert 'data-standing="there"' in shown
+    assert "Марко" in shown
+    of_second = (await page(stage, mila, here)).text
+    assert 'data-standing="there"' in of_second
+    assert "Марко" not in of_second
+    path = f"/data-requests/{here.rpartition('/')[2]}"
+    told = (await mila.ask("GET", path)).json()
+    code, _, place = typed.partition("/")
+    meant = {"code": code, "place": int(place), "standing": "there", "now": int(place)}
+    assert told["meant"] == [meant]
+    assert "Марко" not in str(told)
+    # More time: the officer alone, once, and the letter that tells the person.
+    more = {"months": "2", "because": "complex", "words": "Many records are looked at."}
+    assert 'id="extend-data"' not in of_second
+    assert (await mila.ask("POST", f"{path}/extension", {**more, "months": 2})).status_code == 403
+    assert (await page(stage, vera, f"{here}/extension", **more)).status_code == 303
+    shown = (await page(stage, vera, here)).text
+    assert 'id="untold"' in shown
+    assert "Many records are looked at." in shown
+    assert 'id="extend-data"' not in shown
+    assert "Many records" not in (await page(stage, mila, here)).text
+    again = await page(stage, vera, f"{here}/extension", **more)
+    assert "extended already" in again.text
+    before = (await vera.ask("GET", path)).json()
+    noted = await vera.ask("POST", f"{path}/extension/told", {"on": None})
+    assert noted.status_code == 200, noted.text
+    after = noted.json()
+    assert before["answer_by"] < after["answer_by"] == after["extended_until"]
+    assert 'id="untold"' not in (await page(stage, vera, here)).text
+    # The first day is over, and the new one too: it is open, and overdue.
+    await stage.change_rows("UPDATE data_requests SET began_at = began_at - interval '4 months'")
+    assert "data-overdue" in (await page(stage, vera, here)).text
+    assert "data-overdue" in (await page(stage, mila, HERE)).text
+    (listed,) = (await vera.ask("GET", "/data-requests")).json()
+    assert (listed["is_overdue"], listed["state"]) == (True, "found")
+    assert (await page(stage, vera, f"{here}/withdraw", sure="yes")).status_code == 303
+
+
 async def reported_to_the_officer_alone(house: House) -> None:
     """A report: found by the number, decided by a second person, opened by the officer alone."""
     stage, ana, vera, mila, olga = house
@@ -81,16 +127,16 @@ async def reported_to_the_officer_alone(house: House) -> None:
     shown = (await page(stage, vera, here)).text
     assert CHILD in shown
     assert 'data-kind="flag"' in shown
-    # It says what is set already and why, and when it ends by itself.
+    # It says what is set already and why, and by when the person is answered.
     assert 'id="preset"' in shown
     assert "No contact says that the child itself rang" in shown
-    assert 'id="ends-at"' in shown
     assert 'id="answer-by"' in shown
     assert "data-near" not in (await page(stage, vera, HERE)).text
     stage.settings.data_request_reminder_days = 0
     assert "data-near" in (await page(stage, vera, HERE)).text
     listed = (await vera.ask("GET", "/data-requests")).json()
-    assert [(one["is_near"], one["answer_by"] > one["began_at"]) for one in listed] == [
+    open_ones = [one for one in listed if one["state"] == "found"]
+    assert [(one["is_near"], one["answer_by"] > one["began_at"]) for one in open_ones] == [
         (True, True)
     ]
     # The record of two children is marked, and the page says what the report shows of it.

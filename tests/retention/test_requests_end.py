@@ -1,20 +1,17 @@
-"""Requests about a person's data and their reports outlast neither an erasure nor their time."""
+"""Requests about a person's data and their reports outlast no erasure, and none falls silent."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
+from datetime import date, timedelta
 from typing import Any
-from uuid import uuid4
 
 import pytest
-from sqlalchemy import event, func, select, text
+from sqlalchemy import func, select, text
 
 from app.errors import Conflict, NotAllowed
 from app.jobs.names import Task
 from app.jobs.transaction import flush
 from app.retention.data_requests import (
     answering,
-    ending,
+    deadlines,
     erasing,
     letters,
     reminding,
@@ -24,12 +21,14 @@ from app.retention.data_requests import (
 from app.retention.data_requests.kinds import (
     IdentityCheck,
     ItemKind,
+    Reminder,
     RequestBasis,
     RequestEnd,
     RequestKind,
     RequestState,
 )
 from app.retention.data_requests.models import DataRequest, RequestFile, RequestItem
+from app.retention.data_requests.sought import sought_of
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.models import AuditEntry, Staff
@@ -96,7 +95,7 @@ async def test_neither_a_report_nor_another_request_outlasts_an_erasure(work: Wo
     await answering.keep_files(work, made.id, {"json": b"What is held about her"})
     assert await count(work, RequestFile, made) == 0
     assert of_another.state == S.FOUND
-    assert requests.sought_of(work, of_another).numbers == [other_number]
+    assert sought_of(work, of_another).numbers == [other_number]
     told = await work.session.scalars(
         select(AuditEntry.subject).where(AuditEntry.action == AuditLog.DATA_REQUEST_LAPSED)
     )
@@ -175,24 +174,57 @@ async def test_who_began_what_ended_by_itself_is_told(work: Work, left: bool) ->
         assert not [one.code for one in (old, request, seen) if one.code in "".join(letter)]
 
 
-async def test_a_request_that_is_not_asked_or_decided_in_time_ends_by_itself(work: Work) -> None:
+async def test_a_request_ends_by_no_waiting_and_is_told_each_day_when_it_is_overdue(
+    work: Work,
+) -> None:
+    """All are told who answer and decide, also of one that is approved and not carried out."""
+    work.settings.smtp_url = "smtp://127.0.0.1:1"
     boss, _, _ = await a_person(work)
-    prepared = await found_by(work, boss)
-    asked = await found_by(work, boss)
-    work.now += timedelta(days=10)
-    await requests.ask(work, boss, asked.id, RequestBasis.NOT_NEEDED, IdentityCheck.DOCUMENT, WORDS)
+    prepared, stuck = await found_by(work, boss), await found_by(work, boss)
+    await approved(work, boss, stuck)
     work.actor = PROGRAM
-    work.now += ending.WAITS - timedelta(days=10, seconds=1)
-    assert await ending.end_old(work) == 0
-    work.now += timedelta(seconds=1)
-    assert ending.ends_at(prepared) == work.now
-    assert await ending.end_old(work) == 1
-    assert (prepared.state, asked.state) == (S.LAPSED, S.ASKED)
-    assert await count(work, RequestItem, prepared) == 0
-    assert requests.sought_of(work, prepared).numbers == []
-    work.now += timedelta(days=10)
-    assert await ending.end_old(work) == 1
-    assert (asked.state, ending.ends_at(asked)) == (S.LAPSED, None)
+    nora = await a_supervisor(work, "nora")
+    mila = await work.session.scalar(select(Staff).where(Staff.name == "mila"))
+    assert mila is not None
+    for one in (boss, nora, mila):
+        one.email = f"{one.name}@x.example"
+    by = deadlines.answer_by(work, prepared)
+    assert by is not None
+    await flush(work)
+    work.now += timedelta(days=20)
+    assert await reminding.remind(work) == 1
+    assert _reminders(work) == [(str(boss.id), "found", str(by))]
+    # The last hour of its day is not over yet.
+    while deadlines.day_of(work, work.now) < by:
+        work.now += timedelta(hours=6)
+    assert (await reminding.remind(work), deadlines.is_overdue(work, prepared)) == (0, False)
+    work.now += timedelta(days=1)
+    everyone = sorted((str(one.id), "overdue", str(by)) for one in (boss, nora, mila))
+    for _ in range(2):
+        assert await reminding.remind(work) == 2
+        assert _reminders(work) == everyone
+        assert await reminding.remind(work) == 0
+        work.now += timedelta(days=1)
+    assert await answering.forget_reports(work.ground) == 0
+    await work.session.refresh(prepared)
+    assert (prepared.state, deadlines.is_overdue(work, stuck)) == (S.FOUND, True)
+    assert await count(work, RequestItem, prepared) > 0
+    as_person(work, boss)
+    await requests.withdraw(work, boss, prepared.id)
+    assert (deadlines.answer_by(work, prepared), deadlines.is_near(work, prepared)) == (None, False)
+
+
+async def test_who_asked_for_a_report_that_cannot_be_made_is_told(work: Work) -> None:
+    work.settings.smtp_url = "smtp://127.0.0.1:1"
+    boss, _, _ = await a_person(work)
+    boss.email = "boss@x.example"
+    request = await found_by(work, boss, NUMBER, RequestKind.ACCESS)
+    await approved(work, boss, request)
+    work.actor = PROGRAM
+    await answering.fail(work, request.id)
+    assert request.state == S.FAILED
+    jobs = [job.arguments for job in work.jobs if job.task == Task.TELL_REQUEST_ENDED]
+    assert [(job["staff_id"], job["state"]) for job in jobs] == [(str(boss.id), "failed")]
 
 
 def _reminders(work: Work) -> list[tuple[str, str, str]]:
@@ -225,10 +257,10 @@ async def test_who_can_go_on_with_a_request_is_reminded_once_before_its_month_is
     work.settings.data_request_reminder_days = 19
     work.now += timedelta(days=19, seconds=-1)
     assert (await reminding.remind(work), _reminders(work)) == (0, [])
-    assert not reminding.is_near(work, prepared)
+    assert not deadlines.is_near(work, prepared)
     work.now += timedelta(seconds=1)
-    assert reminding.is_near(work, prepared)
-    by = reminding.answer_by(prepared)
+    assert deadlines.is_near(work, prepared)
+    by = deadlines.answer_by(work, prepared)
     assert by is not None
     # An erasure is decided by another role; a report by any second person; and once to each.
     assert await reminding.remind(work) == 3
@@ -237,8 +269,8 @@ async def test_who_can_go_on_with_a_request_is_reminded_once_before_its_month_is
         + [(str(boss.id), "found", f"{by:%Y-%m-%d}")]
     )
     assert (await reminding.remind(work), _reminders(work)) == (0, [])
-    for state in (S.FOUND, S.ASKED):
-        letter = await letters.reminder_of(work, mila.id, state, by)
+    for reminder in Reminder:
+        letter = await letters.reminder_of(work, mila.id, reminder, by)
         assert letter is not None
         assert str(by.year) in letter[2]
     # Now it is the second person who has to go on with it.
@@ -252,7 +284,7 @@ async def test_who_can_go_on_with_a_request_is_reminded_once_before_its_month_is
     # A request that is decided is not near any end.
     as_person(work, mila)
     await requests.decide(work, mila, prepared.id, approve=False)
-    assert (reminding.answer_by(prepared), reminding.is_near(work, prepared)) == (None, False)
+    assert (deadlines.answer_by(work, prepared), deadlines.is_near(work, prepared)) == (None, False)
 
 
 async def test_if_no_person_can_decide_all_are_reminded_whose_role_decides(work: Work) -> None:
@@ -275,7 +307,7 @@ async def test_if_no_person_can_decide_all_are_reminded_whose_role_decides(work:
     [("2027-01-31", "2027-02-28"), ("2028-01-30", "2028-02-29"), ("2027-12-05", "2028-01-05")],
 )
 def test_a_month_ends_on_the_same_day_or_the_last(began: str, over: str) -> None:
-    assert reminding.a_month_after(datetime.fromisoformat(began)) == datetime.fromisoformat(over)
+    assert deadlines.months_after(date.fromisoformat(began), 1) == date.fromisoformat(over)
 
 
 async def test_another_officer_withdraws_what_a_leaver_began(work: Work) -> None:
@@ -296,26 +328,3 @@ async def test_another_officer_withdraws_what_a_leaver_began(work: Work) -> None
     await flush(work)
     assert (request.state, request.sought_sealed) == (S.WITHDRAWN, None)
     assert await count(work, RequestItem, request) == 0
-
-
-async def test_an_erasure_and_the_sweep_lock_requests_in_one_order(
-    work: Work, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """First those that are open, then those with a report: else each could wait for the other."""
-    locked: list[str] = []
-
-    @asynccontextmanager
-    async def same(*_: Any, **__: Any) -> AsyncIterator[Work]:
-        yield work
-
-    def note(statement: Any) -> None:
-        if "FOR UPDATE" in (sql := str(statement)) and "data_requests" in sql:
-            locked.append("reports" if "data_request_files" in sql else "open")
-
-    monkeypatch.setattr(answering, "transaction", same)
-    event.listen(work.session.sync_session, "do_orm_execute", lambda one: note(one.statement))
-    await answering.forget_reports(work.ground)
-    in_sweep = locked.copy()
-    locked.clear()
-    await ending.end_others(work, uuid4())
-    assert in_sweep == locked == ["open", "reports"]

@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from app.contacts.cases.models import CaseContact
 from app.contacts.consent.same_child import link_child
@@ -22,6 +22,7 @@ from app.retention.data_requests import (
     report,
     requests,
     shown_records,
+    sought,
     written,
 )
 from app.retention.data_requests.kinds import (
@@ -31,12 +32,13 @@ from app.retention.data_requests.kinds import (
     RequestKind,
     RequestState,
 )
+from app.retention.data_requests.meant import Meant, Standing, children_meant
 from app.retention.data_requests.models import DataRequest, RequestItem
 from app.sealing import hashes, resealing
 from app.sealing.knowing import learn
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
-from app.staff.models import Staff
+from app.staff.models import AuditEntry, Staff
 from app.work import PROGRAM, Work
 from tests.support import planted
 from tests.support.planted import WORD, as_person
@@ -203,6 +205,54 @@ async def test_a_place_names_the_child_who_stood_there_when_it_was_written(work:
         assert hidden not in told
 
 
+async def test_it_is_shown_which_child_a_place_meant_and_whether_it_is_still_there(
+    work: Work,
+) -> None:
+    boss, contact, _ = await one_record(work)
+    # Her date of birth is written down, his, too.
+    await write(work, contact, {"child.a2.birth_date": "2018-07-01"})
+    request, _ = await asked(work, boss, f"{contact.code}/2")
+    (told,) = await children_meant(work, request)
+    assert told == Meant(contact.code, 2, Standing.THERE, 2)
+    (shown,) = await children_meant(work, request, with_words=True)
+    assert (shown.name, shown.born) == (f"{SISTER} name", "2018")
+    # The log has the reading, and the name is nowhere in it.
+    await flush(work)
+    entries = (await work.session.scalars(select(AuditEntry))).all()
+    read = [one for one in entries if one.subject == f"contact:{contact.id}"]
+    assert read[-1].action == AuditLog.CONTACT_READ
+    assert not [one for one in entries if SISTER in str(one.detail)]
+    # She stands at another place now, and then in none.
+    await write(work, contact, {"child.a1": 2, "child.a2": 1})
+    (shown,) = await children_meant(work, request, with_words=True)
+    assert (shown.place, shown.now, shown.name) == (2, 1, f"{SISTER} name")
+    both, _ = await asked(work, boss, f"{contact.code}/1, {contact.code}/2")
+    assert [one.now for one in await children_meant(work, both)] == [1, 2]
+    await remove(work, contact, "a2")
+    (shown,) = await children_meant(work, request, with_words=True)
+    assert shown == Meant(contact.code, 2, Standing.GONE)
+    assert [one.standing for one in await children_meant(work, both)] == ["gone", "there"]
+    # A number names no place; and what is over is forgotten.
+    of_number, _ = await asked(work, boss, OF_BROTHER)
+    assert await children_meant(work, of_number) == []
+    await requests.withdraw(work, boss, request.id)
+    assert await children_meant(work, request) == []
+
+
+async def test_of_an_erased_record_no_child_is_said_to_be_there(work: Work) -> None:
+    boss, contact, _ = await one_record(work)
+    request, _ = await asked(work, boss, f"{contact.code}/1")
+    contact.erased_at = work.now
+    await flush(work)
+    (shown,) = await children_meant(work, request, with_words=True)
+    assert (shown.standing, shown.name) == (Standing.GONE, "")
+    # Neither can this server say it of a form that it has not read.
+    contact.erased_at, contact.form_version = None, 9999
+    await flush(work)
+    (shown,) = await children_meant(work, request, with_words=True)
+    assert (shown.standing, shown.name) == (Standing.UNKNOWN, "")
+
+
 async def test_a_shared_number_tells_of_none_also_when_one_of_them_is_gone(work: Work) -> None:
     boss, contact, _ = await one_record(work, OF_BROTHER)
     request, _ = await asked(work, boss, OF_BROTHER)
@@ -218,8 +268,8 @@ async def test_a_report_that_an_earlier_version_searched_shows_no_other_child(wo
     by_place, _ = await asked(work, boss, f"{lone.code}/1")
     by_number, items = await asked(work, boss, OF_SISTER)
     for request in (by_place, by_number):
-        sought = requests.sought_of(work, request)._replace(entries={})
-        request.sought_sealed = requests.seal_sought(work, request.id, sought)
+        kept = sought.sought_of(work, request)._replace(entries={})
+        request.sought_sealed = sought.seal_sought(work, request.id, kept)
     for item in items.values():
         item.children = None
     for one in (contact, lone):

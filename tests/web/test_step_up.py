@@ -236,9 +236,13 @@ NO_PROOF = {
     **dict.fromkeys(
         (
             "api.data_requests.ask",
+            "api.data_requests.extend",
+            "api.data_requests.note_told",
             "api.data_requests.set_kept",
             "api.data_requests.withdraw",
             "dashboard.settings.data_request_pages.ask",
+            "dashboard.settings.data_request_pages.extend",
+            "dashboard.settings.data_request_pages.note_told",
             "dashboard.settings.data_request_pages.set_kept",
             "dashboard.settings.data_request_pages.withdraw",
         ),

@@ -1,5 +1,6 @@
 """The pages of requests about a person's data: to find, to ask, to decide, and the receipts."""
 
+from datetime import date
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -8,13 +9,14 @@ from starlette.responses import RedirectResponse
 
 from app.dashboard.templating import templates
 from app.errors import Refusal
-from app.retention.data_requests import answering, ending, reminding, requests
+from app.retention.data_requests import answering, deadlines, extending, meant, requests
 from app.retention.data_requests.kinds import (
     BASIS_WORDS,
     BECAUSE_WORDS,
     CHOSEN,
     COPY_STATE_WORDS,
     COPY_WORDS,
+    EXTENSION_WORDS,
     IDENTITY_WORDS,
     ITEM_WORDS,
     KEEP_WORDS,
@@ -29,6 +31,7 @@ from app.retention.data_requests.kinds import (
     Because,
     CopyKind,
     CopyState,
+    ExtensionReason,
     IdentityCheck,
     ItemKind,
     Keep,
@@ -38,6 +41,7 @@ from app.retention.data_requests.kinds import (
 )
 from app.retention.data_requests.models import DataRequest, RequestItem
 from app.retention.data_requests.requests import LONGEST_SOUGHT, LONGEST_WORDS
+from app.retention.data_requests.sought import sought_of
 from app.staff import accounts
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
@@ -95,12 +99,26 @@ async def _list(
 
 
 def _time_of(work: Work, request: DataRequest) -> dict[str, Any]:
-    """Return by when the person is answered, whether that is near, and when the request ends."""
-    by = reminding.answer_by(request)
+    """Return by when the person is answered, and whether that is near, or over."""
     return {
-        "answer_by": by.date() if by is not None else None,
-        "near": reminding.is_near(work, request),
-        "ends_at": ending.ends_at(request),
+        "answer_by": deadlines.answer_by(work, request),
+        "near": deadlines.is_near(work, request),
+        "overdue": deadlines.is_overdue(work, request),
+        "untold": deadlines.must_be_told(request),
+    }
+
+
+def _extension_of(work: Work, staff: Staff, request: DataRequest) -> dict[str, Any]:
+    """Return what is known of an extension, what tells the person, and whether there can be one."""
+    because, answers = request.extension_because, may(staff.role, Permission.ANSWER_DATA_REQUESTS)
+    return {
+        "extended_until": deadlines.extended_day(work, request),
+        "extended_because": said(EXTENSION_WORDS[ExtensionReason(because)]) if because else "",
+        "first_day": deadlines.first_day(work, request),
+        "letter": extending.letter_for(work, staff, request),
+        "may_extend": answers and extending.may_extend(work, request),
+        "reasons": {one.value: said(EXTENSION_WORDS[one]) for one in ExtensionReason},
+        "today": deadlines.day_of(work, work.now),
     }
 
 
@@ -150,7 +168,8 @@ async def _show(
         "state": said(STATE_WORDS[_state(found)]),
         "basis": said(BASIS_WORDS[RequestBasis(found.basis)]) if found.basis else "",
         "identity": said(IDENTITY_WORDS[IdentityCheck(found.identity)]) if found.identity else "",
-        "sought": requests.sought_of(work, found) if own else None,
+        "sought": sought_of(work, found) if own else None,
+        "meant": await meant.children_meant(work, found, with_words=own),
         "words": requests.words_of(work, found) if own else "",
         "names": await accounts.names_of(
             work, {id_ for id_ in (found.asked_by, found.decided_by) if id_}
@@ -174,6 +193,7 @@ async def _show(
         "prepares": own and found.state == RequestState.FOUND,
         "may_withdraw": found.state in OPEN and may(staff.role, Permission.ANSWER_DATA_REQUESTS),
         **_time_of(work, found),
+        **_extension_of(work, staff, found),
         "waits": found.state == RequestState.ASKED,
         "why_not": said(await requests.why_not_decide(work, staff, found)),
         "bases": {one.value: said(BASIS_WORDS[one]) for one in _bases(found)},
@@ -261,6 +281,42 @@ async def withdraw(
     """Withdraw a request before it is decided."""
     try:
         await requests.withdraw(work, staff, data_request_id)
+    except Refusal as refusal:
+        await work.undo()
+        return await _show(request, work, staff, data_request_id, problem=refusal_words(refusal))
+    return _back(data_request_id)
+
+
+@router.post("/admin/data-requests/{data_request_id}/extension")
+async def extend(
+    request: Request,
+    work: InWork,
+    staff: Answers,
+    data_request_id: UUID,
+    months: Annotated[int, Form()],
+    because: Annotated[ExtensionReason, Form()],
+    words: Annotated[str, Form(max_length=LONGEST_WORDS)] = "",
+) -> Response:
+    """Take more time, once and within the first month."""
+    try:
+        await extending.extend(work, staff, data_request_id, months, because, words)
+    except Refusal as refusal:
+        await work.undo()
+        return await _show(request, work, staff, data_request_id, problem=refusal_words(refusal))
+    return _back(data_request_id)
+
+
+@router.post("/admin/data-requests/{data_request_id}/extension/told")
+async def note_told(
+    request: Request,
+    work: InWork,
+    staff: Answers,
+    data_request_id: UUID,
+    on: Annotated[date, Form()],
+) -> Response:
+    """Note on which day the person was told of the extension."""
+    try:
+        await extending.note_told(work, staff, data_request_id, on)
     except Refusal as refusal:
         await work.undo()
         return await _show(request, work, staff, data_request_id, problem=refusal_words(refusal))

@@ -28,7 +28,8 @@ from app.retention.data_requests.finding import seen_by_program
 from app.retention.data_requests.kinds import Because, ItemKind, Keep, RequestKind, RequestState
 from app.retention.data_requests.lists import MOMENTS, RECEIPT
 from app.retention.data_requests.models import DataRequest, RequestItem
-from app.retention.data_requests.requests import items_of, seal_sought, sought_of
+from app.retention.data_requests.requests import items_of
+from app.retention.data_requests.sought import seal_sought, sought_of
 from app.retention.due import NOTHING_SEALED
 from app.routing.callbacks.callback_rows import Callback
 from app.routing.participants.participants import Participant

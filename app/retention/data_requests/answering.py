@@ -10,11 +10,12 @@ from app.database.topics import Topic
 from app.errors import Conflict, Invalid, NotAllowed, NotFound
 from app.jobs.passing import PASSING
 from app.jobs.transaction import transaction
-from app.retention.data_requests import ending, erasing
-from app.retention.data_requests.kinds import RequestKind, RequestState
+from app.retention.data_requests import ending, erasing, letters
+from app.retention.data_requests.kinds import RequestEnd, RequestKind, RequestState
 from app.retention.data_requests.models import DataRequest, RequestFile, RequestItem
 from app.retention.data_requests.report import files_of, read_all
 from app.retention.data_requests.requests import close, is_own, items_of, read_request
+from app.retention.data_requests.sought import sought_of
 from app.staff.audit import write_entry, write_reading
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
@@ -27,12 +28,14 @@ FORMATS = {"pdf": "application/pdf", "json": "application/json"}
 
 
 async def carry_out(ground: Ground, request_id: UUID) -> None:
-    """Carry out an approved request. May be run any number of times."""
+    """Carry out an approved request. May be run any number of times. Raises KeptByNewerVersion."""
     async with transaction(ground, PROGRAM) as work:
         request = await work.session.get(DataRequest, request_id)
         if request is None or request.state != RequestState.APPROVED:
             return
         kind = request.kind
+        # Before anything is done: what a newer version has kept is carried out by its worker.
+        sought_of(work, request)
     if kind == RequestKind.ERASURE:
         await erasing.carry_out(ground, request_id)
         return
@@ -51,10 +54,14 @@ async def carry_out(ground: Ground, request_id: UUID) -> None:
 
 
 async def fail(work: Work, request_id: UUID) -> None:
-    """Write down that the report could not be made, and forget whom it was about."""
+    """Write down that the report could not be made, and forget whom it was about.
+
+    Who asked for it is told: the person still waits.
+    """
     request = await work.session.get(DataRequest, request_id, with_for_update=True)
     if request is not None and request.state == RequestState.APPROVED:
         await close(work, request, RequestState.FAILED)
+        await letters.tell_of_end(work, [request_id], RequestEnd.FAILED)
 
 
 async def keep_files(work: Work, request_id: UUID, files: dict[str, bytes]) -> None:
@@ -132,15 +139,9 @@ async def open_report(work: Work, staff: Staff | None, request_id: UUID, kind: s
 
 
 async def forget_reports(ground: Ground) -> int:
-    """End requests that wait for too long, and delete reports whose days are over.
-
-    Return of how many requests.
-    """
+    """Delete reports whose days are over. Return of how many requests."""
     async with transaction(ground, PROGRAM) as work:
-        # In the order in which an erasure locks them (`ending.end_others`): neither waits for the
-        # other without end.
-        ended = await ending.end_old(work)
-        return ended + await expire_files(work)
+        return await expire_files(work)
 
 
 async def expire_files(work: Work) -> int:

@@ -1,12 +1,10 @@
-"""How requests end by themselves: after some weeks, or because another one erases their rows.
+"""How requests and reports end because another request erases their rows. Who began them is told.
 
-An open request knows a person's number, and which rows are theirs. A report holds what they say.
-Who began them is told.
+No request ends because it has waited: the person who asked does, too (`reminding.py`).
 """
 
 from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -22,26 +20,7 @@ from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.work import Work
 
-# How long a request waits to be asked, and then to be decided.
-WAITS = timedelta(days=30)
 _S = RequestState
-
-
-def ends_at(request: DataRequest) -> datetime | None:
-    """Return when an open request ends by itself; None if it is not open."""
-    if request.state not in OPEN:
-        return None
-    return (request.asked_at or request.began_at) + WAITS
-
-
-async def end_old(work: Work) -> int:
-    """End the requests that were not asked, or not decided, in time. Return how many."""
-    since = work.now - WAITS
-    old = or_(
-        and_(DataRequest.state == _S.FOUND, DataRequest.began_at <= since),
-        and_(DataRequest.state == _S.ASKED, DataRequest.asked_at <= since),
-    )
-    return await _end(work, await _lock(work, old), RequestEnd.TOO_LATE)
 
 
 async def end_others(work: Work, request_id: UUID) -> None:
@@ -49,8 +28,9 @@ async def end_others(work: Work, request_id: UUID) -> None:
 
     An open request of which other rows are left loses those that are erased, and goes on. A report
     that is being made ends, too: what it has read is not kept. Which rows a finished report shows
-    is forgotten, so each of them may be about the person. Other erasures that are approved go on.
-    Call it while the erased rows are still listed.
+    is forgotten, so each of them may be about the person. Other erasures that are approved go on
+    without these rows: each is erased, or kept, in one receipt. Call it while the erased rows are
+    still listed, and not beside another erasure.
     """
     own, other = aliased(RequestItem), aliased(RequestItem)
     shared = exists().where(
@@ -69,10 +49,29 @@ async def end_others(work: Work, request_id: UUID) -> None:
         .where(own.request_id == request_id, own.erased_at.is_not(None))
         .subquery()
     )
+    await _take_from_erasures(work, request_id, erased)
     over = [one for one in found if one.state not in OPEN or not await _lose(work, one, erased)]
-    await _end(work, over, RequestEnd.OVERTAKEN)
+    await _end(work, over)
     # After that: one that was finished meanwhile is a report now.
     await letters.tell_of_end(work, await _drop(work), RequestEnd.REPORT_GONE)
+
+
+async def _take_from_erasures(work: Work, request_id: UUID, erased: Any) -> None:
+    """Take erased rows out of other erasures that are being carried out."""
+    others = select(DataRequest.id).where(
+        DataRequest.id != request_id,
+        DataRequest.kind == RequestKind.ERASURE,
+        DataRequest.state == _S.APPROVED,
+    )
+    await work.session.execute(
+        delete(RequestItem)
+        .where(
+            RequestItem.request_id.in_(others),
+            RequestItem.erased_at.is_(None),
+            tuple_(RequestItem.kind, RequestItem.subject_id).in_(select(erased)),
+        )
+        .execution_options(synchronize_session="fetch")
+    )
 
 
 async def _lose(work: Work, request: DataRequest, erased: Any) -> bool:
@@ -111,14 +110,13 @@ async def _lock(work: Work, *which: ColumnElement[bool]) -> Sequence[DataRequest
     return rows.all()
 
 
-async def _end(work: Work, requests: Sequence[DataRequest], end: RequestEnd) -> int:
+async def _end(work: Work, requests: Sequence[DataRequest]) -> None:
     for request in requests:
         await close(work, request, _S.LAPSED)
         write_entry(
             work, AuditLog.DATA_REQUEST_LAPSED, f"data_request:{request.id}", kind=request.kind
         )
-    await letters.tell_of_end(work, [one.id for one in requests], end)
-    return len(requests)
+    await letters.tell_of_end(work, [one.id for one in requests], RequestEnd.OVERTAKEN)
 
 
 async def drop_reports(work: Work, *which: Any) -> int:

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, select, text, update
+from sqlalchemy import delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from app.calls.caller_rows import CallerFlag, CallerWish
@@ -34,8 +34,8 @@ from app.retention.data_requests.finding import seen_by_program
 from app.retention.data_requests.kinds import Because, CopyKind, ItemKind, Keep, RequestState
 from app.retention.data_requests.lists import keep_list
 from app.retention.data_requests.models import DataRequest, ProviderCopy, RequestItem
-from app.retention.data_requests.requests import seal_sought, sought_of
 from app.retention.data_requests.same_children import of_other_children
+from app.retention.data_requests.sought import seal_sought, sought_of
 from app.retention.kinds import DataKind
 from app.retention.records import empty
 from app.retention.rules import beside_others
@@ -48,6 +48,9 @@ from app.statistics.models import Export, ExportState
 from app.work import PROGRAM, Ground, Work
 
 _AT_ONCE = 50
+# Brothers and sisters ask about the same rows: of two erasures the second one sees what the first
+# has done, and neither waits for a row of the other without end.
+_LOCK = 116_125
 _RECORDS: dict[ItemKind, Any] = {
     ItemKind.REFERRAL: Referral,
     ItemKind.CASE: Case,
@@ -67,9 +70,15 @@ async def carry_out(ground: Ground, request_id: UUID, *, listed: bool = False) -
         while await _one_batch(ground, request_id, kind):
             pass
     async with transaction(ground, PROGRAM) as work:
+        await _one_after_another(work)
         if not listed:
             await keep_list(work, request_id, whole=True)
         await finish(work, request_id)
+
+
+async def _one_after_another(work: Work) -> None:
+    """Wait until no other erasure has a part under way. Take it before a request is locked."""
+    await work.session.execute(select(func.pg_advisory_xact_lock(_LOCK)))
 
 
 async def _one_batch(ground: Ground, request_id: UUID, kind: ItemKind) -> bool:
@@ -81,8 +90,10 @@ async def erase_some(work: Work, request_id: UUID, kind: ItemKind) -> bool:
     """Erase the next rows of a kind. Return whether there were any.
 
     A row that was held or came into work again since it was approved is kept now. So is a record
-    that tells of more or other children since, with what belongs to it.
+    that tells of more or other children since, with what belongs to it. One that another request
+    has erased is left to its receipt.
     """
+    await _one_after_another(work)
     await beside_others(work)
     request = await work.session.get(DataRequest, request_id, with_for_update=True)
     if request is None or request.state != RequestState.APPROVED:
@@ -102,6 +113,9 @@ async def erase_some(work: Work, request_id: UUID, kind: ItemKind) -> bool:
     )
     if not rows:
         return False
+    rows = await _without_erased(work, kind, rows)
+    if not rows:
+        return True
     ids = [row.subject_id for row in rows]
     keeps = await seen_by_program(work, {kind: dict.fromkeys(ids, Because.CODE)})
     keeps |= {
@@ -137,6 +151,24 @@ async def _of_others(
     )
     changed = await _changed(work, request, ItemKind.CONTACT, list(listed))
     return {id_ for id_, contact in contacts if contact in changed}
+
+
+async def _without_erased(work: Work, kind: ItemKind, rows: list[RequestItem]) -> list[RequestItem]:
+    """Take rows out that another erasure, which is not finished yet, has erased."""
+    gone = set(
+        await work.session.scalars(
+            select(RequestItem.subject_id).where(
+                RequestItem.kind == kind.value,
+                RequestItem.subject_id.in_([row.subject_id for row in rows]),
+                RequestItem.erased_at.is_not(None),
+            )
+        )
+    )
+    for row in rows:
+        if row.subject_id in gone:
+            await work.session.delete(row)
+    await work.session.flush()
+    return [row for row in rows if row.subject_id not in gone]
 
 
 async def _changed(

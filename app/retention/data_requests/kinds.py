@@ -28,7 +28,7 @@ class RequestState(StrEnum):
     APPROVED = "approved"
     REFUSED = "refused"
     WITHDRAWN = "withdrawn"
-    # Not asked or decided in time, or another request erased what it was about.
+    # Another request erased what it was about.
     LAPSED = "lapsed"
     # The report can be opened, or everything is erased here.
     DONE = "done"
@@ -38,19 +38,39 @@ class RequestState(StrEnum):
 
 
 OPEN = (RequestState.FOUND, RequestState.ASKED)
+# The person who asked still waits.
+UNANSWERED = (*OPEN, RequestState.APPROVED)
+
+
+class Reminder(StrEnum):
+    """Why people are reminded of a request; the values are in jobs."""
+
+    # It is near the day by which the person is to be answered, in this state.
+    FOUND = "found"
+    ASKED = "asked"
+    # It was extended, and the person was not told yet.
+    UNTOLD = "untold"
+    OVERDUE = "overdue"
+
+
+class ExtensionReason(StrEnum):
+    """Why more than a month is needed. The law knows no other reason (GDPR, art. 12(3))."""
+
+    COMPLEX = "complex"
+    MANY_REQUESTS = "many_requests"
 
 
 class RequestEnd(StrEnum):
     """How a request ended without who began it; the values are in jobs."""
 
-    # Not asked or decided in time.
-    TOO_LATE = "lapsed"
     # Another request erased all that it was about.
     OVERTAKEN = "overtaken"
     # Another officer, or the operator, withdrew it.
     WITHDRAWN = "withdrawn"
     # An erasure deleted the report.
     REPORT_GONE = "expired"
+    # The report could not be made.
+    FAILED = "failed"
 
 
 class RequestBasis(StrEnum):
@@ -182,18 +202,13 @@ STATE_WORDS = {
     RequestState.APPROVED: N_("is being carried out"),
     RequestState.REFUSED: N_("refused"),
     RequestState.WITHDRAWN: N_("withdrawn"),
-    RequestState.LAPSED: N_("ended: it waited too long, or its rows were erased"),
+    RequestState.LAPSED: N_("ended: another request erased its rows"),
     RequestState.DONE: N_("done"),
     RequestState.FAILED: N_("failed"),
     RequestState.EXPIRED: N_("done; the file is gone"),
 }
 # What the letter says: what has happened, and what can be done.
 END_WORDS = {
-    RequestEnd.TOO_LATE: N_(
-        "A request about a person's data waited for too long and has ended: nothing was shown and "
-        "nothing was erased. If the person still waits for an answer, begin a new request, and "
-        "have it decided soon."
-    ),
     RequestEnd.OVERTAKEN: N_(
         "A request about a person's data has ended, because another request has erased what it was "
         "about. To see whether anything is left, begin a new request."
@@ -206,17 +221,34 @@ END_WORDS = {
         "A person's data was erased, and all reports were deleted with it. Ask for yours "
         "again if it is still needed."
     ),
+    RequestEnd.FAILED: N_(
+        "The report about a person's data could not be made, and the request has ended. The person "
+        "still waits for an answer: begin a new request, and tell the operator if it fails again."
+    ),
 }
-# What the reminder says, by the state in which a request waits.
+# What the reminder says.
 REMINDER_WORDS = {
-    RequestState.FOUND: N_(
-        "A request about a person's data is still being prepared. The law gives one month to "
-        "answer the person: ask a second person to decide it, so that it is done by %(at)s."
+    Reminder.FOUND: N_(
+        "A request about a person's data is still being prepared. The law sets a day by which the "
+        "person is answered: ask a second person to decide it, so that it is done by %(at)s."
     ),
-    RequestState.ASKED: N_(
-        "A request about a person's data still waits for a decision. The law gives one month to "
-        "answer the person: approve or refuse it, so that it is done by %(at)s."
+    Reminder.ASKED: N_(
+        "A request about a person's data still waits for a decision. The law sets a day by which "
+        "the person is answered: approve or refuse it, so that it is done by %(at)s."
     ),
+    Reminder.UNTOLD: N_(
+        "More time was taken for a request about a person's data, and it is not noted that the "
+        "person was told. Without that the law gives no more time: tell the person why by %(at)s, "
+        "and note the day."
+    ),
+    Reminder.OVERDUE: N_(
+        "A request about a person's data is overdue: the person had to be answered by %(at)s. "
+        "Answer now. This letter comes each day until the request is answered or withdrawn."
+    ),
+}
+EXTENSION_WORDS = {
+    ExtensionReason.COMPLEX: N_("The request is complex"),
+    ExtensionReason.MANY_REQUESTS: N_("The person has made many requests"),
 }
 BASIS_WORDS = {
     RequestBasis.RIGHT_OF_ACCESS: N_("Right of access"),

@@ -1,17 +1,18 @@
-"""Letters about requests that ended without who began them, or are near the end of their month.
+"""Letters about requests that ended without who began them, are near the day by which to answer, or
+past it.
 
 Nothing of the person is in them.
 """
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import date
 from uuid import UUID, uuid4
 
 from sqlalchemy import select
 
 from app.errors import Message
 from app.jobs.names import Task
-from app.retention.data_requests.kinds import END_WORDS, REMINDER_WORDS, RequestEnd, RequestState
+from app.retention.data_requests.kinds import END_WORDS, REMINDER_WORDS, Reminder, RequestEnd
 from app.retention.data_requests.models import DataRequest
 from app.staff.models import Staff
 from app.staff.roles import Permission, Role, may
@@ -22,9 +23,9 @@ from app.work import Work
 Letter = tuple[str, str, str]
 
 
-async def reached(work: Work, permission: Permission) -> list[Staff]:
-    """Return the people with a permission to whom a letter can go."""
-    roles = [role.value for role in Role if may(role, permission)]
+async def reached(work: Work, *permissions: Permission) -> list[Staff]:
+    """Return the people with one of the permissions to whom a letter can go."""
+    roles = [role.value for role in Role if any(may(role, one) for one in permissions)]
     found = await work.session.scalars(
         select(Staff)
         .where(Staff.active, Staff.email.is_not(None), ~Staff.emergency, Staff.role.in_(roles))
@@ -66,11 +67,9 @@ async def letter_of(work: Work, staff_id: UUID, end: RequestEnd) -> Letter | Non
     return await _letter(work, staff_id, Message(END_WORDS[end]))
 
 
-async def reminder_of(
-    work: Work, staff_id: UUID, state: RequestState, by: datetime
-) -> Letter | None:
+async def reminder_of(work: Work, staff_id: UUID, reminder: Reminder, by: date) -> Letter | None:
     """Return the letter about requests that wait; None if there is no address any more."""
-    return await _letter(work, staff_id, Message(REMINDER_WORDS[state], at=by.date()))
+    return await _letter(work, staff_id, Message(REMINDER_WORDS[reminder], at=by))
 
 
 async def _letter(work: Work, staff_id: UUID, words: Message) -> Letter | None:

@@ -1,7 +1,7 @@
 """The tables of requests about a person's data: the request, what was found, its files, and the
 copies at the telephony provider."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +15,7 @@ from app.retention.data_requests.kinds import (
     Because,
     CopyKind,
     CopyState,
+    ExtensionReason,
     IdentityCheck,
     ItemKind,
     Keep,
@@ -37,6 +38,14 @@ class DataRequest(Base):
         one_of("state", RequestState),
         one_of("basis", RequestBasis),
         one_of("identity", IdentityCheck),
+        one_of("extension_because", ExtensionReason),
+        CheckConstraint("extension_months BETWEEN 1 AND 2", name="extension_months"),
+        CheckConstraint(
+            "(extended_at IS NULL) = (extension_months IS NULL)"
+            " AND (extended_at IS NULL) = (extension_because IS NULL)"
+            " AND (extended_at IS NOT NULL OR told_on IS NULL)",
+            name="extended",
+        ),
         CheckConstraint("decided_by <> asked_by", name="second_person"),
         CheckConstraint(
             "kind <> 'erasure' OR decided_role IS NULL OR decided_role <> asked_role",
@@ -66,7 +75,16 @@ class DataRequest(Base):
     asked_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
     asked_role: Mapped[str]
     asked_at: Mapped[datetime | None]
-    # When who can go on with it was reminded, in the state in which it is.
+    # How many months were added to the first one; why, and by whom (NULL: the command line).
+    extension_months: Mapped[int | None]
+    extension_because: Mapped[str | None]
+    # What the officer wrote to the person about it; erased by a rule.
+    extension_sealed: Mapped[Sealed | None]
+    extended_at: Mapped[datetime | None]
+    extended_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
+    # When the person was told of it, as an officer has noted; without that it does not count.
+    told_on: Mapped[date | None]
+    # When who can go on with it was last reminded, in the state in which it is.
     reminded_at: Mapped[datetime | None]
     decided_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
     decided_role: Mapped[str | None]

@@ -1,12 +1,11 @@
-"""Reminding of a request about a person's data before its month is over.
+"""Reminding of a request before the day by which the person has to be answered, and after it.
 
-A person has to be answered within one month (GDPR, art. 12(3)). The month of the law begins
-when the person asks; the program knows when an officer began the request.
+No request ends because it has waited: the person who asked still does. One that is overdue is told
+each day to all who answer and decide, until it is decided or withdrawn.
 """
 
-import calendar
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import date, timedelta
 from uuid import UUID, uuid4
 
 from sqlalchemy import select
@@ -14,38 +13,27 @@ from sqlalchemy import select
 from app.jobs.names import Task
 from app.jobs.transaction import transaction
 from app.retention.data_requests import letters
-from app.retention.data_requests.kinds import OPEN, RequestState
+from app.retention.data_requests.deadlines import (
+    answer_by,
+    day_of,
+    is_near,
+    is_overdue,
+    must_be_told,
+    near_since,
+)
+from app.retention.data_requests.kinds import OPEN, UNANSWERED, Reminder, RequestState
 from app.retention.data_requests.models import DataRequest
 from app.retention.data_requests.requests import why_not_decide
 from app.staff.roles import Permission
 from app.work import PROGRAM, Ground, Work
 
-
-def a_month_after(at: datetime) -> datetime:
-    """Return the same day of the next month, or its last one: as periods of the law are counted.
-
-    Source: Regulation (EEC, Euratom) No 1182/71, art. 3(2)(c).
-    """
-    year, month = (at.year, at.month + 1) if at.month < 12 else (at.year + 1, 1)
-    return at.replace(year=year, month=month, day=min(at.day, calendar.monthrange(year, month)[1]))
-
-
-def answer_by(request: DataRequest) -> datetime | None:
-    """Return when the month of a person is over; None if the request is not open any more."""
-    return a_month_after(request.began_at) if request.state in OPEN else None
-
-
-def is_near(work: Work, request: DataRequest) -> bool:
-    """Return whether an open request is near the end of its month, or past it."""
-    return request.state in OPEN and request.began_at <= _reminded_from(work)
-
-
-def _reminded_from(work: Work) -> datetime:
-    return work.now - timedelta(days=work.settings.data_request_reminder_days)
+# How often an overdue request is told.
+EACH = timedelta(days=1)
+_Earliest = dict[tuple[UUID, Reminder], date]
 
 
 async def remind_all(ground: Ground) -> None:
-    """Remind of the requests that are near their end."""
+    """Remind of the requests that are near their day, or past it."""
     if ground.settings.smtp_url is None:
         return
     async with transaction(ground, PROGRAM) as work:
@@ -53,45 +41,80 @@ async def remind_all(ground: Ground) -> None:
 
 
 async def remind(work: Work) -> int:
-    """Remind, once, who can go on with a request that is near its end. Return of how many.
+    """Remind who can go on with a request that is near its day, once. Return of how many.
 
-    When it is asked after that, who can decide it is reminded in turn.
+    When it is asked or extended after that, people are reminded in turn.
     """
     rows = (
         await work.session.scalars(
             select(DataRequest)
-            .where(
-                DataRequest.state.in_(OPEN),
-                DataRequest.reminded_at.is_(None),
-                DataRequest.began_at <= _reminded_from(work),
-            )
+            .where(DataRequest.state.in_(UNANSWERED), DataRequest.began_at <= near_since(work))
             .order_by(DataRequest.id)
-            # Who holds one decides, ends or reminds of it.
+            # Who holds one decides, extends or reminds of it.
             .with_for_update(skip_locked=True)
         )
     ).all()
-    earliest: dict[tuple[UUID, RequestState], datetime] = {}
+    earliest: _Earliest = {}
+    overdue = [request for request in rows if is_overdue(work, request)]
+    told = await _tell_overdue(work, overdue, earliest)
     for request in rows:
-        request.reminded_at = work.now
-        state, by = RequestState(request.state), a_month_after(request.began_at)
-        for staff_id in await _whom(work, request):
-            earliest[staff_id, state] = min(by, earliest.get((staff_id, state), by))
-    for (staff_id, state), by in sorted(earliest.items()):
+        if request in overdue or request.reminded_at is not None or request.state not in OPEN:
+            continue
+        if is_near(work, request):
+            reminder = Reminder.UNTOLD if must_be_told(request) else Reminder(request.state)
+            _note(work, request, reminder, await _whom(work, request), earliest)
+            told += 1
+    for (staff_id, reminder), by in sorted(earliest.items()):
         work.defer(
             Task.REMIND_OF_REQUESTS,
             letter_id=str(uuid4()),
             staff_id=str(staff_id),
-            state=state.value,
-            by=by.astimezone(UTC).isoformat(),
+            state=reminder.value,
+            by=by.isoformat(),
         )
-    return len(rows)
+    return told
+
+
+async def _tell_overdue(work: Work, overdue: list[DataRequest], earliest: _Earliest) -> int:
+    """Tell all who have a part in it of what is overdue, in one letter a day."""
+    if all(_was_told(work, request) for request in overdue):
+        return 0
+    role = await letters.reached(
+        work, Permission.ANSWER_DATA_REQUESTS, Permission.DECIDE_DATA_REQUESTS
+    )
+    for request in overdue:
+        _note(work, request, Reminder.OVERDUE, [one.id for one in role], earliest)
+    return len(overdue)
+
+
+def _was_told(work: Work, request: DataRequest) -> bool:
+    """Return whether people were told today that a request is overdue."""
+    at, by = request.reminded_at, answer_by(work, request)
+    assert by is not None
+    return at is not None and day_of(work, at) > by and at > work.now - EACH
+
+
+def _note(
+    work: Work,
+    request: DataRequest,
+    reminder: Reminder,
+    whom: Iterable[UUID],
+    earliest: _Earliest,
+) -> None:
+    request.reminded_at = work.now
+    by = answer_by(work, request)
+    assert by is not None
+    for staff_id in whom:
+        earliest[staff_id, reminder] = min(by, earliest.get((staff_id, reminder), by))
 
 
 async def _whom(work: Work, request: DataRequest) -> Iterable[UUID]:
-    """Return who can go on with a request: who asks for it, or who can decide it.
+    """Return who can go on with a request: who asks for it, who can decide it, or who tells of it.
 
     If no person can decide it, all are told whose role decides: they see why on its page.
     """
+    if must_be_told(request):
+        return await letters.whose(work, [request.extended_by])
     if request.state == RequestState.FOUND:
         return await letters.whose(work, [request.asked_by])
     role = await letters.reached(work, Permission.DECIDE_DATA_REQUESTS)

@@ -33,8 +33,9 @@ from app.retention.data_requests.kinds import (
 from app.retention.data_requests.models import DataRequest, RequestItem
 from app.retention.data_requests.own_calls import by_hidden_reporter
 from app.retention.data_requests.parts import Block, Paper
-from app.retention.data_requests.requests import items_of, sought_of
+from app.retention.data_requests.requests import items_of
 from app.retention.data_requests.shown_records import RECORDS, records, told
+from app.retention.data_requests.sought import sought_of
 from app.retention.data_requests.written import conversations
 from app.retention.rules import read_rules
 from app.routing.callbacks.callback_rows import Callback

@@ -6,9 +6,7 @@ no accounts. An erasure is decided by a person of another role, who sees kinds, 
 and nothing that was told. The rule of the second person is in `app/staff/second_person.py`.
 """
 
-import json
 from collections.abc import Mapping
-from typing import NamedTuple
 from uuid import UUID, uuid4
 
 from sqlalchemy import delete, func, select
@@ -34,7 +32,8 @@ from app.retention.data_requests.kinds import (
     RequestState,
 )
 from app.retention.data_requests.models import DataRequest, ProviderCopy, RequestItem
-from app.retention.data_requests.same_children import Written, write_children
+from app.retention.data_requests.same_children import write_children
+from app.retention.data_requests.sought import Sought, seal_sought, sought_of
 from app.retention.data_requests.trail import Item
 from app.staff.audit import write_entry, write_reading
 from app.staff.log_kinds import AuditLog
@@ -49,32 +48,6 @@ LONGEST_WORDS = 2000
 # What stands for the role of a person at the command line.
 OPERATOR = "operator"
 _S = RequestState
-
-
-class Sought(NamedTuple):
-    """What was looked for."""
-
-    numbers: list[str]
-    codes: list[str]
-    # The entries of the child who asks, as they were then, by the code of the record.
-    entries: dict[str, list[str]] = {}  # noqa: RUF012
-    # Of an erasure: of which children its records told then.
-    children: Written = {}  # noqa: RUF012
-
-
-def seal_sought(work: Work, request_id: UUID, sought: Sought) -> bytes:
-    body = json.dumps(sought._asdict()).encode()
-    return work.keys.seal(body, table="data_requests", column="sought_sealed", row=request_id)
-
-
-def sought_of(work: Work, request: DataRequest) -> Sought:
-    """Return the numbers and codes that were looked for; none when the request is over."""
-    if request.sought_sealed is None:
-        return Sought([], [])
-    body = work.keys.open(
-        request.sought_sealed, table="data_requests", column="sought_sealed", row=request.id
-    )
-    return Sought(**json.loads(body))
 
 
 def words_of(work: Work, request: DataRequest) -> str:
@@ -150,7 +123,7 @@ async def find(
 
     Raises Invalid, NotFound, NotAllowed, TooMany.
     """
-    _check_officer(staff)
+    check_officer(staff)
     if len(typed) > LONGEST_SOUGHT or "\x00" in typed:
         raise Invalid("Write at most %(most)s characters.", most=LONGEST_SOUGHT)
     numbers, codes = read_sought(typed, await countries_of(work))
@@ -224,12 +197,14 @@ def _preset(kind: RequestKind, person: AskingPerson, item: Item) -> Keep | None:
     return Keep.ANOTHER_PERSON if item.of_another else None
 
 
-def _check_officer(staff: Staff | None) -> None:
+def check_officer(staff: Staff | None) -> None:
+    """Refuse who may not answer requests. Raises NotAllowed."""
     if staff is not None and not may(staff.role, Permission.ANSWER_DATA_REQUESTS):
         raise NotAllowed("Only supervisors answer requests about a person's data.")
 
 
-async def _lock(work: Work, request_id: UUID) -> DataRequest:
+async def lock_request(work: Work, request_id: UUID) -> DataRequest:
+    """Return a request as it is now, locked until the end of this work. Raises NotFound."""
     found = await work.session.scalar(
         select(DataRequest)
         .where(DataRequest.id == request_id)
@@ -243,8 +218,8 @@ async def _lock(work: Work, request_id: UUID) -> DataRequest:
 
 async def _lock_own(work: Work, staff: Staff | None, request_id: UUID) -> DataRequest:
     """Lock a request that the person made and that is still being prepared."""
-    request = await _lock(work, request_id)
-    _check_officer(staff)
+    request = await lock_request(work, request_id)
+    check_officer(staff)
     if not is_own(staff, request):
         raise NotAllowed("Only the person who began this request can change it.")
     if request.state != _S.FOUND:
@@ -309,11 +284,9 @@ async def ask(
     Raises Invalid, NotFound, NotAllowed, Conflict.
     """
     request = await _lock_own(work, staff, request_id)
-    words = words.strip()
-    if len(words) > LONGEST_WORDS or "\x00" in words:
-        raise Invalid("Write at most %(most)s characters.", most=LONGEST_WORDS)
-    if len(words) < 10:
-        raise Invalid("Say how the identity was checked and when, in at least 10 characters.")
+    words = needs_words(
+        words, N_("Say how the identity was checked and when, in at least 10 characters.")
+    )
     if (request.kind == RequestKind.ACCESS) != (basis is RequestBasis.RIGHT_OF_ACCESS):
         raise Invalid("The right of access is the ground of a report, and of nothing else.")
     items = await items_of(work, request)
@@ -341,14 +314,24 @@ async def ask(
     return request
 
 
+def needs_words(words: str, problem: str) -> str:
+    """Return words that are sealed then. Raises Invalid, with this problem if they are too few."""
+    words = words.strip()
+    if len(words) > LONGEST_WORDS or "\x00" in words:
+        raise Invalid("Write at most %(most)s characters.", most=LONGEST_WORDS)
+    if len(words) < 10:
+        raise Invalid(problem)
+    return words
+
+
 async def withdraw(work: Work, staff: Staff | None, request_id: UUID) -> DataRequest:
     """Withdraw a request before it is decided: one's own, or as another officer.
 
     Who began it may have left; else they get a letter. Raises NotFound, NotAllowed, Conflict.
     """
-    request = await _lock(work, request_id)
+    request = await lock_request(work, request_id)
     if not is_own(staff, request):
-        _check_officer(staff)
+        check_officer(staff)
     if request.state not in OPEN:
         raise Conflict("This request has already been decided.")
     await close(work, request, _S.WITHDRAWN)
@@ -394,8 +377,12 @@ def _role(staff: Staff | None) -> str:
 async def decide(
     work: Work, staff: Staff | None, request_id: UUID, *, approve: bool
 ) -> DataRequest:
-    """Approve or refuse, as the second person. Raises NotFound, NotAllowed, Conflict."""
-    request = await _lock(work, request_id)
+    """Approve or refuse, as the second person.
+
+    Raises NotFound, NotAllowed, Conflict; KeptByNewerVersion if the second person cannot have seen
+    here which child is meant.
+    """
+    request = await lock_request(work, request_id)
     if problem := await why_not_decide(work, staff, request):
         raise NotAllowed(problem)
     if request.state != _S.ASKED:
@@ -403,6 +390,7 @@ async def decide(
     request.decided_by = staff.id if staff is not None else None
     request.decided_role, request.decided_at = _role(staff), work.now
     if approve:
+        sought_of(work, request)
         request.state = _S.APPROVED.value
         await work.session.flush()
         work.defer(Task.CARRY_OUT_REQUEST, request_id=str(request.id))

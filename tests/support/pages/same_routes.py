@@ -43,6 +43,14 @@ SAME = {
         "POST /data-requests/{data_request_id}/decision",
         "data-requests decide",
     ),
+    "/admin/data-requests/{data_request_id}/extension": (
+        "POST /data-requests/{data_request_id}/extension",
+        "data-requests extend",
+    ),
+    "/admin/data-requests/{data_request_id}/extension/told": (
+        "POST /data-requests/{data_request_id}/extension/told",
+        "data-requests told",
+    ),
     "/admin/data-requests/{data_request_id}/kept": (
         "PUT /data-requests/{data_request_id}/kept",
         "data-requests keep",

@@ -1,0 +1,50 @@
+"""What a request looked for: sealed, and forgotten when the request is over."""
+
+import json
+from typing import NamedTuple
+from uuid import UUID
+
+from app.errors import KeptByNewerVersion
+from app.retention.data_requests.models import DataRequest
+from app.retention.data_requests.same_children import Written
+from app.work import Work
+
+# Each version has kept these.
+_ALWAYS = frozenset({"numbers", "codes"})
+
+
+class Sought(NamedTuple):
+    """What was looked for.
+
+    If it is to say more, or a part of it shall mean something else, give that a name of its own:
+    while a server is updated, the former version reads it, too, and refuses what it does not know.
+    """
+
+    numbers: list[str]
+    codes: list[str]
+    # The entries of the child who asks, as they were then, by the code of the record.
+    entries: dict[str, list[str]] = {}  # noqa: RUF012
+    # Of an erasure: of which children its records told then.
+    children: Written = {}  # noqa: RUF012
+
+
+def seal_sought(work: Work, request_id: UUID, sought: Sought) -> bytes:
+    body = json.dumps(sought._asdict()).encode()
+    return work.keys.seal(body, table="data_requests", column="sought_sealed", row=request_id)
+
+
+def sought_of(work: Work, request: DataRequest) -> Sought:
+    """Return what was looked for; nothing when the request is over.
+
+    Without a part that a newer version has kept, more would be shown or erased than was asked, or
+    less; and it would be lost where numbers are added. Raises KeptByNewerVersion.
+    """
+    if request.sought_sealed is None:
+        return Sought([], [])
+    body = work.keys.open(
+        request.sought_sealed, table="data_requests", column="sought_sealed", row=request.id
+    )
+    kept = json.loads(body)
+    if not (isinstance(kept, dict) and _ALWAYS <= kept.keys() <= set(Sought._fields)):
+        raise KeptByNewerVersion
+    return Sought(**kept)

@@ -1,0 +1,132 @@
+"""Requests of brothers and sisters that are carried out at the same moment, each by a worker."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import func, select
+
+from app.contacts.log_kinds import RecordLog
+from app.contacts.models import RecordEvent
+from app.jobs.transaction import flush, transaction
+from app.retention.data_requests import answering, erasing, requests
+from app.retention.data_requests.kinds import ItemKind, RequestKind, RequestState
+from app.retention.data_requests.models import DataRequest, RequestFile
+from app.settings import Settings
+from app.work import PROGRAM, Ground, Work, make_ground
+from tests.fixtures import _ReadingsOf
+from tests.support.retention.requested import a_person, approved, found_by
+
+S = RequestState
+
+
+@pytest.fixture
+async def ground(database: str, anyio_backend: str) -> AsyncIterator[Ground]:
+    """The parts of a process, on a database of its own: each transaction is a real one."""
+    settings = Settings(
+        database_url=database,
+        public_url="http://127.0.0.1:1",
+        secret_key="practice-secret-key-practice-secret-key",
+        field_keys="1:cHJhY3RpY2Uta2V5LXByYWN0aWNlLWtleS0xMjM0NTY=",
+    )
+    made = make_ground(settings)
+    yield made
+    await made.database.close()
+
+
+async def _approved(ground: Ground, *kinds: RequestKind) -> list[UUID]:
+    """Return approved requests about one number, which a brother and a sister share."""
+    found = []
+    async with transaction(ground, PROGRAM) as work:
+        # Elsewhere readings are committed by themselves, and would wait for this transaction.
+        ground.kept["readings"] = _ReadingsOf(work)
+        boss, _, _ = await a_person(work)
+        for kind in kinds:
+            request = await found_by(work, boss, kind=kind)
+            await approved(work, boss, request)
+            found.append(request.id)
+        await flush(work)
+    del ground.kept["readings"]
+    return found
+
+
+async def _state(work: Work, request_id: UUID) -> DataRequest:
+    return await requests.read_request(work, request_id)
+
+
+def _in_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let two workers begin each kind of rows together."""
+    begin, seen, one_batch = asyncio.Barrier(2), set(), erasing._one_batch
+
+    async def together(ground: Ground, request_id: UUID, kind: ItemKind) -> bool:
+        if (request_id, kind) not in seen:
+            seen.add((request_id, kind))
+            await begin.wait()
+        return await one_batch(ground, request_id, kind)
+
+    monkeypatch.setattr(erasing, "_one_batch", together)
+
+
+async def test_what_two_erasures_share_is_erased_and_counted_once(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = await _approved(ground, RequestKind.ERASURE, RequestKind.ERASURE)
+    async with transaction(ground, PROGRAM) as work:
+        items = await requests.items_of(work, await _state(work, ids[0]))
+        there = Counter(item.kind for item in items)
+    _in_step(monkeypatch)
+    await asyncio.gather(*(answering.carry_out(ground, one) for one in ids))
+    async with transaction(ground, PROGRAM) as work:
+        done = [await _state(work, one) for one in ids]
+        assert [one.state for one in done] == [S.DONE, S.DONE]
+        assert sum((Counter(one.counts) for one in done), Counter()) == there
+        assert [one.kept for one in done] == [{}, {}]
+        erased = await work.session.execute(
+            select(RecordEvent.subject_id, func.count())
+            .where(RecordEvent.kind == RecordLog.ERASED)
+            .group_by(RecordEvent.subject_id)
+        )
+        # The contact, the case, the referral and the profile.
+        assert [count for _, count in erased] == [1, 1, 1, 1]
+
+
+async def test_what_one_erasure_keeps_and_another_erased_is_no_more_said_to_be_kept(
+    ground: Ground,
+) -> None:
+    """The officer of one kept it; the other one was decided at the same moment."""
+    keeps, erases = await _approved(ground, RequestKind.ERASURE, RequestKind.ERASURE)
+    async with transaction(ground, PROGRAM) as work:
+        for item in await requests.items_of(work, await _state(work, keeps)):
+            if item.kind == ItemKind.CONTACT:
+                item.keep = "another_person"
+    await answering.carry_out(ground, erases)
+    await answering.carry_out(ground, keeps)
+    async with transaction(ground, PROGRAM) as work:
+        assert (await _state(work, keeps)).kept == {}
+        assert (await _state(work, erases)).counts["contact"] == 1
+
+
+@pytest.mark.parametrize("first", ["erasure", "both"])
+async def test_no_report_shows_what_is_erased_at_the_same_moment(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch, first: str
+) -> None:
+    shown, erased = await _approved(ground, RequestKind.ACCESS, RequestKind.ERASURE)
+
+    async def made(_page: Any) -> dict[str, bytes]:
+        # All of it was read: now the erasure goes its whole way before the report is kept.
+        if first == "erasure":
+            await answering.carry_out(ground, erased)
+        return {"json": b"What is held about her"}
+
+    monkeypatch.setattr(answering, "files_of", made)
+    await asyncio.gather(
+        answering.carry_out(ground, shown),
+        *([answering.carry_out(ground, erased)] if first == "both" else []),
+    )
+    async with transaction(ground, PROGRAM) as work:
+        assert (await _state(work, erased)).state == S.DONE
+        assert (await _state(work, shown)).state in (S.LAPSED, S.EXPIRED)
+        assert (await work.session.scalars(select(RequestFile.id))).all() == []
