@@ -37,6 +37,8 @@ class AdministratorNoticeKind(StrEnum):
     BACKUP_LOG_LATE = "backup_log_late"
     # A request about a person's data that was approved is not carried out.
     REQUEST_LATE = "request_late"
+    # The person was not answered by the day of the law.
+    REQUEST_OVERDUE = "request_overdue"
 
 
 class Anchor(Base):

@@ -11,6 +11,7 @@ from uuid import UUID, uuid4, uuid5
 
 from sqlalchemy import func, select, text
 
+from app.contacts.registry import library_of
 from app.database.topics import Topic
 from app.jobs.names import Task
 from app.jobs.transaction import transaction
@@ -40,6 +41,9 @@ WORDS = {
     AdministratorNoticeKind.REQUEST_LATE: N_(
         "An approved request about a person's data has waited for more than an hour."
     ),
+    AdministratorNoticeKind.REQUEST_OVERDUE: N_(
+        "A request about a person's data is overdue: the day by which to answer is over."
+    ),
 }
 FOLDER_AWAY = N_(
     "The folder with the lists of what is erased is not there, or not prepared. The operator "
@@ -51,6 +55,13 @@ _REQUEST_LATE = timedelta(hours=1)
 # The table is of an area above this one.
 _LATE_REQUESTS = text(
     "SELECT EXISTS (SELECT FROM data_requests WHERE state = 'approved' AND decided_at <= :until)"
+)
+# As `app/retention/data_requests/deadlines.py` counts the days.
+_OVERDUE_REQUESTS = text(
+    "SELECT EXISTS (SELECT FROM data_requests WHERE state IN ('found', 'asked', 'approved')"
+    " AND (began_at AT TIME ZONE :zone)::date + make_interval(months =>"
+    " 1 + CASE WHEN told_on IS NULL THEN 0 ELSE extension_months END)"
+    " < (CAST(:now AS timestamptz) AT TIME ZONE :zone)::date)"
 )
 
 
@@ -84,6 +95,9 @@ async def late_now(work: Work) -> set[AdministratorNoticeKind]:
         found.add(AdministratorNoticeKind.BACKUP_LOG_LATE)
     if await work.session.scalar(_LATE_REQUESTS, {"until": work.now - _REQUEST_LATE}):
         found.add(AdministratorNoticeKind.REQUEST_LATE)
+    zone = library_of(work.ground).country.timezone
+    if await work.session.scalar(_OVERDUE_REQUESTS, {"now": work.now, "zone": zone}):
+        found.add(AdministratorNoticeKind.REQUEST_OVERDUE)
     return found
 
 
@@ -119,7 +133,8 @@ async def _tell(work: Work, kind: AdministratorNoticeKind, notice_id: UUID) -> N
         )
     )
     for person in people:
-        if person.email:
+        # Of what is overdue all get a letter who answer or decide.
+        if person.email and kind is not AdministratorNoticeKind.REQUEST_OVERDUE:
             work.defer(Task.MAIL_SAFEKEEPING, notice_id=str(notice_id), staff_id=str(person.id))
     await waking.wake_absent(work, [person.id for person in people])
     await waking.wake_supervisors(work)

@@ -37,3 +37,10 @@ def upgrade() -> None:
         ),
     ):
         op.create_check_constraint(op.f(f"ck_data_requests_{name}"), "data_requests", condition)
+    op.drop_constraint("ck_safekeeping_notices_kind", "safekeeping_notices", type_="check")
+    op.create_check_constraint(
+        "ck_safekeeping_notices_kind",
+        "safekeeping_notices",
+        "kind IN ('anchor_late', 'backup_late', 'backup_log_late', 'request_late',"
+        " 'request_overdue')",
+    )

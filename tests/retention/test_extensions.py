@@ -1,11 +1,12 @@
 """More than the month of the law for a request: once, with a reason, and if the person was told."""
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import select
 
+from app.dashboard.rota.alarms import alarm_values
 from app.errors import Conflict, Invalid, NotAllowed
 from app.jobs.names import Task
 from app.jobs.transaction import flush
@@ -15,6 +16,8 @@ from app.retention.data_requests.models import DataRequest
 from app.retention.due import count_due
 from app.retention.kinds import DataKind
 from app.retention.running import _ERASERS
+from app.safekeeping import notices
+from app.safekeeping.models import AdministratorNoticeKind
 from app.staff.log_kinds import AuditLog
 from app.staff.models import AuditEntry, Staff
 from app.work import PROGRAM, Work
@@ -151,6 +154,36 @@ async def test_people_are_reminded_to_tell_the_person_and_again_before_the_new_d
     assert (await reminders(), deadlines.is_near(work, request)) == ([], False)
     work.now += timedelta(seconds=1)
     assert (await reminders(), deadlines.is_near(work, request)) == ([("found", str(until))], True)
+
+
+async def test_what_is_overdue_is_an_alarm_of_supervisors_and_administrators(work: Work) -> None:
+    """Also without a mail server; it counts the days in the same way, to the month's last one."""
+    kind = AdministratorNoticeKind.REQUEST_OVERDUE
+    boss, request = await begun(work)
+    request.began_at = datetime.fromisoformat("2027-01-31T22:30:00+00:00")
+    seen = []
+    for hours in range(24 * 27, 24 * 31, 6):
+        work.now = request.began_at + timedelta(hours=hours)
+        overdue = deadlines.is_overdue(work, request)
+        assert (kind in await notices.late_now(work)) is overdue
+        seen.append(overdue)
+    assert seen == sorted(seen)
+    assert set(seen) == {False, True}
+    await notices.look(work)
+    ((notice, _),) = (await alarm_values(work))["late"]
+    assert notice.kind == kind
+    # All who answer and decide have a letter each day already.
+    assert Task.MAIL_SAFEKEEPING not in {job.task for job in work.jobs}
+    request.extension_months, request.extension_because = 2, "complex"
+    request.extended_at = request.began_at
+    request.told_on = deadlines.day_of(work, request.began_at)
+    await flush(work)
+    assert kind not in await notices.late_now(work)
+    work.now += timedelta(days=65)
+    assert (kind in await notices.late_now(work)) is deadlines.is_overdue(work, request) is True
+    await requests.withdraw(work, boss, request.id)
+    await notices.look(work)
+    assert (await alarm_values(work))["late"] == []
 
 
 async def test_what_was_written_to_the_person_goes_with_the_other_words(work: Work) -> None:

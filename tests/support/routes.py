@@ -243,6 +243,10 @@ async def _ask_for_data(stage: Stage, boss: Counsellor, admin: Counsellor) -> No
         ground = {"basis": basis, "identity": "document", "words": "Shown at the door on Monday."}
         asked = await boss.ask("POST", f"{path}/ask", ground)
         assert asked.status_code == 200, asked.text
+        if kind == "erasure":
+            why = {"months": 2, "because": "complex", "words": "There are many records."}
+            more = await boss.ask("POST", f"{path}/extension", why)
+            assert more.status_code == 200, more.text
         if kind == "access":
             decided = await admin.ask("POST", f"{path}/decision", {"approve": True})
             assert decided.status_code == 200, decided.text

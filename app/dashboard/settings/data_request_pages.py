@@ -118,7 +118,7 @@ def _extension_of(work: Work, staff: Staff, request: DataRequest) -> dict[str, A
         "letter": extending.letter_for(work, staff, request),
         "may_extend": answers and extending.may_extend(work, request),
         "reasons": {one.value: said(EXTENSION_WORDS[one]) for one in ExtensionReason},
-        "today": deadlines.day_of(work, work.now),
+        "last_told": min(deadlines.day_of(work, work.now), deadlines.first_day(work, request)),
     }
 
 
