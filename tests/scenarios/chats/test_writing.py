@@ -11,6 +11,7 @@ from app.demo.stage import LINE, Counsellor, Stage
 from app.demo.writing import WritingChild, a_child
 from app.jobs.transaction import transaction
 from app.staff.accounts import actor_of
+from tests.support.contacts import skip
 from tests.support.talks import talk
 
 
@@ -254,7 +255,7 @@ async def test_a_talk_waits_ten_minutes_for_a_page_and_says_why_it_ended(stage: 
     (child,) = await begun(stage, ana)
     await child.say("Čujem ga")
     for _ in range(20):
-        await stage.advance(29)
+        await skip(stage, 29 / 3600)
         await ana.ask("GET", "/chats/mine")
     (row,) = await stage.rows("SELECT state FROM calls")
     assert row["state"] == "connected"

@@ -11,8 +11,9 @@ from app.clock import SteppedClock
 from app.demo.stage import MONDAY, Counsellor, Stage, stage_on
 from app.referrals.replies import replying
 from tests.scenarios.quiet import QuietStage
-from tests.support.contacts import new_contact, write
+from tests.support.contacts import new_contact, skip_minutes, write
 from tests.support.mail import Mail
+from tests.support.profile import nightly
 from tests.support.referrals import (
     AGREED,
     BROTHERS,
@@ -73,6 +74,7 @@ async def test_two_siblings_are_two_referrals_and_one_conversation(night: Stage)
         assert done.status_code == 200, done.text
 
 
+@nightly
 async def test_two_siblings_are_one_conversation_on_somleng(
     database: str, post: Mail, anyio_backend: str
 ) -> None:
@@ -165,7 +167,7 @@ async def test_if_the_phone_is_not_answered_each_sibling_is_asked_for(night: Sta
     made = await _refer(
         ana, await new_contact(ana, BROTHERS), services=["child_protection"], send=True
     )
-    await night.advance(200)
+    await skip_minutes(night, 3.5, every=1 / 4)
     for one in made:
         found = await referral_of(ana, one["id"])
         first, _second = [one["result"] for one in found["attempts"]]
@@ -251,10 +253,10 @@ async def test_the_place_that_chooses_the_agency_is_where_the_child_is(quiet: Qu
     assert made["recipients"][0]["agency"] == "novi-sad"
 
 
-async def test_the_reporter_travels_along_where_they_agreed(night: Stage) -> None:
-    ana = await night.add_counsellor("ana")
+async def test_the_reporter_travels_along_where_they_agreed(quiet: QuietStage) -> None:
+    ana = await quiet.add_counsellor("ana", shift=False, state=None)
     await add_agency(
-        night, "centre", "child_protection", sector="social_welfare", email="c@a.example"
+        quiet, "centre", "child_protection", sector="social_welfare", email="c@a.example"
     )
     answers = BROTHERS | {
         "contact.kind": "professional",

@@ -3,8 +3,6 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-import pytest
-
 from app.demo.stage import Counsellor, Stage
 from app.jobs.transaction import transaction
 from app.routing.rota import coverage
@@ -15,8 +13,6 @@ from tests.scenarios.quiet import QuietStage
 from tests.support.mail import Mail
 from tests.support.rota import Three, add, change, plan
 from tests.support.talks import rings_at, talk, waits
-
-pytestmark = pytest.mark.usefixtures("each_minute")
 
 DAY = timedelta(days=1)
 
