@@ -309,6 +309,7 @@ async def test_no_counsellor_takes_it_and_it_is_made_the_next_day(stage: Stage) 
     assert later["window_from"] >= row["window_until"], "it goes on to the next staffed time"
 
 
+@nightly
 async def test_a_call_back_that_no_counsellor_can_make_becomes_a_task_and_can_start_again(
     stage: Stage,
 ) -> None:

@@ -8,6 +8,7 @@ from tests.scenarios.quiet import QuietStage
 from tests.support.contacts import WHOLE, new_contact, skip, skip_minutes
 from tests.support.mail import Mail, link_in
 from tests.support.primero import PrimeroStandIn
+from tests.support.profile import nightly
 from tests.support.referrals import (
     BY_HOUSE,
     CONSENT,
@@ -182,6 +183,7 @@ async def test_the_task_to_ring_an_agency_goes_to_supervisors_after_the_end(
     assert [n["for_whom"] for n in found] == ["owner", "owner", "supervisors", "supervisors"]
 
 
+@nightly
 async def test_the_page_says_who_has_the_referral_in_every_state(
     night: Stage, primero: tuple[PrimeroStandIn, str]
 ) -> None:
@@ -222,23 +224,3 @@ async def test_a_notice_that_the_owner_does_not_read_goes_to_supervisors(
     rows = await night.rows("SELECT for_whom FROM notices WHERE kind = 'call_back'")
     assert {r["for_whom"] for r in rows} == {"owner", "supervisors"}
     assert any("call-back" in text for text in post.to("duty@line.example"))
-
-
-async def test_a_referral_that_one_agency_is_done_with_can_be_sent_on(
-    night: Stage, post: Mail
-) -> None:
-    """An agency says that it cannot find the child: one of our staff looks, and goes on."""
-    ana = await night.add_counsellor("ana", shift=False, state=None)
-    for code in ("house", "other"):
-        await add_agency(night, code, "shelter", email=f"a@{code}.example")
-    made = await by_hand(ana, override=OVERRIDE, send=True)
-    await night.until(lambda: bool(post.messages))
-    form = {"kind": "complete", "name": "M", "outcome": "unable_to_locate"}
-    await click(night, link_in(post.messages[0][1]) + "/step", form)
-    notices = await night.rows("SELECT kind, for_whom FROM notices WHERE kind = 'completed'")
-    assert {n["for_whom"] for n in notices} == {"owner", "supervisors"}
-    sent = await ana.ask("POST", f"/referrals/{made['id']}/send", {"agency": "other"})
-    assert sent.json()["state"] == "sent"
-    found = await referral_of(ana, made["id"])
-    assert [c["kind"] for c in found["deadlines"] if c["stopped_at"] is None].count("acknowledge")
-    assert found["outcome"] is None

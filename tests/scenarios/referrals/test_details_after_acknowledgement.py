@@ -11,6 +11,7 @@ from app.staff.roles import Role
 from tests.support.contacts import skip, until_later
 from tests.support.mail import Mail, code_in, link_in
 from tests.support.primero import PrimeroStandIn
+from tests.support.profile import nightly
 from tests.support.referrals import (
     OVERRIDE,
     add_agency,
@@ -161,6 +162,7 @@ async def test_details_that_are_not_opened_in_time_go_on_to_others(
     assert any(n["kind"] == "breach" and n["detail"]["deadline"] == "details" for n in kinds)
 
 
+@nightly
 async def test_a_late_reply_of_the_first_still_counts_while_no_other_agency_has_it(
     night: Stage, post: Mail
 ) -> None:

@@ -11,6 +11,7 @@ from app.staff.roles import Role
 from app.work import PROGRAM
 from tests.scenarios.quiet import QuietStage
 from tests.support.mail import Mail
+from tests.support.profile import nightly
 from tests.support.rota import Three, add, change, plan
 from tests.support.talks import rings_at, talk, waits
 
@@ -66,6 +67,7 @@ IMPOSSIBLE: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
+@nightly
 async def test_a_swap_that_a_colleague_agrees_to_moves_the_calls(
     stage: Stage, three: Three
 ) -> None:
