@@ -24,14 +24,13 @@ from tests.support.talks import (
     waits,
 )
 
-pytestmark = pytest.mark.usefixtures("each_minute")
-
 
 async def state(stage: Stage) -> Any:
     rows = await stage.rows("SELECT * FROM callbacks ORDER BY agreed_at")
     return rows[-1]
 
 
+@pytest.mark.usefixtures("each_minute")
 async def test_a_child_is_called_back_when_a_counsellor_is_there(stage: Stage) -> None:
     stage.exchange.phones[CHILD] = child = Phone(picks_up=4, presses=None)
     leg, ana = await asked_back(stage, "1", "1", "1")
@@ -101,6 +100,11 @@ async def test_a_counsellor_agrees_a_callback_on_the_desk_in_the_lines_own_time(
     assert "Choose the day and both times" in await on_desk(stage, ana, call["id"], **wrong)
     theirs = await on_desk(stage, eva, call["id"], **form, safe="true")
     assert "Call-back agreed" not in theirs, "a colleague's call is not hers to agree for"
+    window = {"from": f"{day}T16:00:00+00:00", "until": f"{day}T17:30:00+00:00"}
+    for who, safe, status in ((ana, False, 422), (eva, True, 404)):
+        body = {**window, "safe": safe}
+        refused = await who.ask("POST", f"/calls/{call['id']}/callback", body)
+        assert refused.status_code == status
     assert await stage.rows("SELECT 1 FROM callbacks") == []
     drawn = await on_desk(stage, ana, call["id"], **form, safe="true")
     assert "Call-back agreed:" in drawn
@@ -116,6 +120,23 @@ async def test_a_counsellor_agrees_a_callback_on_the_desk_in_the_lines_own_time(
     )
     assert "Call-back agreed:" in desk.text
     assert "Agree a call-back" not in desk.text
+    assert (await stage.call_of(leg))["outcome"] == "answered", "a talk beats everything"
+    await agreed_by_the_api_it_is_listed_without_the_number(stage, ana)
+
+
+async def agreed_by_the_api_it_is_listed_without_the_number(stage: Stage, ana: Counsellor) -> None:
+    (row,) = await stage.rows("SELECT id FROM callbacks")
+    assert (await ana.ask("POST", f"/callbacks/{row['id']}/cancel")).status_code == 204
+    await ana.be("available")
+    leg = await talk(stage, ana, from_=CHILD)
+    call = (await stage.call_of(leg))["id"]
+    window = {"from": "2030-01-15T13:00:00+00:00", "until": "2030-01-15T15:00:00+00:00"}
+    answer = await ana.ask("POST", f"/calls/{call}/callback", {**window, "safe": True})
+    assert answer.status_code == 201
+    boris = await stage.add_counsellor("boris", state=None)
+    listed = (await boris.ask("GET", "/callbacks")).json()
+    assert len(listed) == 1
+    assert CHILD[1:] not in str(listed)
 
 
 async def test_without_a_yes_to_safety_or_without_a_number_nothing_is_agreed(stage: Stage) -> None:
@@ -288,6 +309,7 @@ async def test_no_counsellor_takes_it_and_it_is_made_the_next_day(stage: Stage) 
     assert later["window_from"] >= row["window_until"], "it goes on to the next staffed time"
 
 
+@nightly
 async def test_a_call_back_that_no_counsellor_can_make_becomes_a_task_and_can_start_again(
     stage: Stage,
 ) -> None:
@@ -368,26 +390,6 @@ async def test_in_the_night_a_child_asks_to_be_called_tomorrow(stage: Stage) -> 
     assert (await stage.call_of(leg))["outcome"] == "callback_requested"
 
 
-async def test_a_counsellor_agrees_one_in_the_talk(stage: Stage) -> None:
-    ana = await stage.add_counsellor("ana")
-    leg = await talk(stage, ana, from_=CHILD)
-    call = (await stage.call_of(leg))["id"]
-    window = {"from": "2030-01-15T13:00:00+00:00", "until": "2030-01-15T15:00:00+00:00"}
-    answer = await ana.ask("POST", f"/calls/{call}/callback", {**window, "safe": False})
-    assert answer.status_code == 422
-    answer = await ana.ask("POST", f"/calls/{call}/callback", {**window, "safe": True})
-    assert answer.status_code == 201
-    boris = await stage.add_counsellor("boris")
-    answer = await boris.ask("POST", f"/calls/{call}/callback", {**window, "safe": True})
-    assert answer.status_code == 404
-    listed = (await boris.ask("GET", "/callbacks")).json()
-    assert len(listed) == 1
-    assert CHILD[1:] not in str(listed)
-    await stage.exchange.hang_up(leg)
-    await stage.advance(3)
-    assert (await stage.call_of(leg))["outcome"] == "answered", "a talk beats everything"
-
-
 async def test_a_child_who_was_called_back_reaches_a_second_counsellor(stage: Stage) -> None:
     stage.exchange.phones[CHILD] = Phone(picks_up=2, presses=None)
     ana = await agreed_back(stage)
@@ -449,6 +451,7 @@ async def test_a_new_wish_while_a_callback_is_being_made(stage: Stage) -> None:
     await stage.exchange.hang_up(leg)
 
 
+@nightly
 async def test_a_child_who_talks_while_a_callback_waits_is_not_rung(stage: Stage) -> None:
     await agreed_back(stage)
     await callback_attempts.open_due(stage.ground)

@@ -5,10 +5,11 @@ from datetime import timedelta
 import pytest
 
 from app.demo.invariants import broken_at_the_end
-from app.demo.stage import MONDAY, Stage
+from app.demo.stage import MONDAY, Counsellor, Stage
 from app.retention.running import run_now
 from app.staff.roles import Role
 from tests.support.calls.callers import flag, talked
+from tests.support.profile import nightly
 from tests.support.talks import CHILD, rings_at, talk, waits
 
 pytestmark = pytest.mark.usefixtures("each_quarter")
@@ -49,19 +50,7 @@ async def test_a_blocked_caller_is_recorded_hears_so_and_gets_through_in_danger(
     assert await broken_at_the_end(stage) == []
 
 
-async def test_withheld_callers_are_never_linked_or_blocked(stage: Stage) -> None:
-    ana = await stage.add_counsellor("ana")
-    call = await talked(stage, ana, "anonymous")
-    await flag(ana, call, "blocked", status=404)
-    answer = await ana.ask("POST", f"/calls/{call}/wishes", {"wish": "prefer"})
-    assert answer.status_code == 404
-    view = (await ana.ask("GET", f"/calls/{call}/caller")).json()
-    assert (view["linked"], view["calls_before"]) == (False, 0)
-    leg = await talk(stage, ana, from_="anonymous")
-    second = (await stage.call_of(leg))["id"]
-    assert (await ana.ask("GET", f"/calls/{second}/caller")).json()["calls_before"] == 0
-
-
+@nightly
 async def test_flags_change_the_place_in_the_queue(stage: Stage) -> None:
     ana = await stage.add_counsellor("ana")
     risk = await talked(stage, ana, "+381641110001")
@@ -85,7 +74,7 @@ async def test_who_may_see_and_change_what_is_known(stage: Stage) -> None:
     ana = await stage.add_counsellor("ana")
     call = await talked(stage, ana)
     flag_id = await flag(ana, call, "test_caller")
-    boris = await stage.add_counsellor("boris")
+    boris = await stage.add_counsellor("boris", state=None)
     for path in ("caller", "number"):
         method, body = ("GET", None) if path == "caller" else ("POST", {"reason": "danger"})
         assert (await boris.ask(method, f"/calls/{call}/{path}", body)).status_code == 404
@@ -95,6 +84,24 @@ async def test_who_may_see_and_change_what_is_known(stage: Stage) -> None:
     assert (await chief.ask("POST", f"/calls/{call}/flags/{flag_id}/lift")).status_code == 204
     assert (await chief.ask("GET", f"/calls/{call}/caller")).json()["flags"] == []
     await flag(chief, call, "blocked", hours=72)
+    await withheld_callers_are_never_linked_or_blocked(stage, ana)
+
+
+async def withheld_callers_are_never_linked_or_blocked(stage: Stage, ana: Counsellor) -> None:
+    await ana.be("available")
+    call = await talked(stage, ana, "anonymous")
+    await flag(ana, call, "blocked", status=404)
+    answer = await ana.ask("POST", f"/calls/{call}/wishes", {"wish": "prefer"})
+    assert answer.status_code == 404
+    view = (await ana.ask("GET", f"/calls/{call}/caller")).json()
+    assert (view["linked"], view["calls_before"]) == (False, 0)
+    leg = await talk(stage, ana, from_="anonymous")
+    second = (await stage.call_of(leg))["id"]
+    assert (await ana.ask("GET", f"/calls/{second}/caller")).json()["calls_before"] == 0
+    found = await stage.rows(
+        "SELECT profile_id FROM contacts WHERE call_id = %s OR call_id = %s", call, second
+    )
+    assert found == [{"profile_id": None}] * 2, "nor have they a profile"
 
 
 async def test_the_number_is_opened_for_a_logged_reason_and_forgotten_in_time(
@@ -124,6 +131,7 @@ async def test_the_number_is_opened_for_a_logged_reason_and_forgotten_in_time(
     assert (await ana.ask("GET", f"/calls/{again}/caller")).json()["calls_before"] == 1
 
 
+@nightly
 async def test_a_caller_asks_for_the_counsellor_of_last_time(stage: Stage) -> None:
     ana = await stage.add_counsellor("ana")
     await talked(stage, ana)
@@ -142,6 +150,7 @@ async def test_a_caller_asks_for_the_counsellor_of_last_time(stage: Stage) -> No
     assert await rings_at(stage, ana, boris) == ["ana"]
 
 
+@nightly
 async def test_a_caller_never_gets_a_counsellor_they_do_not_want_again(stage: Stage) -> None:
     ana = await stage.add_counsellor("ana")
     call = await talked(stage, ana)

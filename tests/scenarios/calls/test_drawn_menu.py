@@ -17,7 +17,7 @@ from app.practice.people import Phone
 from app.words.keys import PromptKey
 from app.work import PROGRAM
 from tests.support import answers
-from tests.support.profile import nightly
+from tests.support.profile import WHOLE, nightly
 from tests.support.talks import CHILD, PARTNER, busy, plan, talk
 
 pytestmark = pytest.mark.usefixtures("each_quarter")
@@ -43,7 +43,8 @@ def _behind(turn: Turn, key: str) -> Turn:
     return found
 
 
-@pytest.mark.parametrize("on_duty", [True, False])
+# Each key of a line that is staffed is pressed in `test_waiting.py`, too.
+@pytest.mark.parametrize("on_duty", [True, False] if WHOLE else [False])
 async def test_each_key_of_the_drawing_leads_where_it_says(stage: Stage, on_duty: bool) -> None:
     ana = await stage.add_counsellor("ana", shift=on_duty, state="available" if on_duty else None)
     if on_duty:

@@ -102,6 +102,7 @@ async def test_without_a_pin_a_code_is_texted_to_the_phone_of_the_account(stage:
         assert not any(code in row["words"] for row in rows), table
 
 
+@nightly
 async def test_a_code_of_an_administrator_sets_the_presence_and_then_a_pin(stage: Stage) -> None:
     mila = await stage.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
     stage.exchange.phones[VERA] = phone_of_vera = Phone(picks_up=2)

@@ -11,6 +11,8 @@ from app.demo.stage import LINE, Counsellor, Stage
 from app.demo.writing import WritingChild, a_child
 from app.jobs.transaction import transaction
 from app.staff.accounts import actor_of
+from tests.support.contacts import skip
+from tests.support.profile import nightly
 from tests.support.talks import talk
 
 
@@ -80,6 +82,7 @@ async def test_three_children_write_with_one_counsellor_and_a_fourth_waits(stage
     assert contact["channel"] == "chat"
 
 
+@nightly
 async def test_what_arrives_twice_or_late_is_said_once(stage: Stage) -> None:
     await stage.let_write()
     ana = await stage.add_counsellor("ana", chats=3)
@@ -135,6 +138,7 @@ async def test_a_counsellor_who_disappears_loses_no_child(stage: Stage) -> None:
     await is_well(stage)
 
 
+@nightly
 async def test_a_child_comes_back_with_its_secret_and_a_closed_tab_is_not_waited_for(
     stage: Stage,
 ) -> None:
@@ -159,6 +163,7 @@ async def test_a_child_comes_back_with_its_secret_and_a_closed_tab_is_not_waited
     await is_well(stage)
 
 
+@nightly
 async def test_a_call_in_danger_comes_before_writing_and_the_children_are_told(
     stage: Stage,
 ) -> None:
@@ -248,13 +253,14 @@ async def test_out_of_hours_a_child_leaves_a_message_and_comes_back_with_a_code(
     assert (await child.ask("GET", "/conversation")).status_code == 404, "the earlier one is void"
 
 
+@nightly
 async def test_a_talk_waits_ten_minutes_for_a_page_and_says_why_it_ended(stage: Stage) -> None:
     await stage.let_write()
     ana = await stage.add_counsellor("ana", chats=1)
     (child,) = await begun(stage, ana)
     await child.say("Čujem ga")
     for _ in range(20):
-        await stage.advance(29)
+        await skip(stage, 29 / 3600)
         await ana.ask("GET", "/chats/mine")
     (row,) = await stage.rows("SELECT state FROM calls")
     assert row["state"] == "connected"

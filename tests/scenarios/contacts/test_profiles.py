@@ -3,6 +3,7 @@
 import asyncio
 
 from app.demo.stage import Stage
+from tests.scenarios.quiet import QuietStage
 from tests.support.contacts import chains_are_whole, new_contact
 from tests.support.talks import talk
 
@@ -59,19 +60,8 @@ async def test_two_callers_behind_one_number_are_told_apart_and_put_together(
         assert (await bora.ask("POST", path, given)).status_code == 404
 
 
-async def test_withheld_callers_have_no_profile(stage: Stage) -> None:
-    ana = await stage.add_counsellor("ana")
-    for _ in range(2):
-        leg = await talk(stage, ana, from_="anonymous")
-        await stage.exchange.hang_up(leg)
-        await stage.settle()
-        await ana.be("available")
-    assert await stage.rows("SELECT DISTINCT profile_id FROM contacts") == [{"profile_id": None}]
-    assert await stage.rows("SELECT id FROM profiles") == []
-
-
-async def test_profiles_are_put_together_by_many_requests_at_once(stage: Stage) -> None:
-    ana = await stage.add_counsellor("ana")
+async def test_profiles_are_put_together_by_many_requests_at_once(quiet: QuietStage) -> None:
+    ana = await quiet.add_counsellor("ana")
     contacts = [await new_contact(ana) for _ in range(6)]
     codes = [(await ana.ask("GET", f"/contacts/{c}")).json()["code"] for c in contacts]
     wishes = []
@@ -83,4 +73,4 @@ async def test_profiles_are_put_together_by_many_requests_at_once(stage: Stage) 
     codes_seen = {answer.status_code for answer in answers}
     assert 204 in codes_seen
     assert codes_seen <= {204, 404}, "one that was merged meanwhile is not found"
-    assert await chains_are_whole(stage)
+    assert await chains_are_whole(quiet)

@@ -101,6 +101,30 @@ async def test_a_withdrawal_in_the_case_reaches_the_referral_of_the_contact(nigh
     answers = await _answers(ana, "contacts", contact_id)
     assert answers["child.a1.agrees_family"] == "no"
     assert answers["child.b2.agrees_family"] == "yes"
+    await two_colleagues_withdraw_consent_at_once(night, ana, contact_id, case_id)
+
+
+async def two_colleagues_withdraw_consent_at_once(
+    night: Stage, ana: Counsellor, contact_id: str, case_id: str
+) -> None:
+    """One in the contact's referral, one in the case's: neither waits for the other for ever."""
+    chief = await night.add_counsellor("chief", role=Role.SUPERVISOR, state=None)
+    first = await _refer(ana, contact_id=contact_id, children=["b2"])
+    second = await _refer(ana, case_id=case_id, children=["k2"])
+    await night.settle()
+    said = {"by": "child", "how": "in_person"}
+    answers = await asyncio.gather(
+        *(
+            who.ask("POST", f"/referrals/{one}/withdraw-consent", said)
+            for who, one in ((ana, first), (chief, second))
+        )
+    )
+    assert sorted(answer.status_code for answer in answers) == [200, 409]
+    refused = next(answer for answer in answers if answer.status_code == 409)
+    assert "has no consent" in refused.text, "it was withdrawn in both a moment before"
+    await night.settle()
+    for one in (first, second):
+        assert (await referral_of(ana, one))["state"] == "consent_withdrawn"
 
 
 async def test_what_only_a_person_can_know_is_asked_on_the_page(night: Stage) -> None:
@@ -174,28 +198,3 @@ async def test_a_later_word_about_something_else_brings_no_old_refusal_back(nigh
     await _say(ana, "contacts", contact_id, {"child.a1.agrees_family": "yes"})
     await night.advance(40)
     assert (await _answers(ana, "cases", case_id))["child.k1.agrees_services"] == "yes"
-
-
-async def test_two_colleagues_withdraw_consent_at_once(night: Stage) -> None:
-    """One in the contact's referral, one in the case's: neither waits for the other for ever."""
-    ana = await night.add_counsellor("ana", shift=False, state=None)
-    chief = await night.add_counsellor("chief", role=Role.SUPERVISOR, state=None)
-    await _centre(night)
-    contact_id = await new_contact(ana, BROTHERS | YES)
-    first = await _refer(ana, contact_id=contact_id, children=["a1"])
-    case_id = await _case_of(ana, contact_id)
-    second = await _refer(ana, case_id=case_id, children=["k1"])
-    await night.settle()
-    said = {"by": "child", "how": "in_person"}
-    answers = await asyncio.gather(
-        *(
-            who.ask("POST", f"/referrals/{one}/withdraw-consent", said)
-            for who, one in ((ana, first), (chief, second))
-        )
-    )
-    assert sorted(answer.status_code for answer in answers) == [200, 409]
-    refused = next(answer for answer in answers if answer.status_code == 409)
-    assert "has no consent" in refused.text, "it was withdrawn in both a moment before"
-    await night.settle()
-    for one in (first, second):
-        assert (await referral_of(ana, one))["state"] == "consent_withdrawn"

@@ -25,7 +25,14 @@ async def test_the_deadline_to_see_the_child_runs_until_the_child_was_seen(
         return deadline["stopped_at"] is None
 
     assert await seen_deadline_runs()
-    await ana.ask("POST", f"{path}/send", {"agency": "other"})
+    # It could not find the child: one of our staff looks, and goes on.
+    notices = await night.rows("SELECT for_whom FROM notices WHERE kind = 'completed'")
+    assert {n["for_whom"] for n in notices} == {"owner", "supervisors"}
+    sent = await ana.ask("POST", f"{path}/send", {"agency": "other"})
+    assert sent.json()["state"] == "sent"
+    found = await referral_of(ana, made["id"])
+    assert [c["kind"] for c in found["deadlines"] if c["stopped_at"] is None].count("acknowledge")
+    assert found["outcome"] is None
     await ana.ask("POST", f"{path}/accept", {"agency": "other", "name": "X"})
     assert await seen_deadline_runs()
     # An outcome that rests on having met the child stops it; sent on unseen, it runs again.

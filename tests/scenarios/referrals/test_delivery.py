@@ -89,6 +89,7 @@ async def test_the_provider_carries_it_out_and_never_answers(night: Stage) -> No
     night.exchange.knobs.reset()
 
 
+@nightly
 async def test_the_provider_is_down_for_a_while(night: Stage) -> None:
     ana = await night.add_counsellor("ana", shift=False, state=None)
     await add_agency(night, "house", "shelter", phones=("+381113000001",))

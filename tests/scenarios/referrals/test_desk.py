@@ -1,13 +1,14 @@
 """What our own staff see of a referral, and have to do."""
 
-import pytest
+from typing import Any
 
-from app.demo.stage import Stage
+from app.demo.stage import Counsellor, Stage
 from app.staff.roles import Role
 from tests.scenarios.quiet import QuietStage
-from tests.support.contacts import WHOLE, new_contact, skip
+from tests.support.contacts import WHOLE, new_contact, skip, skip_minutes
 from tests.support.mail import Mail, link_in
 from tests.support.primero import PrimeroStandIn
+from tests.support.profile import nightly
 from tests.support.referrals import (
     BY_HOUSE,
     CONSENT,
@@ -15,50 +16,46 @@ from tests.support.referrals import (
     add_agency,
     by_hand,
     click,
+    in_danger,
     page,
     phone,
     referral_of,
     story,
-    urgent,
     withdraw,
 )
 from tests.support.systems import with_primero
 from tests.support.talks import talk
 
 
-@pytest.mark.parametrize("urgency", ["immediate", "priority"])
-async def test_what_comes_back_is_never_left_lying(night: Stage, urgency: str) -> None:
+async def test_what_comes_back_is_never_left_lying(quiet: QuietStage) -> None:
     """Urgent: the next at once. Otherwise the owner is told, and its deadline runs on."""
-    ana = await night.add_counsellor("ana", shift=False, state=None)
+    ana = await quiet.add_counsellor("ana", shift=False, state=None)
     for n in (1, 2):
-        await add_agency(night, f"house-{n}", "shelter", email=f"a@house{n}.example")
-    consent = {"given_by": "child", "scope": ["services"]}
-    made = await by_hand(ana, urgency=urgency, consent=consent, send=True)
-    await night.advance(5)
-    referral_id = made["id"]
-    ok = await ana.ask(
-        "POST", f"/referrals/{referral_id}/acknowledge", {"agency": "house-1", "name": "Mira"}
-    )
+        await add_agency(quiet, f"house-{n}", "shelter", email=f"a@house{n}.example")
+    immediate = await come_back(ana, "immediate", "sent")
+    assert immediate["recipients"][-1]["agency"] == "house-2"
+    priority = await come_back(ana, "priority", "rejected")
+    notices = await quiet.rows("SELECT kind, for_whom FROM notices")
+    assert ("rejected", "owner") in {(n["kind"], n["for_whom"]) for n in notices}
+    on = await ana.ask("POST", f"/referrals/{priority['id']}/send", {"agency": "house-2"})
+    assert on.json()["state"] == "sent"
+
+
+async def come_back(ana: Counsellor, urgency: str, state: str) -> dict[str, Any]:
+    """The house acknowledges and rejects; the deadline runs on."""
+    made = await by_hand(ana, urgency=urgency, consent=CONSENT, send=True)
+    path = f"/referrals/{made['id']}"
+    mira = {"agency": "house-1", "name": "Mira"}
+    ok = await ana.ask("POST", f"{path}/acknowledge", mira)
     assert ok.json()["state"] == "acknowledged"
-    nobody = await ana.ask("POST", f"/referrals/{referral_id}/acknowledge", {"agency": "house-1"})
+    nobody = await ana.ask("POST", f"{path}/acknowledge", {"agency": "house-1"})
     assert nobody.status_code == 422
-    back = await ana.ask(
-        "POST",
-        f"/referrals/{referral_id}/reject",
-        {"agency": "house-1", "reason": "no_capacity", "words": "full"},
-    )
-    found = await referral_of(ana, referral_id)
+    full = {"agency": "house-1", "reason": "no_capacity", "words": "full"}
+    assert (await ana.ask("POST", f"{path}/reject", full)).json()["state"] == state, urgency
+    found = await referral_of(ana, made["id"])
     deadline = next(c for c in found["deadlines"] if c["kind"] == "acknowledge")
-    assert deadline["stopped_at"] is None
-    if urgency == "immediate":
-        assert back.json()["state"] == "sent"
-        assert found["recipients"][-1]["agency"] == "house-2"
-    else:
-        assert back.json()["state"] == "rejected"
-        notices = await night.rows("SELECT kind, for_whom FROM notices")
-        assert ("rejected", "owner") in {(n["kind"], n["for_whom"]) for n in notices}
-        on = await ana.ask("POST", f"/referrals/{referral_id}/send", {"agency": "house-2"})
-        assert on.json()["state"] == "sent"
+    assert deadline["stopped_at"] is None, urgency
+    return found
 
 
 async def test_each_sees_what_is_theirs(night: Stage) -> None:
@@ -113,8 +110,8 @@ async def test_what_is_not_urgent_expires_and_its_owner_decides(night: Stage, po
     consent = {"given_by": "child", "scope": ["services"]}
     made = await by_hand(ana, urgency="routine", consent=consent, send=True)
     await night.advance(5)
-    for _ in range(4):
-        await skip(night, 48)
+    for _ in range(2):
+        await skip(night, 96)
     await ana.sign_in()
     found = await referral_of(ana, made["id"])
     assert found["state"] == "expired", story(found)
@@ -177,12 +174,16 @@ async def test_the_task_to_ring_an_agency_goes_to_supervisors_after_the_end(
     made = await by_hand(ana, consent=CONSENT, send=True)
     await night.advance(30)
     await withdraw(night, ana, made["id"])
-    await night.advance(400)
-    found = await night.rows("SELECT for_whom FROM notices WHERE kind = 'ring_them' ORDER BY at")
+    await skip_minutes(night, 7, every=1)
+    found = await night.rows(
+        "SELECT for_whom, detail FROM notices WHERE kind = 'ring_them' ORDER BY at"
+    )
+    assert {n["detail"].get("agency") for n in found} == {"house"}
     # The first asks for the details, which no address could be sent; the last for the withdrawal.
     assert [n["for_whom"] for n in found] == ["owner", "owner", "supervisors", "supervisors"]
 
 
+@nightly
 async def test_the_page_says_who_has_the_referral_in_every_state(
     night: Stage, primero: tuple[PrimeroStandIn, str]
 ) -> None:
@@ -207,49 +208,19 @@ async def test_the_page_says_who_has_the_referral_in_every_state(
     assert "closed the referral" in shown.text
 
 
-async def test_an_agency_with_only_a_phone_has_to_be_rung_about_a_withdrawal(night: Stage) -> None:
-    ana = await night.add_counsellor("ana", shift=False, state=None)
-    await add_agency(night, "house", "shelter", phones=("+381113000001",))
-    phone(night, "+381113000001", presses="1")
-    made = await by_hand(ana, consent=CONSENT, send=True)
-    await night.advance(40)
-    await withdraw(night, ana, made["id"])
-    notices = await night.rows("SELECT kind, detail FROM notices WHERE for_whom = 'owner'")
-    assert ("ring_them", "house") in {(n["kind"], n["detail"].get("agency")) for n in notices}
-
-
 async def test_a_notice_that_the_owner_does_not_read_goes_to_supervisors(
     night: Stage, post: Mail
 ) -> None:
     """The duty phone wants to be called back, and the counsellor has gone home."""
-    ana = await night.add_counsellor("ana")
+    ana = await night.add_counsellor("ana", shift=False, state=None)
     await add_agency(
         night, "on-call", "supervisor_on_call", sector="own_house", email="duty@line.example"
     )
     await add_agency(night, "house", "shelter", phones=("+381113000001",))
     phone(night, "+381113000001", presses="2")
-    await urgent(night, ana)
-    await night.advance(400)
+    await in_danger(night, ana)
+    await night.advance(60)
+    await skip_minutes(night, 6, every=1)
     rows = await night.rows("SELECT for_whom FROM notices WHERE kind = 'call_back'")
     assert {r["for_whom"] for r in rows} == {"owner", "supervisors"}
     assert any("call-back" in text for text in post.to("duty@line.example"))
-
-
-async def test_a_referral_that_one_agency_is_done_with_can_be_sent_on(
-    night: Stage, post: Mail
-) -> None:
-    """An agency says that it cannot find the child: one of our staff looks, and goes on."""
-    ana = await night.add_counsellor("ana", shift=False, state=None)
-    for code in ("house", "other"):
-        await add_agency(night, code, "shelter", email=f"a@{code}.example")
-    made = await by_hand(ana, override=OVERRIDE, send=True)
-    await night.until(lambda: bool(post.messages))
-    form = {"kind": "complete", "name": "M", "outcome": "unable_to_locate"}
-    await click(night, link_in(post.messages[0][1]) + "/step", form)
-    notices = await night.rows("SELECT kind, for_whom FROM notices WHERE kind = 'completed'")
-    assert {n["for_whom"] for n in notices} == {"owner", "supervisors"}
-    sent = await ana.ask("POST", f"/referrals/{made['id']}/send", {"agency": "other"})
-    assert sent.json()["state"] == "sent"
-    found = await referral_of(ana, made["id"])
-    assert [c["kind"] for c in found["deadlines"] if c["stopped_at"] is None].count("acknowledge")
-    assert found["outcome"] is None

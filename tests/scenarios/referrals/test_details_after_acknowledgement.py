@@ -11,6 +11,7 @@ from app.staff.roles import Role
 from tests.support.contacts import skip, until_later
 from tests.support.mail import Mail, code_in, link_in
 from tests.support.primero import PrimeroStandIn
+from tests.support.profile import nightly
 from tests.support.referrals import (
     OVERRIDE,
     add_agency,
@@ -41,7 +42,9 @@ async def deadline(who: Counsellor, referral_id: str, kind: str) -> dict[str, An
     return dict(next(c for c in found["deadlines"] if c["kind"] == kind))
 
 
-async def test_a_duty_phone_that_takes_it_is_sent_the_details(night: Stage, post: Mail) -> None:
+async def test_a_duty_phone_that_takes_it_is_sent_the_details_and_what_is_written_later(
+    night: Stage, post: Mail
+) -> None:
     """Without a click: the link goes by e-mail and its code by SMS once the second key is heard."""
     ana = await night.add_counsellor("ana", shift=False, state=None)
     await add_agency(
@@ -52,15 +55,59 @@ async def test_a_duty_phone_that_takes_it_is_sent_the_details(night: Stage, post
     referral_id = await in_danger(night, ana)
     await night.advance(30)
     assert (await referral_of(ana, referral_id))["state"] == "acknowledged"
-    await write(ana, referral_id, child__name="Jovana")
+    before = len(post.to("duty@house.example"))
     link = link_in(post.to("duty@house.example")[-1])
+
+    # Before the first reading there is nothing to announce: the link leads to all of it.
+    await write(ana, referral_id, child__name="Jovana")
+    await night.advance(90)
+    assert len(post.to("duty@house.example")) == before
     shown = await click(night, f"{link}/code", {"code": code_in(texts[-1].text)})
     assert "Jovana" in (await click(night, link, as_=shown)).text
     # Nothing about the child is in either message.
     said = " ".join([*post.to("duty@house.example"), *(t.text for t in texts)])
     assert "Jovana" not in said
-    details = await deadline(ana, referral_id, "details")
-    assert details["stopped_at"] is not None
+    assert (await deadline(ana, referral_id, "details"))["stopped_at"] is not None
+    link, shown = await it_is_announced_at_most_once_a_minute(night, post, ana, referral_id)
+    await an_open_page_says_that_more_was_written(night, ana, referral_id, link, shown)
+
+
+async def an_open_page_says_that_more_was_written(
+    night: Stage, ana: Counsellor, referral_id: str, link: str, shown: Any
+) -> None:
+    details = await click(night, link, as_=shown)
+    assert f'data-news="{link}/news"' in details.text
+    assert (await click(night, f"{link}/news", as_=shown)).status_code == 204
+    await night.advance(5)
+    await write(ana, referral_id, child__name="Jovanka")
+    told = await click(night, f"{link}/news", as_=shown)
+    assert told.status_code == 200
+    assert "Jovanka" not in told.text
+    # Without the proof of this browser nothing is said at all.
+    assert (await click(night, f"{link}/news")).status_code == 204
+
+
+async def it_is_announced_at_most_once_a_minute(
+    night: Stage, post: Mail, ana: Counsellor, referral_id: str
+) -> tuple[str, Any]:
+    before = len(post.to("duty@house.example"))
+    texts = night.exchange.phones[TEXTS].texts
+    for n in range(6):
+        await write(ana, referral_id, child__found_at=f"Outside, door {n}")
+        await night.advance(10)
+    await night.advance(120)
+    announced = post.to("duty@house.example")[before:]
+    assert len(announced) == 1, "one message until they have read it"
+    assert "There is new information" in announced[0]
+    assert "Jovan" not in announced[0]
+    # What the agency is not told is not announced to it either.
+    link = link_in(announced[0])
+    shown = await click(night, f"{link}/code", {"code": code_in(texts[-1].text)})
+    assert "Outside, door 5" in (await click(night, link, as_=shown)).text
+    await write(ana, referral_id, danger__suspected="the stepfather")
+    await night.advance(120)
+    assert len(post.to("duty@house.example")) == before + 1
+    return link, shown
 
 
 async def test_with_one_written_way_the_code_is_said_on_the_telephone(
@@ -115,6 +162,7 @@ async def test_details_that_are_not_opened_in_time_go_on_to_others(
     assert any(n["kind"] == "breach" and n["detail"]["deadline"] == "details" for n in kinds)
 
 
+@nightly
 async def test_a_late_reply_of_the_first_still_counts_while_no_other_agency_has_it(
     night: Stage, post: Mail
 ) -> None:
@@ -151,67 +199,6 @@ async def test_what_was_told_on_the_telephone_needs_no_link(night: Stage) -> Non
     found = await referral_of(ana, referral_id)
     assert found["disclosures"][-1]["how"] == "by_telephone"
     assert "child.name" in found["disclosures"][-1]["fields"]
-
-
-async def test_what_is_written_later_is_announced_at_most_once_a_minute(
-    night: Stage, post: Mail
-) -> None:
-    ana = await night.add_counsellor("ana", shift=False, state=None)
-    await add_agency(
-        night, "house", "shelter", phones=(DUTY,), email="duty@house.example", sms=TEXTS
-    )
-    phone(night, DUTY)
-    texts = phone(night, TEXTS).texts
-    referral_id = await in_danger(night, ana)
-    await night.advance(30)
-    first = post.to("duty@house.example")[-1]
-    before = len(post.to("duty@house.example"))
-
-    # Before the first reading there is nothing to announce: the link leads to all of it.
-    await write(ana, referral_id, child__name="Jovana")
-    await night.advance(90)
-    assert len(post.to("duty@house.example")) == before
-    shown = await click(night, f"{link_in(first)}/code", {"code": code_in(texts[-1].text)})
-    await click(night, link_in(first), as_=shown)
-
-    for n in range(6):
-        await write(ana, referral_id, child__found_at=f"Outside, door {n}")
-        await night.advance(10)
-    await night.advance(120)
-    announced = post.to("duty@house.example")[before:]
-    assert len(announced) == 1, "one message until they have read it"
-    assert "There is new information" in announced[0]
-    assert "Jovana" not in announced[0]
-    # What the agency is not told is not announced to it either.
-    link = link_in(announced[0])
-    shown = await click(night, f"{link}/code", {"code": code_in(texts[-1].text)})
-    assert "Outside, door 5" in (await click(night, link, as_=shown)).text
-    await write(ana, referral_id, danger__suspected="the stepfather")
-    await night.advance(120)
-    assert len(post.to("duty@house.example")) == before + 1
-
-
-async def test_an_open_page_says_that_more_was_written(night: Stage, post: Mail) -> None:
-    ana = await night.add_counsellor("ana", shift=False, state=None)
-    await add_agency(
-        night, "house", "shelter", phones=(DUTY,), email="duty@house.example", sms=TEXTS
-    )
-    phone(night, DUTY)
-    texts = phone(night, TEXTS).texts
-    referral_id = await in_danger(night, ana)
-    await night.advance(30)
-    link = link_in(post.to("duty@house.example")[-1])
-    shown = await click(night, f"{link}/code", {"code": code_in(texts[-1].text)})
-    details = await click(night, link, as_=shown)
-    assert f'data-news="{link}/news"' in details.text
-    assert (await click(night, f"{link}/news", as_=shown)).status_code == 204
-    await night.advance(5)
-    await write(ana, referral_id, child__name="Jovana")
-    told = await click(night, f"{link}/news", as_=shown)
-    assert told.status_code == 200
-    assert "Jovana" not in told.text
-    # Without the proof of this browser nothing is said at all.
-    assert (await click(night, f"{link}/news")).status_code == 204
 
 
 async def test_their_own_system_is_told_what_is_written_later(
@@ -302,33 +289,39 @@ async def test_a_reply_is_booked_on_the_agency_that_gave_it(night: Stage) -> Non
     assert f"telephone to {DUTY}" in panel
     assert f"telephone to {SECOND}" in panel
     assert "Safe House acknowledged" in panel
+    await what_an_agency_holds_is_not_taken_over_its_head(night, ana, path)
+    await of_two_supervisors_one_takes_it_and_the_other_hears_so(night, await in_danger(night, ana))
 
 
-async def test_of_two_supervisors_one_takes_it_and_the_other_hears_so(night: Stage) -> None:
-    ana, referral_id, _ = await two_asked(night)
+async def what_an_agency_holds_is_not_taken_over_its_head(
+    night: Stage, ana: Counsellor, path: str
+) -> None:
     vera = await night.add_counsellor("vera", role=Role.SUPERVISOR, shift=False, state=None)
-    boris = await night.add_counsellor("boris", role=Role.SUPERVISOR, shift=False, state=None)
-    path = f"/referrals/{referral_id}/take"
-    answers = await asyncio.gather(*(who.ask("POST", path) for who in (vera, boris)))
-    assert sorted(a.status_code for a in answers) == [200, 409]
-    loser = next(a for a in answers if a.status_code == 409)
-    winner = "vera" if answers[0].status_code == 200 else "boris"
-    assert loser.json()["detail"] == f"{winner} has taken this referral already."
-    owner = await night.rows("SELECT name FROM staff s JOIN referrals r ON r.owner_id = s.id")
-    assert owner[0]["name"] == winner
-    assert ana.id is not None
-
-
-async def test_what_an_agency_holds_is_not_taken_over_its_head(night: Stage) -> None:
-    ana, referral_id, _ = await two_asked(night)
-    vera = await night.add_counsellor("vera", role=Role.SUPERVISOR, shift=False, state=None)
-    mira = {"agency": "house", "name": "Mira"}
-    await ana.ask("POST", f"/referrals/{referral_id}/acknowledge", mira)
-    refused = await vera.ask("POST", f"/referrals/{referral_id}/take")
+    refused = await vera.ask("POST", f"{path}/take")
     assert refused.status_code == 409
     assert "Safe House has this referral" in refused.json()["detail"]
-    found = await referral_of(ana, referral_id)
+    found = (await ana.ask("GET", path)).json()
     assert found["owner_id"] == str(ana.id)
+
+
+async def of_two_supervisors_one_takes_it_and_the_other_hears_so(
+    night: Stage, referral_id: str
+) -> None:
+    boris, nora = [
+        await night.add_counsellor(name, role=Role.SUPERVISOR, shift=False, state=None)
+        for name in ("boris", "nora")
+    ]
+    path = f"/referrals/{referral_id}/take"
+    answers = await asyncio.gather(*(who.ask("POST", path) for who in (nora, boris)))
+    assert sorted(a.status_code for a in answers) == [200, 409]
+    loser = next(a for a in answers if a.status_code == 409)
+    winner = "nora" if answers[0].status_code == 200 else "boris"
+    assert loser.json()["detail"] == f"{winner} has taken this referral already."
+    owner = await night.rows(
+        "SELECT name FROM staff s JOIN referrals r ON r.owner_id = s.id WHERE r.id = %s",
+        referral_id,
+    )
+    assert owner[0]["name"] == winner
 
 
 async def test_a_strangers_one_stops_no_help(night: Stage) -> None:

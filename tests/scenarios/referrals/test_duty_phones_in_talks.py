@@ -5,30 +5,9 @@ from tests.support.referrals import add_agency, phone, referral_of, story
 from tests.support.talks import talk
 
 
-async def test_a_duty_phone_that_acknowledges_is_brought_into_the_live_call(night: Stage) -> None:
-    ana = await night.add_counsellor("ana")
-    await add_agency(night, "police", "police", sector="police", phones=("+381113000001",))
-    phone(night, "+381113000001", presses="1")
-    leg = await talk(night, ana)
-    call = await night.call_of(leg)
-    body = {"service": "police", "warm": True}
-    made = await ana.ask("POST", f"/calls/{call['id']}/urgent", body)
-    await night.advance(40)
-    inside = night.exchange.conferences.of_leg(leg)
-    assert inside is not None
-    labels = {p.label for p in inside[0].participants.values()}
-    assert sum(label.startswith("duty-") for label in labels) == 1
-    assert len(labels) == 3
-    found = await referral_of(ana, made.json()["id"])
-    assert "joined_the_live_call" in story(found)
-    # The third party hangs up: the talk goes on.
-    duty = next(p.leg for p in inside[0].participants.values() if p.label.startswith("duty-"))
-    await night.exchange.hang_up(duty)
-    await night.advance(5)
-    assert (await night.call_of(leg))["state"] == "connected"
-
-
-async def test_a_duty_phone_is_dropped_from_the_talk_and_the_others_go_on(night: Stage) -> None:
+async def test_a_duty_phone_that_acknowledges_is_brought_into_the_live_call_and_dropped_from_it(
+    night: Stage,
+) -> None:
     ana = await night.add_counsellor("ana")
     boris = await night.add_counsellor("boris", state=None)
     numbers = ("+381113000001", "+381113000002")
@@ -48,6 +27,13 @@ async def test_a_duty_phone_is_dropped_from_the_talk_and_the_others_go_on(night:
         ("duty", "in", "Police"),
         ("duty", "in", "Shelter"),
     ]
+    inside = night.exchange.conferences.of_leg(leg)
+    assert inside is not None
+    labels = {p.label for p in inside[0].participants.values()}
+    assert sum(label.startswith("duty-") for label in labels) == 2
+    assert len(labels) == 4
+    for one in made:
+        assert "joined_the_live_call" in story(await referral_of(ana, one))
     police = next(p["id"] for p in there if p["who"] == "Police")
     refused = await boris.ask("POST", f"{path}/{police}/drop")
     assert refused.status_code == 404, "not the talk of another counsellor"
@@ -62,6 +48,11 @@ async def test_a_duty_phone_is_dropped_from_the_talk_and_the_others_go_on(night:
     assert found["state"] == "acknowledged", "they have it all the same"
     assert "taken_out_of_the_live_call" in story(found)
     assert (await ana.ask("POST", f"{path}/{police}/drop")).status_code == 404
+    # The other one hangs up: the talk goes on.
+    duty = next(p.leg for p in inside[0].participants.values() if p.label.startswith("duty-"))
+    await night.exchange.hang_up(duty)
+    await night.advance(5)
+    assert (await night.call_of(leg))["state"] == "connected"
 
 
 async def test_the_counsellors_line_drops_while_a_third_party_is_there(night: Stage) -> None:

@@ -145,6 +145,7 @@ async def test_the_code_goes_the_other_way_and_cannot_be_guessed(night: Stage, p
     assert "Jovana" not in (await click(night, following, as_=proved)).text
 
 
+@nightly
 async def test_one_way_only_the_code_is_spoken(night: Stage, post: Mail) -> None:
     ana = await night.add_counsellor("ana", shift=False, state=None)
     await add_agency(night, "house", "shelter", email="a@house.example", phones=("+381113000001",))

@@ -3,8 +3,6 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-import pytest
-
 from app.demo.stage import Counsellor, Stage
 from app.jobs.transaction import transaction
 from app.routing.rota import coverage
@@ -13,10 +11,9 @@ from app.staff.roles import Role
 from app.work import PROGRAM
 from tests.scenarios.quiet import QuietStage
 from tests.support.mail import Mail
+from tests.support.profile import nightly
 from tests.support.rota import Three, add, change, plan
 from tests.support.talks import rings_at, talk, waits
-
-pytestmark = pytest.mark.usefixtures("each_minute")
 
 DAY = timedelta(days=1)
 
@@ -70,6 +67,7 @@ IMPOSSIBLE: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
+@nightly
 async def test_a_swap_that_a_colleague_agrees_to_moves_the_calls(
     stage: Stage, three: Three
 ) -> None:
