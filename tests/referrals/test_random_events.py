@@ -299,25 +299,28 @@ NAMES = [
 ]
 
 # What must have happened before these can happen.
-RARE = {
+BEFORE: dict[str, tuple[str, ...]] = {
     "progress": ("acknowledge", "accept"),
     "complete": ("acknowledge", "accept", "progress"),
     "in house": ("escalate",) * 8,
     "chief recalls": ("withdraw",),
+    "close": ("acknowledge", "accept", "progress", "complete"),
+    "withdraw": ("consent",),
+    "confirm": ("consent", "withdraw"),
 }
 
 
 async def bring_about(
     stage: Stage, staff: Staff, chief: Staff, name: str, before: Sequence[str]
-) -> str:
-    """Play what leads to an event until it happens, and return its name."""
+) -> None:
+    """Play what leads to an event until it happens. Raises AssertionError if it never does."""
     for seed in range(20):
         played = Play(stage, staff, chief, random.Random(seed))
         await played.open(Urgency.IMMEDIATE)
         for step in ("override", "send", *before, name):
             await played.step(step)
         if name in played.happened:
-            return name
+            return
     raise AssertionError(f"never happened: {name}")
 
 
@@ -344,7 +347,7 @@ async def test_any_sequence_of_events(stage: Stage) -> None:
 
     @settings(
         # Fewer and longer: more events meet what earlier ones have brought about.
-        max_examples=200 if WHOLE else 20,
+        max_examples=200 if WHOLE else 8,
         deadline=None,
         derandomize=True,
         database=None,
@@ -371,31 +374,28 @@ async def test_any_sequence_of_events(stage: Stage) -> None:
 
         asyncio.run_coroutine_threadsafe(one(), loop).result(60)
 
-    every = set(NAMES) - {"confirm"}
     await asyncio.to_thread(play)
-    # What an event can do depends on ids, which are others each time: the rarest are brought about.
-    for name, before in RARE.items():
-        if name not in tried:
-            tried.add(await bring_about(stage, who.staff, chief.staff, name, before))
-    assert tried >= every, every - tried
+    # What an event can do depends on ids, which are others each time: what did not come by itself
+    # is brought about.
+    for name in sorted(set(NAMES) - tried):
+        await bring_about(stage, who.staff, chief.staff, name, BEFORE.get(name, ()))
 
 
-@pytest.mark.parametrize("what", ["stop the deadline", "no deadline at all"])
-async def test_the_database_refuses_it_too(stage: Stage, what: str) -> None:
+async def test_the_database_refuses_it_too(stage: Stage) -> None:
     """Whatever the program does: such a row cannot be stored."""
     ana = await stage.add_counsellor("ana", state=None)
-    urgency = "urgent" if what == "stop the deadline" else "routine"
-    made = await ana.ask("POST", "/referrals", {"urgency": urgency, "services": ["shelter"]})
-    referral_id = made.json()["id"]
+    stop = "UPDATE deadlines SET stopped_at = now() WHERE referral_id = %s"
+    graver = "UPDATE referrals SET urgency = 'immediate' WHERE id = %s"
     address = stage.settings.database_url
     assert address is not None
-    async with await psycopg.AsyncConnection.connect(address) as connection:
-        stop = "UPDATE deadlines SET stopped_at = now() WHERE referral_id = %s"
-        await connection.execute(stop, (referral_id,))
-        if what == "no deadline at all":
-            # Of what is not urgent it may stand still; then it cannot become urgent.
-            await connection.commit()
-            graver = "UPDATE referrals SET urgency = 'immediate' WHERE id = %s"
-            await connection.execute(graver, (referral_id,))
-        with pytest.raises(psycopg.errors.CheckViolation):
-            await connection.commit()
+    for urgency in ("urgent", "routine"):
+        made = await ana.ask("POST", "/referrals", {"urgency": urgency, "services": ["shelter"]})
+        referral_id = made.json()["id"]
+        async with await psycopg.AsyncConnection.connect(address) as connection:
+            await connection.execute(stop, (referral_id,))
+            if urgency == "routine":
+                # Of what is not urgent it may stand still; then it cannot become urgent.
+                await connection.commit()
+                await connection.execute(graver, (referral_id,))
+            with pytest.raises(psycopg.errors.CheckViolation):
+                await connection.commit()

@@ -23,6 +23,7 @@ from app.staff.models import FormerAddress
 from app.staff.roles import Role
 from app.work import PROGRAM, Work
 from tests.sealing.keys import KEYS, keys_of, text_of
+from tests.support.profile import nightly
 from tests.support.talks import CHILD, talk, waits
 from tests.support.verbs import a_counsellor, a_line, an_administrator, rings
 
@@ -155,6 +156,7 @@ async def test_a_caller_is_known_and_found_in_the_middle_of_a_rotation(stage: St
     assert [row["id"] for row in found["contacts"]] == [contact["id"]]
 
 
+@nightly
 async def test_field_keys_rotate_while_the_program_runs(stage: Stage) -> None:
     ana = await stage.add_counsellor("ana")
     leg = await talk(stage, ana)

@@ -90,7 +90,7 @@ _SOME = 6 if WHOLE else 1
 _MANY: dict[Role, int | None] = (
     {Role.SUPERVISOR: None, Role.ADMINISTRATOR: None}
     if WHOLE
-    else {Role.SUPERVISOR: 2, Role.ADMINISTRATOR: 1}
+    else {Role.SUPERVISOR: 1, Role.ADMINISTRATOR: 1}
 )
 
 
@@ -415,11 +415,12 @@ async def _open(
     for number, (role, who) in enumerate(people.items()):
         is_open = _is_open(route, role)
         many = _MANY.get(role, _SOME)
-        if route.path.endswith((".pdf", ".po")) and not WHOLE:
+        prints = route.path.endswith((".pdf", ".po")) and not WHOLE
+        if prints:
             # To print a page takes as long as to open thirty, and prints what the page says; a
             # catalogue takes as long as ten, and is the same for all.
             many = 0 if well and is_open else 1
-        if role is Role.SUPERVISOR and many is not None and many > 1:
+        if role is Role.SUPERVISOR and many is not None and not prints:
             many, first = max(many, in_each_state), 0
         else:
             # Each role begins with another row.

@@ -9,10 +9,8 @@ from app.demo.stage import LINE, Counsellor, Stage
 from app.practice.texts import WHATSAPP
 from tests.scenarios.messaging.children import (
     CHILD,
-    PERSON,
     TEMPLATE,
     a_day_passes,
-    has_bot,
     read_by,
     says,
     takes,
@@ -52,20 +50,6 @@ async def test_a_word_of_the_talk_does_not_end_it(stage: Stage) -> None:
     assert [one["text"] for one in said if one["author"] == "child"] == ["Zdravo", *words]
 
 
-async def test_the_word_that_ends_it_is_kept(stage: Stage) -> None:
-    await takes_texts(stage)
-    ana = await writer(stage)
-    texts = stage.exchange.texts
-    texts.write(CHILD, LINE, "Zdravo")
-    await stage.advance(4)
-    call_id = await takes(stage, ana)
-    texts.write(CHILD, LINE, "STOP")
-    await stage.advance(4)
-    assert (await stage.rows(CALLS))[0]["state"] == CallState.ENDED
-    said = (await ana.ask("GET", f"/chats/{call_id}/messages")).json()
-    assert [one["text"] for one in said if one["author"] == "child"] == ["Zdravo", "STOP"]
-
-
 async def test_a_text_that_is_found_late_says_when_it_was_written(stage: Stage) -> None:
     await takes_texts(stage)
     ana = await writer(stage)
@@ -93,17 +77,6 @@ async def test_a_text_that_is_found_late_says_when_it_was_written(stage: Stage) 
     assert (await stage.rows(CALLS))[0]["state"] == CallState.CONNECTED
     page = await _page(stage, ana, f"/board/chats/{call_id}/news?after=0")
     assert page.count("came late, written at") == 2
-
-
-async def test_telegram_says_when_a_message_was_written(stage: Stage) -> None:
-    await takes_texts(stage, "telegram")
-    bot = await has_bot(stage)
-    ana = await writer(stage)
-    stage.exchange.telegram.write(bot, PERSON, "Zdravo")
-    await stage.advance(4)
-    call_id = await takes(stage, ana)
-    said = (await ana.ask("GET", f"/chats/{call_id}/messages")).json()
-    assert [one["sent_at"] for one in said if one["author"] == "child"] == [None], "at once"
 
 
 async def test_what_a_child_writes_after_its_answer_waits_again(stage: Stage) -> None:
@@ -160,32 +133,19 @@ async def test_an_answer_that_waits_for_a_word_does_not_look_sent(stage: Stage) 
     assert sent["on_its_way"] is None
 
 
-async def test_a_message_that_is_sent_is_told_to_its_counsellor(stage: Stage) -> None:
-    await takes_texts(stage)
-    ana = await writer(stage)
-    texts, knobs = stage.exchange.texts, stage.exchange.knobs
-    texts.write(CHILD, LINE, "Zdravo")
-    await stage.advance(4)
-    call_id = await takes(stage, ana)
-    knobs.turn("fail", "/Messages.json", times=1)
-    await says(stage, ana, call_id, "Tu sam")
-    page = await _page(stage, ana, f"/board/chats/{call_id}/news?after=0")
-    assert "being sent" in page
-    await stage.advance(10)
-    assert "being sent" not in await _page(stage, ana, f"/board/chats/{call_id}/news?after=0")
-
-
-async def test_a_child_who_is_known_by_its_number_is_known_on_the_desk(stage: Stage) -> None:
+async def test_a_known_child_is_told_apart_answered_and_its_last_word_is_kept(stage: Stage) -> None:
+    """One conversation: who it is, whether an answer has left, and the word that ends it."""
     await takes_texts(stage)
     ana = await writer(stage)
     vera = await stage.add_counsellor("vera")
-    texts = stage.exchange.texts
+    texts, knobs = stage.exchange.texts, stage.exchange.knobs
     leg = stage.exchange.ring(CHILD, LINE)
     await stage.advance(2)
     await stage.exchange.hang_up(leg)
     texts.write(CHILD, LINE, "Zdravo")
     await stage.advance(4)
     call_id = await takes(stage, ana)
+    # It is known by its number on the desk of its counsellor.
     at = f"/board/chats/{call_id}/caller"
     assert at in await _page(stage, ana, "/board/chats")
     assert "This number has called 1 time before" in await _page(stage, ana, at)
@@ -193,3 +153,15 @@ async def test_a_child_who_is_known_by_its_number_is_known_on_the_desk(stage: St
         f"{stage.settings.public_url}{at}", headers={"Cookie": vera.cookie_header}
     )
     assert answer.status_code == 404, "another's conversation"
+    # The counsellor reads whether a message has left.
+    knobs.turn("fail", "/Messages.json", times=1)
+    await says(stage, ana, call_id, "Tu sam")
+    news = f"/board/chats/{call_id}/news?after=0"
+    assert "being sent" in await _page(stage, ana, news)
+    await stage.advance(10)
+    assert "being sent" not in await _page(stage, ana, news)
+    texts.write(CHILD, LINE, "STOP")
+    await stage.advance(4)
+    assert (await stage.rows(CALLS))[-1]["state"] == CallState.ENDED
+    said = (await ana.ask("GET", f"/chats/{call_id}/messages")).json()
+    assert [one["text"] for one in said if one["author"] == "child"] == ["Zdravo", "STOP"]

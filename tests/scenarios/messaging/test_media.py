@@ -26,6 +26,7 @@ from tests.scenarios.messaging.children import (
     writer,
 )
 from tests.support.documents.files import WHERE, WHO, everything, jpeg, voice_note
+from tests.support.profile import nightly
 from tests.support.referrals import page
 
 MEDIA = "SELECT id, kind, state, problem, scan, source_sealed, call_id FROM chat_media ORDER BY at"
@@ -39,6 +40,7 @@ async def came(stage: Stage, counsellor: Counsellor, call_id: Any) -> list[dict[
     return [one for message in said for one in message["media"]]
 
 
+@nightly
 async def test_a_line_takes_pictures_and_voice_notes_by_telegram(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,7 +10,7 @@ from app.chats.left import untaken
 from app.demo.stage import LINE, Counsellor, Stage
 from app.jobs.transaction import transaction
 from app.staff.roles import Role
-from app.telephony.messaging import receiving
+from app.telephony.messaging import asking, receiving
 from app.telephony.messaging.base import Arrived
 from app.work import PROGRAM
 from tests.scenarios.messaging.children import (
@@ -24,6 +24,7 @@ from tests.scenarios.messaging.children import (
     written,
 )
 from tests.support.documents.files import jpeg
+from tests.support.profile import nightly
 from tests.support.referrals import page
 
 pytestmark = pytest.mark.usefixtures("each_minute")
@@ -88,6 +89,7 @@ async def test_a_child_writes_with_signal_and_its_telephone_tells_what_arrived(
     assert stage.exchange.faults == []
 
 
+@nightly
 async def test_pictures_come_if_the_line_takes_them_and_nothing_stays_at_the_service(
     stage: Stage,
 ) -> None:
@@ -109,6 +111,7 @@ async def test_pictures_come_if_the_line_takes_them_and_nothing_stays_at_the_ser
     assert await heard(stage, ana, call_id) == ["📷"]
 
 
+@nightly
 async def test_an_administrator_gives_a_line_a_number_in_signal(stage: Stage) -> None:
     await takes_texts(stage, "sms")
     mila = await stage.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
@@ -182,6 +185,8 @@ async def test_what_cannot_be_read_is_kept_told_and_heard_later(
     assert len(signal.numbers[LINE].kept) == 0, "Signal has forgotten both"
     call_id = await takes(stage, ana)
     assert await heard(stage, ana, call_id) == ["Ima li koga?"], "the other one is heard"
+    # Nothing more is written: to ask each two seconds would bring nothing.
+    monkeypatch.setattr(asking, "EVERY", timedelta(seconds=20))
     (row,) = await stage.rows(
         "SELECT content_sealed, tried_at IS NOT NULL AS tried FROM chat_fetched"
     )
@@ -217,13 +222,15 @@ async def test_what_cannot_be_read_is_kept_told_and_heard_later(
     assert (await mila.ask("GET", f"{at}/signal")).json()["problem"] is None
     assert (await mila.ask("POST", f"{at}/signal/put-away")).status_code == 204
     monkeypatch.setattr(receiving, "hear", hear)
-    await stage.advance(70)
+    await stage.advance(90)
     assert await heard(stage, ana, call_id) == ["Ima li koga?", "Pomozite"]
     assert (await mila.ask("GET", f"{at}/signal")).json()["problem"] is None
     assert await stage.rows("SELECT FROM chat_fetched") == []
 
 
-async def test_one_job_asks_and_another_one_comes_if_it_was_lost(stage: Stage) -> None:
+async def test_one_job_asks_and_another_one_comes_if_it_was_lost(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await takes_texts(stage, "signal")
     child, signal = await has_signal(stage), stage.exchange.signal
     jobs = "SELECT FROM procrastinate_jobs WHERE task_name = 'telephony:ask_account'"
@@ -235,5 +242,6 @@ async def test_one_job_asks_and_another_one_comes_if_it_was_lost(stage: Stage) -
     assert len(await stage.rows(jobs)) == 1
     await stage.change_rows("DELETE FROM procrastinate_jobs WHERE status = 'todo'")
     signal.write(LINE, child, "Ima li koga?")
+    monkeypatch.setattr(asking, "EVERY", timedelta(seconds=20))
     await stage.advance(150)
     assert (len(await stage.rows(CALLS)), len(signal.numbers[LINE].kept)) == (1, 0)

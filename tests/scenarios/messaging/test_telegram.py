@@ -23,6 +23,7 @@ from tests.scenarios.messaging.children import (
     writer,
     written,
 )
+from tests.support.profile import nightly
 from tests.support.referrals import page
 
 pytestmark = pytest.mark.usefixtures("each_minute")
@@ -55,6 +56,7 @@ async def test_a_child_writes_to_a_bot_and_stops_it(stage: Stage) -> None:
     found = (await ana.ask("GET", f"/chats/{call_id}/messages")).json()
     words = [one["text"] for one in found if one["author"] == "child"]
     assert words == ["Dobro sam", long[:4000], long[4000:], "Nisam dobro", "😢", "Vidi"]
+    assert {one["sent_at"] for one in found if one["author"] == "child"} == {None}, "at once"
     assert sum("cannot receive pictures" in one for one in read(bot)) == 1
     assert not [one for one in stage.exchange.asked if "getFile" in one[1]]
     # The child gives a number to be rung at, and goes on writing to where it was.
@@ -106,6 +108,7 @@ async def test_only_telegram_is_heard_and_only_people(stage: Stage) -> None:
     assert await stage.rows(NUMBERS) == []
 
 
+@nightly
 async def test_an_administrator_sets_a_bot_up_and_takes_it_away(stage: Stage) -> None:
     await takes_texts(stage, "sms")
     mila = await stage.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
@@ -206,6 +209,7 @@ async def test_by_the_bot_and_the_page_of_a_retired_line_no_child_writes_until_i
     assert (await stage.client.get(child_page)).status_code == 200
 
 
+@nightly
 async def test_a_conversation_with_the_bot_goes_on_when_its_line_is_retired(stage: Stage) -> None:
     await stage.add_line("+381113334444", "sr", "Druga linija")
     await takes_texts(stage, "telegram")

@@ -22,7 +22,7 @@ from tests.scenarios.messaging.children import (
     writer,
     written,
 )
-from tests.support.profile import WHOLE
+from tests.support.profile import WHOLE, nightly
 from tests.support.referrals import page
 
 pytestmark = pytest.mark.usefixtures("each_minute")
@@ -69,6 +69,7 @@ async def test_a_child_texts_is_answered_and_is_known_the_next_day(stage: Stage)
     assert not [job for job in jobs if "Zz" in job["args"] or "+381" in job["args"]]
 
 
+@nightly
 async def test_who_writes_stop_gets_no_more(stage: Stage) -> None:
     await takes_texts(stage)
     ana = await writer(stage)
@@ -111,6 +112,7 @@ async def test_who_writes_stop_gets_no_more(stage: Stage) -> None:
     assert (await written(stage, again))[-1] == ("counsellor", "opted_out", False)
 
 
+@nightly
 async def test_pictures_are_not_fetched_and_failures_are_seen(stage: Stage) -> None:
     await takes_texts(stage)
     ana = await writer(stage)
@@ -176,6 +178,7 @@ async def test_out_of_hours_a_text_waits_for_its_answer(stage: Stage) -> None:
     assert counted == {"sms": 1, "call": 1, "total": 2}
 
 
+@nightly
 async def test_whatsapp_is_the_same_person_and_closes_after_a_day(stage: Stage) -> None:
     await takes_texts(stage, "sms", "whatsapp", templates=(f"en={TEMPLATE}",))
     texts = stage.exchange.texts

@@ -12,6 +12,7 @@ from app.staff.roles import Role
 from app.training import practices
 from app.work import PROGRAM
 from tests.support.contacts import page_of, skip_minutes
+from tests.support.profile import nightly
 from tests.support.talks import child
 
 
@@ -174,6 +175,7 @@ async def test_only_the_trainee_and_the_supervisors_of_the_team_see_it(stage: St
     assert "Well listened, Ana." in await page_of(stage, ana, path)
 
 
+@nightly
 async def test_the_child_hangs_up_on_blame(stage: Stage) -> None:
     ana = await stage.add_counsellor("ana")
     practice = await begin(stage, ana, "disclosure", "sr")
@@ -200,6 +202,7 @@ async def test_a_call_that_is_not_taken_rings_no_other_counsellor(stage: Stage) 
     assert await stage.rows("SELECT 1 FROM voice_messages") == []
 
 
+@nightly
 async def test_off_duty_one_practises_and_stays_off_duty(stage: Stage) -> None:
     """A trainee needs no shift, and gets no real call meanwhile."""
     ana = await stage.add_counsellor("ana", shift=False, state="off_duty")
@@ -223,6 +226,7 @@ async def test_without_a_telephone_or_in_a_call_none_is_started(stage: Stage) ->
     assert refused.status_code == 409
 
 
+@nightly
 async def test_on_another_exchange_the_page_says_so(stage: Stage) -> None:
     ana = await stage.add_counsellor("ana")
     object.__setattr__(stage.settings, "practice_exchange", None)
@@ -234,6 +238,7 @@ async def test_on_another_exchange_the_page_says_so(stage: Stage) -> None:
     assert "data-needs-telephone" not in text
 
 
+@nightly
 async def test_an_exchange_that_is_away_ends_the_practice(stage: Stage) -> None:
     ana = await stage.add_counsellor("ana")
     object.__setattr__(stage.settings, "practice_exchange", "http://127.0.0.1:9")
@@ -241,6 +246,7 @@ async def test_an_exchange_that_is_away_ends_the_practice(stage: Stage) -> None:
     assert await ended(stage, made.json()) == "not_answered"
 
 
+@nightly
 async def test_what_was_measured_is_asked_for_again(stage: Stage) -> None:
     """The exchange is in trouble in the moment in which the talk ends."""
     ana = await stage.add_counsellor("ana")
@@ -312,6 +318,7 @@ async def test_no_agency_participant_or_alarm_hears_of_it(stage: Stage) -> None:
     assert stage.exchange.phones["+381112223334"].rung == 0
 
 
+@nightly
 async def test_old_practices_are_forgotten_with_the_numbers(stage: Stage) -> None:
     ana = await stage.add_counsellor("ana")
     practice = await begin(stage, ana)

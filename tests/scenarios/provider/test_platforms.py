@@ -176,6 +176,7 @@ async def test_the_danger_digit_rings_several_and_one_wins(anywhere: Stage) -> N
     assert await broken_at_the_end(stage) == []
 
 
+@nightly
 async def test_silence_and_wrong_digits_lead_to_a_person(with_conferences: Stage) -> None:
     stage = with_conferences
     await at_phone(stage, "vera", VERA)

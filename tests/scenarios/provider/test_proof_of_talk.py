@@ -137,6 +137,7 @@ def _together(stage: Stage, leg: Leg) -> bool:
     return found is not None and len(found[0].participants) == 2
 
 
+@nightly
 async def test_a_phone_that_was_added_and_not_answered_has_not_talked(stage: Stage) -> None:
     """The provider tells that it has left, though it never joined."""
     ana = await stage.add_counsellor("ana")

@@ -31,6 +31,7 @@ async def test_everything_delivered_twice_is_one_record_and_the_same_document(
     assert await broken_at_the_end(stage) == []
 
 
+@nightly
 async def test_late_and_overtaking_callbacks_lead_to_the_same_record(stage: Stage) -> None:
     ana = await stage.add_counsellor("ana")
     kinds = ("/conference", "/legs/", "/telephony/status", "queue-exit")
@@ -287,6 +288,7 @@ async def test_without_a_database_the_caller_hears_us_and_goes_on(stage: Stage) 
     assert rings.has_heard("ovde Plavi telefon")
 
 
+@nightly
 async def test_a_replay_an_hour_later_changes_nothing(stage: Stage) -> None:
     ana = await stage.add_counsellor("ana")
     leg = await talk(stage, ana)
@@ -304,6 +306,7 @@ async def test_a_replay_an_hour_later_changes_nothing(stage: Stage) -> None:
     assert len(await stage.rows("SELECT 1 FROM offers")) == 1
 
 
+@nightly
 async def test_a_storm_of_429_while_callers_hear_the_wait_document(stage: Stage) -> None:
     stage.exchange.knobs.turn("refuse", "", times=5)
     ana = await stage.add_counsellor("ana")

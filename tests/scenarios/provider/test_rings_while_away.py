@@ -9,7 +9,7 @@ from app.demo.invariants import broken_at_the_end
 from app.demo.stage import LINE, Stage
 from app.practice.legs import Leg
 from app.telephony.platforms import conference
-from tests.support.profile import WHOLE
+from tests.support.profile import WHOLE, nightly
 from tests.support.talks import leg_of, talk
 
 pytestmark = pytest.mark.usefixtures("each_minute")
@@ -64,6 +64,7 @@ async def test_every_ring_before_and_in_two_outages_is_a_record(stage: Stage) ->
         assert row["ended_at"].replace(microsecond=0) == leg.ended_at.replace(microsecond=0)
 
 
+@nightly
 async def test_a_long_outage_is_made_up_for_page_by_page(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,6 +15,7 @@ from app.telephony.inbound.sounds import waiting_sound
 from app.telephony.steps import Say
 from app.telephony.trial_calls import that_it_is_a_test
 from app.words.keys import PromptKey
+from tests.support.profile import nightly
 from tests.support.referrals import page
 
 PHONE = "+381641111111"
@@ -105,6 +106,7 @@ async def test_a_phone_is_rung_once_and_the_row_says_what_became_of_it(stage: St
     assert not any(PHONE[1:] in row["detail"] for row in entries)
 
 
+@nightly
 async def test_a_phone_hears_a_prompt_as_callers_hear_it(stage: Stage) -> None:
     mila = await _mila(stage)
     (row,) = await stage.rows("SELECT id FROM lines")

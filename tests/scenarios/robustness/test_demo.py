@@ -12,12 +12,13 @@ from app.demo.live import NAME
 from app.demo.people import PASSWORD
 from app.demo.stage import free_port
 from tests.support.commands import Serving, command
-from tests.support.profile import WHOLE
+from tests.support.profile import WHOLE, nightly
 from tests.support.waiting import until
 
 SIGN_IN = f"Sign in as  {NAME}   with password  {PASSWORD}"
 
 
+@nightly
 async def test_the_demo_lets_ana_open_the_board_and_stops_with_ctrl_c(
     new_folder: Callable[[], Path],
 ) -> None:

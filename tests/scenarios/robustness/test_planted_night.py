@@ -127,6 +127,7 @@ async def _lived(night: Night, bot: Any) -> None:
         await until(lambda: night.push.said, within=90)
         contact = await records.write_contact(night, ana, call)
         case = await records.write_case(ana, contact)
+        await records.print_case(ana, case)
         await records.say_to_team(ana, mira)
         await records.ask_for_data(mira)
         await records.refer(night, ana, contact)

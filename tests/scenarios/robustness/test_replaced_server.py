@@ -111,6 +111,23 @@ async def _ready_from(notified: socket.socket) -> str:
     return (await asyncio.to_thread(notified.recv, 200)).decode()
 
 
+async def _comes_and_goes(
+    program: Program, listener: socket.socket, notified: socket.socket, running: list[Serving]
+) -> None:
+    """A server comes, with the worker beside it, and is ended before the child rings."""
+    at = Path(notified.getsockname())
+    running.append(_served(program, listener, at, "--no-worker"))
+    assert f"MAINPID={running[0].pid}" in await _ready_from(notified)
+    async with httpx2.AsyncClient(trust_env=False, timeout=30) as client:
+        # This server has no worker in it: it is ready when one runs beside it.
+        assert (await client.get(f"{program.base}/readyz")).status_code == 503
+        beside = Serving("worker", environment=program.environment, log=program.log.name)
+        running.append(beside)
+        await ready(client, program.base)
+    running[0].terminate()
+    assert await asyncio.to_thread(running[0].wait, 60) == 0
+
+
 @pytest.mark.anyio
 async def test_a_ring_waits_in_the_service_managers_socket(
     new_folder: Callable[[], Path],
@@ -134,16 +151,8 @@ async def test_a_ring_waits_in_the_service_managers_socket(
     ):
         notified.bind(str(folder / "notify"))
         try:
-            running.append(_served(program, listener, folder / "notify", "--no-worker"))
-            assert f"MAINPID={running[0].pid}" in await _ready_from(notified)
-            async with httpx2.AsyncClient(trust_env=False, timeout=30) as client:
-                # This server has no worker in it: it is ready when one runs beside it.
-                assert (await client.get(f"{program.base}/readyz")).status_code == 503
-                beside = Serving("worker", environment=program.environment, log=program.log.name)
-                running.append(beside)
-                await ready(client, program.base)
-            running[0].terminate()
-            assert await asyncio.to_thread(running[0].wait, 60) == 0
+            if WHOLE:
+                await _comes_and_goes(program, listener, notified, running)
             async with httpx2.AsyncClient(trust_env=False, timeout=30) as client:
                 ring = asyncio.create_task(client.post(url, data=dict(fields), headers=signed))
                 await asyncio.sleep(0.5)
@@ -151,7 +160,9 @@ async def test_a_ring_waits_in_the_service_managers_socket(
                 answer = await ring
                 assert answer.status_code == 200
                 assert "<Gather" in answer.text
-                assert "READY=1" in await _ready_from(notified)
+                ready_at = await _ready_from(notified)
+                assert f"MAINPID={running[-1].pid}" in ready_at
+                assert "READY=1" in ready_at
         finally:
             for process in running:
                 process.terminate()

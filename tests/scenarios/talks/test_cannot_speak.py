@@ -74,11 +74,22 @@ async def test_a_key_answers_and_the_talk_goes_on(stage: Stage) -> None:
 async def test_a_caller_who_was_asked_or_hangs_up_at_once_is_closed_as_silent(
     stage: Stage,
 ) -> None:
+    """After a question that was not answered, during one, and before there was one."""
     leg, call, ana = await silent(stage)
     await ask(stage, ana, call, "alone")
     await stage.advance(40)
     await stage.exchange.hang_up(leg)
     await stage.advance(3)
+    await closed_as_silent(stage, ana)
+    await ana.be("available")
+    leg = await talk(stage, ana)
+    await ask(stage, ana, await stage.call_of(leg), "hurt")
+    await stage.exchange.hang_up(leg)
+    await stage.advance(10)
+    row = await stage.call_of(leg)
+    assert (row["state"], row["outcome"]) == ("ended", "answered")
+    assert await ana.presence() == "wrap_up"
+    assert await broken_at_the_end(stage) == []
     await closed_as_silent(stage, ana)
     await ana.be("available")
     await stage.exchange.hang_up(await talk(stage, ana))
@@ -129,17 +140,6 @@ async def test_only_those_who_may_read_the_record_read_the_answers(stage: Stage)
         accounts_changed(work)
     assert await seen(elsewhere) == (403, logged), "of another team"
     await done(stage, leg)
-
-
-async def test_the_child_hangs_up_during_a_question(stage: Stage) -> None:
-    leg, call, ana = await silent(stage)
-    await ask(stage, ana, call, "hurt")
-    await stage.exchange.hang_up(leg)
-    await stage.advance(10)
-    row = await stage.call_of(leg)
-    assert (row["state"], row["outcome"]) == ("ended", "answered")
-    assert await ana.presence() == "wrap_up"
-    assert await broken_at_the_end(stage) == []
 
 
 async def test_the_counsellor_is_lost_during_a_question_and_the_child_is_first(

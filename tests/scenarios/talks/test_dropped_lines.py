@@ -88,6 +88,7 @@ async def test_a_line_that_stays_dead_brings_the_child_back_to_the_front(stage: 
     assert await broken_at_the_end(stage) == []
 
 
+@nightly
 async def test_the_caller_hangs_up_while_the_counsellor_is_rung_again(stage: Stage) -> None:
     leg, phone = await _at_phone(stage, drops_after=12, drops=1)
     phone.picks_up = 10

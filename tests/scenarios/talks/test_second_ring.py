@@ -13,7 +13,7 @@ from app.practice.people import Phone
 from app.staff import phone_proofs
 from app.staff.models import Staff
 from app.work import PROGRAM
-from tests.support.profile import WHOLE
+from tests.support.profile import WHOLE, nightly
 from tests.support.talks import a_talk, act, client, done, inside, room
 
 pytestmark = pytest.mark.usefixtures("each_quarter")
@@ -78,6 +78,7 @@ async def test_the_telephone_takes_what_the_browser_does_not_answer(stage: Stage
     assert phone.rung == 1
 
 
+@nightly
 async def test_a_late_answer_in_the_browser_calls_the_telephone_off(stage: Stage) -> None:
     phone = Phone(picks_up=None)
     leg, call, ana, boris, asked = await asked_in(stage, Phone(picks_up=20), phone)
@@ -107,6 +108,7 @@ async def test_a_key_at_the_telephone_and_a_click_at_once_are_one_colleague(
     assert (await done(stage, leg))["outcome"] == "answered"
 
 
+@nightly
 async def test_a_browser_that_is_not_reached_leads_to_the_telephone_at_once(stage: Stage) -> None:
     leg, _, _, boris, _ = await asked_in(
         stage, Phone(unreachable=True), Phone(picks_up=2), warm=False
@@ -117,6 +119,7 @@ async def test_a_browser_that_is_not_reached_leads_to_the_telephone_at_once(stag
     assert (await done(stage, leg))["outcome"] == "answered"
 
 
+@nightly
 async def test_not_proven_declined_in_vain_and_at_a_machine_nothing_changes(stage: Stage) -> None:
     """Asked in again and again, until he answers in the browser."""
     phone = Phone(picks_up=2)

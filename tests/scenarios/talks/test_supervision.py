@@ -68,6 +68,7 @@ async def test_listen_whisper_barge_and_a_call_for_help(stage: Stage) -> None:
     assert (await done(stage, leg))["outcome"] == "answered"
 
 
+@nightly
 async def test_a_whisper_from_the_first_moment_follows_the_talk_to_the_next_counsellor(
     stage: Stage,
 ) -> None:
@@ -119,6 +120,7 @@ async def test_a_supervisor_moves_a_talk_to_a_colleague_and_takes_it_over(stage:
     assert (row["state"], row["outcome"]) == ("ended", "answered")
 
 
+@nightly
 async def test_listen_chosen_while_it_rings_is_not_heard_and_who_talks_along_takes_over(
     stage: Stage,
 ) -> None:
@@ -166,6 +168,7 @@ async def test_a_call_for_help_rings_one_supervisor_after_the_other(stage: Stage
     await done(stage, leg)
 
 
+@nightly
 async def test_a_program_of_a_supervisor_sees_the_team_takes_a_call_for_help_and_ends_the_talk(
     stage: Stage,
 ) -> None:

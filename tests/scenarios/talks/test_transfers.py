@@ -9,6 +9,7 @@ from app.demo.stage import Counsellor, Stage
 from app.practice.legs import Leg
 from app.practice.people import Phone
 from tests.support.contacts import page_of
+from tests.support.profile import nightly
 from tests.support.talks import POLICE, a_talk, act, client, done, inside, rings_at, room
 
 pytestmark = pytest.mark.usefixtures("each_quarter")
@@ -157,6 +158,7 @@ async def test_the_caller_leaves_while_a_colleague_is_being_rung(stage: Stage) -
     await done(stage, leg)
 
 
+@nightly
 async def test_after_handing_over_there_is_no_hanging_up_and_after_hanging_up_no_handing_over(
     stage: Stage,
 ) -> None:

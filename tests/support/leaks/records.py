@@ -120,10 +120,14 @@ async def write_case(client: Client, contact: str, now: datetime | None = None) 
         )
         assert sent.status_code == 201, sent.text
         assert (await client.get(f"{at}/documents/{sent.json()['id']}")).status_code == 200
+    return case
+
+
+async def print_case(client: Client, case: str) -> None:
+    """Print a case for an authority that may have it."""
     printed = {"purpose": "handed_over", "recipient": said("recipient"), "notes": True}
     printed |= {"ground": "law", "reason": said("ground"), "sections": ["child"]}
-    await client.post(f"{at}/print", json=printed)
-    return case
+    await client.post(f"/cases/{case}/print", json=printed)
 
 
 async def refer(night: Night, client: Client, contact: str) -> None:
