@@ -67,7 +67,9 @@ async def faults(page: Page, state: str) -> list[str]:
     return found
 
 
-async def test_the_call_bar_fits_every_width(live: Stage, page: Page) -> None:
+async def test_the_call_bar_fits_every_width_and_covers_nothing_that_is_typed(
+    live: Stage, page: Page
+) -> None:
     """In Serbian, whose words are the longest, and with a long name."""
     ana = await live.add_counsellor("Aleksandra Stojanović-Petrović", state=None)
     async with transaction(live.ground, PROGRAM) as work:
@@ -95,13 +97,15 @@ async def test_the_call_bar_fits_every_width(live: Stage, page: Page) -> None:
     await expect(page.locator("#ready")).to_be_visible()
     found += await faults(page, "wrap-up")
     assert not found, "\n".join(found)
+    await page.locator("#ready").click()
+    await expect(page.locator(".callbar[data-state=available]")).to_be_visible()
+    await a_ring_does_not_cover_what_is_being_typed(live, page)
 
 
-async def test_a_ring_does_not_cover_what_is_being_typed(live: Stage, page: Page) -> None:
-    ana = await live.add_counsellor("Ana", state=None)
+async def a_ring_does_not_cover_what_is_being_typed(live: Stage, page: Page) -> None:
     await page.set_viewport_size({"width": 390, "height": HEIGHT})
-    await visit(page, live, ana, "/contacts")
-    await available(page)
+    await page.goto(live.settings.public_url + "/contacts")
+    await expect(page.locator("#telephone")).to_have_attribute("data-state", "ready")
     # A field at the very foot of the page.
     await page.evaluate(
         """() => document.querySelector("main").insertAdjacentHTML("beforeend",

@@ -14,8 +14,9 @@ from app.work import PROGRAM
 from tests.support.axe import faults, faults_again
 from tests.support.browser import (
     PASSWORD,
-    answered,
+    answers_a_call,
     available,
+    enter,
     give_password,
     picture,
     ring,
@@ -42,15 +43,14 @@ async def sign_ins_end(live: Stage, who: Counsellor) -> None:
 async def test_a_proof_and_a_new_sign_in_come_over_the_page_and_it_goes_on(
     live: Stage, page: Page
 ) -> None:
-    ana, leg = await answered(page, live)
+    ana = await live.add_counsellor("ana")
+    leg = await answers_a_call(live, ana)
     boss = await live.add_counsellor("boss", role=Role.AUDITOR, shift=False, state=None)
     for one in (ana, boss):
         await give_password(live, one)
     await live.exchange.hang_up(leg)
-    await expect(page.locator("#presence")).to_contain_text("Writing up")
     call = (await live.call_of(leg))["id"]
-    await page.goto(f"{live.settings.public_url}/calls/{call}")
-    await expect(page.locator("[data-record][data-ready]")).to_have_count(1)
+    await enter(page, live, ana, f"/calls/{call}")
 
     await proofs_are_old(live, ana)
     await number_is_opened_after_a_proof(live, page)

@@ -186,23 +186,13 @@ async def test_the_code_is_shown_though_its_answer_was_lost(stage: Stage, page: 
     assert answer.json()["conversation"] == str(rows[0]["call_id"])
     messages = await stage.rows("SELECT id FROM chat_messages")
     assert len(messages) == 1
-
-
-async def test_a_page_that_is_loaded_again_meanwhile_shows_the_code(
-    stage: Stage, page: Page
-) -> None:
-    await stage.add_counsellor("ana", shift=False, state=None, chats=2)
-
-    async def lose(route: Route) -> None:
-        await route.fetch()
-        await route.abort()
-
+    # The page of the next child is loaded again meanwhile.
     await page.route("**/conversation/message", lose)
     await _begin(page, stage)
-    await page.get_by_role("textbox", name="Your message").fill("Please write back")
+    await page.get_by_role("textbox", name="Your message").fill("Please ring me")
     await page.get_by_role("button", name="Leave the message").click()
     await expect(page.locator("#network")).to_be_visible()
     await page.reload()
     await expect(page.locator("#left-code")).to_be_visible()
-    await expect(said(page)).to_have_text("Please write back")
+    await expect(said(page)).to_have_text("Please ring me")
     assert await page.evaluate("sessionStorage.length") == 0
