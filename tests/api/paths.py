@@ -34,7 +34,7 @@ class Paths:
                     )
 
     def _note_imports(self, module: str, tree: ast.AST) -> None:
-        for node in ast.walk(tree):
+        for node in _statements(tree):
             if isinstance(node, ast.Import):
                 for one in node.names:
                     name = one.asname or one.name.partition(".")[0]
@@ -86,18 +86,30 @@ def _module(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
+def _statements(tree: ast.AST) -> Iterator[ast.AST]:
+    """Yield every statement: to walk through expressions, too, takes seconds."""
+    pending = [tree]
+    while pending:
+        one = pending.pop()
+        yield one
+        for part in ("body", "orelse", "finalbody", "handlers", "cases"):
+            inner = getattr(one, part, ())
+            # Of a conditional expression or a lambda, these are no statements.
+            pending += inner if isinstance(inner, list) else ()
+
+
 def _acting(node: ast.AST) -> Iterator[ast.AST]:
     """Yield what is run of a definition, without annotations, decorators and defaults."""
-    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-        for one in node.body:
-            yield from _acting(one)
-    elif isinstance(node, ast.AnnAssign):
-        if node.value is not None:
-            yield from _acting(node.value)
-    else:
-        yield node
-        for inner in ast.iter_child_nodes(node):
-            yield from _acting(inner)
+    pending = [node]
+    while pending:
+        one = pending.pop()
+        if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            pending += one.body
+        elif isinstance(one, ast.AnnAssign):
+            pending += [one.value] if one.value is not None else []
+        else:
+            yield one
+            pending += ast.iter_child_nodes(one)
 
 
 def _defined(node: ast.stmt) -> list[str]:

@@ -23,6 +23,7 @@ from app.staff.roles import Role
 from app.work import Work
 from tests.support.calls.conversations import a_chat_line, a_key, a_writer, matched, takes
 from tests.support.calls.conversations import a_child as a_conversation
+from tests.support.profile import nightly
 from tests.support.referrals import page
 from tests.support.verbs import a_supervisor, an_administrator
 
@@ -207,7 +208,9 @@ async def test_a_child_who_leaves_stays_on_the_desk_until_it_is_put_away(stage: 
         assert "The child has left" not in (await page(stage, ana, "/board/chats")).text
 
 
+@nightly
 async def test_a_conversation_that_its_counsellor_ended_is_gone(stage: Stage) -> None:
+    """By day the verbs of it are tried (tests/chats/test_conversations.py)."""
     await stage.let_write()
     ana = await stage.add_counsellor("ana", chats=2)
     chat = await begun(stage, ana, "Zdravo")
@@ -254,7 +257,9 @@ async def test_a_message_that_a_child_left_is_answered_from_the_inbox(stage: Sta
     assert (await child.ask("POST", "/return", {"code": code})).status_code == 200
 
 
+@nightly
 async def test_words_of_a_child_who_has_gone_are_read_and_not_answered(stage: Stage) -> None:
+    """By day the verbs of it are tried (tests/chats/test_unread_words.py)."""
     await stage.let_write()
     ana = await stage.add_counsellor("ana", state=None, chats=2)
     child = a_child(stage)

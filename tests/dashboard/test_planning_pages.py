@@ -4,6 +4,7 @@ import re
 
 from app.demo.stage import Counsellor, Stage
 from app.staff.roles import Role
+from tests.support.profile import nightly
 from tests.support.referrals import page
 from tests.support.rota import add
 
@@ -85,7 +86,9 @@ async def test_programs_write_down_working_times_and_decide_a_proposal(stage: St
     assert (late.status_code, late.json()["error"]) == (409, "ProposalDecided")
 
 
+@nightly
 async def test_a_week_is_kept_as_a_template_and_put_on_another(stage: Stage) -> None:
+    """By day the verbs of it are tried (tests/routing/rota)."""
     chief, ana = await a_planner_and_ana(stage)
     duty = {"counsellor_id": str(ana.id), "begins_at": "2030-01-16T08:00"}
     await chief.ask("POST", "/roster/duties", {**duty, "ends_at": "2030-01-16T16:00"})

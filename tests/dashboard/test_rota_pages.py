@@ -4,6 +4,7 @@ import re
 
 from app.demo.stage import Stage
 from app.staff.roles import Role
+from tests.support.profile import nightly
 from tests.support.referrals import page
 from tests.support.rota import add
 
@@ -53,7 +54,9 @@ async def test_a_planner_moves_a_duty_by_a_form_and_the_second_planner_is_told(
     assert "<h1>ana</h1>" in left.text
 
 
+@nightly
 async def test_forms_copy_a_week_and_say_what_an_absence_leaves_uncovered(stage: Stage) -> None:
+    """By day the verbs of it are tried (tests/routing/rota)."""
     chief = await stage.add_counsellor("vera", role=Role.SUPERVISOR, shift=False, state=None)
     ana = await stage.add_counsellor("ana", shift=False, state=None)
     typed = {"staff_id": str(ana.id), "layer": "primary", "from_at": f"{DAY}T08:00"}

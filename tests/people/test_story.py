@@ -7,6 +7,7 @@ from app.staff.models import Staff
 from app.staff.roles import Role
 from app.web.access import COOKIE
 from tests.support.mail import Mail
+from tests.support.profile import nightly
 from tests.support.talks import talk
 
 PASSWORD = "correct horse battery"
@@ -47,7 +48,9 @@ async def choose(stage: Stage, secret: str, password: str = PASSWORD) -> str:
     return str(answer.text)
 
 
+@nightly
 async def test_from_the_invitation_to_the_last_talk(night: Stage, post: Mail) -> None:
+    """By day each step of it is tried by itself in this folder."""
     stage = night
     mila = await stage.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
     vera = await stage.add_counsellor("vera", shift=False, state=None)

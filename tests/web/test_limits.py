@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from datetime import timedelta
 
 import pytest
 from limits import RateLimitItemPerMinute
@@ -28,11 +29,11 @@ async def test_the_window_moves_and_what_is_over_is_swept(stage: Stage) -> None:
     limiter = Limiter(stage.ground)
     for _ in range(2):
         assert [await limiter.hit(_TEN, "ana") for _ in range(5)] == [True] * 5
-        await stage.advance(25)
+        stage.stepped.move_to(stage.clock.now() + timedelta(seconds=25))
     # The first five are 50 seconds old.
     assert not await limiter.hit(_TEN, "ana")
     assert await limiter.hit(_TEN, "vera"), "another name has a count of its own"
-    await stage.advance(11)
+    stage.stepped.move_to(stage.clock.now() + timedelta(seconds=11))
     assert [await limiter.hit(_TEN, "ana") for _ in range(6)] == [True] * 5 + [False]
     storage = PostgresStorage(stage.ground)
     began, count = await storage.get_moving_window(_TEN.key_for("ana"), 10, 60)
@@ -45,7 +46,8 @@ async def test_the_window_moves_and_what_is_over_is_swept(stage: Stage) -> None:
     await storage.clear(_TEN.key_for("ana"))
     assert await limiter.hit(_TEN, "ana")
     # The worker deletes what is over.
-    await stage.advance(FORGETS_EVERY + 5)
+    stage.stepped.move_to(stage.clock.now() + timedelta(seconds=FORGETS_EVERY))
+    await stage.advance(5)
     assert await stage.rows("SELECT 1 FROM rate_limits") == []
 
 
