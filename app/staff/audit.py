@@ -105,10 +105,12 @@ class _Readings:
 
     async def _write(self) -> None:
         while self._waiting:
-            # Readings whose rows the database has just answered come in the same turn.
-            await asyncio.sleep(0)
             batch, self._waiting = self._waiting, []
             try:
+                # Readings whose rows the database has just answered come in the same turn.
+                await asyncio.sleep(0)
+                batch += self._waiting
+                self._waiting.clear()
                 rows = [_as_text(entry) for entry, _ in batch]
                 await self._ground.database.quick.send(_READINGS, readings=Jsonb(rows))
             except BaseException as error:

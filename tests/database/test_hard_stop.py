@@ -11,6 +11,7 @@ import psycopg
 import pytest
 
 from app.database.embedded import EmbeddedPostgres, folder_of
+from tests.support.profile import by_day
 
 
 @pytest.fixture
@@ -47,4 +48,18 @@ def test_a_start_waits_for_a_server_that_repairs_itself(
         EmbeddedPostgres(data_dir) as server,
         psycopg.connect(server.superuser_url) as connection,
     ):
+        assert connection.execute("SELECT one FROM kept").fetchall() == [(1,)]
+
+
+@pytest.mark.parametrize("status", by_day(["starting", "ready", "stopping"]))
+def test_a_start_is_not_kept_back_by_another_process_with_the_number_of_the_dead_server(
+    data_dir: Path, status: str
+) -> None:
+    with EmbeddedPostgres(data_dir) as server, psycopg.connect(server.superuser_url) as connection:
+        connection.execute("CREATE TABLE kept AS SELECT 1 AS one")
+        folder = folder_of(data_dir)
+        left = (folder / "postmaster.pid").read_text().split("\n")
+    left[0], left[7] = str(os.getppid()), status
+    (folder / "postmaster.pid").write_text("\n".join(left))
+    with EmbeddedPostgres(data_dir) as server, psycopg.connect(server.superuser_url) as connection:
         assert connection.execute("SELECT one FROM kept").fetchall() == [(1,)]
