@@ -150,7 +150,6 @@ async def test_a_caller_asks_for_the_counsellor_of_last_time(stage: Stage) -> No
     assert await rings_at(stage, ana, boris) == ["ana"]
 
 
-@nightly
 async def test_a_caller_never_gets_a_counsellor_they_do_not_want_again(stage: Stage) -> None:
     ana = await stage.add_counsellor("ana")
     call = await talked(stage, ana)
