@@ -121,7 +121,7 @@ _RUN_ELSEWHERE = {
     **{
         f"data-requests {word}": "tests/cli/test_documented_commands.py::"
         "test_a_person_is_found_and_their_request_is_decided"
-        for word in ("find", "show", "keep", "ask", "decide")
+        for word in ("find", "show", "keep", "ask", "extend", "told", "decide")
     },
     "data-requests report": "tests/cli/test_documented_commands.py::"
     "test_the_report_of_a_request_is_written",
