@@ -41,7 +41,9 @@ async def test_a_missed_offer_passes_to_the_next_and_sets_away(stage: Stage) -> 
     assert (await stage.call_of(leg))["state"] == "connected"
 
 
-async def test_own_choice_beats_every_automatic_change(stage: Stage) -> None:
+async def test_own_choice_beats_every_automatic_change_and_a_silent_browser_goes_stale(
+    stage: Stage,
+) -> None:
     ana = await stage.add_counsellor("ana")
     leg = await talk(stage, ana)
     await ana.be("break")
@@ -60,10 +62,8 @@ async def test_own_choice_beats_every_automatic_change(stage: Stage) -> None:
     await ana.be("break")
     assert await ana.offer() is None
     assert await ana.presence() == "break"
-
-
-async def test_a_silent_browser_goes_stale(stage: Stage) -> None:
-    ana = await stage.add_counsellor("ana")
+    await stage.exchange.hang_up(ringing)
+    await ana.be("available")
     await stage.advance(100)
     rows = await stage.rows("SELECT state FROM presences")
     assert rows[0]["state"] == "away"

@@ -196,18 +196,18 @@ async def test_a_page_loaded_again_brings_its_counsellor_back(stage: Stage) -> N
     assert not conference[1].held
     offers = await stage.rows("SELECT state, lost_at FROM offers")
     assert [(row["state"], row["lost_at"]) for row in offers] == [("connected", None)]
-    await stage.exchange.hang_up(child)
+    await a_crashed_page_is_replaced_before_the_provider_notices(stage, ana, child)
 
 
-async def test_a_crashed_page_is_replaced_before_the_provider_notices(stage: Stage) -> None:
-    ana = await stage.add_counsellor("ana")
-    child = await talk(stage, ana)
+async def a_crashed_page_is_replaced_before_the_provider_notices(
+    stage: Stage, ana: Counsellor, child: Leg
+) -> None:
     before = leg_of(stage, ana)
     # No hang-up came. The same browser asks for a telephone again.
-    await ask(stage, ana, "", page="stage:again")
+    await ask(stage, ana, "", page="stage:third")
     await stage.advance(1)
     assert before.over
-    await ask(stage, ana, "/state", page="stage:again", state="ready")
+    await ask(stage, ana, "/state", page="stage:third", state="ready")
     await stage.advance(3)
     assert not leg_of(stage, ana).over
     assert leg_of(stage, ana) is not before

@@ -22,19 +22,17 @@ from tests.support.referrals import (
 NOT_HOUSE = {**CONSENT, "withheld_from": ["house"]}
 
 
-async def test_nothing_is_sent_without_consent_or_a_recorded_ground(night: Stage) -> None:
-    ana = await night.add_counsellor("ana", shift=False, state=None)
-    vera = await night.add_counsellor("vera", role=Role.SUPERVISOR, shift=False, state=None)
-    await add_agency(night, "house", "shelter", phones=("+381113000001",))
+async def test_nothing_is_sent_without_consent_or_a_recorded_ground(quiet: QuietStage) -> None:
+    ana = await quiet.add_counsellor("ana", shift=False, state=None)
+    vera = await quiet.add_counsellor("vera", role=Role.SUPERVISOR, shift=False, state=None)
+    await add_agency(quiet, "house", "shelter", phones=("+381113000001",))
     await add_agency(
-        night, "centre", "child_protection", sector="social_welfare", phones=("+381113000002",)
+        quiet, "centre", "child_protection", sector="social_welfare", phones=("+381113000002",)
     )
-    for number in ("+381113000001", "+381113000002"):
-        phone(night, number, presses="1")
     draft = (await by_hand(ana))["id"]
     refused = await ana.ask("POST", f"/referrals/{draft}/send", {})
     assert (refused.status_code, refused.json()["error"]) == (409, "NotConsented")
-    assert await night.rows("SELECT 1 FROM attempts UNION ALL SELECT 1 FROM recipients") == []
+    assert await quiet.rows("SELECT 1 FROM attempts UNION ALL SELECT 1 FROM recipients") == []
 
     # Consent for services only: an authority is not told, a service is.
     consent = {"given_by": "child", "scope": ["services"]}
@@ -69,8 +67,7 @@ async def test_nothing_is_sent_without_consent_or_a_recorded_ground(night: Stage
     assert (await ana.ask("POST", f"/referrals/{draft}/override", despite)).status_code == 200
     sent = await ana.ask("POST", f"/referrals/{draft}/send", {"agency": "house"})
     assert sent.json()["state"] == "sent"
-    await night.settle()
-    notice = (await night.rows("SELECT id FROM notices WHERE kind = 'override'"))[-1]["id"]
+    notice = (await quiet.rows("SELECT id FROM notices WHERE kind = 'override'"))[-1]["id"]
     assert (await ana.ask("POST", f"/notices/{notice}/seen")).status_code == 409
     assert (await vera.ask("POST", f"/notices/{notice}/seen")).status_code == 204
     found = await referral_of(ana, draft)

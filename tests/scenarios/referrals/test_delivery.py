@@ -7,12 +7,13 @@ from sqlalchemy import select, update
 
 from app.demo.stage import Stage
 from app.jobs.app import PLACES
-from app.jobs.names import Queue, Task
+from app.jobs.names import Task
 from app.jobs.transaction import transaction
 from app.referrals.channels.models import Attempt
 from app.telephony.outgoing import known_sids
 from app.work import PROGRAM
 from tests.support.contacts import skip_minutes
+from tests.support.kept import sharing
 from tests.support.mail import Mail, link_in
 from tests.support.profile import WHOLE, nightly
 from tests.support.referrals import (
@@ -189,13 +190,15 @@ async def test_a_mail_server_that_never_answers_is_not_sent_to_every_minute(
 
 
 async def test_slow_servers_of_agencies_hold_up_no_duty_phone(
-    night: Stage, receiver: Receiver
+    night: Stage, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Many events for a system that never answers, and a child in danger."""
+    """Events for a system that never answers, and a child in danger. A queue has one place here."""
+    monkeypatch.setattr(sharing, "_STEPPED_SHARES", tuple(((queue,), 1) for queue in PLACES))
+    await night.restart_server()
     ana = await night.add_counsellor("ana", shift=False, state=None)
     await with_system(night, receiver)
     receiver.pause = asyncio.Event()
-    for _ in range(PLACES[Queue.DEFAULT] + 2):
+    for _ in range(2):
         await by_hand(ana, consent=CONSENT, urgency="routine", send=True)
     await add_agency(night, "police", "police", sector="police", phones=("+381113000001",))
     duty = phone(night, "+381113000001", presses="1")

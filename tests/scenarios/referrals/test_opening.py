@@ -9,6 +9,7 @@ from pypdf import PdfReader
 from app.demo.stage import Stage
 from tests.scenarios.quiet import QuietStage
 from tests.support.contacts import WHOLE, new_contact, write
+from tests.support.profile import nightly
 from tests.support.referrals import (
     OVERRIDE,
     add_agency,
@@ -22,20 +23,18 @@ from tests.support.referrals import (
 from tests.support.talks import talk
 
 
-async def test_a_contact_is_referred_with_what_is_known(night: Stage) -> None:
+async def test_a_contact_is_referred_with_what_is_known(quiet: QuietStage) -> None:
     """The protocol says whom its signs need; consent comes from the contact's own form."""
-    ana = await night.add_counsellor("ana", shift=False, state=None)
+    ana = await quiet.add_counsellor("ana", shift=False, state=None)
     await add_agency(
-        night,
+        quiet,
         "centre",
         "child_protection",
         sector="social_welfare",
         phones=("+381113000001",),
         languages=("sr", "en"),
     )
-    await add_agency(night, "police", "police", sector="police", phones=("+381113000002",))
-    for number in ("+381113000001", "+381113000002"):
-        phone(night, number, presses="1")
+    await add_agency(quiet, "police", "police", sector="police", phones=("+381113000002",))
     contact_id = await new_contact(
         ana,
         {
@@ -56,7 +55,6 @@ async def test_a_contact_is_referred_with_what_is_known(night: Stage) -> None:
         )
     ).json()
     assert len(made["referrals"]) == 2, made
-    await night.settle()
     found = {}
     for one in made["referrals"]:
         whole = await referral_of(ana, one["id"])
@@ -67,9 +65,8 @@ async def test_a_contact_is_referred_with_what_is_known(night: Stage) -> None:
     assert centre["answers"]["reason.place"] == "RS-BG"
     assert centre["consents"][0]["scope"] == ["services", "authorities"]
     # "Confidential in the house" takes nothing from a service that has to know who it is.
-    code = (await night.rows("SELECT code FROM contacts"))[0]["code"]
+    code = (await quiet.rows("SELECT code FROM contacts"))[0]["code"]
     assert centre["answers"]["child.case_code"] == code
-    await night.advance(40)
     pdf = await ana.ask("POST", f"/referrals/{centre['id']}/written", {"on_paper": True})
     text = "".join(p.extract_text() for p in PdfReader(BytesIO(pdf.content)).pages)
     assert code in text
@@ -78,6 +75,7 @@ async def test_a_contact_is_referred_with_what_is_known(night: Stage) -> None:
     assert "Pisana potvrda" in text, "in the agency's language, whatever ours is"
 
 
+@nightly
 async def test_before_a_child_under_three_is_placed_outreach_is_asked(night: Stage) -> None:
     ana = await night.add_counsellor("ana", shift=False, state=None)
     await add_agency(night, "house", "shelter", phones=("+381113000001",))

@@ -182,7 +182,7 @@ async def test_a_wrong_password_is_said_and_not_repeated_into_a_lock(
     async with transaction(night.ground, PROGRAM) as work:
         await set_primero_password(work, "house", "wrong")
     made = await by_hand(ana, override=OVERRIDE, send=True, answers=ANSWERS)
-    await skip_minutes(night, 5, every=0.5)
+    await skip_minutes(night, 5, every=1)
     assert len(there.asked) == 1
     found = await referral_of(ana, made["id"])
     refused = next(e for e in found["events"] if e["kind"] == "refused_by_their_system")
