@@ -1,6 +1,7 @@
 """A wheel has all of the program and needs no extra, and two builds of it are the same.
 
-It is built each time; by night (`TESTS=whole`) twice, with its bundles, and unpacked and loaded.
+What would be packed is looked at by day; by night (`TESTS=whole`) it is built twice, with its
+bundles, and unpacked and loaded.
 """
 
 import hashlib
@@ -23,6 +24,7 @@ from tests.support.package.wheels import (
     built,
     built_elsewhere,
     by_night,
+    chosen,
     copied,
     lay_down_compiled,
     listed,
@@ -114,10 +116,8 @@ def test_the_wheel_alone_makes_the_program(wheel: bytes, tmp_path: Path) -> None
     assert list(here.iterdir()) == []
 
 
-def test_all_of_the_program_is_in_the_wheel_and_nothing_else(wheel: bytes) -> None:
-    with zipfile.ZipFile(io.BytesIO(wheel)) as parts:
-        infos = parts.infolist()
-    names = {one.filename for one in infos if ".dist-info/" not in one.filename}
+def test_all_of_the_program_is_in_the_wheel_and_nothing_else() -> None:
+    """By night it is packed, too."""
     # The sources of scripts and styles are bundled.
     sources = {name for name in listed() if name.startswith(("app/", "migrations/"))}
     wanted = {name for name in sources if "source" not in Path(name).parts}
@@ -129,7 +129,16 @@ def test_all_of_the_program_is_in_the_wheel_and_nothing_else(wheel: bytes) -> No
         if one.is_file()
     }
     assert "app/dashboard/static/built/board.js" in bundles
-    assert names == wanted | bundles
+    assert chosen() == wanted | bundles
+
+
+@by_night
+@pytest.mark.whole
+def test_a_built_wheel_holds_what_was_chosen_and_neither_times_nor_rights(wheel: bytes) -> None:
+    with zipfile.ZipFile(io.BytesIO(wheel)) as parts:
+        infos = parts.infolist()
+    names = {one.filename for one in infos if ".dist-info/" not in one.filename}
+    assert names == chosen()
     # Neither the time nor the rights of the folder are in it.
     assert len({one.date_time for one in infos}) == 1
     assert {one.external_attr >> 16 & 0o7777 for one in infos} <= {0o644, 0o755}

@@ -51,6 +51,8 @@ class Provider:
             while not self.stop.is_set():
                 number += 1
                 await self.ring(client, number)
+                # Three of them ring at once: between two rings of all is hardly a moment.
+                await asyncio.sleep(0.02)
 
     async def answered(self, more: int) -> None:
         """Wait until this many more rings are answered, or one is refused."""

@@ -9,6 +9,7 @@ from importlib.util import cache_from_source
 from pathlib import Path
 
 import pytest
+from hatchling.builders.wheel import WheelBuilder
 
 from scripts.supply.parts import folder_of, installed_in, required
 from tests.support.profile import WHOLE
@@ -74,6 +75,13 @@ def _head(source: Path) -> bytes:
     """Return the time and size of a file as they stand in what is compiled of it."""
     state = source.stat()
     return struct.pack("<II", int(state.st_mtime) & 0xFFFFFFFF, state.st_size & 0xFFFFFFFF)
+
+
+def chosen() -> set[str]:
+    """Return the names of the files that a build of the wheel here would pack."""
+    builder = WheelBuilder(str(ROOT))
+    with builder.config.set_build_data({"build_hooks": (), "artifacts": [], "force_include": {}}):
+        return {one.distribution_path for one in builder.recurse_included_files()}
 
 
 def built(source: Path, umask: int, **more: str) -> bytes:
