@@ -1,4 +1,7 @@
-"""Referrals in a real Chromium: two clicks, a story that grows, and an agency without account."""
+"""Referrals in a real Chromium: a story that grows, and an agency without account.
+
+`test_shift` has the urgent one, of two keys.
+"""
 
 import asyncio
 from pathlib import Path
@@ -7,34 +10,11 @@ from playwright.async_api import Page, expect
 
 from app.demo.stage import Counsellor, Stage
 from app.staff.roles import Role
-from tests.support.browser import answered, at, enter, picture
+from tests.support.browser import at, enter, picture
 from tests.support.contacts import WHOLE, new_contact
 from tests.support.mail import code_in, link_in
 from tests.support.profile import nightly
 from tests.support.referrals import BROTHERS, OVERRIDE, add_agency, approve_all, by_hand, phone
-
-
-async def test_two_clicks_and_an_agency_acts(live: Stage, page: Page) -> None:
-    await add_agency(
-        live, "house", "shelter", name="Sigurna kuća", phones=("+381113000001", "+381113000002")
-    )
-    phone(live, "+381113000001", busy=True)
-    phone(live, "+381113000002", presses="1", press_after=1)
-    _ana, _leg = await answered(page, live)
-    await page.locator("#urgent summary").click()
-    await picture(page, "urgent")
-    await page.get_by_role("button", name="shelter").click()
-    await expect(page.locator(".referred")).to_contain_text("Sigurna kuća")
-    # Without touching anything, the counsellor sees that a person has it: after two calls in real
-    # time, with all that is spoken in the second.
-    await expect(page.locator(".referred")).to_contain_text("acknowledged", timeout=60_000)
-    await picture(page, "board")
-    await page.locator(".referred a").click()
-    record = page
-    await expect(record.locator("#story")).to_contain_text("a person pressed 1")
-    await expect(record.locator("#story")).to_contain_text("Sigurna kuća, telephone: busy")
-    await expect(record.locator("#record-state")).to_have_text("acknowledged")
-    await picture(record, "story")
 
 
 @nightly
