@@ -76,6 +76,13 @@ async def test_a_record_is_held_and_let_go_on_its_page(page: Page, live: Stage) 
     await expect(row).to_contain_text("Your own rule")
     await row.get_by_role("button", name="Back to the default").click()
     await expect(row).to_contain_text("Default")
+    if WHOLE:
+        await the_rules_fit_every_width(page)
+    await an_auditor_reads_the_answer_in_another_language(live, page)
+
+
+async def the_rules_fit_every_width(page: Page) -> None:
+    """By day `test_every_page` looks at them."""
     for width in (320, 768, 1440):
         await page.set_viewport_size({"width": width, "height": 900})
         wide = await page.evaluate("document.documentElement.scrollWidth")
@@ -84,7 +91,9 @@ async def test_a_record_is_held_and_let_go_on_its_page(page: Page, live: Stage) 
     await page.emulate_media(color_scheme="dark")
     await picture(page, "retention-dark")
 
-    # An auditor compares the logs with a file, and reads the answer in another language.
+
+async def an_auditor_reads_the_answer_in_another_language(live: Stage, page: Page) -> None:
+    """An auditor compares the logs with a file."""
     olga = await live.add_counsellor("olga", role=Role.AUDITOR, shift=False, state=None)
     await visit(page, live, olga, "/admin/log")
     await page.get_by_label("Compare with a file of anchors").set_input_files(

@@ -1,4 +1,7 @@
-"""Referrals in a real Chromium: two clicks, a story that grows, and an agency without account."""
+"""Referrals in a real Chromium: a story that grows, and an agency without account.
+
+`test_shift` has the urgent one, of two keys.
+"""
 
 import asyncio
 from pathlib import Path
@@ -7,34 +10,12 @@ from playwright.async_api import Page, expect
 
 from app.demo.stage import Counsellor, Stage
 from app.staff.roles import Role
-from tests.support.browser import answered, at, enter, picture
+from tests.support.browser import at, enter, picture
 from tests.support.contacts import WHOLE, new_contact
 from tests.support.mail import code_in, link_in
+from tests.support.profile import WHOLE as BY_NIGHT
 from tests.support.profile import nightly
 from tests.support.referrals import BROTHERS, OVERRIDE, add_agency, approve_all, by_hand, phone
-
-
-async def test_two_clicks_and_an_agency_acts(live: Stage, page: Page) -> None:
-    await add_agency(
-        live, "house", "shelter", name="Sigurna kuća", phones=("+381113000001", "+381113000002")
-    )
-    phone(live, "+381113000001", busy=True)
-    phone(live, "+381113000002", presses="1", press_after=1)
-    _ana, _leg = await answered(page, live)
-    await page.locator("#urgent summary").click()
-    await picture(page, "urgent")
-    await page.get_by_role("button", name="shelter").click()
-    await expect(page.locator(".referred")).to_contain_text("Sigurna kuća")
-    # Without touching anything, the counsellor sees that a person has it: after two calls in real
-    # time, with all that is spoken in the second.
-    await expect(page.locator(".referred")).to_contain_text("acknowledged", timeout=60_000)
-    await picture(page, "board")
-    await page.locator(".referred a").click()
-    record = page
-    await expect(record.locator("#story")).to_contain_text("a person pressed 1")
-    await expect(record.locator("#story")).to_contain_text("Sigurna kuća, telephone: busy")
-    await expect(record.locator("#record-state")).to_have_text("acknowledged")
-    await picture(record, "story")
 
 
 @nightly
@@ -117,6 +98,7 @@ async def has_no_place(agency: Page) -> None:
 
 
 async def test_a_referral_from_a_contact_to_the_end_of_it(live: Stage, page: Page) -> None:
+    """By day to the first reply; `tests/scenarios/referrals/test_whole_stories.py` has the end."""
     await add_agency(live, "house", "shelter", name="Safe House", email="a@house.example")
     ana = await live.add_counsellor("ana", state=None)
     contact_id = await new_contact(ana, {**WHOLE, "child.a1.age": 9})
@@ -145,6 +127,11 @@ async def test_a_referral_from_a_contact_to_the_end_of_it(live: Stage, page: Pag
     await page.get_by_label("Who at the agency has it").fill("Mira")
     await page.get_by_role("button", name="They have it").click()
     await expect(page.locator("#record-state")).to_have_text("acknowledged")
+    if BY_NIGHT:
+        await goes_on_to_its_end(page)
+
+
+async def goes_on_to_its_end(page: Page) -> None:
     async with page.expect_download() as got:
         await page.get_by_role("button", name="Send, and get the PDF").click()
     assert (await got.value).suggested_filename == "referral.pdf"
@@ -170,11 +157,18 @@ async def test_a_referral_from_a_contact_to_the_end_of_it(live: Stage, page: Pag
     await picture(page, "closed")
 
 
-async def test_the_supervisor_sees_what_is_due_and_keeps_the_directory(
-    live: Stage, page: Page, tmp_path: Path
-) -> None:
+async def test_the_supervisor_sees_what_is_due(live: Stage, page: Page) -> None:
+    await add_agency(live, "house", "shelter", name="Sigurna kuća", email="a@house.example")
     vera = await live.add_counsellor("vera", role=Role.SUPERVISOR, state=None)
     ana = await live.add_counsellor("ana", state=None)
+    await at(page, live, vera, "/agencies")
+    await what_is_due_is_seen(live, page, ana)
+
+
+@nightly
+async def test_the_supervisor_keeps_the_directory(live: Stage, page: Page, tmp_path: Path) -> None:
+    """By day `tests/referrals/directory` has the import, the form and the second person."""
+    vera = await live.add_counsellor("vera", role=Role.SUPERVISOR, state=None)
     await at(page, live, vera, "/")
     await page.get_by_role("link", name="Agencies").click()
     await imports_a_directory(page, tmp_path)
@@ -202,7 +196,6 @@ async def test_the_supervisor_sees_what_is_due_and_keeps_the_directory(
     await page.get_by_role("button", name="Find").click()
     await expect(page.locator("#left-out")).to_contain_text("takes children up to 17 years")
     await picture(page, "agencies")
-    await what_is_due_is_seen(live, page, ana)
     await page.goto(live.settings.public_url + "/referrals/accountability")
     # The month has to be over: no single child is seen in a difference.
     await expect(page.get_by_text("No referrals were offered to agencies")).to_be_visible()
@@ -250,14 +243,22 @@ async def what_is_due_is_seen(live: Stage, page: Page, ana: Counsellor) -> None:
     await expect(overrides).to_have_count(1)
 
 
-async def test_answers_that_are_only_close_are_confirmed_on_the_page(
+async def test_what_came_close_is_confirmed_and_who_must_not_be_told_is_found_by_name(
     live: Stage, page: Page
 ) -> None:
-    """From a contact with two children: one is chosen, and what came close is confirmed."""
     await add_agency(
-        live, "house", "child_protection", sector="social_welfare", email="h@a.example"
+        live, "centre", "child_protection", sector="social_welfare", email="h@a.example"
     )
+    await add_agency(live, "house", "shelter", name="Sigurna kuća", email="h@a.example")
     ana = await live.add_counsellor("ana", state=None)
+    await answers_that_are_only_close_are_confirmed_on_the_page(live, page, ana)
+    await who_must_not_be_told_is_found_by_name(live, page, ana)
+
+
+async def answers_that_are_only_close_are_confirmed_on_the_page(
+    live: Stage, page: Page, ana: Counsellor
+) -> None:
+    """From a contact with two children: one is chosen, and what came close is confirmed."""
     contact_id = await new_contact(ana, BROTHERS | {"actions.summary": "They are afraid."})
     await at(page, live, ana, "/")
     await page.goto(f"{live.settings.public_url}/contacts/{contact_id}")
@@ -281,9 +282,7 @@ async def test_answers_that_are_only_close_are_confirmed_on_the_page(
     assert rows == [{"to_confirm": []}]
 
 
-async def test_who_must_not_be_told_is_found_by_name(live: Stage, page: Page) -> None:
-    await add_agency(live, "house", "shelter", name="Sigurna kuća", email="h@a.example")
-    ana = await live.add_counsellor("ana", state=None)
+async def who_must_not_be_told_is_found_by_name(live: Stage, page: Page, ana: Counsellor) -> None:
     made = await by_hand(ana)
     await enter(page, live, ana, f"/referrals/{made['id']}")
     consent = page.locator('form[data-json$="/consent"]')

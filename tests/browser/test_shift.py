@@ -1,12 +1,17 @@
 """A whole shift by keyboard alone: the focus is always seen, and no step loses it."""
 
+import asyncio
+
 from playwright.async_api import Locator, Page, expect
 
 from app.demo.stage import Stage
 from app.practice.legs import Leg
-from tests.support.browser import PASSWORD, give_password, press, ring
+from app.staff.roles import Role
+from tests.support.browser import PASSWORD, give_password, picture, press, ring
 from tests.support.contacts import new_contact
-from tests.support.referrals import add_agency
+from tests.support.referrals import add_agency, phone
+
+HEADLINE = "Does not want to go home"
 
 # What is wrong with the focus, or nothing.
 _FOCUS = """
@@ -63,7 +68,11 @@ class Hands:
 
 async def test_a_whole_shift_by_keyboard_alone(live: Stage, page: Page) -> None:
     await page.set_viewport_size({"width": 1440, "height": 900})
-    await add_agency(live, "house", "shelter", email="h@a.example")
+    numbers = ("+381113000001", "+381113000002")
+    await add_agency(live, "house", "shelter", name="Sigurna kuća", phones=numbers)
+    phone(live, numbers[0], busy=True)
+    phone(live, numbers[1], presses="1", press_after=1)
+    await live.add_counsellor("vera", role=Role.SUPERVISOR, shift=False, state=None)
     ana = await live.add_counsellor("ana", state=None)
     await give_password(live, ana)
     await new_contact(ana, {"contact.kind": "child", "contact.headline": "From yesterday"})
@@ -74,8 +83,10 @@ async def test_a_whole_shift_by_keyboard_alone(live: Stage, page: Page) -> None:
     await opens_and_leaves_a_row(page, hands)
     leg = await takes_a_call(live, page, hands)
     await fills_in_the_form(page, hands)
-    await agrees_a_callback(page, hands)
+    await agrees_a_callback(live, page, hands)
     await sends_an_urgent_referral(page, hands)
+    await tells_the_supervisor_and_sends_a_key(live, page)
+    await sees_who_has_the_referral(page)
     await ends_the_talk_and_the_shift(page, hands)
     call = await live.call_of(leg)
     assert (call["ended_by"], call["answered_at"] is not None) == ("counsellor", True)
@@ -138,6 +149,12 @@ async def takes_a_call(live: Stage, page: Page, hands: Hands) -> Leg:
     form = page.locator(".writing")
     await expect(form.locator("[data-record][data-ready]")).to_have_count(1)
     await hands.sees_focus("the form has come")
+    # What to do stands beside the form, on both sides.
+    columns = [page.locator(".caller"), form.locator("#record"), page.locator(".doing")]
+    boxes = [await one.bounding_box() for one in columns]
+    lefts = [box["x"] for box in boxes if box]
+    assert lefts == sorted(set(lefts))
+    assert len(lefts) == 3
     await hands.letter("h", "On hold")
     await hands.letter("h", "Talking")
     await hands.letter("m", "Unmute")
@@ -147,32 +164,51 @@ async def takes_a_call(live: Stage, page: Page, hands: Hands) -> Leg:
 
 
 async def fills_in_the_form(page: Page, hands: Hands) -> None:
-    """A category is found by a word of it."""
+    """A category is found by a word of it, and brings up what to do and what to avoid."""
     form, keys = page.locator(".writing"), page.keyboard
+    topics = page.locator(".caller [data-guidance] details")
+    await expect(topics.first).to_be_hidden()
     await keys.press("w")
     await hands.sees_focus("the letter w")
     categories = form.get_by_role("combobox", name="What it is about")
     await hands.to(categories)
-    await keys.type("samoubistvo")
-    await keys.press("Enter")
-    await expect(form.locator(".combo .chips li")).to_have_count(1)
+    chips = form.locator(".combo .chips li")
+    for count, words in enumerate(("samoubistvo", "BATINE"), 1):
+        await keys.type(words)
+        await keys.press("Enter")
+        await expect(chips).to_have_count(count)
+    await expect(
+        page.locator(".caller").get_by_text("Are you thinking about killing yourself?")
+    ).to_be_visible()
+    # The second was a mistake: taken away by keyboard, its guidance goes with it.
+    await keys.press("Escape")
+    await keys.press("ArrowLeft")
+    await keys.press("Delete")
+    await expect(chips).to_have_count(1)
+    await expect(page.locator(".caller [data-guidance] details:not([hidden])")).to_have_count(1)
     await expect(page.locator("#saving")).to_have_text("All saved")
     await expect(categories).to_be_focused()
+    link = form.locator(".sections a[data-of=contact]")
+    await expect(link).to_have_attribute("data-state", "begun")
+    await form.locator("#f-contact-headline").fill(HEADLINE)
+    await expect(page.locator("#saving")).to_have_text("All saved")
+    await categories.focus()
     await keys.press("Escape")
     await hands.to(page.locator("#call-title ~ #hold"), "Shift+Tab", 80)
 
 
-async def agrees_a_callback(page: Page, hands: Hands) -> None:
+async def agrees_a_callback(live: Stage, page: Page, hands: Hands) -> None:
+    """One letter opens the call-back, and never sends it."""
     keys = page.keyboard
-    # A call-back.
     await keys.press("b")
     await hands.sees_focus("the letter b")
+    assert await live.rows("SELECT 1 FROM callbacks") == []
     callback = page.locator(".doing form[hx-post$='/callback']")
     await hands.to(callback.get_by_label("The caller says that it is safe"))
     await keys.press("Space")
     await hands.to(callback.get_by_role("button", name="Agree"))
     await keys.press("Enter")
-    await expect(page.locator("#agreed-callback")).to_be_visible()
+    await expect(page.locator("#agreed-callback")).to_contain_text("only the caller may know")
     await hands.sees_focus("agreeing a call-back")
 
 
@@ -187,12 +223,52 @@ async def sends_an_urgent_referral(page: Page, hands: Hands) -> None:
     await hands.sees_focus("sending an urgent referral")
 
 
+async def tells_the_supervisor_and_sends_a_key(live: Stage, page: Page) -> None:
+    """A line to the supervisor, and a key for a menu at the other end."""
+    form, keys = page.locator(".writing"), page.keyboard
+    await page.locator("[data-note] [name=words]").fill("I stay with her until six")
+    # She types on before the answer comes.
+    await page.locator("[data-note]").evaluate(
+        "(form) => { form.requestSubmit(); form.elements.words.value = 'and then'; }"
+    )
+    await expect(page.locator("[data-note] output")).to_have_text("Sent.")
+    await expect(page.locator("[data-note] [name=words]")).to_have_value("and then")
+    await page.locator("[data-note] [name=words]").fill("")
+    assert len(await live.rows("SELECT 1 FROM team_messages")) == 1
+    await form.locator("h1").click()
+    await keys.press("k")
+    await page.locator(".keypad").get_by_role("button", name="5").click()
+    (hers,) = [one for one in live.exchange.legs.values() if one.to.startswith("client:")]
+    assert await asyncio.wait_for(hers.digits.get(), 10) == "5"
+    await keys.press("Escape")
+
+
+async def sees_who_has_the_referral(page: Page) -> None:
+    """Without a touch, the desk says that a person has it, after two calls in real time; the desk
+    was drawn anew meanwhile, and the form was not."""
+    referred, form = page.locator(".referred"), page.locator(".writing")
+    await expect(referred).to_contain_text("Sigurna kuća")
+    await expect(referred).to_contain_text("acknowledged", timeout=60_000)
+    await expect(form.locator("#f-contact-headline")).to_have_value(HEADLINE)
+    await picture(page, "board")
+    await referred.locator("a").click()
+    await expect(page.locator("#story")).to_contain_text("a person pressed 1")
+    await expect(page.locator("#story")).to_contain_text("Sigurna kuća, telephone: busy")
+    await expect(page.locator("#record-state")).to_have_text("acknowledged")
+    await picture(page, "story")
+    await page.locator(".rail a[data-section=desk]").click()
+    await expect(form.locator("#f-contact-headline")).to_have_value(HEADLINE)
+    await page.locator("#call-title").click()
+
+
 async def ends_the_talk_and_the_shift(page: Page, hands: Hands) -> None:
     """The end, wrap-up, a break, and the end of the shift."""
     keys = page.keyboard
     await press(page, "e")
     await expect(page.locator("#presence")).to_contain_text("Writing up")
     await hands.sees_focus("the end of the talk")
+    await expect(page.locator("#agreed-callback")).to_be_visible()
+    await expect(page.locator(".writing #f-contact-headline")).to_have_value(HEADLINE)
     await hands.letter("r", "Available")
     await hands.to(page.locator("#presence"), "Shift+Tab")
     await keys.press("Enter")

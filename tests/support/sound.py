@@ -27,7 +27,7 @@ _LISTEN = """
   if (!stream) return nothing;
   if (globalThis.heardStream !== stream) {
     globalThis.heardStream = stream;
-    globalThis.ear ??= new AudioContext();
+    globalThis.ear ??= new AudioContext({ latencyHint: "playback", sinkId: { type: "none" } });
     globalThis.ear.resume();
     globalThis.meter = globalThis.ear.createAnalyser();
     globalThis.meter.fftSize = 8192;

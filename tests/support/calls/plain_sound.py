@@ -66,7 +66,8 @@ def says(hertz: int) -> str:
     """Return a script that gives a page a microphone of its own, which plays a tone."""
     return f"""
 navigator.mediaDevices.getUserMedia = async () => {{
-  const sound = new AudioContext(), tone = sound.createOscillator(), level = sound.createGain();
+  const sound = new AudioContext({{ latencyHint: "playback", sinkId: {{ type: "none" }} }});
+  const tone = sound.createOscillator(), level = sound.createGain();
   await sound.resume();
   const microphone = sound.createMediaStreamDestination();
   tone.frequency.value = {hertz};
