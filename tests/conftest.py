@@ -128,7 +128,9 @@ _LIVED = ("command", "exports", "guard", "life", "release", "reports", "time")
 _OF_A_PERSON = (
     "data_requests",
     "erased_again",
+    "guardians",
     "kept_at_the_provider",
+    "prepared_folder",
     "reporters",
     "requests_end",
 )
