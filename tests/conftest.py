@@ -124,6 +124,18 @@ _LONG_VERBS = (
 _LIVED = ("command", "exports", "guard", "life", "release", "reports", "time")
 
 
+# The files of tests/retention whose tests are of a person that is written down once in a process.
+_OF_A_PERSON = (
+    "data_requests",
+    "erased_again",
+    "guardians",
+    "kept_at_the_provider",
+    "prepared_folder",
+    "reporters",
+    "requests_end",
+)
+
+
 # The longest first: what begins last is what the other processes wait for.
 _LONG = (
     "tests/statistics/",
@@ -183,6 +195,8 @@ class _Scheduler(LoadScopeScheduling):  # type: ignore[misc]
             "tests/security/test_cryptography.py",
             "tests/words/test_used_keys.py",
         )
+        if any(nodeid.startswith(f"tests/retention/test_{name}.py") for name in _OF_A_PERSON):
+            return "tests/retention/"
         if nodeid.startswith(("tests/words/test_shown_codes", "tests/words/test_logged_values")):
             return "tests/words/test_pages.py"
         return next((part for part in together if nodeid.startswith(part)), nodeid)

@@ -141,10 +141,33 @@ def rolled_back(server: str) -> Iterator[str]:
         connection.execute("DROP DATABASE rolled_back WITH (FORCE)")
 
 
+@pytest.fixture(scope="session")
+def with_a_person(server: str) -> Iterator[dict[str, Any]]:
+    """A database that holds a person with everything; the first test that needs it writes it."""
+    name = "with_a_person"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE template_helpline OWNER {OWNER}")
+        yield {"url": as_role(named(server, name), PROGRAM_ROLE)}
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
 @pytest.fixture
-async def work(rolled_back: str, anyio_backend: str) -> AsyncIterator[Work]:
+async def work(request: pytest.FixtureRequest, anyio_backend: str) -> AsyncIterator[Work]:
     """One unit of work on a real database, rolled back at the end: for tests of single verbs."""
-    async with _work_on(rolled_back) as made:
+    marked = request.node.get_closest_marker("a_person") is not None
+    if not marked:
+        async with _work_on(request.getfixturevalue("rolled_back")) as made:
+            yield made
+        return
+    # To write a person down takes half as long as most tests of them: it is done once.
+    from tests.support.retention.requested import PLANTED, plant
+
+    known = request.getfixturevalue("with_a_person")
+    if PLANTED not in known:
+        async with _work_on(known["url"], kept=True) as made:
+            known[PLANTED] = await plant(made)
+    async with _work_on(known["url"]) as made:
+        made.ground.kept[PLANTED] = known[PLANTED]
         yield made
 
 
@@ -166,7 +189,7 @@ class _ReadingsOf:
 
 
 @contextlib.asynccontextmanager
-async def _work_on(url: str) -> AsyncIterator[Work]:
+async def _work_on(url: str, *, kept: bool = False) -> AsyncIterator[Work]:
     settings = Settings(
         database_url=url,
         public_url="http://127.0.0.1:1",
@@ -184,6 +207,9 @@ async def _work_on(url: str) -> AsyncIterator[Work]:
         made = Work(session, ground.clock.now(), PROGRAM, ground)
         ground.kept["readings"] = _ReadingsOf(made)
         yield made
+        if kept:
+            await session.commit()
+            await connection.commit()
         await session.close()
         await connection.rollback()
     await ground.database.close()

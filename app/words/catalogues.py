@@ -73,7 +73,7 @@ def _own_texts(language: str, kind: CatalogueKind) -> Mapping[str, str]:
 
 def forget() -> None:
     """Read every catalogue again, as when a folder was added."""
-    for kept in (compiled, shipped, locale_of, translated_languages):
+    for kept in (compiled, shipped, parsed, locale_of, translated_languages):
         kept.cache_clear()
 
 
@@ -267,8 +267,9 @@ def texts_in(language: str, kind: CatalogueKind, text: str) -> dict[Identity, An
     }
 
 
+@lru_cache(maxsize=4)
 def parsed(language: str, text: str) -> Catalog:
-    """Return a catalogue that was checked."""
+    """Return a catalogue that was checked. It is shared: nothing may change it."""
     return read_po(io.StringIO(text), locale=locale_of(language))
 
 

@@ -5,6 +5,7 @@ from app.demo.stage import Stage
 from app.dialling.models import DialledFor
 from app.dialling.rules import NumberKind, Why
 from app.staff.roles import Role
+from tests.support.profile import nightly
 from tests.support.referrals import page, phone
 from tests.support.talks import talk
 
@@ -17,7 +18,9 @@ def test_each_code_of_dialling_has_words() -> None:
     assert set(PURPOSE_WORDS) == set(DialledFor)
 
 
+@nightly
 async def test_the_rules_are_seen_and_changed_and_hold_in_the_next_talk(stage: Stage) -> None:
+    """By day the rules are tried by their verbs (tests/dialling)."""
     mila = await stage.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
     ana = await stage.add_counsellor("ana")
     call_id = (await stage.call_of(await talk(stage, ana)))["id"]

@@ -79,6 +79,7 @@ async def kinds_of(work: Work, request: DataRequest) -> dict[str, int]:
     return found
 
 
+@pytest.mark.a_person
 async def test_a_number_leads_to_everything_and_nothing_of_it_is_left(work: Work) -> None:
     boss, call, _ = await a_person(work)
     other = await another_caller(work)
@@ -160,6 +161,7 @@ async def test_whether_a_number_had_rung_before_is_still_counted(work: Work) -> 
     assert done.counts == {"call": 1, "voice_message": 3}
 
 
+@pytest.mark.a_person
 async def test_what_is_held_or_open_stays_and_says_so(work: Work) -> None:
     boss, _, contact = await a_person(work)
     as_person(work, boss)
@@ -181,6 +183,7 @@ async def test_what_is_held_or_open_stays_and_says_so(work: Work) -> None:
         await requests.set_kept(work, boss, later.id, {(Kind.CONTACT, held.subject_id): None})
 
 
+@pytest.mark.a_person
 async def test_an_open_case_is_finished_first(work: Work) -> None:
     boss, _, contact = await a_person(work)
     await work.session.execute(text("UPDATE cases SET closed_at = NULL, status = 'open'"))
@@ -193,6 +196,7 @@ async def test_an_open_case_is_finished_first(work: Work) -> None:
     assert contact.erased_at is None
 
 
+@pytest.mark.a_person
 async def test_a_second_person_of_another_role_decides(work: Work) -> None:
     boss, _, _ = await a_person(work)
     nora = await a_supervisor(work, "nora")
@@ -238,6 +242,7 @@ async def test_a_second_person_of_another_role_decides(work: Work) -> None:
     assert seen.state == RequestState.APPROVED
 
 
+@pytest.mark.a_person
 async def test_the_log_and_its_chains_stay_and_hold_nothing(work: Work) -> None:
     boss, _, _ = await a_person(work)
     request = await found_by(work, boss)
@@ -323,6 +328,7 @@ async def test_the_child_sees_what_is_about_them_and_nothing_of_others(work: Wor
     assert "vera" not in text_of, "a name of staff"
 
 
+@pytest.mark.a_person
 async def test_a_report_that_cannot_be_made_says_so_and_forgets_the_person(work: Work) -> None:
     boss, _, _ = await a_person(work)
     request = await found_by(work, boss, NUMBER, RequestKind.ACCESS)
@@ -353,6 +359,7 @@ async def test_a_guardian_learns_nothing_that_the_officer_has_not_chosen(work: W
     assert len(titles) == 1, "the record: not even how much is left out"
 
 
+@pytest.mark.a_person
 async def test_a_guardian_is_not_told_that_another_person_contacted_the_helpline(
     work: Work,
 ) -> None:
@@ -393,6 +400,7 @@ async def test_a_guardian_is_not_told_that_another_person_contacted_the_helpline
         (AskingPerson.GUARDIAN, None),
     ],
 )
+@pytest.mark.a_person
 async def test_what_is_kept_at_first_depends_on_who_asks(
     work: Work, person: AskingPerson, kept: dict[str, str | None] | None
 ) -> None:
@@ -408,6 +416,7 @@ async def test_what_is_kept_at_first_depends_on_who_asks(
             assert one.keep == kept[one.kind]
 
 
+@pytest.mark.a_person
 async def test_a_caller_learns_of_no_row_that_the_officer_has_not_released(work: Work) -> None:
     """A household shares a telephone, and who hurts a child may ask as another caller.
 
@@ -452,6 +461,7 @@ async def test_a_caller_sees_only_themselves(work: Work) -> None:
     assert "First" not in json.dumps(shown)
 
 
+@pytest.mark.a_person
 async def test_copies_at_the_provider_are_noted_once_and_numbers_forgotten(work: Work) -> None:
     boss, call, _ = await a_person(work)
     request = await found_by(work, boss)
@@ -475,6 +485,7 @@ async def test_copies_at_the_provider_are_noted_once_and_numbers_forgotten(work:
     assert call.provider_sid == "CA1"
 
 
+@pytest.mark.a_person
 async def test_no_file_of_single_records_outlasts_an_erasure(work: Work) -> None:
     boss, _, _ = await a_person(work)
     files = {}
@@ -511,6 +522,7 @@ async def test_no_file_of_single_records_outlasts_an_erasure(work: Work) -> None
     assert files["records"].state == ExportState.EXPIRED
 
 
+@pytest.mark.a_person
 async def test_where_the_platform_deletes_nothing_a_person_does_it(work: Work) -> None:
     boss, _, _ = await a_person(work)
     request = await found_by(work, boss)
@@ -524,6 +536,7 @@ async def test_where_the_platform_deletes_nothing_a_person_does_it(work: Work) -
     assert set(await work.session.scalars(select(ProviderCopy.sid))) == {"CA1", "RECA1"}
 
 
+@pytest.mark.a_person
 async def test_a_code_leads_to_the_number_unless_another_person_shares_it(work: Work) -> None:
     boss, call, contact = await a_person(work)
     await rang_itself(work, contact)

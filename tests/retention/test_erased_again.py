@@ -29,6 +29,7 @@ KEY = x25519.Identity.generate()
 TO, BY = [KEY.to_public()], [KEY]
 
 
+@pytest.mark.a_person
 async def test_a_request_is_listed_before_its_first_row_goes_and_then_by_what_went(
     work: Work,
 ) -> None:
@@ -56,6 +57,7 @@ async def erase_without_end(work: Work, request: DataRequest) -> None:
             await flush(work)
 
 
+@pytest.mark.a_person
 async def test_what_is_there_again_is_erased_with_its_receipt_and_an_entry(work: Work) -> None:
     """The restored database knows nothing of the request."""
     boss, _, _ = await a_person(work)
@@ -90,6 +92,7 @@ async def a_list(work: Work, boss: Staff) -> erasures.Erased:
     return replace(listed, head=replace(listed.head, whole=True))
 
 
+@pytest.mark.a_person
 async def test_what_is_open_again_stays_and_goes_when_it_is_over(work: Work) -> None:
     boss, _, _ = await a_person(work)
     listed = await a_list(work, boss)
@@ -108,6 +111,7 @@ async def test_what_is_open_again_stays_and_goes_when_it_is_over(work: Work) -> 
     assert request.kept == {}
 
 
+@pytest.mark.a_person
 async def test_a_request_that_is_being_carried_out_goes_on_to_list_what_it_has_erased(
     work: Work,
 ) -> None:
@@ -130,6 +134,7 @@ async def test_a_request_that_is_being_carried_out_goes_on_to_list_what_it_has_e
     assert after.rows["call"] == [str(call.id)]
 
 
+@pytest.mark.a_person
 async def test_a_request_that_is_decided_anew_after_a_restore_has_a_list_of_its_own(
     work: Work, tmp_path: Path
 ) -> None:

@@ -3,6 +3,7 @@
 from datetime import timedelta
 from uuid import uuid4
 
+import pytest
 from sqlalchemy import select
 
 from app.calls.models import Call, Leg
@@ -63,6 +64,7 @@ async def erased(work: Work, boss: Staff, request: DataRequest) -> None:
     await erase(work, request)
 
 
+@pytest.mark.a_person
 async def test_the_texts_of_a_held_conversation_stay_at_the_provider(work: Work) -> None:
     boss, call, contact = await a_person(work)
     texts_of(work, call)
@@ -79,6 +81,7 @@ async def test_the_texts_of_a_held_conversation_stay_at_the_provider(work: Work)
     assert await noted(work) == set()
 
 
+@pytest.mark.a_person
 async def test_a_conversation_that_the_officer_keeps_stays_at_the_provider(work: Work) -> None:
     """The other call of the number is erased, here and there."""
     boss, call, _ = await a_person(work)
@@ -96,6 +99,7 @@ async def test_a_conversation_that_the_officer_keeps_stays_at_the_provider(work:
     assert await noted(work) == {"CA2", "RECA1", "RECA2"}
 
 
+@pytest.mark.a_person
 async def test_who_rings_again_loses_nothing_of_the_new_call(work: Work) -> None:
     boss, _, _ = await a_person(work)
     request = await found_by(work, boss)

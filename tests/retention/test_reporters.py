@@ -245,6 +245,7 @@ async def test_a_draft_of_another_caller_is_not_the_childs(work: Work, kind: str
 
 
 @pytest.mark.parametrize("who", by_day(["adult", "child", None], 2))
+@pytest.mark.a_person
 async def test_a_form_that_asks_nothing_of_the_caller_says_who_rang_by_its_options(
     work: Work, who: str | None
 ) -> None:
@@ -285,6 +286,7 @@ async def test_a_call_of_which_the_contact_is_erased_is_marked(work: Work) -> No
     assert keeps[Kind.CALL, calls[0].id] == OTHER
 
 
+@pytest.mark.a_person
 async def test_a_reporter_who_did_not_agree_stays_hidden_in_what_the_officer_releases(
     work: Work,
 ) -> None:
@@ -333,6 +335,7 @@ async def test_a_reporter_who_did_not_agree_stays_hidden_in_what_the_officer_rel
         assert (SAID in told, NUMBER in told) == (is_told, is_told)
 
 
+@pytest.mark.a_person
 async def test_that_a_hidden_reporter_had_to_report_is_not_told(work: Work) -> None:
     boss, _, _ = await a_person(work)
     role = {
@@ -386,6 +389,7 @@ async def test_no_report_tells_of_the_household_or_of_people_of_concern(
         assert hidden not in told
 
 
+@pytest.mark.a_person
 async def test_a_number_that_was_not_looked_for_is_in_no_report(work: Work) -> None:
     boss, _, contact = await a_person(work)
     await rang_itself(work, contact)
@@ -394,6 +398,7 @@ async def test_a_number_that_was_not_looked_for_is_in_no_report(work: Work) -> N
         assert (NUMBER in await told_in(work, boss, request)) is is_told
 
 
+@pytest.mark.a_person
 async def test_a_hold_takes_no_mark_away(work: Work) -> None:
     """A report shows what is held, too, and not what is another person's."""
     boss, call, contact = await a_person(work)

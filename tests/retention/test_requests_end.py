@@ -65,6 +65,7 @@ async def count(work: Work, model: Any, request: DataRequest) -> int:
     return found or 0
 
 
+@pytest.mark.a_person
 async def test_neither_a_report_nor_another_request_outlasts_an_erasure(work: Work) -> None:
     boss, _, _ = await a_person(work)
     other_number = "+381641999999"
@@ -102,6 +103,7 @@ async def test_neither_a_report_nor_another_request_outlasts_an_erasure(work: Wo
     assert set(told) == {f"data_request:{one.id}" for one in (prepared, asked, made)}
 
 
+@pytest.mark.a_person
 async def test_a_larger_request_loses_the_rows_that_another_erased_and_goes_on(work: Work) -> None:
     boss, _, _ = await a_person(work)
     other_number = "+381641999999"
@@ -138,6 +140,7 @@ async def test_a_larger_request_loses_the_rows_that_another_erased_and_goes_on(w
 
 
 @pytest.mark.parametrize("left", by_day([True, False]))
+@pytest.mark.a_person
 async def test_who_began_what_ended_by_itself_is_told(work: Work, left: bool) -> None:
     """A leaver is not: then the officers are, each once."""
     work.settings.smtp_url = "smtp://127.0.0.1:1"
@@ -174,6 +177,7 @@ async def test_who_began_what_ended_by_itself_is_told(work: Work, left: bool) ->
         assert not [one.code for one in (old, request, seen) if one.code in "".join(letter)]
 
 
+@pytest.mark.a_person
 async def test_a_request_ends_by_no_waiting_and_is_told_each_day_when_it_is_overdue(
     work: Work,
 ) -> None:
@@ -233,6 +237,7 @@ def _reminders(work: Work) -> list[tuple[str, str, str]]:
     return [(job["staff_id"], job["state"], job["by"][:10]) for job in jobs]
 
 
+@pytest.mark.a_person
 async def test_who_can_go_on_with_a_request_is_reminded_once_before_its_month_is_over(
     work: Work,
 ) -> None:
@@ -287,6 +292,7 @@ async def test_who_can_go_on_with_a_request_is_reminded_once_before_its_month_is
     assert (deadlines.answer_by(work, prepared), deadlines.is_near(work, prepared)) == (None, False)
 
 
+@pytest.mark.a_person
 async def test_if_no_person_can_decide_all_are_reminded_whose_role_decides(work: Work) -> None:
     work.settings.smtp_url = "smtp://127.0.0.1:1"
     boss, _, _ = await a_person(work)
@@ -310,6 +316,7 @@ def test_a_month_ends_on_the_same_day_or_the_last(began: str, over: str) -> None
     assert deadlines.months_after(date.fromisoformat(began), 1) == date.fromisoformat(over)
 
 
+@pytest.mark.a_person
 async def test_another_officer_withdraws_what_a_leaver_began(work: Work) -> None:
     work.settings.smtp_url = "smtp://127.0.0.1:1"
     boss, _, _ = await a_person(work)

@@ -4,7 +4,7 @@ import pytest
 
 from app.demo.simulated_day import simulate
 from app.statistics.planning.erlang import erlang_a, erlang_c
-from tests.support.profile import WHOLE
+from tests.support.profile import WHOLE, nightly
 
 AHT = 180.0
 # The nearer staff is to the load, the more calls it takes until their mean is that of the formula.
@@ -22,7 +22,9 @@ def test_patient_callers_wait_as_erlang_c_has_it(staff: int, load: float) -> Non
     assert day.fairness > 0.99
 
 
+@nightly
 def test_impatient_callers_wait_and_give_up_as_erlang_a_has_it() -> None:
+    """By day patient callers are simulated, and the formula is tried in tests/statistics."""
     rate = 10 * 3600 / AHT
     for staff in (8, 12) if WHOLE else (8,):
         day = simulate(rate, AHT, staff, calls=CALLS, patience=120)

@@ -37,7 +37,7 @@ from tests.support import recount
 from tests.support.command_line import typed_on
 from tests.support.documents.shell import ROOT, documented, requests
 from tests.support.life import person
-from tests.support.profile import WHOLE
+from tests.support.profile import WHOLE, nightly
 
 FIRST, LAST = "2026-03-26", "2026-11-03"
 INTEGRATORS = ROOT / "docs/integrators.md"
@@ -197,9 +197,11 @@ async def test_a_reader_has_headings_and_codes_in_words_and_a_program_its_codes(
     assert "Choose one of: ar, bg" in asked.json()["detail"]
 
 
+@nightly
 async def test_single_calls_are_read_in_words_beside_their_codes(
     house: Stage, boss: Counsellor, lived_through: str
 ) -> None:
+    """By day a summary is read so, and single calls by their codes."""
     path = f"/statistics/calls.json?{WINDOW}"
     plain = json.loads((await fetch(boss, path)).text)["rows"]
     spoken = json.loads((await fetch(boss, path + "&language=sr")).text)

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Table, Text, cast, func, literal_column, select, text
+from sqlalchemy import text
 
 from app import tables
 from app.calls.models import Call, VoiceMessage
@@ -303,23 +303,37 @@ async def readable_in(work: Work, word: str) -> set[str]:
     """Look for a word in every column of every table, as it stands."""
     await work.session.flush()
     found = set()
-    for table in tables.metadata.sorted_tables:
-        row = func.lower(cast(literal_column(table.name), Text))
-        if not await work.session.scalar(_with_word(table, row, word)):
-            continue
-        for column in table.columns:
-            if await work.session.scalar(_with_word(table, func.lower(func.concat(column)), word)):
-                found.add(f"{table.name}.{column.name}")
+    # One statement for all tables, and one for each that has the word: of most there is no row.
+    for name in await work.session.scalars(_TABLES_WITH, {"word": word.lower()}):
+        columns = tables.metadata.tables[name].columns.keys()
+        has = ", ".join(f"bool_or(strpos(lower(concat({one})), :word) > 0)" for one in columns)
+        row = (
+            await work.session.execute(text(f"SELECT {has} FROM {name}"), {"word": word.lower()})
+        ).one()
+        found |= {f"{name}.{one}" for one, there in zip(columns, row, strict=True) if there}
     return found
 
 
-def _with_word(table: Table, words: Any, word: str) -> Any:
-    return select(func.count()).select_from(table).where(words.contains(word.lower()))
+_TABLES_WITH = text(
+    " UNION ALL ".join(
+        f"SELECT '{one.name}' WHERE EXISTS"
+        f" (SELECT FROM {one.name} t WHERE strpos(lower(CAST(t AS text)), :word) > 0)"
+        for one in tables.metadata.sorted_tables
+    )
+)
+_SEALED = sealed_places(tables.metadata)
+_FILLED = text(
+    " UNION ALL ".join(
+        f"SELECT {n} WHERE EXISTS (SELECT FROM {one.table} WHERE {one.column} IS NOT NULL)"
+        for n, one in enumerate(_SEALED)
+    )
+)
 
 
 async def _sealed_words(work: Work) -> set[str]:
     found = set()
-    for place in sealed_places(tables.metadata):
+    for number in await work.session.scalars(_FILLED):
+        place = _SEALED[number]
         rows = await work.session.execute(
             text(
                 f"SELECT {', '.join(dict.fromkeys(place.also()))}, {place.column} AS stored "

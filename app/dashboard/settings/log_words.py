@@ -35,8 +35,6 @@ FIELD_WORDS = {
     "caller_hashes": N_("known callers"),
     "caller_numbers": N_("callers' numbers"),
     "carrier": N_("carrier"),
-    "extended_until": N_("extended until"),
-    "told_on": N_("told on"),
     "unread": N_("messages that cannot be read"),
     "case": N_("cases"),
     "cases": N_("cases"),

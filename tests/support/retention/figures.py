@@ -92,9 +92,16 @@ async def figures_of(work: Work, day: datetime) -> dict[str, Any]:
     return found
 
 
+# One of calls and contacts, one of referrals, and one that comes as a file: others are of the same
+# counted days.
+_BY_DAY = ("monthly", "agencies", "md-notifications")
+
+
 async def _reports(work: Work, day: str) -> dict[str, Any]:
     found = {}
     for name, kind in reports.kinds(work).items():
+        if name not in _BY_DAY and not WHOLE:
+            continue
         report = await kind.make(work, reports.window_of(work, kind, day), None)
         found[f"report {name}"] = asdict(report)
     return found
