@@ -69,7 +69,8 @@ class WaitingNumber:
     may_approve: bool
     # Whether a person who has left had entered it as a second telephone that was never proven.
     perhaps_of_leaver: bool
-    # Whether it is that of the partner now, in doubt: it is taken out if the reader refuses it.
+    # Whether it is that of the partner now, in doubt, and the reader may approve: it is taken out
+    # if they refuse it.
     is_taken_out: bool
 
 
@@ -89,6 +90,9 @@ async def hold_back(
     earlier = await _waiting_of(work, line.id)
     if earlier is not None:
         is_same = earlier.number == after
+        if is_same and not is_asked:
+            # It is sent as it is, while a second person is asked to confirm it: that is for them.
+            return False
         if is_same and waits:
             return True
         state = ChangeState.IN_FORCE if is_same else ChangeState.REPLACED
@@ -191,17 +195,13 @@ async def waiting(work: Work, staff: Staff | None, of: UUID | None = None) -> li
     names = await accounts.names_of(work, {row.asked_by for row, *_ in rows if row.asked_by})
     reader = await second(work, staff) if staff is not None else None
     perhaps = await _perhaps_of_leavers(work, {row.number for row, *_ in rows})
-    return [
-        WaitingNumber(
-            row,
-            line,
-            names.get(row.asked_by, "") if row.asked_by else "",
-            reader is None or reader.may_decide(_asked(row)),
-            row.number in perhaps,
-            row.number == now and not _withdraws(row, staff),
-        )
-        for row, line, now in rows
-    ]
+    found = []
+    for row, line, now in rows:
+        asked_by = names.get(row.asked_by, "") if row.asked_by else ""
+        may_approve = reader is None or reader.may_decide(_asked(row))
+        is_out = may_approve and row.number == now
+        found.append(WaitingNumber(row, line, asked_by, may_approve, row.number in perhaps, is_out))
+    return found
 
 
 async def _perhaps_of_leavers(work: Work, numbers: set[str]) -> set[str]:
@@ -216,11 +216,6 @@ async def is_rung(work: Work, request_id: UUID) -> bool:
         .where(PartnerRequest.id == request_id, PartnerRequest.state == ChangeState.WAITS.value)
     )
     return bool(found)
-
-
-def _withdraws(row: PartnerRequest, staff: Staff | None) -> bool:
-    """Return whether a person gives up what they asked for themselves by refusing it."""
-    return staff is not None and staff.id == row.asked_by
 
 
 def _asked(row: PartnerRequest) -> Asker:
@@ -239,13 +234,15 @@ async def decide(
     """Let a new number be rung, or refuse it. `by` is None for the operator. `knowingly`: although
     it is perhaps the telephone of a person who has left.
 
-    One in doubt that is refused is taken out of the plan, but not if the question is only given up,
-    by who asked or as `withdrawn`. Return whether it is.
+    One in doubt is taken out of the plan if a person refuses it who could approve it, or the
+    operator does. By any other person the question is only given up, as if `withdrawn`: the number
+    stays, in doubt. Return whether it is taken out.
 
     Raises NothingWaits, SecondPerson, OfALeaver, PerhapsOfALeaver.
     """
     line_row, row = await _locked(work, request_id)
-    if approve and by is not None and not (await second(work, by)).may_decide(_asked(row)):
+    may_approve = by is None or (await second(work, by)).may_decide(_asked(row))
+    if approve and not may_approve:
         raise SecondPerson()
     # Asked for before they left, perhaps.
     if approve:
@@ -257,8 +254,8 @@ async def decide(
     row.state = (ChangeState.IN_FORCE if approve else ChangeState.REFUSED).value
     row.decided_by, row.decided_at = by.id if by is not None else None, work.now
     await work.session.flush()
-    is_out = not approve and row.number == plan.partner_number
-    is_out = is_out and not withdrawn and not _withdraws(row, by)
+    is_rung = row.number == plan.partner_number
+    is_out = is_rung and may_approve and not approve and not withdrawn
     # Refused: what was asked for is given up for what stays.
     now, asked = _logged(None if is_out else plan.partner_number), _logged(row.number)
     before, after = (now, asked) if approve else (asked, now)

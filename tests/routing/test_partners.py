@@ -1,5 +1,6 @@
 """A line's callers reach a new partner only when a second person has approved the number."""
 
+from datetime import timedelta
 from html import unescape
 from typing import Any
 
@@ -333,6 +334,57 @@ async def test_a_partner_in_doubt_that_is_refused_is_taken_out(
     if not retired:
         await people.change_plan(work, line, partner_number="")
         assert row_of_line.partner_lost_at is None
+
+
+async def test_a_number_that_is_sent_as_it_is_leaves_its_question_to_the_second_person(
+    work: Work,
+) -> None:
+    line, _mila, vera, ana = await _in_doubt(work)
+    await people.change_plan(work, line, confirm_partner=THEIRS)
+    row = await _asked(work)
+    for actor in (work.actor, PROGRAM):
+        work.actor = actor
+        await people.change_plan(work, line, partner_number=THEIRS)
+        assert await _asked(work) is row
+        assert (await leavers.still(work, ana)).perhaps_lines == (line.name,)
+    _acts(work, vera)
+    await partners.decide(work, row.id, by=vera, approve=True, knowingly=True)
+    assert (row.state, row.decided_by) == (ChangeState.IN_FORCE, vera.id)
+
+
+@pytest.mark.parametrize("refuser", ["same role", "younger", "emergency account"])
+async def test_who_could_not_approve_takes_no_number_out_by_refusing_it(
+    work: Work, refuser: str
+) -> None:
+    line, mila, _vera, ana = await _in_doubt(work)
+    other = await an_administrator(work, "mira")
+    if refuser != "same role":
+        other = await a_supervisor(work, "olga")
+    if refuser == "emergency account":
+        other.emergency = True
+    await people.change_plan(work, line, confirm_partner=THEIRS)
+    row = await _asked(work)
+    if refuser == "younger":
+        other.created_at = row.asked_at + timedelta(seconds=1)
+    await work.session.flush()
+    assert [one.is_taken_out for one in await partners.waiting(work, other)] == [False]
+    shown = _shown(await access_request_values(work, other), other)
+    assert "Callers are still connected with it." in shown
+    assert ">Withdraw</button>" in shown
+    work.jobs.clear()
+    _acts(work, other)
+    assert not await partners.decide(work, row.id, by=other, approve=False)
+    assert await _rung(work, line) == THEIRS
+    assert (await leavers.still(work, ana)).perhaps_lines == (line.name,)
+    assert row.state == ChangeState.REFUSED
+    act, said = logged(work)[-1]
+    assert act == AuditLog.PARTNER_REFUSED
+    assert said["before"] == said["after"] == {"partner_number": "+381…46"}
+    assert Task.TELL_LEADS_ELSEWHERE not in {one.task for one in work.jobs}
+    # It can be asked again.
+    _acts(work, mila)
+    await people.change_plan(work, line, confirm_partner=THEIRS)
+    assert (await _asked(work)).number == THEIRS
 
 
 @pytest.mark.parametrize("by_asker", [False, True])

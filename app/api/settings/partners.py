@@ -33,7 +33,8 @@ class PartnerRequestView(BaseModel):
     may_approve: bool
     # Whether a person who has left had entered it as a second telephone that was never proven.
     perhaps_of_leaver: bool
-    # Whether it is the partner's number now, in doubt: it is taken out if the reader refuses it.
+    # Whether it is the partner's number now, in doubt, and the reader may approve: it is taken out
+    # if they refuse it.
     is_taken_out: bool
 
 
@@ -69,7 +70,8 @@ async def decide_partner_request(
     work: InWork, staff: Sees, request_id: UUID, wanted: PartnerDecisionIn
 ) -> None:
     """Let the number be rung, as a second person with another role, or refuse it. The number that
-    a line has, and that is in doubt, is taken out of its plan when it is refused."""
+    a line has, and that is in doubt, is taken out of its plan when such a person refuses it. If
+    another one does, only the question is given up."""
     await partners.decide(
         work, request_id, by=staff, approve=wanted.approve, knowingly=wanted.knowingly
     )
