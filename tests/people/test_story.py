@@ -79,7 +79,7 @@ async def test_from_the_invitation_to_the_last_talk(night: Stage, post: Mail) ->
         name: []
         for name in (
             *("directory", "directory_perhaps", "partner_of", "to_confirm", "tokens"),
-            *("partner_perhaps_of", "wallboards"),
+            *("partner_perhaps_of", "wallboards", "without_partner"),
         )
     }
     assert given == {**handed, **left_open}, given
