@@ -321,6 +321,7 @@ async def test_the_pages_name_what_a_leaver_leaves_open(stage: Stage) -> None:
         "Their telephones are forgotten",
     ):
         assert said in shown
+    assert "this line has no partner" in (await page(stage, mila, "/access-requests")).text
     entry = (await page(stage, mila, "/agencies/on-call/entry")).text
     assert "no key there acknowledges and nothing is sent" in entry
     vera = await stage.add_counsellor("vera", shift=False, state=None)

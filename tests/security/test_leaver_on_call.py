@@ -323,7 +323,7 @@ async def test_a_line_that_lost_its_partner_is_an_alarm_and_said_to_supervisors(
         assert "this line has no partner: its number was the telephone of a person who" in shown
         assert "A caller whom no counsellor takes waits on, or is asked for a voice" in shown
     assert ("Ask an administrator" in asks, f"/admin/lines/{row.id}" in asks) == (True, False)
-    assert f'href="/admin/lines/{row.id}#partner"' in sets
+    assert f'href="/admin/lines/{row.id}#partner-number"' in sets
 
 
 @pytest.mark.parametrize("end", ["another", "none", "retired"])

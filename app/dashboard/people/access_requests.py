@@ -39,7 +39,7 @@ async def access_requests_fragment(
 ) -> Response:
     """Render what waits: all of it, or that of one account."""
     values = await access_request_values(work, staff, of)
-    return page(request, "fragments/people/access_requests.html", **values)
+    return page(request, "fragments/people/access_requests.html", staff=staff, **values)
 
 
 async def access_request_values(work: Work, staff: Staff, of: UUID | None = None) -> dict[str, Any]:

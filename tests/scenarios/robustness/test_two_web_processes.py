@@ -18,7 +18,7 @@ from app.demo.stage import ACCOUNT, LINE, TOKEN, Served, start_silent_telephone
 from app.practice.exchange import Exchange, Number
 from app.practice.rest.app import rest_app
 from app.practice.wire import sign
-from tests.support.pinned import pinned, web_processes
+from tests.scenarios.robustness.pinned import pinned, web_processes
 from tests.support.processes import KEY, SECRET, Program, ready, sign_in, true
 from tests.support.profile import nightly
 from tests.support.waiting import until

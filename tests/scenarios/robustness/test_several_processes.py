@@ -29,12 +29,12 @@ def test_a_process_ends_as_by_sigterm_when_its_parent_is_gone() -> None:
 def test_a_process_that_cannot_be_started_is_started_later(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    stopping, tries = threading.Event(), list[Any]()
+    stopping, attempts = threading.Event(), list[Any]()
     start = subprocess.Popen
 
     def without_room_at_first(command: list[str], **how: Any) -> Any:
-        tries.append(command)
-        if len(tries) == 1:
+        attempts.append(command)
+        if len(attempts) == 1:
             raise BlockingIOError("no room for another process")
         stopping.set()
         return start(command, **how)
@@ -44,7 +44,7 @@ def test_a_process_that_cannot_be_started_is_started_later(
     keeper = threading.Thread(target=server._keep, args=(["sleep", "60"], (), stopping))
     keeper.start()
     keeper.join(10)
-    assert (keeper.is_alive(), len(tries)) == (False, 2)
+    assert (keeper.is_alive(), len(attempts)) == (False, 2)
 
 
 def test_a_process_that_does_not_stop_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
