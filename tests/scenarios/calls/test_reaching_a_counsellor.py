@@ -7,6 +7,7 @@ import pytest
 from app.demo.invariants import broken_at_the_end
 from app.demo.stage import Stage
 from app.practice.people import Phone
+from tests.support.profile import nightly
 from tests.support.talks import talk
 
 pytestmark = pytest.mark.usefixtures("each_quarter")
@@ -84,6 +85,7 @@ async def test_an_answering_machine_never_takes_a_child_and_a_counsellor_at_a_ph
     assert await broken_at_the_end(stage) == []
 
 
+@nightly
 async def test_only_a_counsellor_on_shift_and_available_is_offered_a_call(stage: Stage) -> None:
     off_shift = await stage.add_counsellor("off", shift=False)
     night = await stage.add_counsellor(
@@ -143,6 +145,7 @@ async def test_with_no_counsellor_on_duty_the_caller_hears_when_one_will_be(stag
     assert (await stage.call_of(silent))["outcome"] == "out_of_hours"
 
 
+@nightly
 async def test_two_lines_with_counsellors_of_their_own(stage: Stage) -> None:
     await stage.add_line("+38111116000", languages="en", name="Missing children")
     other = await stage.add_counsellor("other", lines=["+38111116000"])

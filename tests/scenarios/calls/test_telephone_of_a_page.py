@@ -66,7 +66,7 @@ async def test_a_telephone_that_never_starts_is_an_alarm(stage: Stage) -> None:
         rows = await stage.rows("SELECT kind FROM alarms WHERE ended_at IS NULL")
         return {row["kind"] for row in rows}
 
-    assert await alarms_after(180) == set()
+    assert await alarms_after(100) == set()
     await ana.tell_telephone("failed")
     assert await alarms_after(40) == set()
     assert await alarms_after(40) == {"all_away"}

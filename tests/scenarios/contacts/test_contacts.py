@@ -177,15 +177,6 @@ async def test_the_signs_suggest_and_the_counsellor_decides(quiet: QuietStage) -
         await quiet.rows("UPDATE urgency_decisions SET urgency = 'routine'")
 
 
-async def test_the_danger_key_is_a_sign_too(stage: Stage) -> None:
-    ana = await stage.add_counsellor("ana")
-    leg = await talk(stage, ana, digit="9")
-    call = await stage.call_of(leg)
-    found = (await ana.ask("GET", f"/calls/{call['id']}/contact")).json()
-    state = (await ana.ask("GET", f"/contacts/{found['id']}/state")).json()
-    assert state["suggestion"]["cues"] == ["danger_key"]
-
-
 async def test_contacts_without_a_call(quiet: QuietStage) -> None:
     ana = await quiet.add_counsellor("ana")
     bora = await quiet.add_counsellor("bora")

@@ -3,6 +3,7 @@
 from app.demo.stage import Counsellor, Stage
 from app.staff.roles import Role
 from tests.support.contacts import completed, desk_page, write
+from tests.support.profile import nightly
 from tests.support.talks import talk
 
 CHILD = "+381641234567"
@@ -106,6 +107,7 @@ async def test_a_talk_of_this_morning_opens_nothing(stage: Stage) -> None:
     assert (await bora.ask("POST", f"/contacts/{mine}/open-earlier", WHY)).status_code == 403
 
 
+@nightly
 async def test_a_counsellor_who_has_become_the_owner_may_go_on_reading(stage: Stage) -> None:
     _, bora, mine = await _known(stage)
     chief = await stage.add_counsellor("chief", role=Role.SUPERVISOR, state=None)

@@ -36,6 +36,8 @@ async def test_a_child_in_danger_is_not_put_aside_with_one_key(stage: Stage) -> 
     ana = await stage.add_counsellor("ana")
     leg = await talk(stage, ana, digit="9")
     contact = await contact_of(ana, stage, leg)
+    state = (await ana.ask("GET", f"/contacts/{contact['id']}/state")).json()
+    assert state["suggestion"]["cues"] == ["danger_key"], "the key is a sign, too"
     assert "decide the urgency on the form" in await desk_page(stage, ana)
     assert "signs of danger" in await press(stage, ana, contact["id"], "silent")
     assert stage.exchange.conferences.of_leg(leg) is not None

@@ -126,6 +126,7 @@ async def test_what_is_not_urgent_expires_and_its_owner_decides(night: Stage, po
     assert (await referral_of(ana, made["id"]))["state"] == "accepted"
 
 
+@nightly
 async def test_our_own_supervisor_reads_that_our_staff_have_it(night: Stage, post: Mail) -> None:
     ana = await night.add_counsellor("ana", shift=False, state=None)
     await add_agency(
