@@ -1,5 +1,6 @@
 """The board in a real Chromium: by mouse, with two processes. `test_shift` uses it by keyboard."""
 
+import asyncio
 from typing import Any
 
 from playwright.async_api import Page, expect
@@ -39,8 +40,9 @@ async def test_two_web_processes_show_the_same(live: Stage) -> None:
     await other.start()
     base, headers = f"http://127.0.0.1:{port}", {"Cookie": ana.cookie_header}
     try:
-        async with live.client.stream("GET", f"{base}/api/v1/events", headers=headers) as stream:
-            async for line in stream.aiter_lines():
+        stream = live.client.stream("GET", f"{base}/api/v1/events", headers=headers)
+        async with asyncio.timeout(30), stream as news:
+            async for line in news.aiter_lines():
                 if Topic.EVERYTHING in line:
                     leg = await ring(live)
                 if "offers" in line:

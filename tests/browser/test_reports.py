@@ -9,7 +9,7 @@ from playwright.async_api import Page, expect
 from app.demo.stage import Stage
 from app.staff.roles import Role
 from tests.support.browser import at, picture
-from tests.support.profile import nightly
+from tests.support.profile import WHOLE, nightly
 
 
 async def ring(live: Stage) -> None:
@@ -65,6 +65,12 @@ async def test_a_report_with_charts_and_the_same_numbers_elsewhere(live: Stage, 
     await page.locator(".identity").get_by_role("link", name="Answered").click()
     await page.locator("#counted-calls tbody a").click()
     await expect(page).to_have_url(re.compile("/calls/"))
+    if WHOLE:
+        await the_same_numbers_are_elsewhere(live, page)
+
+
+async def the_same_numbers_are_elsewhere(live: Stage, page: Page) -> None:
+    """By day `tests/statistics` has the routes of it, and the numbers of each format."""
     await page.goto(live.settings.public_url + "/reports/explore")
     await page.get_by_label("Split into").select_option("day")
     await page.locator("select[name=by]").select_option("outcome")
