@@ -50,6 +50,7 @@ from tests.country.files import (
     zipped,
 )
 from tests.support.command_line import typed_on
+from tests.support.profile import nightly
 from tests.support.verbs import a_line, an_administrator, logged
 
 BRIEF = with_short_form()
@@ -323,9 +324,11 @@ def _raised(text: str) -> str:
 # -- the command line ----------------------------------------------------------------------------
 
 
+@nightly
 async def test_the_commands_do_the_same(
     work: Work, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    """By day the verbs that they call are tried."""
     types = typed_on(work, monkeypatch, commands.app, commands)
     folder = tmp_path / "autumn"
     folder.mkdir()

@@ -7,6 +7,7 @@ from app.calls.weekly_hours import read_week
 from app.dashboard.settings.hours_words import hours_words
 from app.words import pages
 from app.words.local_hours import stored_hours
+from tests.support.profile import by_day
 
 STORED = [
     "Mo-Fr 08:00-16:00; PH off",
@@ -17,7 +18,7 @@ STORED = [
 ]
 
 
-@pytest.mark.parametrize("language", words.written())
+@pytest.mark.parametrize("language", by_day(words.written(), 4))
 @pytest.mark.parametrize("text", STORED)
 def test_what_a_page_says_can_be_typed_again(language: str, text: str) -> None:
     with pages.spoken_in(language):

@@ -21,6 +21,7 @@ from app.words.catalogues import CatalogueKind
 from app.words.meanwhile import Meanwhile
 from app.work import PROGRAM, Actor, ActorKind, Work
 from tests.support.command_line import typed_on
+from tests.support.profile import nightly
 from tests.support.verbs import logged
 
 
@@ -270,9 +271,11 @@ async def test_what_is_told_is_merged_by_its_keys(work: Work) -> None:
     assert words.prompt("sr", "hold") == "Samo tren."
 
 
+@nightly
 async def test_a_command_decides_as_a_page_does(
     work: Work, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    """By day the verbs that both call are tried."""
     types = typed_on(work, monkeypatch, commands.app, commands)
     mila, vera = await _two(work)
     mila.writes("Girl", "Curica")
