@@ -180,7 +180,7 @@ def _columns(work: Work, request: DataRequest) -> dict[str, Any]:
 
 
 async def _view(work: Work, staff: Staff, request: DataRequest) -> OneView:
-    own = requests.is_own(staff, request)
+    own = requests.may_read_whom(staff, request)
     sought = sought_of(work, request) if own else None
     ready = answering.can_open(work, request)
     return OneView(

@@ -11,7 +11,13 @@ from app.errors import Conflict, Invalid, NotAllowed
 from app.jobs.names import Task
 from app.jobs.transaction import flush
 from app.retention.data_requests import deadlines, extending, reminding, requests
-from app.retention.data_requests.kinds import AskingPerson, ExtensionReason, RequestKind
+from app.retention.data_requests.kinds import (
+    AskingPerson,
+    ExtensionReason,
+    IdentityCheck,
+    RequestBasis,
+    RequestKind,
+)
 from app.retention.data_requests.models import DataRequest
 from app.retention.due import count_due
 from app.retention.kinds import DataKind
@@ -23,7 +29,7 @@ from app.staff.models import AuditEntry, Staff
 from app.work import PROGRAM, Work
 from tests.support.planted import as_person
 from tests.support.retention.requested import NUMBER
-from tests.support.verbs import a_counsellor, a_line, a_supervisor, rings
+from tests.support.verbs import a_counsellor, a_line, a_supervisor, an_administrator, rings
 
 COMPLEX = ExtensionReason.COMPLEX
 WHY = "There are many records, and each is looked at."
@@ -143,7 +149,7 @@ async def test_people_are_reminded_to_tell_the_person_and_again_before_the_new_d
     work.now += timedelta(days=20)
     assert await reminders() == [("found", str(first))]
     await extending.extend(work, boss, request.id, 1, COMPLEX, WHY)
-    assert await reminders() == [("untold", str(first))]
+    assert await reminders() == [("found", str(first)), ("untold", str(first))]
     assert await reminders() == []
     await extending.note_told(work, boss, request.id)
     until = deadlines.answer_by(work, request)
@@ -154,6 +160,40 @@ async def test_people_are_reminded_to_tell_the_person_and_again_before_the_new_d
     assert (await reminders(), deadlines.is_near(work, request)) == ([], False)
     work.now += timedelta(seconds=1)
     assert (await reminders(), deadlines.is_near(work, request)) == ([("found", str(until))], True)
+
+
+async def test_who_decides_is_reminded_though_the_person_was_not_told_of_the_extension(
+    work: Work,
+) -> None:
+    """Until then the day is that of the first month."""
+    work.settings.smtp_url = "smtp://127.0.0.1:1"
+    boss, request = await begun(work)
+    # The officer has not made the account of who decides.
+    work.actor = PROGRAM
+    mila = await an_administrator(work)
+    mila.email = "mila@x.example"
+    as_person(work, boss)
+    await requests.ask(
+        work,
+        boss,
+        request.id,
+        RequestBasis.RIGHT_OF_ACCESS,
+        IdentityCheck.DOCUMENT,
+        "Her passport was seen.",
+    )
+    await extending.extend(work, boss, request.id, 1, COMPLEX, WHY)
+    await flush(work)
+    work.actor = PROGRAM
+    work.now += timedelta(days=20)
+    assert await reminding.remind(work) == 1
+    jobs = [job.arguments for job in work.jobs if job.task == Task.REMIND_OF_REQUESTS]
+    assert {(job["staff_id"], job["state"]) for job in jobs} == {
+        (str(mila.id), "asked"),
+        (str(boss.id), "untold"),
+    }
+    assert {job["by"] for job in jobs} == {str(deadlines.first_day(work, request))}
+    work.jobs.clear()
+    assert await reminding.remind(work) == 0
 
 
 async def test_what_is_overdue_is_an_alarm_of_supervisors_and_administrators(work: Work) -> None:

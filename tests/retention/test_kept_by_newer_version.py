@@ -49,6 +49,23 @@ async def test_a_search_that_a_newer_version_kept_is_refused(work: Work, newer: 
         await children_meant(work, request)
 
 
+@pytest.mark.parametrize("kind", [RequestKind.ACCESS, RequestKind.ERASURE])
+async def test_only_what_says_something_is_kept_so_that_a_former_version_reads_the_rest(
+    work: Work, kind: RequestKind
+) -> None:
+    boss, _, _ = await a_person(work)
+    request = await found_by(work, boss, kind=kind)
+    seal_again(work, request)
+    assert request.sought_sealed is not None
+    body = work.keys.open(
+        request.sought_sealed, table="data_requests", column="sought_sealed", row=request.id
+    )
+    told_of = {"children"} if kind is RequestKind.ERASURE else set()
+    assert json.loads(body).keys() - {"entries"} == {"numbers", "codes"} | told_of
+    request.sought_sealed = seal_sought(work, request.id, Sought([NUMBER], []))
+    assert sought_of(work, request) == Sought([NUMBER], [])
+
+
 def seal_again(work: Work, request: DataRequest) -> None:
     request.sought_sealed = seal_sought(work, request.id, sought_of(work, request))
 

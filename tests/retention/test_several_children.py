@@ -1,16 +1,20 @@
 """A record about several children belongs to each of them: what one asks touches no other."""
 
 import json
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import func, select, text
 
+from app.api.data_requests import one_request
 from app.contacts.cases.models import CaseContact
 from app.contacts.consent.same_child import link_child
 from app.contacts.models import Case, Contact
 from app.contacts.saving import Change, save_answers
+from app.dashboard.settings import data_request_pages
+from app.dashboard.templating import templates
 from app.errors import NotFound
 from app.jobs.transaction import flush
 from app.referrals.models import Referral
@@ -27,8 +31,10 @@ from app.retention.data_requests import (
 )
 from app.retention.data_requests.kinds import (
     AskingPerson,
+    IdentityCheck,
     ItemKind,
     Keep,
+    RequestBasis,
     RequestKind,
     RequestState,
 )
@@ -39,11 +45,19 @@ from app.sealing.knowing import learn
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.models import AuditEntry, Staff
+from app.staff.roles import Role
 from app.work import PROGRAM, Work
 from tests.support import planted
 from tests.support.planted import WORD, as_person
 from tests.support.profile import by_day
-from tests.support.retention.requested import a_person, approved, erase, found_by, release
+from tests.support.retention.requested import (
+    WORDS,
+    a_person,
+    approved,
+    erase,
+    found_by,
+    release,
+)
 from tests.support.verbs import a_line, a_supervisor
 
 Kind, OTHER = ItemKind, Keep.ANOTHER_PERSON
@@ -237,6 +251,41 @@ async def test_it_is_shown_which_child_a_place_meant_and_whether_it_is_still_the
     assert await children_meant(work, of_number) == []
     await requests.withdraw(work, boss, request.id)
     assert await children_meant(work, request) == []
+
+
+async def test_who_is_no_officer_any_more_reads_no_more_whom_their_request_is_about(
+    work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An administrator sees requests, but reads no records: neither on the page nor by the API."""
+
+    nothing: Any = None
+
+    def shown(_request: Any, _name: str, values: dict[str, Any]) -> Any:
+        return SimpleNamespace(headers={}, values=values)
+
+    monkeypatch.setattr(templates, "TemplateResponse", shown)
+    boss, contact, _ = await one_record(work)
+    request, _ = await asked(work, boss, f"{contact.code}/2")
+    by_law, passport = RequestBasis.RIGHT_OF_ACCESS, IdentityCheck.DOCUMENT
+    await release(work, boss, request)
+    await requests.ask(work, boss, request.id, by_law, passport, WORDS)
+    readings = []
+    for role, reads in ((Role.SUPERVISOR, True), (Role.ADMINISTRATOR, False)):
+        boss.role = role.value
+        page: Any = await data_request_pages.request_page(nothing, work, boss, request.id)
+        (child,) = page.values["meant"]
+        assert (child.standing, child.name) == (Standing.THERE, f"{SISTER} name" if reads else "")
+        assert (page.values["sought"] is not None, page.values["words"]) == (
+            reads,
+            WORDS if reads else "",
+        )
+        answer = await one_request(work, boss, request.id)
+        code = [f"{contact.code}/2"]
+        assert (answer.codes, answer.words) == ((code, WORDS) if reads else (None, None))
+        await flush(work)
+        of_contact = AuditEntry.action == AuditLog.CONTACT_READ
+        readings.append(await work.session.scalar(select(func.count()).where(of_contact)))
+    assert readings[0] == readings[1]
 
 
 async def test_of_an_erased_record_no_child_is_said_to_be_there(work: Work) -> None:
@@ -441,6 +490,38 @@ async def test_a_case_stays_if_a_contact_of_it_was_exchanged(work: Work) -> None
     assert case.erased_at is third.erased_at is None
     assert None not in (brother.erased_at, sister.erased_at)
     assert request.kept == {OTHER: 1}
+
+
+async def test_a_case_goes_if_a_contact_of_the_same_child_was_linked_since(work: Work) -> None:
+    """By its name, or because a colleague has said so; what is not known is another child."""
+    boss, brother, _, _ = await siblings(work)
+    unnamed = {"child.a1.name": None, "child.a1.birth_date": None, "child.a1.phone": None}
+    for of_new, said, goes in (
+        ({}, (), True),
+        ({"child.a1.name": "Zlatko"}, ("a1",), True),
+        (unnamed, ("a1",), True),
+        (unnamed, (), False),
+        # A colleague has said that the case is not about this one.
+        ({}, (None,), False),
+        # Another child came in beside it.
+        (ANOTHER | {"child.a3": 2}, (), False),
+    ):
+        case = await planted.a_case(work, boss, brother)
+        later = await planted.a_contact(work, boss)
+        await write(work, later, of_new)
+        request, _ = await asked(work, boss, case.code, RequestKind.ERASURE)
+        await requests.set_kept(
+            work, boss, request.id, {(Kind.CONTACT, brother.id): Keep.LEGAL_DUTY}
+        )
+        await approved(work, boss, request)
+        work.session.add(CaseContact(case_id=case.id, contact_id=later.id, linked_at=work.now))
+        for entry in said:
+            await link_child(work, case.id, entry, later.id, "a1")
+        await erase(work, request)
+        for one in (case, later):
+            await work.session.refresh(one)
+        assert (case.erased_at is not None, later.erased_at) == (goes, None), (of_new, said)
+        assert (OTHER in request.kept) is not goes
 
 
 async def test_what_was_decided_is_erased_again_whatever_it_told_of_before(work: Work) -> None:

@@ -157,12 +157,11 @@ async def _show(
     request: Request, work: Work, staff: Staff, data_request_id: UUID, *, problem: str = ""
 ) -> Response:
     found = await requests.read_request(work, data_request_id)
-    own = requests.is_own(staff, found)
+    own = requests.may_read_whom(staff, found)
     items = await requests.items_of(work, found)
     values: dict[str, Any] = {
         "staff": staff,
         "one": found,
-        "own": own,
         "kind": said(REQUEST_WORDS[RequestKind(found.kind)]),
         "person": said(PERSON_WORDS[AskingPerson(found.person)]),
         "state": said(STATE_WORDS[_state(found)]),

@@ -61,8 +61,11 @@ async def remind(work: Work) -> int:
         if request in overdue or request.reminded_at is not None or request.state not in OPEN:
             continue
         if is_near(work, request):
-            reminder = Reminder.UNTOLD if must_be_told(request) else Reminder(request.state)
-            _note(work, request, reminder, await _whom(work, request), earliest)
+            if must_be_told(request):
+                # Beside the other one: until then the day is that of the first month.
+                teller = await letters.whose(work, [request.extended_by])
+                _note(work, request, Reminder.UNTOLD, teller, earliest)
+            _note(work, request, Reminder(request.state), await _whom(work, request), earliest)
             told += 1
     for (staff_id, reminder), by in sorted(earliest.items()):
         work.defer(
@@ -109,12 +112,10 @@ def _note(
 
 
 async def _whom(work: Work, request: DataRequest) -> Iterable[UUID]:
-    """Return who can go on with a request: who asks for it, who can decide it, or who tells of it.
+    """Return who can go on with a request: who asks for it, or who can decide it.
 
     If no person can decide it, all are told whose role decides: they see why on its page.
     """
-    if must_be_told(request):
-        return await letters.whose(work, [request.extended_by])
     if request.state == RequestState.FOUND:
         return await letters.whose(work, [request.asked_by])
     role = await letters.reached(work, Permission.DECIDE_DATA_REQUESTS)

@@ -93,6 +93,11 @@ def is_own(staff: Staff | None, request: DataRequest) -> bool:
     return request.asked_by == (staff.id if staff is not None else None)
 
 
+def may_read_whom(staff: Staff | None, request: DataRequest) -> bool:
+    """Return whether a person may read whom a request is about: who began it, while an officer."""
+    return is_own(staff, request) and _is_officer(staff)
+
+
 async def items_of(work: Work, request: DataRequest) -> list[RequestItem]:
     """Return what was found, in the order of the kinds, the oldest first."""
     rows = await work.session.scalars(
@@ -199,8 +204,12 @@ def _preset(kind: RequestKind, person: AskingPerson, item: Item) -> Keep | None:
 
 def check_officer(staff: Staff | None) -> None:
     """Refuse who may not answer requests. Raises NotAllowed."""
-    if staff is not None and not may(staff.role, Permission.ANSWER_DATA_REQUESTS):
+    if not _is_officer(staff):
         raise NotAllowed("Only supervisors answer requests about a person's data.")
+
+
+def _is_officer(staff: Staff | None) -> bool:
+    return staff is None or may(staff.role, Permission.ANSWER_DATA_REQUESTS)
 
 
 async def lock_request(work: Work, request_id: UUID) -> DataRequest:

@@ -39,12 +39,18 @@ async def of_other_children(
 ) -> set[UUID]:
     """Return which of these rows tell of other children than then, or of fewer.
 
+    A contact that was linked to a case since is left aside if each child in it is known to be one
+    of before.
+
     A record that is erased meanwhile tells of none, and is left aside. Of a row of which nothing
     was written down, nothing is known: an earlier version has searched it, or it is erased again.
     """
     of_row, children = await children_of_rows(work, kind, ids)
     now = {str(row): _of_records(children, records) for row, records in of_row.items()}
     then = {row: written[row] for row in now if row in written}
+    for row in then:
+        for record in _of_the_same(children, then[row], now[row]):
+            del now[row][record]
     gone = {str(record) for record in children.erased}
     hashes = _carried(work, then, now)
     return {
@@ -53,6 +59,25 @@ async def of_other_children(
         if (before := then.get(str(row))) is not None
         and not _are_same(hashes, before, now[str(row)], gone)
     }
+
+
+def _of_the_same(children: Children, then: OfRecords, now: OfRecords) -> list[str]:
+    """Return which records that came since tell of children, and of none but those of before."""
+    before = [child for record in then for child in children.of(UUID(record))]
+    of_new = {record: children.of(UUID(record)) for record in now.keys() - then.keys()}
+    return [
+        record
+        for record, new in of_new.items()
+        if new and all(_is_known(one, before) for one in new)
+    ]
+
+
+def _is_known(child: Child, before: list[Child]) -> bool:
+    """Return whether a child is one of these: what a colleague has said stands before its name."""
+    said = [one for one in before if one.record in child.in_cases]
+    if said:
+        return any(child.in_cases[one.record] == one.entry for one in said)
+    return any(child.is_same(one) for one in before)
 
 
 def _of_records(children: Children, records: Iterable[UUID]) -> OfRecords:
