@@ -1,14 +1,29 @@
 """What keeps several web processes running, and what ends them together."""
 
+import contextlib
+import importlib.util
 import os
+import runpy
+import select
 import signal
+import socket
 import subprocess
+import sys
 import threading
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 
 from app import server
+from app.demo.stage import ACCOUNT, LINE, TOKEN
+from app.practice.wire import sign
+from tests.web.serving import base
+
+# How often it is looked whether a process serves, each 0.2 s: much else may run on the machine.
+_TRIES = 450
 
 
 def test_a_process_ends_as_by_sigterm_when_its_parent_is_gone() -> None:
@@ -63,3 +78,93 @@ def test_a_process_that_does_not_stop_is_killed(monkeypatch: pytest.MonkeyPatch)
     server._keep(["helpline"], (), stopping)
     assert started[0].wait(5) == -signal.SIGKILL
     started[0].stdout.close()
+
+
+@contextlib.contextmanager
+def _kept(stopping: threading.Event, *handles: int) -> Iterator[None]:
+    """Keep a web process, as the server does."""
+    command = server._command("web", handles)
+    keeper = threading.Thread(target=server._keep, args=(command, handles, stopping))
+    keeper.start()
+    try:
+        yield
+    finally:
+        stopping.set()
+        keeper.join(30)
+
+
+def _ring(listener: socket.socket) -> httpx2.Response:
+    url = f"{base(listener)}/telephony/voice"
+    fields = [
+        ("CallSid", "CA1"),
+        ("AccountSid", ACCOUNT),
+        ("To", LINE),
+        ("From", "+381641110000"),
+        ("CallStatus", "ringing"),
+    ]
+    signed = {"X-Twilio-Signature": sign(TOKEN, url, fields)}
+    with httpx2.Client(trust_env=False, timeout=30) as client:
+        return client.post(url, data=dict(fields), headers=signed)
+
+
+def test_a_web_process_says_that_it_serves_answers_a_ring_and_is_started_again_when_it_ends(
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopping, again, started = threading.Event(), threading.Event(), list[Any]()
+    start = subprocess.Popen
+
+    def once(command: list[str], **how: Any) -> Any:
+        # The second one need not load the program once more.
+        started.append(start(["sleep", "60"] if started else command, **how))
+        if len(started) == 2:
+            again.set()
+        return started[-1]
+
+    monkeypatch.setattr(subprocess, "Popen", once)
+    (alive, held), (reader, writer) = os.pipe(), os.pipe()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        for name, value in {
+            "DATABASE_URL": database,
+            "DATA_DIR": str(tmp_path),
+            "PUBLIC_URL": base(listener),
+            "TWILIO_ACCOUNT_SID": ACCOUNT,
+            "TWILIO_AUTH_TOKEN": TOKEN,
+            "LOG_LEVEL": "ERROR",
+        }.items():
+            monkeypatch.setenv(f"HELPLINE_{name}", value)
+        handles = (alive, writer, listener.fileno())
+        with _kept(stopping, *handles):
+            tries = iter(range(_TRIES))
+            while not select.select([reader], [], [], 0.2)[0]:
+                assert next(tries, None) is not None, "it does not serve"
+                assert not again.is_set(), "it ended before it served"
+            assert os.read(reader, 2) == b"1"
+            heard = _ring(listener)
+            assert (heard.status_code, "<Response>" in heard.text) == (200, True), heard.text
+            assert not again.is_set()
+            started[0].kill()
+            assert again.wait(10)
+    for one in (alive, held, reader, writer):
+        os.close(one)
+    assert [one.poll() for one in started] == [-signal.SIGKILL, -signal.SIGTERM]
+
+
+def test_a_process_for_the_jobs_runs_the_command_of_the_worker_and_ends_with_its_parent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run, ended = list[Any](), threading.Event()
+    before = signal.signal(signal.SIGTERM, lambda *_: ended.set())
+    alive, held = os.pipe()
+    _python, _m, module, *words = server._command("worker", (alive,))
+    assert module == "app.server"
+    monkeypatch.setattr(runpy, "run_module", lambda *of, **how: run.append((*of, how, [*sys.argv])))
+    monkeypatch.setattr(sys, "argv", [module, *words])
+    try:
+        runpy.run_path(server.__file__, run_name="__main__")
+        os.close(held)
+        assert ended.wait(5)
+        assert run == [("app.cli", {"run_name": "__main__"}, ["helpline", "worker"])]
+        assert importlib.util.find_spec("app.cli.__main__")
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        os.close(alive)
