@@ -23,7 +23,7 @@ from app.practice.wire import sign
 from tests.web.serving import base
 
 # How often it is looked whether a process serves, each 0.2 s: much else may run on the machine.
-_TRIES = 450
+_LOOKS = 450
 
 
 def test_a_process_ends_as_by_sigterm_when_its_parent_is_gone() -> None:
@@ -44,12 +44,12 @@ def test_a_process_ends_as_by_sigterm_when_its_parent_is_gone() -> None:
 def test_a_process_that_cannot_be_started_is_started_later(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    stopping, tries = threading.Event(), list[Any]()
+    stopping, attempts = threading.Event(), list[Any]()
     start = subprocess.Popen
 
     def without_room_at_first(command: list[str], **how: Any) -> Any:
-        tries.append(command)
-        if len(tries) == 1:
+        attempts.append(command)
+        if len(attempts) == 1:
             raise BlockingIOError("no room for another process")
         stopping.set()
         return start(command, **how)
@@ -59,7 +59,7 @@ def test_a_process_that_cannot_be_started_is_started_later(
     keeper = threading.Thread(target=server._keep, args=(["sleep", "60"], (), stopping))
     keeper.start()
     keeper.join(10)
-    assert (keeper.is_alive(), len(tries)) == (False, 2)
+    assert (keeper.is_alive(), len(attempts)) == (False, 2)
 
 
 def test_a_process_that_does_not_stop_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,9 +134,9 @@ def test_a_web_process_says_that_it_serves_answers_a_ring_and_is_started_again_w
             monkeypatch.setenv(f"HELPLINE_{name}", value)
         handles = (alive, writer, listener.fileno())
         with _kept(stopping, *handles):
-            tries = iter(range(_TRIES))
+            looks = iter(range(_LOOKS))
             while not select.select([reader], [], [], 0.2)[0]:
-                assert next(tries, None) is not None, "it does not serve"
+                assert next(looks, None) is not None, "it does not serve"
                 assert not again.is_set(), "it ended before it served"
             assert os.read(reader, 2) == b"1"
             heard = _ring(listener)
