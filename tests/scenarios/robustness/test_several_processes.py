@@ -23,7 +23,7 @@ from app.practice.wire import sign
 from tests.web.serving import base
 
 # How often it is looked whether a process serves, each 0.2 s: much else may run on the machine.
-_TRIES = 450
+_LOOKS = 450
 
 
 def test_a_process_ends_as_by_sigterm_when_its_parent_is_gone() -> None:
@@ -134,9 +134,9 @@ def test_a_web_process_says_that_it_serves_answers_a_ring_and_is_started_again_w
             monkeypatch.setenv(f"HELPLINE_{name}", value)
         handles = (alive, writer, listener.fileno())
         with _kept(stopping, *handles):
-            tries = iter(range(_TRIES))
+            looks = iter(range(_LOOKS))
             while not select.select([reader], [], [], 0.2)[0]:
-                assert next(tries, None) is not None, "it does not serve"
+                assert next(looks, None) is not None, "it does not serve"
                 assert not again.is_set(), "it ended before it served"
             assert os.read(reader, 2) == b"1"
             heard = _ring(listener)
