@@ -90,7 +90,7 @@ _SOME = 6 if WHOLE else 1
 _MANY: dict[Role, int | None] = (
     {Role.SUPERVISOR: None, Role.ADMINISTRATOR: None}
     if WHOLE
-    else {Role.SUPERVISOR: 1, Role.ADMINISTRATOR: 1}
+    else {Role.SUPERVISOR: 2, Role.ADMINISTRATOR: 1}
 )
 
 
