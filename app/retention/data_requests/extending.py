@@ -152,7 +152,8 @@ def letter_for(work: Work, staff: Staff | None, request: DataRequest) -> list[st
                 code=request.code,
             )
         ),
-        _("The reason: %(why)s. %(words)s", why=why, words=words),
+        _("The reason: %(why)s.", why=why),
+        words,
         message_words(Message("We will answer you by %(day)s at the latest.", day=until)),
         _("You may complain to the authority for data protection, or go to court."),
     ]
