@@ -483,6 +483,8 @@ async def test_a_supervisor_whispers_and_the_child_does_not_hear_it(
     her_desk: Desk, child: Child, colleague: Desk
 ) -> None:
     page = colleague.page
+    # Her telephone may run from another story: a page that is loaded anew has none.
+    await page.reload()
     await page.locator(".rail a[data-section=team]").click()
     await clicks_wait_for_the_telephone(page)
     await until(lambda: her_desk.hears_just(COLLEAGUE, CHILD), "the counsellor hears the whisper")
