@@ -27,7 +27,10 @@ def lived_through(server: str) -> Iterator[str]:
 
 
 def _settle(url: str) -> None:
-    """Let no message of these days wait: its alarm would ring on through tests that skip days."""
+    """Let no message of these days wait: its alarm would ring on through tests that skip days.
+
+    These days are over on the machine's clock as well, so each next turn would be due at once.
+    """
     with psycopg.connect(as_role(url, SUPERUSER), autocommit=True) as connection:
         connection.execute("UPDATE chat_codes SET done_at = waits_since WHERE done_at IS NULL")
         connection.execute("UPDATE offers SET kept_on_desk = false WHERE kept_on_desk")
@@ -52,6 +55,7 @@ async def life(lived_through: str, anyio_backend: str) -> AsyncIterator[Life]:
 
 @pytest.fixture
 async def house(life: Life, lived_through: str) -> AsyncIterator[Stage]:
-    """The whole program on the evening of the last of these days."""
+    """The whole program on the evening of the last of these days, without what others left."""
+    _settle(lived_through)
     async with stage_on(lived_through, clock=SteppedClock(life.now)) as stage:
         yield stage
