@@ -139,8 +139,8 @@ def _childs_option(library: Library, found: Effects) -> None:
         found.cautions.append(
             Message(
                 "Form %(name)s does not say which answer is the child itself (child: true). In "
-                "requests about a person's data, what was written in its conversations is shown "
-                "to nobody.",
+                "requests about a person's data, what was written in its conversations is not "
+                "shown.",
                 name=form.form,
             )
         )
