@@ -11,7 +11,7 @@ from app.staff.roles import Role
 from tests.support.axe import AXE, LOOKS, faults, faults_zoomed
 from tests.support.browser import picture, visit
 from tests.support.profile import WHOLE, nightly
-from tests.support.referrals import add_agency, approve_all
+from tests.support.referrals import add_a_house_with_dates, approve_all
 
 
 async def _row(live: Stage) -> dict[str, Any]:
@@ -161,16 +161,7 @@ async def test_a_refused_agency_keeps_all_that_was_filled_in(live: Stage, page: 
 async def test_the_form_can_be_used_by_all(live: Stage, page: Page) -> None:
     """By day `test_every_page` looks at it, `tests/referrals/directory` saves it as it is."""
     mila = await live.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
-    await add_agency(
-        live,
-        "house",
-        "shelter,family_support",
-        name="Sigurna kuća",
-        areas=("RS-BG", "RS-VO"),
-        hours="Mo-Fr 08:00-16:00; Dec 24 off",
-        phones=(("+381113000001", "22:00-06:00"), ("+381113000002", "Dec 24-26 08:00-16:00")),
-        mandated_for=("shelter@*",),
-    )
+    await add_a_house_with_dates(live)
     await visit(page, live, mila, "/agencies/house/entry")
     found: list[str] = []
     # By day `test_every_page` looks at this page.

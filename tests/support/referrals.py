@@ -209,3 +209,17 @@ async def approve_all(stage: Stage) -> None:
 
 
 BY_HOUSE = {"agency": "house", "name": "M"}
+
+
+async def add_a_house_with_dates(stage: Stage) -> None:
+    """An agency whose hours and phones have dates, which the form of a week cannot say."""
+    await add_agency(
+        stage,
+        "house",
+        "shelter,family_support",
+        name="Sigurna kuća",
+        areas=("RS-BG", "RS-VO"),
+        hours="Mo-Fr 08:00-16:00; Dec 24 off",
+        phones=(("+381113000001", "22:00-06:00"), ("+381113000002", "Dec 24-26 08:00-16:00")),
+        mandated_for=("shelter@*",),
+    )

@@ -8,7 +8,7 @@ import pytest
 
 from app.demo.stage import Stage
 from app.staff.roles import Role
-from tests.support.referrals import add_agency, page
+from tests.support.referrals import add_a_house_with_dates, add_agency, page
 
 HOUSE = {"name": "Druga kuća", "sector": "shelter", "services": "shelter", "timezone": ""}
 HOUSE |= {"email": "b@house.example"}
@@ -80,16 +80,7 @@ async def _everything(stage: Stage) -> list[Any]:
 async def test_what_a_week_cannot_say_stays_when_the_form_is_saved(
     stage: Stage, keeper: Any
 ) -> None:
-    await add_agency(
-        stage,
-        "house",
-        "shelter,family_support",
-        name="Sigurna kuća",
-        areas=("RS-BG", "RS-VO"),
-        hours="Mo-Fr 08:00-16:00; Dec 24 off",
-        phones=(("+381113000001", "22:00-06:00"), ("+381113000002", "Dec 24-26 08:00-16:00")),
-        mandated_for=("shelter@*",),
-    )
+    await add_a_house_with_dates(stage)
     before = await _everything(stage)
     assert "Dec 24 off" in str(before)
     assert "Dec 24-26" in str(before)
