@@ -6,17 +6,24 @@ self.addEventListener("push", (event) => {
     tag: "helpline", renotify: true, requireInteraction: true, icon: "/static/helpline-192.png",
   }));
 });
+// One after another: Chromium forgets a notification that it is asked about before it is on the
+// screen, and could never take it away again.
+let last = Promise.resolve();
+self.inTurn = (act) => {
+  last = last.then(act, act);
+  return last;
+};
 // A ring of an open page, with a button. Accept is done by the page that rings, and by no other.
 self.addEventListener("message", (event) => {
   const { ring, accept, offer, withdraw } = event.data ?? {};
   if (withdraw) {
-    event.waitUntil(self.registration.getNotifications({ tag: "ring" }).then((all) => all
-      .filter((one) => one.data?.page === event.source.id).forEach((one) => one.close())));
+    event.waitUntil(self.inTurn(() => self.registration.getNotifications({ tag: "ring" }).then((all) => all
+      .filter((one) => one.data?.page === event.source.id).forEach((one) => one.close()))));
   } else if (ring) {
-    event.waitUntil(self.registration.showNotification(ring, {
+    event.waitUntil(self.inTurn(() => self.registration.showNotification(ring, {
       tag: "ring", requireInteraction: true, icon: "/static/helpline-192.png",
       actions: [{ action: "accept", title: accept }], data: { page: event.source.id, offer },
-    }));
+    })));
   }
 });
 self.addEventListener("notificationclick", (event) => {
