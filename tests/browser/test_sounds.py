@@ -138,12 +138,13 @@ async def show(page: Page, words: str) -> None:
             break
         await asyncio.sleep(0.05)
     message = {"origin": origin, "registrationId": found[-1], "data": words}
-    titles = "navigator.serviceWorker.ready.then((it) => it.getNotifications())"
+    (worker,) = page.context.service_workers
+    titles = "inTurn(() => self.registration.getNotifications())"
     for turn in range(150):
         if turn % 30 == 0:
             # A worker that Chromium is just stopping does not get it; a push service sends again.
             await session.send("ServiceWorker.deliverPushMessage", message)
-        shown = await page.evaluate(f"{titles}.then((all) => all.map((one) => one.title))")
+        shown = await worker.evaluate(f"() => {titles}.then((all) => all.map((one) => one.title))")
         if words in shown:
             break
         await asyncio.sleep(0.1)

@@ -1,11 +1,6 @@
 // The service worker: it shows that the helpline needs its reader, and nothing else. It stores
 // nothing and answers no request, so no page and no name is ever kept by it.
 const helpline = new URL(self.location.href).searchParams.get("name") || "Helpline";
-self.addEventListener("push", (event) => {
-  event.waitUntil(self.registration.showNotification(event.data?.text() || helpline, {
-    tag: "helpline", renotify: true, requireInteraction: true, icon: "/static/helpline-192.png",
-  }));
-});
 // One after another: Chromium forgets a notification that it is asked about before it is on the
 // screen, and could never take it away again.
 let last = Promise.resolve();
@@ -13,6 +8,11 @@ self.inTurn = (act) => {
   last = last.then(act, act);
   return last;
 };
+self.addEventListener("push", (event) => {
+  event.waitUntil(self.inTurn(() => self.registration.showNotification(event.data?.text() || helpline, {
+    tag: "helpline", renotify: true, requireInteraction: true, icon: "/static/helpline-192.png",
+  })));
+});
 // A ring of an open page, with a button. Accept is done by the page that rings, and by no other.
 self.addEventListener("message", (event) => {
   const { ring, accept, offer, withdraw } = event.data ?? {};
