@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import bindparam, text
 
+from app.referrals.counted import ID_BYTES, counts_sql, ids_sql, members_sql
 from app.referrals.states import LEFT, STAYED, Missing
 from app.words.pages import N_
 from app.work import Work
@@ -54,10 +55,29 @@ class Row:
     values: dict[str, int | float | None]
     rejections: dict[str, int] = field(default_factory=dict)
     outcomes: dict[str, int] = field(default_factory=dict)
+    # What these count (see `counted.py`); the row of all has no members.
+    members: bytes = b""
+    rejected_ids: dict[str, bytes] = field(default_factory=dict)
+    outcome_ids: dict[str, bytes] = field(default_factory=dict)
 
 
+# What each count of referrals counts.
+COUNTED = {
+    "offered": "true",
+    "acknowledged": "s.acknowledged_at IS NOT NULL",
+    "accepted": "s.accepted_at IS NOT NULL",
+    "rejected": "s.state = 'rejected'",
+    "unanswered": "s.state = 'unanswered' AND s.tried_at IS NOT NULL",
+    "seen": "s.seen_at IS NOT NULL",
+    "completed": "s.completed",
+    "feedback_wanted": "s.completed AND s.wants_feedback",
+    "feedback_given": "s.completed AND s.wants_feedback AND s.feedback_at IS NOT NULL",
+    "separation_risk": "s.completed AND s.separation_risk",
+    "separation_prevented": "s.completed AND s.separation_risk AND s.outcome = ANY(:stayed)",
+    "separated": "s.completed AND s.separation_risk AND s.outcome = ANY(:left)",
+}
 # One pass over the window. The agency that missed a deadline was written down with the breach.
-_SQL = """
+_SQL = f"""
 WITH mine AS (
   SELECT a.id, a.agency_id, a.referral_id, a.state, a.reason, a.offered_at, a.acknowledged_at,
          a.accepted_at, a.seen_at, r.outcome, r.wants_feedback, r.feedback_at, r.separation_risk,
@@ -83,44 +103,31 @@ WITH mine AS (
 )
 SELECT CASE WHEN grouping(g.code) = 1 THEN NULL ELSE g.code END AS agency,
   max(g.name) AS name, max(g.sector) AS sector,
-  count(*) AS offered,
-  count(s.acknowledged_at) AS acknowledged,
-  count(s.accepted_at) AS accepted,
-  count(*) FILTER (WHERE s.state = 'rejected') AS rejected,
-  count(*) FILTER (WHERE s.state = 'unanswered' AND s.tried_at IS NOT NULL) AS unanswered,
+  {counts_sql(COUNTED)},
   percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM s.acknowledged_at - s.offered_at))
     AS median_seconds_to_acknowledge,
   percentile_cont(0.9) WITHIN GROUP (ORDER BY extract(epoch FROM s.acknowledged_at - s.offered_at))
     AS p90_seconds_to_acknowledge,
-  count(s.seen_at) AS seen,
   percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM s.seen_at - s.offered_at))
     AS median_seconds_to_see_child,
   percentile_cont(0.9) WITHIN GROUP (ORDER BY extract(epoch FROM s.seen_at - s.offered_at))
     AS p90_seconds_to_see_child,
   coalesce(sum(late.breaches), 0) AS breaches,
-  count(*) FILTER (WHERE s.completed) AS completed,
-  count(*) FILTER (WHERE s.completed AND s.wants_feedback) AS feedback_wanted,
-  count(*) FILTER (WHERE s.completed AND s.wants_feedback AND s.feedback_at IS NOT NULL)
-    AS feedback_given,
-  count(*) FILTER (WHERE s.completed AND s.separation_risk) AS separation_risk,
-  count(*) FILTER (WHERE s.completed AND s.separation_risk AND s.outcome = ANY(:stayed))
-    AS separation_prevented,
-  count(*) FILTER (WHERE s.completed AND s.separation_risk AND s.outcome = ANY(:left))
-    AS separated
+  {members_sql("s.referral_id", COUNTED, "coalesce(late.breaches, 0)", "g.code")}
 FROM shown s JOIN agencies g ON g.id = s.agency_id LEFT JOIN late ON late.id = s.id
 GROUP BY GROUPING SETS ((g.code), ())
 ORDER BY grouping(g.code) DESC, g.code
 """
 
-_REASONS = """
-SELECT g.code AS agency, a.reason AS word, count(*) AS n
+_REASONS = f"""
+SELECT g.code AS agency, a.reason AS word, {ids_sql("r.id")}
 FROM recipients a JOIN agencies g ON g.id = a.agency_id
 JOIN referrals r ON r.id = a.referral_id AND NOT is_practice(r.call_id, r.contact_id)
 WHERE a.offered_at >= :since AND a.offered_at < :until AND a.state = 'rejected'
 GROUP BY g.code, a.reason
 """
-_OUTCOMES = """
-SELECT g.code AS agency, coalesce(r.outcome, :missing) AS word, count(*) AS n
+_OUTCOMES = f"""
+SELECT g.code AS agency, coalesce(r.outcome, :missing) AS word, {ids_sql("r.id")}
 FROM recipients a JOIN agencies g ON g.id = a.agency_id
 JOIN referrals r ON r.id = a.referral_id AND r.recipient_id = a.id
   AND NOT is_practice(r.call_id, r.contact_id)
@@ -135,41 +142,45 @@ async def accountability(work: Work, since: datetime, until: datetime) -> list[R
     lists = {"stayed": sorted(STAYED), "left": sorted(LEFT)}
     statement = text(_SQL).bindparams(bindparam("stayed"), bindparam("left"))
     rows = (await work.session.execute(statement, {**window, **lists})).mappings().all()
-    reasons = await _counted(work, _REASONS, window)
-    outcomes = await _counted(work, _OUTCOMES, {**window, "missing": Missing.OUTCOME.value})
+    reasons = await _of_agencies(work, _REASONS, window)
+    outcomes = await _of_agencies(work, _OUTCOMES, {**window, "missing": Missing.OUTCOME.value})
     found = []
     for row in rows:
         code = row["agency"]
         values = {name: plain_number(row[name]) for name in DEFINITIONS}
+        rejected, ended = reasons.get(code, {}), outcomes.get(code, {})
         found.append(
             Row(
                 code or "all",
                 row["name"] if code else N_("All agencies"),
                 row["sector"] if code else "",
                 values,
-                _of(reasons, code),
-                _of(outcomes, code),
+                _numbers(rejected),
+                _numbers(ended),
+                row["members"] or b"",
+                rejected,
+                ended,
             )
         )
     # Without any offer, keep the total row of zeros.
     return [row for row in found if row.values["offered"]] or found[:1]
 
 
-async def _counted(work: Work, sql: str, window: dict[str, Any]) -> dict[str, dict[str, int]]:
-    found: dict[str, dict[str, int]] = {}
-    for row in (await work.session.execute(text(sql), window)).mappings():
-        found.setdefault(row["agency"], {})[row["word"]] = row["n"]
+async def _of_agencies(
+    work: Work, sql: str, window: dict[str, Any]
+) -> dict[str | None, dict[str, bytes]]:
+    """Return the referrals of each word, by agency; under None those of all agencies."""
+    found: dict[str | None, dict[str, bytes]] = {}
+    every: dict[str, list[bytes]] = {}
+    for agency, word, ids in await work.session.execute(text(sql), window):
+        found.setdefault(agency, {})[word] = ids
+        every.setdefault(word, []).append(ids)
+    found[None] = {word: b"".join(parts) for word, parts in every.items()}
     return found
 
 
-def _of(counted: dict[str, dict[str, int]], code: str | None) -> dict[str, int]:
-    if code is not None:
-        return dict(sorted(counted.get(code, {}).items()))
-    total: dict[str, int] = {}
-    for words in counted.values():
-        for word, n in words.items():
-            total[word] = total.get(word, 0) + n
-    return dict(sorted(total.items()))
+def _numbers(ids: dict[str, bytes]) -> dict[str, int]:
+    return {word: len(some) // ID_BYTES for word, some in sorted(ids.items())}
 
 
 def plain_number(value: Any) -> int | float | None:

@@ -5,6 +5,7 @@ dimension, the same table in every format and again. They know how numbers are r
 secret by which it is decided.
 """
 
+import itertools
 import random
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
@@ -18,7 +19,13 @@ from app.errors import NotAllowed
 from app.jobs.transaction import transaction
 from app.staff.roles import Role
 from app.staff.tokens import add_token
+from app.statistics.counting.conditions import UNMAPPED, Translator
+from app.statistics.counting.labels import TOTAL
+from app.statistics.counting.shape_figures import count_shape
+from app.statistics.counting.shapes import shapes_in
+from app.statistics.counting.summary import FiguresWanted, summarise, zones_of
 from app.statistics.dimensions import Dimension
+from app.statistics.facts.days import reading
 from app.statistics.periods import Period, Window
 from app.statistics.protection import budget
 from app.statistics.protection.guard import BASE, Rounding, check_grid, is_content, on_grid, over_by
@@ -194,6 +201,33 @@ async def test_a_report_shows_rounded_numbers_and_its_sums_hold(house: Stage) ->
     assert not [note for note in sums if "DOES NOT HOLD" in note or " and " in note]
     off = "/statistics/report.json?report=chi&from=2026-01-01&to=2026-10-15"
     assert (await boss.ask("GET", off)).status_code == 403
+
+
+async def test_what_the_framework_lacks_is_rounded_by_the_contacts_that_it_counts(
+    life: Life, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A category that is in no framework is shown with the number of every other table."""
+    monkeypatch.setattr(Translator, "framework", lambda _self, _word: UNMAPPED)
+    zones = await zones_of(life.work)
+    shape = shapes_in()["chi"]
+    single = 0
+    for window in (
+        Window(date(2026, begins, 1), date(2026, ends, 1))
+        for begins, ends in itertools.combinations(range(1, 9), 2)
+    ):
+        asked = FiguresWanted(window, by=(Dimension.CATEGORY,))
+        summary = await summarise(life.work, asked)
+        cells = {row.values[0]: summary.figures(row)["contacts"] for row in summary.shown_rows}
+        async with reading(life.ground, life.now) as look:
+            counted = await count_shape(look, zones, shape, window, lambda _, code: code)
+        assert counted.coverage is not None
+        # One that rounds to nothing is in neither table.
+        assert counted.coverage.unmapped == {
+            code: n for code, n in cells.items() if n and code not in ("?", "-", TOTAL)
+        }
+        assert counted.coverage.counted % BASE == 0
+        single += BASE in cells.values()
+    assert single, "some are rare"
 
 
 async def test_a_token_has_a_budget_for_tables_about_contents(

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import text
 
 from app.referrals.accountability import plain_number
+from app.referrals.counted import counts_sql, members_sql
 from app.referrals.states import LEFT, STAYED, Missing
 from app.work import Work
 
@@ -32,6 +33,17 @@ WORDS = {
     "separation_prevented": "of these, those completed in which the child stayed with its family",
     "separated": "of these, those completed in which the child was placed elsewhere",
 }
+# What each count counts.
+COUNTED = {
+    "opened": "true",
+    "acknowledged": "acknowledged_at IS NOT NULL",
+    "seen": "seen_at IS NOT NULL",
+    "completed": "completed_at IS NOT NULL",
+    "separation_risk": "separation_risk",
+    "separation_prevented": "separation_risk AND completed_at IS NOT NULL "
+    "AND outcome = ANY(:stayed)",
+    "separated": "separation_risk AND completed_at IS NOT NULL AND outcome = ANY(:left)",
+}
 _SQL = """
 WITH r AS (
   SELECT r.*, coalesce(a.sector, '{no_agency}') AS sector,
@@ -42,23 +54,17 @@ WITH r AS (
   WHERE r.opened_at >= :since AND r.opened_at < :until
     AND NOT is_practice(r.call_id, r.contact_id)
 )
-SELECT {by} AS value, count(*) AS opened, count(acknowledged_at) AS acknowledged,
+SELECT {by} AS value, {counts},
   percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM acknowledged_at - opened_at))
     AS median_seconds_to_acknowledge,
   percentile_cont(0.9) WITHIN GROUP (ORDER BY extract(epoch FROM acknowledged_at - opened_at))
     AS p90_seconds_to_acknowledge,
-  count(seen_at) AS seen,
   percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM seen_at - opened_at))
     AS median_seconds_to_see_child,
   percentile_cont(0.9) WITHIN GROUP (ORDER BY extract(epoch FROM seen_at - opened_at))
     AS p90_seconds_to_see_child,
   coalesce(sum(breaches), 0)::bigint AS breaches,
-  count(completed_at) AS completed,
-  count(*) FILTER (WHERE separation_risk) AS separation_risk,
-  count(*) FILTER (WHERE separation_risk AND completed_at IS NOT NULL AND outcome = ANY(:stayed))
-    AS separation_prevented,
-  count(*) FILTER (WHERE separation_risk AND completed_at IS NOT NULL AND outcome = ANY(:left))
-    AS separated
+  {members}
 FROM r GROUP BY GROUPING SETS (({by}), ())
 ORDER BY grouping({by}), 1
 """
@@ -79,18 +85,28 @@ class Figures:
 
     value: str
     numbers: dict[str, Any]
+    # What the numbers count (see `referrals/counted.py`); those of all have no members.
+    members: bytes = b""
 
 
 async def referral_figures(
     work: Work, since: datetime, until: datetime, by: str
 ) -> tuple[list[Figures], Figures]:
     """Return the figures by one property, and those of all referrals."""
-    sql = _SQL.format(by=BY[by], no_agency=Missing.AGENCY)
+    sql = _SQL.format(
+        by=BY[by],
+        no_agency=Missing.AGENCY,
+        counts=counts_sql(COUNTED),
+        members=members_sql("id", COUNTED, "breaches", BY[by]),
+    )
     values = {"since": since, "until": until, "stayed": sorted(STAYED), "left": sorted(LEFT)}
     rows = (await work.session.execute(text(sql), values)).mappings().all()
     found = [
-        Figures(row["value"] or "all", {n: plain_number(row[n]) for n in WORDS}) for row in rows
+        Figures(
+            row["value"] or "all", {n: plain_number(row[n]) for n in WORDS}, row["members"] or b""
+        )
+        for row in rows
     ]
     if not found:
         return [], Figures("all", dict.fromkeys(WORDS, 0))
-    return found[:-1], Figures("all", found[-1].numbers)
+    return found[:-1], found[-1]

@@ -91,20 +91,22 @@ async def count_shape(
     since, until = zones.widest(window, [line] if line else ())
     translator = Translator(look.library, look.asked)
     counts = [_Counts() for _ in shape.tables]
-    unmapped: dict[str, int] = {}
-    mapped = [0]
+    mapping = _Counts() if shape.mapping_coverage else None
 
     def count(block: Block) -> None:
         populations: dict[Unit, Population] = {}
-        for table, one in zip(shape.tables, counts, strict=True):
-            if table.unit not in populations:
-                populations[table.unit] = population_of(
-                    table.unit, block, look.words, cuts, translator, line, rounding
+
+        def of(unit: Unit) -> Population:
+            if unit not in populations:
+                populations[unit] = population_of(
+                    unit, block, look.words, cuts, translator, line, rounding
                 )
-            _count_table(populations[table.unit], shape, table, one)
-        if shape.mapping_coverage:
-            population = population_of("contacts", block, look.words, cuts, translator, line)
-            _count_mapping(population, translator, unmapped, mapped)
+            return populations[unit]
+
+        for table, one in zip(shape.tables, counts, strict=True):
+            _count_table(of(table.unit), shape, table, one)
+        if mapping is not None:
+            _count_mapping(of("contacts"), mapping)
 
     names = columns_of([*shape.dimensions(), "category"])
     if rounding is not None:
@@ -116,15 +118,10 @@ async def count_shape(
     tables = [_finished(table, one, look, label, None, language) for table, one in both]
     # Sums must hold for the exact counts, not for the rounded ones.
     checks = list(_checked(shape, tables))
-    coverage = Coverage(mapped[0], unmapped) if shape.mapping_coverage else None
     if rounding is not None:
         tables = [_finished(table, one, look, label, rounding, language) for table, one in both]
         checks = [CheckedSum(one.words, one.whole, one.parts, shown=False) for one in checks]
-        if coverage is not None:
-            coverage = Coverage(
-                rounding.of_words(coverage.counted, "categories"),
-                {code: rounding.of_words(n, code) for code, n in coverage.unmapped.items()},
-            )
+    coverage = None if mapping is None else _coverage(mapping, translator, rounding)
     return CountedShape(shape, label_in(shape.title, language), tables, checks, coverage)
 
 
@@ -166,16 +163,24 @@ def _row_masks(population: Population, table: ShapeTable) -> Any:
         yield value, population.is_(table.each, [value])
 
 
-def _count_mapping(
-    population: Population, translator: Translator, unmapped: dict[str, int], mapped: list[int]
-) -> None:
+def _count_mapping(population: Population, counts: _Counts) -> None:
     for code in population.values("category"):
-        if code in ("not_recorded", "does_not_apply"):
-            continue
-        number = int(population.is_("category", [code]).sum())
-        mapped[0] += number
-        if translator.framework(code) == UNMAPPED and number:
-            unmapped[code] = unmapped.get(code, 0) + number
+        if code not in ("not_recorded", "does_not_apply"):
+            counts.add(code, ALL, population, population.is_("category", [code]))
+
+
+def _coverage(counts: _Counts, translator: Translator, rounding: Rounding | None) -> Coverage:
+    """Return the coverage of the mapping; each count is rounded by the contacts in it."""
+
+    def shown(codes: list[str]) -> int:
+        number = sum(counts.cells[code][ALL] for code in codes)
+        if rounding is None:
+            return number
+        return rounding.rounded(number, sum(counts.key(code, ALL) for code in codes))
+
+    lost = {code: shown([code]) for code in counts.cells if translator.framework(code) == UNMAPPED}
+    # A code that rounds to 0 is left out: its presence would show that it is not empty.
+    return Coverage(shown(list(counts.cells)), {code: n for code, n in lost.items() if n})
 
 
 def _finished(

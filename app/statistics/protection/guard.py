@@ -125,10 +125,6 @@ class Rounding:
         draw = self._draw(f"{count} {key % 2**_BITS}")
         return count - rest + (BASE if draw * BASE < rest else 0)
 
-    def of_words(self, count: int, *words: str) -> int:
-        """Round a count whose records are not at hand; the draw depends on what it counts."""
-        return self.rounded(count, int(self._draw("|".join(words)) * 2**_BITS))
-
     def _draw(self, text: str) -> float:
         digest = hashlib.blake2b(text.encode(), key=self.secret[:64], digest_size=8).digest()
         return int.from_bytes(digest) / 2**64
