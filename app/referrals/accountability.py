@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import bindparam, text
 
-from app.referrals.counted import ID_BYTES, counts_sql, ids_sql, members_sql
+from app.referrals.counted import ID_BYTES, counts_sql, members_sql
 from app.referrals.states import LEFT, STAYED, Missing
 from app.words.pages import N_
 from app.work import Work
@@ -77,7 +77,7 @@ COUNTED = {
     "separated": "s.completed AND s.separation_risk AND s.outcome = ANY(:left)",
 }
 # One pass over the window. The agency that missed a deadline was written down with the breach.
-_SQL = f"""
+_SQL = """
 WITH mine AS (
   SELECT a.id, a.agency_id, a.referral_id, a.state, a.reason, a.offered_at, a.acknowledged_at,
          a.accepted_at, a.seen_at, r.outcome, r.wants_feedback, r.feedback_at, r.separation_risk,
@@ -103,7 +103,7 @@ WITH mine AS (
 )
 SELECT CASE WHEN grouping(g.code) = 1 THEN NULL ELSE g.code END AS agency,
   max(g.name) AS name, max(g.sector) AS sector,
-  {counts_sql(COUNTED)},
+  {counts},
   percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM s.acknowledged_at - s.offered_at))
     AS median_seconds_to_acknowledge,
   percentile_cont(0.9) WITHIN GROUP (ORDER BY extract(epoch FROM s.acknowledged_at - s.offered_at))
@@ -113,21 +113,23 @@ SELECT CASE WHEN grouping(g.code) = 1 THEN NULL ELSE g.code END AS agency,
   percentile_cont(0.9) WITHIN GROUP (ORDER BY extract(epoch FROM s.seen_at - s.offered_at))
     AS p90_seconds_to_see_child,
   coalesce(sum(late.breaches), 0) AS breaches,
-  {members_sql("s.referral_id", COUNTED, "coalesce(late.breaches, 0)", "g.code")}
+  {members}
 FROM shown s JOIN agencies g ON g.id = s.agency_id LEFT JOIN late ON late.id = s.id
 GROUP BY GROUPING SETS ((g.code), ())
 ORDER BY grouping(g.code) DESC, g.code
 """
 
-_REASONS = f"""
-SELECT g.code AS agency, a.reason AS word, {ids_sql("r.id")}
+_REASONS = """
+SELECT g.code AS agency, a.reason AS word,
+  string_agg(uuid_send(r.id), ''::bytea) AS ids
 FROM recipients a JOIN agencies g ON g.id = a.agency_id
 JOIN referrals r ON r.id = a.referral_id AND NOT is_practice(r.call_id, r.contact_id)
 WHERE a.offered_at >= :since AND a.offered_at < :until AND a.state = 'rejected'
 GROUP BY g.code, a.reason
 """
-_OUTCOMES = f"""
-SELECT g.code AS agency, coalesce(r.outcome, :missing) AS word, {ids_sql("r.id")}
+_OUTCOMES = """
+SELECT g.code AS agency, coalesce(r.outcome, :missing) AS word,
+  string_agg(uuid_send(r.id), ''::bytea) AS ids
 FROM recipients a JOIN agencies g ON g.id = a.agency_id
 JOIN referrals r ON r.id = a.referral_id AND r.recipient_id = a.id
   AND NOT is_practice(r.call_id, r.contact_id)
@@ -140,7 +142,11 @@ async def accountability(work: Work, since: datetime, until: datetime) -> list[R
     """Return the measures of all agencies together, then of each agency."""
     window = {"since": since, "until": until}
     lists = {"stayed": sorted(STAYED), "left": sorted(LEFT)}
-    statement = text(_SQL).bindparams(bindparam("stayed"), bindparam("left"))
+    sql = _SQL.format(
+        counts=counts_sql(COUNTED),
+        members=members_sql("s.referral_id", COUNTED, "coalesce(late.breaches, 0)", "g.code"),
+    )
+    statement = text(sql).bindparams(bindparam("stayed"), bindparam("left"))
     rows = (await work.session.execute(statement, {**window, **lists})).mappings().all()
     reasons = await _of_agencies(work, _REASONS, window)
     outcomes = await _of_agencies(work, _OUTCOMES, {**window, "missing": Missing.OUTCOME.value})

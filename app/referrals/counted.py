@@ -1,4 +1,4 @@
-"""Counts of referrals in SQL, each with the referrals that it counts. Pure.
+"""Counts of referrals in SQL, each with the referrals that it counts.
 
 A count that is shown is rounded by the referrals in it (see `statistics/protection`). So each
 condition is written once, and makes both the count and its members.
@@ -30,8 +30,3 @@ def members_sql(referral: str, conditions: Mapping[str, str], breaches: str, by:
         f"    uuid_send({referral}) || int4send({bits}) || int4send({breaches}::int), ''::bytea)\n"
         "  END AS members"
     )
-
-
-def ids_sql(referral: str) -> str:
-    """Return the column `ids`: the ids of the referrals of a group, one after the other."""
-    return f"string_agg(uuid_send({referral}), ''::bytea) AS ids"

@@ -226,6 +226,7 @@ async def test_what_the_framework_lacks_is_rounded_by_the_contacts_that_it_count
             code: n for code, n in cells.items() if n and code not in ("?", "-", TOTAL)
         }
         assert counted.coverage.counted % BASE == 0
+        assert 0 <= (counted.coverage.share or 0) <= 1
         single += BASE in cells.values()
     assert single, "some are rare"
 

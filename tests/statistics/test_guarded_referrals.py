@@ -125,7 +125,8 @@ async def test_other_referrals_have_another_draw_and_nothing_is_added_on_the_ave
     await referrals(work, 1)
     await work.session.execute(_COPY, {"more": 200})
     # One referral in each month: alone, and with that of the month before.
-    alone, two = [], []
+    alone: list[int] = []
+    two: list[int] = []
     for back in range(200):
         for begins, found in ((-back, alone), (-back - 1, two)):
             _, _, total = await guarded_referrals.by_thing(work, months(begins, 1 - back), "state")

@@ -214,7 +214,8 @@ class Coverage:
     @property
     def share(self) -> float | None:
         lost = sum(self.unmapped.values())
-        return (self.counted - lost) / self.counted if self.counted else None
+        # Rounded one by one, the parts may be more than the whole.
+        return max(self.counted - lost, 0) / self.counted if self.counted else None
 
 
 @dataclass

@@ -4,7 +4,7 @@ A window of a quarter of an hour would show one child. So, for every reader, ref
 on the same fixed grid as what is said in contacts (`guard.py`), and each count is rounded to base
 3. The draw follows from the ids of the referrals that are counted, never from the question: the
 same referrals give the same number in every window, row and column, by whatever they are counted.
-A referral that is counted several times, as for each of its agencies, has its number added as often.
+A referral that is counted several times, as for each of its agencies, adds its number as often.
 
 A time is shown only if the count beside it is shown as six or more: to ten seconds, and above
 ten minutes to the minute. A total is the same whatever it is counted by.
@@ -115,7 +115,8 @@ def _sums(numbers: NDArray[np.uint64], sizes: Sequence[int]) -> list[int]:
     Sums beyond 2**64 begin again at 0: only the last bits decide about the draw.
     """
     before = np.concatenate([np.zeros(1, np.uint64), np.cumsum(numbers)])
-    return np.diff(before[np.cumsum([0, *sizes])]).tolist()
+    found: list[int] = np.diff(before[np.cumsum([0, *sizes])]).tolist()
+    return found
 
 
 def _together(keys: Iterable[_Keys], counts: Iterable[str]) -> _Keys:
