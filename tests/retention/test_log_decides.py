@@ -77,7 +77,7 @@ async def test_who_made_an_account_is_no_second_person_also_after_the_log_begins
 async def test_a_person_who_asks_is_told_where_the_log_begins(work: Work) -> None:
     await old_log(work, 3000, 2999)
     await entry(work, 12, action="case_read", subject="case:x")
-    paper = Paper(work, AskingPerson.CHILD, "en", ZoneInfo("UTC"))
+    paper = Paper(work, uuid4(), AskingPerson.CHILD, "en", ZoneInfo("UTC"))
     nothing: dict[ItemKind, list[Any]] = {kind: [] for kind in ItemKind}
     assert (await _log(paper, nothing))[1] == []
     assert await call(work) == 2

@@ -3,7 +3,6 @@
 import json
 from types import SimpleNamespace
 from typing import Any
-from uuid import UUID
 
 import pytest
 from sqlalchemy import func, select, text
@@ -11,13 +10,12 @@ from sqlalchemy import func, select, text
 from app.api.data_requests import one_request
 from app.contacts.cases.models import CaseContact
 from app.contacts.consent.same_child import link_child
-from app.contacts.models import Case, Contact
+from app.contacts.models import Contact
 from app.contacts.saving import Change, save_answers
 from app.dashboard.settings import data_request_pages
 from app.dashboard.templating import templates
 from app.errors import NotFound
 from app.jobs.transaction import flush
-from app.referrals.models import Referral
 from app.retention.data_requests import (
     again,
     answering,
@@ -39,12 +37,12 @@ from app.retention.data_requests.kinds import (
     RequestState,
 )
 from app.retention.data_requests.meant import Meant, Standing, children_meant
-from app.retention.data_requests.models import DataRequest, RequestItem
+from app.retention.data_requests.models import DataRequest
 from app.sealing import hashes, resealing
 from app.sealing.knowing import learn
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
-from app.staff.models import AuditEntry, Staff
+from app.staff.models import AuditEntry
 from app.staff.roles import Role
 from app.work import PROGRAM, Work
 from tests.support import planted
@@ -58,19 +56,20 @@ from tests.support.retention.requested import (
     found_by,
     release,
 )
-from tests.support.verbs import a_line, a_supervisor
+from tests.support.retention.siblings import (
+    OF_BROTHER,
+    OF_SISTER,
+    SISTER,
+    TWO,
+    asked,
+    one_record,
+    remove,
+    siblings,
+    told_in,
+    write,
+)
 
 Kind, OTHER = ItemKind, Keep.ANOTHER_PERSON
-OF_BROTHER, OF_SISTER = str(planted.CHILD["child.a1.phone"]), "+381649998887"
-# Every word that a record has of the brother is planted; of the sister this one.
-SISTER = "Sestra"
-TWO = planted.CHILD | {
-    "child.a2": 2,
-    "child.a2.name": f"{SISTER} name",
-    "child.a2.phone": OF_SISTER,
-    "child.a2.incident": f"{SISTER} saw it",
-    "child.a2.wants": f"{SISTER} wants out",
-}
 
 
 @pytest.fixture(autouse=True)
@@ -82,42 +81,6 @@ def _readings(monkeypatch: pytest.MonkeyPatch) -> None:
 
     for module in (requests, report, answering, written, own_calls, shown_records):
         monkeypatch.setattr(module, "write_reading", write)
-
-
-async def one_record(work: Work, phone: str = OF_SISTER) -> tuple[Staff, Contact, Referral]:
-    """A contact about a brother and a sister, and a referral of the brother."""
-    await a_line(work)
-    boss = await a_supervisor(work)
-    contact = await planted.a_contact(work, boss, None, TWO | {"child.a2.phone": phone})
-    referral = await planted.an_open_referral(work, boss, contact)
-    referral.child_entry = "a1"
-    planted.a_disclosure(work, referral, "child.name")
-    await planted.close_referral(work, referral)
-    await flush(work)
-    return boss, contact, referral
-
-
-async def asked(
-    work: Work,
-    boss: Staff,
-    typed: str,
-    kind: RequestKind = RequestKind.ACCESS,
-    person: AskingPerson = AskingPerson.CHILD,
-) -> tuple[DataRequest, dict[UUID, RequestItem]]:
-    as_person(work, boss)
-    request = await requests.find(work, boss, kind, person, typed)
-    return request, {one.subject_id: one for one in await requests.items_of(work, request)}
-
-
-async def told_in(work: Work, boss: Staff, request: DataRequest) -> str:
-    await release(work, boss, request)
-    await approved(work, boss, request)
-    work.actor = PROGRAM
-    page = await report.read_all(work, request)
-    files = await report.files_of(page)
-    assert files["pdf"].startswith(b"%PDF")
-    assert json.loads(files["json"]) == page, "both are made of the same page"
-    return json.dumps(page, ensure_ascii=False)
 
 
 @pytest.mark.parametrize("by_code", by_day([True, False]))
@@ -188,18 +151,6 @@ async def test_a_record_whose_other_child_is_gone_still_is_about_several(
             assert hidden not in told, hidden
         of_him = {key: TWO[key] for key in TWO if f"{key}.".startswith("child.a1.")}
         await write(work, contact, of_him)
-
-
-async def remove(work: Work, contact: Contact, entry: str) -> None:
-    gone = [path for path in TWO if f"{path}.".startswith(f"child.{entry}.")]
-    await write(work, contact, dict.fromkeys(gone))
-
-
-async def write(work: Work, contact: Contact, answers: dict[str, Any]) -> None:
-    changes = [Change(path, value, contact.revision) for path, value in answers.items()]
-    saved = await save_answers(work, contact, changes)
-    assert (saved.refused, saved.conflicts) == ({}, {})
-    await flush(work)
 
 
 async def test_a_place_names_the_child_who_stood_there_when_it_was_written(work: Work) -> None:
@@ -538,22 +489,6 @@ async def test_what_was_decided_is_erased_again_whatever_it_told_of_before(work:
     await erase(work, request)
     await work.session.refresh(contact)
     assert contact.erased_at is not None
-
-
-async def siblings(work: Work) -> tuple[Staff, Contact, Contact, Case]:
-    """A brother and a sister have a contact each, and one case, whose form names the brother."""
-    await a_line(work)
-    boss = await a_supervisor(work)
-    of_sister = {
-        "child.a1.name": f"{SISTER} name",
-        "child.a1.phone": OF_SISTER,
-        "child.a1.incident": f"{SISTER} saw it",
-        "actions.summary": SISTER,
-    }
-    brother = await planted.a_contact(work, boss)
-    sister = await planted.a_contact(work, boss, None, planted.CHILD | of_sister)
-    case = await planted.a_case(work, boss, brother, sister)
-    return boss, brother, sister, case
 
 
 async def test_a_case_of_two_siblings_is_marked_for_each_of_them(work: Work) -> None:

@@ -10,14 +10,16 @@ import pytest
 from sqlalchemy import func, select
 
 from app.contacts.log_kinds import RecordLog
-from app.contacts.models import RecordEvent
+from app.contacts.models import Contact, RecordEvent
+from app.contacts.saving import Change, save_answers
 from app.jobs.transaction import flush, transaction
-from app.retention.data_requests import answering, erasing, requests
+from app.retention.data_requests import answering, changed, erasing, report, requests
 from app.retention.data_requests.kinds import ItemKind, RequestKind, RequestState
 from app.retention.data_requests.models import DataRequest, RequestFile
 from app.settings import Settings
 from app.work import PROGRAM, Ground, Work, make_ground
 from tests.fixtures import _ReadingsOf
+from tests.support.planted import WORD
 from tests.support.retention.requested import a_person, approved, found_by
 
 S = RequestState
@@ -130,3 +132,30 @@ async def test_no_report_shows_what_is_erased_at_the_same_moment(
         assert (await _state(work, erased)).state == S.DONE
         assert (await _state(work, shown)).state in (S.LAPSED, S.EXPIRED)
         assert (await work.session.scalars(select(RequestFile.id))).all() == []
+
+
+async def test_no_report_shows_a_child_that_takes_the_place_of_another_while_it_is_made(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (shown,) = await _approved(ground, RequestKind.ACCESS)
+    compare, read = changed.leave_out, []
+
+    async def changed_then(*compared: Any) -> None:
+        await compare(*compared)
+        async with transaction(ground, PROGRAM) as work:
+            contact = (await work.session.scalars(select(Contact).with_for_update())).one()
+            change = Change("child.a1.name", "Sestra", contact.revision)
+            assert (await save_answers(work, contact, [change])).conflicts == {}
+
+    async def made(page: Any) -> dict[str, bytes]:
+        read.append(str(page))
+        return {"json": b"What is held about her"}
+
+    monkeypatch.setattr(report, "leave_out", changed_then)
+    monkeypatch.setattr(answering, "files_of", made)
+    await answering.carry_out(ground, shown)
+    (told,) = read
+    assert f"{WORD} child" in told
+    assert "Sestra" not in told
+    async with transaction(ground, PROGRAM) as work:
+        assert (await _state(work, shown)).state == S.DONE

@@ -29,6 +29,7 @@ from app.retention.data_requests.kinds import Because, ItemKind, Keep, RequestKi
 from app.retention.data_requests.lists import MOMENTS, RECEIPT
 from app.retention.data_requests.models import DataRequest, RequestItem
 from app.retention.data_requests.requests import items_of
+from app.retention.data_requests.same_children import write_children
 from app.retention.data_requests.sought import seal_sought, sought_of
 from app.retention.due import NOTHING_SEALED
 from app.routing.callbacks.callback_rows import Callback
@@ -127,6 +128,7 @@ async def begin(work: Work, erased: Erased) -> Left:
     request = await work.session.get(DataRequest, erased.head.id, with_for_update=True)
     if request is None or request.state != RequestState.APPROVED:
         request = await _approved_as(work, erased, request)
+    await _keep_children(work, request, left)
     kept = {(ItemKind(one.kind), one.subject_id): one for one in await items_of(work, request)}
     for kind, ids in left.rows.items():
         counts = await count_children(work, kind, ids)
@@ -157,6 +159,17 @@ async def begin(work: Work, erased: Erased) -> Left:
     )
     work.announce(Topic.DATA_REQUESTS)
     return left
+
+
+async def _keep_children(work: Work, request: DataRequest, left: Left) -> None:
+    """Write down of which children the rows of a list tell: it was decided that they are erased.
+
+    Of a request that is being carried out what was written when it was searched stays.
+    """
+    sought = sought_of(work, request)
+    children = await write_children(work, left.rows) | sought.children
+    kept = sought._replace(children=children)
+    request.sought_sealed = seal_sought(work, request.id, kept)
 
 
 async def _approved_as(work: Work, erased: Erased, request: DataRequest | None) -> DataRequest:

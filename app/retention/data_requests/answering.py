@@ -4,7 +4,7 @@ from collections import Counter
 from datetime import timedelta
 from uuid import UUID, uuid4
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, text
 
 from app.database.topics import Topic
 from app.errors import Conflict, Invalid, NotAllowed, NotFound
@@ -22,6 +22,7 @@ from app.staff.models import Staff
 from app.staff.roles import Permission, may
 from app.work import PROGRAM, Ground, Work
 
+ONE_STATE = text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
 # How long the report can be opened.
 LASTS = timedelta(days=7)
 FORMATS = {"pdf": "application/pdf", "json": "application/json"}
@@ -41,6 +42,8 @@ async def carry_out(ground: Ground, request_id: UUID) -> None:
         return
     try:
         async with transaction(ground, PROGRAM) as work:
+            # What is read is what was compared: no child takes the place of another meanwhile.
+            await work.session.execute(ONE_STATE)
             page = await read_all(work, await read_request(work, request_id))
         files = await files_of(page)
     except Exception as error:

@@ -103,7 +103,7 @@ async def read_children(work: Work, records: Iterable[Filled]) -> Children:
             found.erased.add(record.id)
             continue
         try:
-            paths = _paths(work, record)
+            paths = who_is_in(work, record)
         except UnknownDefinition:
             found.of_record[record.id] = None
             continue
@@ -138,8 +138,11 @@ async def _say_which(work: Work, children: Children) -> None:
                 child.in_cases[case_id] = case_entry or ""
 
 
-def _paths(work: Work, record: Filled) -> dict[str | None, list[str]]:
-    """Return the entries of children in a record, each with the paths of what tells who it is."""
+def who_is_in(work: Work, record: Filled) -> dict[str | None, list[str]]:
+    """Return the entries of children in a record, each with the paths of what tells who it is.
+
+    Raises UnknownDefinition.
+    """
     sheet, answers = sheet_of(work, record), present(record)
     section = sheet.form.children
     entries: list[str | None] = [None]

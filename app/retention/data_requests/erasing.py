@@ -29,12 +29,11 @@ from app.referrals.models import Referral
 from app.retention import records
 from app.retention.callers import forget_callbacks, forget_callers
 from app.retention.data_requests import ending
-from app.retention.data_requests.children import count_children
+from app.retention.data_requests.changed import of_others
 from app.retention.data_requests.finding import seen_by_program
 from app.retention.data_requests.kinds import Because, CopyKind, ItemKind, Keep, RequestState
 from app.retention.data_requests.lists import keep_list
 from app.retention.data_requests.models import DataRequest, ProviderCopy, RequestItem
-from app.retention.data_requests.same_children import of_other_children
 from app.retention.data_requests.sought import seal_sought, sought_of
 from app.retention.kinds import DataKind
 from app.retention.records import empty
@@ -51,11 +50,6 @@ _AT_ONCE = 50
 # Brothers and sisters ask about the same rows: of two erasures the second one sees what the first
 # has done, and neither waits for a row of the other without end.
 _LOCK = 116_125
-_RECORDS: dict[ItemKind, Any] = {
-    ItemKind.REFERRAL: Referral,
-    ItemKind.CASE: Case,
-    ItemKind.CONTACT: Contact,
-}
 
 
 async def carry_out(ground: Ground, request_id: UUID, *, listed: bool = False) -> None:
@@ -118,9 +112,8 @@ async def erase_some(work: Work, request_id: UUID, kind: ItemKind) -> bool:
         return True
     ids = [row.subject_id for row in rows]
     keeps = await seen_by_program(work, {kind: dict.fromkeys(ids, Because.CODE)})
-    keeps |= {
-        (kind, one): Keep.ANOTHER_PERSON for one in await _of_others(work, request, kind, rows)
-    }
+    others = await of_others(work, request, kind, rows)
+    keeps |= {(kind, one): Keep.ANOTHER_PERSON for one in others}
     free = [id_ for id_ in ids if (kind, id_) not in keeps]
     await work.session.execute(ERASING)
     erased = set(await _ERASERS[kind](work, request, free)) if free else set()
@@ -133,24 +126,6 @@ async def erase_some(work: Work, request_id: UUID, kind: ItemKind) -> bool:
             row.keep = keeps.get((kind, row.subject_id), Keep.STILL_OPEN).value
     await work.session.flush()
     return True
-
-
-async def _of_others(
-    work: Work, request: DataRequest, kind: ItemKind, rows: list[RequestItem]
-) -> set[UUID]:
-    """Return which rows are about other children than the officer was told."""
-    if kind in _RECORDS:
-        return await _changed(work, request, kind, rows)
-    contacts = await _contacts_beside(work, kind, [row.subject_id for row in rows])
-    listed = await work.session.scalars(
-        select(RequestItem).where(
-            RequestItem.request_id == request.id,
-            RequestItem.kind == ItemKind.CONTACT,
-            RequestItem.subject_id.in_({contact for _, contact in contacts}),
-        )
-    )
-    changed = await _changed(work, request, ItemKind.CONTACT, list(listed))
-    return {id_ for id_, contact in contacts if contact in changed}
 
 
 async def _without_erased(work: Work, kind: ItemKind, rows: list[RequestItem]) -> list[RequestItem]:
@@ -169,42 +144,6 @@ async def _without_erased(work: Work, kind: ItemKind, rows: list[RequestItem]) -
             await work.session.delete(row)
     await work.session.flush()
     return [row for row in rows if row.subject_id not in gone]
-
-
-async def _changed(
-    work: Work, request: DataRequest, kind: ItemKind, rows: list[RequestItem]
-) -> set[UUID]:
-    """Return which records tell of more or other children than the officer was told.
-
-    All of them are locked.
-    """
-    # If it is not known what the officer was told, they did not hear of several.
-    told = {row.subject_id: max(row.children or 1, 1) for row in rows}
-    model = _RECORDS[kind]
-    await work.session.execute(select(model.id).where(model.id.in_(told)).with_for_update(of=model))
-    counts = await count_children(work, kind, told)
-    others = await of_other_children(work, kind, told, sought_of(work, request).children)
-    return others | {id_ for id_, known in told.items() if counts[id_] > known}
-
-
-async def _contacts_beside(work: Work, kind: ItemKind, ids: list[UUID]) -> list[tuple[UUID, UUID]]:
-    """Return rows that are no records, each with a contact of its call, or of the profile."""
-    of_calls: dict[ItemKind, tuple[Any, Any]] = {
-        ItemKind.VOICE_MESSAGE: (VoiceMessage.id, VoiceMessage.call_id),
-        ItemKind.CALLBACK: (Callback.id, Callback.call_id),
-        ItemKind.THIRD_PARTY: (Participant.id, Participant.call_id),
-        ItemKind.CALL: (Call.id, Call.id),
-    }
-    if kind is ItemKind.PROFILE:
-        statement: Any = select(Contact.profile_id, Contact.id).where(Contact.profile_id.in_(ids))
-    elif kind in of_calls:
-        id_, call = of_calls[kind]
-        statement = (
-            select(id_, Contact.id).join(Contact, Contact.call_id == call).where(id_.in_(ids))
-        )
-    else:
-        return []
-    return [(one, contact) for one, contact in await work.session.execute(statement)]
 
 
 async def finish(work: Work, request_id: UUID) -> None:

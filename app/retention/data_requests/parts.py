@@ -33,6 +33,7 @@ class Paper:
     """What all parts of a report need."""
 
     work: Work
+    request_id: UUID
     person: AskingPerson
     language: str
     zone: ZoneInfo

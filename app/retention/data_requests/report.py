@@ -21,6 +21,7 @@ from app.contacts.models import Contact, Profile
 from app.contacts.registry import library_of
 from app.paper import print_page
 from app.privacy.hash_kinds import HashOf
+from app.retention.data_requests.changed import leave_out
 from app.retention.data_requests.children import UNKNOWN
 from app.retention.data_requests.kinds import (
     ITEM_WORDS,
@@ -56,18 +57,22 @@ async def files_of(page: dict[str, Any]) -> dict[str, bytes]:
 
 
 async def read_all(work: Work, request: DataRequest) -> dict[str, Any]:
-    """Return what the report says. Each record that is opened is logged first."""
+    """Return what the report says. Each record that is opened is logged first.
+
+    Rows that may be about another person since they were searched are left out from now on.
+    """
     language = await _language_of(work, request)
     zone = ZoneInfo(library_of(work.ground).country.timezone)
     sought = sought_of(work, request)
     keys = {key for number in sought.numbers for key in work.keys.match_keys(HashOf.CALLER, number)}
     person = AskingPerson(request.person)
     items = await items_of(work, request)
+    await leave_out(work, request, sought, items)
     children = {
         item.subject_id: UNKNOWN if item.children is None else item.children for item in items
     }
     looked_for = (sought.numbers, sought.codes, sought.entries)
-    paper = Paper(work, person, language, zone, keys, *looked_for, children)
+    paper = Paper(work, request.id, person, language, zone, keys, *looked_for, children)
     shown = {
         kind: [item.subject_id for item in items if item.kind == kind and item.keep is None]
         for kind in ItemKind
@@ -238,13 +243,12 @@ async def _flags(paper: Paper, shown: dict[ItemKind, list[UUID]]) -> list[Block]
     )
     for flag in flags:
         block = Block(paper.at(flag.made_at))
-        block.say(_("Flag"), code_words(flag.kind))
+        # Its kind and its reason may be about the child: no other person reads them.
+        of_child = paper.person is AskingPerson.CHILD
+        block.say(_("Flag"), code_words(flag.kind) if of_child else "")
         block.say(_("Until"), paper.at(flag.lifted_at or flag.expires_at))
-        reason = paper.work.keys.open(
-            flag.reason_sealed, table="caller_flags", column="reason_sealed", row=flag.id
-        ).decode()
-        if paper.person is not AskingPerson.GUARDIAN:
-            block.say(_("Why"), reason, marked=True)
+        if of_child:
+            block.say(_("Why"), await _reason_of(paper, flag), marked=True)
         blocks.append(block)
     wishes = await paper.work.session.scalars(
         select(CallerWish)
@@ -256,6 +260,16 @@ async def _flags(paper: Paper, shown: dict[ItemKind, list[UUID]]) -> list[Block]
         block.say(_("Wish about a counsellor"), code_words(wish.wish))
         blocks.append(block)
     return blocks
+
+
+async def _reason_of(paper: Paper, flag: CallerFlag) -> str:
+    subject = f"data_request:{paper.request_id}"
+    flags_read = AuditLog.CALLER_FLAGS_READ
+    await write_reading(paper.work, flags_read, subject, flag=str(flag.id), reason="by_law")
+    reason = paper.work.keys.open(
+        flag.reason_sealed, table="caller_flags", column="reason_sealed", row=flag.id
+    )
+    return reason.decode()
 
 
 async def _profiles(paper: Paper, shown: dict[ItemKind, list[UUID]]) -> list[Block]:

@@ -1,64 +1,114 @@
-"""Whether what is to be erased still tells of the children of whom it told when it was searched.
+"""Whether what is to be erased or shown still tells of the children of whom it told when searched.
 
-While an erasure waits an entry can be replaced, or put right because it was another child's: then
+While a request waits an entry can be replaced, or put right because it was another child's: then
 the officer has to decide anew. The hashes by which names, years of birth and numbers are found are
 compared; no record is opened for it.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 from uuid import UUID
 
-from app.retention.data_requests.children import Child, Children, children_of_rows
+from sqlalchemy import select
+
+from app.contacts.registry import UnknownDefinition
+from app.referrals.models import Referral
+from app.retention.data_requests.children import Child, Children, children_of_rows, who_is_in
 from app.retention.data_requests.kinds import ItemKind
-from app.retention.data_requests.trail import Item
 from app.work import Work
 
 # By the id of a contact, case or referral, and by that of each record that tells of its children:
 # these children; None if the form was not known. It is sealed with what was looked for.
 OfRecords = dict[str, list[dict[str, Any]] | None]
 Written = dict[str, OfRecords]
+# By the id of a row: the record and the entries in it that alone matter.
+Only = Mapping[UUID, tuple[UUID, Collection[str]]]
 _HASHES = ("names", "born", "phones")
 _RECORDS = (ItemKind.REFERRAL, ItemKind.CASE, ItemKind.CONTACT)
 
 
-async def write_children(work: Work, items: Iterable[Item]) -> Written:
+async def write_children(work: Work, rows: Mapping[ItemKind, Iterable[UUID]]) -> Written:
     """Return of which children each of these rows tells now."""
-    by_kind: dict[ItemKind, list[UUID]] = {}
-    for item in items:
-        by_kind.setdefault(item.kind, []).append(item.id)
     found: Written = {}
     for kind in _RECORDS:
-        of_row, children = await children_of_rows(work, kind, by_kind.get(kind, []))
-        found |= {str(row): _of_records(children, records) for row, records in of_row.items()}
+        _, _, told = await _told_by(work, kind, rows.get(kind, []))
+        found |= told
     return found
 
 
+async def _told_by(
+    work: Work, kind: ItemKind, ids: Iterable[UUID]
+) -> tuple[list[UUID], Children, Written]:
+    """Return the records among rows, the children of whom they tell, and what is written of it."""
+    of_row, children = await children_of_rows(work, kind, ids)
+    told = {str(row): _of_records(children, records) for row, records in of_row.items()}
+    for one in await _referrals(work, of_row if kind is ItemKind.REFERRAL else []):
+        if one.erased_at is None:
+            told[str(one.id)][str(one.id)] = _own_of(work, one)
+        else:
+            children.erased.add(one.id)
+    return list(of_row), children, told
+
+
+async def _referrals(work: Work, ids: Iterable[UUID]) -> Iterable[Referral]:
+    return await work.session.scalars(select(Referral).where(Referral.id.in_(ids)))
+
+
+def _own_of(work: Work, referral: Referral) -> list[dict[str, Any]] | None:
+    """Return when it was last written in a referral itself who its child is: it has no hashes."""
+    try:
+        paths = who_is_in(work, referral)
+    except UnknownDefinition:
+        return None
+    return [
+        _written(Child(referral.id, entry))
+        | {"version": max((referral.versions.get(path, 0) for path in of_entry), default=0)}
+        for entry, of_entry in paths.items()
+    ]
+
+
 async def of_other_children(
-    work: Work, kind: ItemKind, ids: Iterable[UUID], written: Written
+    work: Work,
+    kind: ItemKind,
+    ids: Iterable[UUID],
+    written: Written,
+    only: Only | None = None,
 ) -> set[UUID]:
     """Return which of these rows tell of other children than then, or of fewer.
 
     A contact that was linked to a case since is left aside if each child in it is known to be one
     of before.
 
-    A record that is erased meanwhile tells of none, and is left aside. Of a row of which nothing
-    was written down, nothing is known: an earlier version has searched it, or it is erased again.
+    A record that is erased meanwhile tells of none, and is left aside. A row of which nothing was
+    written down cannot be compared, and may tell of others: an earlier version has searched it.
     """
-    of_row, children = await children_of_rows(work, kind, ids)
-    now = {str(row): _of_records(children, records) for row, records in of_row.items()}
+    rows, children, now = await _told_by(work, kind, ids)
     then = {row: written[row] for row in now if row in written}
     for row in then:
         for record in _of_the_same(children, then[row], now[row]):
             del now[row][record]
+    for id_, (record_id, entries) in (only or {}).items():
+        for told in (then, now):
+            if (row := str(id_)) in told:
+                told[row] = _entries_in(told[row], row, str(record_id), entries)
     gone = {str(record) for record in children.erased}
     hashes = _carried(work, then, now)
     return {
         row
-        for row in of_row
-        if (before := then.get(str(row))) is not None
-        and not _are_same(hashes, before, now[str(row)], gone)
+        for row in rows
+        if (before := then.get(str(row))) is None
+        or not _are_same(hashes, before, now[str(row)], gone)
     }
+
+
+def _entries_in(
+    of_records: OfRecords, row: str, record: str, entries: Collection[str]
+) -> OfRecords:
+    """Return what is written of these entries of a record, and of the row itself."""
+    found = {one: of_records[one] for one in {row, record} if one in of_records}
+    if (there := found.get(record)) is not None:
+        found[record] = [one for one in there if one["entry"] in entries]
+    return found
 
 
 def _of_the_same(children: Children, then: OfRecords, now: OfRecords) -> list[str]:
@@ -131,8 +181,13 @@ def _are_same(
 def _is_same(hashes: dict[str, str], then: dict[str, Any], now: dict[str, Any]) -> bool:
     """Return whether what was written of a child still is. More may be written since.
 
-    A name may be given in full, or shortened; it is another one if a word of it was replaced.
+    A name may be given in full, or shortened; it is another one if a word of it was replaced. Of a
+    child of whom nothing was written, what is written since may be another's.
     """
+    if then.get("version") != now.get("version"):
+        return False
+    if not any(then[what] for what in _HASHES):
+        return not any(now[what] for what in _HASHES)
     names, born, phones = (
         tuple({hashes[key] for key in child[what]} for child in (then, now)) for what in _HASHES
     )

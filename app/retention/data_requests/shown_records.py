@@ -89,7 +89,7 @@ async def _of_filled(paper: Paper, record: Filled, *, several: bool) -> set[str]
     if not is_one_meant and not several:
         return None
     left = await entries_left(paper.work, record, asked, paper.numbers, paper.codes)
-    is_gone = is_one_meant and left is None and record.erased_at is None
+    is_gone = is_one_meant and not left and record.erased_at is None
     return left or set() if several or is_gone else None
 
 

@@ -24,7 +24,7 @@ class Sought(NamedTuple):
     codes: list[str]
     # The entries of the child who asks, as they were then, by the code of the record.
     entries: dict[str, list[str]] = {}  # noqa: RUF012
-    # Of an erasure: of which children its records told then.
+    # Of which children the records told then.
     children: Written = {}  # noqa: RUF012
 
 

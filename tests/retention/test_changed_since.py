@@ -1,0 +1,442 @@
+"""What is about another person since it was searched is neither shown nor erased."""
+
+import json
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import select, text
+
+from app.calls.caller_rows import FlagKind
+from app.calls.models import Call
+from app.calls.states import Channel
+from app.chats import messages
+from app.chats.models import Author, ReaderKind
+from app.contacts.cases.models import CaseContact
+from app.contacts.models import Case, Contact
+from app.jobs.transaction import flush
+from app.referrals.models import Referral
+from app.retention.data_requests import (
+    again,
+    answering,
+    lists,
+    own_calls,
+    report,
+    requests,
+    shown_records,
+    sought,
+    written,
+)
+from app.retention.data_requests.kinds import (
+    AskingPerson,
+    ItemKind,
+    Keep,
+    RequestKind,
+    RequestState,
+)
+from app.retention.data_requests.models import DataRequest
+from app.staff.audit import write_entry
+from app.staff.log_kinds import AuditLog
+from app.staff.models import AuditEntry, Staff
+from app.work import PROGRAM, Work
+from tests.support import planted
+from tests.support.planted import WORD, as_person
+from tests.support.retention.requested import (
+    NUMBER,
+    a_person,
+    approved,
+    erase,
+    found_by,
+    rang_itself,
+)
+from tests.support.retention.siblings import (
+    OF_BROTHER,
+    OF_SISTER,
+    SISTER,
+    asked,
+    one_record,
+    remove,
+    told_in,
+    write,
+)
+
+OTHER = Keep.ANOTHER_PERSON
+# The words of a child in a conversation.
+SAID = "Mama me udarila"
+# Another child in the place of the brother: his entry is removed, or written over.
+REPLACED = {"child.a2": 1, "child.a2.name": SISTER}
+OVERWRITTEN = {
+    "child.a1.name": SISTER,
+    "child.a1.birth_date": "2019-03-02",
+    "child.a1.phone": "+381649990001",
+}
+
+
+@pytest.fixture(autouse=True)
+def _readings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Readings are committed by themselves, and would wait for the one transaction of the test."""
+
+    async def write(work: Work, action: AuditLog, subject: str, **detail: Any) -> None:
+        write_entry(work, action, subject, **detail)
+
+    for module in (requests, report, answering, written, own_calls, shown_records):
+        monkeypatch.setattr(module, "write_reading", write)
+
+
+async def choose_all(work: Work, boss: Staff, request: DataRequest) -> None:
+    """Take every mark away: so the officer has chosen."""
+    items = await requests.items_of(work, request)
+    wanted = {(ItemKind(one.kind), one.subject_id): None for one in items}
+    await requests.set_kept(work, boss, request.id, wanted)
+
+
+async def kept_of(work: Work, request: DataRequest) -> set[UUID]:
+    items = await requests.items_of(work, request)
+    return {one.subject_id for one in items if one.keep == OTHER}
+
+
+async def receipt_of(work: Work, request: DataRequest) -> dict[str, int]:
+    """Return what the officer reads of a report that was made: how many rows are left out why."""
+    await answering.keep_files(work, request.id, {"json": b"{}"})
+    kept: dict[str, int] = request.kept
+    return kept
+
+
+async def a_message(work: Work, call: Call) -> None:
+    call.channel = Channel.SMS.value
+    await flush(work)
+    await messages.add(
+        work,
+        call,
+        Author.CHILD,
+        text=SAID,
+        client_key="message-1",
+        staff_id=None,
+        kind=ReaderKind.SAID,
+        afterwards=True,
+    )
+    await flush(work)
+
+
+# -- another child in the place of the one who asked ---------------------------------------------
+
+
+@pytest.mark.parametrize("person", [AskingPerson.CHILD, AskingPerson.GUARDIAN])
+@pytest.mark.parametrize("change", [REPLACED, OVERWRITTEN, {"child.a1.name": SISTER}])
+async def test_a_report_shows_no_child_that_took_the_place_of_the_only_one(
+    work: Work, person: AskingPerson, change: dict[str, Any]
+) -> None:
+    boss, _, _ = await one_record(work)
+    for typed in ("{}", "{}/1", OF_BROTHER):
+        lone = await planted.a_contact(work, boss, None, planted.CHILD)
+        request, _ = await asked(work, boss, typed.format(lone.code), person=person)
+        items = await requests.items_of(work, request)
+        wanted: dict[tuple[ItemKind, UUID], Keep | None]
+        wanted = {
+            (ItemKind(one.kind), one.subject_id): None if one.subject_id == lone.id else OTHER
+            for one in items
+        }
+        await requests.set_kept(work, boss, request.id, wanted)
+        if change is REPLACED:
+            await remove(work, lone, "a1")
+        await write(work, lone, change)
+        await approved(work, boss, request)
+        work.actor = PROGRAM
+        told = json.dumps(await report.read_all(work, request), ensure_ascii=False)
+        for hidden in (SISTER, WORD, lone.code):
+            assert hidden not in told, (typed, hidden)
+        assert ("It is about another person, too" in told) is (person is AskingPerson.CHILD)
+        assert await receipt_of(work, request) == {OTHER: len(items)}
+        # Begun again it shows the record as it is now.
+        if person is AskingPerson.CHILD:
+            request, _ = await asked(work, boss, lone.code)
+            assert SISTER in await told_in(work, boss, request)
+
+
+@pytest.mark.parametrize("typed", ["{}/2", OF_SISTER])
+async def test_of_several_children_one_who_took_the_place_of_hers_is_not_shown(
+    work: Work, typed: str
+) -> None:
+    boss, contact, _ = await one_record(work)
+    # Another entry may change: hers is shown, and nothing of the other.
+    request, _ = await asked(work, boss, typed.format(contact.code))
+    await write(work, contact, {"child.a1.name": "Treci"})
+    told = await told_in(work, boss, request)
+    assert f"{SISTER} name" in told
+    assert "Treci" not in told
+    request, _ = await asked(work, boss, typed.format(contact.code))
+    await write(work, contact, {"child.a2.name": "Treci", "child.a2.birth_date": "2019-03-02"})
+    told = await told_in(work, boss, request)
+    for hidden in ("Treci", SISTER, WORD):
+        assert hidden not in told
+
+
+async def test_a_referral_of_a_child_that_was_replaced_is_not_shown(work: Work) -> None:
+    boss, contact, referral = await one_record(work)
+    for typed in (referral.code, f"{contact.code}/1"):
+        request, _ = await asked(work, boss, typed)
+        await write(work, contact, {"child.a1.name": f"{typed[0]} Treci"})
+        told = await told_in(work, boss, request)
+        for hidden in (WORD, SISTER, "Treci", "First"):
+            assert hidden not in told
+    # That of his sister was put right: his own is shown.
+    request, _ = await asked(work, boss, referral.code)
+    await write(work, contact, {"child.a2.name": "Treci"})
+    assert f"{WORD} why" in await told_in(work, boss, request)
+
+
+@pytest.mark.parametrize("kind", RequestKind)
+async def test_a_referral_that_was_rewritten_for_another_child_is_neither_shown_nor_erased(
+    work: Work, kind: RequestKind
+) -> None:
+    """The referral names the child itself; its contact says the same as before."""
+    boss, _, _ = await one_record(work)
+    lone = await planted.a_contact(work, boss, None, planted.CHILD)
+    work.actor = PROGRAM
+    referral = (await work.session.scalars(select(Referral))).one()
+    referral.contact_id, referral.child_entry = lone.id, "a1"
+    await flush(work)
+    request, _ = await asked(work, boss, f"{referral.code}", kind)
+    await choose_all(work, boss, request)
+    as_person(work, boss)
+    await write(work, referral, {"child.name": SISTER})
+    if kind is RequestKind.ACCESS:
+        told = await told_in(work, boss, request)
+        assert SISTER not in told
+        assert lone.code in told
+        assert await kept_of(work, request) == {referral.id}
+        return
+    await approved(work, boss, request)
+    await erase(work, request)
+    for one in (referral, lone):
+        await work.session.refresh(one)
+    assert referral.erased_at is None
+    assert lone.erased_at is not None
+    assert request.kept == {OTHER: 1}
+
+
+@pytest.mark.parametrize("kind", RequestKind)
+async def test_a_child_that_was_named_since_may_be_another(work: Work, kind: RequestKind) -> None:
+    """Nothing was written of it by which it could be compared; as long as that is so, it stays."""
+    boss, _, _ = await one_record(work)
+    unnamed = dict.fromkeys(("child.a1.name", "child.a1.birth_date", "child.a1.age"))
+    unnamed |= {"child.a1.phone": None}
+    for named, stays in (
+        ({"child.a1.wants": f"{WORD} calm"}, False),
+        ({"child.a1.name": SISTER}, True),
+    ):
+        lone = await planted.a_contact(work, boss, None, planted.CHILD)
+        await write(work, lone, unnamed)
+        request, _ = await asked(work, boss, lone.code, kind)
+        await write(work, lone, named)
+        if kind is RequestKind.ACCESS:
+            assert (f"{WORD} was beaten" not in await told_in(work, boss, request)) is stays
+        else:
+            await approved(work, boss, request)
+            await erase(work, request)
+            await work.session.refresh(lone)
+            assert (lone.erased_at is None) is stays
+
+
+# -- the call and the conversation of it ---------------------------------------------------------
+
+
+@pytest.mark.a_person
+async def test_a_conversation_is_not_shown_if_its_contact_names_another_child_since(
+    work: Work,
+) -> None:
+    boss, call, contact = await a_person(work)
+    await rang_itself(work, contact)
+    await a_message(work, call)
+    request = await found_by(work, boss, NUMBER, RequestKind.ACCESS)
+    assert SAID in await told_in(work, boss, request)
+    request = await found_by(work, boss, NUMBER, RequestKind.ACCESS)
+    await write(work, contact, OVERWRITTEN)
+    told = await told_in(work, boss, request)
+    for hidden in (SAID, SISTER, WORD.join((" ", " was beaten"))):
+        assert hidden not in told
+    # Neither the record nor what belongs to the call; what is the number's alone is shown.
+    items = await requests.items_of(work, request)
+    assert {one.kind for one in items if one.keep is None} == {"flag", "wish"}
+
+
+@pytest.mark.a_person
+async def test_a_call_is_not_shown_if_a_contact_came_to_it_since(work: Work) -> None:
+    """The contact is not in the request: nothing says of which child it would have told."""
+    boss, call, contact = await a_person(work)
+    await rang_itself(work, contact)
+    await a_message(work, call)
+    await work.session.execute(text("UPDATE contacts SET call_id = NULL"))
+    request = await found_by(work, boss, f"{NUMBER}, {contact.code}", RequestKind.ACCESS)
+    since = await planted.a_contact(work, boss, None, planted.CHILD)
+    await work.session.execute(
+        text("UPDATE contacts SET call_id = :call WHERE id = :id"),
+        {"call": call.id, "id": since.id},
+    )
+    told = await told_in(work, boss, request)
+    assert contact.code in told
+    assert SAID not in told
+    assert call.id in await kept_of(work, request)
+
+
+# -- a number that was put right -----------------------------------------------------------------
+
+
+async def test_a_record_whose_number_was_put_right_is_not_shown_to_its_former_owner(
+    work: Work,
+) -> None:
+    boss, contact, _ = await one_record(work)
+    mistaken = planted.CHILD | {"child.a1.phone": "+381649998811"}
+    lone = await planted.a_contact(work, boss, None, mistaken)
+    request, items = await asked(work, boss, "+381649998811")
+    assert items[lone.id].keep is None
+    await write(work, lone, {"child.a1.phone": "+381649990001"})
+    assert WORD not in await told_in(work, boss, request)
+    assert await receipt_of(work, request) == {OTHER: 1}
+    request, _ = await asked(work, boss, OF_SISTER)
+    await write(work, contact, {"child.a2.phone": "+381649990002"})
+    told = await told_in(work, boss, request)
+    for hidden in (SISTER, WORD):
+        assert hidden not in told
+
+
+@pytest.mark.parametrize("kind", RequestKind)
+async def test_what_a_mistaken_number_led_to_is_neither_shown_nor_erased(
+    work: Work, kind: RequestKind
+) -> None:
+    """The number of the caller was mistyped: the officer has released the record, and its case."""
+    boss, _, referral = await one_record(work)
+    mistaken = planted.CHILD | {"caller.phone": "+381649998811"}
+    lone = await planted.a_contact(work, boss, None, mistaken)
+    case = await planted.a_case(work, boss, lone)
+    referral.contact_id, referral.child_entry = lone.id, "a1"
+    await flush(work)
+    request, items = await asked(work, boss, "+381649998811", kind)
+    assert items.keys() == {lone.id, case.id, referral.id}
+    await choose_all(work, boss, request)
+    await write(work, lone, {"caller.phone": "+381649990001"})
+    if kind is RequestKind.ACCESS:
+        assert WORD not in await told_in(work, boss, request)
+        assert await kept_of(work, request) == items.keys()
+        return
+    await approved(work, boss, request)
+    await erase(work, request)
+    for one in (lone, case, referral):
+        await work.session.refresh(one)
+        assert one.erased_at is None
+    assert request.kept == {OTHER: 3}
+
+
+async def test_a_case_to_which_another_contact_leads_goes_on(work: Work) -> None:
+    """Of one of its contacts the number was put right; the other still has it."""
+    boss, _, _ = await one_record(work)
+    numbers = planted.CHILD | {"caller.phone": "+381649998811"}
+    one, other = [await planted.a_contact(work, boss, None, numbers) for _ in range(2)]
+    case: Case = await planted.a_case(work, boss, one, other)
+    assert await work.session.get(CaseContact, (case.id, other.id)) is not None
+    request, _ = await asked(work, boss, "+381649998811")
+    await choose_all(work, boss, request)
+    await write(work, one, {"caller.phone": None})
+    told = await told_in(work, boss, request)
+    assert case.code in told
+    assert await kept_of(work, request) == {one.id}
+
+
+# -- what an earlier version has searched --------------------------------------------------------
+
+
+def forget_children(work: Work, request: DataRequest) -> None:
+    """Leave a request as an earlier version has searched it."""
+    kept = sought.sought_of(work, request)._replace(children={})
+    request.sought_sealed = sought.seal_sought(work, request.id, kept)
+
+
+@pytest.mark.parametrize("changed", [True, False])
+@pytest.mark.a_person
+async def test_an_erasure_that_an_earlier_version_searched_keeps_what_it_cannot_compare(
+    work: Work, changed: bool
+) -> None:
+    boss, call, contact = await a_person(work)
+    request = await found_by(work, boss)
+    forget_children(work, request)
+    if changed:
+        await remove(work, contact, "a1")
+        await write(work, contact, REPLACED)
+    await approved(work, boss, request)
+    await erase(work, request)
+    for one in (contact, call):
+        await work.session.refresh(one)
+    assert contact.erased_at is None
+    assert call.caller_key is not None
+    assert request.counts == {"flag": 1, "wish": 1}
+    assert request.kept.keys() == {OTHER}
+    # Begun again it goes.
+    request = await found_by(work, boss)
+    await approved(work, boss, request)
+    await erase(work, request)
+    await work.session.refresh(contact)
+    assert contact.erased_at is not None
+
+
+@pytest.mark.parametrize("there", ["approved", "asked", None])
+@pytest.mark.a_person
+async def test_what_an_earlier_version_searched_is_erased_again_after_a_restore(
+    work: Work, there: str | None
+) -> None:
+    """The job may go on with it, too, if the command was stopped."""
+    boss, _, contact = await a_person(work)
+    request = await found_by(work, boss)
+    forget_children(work, request)
+    await approved(work, boss, request)
+    listed = await lists.list_of(work, request.id, whole=False)
+    assert listed is not None
+    if there is None:
+        await work.session.execute(text("DELETE FROM data_requests"))
+    else:
+        request.state = RequestState(there).value
+        await flush(work)
+    work.session.expunge_all()
+    await again.begin(work, listed)
+    request = await work.session.get_one(DataRequest, listed.head.id)
+    await erase(work, request)
+    assert request.kept == {}
+    contact = await work.session.get_one(Contact, contact.id)
+    assert contact.erased_at is not None
+
+
+@pytest.mark.a_person
+async def test_a_report_that_an_earlier_version_searched_leaves_out_what_it_cannot_compare(
+    work: Work,
+) -> None:
+    boss, _, contact = await a_person(work)
+    request = await found_by(work, boss, NUMBER, RequestKind.ACCESS)
+    forget_children(work, request)
+    told = await told_in(work, boss, request)
+    assert contact.code not in told
+    assert (await receipt_of(work, request)).keys() == {OTHER}
+
+
+# -- the notes about a number --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("person", AskingPerson)
+@pytest.mark.a_person
+async def test_why_a_number_was_flagged_is_read_by_the_child_alone_and_the_log_says_so(
+    work: Work, person: AskingPerson
+) -> None:
+    boss, _, _ = await a_person(work)
+    as_person(work, boss)
+    request = await requests.find(work, boss, RequestKind.ACCESS, person, NUMBER)
+    await choose_all(work, boss, request)
+    told = await told_in(work, boss, request)
+    (flag,) = [one for one in await requests.items_of(work, request) if one.kind == "flag"]
+    of_child = person is AskingPerson.CHILD
+    assert (f"{WORD} is at risk" in told) is of_child
+    assert ('"label": "Flag"' in told) is of_child
+    assert "Notes about the number" in told
+    await flush(work)
+    of_flags = AuditEntry.action == AuditLog.CALLER_FLAGS_READ
+    rows = await work.session.execute(select(AuditEntry.subject, AuditEntry.detail).where(of_flags))
+    read = [(f"data_request:{request.id}", {"flag": str(flag.subject_id), "reason": "by_law"})]
+    assert [(subject, detail) for subject, detail in rows] == (read if of_child else [])
+    assert FlagKind.AT_RISK in flag.label or flag.label == ""
