@@ -32,7 +32,7 @@ from app.settings import Settings
 from app.staff.audit import append
 from app.web.limits import Limiter
 from app.work import PROGRAM, Work, make_ground
-from tests.support.kept.connections import kept_on, left_behind
+from tests.support.kept.connections import crowded, kept_on, left_behind
 from tests.support.kept.databases import database_for_a_test, let_go, named, put_back
 from tests.support.kept.sharing import shared_between_stages
 from tests.support.kept.template import made_or_copied
@@ -83,6 +83,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         with EmbeddedPostgres(folder) as postgres, kept_on(postgres.url):
             yield postgres.superuser_url
             let_go(postgres.superuser_url)
+        assert crowded() == [], "connections that are left open, or a stage that takes too many"
 
 
 def _make_template(folder: Path) -> None:

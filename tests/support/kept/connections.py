@@ -3,26 +3,42 @@
 A stage opens some twenty connections, and the first statements on each read the catalogue anew:
 that costs more than most stories. What is closed here is cleared and waits for the next stage on
 the same database. Only the driver's raw connection is kept; each user has a new object around it.
+What waits gives way to what is new: the server has places for a hundred.
 
 A pool of production keeps its connections in the same way, and clears nothing. So what a user of a
 pool leaves on a connection (a lock, a setting, a temporary table) fails the test.
 """
 
+import os
 import select
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from weakref import WeakSet
 
 import psycopg
 import pytest
 from psycopg.pq import ConnStatus, ExecStatus, PGconn, PipelineStatus, TransactionStatus
 
 _Kind = tuple[Any, ...]
-_Parked = tuple[Any, Any]
 
 
-_parked: dict[_Kind, list[_Parked]] = defaultdict(list)
+# How many asynchronous connections are open at once, as long as some of them only wait. The rest of
+# the server's places is for the connections of tests, of commands, and for those made together.
+_MOST = 70
+
+
+# Of each that waits: its kind, the raw connection and its prepared statements. The one that has
+# waited longest is the first.
+_waiting: list[tuple[_Kind, Any, Any]] = []
+
+
+_in_use: WeakSet[Any] = WeakSet()
+
+
+# The first test in which more than these were in use, and on which databases.
+_crowded: list[str] = []
 
 
 # The sockets of the server that the tests of this process share; no other connection is kept.
@@ -72,6 +88,11 @@ def left_behind() -> list[str]:
     return found
 
 
+def crowded() -> list[str]:
+    """Return the first test in which too many connections were in use, and their databases."""
+    return _crowded
+
+
 @contextmanager
 def kept_connections() -> Iterator[None]:
     """Let asynchronous connections be kept until the context is left."""
@@ -84,6 +105,7 @@ def kept_connections() -> Iterator[None]:
         kind = (cls, conninfo, prepare_threshold, *sorted(named.items()))
         found = _take(kind)
         if found is None:
+            _make_room(1)
             one = await made(cls, conninfo, prepare_threshold=prepare_threshold, **options)
         else:
             raw, prepared = found
@@ -92,6 +114,7 @@ def kept_connections() -> Iterator[None]:
         one._kind = kind
         # SQLAlchemy's pool gives a context; the driver's pool marks what it keeps.
         one._pooled = "context" in options
+        _in_use.add(one)
         return one
 
     async def close(self: Any) -> None:
@@ -101,7 +124,8 @@ def kept_connections() -> Iterator[None]:
             return
         raw, self.pgconn, self._closed = self.pgconn, PGconn(), True
         raw.notice_handler = raw.notify_handler = None
-        _parked[self._kind].append((raw, self._prepared))
+        _waiting.append((self._kind, raw, self._prepared))
+        _make_room()
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(psycopg.AsyncConnection, "connect", classmethod(connect))
@@ -116,9 +140,8 @@ def kept_on(url: str) -> Iterator[None]:
     _hosts.add(str(host))
     yield
     _hosts.discard(str(host))
-    for parked in _parked.values():
-        while parked:
-            parked.pop()[0].finish()
+    while _waiting:
+        _waiting.pop()[1].finish()
 
 
 def kept_processes(database: str) -> list[int]:
@@ -128,14 +151,30 @@ def kept_processes(database: str) -> list[int]:
 
 def close_kept(database: str) -> None:
     """Close the connections that wait on a database."""
-    for raw in _of(database):
+    closed = _of(database)
+    for raw in closed:
         raw.finish()
+    _waiting[:] = [one for one in _waiting if one[1] not in closed]
 
 
 def _of(database: str) -> list[Any]:
-    waiting = [raw for parked in _parked.values() for raw, _ in parked]
-    open_ = [raw for raw in waiting if raw.status == ConnStatus.OK]
+    open_ = [raw for _, raw, _ in _waiting if raw.status == ConnStatus.OK]
     return [raw for raw in open_ if raw.db.decode() == database]
+
+
+def _make_room(wanted: int = 0) -> None:
+    """Close what has waited longest, until there is room for what is wanted or nothing waits.
+
+    Stages on several databases, one after the other, would leave the server no place: each keeps
+    as many as its busiest moment had.
+    """
+    used = [one.pgconn.db.decode() for one in _in_use if not one.closed]
+    needed = len(used) + wanted
+    while _waiting and needed + len(_waiting) > _MOST:
+        _waiting.pop(0)[1].finish()
+    if needed > _MOST and not _crowded:
+        test = os.environ.get("PYTEST_CURRENT_TEST", "between two tests")
+        _crowded.append(f"{needed} connections in {test}: {dict(Counter(used).most_common())}")
 
 
 # Options of the object around a connection, not of the connection.
@@ -152,11 +191,12 @@ def _around(cls: Any, raw: Any, options: dict[str, Any]) -> Any:
     return one
 
 
-def _take(kind: _Kind) -> _Parked | None:
+def _take(kind: _Kind) -> tuple[Any, Any] | None:
     """Return a connection that waits and is alive, the last one that was used first."""
-    parked = _parked[kind]
-    while parked:
-        raw, prepared = parked.pop()
+    for place in range(len(_waiting) - 1, -1, -1):
+        if _waiting[place][0] != kind:
+            continue
+        _, raw, prepared = _waiting.pop(place)
         # A server that says something unasked has ended the connection.
         if raw.status == ConnStatus.OK and not select.select([raw.socket], [], [], 0)[0]:
             return raw, prepared

@@ -4,18 +4,19 @@ A stage makes an application and a database engine of its own. What they work ou
 alone is the same each time, and costs more than most stories.
 """
 
+import asyncio
 import os
 import ssl
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
 import httpcore2
 import pytest
 from jinja2 import Environment, FileSystemBytecodeCache, FileSystemLoader, Template
-from procrastinate import App
+from procrastinate import App, JobContext
 from psycopg import _queries
 from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
@@ -109,9 +110,27 @@ def _poll_seldom(patch: pytest.MonkeyPatch) -> None:
         stepped = isinstance(self._ground.clock, SteppedClock)
         patch.setattr(worker, "POLL_SECONDS", _STEPPED_POLL_SECONDS if stepped else POLL_SECONDS)
         patch.setattr(worker, "SHARES", _STEPPED_SHARES if stepped else SHARES)
+        if stepped:
+            run_worker = partial(job_app.run_worker_async, worker_middleware=[_in_its_place()])
+            job_app.run_worker_async = run_worker  # type: ignore[method-assign]
         await made(self, job_app)
 
     patch.setattr(Worker, "_run_jobs", run)
+
+
+def _in_its_place() -> Callable[..., Awaitable[Any]]:
+    """Let no more jobs of a queue run at once than in production, though all share one worker.
+
+    A page of thirty figures asks thirty times that days be kept. Together, these jobs had more
+    connections than half the server has places.
+    """
+    places = {str(name): asyncio.Semaphore(number) for name, number in PLACES.items()}
+
+    async def wait(go_on: Callable[[], Awaitable[Any]], context: JobContext, _: Any) -> Any:
+        async with places[context.job.queue]:
+            return await go_on()
+
+    return wait
 
 
 def _share_certificates(patch: pytest.MonkeyPatch) -> None:
