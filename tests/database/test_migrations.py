@@ -321,6 +321,57 @@ def test_partners_are_to_be_looked_at_and_tokens_that_were_taken_are_known(earli
         assert found.fetchall() == [(True, True), (False, False)]
 
 
+# An account of a line at Telegram: its state, its name, when it was asked after its token was set,
+# when a child wrote after that, and whether its token was taken, as far as can be known.
+_ACCOUNTS = (
+    ("registered", "bot", "1 hour", None, True),
+    ("wanted", "bot", "1 hour", None, False),
+    ("wanted", "bot", "1 hour", "1 minute", True),
+    ("wanted", "bot", "1 hour", "-1 minute", False),
+    ("refused", "bot", "1 hour", "1 minute", True),
+    ("refused", "bot", "2 days", None, False),
+    ("wanted", "bot", "2 days", None, True),
+    ("wanted", None, "2 days", None, False),
+)
+
+
+def test_tokens_are_known_to_be_taken_by_what_came_with_them(earlier: str) -> None:
+    _upgrade_to("0106", earlier)
+    with psycopg.connect(as_role(earlier, SUPERUSER)) as rows:
+        for number, (state, name, asked, wrote, _) in enumerate(_ACCOUNTS):
+            line, call = uuid4(), uuid4()
+            rows.execute(
+                "INSERT INTO lines (id, number, name, country, timezone, plan, created_at)"
+                " VALUES (%s, %s, 'x', 'RS', 'UTC', '{}', now())",
+                [line, str(number)],
+            )
+            rows.execute(
+                "INSERT INTO chat_accounts (id, line_id, channel, their_id, token_sealed,"
+                " secret_sealed, state, name, set_at, asked_at) VALUES (%s, %s, 'telegram', %s, '',"
+                " '', %s, %s, now(), now() + %s::interval)",
+                [uuid4(), line, str(number), state, name, asked],
+            )
+            if wrote is None:
+                continue
+            rows.execute(
+                "INSERT INTO calls (id, line_id, channel, caller_kind, opened_at, heard_at)"
+                " VALUES (%s, %s, 'telegram', 'withheld', now(), now())",
+                [call, line],
+            )
+            rows.execute(
+                "INSERT INTO chat_messages (id, call_id, number, author, text_sealed, at)"
+                " VALUES (%s, %s, 1, 'child', 'x', now() + %s::interval)",
+                [uuid4(), call, wrote],
+            )
+    migrate(earlier)
+    with psycopg.connect(earlier) as rows:
+        found = rows.execute(
+            "SELECT taken_at IS NOT NULL FROM lines JOIN chat_accounts ON line_id = lines.id"
+            " ORDER BY number::int"
+        )
+        assert [taken for (taken,) in found] == [taken for *_, taken in _ACCOUNTS]
+
+
 @nightly
 def test_second_factors_of_existing_rows_are_sealed_for_their_person(
     earlier: str, tmp_path_factory: pytest.TempPathFactory

@@ -1,0 +1,177 @@
+"""Which process serves the folder of a PostgreSQL, and waiting for it.
+
+A server writes the number of its process into its folder. After a hard stop the file stays, and
+the number may be that of any other process by now: of another helpline's server, too. That one is
+neither waited for, nor attached to, nor stopped.
+"""
+
+import contextlib
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from app.errors import BadSettings
+from app.log import log
+
+# Between two looks, in seconds.
+_BETWEEN_LOOKS = 0.2
+# How long is waited before the program says so, and between two times that it does, in seconds.
+_SAYS_AFTER, _SAYS_AGAIN = 2, 30
+# A server that repairs itself writes into its log every ten seconds how far it is, however long it
+# takes. One that writes nothing for this many seconds is stuck.
+_LONGEST_SILENCE = 600
+
+
+def lines_of(folder: Path) -> list[str]:
+    """Return what a server says of itself, its process first. Raises FileNotFoundError."""
+    return _lines(folder / "postmaster.pid")
+
+
+def _lines(path: Path) -> list[str]:
+    return [line.strip() for line in path.read_text().split("\n")]
+
+
+def serves(pid: str, folder: Path) -> bool:
+    """Return whether a process is the server of this very folder."""
+    import psutil
+
+    try:
+        process = psutil.Process(int(pid))
+        # PostgreSQL serves no folder of another user.
+        if "postgres" not in process.name() or process.uids().effective != folder.stat().st_uid:
+            return False
+        return _place_of(process).samefile(folder)
+    except (ValueError, OverflowError, IndexError, OSError, psutil.Error):
+        return False
+
+
+def _place_of(process: Any) -> Path:
+    """Return the folder of a server. It has changed into it."""
+    import psutil
+
+    try:
+        if not Path("/proc/self/cwd").exists():
+            # Not on Linux.
+            return Path(process.cwd())
+        # Of a server in a container the path names another folder here; this leads to its own.
+        place = Path(f"/proc/{process.pid}/cwd")
+        place.stat()
+        return place
+    except (PermissionError, psutil.AccessDenied):
+        words = process.cmdline()
+        return Path(words[words.index("-D") + 1])
+
+
+def forget_the_dead(folder: Path) -> None:
+    """Remove the files with the number of a server that a hard stop or a power cut ended.
+
+    PostgreSQL does not start if a process of the same user has that number now.
+    """
+    found = list(folder.glob(".s.PGSQL.*.lock"))
+    with contextlib.suppress(FileNotFoundError):
+        sockets = Path((*lines_of(folder), *5 * [""])[4])
+        if sockets.is_absolute() and sockets != folder:
+            # Others may have their sockets there.
+            locks = sockets.glob(".s.PGSQL.*.lock")
+            found += [one for one in locks if str(folder) in _lines(one)]
+    for one in (*found, folder / "postmaster.pid"):
+        with contextlib.suppress(FileNotFoundError):
+            if not serves(_lines(one)[0], folder):
+                one.unlink()
+
+
+def refuse_a_leftover(folder: Path) -> None:
+    """Make sure that no server was started with the path of a folder that is new.
+
+    Its first start would stop each of them, also a server in a container with the same path.
+
+    Raises BadSettings.
+    """
+    import psutil
+
+    for process in psutil.process_iter(attrs=["name", "cmdline"]):
+        if process.info["name"] == "postgres" and str(folder) in (process.info["cmdline"] or ()):
+            raise BadSettings(
+                f"There is no database in {folder}, but a PostgreSQL that was started with this "
+                f"folder runs: process {process.pid}. Stop it, or set HELPLINE_DATA_DIR to "
+                "another folder."
+            )
+
+
+class Waiting:
+    """Waits for a server or for another process that starts it, and says so."""
+
+    def __init__(self, folder: Path) -> None:
+        self._log = folder / "log"
+        self._since = self._heard_at = time.monotonic()
+        self._says_at = self._since + _SAYS_AFTER
+        self._heard = self._written()
+
+    def a_moment(self, why: str, process: str | None = None) -> None:
+        """Wait until the next look. Raises BadSettings if the server is stuck."""
+        now = time.monotonic()
+        if now >= self._says_at:
+            self._says_at = now + _SAYS_AGAIN
+            waits = int(now - self._since)
+            log().warning(why, area="database", seconds=waits, path=str(self._log))
+        if (heard := self._written()) != self._heard:
+            self._heard, self._heard_at = heard, now
+        if now - self._heard_at > _LONGEST_SILENCE:
+            which = f"process {process}" if process else "the process that starts it"
+            raise BadSettings(
+                f"The start was given up: {why}, and for {_LONGEST_SILENCE} seconds PostgreSQL has "
+                f"written nothing into {self._log}. Read there what it did last. If it is stuck, "
+                f"stop {which}{f' (kill -INT {process})' if process else ''}, and start the "
+                "program again."
+            )
+        time.sleep(_BETWEEN_LOOKS)
+
+    def _written(self) -> tuple[int, int] | None:
+        try:
+            found = self._log.stat()
+        except OSError:
+            return None
+        return found.st_size, found.st_mtime_ns
+
+
+@contextlib.contextmanager
+def alone(data_dir: Path, folder: Path) -> Iterator[Waiting]:
+    """Wait until no other process starts or stops the server of a folder.
+
+    Between a look who serves it and what is done then, no other process may start a server. The
+    lock of the server's package is another one for each user's session, and all folders share it.
+
+    Raises BadSettings.
+    """
+    waiting = Waiting(folder)
+    handle = os.open(data_dir / "postgres.lock", os.O_CREAT | os.O_RDWR, 0o600)
+    try:
+        while True:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                waiting.a_moment("another process starts or stops the database")
+        yield waiting
+    finally:
+        os.close(handle)
+
+
+def settle(folder: Path, waiting: Waiting) -> None:
+    """Wait until the server of a folder is ready, or there is none.
+
+    After a hard stop it first repeats what was not in its tables yet. Raises BadSettings.
+    """
+    while True:
+        try:
+            pid, *lines = lines_of(folder)
+        except FileNotFoundError:
+            break
+        if "ready" in lines or not serves(pid, folder):
+            break
+        does = "is being stopped" if "stopping" in lines else "repairs itself after a hard stop"
+        waiting.a_moment(f"the database {does}", pid)
+    forget_the_dead(folder)
