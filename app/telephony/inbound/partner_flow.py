@@ -8,6 +8,8 @@ from app.calls.models import Call
 from app.calls.record import WebhookDelivery
 from app.calls.speech import LineScript
 from app.calls.states import CallState
+from app.privacy.numbers import e164
+from app.routing.plan import read_plan
 from app.telephony import answers
 from app.telephony.answers import Answer, read_answer
 from app.telephony.inbound.arriving import admit_again
@@ -37,7 +39,11 @@ def partner_left(signed: Signed) -> Decision:
 async def partner_asked(
     work: Work, call_id: UUID, signed: Signed, attempt: int
 ) -> tuple[Answer, Scene | None]:
-    """Ask the person or machine that answered the partner's phone: key 1 takes the caller."""
+    """Ask the person or machine that answered the partner's phone: key 1 takes the caller.
+
+    A number that was taken out or replaced while it rang gets no caller any more: the line is hung
+    up there, and the caller returns to us.
+    """
     call = await record.lock_call(work, call_id)
     scene = await scene_of(work, call)
     key = f"partner:{call_id}:{signed.call_sid}:{attempt}"
@@ -46,7 +52,10 @@ async def partner_asked(
         return read_answer(event.answer), scene
     answer: Answer = answers.HangUp()
     if CallState(call.state) is CallState.GREETING:
-        if attempt and signed.fields.get("Digits") == TAKE_DIGIT:
+        if scene is not None and not _is_partner(scene.line, signed):
+            # Another partner in its place is rung at once.
+            call.partner_at = None
+        elif attempt and signed.fields.get("Digits") == TAKE_DIGIT:
             call.transferred_at = work.now
             answer = answers.Nothing()
         elif attempt < 2:
@@ -60,3 +69,16 @@ async def partner_asked(
         taken=call.transferred_at is not None,
     )
     return answer, scene
+
+
+def _is_partner(line: LineScript, signed: Signed) -> bool:
+    """Return whether the phone that answers is that of the line's partner now.
+
+    The provider may say a short number, or an address, otherwise than it was dialled: then another
+    one is not told apart.
+    """
+    number = read_plan(line.plan).partner_number
+    if number is None:
+        return False
+    rung, now = e164(signed.fields.get("To", "")), e164(number)
+    return rung is None or now is None or rung == now
