@@ -134,7 +134,7 @@ async def test_a_partner_who_is_taken_out_before_it_rings_leaves_the_child_its_p
     leg = await waits(stage)
     place = (await stage.call_of(leg))["queued_at"]
     was_sent = waiting._to_partner
-    gone = []
+    gone: list[bool] = []
 
     async def taken_out(*given: Any) -> bool:
         if not gone:
