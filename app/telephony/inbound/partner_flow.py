@@ -8,7 +8,6 @@ from app.calls.models import Call
 from app.calls.record import WebhookDelivery
 from app.calls.speech import LineScript
 from app.calls.states import CallState
-from app.privacy.numbers import e164
 from app.routing.plan import read_plan
 from app.telephony import answers
 from app.telephony.answers import Answer, read_answer
@@ -52,7 +51,8 @@ async def partner_asked(
         return read_answer(event.answer), scene
     answer: Answer = answers.HangUp()
     if CallState(call.state) is CallState.GREETING:
-        if scene is not None and not _is_partner(scene.line, signed):
+        plan = read_plan(scene.line.plan) if scene is not None else None
+        if plan is not None and not plan.is_partner(signed.fields.get("To", "")):
             # Another partner in its place is rung at once.
             call.partner_at = None
         elif attempt and signed.fields.get("Digits") == TAKE_DIGIT:
@@ -69,16 +69,3 @@ async def partner_asked(
         taken=call.transferred_at is not None,
     )
     return answer, scene
-
-
-def _is_partner(line: LineScript, signed: Signed) -> bool:
-    """Return whether the phone that answers is that of the line's partner now.
-
-    The provider may say a short number, or an address, otherwise than it was dialled: then another
-    one is not told apart.
-    """
-    number = read_plan(line.plan).partner_number
-    if number is None:
-        return False
-    rung, now = e164(signed.fields.get("To", "")), e164(number)
-    return rung is None or now is None or rung == now
