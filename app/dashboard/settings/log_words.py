@@ -1,6 +1,7 @@
 """What the fields of a line of the log are called on its page, and what some of their codes say."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from app.retention.data_requests.kinds import (
     BASIS_WORDS,
@@ -249,7 +250,7 @@ FIELD_WORDS = {
 
 # The words of codes that no page shows but that of the log, and of requests about data: by the kind
 # of entry and the field.
-CODE_WORDS: dict[tuple[str, str], Mapping[str, str]] = {
+CODE_WORDS: dict[tuple[str, str], Mapping[Any, str]] = {
     (AuditLog.SESSION_OVER, "because"): {
         "hours": FIELD_WORDS["session_hours"],
         "idle": FIELD_WORDS["idle_minutes"],
