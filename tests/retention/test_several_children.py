@@ -1,7 +1,6 @@
 """A record about several children belongs to each of them: what one asks touches no other."""
 
 import json
-from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
@@ -12,11 +11,8 @@ from sqlalchemy import func, select, text
 from app.api.data_requests import one_request
 from app.contacts.cases.models import CaseContact
 from app.contacts.consent.same_child import link_child
-from app.contacts.events import note_event
-from app.contacts.log_kinds import RecordLog
 from app.contacts.models import Case, Contact
 from app.contacts.saving import Change, save_answers
-from app.contacts.states import Subject
 from app.dashboard.settings import data_request_pages
 from app.dashboard.templating import templates
 from app.errors import NotFound
@@ -169,12 +165,9 @@ async def test_of_a_record_in_which_it_is_not_known_who_asks_nothing_is_shown(wo
         assert "it is not known which of them asks" in told
         for hidden in (WORD, SISTER, OF_SISTER, "First"):
             assert hidden not in told
-    for place in ("0", "3", "X"):
-        code = f"{contact.code}/{place}"
-        with pytest.raises(NotFound, match=f"^{code}: This record has no such child"):
-            await asked(work, boss, code)
-    with pytest.raises(NotFound, match="There is no record with the code K-000-000-000/1"):
-        await asked(work, boss, "K-000-000-000/1")
+    for place in ("0", "3", "x"):
+        with pytest.raises(NotFound):
+            await asked(work, boss, f"{contact.code}/{place}")
 
 
 @pytest.mark.parametrize("by_place", by_day([True, False]))
@@ -480,57 +473,6 @@ async def test_a_record_about_as_many_children_stays_if_one_of_them_is_another(w
         await work.session.refresh(one)
     assert contact.erased_at is referral.erased_at is None
     assert request.kept == {OTHER: 2}
-
-
-async def test_what_an_earlier_version_searched_stays_if_it_was_written_in_since(
-    work: Work,
-) -> None:
-    """That version has kept no hashes: as many children may be others, and the officer was told of
-    the former ones."""
-    boss, contact, referral = await one_record(work)
-    lone = await planted.a_contact(work, boss, None, planted.CHILD)
-    work.now += timedelta(days=1)
-    request, _ = await asked(work, boss, f"{contact.code}, {lone.code}", RequestKind.ERASURE)
-    kept = sought.sought_of(work, request)._replace(children={})
-    request.sought_sealed = sought.seal_sought(work, request.id, kept)
-    await release(work, boss, request)
-    work.now += timedelta(days=1)
-    await remove(work, contact, "a1")
-    await write(work, contact, ANOTHER)
-    await approved(work, boss, request)
-    await erase(work, request)
-    for one in (contact, referral, lone):
-        await work.session.refresh(one)
-    assert contact.erased_at is referral.erased_at is None
-    assert lone.erased_at is not None, "it is as it was"
-    assert request.kept == {OTHER: 2}
-
-
-@pytest.mark.parametrize("what", by_day(["unlinked", "linked", "said"]))
-async def test_a_case_that_an_earlier_version_searched_stays_if_its_contacts_changed(
-    work: Work, what: str
-) -> None:
-    boss, brother, sister, case = await siblings(work)
-    third = await planted.a_contact(work, boss, None, planted.CHILD)
-    work.now += timedelta(days=1)
-    request, _ = await asked(work, boss, case.code, RequestKind.ERASURE)
-    kept = sought.sought_of(work, request)._replace(children={})
-    request.sought_sealed = sought.seal_sought(work, request.id, kept)
-    await release(work, boss, request)
-    work.now += timedelta(days=1)
-    as_person(work, boss)
-    if what == "linked":
-        work.session.add(CaseContact(case_id=case.id, contact_id=third.id, linked_at=work.now))
-    elif what == "unlinked":
-        await work.session.delete(await work.session.get_one(CaseContact, (case.id, sister.id)))
-        note_event(work, Subject.CASE, case.id, RecordLog.CONTACT_UNLINKED)
-    else:
-        await link_child(work, case.id, "a1", brother.id, "a1")
-    await approved(work, boss, request)
-    await erase(work, request)
-    await work.session.refresh(case)
-    assert case.erased_at is None
-    assert request.kept[OTHER] == 1
 
 
 async def test_a_case_stays_if_a_contact_of_it_was_exchanged(work: Work) -> None:

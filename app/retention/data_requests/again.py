@@ -29,7 +29,6 @@ from app.retention.data_requests.kinds import Because, ItemKind, Keep, RequestKi
 from app.retention.data_requests.lists import MOMENTS, RECEIPT
 from app.retention.data_requests.models import DataRequest, RequestItem
 from app.retention.data_requests.requests import items_of
-from app.retention.data_requests.same_children import write_children
 from app.retention.data_requests.sought import seal_sought, sought_of
 from app.retention.due import NOTHING_SEALED
 from app.routing.callbacks.callback_rows import Callback
@@ -148,7 +147,6 @@ async def begin(work: Work, erased: Erased) -> Left:
                 item.children = counts.get(id_)
             keep = left.keeps.get((kind, id_))
             item.keep, item.erased_at = keep.value if keep else None, None
-    await _know_children(work, request, left)
     await work.session.flush()
     write_entry(
         work,
@@ -159,14 +157,6 @@ async def begin(work: Work, erased: Erased) -> Left:
     )
     work.announce(Topic.DATA_REQUESTS)
     return left
-
-
-async def _know_children(work: Work, request: DataRequest, left: Left) -> None:
-    """Keep of which children the rows tell of which nothing was kept: it was decided of them."""
-    if request.sought_sealed is not None:
-        sought = sought_of(work, request)
-        children = await write_children(work, left.rows) | sought.children
-        request.sought_sealed = seal_sought(work, request.id, sought._replace(children=children))
 
 
 async def _approved_as(work: Work, erased: Erased, request: DataRequest | None) -> DataRequest:

@@ -183,11 +183,7 @@ async def _changed(
     model = _RECORDS[kind]
     await work.session.execute(select(model.id).where(model.id.in_(told)).with_for_update(of=model))
     counts = await count_children(work, kind, told)
-    others: set[UUID] = set()
-    # What is erased again was decided of whatever its records tell.
-    if request.sought_sealed is not None:
-        then = sought_of(work, request).children
-        others = await of_other_children(work, kind, told, then, request.began_at)
+    others = await of_other_children(work, kind, told, sought_of(work, request).children)
     return others | {id_ for id_, known in told.items() if counts[id_] > known}
 
 

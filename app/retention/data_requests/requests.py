@@ -145,8 +145,7 @@ async def find(
     items = await find_items(work, numbers, codes, caller=person is AskingPerson.CALLER)
     about = {one.id for one in items if one.kind in (ItemKind.CONTACT, ItemKind.CASE)}
     entries = await entries_asked(work, await records_of(work, about), numbers, codes)
-    rows = {of: [one.id for one in items if one.kind is of] for of in ItemKind}
-    children = await write_children(work, rows) if kind is RequestKind.ERASURE else {}
+    children = await write_children(work, items) if kind is RequestKind.ERASURE else {}
     sought = Sought(numbers, codes, entries, children)
     request = DataRequest(
         id=request_id,

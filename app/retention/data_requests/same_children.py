@@ -3,23 +3,15 @@
 While an erasure waits an entry can be replaced, or put right because it was another child's: then
 the officer has to decide anew. The hashes by which names, years of birth and numbers are found are
 compared; no record is opened for it.
-
-A request that an earlier version has searched has no such hashes. Of its records that were written
-in since, it is not known whether they tell of another child.
 """
 
-from collections.abc import Collection, Iterable, Mapping
-from datetime import datetime
+from collections.abc import Collection, Iterable
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
-
-from app.contacts.cases.models import CaseContact, SameChild
-from app.contacts.log_kinds import RecordLog
-from app.contacts.models import Case, Contact, RecordEvent
 from app.retention.data_requests.children import Child, Children, children_of_rows
 from app.retention.data_requests.kinds import ItemKind
+from app.retention.data_requests.trail import Item
 from app.work import Work
 
 # By the id of a contact, case or referral, and by that of each record that tells of its children:
@@ -30,17 +22,20 @@ _HASHES = ("names", "born", "phones")
 _RECORDS = (ItemKind.REFERRAL, ItemKind.CASE, ItemKind.CONTACT)
 
 
-async def write_children(work: Work, rows: Mapping[ItemKind, Iterable[UUID]]) -> Written:
+async def write_children(work: Work, items: Iterable[Item]) -> Written:
     """Return of which children each of these rows tells now."""
+    by_kind: dict[ItemKind, list[UUID]] = {}
+    for item in items:
+        by_kind.setdefault(item.kind, []).append(item.id)
     found: Written = {}
     for kind in _RECORDS:
-        of_row, children = await children_of_rows(work, kind, rows.get(kind, []))
+        of_row, children = await children_of_rows(work, kind, by_kind.get(kind, []))
         found |= {str(row): _of_records(children, records) for row, records in of_row.items()}
     return found
 
 
 async def of_other_children(
-    work: Work, kind: ItemKind, ids: Iterable[UUID], written: Written, since: datetime
+    work: Work, kind: ItemKind, ids: Iterable[UUID], written: Written
 ) -> set[UUID]:
     """Return which of these rows tell of other children than then, or of fewer.
 
@@ -48,8 +43,7 @@ async def of_other_children(
     of before.
 
     A record that is erased meanwhile tells of none, and is left aside. Of a row of which nothing
-    was written down, nothing is known: it counts as one of them if it was written in `since` the
-    search.
+    was written down, nothing is known: an earlier version has searched it, or it is erased again.
     """
     of_row, children = await children_of_rows(work, kind, ids)
     now = {str(row): _of_records(children, records) for row, records in of_row.items()}
@@ -59,38 +53,12 @@ async def of_other_children(
             del now[row][record]
     gone = {str(record) for record in children.erased}
     hashes = _carried(work, then, now)
-    unknown = {row: records for row, records in of_row.items() if str(row) not in then}
-    return await _written_in(work, unknown, since) | {
+    return {
         row
         for row in of_row
         if (before := then.get(str(row))) is not None
         and not _are_same(hashes, before, now[str(row)], gone)
     }
-
-
-async def _written_in(
-    work: Work, of_row: Mapping[UUID, Collection[UUID]], since: datetime
-) -> set[UUID]:
-    """Return which of these rows may tell of other children since an instant: a record was written
-    in, or a contact came to a case or left it, or it was said which child it is about."""
-    if not of_row:
-        return set()
-    ids = {record for records in of_row.values() for record in records}
-    left = RecordEvent.kind == RecordLog.CONTACT_UNLINKED
-    written: set[UUID] = set()
-    for statement in (
-        select(Contact.id).where(Contact.id.in_(ids), Contact.edited_at >= since),
-        select(Case.id).where(Case.id.in_(ids), Case.edited_at >= since),
-        select(CaseContact.case_id).where(
-            CaseContact.case_id.in_(ids), CaseContact.linked_at >= since
-        ),
-        select(SameChild.case_id).where(SameChild.case_id.in_(ids), SameChild.said_at >= since),
-        select(RecordEvent.subject_id).where(
-            RecordEvent.subject_id.in_(ids), left, RecordEvent.at >= since
-        ),
-    ):
-        written |= set(await work.session.scalars(statement))
-    return {row for row, records in of_row.items() if not written.isdisjoint(records)}
 
 
 def _of_the_same(children: Children, then: OfRecords, now: OfRecords) -> list[str]:
