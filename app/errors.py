@@ -189,6 +189,16 @@ class KeptByNewerVersion(Conflict):
     )
 
 
+class UnknownDefinition(Refusal):
+    """Until this server has read what another one put in force; a job tries again until then."""
+
+    status = 503
+    default = (
+        "This record was written with a form that this server has not read yet. "
+        "Try again in a few seconds; if this stays, restart the server. The record is safe."
+    )
+
+
 class TooMany(Refusal):
     status = 429
     default = "Too many attempts. Wait a minute and try again."

@@ -9,13 +9,14 @@ from uuid import uuid4
 
 from sqlalchemy import func, select
 
-from app.contacts.models import Definition, Filled
+from app.contacts.models import Case, Definition, Filled
 from app.definitions import in_force
 from app.definitions import library as libraries
 from app.definitions.answers import Sheet
 from app.definitions.library import Library
 from app.definitions.shelves import Key
-from app.errors import Conflict, Message, Refusal
+from app.definitions.workflow import Workflow
+from app.errors import Conflict, Message, UnknownDefinition
 from app.work import Ground, Work
 
 # Crockford's alphabet: it leaves out letters that are easily confused.
@@ -36,14 +37,6 @@ def library_of(ground: Ground) -> Library:
     if found is None:
         found = kept[set_id] = libraries.load(in_force.folder_of(ground)).copy()
     return found
-
-
-class UnknownDefinition(Refusal):
-    status = 503
-    default = (
-        "This record was written with a form that this server has not read yet. "
-        "Try again in a few seconds; if this stays, restart the server. The record is safe."
-    )
 
 
 class DefinitionChanged(Conflict):
@@ -134,6 +127,14 @@ def sheet_of(work: Work, record: Filled) -> Sheet:
             (record.categories, record.categories_version),
             (record.places, record.places_version),
         )
+    except KeyError:
+        raise UnknownDefinition() from None
+
+
+def workflow_of(work: Work, case: Case) -> Workflow:
+    """Return the workflow that a case was opened with. Raises UnknownDefinition."""
+    try:
+        return library_of(work.ground).workflows[case.workflow, case.workflow_version]
     except KeyError:
         raise UnknownDefinition() from None
 

@@ -12,7 +12,7 @@ from app.country.comparing import Whole
 from app.definitions.answers import Sheet
 from app.definitions.folder import Folder
 from app.definitions.library import Library
-from app.errors import Message
+from app.errors import Message, UnknownDefinition
 from app.referrals import library as protocols
 from app.referrals.directory.models import Agency
 from app.statistics.counting.shapes import shapes_in
@@ -99,7 +99,7 @@ async def _drafts(work: Work, library: Library, found: Effects) -> None:
         try:
             sheet = known.sheet((form, f_version), (tree, t_version), (places, p_version))
         except KeyError:
-            raise registry.UnknownDefinition() from None
+            raise UnknownDefinition() from None
         lost |= _cues_of(sheet) - library.risk.codes()
     if drafts:
         found.notes.append(

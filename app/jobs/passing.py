@@ -3,8 +3,14 @@
 import psycopg
 from sqlalchemy.exc import DBAPIError
 
-from app.errors import KeptByNewerVersion
+from app.errors import KeptByNewerVersion, UnknownDefinition
 
 # The database is away or refuses for the moment; so is a file or another machine. Or this server is
-# not updated yet, and another one is.
-PASSING: tuple[type[Exception], ...] = (DBAPIError, psycopg.Error, OSError, KeptByNewerVersion)
+# not updated yet, or has not read the definitions that another one put in force.
+PASSING: tuple[type[Exception], ...] = (
+    DBAPIError,
+    psycopg.Error,
+    OSError,
+    KeptByNewerVersion,
+    UnknownDefinition,
+)

@@ -27,12 +27,13 @@ from app.contacts.models import (
     RecordEvent,
     UrgencyDecision,
 )
-from app.contacts.registry import UnknownDefinition, sheet_of
+from app.contacts.registry import sheet_of
 from app.contacts.states import Subject
 from app.database.base import SEALED
 from app.database.logs import WITH_SEALS, Why, change_rows
 from app.definitions.answers import Sheet
 from app.definitions.forms import is_entry
+from app.errors import UnknownDefinition
 from app.log import log
 from app.referrals.channels.models import AgencyCase, Attempt, Delivery
 from app.referrals.models import Consent, Dispatch, Recipient, Referral

@@ -8,6 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from app.errors import BadText
+from app.privacy.numbers import e164
 from app.routing.rota.shifts import Layer, first_instant
 
 # Priorities, in seconds of waiting: a head start in the queue, or a handicap if negative.
@@ -53,6 +54,17 @@ class Plan:
     # A call-back that was not made this many seconds after the agreed time opens an alarm.
     callback_wait: int = 1_800
     skills: Mapping[str, int] = field(default_factory=dict)
+
+    def is_partner(self, rung: str) -> bool:
+        """Return whether the number that was rung is that of the partner now.
+
+        The provider may say a short number, or an address, otherwise than it was dialled: then
+        another one is not told apart.
+        """
+        if self.partner_number is None:
+            return False
+        was, now = e164(rung), e164(self.partner_number)
+        return was is None or now is None or was == now
 
     def is_night(self, at: datetime, zone: ZoneInfo) -> bool:
         """Return whether it is night for the line."""

@@ -13,6 +13,7 @@ from app.calls.labels import Label, participant_label
 from app.calls.menu import CALLBACK_DIGIT, LAST_DIGIT, MESSAGE_DIGIT
 from app.calls.speech import LineScript
 from app.calls.states import Unstaffed
+from app.routing.plan import read_plan
 from app.telephony import answers
 from app.telephony.answers import Answer, CallbackQuestion, CallbackWord, DutyChoice
 from app.telephony.inbound import sounds
@@ -460,8 +461,11 @@ def _duty_set(answer: answers.DutySet, scene: Scene) -> list[Step]:
 def _partner(answer: answers.Partner, scene: Scene) -> list[Step]:
     """Ring the partner. A caller whom the partner does not take returns to us, in the old place."""
     n = answer.n
-    number = str(scene.line.plan.get("partner_number", ""))
+    number = read_plan(scene.line.plan).partner_number
     then = call_path(scene.call_id, "partner-left", n=n)
+    if number is None:
+        # It was taken out a moment ago.
+        return [GoTo(then)]
     ask = call_path(scene.call_id, "partner", n=0)
     return [
         *scene.say(PromptKey.PARTNER),

@@ -6,6 +6,7 @@ import pytest
 
 from app.calls import prompts
 from app.calls.lines import finding_lines, line_languages, lines
+from app.calls.lines.line_scripts import learn_languages, spoken_languages
 from app.calls.prompts import NothingEarlier, Source
 from app.calls.speech import LineScript
 from app.errors import Invalid
@@ -195,3 +196,15 @@ def test_a_text_is_refused_with_what_its_prompt_may_hold(
     with pytest.raises(Invalid) as refused:
         prompts.check_prompt_text(key, text)
     assert said in refused.value.detail
+
+
+async def test_a_language_that_was_removed_is_no_more_said_when_the_database_is_away(
+    work: Work,
+) -> None:
+    """Each process reads the line again once it hears of the change."""
+    line = await a_line(work)
+    await learn_languages(work)
+    assert spoken_languages(work.ground) == ["sr", "en"]
+    await line_languages.remove_language(work, line, "en")
+    await finding_lines.read_line(work, line.id)
+    assert spoken_languages(work.ground) == ["sr"]

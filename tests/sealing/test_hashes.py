@@ -1,6 +1,7 @@
 """The key of the hashes is rotated while callers ring, and every one of them is still known."""
 
 from datetime import timedelta
+from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import select, text
@@ -9,8 +10,9 @@ from app import tables
 from app.contacts import contacts
 from app.contacts.saving import Change
 from app.contacts.states import ContactChannel
-from app.demo.stage import Stage
+from app.demo.stage import Served, Stage, free_port
 from app.jobs.transaction import flush, transaction
+from app.main import make_app
 from app.people import links
 from app.people.changing import Changes
 from app.privacy.hash_kinds import HashOf
@@ -21,7 +23,7 @@ from app.sealing.places import hashed_columns
 from app.staff import former_addresses
 from app.staff.models import FormerAddress
 from app.staff.roles import Role
-from app.work import PROGRAM, Work
+from app.work import PROGRAM, Work, make_ground
 from tests.sealing.keys import KEYS, keys_of, text_of
 from tests.support.profile import nightly
 from tests.support.talks import CHILD, talk, waits
@@ -154,6 +156,42 @@ async def test_a_caller_is_known_and_found_in_the_middle_of_a_rotation(stage: St
     assert not stage.ground.keys.rotates_hashes
     found = (await ana.ask("POST", "/contacts/search", {"name": "Mina"})).json()
     assert [row["id"] for row in found["contacts"]] == [contact["id"]]
+
+
+async def test_each_process_finds_by_hashes_that_another_one_has_rotated(stage: Stage) -> None:
+    """What each has written before and after it; nothing is carried over yet."""
+    ana = await stage.add_counsellor("ana", state=None)
+    other, port = make_ground(stage.settings, stage.clock), free_port()
+    served = Served(make_app(other, with_worker=False), port)
+    await served.start()
+    bases = stage.settings.public_url, f"http://127.0.0.1:{port}"
+    cookie = {"Cookie": ana.cookie_header}
+
+    async def post(base: str, path: str, body: Any) -> Any:
+        answer = await stage.client.post(f"{base}/api/v1{path}", json=body, headers=cookie)
+        assert answer.status_code in (200, 201), answer.text
+        return answer.json()
+
+    async def written(base: str, name: str) -> str:
+        answers = {"child.a1": 1, "child.a1.name": name}
+        made = await post(base, "/contacts", {"channel": "email", "answers": answers})
+        assert made["refused"] == {}
+        return str(made["id"])
+
+    known = {"Mina": await written(bases[0], "Mina"), "Zora": await written(bases[1], "Zora")}
+    async with transaction(stage.ground, PROGRAM) as work:
+        await hashes.rotate_hashes(work)
+        work.jobs.clear()
+    await stage.advance(resealing.NOTICE.total_seconds() + 1)
+    await stage.until(
+        lambda: other.keys.generation == stage.ground.keys.generation == 2, what="the next hashes"
+    )
+    known |= {"Vida": await written(bases[0], "Vida"), "Lena": await written(bases[1], "Lena")}
+    for base in bases:
+        for name, id_ in known.items():
+            found = await post(base, "/contacts/search", {"name": name})
+            assert [row["id"] for row in found["contacts"]] == [id_], (base, name)
+    await served.stop()
 
 
 @nightly

@@ -76,3 +76,26 @@ def test_codes_that_were_stored_as_words_and_events_of_agencies_are_said() -> No
         known = [pages.code_words(one) for one in ("on_call", "recalled", "command_line")]
     assert shown == known
     assert "command line" not in shown
+
+
+def test_the_log_says_why_a_request_about_data_was_asked_and_extended() -> None:
+    """Those codes are in no catalogue: their words are those of the page of requests."""
+    extended: dict[str, Any] = {"because": "complex", "before": {}, "after": {"extended_until": ""}}
+    asked = {"kind": "erasure", "because": "by_law", "how": "called_back", "rows": 2}
+    over = {"because": "idle"}
+    shown = []
+    for action, detail in (
+        (AuditLog.DATA_REQUEST_EXTENDED, extended),
+        (AuditLog.DATA_REQUEST_ASKED, asked),
+        (AuditLog.SESSION_OVER, over),
+    ):
+        entry: Any = SimpleNamespace(action=action, detail=detail)
+        shown += [one.after[0].text for one in values_of(entry, {}) if one.after]
+    assert shown == [
+        "The request is complex",
+        "Erase what is held about the person",
+        "A law or a court demands it",
+        "The number was called back",
+        "2",
+        "minutes without an act",
+    ]

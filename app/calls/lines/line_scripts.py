@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import timedelta
+from uuid import UUID
 
 from sqlalchemy import Select, select
 
@@ -35,23 +36,31 @@ def spoken_languages(ground: Ground) -> list[str]:
 
     They are said one after the other where nothing says which language a caller speaks.
     """
-    return list(ground.kept.get(_SPOKEN, {words.SOURCE: None}))
+    known: dict[UUID, list[str]] = ground.kept.get(_SPOKEN, {})
+    return list(dict.fromkeys(one for line in known.values() for one in line)) or [words.SOURCE]
 
 
 async def learn_languages(work: Work) -> None:
     """Remember the languages of all lines in use, for when the database is away."""
-    found = await work.session.scalars(
-        select(LineLanguage.language)
+    found = await work.session.execute(
+        select(Line.id, LineLanguage.language)
         .join(Line, Line.id == LineLanguage.line_id)
         .where(Line.active, LineLanguage.removed_at.is_(None))
         .order_by(Line.created_at, LineLanguage.position)
     )
-    _remember(work, found)
+    known: dict[UUID, list[str]] = {}
+    for line_id, language in found:
+        known.setdefault(line_id, []).append(language)
+    work.ground.kept[_SPOKEN] = known
 
 
-def _remember(work: Work, found: Iterable[str]) -> None:
-    known: dict[str, None] = work.ground.kept.setdefault(_SPOKEN, {})
-    known.update(dict.fromkeys(found))
+def _remember(work: Work, line: Line, spoken: Iterable[str]) -> None:
+    """Remember the languages of a line as they are now; of one that was retired, none."""
+    known: dict[UUID, list[str]] = work.ground.kept.setdefault(_SPOKEN, {})
+    if line.active:
+        known[line.id] = list(spoken)
+    else:
+        known.pop(line.id, None)
 
 
 async def read_script(work: Work, line: Line) -> LineScript:
@@ -67,7 +76,7 @@ async def read_script(work: Work, line: Line) -> LineScript:
     rows_of = list(languages)
     spoken = [one for one in rows_of if one.removed_at is None]
     removed = [one for one in rows_of if one.removed_at is not None]
-    _remember(work, (one.language for one in spoken))
+    _remember(work, line, (one.language for one in spoken))
     for prompt_id, language, prompt_key, text in rows:
         prompts[language, prompt_key] = PromptText(text, None if text is not None else prompt_id)
     return LineScript(

@@ -13,13 +13,14 @@ from uuid import UUID, uuid4, uuid5
 from sqlalchemy import ColumnElement, and_, false, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from app.contacts.cases.cases import apply_move, check_move, workflow_of
+from app.contacts.cases.cases import apply_move, check_move
 from app.contacts.cases.models import CaseRequest
 from app.contacts.cases.people import colleague_of, hand_over
 from app.contacts.events import note_event
 from app.contacts.log_kinds import RecordLog
 from app.contacts.models import Case, RecordEvent
 from app.contacts.records import Opened
+from app.contacts.registry import workflow_of
 from app.contacts.scopes import lock_writable, reads_case
 from app.contacts.states import RequestTo, Subject
 from app.database.topics import Topic

@@ -17,7 +17,7 @@ from app.contacts.log_kinds import RecordLog
 from app.contacts.models import Case, Contact
 from app.contacts.reading_contacts import open_contact
 from app.contacts.records import Opened, is_contact, open_record
-from app.contacts.registry import beginning, library_of, sheet_of
+from app.contacts.registry import beginning, library_of, sheet_of, workflow_of
 from app.contacts.saving import Change, Saved, merged, save_answers
 from app.contacts.scopes import (
     check_contact_writable,
@@ -34,7 +34,7 @@ from app.contacts.states import FollowUpAbout, Subject
 from app.definitions.answers import Answers, NotAnAnswer
 from app.definitions.forms import Field, Form, Section
 from app.definitions.risk import Risk, rises
-from app.definitions.workflow import Move, Workflow
+from app.definitions.workflow import Move
 from app.errors import Conflict, Invalid, Message, NotFound
 from app.staff import receiving
 from app.staff.log_kinds import AuditLog
@@ -45,11 +45,6 @@ from app.work import Work
 _CHILD = ("child_name", "child_age", "child_gender")
 # Signs in a contact that a child may be separated from its family.
 _SEPARATION_CUES = frozenset({"under_three", "separation"})
-
-
-def workflow_of(work: Work, case: Case) -> Workflow:
-    """Return the workflow that a case was opened with."""
-    return library_of(work.ground).workflows[case.workflow, case.workflow_version]
 
 
 async def open_case(work: Work, staff: Staff, contact_ids: list[UUID]) -> Case:

@@ -11,7 +11,7 @@ from app.contacts.events import note_event
 from app.contacts.log_kinds import RecordLog
 from app.contacts.models import Case
 from app.contacts.records import Opened
-from app.contacts.registry import library_of
+from app.contacts.registry import library_of, workflow_of
 from app.contacts.scopes import let_work, lock_writable, reads_case
 from app.contacts.states import (
     DONE,
@@ -216,8 +216,7 @@ def results_of(about: str) -> list[str]:
 
 
 def _rests(work: Work, case: Case) -> bool:
-    flow = library_of(work.ground).workflows[case.workflow, case.workflow_version]
-    return flow.status(case.status).ends
+    return workflow_of(work, case).status(case.status).ends
 
 
 async def ring_bell(work: Work, follow_up_id: UUID, *, overdue: bool) -> None:

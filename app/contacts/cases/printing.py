@@ -20,7 +20,7 @@ from app.contacts.log_kinds import RecordLog
 from app.contacts.models import Case, Contact, Filled
 from app.contacts.reading_contacts import open_contact
 from app.contacts.records import Opened
-from app.contacts.registry import library_of, sheet_of
+from app.contacts.registry import library_of, sheet_of, workflow_of
 from app.contacts.sealed_answers import present
 from app.contacts.states import Subject
 from app.definitions.answers import Answers, Sheet, Value
@@ -293,7 +293,7 @@ async def _page(
     to: HandedTo,
 ) -> dict[str, Any]:
     case, zone = opened.record, ZoneInfo(library_of(work.ground).country.timezone)
-    status = cases.workflow_of(work, case).status(case.status)
+    status = workflow_of(work, case).status(case.status)
     answers = opened.answers()
     return {
         "title": f"{label_in(sheet.form.title, language)} {case.code}",

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 from app.contacts.cases import cases, documents, people
 from app.contacts.cases.printing import HandOutGround, PrintPurpose
 from app.contacts.events import earlier_of, events_of, events_of_contacts
-from app.contacts.registry import sheet_of
+from app.contacts.registry import sheet_of, workflow_of
 from app.dashboard.records import case_views
 from app.dashboard.records.form_values import children_of, form_values
 from app.dashboard.records.holds import hold_values
@@ -34,7 +34,7 @@ async def case_page(request: Request, work: InWork, staff: Reads, case_id: UUID)
     """Show a case: its form, contacts, people, dates, documents and history."""
     opened = await cases.open_case_record(work, staff, case_id)
     case, language = opened.record, language_of(request, work)
-    flow = cases.workflow_of(work, case)
+    flow = workflow_of(work, case)
     linked = await cases.contacts_in(work, staff, case)
     # One timeline: the case's own events with their words, its contacts' events without words.
     timeline = [("", event, words) for event, words in await events_of(opened)]

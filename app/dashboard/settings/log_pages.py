@@ -10,7 +10,7 @@ from pydantic import BeforeValidator
 from starlette.datastructures import UploadFile
 from starlette.responses import RedirectResponse
 
-from app.dashboard.settings.log_words import FIELD_WORDS
+from app.dashboard.settings.log_words import CODE_WORDS, FIELD_WORDS
 from app.dashboard.settings.own_setting_pages import LABELS
 from app.dashboard.templating import page, templates
 from app.errors import Invalid
@@ -100,6 +100,8 @@ def values_of(entry: AuditEntry, names: Names) -> list[ShownValue]:
     """Return what an entry says besides who, when and what: changes first."""
 
     def words(value: Any, name: str = "") -> list[Name]:
+        if (known := CODE_WORDS.get((entry.action, name), {}).get(str(value))) is not None:
+            return [Name(said(known))]
         return _parts(_language_names(value) if name in _LANGUAGES else value, names)
 
     detail = dict(entry.detail)

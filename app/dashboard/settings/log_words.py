@@ -1,5 +1,16 @@
-"""What the fields of a line of the log are called on its page."""
+"""What the fields of a line of the log are called on its page, and what some of their codes say."""
 
+from collections.abc import Mapping
+from typing import Any
+
+from app.retention.data_requests.kinds import (
+    BASIS_WORDS,
+    EXTENSION_WORDS,
+    IDENTITY_WORDS,
+    PERSON_WORDS,
+    REQUEST_WORDS,
+)
+from app.staff.log_kinds import AuditLog
 from app.words.pages import N_
 
 FIELD_WORDS = {
@@ -235,4 +246,22 @@ FIELD_WORDS = {
     "withdrawn_at": N_("withdrawn"),
     "written_messages": N_("written messages"),
     "wrong": N_("wrong attempts"),
+}
+
+# The words of codes that no page shows but that of the log, and of requests about data: by the kind
+# of entry and the field.
+CODE_WORDS: dict[tuple[str, str], Mapping[Any, str]] = {
+    (AuditLog.SESSION_OVER, "because"): {
+        "hours": FIELD_WORDS["session_hours"],
+        "idle": FIELD_WORDS["idle_minutes"],
+    },
+    (AuditLog.DATA_REQUEST_BEGUN, "person"): PERSON_WORDS,
+    (AuditLog.DATA_REQUEST_ASKED, "because"): BASIS_WORDS,
+    (AuditLog.DATA_REQUEST_ASKED, "how"): IDENTITY_WORDS,
+    (AuditLog.DATA_REQUEST_EXTENDED, "because"): EXTENSION_WORDS,
+    **{
+        (action, "kind"): REQUEST_WORDS
+        for action in AuditLog
+        if action.value.startswith("data_request_")
+    },
 }

@@ -10,6 +10,7 @@ from sqlalchemy import bindparam, delete, func, literal, select, union_all
 from app.database.quick import Question
 from app.database.topics import Topic
 from app.definitions.risk import Urgency
+from app.errors import UnknownDefinition
 from app.jobs.names import Task
 from app.referrals.directory.models import Agency
 from app.referrals.library import protocols_of
@@ -31,9 +32,12 @@ _OWN_TIME = (DeadlineKind.HAND_OVER, DeadlineKind.TEAM, DeadlineKind.FEEDBACK)
 
 
 def protocol_of(work: Work, referral: Referral) -> Protocol:
-    """Return the protocol under which a referral was opened."""
+    """Return the protocol under which a referral was opened. Raises UnknownDefinition."""
     key = (referral.protocol, referral.protocol_version)
-    return protocols_of(work.ground).protocols[key]
+    try:
+        return protocols_of(work.ground).protocols[key]
+    except KeyError:
+        raise UnknownDefinition() from None
 
 
 def start_from(work: Work, referral: Referral, moment: From) -> None:

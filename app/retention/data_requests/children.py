@@ -13,11 +13,12 @@ from sqlalchemy import select
 
 from app.contacts.cases.models import CaseContact, SameChild
 from app.contacts.models import Case, Contact, Filled, MatchKey
-from app.contacts.registry import UnknownDefinition, sheet_of
+from app.contacts.registry import sheet_of
 from app.contacts.saving import number_keys
 from app.contacts.sealed_answers import present
 from app.contacts.states import KeyKind
 from app.definitions.answers import Sheet
+from app.errors import UnknownDefinition
 from app.referrals.models import Referral
 from app.retention.data_requests.kinds import ItemKind
 from app.work import Work

@@ -13,9 +13,10 @@ from sqlalchemy import select
 
 from app.contacts.models import Case, Contact, Filled
 from app.contacts.records import Opened, is_contact
-from app.contacts.registry import UnknownDefinition, sheet_of
+from app.contacts.registry import sheet_of
 from app.contacts.sealed_answers import present
 from app.definitions.forms import Form
+from app.errors import UnknownDefinition
 from app.retention.data_requests.children import place_in
 from app.retention.data_requests.models import DataRequest
 from app.retention.data_requests.sought import sought_of

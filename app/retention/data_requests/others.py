@@ -15,7 +15,8 @@ from app.calls.caller_rows import CallerFlag, CallerWish
 from app.calls.models import Call, VoiceMessage
 from app.contacts.cases.models import CaseContact
 from app.contacts.models import Case, Contact, Filled
-from app.contacts.registry import UnknownDefinition, sheet_of
+from app.contacts.registry import sheet_of
+from app.errors import UnknownDefinition
 from app.referrals.models import Referral
 from app.retention.data_requests.children import Child, Children, read_children
 from app.retention.data_requests.kinds import Because, ItemKind

@@ -15,10 +15,11 @@ from sqlalchemy import select
 
 from app.contacts.models import Contact
 from app.contacts.records import Opened
-from app.contacts.registry import UnknownDefinition, sheet_of
+from app.contacts.registry import sheet_of
 from app.contacts.sealed_answers import present
 from app.definitions.answers import Answers, Sheet
 from app.definitions.forms import OF_CALLER, Form, Meaning
+from app.errors import UnknownDefinition
 from app.staff.audit import write_reading
 from app.staff.log_kinds import AuditLog
 from app.work import Work

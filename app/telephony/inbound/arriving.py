@@ -277,7 +277,7 @@ async def partner_is_due(
     if not at_once and waited < plan.partner_after:
         return False
     # It is asked again and again while the caller waits, and counted once.
-    once = uuid5(call.id, f"partner:{call.partner_at}")
+    once = uuid5(call.id, f"partner:{plan.partner_number}:{call.partner_at}")
     return await outward.may_dial(work, plan.partner_number, once, DialledFor.PARTNER)
 
 

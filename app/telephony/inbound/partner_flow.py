@@ -8,6 +8,7 @@ from app.calls.models import Call
 from app.calls.record import WebhookDelivery
 from app.calls.speech import LineScript
 from app.calls.states import CallState
+from app.routing.plan import read_plan
 from app.telephony import answers
 from app.telephony.answers import Answer, read_answer
 from app.telephony.inbound.arriving import admit_again
@@ -37,7 +38,11 @@ def partner_left(signed: Signed) -> Decision:
 async def partner_asked(
     work: Work, call_id: UUID, signed: Signed, attempt: int
 ) -> tuple[Answer, Scene | None]:
-    """Ask the person or machine that answered the partner's phone: key 1 takes the caller."""
+    """Ask the person or machine that answered the partner's phone: key 1 takes the caller.
+
+    A number that was taken out or replaced while it rang gets no caller any more: the line is hung
+    up there, and the caller returns to us.
+    """
     call = await record.lock_call(work, call_id)
     scene = await scene_of(work, call)
     key = f"partner:{call_id}:{signed.call_sid}:{attempt}"
@@ -46,7 +51,11 @@ async def partner_asked(
         return read_answer(event.answer), scene
     answer: Answer = answers.HangUp()
     if CallState(call.state) is CallState.GREETING:
-        if attempt and signed.fields.get("Digits") == TAKE_DIGIT:
+        plan = read_plan(scene.line.plan) if scene is not None else None
+        if plan is not None and not plan.is_partner(signed.fields.get("To", "")):
+            # Another partner in its place is rung at once.
+            call.partner_at = None
+        elif attempt and signed.fields.get("Digits") == TAKE_DIGIT:
             call.transferred_at = work.now
             answer = answers.Nothing()
         elif attempt < 2:

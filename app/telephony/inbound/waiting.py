@@ -276,6 +276,9 @@ def leave_queue(result: str, gone: bool, entry: int) -> Decision:
         elif result in ("redirected", "redirected-from-bridged", "bridged", "bridging-in-process"):
             answer = answers.Nothing()
         elif result == "leave" and state is CallState.GREETING and await _to_partner(work, call):
+            if not await partner_is_due(work, call, line, at_once=True):
+                # The partner was taken out a moment ago.
+                return await admit_again(work, call, delivery, line)
             answer = on_to_partner(work, call)
         elif result == "leave" and state is CallState.GREETING:
             answer = await _message(work, call, line)

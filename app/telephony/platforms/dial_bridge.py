@@ -284,21 +284,29 @@ async def _first_leg(work: Work, offer: Offer) -> str | None:
 
 @task(Task.WATCH_PARTNER)
 async def watch_partner(context: JobContext, call_id: str) -> None:
-    """Check whether the partner has answered the phone that the caller's leg dials."""
+    """Check whether the partner has answered the phone that the caller's leg dials.
+
+    A number that was taken out or replaced while it rings is not rung on: the caller returns to us.
+    """
     parts = parts_of(context)
     async with parts.work() as work:
         call = await record.lock_call(work, UUID(call_id))
         line = await finding_lines.line_or_any(work, call.line_id)
-        to = read_plan(line.plan).partner_number if line is not None else None
+        plan = read_plan(line.plan if line is not None else {})
         began, parent = call.partner_at, call.provider_sid
-        if to is None or began is None or call.transferred_at or work.now - began > _RINGS_OUT:
+        if began is None or call.transferred_at or work.now - began > _RINGS_OUT:
             return
         assert parent is not None
         over = CallState(call.state) is CallState.ENDED
         if not over and CallState(call.state) is not CallState.GREETING:
             return
     legs = await parts.platform.dialled_by(parent)
+    to = plan.partner_number
     lifted = any(one.to == to and read_leg_status(one.status) in _LIFTED for one in legs)
+    former = [one.sid for one in legs if _rings(one) and not plan.is_partner(one.to)]
+    if former:
+        await _end_former(parts, call_id, former, replaced=to is not None)
+        return
     async with parts.work() as work:
         call = await record.lock_call(work, UUID(call_id))
         if lifted and call.transferred_at is None:
@@ -307,6 +315,20 @@ async def watch_partner(context: JobContext, call_id: str) -> None:
             await record.restate(work, call, Cause.PARTNER_TOOK_IT)
         elif not over:
             work.defer(Task.WATCH_PARTNER, delay=LOOKS_EVERY, call_id=call_id)
+
+
+async def _end_former(parts: Parts, call_id: str, legs: list[str], *, replaced: bool) -> None:
+    """End the ring at a number that is the partner's no more; one in its place is rung at once."""
+    if replaced:
+        async with parts.work() as work:
+            (await record.lock_call(work, UUID(call_id))).partner_at = None
+    for sid in legs:
+        await parts.platform.end(sid)
+
+
+def _rings(leg: ProviderLeg) -> bool:
+    status = read_leg_status(leg.status)
+    return status is not None and status not in _LIFTED and not is_over(status)
 
 
 def _wanted(call: Call, offer: Offer) -> bool:

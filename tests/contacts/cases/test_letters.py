@@ -3,9 +3,12 @@
 from datetime import timedelta
 from uuid import UUID
 
+import pytest
+
 from app.contacts.cases import case_requests, cases, follow_ups
 from app.contacts.states import FollowUpAbout, ReminderTo, RequestTo
 from app.jobs.names import Task
+from app.jobs.passing import PASSING
 from app.staff.models import Staff
 from app.work import Work
 from tests.support.verbs import a_counsellor, a_supervisor
@@ -64,6 +67,21 @@ async def test_a_follow_up_goes_to_its_owner_and_overdue_a_day_later_to_the_supe
         ("ana@example.org", subject),
         ("vera@example.org", subject),
     ]
+
+
+async def test_a_reminder_waits_for_a_server_that_has_not_read_the_workflow_of_the_case(
+    work: Work,
+) -> None:
+    """Another process put it in force: the job is tried again, and not given up."""
+    ana = await _people(work)
+    case = await cases.open_case(work, ana, [])
+    due = await follow_ups.add_follow_up(work, case, ana, FollowUpAbout.CHECK, days=3)
+    case.workflow_version += 1
+    await work.session.flush()
+    with pytest.raises(PASSING):
+        await follow_ups.ring_bell(work, due.id, overdue=False)
+    with pytest.raises(PASSING):
+        await follow_ups.letters_of(work, due.id, ReminderTo.OWNER)
 
 
 async def _told(work: Work, follow_up_id: UUID, *, overdue: bool) -> list[tuple[str, str]]:

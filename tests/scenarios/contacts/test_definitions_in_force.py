@@ -1,16 +1,23 @@
 """Definitions are registered once, and come into force while the helpline runs, everywhere."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import NamedTuple
+
+import httpx2
+import pytest
 
 from app.country import following
+from app.definitions.library import SHIPPED
 from app.demo.stage import Counsellor, Served, Stage, free_port
 from app.jobs.transaction import transaction
 from app.main import make_app
+from app.referrals.library import SHIPPED as PROTOCOLS
 from app.staff.roles import Role
-from app.work import PROGRAM, make_ground
-from tests.country.files import with_short_form, zipped
-from tests.support.contacts import contact_of, new_contact
+from app.work import PROGRAM, Ground, make_ground
+from tests.country.files import changed, with_short_form, zipped
+from tests.support.contacts import completed, contact_of, new_contact
 from tests.support.talks import talk
 
 
@@ -29,6 +36,40 @@ async def _send(stage: Stage, who: Counsellor, files: dict[str, str], name: str)
     sent = await stage.client.post(url, params={"name": name}, content=body, headers=headers)
     assert sent.status_code == 201, sent.text
     return int(sent.json()["id"])
+
+
+class Elsewhere(NamedTuple):
+    """A second web process on the database of a stage, which reads new definitions when it may."""
+
+    stage: Stage
+    base: str
+    may_read: asyncio.Event
+
+    async def ask(
+        self, who: Counsellor, path: str, body: object = None, method: str = "GET"
+    ) -> httpx2.Response:
+        headers = {"Cookie": who.cookie_header}
+        return await self.stage.client.request(method, self.base + path, json=body, headers=headers)
+
+
+@asynccontextmanager
+async def _elsewhere(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Elsewhere]:
+    other, port = make_ground(stage.settings, stage.clock), free_port()
+    found = Elsewhere(stage, f"http://127.0.0.1:{port}", asyncio.Event())
+    served = Served(make_app(other, with_worker=False), port)
+    await served.start()
+    learn_now = following.learn_now
+
+    async def later(ground: Ground, *, anew: bool = False) -> None:
+        if ground is other:
+            await found.may_read.wait()
+        await learn_now(ground, anew=anew)
+
+    monkeypatch.setattr(following, "learn_now", later)
+    try:
+        yield found
+    finally:
+        await served.stop()
 
 
 async def test_several_processes_register_their_definitions_at_once(stage: Stage) -> None:
@@ -96,6 +137,63 @@ async def test_the_next_contact_uses_the_new_form_in_every_process(stage: Stage)
     await stage.restart_server()
     assert (await contact_of(ana, stage, leg))["form"] == "brief"
     await served.stop()
+
+
+async def _put_in_force(stage: Stage, mila: Counsellor, files: dict[str, str]) -> None:
+    set_id = await _send(stage, mila, files, "autumn")
+    path = f"/definitions/sets/{set_id}/put-in-force"
+    ordered = await mila.ask("POST", path, {"accept": True})
+    assert ordered.status_code == 201, ordered.text
+
+    async def here() -> bool:
+        return bool((await mila.ask("GET", "/definitions")).json()["in_force"] == set_id)
+
+    await _eventually(here, stage)
+
+
+# The file that says how a record goes on, its version, and the next one.
+NEXT = {
+    "cases": (SHIPPED / "workflow-case.yaml", "version: 2", "version: 3"),
+    "referrals": (PROTOCOLS / "protocol-rs.yaml", "version: 2", "version: 3"),
+}
+
+
+@pytest.mark.parametrize("kind", NEXT)
+async def test_a_process_that_has_not_read_the_new_definitions_says_so_of_new_records(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """Its pages and lists go on, it changes nothing of such a record, and no job is lost."""
+    mila = await stage.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
+    ana = await stage.add_counsellor("ana", state=None)
+    file, before, after = NEXT[kind]
+    contact = await completed(ana)
+    async with _elsewhere(stage, monkeypatch) as there:
+        await _put_in_force(stage, mila, {file.name: changed(file.read_text(), (before, after))})
+        if kind == "cases":
+            made = await ana.ask("POST", "/cases", {"contacts": [contact]})
+            change: tuple[str, dict[str, str]] = ("/status", {"to": "in_progress"})
+        else:
+            wish = {"contact_id": contact, "services": ["shelter"], "urgency": "urgent"}
+            made = await ana.ask("POST", "/referrals", wish)
+            change = ("/urgency", {"urgency": "immediate", "reason": "It is worse."})
+        assert made.status_code == 201, made.text
+        here = f"/{kind}/{made.json()['id']}"
+        unread = await there.ask(ana, here)
+        assert unread.status_code == 503, unread.text
+        assert "that this server has not read yet" in unread.text
+        path, body = change
+        tried = await there.ask(ana, f"/api/v1{here}{path}", body, "POST")
+        assert (tried.status_code, tried.json()["error"]) == (503, "UnknownDefinition")
+        for path in (f"/api/v1/{kind}", f"/{kind}", "/", f"/api/v1/contacts/{contact}"):
+            assert (await there.ask(ana, path)).status_code == 200, path
+        there.may_read.set()
+
+        async def read_there() -> bool:
+            return (await there.ask(ana, here)).status_code == 200
+
+        await _eventually(read_there, stage)
+        same = (await there.ask(ana, f"/api/v1{here}")).json()
+        assert same == (await ana.ask("GET", here)).json()
 
 
 async def test_an_archive_with_mistakes_is_refused_by_the_api(stage: Stage) -> None:

@@ -3,10 +3,13 @@
 import asyncio
 import contextlib
 import os
+import re
 import signal
 from collections.abc import AsyncIterator, Callable
+from html import unescape
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
 from uuid import uuid4
 
 import httpx2
@@ -18,13 +21,22 @@ from app.demo.stage import ACCOUNT, LINE, TOKEN, Served, start_silent_telephone
 from app.practice.exchange import Exchange, Number
 from app.practice.rest.app import rest_app
 from app.practice.wire import sign
+from tests.country.files import with_short_form, zipped
 from tests.scenarios.robustness.pinned import pinned, web_processes
 from tests.support.processes import KEY, SECRET, Program, ready, sign_in, true
 from tests.support.profile import nightly
 from tests.support.waiting import until
 
 PASSWORD = "correct horse battery"
+# Part of what a caller hears whom no person of the rota can understand.
+CLOSED = "Savetnici sada nisu tu"
 PAGE_WORDS = b'msgid "Languages"\nmsgstr "Jezici sveta"\n'
+NEW_GREETING = "Dobar dan, ovo je"
+TOLD = f"""
+msgctxt "prompts.greeting"
+msgid "Hi, this is {{line}}."
+msgstr "{NEW_GREETING} {{line}}."
+"""
 _PO = {"content-type": "text/x-gettext-translation"}
 
 
@@ -34,8 +46,17 @@ class Pair:
     def __init__(self, program: Program, exchange: Exchange) -> None:
         self.program, self.exchange = program, exchange
         self.api = f"{program.base}/api/v1"
+        # The last call that was greeted.
+        self.last = ""
         # By person, those at the first and at the second process.
         self.at: dict[str, tuple[httpx2.AsyncClient, httpx2.AsyncClient]] = {}
+
+    async def answer_to(self, number: str, digit: str) -> str:
+        """Return what the second process says to a caller who presses a key in the menu."""
+        document, sid = await self.greeting(number), self.last
+        (path,) = set(re.findall(r'<Gather[^>]*action="([^"]+)"', document))
+        url = urljoin(self.program.base, unescape(path).partition("#")[0])
+        return await self._heard(url, number, sid, Digits=digit)
 
     async def command(self, *words: str, given: str = "") -> None:
         done = await asyncio.to_thread(self.program.run, *words, given=given)
@@ -43,13 +64,17 @@ class Pair:
 
     async def greeting(self, number: str) -> str:
         """Return what the second process says to a caller of a number."""
-        url = f"{self.program.base}/telephony/voice"
+        self.last = f"CA{uuid4().hex}"
+        return await self._heard(f"{self.program.base}/telephony/voice", number, self.last)
+
+    async def _heard(self, url: str, number: str, sid: str, **more: str) -> str:
         fields = [
-            ("CallSid", f"CA{uuid4().hex}"),
+            ("CallSid", sid),
             ("AccountSid", ACCOUNT),
             ("To", number),
             ("From", "+381641110000"),
-            ("CallStatus", "ringing"),
+            ("CallStatus", "in-progress" if more else "ringing"),
+            *more.items(),
         ]
         headers = {"X-Twilio-Signature": sign(TOKEN, url, fields)}
         answer = await self.at["mila"][1].post(url, data=dict(fields), headers=headers)
@@ -69,7 +94,8 @@ async def _pair(folder: Path) -> AsyncIterator[Pair]:
     try:
         async with contextlib.AsyncExitStack() as stack:
             await pair.command("line", "add", LINE, "--languages", "sr,en")
-            for name, role in (("ana", "counsellor"), ("mila", "administrator")):
+            people = (("ana", "counsellor"), ("nino", "counsellor"), ("mila", "administrator"))
+            for name, role in people:
                 words = ("staff", "add", name, "--role", role, "--password-stdin")
                 await pair.command(*words, given=f"{PASSWORD}\n")
             await pair.command("shift", "add", "ana", "--always")
@@ -79,7 +105,7 @@ async def _pair(folder: Path) -> AsyncIterator[Pair]:
             assert program.process is not None
             web = web_processes(program.process.pid)
             assert len(web) == 2
-            for name in ("ana", "mila"):
+            for name, _ in people:
                 first, second = [
                     await stack.enter_async_context(pinned(program.base, one, web)) for one in web
                 ]
@@ -106,6 +132,19 @@ async def test_each_of_two_web_processes_learns_of_what_the_other_one_changes(
         await _a_live_stream_until_its_person_signs_out(pair)
         await _guesses_are_counted_together(pair)
         await _all_end_with_their_parent_and_are_served_again(pair)
+
+
+@nightly
+@pytest.mark.timeout(600)
+async def test_each_of_two_web_processes_goes_by_the_rules_and_rights_that_the_other_one_changes(
+    new_folder: Callable[[], Path], anyio_backend: str
+) -> None:
+    async with _pair(new_folder()) as pair:
+        await _the_form_of_the_next_contact(pair)
+        await _which_numbers_are_dialled(pair)
+        await _languages_people_and_channels(pair)
+        await _what_is_told(pair)
+        await _tokens_accounts_and_sign_ins(pair)
 
 
 async def _lines_numbers_and_words(pair: Pair) -> None:
@@ -143,6 +182,161 @@ async def _lines_numbers_and_words(pair: Pair) -> None:
 
 async def _says(pair: Pair, number: str, words: str) -> bool:
     return words in await pair.greeting(number)
+
+
+async def _the_form_of_the_next_contact(pair: Pair) -> None:
+    """New contacts of the second process have the new form, whole; one from before keeps its own.
+
+    It opens them all the time: none is written half under each.
+    """
+    (mila, _), (first, second) = pair.at["mila"], pair.at["ana"]
+
+    async def opened(client: httpx2.AsyncClient) -> Any:
+        made = await client.post(f"{pair.api}/contacts", json={"channel": "email"})
+        assert made.status_code == 201, made.text
+        read = await client.get(f"{pair.api}/contacts/{made.json()['id']}")
+        assert read.status_code == 200, read.text
+        return read.json()
+
+    before = await opened(second)
+    files, zip_of = zipped(dict(with_short_form())), {"content-type": "application/zip"}
+    url = f"{pair.api}/definitions/sets"
+    sent = await mila.post(url, params={"name": "autumn"}, content=files, headers=zip_of)
+    assert sent.status_code == 201, sent.text
+    there, over = list[Any](), asyncio.Event()
+
+    async def go_on() -> None:
+        while not over.is_set():
+            there.append(await opened(second))
+
+    going = asyncio.create_task(go_on())
+    path = f"{url}/{sent.json()['id']}/put-in-force"
+    ordered = await mila.post(path, json={"accept": True})
+    assert ordered.status_code == 201, ordered.text
+
+    def is_new() -> bool:
+        return going.done() or (bool(there) and there[-1]["form"] == "brief")
+
+    await until(is_new, "the new form", within=10)
+    over.set()
+    await going
+    forms = [one["form"] for one in there]
+    assert forms == sorted(forms, reverse=True), "once it has the new one, it has no other"
+    for one in (before, *there[-3:], await opened(first)):
+        # Both processes open it, and write in it.
+        read = [
+            (await client.get(f"{pair.api}/contacts/{one['id']}")) for client in (first, second)
+        ]
+        assert [(got.status_code, got.json()["form"]) for got in read] == [(200, one["form"])] * 2
+        path = "note.line" if one["form"] == "brief" else "contact.headline"
+        change = {"path": path, "value": "Mirno", "base": 0}
+        url = f"{pair.api}/contacts/{one['id']}/answers"
+        saved = await second.put(url, json={"changes": [change]})
+        assert (saved.status_code, saved.json()["refused"]) == (200, {}), saved.text
+
+
+async def _which_numbers_are_dialled(pair: Pair) -> None:
+    first, second = pair.at["mila"]
+    (line,) = (await second.get(f"{pair.api}/lines")).json()
+
+    async def is_dialled() -> bool:
+        answers = [
+            await second.patch(f"{pair.api}/lines/{line['id']}/plan", json={"partner_number": one})
+            for one in ("+4930901820", "")
+        ]
+        assert answers[0].status_code in (200, 422), answers[0].text
+        assert answers[1].status_code == 200
+        return answers[0].status_code == 200
+
+    async def is_not() -> bool:
+        return not await is_dialled()
+
+    assert not await is_dialled()
+    for countries, truth in ((["DE"], is_dialled), ([], is_not)):
+        done = await first.put(f"{pair.api}/dialling", json={"countries": countries})
+        assert done.status_code == 200, done.text
+        await until(truth, str(countries), every=0.02, within=5)
+
+
+async def _languages_people_and_channels(pair: Pair) -> None:
+    first, second = pair.at["mila"]
+    (line,) = (await first.get(f"{pair.api}/lines")).json()
+    at = f"{pair.api}/lines/{line['id']}"
+    assert 'language="en' in await pair.greeting(LINE)
+    gone = await first.delete(f"{at}/languages/en")
+    assert gone.status_code == 204, gone.text
+
+    async def says_no_english() -> bool:
+        return 'language="en' not in await pair.greeting(LINE)
+
+    await until(says_no_english, "one language", every=0.02, within=5)
+    added = await first.post(f"{at}/languages", json={"language": "en"})
+    assert added.status_code == 201, added.text
+    await until(lambda: _says(pair, LINE, 'language="en'), "a language", every=0.02, within=5)
+    assert CLOSED not in await pair.answer_to(LINE, "1")
+    for spoken, is_closed in ((["en"], True), (["sr"], False)):
+        people = (await second.get(f"{pair.api}/people")).json()
+        ana = next(one for one in people if one["name"] == "ana")
+        change = {"languages": spoken, "revision": ana["revision"]}
+        done = await first.post(f"{pair.api}/people/{ana['id']}", json=change)
+        assert done.status_code == 200, done.text
+
+        async def is_told(wanted: bool = is_closed) -> bool:
+            return (CLOSED in await pair.answer_to(LINE, "1")) is wanted
+
+        await until(is_told, str(spoken), every=0.02, within=5)
+    child = f"{pair.program.base}/chat/proba"
+
+    async def is_open(wanted: bool) -> bool:
+        page = await second.get(child)
+        return (page.status_code == 200) is wanted
+
+    assert await is_open(False)
+    for on in (True, False):
+        settings = {"on": on, "slug": "proba" if on else "", "languages": ["sr"] if on else []}
+        done = await first.patch(f"{at}/chat", json=settings)
+        assert done.status_code == 200, done.text
+        await until(lambda on=on: is_open(on), f"writing {on}", every=0.02, within=5)
+
+
+async def _what_is_told(pair: Pair) -> None:
+    """A catalogue of prompts and letters."""
+    first, _ = pair.at["mila"]
+    assert NEW_GREETING not in await pair.greeting(LINE)
+    url = f"{pair.api}/languages/sr/prompts-and-letters"
+    imported = await first.post(url, content=TOLD.encode(), headers=_PO)
+    assert imported.status_code == 201, imported.text
+    await until(lambda: _says(pair, LINE, NEW_GREETING), "a greeting", every=0.05, within=20)
+
+
+async def _tokens_accounts_and_sign_ins(pair: Pair) -> None:
+    (first, second), (_, there) = pair.at["mila"], pair.at["nino"]
+    made = await first.post(f"{pair.api}/tokens", json={"name": "bi", "scopes": ["statistics"]})
+    bearer = {"Authorization": f"Bearer {made.json()['token']}"}
+    figures = f"{pair.api}/statistics/dictionary"
+
+    async def opens() -> int:
+        return (await second.get(figures, headers=bearer)).status_code
+
+    assert await opens() == 200
+    assert (await first.delete(f"{pair.api}/tokens/bi")).status_code == 204
+    assert await opens() == 401, "it is read each time"
+    people = (await second.get(f"{pair.api}/people")).json()
+    one = next(person for person in people if person["name"] == "nino")
+    me = f"{pair.api}/me"
+    assert (await there.get(me)).json()["role"] == "counsellor"
+    changed = await first.post(
+        f"{pair.api}/people/{one['id']}", json={"role": "auditor", "revision": one["revision"]}
+    )
+    assert changed.status_code == 200, changed.text
+
+    async def role_there() -> bool:
+        got = await there.get(me)
+        return got.status_code == 401 or got.json()["role"] == "auditor"
+
+    await until(role_there, every=0.02, within=3)
+    refused = await there.post(f"{pair.api}/contacts", json={"channel": "email"})
+    assert refused.status_code in (401, 403)
 
 
 async def _a_call_that_is_taken_at_the_other_process(pair: Pair) -> None:

@@ -1,10 +1,14 @@
 """The partner on a platform without conferences."""
 
+import pytest
+
 from app.demo.stage import Stage
 from app.practice.people import Phone
 from tests.support.platforms import VERA, at_phone, reach, wait_in_queue
 from tests.support.profile import WHOLE, nightly
-from tests.support.talks import PARTNER, plan
+from tests.support.talks import PARTNER, plan, waits
+
+OTHER, BEEP = "+381112223355", "Posle zvučnog signala"
 
 
 async def test_of_two_callers_at_the_partner_each_has_the_right_outcome(stage: Stage) -> None:
@@ -53,3 +57,27 @@ async def test_only_a_caller_who_talked_with_the_partner_was_transferred(stage: 
     await stage.advance(5)
     call = await stage.call_of(first)
     assert call["outcome"] == "transferred_out", call["outcome"]
+
+
+@pytest.mark.parametrize("another", [False, True])
+async def test_a_partner_who_is_taken_out_or_replaced_while_it_rings_is_rung_no_more(
+    stage: Stage, another: bool
+) -> None:
+    """Who answers there would have the caller at once: the ring is ended."""
+    stage.exchange.phones[PARTNER] = Phone(picks_up=20)
+    stage.exchange.phones[OTHER] = Phone(picks_up=2)
+    await plan(stage, partner_number=PARTNER)
+    leg = await waits(stage)
+    rung = stage.exchange.phones[PARTNER]
+    await stage.until(lambda: rung.rung == 1, limit=60)
+    await plan(stage, partner_number=OTHER if another else "")
+    await stage.until(lambda: leg.talks_with is not None or leg.has_heard(BEEP), limit=90)
+    assert not leg.over
+    (theirs,) = (one for one in stage.exchange.legs.values() if one.to == PARTNER)
+    assert theirs.over
+    assert theirs.bridges == []
+    assert (leg.talks_with is not None) is another
+    await stage.exchange.hang_up(leg)
+    await stage.advance(6)
+    outcome = "transferred_out" if another else "out_of_hours"
+    assert (await stage.call_of(leg))["outcome"] == outcome
