@@ -123,8 +123,10 @@ _RUN_ELSEWHERE = {
         "test_a_person_is_found_and_their_request_is_decided"
         for word in ("find", "show", "keep", "ask", "extend", "told", "decide")
     },
-    "data-requests report": "tests/cli/test_documented_commands.py::"
-    "test_the_report_of_a_request_is_written",
+    **dict.fromkeys(
+        ("data-requests report", "data-requests take-over"),
+        "tests/cli/test_documented_commands.py::test_the_report_of_a_request_is_written",
+    ),
     **{
         f"connections {word}": "tests/scenarios/referrals/test_testing_connections.py::"
         "test_the_operator_tests_mail_telephone_and_texts_on_the_command_line"

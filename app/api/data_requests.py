@@ -54,11 +54,20 @@ class RequestView(BaseModel):
     basis: RequestBasis | None
     identity: IdentityCheck | None
     began_at: datetime
+    # The day on which the person asked, from which the law counts.
+    asked_on: date
     asked_by: UUID | None
     asked_at: datetime | None
     decided_by: UUID | None
     decided_at: datetime | None
     done_at: datetime | None
+    # Since when a report is another officer's, and whose (null with a moment: the command line's).
+    taken_at: datetime | None
+    taken_by: UUID | None
+    # When the report was opened first: until then the person is not answered.
+    opened_at: datetime | None
+    # The request with which this one was begun again.
+    replaced_by: UUID | None
     # Of a request that is not answered: the last day for it, and whether that is near, or over.
     answer_by: date | None
     is_near: bool
@@ -131,6 +140,10 @@ class SearchIn(BaseModel):
     kind: RequestKind
     person: AskingPerson
     sought: str = Field(max_length=LONGEST_SOUGHT)
+    # When the person asked; null: today, or as the request says that this one replaces.
+    asked_on: date | None = None
+    # A request that ended without an answer, and is begun again with this one.
+    replaces: UUID | None = None
 
 
 class KeptIn(BaseModel):
@@ -170,6 +183,7 @@ class ToldIn(BaseModel):
 
 def _columns(work: Work, request: DataRequest) -> dict[str, Any]:
     found = {
+        "asked_on": deadlines.asked_day(work, request),
         "answer_by": deadlines.answer_by(work, request),
         "is_near": deadlines.is_near(work, request),
         "is_overdue": deadlines.is_overdue(work, request),
@@ -215,14 +229,16 @@ async def _view(work: Work, staff: Staff, request: DataRequest) -> OneView:
 
 @router.get("")
 async def list_requests(work: InWork, _staff: Sees) -> list[RequestView]:
-    """Return the requests, newest first: what each is, and what came of it."""
+    """Return all requests whose person waits, by the day to answer; then the newest others."""
     return [RequestView(**_columns(work, one)) for one in await requests.list_requests(work)]
 
 
 @router.post("", status_code=201)
 async def find(work: InWork, staff: Answers, asked: SearchIn) -> OneView:
     """Begin a request: find every row about the person. The search is logged first."""
-    found = await requests.find(work, staff, asked.kind, asked.person, asked.sought)
+    found = await requests.find(
+        work, staff, asked.kind, asked.person, asked.sought, asked.asked_on, asked.replaces
+    )
     return await _view(work, staff, found)
 
 
@@ -252,8 +268,14 @@ async def ask(work: InWork, staff: Answers, data_request_id: UUID, asked: AskIn)
 
 @router.post("/{data_request_id}/withdraw")
 async def withdraw(work: InWork, staff: Answers, data_request_id: UUID) -> OneView:
-    """Withdraw a request before it is decided: one's own, or as another officer."""
+    """Withdraw a request before it is decided, or whose report is gone unopened or failed."""
     return await _view(work, staff, await requests.withdraw(work, staff, data_request_id))
+
+
+@router.post("/{data_request_id}/take-over")
+async def take_over(work: InWork, staff: Answers, data_request_id: UUID) -> OneView:
+    """Take over a report whose officer has left, or answers no requests any more."""
+    return await _view(work, staff, await answering.take_over(work, staff, data_request_id))
 
 
 @router.post("/{data_request_id}/extension")
@@ -286,7 +308,7 @@ async def decide(work: InWork, staff: Decides, data_request_id: UUID, asked: Dec
 async def report(
     work: InWork, staff: Answers, data_request_id: UUID, file_format: Format
 ) -> Response:
-    """Return the report, for the person who asked for it."""
+    """Return the report, for the person who asked for it or has taken it over."""
     content = await answering.open_report(work, staff, data_request_id, file_format.value)
     return Response(
         content,

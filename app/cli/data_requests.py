@@ -47,6 +47,7 @@ def _near(work: Work, request: DataRequest) -> str:
 
 async def _print(work: Work, request: DataRequest) -> None:
     print(f"{request.code}\t{request.kind}\t{request.person}\t{request.state}")
+    print(f"asked on\t{deadlines.asked_day(work, request)}")
     if (answer_by := deadlines.answer_by(work, request)) is not None:
         print(f"answer by\t{answer_by}{_near(work, request)}")
     if (until := deadlines.extended_day(work, request)) is not None:
@@ -70,7 +71,7 @@ async def _print(work: Work, request: DataRequest) -> None:
 
 @app.command("list")
 def list_requests() -> None:
-    """List the requests, newest first, and which are near the day of the law, or overdue."""
+    """List the requests, first whose person waits, and which are near their day, or overdue."""
 
     async def verb(work: Work) -> None:
         for one in await requests.list_requests(work):
@@ -84,13 +85,22 @@ def list_requests() -> None:
 def find(
     kind: RequestKind,
     person: Annotated[AskingPerson, typer.Argument(help="who asks")],
+    asked_on: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], help="when the person asked; default: today"),
+    ] = None,
+    replaces: Annotated[
+        str, typer.Option(help="the code of a request that ended, and is begun again")
+    ] = "",
 ) -> None:
     """Find every row about a person. The numbers and codes are read from the standard input, so
     that no list of processes shows them."""
     typed = sys.stdin.read()
 
     async def verb(work: Work) -> None:
-        await _print(work, await requests.find(work, None, kind, person, typed))
+        day = asked_on.date() if asked_on is not None else None
+        former = (await requests.request_by_code(work, replaces)).id if replaces else None
+        await _print(work, await requests.find(work, None, kind, person, typed, day, former))
 
     run_verb(verb)
 
@@ -143,11 +153,22 @@ def ask(
 
 @app.command("withdraw")
 def withdraw(code: Code) -> None:
-    """Withdraw a request before it is decided."""
+    """Withdraw a request before it is decided, or whose report is gone unopened or failed."""
 
     async def verb(work: Work) -> None:
         request = await requests.request_by_code(work, code)
         await _print(work, await requests.withdraw(work, None, request.id))
+
+    run_verb(verb)
+
+
+@app.command("take-over")
+def take_over(code: Code) -> None:
+    """Take over a report whose officer has left, so that the command line can write it."""
+
+    async def verb(work: Work) -> None:
+        request = await requests.request_by_code(work, code)
+        await _print(work, await answering.take_over(work, None, request.id))
 
     run_verb(verb)
 
@@ -203,7 +224,7 @@ def decide(
 
 @app.command("report")
 def report(code: Code, out: Annotated[Path, typer.Option(help="a .pdf or .json file")]) -> None:
-    """Write the report of a request of the command line into a file."""
+    """Write the report of a request of the command line, or taken over by it, into a file."""
 
     async def verb(work: Work) -> bytes:
         request = await requests.request_by_code(work, code)

@@ -56,10 +56,12 @@ _REQUEST_LATE = timedelta(hours=1)
 _LATE_REQUESTS = text(
     "SELECT EXISTS (SELECT FROM data_requests WHERE state = 'approved' AND decided_at <= :until)"
 )
-# As `app/retention/data_requests/deadlines.py` counts the days.
+# As `app/retention/data_requests/deadlines.py` says whose person waits, and counts the days.
 _OVERDUE_REQUESTS = text(
-    "SELECT EXISTS (SELECT FROM data_requests WHERE state IN ('found', 'asked', 'approved')"
-    " AND (began_at AT TIME ZONE :zone)::date + make_interval(months =>"
+    "SELECT EXISTS (SELECT FROM data_requests WHERE (state IN ('found', 'asked', 'approved')"
+    " OR kind = 'access' AND state IN ('done', 'failed', 'expired') AND opened_at IS NULL"
+    " AND replaced_by IS NULL)"
+    " AND coalesce(asked_on, (began_at AT TIME ZONE :zone)::date) + make_interval(months =>"
     " 1 + CASE WHEN told_on IS NULL THEN 0 ELSE extension_months END)"
     " < (CAST(:now AS timestamptz) AT TIME ZONE :zone)::date)"
 )

@@ -58,6 +58,7 @@ class AuditLog(StrEnum):
     DATA_REQUEST_KEPT = "data_request_kept"
     DATA_REQUEST_LAPSED = "data_request_lapsed"
     DATA_REQUEST_REFUSED = "data_request_refused"
+    DATA_REQUEST_TAKEN_OVER = "data_request_taken_over"
     ERASURE_FOLDER_PREPARED = "erasure_folder_prepared"
     DATA_REQUEST_WITHDRAWN = "data_request_withdrawn"
     DANGER_ALARM_DECIDED = "danger_alarm_decided"

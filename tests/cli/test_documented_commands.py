@@ -102,13 +102,14 @@ async def test_the_report_of_a_request_is_written(
     work: Work, typed: Typed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     types = typed(data_requests.app, data_requests)
-    await a_person(work)
-    work.actor = PROGRAM
-    asked = await requests.find(work, None, RequestKind.ACCESS, AskingPerson.CHILD, NUMBER)
-    await release(work, None, asked)
+    boss, _, _ = await a_person(work)
+    as_person(work, boss)
+    asked = await requests.find(work, boss, RequestKind.ACCESS, AskingPerson.CHILD, NUMBER)
+    await release(work, boss, asked)
     await requests.ask(
-        work, None, asked.id, RequestBasis.RIGHT_OF_ACCESS, IdentityCheck.DOCUMENT, WORDS
+        work, boss, asked.id, RequestBasis.RIGHT_OF_ACCESS, IdentityCheck.DOCUMENT, WORDS
     )
+    work.actor = PROGRAM
     mila = await an_administrator(work)
     as_person(work, mila)
     await requests.decide(work, mila, asked.id, approve=True)
@@ -117,6 +118,9 @@ async def test_the_report_of_a_request_is_written(
     await answering.keep_files(
         work, asked.id, await report.files_of(await report.read_all(work, asked))
     )
+    boss.active = False
+    for words in documented("data-requests take-over", {CODE: asked.code}):
+        assert "\tdone" in (await types(*words)).output
     monkeypatch.chdir(tmp_path)
     for words in documented("data-requests report", {CODE: asked.code}):
         await types(*words)

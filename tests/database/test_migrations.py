@@ -560,6 +560,39 @@ def test_what_opened_the_accounts_of_leavers_is_closed_by_a_migration(database: 
         rows.rollback()
 
 
+def test_reports_of_which_the_log_says_that_they_were_opened_answer_after_a_migration(
+    database: str,
+) -> None:
+    """Where the log has begun later, it is not known: each counts as opened."""
+    migration = import_module("migrations.versions.0112_answered_requests")
+    states = {"opened": "expired", "unopened": "done", "old": "expired", "failed": "failed"}
+    with psycopg.connect(as_role(database, SUPERUSER)) as rows:
+        for name, state in states.items():
+            request, days = uuid4(), timedelta(days=2000 if name == "old" else 10)
+            rows.execute(
+                "INSERT INTO data_requests (id, code, kind, person, state, began_at, asked_role,"
+                " decided_at, done_at) VALUES (%s, %s, 'access', 'child', %s, now(), 'supervisor',"
+                " now(), now() - %s)",
+                [request, name, state, days],
+            )
+            if name == "opened":
+                rows.execute(
+                    "INSERT INTO audit_entries (at, actor, action, subject, detail, previous, hash)"
+                    " VALUES (now(), 'program', 'data_report_opened', %s, '{}', '', '')",
+                    [f"data_request:{request}"],
+                )
+        rows.execute("ALTER TABLE log_beginnings DISABLE TRIGGER USER")
+        rows.execute(
+            "INSERT INTO log_beginnings (log, last_id, hash, rows, last_at, at, days, run_id)"
+            " VALUES ('audit_entries', 0, '', 1, now() - interval '1500 days', now(), 1500, %s)",
+            [uuid4()],
+        )
+        rows.execute(migration.OPENED)
+        found = rows.execute("SELECT code FROM data_requests WHERE opened_at IS NOT NULL")
+        assert {code for (code,) in found.fetchall()} == {"opened", "old"}
+        rows.rollback()
+
+
 def test_reasons_that_were_sentences_are_codes_after_a_migration(database: str) -> None:
     """Their words are those of before; the rest of a row stays."""
     migration = import_module("migrations.versions.0097_reasons_as_codes")

@@ -1,5 +1,7 @@
 """A request about a person's data from the first click to the provider, as its people see it."""
 
+import re
+from datetime import date, timedelta
 from typing import NamedTuple
 from uuid import uuid4
 
@@ -180,3 +182,58 @@ async def erased_with_a_second_person(house: House) -> str:
     assert done.status_code == 200, done.text
     await stage.settle()
     return str(begun["id"])
+
+
+async def test_a_report_of_a_leaver_is_taken_over_and_an_ended_request_is_begun_again(
+    stage: Stage,
+) -> None:
+    ana = await stage.add_counsellor("ana")
+    vera = await stage.add_counsellor("vera", role=Role.SUPERVISOR, shift=False, state=None)
+    nora = await stage.add_counsellor("nora", role=Role.SUPERVISOR, shift=False, state=None)
+    mila = await stage.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
+    await new_contact(ana, WHOLE | {"child.a1.phone": CHILD})
+    # It came by letter: the day is that of the person, on the page and for programs.
+    form = (await page(stage, vera, HERE)).text
+    (today,) = re.findall(r'name="asked_on" required value="([-0-9]+)"', form)
+    asked_on = str(date.fromisoformat(today) - timedelta(days=9))
+    asked = {"kind": "access", "person": "child", "sought": CHILD, "asked_on": asked_on}
+    wrong = await page(stage, vera, HERE, **asked | {"asked_on": "2001-01-01"})
+    assert "within the last year" in wrong.text
+    here = (await page(stage, vera, HERE, **asked)).headers["location"]
+    path = f"/data-requests/{here.rpartition('/')[2]}"
+    begun = (await vera.ask("GET", path)).json()
+    assert begun["asked_on"] == asked_on
+    assert (await vera.ask("POST", f"{path}/withdraw")).status_code == 200
+    # Begun again, the form has that day.
+    assert (
+        f'href="{HERE}?replaces={begun["id"]}#new-data-request"'
+        in (await page(stage, nora, here)).text
+    )
+    form = (await page(stage, vera, f"{HERE}?replaces={begun['id']}")).text
+    assert f'name="asked_on" required value="{asked_on}"' in form
+    assert f'name="replaces" value="{begun["id"]}"' in form
+    again = {"kind": "access", "person": "child", "sought": CHILD, "replaces": begun["id"]}
+    second = (await vera.ask("POST", "/data-requests", again)).json()
+    assert (second["asked_on"], second["answer_by"]) == (asked_on, begun["answer_by"])
+    assert second["code"] in (await page(stage, nora, here)).text
+
+    here, path = f"{HERE}/{second['id']}", f"/data-requests/{second['id']}"
+    assert (await vera.ask("POST", f"{path}/ask", GROUND)).status_code == 200
+    decided = await mila.ask("POST", f"{path}/decision", {"approve": True})
+    assert decided.status_code == 200, decided.text
+    await stage.settle()
+    assert (await nora.ask("POST", f"{path}/take-over")).status_code == 403
+    await stage.change_rows("UPDATE staff SET active = false WHERE name = 'vera'")
+    for who, offered in ((nora, True), (mila, False)):
+        shown = (await page(stage, who, here)).text
+        assert ('id="take-over-data"' in shown) is offered
+        assert 'id="answer-by"' in shown
+    assert (await nora.ask("GET", f"{path}/report.json")).status_code == 403
+    assert (await mila.ask("POST", f"{path}/take-over")).status_code == 403
+    assert (await page(stage, nora, f"{here}/take-over", sure="yes")).status_code == 303
+    shown = (await page(stage, nora, here)).text
+    assert 'id="taken-over"' in shown
+    assert GROUND["words"] in shown
+    assert CHILD in (await nora.ask("GET", f"{path}/report.json")).text
+    told = (await nora.ask("GET", path)).json()
+    assert (told["answer_by"], told["opened_at"] is not None) == (None, True)

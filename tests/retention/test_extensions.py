@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select
 
 from app.dashboard.rota.alarms import alarm_values
-from app.errors import Conflict, Invalid, NotAllowed
+from app.errors import Conflict, Invalid, Message, NotAllowed
 from app.jobs.names import Task
 from app.jobs.transaction import flush
 from app.retention.data_requests import deadlines, extending, reminding, requests
@@ -26,6 +26,7 @@ from app.safekeeping import notices
 from app.safekeeping.models import AdministratorNoticeKind
 from app.staff.log_kinds import AuditLog
 from app.staff.models import AuditEntry, Staff
+from app.words.pages import message_words
 from app.work import PROGRAM, Work
 from tests.support.planted import as_person
 from tests.support.retention.requested import NUMBER
@@ -239,6 +240,79 @@ async def test_what_was_written_to_the_person_goes_with_the_other_words(work: Wo
     await work.session.refresh(request)
     assert request.extension_sealed is None
     assert (await count_due(work, kind, 30))[0] == 0
+
+
+async def test_the_month_begins_on_the_day_on_which_the_person_asked(work: Work) -> None:
+    """A letter was in the post, or the officer was away."""
+    work.settings.smtp_url = "smtp://127.0.0.1:1"
+    boss, today_asked = await begun(work)
+    today = deadlines.day_of(work, work.now)
+    kind, person = RequestKind.ACCESS, AskingPerson.CHILD
+    for wrong in (today + timedelta(days=1), deadlines.earliest_asked(work) - timedelta(days=1)):
+        with pytest.raises(Invalid, match="within the last year"):
+            await requests.find(work, boss, kind, person, NUMBER, wrong)
+    asked = today - timedelta(days=19)
+    found = await requests.find(work, boss, kind, person, NUMBER, asked)
+    assert deadlines.answer_by(work, found) == deadlines.months_after(asked, 1)
+    assert deadlines.asked_day(work, today_asked) == today
+    await flush(work)
+    days = await work.session.scalars(
+        select(AuditEntry.detail["day"].astext).where(
+            AuditEntry.action == AuditLog.DATA_REQUEST_BEGUN
+        )
+    )
+    assert set(days) == {str(today), str(asked)}
+    # The reminder, the letter to the person and the alarm count from it, too.
+    work.actor = PROGRAM
+    assert await reminding.remind(work) == 0
+    work.now += timedelta(days=1)
+    assert deadlines.is_near(work, found)
+    assert await reminding.remind(work) == 1
+    as_person(work, boss)
+    await extending.extend(work, boss, found.id, 2, COMPLEX, WHY)
+    assert deadlines.extended_day(work, found) == deadlines.months_after(asked, 3)
+    letter = extending.letter_for(work, boss, found)[0]
+    assert message_words(Message("%(day)s", day=asked)) in letter
+    seen = set()
+    for _ in range(14):
+        work.now += timedelta(days=1)
+        overdue = deadlines.is_overdue(work, found)
+        late = await notices.late_now(work)
+        assert (AdministratorNoticeKind.REQUEST_OVERDUE in late) is overdue
+        seen.add(overdue)
+    assert seen == {False, True}
+
+
+async def test_a_request_that_is_begun_again_keeps_its_day(work: Work) -> None:
+    boss, request = await begun(work)
+    first = deadlines.answer_by(work, request)
+    kind, person = RequestKind.ACCESS, AskingPerson.CHILD
+    work.now += timedelta(days=27)
+    # While it goes on it is not begun again.
+    with pytest.raises(Conflict, match="cannot be begun again"):
+        await requests.find(work, boss, kind, person, NUMBER, replaces=request.id)
+    await requests.withdraw(work, boss, request.id)
+    again = await requests.find(work, boss, kind, person, NUMBER, replaces=request.id)
+    await flush(work)
+    assert deadlines.answer_by(work, again) == first
+    assert request.replaced_by == again.id
+    logged = await work.session.scalars(
+        select(AuditEntry.detail["replaces"].astext).where(
+            AuditEntry.action == AuditLog.DATA_REQUEST_BEGUN
+        )
+    )
+    assert set(logged) == {None, request.code}
+    with pytest.raises(Conflict, match="cannot be begun again"):
+        await requests.find(work, boss, kind, person, NUMBER, replaces=request.id)
+    # It is a suggestion: another day may be right. One that is long ago stays as it is.
+    await requests.withdraw(work, boss, again.id)
+    today = deadlines.day_of(work, work.now)
+    other = await requests.find(work, boss, kind, person, NUMBER, today, replaces=again.id)
+    assert deadlines.asked_day(work, other) == today
+    await requests.withdraw(work, boss, other.id)
+    work.now += timedelta(days=400)
+    late = await requests.find(work, boss, kind, person, NUMBER, today, replaces=other.id)
+    assert deadlines.asked_day(work, late) == today
 
 
 @pytest.mark.parametrize(

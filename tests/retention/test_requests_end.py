@@ -12,6 +12,7 @@ from app.jobs.transaction import flush
 from app.retention.data_requests import (
     answering,
     deadlines,
+    ending,
     erasing,
     letters,
     reminding,
@@ -19,6 +20,7 @@ from app.retention.data_requests import (
     requests,
 )
 from app.retention.data_requests.kinds import (
+    AskingPerson,
     IdentityCheck,
     ItemKind,
     Reminder,
@@ -29,6 +31,8 @@ from app.retention.data_requests.kinds import (
 )
 from app.retention.data_requests.models import DataRequest, RequestFile, RequestItem
 from app.retention.data_requests.sought import sought_of
+from app.safekeeping import notices
+from app.safekeeping.models import AdministratorNoticeKind
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.models import AuditEntry, Staff
@@ -335,3 +339,191 @@ async def test_another_officer_withdraws_what_a_leaver_began(work: Work) -> None
     await flush(work)
     assert (request.state, request.sought_sealed) == (S.WITHDRAWN, None)
     assert await count(work, RequestItem, request) == 0
+
+
+async def a_report(work: Work, boss: Staff) -> DataRequest:
+    """A report that can be opened for a few days."""
+    request = await found_by(work, boss, NUMBER, RequestKind.ACCESS)
+    await approved(work, boss, request)
+    work.actor = PROGRAM
+    await answering.keep_files(work, request.id, {"json": b"What is held about her"})
+    await flush(work)
+    return request
+
+
+async def is_alarm(work: Work) -> bool:
+    return AdministratorNoticeKind.REQUEST_OVERDUE in await notices.late_now(work)
+
+
+@pytest.mark.a_person
+async def test_a_report_answers_the_person_when_it_was_opened(work: Work) -> None:
+    boss, _, _ = await a_person(work)
+    request = await a_report(work, boss)
+    assert deadlines.answer_by(work, request) == deadlines.first_day(work, request)
+    as_person(work, boss)
+    await answering.open_report(work, boss, request.id, "json")
+    first = work.now
+    work.now += timedelta(hours=1)
+    await answering.open_report(work, boss, request.id, "json")
+    await work.session.refresh(request)
+    assert (request.opened_at, deadlines.answer_by(work, request)) == (first, None)
+    # Nothing more is to be answered when its days are over.
+    work.now += timedelta(days=60)
+    assert await answering.expire_files(work) == 1
+    assert (request.state, deadlines.is_overdue(work, request)) == (S.EXPIRED, False)
+    assert not await is_alarm(work)
+    with pytest.raises(Conflict, match="already been decided"):
+        await requests.withdraw(work, boss, request.id)
+
+
+@pytest.mark.parametrize("how", by_day(["failed", "unopened", "erased"]))
+@pytest.mark.a_person
+async def test_a_person_without_a_report_is_told_each_day_until_the_request_is_closed(
+    work: Work, how: str
+) -> None:
+    work.settings.smtp_url = "smtp://127.0.0.1:1"
+    boss, _, _ = await a_person(work)
+    boss.email = "boss@x.example"
+    request = await _without_report(work, boss, how)
+    work.jobs.clear()
+    by = deadlines.answer_by(work, request)
+    assert by is not None
+    # It is said before the day is over, and on each day after it.
+    work.now = request.began_at + timedelta(days=20)
+    assert await reminding.remind(work) == 1
+    assert _reminders(work) == [(str(boss.id), "unopened", str(by))]
+    assert not await is_alarm(work)
+    work.now += timedelta(days=40)
+    for _ in range(2):
+        assert (await reminding.remind(work), await is_alarm(work)) == (1, True)
+        assert _reminders(work) == [(str(boss.id), "overdue", str(by))]
+        work.now += timedelta(days=1)
+    as_person(work, boss)
+    if how == "failed":
+        again = await requests.find(
+            work, boss, RequestKind.ACCESS, AskingPerson.CHILD, NUMBER, replaces=request.id
+        )
+        await flush(work)
+        assert request.replaced_by == again.id
+        # It is overdue itself: the person has waited since that day.
+        assert deadlines.answer_by(work, again) == by
+        assert deadlines.is_overdue(work, again)
+        await requests.withdraw(work, boss, again.id)
+    else:
+        await requests.withdraw(work, boss, request.id)
+        assert (request.state, request.counts, request.kept) == (S.WITHDRAWN, {}, {})
+    await flush(work)
+    work.actor = PROGRAM
+    assert (await reminding.remind(work), await is_alarm(work)) == (0, False)
+    assert deadlines.answer_by(work, request) is None
+
+
+async def _without_report(work: Work, boss: Staff, how: str) -> DataRequest:
+    if how == "failed":
+        request = await found_by(work, boss, NUMBER, RequestKind.ACCESS)
+        await approved(work, boss, request)
+        work.actor = PROGRAM
+        await answering.fail(work, request.id)
+    else:
+        request = await a_report(work, boss)
+        if how == "unopened":
+            work.now += timedelta(days=8)
+            assert await answering.expire_files(work) == 1
+        else:
+            await ending.end_others(work, request.id)
+    await flush(work)
+    assert request.state == (S.FAILED if how == "failed" else S.EXPIRED)
+    return request
+
+
+@pytest.mark.a_person
+async def test_another_officer_takes_over_the_report_of_a_leaver(work: Work) -> None:
+    work.settings.smtp_url = "smtp://127.0.0.1:1"
+    boss, _, _ = await a_person(work)
+    nora, rada = await a_supervisor(work, "nora"), await a_supervisor(work, "rada")
+    nora.email, rada.email = "nora@x.example", "rada@x.example"
+    ana = await a_counsellor(work, "ana")
+    request = await a_report(work, boss)
+    work.jobs.clear()
+    mila = await work.session.scalar(select(Staff).where(Staff.name == "mila"))
+    assert mila is not None
+    as_person(work, nora)
+    # The officer is there: it stays theirs.
+    with pytest.raises(NotAllowed):
+        await answering.take_over(work, nora, request.id)
+    boss.active = False
+    with pytest.raises(NotAllowed):
+        await answering.open_report(work, nora, request.id, "json")
+    # No counsellor, and not who has decided it.
+    mila.role = "supervisor"
+    for wrong in (ana, mila):
+        with pytest.raises(NotAllowed):
+            await answering.take_over(work, wrong, request.id)
+    await answering.take_over(work, nora, request.id)
+    await flush(work)
+    assert requests.may_read_whom(nora, request)
+    assert not requests.may_read_whom(boss, request)
+    boss.active = True
+    for wrong in (boss, rada):
+        with pytest.raises(NotAllowed):
+            await answering.take_over(work, wrong, request.id)
+        with pytest.raises(NotAllowed):
+            await answering.open_report(work, wrong, request.id, "json")
+    work.actor, work.now = PROGRAM, request.began_at + timedelta(days=20)
+    assert await reminding.remind(work) == 1
+    assert [(id_, state) for id_, state, _ in _reminders(work)] == [(str(nora.id), "unopened")]
+    work.now = request.began_at + timedelta(days=1)
+    # Who has taken it over is an officer no more: the next one may.
+    nora.role = "counsellor"
+    as_person(work, rada)
+    await answering.take_over(work, rada, request.id)
+    assert await answering.open_report(work, rada, request.id, "json")
+    await flush(work)
+    logged = await work.session.scalars(
+        select(AuditEntry.detail)
+        .where(AuditEntry.action == AuditLog.DATA_REQUEST_TAKEN_OVER)
+        .order_by(AuditEntry.id)
+    )
+    assert [(one["before"]["staff_id"], one["after"]["staff_id"]) for one in logged] == [
+        (str(boss.id), str(nora.id)),
+        (str(nora.id), str(rada.id)),
+    ]
+    # When its days are over there is nothing to take over.
+    work.now += timedelta(days=8)
+    with pytest.raises(Conflict, match="no report to open"):
+        await answering.take_over(work, rada, request.id)
+
+
+@pytest.mark.parametrize("left", by_day([True, False]))
+@pytest.mark.a_person
+async def test_the_officers_are_told_of_a_report_whose_own_one_has_left(
+    work: Work, left: bool
+) -> None:
+    work.settings.smtp_url = "smtp://127.0.0.1:1"
+    boss, _, _ = await a_person(work)
+    nora = await a_supervisor(work, "nora")
+    boss.email, nora.email = "boss@x.example", "nora@x.example"
+    request = await found_by(work, boss, NUMBER, RequestKind.ACCESS)
+    await approved(work, boss, request)
+    boss.active = not left
+    work.actor = PROGRAM
+    work.jobs.clear()
+    await answering.keep_files(work, request.id, {"json": b"What is held about her"})
+    told = [(id_, state) for id_, state, _ in _reminders(work)]
+    assert told == ([(str(nora.id), "unopened")] if left else [])
+
+
+@pytest.mark.a_person
+async def test_each_request_whose_person_waits_is_listed_the_most_urgent_first(work: Work) -> None:
+    boss, _, _ = await a_person(work)
+    old = await found_by(work, boss)
+    work.now += timedelta(days=3)
+    waits = await found_by(work, boss)
+    over = []
+    for _ in range(3):
+        work.now += timedelta(days=1)
+        over.append(await found_by(work, boss))
+        await requests.withdraw(work, boss, over[-1].id)
+    await flush(work)
+    listed = await requests.list_requests(work, limit=2)
+    assert [one.id for one in listed] == [old.id, waits.id, over[2].id, over[1].id]

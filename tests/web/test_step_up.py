@@ -120,6 +120,7 @@ _OPENERS = (
     requests.find,
     requests.decide,
     reports.open_report,
+    reports.take_over,
     wallboards.make,
     accounts.set_token,
     accounts.remove,

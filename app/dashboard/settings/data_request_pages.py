@@ -20,7 +20,6 @@ from app.retention.data_requests.kinds import (
     IDENTITY_WORDS,
     ITEM_WORDS,
     KEEP_WORDS,
-    OPEN,
     PERSON_WORDS,
     PRESET_WORDS,
     REQUEST_WORDS,
@@ -59,9 +58,16 @@ _OF_ERASURE: list[RequestBasis] = [
 
 
 @router.get("/admin/data-requests")
-async def list_page(request: Request, work: InWork, staff: Sees) -> Response:
-    """Show the requests, and a form for a new one."""
-    return await _list(request, work, staff)
+async def list_page(
+    request: Request, work: InWork, staff: Sees, replaces: UUID | None = None
+) -> Response:
+    """Show the requests, and a form for a new one, or for one that ended and is begun again."""
+    if replaces is None:
+        return await _list(request, work, staff)
+    former = await requests.read_request(work, replaces)
+    typed = {"kind": former.kind, "person": former.person, "replaces": str(former.id)}
+    typed["asked_on"] = deadlines.asked_day(work, former).isoformat()
+    return await _list(request, work, staff, typed=typed)
 
 
 async def _list(
@@ -73,6 +79,8 @@ async def _list(
     typed: dict[str, str] | None = None,
 ) -> Response:
     rows = await requests.list_requests(work)
+    today = deadlines.day_of(work, work.now).isoformat()
+    typed = {"asked_on": today} | (typed or {})
     values = {
         "staff": staff,
         "rows": [
@@ -90,7 +98,10 @@ async def _list(
         "persons": {person.value: said(words) for person, words in PERSON_WORDS.items()},
         "longest": LONGEST_SOUGHT,
         "problem": problem,
-        "typed": typed or {},
+        "typed": typed,
+        "today": today,
+        # The day of a request that is begun again may be longer ago.
+        "earliest": min(deadlines.earliest_asked(work).isoformat(), typed["asked_on"] or today),
     }
     answer = templates.TemplateResponse(request, "settings/data_requests.html", values)
     # What was typed is a number.
@@ -101,10 +112,24 @@ async def _list(
 def _time_of(work: Work, request: DataRequest) -> dict[str, Any]:
     """Return by when the person is answered, and whether that is near, or over."""
     return {
+        "asked_on": deadlines.asked_day(work, request),
         "answer_by": deadlines.answer_by(work, request),
         "near": deadlines.is_near(work, request),
         "overdue": deadlines.is_overdue(work, request),
         "untold": deadlines.must_be_told(request),
+        "in_vain": deadlines.has_no_report(request),
+    }
+
+
+async def _next_of(work: Work, staff: Staff, request: DataRequest) -> dict[str, Any]:
+    """Return what another officer can do, too, and with which request it was begun again."""
+    answers = may(staff.role, Permission.ANSWER_DATA_REQUESTS)
+    replaced_by = request.replaced_by and await requests.read_request(work, request.replaced_by)
+    return {
+        "may_withdraw": answers and requests.can_be_withdrawn(request),
+        "may_take_over": await answering.may_take_over(work, staff, request),
+        "may_replace": answers and deadlines.can_be_replaced(request),
+        "replaced_by": replaced_by,
     }
 
 
@@ -134,13 +159,17 @@ async def find(
     kind: Annotated[RequestKind, Form()],
     person: Annotated[AskingPerson, Form()],
     sought: Annotated[str, Form(max_length=LONGEST_SOUGHT)],
+    asked_on: Annotated[date | None, Form()] = None,
+    replaces: Annotated[UUID | None, Form()] = None,
 ) -> Response:
     """Find every row about a person, and go to the request."""
     try:
-        found = await requests.find(work, staff, kind, person, sought)
+        found = await requests.find(work, staff, kind, person, sought, asked_on, replaces)
     except Refusal as refusal:
         await work.undo()
         typed = {"kind": kind.value, "person": person.value, "sought": sought}
+        typed |= {"asked_on": asked_on.isoformat()} if asked_on is not None else {}
+        typed |= {"replaces": str(replaces)} if replaces is not None else {}
         return await _list(request, work, staff, problem=refusal_words(refusal), typed=typed)
     return RedirectResponse(f"/admin/data-requests/{found.id}", 303)
 
@@ -171,7 +200,7 @@ async def _show(
         "meant": await meant.children_meant(work, found, with_words=own),
         "words": requests.words_of(work, found) if own else "",
         "names": await accounts.names_of(
-            work, {id_ for id_ in (found.asked_by, found.decided_by) if id_}
+            work, {id_ for id_ in (found.asked_by, found.decided_by, found.taken_by) if id_}
         ),
         "items": _rows(items),
         "several": any((one.children or 0) > 1 for one in items)
@@ -190,7 +219,7 @@ async def _show(
         ],
         "erases": found.kind == RequestKind.ERASURE,
         "prepares": own and found.state == RequestState.FOUND,
-        "may_withdraw": found.state in OPEN and may(staff.role, Permission.ANSWER_DATA_REQUESTS),
+        **await _next_of(work, staff, found),
         **_time_of(work, found),
         **_extension_of(work, staff, found),
         "waits": found.state == RequestState.ASKED,
@@ -280,6 +309,19 @@ async def withdraw(
     """Withdraw a request before it is decided."""
     try:
         await requests.withdraw(work, staff, data_request_id)
+    except Refusal as refusal:
+        await work.undo()
+        return await _show(request, work, staff, data_request_id, problem=refusal_words(refusal))
+    return _back(data_request_id)
+
+
+@router.post("/admin/data-requests/{data_request_id}/take-over")
+async def take_over(
+    request: Request, work: InWork, staff: Answers, data_request_id: UUID
+) -> Response:
+    """Take over a report whose officer has left."""
+    try:
+        await answering.take_over(work, staff, data_request_id)
     except Refusal as refusal:
         await work.undo()
         return await _show(request, work, staff, data_request_id, problem=refusal_words(refusal))

@@ -4,28 +4,38 @@ from collections import Counter
 from datetime import timedelta
 from uuid import UUID, uuid4
 
-from sqlalchemy import delete, select, text
+from sqlalchemy import delete, select, text, update
 
 from app.database.topics import Topic
 from app.errors import Conflict, Invalid, NotAllowed, NotFound
 from app.jobs.passing import PASSING
 from app.jobs.transaction import transaction
-from app.retention.data_requests import ending, erasing, letters
+from app.retention.data_requests import ending, erasing, letters, reminding
 from app.retention.data_requests.kinds import RequestEnd, RequestKind, RequestState
 from app.retention.data_requests.models import DataRequest, RequestFile, RequestItem
 from app.retention.data_requests.report import files_of, read_all
-from app.retention.data_requests.requests import close, is_own, items_of, read_request
+from app.retention.data_requests.requests import (
+    check_officer,
+    close,
+    holds,
+    items_of,
+    lock_request,
+    read_request,
+)
 from app.retention.data_requests.sought import sought_of
 from app.staff.audit import write_entry, write_reading
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
+from app.words.pages import N_
 from app.work import PROGRAM, Ground, Work
 
 ONE_STATE = text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
 # How long the report can be opened.
 LASTS = timedelta(days=7)
 FORMATS = {"pdf": "application/pdf", "json": "application/json"}
+_NOT_YOURS = N_("Only the person who asked for this report may open it.")
+_NO_REPORT = N_("There is no report to open: it is not made yet, or its days are over.")
 
 
 async def carry_out(ground: Ground, request_id: UUID) -> None:
@@ -91,6 +101,8 @@ async def keep_files(work: Work, request_id: UUID, files: dict[str, bytes]) -> N
     request.kept = dict(Counter(one.keep for one in items if one.keep is not None))
     request.state, request.done_at = RequestState.DONE.value, work.now
     request.sought_sealed = None
+    # Now it is to be opened.
+    request.reminded_at = None
     await work.session.execute(delete(RequestItem).where(RequestItem.request_id == request_id))
     await work.session.flush()
     write_entry(
@@ -100,6 +112,7 @@ async def keep_files(work: Work, request_id: UUID, files: dict[str, bytes]) -> N
         rows=sum(request.counts.values()),
         left=sum(request.kept.values()),
     )
+    await reminding.tell_of_report(work, request)
     work.announce(Topic.DATA_REQUESTS)
 
 
@@ -114,8 +127,9 @@ def can_open(work: Work, request: DataRequest) -> bool:
 
 
 async def open_report(work: Work, staff: Staff | None, request_id: UUID, kind: str) -> bytes:
-    """Return the report, for the officer who asked for it. The reading is logged first.
+    """Return the report, for the officer who asked for it or has taken it over.
 
+    The reading is logged first. When it was opened once, the person counts as answered.
     Raises Invalid, NotFound, NotAllowed, Conflict.
     """
     if kind not in FORMATS:
@@ -124,10 +138,10 @@ async def open_report(work: Work, staff: Staff | None, request_id: UUID, kind: s
     # The role may have changed since.
     if staff is not None and not may(staff.role, Permission.ANSWER_DATA_REQUESTS):
         raise NotAllowed()
-    if not is_own(staff, request):
-        raise NotAllowed("Only the person who asked for this report may open it.")
+    if not holds(staff, request):
+        raise NotAllowed(_NOT_YOURS)
     if not can_open(work, request):
-        raise Conflict("There is no report to open: it is not made yet, or its days are over.")
+        raise Conflict(_NO_REPORT)
     file = await work.session.scalar(
         select(RequestFile).where(RequestFile.request_id == request_id, RequestFile.format == kind)
     )
@@ -136,9 +150,62 @@ async def open_report(work: Work, staff: Staff | None, request_id: UUID, kind: s
     await write_reading(
         work, AuditLog.DATA_REPORT_OPENED, f"data_request:{request_id}", format=kind
     )
+    await _note_opened(work, request_id)
     return work.keys.open(
         file.content_sealed, table="data_request_files", column="content_sealed", row=file.id
     )
+
+
+async def _note_opened(work: Work, request_id: UUID) -> None:
+    first = await work.session.execute(
+        update(DataRequest)
+        .where(DataRequest.id == request_id, DataRequest.opened_at.is_(None))
+        .values(opened_at=work.now)
+        .returning(DataRequest.id)
+        .execution_options(synchronize_session="fetch")
+    )
+    if first.scalar() is not None:
+        work.announce(Topic.DATA_REQUESTS)
+
+
+async def may_take_over(work: Work, staff: Staff | None, request: DataRequest) -> bool:
+    """Return whether a person, or the command line (None), can take a report over.
+
+    That is so when its officer has left, or is none any more. No person opens what they decided.
+    """
+    own_id = staff.id if staff is not None else None
+    if request.holder is None or request.decided_by == own_id or not can_open(work, request):
+        return False
+    officer = await work.session.get(Staff, request.holder)
+    has_left = officer is None or not (
+        officer.active and may(officer.role, Permission.ANSWER_DATA_REQUESTS)
+    )
+    return has_left and (staff is None or may(staff.role, Permission.ANSWER_DATA_REQUESTS))
+
+
+async def take_over(work: Work, staff: Staff | None, request_id: UUID) -> DataRequest:
+    """Take over a report whose officer has left, so that the person is answered.
+
+    Raises NotFound, NotAllowed, Conflict.
+    """
+    request = await lock_request(work, request_id)
+    check_officer(staff)
+    if not can_open(work, request):
+        raise Conflict(_NO_REPORT)
+    if not await may_take_over(work, staff, request):
+        raise NotAllowed(_NOT_YOURS)
+    before = request.holder
+    request.taken_at, request.taken_by = work.now, staff.id if staff is not None else None
+    await work.session.flush()
+    write_entry(
+        work,
+        AuditLog.DATA_REQUEST_TAKEN_OVER,
+        f"data_request:{request.id}",
+        before={"staff_id": str(before)},
+        after={"staff_id": str(request.taken_by) if request.taken_by else None},
+    )
+    work.announce(Topic.DATA_REQUESTS)
+    return request
 
 
 async def forget_reports(ground: Ground) -> int:

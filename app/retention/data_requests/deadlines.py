@@ -2,16 +2,25 @@
 
 A person has to be answered within one month. Where it is necessary, two further months may be
 taken, if the person is told of it and why within the first one (GDPR, art. 12(3)). The month of the
-law begins when the person asks; the program knows when an officer began the request. Days are those
-of the helpline: a period of the law ends with the last hour of its day.
+law begins on the day on which the person asks. It is over for who asked to see their data when the
+report was opened, and for others when the request is done. Days are those of the helpline: a period
+of the law ends with the last hour of its day.
 """
 
 import calendar
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from sqlalchemy import ColumnElement, and_, func, or_
+
 from app.contacts.registry import library_of
-from app.retention.data_requests.kinds import UNANSWERED
+from app.errors import Invalid
+from app.retention.data_requests.kinds import (
+    CARRIED_OUT,
+    UNDER_WAY,
+    RequestKind,
+    RequestState,
+)
 from app.retention.data_requests.models import DataRequest
 from app.work import Work
 
@@ -33,16 +42,80 @@ def months_after(day: date, months: int) -> date:
     )
 
 
+def asked_day(work: Work, request: DataRequest) -> date:
+    """Return the day on which the person asked."""
+    return request.asked_on or day_of(work, request.began_at)
+
+
+def earliest_asked(work: Work) -> date:
+    """Return the earliest day that can be given as the one on which a person asked."""
+    return months_after(day_of(work, work.now), -12)
+
+
+def day_asked(work: Work, on: date | None, replaced: DataRequest | None) -> date:
+    """Return on which day the person asked whose request is begun now, or begun again.
+
+    `on` None: the day of the request that it replaces, or today. Raises Invalid.
+    """
+    today = day_of(work, work.now)
+    before = asked_day(work, replaced) if replaced is not None else today
+    if on is None or on == before:
+        return before
+    if not earliest_asked(work) <= on <= today:
+        raise Invalid("Write a day within the last year.")
+    return on
+
+
+def is_unanswered(request: DataRequest) -> bool:
+    """Return whether the person still waits.
+
+    A report answers them when it was opened. One that failed, or that is gone and was not opened,
+    does not: the person waits until the request is begun again or withdrawn.
+    """
+    if request.state in UNDER_WAY:
+        return True
+    return (
+        request.kind == RequestKind.ACCESS
+        and request.state in CARRIED_OUT
+        and request.opened_at is None
+        and request.replaced_by is None
+    )
+
+
+def unanswered() -> ColumnElement[bool]:
+    """Return the condition of `is_unanswered`. `app/safekeeping/notices.py` has it, too."""
+    return or_(
+        DataRequest.state.in_(UNDER_WAY),
+        and_(
+            DataRequest.kind == RequestKind.ACCESS,
+            DataRequest.state.in_(CARRIED_OUT),
+            DataRequest.opened_at.is_(None),
+            DataRequest.replaced_by.is_(None),
+        ),
+    )
+
+
+def has_no_report(request: DataRequest) -> bool:
+    """Return whether the person waits for a report that is gone or could not be made."""
+    return is_unanswered(request) and request.state in (RequestState.FAILED, RequestState.EXPIRED)
+
+
+def can_be_replaced(request: DataRequest) -> bool:
+    """Return whether a request has ended without an answer, and was not begun again yet."""
+    ended = request.state in (RequestState.REFUSED, RequestState.WITHDRAWN, RequestState.LAPSED)
+    return (ended and request.replaced_by is None) or has_no_report(request)
+
+
 def first_day(work: Work, request: DataRequest) -> date:
     """Return the last day of the month of the law: also by when an extension has to be told."""
-    return months_after(day_of(work, request.began_at), 1)
+    return months_after(asked_day(work, request), 1)
 
 
 def extended_day(work: Work, request: DataRequest) -> date | None:
     """Return the last day of the extension, told or not; None if there is none."""
     if request.extension_months is None:
         return None
-    return months_after(day_of(work, request.began_at), 1 + request.extension_months)
+    return months_after(asked_day(work, request), 1 + request.extension_months)
 
 
 def answer_by(work: Work, request: DataRequest) -> date | None:
@@ -50,7 +123,7 @@ def answer_by(work: Work, request: DataRequest) -> date | None:
 
     An extension counts when the person was told of it.
     """
-    if request.state not in UNANSWERED:
+    if not is_unanswered(request):
         return None
     extended = extended_day(work, request) if request.told_on is not None else None
     return extended or first_day(work, request)
@@ -65,12 +138,15 @@ def is_near(work: Work, request: DataRequest) -> bool:
     if by is None:
         return False
     more = by - first_day(work, request)
-    return work.now >= request.began_at + more + _until_near(work)
+    before = day_of(work, request.began_at) - asked_day(work, request)
+    return work.now >= request.began_at - before + more + _until_near(work)
 
 
-def near_since(work: Work) -> datetime:
-    """Return since when a request that is near its day was begun, at the latest."""
-    return work.now - _until_near(work)
+def perhaps_near(work: Work) -> ColumnElement[bool]:
+    """Return the condition of requests that may be near their day, or past it."""
+    since = work.now - _until_near(work)
+    asked = DataRequest.asked_on <= day_of(work, since) + timedelta(days=1)
+    return func.coalesce(asked, DataRequest.began_at <= since)
 
 
 def _until_near(work: Work) -> timedelta:
@@ -86,7 +162,5 @@ def is_overdue(work: Work, request: DataRequest) -> bool:
 def must_be_told(request: DataRequest) -> bool:
     """Return whether the person still has to be told of an extension."""
     return (
-        request.state in UNANSWERED
-        and request.extension_months is not None
-        and request.told_on is None
+        is_unanswered(request) and request.extension_months is not None and request.told_on is None
     )

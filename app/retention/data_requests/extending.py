@@ -9,13 +9,15 @@ from uuid import UUID
 
 from app.database.topics import Topic
 from app.errors import Conflict, Invalid, Message
-from app.retention.data_requests.deadlines import answer_by, day_of, extended_day, first_day
-from app.retention.data_requests.kinds import (
-    EXTENSION_WORDS,
-    OPEN,
-    UNANSWERED,
-    ExtensionReason,
+from app.retention.data_requests.deadlines import (
+    answer_by,
+    asked_day,
+    day_of,
+    extended_day,
+    first_day,
+    is_unanswered,
 )
+from app.retention.data_requests.kinds import EXTENSION_WORDS, OPEN, ExtensionReason
 from app.retention.data_requests.models import DataRequest
 from app.retention.data_requests.requests import (
     check_officer,
@@ -93,7 +95,7 @@ async def note_told(
     """
     request = await lock_request(work, request_id)
     check_officer(staff)
-    if request.state not in UNANSWERED:
+    if not is_unanswered(request):
         raise Conflict("This request is over.")
     if request.extended_at is None:
         raise Conflict("This request was not extended.")
@@ -135,14 +137,14 @@ def letter_for(work: Work, staff: Staff | None, request: DataRequest) -> list[st
     an extension.
     """
     is_officer = staff is None or may(staff.role, Permission.ANSWER_DATA_REQUESTS)
-    if not is_officer or request.state not in UNANSWERED or request.extension_sealed is None:
+    if not is_officer or not is_unanswered(request) or request.extension_sealed is None:
         return []
     until = extended_day(work, request)
     words = work.keys.open(
         request.extension_sealed, table="data_requests", column="extension_sealed", row=request.id
     ).decode()
     why = said(EXTENSION_WORDS[ExtensionReason(str(request.extension_because))])
-    asked = day_of(work, request.began_at)
+    asked = asked_day(work, request)
     return [
         message_words(
             Message(

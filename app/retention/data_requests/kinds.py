@@ -38,8 +38,10 @@ class RequestState(StrEnum):
 
 
 OPEN = (RequestState.FOUND, RequestState.ASKED)
-# The person who asked still waits.
-UNANSWERED = (*OPEN, RequestState.APPROVED)
+# Nothing has come of it yet: the person who asked waits.
+UNDER_WAY = (*OPEN, RequestState.APPROVED)
+# If it is a request for a report, the person waits until the report was opened.
+CARRIED_OUT = (RequestState.DONE, RequestState.FAILED, RequestState.EXPIRED)
 
 
 class Reminder(StrEnum):
@@ -48,6 +50,8 @@ class Reminder(StrEnum):
     # It is near the day by which the person is to be answered, in this state.
     FOUND = "found"
     ASKED = "asked"
+    # Its report was not opened, or could not be made.
+    UNOPENED = "unopened"
     # It was extended, and the person was not told yet.
     UNTOLD = "untold"
     OVERDUE = "overdue"
@@ -235,6 +239,11 @@ REMINDER_WORDS = {
     Reminder.ASKED: N_(
         "A request about a person's data still waits for a decision. The law sets a day by which "
         "the person is answered: approve or refuse it, so that it is done by %(at)s."
+    ),
+    Reminder.UNOPENED: N_(
+        "A person still waits for the report about their data: it was not opened, or could not be "
+        "made. The law sets a day by which the person is answered: open it, or begin the request "
+        "again, so that it is done by %(at)s."
     ),
     Reminder.UNTOLD: N_(
         "More time was taken for a request about a person's data, and it is not noted that the "

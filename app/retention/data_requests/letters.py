@@ -47,13 +47,12 @@ async def whose(work: Work, began: Iterable[UUID | None]) -> set[UUID]:
 
 
 async def tell_of_end(work: Work, ids: Iterable[UUID], end: RequestEnd) -> None:
-    """Write once to each who began requests that ended without them, but not to who ended them."""
+    """Write once to each whose requests ended without them, but not to who ended them."""
     if work.settings.smtp_url is None:
         return
-    began = await work.session.scalars(
-        select(DataRequest.asked_by).where(DataRequest.id.in_(list(ids)))
-    )
-    for staff_id in sorted(await whose(work, began.all()) - {work.actor.staff_id}):
+    ended = await work.session.scalars(select(DataRequest).where(DataRequest.id.in_(list(ids))))
+    holders = [one.holder for one in ended]
+    for staff_id in sorted(await whose(work, holders) - {work.actor.staff_id}):
         work.defer(
             Task.TELL_REQUEST_ENDED,
             letter_id=str(uuid4()),

@@ -47,6 +47,8 @@ class DataRequest(Base):
             name="extended",
         ),
         CheckConstraint("decided_by <> asked_by", name="second_person"),
+        CheckConstraint("decided_by <> taken_by", name="taken_by_another"),
+        CheckConstraint("taken_at IS NOT NULL OR taken_by IS NULL", name="taken"),
         CheckConstraint(
             "kind <> 'erasure' OR decided_role IS NULL OR decided_role <> asked_role",
             name="second_role",
@@ -71,6 +73,8 @@ class DataRequest(Base):
     # What the officer wrote about the ground and the check; erased by a rule.
     words_sealed: Mapped[Sealed | None]
     began_at: Mapped[datetime]
+    # When the person asked; NULL: on the day on which it was begun.
+    asked_on: Mapped[date | None]
     # NULL: the command line, whose role is `operator`.
     asked_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
     asked_role: Mapped[str]
@@ -90,9 +94,21 @@ class DataRequest(Base):
     decided_role: Mapped[str | None]
     decided_at: Mapped[datetime | None]
     done_at: Mapped[datetime | None]
+    # When another officer took it over, whose report it is since, and who (NULL: the command line).
+    taken_at: Mapped[datetime | None]
+    taken_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
+    # When the report was opened first; until then the person is not answered.
+    opened_at: Mapped[datetime | None]
+    # The request with which it was begun again when it had ended.
+    replaced_by: Mapped[UUID | None] = mapped_column(ForeignKey("data_requests.id"))
     # The receipt: how many rows of each kind were erased or shown, and how many were kept why.
     counts: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'"))
     kept: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'"))
+
+    @property
+    def holder(self) -> UUID | None:
+        """Whose report it is: who asked for it, or has taken it over (None: the command line)."""
+        return self.taken_by if self.taken_at is not None else self.asked_by
 
 
 class RequestItem(Base):

@@ -1,7 +1,7 @@
 """Reminding of a request before the day by which the person has to be answered, and after it.
 
 No request ends because it has waited: the person who asked still does. One that is overdue is told
-each day to all who answer and decide, until it is decided or withdrawn.
+each day to all who answer and decide, until it is answered or withdrawn.
 """
 
 from collections.abc import Iterable
@@ -19,9 +19,10 @@ from app.retention.data_requests.deadlines import (
     is_near,
     is_overdue,
     must_be_told,
-    near_since,
+    perhaps_near,
+    unanswered,
 )
-from app.retention.data_requests.kinds import OPEN, UNANSWERED, Reminder, RequestState
+from app.retention.data_requests.kinds import OPEN, Reminder, RequestState
 from app.retention.data_requests.models import DataRequest
 from app.retention.data_requests.requests import why_not_decide
 from app.staff.roles import Permission
@@ -48,7 +49,7 @@ async def remind(work: Work) -> int:
     rows = (
         await work.session.scalars(
             select(DataRequest)
-            .where(DataRequest.state.in_(UNANSWERED), DataRequest.began_at <= near_since(work))
+            .where(unanswered(), perhaps_near(work))
             .order_by(DataRequest.id)
             # Who holds one decides, extends or reminds of it.
             .with_for_update(skip_locked=True)
@@ -58,15 +59,35 @@ async def remind(work: Work) -> int:
     overdue = [request for request in rows if is_overdue(work, request)]
     told = await _tell_overdue(work, overdue, earliest)
     for request in rows:
-        if request in overdue or request.reminded_at is not None or request.state not in OPEN:
+        goes_on_by_itself = request.state == RequestState.APPROVED
+        if request in overdue or request.reminded_at is not None or goes_on_by_itself:
             continue
         if is_near(work, request):
             if must_be_told(request):
                 # Beside the other one: until then the day is that of the first month.
                 teller = await letters.whose(work, [request.extended_by])
                 _note(work, request, Reminder.UNTOLD, teller, earliest)
-            _note(work, request, Reminder(request.state), await _whom(work, request), earliest)
+            reminder = Reminder(request.state) if request.state in OPEN else Reminder.UNOPENED
+            _note(work, request, reminder, await _whom(work, request), earliest)
             told += 1
+    _write(work, earliest)
+    return told
+
+
+async def tell_of_report(work: Work, request: DataRequest) -> None:
+    """Tell all officers of a report whose own one has left: one of them takes it over.
+
+    It can be opened for a few days alone, so this does not wait for the day of the law.
+    """
+    by = answer_by(work, request)
+    if work.settings.smtp_url is None or request.holder is None or by is None:
+        return
+    told = await letters.whose(work, [request.holder])
+    if request.holder not in told:
+        _write(work, dict.fromkeys([(one, Reminder.UNOPENED) for one in told], by))
+
+
+def _write(work: Work, earliest: _Earliest) -> None:
     for (staff_id, reminder), by in sorted(earliest.items()):
         work.defer(
             Task.REMIND_OF_REQUESTS,
@@ -75,7 +96,6 @@ async def remind(work: Work) -> int:
             state=reminder.value,
             by=by.isoformat(),
         )
-    return told
 
 
 async def _tell_overdue(work: Work, overdue: list[DataRequest], earliest: _Earliest) -> int:
@@ -112,12 +132,12 @@ def _note(
 
 
 async def _whom(work: Work, request: DataRequest) -> Iterable[UUID]:
-    """Return who can go on with a request: who asks for it, or who can decide it.
+    """Return who can go on with a request: who asks for it or has its report, or who can decide it.
 
     If no person can decide it, all are told whose role decides: they see why on its page.
     """
-    if request.state == RequestState.FOUND:
-        return await letters.whose(work, [request.asked_by])
+    if request.state != RequestState.ASKED:
+        return await letters.whose(work, [request.holder])
     role = await letters.reached(work, Permission.DECIDE_DATA_REQUESTS)
     return [one.id for one in role if not await why_not_decide(work, one, request)] or [
         one.id for one in role

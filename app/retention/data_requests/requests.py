@@ -6,7 +6,8 @@ no accounts. An erasure is decided by a person of another role, who sees kinds, 
 and nothing that was told. The rule of the second person is in `app/staff/second_person.py`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from datetime import date
 from uuid import UUID, uuid4
 
 from sqlalchemy import delete, func, select
@@ -15,7 +16,7 @@ from app.contacts.registry import new_code
 from app.database.topics import Topic
 from app.errors import Conflict, Invalid, NotAllowed, NotFound
 from app.jobs.names import Task
-from app.retention.data_requests import letters
+from app.retention.data_requests import deadlines, letters
 from app.retention.data_requests.children import entries_asked, records_of
 from app.retention.data_requests.finding import countries_of, find_items, read_sought
 from app.retention.data_requests.kinds import (
@@ -63,11 +64,17 @@ def words_of(work: Work, request: DataRequest) -> str:
 
 
 async def list_requests(work: Work, limit: int = 100) -> list[DataRequest]:
-    """Return the requests, newest first: what each is, and never about whom."""
-    rows = await work.session.scalars(
-        select(DataRequest).order_by(DataRequest.began_at.desc()).limit(limit)
+    """Return the requests: what each is, and never about whom.
+
+    First all whose person is not answered, by the day to answer; then the newest of the others.
+    """
+    waits = deadlines.unanswered()
+    first = list(await work.session.scalars(select(DataRequest).where(waits)))
+    first.sort(key=lambda one: (deadlines.answer_by(work, one) or date.max, one.began_at))
+    others = await work.session.scalars(
+        select(DataRequest).where(~waits).order_by(DataRequest.began_at.desc()).limit(limit)
     )
-    return list(rows)
+    return [*first, *others]
 
 
 async def read_request(work: Work, request_id: UUID) -> DataRequest:
@@ -93,9 +100,14 @@ def is_own(staff: Staff | None, request: DataRequest) -> bool:
     return request.asked_by == (staff.id if staff is not None else None)
 
 
+def holds(staff: Staff | None, request: DataRequest) -> bool:
+    """Return whether the report is that of a person, or of the command line (None)."""
+    return request.holder == (staff.id if staff is not None else None)
+
+
 def may_read_whom(staff: Staff | None, request: DataRequest) -> bool:
-    """Return whether a person may read whom a request is about: who began it, while an officer."""
-    return is_own(staff, request) and _is_officer(staff)
+    """Return whether a person may read whom a request is about: whose it is, while an officer."""
+    return holds(staff, request) and _is_officer(staff)
 
 
 async def items_of(work: Work, request: DataRequest) -> list[RequestItem]:
@@ -122,15 +134,24 @@ async def copies_of(work: Work, request: DataRequest) -> list[tuple[str, str, in
 
 
 async def find(
-    work: Work, staff: Staff | None, kind: RequestKind, person: AskingPerson, typed: str
+    work: Work,
+    staff: Staff | None,
+    kind: RequestKind,
+    person: AskingPerson,
+    typed: str,
+    asked_on: date | None = None,
+    replaces: UUID | None = None,
 ) -> DataRequest:
     """Begin a request: find every row about the person. The search is logged first.
 
-    Raises Invalid, NotFound, NotAllowed, TooMany.
+    `asked_on`: when the person asked, None: today, or as the request says that it `replaces`.
+    Raises Invalid, NotFound, NotAllowed, Conflict, TooMany.
     """
     check_officer(staff)
     if len(typed) > LONGEST_SOUGHT or "\x00" in typed:
         raise Invalid("Write at most %(most)s characters.", most=LONGEST_SOUGHT)
+    replaced = await _lock_replaced(work, replaces)
+    day = deadlines.day_asked(work, asked_on, replaced)
     numbers, codes = read_sought(typed, await countries_of(work))
     request_id = uuid4()
     await write_reading(
@@ -141,6 +162,8 @@ async def find(
         person=person.value,
         numbers=len(numbers),
         codes=codes,
+        day=str(day),
+        **({"replaces": replaced.code} if replaced is not None else {}),
     )
     items = await find_items(work, numbers, codes, caller=person is AskingPerson.CALLER)
     about = {one.id for one in items if one.kind in (ItemKind.CONTACT, ItemKind.CASE)}
@@ -156,6 +179,7 @@ async def find(
         state=_S.FOUND.value,
         sought_sealed=seal_sought(work, request_id, sought),
         began_at=work.now,
+        asked_on=day if day != deadlines.day_of(work, work.now) else None,
         asked_by=staff.id if staff is not None else None,
         asked_role=staff.role if staff is not None else OPERATOR,
         counts={},
@@ -163,11 +187,30 @@ async def find(
     )
     work.session.add(request)
     await work.session.flush()
+    if replaced is not None:
+        replaced.replaced_by = request_id
+    await _list_items(work, request, items)
+    work.announce(Topic.DATA_REQUESTS)
+    return request
+
+
+async def _lock_replaced(work: Work, request_id: UUID | None) -> DataRequest | None:
+    """Lock the request that is begun again, if one is."""
+    if request_id is None:
+        return None
+    request = await lock_request(work, request_id)
+    if not deadlines.can_be_replaced(request):
+        raise Conflict("This request cannot be begun again.")
+    return request
+
+
+async def _list_items(work: Work, request: DataRequest, items: Iterable[Item]) -> None:
+    kind, person = RequestKind(request.kind), AskingPerson(request.person)
     for item in items:
         keep = _preset(kind, person, item)
         work.session.add(
             RequestItem(
-                request_id=request_id,
+                request_id=request.id,
                 kind=item.kind.value,
                 subject_id=item.id,
                 because=item.because.value,
@@ -178,8 +221,6 @@ async def find(
             )
         )
     await work.session.flush()
-    work.announce(Topic.DATA_REQUESTS)
-    return request
 
 
 def _preset(kind: RequestKind, person: AskingPerson, item: Item) -> Keep | None:
@@ -334,16 +375,24 @@ def needs_words(words: str, problem: str) -> str:
     return words
 
 
+def can_be_withdrawn(request: DataRequest) -> bool:
+    """Return whether a request is not decided yet, or its person waits for a report in vain."""
+    return request.state in OPEN or deadlines.has_no_report(request)
+
+
 async def withdraw(work: Work, staff: Staff | None, request_id: UUID) -> DataRequest:
     """Withdraw a request before it is decided: one's own, or as another officer.
 
-    Who began it may have left; else they get a letter. Raises NotFound, NotAllowed, Conflict.
+    Also one of whose report nothing was seen, and nothing can be any more. Who began it may have
+    left; else they get a letter. Raises NotFound, NotAllowed, Conflict.
     """
     request = await lock_request(work, request_id)
     if not is_own(staff, request):
         check_officer(staff)
-    if request.state not in OPEN:
+    if not can_be_withdrawn(request):
         raise Conflict("This request has already been decided.")
+    # No row of a report that was not opened was shown.
+    request.counts, request.kept = {}, {}
     await close(work, request, _S.WITHDRAWN)
     write_entry(
         work, AuditLog.DATA_REQUEST_WITHDRAWN, f"data_request:{request.id}", kind=request.kind

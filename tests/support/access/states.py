@@ -68,6 +68,7 @@ async def add_states(
     await _of_the_provider(stage, admin, people, instead)
     code = of["boris"]["contact_code"]
     await _of_emergencies(stage, people["clara"], boss, code, instead)
+    await _of_data_requests(stage, people["ana"], instead)
     async with transaction(stage.ground, PROGRAM) as work:
         await _secrets(work, people["ana"], of["ana"], instead, headers)
         await _alarms(work, instead)
@@ -257,6 +258,21 @@ async def _of_emergencies(
     review = "emergencies/{emergency_id}/review"
     over = {"emergency_id": str(row.id)}
     at(instead, over, f"/api/v1/{review}", "/emergency/{emergency_id}/review")
+
+
+_REPORT = (
+    "INSERT INTO data_requests (id, code, kind, person, state, began_at, asked_by, asked_role,"
+    " decided_at, decided_role, done_at) SELECT gen_random_uuid(), 'D-LEFT', 'access', 'child',"
+    " 'done', at, %s, 'supervisor', at, 'administrator', at"
+    " FROM (SELECT %s::timestamptz AS at) AS now RETURNING id"
+)
+
+
+async def _of_data_requests(stage: Stage, ana: Counsellor, instead: Instead) -> None:
+    """A report whose officer is none any more."""
+    report = await inserted(stage, _REPORT, ana.id, stage.clock.now())
+    take = "/data-requests/{data_request_id}/take-over"
+    at(instead, {"data_request_id": report}, f"/api/v1{take}", f"/admin{take}")
 
 
 async def _secrets(

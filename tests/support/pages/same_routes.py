@@ -55,6 +55,10 @@ SAME = {
         "PUT /data-requests/{data_request_id}/kept",
         "data-requests keep",
     ),
+    "/admin/data-requests/{data_request_id}/take-over": (
+        "POST /data-requests/{data_request_id}/take-over",
+        "data-requests take-over",
+    ),
     "/admin/data-requests/{data_request_id}/withdraw": (
         "POST /data-requests/{data_request_id}/withdraw",
         "data-requests withdraw",
