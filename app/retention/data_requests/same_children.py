@@ -11,7 +11,7 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from app.contacts.registry import UnknownDefinition
+from app.errors import UnknownDefinition
 from app.referrals.models import Referral
 from app.retention.data_requests.children import Child, Children, children_of_rows, who_is_in
 from app.retention.data_requests.kinds import ItemKind
