@@ -85,9 +85,9 @@ _LONG_RULES = (
     "words/test_pages",
     "country/test_marked",
     "country/test_sets",
-    "retention/test_data_requests",
+    "retention/data_requests/test_data_requests",
     "retention/test_erasing",
-    "retention/test_more_kinds",
+    "retention/data_requests/test_more_kinds",
     "retention/test_special_codes",
     "test_hearing",
     "messaging/test_answering",
@@ -104,11 +104,11 @@ _LONG_VERBS = (
     "definitions/test_special",
     "people/provider/test_provisioning",
     "retention/test_by_country",
-    "retention/test_erased_again",
-    "retention/test_kept_at_the_provider",
-    "retention/test_reporters",
-    "retention/test_requests_end",
-    "retention/test_written_report",
+    "retention/data_requests/test_erased_again",
+    "retention/data_requests/test_kept_at_the_provider",
+    "retention/data_requests/test_reporters",
+    "retention/data_requests/test_requests_end",
+    "retention/data_requests/test_written_report",
     "routing/test_second_way",
     "routing/test_wrap_up",
     "sealing/test_resealing",
@@ -125,6 +125,7 @@ _LIVED = ("command", "exports", "guard", "life", "release", "reports", "time")
 
 
 # The files of tests/retention whose tests are of a person that is written down once in a process.
+_REQUESTS = "tests/retention/data_requests/"
 _OF_A_PERSON = (
     "data_requests",
     "erased_again",
@@ -195,8 +196,8 @@ class _Scheduler(LoadScopeScheduling):  # type: ignore[misc]
             "tests/security/test_cryptography.py",
             "tests/words/test_used_keys.py",
         )
-        if any(nodeid.startswith(f"tests/retention/test_{name}.py") for name in _OF_A_PERSON):
-            return "tests/retention/"
+        if any(nodeid.startswith(f"{_REQUESTS}test_{name}.py") for name in _OF_A_PERSON):
+            return _REQUESTS
         if nodeid.startswith(("tests/words/test_shown_codes", "tests/words/test_logged_values")):
             return "tests/words/test_pages.py"
         return next((part for part in together if nodeid.startswith(part)), nodeid)

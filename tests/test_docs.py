@@ -101,9 +101,9 @@ _RUN_ELSEWHERE = {
     "test_killed_and_started_again_after_two_to_thirty_seconds",
     "audit verify --anchor": "tests/cli/test_safekeeping.py::"
     "test_a_cut_log_is_told_by_the_file_of_anchors",
-    "data-requests prepare-folder": "tests/retention/test_erased_again_story.py::"
+    "data-requests prepare-folder": "tests/retention/data_requests/test_erased_again_story.py::"
     "test_who_was_erased_is_erased_again_after_a_restore",
-    "data-requests erase-again": "tests/retention/test_erased_again_story.py::"
+    "data-requests erase-again": "tests/retention/data_requests/test_erased_again_story.py::"
     "test_who_was_erased_is_erased_again_after_a_restore",
     "export records": "tests/statistics/test_exports.py::"
     "test_an_approved_request_is_taken_out_once_on_the_command_line",
