@@ -21,7 +21,7 @@ from app.contacts.cases.models import CaseContact, CaseRequest, FollowUp
 from app.contacts.models import Case, Contact, MatchKey, Profile, ProfileNumber
 from app.contacts.saving import number_keys
 from app.contacts.states import KeyKind
-from app.errors import Invalid, NotFound, TooMany
+from app.errors import Invalid, Message, NotFound, TooMany
 from app.privacy.hash_kinds import HashOf
 from app.privacy.numbers import e164_in
 from app.referrals.models import Referral
@@ -162,8 +162,11 @@ async def _by_codes(work: Work, trail: Trail, codes: list[str]) -> None:
         model = _CODES[code[0]]
         named, place = place_in(code)
         id_ = await work.session.scalar(select(model.id).where(model.code == named))
-        if id_ is None or (place and not await has_child(work, id_, place)):
+        if id_ is None:
             raise NotFound("There is no record with the code %(code)s.", code=code[:20])
+        if place and not await has_child(work, id_, place):
+            none = Message("This record has no such child. Choose a child from the record.")
+            raise NotFound("%(source)s: %(problem)s", source=code[:20], problem=none)
         trail.add(_KINDS[model], [id_], Because.CODE)
     rows = await work.session.execute(
         select(Referral.contact_id, Referral.case_id, Referral.call_id).where(

@@ -128,9 +128,12 @@ async def test_of_a_record_in_which_it_is_not_known_who_asks_nothing_is_shown(wo
         assert "it is not known which of them asks" in told
         for hidden in (WORD, SISTER, OF_SISTER, "First"):
             assert hidden not in told
-    for place in ("0", "3", "x"):
-        with pytest.raises(NotFound):
-            await asked(work, boss, f"{contact.code}/{place}")
+    for place in ("0", "3", "X"):
+        code = f"{contact.code}/{place}"
+        with pytest.raises(NotFound, match=f"^{code}: This record has no such child"):
+            await asked(work, boss, code)
+    with pytest.raises(NotFound, match="There is no record with the code K-000-000-000/1"):
+        await asked(work, boss, "K-000-000-000/1")
 
 
 @pytest.mark.parametrize("by_place", by_day([True, False]))
