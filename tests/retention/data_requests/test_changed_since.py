@@ -20,12 +20,9 @@ from app.retention.data_requests import (
     again,
     answering,
     lists,
-    own_calls,
     report,
     requests,
-    shown_records,
     sought,
-    written,
 )
 from app.retention.data_requests.kinds import (
     AskingPerson,
@@ -35,7 +32,6 @@ from app.retention.data_requests.kinds import (
     RequestState,
 )
 from app.retention.data_requests.models import DataRequest
-from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.models import AuditEntry, Staff
 from app.work import PROGRAM, Work
@@ -60,6 +56,8 @@ from tests.support.retention.siblings import (
     write,
 )
 
+pytestmark = pytest.mark.usefixtures("readings_at_once")
+
 OTHER = Keep.ANOTHER_PERSON
 # The words of a child in a conversation.
 SAID = "Mama me udarila"
@@ -70,17 +68,6 @@ OVERWRITTEN = {
     "child.a1.birth_date": "2019-03-02",
     "child.a1.phone": "+381649990001",
 }
-
-
-@pytest.fixture(autouse=True)
-def _readings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Readings are committed by themselves, and would wait for the one transaction of the test."""
-
-    async def write(work: Work, action: AuditLog, subject: str, **detail: Any) -> None:
-        write_entry(work, action, subject, **detail)
-
-    for module in (requests, report, answering, written, own_calls, shown_records):
-        monkeypatch.setattr(module, "write_reading", write)
 
 
 async def choose_all(work: Work, boss: Staff, request: DataRequest) -> None:

@@ -17,10 +17,8 @@ from app.jobs.transaction import flush
 from app.retention.data_requests import (
     answering,
     copies,
-    own_calls,
     report,
     requests,
-    shown_records,
 )
 from app.retention.data_requests.finding import read_sought
 from app.retention.data_requests.kinds import (
@@ -37,8 +35,7 @@ from app.retention.data_requests.models import DataRequest, ProviderCopy, Reques
 from app.retention.holds import hold
 from app.retention.kinds import HeldKind
 from app.routing.callbacks.callback_rows import Callback
-from app.staff.audit import verify_chains, write_entry
-from app.staff.log_kinds import AuditLog
+from app.staff.audit import verify_chains
 from app.staff.log_words import verify_words
 from app.staff.models import Staff
 from app.statistics.models import Export, ExportPart, ExportState
@@ -58,18 +55,9 @@ from tests.support.retention.requested import (
 )
 from tests.support.verbs import a_counsellor, a_line, a_supervisor, an_administrator, logged, rings
 
+pytestmark = pytest.mark.usefixtures("readings_at_once")
+
 Kind, K = ItemKind, Keep
-
-
-@pytest.fixture(autouse=True)
-def _readings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Readings are committed by themselves, and would wait for the one transaction of the test."""
-
-    async def write(work: Work, action: AuditLog, subject: str, **detail: Any) -> None:
-        write_entry(work, action, subject, **detail)
-
-    for module in (requests, report, answering, own_calls, shown_records):
-        monkeypatch.setattr(module, "write_reading", write)
 
 
 async def kinds_of(work: Work, request: DataRequest) -> dict[str, int]:

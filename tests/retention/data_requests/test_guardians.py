@@ -1,7 +1,7 @@
 """Who asks for a child may be who hurts it: a guardian reads who the child is, of every form."""
 
 import json
-from typing import Any, get_args
+from typing import get_args
 
 import pytest
 from sqlalchemy import select
@@ -12,15 +12,15 @@ from app.definitions.library import load
 from app.jobs.transaction import flush
 from app.referrals.directory.models import Agency
 from app.referrals.models import Disclosure, Referral
-from app.retention.data_requests import own_calls, report, requests, shown_records, written
+from app.retention.data_requests import report, requests
 from app.retention.data_requests.kinds import AskingPerson, ItemKind, RequestKind
 from app.retention.data_requests.seen_answers import FOR_GUARDIAN, may_see
-from app.staff.audit import write_entry
-from app.staff.log_kinds import AuditLog
 from app.work import PROGRAM, Work
 from tests.support import planted
 from tests.support.planted import WORD, as_person
 from tests.support.retention.requested import NUMBER, a_person, approved
+
+pytestmark = pytest.mark.usefixtures("readings_at_once")
 
 FORMS = list(load(None).forms.values())
 # All that a guardian may see, by form. A new question is left out until it is named here and in
@@ -45,17 +45,6 @@ NEVER: set[Meaning] = {
     *("reporter", "reporter_role", "caller_relationship", "actions", "living", "groups"),
     *("disability", "child_gender", "child_outcome", "goal", "consent_family", "household"),
 }
-
-
-@pytest.fixture(autouse=True)
-def _readings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Readings are committed by themselves, and would wait for the one transaction of the test."""
-
-    async def write(work: Work, action: AuditLog, subject: str, **detail: Any) -> None:
-        write_entry(work, action, subject, **detail)
-
-    for module in (requests, report, written, own_calls, shown_records):
-        monkeypatch.setattr(module, "write_reading", write)
 
 
 def shown_of(form: Form) -> set[str]:

@@ -21,19 +21,13 @@ from app.contacts.states import ContactChannel
 from app.jobs.transaction import flush
 from app.retention import records
 from app.retention.data_requests import (
-    answering,
-    own_calls,
     report,
     requests,
-    shown_records,
-    written,
 )
 from app.retention.data_requests.kinds import AskingPerson, ItemKind, Keep, RequestKind
 from app.retention.data_requests.models import DataRequest
 from app.retention.holds import hold
 from app.retention.kinds import DataKind, HeldKind
-from app.staff.audit import write_entry
-from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
 from app.work import PROGRAM, Work
 from tests.support import planted
@@ -50,20 +44,11 @@ from tests.support.retention.requested import (
 )
 from tests.support.verbs import a_line, a_supervisor
 
+pytestmark = pytest.mark.usefixtures("readings_at_once")
+
 Kind, OTHER = ItemKind, Keep.ANOTHER_PERSON
 OF_CHILD, OF_ANOTHER = str(planted.CHILD["child.a1.phone"]), "+381649998887"
 SECRET, SAID = "Drugo dete", "Ja sam komsija sa treceg sprata"
-
-
-@pytest.fixture(autouse=True)
-def _readings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Readings are committed by themselves, and would wait for the one transaction of the test."""
-
-    async def write(work: Work, action: AuditLog, subject: str, **detail: Any) -> None:
-        write_entry(work, action, subject, **detail)
-
-    for module in (requests, report, answering, written, own_calls, shown_records):
-        monkeypatch.setattr(module, "write_reading", write)
 
 
 async def two_children(work: Work) -> tuple[Staff, list[Call], list[Contact]]:

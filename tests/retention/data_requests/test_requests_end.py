@@ -16,7 +16,6 @@ from app.retention.data_requests import (
     erasing,
     letters,
     reminding,
-    report,
     requests,
 )
 from app.retention.data_requests.kinds import (
@@ -33,7 +32,6 @@ from app.retention.data_requests.models import DataRequest, RequestFile, Request
 from app.retention.data_requests.sought import sought_of
 from app.safekeeping import notices
 from app.safekeeping.models import AdministratorNoticeKind
-from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.models import AuditEntry, Staff
 from app.work import PROGRAM, Work
@@ -49,18 +47,9 @@ from tests.support.retention.requested import (
 )
 from tests.support.verbs import a_counsellor, a_supervisor, an_administrator, rings
 
+pytestmark = pytest.mark.usefixtures("readings_at_once")
+
 S = RequestState
-
-
-@pytest.fixture(autouse=True)
-def _readings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Readings are committed by themselves, and would wait for the one transaction of the test."""
-
-    async def write(work: Work, action: AuditLog, subject: str, **detail: Any) -> None:
-        write_entry(work, action, subject, **detail)
-
-    for module in (requests, report, answering):
-        monkeypatch.setattr(module, "write_reading", write)
 
 
 async def count(work: Work, model: Any, request: DataRequest) -> int:

@@ -18,14 +18,10 @@ from app.errors import NotFound
 from app.jobs.transaction import flush
 from app.retention.data_requests import (
     again,
-    answering,
     lists,
-    own_calls,
     report,
     requests,
-    shown_records,
     sought,
-    written,
 )
 from app.retention.data_requests.kinds import (
     AskingPerson,
@@ -40,7 +36,6 @@ from app.retention.data_requests.meant import Meant, Standing, children_meant
 from app.retention.data_requests.models import DataRequest
 from app.sealing import hashes, resealing
 from app.sealing.knowing import learn
-from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.models import AuditEntry
 from app.staff.roles import Role
@@ -69,18 +64,9 @@ from tests.support.retention.siblings import (
     write,
 )
 
+pytestmark = pytest.mark.usefixtures("readings_at_once")
+
 Kind, OTHER = ItemKind, Keep.ANOTHER_PERSON
-
-
-@pytest.fixture(autouse=True)
-def _readings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Readings are committed by themselves, and would wait for the one transaction of the test."""
-
-    async def write(work: Work, action: AuditLog, subject: str, **detail: Any) -> None:
-        write_entry(work, action, subject, **detail)
-
-    for module in (requests, report, answering, written, own_calls, shown_records):
-        monkeypatch.setattr(module, "write_reading", write)
 
 
 @pytest.mark.parametrize("by_code", by_day([True, False]))

@@ -14,7 +14,7 @@ from app.chats.models import Author, ReaderKind
 from app.contacts.models import Contact
 from app.definitions.forms import Option
 from app.jobs.transaction import flush
-from app.retention.data_requests import own_calls, report, requests, shown_records, written
+from app.retention.data_requests import report, requests
 from app.retention.data_requests.kinds import (
     AskingPerson,
     IdentityCheck,
@@ -23,7 +23,6 @@ from app.retention.data_requests.kinds import (
     RequestBasis,
     RequestKind,
 )
-from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.models import AuditEntry, Staff
 from app.work import PROGRAM, Work
@@ -31,19 +30,10 @@ from tests.support import planted
 from tests.support.planted import as_person
 from tests.support.verbs import a_line, a_supervisor, an_administrator
 
+pytestmark = pytest.mark.usefixtures("readings_at_once")
+
 NUMBER = "+381641234567"
 ASKED, ANSWERED, WHISPERED = "Mama me udarila", "Tu sam za tebe", "Pitaj za sestru"
-
-
-@pytest.fixture(autouse=True)
-def _readings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Readings are committed by themselves, and would wait for the one transaction of the test."""
-
-    async def write(work: Work, action: AuditLog, subject: str, **detail: Any) -> None:
-        write_entry(work, action, subject, **detail)
-
-    for module in (requests, report, written, own_calls, shown_records):
-        monkeypatch.setattr(module, "write_reading", write)
 
 
 async def a_conversation(work: Work) -> tuple[Staff, Call]:
