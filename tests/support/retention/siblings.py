@@ -28,6 +28,8 @@ TWO = planted.CHILD | {
     "child.a2.incident": f"{SISTER} saw it",
     "child.a2.wants": f"{SISTER} wants out",
 }
+# A third child, who may take the place of one of them.
+ANOTHER = {"child.a3": 1, "child.a3.name": "Treci"}
 
 
 async def one_record(work: Work, phone: str = OF_SISTER) -> tuple[Staff, Contact, Referral]:
