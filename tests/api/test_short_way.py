@@ -7,6 +7,7 @@ import fastapi.routing
 import httpx2
 import pytest
 
+from app.api.records.record_views import ContactRow, ContactView
 from app.database.topics import Topic
 from app.demo.stage import Counsellor, Stage
 from app.staff.roles import Role
@@ -118,3 +119,16 @@ async def test_a_search_the_short_way_is_an_act_of_its_person(
     assert long_ways == []
     rows = await stage.rows("SELECT max(active_at) AS at FROM staff_sessions")
     assert rows[0]["at"] == stage.clock.now()
+
+
+async def test_an_opened_contact_and_a_list_have_the_fields_of_their_description(
+    stage: Stage,
+) -> None:
+    who = await stage.add_counsellor("ana", state=None, shift=False)
+    made = {"channel": "call", "answers": {"contact.headline": "Otac", "child.a1": 1}}
+    made_id = (await who.ask("POST", "/contacts", made)).json()["id"]
+    opened = (await who.ask("GET", f"/contacts/{made_id}")).json()
+    assert opened == ContactView.model_validate(opened).model_dump(mode="json")
+    assert opened["answers"]["contact.headline"] == "Otac"
+    (listed,) = (await who.ask("GET", "/contacts")).json()["contacts"]
+    assert listed == ContactRow.model_validate(listed).model_dump(mode="json")
