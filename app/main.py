@@ -17,6 +17,7 @@ from uuid import UUID
 import psycopg
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.telemetry import TelemetryConfig
 from psycopg_pool import PoolTimeout
 from sqlalchemy.exc import DataError, IntegrityError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolFull
@@ -50,6 +51,8 @@ from app.work import PROGRAM, Ground, Work
 _TELEPHONE = "/telephony"
 # What a child who writes asks for: its requests wait for news, and so take no turns.
 _CHILD = "/chat/"
+# No program outside is told of requests; looking for one would cost each of them time.
+_NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False}
 # What is answered with JSON, also when it is refused. The telephone is a script of the board.
 _AT_ANY_TIME = (_TELEPHONE, _CHILD, "/static", *PATHS)
 _FOR_PROGRAMS = ("/api/v1", _TELEPHONE, _CHILD, "/board/telephone", *PATHS)
@@ -93,7 +96,12 @@ def make_app(ground: Ground, *, with_worker: bool, phone_first: bool = False) ->
             await asyncio.gather(loading, return_exceptions=True)
 
     app = FastAPI(
-        title="Helpline", version="0.1.0", lifespan=lifespan, docs_url=None, redoc_url=None
+        title="Helpline",
+        version="0.1.0",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        telemetry=_NO_TELEMETRY,
     )
     app.state.ground, app.state.bus, app.state.worker = ground, bus, None
     app.state.stopping, app.state.loaded = asyncio.Event(), asyncio.Event()

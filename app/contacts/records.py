@@ -7,13 +7,13 @@ asks its questions, the program itself opens as many as it goes by, and the log 
 """
 
 import base64
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
+from pydantic_core import from_json
 from sqlalchemy import bindparam
 
 from app.contacts.models import Contact, Filled
@@ -74,7 +74,7 @@ class Opened(Generic[R]):
                 column=path,
                 row=self.record.id,
             )
-        value: Value = json.loads(told(body))
+        value: Value = from_json(told(body))
         return value
 
     def answers(self) -> Answers:

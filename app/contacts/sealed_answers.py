@@ -5,6 +5,8 @@ import json
 from collections.abc import Sequence
 from uuid import UUID
 
+from pydantic_core import from_json
+
 from app.contacts.models import Filled
 from app.contacts.registry import sheet_of
 from app.definitions.answers import Answers, Value
@@ -73,7 +75,7 @@ def open_lists(
     column = "categories_sealed"
     there = [(Bound(table, column, row), value) for row, value in sealed if value is not None]
     opened = iter(work.keys.open_together(there))
-    return [[] if value is None else json.loads(next(opened)) for _, value in sealed]
+    return [[] if value is None else from_json(next(opened)) for _, value in sealed]
 
 
 def open_categories(work: Work, table: str, row: UUID, sealed: bytes | None) -> list[str]:
@@ -85,5 +87,5 @@ def open_answer(work: Work, record: Filled, path: str, sealed: str) -> Value:
     body = work.keys.open(
         base64.b64decode(sealed), table=record.__tablename__, column=path, row=record.id
     )
-    value: Value = json.loads(body)
+    value: Value = from_json(body)
     return value

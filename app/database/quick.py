@@ -11,9 +11,10 @@ from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from psycopg.rows import dict_row
-from psycopg.types.json import Jsonb
+from psycopg.rows import dict_row, tuple_row
+from psycopg.types.json import Jsonb, set_json_loads
 from psycopg_pool import AsyncConnectionPool
+from pydantic_core import from_json
 from sqlalchemy import (
     JSON,
     ColumnElement,
@@ -56,6 +57,13 @@ class Question:
         # SQLAlchemy expands a list in IN only when it sends the statement: here it never would.
         assert "POSTCOMPILE" not in self.sql, "write = ANY(array) or `is_one_of`"
         self.fixed = {name: value for name, value in compiled.params.items() if value is not None}
+        self._names: list[str] = []
+
+    async def rows_from(self, cursor: Any) -> list[Row]:
+        """Return the rows of an answer. The names of its columns are read once: they stay."""
+        found = await cursor.fetchall()
+        self._names = self._names or [column.name for column in cursor.description]
+        return [dict(zip(self._names, values, strict=True)) for values in found]
 
 
 class Command:
@@ -117,6 +125,10 @@ async def send(
             raise check.refusal()
 
 
+async def _read_json_quickly(connection: Any) -> None:
+    set_json_loads(from_json, connection)
+
+
 class Quick:
     """The pool for questions and commands; it connects on first use."""
 
@@ -127,6 +139,7 @@ class Quick:
             max_size=size,
             open=False,
             timeout=5,
+            configure=_read_json_quickly,
             kwargs={
                 "autocommit": True,
                 "row_factory": dict_row,
@@ -142,9 +155,10 @@ class Quick:
     async def rows(self, question: Question, **values: Any) -> list[Row]:
         """Return the rows as dicts. Raises psycopg.Error and PoolTimeout."""
         async with self._lent() as connection:
-            cursor = await connection.execute(question.sql, {**question.fixed, **values})
-            rows: list[Row] = await cursor.fetchall()
-        return rows
+            cursor = connection.cursor(row_factory=tuple_row)
+            # In binary the driver reads instants, ids and bytes without parsing a text.
+            await cursor.execute(question.sql, {**question.fixed, **values}, binary=True)
+            return await question.rows_from(cursor)
 
     async def ask(self, sql: str, values: Row) -> list[Row]:
         """Send a statement, a transaction by itself, and return its rows. Raises psycopg.Error and
@@ -169,12 +183,15 @@ class Quick:
         """Lend a connection. One on which work was cancelled is not used again: an answer may still
         be on its way there."""
         await self._open()
-        async with self._pool.connection() as connection:
-            try:
-                yield connection
-            except asyncio.CancelledError:
-                await connection.close()
-                raise
+        connection = await self._pool.getconn()
+        try:
+            yield connection
+        except asyncio.CancelledError:
+            await connection.close()
+            raise
+        finally:
+            # What an error left open is rolled back there.
+            await self._pool.putconn(connection)
 
     async def _open(self) -> None:
         if self._pool._opened:

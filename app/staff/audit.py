@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from psycopg.types.json import Jsonb
+from pydantic_core import to_json
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -112,7 +113,7 @@ class _Readings:
                 batch += self._waiting
                 self._waiting.clear()
                 rows = [_as_text(entry) for entry, _ in batch]
-                await self._ground.database.quick.send(_READINGS, readings=Jsonb(rows))
+                await self._ground.database.quick.send(_READINGS, readings=Jsonb(rows, to_json))
             except BaseException as error:
                 for _, done in batch:
                     if not done.done():

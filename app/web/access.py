@@ -189,14 +189,14 @@ class Requires(Guard):
 
     def __init__(self, permission: Permission, *, json_only: bool = True) -> None:
         super().__init__(permission)
-        self._json_only = json_only
+        self.json_only = json_only
 
     async def refuse_strangers(self, request: Request) -> None:
-        refuse_cross_site(request, json_only=self._json_only)
+        refuse_cross_site(request, json_only=self.json_only)
         await refuse_without_session(request)
 
     async def __call__(self, request: Request, work: InWork) -> Staff:
-        refuse_cross_site(request, json_only=self._json_only)
+        refuse_cross_site(request, json_only=self.json_only)
         staff = await signed_in(request, work)
         if not may(staff.role, self.permission):
             # The template of the address: an address may hold the code of a record.

@@ -5,6 +5,8 @@ than many a page. What a path begins with, as far as a route has it without a pa
 are left: that is looked up.
 """
 
+from typing import TypeGuard
+
 from fastapi import FastAPI
 from starlette.routing import BaseRoute, Mount, Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -19,6 +21,8 @@ class LikelyRoutes:
         # Routes are added once, while the server starts.
         self._known = -1
         self._begun: dict[str, Router | None] = {}
+        # By the paths of routes that have no parameter.
+        self._whole: dict[str, Router | None] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -36,12 +40,24 @@ class LikelyRoutes:
         if len(routes) != self._known:
             self._known = len(routes)
             self._begun = dict.fromkeys(one for route in routes for one in _beginnings(route))
+            self._whole = dict.fromkeys(route.path for route in routes if _is_fixed(route))
+        if path in self._whole:
+            return self._having(path)
         parts = path.split("/", _DEEPEST)
         for number in range(min(len(parts), _DEEPEST), 1, -1):
             beginning = "/".join(parts[:number])
             if beginning in self._begun:
                 return self._found(beginning)
         return self._found("")
+
+    def _having(self, path: str) -> Router:
+        """Return a router of the routes that have a path which a route has without a parameter: it
+        is found, so nothing is led to a path with a slash more or less."""
+        router = self._whole[path]
+        if router is None:
+            found = [route for route in self._found(path).routes if _has(route, path)]
+            router = self._whole[path] = Router(found, default=self._app.router.not_found)
+        return router
 
     def _found(self, beginning: str) -> Router:
         router = self._begun.get(beginning)
@@ -71,3 +87,13 @@ def _may_have(route: BaseRoute, beginning: str) -> bool:
         return True
     begins = route.path.partition("{")[0]
     return begins.startswith(beginning) or beginning.startswith(begins)
+
+
+def _is_fixed(route: BaseRoute) -> TypeGuard[Route]:
+    """Return whether a route has one path."""
+    return isinstance(route, Route) and "{" not in route.path
+
+
+def _has(route: BaseRoute, path: str) -> bool:
+    """Return whether a route has a path, by whatever method. Of other routes nothing is known."""
+    return not isinstance(route, Route) or route.path_regex.match(path) is not None

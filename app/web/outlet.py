@@ -4,6 +4,7 @@ Hundreds of streams send the same bytes at the same moment. What is written here
 body of a response that has begun, exactly as the response itself would send it.
 """
 
+import weakref
 from typing import Protocol
 
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
@@ -21,13 +22,19 @@ class Outlet(Protocol):
 
 
 class OfResponse:
-    """The outlet of a response of our server."""
+    """The outlet of a response of our server.
+
+    It does not hold the response, which holds its request and so this outlet: in a circle of them
+    each request would be kept until the collector of garbage looks for it, which costs time.
+    """
 
     def __init__(self, cycle: RequestResponseCycle) -> None:
-        self._cycle = cycle
+        self._cycle = weakref.ref(cycle)
 
     def write(self, body: bytes) -> bool:
-        cycle = self._cycle
+        cycle = self._cycle()
+        if cycle is None:
+            return False
         begun = cycle.response_started and cycle.chunked_encoding and not cycle.response_complete
         if not begun or cycle.disconnected or cycle.flow.write_paused:
             return False

@@ -38,7 +38,7 @@ class StrictRoute(APIRoute):
         async def handler(request: Request) -> Response:
             if guard is not None:
                 await guard.refuse_strangers(request)
-            request.json = partial(_read, request)  # type: ignore[method-assign]
+            request.json = partial(read_json, request)  # type: ignore[method-assign]
             return await handle(request)
 
         return handler
@@ -54,7 +54,7 @@ def _guard_of(dependant: Dependant) -> Guard | None:
     return None
 
 
-async def _read(request: Request) -> Any:
+async def read_json(request: Request) -> Any:
     """Return the body, read once. Raises ValueError and RecursionError."""
     if not hasattr(request, "_json"):
         request._json = await _value(request, await request.body())

@@ -1,6 +1,7 @@
 """What a request may cost before it is known who asks: its body, its head, its time."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from datetime import date, timedelta
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import Message, Receive, Scope, Send
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from app import strict_json
 from app.demo.stage import Stage
@@ -54,6 +56,25 @@ async def test_a_request_is_bounded_before_it_is_known_who_asks(
     await _heads(stage, monkeypatch)
     await _connections(stage, monkeypatch)
     await _streams(stage)
+
+
+async def test_a_request_that_was_answered_is_not_left_to_the_collector(stage: Stage) -> None:
+    """What it held, as the words of a record, would stay in memory until then, and each request
+    would pay for the looking."""
+    ana = await stage.add_counsellor("ana", state=None, shift=False)
+    for _ in range(2):
+        (await ana.ask("GET", "/contacts")).raise_for_status()
+    gc.collect()
+    gc.set_debug(gc.DEBUG_SAVEALL)
+    try:
+        for _ in range(5):
+            (await ana.ask("GET", "/contacts")).raise_for_status()
+        gc.collect()
+        left = [one for one in gc.garbage if isinstance(one, RequestResponseCycle)]
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+    assert left == []
 
 
 async def test_a_body_is_read_only_of_who_is_signed_in(

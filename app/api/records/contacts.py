@@ -24,8 +24,8 @@ from app.api.records.record_views import (
     ContactRow,
     ContactView,
     as_json,
+    contact_as_json,
     contact_row,
-    contact_view,
     rows_as_json,
 )
 from app.contacts import completing, contacts, openings, profiles, reading_contacts
@@ -117,7 +117,7 @@ class ContactList(BaseModel):
 async def contact_of_call(work: InWork, staff: ReadsRecords, call_id: UUID) -> Response:
     """Return the contact of a call. It is created when the call is answered."""
     contact_id = await _of(work, staff, call_id)
-    return as_json(await contact_view(await reading_contacts.open_contact(work, staff, contact_id)))
+    return await contact_as_json(await reading_contacts.open_contact(work, staff, contact_id))
 
 
 @router.put("/calls/{call_id}/contact", response_model=SavedView)
@@ -176,7 +176,7 @@ async def _contacts(work: Work, staff: Staff, wanted: ContactsWanted) -> Respons
 @router.get("/contacts/{contact_id}", response_model=ContactView)
 async def get_contact(work: InWork, staff: ReadsRecords, contact_id: UUID) -> Response:
     """Return a contact with its answers. The reading is logged."""
-    return as_json(await contact_view(await reading_contacts.open_contact(work, staff, contact_id)))
+    return await contact_as_json(await reading_contacts.open_contact(work, staff, contact_id))
 
 
 @router.get("/contacts/{contact_id}/state")

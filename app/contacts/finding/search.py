@@ -140,7 +140,7 @@ async def search(
             AuditLog.RECORDS_SEARCHED if wanted.kinds() else AuditLog.RECORDS_LISTED,
             f"{model.__name__.lower()}s",
             by=wanted.kinds(),
-            ids=[str(row["id"]) for row in rows],
+            ids=[row["id"] for row in rows],
         )
     for row, codes in zip(rows, _categories_of(work, model, rows), strict=True):
         row["categories"] = codes

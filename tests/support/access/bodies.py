@@ -50,7 +50,7 @@ def body_of(route: APIRoute, known: dict[str, Any]) -> tuple[dict[str, str], byt
 
 def _wants_json(route: APIRoute) -> bool:
     calls = [one.call for one in route.dependant.dependencies]
-    return any(getattr(call, "_json_only", False) for call in calls)
+    return any(getattr(call, "json_only", False) for call in calls)
 
 
 def _of(annotation: Any, known: dict[str, Any], name: str) -> Any:
