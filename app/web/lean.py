@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from fastapi import Request, Response
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 from starlette.requests import ClientDisconnect
 
 from app.staff import accounts
@@ -48,18 +48,22 @@ class LeanRoute(StrictRoute):
         if requires is None:
             return long_way
         endpoint, names = self.endpoint, [p.name for p in self.dependant.path_params]
-        given = self._body if self.dependant.body_params else self._texts
+        has_body = bool(self.dependant.body_params)
+        given = self._body if has_body else self._texts
         own_request = self.dependant.request_param_name
 
         async def handler(request: Request) -> Response:
-            work, token = opened(request), token_of(request)
-            staff = accounts.remembered_staff(work, token)
-            if staff is None or not may(staff.role, requires.permission):
+            known = _remembered(request, requires)
+            if known is None:
                 return await long_way(request)
             refuse_cross_site(request, json_only=requires.json_only)
             values = await given(request)
-            if values is None:
+            if has_body:
+                # It may have taken its time, and the session ended meanwhile.
+                known = _remembered(request, requires)
+            if values is None or known is None:
                 return await long_way(request)
+            work, staff = known
             try:
                 values |= {name: UUID(request.path_params[name]) for name in names}
             except ValueError:
@@ -67,7 +71,7 @@ class LeanRoute(StrictRoute):
             if own_request is not None:
                 values[own_request] = request
             async with finished(work):
-                await _known(request, work, staff, token)
+                await _known(request, work, staff)
                 answer: Response = await endpoint(work=work, staff=staff, **values)
             return answer
 
@@ -86,7 +90,7 @@ class LeanRoute(StrictRoute):
         try:
             model: type[BaseModel] = self.endpoint.__annotations__[body.name]
             return {body.name: model.model_validate(await read_json(request))}
-        except (ValueError, ValidationError, RecursionError, ClientDisconnect):
+        except (ValueError, RecursionError, ClientDisconnect):
             return None
 
     def _requires(self) -> Requires | None:
@@ -120,10 +124,19 @@ class LeanRoute(StrictRoute):
         return isinstance(models[0], type) and issubclass(models[0], BaseModel)
 
 
-async def _known(request: Request, work: Work, staff: Staff, token: str) -> None:
+def _remembered(request: Request, requires: Requires) -> tuple[Work, Staff] | None:
+    """Return the unit of work and the person, if their session is remembered and they may."""
+    work = opened(request)
+    staff = accounts.remembered_staff(work, token_of(request))
+    if staff is None or not may(staff.role, requires.permission):
+        return None
+    return work, staff
+
+
+async def _known(request: Request, work: Work, staff: Staff) -> None:
     """Do what the long way does with a person whose session it has found."""
     work.actor = accounts.actor_of(staff)
     pages.speak(staff.page_language)
     if request.method != "GET":
-        await note_use(work, token, acts=is_act(request), reads=False)
+        await note_use(work, token_of(request), acts=is_act(request), reads=False)
     await heard(request, work, staff)

@@ -1,6 +1,7 @@
 """A search and a new contact go the short way once the session is remembered, and are answered
 there as on the long one."""
 
+import asyncio
 from typing import Any
 
 import fastapi.routing
@@ -119,6 +120,26 @@ async def test_a_search_the_short_way_is_an_act_of_its_person(
     assert long_ways == []
     rows = await stage.rows("SELECT max(active_at) AS at FROM staff_sessions")
     assert rows[0]["at"] == stage.clock.now()
+
+
+async def test_a_session_that_ends_while_the_body_arrives_searches_nothing(stage: Stage) -> None:
+    who = await stage.add_counsellor("ana", state=None, shift=False)
+    (await who.ask("GET", "/contacts")).raise_for_status()
+    address = stage.settings.public_url.removeprefix("http://")
+    host, _, port = address.partition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    head = (
+        f"POST /api/v1/contacts/search HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n"
+        f"Cookie: {who.cookie_header}\r\nContent-Type: {JSON}\r\nContent-Length: 2\r\n\r\n"
+    )
+    writer.write(head.encode())
+    await writer.drain()
+    await asyncio.sleep(0.2)
+    (await who.ask("DELETE", "/session")).raise_for_status()
+    writer.write(b"{}")
+    answer = await asyncio.wait_for(reader.read(), 20)
+    writer.close()
+    assert answer.startswith(b"HTTP/1.1 401 ")
 
 
 async def test_an_opened_contact_and_a_list_have_the_fields_of_their_description(
