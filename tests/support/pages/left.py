@@ -43,6 +43,7 @@ _NAMES = {
     "The child is in danger tonight.",
     "A house by the river",
     "Shown at the door on Monday.",
+    "There are many records.",
     "Sigurna kuća",
     "dugog imena",
     "A dog",
