@@ -43,7 +43,10 @@ async def test_what_is_left_on_a_connection_of_a_pool_is_noticed(
     again = open_database(database)
     async with again.sessions() as session:
         assert await session.scalar(text("SHOW statement_timeout")) == "1min"
-        locks = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"
+        locks = (
+            "SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = database"
+            " WHERE locktype = 'advisory' AND datname = current_database()"
+        )
         assert await session.scalar(text(locks)) == 0
     await again.close()
 

@@ -91,7 +91,11 @@ async def test_slow_uploads_hold_no_connection(stage: Stage) -> None:
         )
         writers.append(writer)
     await asyncio.sleep(0.5)
-    busy = "SELECT 1 FROM pg_stat_activity WHERE state = 'idle in transaction'"
+    # Other stages of this process have databases on the same server.
+    busy = (
+        "SELECT 1 FROM pg_stat_activity"
+        " WHERE state = 'idle in transaction' AND datname = current_database()"
+    )
 
     async def none_is_held() -> bool:
         return not await stage.rows(busy)
