@@ -62,7 +62,9 @@ async def line_of_id(work: Work, line_id: UUID | None) -> LineScript | None:
 
 async def all_lines(work: Work) -> list[Line]:
     """Return the lines in use, oldest first."""
-    rows = await work.session.scalars(select(Line).where(Line.active).order_by(Line.created_at))
+    rows = await work.session.scalars(
+        select(Line).where(Line.active).order_by(Line.created_at, Line.number)
+    )
     return list(rows)
 
 

@@ -15,7 +15,7 @@ from app.work import Ground, Work
 _SPOKEN = "spoken languages"
 # How long a line is remembered, if nothing says that it has changed.
 _BELIEVED = timedelta(seconds=30)
-OLDEST = select(Line).where(Line.active).order_by(Line.created_at).limit(1)
+OLDEST = select(Line).where(Line.active).order_by(Line.created_at, Line.number).limit(1)
 
 
 async def script_of(work: Work, which: Select[Line], key: tuple[str, object]) -> LineScript | None:
@@ -46,7 +46,7 @@ async def learn_languages(work: Work) -> None:
         select(Line.id, LineLanguage.language)
         .join(Line, Line.id == LineLanguage.line_id)
         .where(Line.active, LineLanguage.removed_at.is_(None))
-        .order_by(Line.created_at, LineLanguage.position)
+        .order_by(Line.created_at, Line.number, LineLanguage.position)
     )
     known: dict[UUID, list[str]] = {}
     for line_id, language in found:
