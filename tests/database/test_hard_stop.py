@@ -152,7 +152,7 @@ _NUMBERS = (
 )
 
 
-@pytest.mark.parametrize(("other", "status"), by_day(_NUMBERS, 3))
+@pytest.mark.parametrize(("other", "status"), by_day(_NUMBERS, 2))
 def test_the_number_of_the_dead_server_may_be_that_of_another_process(
     data_dir: Path, another_helpline: EmbeddedPostgres, other: str, status: str
 ) -> None:

@@ -37,6 +37,7 @@ from app.staff.models import AuditEntry, Staff
 from app.work import PROGRAM, Work
 from tests.support import planted
 from tests.support.planted import WORD, as_person
+from tests.support.profile import by_day
 from tests.support.retention.requested import (
     NUMBER,
     a_person,
@@ -108,10 +109,20 @@ async def a_message(work: Work, call: Call) -> None:
 # -- another child in the place of the one who asked ---------------------------------------------
 
 
-@pytest.mark.parametrize("person", [AskingPerson.CHILD, AskingPerson.GUARDIAN])
-@pytest.mark.parametrize("change", [REPLACED, OVERWRITTEN, {"child.a1.name": SISTER}])
+# What is written over the only child, and who asks.
+TAKEN = (
+    (REPLACED, AskingPerson.CHILD),
+    (OVERWRITTEN, AskingPerson.GUARDIAN),
+    ({"child.a1.name": SISTER}, AskingPerson.CHILD),
+    (REPLACED, AskingPerson.GUARDIAN),
+    (OVERWRITTEN, AskingPerson.CHILD),
+    ({"child.a1.name": SISTER}, AskingPerson.GUARDIAN),
+)
+
+
+@pytest.mark.parametrize(("change", "person"), by_day(TAKEN, 2))
 async def test_a_report_shows_no_child_that_took_the_place_of_the_only_one(
-    work: Work, person: AskingPerson, change: dict[str, Any]
+    work: Work, change: dict[str, Any], person: AskingPerson
 ) -> None:
     boss, _, _ = await one_record(work)
     for typed in ("{}", "{}/1", OF_BROTHER):
@@ -365,7 +376,7 @@ async def test_an_erasure_that_an_earlier_version_searched_keeps_what_it_cannot_
     assert contact.erased_at is not None
 
 
-@pytest.mark.parametrize("there", ["approved", "asked", None])
+@pytest.mark.parametrize("there", by_day(["approved", None, "asked"], 2))
 @pytest.mark.a_person
 async def test_what_an_earlier_version_searched_is_erased_again_after_a_restore(
     work: Work, there: str | None

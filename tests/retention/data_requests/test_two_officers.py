@@ -16,6 +16,7 @@ from app.staff.roles import Role
 from app.work import Work, make_ground
 from tests.support.calls.callers import talked
 from tests.support.mail import Mail, mail
+from tests.support.profile import by_day
 from tests.support.referrals import page
 from tests.support.talks import CHILD
 
@@ -175,7 +176,7 @@ async def test_a_request_that_one_extends_while_the_other_withdraws_it_is_withdr
     assert {to for to, _ in house.box.messages} == {"vera@x.example"}
 
 
-@pytest.mark.parametrize("second", [True, False])
+@pytest.mark.parametrize("second", by_day([True, False]))
 async def test_of_two_who_decide_about_an_erasure_one_does(
     house: House, together: Arm, second: bool
 ) -> None:
