@@ -38,7 +38,7 @@ from app.work import PROGRAM, Ground
 # A day is kept once it has been over for this long: by then its talks and wrap-ups have ended.
 REST = timedelta(hours=2)
 # How many facts are joined into one block, and how many days are fetched in one query.
-AT_ONCE = 12_000
+AT_ONCE = 20_000
 _DAYS_AT_ONCE = 14
 _LOCK = 710007
 # Readings that one process runs at the same time; further ones wait for a place.
