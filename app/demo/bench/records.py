@@ -374,6 +374,7 @@ async def _statements(url: str) -> None:
         who = Counsellor(stage, Staff(**people[0]))
         await who.sign_in()
         counts: Counter[str] = Counter()
+        least: dict[str, int] = {}
         current = ""
         plain = psycopg.AsyncCursor.execute
 
@@ -393,12 +394,15 @@ async def _statements(url: str) -> None:
             "list": ("GET", "/contacts", None),
             "search by name": ("POST", "/cases/search", {"name": "Јована Ilić"}),
         }
-        for _ in range(2):
+        for turn in range(6):
             for kind, (method, path, sent) in asked.items():
                 current = kind
                 counts[kind] = 0
                 (await who.ask(method, path, sent)).raise_for_status()
                 await asyncio.sleep(0.05)
+                # The first turn fills the process's memory; the worker sends some meanwhile.
+                if turn:
+                    least[kind] = min(counts[kind], least.get(kind, counts[kind]))
         psycopg.AsyncCursor.execute = plain  # type: ignore[method-assign]
     for kind in asked:
-        report(f"{kind}: SQL statements", counts[kind], None, "statements", None)
+        report(f"{kind}: SQL statements", least[kind], None, "statements", None)
