@@ -1,13 +1,11 @@
 """`helpline audit verify --anchor`, and commands of back-ups that need no server."""
 
 import asyncio
-import sys
 from pathlib import Path
 
 import psycopg
 import pytest
 
-from app.cli import main
 from app.database.own_server import as_role
 from app.database.roles import SUPERUSER
 from app.jobs.transaction import flush, transaction
@@ -18,6 +16,7 @@ from app.safekeeping.models import Way
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.work import PROGRAM, make_ground
+from tests.support.command_line import run_main
 from tests.support.documents.shell import documented
 
 
@@ -35,18 +34,6 @@ async def _anchor() -> None:
     await ground.database.close()
 
 
-def _run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", ["helpline", *words])
-        code = 0
-        try:
-            main()
-        except SystemExit as end:
-            code = int(end.code or 0)
-    said = capsys.readouterr()
-    return code, said.out + said.err
-
-
 def test_a_cut_log_is_told_by_the_file_of_anchors(
     database: str,
     tmp_path: Path,
@@ -61,19 +48,19 @@ def test_a_cut_log_is_told_by_the_file_of_anchors(
     kept = {"/mnt/elsewhere/anchors.jsonl": str(file)}
     ((*words,),) = documented("audit verify --anchor", kept)
     verify = ("audit", *words)
-    code, said = _run(capsys, *verify)
+    code, said = run_main(capsys, *verify)
     assert (code, "1 anchors, the last of" in said, "BROKEN" in said) == (0, True, False)
     with psycopg.connect(as_role(database, SUPERUSER), autocommit=True) as connection:
         connection.execute("SET session_replication_role = replica")
         connection.execute("DELETE FROM audit_entries WHERE id >= 2")
     # Without the anchor the chain is whole: its end is gone.
-    assert _run(capsys, "audit", "verify")[0] == 0
-    code, said = _run(capsys, *verify)
+    assert run_main(capsys, "audit", "verify")[0] == 0
+    code, said = run_main(capsys, *verify)
     assert code == 1
     # The check has written its own entry since.
     assert "Entries 3 are missing." in said
     file.write_text("{cut")
-    code, said = _run(capsys, *verify)
+    code, said = run_main(capsys, *verify)
     assert (code, "no anchor that this program wrote" in said) == (2, True)
     set_up_logging("ERROR")
 
@@ -87,13 +74,13 @@ def test_keys_are_made_and_a_tool_of_the_operators_is_noted(
     monkeypatch.setenv("HELPLINE_DATABASE_URL", database)
     monkeypatch.setenv("HELPLINE_DATA_DIR", str(tmp_path / "var"))
     key = tmp_path / "key"
-    code, said = _run(capsys, "backup", "key", "--output", str(key))
+    code, said = run_main(capsys, "backup", "key", "--output", str(key))
     assert (code, said.startswith("HELPLINE_BACKUP_RECIPIENTS=age1")) == (0, True)
     assert key.stat().st_mode & 0o777 == 0o600
     assert said.strip().partition("=")[2] in key.read_text()
-    assert _run(capsys, "backup", "key", "--output", str(key))[0] == 2, "it is not written over"
-    assert _run(capsys, "backup", "note", "dump of Monday") == (0, "")
+    assert run_main(capsys, "backup", "key", "--output", str(key))[0] == 2, "it is not written over"
+    assert run_main(capsys, "backup", "note", "dump of Monday") == (0, "")
     monkeypatch.setenv("HELPLINE_BACKUP_RECIPIENTS", said.strip().partition("=")[2])
-    code, said = _run(capsys, "backup", "make", str(tmp_path / "target"))
+    code, said = run_main(capsys, "backup", "make", str(tmp_path / "target"))
     assert (code, "HELPLINE_BACKUP_DATABASE_URL" in said) == (2, True)
     set_up_logging("ERROR")

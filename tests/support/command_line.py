@@ -1,6 +1,7 @@
 """Commands as they are typed, on the unit of work of the test instead of one of their own."""
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 from typer import Typer
 from typer.testing import CliRunner, Result
 
+from app.cli import main
 from app.work import Work
 
 Types = Callable[..., Awaitable[Result]]
@@ -40,3 +42,16 @@ def commands_of(command: Any, words: tuple[str, ...] = ()) -> set[str]:
         return {" ".join(words)}
     below = (commands_of(one, (*words, name)) for name, one in command.commands.items())
     return set().union(*below)
+
+
+def run_main(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str]:
+    """Run a command as from a shell; return its exit code and all that it says."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["helpline", *words])
+        code = 0
+        try:
+            main()
+        except SystemExit as end:
+            code = int(end.code or 0)
+    said = capsys.readouterr()
+    return code, said.out + said.err

@@ -306,7 +306,7 @@ async def ask(
 async def withdraw(
     request: Request, work: InWork, staff: Answers, data_request_id: UUID
 ) -> Response:
-    """Withdraw a request before it is decided."""
+    """Withdraw a request before it is decided, or whose report is gone unopened or failed."""
     try:
         await requests.withdraw(work, staff, data_request_id)
     except Refusal as refusal:

@@ -8,10 +8,6 @@ import pytest
 from sqlalchemy import select, text
 
 from app.calls.caller_rows import FlagKind
-from app.calls.models import Call
-from app.calls.states import Channel
-from app.chats import messages
-from app.chats.models import Author, ReaderKind
 from app.contacts.cases.models import CaseContact
 from app.contacts.models import Case, Contact
 from app.jobs.transaction import flush
@@ -45,6 +41,7 @@ from tests.support.retention.requested import (
     erase,
     found_by,
     rang_itself,
+    wrote,
 )
 from tests.support.retention.siblings import (
     OF_BROTHER,
@@ -88,22 +85,6 @@ async def receipt_of(work: Work, request: DataRequest) -> dict[str, int]:
     await answering.keep_files(work, request.id, {"json": b"{}"})
     kept: dict[str, int] = request.kept
     return kept
-
-
-async def a_message(work: Work, call: Call) -> None:
-    call.channel = Channel.SMS.value
-    await flush(work)
-    await messages.add(
-        work,
-        call,
-        Author.CHILD,
-        text=SAID,
-        client_key="message-1",
-        staff_id=None,
-        kind=ReaderKind.SAID,
-        afterwards=True,
-    )
-    await flush(work)
 
 
 # -- another child in the place of the one who asked ---------------------------------------------
@@ -245,7 +226,7 @@ async def test_a_conversation_is_not_shown_if_its_contact_names_another_child_si
 ) -> None:
     boss, call, contact = await a_person(work)
     await rang_itself(work, contact)
-    await a_message(work, call)
+    await wrote(work, call, SAID)
     request = await found_by(work, boss, NUMBER, RequestKind.ACCESS)
     assert SAID in await told_in(work, boss, request)
     request = await found_by(work, boss, NUMBER, RequestKind.ACCESS)
@@ -263,7 +244,7 @@ async def test_a_call_is_not_shown_if_a_contact_came_to_it_since(work: Work) -> 
     """The contact is not in the request: nothing says of which child it would have told."""
     boss, call, contact = await a_person(work)
     await rang_itself(work, contact)
-    await a_message(work, call)
+    await wrote(work, call, SAID)
     await work.session.execute(text("UPDATE contacts SET call_id = NULL"))
     request = await found_by(work, boss, f"{NUMBER}, {contact.code}", RequestKind.ACCESS)
     since = await planted.a_contact(work, boss, None, planted.CHILD)

@@ -2,7 +2,6 @@
 
 import asyncio
 import shutil
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,6 @@ import psycopg
 import pytest
 from pyrage import x25519
 
-from app.cli import main
 from app.database.own_server import as_role
 from app.database.roles import OWNER
 from app.database.roles import PROGRAM as ROLE
@@ -27,6 +25,7 @@ from app.safekeeping import erasures
 from app.safekeeping.erasure_folder import MARKER
 from app.work import PROGRAM, Ground, Work, make_ground
 from tests.fixtures import _ReadingsOf
+from tests.support.command_line import run_main
 from tests.support.documents.shell import documented
 from tests.support.kept.connections import close_kept
 from tests.support.kept.databases import named
@@ -127,18 +126,6 @@ async def _items(work: Work, request_id: UUID) -> list[RequestItem]:
     return await requests.items_of(work, await requests.read_request(work, request_id))
 
 
-def _run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", ["helpline", "data-requests", *words])
-        code = 0
-        try:
-            main()
-        except SystemExit as end:
-            code = int(end.code or 0)
-    said = capsys.readouterr()
-    return code, said.out + said.err
-
-
 async def _on_the_restored(request_id: UUID) -> tuple[bool, str, int]:
     """Return whether nothing is left, the state of the request, and the entries of the log."""
     ground = make_ground(read_settings())
@@ -180,24 +167,27 @@ def test_who_was_erased_is_erased_again_after_a_restore(
     again, carry_out = documented("data-requests erase-again", here)
     assert carry_out == [*again, "--carry-out"]
     # The database does not know the folder any more, and finds it again.
-    ran = [_run(capsys, *words) for words in documented("data-requests prepare-folder")]
+    ran = [
+        run_main(capsys, "data-requests", *words)
+        for words in documented("data-requests prepare-folder")
+    ]
     assert ran[0] == (0, f"{folder}: found again. Lists in it: 1\n")
     assert set(ran[1:]) == {(0, f"{folder}: prepared already. Lists in it: 1\n")}
-    code, said = _run(capsys, *again)
+    code, said = run_main(capsys, "data-requests", *again)
     assert (code, f"{before.code}\t" in said, "to erase\tcontact\t1" in said) == (1, True, True)
     assert "Nothing was erased" in said
     assert asyncio.run(_on_the_restored(request_id)) == (False, "found", 0)
-    code, said = _run(capsys, *again, "--carry-out")
+    code, said = run_main(capsys, "data-requests", *again, "--carry-out")
     assert (code, "erased\tcontact\t1" in said) == (0, True), said
     assert asyncio.run(_on_the_restored(request_id)) == (True, "done", 2)
     # Back-ups since the restore hold the rows: the list lasts as long as they do.
     (after,) = erasures.heads_in(folder)
     assert after.whole
     assert after.written_at > before.written_at
-    code, said = _run(capsys, *again, "--carry-out")
+    code, said = run_main(capsys, "data-requests", *again, "--carry-out")
     assert (code, "nothing is there again" in said) == (0, True)
     (path,) = erasures.paths_in(folder)
     path.write_bytes(path.read_bytes()[:-9])
-    code, said = _run(capsys, *again)
+    code, said = run_main(capsys, "data-requests", *again)
     assert (code, f"{path.name} was cut or changed" in said) == (1, True)
     set_up_logging("ERROR")

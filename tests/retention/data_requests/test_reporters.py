@@ -11,9 +11,6 @@ import pytest
 from sqlalchemy import text
 
 from app.calls.models import Call
-from app.calls.states import Channel
-from app.chats import messages
-from app.chats.models import Author, ReaderKind
 from app.contacts import contacts
 from app.contacts.models import Contact, Profile, ProfileNumber
 from app.contacts.saving import Change, save_answers
@@ -41,6 +38,7 @@ from tests.support.retention.requested import (
     found_by,
     rang_itself,
     release,
+    wrote,
 )
 from tests.support.verbs import a_line, a_supervisor
 
@@ -276,19 +274,7 @@ async def test_a_reporter_who_did_not_agree_stays_hidden_in_what_the_officer_rel
     work: Work,
 ) -> None:
     boss, call, contact = await a_person(work)
-    call.channel = Channel.SMS.value
-    await flush(work)
-    await messages.add(
-        work,
-        call,
-        Author.CHILD,
-        text=SAID,
-        client_key="message-1",
-        staff_id=None,
-        kind=ReaderKind.SAID,
-        afterwards=True,
-    )
-    await flush(work)
+    await wrote(work, call, SAID)
     request = await asked(work, boss, f"{contact.code}, {NUMBER}")
     assert (await keeps_of(work, request))[Kind.CALL, call.id] == OTHER
     await release(work, boss, request)

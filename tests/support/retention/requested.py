@@ -9,6 +9,9 @@ from sqlalchemy import select, text
 from app.calls.caller_rows import FlagKind, WishKind
 from app.calls.callers import flag_caller, wish
 from app.calls.models import Call, CallQuestion
+from app.calls.states import Channel
+from app.chats import messages
+from app.chats.models import Author, ReaderKind
 from app.contacts.events import note_event
 from app.contacts.log_kinds import RecordLog
 from app.contacts.models import Contact, Profile, ProfileNumber
@@ -196,4 +199,21 @@ async def erase(work: Work, request: DataRequest) -> None:
         while await erasing.erase_some(work, request.id, kind):
             await flush(work)
     await erasing.finish(work, request.id)
+    await flush(work)
+
+
+async def wrote(work: Work, call: Call, said: str) -> None:
+    """Let the child of a call have sent a text message."""
+    call.channel = Channel.SMS.value
+    await flush(work)
+    await messages.add(
+        work,
+        call,
+        Author.CHILD,
+        text=said,
+        client_key="message-1",
+        staff_id=None,
+        kind=ReaderKind.SAID,
+        afterwards=True,
+    )
     await flush(work)
