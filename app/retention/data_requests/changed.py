@@ -1,27 +1,28 @@
 """Which rows of a request may be about another person since they were searched.
 
-A record that tells of other children than then, or that no longer has the number which led to it,
-is neither erased nor shown, and what belongs to it neither: the receipt says so, and the officer
-decides anew. What cannot be compared counts as changed.
+A record that tells of other children than then is neither erased nor shown, and what belongs to it
+neither. Nor is a row to which the same search leads no more: a number was put right, a contact was
+told apart from its profile or taken out of its case. The receipt says so, and the officer decides
+anew. What cannot be compared counts as changed.
 """
 
 from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import exists, or_, select
 
 from app.calls.models import Call, VoiceMessage
-from app.contacts.cases.models import CaseContact
-from app.contacts.models import Case, Contact, MatchKey
-from app.contacts.saving import number_keys
-from app.contacts.states import KeyKind
+from app.contacts.models import Case, Contact, Profile, ProfileNumber
+from app.privacy.hash_kinds import HashOf
 from app.referrals.models import Referral
 from app.retention.data_requests.children import UNKNOWN, count_children, records_of
+from app.retention.data_requests.finding import ERASED, SHOWN, follow
 from app.retention.data_requests.kinds import AskingPerson, Because, ItemKind, Keep
 from app.retention.data_requests.models import DataRequest, RequestItem
 from app.retention.data_requests.same_children import Only, of_other_children
 from app.retention.data_requests.sought import Sought, sought_of
+from app.retention.data_requests.trail import Trail
 from app.routing.callbacks.callback_rows import Callback
 from app.routing.participants.participants import Participant
 from app.work import Work
@@ -38,10 +39,34 @@ _OF_CALLS: dict[ItemKind, tuple[Any, Any]] = {
     ItemKind.THIRD_PARTY: (Participant.id, Participant.call_id),
     ItemKind.CALL: (Call.id, Call.id),
 }
+# The reasons of a search in its order: what is found by two of them has the first.
+_NEARNESS = list(Because)
 _Rows = Iterable[RequestItem]
+_Listed = dict[ItemKind, list[RequestItem]]
+
+
+def _by_kind(items: _Rows) -> _Listed:
+    found: _Listed = {kind: [] for kind in ItemKind}
+    for item in items:
+        found[ItemKind(item.kind)].append(item)
+    return found
 
 
 # -- before an erasure ---------------------------------------------------------------------------
+
+
+async def keep_others(work: Work, request: DataRequest) -> None:
+    """Keep what is about other people than the officer was told, before anything is erased.
+
+    Later less is known: what is erased tells no more where it led to. Records are locked.
+    """
+    every = await _of_request(work, request)
+    others = {kind: await of_others(work, request, kind, rows) for kind, rows in every.items()}
+    for kind, rows in every.items():
+        for row in rows:
+            if row.keep is None and row.subject_id in others[kind]:
+                row.keep = Keep.ANOTHER_PERSON.value
+    await work.session.flush()
 
 
 async def of_others(
@@ -49,16 +74,25 @@ async def of_others(
 ) -> set[UUID]:
     """Return which rows are about other people than the officer was told. Records are locked."""
     sought = sought_of(work, request)
+    every = await _of_request(work, request)
     if kind in _RECORDS:
         changed = await _locked_and_changed(work, sought, kind, rows)
-        return changed | await _of_lost_numbers(work, request.id, sought, kind, rows)
+        return changed | (await _lost(work, request, sought, every))[kind]
     beside = await _contacts_beside(work, kind, {row.subject_id for row in rows})
     contacts = {contact for _, contact in beside}
-    every = await _listed(work, request.id, ItemKind.CONTACT)
-    listed = [row for row in every if row.subject_id in contacts]
+    listed = [row for row in every[ItemKind.CONTACT] if row.subject_id in contacts]
     changed = await _locked_and_changed(work, sought, ItemKind.CONTACT, listed)
-    changed |= await _without_number(work, sought, listed)
-    return {id_ for id_, contact in beside if contact in changed}
+    lost = await _lost(work, request, sought, every)
+    # What was named, or is erased again, was decided with the contacts that it has.
+    searched = [row for row in rows if row.because != Because.CODE]
+    came = await _beside(work, kind, searched, every[ItemKind.CONTACT], set())
+    changed |= lost[ItemKind.CONTACT]
+    return lost[kind] | came | {id_ for id_, contact in beside if contact in changed}
+
+
+async def _of_request(work: Work, request: DataRequest) -> _Listed:
+    rows = select(RequestItem).where(RequestItem.request_id == request.id)
+    return _by_kind(await work.session.scalars(rows))
 
 
 async def _locked_and_changed(
@@ -82,28 +116,22 @@ async def leave_out(work: Work, request: DataRequest, sought: Sought, items: _Ro
 
     Call it in the transaction that reads the report, which sees one state of the database.
     """
-    by_kind: dict[ItemKind, list[RequestItem]] = {kind: [] for kind in ItemKind}
-    for item in items:
-        by_kind[ItemKind(item.kind)].append(item)
-    contacts = await _changed_contacts(work, sought, by_kind[ItemKind.CONTACT])
-    for kind, rows in by_kind.items():
+    every = _by_kind(items)
+    lost = await _lost(work, request, sought, every)
+    ids = [row.subject_id for row in every[ItemKind.CONTACT]]
+    contacts = await of_other_children(work, ItemKind.CONTACT, ids, sought.children)
+    contacts |= lost[ItemKind.CONTACT]
+    for kind, rows in every.items():
         if kind in _RECORDS:
             only = await _entries_shown(work, request, sought, kind, rows)
             ids = [row.subject_id for row in rows]
             others = await of_other_children(work, kind, ids, sought.children, only)
-            others |= await _of_lost_numbers(work, request.id, sought, kind, rows)
         else:
-            others = await _beside(work, kind, rows, by_kind[ItemKind.CONTACT], contacts)
+            others = await _beside(work, kind, rows, every[ItemKind.CONTACT], contacts)
         for row in rows:
-            if row.keep is None and row.subject_id in others:
+            if row.keep is None and row.subject_id in others | lost[kind]:
                 row.keep = Keep.ANOTHER_PERSON.value
     await work.session.flush()
-
-
-async def _changed_contacts(work: Work, sought: Sought, rows: list[RequestItem]) -> set[UUID]:
-    ids = [row.subject_id for row in rows]
-    others = await of_other_children(work, ItemKind.CONTACT, ids, sought.children)
-    return others | await _without_number(work, sought, rows)
 
 
 async def _beside(
@@ -162,63 +190,88 @@ async def _contacts_beside(
     return [(one, contact) for one, contact in await work.session.execute(statement)]
 
 
-async def _listed(work: Work, request_id: UUID, kind: ItemKind) -> list[RequestItem]:
-    rows = await work.session.scalars(
-        select(RequestItem).where(RequestItem.request_id == request_id, RequestItem.kind == kind)
+# -- searched again ------------------------------------------------------------------------------
+
+
+async def _lost(
+    work: Work, request: DataRequest, sought: Sought, listed: _Listed
+) -> dict[ItemKind, set[UUID]]:
+    """Return to which rows the search of a request leads no more, though they are there.
+
+    What leads there now must be as near to the person as what did. So a contact of the person's
+    profile that is in another one now is lost, whatever else leads to it; a profile that was made
+    since is not followed. The referrals of a lost contact are lost, too.
+    """
+    trail = await _leading_on(work, sought.numbers, listed)
+    await follow(work, trail, sought.numbers, caller=request.person == AskingPerson.CALLER)
+    lost: dict[ItemKind, set[UUID]] = {}
+    for kind, rows in listed.items():
+        then = {row.subject_id: Because(row.because) for row in rows}
+        now = trail.found[kind]
+        gone = {
+            id_
+            for id_, because in then.items()
+            if id_ not in now or _NEARNESS.index(now[id_]) > _NEARNESS.index(because)
+        }
+        lost[kind] = await _still_there(work, kind, gone)
+    named = {row.subject_id for row in listed[ItemKind.REFERRAL] if row.because == Because.CODE}
+    ids = {row.subject_id for row in listed[ItemKind.REFERRAL]} - named
+    of_lost = select(Referral.id).where(
+        Referral.id.in_(ids), Referral.contact_id.in_(lost[ItemKind.CONTACT])
     )
-    return list(rows)
+    lost[ItemKind.REFERRAL] |= set(await work.session.scalars(of_lost))
+    return lost
 
 
-# -- a number that was put right -----------------------------------------------------------------
+async def _still_there(work: Work, kind: ItemKind, ids: set[UUID]) -> set[UUID]:
+    """Return which of these rows still tell of a person."""
+    model = SHOWN[kind][0]
+    statement: Any = select(model.id).where(model.id.in_(ids))
+    if kind in ERASED:
+        statement = statement.where(~ERASED[kind])
+    if kind is ItemKind.THIRD_PARTY:
+        statement = statement.where(Participant.number_sealed.is_not(None))
+    return set(await work.session.scalars(statement))
 
 
-async def _without_number(work: Work, sought: Sought, rows: _Rows) -> set[UUID]:
-    """Return to which records a number in them has led that is no longer there."""
-    led = {row.subject_id for row in rows if row.because == Because.NUMBER_IN_RECORD}
-    keys = [key for number in sought.numbers for key in number_keys(work, number)]
-    there = await work.session.scalars(
-        select(MatchKey.subject_id).where(
-            MatchKey.subject_id.in_(led), MatchKey.kind == KeyKind.NUMBER, MatchKey.key.in_(keys)
-        )
+async def _leading_on(work: Work, numbers: list[str], listed: _Listed) -> Trail:
+    """Return the rows that lead on as they did: that they cannot be found again says nothing.
+
+    They were named, or they were erased or their number was forgotten since they were searched.
+    """
+    profiles = [row.subject_id for row in listed[ItemKind.PROFILE]]
+    into = select(Profile.merged_into).where(Profile.id.in_(profiles))
+    merged = {one for one in await work.session.scalars(into) if one is not None}
+    trail = Trail(only_profiles={*profiles, *merged})
+    for kind, rows in listed.items():
+        then = {row.subject_id: Because(row.because) for row in rows}
+        on = {id_ for id_, because in then.items() if because is Because.CODE}
+        by_number = [id_ for id_, because in then.items() if because is Because.NUMBER]
+        erased = set(then) - await _still_there(work, kind, set(then)) if kind in ERASED else set()
+        on |= erased
+        if kind is ItemKind.CALL:
+            forgotten: Any = select(Call.id).where(Call.caller_key.is_(None))
+            on |= set(await work.session.scalars(forgotten.where(Call.id.in_(by_number))))
+        if kind is ItemKind.PROFILE:
+            on |= await _without_numbers(work, numbers, by_number)
+            if erased:
+                # It has no contacts any more.
+                had = {
+                    row.subject_id
+                    for row in listed[ItemKind.CONTACT]
+                    if row.because == Because.PROFILE
+                }
+                trail.add(ItemKind.CONTACT, had, Because.PROFILE)
+        for id_ in on:
+            trail.add(kind, [id_], then[id_])
+    return trail
+
+
+async def _without_numbers(work: Work, numbers: list[str], ids: list[UUID]) -> set[UUID]:
+    """Return which profiles have no number any more, if no other profile has these either."""
+    keys = [key for one in numbers for key in work.keys.match_keys(HashOf.CALLER, one)]
+    has_number = exists().where(
+        or_(ProfileNumber.profile_id == Profile.id, ProfileNumber.caller_key.in_(keys))
     )
-    lost = led.difference(there)
-    return {one.id for one in await records_of(work, lost) if not one.erased_at}
-
-
-async def _of_lost_numbers(
-    work: Work, request_id: UUID, sought: Sought, kind: ItemKind, rows: _Rows
-) -> set[UUID]:
-    """Return which records such a number has led to, also by a contact or case that had it."""
-    ids = {row.subject_id for row in rows}
-    contacts = await _listed(work, request_id, ItemKind.CONTACT)
-    lost = await _without_number(work, sought, contacts)
-    if kind is ItemKind.CONTACT:
-        return lost & ids
-    cases = await _listed(work, request_id, ItemKind.CASE)
-    lost_cases = await _without_number(work, sought, cases)
-    lost_cases |= await _led_to_by(work, lost, contacts, cases)
-    if kind is ItemKind.CASE:
-        return lost_cases & ids
-    of_lost = or_(
-        Referral.contact_id.in_(lost),
-        and_(Referral.contact_id.is_(None), Referral.case_id.in_(lost_cases)),
-    )
-    named = {row.subject_id for row in rows if row.because == Because.CODE}
-    return set(
-        await work.session.scalars(select(Referral.id).where(Referral.id.in_(ids - named), of_lost))
-    )
-
-
-async def _led_to_by(work: Work, lost: set[UUID], contacts: _Rows, cases: _Rows) -> set[UUID]:
-    """Return to which cases no other contacts have led than these."""
-    led = {row.subject_id for row in contacts if row.because != Because.CASE}
-    by_contact = {row.subject_id for row in cases if row.because == Because.CONTACT}
-    rows = await work.session.execute(
-        select(CaseContact.case_id, CaseContact.contact_id).where(
-            CaseContact.case_id.in_(by_contact), CaseContact.contact_id.in_(led)
-        )
-    )
-    of_case: dict[UUID, set[UUID]] = {}
-    for case, contact in rows:
-        of_case.setdefault(case, set()).add(contact)
-    return {case for case, of_it in of_case.items() if of_it <= lost}
+    rows = await work.session.scalars(select(Profile.id).where(Profile.id.in_(ids), ~has_number))
+    return set(rows)

@@ -66,6 +66,22 @@ def day_asked(work: Work, on: date | None, replaced: DataRequest | None) -> date
     return on
 
 
+def take_extension_over(work: Work, request: DataRequest, replaced: DataRequest) -> None:
+    """Let a request that is begun again have the extension of the one before.
+
+    It is that of a month: of a request for which the person asked on another day there is none.
+    """
+    if replaced.extended_at is None or asked_day(work, request) != asked_day(work, replaced):
+        return
+    request.extended_at, request.extended_by = replaced.extended_at, replaced.extended_by
+    request.extension_months = replaced.extension_months
+    request.extension_because, request.told_on = replaced.extension_because, replaced.told_on
+    if replaced.extension_sealed is not None:
+        where = {"table": "data_requests", "column": "extension_sealed"}
+        words = work.keys.open(replaced.extension_sealed, **where, row=replaced.id)
+        request.extension_sealed = work.keys.seal(words, **where, row=request.id)
+
+
 def is_unanswered(request: DataRequest) -> bool:
     """Return whether the person still waits.
 

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, func, select, text, update
+from sqlalchemy import delete, exists, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from app.calls.caller_rows import CallerFlag, CallerWish
@@ -29,7 +29,7 @@ from app.referrals.models import Referral
 from app.retention import records
 from app.retention.callers import forget_callbacks, forget_callers
 from app.retention.data_requests import ending
-from app.retention.data_requests.changed import of_others
+from app.retention.data_requests.changed import keep_others, of_others
 from app.retention.data_requests.finding import seen_by_program
 from app.retention.data_requests.kinds import Because, CopyKind, ItemKind, Keep, RequestState
 from app.retention.data_requests.lists import keep_list
@@ -92,6 +92,9 @@ async def erase_some(work: Work, request_id: UUID, kind: ItemKind) -> bool:
     request = await work.session.get(DataRequest, request_id, with_for_update=True)
     if request is None or request.state != RequestState.APPROVED:
         return False
+    begun = RequestItem.request_id == request_id, RequestItem.erased_at.is_not(None)
+    if not await work.session.scalar(select(exists().where(*begun))):
+        await keep_others(work, request)
     rows = list(
         await work.session.scalars(
             select(RequestItem)

@@ -90,11 +90,7 @@ async def find_items(
     trail = Trail()
     # First: a record that was named by its code is so also if a number in it was looked for.
     await _by_codes(work, trail, codes)
-    await _by_numbers(work, trail, numbers)
-    await _follow_profiles(work, trail, caller=caller)
-    await _follow_calls(work, trail)
-    await _follow_contacts(work, trail)
-    await _of_number(work, trail)
+    await follow(work, trail, numbers, caller=caller)
     if sum(len(rows) for rows in trail.found.values()) > MOST:
         raise TooMany(
             "More than %(most)s rows were found: too many for one person. Look for a record by "
@@ -123,6 +119,15 @@ async def find_items(
         ],
         key=lambda item: (list(ItemKind).index(item.kind), item.at, item.id),
     )
+
+
+async def follow(work: Work, trail: Trail, numbers: list[str], *, caller: bool) -> None:
+    """Add to a trail what these numbers and the rows in it lead to."""
+    await _by_numbers(work, trail, numbers)
+    await _follow_profiles(work, trail, caller=caller)
+    await _follow_calls(work, trail)
+    await _follow_contacts(work, trail)
+    await _of_number(work, trail)
 
 
 # -- where the search begins ---------------------------------------------------------------------
@@ -296,7 +301,7 @@ async def _of_number(work: Work, trail: Trail) -> None:
 
 # -- how it is shown -----------------------------------------------------------------------------
 
-_SHOWN: dict[ItemKind, tuple[Any, Any, Any]] = {
+SHOWN: dict[ItemKind, tuple[Any, Any, Any]] = {
     ItemKind.REFERRAL: (Referral, Referral.code, Referral.opened_at),
     ItemKind.CASE: (Case, Case.code, Case.opened_at),
     ItemKind.CONTACT: (Contact, Contact.code, Contact.taken_at),
@@ -309,7 +314,7 @@ _SHOWN: dict[ItemKind, tuple[Any, Any, Any]] = {
     ItemKind.CALL: (Call, None, Call.opened_at),
 }
 # What is erased already is not found again.
-_ERASED: dict[ItemKind, Any] = {
+ERASED: dict[ItemKind, Any] = {
     ItemKind.REFERRAL: Referral.erased_at.is_not(None),
     ItemKind.CASE: Case.erased_at.is_not(None),
     ItemKind.CONTACT: Contact.erased_at.is_not(None),
@@ -320,11 +325,11 @@ _ERASED: dict[ItemKind, Any] = {
 async def _described(
     work: Work, trail: Trail, kind: ItemKind
 ) -> list[tuple[UUID, Because, str, datetime]]:
-    model, code, at = _SHOWN[kind]
+    model, code, at = SHOWN[kind]
     columns = [model.id, at] if code is None else [model.id, at, code]
     statement: Any = select(*columns).where(model.id.in_(trail.ids(kind)))
-    if kind in _ERASED:
-        statement = statement.where(~_ERASED[kind])
+    if kind in ERASED:
+        statement = statement.where(~ERASED[kind])
     because = trail.found[kind]
     return [
         (row[0], because[row[0]], row[2] if code is not None else "", row[1])

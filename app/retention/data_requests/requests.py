@@ -150,7 +150,7 @@ async def find(
     check_officer(staff)
     if len(typed) > LONGEST_SOUGHT or "\x00" in typed:
         raise Invalid("Write at most %(most)s characters.", most=LONGEST_SOUGHT)
-    replaced = await _lock_replaced(work, replaces)
+    replaced = await _lock_replaced(work, replaces, kind, person)
     day = deadlines.day_asked(work, asked_on, replaced)
     numbers, codes = read_sought(typed, await countries_of(work))
     request_id = uuid4()
@@ -185,6 +185,8 @@ async def find(
         counts={},
         kept={},
     )
+    if replaced is not None:
+        deadlines.take_extension_over(work, request, replaced)
     work.session.add(request)
     await work.session.flush()
     if replaced is not None:
@@ -194,13 +196,17 @@ async def find(
     return request
 
 
-async def _lock_replaced(work: Work, request_id: UUID | None) -> DataRequest | None:
-    """Lock the request that is begun again, if one is."""
+async def _lock_replaced(
+    work: Work, request_id: UUID | None, kind: RequestKind, person: AskingPerson
+) -> DataRequest | None:
+    """Lock the request that is begun again, if one is: the same person asks for the same."""
     if request_id is None:
         return None
     request = await lock_request(work, request_id)
     if not deadlines.can_be_replaced(request):
         raise Conflict("This request cannot be begun again.")
+    if (request.kind, request.person) != (kind, person):
+        raise Invalid("Begin a request again as it was: the same kind, for the same person.")
     return request
 
 

@@ -81,6 +81,7 @@ async def of_other_children(
 
     A record that is erased meanwhile tells of none, and is left aside. A row of which nothing was
     written down cannot be compared, and may tell of others: an earlier version has searched it.
+    Raises UnknownDefinition if who searched it knew a form that this server has not read yet.
     """
     rows, children, now = await _told_by(work, kind, ids)
     then = {row: written[row] for row in now if row in written}
@@ -166,6 +167,8 @@ def _are_same(
         return False
     for record, of_record in now.items():
         before = then[record]
+        if before is not None and of_record is None:
+            raise UnknownDefinition
         if before is None or of_record is None:
             if before is not of_record:
                 return False

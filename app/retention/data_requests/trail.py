@@ -37,12 +37,16 @@ class Trail:
     profiles: set[UUID] = field(default_factory=set)
     # The questions of a record whose answer is a number that was looked for.
     paths: dict[UUID, set[str]] = field(default_factory=dict)
+    # The profiles that may be followed; None: each.
+    only_profiles: set[UUID] | None = None
     # Contacts of a case that another caller made.
     of_others: set[UUID] = field(default_factory=set)
 
     def add(self, kind: ItemKind, ids: Iterable[UUID], because: Because) -> set[UUID]:
         """Add rows; return those that are new."""
         new = set(ids) - self.found[kind].keys()
+        if kind is ItemKind.PROFILE and self.only_profiles is not None:
+            new &= self.only_profiles
         self.found[kind] |= dict.fromkeys(new, because)
         return new
 

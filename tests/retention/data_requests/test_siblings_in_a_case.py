@@ -54,9 +54,10 @@ async def test_a_case_stays_if_a_contact_of_it_was_exchanged(work: Work) -> None
     await erase(work, request)
     for one in (brother, sister, third, case):
         await work.session.refresh(one)
-    assert case.erased_at is third.erased_at is None
-    assert None not in (brother.erased_at, sister.erased_at)
-    assert request.kept == {OTHER: 1}
+    assert brother.erased_at is not None
+    # The case does not lead to her contact any more.
+    assert case.erased_at is third.erased_at is sister.erased_at is None
+    assert request.kept == {OTHER: 2}
 
 
 async def test_a_case_goes_if_a_contact_of_the_same_child_was_linked_since(work: Work) -> None:
@@ -114,10 +115,16 @@ async def test_a_case_of_two_siblings_is_marked_for_each_of_them(work: Work) -> 
         assert hidden not in told, hidden
 
 
-async def test_a_case_that_a_child_was_taken_out_of_still_is_about_several(work: Work) -> None:
-    """Her contact is taken out of it while her report waits: what is left tells of him alone."""
+@pytest.mark.parametrize("by_code", [True, False])
+async def test_a_case_that_a_child_was_taken_out_of_still_is_about_several(
+    work: Work, by_code: bool
+) -> None:
+    """Her contact is taken out of it while her report waits: what is left tells of him alone.
+
+    If only her contact has led to the case, it is not hers any more.
+    """
     boss, brother, sister, case = await siblings(work)
-    request, items = await asked(work, boss, OF_SISTER)
+    request, items = await asked(work, boss, f"{OF_SISTER}, {case.code}" if by_code else OF_SISTER)
     assert items[case.id].children == 2
     await work.session.delete(await work.session.get_one(CaseContact, (case.id, sister.id)))
     await flush(work)
@@ -127,7 +134,8 @@ async def test_a_case_that_a_child_was_taken_out_of_still_is_about_several(work:
     kept = {(Kind.CONTACT, brother.id): Keep.LEGAL_DUTY}
     await requests.set_kept(work, boss, request.id, kept)
     told = await told_in(work, boss, request)
-    assert case.code in told
+    assert (case.code in told) is by_code
+    # In her own contact, too.
     assert f"{SISTER} saw it" in told
     for hidden in (f"{WORD} child", f"{WORD} story", f"{WORD} goal", f"{WORD}.pdf", OF_BROTHER):
         assert hidden not in told, hidden

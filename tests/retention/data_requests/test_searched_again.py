@@ -1,0 +1,239 @@
+"""What the search of a request does not lead to any more is neither shown nor erased."""
+
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import delete, func, select, text, update
+
+from app.calls.caller_rows import FlagKind
+from app.calls.callers import flag_caller
+from app.calls.models import Call, VoiceMessage
+from app.chats.models import Message
+from app.contacts import profiles
+from app.contacts.cases.models import CaseContact
+from app.contacts.models import Case, Contact, Profile, ProfileNumber
+from app.errors import UnknownDefinition
+from app.jobs.transaction import flush
+from app.retention.callers import forget_callers
+from app.retention.data_requests import report, requests
+from app.retention.data_requests.kinds import AskingPerson, ItemKind, Keep, RequestKind
+from app.retention.data_requests.models import DataRequest
+from app.retention.running import ERASING, NOT_ERASING
+from app.staff.models import Staff
+from app.work import PROGRAM, Work
+from tests.support import planted
+from tests.support.planted import WORD, as_person
+from tests.support.retention.requested import (
+    NUMBER,
+    a_person,
+    approved,
+    erase,
+    found_by,
+    rang_itself,
+    release,
+    wrote,
+)
+from tests.support.retention.siblings import SISTER, asked, one_record, told_in, write
+from tests.support.verbs import a_line, a_supervisor
+
+pytestmark = pytest.mark.usefixtures("readings_at_once")
+
+OTHER = Keep.ANOTHER_PERSON
+OF_GIRL = planted.CHILD | {"child.a1.wants": "Calm at home"}
+SAID = "Mama hits me"
+# A number that was mistyped, and is put right later.
+MISTYPED = "+381649998811"
+
+
+async def one_profile(work: Work) -> tuple[Staff, Contact, Contact]:
+    """A boy who rang; the contact of a girl was put in his profile by mistake."""
+    await a_line(work)
+    boss = await a_supervisor(work)
+    own_call, other_call = [await planted.a_call(work, f"CA{one}") for one in (1, 2)]
+    await work.session.execute(
+        update(Call)
+        .where(Call.id == other_call.id)
+        .values(caller_key=func.decode(func.md5("her number"), "hex"))
+    )
+    await work.session.refresh(other_call)
+    boy = await planted.a_contact(work, boss, own_call)
+    girl = await planted.a_contact(work, boss, other_call, OF_GIRL)
+    for one in (boy, girl):
+        await rang_itself(work, one)
+    await wrote(work, other_call, SAID)
+    profile = Profile(id=uuid4(), code="P-AAA-AAA-AAA", created_at=work.now)
+    work.session.add(profile)
+    await work.session.flush()
+    await work.session.refresh(own_call)
+    for call in (own_call, other_call):
+        work.session.add(ProfileNumber(profile_id=profile.id, caller_key=call.caller_key))
+    boy.profile_id = girl.profile_id = profile.id
+    await flush(work)
+    return boss, boy, girl
+
+
+async def kept_of(work: Work, request: DataRequest) -> set[UUID]:
+    return {one.subject_id for one in await requests.items_of(work, request) if one.keep}
+
+
+@pytest.mark.parametrize("kind", RequestKind)
+@pytest.mark.parametrize("how", ["told apart", "split"])
+async def test_who_was_told_apart_from_the_person_is_neither_shown_nor_erased(
+    work: Work, kind: RequestKind, how: str
+) -> None:
+    boss, boy, girl = await one_profile(work)
+    as_person(work, boss)
+    if kind is RequestKind.ACCESS:
+        call = await work.session.get_one(Call, girl.call_id)
+        await flag_caller(work, boss, call, FlagKind.AT_RISK, "Her father", timedelta(days=1))
+    request = await found_by(work, boss, NUMBER, kind)
+    await release(work, boss, request)
+    assert girl.profile_id is not None
+    if how == "told apart":
+        await profiles.tell_apart(work, boss, girl.id)
+    else:
+        await profiles.split(work, boss, girl.profile_id, [girl.id], "It is another child")
+    await flush(work)
+    if kind is RequestKind.ACCESS:
+        told = await told_in(work, boss, request)
+        assert boy.code in told
+        hidden = [girl.code, OF_GIRL["child.a1.wants"], SAID]
+        # A profile that was split has kept all its numbers: they may be his.
+        for one in hidden + (["Her father"] if how == "told apart" else []):
+            assert str(one) not in told, one
+        return
+    await approved(work, boss, request)
+    await erase(work, request)
+    for one in (boy, girl):
+        await work.session.refresh(one)
+    assert boy.erased_at is not None
+    assert girl.erased_at is None
+    gone = select(func.count()).select_from(Message).where(Message.erased_at.is_not(None))
+    assert await work.session.scalar(gone) == 0
+    assert request.kept[OTHER] >= 2
+
+
+@pytest.mark.parametrize("kind", RequestKind)
+async def test_a_contact_that_was_taken_out_of_the_case_is_neither_shown_nor_erased(
+    work: Work, kind: RequestKind
+) -> None:
+    await a_line(work)
+    boss = await a_supervisor(work)
+    boy = await planted.a_contact(work, boss)
+    girl = await planted.a_contact(work, boss, None, OF_GIRL)
+    case = await planted.a_case(work, boss, boy, girl)
+    request, _ = await asked(work, boss, case.code, kind)
+    await release(work, boss, request)
+    link = await work.session.get_one(CaseContact, (case.id, girl.id))
+    await work.session.delete(link)
+    await flush(work)
+    if kind is RequestKind.ACCESS:
+        assert girl.code not in await told_in(work, boss, request)
+        assert girl.id in await kept_of(work, request)
+        return
+    await approved(work, boss, request)
+    await erase(work, request)
+    await work.session.refresh(girl)
+    assert girl.erased_at is None
+
+
+@pytest.mark.parametrize("kind", RequestKind)
+async def test_a_mistyped_number_of_a_case_leads_to_nothing_when_it_is_put_right(
+    work: Work, kind: RequestKind
+) -> None:
+    boss, _, referral = await one_record(work)
+    lone = await planted.a_contact(work, boss, None, OF_GIRL)
+    referral.contact_id, referral.child_entry = lone.id, "a1"
+    await flush(work)
+    name = planted.CHILD["child.a1.name"]
+    more = {"child.a1.phone": MISTYPED, "child.a1.name": name}
+    case = await planted.a_case(work, boss, lone, more=more)
+    request, items = await asked(work, boss, MISTYPED, kind)
+    assert items.keys() == {lone.id, case.id, referral.id}
+    await release(work, boss, request)
+    await write(
+        work,
+        await work.session.get_one(Case, case.id, populate_existing=True),
+        {"child.a1.phone": "+381649990001"},
+    )
+    if kind is RequestKind.ACCESS:
+        told = await told_in(work, boss, request)
+        for hidden in (lone, case, referral):
+            assert hidden.code not in told
+        return
+    await approved(work, boss, request)
+    await erase(work, request)
+    for kept in (lone, case, referral):
+        await work.session.refresh(kept)
+        assert kept.erased_at is None
+    assert request.kept == {OTHER: 3}
+
+
+async def test_an_erasure_leaves_a_call_to_which_a_contact_came_since(work: Work) -> None:
+    """A colleague has heard the message of a sister on the same telephone meanwhile."""
+    await a_line(work)
+    boss = await a_supervisor(work)
+    call = await planted.a_call(work, "CA1")
+    await wrote(work, call, SAID)
+    as_person(work, boss)
+    request = await requests.find(work, boss, RequestKind.ERASURE, AskingPerson.CHILD, NUMBER)
+    of_sister = planted.CHILD | {"child.a1.name": SISTER}
+    await planted.a_contact(work, boss, call, of_sister)
+    await approved(work, boss, request)
+    await erase(work, request)
+    await work.session.refresh(call)
+    assert call.caller_key is not None
+    message = (await work.session.scalars(select(VoiceMessage))).one()
+    assert message.audio_sealed is not None
+    assert (await work.session.scalars(select(Message))).one().erased_at is None
+    assert request.counts == {}
+
+
+@pytest.mark.parametrize("kind", RequestKind)
+@pytest.mark.a_person
+async def test_that_a_number_was_forgotten_or_a_record_erased_tells_of_no_other_person(
+    work: Work, kind: RequestKind
+) -> None:
+    """By a rule of retention, while the request waits: what is left is shown, and erased."""
+    boss, call, contact = await a_person(work)
+    await rang_itself(work, contact)
+    request = await found_by(work, boss, NUMBER, kind)
+    before = await kept_of(work, request)
+    await work.session.execute(ERASING)
+    await forget_callers(work, [call.id])
+    await work.session.execute(delete(ProfileNumber))
+    await work.session.execute(NOT_ERASING)
+    await work.session.refresh(call)
+    assert call.caller_key is None
+    await flush(work)
+    if kind is RequestKind.ACCESS:
+        told = await told_in(work, boss, request)
+        assert contact.code in told
+        assert WORD in told
+        assert await kept_of(work, request) == before
+        return
+    await approved(work, boss, request)
+    await erase(work, request)
+    await work.session.refresh(contact)
+    assert contact.erased_at is not None
+    assert OTHER not in request.kept
+
+
+@pytest.mark.parametrize("kind", RequestKind)
+@pytest.mark.a_person
+async def test_a_server_that_has_not_read_the_form_yet_neither_reports_nor_erases(
+    work: Work, kind: RequestKind
+) -> None:
+    """The server that searched knew the form: the job tries again until this one does."""
+    boss, _, contact = await a_person(work)
+    await rang_itself(work, contact)
+    request = await found_by(work, boss, NUMBER, kind)
+    await approved(work, boss, request)
+    await work.session.execute(text("UPDATE contacts SET form_version = 9999"))
+    await work.session.refresh(contact)
+    work.actor = PROGRAM
+    carry_out = report.read_all if kind is RequestKind.ACCESS else erase
+    with pytest.raises(UnknownDefinition):
+        await carry_out(work, request)
+    assert {one.kind for one in await requests.items_of(work, request)} >= {ItemKind.CONTACT}
