@@ -115,6 +115,7 @@ _LONG_VERBS = (
     "routing/test_wrap_up",
     "sealing/test_resealing",
     "sealing/test_sums",
+    "security/test_leaver_as_partner",
     "security/test_leaver_on_call",
     "statistics/test_languages_of_reports",
     "words/test_logs",

@@ -19,7 +19,7 @@ from app.contacts.models import (
 )
 from app.contacts.registry import beginning, library_of, sheet_of
 from app.contacts.saving import Change, Saved, extract, save_answers, with_above
-from app.contacts.scopes import let_read, lock_writable, reads_contact
+from app.contacts.scopes import let_owner_read, let_read, lock_writable, reads_contact
 from app.contacts.sealed_answers import filled_up, seal_categories
 from app.contacts.special_codes import codes_read
 from app.contacts.states import (
@@ -49,7 +49,7 @@ class NotOpenForWriting(Conflict):
     default = "The contact is complete. Reopen it, with a reason, to change it."
 
 
-_CONTACT = Command(Contact.__table__)
+_CONTACT = Command(Contact.__table__, within=let_owner_read)
 _COLUMNS = [column.key for column in Contact.__table__.columns]
 
 
@@ -75,7 +75,8 @@ def _empty(values: dict[str, Any]) -> Contact:
 
 
 def _write(work: Work, contact: Contact) -> None:
-    """Queue a new contact, to be written with the other rows of this transaction."""
+    """Queue a new contact, which its owner may read, to be written with the other rows of this
+    transaction."""
     row = {name: getattr(contact, name) for name in _COLUMNS}
     work.write_later(_CONTACT, row)
 
@@ -127,7 +128,6 @@ async def open_for_call(work: Work, call: Call, staff_id: UUID) -> None:
     # This transaction holds the lock of the call, so no other one opens its contact now.
     contact = _empty(values)
     _write(work, contact)
-    let_read(work, contact, staff_id, ReadsBecause.OWNER)
     note_event(
         work,
         Subject.CONTACT,
@@ -279,7 +279,6 @@ async def create_contact(
     contact = _empty(values)
     saved = await save_answers(work, contact, changes or [], new=True)
     _write(work, contact)
-    let_read(work, contact, staff.id, ReadsBecause.OWNER)
     if on_behalf_of is not None:
         if await work.session.get(Staff, on_behalf_of) is None:
             raise Invalid("There is no such colleague.")

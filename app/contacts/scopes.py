@@ -190,6 +190,19 @@ def _reader() -> Insert:
 _READER = Command(ContactReader.__table__, statement=_reader())
 
 
+def let_owner_read(contact: Insert) -> Insert:
+    """Return the statement that writes a new contact and gives its owner access to it."""
+    new = contact.returning(Contact.id, Contact.owner_id, Contact.opened_at).cte("new")
+    row = {
+        "contact_id": new.c.id,
+        "staff_id": new.c.owner_id,
+        "opened_at": new.c.opened_at,
+        "since": new.c.opened_at,
+        "cause": literal_column(f"'{ReadsBecause.OWNER.value}'"),
+    }
+    return insert(ContactReader).from_select(list(row), select(*row.values()))
+
+
 def let_read(work: Work, contact: Contact, staff_id: UUID, cause: ReadsBecause) -> None:
     """Give a person access to a contact. A cause that lasts longer comes in the place of one that
     ends, so that the end of the one does not end the other. May run twice."""

@@ -7,7 +7,7 @@ of a transaction, in one round trip, just before its commit.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,7 +68,8 @@ class Question:
 
 class Command:
     """An INSERT of one row, compiled once; `or_nothing` if the row may exist already, `statement`
-    if it says itself what is done then. Such a statement has no parameters of its own."""
+    if it says itself what is done then. `within` returns a larger statement that has it as a part.
+    Neither has parameters of its own."""
 
     def __init__(
         self,
@@ -76,12 +77,15 @@ class Command:
         *columns: str,
         or_nothing: bool = False,
         statement: Insert | None = None,
+        within: Callable[[Insert], Insert] | None = None,
     ) -> None:
         chosen = [table.c[name] for name in columns] or list(table.c)
         begun = statement if statement is not None else insert(table)
         statement = begun.values({c: bindparam(c.key, type_=c.type) for c in chosen})
         if or_nothing:
             statement = statement.on_conflict_do_nothing()
+        if within is not None:
+            statement = within(statement)
         self.sql = str(statement.compile(dialect=_DIALECT))
         self._json = [c.key for c in chosen if isinstance(c.type, JSON)]
 

@@ -1,13 +1,9 @@
 """How many statements one drawing of a desk costs: each change of a talk draws it again."""
 
-from contextvars import ContextVar
-from typing import Any
-
-import psycopg
 import pytest
-from starlette.types import Receive, Scope, Send
 
 from app.demo.stage import Counsellor, Stage
+from tests.support.kept.statements import statements
 from tests.support.referrals import page
 from tests.support.talks import talk
 
@@ -16,25 +12,9 @@ async def statements_of(
     stage: Stage, who: Counsellor, path: str, monkeypatch: pytest.MonkeyPatch
 ) -> list[str]:
     """Return the statements that a page sends, once the process is warm: by its session, and by the
-    driver alone (`app/database/quick.py`). What others send meanwhile is not the page's."""
-    sent: list[str] = []
-    is_of_page: ContextVar[bool] = ContextVar("of_page", default=False)
-    execute, inside = psycopg.AsyncCursor.execute, stage.app.middleware_stack
-    assert inside is not None
-
-    async def count(cursor: Any, query: Any, *rest: Any, **more: Any) -> Any:
-        if is_of_page.get():
-            sent.append(str(query))
-        return await execute(cursor, query, *rest, **more)
-
-    async def named(scope: Scope, receive: Receive, send: Send) -> None:
-        is_of_page.set(True)
-        await inside(scope, receive, send)
-
+    driver alone (`app/database/quick.py`)."""
     await page(stage, who, path)
-    with monkeypatch.context() as patched:
-        patched.setattr(psycopg.AsyncCursor, "execute", count)
-        patched.setattr(stage.app, "middleware_stack", named)
+    with statements(monkeypatch) as sent:
         await page(stage, who, path)
     return sent
 

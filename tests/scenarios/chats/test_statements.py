@@ -2,9 +2,8 @@
 the same moment is still in one order, once, and refused if it came too late."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from contextvars import ContextVar
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -20,14 +19,13 @@ from app.demo.invariants import broken_now
 from app.demo.stage import Counsellor, Stage
 from app.demo.writing import WritingChild, a_child
 from app.jobs.transaction import transaction
-from app.web.headers import SecurityHeaders
 from app.work import PROGRAM, Work
+from tests.support.kept.statements import statements
 from tests.support.profile import WHOLE, nightly
 from tests.support.referrals import page
 
 # How many messages each side writes at one moment.
 _AT_ONCE = 8 if WHOLE else 3
-_OF_REQUEST: ContextVar[list[str] | None] = ContextVar("_OF_REQUEST", default=None)
 
 
 async def open_conversation(stage: Stage) -> tuple[WritingChild, Counsellor]:
@@ -55,27 +53,6 @@ async def says(ana: Counsellor, child: WritingChild, text: str, key: str = "") -
 
 async def reads(ana: Counsellor, child: WritingChild, after: int = 0) -> Any:
     return (await ana.ask("GET", f"/chats/{child.id}/messages?after={after}")).json()
-
-
-@contextmanager
-def statements(patch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """Collect the statements that requests send, and nothing of what the worker does meanwhile."""
-    real_call, real_execute = SecurityHeaders.__call__, psycopg.AsyncCursor.execute
-    found: list[str] = []
-
-    async def call(self: Any, *args: Any) -> None:
-        _OF_REQUEST.set(found)
-        await real_call(self, *args)
-
-    async def execute(self: Any, query: Any, *args: Any, **more: Any) -> Any:
-        if _OF_REQUEST.get() is found:
-            found.append(str(query))
-        return await real_execute(self, query, *args, **more)
-
-    with patch.context() as patched:
-        patched.setattr(SecurityHeaders, "__call__", call)
-        patched.setattr(psycopg.AsyncCursor, "execute", execute)
-        yield found
 
 
 @asynccontextmanager
