@@ -187,6 +187,8 @@ class Call(Base):
     rung_at: Mapped[datetime | None]
     # When a partner was last rung for the caller, and when one took the call.
     partner_at: Mapped[datetime | None]
+    # Which number that was: derived from it, and told apart from others within this call alone.
+    partner_rung: Mapped[UUID | None]
     transferred_at: Mapped[datetime | None]
     # The caller wants to be called back.
     asked_back: Mapped[bool] = mapped_column(server_default="false")

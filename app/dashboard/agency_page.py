@@ -36,7 +36,7 @@ from app.work import Work
 
 router = APIRouter(include_in_schema=False)
 _LINK = [Depends(Public("an agency is identified by its link and by a code"))]
-# The cookie of a browser in which the code was entered.
+# The cookie of a browser in which codes were entered.
 PROOF = "helpline_proof"
 _PER_ADDRESS = RateLimitItemPerMinute(60)
 _SLOW_ADDRESS = RateLimitItemPerMinute(20)
@@ -270,7 +270,7 @@ async def enter_code(request: Request, work: InWork, token: str, code: Text = ""
         answer = RedirectResponse(f"/r/{token}", status_code=303)
         answer.set_cookie(
             _proof_name(work.settings),
-            proof,
+            links.keep_proof(proof, _proof_in(request)),
             httponly=True,
             samesite="strict",
             path="/r/",

@@ -50,8 +50,10 @@ def add_link(
     channel: ChannelKind,
     *,
     lives: timedelta,
+    sent_to: str | None = None,
     code: str | None = None,
     code_channel: ChannelKind | None = None,
+    code_sent_to: str | None = None,
 ) -> tuple[Link, str]:
     """Add a link for one step; return it with its token, which is kept nowhere."""
     token, link_id = new_token(), uuid4()
@@ -67,6 +69,8 @@ def add_link(
         expires_at=work.now + lives,
         code_key=code_key(work, link_id, code) if code else None,
         code_channel=code_channel.value if code_channel else None,
+        sent_to=sent_to,
+        code_sent_to=code_sent_to,
         code_attempts=0,
     )
     work.session.add(link)
@@ -90,7 +94,7 @@ async def send_links(
     codes = [new_code() if len(ways) > 1 else None for _ in ways]
     for n, (channel, address) in enumerate(ways):
         # The code of each link goes by the channel after it, and the last one's by the first.
-        after, before = ways[(n + 1) % len(ways)][0], ways[n - 1][0]
+        (after, code_sent_to), (before, _) = ways[(n + 1) % len(ways)], ways[n - 1]
         _, token = add_link(
             work,
             referral,
@@ -98,8 +102,10 @@ async def send_links(
             recipient_id,
             channel.kind,
             lives=lives,
+            sent_to=address,
             code=codes[n],
             code_channel=after.kind if codes[n] else None,
+            code_sent_to=code_sent_to if codes[n] else None,
         )
         payload = {"token": token, "code": codes[n - 1], "code_of": before.kind.value}
         await add_attempt(
@@ -128,6 +134,7 @@ async def send_links_with_code(
         recipient_id,
         channel.kind,
         lives=lives,
+        sent_to=address,
         code=code,
         code_channel=ChannelKind.PHONE,
     )
@@ -200,7 +207,7 @@ async def send_code(work: Work, referral: Referral, agency: Agency, link: Link) 
         return None
     code = new_code()
     link.code_key, link.code_channel = code_key(work, link.code_of, code), way[0].value
-    link.code_attempts = 0
+    link.code_sent_to, link.code_attempts = way[1], 0
     await add_attempt(
         work,
         referral,

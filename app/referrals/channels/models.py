@@ -81,6 +81,9 @@ class Link(Base):
     code_of: Mapped[UUID]
     code_key: Mapped[MatchHash | None]
     code_channel: Mapped[str | None]
+    # The addresses to which the link and its code went; None if not known.
+    sent_to: Mapped[str | None]
+    code_sent_to: Mapped[str | None]
     code_attempts: Mapped[int] = mapped_column(server_default="0")
     # Until then the browser in which the code was entered shows the child's details.
     proven_until: Mapped[datetime | None]

@@ -53,6 +53,8 @@ from app.work import Work
 
 # Wrong codes before the agency has to ask for a new one.
 _MOST_ATTEMPTS = 5
+# How many browser proofs one cookie holds: of several referrals at once.
+_MOST_PROOFS = 8
 # How long the details can be read after the code was entered.
 _PROVEN = timedelta(minutes=30)
 
@@ -166,7 +168,19 @@ def _is_proven(work: Work, link: Link, proof: str) -> bool:
     """Return whether the code was entered in this browser lately; the address alone is no proof."""
     if link.proven_until is None or link.proven_until <= work.now or link.proof_key is None:
         return False
-    return work.keys.is_match(HashOf.LINK_PROOF, proof[:100], link.proof_key)
+    return any(
+        work.keys.is_match(HashOf.LINK_PROOF, one, link.proof_key) for one in _proofs_in(proof)
+    )
+
+
+def _proofs_in(kept: str) -> list[str]:
+    """Return the proofs that a browser keeps, the latest first."""
+    return [one for one in kept.split(".", _MOST_PROOFS)[:_MOST_PROOFS] if 10 <= len(one) <= 64]
+
+
+def keep_proof(proof: str, kept: str) -> str:
+    """Return what a browser keeps from now on: a new proof, and those that it has."""
+    return ".".join([proof, *_proofs_in(kept)][:_MOST_PROOFS])
 
 
 def _check_usable(work: Work, link: Link) -> None:
@@ -299,22 +313,60 @@ async def _locked(work: Work, token: str) -> tuple[Link, Referral, Agency, Recip
 async def prove(work: Work, token: str, code: str) -> str | None:
     """Return the proof for the browser to keep if the code is right, else None.
 
-    Wrong codes are counted. Raises NoSuchLink, LinkUsed, LinkExpired, TooMany.
+    The code of another link that went the same way is right, too: a person who was sent two cannot
+    know which code is whose. Each code that a wrong one was compared with counts as a try, so that
+    two links give no more guesses than one. Raises NoSuchLink, LinkUsed, LinkExpired, TooMany.
     """
     link, _, _, _ = await _locked(work, token)
     _check_usable(work, link)
-    if link.code_key is None:
-        return None
     if link.code_attempts >= _MOST_ATTEMPTS:
         raise refusal(TooMany, "too_many_codes")
     given = "".join(c for c in code if c.isdigit())[:12]
-    if not is_code(work, link.code_of, given, link.code_key):
-        link.code_attempts += 1
+    possible = await _with_codes(work, link)
+    for found in possible:
+        assert found.code_key is not None
+        if is_code(work, found.code_of, given, found.code_key):
+            break
+    else:
+        for one in possible:
+            if one is not link:
+                one.code_attempts += 1
+        link.code_attempts += len(possible)
         return None
-    proof = new_token()
-    link.code_key, link.proven_until = None, work.now + _PROVEN
-    link.proof_key = work.keys.match_key(HashOf.LINK_PROOF, proof)
+    proof, found.code_key = new_token(), None
+    for one in (link, found):
+        one.proven_until = work.now + _PROVEN
+        one.proof_key = work.keys.match_key(HashOf.LINK_PROOF, proof)
     return proof
+
+
+async def _with_codes(work: Work, link: Link) -> list[Link]:
+    """Return the links whose codes may be entered at this one, as many as it has tries left.
+
+    First itself, then the latest of those that can be used, were sent to the same agency for the
+    same referral at the same address, and whose codes went to one address, too. All are changed
+    under the lock of the referral.
+    """
+    others = await work.session.scalars(
+        select(Link)
+        .where(
+            Link.referral_id == link.referral_id,
+            Link.agency_id == link.agency_id,
+            Link.recipient_id == link.recipient_id,
+            Link.channel == link.channel,
+            Link.sent_to == link.sent_to,
+            Link.code_sent_to == link.code_sent_to,
+            Link.id != link.id,
+            Link.used_at.is_(None),
+            Link.expires_at > work.now,
+            Link.code_key.is_not(None),
+            Link.code_attempts < _MOST_ATTEMPTS,
+        )
+        .order_by(Link.created_at.desc())
+        .limit(_MOST_ATTEMPTS)
+    )
+    own = [link] if link.code_key is not None else []
+    return [*own, *others][: _MOST_ATTEMPTS - link.code_attempts]
 
 
 async def ask_for_code(work: Work, token: str) -> str:
@@ -407,6 +459,7 @@ async def take_step(work: Work, token: str, step: Step) -> str:
     following.code_attempts = link.code_attempts
     following.code_key, following.code_channel = link.code_key, link.code_channel
     following.code_of = link.code_of
+    following.sent_to, following.code_sent_to = link.sent_to, link.code_sent_to
     return fresh
 
 

@@ -231,7 +231,7 @@ async def _no_counsellor(
     call.unstaffed = found.unstaffed.value
     language = call.language
     if await partner_is_due(work, call, line, at_once=True):
-        answer: Answer = on_to_partner(work, call)
+        answer: Answer = on_to_partner(work, call, line)
         if call.danger:
             # If the partner does not take the caller either, the call is referred.
             watch_danger(work, call)
@@ -260,7 +260,8 @@ async def _no_counsellor(
     return answer
 
 
-# A partner who did not answer is not rung again for the same caller within this time.
+# A partner who did not answer is not rung again for the same caller within this time; another one
+# in its place is.
 _PARTNER_REST = timedelta(minutes=10)
 
 
@@ -271,7 +272,8 @@ async def partner_is_due(
     plan = read_plan(line.plan)
     if plan.partner_number is None:
         return False
-    if call.partner_at is not None and work.now - call.partner_at < _PARTNER_REST:
+    rests = call.partner_at is not None and work.now - call.partner_at < _PARTNER_REST
+    if rests and call.partner_rung in (None, uuid5(call.id, plan.partner_number)):
         return False
     waited = (work.now - (call.queued_at or work.now)).total_seconds()
     if not at_once and waited < plan.partner_after:
@@ -281,8 +283,10 @@ async def partner_is_due(
     return await outward.may_dial(work, plan.partner_number, once, DialledFor.PARTNER)
 
 
-def on_to_partner(work: Work, call: Call) -> Answer:
+def on_to_partner(work: Work, call: Call, line: LineScript) -> Answer:
+    number = read_plan(line.plan).partner_number
     call.partner_at = work.now
+    call.partner_rung = uuid5(call.id, number) if number is not None else None
     platform_of(work.settings).rings_partner(work, call)
     return answers.Partner(n=visit(call))
 

@@ -279,7 +279,7 @@ def leave_queue(result: str, gone: bool, entry: int) -> Decision:
             if not await partner_is_due(work, call, line, at_once=True):
                 # The partner was taken out a moment ago.
                 return await admit_again(work, call, delivery, line)
-            answer = on_to_partner(work, call)
+            answer = on_to_partner(work, call, line)
         elif result == "leave" and state is CallState.GREETING:
             answer = await _message(work, call, line)
         else:

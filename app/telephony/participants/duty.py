@@ -6,6 +6,7 @@ sense only to the agency, so that a stranger who presses 1 does not stop the esc
 is pressed, the attempt counts as unanswered.
 """
 
+from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
@@ -433,7 +434,10 @@ async def _speak_code(
     if digits == ACKNOWLEDGE:
         code = " ".join(str(payload_of(work, attempt).get("code", "")))
         await note_result(work, referral, attempt, AttemptResult.DELIVERED)
-        return [_say(attempt, "code", digits=code), _say(attempt, "bye"), HangUp()]
+        said = _say(attempt, "code", digits=code)
+        # The reference comes first, as in a message: an agency may wait for two codes.
+        said = replace(said, text=f"{spell(referral.code)}. {said.text}")
+        return [said, _say(attempt, "bye"), HangUp()]
     if n < _TIMES:
         return _ask(referral, attempt, agency, n + 1)
     await note_result(work, referral, attempt, AttemptResult.NO_KEY)

@@ -47,9 +47,9 @@ async def _asked_to_confirm(stage: Stage, mila: Counsellor) -> UUID:
         return one.row.id
 
 
-async def _rings_in_the_night(stage: Stage) -> Leg:
+async def _rings_in_the_night(stage: Stage, picks_up: float | None = 12) -> Leg:
     """The partner's phone rings for a child while no counsellor is there."""
-    stage.exchange.phones[PARTNER] = Phone(picks_up=12)
+    stage.exchange.phones[PARTNER] = Phone(picks_up=picks_up)
     await plan(stage, partner_number=PARTNER)
     leg = await waits(stage)
     await stage.until(lambda: leg.has_heard(TO_PARTNER), limit=60)
@@ -105,6 +105,58 @@ async def test_a_partner_who_is_replaced_while_it_rings_gives_way_to_the_new_one
     await stage.exchange.hang_up(leg)
     await stage.advance(5)
     assert (await stage.call_of(leg))["outcome"] == "transferred_out"
+    assert await broken_at_the_end(stage) == []
+
+
+@pytest.mark.parametrize("answers", [None, 2])
+async def test_a_new_partner_is_rung_at_once_when_the_one_before_never_picks_up(
+    stage: Stage, answers: float | None
+) -> None:
+    """The one before rings for half a minute, as always; the child is asked for no message first.
+
+    If the new one does not pick up either, each was rung once.
+    """
+    stage.exchange.phones[OTHER] = Phone(picks_up=answers)
+    leg = await _rings_in_the_night(stage, picks_up=None)
+    (theirs,) = _legs_to(stage, PARTNER)
+    await plan(stage, partner_number=OTHER)
+    await stage.until(lambda: theirs.over, limit=40)
+    assert theirs.heard == []
+    await stage.until(lambda: bool(_legs_to(stage, OTHER)), limit=10)
+    assert not leg.has_heard(BEEP)
+    if answers is None:
+        await stage.until(lambda: leg.has_heard(BEEP), limit=90)
+    else:
+        await stage.until(lambda: leg.talks_with is not None, limit=20)
+    assert [len(_legs_to(stage, one)) for one in (PARTNER, OTHER)] == [1, 1]
+    await stage.exchange.hang_up(leg)
+    await stage.advance(5)
+    outcome = "out_of_hours" if answers is None else "transferred_out"
+    assert (await stage.call_of(leg))["outcome"] == outcome
+    assert await broken_at_the_end(stage) == []
+
+
+async def test_a_partner_who_comes_while_a_child_waits_is_rung_without_the_rest_of_the_former(
+    stage: Stage,
+) -> None:
+    """The one before did not answer, and is not rung again for ten minutes; the new one is."""
+    stage.exchange.phones[PARTNER] = Phone(picks_up=None)
+    stage.exchange.phones[OTHER] = Phone(picks_up=2)
+    await plan(stage, partner_after=20, partner_number=PARTNER)
+    ana = await stage.add_counsellor("ana")
+    other = await busy(stage, ana, "+381641110001")
+    leg = await waits(stage)
+    place = (await stage.call_of(leg))["queued_at"]
+    await stage.advance(120)
+    assert len(_legs_to(stage, PARTNER)) == 1
+    call = await stage.call_of(leg)
+    assert (call["state"], call["queued_at"]) == ("queued", place)
+    await plan(stage, partner_number=OTHER)
+    await stage.until(lambda: leg.talks_with is not None, limit=60)
+    assert [len(_legs_to(stage, one)) for one in (PARTNER, OTHER)] == [1, 1]
+    for one in (leg, other):
+        await stage.exchange.hang_up(one)
+    await stage.advance(5)
     assert await broken_at_the_end(stage) == []
 
 

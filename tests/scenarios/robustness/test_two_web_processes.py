@@ -1,33 +1,23 @@
 """Two web processes beside each other: each learns at once of what was changed at the other."""
 
 import asyncio
-import contextlib
 import os
-import re
 import signal
-from collections.abc import AsyncIterator, Callable
-from html import unescape
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from urllib.parse import urljoin
-from uuid import uuid4
 
 import httpx2
 import psutil
 import pytest
 
-from app.clock import SystemClock
-from app.demo.stage import ACCOUNT, LINE, TOKEN, Served, start_silent_telephone
-from app.practice.exchange import Exchange, Number
-from app.practice.rest.app import rest_app
-from app.practice.wire import sign
+from app.demo.stage import LINE, start_silent_telephone
 from tests.country.files import with_short_form, zipped
-from tests.scenarios.robustness.pinned import pinned, web_processes
-from tests.support.processes import KEY, SECRET, Program, ready, sign_in, true
+from tests.scenarios.robustness.pair import Pair, pair_in
+from tests.support.processes import ready, true
 from tests.support.profile import nightly
 from tests.support.waiting import until
 
-PASSWORD = "correct horse battery"
 # Part of what a caller hears whom no person of the rota can understand.
 CLOSED = "Savetnici sada nisu tu"
 PAGE_WORDS = b'msgid "Languages"\nmsgstr "Jezici sveta"\n'
@@ -40,93 +30,12 @@ msgstr "{NEW_GREETING} {{line}}."
 _PO = {"content-type": "text/x-gettext-translation"}
 
 
-class Pair:
-    """A helpline with two web processes, and a client of each person at each of them."""
-
-    def __init__(self, program: Program, exchange: Exchange) -> None:
-        self.program, self.exchange = program, exchange
-        self.api = f"{program.base}/api/v1"
-        # The last call that was greeted.
-        self.last = ""
-        # By person, those at the first and at the second process.
-        self.at: dict[str, tuple[httpx2.AsyncClient, httpx2.AsyncClient]] = {}
-
-    async def answer_to(self, number: str, digit: str) -> str:
-        """Return what the second process says to a caller who presses a key in the menu."""
-        document, sid = await self.greeting(number), self.last
-        (path,) = set(re.findall(r'<Gather[^>]*action="([^"]+)"', document))
-        url = urljoin(self.program.base, unescape(path).partition("#")[0])
-        return await self._heard(url, number, sid, Digits=digit)
-
-    async def command(self, *words: str, given: str = "") -> None:
-        done = await asyncio.to_thread(self.program.run, *words, given=given)
-        assert done.returncode == 0, done.stderr
-
-    async def greeting(self, number: str) -> str:
-        """Return what the second process says to a caller of a number."""
-        self.last = f"CA{uuid4().hex}"
-        return await self._heard(f"{self.program.base}/telephony/voice", number, self.last)
-
-    async def _heard(self, url: str, number: str, sid: str, **more: str) -> str:
-        fields = [
-            ("CallSid", sid),
-            ("AccountSid", ACCOUNT),
-            ("To", number),
-            ("From", "+381641110000"),
-            ("CallStatus", "in-progress" if more else "ringing"),
-            *more.items(),
-        ]
-        headers = {"X-Twilio-Signature": sign(TOKEN, url, fields)}
-        answer = await self.at["mila"][1].post(url, data=dict(fields), headers=headers)
-        assert answer.status_code == 200
-        return answer.text
-
-
-@contextlib.asynccontextmanager
-async def _pair(folder: Path) -> AsyncIterator[Pair]:
-    exchange, program = Exchange(SystemClock(), ACCOUNT, TOKEN), Program(folder)
-    exchange.api_keys[KEY] = SECRET
-    voice = f"{program.base}/telephony/voice"
-    exchange.numbers[LINE] = Number(voice, f"{voice}/fallback", f"{program.base}/telephony/status")
-    rest = Served(rest_app(exchange), program.rest_port)
-    await rest.start()
-    pair = Pair(program, exchange)
-    try:
-        async with contextlib.AsyncExitStack() as stack:
-            await pair.command("line", "add", LINE, "--languages", "sr,en")
-            people = (("ana", "counsellor"), ("nino", "counsellor"), ("mila", "administrator"))
-            for name, role in people:
-                words = ("staff", "add", name, "--role", role, "--password-stdin")
-                await pair.command(*words, given=f"{PASSWORD}\n")
-            await pair.command("shift", "add", "ana", "--always")
-            program.serve("--workers", "2")
-            async with httpx2.AsyncClient(trust_env=False, timeout=20) as client:
-                await ready(client, program.base)
-            assert program.process is not None
-            web = web_processes(program.process.pid)
-            assert len(web) == 2
-            for name, _ in people:
-                first, second = [
-                    await stack.enter_async_context(pinned(program.base, one, web)) for one in web
-                ]
-                await sign_in(first, program.base, name, PASSWORD)
-                # The session that began at the first process opens at the second.
-                second.cookies = first.cookies
-                pair.at[name] = first, second
-            yield pair
-    finally:
-        program.stop()
-        await exchange.close()
-        await rest.stop()
-        program.log.close()
-
-
 @nightly
 @pytest.mark.timeout(600)
 async def test_each_of_two_web_processes_learns_of_what_the_other_one_changes(
     new_folder: Callable[[], Path], anyio_backend: str
 ) -> None:
-    async with _pair(new_folder()) as pair:
+    async with pair_in(new_folder()) as pair:
         await _lines_numbers_and_words(pair)
         await _a_call_that_is_taken_at_the_other_process(pair)
         await _a_live_stream_until_its_person_signs_out(pair)
@@ -139,7 +48,7 @@ async def test_each_of_two_web_processes_learns_of_what_the_other_one_changes(
 async def test_each_of_two_web_processes_goes_by_the_rules_and_rights_that_the_other_one_changes(
     new_folder: Callable[[], Path], anyio_backend: str
 ) -> None:
-    async with _pair(new_folder()) as pair:
+    async with pair_in(new_folder()) as pair:
         await _the_form_of_the_next_contact(pair)
         await _which_numbers_are_dialled(pair)
         await _languages_people_and_channels(pair)

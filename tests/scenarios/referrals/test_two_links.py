@@ -1,0 +1,213 @@
+"""Two links of an agency at once: a referral that was sent again, and two referrals."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from app.demo.stage import Counsellor, Stage
+from tests.support.contacts import skip
+from tests.support.mail import Mail, code_in, link_in
+from tests.support.referrals import (
+    ADDRESSES,
+    OVERRIDE,
+    add_agency,
+    by_hand,
+    click,
+    phone,
+    referral_of,
+)
+
+TOLD = {"child.name": "Jovana"}
+OTHER = "+381640000002"
+
+
+def texts(night: Stage, number: str = ADDRESSES["sms"]) -> list[str]:
+    return [one.text for one in night.exchange.phones[number].texts]
+
+
+def pair(night: Stage, post: Mail, n: int) -> tuple[str, str]:
+    """The link of the e-mail with this number, and its code, which came by SMS."""
+    return link_in(post.messages[n][1]), code_in(texts(night)[n])
+
+
+async def sent(night: Stage, post: Mail, who: Counsellor, **more: Any) -> str:
+    count = len(post.messages)
+    made = await by_hand(who, override=OVERRIDE, send=True, answers=TOLD, **more)
+    await night.until(lambda: len(post.messages) > count)
+    await night.advance(3)
+    return str(made["id"])
+
+
+async def again(night: Stage, post: Mail, path: str) -> None:
+    """The referral is sent again, as the agency asks for a new link."""
+    count = len(post.messages)
+    await skip(night, 61 / 3600)
+    assert (await click(night, f"{path}/send-link", {"x": "y"})).status_code == 200
+    await night.until(lambda: len(post.messages) > count)
+    await night.advance(3)
+
+
+@pytest.fixture
+async def ana(night: Stage) -> Counsellor:
+    await add_agency(night, "house", "shelter", **ADDRESSES)
+    for number in (ADDRESSES["sms"], OTHER):
+        phone(night, number)
+    return await night.add_counsellor("ana", shift=False, state=None)
+
+
+async def status(night: Stage, path: str, code: str) -> int:
+    return int((await click(night, f"{path}/code", {"code": code})).status_code)
+
+
+async def test_the_code_of_a_link_that_was_sent_again_opens_the_one_before_and_back(
+    night: Stage, post: Mail, ana: Counsellor
+) -> None:
+    await sent(night, post, ana)
+    await again(night, post, pair(night, post, 0)[0])
+    (old, first), (new, second) = pair(night, post, 0), pair(night, post, 1)
+    for path, code in ((old, second), (new, first)):
+        proved = await click(night, f"{path}/code", {"code": code})
+        assert proved.is_redirect
+        assert "Jovana" in (await click(night, path, as_=proved)).text
+        # Each counts once, and in the browser in which it was entered.
+        assert "Jovana" not in (await click(night, path)).text
+        assert await status(night, path, code) == 422
+    # What came beside a link never opens it.
+    assert await status(night, old, code_in(post.messages[1][1])) == 422
+
+
+async def test_the_code_of_one_link_opens_the_other_in_the_same_browser(
+    night: Stage, post: Mail, ana: Counsellor
+) -> None:
+    await sent(night, post, ana)
+    await again(night, post, pair(night, post, 0)[0])
+    (old, _), (new, second) = pair(night, post, 0), pair(night, post, 1)
+    proved = await click(night, f"{old}/code", {"code": second})
+    for path in (old, new):
+        assert "Jovana" in (await click(night, path, as_=proved)).text
+
+
+async def test_wrong_codes_count_for_every_link_whose_code_they_were_compared_with(
+    night: Stage, post: Mail, ana: Counsellor
+) -> None:
+    """Two links at once give no more guesses, neither to the holder of one nor of both."""
+    await sent(night, post, ana)
+    await again(night, post, pair(night, post, 0)[0])
+    (old, first), (new, second) = pair(night, post, 0), pair(night, post, 1)
+    tried = [await status(night, old, "000000") for _ in range(4)]
+    assert tried == [422, 422, 422, 429], "each was compared with two codes, the last with one"
+    # Three guesses have been made at its code.
+    left = [await status(night, new, "000000") for _ in range(4)]
+    assert left.count(422) <= 3
+    assert left[-1] == 429
+    for path in (old, new):
+        for code in (first, second):
+            assert await status(night, path, code) == 429
+    rows = await night.rows("SELECT code_attempts FROM links WHERE channel = 'email'")
+    assert [row["code_attempts"] for row in rows] == [5, 5]
+    # A new code is one for five guesses: none of the others is compared any more.
+    await skip(night, 61 / 3600)
+    assert (await click(night, f"{old}/send-code", {"x": "y"})).status_code == 200
+    await night.advance(3)
+    assert [await status(night, old, "000000") for _ in range(4)] == [422] * 4
+    for code in (first, second):
+        assert await status(night, old, code) in (422, 429)
+
+
+@pytest.mark.parametrize("column", ["used_at", "expires_at"])
+async def test_the_code_of_a_link_that_is_over_opens_no_other(
+    night: Stage, post: Mail, ana: Counsellor, column: str
+) -> None:
+    await sent(night, post, ana)
+    await again(night, post, pair(night, post, 0)[0])
+    (_, first), (new, second) = pair(night, post, 0), pair(night, post, 1)
+    await night._watch.execute(
+        f"UPDATE links SET {column} = %s WHERE created_at = (SELECT min(created_at) FROM links)",
+        (night.clock.now() - timedelta(seconds=1),),
+    )
+    assert await status(night, new, first) == 422
+    assert (await click(night, f"{new}/code", {"code": second})).is_redirect
+
+
+async def test_a_code_goes_on_with_its_link_and_opens_the_other_one(
+    night: Stage, post: Mail, ana: Counsellor
+) -> None:
+    """A step was taken with the first link: what its SMS said still opens the new one."""
+    await sent(night, post, ana)
+    await again(night, post, pair(night, post, 0)[0])
+    (old, first), (new, _) = pair(night, post, 0), pair(night, post, 1)
+    step = {"kind": "acknowledge", "name": "Mira"}
+    assert (await click(night, f"{old}/step", step)).is_redirect
+    assert (await click(night, f"{new}/code", {"code": first})).is_redirect
+
+
+@pytest.mark.parametrize("way", ["sms", "email"])
+async def test_what_went_to_an_address_from_before_opens_nothing_sent_to_the_new_one(
+    night: Stage, post: Mail, ana: Counsellor, way: str
+) -> None:
+    await sent(night, post, ana)
+    old, first = pair(night, post, 0)
+    now = {**ADDRESSES, way: OTHER if way == "sms" else "b@house.example"}
+    await add_agency(night, "house", "shelter", **now)
+    night.stepped.move_to(night.clock.now() + timedelta(seconds=61))
+    count = len(post.messages)
+    assert (await click(night, f"{old}/send-link", {"x": "y"})).status_code == 200
+    await night.until(lambda: len(post.messages) > count)
+    await night.advance(3)
+    assert post.messages[-1][0] == now["email"]
+    new, second = link_in(post.messages[-1][1]), code_in(texts(night, now["sms"])[-1])
+    assert await status(night, new, first) == 422
+    assert await status(night, old, second) == 422
+    assert (await click(night, f"{new}/code", {"code": second})).is_redirect
+
+
+async def test_two_referrals_are_told_apart_and_are_read_beside_each_other(
+    night: Stage, post: Mail, ana: Counsellor
+) -> None:
+    """Each message and each page begins with the reference; no code opens the other referral."""
+    ids = [await sent(night, post, ana) for _ in range(2)]
+    codes = [(await referral_of(ana, one))["code"] for one in ids]
+    pairs = [pair(night, post, n) for n in range(2)]
+    for n, code in enumerate(codes):
+        assert texts(night)[n].startswith(f"{code}.")
+        assert f"Referral {code}" in post.messages[n][1]
+        assert code in (await click(night, pairs[n][0])).text
+    assert await status(night, pairs[0][0], pairs[1][1]) == 422
+    kept = None
+    for path, code in pairs:
+        kept = await click(night, f"{path}/code", {"code": code}, as_=kept)
+        assert kept.is_redirect
+    for path, _ in pairs:
+        assert "Jovana" in (await click(night, path, as_=kept)).text, "in one browser, both"
+
+
+async def test_a_code_of_another_agency_opens_nothing(
+    night: Stage, post: Mail, ana: Counsellor
+) -> None:
+    """Not even at the same addresses."""
+    await add_agency(night, "second", "shelter", **ADDRESSES)
+    await sent(night, post, ana)
+    path, _ = pair(night, post, 0)
+    await night.until(lambda: len(post.messages) > 1, limit=600)
+    await night.advance(3)
+    other, code = pair(night, post, 1)
+    rows = await night.rows("SELECT count(DISTINCT agency_id) AS n FROM links")
+    assert rows[0]["n"] == 2
+    assert await status(night, path, code) == 422
+    assert (await click(night, f"{other}/code", {"code": code})).is_redirect
+
+
+async def test_a_spoken_code_says_which_referral_it_is_for(
+    night: Stage, post: Mail, ana: Counsellor
+) -> None:
+    await add_agency(night, "second", "police", email="a@second.example", phones=(OTHER,))
+    phone(night, OTHER, busy=True)
+    referral_id = await sent(night, post, ana, services=["police"])
+    code = (await referral_of(ana, referral_id))["code"]
+    duty = phone(night, OTHER)
+    path = link_in(post.to("a@second.example")[0])
+    assert (await click(night, f"{path}/send-code", {"x": "y"})).status_code == 200
+    await night.until(lambda: any("code is" in one.text for one in duty.heard))
+    heard = " ".join(one.text for one in duty.heard)
+    assert f"{' '.join(code.replace('-', ''))}. Your code is" in heard
