@@ -291,8 +291,8 @@ def test_a_start_in_another_container_is_refused_while_a_server_has_the_folder(
     data_dir: Path,
 ) -> None:
     def tried() -> str:
-        words = [*_ELSEWHERE, _TRY, data_dir]
-        return subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+        words = [*_ELSEWHERE, _TRY, str(data_dir)]
+        return subprocess.check_output(words, text=True).strip()
 
     def files() -> dict[Path, tuple[int, int]]:
         found = {path: path.stat() for path in folder_of(data_dir).iterdir()}
