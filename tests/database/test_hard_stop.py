@@ -267,3 +267,53 @@ def test_of_two_starts_one_starts_the_server_and_the_other_attaches(data_dir: Pa
 
 def _said(data_dir: Path) -> tuple[str, Path]:
     return str(_process_of(data_dir)), folder_of(data_dir)
+
+
+# Starts the database of a folder where no other process is seen, as in another container. What the
+# containers of one machine have in common of PostgreSQL's own is not shared there either.
+_ELSEWHERE = ("unshare", "--pid", "--fork", "--mount-proc", "--ipc", sys.executable, "-c")
+_TRY = """
+import sys
+from pathlib import Path
+from app.database import embedded, postmaster
+from app.errors import BadSettings
+postmaster._ENDS_WITHIN = 0
+try:
+    with embedded.EmbeddedPostgres(Path(sys.argv[1])):
+        print("started")
+except BadSettings as error:
+    print(error)
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make such a place")
+def test_a_start_in_another_container_is_refused_while_a_server_has_the_folder(
+    data_dir: Path,
+) -> None:
+    def tried() -> str:
+        words = [*_ELSEWHERE, _TRY, str(data_dir)]
+        return subprocess.check_output(words, text=True).strip()
+
+    def files() -> dict[Path, tuple[int, int]]:
+        found = {path: path.stat() for path in folder_of(data_dir).iterdir()}
+        return {path: (one.st_ino, one.st_mtime_ns) for path, one in found.items()}
+
+    here = subprocess.Popen(
+        [sys.executable, "-c", _START, data_dir, "quick"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert here.stdout is not None
+    process = here.stdout.readline().strip()
+    # The server stays up, and so does its lock.
+    here.kill()
+    here.wait()
+    before = files()
+    assert "Only one container may have this folder" in tried()
+    assert files() == before
+    with EmbeddedPostgres(data_dir) as server:
+        assert str(_process_of(data_dir)) == process
+        assert _is_up(server)
+    assert tried() == "started"

@@ -21,7 +21,7 @@ class Program:
     """`helpline` in a process of its own, on an embedded database of its own."""
 
     def __init__(self, folder: Path, *, sooner: Sequence[Sooner] = ()) -> None:
-        self._sooner = sooner
+        self.sooner = sooner
         self.port, self.rest_port = free_port(), free_port()
         self.base = f"http://127.0.0.1:{self.port}"
         self._folder, self.data_dir = folder, folder / "var"
@@ -48,7 +48,7 @@ class Program:
             *("serve", "--port", str(self.port), *words),
             environment=self.environment,
             log=self.log.name,
-            sooner=self._sooner,
+            sooner=self.sooner,
         )
 
     def kill(self) -> None:

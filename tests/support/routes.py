@@ -20,7 +20,7 @@ from app.staff.roles import Role, may
 from app.telephony.inbound.sounds import waiting_sound
 from app.web.access import Guard
 from tests.country.files import with_short_form, zipped
-from tests.support.access.asking import ask
+from tests.support.access.asking import ask, noting_late_logs
 from tests.support.contacts import WHOLE as WHOLE_FORM
 from tests.support.contacts import new_contact
 from tests.support.profile import WHOLE
@@ -170,6 +170,8 @@ class Opened:
     identities: list[str] = field(default_factory=list)
     read_by_supervisor: bool = False
     never_well: set[str] = field(default_factory=set)
+    # What was logged or committed after the answer had begun.
+    late: list[str] = field(default_factory=list)
 
 
 async def open_every_route(stage: Stage) -> Opened:
@@ -431,7 +433,10 @@ async def _open(
             first = number % max(len(addresses), 1)
         for address in [*addresses[first:], *addresses[:first]][:many]:
             headers = {"Cookie": who.cookie_header, "Host": "127.0.0.1"}
-            answer = await ask(stage.app, "GET", address, headers)
+            late: list[str] = []
+            with noting_late_logs(late):
+                answer = await ask(stage.app, "GET", address, headers)
+            found.late += [f"{address}: {what}" for what in late]
             found.requests += 1
             answers[answer.status] += 1
             well = well or answer.status in (200, 204, 302, 303)

@@ -46,6 +46,8 @@ async def test_no_caller_is_lost_in_an_hour_and_every_route_opens_with_every_row
     assert fields <= set(FIELD_WORDS), "the page of the log has words for each"
     assert opened.broken == []
     assert opened.never_well == set()
+    # What is read is in the log before the first byte leaves, also if the server is killed then.
+    assert opened.late == []
     # Accounts, settings and the log are kept without reading of a child by any way; and a
     # counsellor reads no record of a colleague.
     assert opened.identities == []

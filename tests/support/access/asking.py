@@ -7,6 +7,7 @@ back where it would be committed, so that every question finds the same rows.
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterator
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,7 @@ import app.web.access
 import app.web.lean
 from app.errors import Refusal
 from app.jobs.transaction import flush
+from app.staff import audit
 from app.web.limits import Limiter
 from app.work import Work
 
@@ -43,6 +45,9 @@ class Asked:
 
 
 _ASKED = Asked()
+# The answer to the request that is under way, also for what it begins.
+_ANSWER: ContextVar[Answer] = ContextVar("answer")
+_WITH_WORK = (app.web.access, app.child.access, app.web.lean)
 
 
 @contextlib.asynccontextmanager
@@ -92,13 +97,43 @@ def nothing_is_committed() -> Iterator[None]:
         refused(self, *args, **more)
 
     with pytest.MonkeyPatch.context() as patch:
-        for module in (app.web.access, app.child.access, app.web.lean):
+        for module in _WITH_WORK:
             patch.setattr(module, "finished", _rolled_back)
         patch.setattr(jinja2.Template, "render", _nothing)
         patch.setattr(jinja2.Environment, "get_template", _nothing_written)
         patch.setattr(Limiter, "hit", _within)
         patch.setattr(RequestValidationError, "__init__", noted)
         patch.setattr(Refusal, "__init__", missed)
+        yield
+
+
+@contextlib.contextmanager
+def noting_late_logs(late: list[str]) -> Iterator[None]:
+    """Note what a request logs or commits after its answer has begun.
+
+    Were the server killed then, words would have left without their row of the log.
+    """
+    finished, entry = app.web.access.finished, audit._entry
+
+    def has_begun() -> bool:
+        return bool(_ANSWER.get(Answer()).status)
+
+    @contextlib.asynccontextmanager
+    async def watched(work: Work) -> AsyncIterator[None]:
+        async with finished(work):
+            yield
+        if has_begun():
+            late.append("committed")
+
+    def made(actor: Any, now: Any, action: Any, *more: Any) -> dict[str, Any]:
+        if has_begun():
+            late.append(action.value)
+        return entry(actor, now, action, *more)
+
+    with pytest.MonkeyPatch.context() as patch:
+        for module in _WITH_WORK:
+            patch.setattr(module, "finished", watched)
+        patch.setattr(audit, "_entry", made)
         yield
 
 
@@ -143,7 +178,9 @@ async def ask(
         elif message["type"] == "http.response.body":
             answer.body += message.get("body", b"")
 
+    under_way = _ANSWER.set(answer)
     running = asyncio.ensure_future(application(scope, receive, send))
+    _ANSWER.reset(under_way)
     opened = asyncio.ensure_future(begun.wait())
     await asyncio.wait({running, opened}, return_when=asyncio.FIRST_COMPLETED)
     opened.cancel()
