@@ -17,7 +17,7 @@ import pytest
 from app.main import make_app
 from app.settings import Settings
 from app.work import make_ground
-from tests.support.schemas import wrong_by
+from tests.support.documents.schemas import wrong_by
 
 PAGE = Path(__file__).parents[2] / "docs" / "integrators.md"
 # What we send to an agency's own server is no route of ours.

@@ -21,7 +21,7 @@ from filelock import FileLock
 
 from app.demo.stage import Stage
 from app.practice.wire import sign
-from tests.support.schemas import wrong_by
+from tests.support.documents.schemas import wrong_by
 from tests.support.talks import talk
 
 ORACLES = Path(__file__).parent.parent / "oracles"

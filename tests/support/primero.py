@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from tests.support.schemas import wrong_by
+from tests.support.documents.schemas import wrong_by
 
 _LOOKUPS = {
     "lookup-gender": ["male", "female"],
