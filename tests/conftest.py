@@ -191,6 +191,11 @@ class _Scheduler(LoadScopeScheduling):  # type: ignore[misc]
         together = (
             "tests/package/",
             "tests/browser/test_telephone.py",
+            # To describe the interface takes two seconds; to list the parts, and to make a server
+            # that is stopped hard, takes one: once in a process.
+            "tests/api/test_examples.py",
+            "tests/supply/test_parts.py",
+            "tests/database/test_hard_stop.py",
             # To read every source takes seconds, once in a process.
             "tests/words/test_pages.py",
             "tests/test_codes.py",

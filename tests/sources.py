@@ -1,7 +1,9 @@
 """The files of the program, for tests that look for something in all of them."""
 
 import ast
+import gc
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -21,3 +23,14 @@ def naming(*words: str) -> Iterator[tuple[Path, ast.Module]]:
     for path, text in texts().items():
         if any(word in text for word in words):
             yield path, ast.parse(text)
+
+
+@contextmanager
+def all_parsed() -> Iterator[None]:
+    """Look for no garbage in the millions of nodes of all files: that takes as long as to parse."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()

@@ -237,7 +237,8 @@ def problems(language: str, read: Mapping[str, Any] | None = None) -> Iterator[s
         yield str(error)
 
 
-def common_words(language: str) -> list[str]:
+@lru_cache(maxsize=64)
+def common_words(language: str) -> tuple[str, ...]:
     """Return the greetings and the words that children write all the time. Raises BadWords.
 
     Without them, a list that is imported could mark every message as one of danger.
@@ -251,7 +252,7 @@ def common_words(language: str) -> list[str]:
         raise BadWords(
             f"app/words/{language}/{_COMMON}: each entry must be a text. Put it in quotes."
         )
-    return found
+    return tuple(found)
 
 
 def _for_child(language: str) -> dict[str, Any]:
@@ -301,7 +302,7 @@ def check() -> None:
 
 def forget() -> None:
     """Read every language again, as when a folder was added."""
-    kept = (languages, written, _scripts, words_of, in_script, shipped_texts)
+    kept = (languages, written, _scripts, words_of, common_words, in_script, shipped_texts)
     for one in (*kept, child_texts, missing_for_children):
         one.cache_clear()
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import app
+from tests.sources import all_parsed
 
 ROOT = Path(app.__file__).parent
 
@@ -19,6 +20,7 @@ Names = dict[str, set[str]]
 class Paths:
     """The functions, classes and tables of the program, and the names that each refers to."""
 
+    @all_parsed()
     def __init__(self) -> None:
         self._refers: Names = {}
         # What a name of a module means that comes from another one.

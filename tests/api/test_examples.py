@@ -17,6 +17,7 @@ import pytest
 from app.main import make_app
 from app.settings import Settings
 from app.work import make_ground
+from tests.support.documents.schemas import wrong_by
 
 PAGE = Path(__file__).parents[2] / "docs" / "integrators.md"
 # What we send to an agency's own server is no route of ours.
@@ -93,11 +94,7 @@ def route_of(described: dict[str, Any], example: Example) -> dict[str, Any]:
 def wrong_in(described: dict[str, Any], schema: dict[str, Any], text: str) -> list[str]:
     """Return what is wrong with a JSON text by a schema of the description."""
     whole = strict(deepcopy({**schema, "components": described["components"]}))
-    # Loading it takes a second, in every process that collects this file.
-    from jsonschema import Draft202012Validator
-
-    checker = Draft202012Validator(whole)
-    return [f"{one.json_path}: {one.message}" for one in checker.iter_errors(json.loads(text))]
+    return [f"{one.json_path}: {one.message}" for one in wrong_by(whole, json.loads(text))]
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda one: f"line-{one.line}")

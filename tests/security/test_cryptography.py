@@ -10,6 +10,7 @@ from pathlib import Path
 
 from app.privacy.codes import new_code
 from app.referrals.channels.links import new_token
+from tests.sources import all_parsed
 
 ROOT = Path(__file__).parent.parent.parent
 _RULES = ROOT / "docs/security/rules.md"
@@ -97,6 +98,7 @@ _MAY_DIFFER = {
 
 
 @cache
+@all_parsed()
 def _modules() -> dict[str, ast.Module]:
     """What production runs, read as code: neither the demo nor the practice exchange."""
     return {

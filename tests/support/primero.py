@@ -10,6 +10,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from tests.support.documents.schemas import wrong_by
+
 _LOOKUPS = {
     "lookup-gender": ["male", "female"],
     "lookup-risk-level": ["high", "medium", "low"],
@@ -234,9 +236,6 @@ class PrimeroStandIn:
 
     def _wrong(self, data: dict[str, Any], names: dict[str, Any]) -> list[str]:
         """What the forms of the role do not take, besides the `names` of the case itself."""
-        # Takes more than a second to load, and each process of the tests loads this file.
-        from jsonschema import Draft202012Validator
-
         service = {
             "type": "object",
             "additionalProperties": False,
@@ -252,7 +251,7 @@ class PrimeroStandIn:
                 **_schema(self.fields),
             },
         }
-        return [e.message[:60] for e in Draft202012Validator(schema).iter_errors(data)]
+        return [e.message[:60] for e in wrong_by(schema, data)]
 
     async def _update(self, request: Request) -> Response:
         """Merge what is sent into a case that is there; its owner and module are not taken."""

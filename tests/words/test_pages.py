@@ -20,6 +20,7 @@ from app.dashboard.templating import templates
 from app.definitions.trees import label_in
 from app.statistics.counting.shapes import Shape, shapes_in
 from app.words import pages
+from tests.sources import all_parsed
 from tests.words.every_message import every_message
 
 TEMPLATES = Path(page_words.__file__).parent / "templates"
@@ -444,6 +445,7 @@ _ONE_FORM = re.compile(rf"{_OF_PROGRAMS}|isoformat\((?!\w)|\[:1[06]\]")
 _IN_LOGS = {"errors.py"}
 
 
+@all_parsed()
 def _printing() -> tuple[set[str], set[str]]:
     """Return the modules that print a page, or are given to one that does, and what they import."""
     trees = {_module(path): ast.parse(path.read_text()) for path in page_words._python()}
