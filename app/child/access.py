@@ -62,4 +62,4 @@ async def line_of(work: Work, address: str) -> LineScript:
 
 
 class TooManyConversations(TooMany):
-    default = "Very many people are writing to us. Try again in a minute, or call us."
+    default = "A lot of people are writing to us right now. Try again in a minute, or call us."

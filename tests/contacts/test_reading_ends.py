@@ -10,22 +10,15 @@ from app.contacts import contacts, openings
 from app.contacts.cases import cases, people
 from app.contacts.models import Case, Contact, Opening
 from app.contacts.scopes import may_read_any
-from app.contacts.states import ContactChannel
 from app.jobs.transaction import send_rows
 from app.people import leaving
 from app.people.emergency import closing, emergencies
 from app.staff.emergency_rows import EmergencyKind
 from app.staff.models import Staff
 from app.work import Work
-from tests.support.verbs import a_counsellor, a_supervisor, a_talk, an_administrator
+from tests.support.verbs import a_contact, a_counsellor, a_supervisor, a_talk, an_administrator
 
 WHY = "She says that it is as it was in June."
-
-
-async def a_contact(work: Work, owner: Staff) -> Contact:
-    made, _ = await contacts.create_contact(work, owner, channel=ContactChannel.CALL)
-    await send_rows(work)
-    return await work.session.get_one(Contact, made.id)
 
 
 async def a_known_child(work: Work, knows: Staff, talks: Staff) -> tuple[Contact, Contact]:

@@ -2,11 +2,10 @@
 
 import asyncio
 import re
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable
 from dataclasses import dataclass, replace
 
 import pytest
-from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
 from app.dashboard import board, inbox, live, rail, talks, team
@@ -16,10 +15,9 @@ from app.database.bus import Bus
 from app.database.topics import Topic
 from app.staff.models import Staff
 from app.staff.roles import may
-from app.web.access import Guard
 from app.web.parts import Part, Parts, View
 from app.work import Work
-from tests.support.routes import TEMPLATES
+from tests.support.routes import TEMPLATES, guards_of
 from tests.support.verbs import a_counsellor, a_supervisor
 
 _ROUTES = {
@@ -39,17 +37,10 @@ class Page:
         pass
 
 
-def _guards(dependant: Dependant) -> Iterator[Guard]:
-    for one in dependant.dependencies:
-        if isinstance(one.call, Guard):
-            yield one.call
-        yield from _guards(one)
-
-
 @pytest.mark.parametrize("part", PARTS, ids=lambda part: part.address)
 def test_a_part_needs_the_permission_of_its_address(part: Part) -> None:
     """The stream must not bring what a request would refuse."""
-    assert {guard.permission for guard in _guards(_ROUTES[part.address].dependant)} == {
+    assert {guard.permission for guard in guards_of(_ROUTES[part.address].dependant)} == {
         part.permission
     }
     named = {topic.removesuffix(":me") for topic in part.topics | part.soon}

@@ -8,12 +8,9 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import select
 
-from app.contacts import contacts
 from app.contacts.cases import cases
 from app.contacts.cases.models import CaseContact, CaseRequest
-from app.contacts.models import Contact
 from app.contacts.scopes import may_read_any
-from app.contacts.states import ContactChannel
 from app.errors import Conflict, Invalid, NotAllowed, NotFound
 from app.jobs.names import Task
 from app.jobs.transaction import flush, send_rows
@@ -29,6 +26,7 @@ from app.staff.models import Staff, StaffSession
 from app.staff.roles import Role
 from app.work import Work
 from tests.support.verbs import (
+    a_contact,
     a_counsellor,
     a_supervisor,
     an_administrator,
@@ -48,12 +46,6 @@ async def opened(work: Work, asker: Staff, second: Staff, **asked: Any) -> Emerg
     kind = asked.pop("kind", ACCOUNTS)
     row = await emergencies.ask(work, asker, kind, GROUND, 60, **asked)
     return await emergencies.decide(work, second, row.id, confirm=True)
-
-
-async def a_contact(work: Work, owner: Staff) -> Contact:
-    made, _ = await contacts.create_contact(work, owner, channel=ContactChannel.CALL)
-    await send_rows(work)
-    return await work.session.get_one(Contact, made.id)
 
 
 async def test_the_second_person_is_another_one_with_another_role(work: Work) -> None:

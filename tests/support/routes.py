@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
+from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
 import app
@@ -479,3 +480,11 @@ async def rows_of_every_kind(stage: Stage, ana: Counsellor) -> None:
     assert made.status_code == 201, made.text
     await by_hand(ana, override=OVERRIDE, send=True)
     await new_contact(ana, {"contact.kind": "child", "contact.headline": "N" * 80})
+
+
+def guards_of(dependant: Dependant) -> Iterator[Guard]:
+    """Return what a route asks of who uses it."""
+    for one in dependant.dependencies:
+        if isinstance(one.call, Guard):
+            yield one.call
+        yield from guards_of(one)

@@ -12,9 +12,12 @@ from app.calls import record
 from app.calls.lines.lines import add_line
 from app.calls.models import Call
 from app.calls.record import WebhookDelivery
+from app.contacts import contacts
+from app.contacts.models import Contact
+from app.contacts.states import ContactChannel
 from app.definitions.risk import Urgency
 from app.demo.stage import LINE, Stage
-from app.jobs.transaction import transaction
+from app.jobs.transaction import send_rows, transaction
 from app.referrals.consent.consenting import Override
 from app.referrals.consent.rules import Basis
 from app.referrals.directory.agencies import save_agency
@@ -220,3 +223,10 @@ async def sessions_of(work: Work, staff: Staff) -> int:
         select(func.count()).select_from(StaffSession).where(StaffSession.staff_id == staff.id)
     )
     return number or 0
+
+
+async def a_contact(work: Work, owner: Staff) -> Contact:
+    """A contact that a person has begun, of no call."""
+    made, _ = await contacts.create_contact(work, owner, channel=ContactChannel.CALL)
+    await send_rows(work)
+    return await work.session.get_one(Contact, made.id)

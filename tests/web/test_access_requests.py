@@ -13,6 +13,7 @@ from app.staff import passwords
 from app.staff.models import Staff
 from app.staff.roles import Role
 from app.work import PROGRAM
+from tests.support.pages.readers import seen
 from tests.support.profile import by_day
 
 PROVIDER = MappingWanted(
@@ -39,13 +40,6 @@ async def sent(stage: Stage, who: Counsellor, path: str, **form: str) -> httpx2.
     answer = await stage.client.post(url, data=form, headers=headers)
     assert answer.status_code == 200, answer.text
     return answer
-
-
-async def seen(stage: Stage, who: Counsellor, path: str) -> str:
-    headers = {"Cookie": who.cookie_header}
-    answer = await stage.client.get(f"{stage.settings.public_url}{path}", headers=headers)
-    assert answer.status_code == 200, answer.text
-    return answer.text
 
 
 async def opened(stage: Stage, link: str, password: str = "a word of one's own") -> str:

@@ -4,13 +4,9 @@ from app.demo.stage import Counsellor, Stage
 from app.staff.roles import Role
 from tests.support.contacts import skip
 from tests.support.identity.emergency import sent
+from tests.support.pages.readers import seen
 
-
-async def seen(stage: Stage, who: Counsellor, path: str = "/board/emergencies") -> str:
-    headers = {"Cookie": who.cookie_header}
-    answer = await stage.client.get(f"{stage.settings.public_url}{path}", headers=headers)
-    assert answer.status_code == 200, answer.text
-    return answer.text
+ALERTS = "/board/emergencies"
 
 
 async def test_two_people_open_the_accounts_and_everyone_is_alarmed(stage: Stage) -> None:
@@ -30,8 +26,8 @@ async def test_two_people_open_the_accounts_and_everyone_is_alarmed(stage: Stage
     assert "Everyone concerned is told" in asked.text
     row = (await stage.rows("SELECT id FROM emergencies"))[0]["id"]
     for one in (nina, mila, olga):
-        assert "data-help=" in await seen(stage, one), "it sounds"
-    assert "data-help=" not in await seen(stage, vera), "she knows"
+        assert "data-help=" in await seen(stage, one, ALERTS), "it sounds"
+    assert "data-help=" not in await seen(stage, vera, ALERTS), "she knows"
     quiet = await sent(stage, nina, f"/emergency/{row}/seen")
     assert "data-help=" not in quiet.text
     assert "vera asks for emergency access" in quiet.text
@@ -39,7 +35,7 @@ async def test_two_people_open_the_accounts_and_everyone_is_alarmed(stage: Stage
     assert "of another role" in refused.text
     opened = await sent(stage, mila, f"/emergency/{row}/confirm")
     assert "It is open now" in opened.text
-    assert "data-help=" in await seen(stage, nina), "open, it sounds again"
+    assert "data-help=" in await seen(stage, nina, ALERTS), "open, it sounds again"
     entered = await sent(stage, vera, f"/emergency/{row}/enter")
     assert entered.headers["location"] == "/admin/people"
     cookie = entered.headers["set-cookie"].partition(";")[0]
@@ -59,14 +55,14 @@ async def test_two_people_open_the_accounts_and_everyone_is_alarmed(stage: Stage
     await stage.settle()
     gone = await stage.client.get(f"{api}/me", headers=headers)
     assert gone.status_code == 401, "its time is over"
-    assert "has no review yet" in await seen(stage, olga)
-    assert "has no review yet" not in await seen(stage, nina)
+    assert "has no review yet" in await seen(stage, olga, ALERTS)
+    assert "has no review yet" not in await seen(stage, nina, ALERTS)
     assert "staff added" in await seen(stage, olga, "/emergency"), "what was done under it"
     form = {"fitting": "true", "words": "All of it was needed."}
     done = await sent(stage, olga, f"/emergency/{row}/review", **form)
     assert "The review is written" in done.text
     assert "All of it was needed." in await seen(stage, mila, "/emergency")
-    assert (await seen(stage, olga)).strip() == ""
+    assert (await seen(stage, olga, ALERTS)).strip() == ""
     await _says_where_the_log_begins(stage, olga)
 
 

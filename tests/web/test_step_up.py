@@ -13,7 +13,6 @@ from uuid import UUID, uuid4
 import pyotp
 import pytest
 from fastapi import APIRouter, Request
-from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from sqlalchemy import select
 
@@ -63,13 +62,13 @@ from app.staff.roles import Permission, Role
 from app.statistics import wallboards
 from app.statistics.exports import exporting, requested
 from app.web import step_up
-from app.web.access import Guard
 from app.web.lean import LeanRoute
 from app.web.sign_in import provider_sign_in
 from app.web.step_up import ACTS, What, name_of
 from app.work import PROGRAM, Work
 from tests.support.calls.conversations import a_chat_line, a_writer, writing
 from tests.support.contacts import skip
+from tests.support.routes import guards_of
 from tests.support.talks import talk
 from tests.support.verbs import a_counsellor, a_line, a_supervisor, a_talk, logged
 from tests.web.reach import reached_from
@@ -310,16 +309,9 @@ def test_every_act_of_these_permissions_asks_for_a_proof_or_says_why_not() -> No
         name_of(route.endpoint)
         for route in _all_routes()
         if (route.methods or set()) & {"POST", "PUT", "PATCH", "DELETE"}
-        and {guard.permission for guard in _guards(route.dependant)} & PERMISSIONS
+        and {guard.permission for guard in guards_of(route.dependant)} & PERMISSIONS
     }
     assert acts - set(ACTS) == set(NO_PROOF)
-
-
-def _guards(dependant: Dependant) -> Iterator[Guard]:
-    for one in dependant.dependencies:
-        if isinstance(one.call, Guard):
-            yield one.call
-        yield from _guards(one)
 
 
 # What a request must say so that it is one of the acts, beside its address.

@@ -127,7 +127,7 @@ class RequestItem(Base):
     kind: Mapped[str] = mapped_column(primary_key=True)
     subject_id: Mapped[UUID] = mapped_column(primary_key=True)
     because: Mapped[str]
-    # The code of a record; of a flag or wish its kind.
+    # The code of a record; empty for what has none.
     label: Mapped[str] = mapped_column(server_default="")
     at: Mapped[datetime]
     # Of how many children a record tells; NULL: it is no record, or was found before that was kept.

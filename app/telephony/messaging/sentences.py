@@ -30,9 +30,12 @@ def _say(sentence: Sentence, line: LineScript, opens: str) -> str:
         case Sentence.COUNSELLOR_HERE:
             return _("A counsellor is here now and reads what you wrote.")
         case Sentence.COUNSELLOR_LOST:
-            return _("Your counsellor was cut off. A colleague will go on. You need not repeat it.")
+            return _(
+                "Your counsellor was cut off. Another counsellor will go on. You need not repeat "
+                "anything."
+            )
         case Sentence.HANDED_OVER:
-            return _("A colleague will go on with you. You need not repeat what you wrote.")
+            return _("Another counsellor will go on with you. You need not repeat what you wrote.")
         case Sentence.BUSY_A_MOMENT:
             return _("Your counsellor is busy for a moment and will come back to you.")
         case Sentence.WAIT:
@@ -55,7 +58,9 @@ def _say(sentence: Sentence, line: LineScript, opens: str) -> str:
                 emergency=emergency,
             )
         case Sentence.NO_MEDIA:
-            return _("We cannot receive pictures, sounds or places here. Please write it in words.")
+            return _(
+                "We cannot get pictures, sound or your location here. Please write it in words."
+            )
         case Sentence.BLOCKED:
             return _(
                 "We cannot answer you here now. If you are in danger now, write %(digit)s, or call "
@@ -65,9 +70,9 @@ def _say(sentence: Sentence, line: LineScript, opens: str) -> str:
             )
         case Sentence.TOO_MANY:
             return _(
-                "You have begun very many conversations with us. What you write now is not read. "
-                "In an hour you can write again. If you are in danger now, write %(digit)s, or "
-                "call %(emergency)s.",
+                "You have started a lot of conversations with us. We do not read what you write "
+                "now. You can write again in an hour. If you are in danger now, write %(digit)s, "
+                "or call %(emergency)s.",
                 digit=line.danger_digit,
                 emergency=emergency,
             )

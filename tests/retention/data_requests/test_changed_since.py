@@ -7,7 +7,6 @@ from uuid import UUID
 import pytest
 from sqlalchemy import select, text
 
-from app.calls.caller_rows import FlagKind
 from app.contacts.cases.models import CaseContact
 from app.contacts.models import Case, Contact
 from app.jobs.transaction import flush
@@ -418,4 +417,4 @@ async def test_why_a_number_was_flagged_is_read_by_the_child_alone_and_the_log_s
     rows = await work.session.execute(select(AuditEntry.subject, AuditEntry.detail).where(of_flags))
     read = [(f"data_request:{request.id}", {"flag": str(flag.subject_id), "reason": "by_law"})]
     assert [(subject, detail) for subject, detail in rows] == (read if of_child else [])
-    assert FlagKind.AT_RISK in flag.label or flag.label == ""
+    assert flag.label == ""

@@ -70,3 +70,11 @@ async def _half_signed_in(stage: Stage, awaits: Awaits, language: str) -> Reader
         if awaits is Awaits.CODE:
             assert await second_factor.confirm(work, staff, telephone.at(work.now)) is not None
         return Reader(str(awaits), await accounts.open_session(work, staff, awaits=awaits))
+
+
+async def seen(stage: Stage, who: Counsellor, path: str) -> str:
+    """Return a page as a person who is signed in sees it."""
+    headers = {"Cookie": who.cookie_header}
+    answer = await stage.client.get(f"{stage.settings.public_url}{path}", headers=headers)
+    assert answer.status_code == 200, answer.text
+    return answer.text
