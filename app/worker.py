@@ -52,6 +52,7 @@ from app.safekeeping.notices import watch as watch_safekeeping
 from app.sealing.jobs import sealing_tasks
 from app.statistics.jobs import EVERY as NUMBERS_EVERY
 from app.statistics.jobs import look_round, statistics_tasks
+from app.statistics.protection.budget import forget_old_tables
 from app.telephony import copies, practice_calls, trial_calls, trial_texts
 from app.telephony import jobs as telephony_jobs
 from app.telephony.counsellor import callback_leg, move_jobs, ringing
@@ -257,6 +258,7 @@ class Worker:
             await self._ground.clock.sleep(FORGETS_EVERY)
             await self._busily(forget_old(self._ground))
             await self._busily(forget_old_limits(self._ground))
+            await self._busily(forget_old_tables(self._ground))
             await self._busily(forget_old_dials(self._ground))
             await self._busily(forget_arrivals(self._ground))
             await self._busily(forget_old_tests(self._ground))

@@ -28,12 +28,13 @@ from app.statistics.counting.shapes import shapes_in
 from app.statistics.counting.summary import FiguresWanted, summarise, today, zone_of, zones_of
 from app.statistics.dimensions import Dimension
 from app.statistics.exports import exporting, requested
-from app.statistics.exports.exporting import read_by, read_period, read_wanted
+from app.statistics.exports.exporting import read_by, read_wanted
 from app.statistics.exports.files import PERSONAL, WHAT, File
 from app.statistics.exports.writers import FORMATS
 from app.statistics.measures import NAMES, definition
 from app.statistics.periods import Period, Window
 from app.statistics.planning import planning
+from app.statistics.protection import budget
 from app.statistics.protection.guard import KEY_OF, is_content
 from app.statistics.published import release
 from app.statistics.reports import counted_calls, sending
@@ -141,14 +142,11 @@ async def explore_page(
     dimensions = read_by([word for word in (by, and_) if word])
     if Dimension.COUNSELLOR in dimensions and not may(staff.role, Permission.SEE_STAFF_STATISTICS):
         raise NotAllowed("Figures of single counsellors are for supervisors and administrators.")
-    wanted = read_wanted(File.SUMMARY, since, until, "csv", {"line": line})
-    asked = FiguresWanted(
-        wanted.window,
-        read_period(period),
-        dimensions,
-        wanted.line,
-        targets=await targets_of(work),
-    )
+    options = {"line": line, "period": period, "by": dimensions}
+    wanted = read_wanted(File.SUMMARY, since, until, "csv", options)
+    await budget.spend_of_person(work, staff, wanted)
+    targets = await targets_of(work)
+    asked = FiguresWanted(wanted.window, wanted.period, dimensions, wanted.line, targets=targets)
     summary = await summarise(work, asked, language=reader())
     names = [name for name in NAMES if name in _FIRST_CHOICE]
     if any(is_content(d) for d in dimensions):

@@ -272,6 +272,7 @@ WITHOUT_RULE: Mapping[str, str] = {
     ),
     "rate_limits.*": f"{_SOON} after the window; hashes alone",
     "asked_tables.question": f"{_SOON}; a hash of which table a program asked for",
+    "asked_by_persons.question": f"{_SOON} after a month; a hash of which table a person asked for",
     "data_requests.sought_sealed": f"{_SOON} when the request is over",
     "data_request_files.*": f"{_SOON} after seven days",
     **dict.fromkeys(

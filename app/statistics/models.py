@@ -146,6 +146,18 @@ class AskedTable(Base):
     times: Mapped[int]
 
 
+class AskedByPerson(Base):
+    """A table about contents that a person has requested, and the day (UTC) of the first time."""
+
+    __tablename__ = "asked_by_persons"
+
+    staff_id: Mapped[UUID] = mapped_column(
+        ForeignKey("staff.id", ondelete="CASCADE"), primary_key=True
+    )
+    question: Mapped[KeyedHash] = mapped_column(primary_key=True)
+    day: Mapped[date] = mapped_column(Date, index=True)
+
+
 class ReportSchedule(Base):
     """A report that is made when its period is over, and announced to a role by e-mail."""
 

@@ -251,9 +251,15 @@ async def test_a_token_has_a_budget_for_tables_about_contents(
     months = [f"from=2026-0{n}-01&to=2026-0{n + 1}-01" for n in range(1, 8)]
     answers = [await ask(f"/summary?{month}&by=sex") for month in months]
     assert answers == [200] * 5 + [429] * 2
+    # A table that was refused was not counted, so it is refused again.
+    assert await ask(f"/summary?{months[-1]}&by=sex") == 429
     assert await ask(f"/referrals.csv?{may}") == 429
     # What tells nothing about contents has no budget; a refusal costs nothing, and a day is new.
-    assert [await ask(f"/summary?{may}&by=outcome") for _ in range(8)] == [200] * 8
+    calls = f"/summary?{may}&by=outcome&measures=calls,answered"
+    assert [await ask(calls) for _ in range(8)] == [200] * 8
+    # Of whole months, the urgent contacts are content, whatever they are counted by.
+    assert await ask(f"/summary?{may}&by=outcome") == 429
+    assert await ask("/summary?from=2026-05-01&to=2026-05-20&by=outcome") == 200
     house.stepped.move_to(house.clock.now() + timedelta(days=1))
     assert await ask(f"/summary.csv?{places}") == 200
     rows = await house.rows("SELECT day FROM asked_tables")

@@ -19,7 +19,6 @@ from app.statistics.exports import requested
 from app.statistics.exports.exporting import read_wanted
 from app.statistics.exports.writers import FORMATS
 from app.statistics.models import Export, ExportState
-from app.statistics.protection import budget
 from app.web.access import InWork, Requires
 from app.web.bodies import LONGEST_OF_STRANGERS
 from app.web.strict_bodies import StrictRoute
@@ -115,7 +114,7 @@ async def ask_for_file(work: InWork, asker: Asks, body: WantedFile) -> ExportVie
         },
     )
     check_asked(asker, wanted, work.now)
-    await budget.spend(work, asker.token_id, wanted)
+    await asker.spend(work, wanted)
     export = await requested.ask(work, asker.staff, wanted, body.reason, token=asker.token_id)
     return export_view(work, asker.staff, export, work.actor.name, await _days_kept(work))
 

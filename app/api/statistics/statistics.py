@@ -56,6 +56,13 @@ class Asker:
         assert self.staff is not None
         return may(self.staff.role, permission)
 
+    async def spend(self, work: Work, wanted: ExportWanted) -> None:
+        """Count a table about contents against the budget. Raises TooMany."""
+        if self.token_id is not None:
+            await budget.spend(work, self.token_id, wanted)
+        elif self.staff is not None:
+            await budget.spend_of_person(work, self.staff, wanted)
+
 
 class AsksNumbers(Guard):
     """Accept a cookie or a bearer token that may see statistics."""
@@ -188,7 +195,7 @@ async def summary(
     wanted = wanted_by(
         work, asker, File.SUMMARY, since, until, "json", line, by, measures, language=language
     )
-    await budget.spend(work, asker.token_id, wanted)
+    await asker.spend(work, wanted)
     return await _small(work, wanted)
 
 
@@ -262,7 +269,7 @@ async def file(
     wanted = wanted_by(
         work, asker, what, since, until, kind, line, by, report=report, language=language
     )
-    await budget.spend(work, asker.token_id, wanted)
+    await asker.spend(work, wanted)
     if wanted.what is not File.CALLS:
         return await _small(work, wanted)
     return await _streamed(request, work, wanted)

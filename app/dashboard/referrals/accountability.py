@@ -10,8 +10,10 @@ from app.errors import Invalid
 from app.referrals import accountability
 from app.staff.models import Staff
 from app.staff.roles import Permission
+from app.statistics.exports.exporting import ExportWanted
+from app.statistics.exports.files import File
 from app.statistics.periods import Period, Window, whole_period
-from app.statistics.protection import guarded_referrals
+from app.statistics.protection import budget, guarded_referrals
 from app.statistics.protection.guard import last_over
 from app.web.access import InWork, reader_with
 
@@ -29,7 +31,9 @@ async def accountability_page(
     last = _month(until) if until else (first if since else newest)
     if last.begins < first.begins:
         raise Invalid("The first month comes after the last. Choose them in order.")
-    window, rows = await guarded_referrals.by_agency(work, Window(first.begins, last.ends))
+    wanted = ExportWanted(File.REFERRALS, Window(first.begins, last.ends))
+    await budget.spend_of_person(work, staff, wanted)
+    window, rows = await guarded_referrals.by_agency(work, wanted.window)
     return page(
         request,
         "reports/accountability.html",

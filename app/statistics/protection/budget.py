@@ -1,46 +1,74 @@
-"""Limit how many tables about contents one token may request in a day.
+"""Limit how many tables about contents a token, or a person, may request.
 
-Rounding leaves each single number uncertain. A program that requests very many numbers, or the
-same number again and again while records are being corrected, could narrow it down. So a token may
+Rounding leaves each single number uncertain. One who requests very many numbers, or the same
+number again and again while records are being corrected, could narrow it down. So a token may
 request a limited number of different tables in a day, and each of them a few times: enough for a
-nightly job and a person who explores, too little for a search.
+nightly job, too little for a search. A person who reads no records of others may request a limited
+number of different tables in a day and in a month; requesting one of them again costs nothing.
+
+Ready reports are of whole periods that never overlap by half, and the same for all. They cost a
+person nothing, so that each day's work goes on when the budget is used up.
 """
 
 import hashlib
 import json
-from datetime import UTC
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, date, timedelta
 from uuid import UUID
 
 from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.errors import TooMany
+from app.jobs.transaction import transaction
+from app.staff.models import Staff
+from app.staff.roles import reads_others
 from app.statistics.dimensions import Dimension
 from app.statistics.exports.exporting import ExportWanted
 from app.statistics.exports.files import File
-from app.statistics.models import AskedTable
-from app.statistics.protection.guard import is_content
-from app.work import Work
+from app.statistics.models import AskedByPerson, AskedTable
+from app.statistics.protection.guard import CONTENT_MEASURES, is_content, on_grid, over_by
+from app.work import Ground, Work
 
 # Different tables about contents that one token may request in a day (UTC), and how often each.
 TABLES, TIMES = 200, 4
+# Different ones that one person may request in a day (UTC), and in this many days with it.
+OF_A_PERSON, IN_ALL, DAYS = 150, 300, 30
 _TELLING = frozenset({File.REPORT, File.REFERRALS, File.FEEDBACK})
+# Requests of one token or person are counted one after the other, in all processes.
+_LOCK = 116_140
 
 
-def tells(wanted: ExportWanted) -> bool:
+def tells(work: Work, wanted: ExportWanted) -> bool:
     """Return whether a table shows what was said in contacts, what became of referrals, or what
     children thought of a conversation."""
-    by = (*wanted.by, *([Dimension.CATEGORY] if wanted.what is File.CATEGORIES else []))
-    return wanted.what in _TELLING or any(is_content(d) for d in by)
+    if wanted.what in _TELLING or any(is_content(d) for d in _by(wanted)):
+        return True
+    told = any(name in CONTENT_MEASURES for name in wanted.names)
+    shown = on_grid(wanted.window, wanted.period, work.now)
+    return wanted.what is File.SUMMARY and told and shown
 
 
-def _key(wanted: ExportWanted) -> bytes:
-    """Return the hash of a table; its format and the columns that are read do not matter."""
+def _by(wanted: ExportWanted) -> set[Dimension]:
+    return {*wanted.by, *([Dimension.CATEGORY] if wanted.what is File.CATEGORIES else [])}
+
+
+def _key(work: Work, wanted: ExportWanted) -> bytes:
+    """Return the hash of a table; its format and the columns that are read do not matter.
+
+    What shows the same has the same hash: the file of categories and a summary by category, a
+    window and the part of it that is over.
+    """
+    what, window = wanted.what, wanted.window
+    if what in _TELLING:
+        window = over_by(window, work.now)
     words = [
-        wanted.what,
-        wanted.window.words,
+        File.SUMMARY if what is File.CATEGORIES else what,
+        window.words,
         wanted.period,
-        sorted(wanted.by),
+        sorted(_by(wanted)),
         wanted.line,
         wanted.referrals_by,
         wanted.report,
@@ -48,34 +76,89 @@ def _key(wanted: ExportWanted) -> bytes:
     return hashlib.sha256(json.dumps(words).encode()).digest()
 
 
-async def spend(work: Work, token_id: UUID | None, wanted: ExportWanted) -> None:
-    """Count a table against the daily budget of the token that requests it; a person has no limit.
-
-    Raises TooMany.
+@asynccontextmanager
+async def _alone(work: Work, asker: UUID) -> AsyncIterator[AsyncSession]:
+    """Count in a transaction of its own, after other requests of this token or person: a request
+    that only reads has none, so a table that is refused would stay counted, and be given next time.
     """
-    if token_id is None or not tells(wanted):
+    async with transaction(work.ground, work.actor, aside=True) as own:
+        number = func.hashtext(str(asker))
+        await own.session.execute(select(func.pg_advisory_xact_lock(_LOCK, number)))
+        yield own.session
+
+
+async def spend(work: Work, token_id: UUID, wanted: ExportWanted) -> None:
+    """Count a table against the daily budget of the token that requests it. Raises TooMany."""
+    if not tells(work, wanted):
         return
     today = work.now.astimezone(UTC).date()
-    values = {"token_id": token_id, "day": today, "question": _key(wanted), "times": 1}
+    values = {"token_id": token_id, "day": today, "question": _key(work, wanted), "times": 1}
     statement = insert(AskedTable).values(**values)
     counted = statement.on_conflict_do_update(
         index_elements=["token_id", "day", "question"], set_={"times": AskedTable.times + 1}
     ).returning(AskedTable.times)
-    times = (await work.session.execute(counted)).scalar_one()
-    if times > TIMES:
-        raise TooMany(
-            "This token has requested this table %(times)s times today. Keep the result, "
-            "and request it again tomorrow.",
-            times=TIMES,
-        )
-    if times > 1:
-        return
     mine = AskedTable.token_id == token_id
     number = select(func.count()).where(mine, AskedTable.day == today)
-    if (await work.session.scalar(number) or 0) > TABLES:
-        raise TooMany(
-            "This token has requested %(tables)s tables about contacts today. Request the "
-            "rest tomorrow, or request a report, which counts as one table.",
-            tables=TABLES,
-        )
-    await work.session.execute(delete(AskedTable).where(mine, AskedTable.day < today))
+    async with _alone(work, token_id) as session:
+        times = (await session.execute(counted)).scalar_one()
+        if times > TIMES:
+            raise TooMany(
+                "This token has requested this table %(times)s times today. Keep the result, "
+                "and request it again tomorrow.",
+                times=TIMES,
+            )
+        if times > 1:
+            return
+        if (await session.scalar(number) or 0) > TABLES:
+            raise TooMany(
+                "This token has requested %(tables)s tables about contacts today. Request the "
+                "rest tomorrow, or request a report, which counts as one table.",
+                tables=TABLES,
+            )
+        await session.execute(delete(AskedTable).where(mine, AskedTable.day < today))
+
+
+async def spend_of_person(work: Work, staff: Staff, wanted: ExportWanted) -> None:
+    """Count a table against the budget of the person who requests it. A person who reads the
+    records of others has none. Raises TooMany."""
+    if reads_others(staff.role) or not tells(work, wanted):
+        return
+    today = work.now.astimezone(UTC).date()
+    mine = AskedByPerson.staff_id == staff.id
+    values = {"staff_id": staff.id, "question": _key(work, wanted), "day": today}
+    statement = insert(AskedByPerson).values(**values).on_conflict_do_nothing()
+    of_day = func.count().filter(AskedByPerson.day == today)
+    counted = select(func.count(), of_day, func.min(AskedByPerson.day)).where(mine)
+    async with _alone(work, staff.id) as session:
+        await session.execute(delete(AskedByPerson).where(mine, AskedByPerson.day < _first(today)))
+        if not await session.scalar(statement.returning(AskedByPerson.day)):
+            return
+        in_all, of_today, oldest = (await session.execute(counted)).one()
+        if in_all > IN_ALL:
+            raise _too_many(IN_ALL, oldest, oldest + timedelta(days=DAYS))
+        if of_today > OF_A_PERSON:
+            raise _too_many(OF_A_PERSON, today, today + timedelta(days=1))
+
+
+def _first(today: date) -> date:
+    """Return the first of the days whose tables are counted for a person."""
+    return today - timedelta(days=DAYS - 1)
+
+
+async def forget_old_tables(ground: Ground) -> None:
+    """Delete what is counted no more, also of those who request nothing any more."""
+    today = ground.clock.now().astimezone(UTC).date()
+    async with ground.database.sessions() as session, session.begin():
+        await session.execute(delete(AskedTable).where(AskedTable.day < today))
+        await session.execute(delete(AskedByPerson).where(AskedByPerson.day < _first(today)))
+
+
+def _too_many(tables: int, since: date, again: date) -> TooMany:
+    return TooMany(
+        "You have requested %(tables)s different tables about contacts since %(since)s. Request "
+        "further ones from %(again)s on (UTC). Those that you have requested, and the reports, "
+        "remain open.",
+        tables=tables,
+        since=since,
+        again=again,
+    )

@@ -1,0 +1,267 @@
+"""A person who reads no records of others cannot subtract very many tables from each other."""
+
+import asyncio
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+from itertools import combinations
+
+import httpx2
+import pytest
+
+from app.database.engine import open_database
+from app.demo.stage import Counsellor, Stage
+from app.errors import TooMany
+from app.jobs.transaction import transaction
+from app.staff.models import Staff
+from app.staff.roles import Role
+from app.statistics.exports.exporting import ExportWanted, read_wanted
+from app.statistics.protection import budget
+from app.work import PROGRAM, Ground
+from tests.support.life import person
+
+MAY = "from=2026-05-01&to=2026-06-01"
+# Windows of whole months that are over.
+WINDOWS = [
+    f"from={begins}&to={ends}"
+    for begins, ends in combinations(
+        [f"{2024 + n // 12}-{n % 12 + 1:02d}-01" for n in range(27)], 2
+    )
+]
+
+
+def day(one: date) -> str:
+    return f"{one:%b} {one.day}, {one.year}"
+
+
+async def page(house: Stage, who: Counsellor, path: str) -> httpx2.Response:
+    headers = {"Cookie": who.cookie_header}
+    return await house.client.get(f"{house.settings.public_url}{path}", headers=headers)
+
+
+async def states(who: Counsellor, *paths: str) -> list[int]:
+    return [(await who.ask("GET", f"/statistics{path}")).status_code for path in paths]
+
+
+async def later(house: Stage, who: Counsellor, at: datetime) -> None:
+    """Move on to an instant; the person signs in again."""
+    house.stepped.move_to(at)
+    await who.sign_in()
+
+
+async def file_of(who: Counsellor, begins: str, ends: str, kind: str) -> httpx2.Response:
+    asked = {"what": "summary", "from": begins, "to": ends, "by": ["place"], "format": kind}
+    return await who.ask("POST", "/statistics/exports", asked)
+
+
+async def test_a_person_has_a_budget_on_pages_in_answers_and_for_files(
+    house: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(budget, "OF_A_PERSON", 3)
+    auditor = await person(house, "auditor of a budget", Role.AUDITOR)
+    first, second, third, fourth, fifth, *_ = WINDOWS
+    # One table on a page, in each format, and as a file that is asked for: as often as they like.
+    for _ in range(3):
+        found = await page(house, auditor, f"/reports/explore?{first}&by=place")
+        assert found.status_code == 200
+        assert (
+            await states(
+                auditor,
+                f"/summary?{first}&by=place",
+                f"/summary.csv?{first}&by=place&measures=contacts&language=sr",
+                f"/summary.parquet?{first}&by=place",
+            )
+            == [200] * 3
+        )
+        assert (await file_of(auditor, "2024-01-01", "2024-02-01", "xlsx")).status_code == 202
+    assert await states(auditor, f"/summary?{second}&by=place,sex") == [200]
+    # In another order it is the same table, and so is one that another file holds.
+    assert await states(auditor, f"/summary?{second}&by=sex,place") == [200]
+    assert await states(auditor, f"/summary?{third}&by=category,place") == [200]
+    assert await states(auditor, f"/categories.csv?{third}&by=place") == [200]
+    # Three are used up: in each way of asking.
+    today = house.clock.now().date()
+    words = (
+        f"You have requested 3 different tables about contacts since {day(today)}. Request "
+        f"further ones from {day(today + timedelta(days=1))} on (UTC). Those that you have "
+        "requested, and the reports, remain open."
+    )
+    refused = await auditor.ask("GET", f"/statistics/summary?{fourth}&by=place")
+    assert (refused.status_code, refused.json()["error"]) == (429, "TooMany")
+    assert refused.json()["detail"] == words
+    again = await auditor.ask("GET", f"/statistics/summary?{fourth}&by=place")
+    assert again.status_code == 429, "what was refused is not given next time"
+    file = await file_of(auditor, "2024-01-01", "2024-05-01", "csv")
+    assert (file.status_code, file.json()["detail"]) == (429, words)
+    shown = await page(house, auditor, f"/reports/explore?{fourth}&by=place")
+    assert shown.status_code == 429
+    assert "You have requested 3 different tables about contacts" in shown.text
+    assert (await page(house, auditor, "/referrals/accountability")).status_code == 429
+    assert (
+        await states(
+            auditor,
+            f"/report.json?report=chi&{fourth}",
+            f"/referrals.csv?{fourth}",
+            f"/feedback.csv?{fourth}",
+            f"/categories.csv?{fourth}",
+            # Whole months of urgent contacts, whatever they are counted by.
+            f"/summary?{fifth}&measures=urgent_contacts",
+            f"/summary?{fifth}&by=month",
+        )
+        == [429] * 6
+    )
+
+
+async def test_what_was_asked_stays_open_and_so_does_what_tells_nothing_of_contents(
+    house: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(budget, "OF_A_PERSON", 1)
+    auditor = await person(house, "auditor of what stays", Role.AUDITOR)
+    first, _, _, fourth, fifth, *_ = WINDOWS
+    assert await states(auditor, f"/summary?{first}&by=place", f"/summary?{fourth}&by=place") == [
+        200,
+        429,
+    ]
+    assert (
+        await states(
+            auditor,
+            f"/summary.csv?{first}&by=place",
+            f"/summary?{fifth}&by=outcome&measures=calls",
+            f"/at_once.csv?{fifth}",
+            "/summary?by=outcome",
+            "/planning",
+        )
+        == [200] * 5
+    )
+    for path in ("/reports", "/reports/explore", "/reports/monthly?day=2026-05-01", "/reports/chi"):
+        assert (await page(house, auditor, path)).status_code == 200, path
+    # The next day is a new one.
+    await later(house, auditor, house.clock.now() + timedelta(days=1))
+    assert await states(auditor, f"/summary?{fourth}&by=place", f"/summary?{first}&by=place") == [
+        200,
+        200,
+    ]
+
+
+async def test_a_days_work_meets_no_limit_and_readers_of_records_have_none(
+    house: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert budget.OF_A_PERSON >= 150
+    assert budget.IN_ALL >= 2 * budget.OF_A_PERSON
+    async with transaction(house.ground, PROGRAM) as work:
+        boss, chief, officer = [
+            await work.session.get_one(Staff, (await person(house, f"r {role}", role)).id)
+            for role in (Role.ADMINISTRATOR, Role.SUPERVISOR, Role.REFERRAL_OFFICER)
+        ]
+        for window in WINDOWS[:100]:
+            await budget.spend_of_person(work, boss, _by_place(window))
+        monkeypatch.setattr(budget, "OF_A_PERSON", 5)
+        for window in WINDOWS[100:110]:
+            await budget.spend_of_person(work, chief, _by_place(window))
+            await budget.spend_of_person(work, officer, _by_place(window))
+
+
+def _by_place(window: str) -> ExportWanted:
+    begins, ends = (part.split("=")[1] for part in window.split("&"))
+    return read_wanted("summary", begins, ends, "csv", {"by": ["place"]})
+
+
+async def test_the_days_of_a_month_are_counted_together(
+    house: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(budget, "OF_A_PERSON", 2)
+    monkeypatch.setattr(budget, "IN_ALL", 5)
+    who = await person(house, "administrator of a month", Role.ADMINISTRATOR)
+    begins, passed = house.clock.now(), []
+    for n_day in range(4):
+        await later(house, who, begins + timedelta(days=n_day))
+        tables = [f"/summary?{WINDOWS[10 * n_day + n]}&by=sex" for n in range(3)]
+        passed.append(await states(who, *tables, f"/summary?{WINDOWS[0]}&by=sex"))
+    assert passed == [
+        [200, 200, 429, 200],
+        [200, 200, 429, 200],
+        [200, 429, 429, 200],
+        [429, 429, 429, 200],
+    ]
+    refused = await who.ask("GET", f"/statistics/summary?{WINDOWS[60]}&by=sex")
+    assert f"since {day(begins.date())}" in refused.json()["detail"]
+    again = begins.date() + timedelta(days=budget.DAYS)
+    assert f"from {day(again)} on" in refused.json()["detail"]
+    await later(house, who, begins + timedelta(days=budget.DAYS - 1))
+    assert await states(who, f"/summary?{WINDOWS[60]}&by=sex") == [429]
+    await later(house, who, begins + timedelta(days=budget.DAYS))
+    assert await states(who, *[f"/summary?{WINDOWS[60 + n]}&by=sex" for n in range(3)]) == [
+        200,
+        200,
+        429,
+    ]
+    # Of a person who asks nothing any more, nothing is kept.
+    house.stepped.move_to(begins + timedelta(days=3 * budget.DAYS))
+    await budget.forget_old_tables(house.ground)
+    assert await house.rows("SELECT 1 FROM asked_by_persons") == []
+
+
+async def test_two_processes_count_together(
+    house: Stage, lived_through: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(budget, "OF_A_PERSON", 4)
+    who = await person(house, "auditor of two processes", Role.AUDITOR)
+    other = replace(house.ground, database=open_database(lived_through), kept={})
+    tables = [_by_place(window) for window in WINDOWS[:20]]
+
+    async def ask(ground: Ground, wanted: ExportWanted) -> bool:
+        try:
+            async with transaction(ground, PROGRAM) as work:
+                staff = await work.session.get_one(Staff, who.id)
+                await budget.spend_of_person(work, staff, wanted)
+        except TooMany:
+            return False
+        return True
+
+    grounds = (house.ground, other)
+    passed = await asyncio.gather(*(ask(grounds[n % 2], one) for n, one in enumerate(tables)))
+    await other.database.close()
+    assert sum(passed) == 4
+    assert await house.rows(
+        f"SELECT count(*) AS n FROM asked_by_persons WHERE staff_id='{who.id}'"
+    ) == [{"n": 4}]
+
+
+async def test_a_window_that_says_the_same_in_other_words_is_the_same_table(house: Stage) -> None:
+    def key(what: str, begins: str, ends: str, **options: object) -> bytes:
+        return budget._key(work, read_wanted(what, begins, ends, "csv", options))
+
+    async with transaction(house.ground, PROGRAM) as work:
+        over = work.now.date().replace(day=1)
+        long = f"{over.year + 1}-01-01"
+        for what, options in (("report", {"report": "chi"}), ("referrals", {}), ("feedback", {})):
+            assert key(what, "2026-01-01", long, **options) == key(
+                what, "2026-01-01", str(over), **options
+            )
+        one = key("summary", "2026-05-01", "2026-06-01", by=["place"])
+        for other in (
+            key("summary", "2026-05-01", "2026-07-01", by=["place"]),
+            key("summary", "2026-05-01", "2026-06-01", by=["place"], line="+38111116111"),
+            key("summary", "2026-05-01", "2026-06-01", by=["place"], period="month"),
+            key("summary", "2026-05-01", "2026-06-01", by=["place", "sex"]),
+        ):
+            assert other != one
+        # By instants, in whatever zone, no contents are counted at all.
+        for edge in ("2026-05-01T00:00:00Z", "2026-05-01T00:00:00+02:00"):
+            wanted = read_wanted("summary", edge, "2026-06-01", "csv", {})
+            assert not budget.tells(work, wanted)
+
+
+async def test_reports_that_are_sent_cost_no_person_anything(
+    house: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(budget, "OF_A_PERSON", 0)
+    who = await person(house, "administrator of sent reports", Role.ADMINISTRATOR)
+    asked = f"SELECT 1 FROM asked_by_persons WHERE staff_id = '{who.id}'"
+    assert await states(who, *[f"/summary?{MAY}&by=place"] * 2) == [429, 429]
+    assert await house.rows(asked) == [], "a refusal costs nothing"
+    body = {"report": "monthly", "every": "month", "role": "auditor"}
+    assert (await who.ask("POST", "/statistics/schedules", body)).status_code == 201
+    for path in ("/", "/reports/monthly", "/reports/monthly.pdf", "/reports/agencies", "/wall"):
+        assert (await page(house, who, path)).status_code in (200, 303, 404), path
+        assert await house.rows(asked) == [], path
+    assert await house.rows(asked) == []
