@@ -356,13 +356,8 @@ async def set_follow_up(
 
 
 def goals_in(form: Form) -> list[tuple[Section, Field]]:
-    """Return where a form asks for the goals of the plan. The first versions of the form did not
-    mark them as goals."""
-    found = form.meaning("goal")
-    first = [
-        (s, f) for s in form.sections for f in s.fields if (s.code, f.code) == ("goal", "goal")
-    ]
-    return found or [one for one in first if one[0].repeats]
+    """Return where a form asks for the goals of the plan."""
+    return form.meaning("goal")
 
 
 def _check_goal(work: Work, case: Case, goal: str) -> None:

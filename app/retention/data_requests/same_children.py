@@ -80,7 +80,7 @@ async def of_other_children(
     of before.
 
     A record that is erased meanwhile tells of none, and is left aside. A row of which nothing was
-    written down cannot be compared, and may tell of others: an earlier version has searched it.
+    written down cannot be compared, and may tell of others.
     """
     rows, children, now = await _told_by(work, kind, ids)
     then = {row: written[row] for row in now if row in written}
