@@ -124,7 +124,7 @@ class _Records:
         if call is not None:
             self.by_another[call] = self.by_another.get(call, False) or another
             self.of_own[call] = self.of_own.get(call, False) or own
-        # Who rang is not known any more: nothing else is taken to be a reporter's for that.
+        # It is not known any more who rang: nothing else is taken to be a reporter's for that.
         if contact.erased_at is not None or not (
             another or contact.id in self._by_number - self.own
         ):
