@@ -129,7 +129,7 @@ def _enqueue(answer: answers.Enqueue, scene: Scene) -> list[Step]:
     ]
 
 
-# The keys are said in one of this number of turns of a wait, the first time in the first.
+# Turns of a wait from one saying of the keys to the next; the first turn says them.
 _KEYS_EVERY = 4
 
 
