@@ -31,7 +31,7 @@ from app.referrals.escalation.dangers import EVERY as DANGERS_EVERY
 from app.referrals.escalation.dangers import look
 from app.referrals.jobs import catch_forgotten, referrals_tasks
 from app.retention.data_requests.answering import forget_reports
-from app.retention.data_requests.reminding import remind_all
+from app.retention.data_requests.reminding import late_requests, remind_all
 from app.retention.jobs import retention_tasks
 from app.retention.running import ask_tonight
 from app.routing import queue
@@ -48,6 +48,7 @@ from app.routing.volume import watch_volume
 from app.safekeeping.anchors import ask_today
 from app.safekeeping.backups import nightly
 from app.safekeeping.jobs import safekeeping_tasks
+from app.safekeeping.notices import also_late
 from app.safekeeping.notices import watch as watch_safekeeping
 from app.sealing.jobs import sealing_tasks
 from app.statistics.jobs import EVERY as NUMBERS_EVERY
@@ -139,6 +140,7 @@ class Worker:
 
     def __init__(self, ground: Ground, bus: Bus) -> None:
         self._ground, self._bus = ground, bus
+        also_late(ground, late_requests)
         self._job_app: App | None = None
         self.busy = 0
         # The seconds of the sweep, one for each run.

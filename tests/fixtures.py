@@ -28,6 +28,8 @@ from app.demo.stage import (
     stage_on,
 )
 from app.log import set_up_logging
+from app.retention.data_requests.reminding import late_requests
+from app.safekeeping.notices import also_late
 from app.settings import Settings
 from app.staff.audit import append
 from app.web.limits import Limiter
@@ -207,6 +209,7 @@ async def _work_on(url: str, *, kept: bool = False) -> AsyncIterator[Work]:
         )
         made = Work(session, ground.clock.now(), PROGRAM, ground)
         ground.kept["readings"] = _ReadingsOf(made)
+        also_late(ground, late_requests)
         yield made
         if kept:
             await session.commit()

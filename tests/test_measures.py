@@ -41,6 +41,14 @@ def test_each_measure_stands_in_the_page_once(measures: dict[str, Any], tmp_path
     assert page.count("\n| ") == 7
 
 
+def test_no_table_without_a_row_is_written(measures: dict[str, Any], tmp_path: Path) -> None:
+    with kept("statistics", tmp_path, NOW):
+        report("statistics: 200000 calls, by day", 0.1, None, "s", None)
+    page = measures["rendered"](json.loads((tmp_path / "statistics.json").read_text()))
+    assert "| 200000 calls, by day | 0.1 s |  |  |  |" in page
+    assert "million" not in page
+
+
 def test_a_benchmark_that_fails_keeps_nothing(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError), kept("calls", tmp_path, NOW):
         report("webhooks", 1 / 0, None, "ms", None)

@@ -8,9 +8,11 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, gen
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
+from app.calls.states import CallState
 from app.database.roles import STANDING, Standing
 from app.people import leaked
 from app.privacy.keeper.client import KeeperAway
+from app.routing.models import OfferState, PresenceState
 from app.safekeeping import anchors, erasure_folder
 from app.safekeeping.backups import state as backups
 from app.sealing.knowing import learn_now
@@ -23,10 +25,10 @@ router = APIRouter(tags=["operations"], route_class=StrictRoute)
 _FOR_MACHINES = [Depends(Monitors())]
 
 _COUNTS = text(
-    "SELECT (SELECT count(*) FROM calls WHERE state = 'queued'),"
-    " (SELECT count(*) FROM calls WHERE state = 'connected'),"
-    " (SELECT count(*) FROM offers WHERE released_at IS NULL AND state = 'open'),"
-    " (SELECT count(*) FROM presences WHERE state = 'available'),"
+    f"SELECT (SELECT count(*) FROM calls WHERE state = '{CallState.QUEUED}'),"  # noqa: S608
+    f" (SELECT count(*) FROM calls WHERE state = '{CallState.CONNECTED}'),"
+    f" (SELECT count(*) FROM offers WHERE released_at IS NULL AND state = '{OfferState.OPEN}'),"
+    f" (SELECT count(*) FROM presences WHERE state = '{PresenceState.AVAILABLE}'),"
     " (SELECT count(*) FROM procrastinate_jobs WHERE status = 'todo'),"
     " (SELECT count(*) FROM procrastinate_jobs WHERE status = 'failed'),"
     " (SELECT count(*) FROM procrastinate_workers"

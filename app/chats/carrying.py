@@ -340,7 +340,7 @@ async def begin(
         call.priority += TEST_CALLER_PRIORITY
     call.preferred_id, call.excluded_ids = known.prefers, sorted(known.never)
     blocked = FlagKind.BLOCKED in known.flags
-    # Who says that there is danger is heard, as in a call.
+    # A child who says that there is danger is heard, as in a call.
     call.blocked, call.danger = blocked and not (cries or heard), cries
     call.danger_again = call.danger and await _cried_often(work, call)
     await record.record(

@@ -1,4 +1,4 @@
-"""`helpline retention …`: how long what is kept, what is due, and legal holds."""
+"""`helpline retention …`: how long data is kept, what is due, and legal holds."""
 
 from typing import Annotated
 
@@ -15,7 +15,7 @@ from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.work import Work
 
-app = typer.Typer(no_args_is_help=True, help="How long what is kept, and legal holds.")
+app = typer.Typer(no_args_is_help=True, help="How long data is kept, and legal holds.")
 _FOR_EVER = "for-ever"
 
 

@@ -119,7 +119,7 @@ async def watch(ground: Ground, bus: Bus) -> None:
             try:
                 await learn_now(ground)
             except BadDefinition as bad:
-                # This process is of another version than the one that took the set in.
+                # This process is of another version than the one that imported the set.
                 log().error("definitions cannot be read", area="definitions", where=bad.source)
             except (SQLAlchemyError, psycopg.Error, OSError) as error:
                 kind = type(error).__name__

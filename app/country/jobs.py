@@ -65,8 +65,7 @@ def country_tasks() -> Blueprint:
         at: str,
         line_id: str,
         changed: list[str],
-        # A job of an earlier version does not say it: Team may not list the change.
-        taken_back: bool = False,
+        taken_back: bool,
     ) -> None:
         ground: Ground = context.additional_context["ground"]
         moment, kinds = datetime.fromisoformat(at), [Leads(one) for one in changed]

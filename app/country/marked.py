@@ -266,7 +266,7 @@ async def _completed(
             sealed = await seal_answers(work, contact, open_)
             put["sealed"] = {**row.sealed, **sealed}
             if row.words_sums is not None:
-                # A version from before sums were kept has none, and gets none.
+                # A version without sums gets none.
                 more = await sums_of_version(work, contact, sealed, row.salt_sealed)
                 put |= more | {"words_sums": {**row.words_sums, **more["words_sums"]}}
         sought = {"contact_id": row.contact_id, "number": row.number}

@@ -80,8 +80,8 @@ async def to_close(work: Work) -> list[UUID]:
 async def look_again(ground: Ground) -> None:
     """End the alarms of people of whom nothing is open any more. No account is locked for others.
 
-    Partners' numbers from before they were put in doubt are held against the people who had left by
-    then: each once.
+    The number of a partner that was not held against the people who have left is held against them,
+    once.
 
     It is not a job that defers the next: each run of one that is repeated would go on for ever.
     """

@@ -1,6 +1,6 @@
 """Words of danger that a helpline has imported and that mark nothing, with the reason.
 
-An earlier version may have taken what this one leaves out, and a line can lose a language.
+The rules of the program may leave out what they once took, and a line can lose a language.
 """
 
 import asyncio

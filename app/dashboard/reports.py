@@ -22,7 +22,7 @@ from app.staff.second_person import RULE
 from app.statistics.counting import referral_figures
 from app.statistics.counting.counsellors import room
 from app.statistics.counting.kept_targets import targets_of
-from app.statistics.counting.labels import labeller, plain
+from app.statistics.counting.labels import TOTAL, labeller, plain
 from app.statistics.counting.period_words import period_words
 from app.statistics.counting.shapes import shapes_in
 from app.statistics.counting.summary import FiguresWanted, summarise, today, zone_of, zones_of
@@ -155,7 +155,7 @@ async def explore_page(
     rows = [
         row
         for row in summary.shown_rows
-        if row.kind == "total" or any(summary.figures(row, names).values())
+        if row.kind == TOTAL or any(summary.figures(row, names).values())
     ]
     counted = [*([] if asked.period is None else [asked.period.value]), *dimensions]
     return page(

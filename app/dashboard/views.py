@@ -13,7 +13,7 @@ from app.calls.states import Direction, MessageState
 from app.chats.left.answering import Left
 from app.contacts.models import Contact
 from app.routing import telephones
-from app.routing.callbacks.callback_rows import Callback, CallbackState
+from app.routing.callbacks.callback_rows import Callback, CallbackState, Who
 from app.routing.in_hand import Conversation, InHand
 from app.routing.models import OfferState, Presence, PresenceState, TelephoneState
 from app.routing.places_in_queue import WaitingCall
@@ -416,12 +416,12 @@ def callback_row(row: Callback, line: str, zone: str, now: datetime) -> Callback
         line,
         language_words(row.language),
         f"{instant_words(begin)}–{until}",
-        row.who == "caller",
+        row.who == Who.CALLER,
         row.attempts,
         row.state == CallbackState.TRYING,
         row.state == CallbackState.GIVEN_UP,
         row.state == CallbackState.SPOKEN,
-        row.window_until < now and row.state != "spoken",
+        row.window_until < now and row.state != CallbackState.SPOKEN,
         _seconds(row.agreed_at, now),
     )
 

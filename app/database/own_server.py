@@ -15,8 +15,8 @@ def as_role(url: str, role: str) -> str:
     return re.sub(r"^postgresql://[^@/]*@", f"postgresql://{role}@", url, count=1)
 
 
-# Objects in `public` that belong to another role than the owner: those of a database from before
-# there were roles. Sequences of a column follow their table.
+# Objects in `public` that belong to another role than the owner, such as of a dump that was read in
+# by another role. Sequences of a column follow their table.
 _STRANGERS = """
 SELECT CASE c.relkind WHEN 'S' THEN 'SEQUENCE' WHEN 'v' THEN 'VIEW' ELSE 'TABLE' END,
        c.oid::regclass::text

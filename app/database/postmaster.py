@@ -146,8 +146,8 @@ class Waiting:
 def alone(data_dir: Path, folder: Path) -> Iterator[Waiting]:
     """Wait until no other process starts or stops the server of a folder.
 
-    Between a look who serves it and what is done then, no other process may start a server. The
-    lock of the server's package is another one for each user's session, and all folders share it.
+    Nothing may start a server between the look at who serves the folder and what is done then. The
+    package's own lock does not do: it differs between sessions of a user, and all folders share it.
 
     Raises BadSettings.
     """

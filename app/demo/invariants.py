@@ -16,6 +16,7 @@ from app.practice.legs import Leg
 from app.practice.people import Phone
 from app.routing import queue
 from app.staff.audit import verify_chains
+from app.statistics.counting.labels import CELL
 from app.statistics.counting.reconcile import reconcile, unexplained
 from app.statistics.counting.summary import FiguresWanted, summarise
 from app.statistics.dimensions import Dimension
@@ -303,7 +304,7 @@ async def _wrong_numbers(stage: Stage) -> list[str]:
         summary = await summarise(work, asked, reconciled=True)
     counted = Counter[str]()
     for row in summary.rows:
-        if row.kind == "cell" and row.group.sums["calls"]:
+        if row.kind == CELL and row.group.sums["calls"]:
             counted[row.values[0]] += row.group.sums["calls"]
     rows = await stage.rows(
         # A caller who waited and left has abandoned; one who was told on arrival, turned away.

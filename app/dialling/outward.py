@@ -25,7 +25,7 @@ from app.work import PROGRAM, Ground, Work
 
 _BELIEVED = timedelta(seconds=30)
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
-# What was dialled is kept for N days.
+# Days for which it is kept what was dialled.
 KEPT_DAYS = 31
 
 

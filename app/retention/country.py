@@ -1,6 +1,6 @@
-"""For how long a country says that what is kept, by its `retention.yaml`.
+"""How long a country keeps each kind of data, by its `retention.yaml`.
 
-Who puts the definitions in force decides so: see `by_country.py`.
+The person who puts the definitions in force decides so: see `by_country.py`.
 """
 
 from functools import lru_cache

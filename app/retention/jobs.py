@@ -23,7 +23,7 @@ from app.work import PROGRAM, Ground
 
 _RETRY = RetryStrategy(max_attempts=50, exponential_wait=2, retry_exceptions=set(PASSING))
 # Without end: the folder of the lists may be away for days, and a law says by when it must be done.
-# Administrators are told after an hour (`app/safekeeping/notices.py`).
+# Administrators are told after an hour (`app/retention/data_requests/reminding.py`).
 _EACH_MINUTE = RetryStrategy(max_attempts=None, wait=60, retry_exceptions=set(PASSING))
 # For some hours, while the mail server is away.
 _MAILS = RetryStrategy(max_attempts=60, wait=300, retry_exceptions={*PASSING, TryAgain})

@@ -53,7 +53,7 @@ _AT_ONCE = {
     DataKind.DRAFTS: 50,
     DataKind.FILE_REASONS: 100,
     DataKind.DATA_REQUESTS: 100,
-    # Who writes to the log waits meanwhile. Each part is an entry of the log itself.
+    # What writes to the log waits meanwhile. Each part is an entry of the log itself.
     DataKind.LOG: 5000,
 }
 # Seconds between two batches, and the batches of one turn: then other jobs have theirs.

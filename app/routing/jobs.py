@@ -1,4 +1,4 @@
-"""Background tasks of routing: mail about uncovered shifts, and about much that is dialled."""
+"""Background tasks of routing: mail about uncovered shifts, and about unusual dialling."""
 
 from uuid import UUID, uuid5
 from zoneinfo import ZoneInfo
@@ -41,7 +41,7 @@ def routing_tasks() -> Blueprint:
 
 
 async def tell_volume(ground: Ground, alarm_id: UUID, staff_id: UUID) -> None:
-    """Send one mail about much that is dialled. Raises TryAgain, so that the job is retried."""
+    """Send one mail about unusual dialling. Raises TryAgain, so that the job is retried."""
     async with transaction(ground, PROGRAM) as work:
         found = await volume.letter_of(work, alarm_id, staff_id)
     if found is None:
@@ -62,7 +62,7 @@ async def tell_volume(ground: Ground, alarm_id: UUID, staff_id: UUID) -> None:
         f"{body}\n\n{todo}\n{ground.settings.public_url}/admin/dialling\n",
         message_id=uuid5(alarm_id, str(staff_id)),
         area="routing",
-        what="much that is dialled",
+        what="unusual dialling",
     )
 
 

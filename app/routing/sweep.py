@@ -130,7 +130,7 @@ _PAGE_LOST: BindParameter[datetime] = bindparam("page_lost")
 _UNHEARD: BindParameter[datetime] = bindparam("unheard")
 _NOT_BACK: BindParameter[datetime] = bindparam("not_back")
 _WAITS = or_(Call.state == CallState.QUEUED, Call.state == CallState.OFFERED)
-# Who came first is given back first: a colleague who is free gets the next at once.
+# The caller who came first is given back first: a colleague who is free gets the next at once.
 _PAGES_LOST = (
     select(Offer.id)
     .join(Call, Call.id == Offer.call_id)

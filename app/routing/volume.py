@@ -95,7 +95,7 @@ OPEN_ALARMS = (
 
 
 async def open_alarms(work: Work) -> list[Alarm]:
-    """Return the open alarms about too much that is dialled."""
+    """Return the open alarms about unusual dialling."""
     return list(await work.session.scalars(OPEN_ALARMS))
 
 

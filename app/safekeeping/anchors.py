@@ -1,8 +1,8 @@
 """Anchoring the logs outside: once a day the heads of all chains leave the database.
 
-Who can write to the database could remove the end of a log, or write a whole chain anew; what was
-sent away before shows it. The ways are settings: a file outside `DATA_DIR`, mail, and a time stamp
-of an authority (RFC 3161). Each is tried by itself until it is done.
+A person who can write to the database could remove the end of a log, or write a whole chain anew;
+what was sent away before shows it. The ways are settings: a file outside `DATA_DIR`, mail, and a
+time stamp of an authority (RFC 3161). Each is tried by itself until it is done.
 """
 
 import asyncio

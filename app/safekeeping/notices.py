@@ -2,16 +2,17 @@
 administrators by mail, and they and the supervisors by waking a browser.
 
 No phone rings for it: no child waits for a back-up. An alarm on the pages of both, readiness and
-metrics say it as long as it lasts, and mail and waking are repeated once a day.
+metrics say it as long as it lasts, and mail and waking are repeated once a day. Which requests are
+late, an area above this one says: it is composed with it where a worker starts.
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from uuid import UUID, uuid4, uuid5
 
-from sqlalchemy import func, select, text
+from sqlalchemy import func, select
 
-from app.contacts.registry import library_of
 from app.database.topics import Topic
 from app.jobs.names import Task
 from app.jobs.transaction import transaction
@@ -49,22 +50,13 @@ FOLDER_AWAY = N_(
     "The folder with the lists of what is erased is not there, or not prepared. The operator "
     "brings its disk back, or runs helpline data-requests prepare-folder."
 )
-# A request is carried out within minutes. One that waits, such as for the folder of the lists of
-# what is erased, may miss the deadline of a law.
-_REQUEST_LATE = timedelta(hours=1)
-# The table is of an area above this one.
-_LATE_REQUESTS = text(
-    "SELECT EXISTS (SELECT FROM data_requests WHERE state = 'approved' AND decided_at <= :until)"
-)
-# As `app/retention/data_requests/deadlines.py` says whose person waits, and counts the days.
-_OVERDUE_REQUESTS = text(
-    "SELECT EXISTS (SELECT FROM data_requests WHERE (state IN ('found', 'asked', 'approved')"
-    " OR kind = 'access' AND state IN ('done', 'failed', 'expired') AND opened_at IS NULL"
-    " AND replaced_by IS NULL)"
-    " AND coalesce(asked_on, (began_at AT TIME ZONE :zone)::date) + make_interval(months =>"
-    " 1 + CASE WHEN told_on IS NULL THEN 0 ELSE extension_months END)"
-    " < (CAST(:now AS timestamptz) AT TIME ZONE :zone)::date)"
-)
+LateAbove = Callable[[Work], Awaitable[set[AdministratorNoticeKind]]]
+_ABOVE = "late above"
+
+
+def also_late(ground: Ground, above: LateAbove) -> None:
+    """Let this process also tell what `above` finds late in an area above this one."""
+    ground.kept[_ABOVE] = above
 
 
 async def watch(ground: Ground) -> None:
@@ -86,8 +78,8 @@ async def open_notices(work: Work) -> list[SafekeepingNotice]:
 
 
 async def late_now(work: Work) -> set[AdministratorNoticeKind]:
-    """Return what is late."""
-    found = set()
+    """Return what is late, also in an area above this one."""
+    found: set[AdministratorNoticeKind] = set()
     if any(one.late for one in await anchors.states(work)):
         found.add(AdministratorNoticeKind.ANCHOR_LATE)
     now = await state.read(work)
@@ -95,11 +87,8 @@ async def late_now(work: Work) -> set[AdministratorNoticeKind]:
         found.add(AdministratorNoticeKind.BACKUP_LATE)
     if now is not None and now.log_late:
         found.add(AdministratorNoticeKind.BACKUP_LOG_LATE)
-    if await work.session.scalar(_LATE_REQUESTS, {"until": work.now - _REQUEST_LATE}):
-        found.add(AdministratorNoticeKind.REQUEST_LATE)
-    zone = library_of(work.ground).country.timezone
-    if await work.session.scalar(_OVERDUE_REQUESTS, {"now": work.now, "zone": zone}):
-        found.add(AdministratorNoticeKind.REQUEST_OVERDUE)
+    above: LateAbove = work.ground.kept[_ABOVE]
+    found |= await above(work)
     return found
 
 

@@ -140,9 +140,10 @@ async def makers_of(
 ) -> set[UUID]:
     """Return who made any of these accounts, linked or reset it, or gave it another way in.
 
-    Who approved what another person had asked chose nothing of it, and does not count. Nor does a
-    change by which no person comes in, or a link that went to the person by mail. `but_approved`:
-    nor does who invited a person whose account a second person has approved since.
+    A person who approved what another one had asked chose nothing of it, and does not count. Nor
+    does a change by which no person comes in, or a link that went to the person by mail.
+    `but_approved`: nor does a person who invited one whose account a second person has approved
+    since.
     """
     entry, link = every_entry(), PasswordLink
     changed = select(entry.actor, entry.at).where(

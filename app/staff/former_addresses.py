@@ -1,6 +1,6 @@
 """Which telephones and e-mail addresses an account has and had.
 
-Those of before are kept as keyed hashes: when its person leaves, they are found in the directory
+Earlier ones are kept as keyed hashes: when its person leaves, they are found in the directory
 and at lines also by a number that was taken out of the account earlier. A second telephone counts
 once it was proven: its person enters it alone, and could enter that of the house.
 """
@@ -20,7 +20,8 @@ from app.work import Work
 _IDENTITIES = table(
     "staff_identities", column("staff_id", Uuid()), column("lost_at"), column("left_at")
 )
-# Who left after that was parted from the provider: if they come back, nothing of it counts.
+# A person who left after that was parted from the provider: if they come back, nothing of it
+# counts.
 _LOST = select(_IDENTITIES.c.staff_id).where(
     _IDENTITIES.c.lost_at.is_not(None), _IDENTITIES.c.left_at.is_(None)
 )

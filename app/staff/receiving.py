@@ -1,8 +1,8 @@
 """Who can get work: an account that is active, and stays so until the work is theirs.
 
-Who leaves hands over what they hold by then, so work that is given to a person at the same time
+A leaver hands over what they hold by then, so work that is given to a person at the same time
 must be seen by that, or be refused. Both lock the account: the giver shares the lock, and should
-take it before that of a record, as who leaves does. A verb that only adds rows shares a lock of
+take it before that of a record, as a leaver does. A verb that only adds rows shares a lock of
 the transaction instead, which writes nothing to the account's row.
 """
 

@@ -166,9 +166,8 @@ def _setup(work: Work, staff: Staff, factor: SecondFactor) -> Setup:
 def _secret(work: Work, factor: SecondFactor) -> str | None:
     """Return the secret; None if it was not sealed for this person.
 
-    A row was moved from another person or damaged, or a process from before migration 0080 made
-    it, which sealed it for the row. That is not accepted either: a row from an old back-up, moved
-    to another person, would open that account.
+    A row was moved from another person or damaged. One that is sealed for the row is not accepted
+    either: moved to another person, it would open that account.
     """
     try:
         return work.keys.open(factor.secret_sealed, row=factor.staff_id, **_PLACE).decode()

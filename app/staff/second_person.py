@@ -1,8 +1,8 @@
 """The rule of the second person: what one person asks, another one of another role approves.
 
-Access to the records of others is the strictest case. Who gives accounts their roles could make an
-account for themselves, so such an account waits for a person who reads the records of others
-already: they learn nothing by approving. Another administrator does not count, because one
+Access to the records of others is the strictest case. A person who gives accounts their roles could
+make an account for themselves, so such an account waits for a person who reads the records of
+others already: they learn nothing by approving. Another administrator does not count, because one
 administrator can make another. It holds for each account that would learn of children, a
 counsellor's too, and for what lets a person in to it.
 

@@ -20,7 +20,7 @@ _MAIL_RETRY = RetryStrategy(
     exponential_wait=3,
     retry_exceptions={*PASSING, TryAgain},
 )
-# Look for due work every N seconds.
+# Seconds between two searches for due work.
 EVERY = 60
 # The most days that one run keeps; after a long import, further runs keep the rest.
 _AT_ONCE = 31

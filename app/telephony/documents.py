@@ -28,7 +28,7 @@ from app.telephony.steps import (
 
 # One string, because the builder would print a list in Python's notation.
 _CONFERENCE_EVENTS = "start end join leave hold mute"
-# A voice message may last N seconds.
+# The longest voice message, in seconds.
 _LONGEST_MESSAGE = 180
 
 

@@ -42,10 +42,10 @@ TAKE_DIGIT = "1"
 PIN_DIGITS = 6
 # For counsellors who ring their own line.
 DUTY_DIGITS = {"1": DutyChoice.AVAILABLE, "2": DutyChoice.BREAK, "3": DutyChoice.OFF_DUTY}
-# A counsellor's phone that the caller's own leg dials rings for N seconds: a mailbox takes longer
-# to pick up.
+# How long a counsellor's phone rings that the caller's own leg dials, in seconds: a mailbox takes
+# longer to pick up.
 DIALLED_RINGS = 15
-# In a call-back the phone rings for N seconds, as long as any other.
+# How long the phone rings in a call-back, in seconds: as long as any other.
 RINGS_BACK = 30
 
 TROUBLE_PAUSE = 3
@@ -82,7 +82,7 @@ class Scene:
         return [Say(prompt.text.format(**known), spoken.locale, spoken.voice)]
 
     def sound(self, seconds: int) -> Spoken:
-        """Return the waiting sound: the line's own, or the shipped one for N seconds."""
+        """Return the waiting sound: the line's own, or the shipped one, played for `seconds`."""
         own = self.line.prompt(self.speaker.language, PromptKey.WAITING_SOUND).recording
         if own is not None:
             return PlayFile(own)
@@ -129,7 +129,7 @@ def _enqueue(answer: answers.Enqueue, scene: Scene) -> list[Step]:
     ]
 
 
-# The keys are said in the first turn of a wait and then every N turns.
+# Turns of a wait from one saying of the keys to the next; the first turn says them.
 _KEYS_EVERY = 4
 
 

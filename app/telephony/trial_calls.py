@@ -38,7 +38,7 @@ from app.work import Work
 
 # How often a code is asked for.
 _ENTRIES = 3
-# The phone rings for N seconds.
+# How long the phone rings, in seconds.
 _RINGS = 30
 # How long the shipped sound is played, in seconds.
 _SOUND = 12

@@ -1,8 +1,8 @@
-"""A request is held against the routes that can have its path, and against no others.
+"""Match a request only against the routes that can have its path.
 
 There are hundreds of routes, each a regular expression: to try one after the other takes longer
-than many a page. What a path begins with, as far as a route has it without a parameter, says which
-are left: that is looked up.
+than many a page. The routes are looked up by the beginning of their paths, up to the first
+parameter.
 """
 
 from typing import TypeGuard
@@ -20,9 +20,9 @@ class LikelyRoutes:
         self._usual: ASGIApp = app.router.middleware_stack
         # Routes are added once, while the server starts.
         self._known = -1
-        self._begun: dict[str, Router | None] = {}
+        self._by_beginning: dict[str, Router | None] = {}
         # By the paths of routes that have no parameter.
-        self._whole: dict[str, Router | None] = {}
+        self._by_path: dict[str, Router | None] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -39,31 +39,37 @@ class LikelyRoutes:
         routes = self._app.router.routes
         if len(routes) != self._known:
             self._known = len(routes)
-            self._begun = dict.fromkeys(one for route in routes for one in _beginnings(route))
-            self._whole = dict.fromkeys(route.path for route in routes if _is_fixed(route))
-        if path in self._whole:
-            return self._having(path)
+            self._by_beginning = dict.fromkeys(
+                one for route in routes for one in _beginnings(route)
+            )
+            self._by_path = dict.fromkeys(route.path for route in routes if _is_fixed(route))
+        if path in self._by_path:
+            return self._router_of_path(path)
         parts = path.split("/", _DEEPEST)
         for number in range(min(len(parts), _DEEPEST), 1, -1):
             beginning = "/".join(parts[:number])
-            if beginning in self._begun:
-                return self._found(beginning)
-        return self._found("")
+            if beginning in self._by_beginning:
+                return self._router_of_beginning(beginning)
+        return self._router_of_beginning("")
 
-    def _having(self, path: str) -> Router:
+    def _router_of_path(self, path: str) -> Router:
         """Return a router of the routes that have a path which a route has without a parameter: it
         is found, so nothing is led to a path with a slash more or less."""
-        router = self._whole[path]
+        router = self._by_path[path]
         if router is None:
-            found = [route for route in self._found(path).routes if _has(route, path)]
-            router = self._whole[path] = Router(found, default=self._app.router.not_found)
+            found = [
+                route for route in self._router_of_beginning(path).routes if _matches(route, path)
+            ]
+            router = self._by_path[path] = Router(found, default=self._app.router.not_found)
         return router
 
-    def _found(self, beginning: str) -> Router:
-        router = self._begun.get(beginning)
+    def _router_of_beginning(self, beginning: str) -> Router:
+        router = self._by_beginning.get(beginning)
         if router is None:
             found = [route for route in self._app.router.routes if _may_have(route, beginning)]
-            router = self._begun[beginning] = Router(found, default=self._app.router.not_found)
+            router = self._by_beginning[beginning] = Router(
+                found, default=self._app.router.not_found
+            )
         return router
 
 
@@ -94,6 +100,6 @@ def _is_fixed(route: BaseRoute) -> TypeGuard[Route]:
     return isinstance(route, Route) and "{" not in route.path
 
 
-def _has(route: BaseRoute, path: str) -> bool:
+def _matches(route: BaseRoute, path: str) -> bool:
     """Return whether a route has a path, by whatever method. Of other routes nothing is known."""
     return not isinstance(route, Route) or route.path_regex.match(path) is not None

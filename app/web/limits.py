@@ -154,7 +154,8 @@ class Limiter:
 
     async def hit_about(self, item: RateLimitItem, *identifiers: str) -> bool:
         """Do the same, and note no more than the quarter of an hour: the row of a child's network
-        must not name a conversation by its instant. A use counts up to so much shorter."""
+        must not name a conversation by its instant. A use then counts for up to a
+        quarter of an hour less."""
         return await self._hit(self._about, item, *identifiers)
 
     async def _hit(

@@ -176,7 +176,7 @@ def test_no_caller_starves(stream: list[tuple[int, int]], every: int, priority: 
     """A caller is reached, however many more urgent ones come, if a counsellor is free again and
     again: a caller who arrives later than the difference of the priorities cannot overtake them.
 
-    One counsellor is free every N seconds; other callers come at any pace, without end.
+    One counsellor is free at equal intervals; other callers come at any pace, without end.
     """
     patient = Waiting(uuid4(), "+1", "sr", NOW, priority)
     waiting, came = [patient], itertools.cycle(stream)

@@ -10,8 +10,9 @@ from app.api.description import files
 from app.api.settings.lines import KeepsLines, PromptView, TextIn, prompt_views, sent_recording
 from app.calls import prompts
 from app.calls.lines import lines
-from app.errors import NotFound, Refusal
+from app.errors import Refusal
 from app.web.access import InWork
+from app.web.recordings import recording_response
 from app.web.strict_bodies import StrictRoute
 from app.words.pages import refusal_words
 
@@ -82,7 +83,4 @@ async def take_back(work: InWork, _staff: KeepsLines, language: str, key: str) -
 @router.get("/every-line/recordings/{recording}", **files("audio/mpeg", "audio/wav"))
 async def recording(work: InWork, _staff: KeepsLines, recording: UUID) -> Response:
     """Return a recording that every line plays."""
-    found = await prompts.recording_of(work, None, recording)
-    if found is None:
-        raise NotFound("There is no such recording.")
-    return Response(found[0], media_type=found[1], headers={"cache-control": "no-store"})
+    return await recording_response(work, None, recording)

@@ -22,12 +22,12 @@ from app.calls.lines import (
 from app.calls.lines.line_rows import Line
 from app.calls.prompts import Source
 from app.calls.speech import LineScript
-from app.errors import NotFound
 from app.routing import partners, people
 from app.routing.plan import read_plan
 from app.staff.models import Staff
 from app.staff.roles import Permission
 from app.web.access import InWork, Requires
+from app.web.recordings import recording_response
 from app.web.strict_bodies import StrictRoute
 from app.words.keys import LONGEST_TEXT
 from app.work import Work
@@ -386,10 +386,7 @@ async def set_recording(
 @router.get("/lines/{line_id}/recordings/{recording}", **files("audio/mpeg", "audio/wav"))
 async def recording(work: InWork, _staff: KeepsLines, line_id: UUID, recording: UUID) -> Response:
     """Return a recording that a line plays."""
-    found = await prompts.recording_of(work, await _line(work, line_id), recording)
-    if found is None:
-        raise NotFound("There is no such recording.")
-    return Response(found[0], media_type=found[1], headers={"cache-control": "no-store"})
+    return await recording_response(work, await _line(work, line_id), recording)
 
 
 @router.delete("/lines/{line_id}/prompts/{language}/{key}", status_code=204)

@@ -15,15 +15,15 @@ from app.work import Work
 
 async def look_at(work: Work, row: Line) -> None:
     """Put the number that became the partner of a locked line in doubt if it is perhaps that of a
-    person who has left; a number of before is not in doubt any more."""
+    person who has left; the earlier number is no longer in doubt."""
     row.partner_doubted_at = work.now if await alarm(work, row) else None
     row.partner_to_look_at = False
     await work.session.flush()
 
 
 async def alarm(work: Work, row: Line) -> bool:
-    """Let what is open of the people be looked at who had entered the number of a line's partner
-    and have left. Return whether there are any."""
+    """Have the leavers looked at who had entered the number of a line's partner. Return whether
+    there are any."""
     found = await _perhaps_of(work, row)
     for staff_id in sorted(found):
         work.defer(Task.WATCH_LEAVER, staff_id=str(staff_id))
@@ -56,7 +56,8 @@ async def look_at_once(work: Work, line_id: UUID) -> None:
     """Hold the number of a line's partner against the people who left earlier, and let what is open
     of them be looked at. May run twice: it does nothing the second time.
 
-    Calls come in meanwhile. Who leaves at the same time is found here, or finds the number.
+    Calls come in meanwhile. A person who leaves at the same time is found here, or the number is
+    found when they leave.
     """
     row = await work.session.scalar(
         select(Line)

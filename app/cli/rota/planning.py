@@ -1,4 +1,4 @@
-"""`helpline shift propose …`, `template …`, `hours …`: planning from the command line."""
+"""`helpline shift proposal …`, `template …`, `hours …`: planning from the command line."""
 
 from collections import defaultdict
 from datetime import date, datetime

@@ -32,7 +32,6 @@ from app.contacts.sealed_answers import present
 from app.contacts.special_codes import codes_read
 from app.contacts.states import FollowUpAbout, Subject
 from app.definitions.answers import Answers, NotAnAnswer
-from app.definitions.forms import Field, Form, Section
 from app.definitions.risk import Risk, rises
 from app.definitions.workflow import Move
 from app.errors import Conflict, Invalid, Message, NotFound
@@ -355,19 +354,9 @@ async def set_follow_up(
     )
 
 
-def goals_in(form: Form) -> list[tuple[Section, Field]]:
-    """Return where a form asks for the goals of the plan. The first versions of the form did not
-    mark them as goals."""
-    found = form.meaning("goal")
-    first = [
-        (s, f) for s in form.sections for f in s.fields if (s.code, f.code) == ("goal", "goal")
-    ]
-    return found or [one for one in first if one[0].repeats]
-
-
 def _check_goal(work: Work, case: Case, goal: str) -> None:
     sheet = sheet_of(work, case)
-    sections = [section for section, _ in goals_in(sheet.form)]
+    sections = [section for section, _ in sheet.form.meaning("goal")]
     if not any(goal in sheet.entries(present(case), section) for section in sections):
         raise Invalid("There is no such goal in the plan of the case.")
 

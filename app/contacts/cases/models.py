@@ -162,7 +162,7 @@ class CaseDocument(Base):
     size: Mapped[int]
     scan: Mapped[str]
     # What a camera or program wrote into it: removed, or kept as evidence by the person who added
-    # it. Empty: it was kept, before there was a choice.
+    # it. Empty: not known.
     details: Mapped[str | None]
     # Warnings for its readers: macros, scripts, files inside.
     flags: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")

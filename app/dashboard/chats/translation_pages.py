@@ -1,5 +1,5 @@
 """Translations by a machine, for the counsellor of a conversation: of what was written, and of what
-she is about to send."""
+they are about to send."""
 
 from typing import Annotated
 from uuid import UUID

@@ -4,10 +4,9 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Form, Request, Response
-from starlette.responses import RedirectResponse
 
 from app.dashboard.people.own import SignedIn, show_account
-from app.dashboard.people.second_factor import finish, show_code, show_codes, show_set_up
+from app.dashboard.people.second_factor import finish, give, show_codes, show_set_up
 from app.dashboard.people.signing_in import safe_next
 from app.errors import Refusal
 from app.staff import passkeys
@@ -43,14 +42,7 @@ async def give_passkey(
     request: Request, work: InWork, credential: _Answer = "", next: _Next = "/"
 ) -> Response:
     """Sign in with a passkey, after the right password."""
-    person, _session = await begun(request, work, Awaits.CODE)
-    pages.speak(person.page_language)
-    try:
-        signed_in = await sign_in_by_passkey(request, work, credential)
-    except Refusal as refusal:
-        await work.undo()
-        return await show_code(request, work, next, refusal)
-    return finish(request, work, signed_in, RedirectResponse(safe_next(next), status_code=303))
+    return await give(request, work, next, sign_in_by_passkey, credential)
 
 
 @router.post("/login/set-up/passkey", dependencies=_BEGUN)

@@ -1,5 +1,6 @@
 """The pages of the second factor: a code at sign-in, setting one up, and the recovery codes."""
 
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, Literal
 
 import segno
@@ -78,14 +79,25 @@ async def give_code(
     request: Request, work: InWork, code: _Code = "", next: _Next = "/"
 ) -> Response:
     """Sign in with a code of the telephone, or a recovery code."""
+    return await give(request, work, next, sign_in_by_code, code)
+
+
+async def give(
+    request: Request,
+    work: Work,
+    wanted: str,
+    sign_in: Callable[[Request, Work, str], Awaitable[SignIn]],
+    given: str,
+) -> Response:
+    """Sign in with what was given after the right password, or ask for it again."""
     person, _session = await begun(request, work, Awaits.CODE)
     pages.speak(person.page_language)
     try:
-        signed_in = await sign_in_by_code(request, work, code)
+        signed_in = await sign_in(request, work, given)
     except Refusal as refusal:
         await work.undo()
-        return await show_code(request, work, next, refusal)
-    return finish(request, work, signed_in, RedirectResponse(safe_next(next), status_code=303))
+        return await show_code(request, work, wanted, refusal)
+    return finish(request, work, signed_in, RedirectResponse(safe_next(wanted), status_code=303))
 
 
 @router.get("/login/set-up", dependencies=_BEGUN)

@@ -8,7 +8,6 @@ from app.contacts.cases import (
     case_flags,
     case_links,
     case_requests,
-    cases,
     follow_ups,
 )
 from app.contacts.models import Case
@@ -29,7 +28,7 @@ async def plan_values(opened: Opened[Case]) -> dict[str, Any]:
     sheet, work = sheet_of(opened.work, opened.record), opened.work
     goals = [
         (entry, str(opened.answer(path) or ""))
-        for section, field in cases.goals_in(sheet.form)
+        for section, field in sheet.form.meaning("goal")
         for entry in sheet.entries(present(opened.record), section)
         for path in (f"{section.code}.{entry}.{field.code}",)
     ]

@@ -11,7 +11,15 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from app.dashboard.rota.need import Hour, alike, hours_by_day, need_cells, need_words, needs_of
+from app.dashboard.rota.need import (
+    Hour,
+    Staffing,
+    alike,
+    hours_by_day,
+    need_cells,
+    need_words,
+    needs_of,
+)
 from app.dashboard.rota.week_blocks import (
     DAY,
     PER_DAY,
@@ -209,7 +217,8 @@ def _by_day(
         few = [
             need_words(group, week)
             for group in alike(needs, week)
-            if group[0].state == "few" and group[0].begins.astimezone(week.zone).date() == day
+            if group[0].state == Staffing.FEW
+            and group[0].begins.astimezone(week.zone).date() == day
         ]
         lists.append(
             DayList(day, day in found.holidays, day == today, there(rows), there(uncovered), few)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from enum import StrEnum
 from itertools import groupby
 
 from app.dashboard.rota.week_blocks import DAY, PER_DAY, Week
@@ -12,6 +13,14 @@ from app.work import Work
 _PER_HOUR = 2
 # Cells of the need that are narrower than this many columns hold only a sign.
 _TELLS = 6
+
+
+class Staffing(StrEnum):
+    """Planned against needed; templates and styles have the codes."""
+
+    FEW = "few"
+    MANY = "many"
+    WELL = "well"
 
 
 @dataclass(frozen=True)
@@ -36,10 +45,10 @@ class Hour:
     writers: int
 
     @property
-    def state(self) -> str:
+    def state(self) -> Staffing:
         if self.planned < self.needed:
-            return "few"
-        return "many" if self.planned > self.needed else "well"
+            return Staffing.FEW
+        return Staffing.MANY if self.planned > self.needed else Staffing.WELL
 
 
 async def needs_of(work: Work, week: Week, today: date) -> list[Hour]:
@@ -62,7 +71,7 @@ async def needs_of(work: Work, week: Week, today: date) -> list[Hour]:
     return list(hours.values())
 
 
-_SIGNS = {"few": "▲", "many": "▼", "well": "✓"}
+_SIGNS = {Staffing.FEW: "▲", Staffing.MANY: "▼", Staffing.WELL: "✓"}
 
 
 def need_words(hours: list[Hour], week: Week) -> str:

@@ -1,4 +1,4 @@
-"""The page of retention: how long what is kept, what a night would erase, holds, receipts."""
+"""The page of retention: how long data is kept, what a night would erase, holds, receipts."""
 
 from typing import Annotated, Any
 

@@ -32,7 +32,7 @@ async def _leave_case(work: Work, row: Emergency, reader: Staff) -> None:
         member = delete(CaseMember).where(
             CaseMember.case_id == case.id, CaseMember.staff_id == reader.id
         )
-        # Who has left the helpline has left the case with it.
+        # A person who has left the helpline has left the case with it.
         if await work.session.scalar(member.returning(CaseMember.staff_id)) is not None:
             note_event(work, Subject.CASE, case.id, RecordLog.MEMBER_REMOVED, staff=str(reader.id))
         await take_back_reading(work, of=reader.id)

@@ -69,7 +69,7 @@ async def carry_out(ground: Ground, request_id: UUID) -> None:
 async def fail(work: Work, request_id: UUID) -> None:
     """Write down that the report could not be made, and forget whom it was about.
 
-    Who asked for it is told: the person still waits.
+    The officer who asked for it is told: the person still waits.
     """
     request = await work.session.get(DataRequest, request_id, with_for_update=True)
     if request is not None and request.state == RequestState.APPROVED:
@@ -209,11 +209,11 @@ async def take_over(work: Work, staff: Staff | None, request_id: UUID) -> DataRe
 
 
 async def forget_reports(ground: Ground) -> int:
-    """Delete reports whose days are over. Return of how many requests."""
+    """Delete reports whose days are over. Return how many requests had one."""
     async with transaction(ground, PROGRAM) as work:
         return await expire_files(work)
 
 
 async def expire_files(work: Work) -> int:
-    """Delete reports whose days are over; the requests stay. Return of how many requests."""
+    """Delete reports whose days are over; the requests stay. Return how many had one."""
     return await ending.drop_reports(work, DataRequest.done_at <= work.now - LASTS)

@@ -24,7 +24,7 @@ from app.retention.data_requests.kinds import ItemKind
 from app.work import Work
 
 # What a record counts as if it is not known of how many children it tells: its form is not known
-# here, or an earlier version has found it.
+# here, or their number is not kept.
 UNKNOWN = 2
 
 
@@ -163,7 +163,7 @@ def who_is_in(work: Work, record: Filled) -> dict[str | None, list[str]]:
 
 
 async def count_children(work: Work, kind: ItemKind, ids: Iterable[UUID]) -> dict[UUID, int]:
-    """Return of how many children each of these rows tells, at least. Of other kinds, of none.
+    """Return how many children each of these rows tells of, at least: none for other kinds.
 
     A case tells of those in its contacts, too; a referral may tell of all of whom its contact does,
     or its case if it has no contact.

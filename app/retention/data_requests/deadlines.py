@@ -99,7 +99,7 @@ def is_unanswered(request: DataRequest) -> bool:
 
 
 def unanswered() -> ColumnElement[bool]:
-    """Return the condition of `is_unanswered`. `app/safekeeping/notices.py` has it, too."""
+    """Return the condition of `is_unanswered`."""
     return or_(
         DataRequest.state.in_(UNDER_WAY),
         and_(

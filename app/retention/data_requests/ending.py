@@ -1,4 +1,5 @@
-"""How requests and reports end because another request erases their rows. Who began them is told.
+"""How requests and reports end because another request erases their rows. The officers who
+began them are told.
 
 No request ends because it has waited: the person who asked does, too (`reminding.py`).
 """
@@ -120,7 +121,7 @@ async def _end(work: Work, requests: Sequence[DataRequest]) -> None:
 
 
 async def drop_reports(work: Work, *which: Any) -> int:
-    """Delete the files of finished reports; the requests stay. Return of how many requests."""
+    """Delete the files of finished reports; the requests stay. Return how many had one."""
     return len(await _drop(work, *which))
 
 

@@ -37,7 +37,8 @@ async def reached(work: Work, *permissions: Permission) -> list[Staff]:
 async def whose(work: Work, began: Iterable[UUID | None]) -> set[UUID]:
     """Return who is told of requests that these people began (None: the command line).
 
-    Who has left, or has no address, gets no letter: then all officers do, as for the command line.
+    A person who has left, or has no address, gets no letter: then all officers do, as for the
+    command line.
     """
     officers = {one.id for one in await reached(work, Permission.ANSWER_DATA_REQUESTS)}
     told: set[UUID] = set()

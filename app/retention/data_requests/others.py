@@ -1,9 +1,9 @@
 """Which of the rows that were found may be about another person: the officer looks at each.
 
 A number is that of a household or of a reporter, and a profile belongs to the number: a teacher
-rings about several children. Without a mark stands only what was named, and what came from a number
-that was looked for if a contact says that the child itself rang. What tells of several children is
-always marked, and so is what came from a number from which several of them ring.
+rings about several children. Only two kinds of rows have no mark: those that were named, and those
+of a number that was looked for whose contact says that the child itself rang. What tells of several
+children is always marked, and so is what came from a number from which several of them ring.
 """
 
 from typing import Any
@@ -124,7 +124,7 @@ class _Records:
         if call is not None:
             self.by_another[call] = self.by_another.get(call, False) or another
             self.of_own[call] = self.of_own.get(call, False) or own
-        # Who rang is not known any more: nothing else is taken to be a reporter's for that.
+        # It is not known any more who rang: nothing else is taken to be a reporter's for that.
         if contact.erased_at is not None or not (
             another or contact.id in self._by_number - self.own
         ):

@@ -42,7 +42,7 @@ def by_child(work: Work, contact: Contact) -> bool | None:
 async def by_another_than_child(work: Work, call_id: UUID) -> bool:
     """Return whether each contact of a call says what the one who rang or wrote is to the child.
 
-    Nothing is taken for it: what a child wrote is read by no other person. An erased contact does
+    No default is assumed: what a child wrote is read by no other person. An erased contact does
     not say it.
     """
     contacts = await _contacts_of(work, call_id)

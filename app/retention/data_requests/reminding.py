@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from datetime import date, timedelta
 from uuid import UUID, uuid4
 
-from sqlalchemy import select
+from sqlalchemy import exists, select
 
 from app.jobs.names import Task
 from app.jobs.transaction import transaction
@@ -25,11 +25,15 @@ from app.retention.data_requests.deadlines import (
 from app.retention.data_requests.kinds import OPEN, Reminder, RequestState
 from app.retention.data_requests.models import DataRequest
 from app.retention.data_requests.requests import why_not_decide
+from app.safekeeping.models import AdministratorNoticeKind
 from app.staff.roles import Permission
 from app.work import PROGRAM, Ground, Work
 
 # How often an overdue request is told.
 EACH = timedelta(days=1)
+# A request is carried out within minutes. One that waits, such as for the folder of the lists of
+# what is erased, may miss the deadline of a law.
+_CARRIED_OUT_WITHIN = timedelta(hours=1)
 _Earliest = dict[tuple[UUID, Reminder], date]
 
 
@@ -42,7 +46,8 @@ async def remind_all(ground: Ground) -> None:
 
 
 async def remind(work: Work) -> int:
-    """Remind who can go on with a request that is near its day, once. Return of how many.
+    """Remind who can go on with a request that is near its day, once. Return how many requests
+    were reminded of.
 
     When it is asked or extended after that, people are reminded in turn.
     """
@@ -51,7 +56,7 @@ async def remind(work: Work) -> int:
             select(DataRequest)
             .where(unanswered(), perhaps_near(work))
             .order_by(DataRequest.id)
-            # Who holds one decides, extends or reminds of it.
+            # Another process that has one locked decides, extends or reminds of it.
             .with_for_update(skip_locked=True)
         )
     ).all()
@@ -72,6 +77,21 @@ async def remind(work: Work) -> int:
             told += 1
     _write(work, earliest)
     return told
+
+
+async def late_requests(work: Work) -> set[AdministratorNoticeKind]:
+    """Return what is late of requests: an approved one that waits, and one that is overdue."""
+    found = set()
+    waits = exists().where(
+        DataRequest.state == RequestState.APPROVED,
+        DataRequest.decided_at <= work.now - _CARRIED_OUT_WITHIN,
+    )
+    if await work.session.scalar(select(waits)):
+        found.add(AdministratorNoticeKind.REQUEST_LATE)
+    rows = await work.session.scalars(select(DataRequest).where(unanswered()))
+    if any(is_overdue(work, request) for request in rows):
+        found.add(AdministratorNoticeKind.REQUEST_OVERDUE)
+    return found
 
 
 async def tell_of_report(work: Work, request: DataRequest) -> None:

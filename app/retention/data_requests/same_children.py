@@ -80,8 +80,8 @@ async def of_other_children(
     of before.
 
     A record that is erased meanwhile tells of none, and is left aside. A row of which nothing was
-    written down cannot be compared, and may tell of others: an earlier version has searched it.
-    Raises UnknownDefinition if who searched it knew a form that this server has not read yet.
+    written down cannot be compared, and may tell of others.
+    Raises UnknownDefinition if the server that searched knew a form that this one has not read yet.
     """
     rows, children, now = await _told_by(work, kind, ids)
     then = {row: written[row] for row in now if row in written}

@@ -84,7 +84,7 @@ async def _entries(paper: Paper, record: Any, *, several: bool) -> set[str] | No
 
 async def _of_filled(paper: Paper, record: Filled, *, several: bool) -> set[str] | None:
     asked = paper.entries.get(record.code, [])
-    # An earlier version has not kept which entry was meant by a place.
+    # Which entry was meant by a place may not be kept.
     is_one_meant = bool(asked or places_of(record.code, paper.codes))
     if not is_one_meant and not several:
         return None

@@ -278,7 +278,7 @@ async def lock_callback(work: Work, staff: Staff, callback_id: UUID) -> Callback
 class OnDesk(NamedTuple):
     """The call-backs that a counsellor's desk shows."""
 
-    # Who answered has still to be said.
+    # The counsellor has still to say who answered.
     to_be_said: Callback | None
     # Agreed in the call at hand, and not yet tried.
     agreed: Callback | None

@@ -27,7 +27,7 @@ from app.work import PROGRAM, Ground, Work
 # day of notice; the second day allows for a late check.
 LOOKED_AHEAD = timedelta(days=28)
 TOLD_AHEAD = timedelta(hours=48)
-# The rota is checked every N seconds.
+# Seconds between two checks of the rota.
 EVERY = 60
 _LOCK = 710008
 # The layers that cover a line at once; the other layers are asked as the wait grows.

@@ -53,7 +53,7 @@ from app.staff.log_values import ActedFrom
 from app.staff.models import Staff
 from app.work import PROGRAM, Ground, Work
 
-# The check runs every N seconds.
+# Seconds between two checks.
 EVERY = 5
 _LOCK = 710009
 # How long counsellors have to sign in after the beginning of their shift.
@@ -96,7 +96,7 @@ async def is_settled(work: Work) -> bool:
     return set(await _problems(work, rows)) == known
 
 
-# Not those about much that is dialled, and about messages.
+# Not those about unusual dialling, and about messages.
 _ABOUT_A_LINE = and_(Alarm.line_id.is_not(None), *(Alarm.kind != kind for kind in OF_OTHERS))
 
 

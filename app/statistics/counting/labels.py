@@ -25,7 +25,8 @@ from app.words import yes_no
 from app.words.pages import N_, _, code_words, reader, said, spoken_in
 from app.work import Work
 
-TOTAL, OVERLAP = "total", "counted more than once"
+# The kinds of rows of a summary.
+CELL, TOTAL, OVERLAP = "cell", "total", "counted more than once"
 _CIRCUMSTANCES = {
     "staffed": N_("A counsellor was there"),
     "no_counsellor_on_duty": N_("No counsellor had signed in"),

@@ -20,7 +20,7 @@ from app.definitions import in_force
 from app.errors import Invalid, Message, why
 from app.jobs.names import Task
 from app.statistics import measures
-from app.statistics.counting.labels import OVERLAP, TOTAL, labels_of, order_of, plain
+from app.statistics.counting.labels import CELL, OVERLAP, TOTAL, labels_of, order_of, plain
 from app.statistics.counting.tally import CORE, Group, Key, Records, Tally, nothing
 from app.statistics.counting.targets import Targets, always
 from app.statistics.dimensions import COLUMN, Dimension, Reader, reader_of
@@ -163,7 +163,7 @@ class Summary:
         return [
             row
             for row in self.rows
-            if row.kind == TOTAL or (row.kind == "cell" and any(self.figures(row).values()))
+            if row.kind == TOTAL or (row.kind == CELL and any(self.figures(row).values()))
         ]
 
     def _of_cell(self, row: Row, name: str, value: float | int | None) -> float | int | None:
@@ -360,7 +360,7 @@ def _rows(
         if readers:
             found = sorted(by_period.get(period, []), key=lambda one: one[0])
             for values, group in found:
-                yield Row(words, values, "cell", group)
+                yield Row(words, values, CELL, group)
             more = _overlap(total, [group for _, group in found])
             if more is not None:
                 yield Row(words, (OVERLAP,) * len(readers), OVERLAP, more)

@@ -5,7 +5,7 @@ from typing import Any
 from app.errors import Invalid, Message, why
 from app.statistics import staff_measures
 from app.statistics.counting import at_once
-from app.statistics.counting.labels import TOTAL
+from app.statistics.counting.labels import CELL, TOTAL
 from app.statistics.counting.summary import zones_of
 from app.statistics.exports.tables import CODE, OutColumn, OutTable, Said, batch_of, country_note
 from app.statistics.facts.days import reading
@@ -33,7 +33,7 @@ async def at_once_table(work: Work, window: Window, period: Period | None) -> tu
         except BadWindow as error:
             raise Invalid(why(error)) from None
     whole = at_once.together([one for _, one in found])
-    parts = [(label, "cell", one) for label, one in found] if period is not None else []
+    parts = [(label, CELL, one) for label, one in found] if period is not None else []
     rows = [
         [label, kind, *(rounded(value) for value in one.figures().values())]
         for label, kind, one in [*parts, ("", TOTAL, whole)]

@@ -17,7 +17,7 @@ from app.staff.log_kinds import AuditLog
 from app.statistics.counting import feedback, reconcile, referral_figures
 from app.statistics.counting.counsellors import room, room_table
 from app.statistics.counting.kept_targets import targets_of
-from app.statistics.counting.labels import OVERLAP, TOTAL, labeller
+from app.statistics.counting.labels import CELL, OVERLAP, TOTAL, labeller
 from app.statistics.counting.summary import FiguresWanted, Zones, count, let_go, summarise, zones_of
 from app.statistics.dimensions import Dimension
 from app.statistics.exports.at_once_table import COLUMNS as at_once_columns
@@ -474,7 +474,7 @@ def texts() -> Iterator[str]:
         *feedback.QUESTIONS,
         *feedback.QUESTIONS.values(),
     )
-    yield from ("Calls and contacts", "the whole window", ROW_WORDS, TOTAL, OVERLAP, "cell")
+    yield from ("Calls and contacts", "the whole window", ROW_WORDS, TOTAL, OVERLAP, CELL)
     yield from ("a code", "the code before it in words", "counsellor", "name")
 
 

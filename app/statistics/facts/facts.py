@@ -192,6 +192,9 @@ COLUMNS: dict[str, Column] = {
 # The columns that are made of what a child told: kept days hold them sealed.
 SEALED = frozenset({"categories", "ages", "sexes", "children", *ONE, *SEVERAL})
 
+# The kind of a contact, by the code of the form, in which no child is counselled.
+_INFORMATION = "information"
+
 # One query for a stretch of time. Instants are cut to seconds before every subtraction.
 _SQL = """
 WITH c AS (
@@ -476,4 +479,4 @@ def _purpose(row: Any) -> str:
         return "none"
     if row.state != ContactState.COMPLETE:
         return "draft"
-    return "information" if row.kind == "information" else "counselling"
+    return _INFORMATION if row.kind == _INFORMATION else "counselling"

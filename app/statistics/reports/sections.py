@@ -5,7 +5,7 @@ from typing import Any
 
 from app.statistics.counting import due_callbacks
 from app.statistics.counting.counsellors import AllCounsellors
-from app.statistics.counting.labels import OVERLAP, TOTAL, plain
+from app.statistics.counting.labels import CELL, OVERLAP, TOTAL, plain
 from app.statistics.counting.period_words import period_words
 from app.statistics.counting.reconcile import reconcile
 from app.statistics.counting.summary import Row, Summary, zones_of
@@ -382,7 +382,7 @@ def by_dimension(
     cells = [
         row
         for row in summary.rows
-        if row.kind == "cell" and any(summary.figures(row)[name] for name in names)
+        if row.kind == CELL and any(summary.figures(row)[name] for name in names)
     ]
     known = {code: n for n, code in enumerate(summary.orders.get(dimension, ()))}
     cells.sort(
@@ -392,7 +392,7 @@ def by_dimension(
             row.values,
         )
     )
-    rest = [row for row in summary.shown_rows if row.kind != "cell"]
+    rest = [row for row in summary.shown_rows if row.kind != CELL]
     whole = summary.figure(names[0])
     rows = [
         figures_row(summary, dimension, row, names, None if row.kind == OVERLAP else whole)

@@ -17,7 +17,7 @@ from app.work import Work
 
 _LEG_EVENTS = ["initiated", "ringing", "answered", "completed"]
 _CONFERENCE_EVENTS = ["start", "end", "join", "leave", "hold", "mute"]
-# From N calls a second on, no leg has to wait.
+# From this rate of calls a second on, no leg has to wait.
 _UNLIMITED = 50.0
 # The largest queue that the provider has; its own default is a hundred.
 LARGEST_QUEUE = 5000

@@ -28,7 +28,7 @@ from app.telephony.silence import is_silent
 from app.telephony.steps import Join, Step
 from app.work import Work
 
-# A caller's leg asks again after N seconds: a counsellor may be there.
+# Seconds after which a caller's leg asks again: a counsellor may be there.
 _ASKS_AGAIN_AFTER = 4
 # No call is longer than this.
 _LONGEST_CALL = timedelta(hours=24)

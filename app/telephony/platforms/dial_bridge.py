@@ -51,7 +51,7 @@ from app.telephony.provider.signature import Signed
 from app.telephony.script import Scene
 from app.work import Work
 
-# A leg that the platform does not know after N questions was never dialled.
+# After this number of questions, a leg that the platform does not know was never dialled.
 _NEVER = 10
 # How far the platform's clock may differ from ours.
 _CLOCKS_DIFFER = timedelta(seconds=5)

@@ -27,7 +27,7 @@ from app.telephony.provider.client import ProviderLeg
 from app.telephony.reconcile.ended_rings import open_found, open_unreachable
 from app.work import PROGRAM, Ground, Work
 
-# The provider's list is read every N seconds.
+# Seconds between two readings of the provider's list.
 EVERY = 60
 # How far the provider's clock may differ from ours.
 _CLOCKS_DIFFER = timedelta(seconds=5)

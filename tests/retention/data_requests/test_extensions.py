@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import select
 
 from app.dashboard.rota.alarms import alarm_values
+from app.database.bus import Bus
 from app.errors import Conflict, Invalid, Message, NotAllowed
 from app.jobs.names import Task
 from app.jobs.transaction import flush
@@ -28,6 +29,7 @@ from app.staff.log_kinds import AuditLog
 from app.staff.models import AuditEntry, Staff
 from app.words.pages import message_words
 from app.work import PROGRAM, Work
+from app.worker import Worker
 from tests.support.planted import as_person
 from tests.support.retention.requested import NUMBER
 from tests.support.verbs import a_counsellor, a_line, a_supervisor, an_administrator, rings
@@ -225,6 +227,15 @@ async def test_what_is_overdue_is_an_alarm_of_supervisors_and_administrators(wor
     await requests.withdraw(work, boss, request.id)
     await notices.look(work)
     assert (await alarm_values(work))["late"] == []
+
+
+async def test_a_worker_looks_for_late_requests_too(work: Work) -> None:
+    _, request = await begun(work)
+    work.now += timedelta(days=40)
+    work.ground.kept.clear()
+    Worker(work.ground, Bus(work.ground.database.url))
+    assert await notices.late_now(work) == {AdministratorNoticeKind.REQUEST_OVERDUE}
+    assert deadlines.is_overdue(work, request)
 
 
 async def test_what_was_written_to_the_person_goes_with_the_other_words(work: Work) -> None:

@@ -15,9 +15,10 @@ from app.dashboard.settings.lines import line_views
 from app.dashboard.settings.lines.line_pages import Keeps, Text
 from app.dashboard.settings.lines.prompt_pages import LARGEST, read_form
 from app.dashboard.templating import page
-from app.errors import NotFound, Refusal
+from app.errors import Refusal
 from app.staff.models import Staff
 from app.web.access import InWork
+from app.web.recordings import recording_response
 from app.words.keys import LONGEST_TEXT
 from app.words.pages import refusal_words
 from app.work import Work
@@ -148,7 +149,4 @@ async def use_words_of_program(
 @router.get("/admin/every-line/recordings/{recording}")
 async def recording(work: InWork, _staff: Keeps, recording: UUID) -> Response:
     """Return a recording that every line plays."""
-    found = await prompts.recording_of(work, None, recording)
-    if found is None:
-        raise NotFound("There is no such recording.")
-    return Response(found[0], media_type=found[1], headers={"cache-control": "no-store"})
+    return await recording_response(work, None, recording)

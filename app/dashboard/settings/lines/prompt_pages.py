@@ -9,10 +9,11 @@ from app.calls import prompts
 from app.calls.lines import finding_lines
 from app.calls.speech import LineScript
 from app.dashboard.settings.lines.line_pages import Keeps, Text, change_and_show, show_line
-from app.errors import NotFound, Refusal
+from app.errors import Refusal
 from app.people import connection_tests
 from app.people.connection_words import words_of
 from app.web.access import InWork
+from app.web.recordings import recording_response
 from app.words.pages import message_words, refusal_words
 
 router = APIRouter(include_in_schema=False)
@@ -113,7 +114,4 @@ async def ring_phone(
 async def recording(work: InWork, _staff: Keeps, line_id: UUID, recording: UUID) -> Response:
     """Return a recording that the line plays."""
     _row, line = await finding_lines.read_line(work, line_id)
-    found = await prompts.recording_of(work, line, recording)
-    if found is None:
-        raise NotFound("There is no such recording.")
-    return Response(found[0], media_type=found[1], headers={"cache-control": "no-store"})
+    return await recording_response(work, line, recording)

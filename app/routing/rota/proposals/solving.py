@@ -283,7 +283,7 @@ class _Week:
         minutes = [float(minutes_of(self.offers[column][1])) for column in columns]
         known = sum(minutes_of(one) for one in self.chosen[n])
         weeks = problem.mondays.index(self.monday)
-        # Who had more of their contract than others in the weeks before has less now.
+        # A person who had more of their contract than others in the weeks before has less now.
         carried = known / person.contract - weeks * self._share_before()
         width = min(person.contract, problem.usual.most_hours * 60) / _STEPS
         spent = (person.contract - left) / max(width, 1.0)
