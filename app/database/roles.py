@@ -86,9 +86,9 @@ class Standing(NamedTuple):
         """Return what is wrong with it and what to do, as one sentence; empty if nothing is."""
         if self.superuser:
             return (
-                "The role of HELPLINE_DATABASE_URL is a superuser of the database, or may become one "
-                "(it belongs to one, or may use programs or files of the server): it could change "
-                "the logs. Give the program a role of its own; see the operators' guide, "
+                "The role of HELPLINE_DATABASE_URL is a superuser of the database, or may become "
+                "one (it belongs to one, or may use programs or files of the server): it could "
+                "change the logs. Give the program a role of its own; see the operators' guide, "
                 '"The roles of the database".'
             )
         if self.owns:

@@ -19,8 +19,8 @@ from app.outbox.outside import client_for_outside, client_for_own
 from app.outbox.responses import TryAgain
 from app.settings import Settings
 from app.work import Work
+from tests.outbox.authority import Authority
 from tests.support.mail import Mail
-from tests.support.tls import Authority
 
 _HERE, _ELSEWHERE = "localhost", "elsewhere.example"
 _CLIENTS: dict[str, Callable[[], httpx2.AsyncClient]] = {
@@ -76,7 +76,7 @@ async def _told(proof: ssl.SSLContext, client: str, monkeypatch: pytest.MonkeyPa
         try:
             answer = await one.post(url, content=b"a child")
         except httpx2.ConnectError as error:
-            assert "certificate verify failed" in str(error)
+            assert "certificate verify failed" in str(error)  # noqa: PT017
             assert asked == []
             return False
         assert answer.status_code == 204

@@ -32,9 +32,7 @@ class Authority:
         )
         self.file.write_bytes(own.sign(self._key, hashes.SHA256()).public_bytes(PEM))
 
-    def _begun(
-        self, name: x509.Name, key: ec.EllipticCurvePublicKey
-    ) -> x509.CertificateBuilder:
+    def _begun(self, name: x509.Name, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
         now, day = datetime.datetime.now(datetime.UTC), datetime.timedelta(days=1)
         return (
             x509.CertificateBuilder(self._name, name, key, x509.random_serial_number())
