@@ -152,7 +152,8 @@ def _is_at_random(text: str) -> bool:
     from zxcvbn import zxcvbn
     from zxcvbn.matching import RANKED_DICTIONARIES
 
-    found = zxcvbn(text[:_READ], user_inputs=list(_OUR_WORDS))["sequence"]
+    # The library's types leave out what belongs to no pattern ("bruteforce").
+    found: list[Any] = list(zxcvbn(text[:_READ], user_inputs=list(_OUR_WORDS))["sequence"])
     without_patterns = sum(len(one["token"]) for one in found if one["pattern"] == "bruteforce")
     known = (_OUR_WORDS, *RANKED_DICTIONARIES.values())
     words = re.findall(r"[A-Z]?[a-z]+|[A-Z]+", text)
