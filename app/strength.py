@@ -5,9 +5,11 @@ left on.
 """
 
 import os
+import re
+from collections.abc import Mapping
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from psycopg import ProgrammingError
@@ -24,6 +26,16 @@ _PROVEN = ("verify-full", "verify-ca")
 # Random text of the shortest length that is accepted has more different characters than this.
 _FEWEST = 10
 _SHORTEST = 16
+# And this many more of them belong to no word, row of the keyboard, repetition or date.
+_FEWEST_AT_RANDOM = 8
+# The estimate reads no more of a secret than this: what is beyond only makes it better.
+_READ = 64
+# Words of this program that stand in no list of common ones.
+_OUR_WORDS = ("helpline", "childline", "twilio", "somleng", "postgres", "token")
+# What signs the provider's webhooks: 128 bits, which are as many hexadecimal digits.
+_SHORTEST_SIGNING = 32
+# A password of a database on another machine that fewer guesses than this would find is refused.
+_FEWEST_GUESSES = 10**10
 
 
 class Checked(Protocol):
@@ -42,6 +54,8 @@ class Checked(Protocol):
     anchor_file: Path | None
     anchor_mail: str
     anchor_time_stamp_url: str | None
+    translation_url: str | None
+    signal_service_url: str | None
 
     @property
     def field_key_list(self) -> list[tuple[int, bytes]]:
@@ -67,6 +81,7 @@ def check_strength(settings: Checked) -> None:
     _check_database("HELPLINE_DATABASE_URL", settings.database_url)
     _check_database("HELPLINE_MIGRATION_DATABASE_URL", settings.migration_database_url)
     _check_database("HELPLINE_BACKUP_DATABASE_URL", settings.backup_database_url)
+    _check_services(settings)
     mail = urlsplit(settings.smtp_url or "")
     if mail.scheme == "smtp" and not is_this_machine(mail.hostname or ""):
         raise BadSettings(
@@ -94,20 +109,59 @@ def check_strength(settings: Checked) -> None:
         )
 
 
-def _check_secrets(settings: Checked) -> None:
-    for name, value in (
-        ("HELPLINE_SECRET_KEY", settings.secret_key),
-        ("HELPLINE_TWILIO_AUTH_TOKEN", settings.twilio_auth_token),
-        ("HELPLINE_TWILIO_PREVIOUS_AUTH_TOKEN", settings.twilio_previous_auth_token),
-        ("HELPLINE_MONITORING_TOKEN", settings.monitoring_token),
+def _check_services(settings: Checked) -> None:
+    """Refuse to send what children write over a network in clear."""
+    for name, url in (
+        ("HELPLINE_SIGNAL_SERVICE_URL", settings.signal_service_url),
+        ("HELPLINE_TRANSLATION_URL", settings.translation_url),
     ):
-        if value is not None and (len(value) < _SHORTEST or len(set(value)) < _FEWEST):
+        at = urlsplit(url or "")
+        if at.scheme == "http" and not is_this_machine(at.hostname or ""):
             raise BadSettings(
-                f"{name} can be guessed: it is too short, or repeats a few characters. Use one "
-                'that was made at random, for example with: python3 -c "import secrets; '
-                'print(secrets.token_urlsafe(48))"'
+                f"In production {name} must start with https://, unless the service is on this "
+                "machine (127.0.0.1). What children write goes to it, and others on the network "
+                "could read it."
+            )
+
+
+def _check_secrets(settings: Checked) -> None:
+    for name, value, shortest in (
+        ("HELPLINE_SECRET_KEY", settings.secret_key, _SHORTEST),
+        ("HELPLINE_TWILIO_AUTH_TOKEN", settings.twilio_auth_token, _SHORTEST_SIGNING),
+        (
+            "HELPLINE_TWILIO_PREVIOUS_AUTH_TOKEN",
+            settings.twilio_previous_auth_token,
+            _SHORTEST_SIGNING,
+        ),
+        ("HELPLINE_MONITORING_TOKEN", settings.monitoring_token, _SHORTEST),
+    ):
+        if value is None:
+            continue
+        if len(value) < shortest or len(set(value)) < _FEWEST or not _is_at_random(value):
+            raise BadSettings(
+                f"{name} can be guessed: it is too short, repeats a few characters, or is of words "
+                "or rows of the keyboard. Use one that was made at random, for example with: "
+                'python3 -c "import secrets; print(secrets.token_urlsafe(48))"'
             )
     check_field_keys(settings.field_key_list)
+
+
+def _is_at_random(text: str) -> bool:
+    """Return whether a text has enough characters that belong to nothing that could be guessed."""
+    # Its lists of words take a tenth of a second to load, which only production needs.
+    from zxcvbn import zxcvbn
+    from zxcvbn.matching import RANKED_DICTIONARIES
+
+    # The library's types leave out what belongs to no pattern ("bruteforce").
+    found: list[Any] = list(zxcvbn(text[:_READ], user_inputs=list(_OUR_WORDS))["sequence"])
+    without_patterns = sum(len(one["token"]) for one in found if one["pattern"] == "bruteforce")
+    known = (_OUR_WORDS, *RANKED_DICTIONARIES.values())
+    words = re.findall(r"[A-Z]?[a-z]+|[A-Z]+", text)
+    others = [
+        word for word in words if len(word) < 3 or not any(word.lower() in one for one in known)
+    ]
+    digits = sum(character.isdigit() for character in text)
+    return min(without_patterns, digits + sum(map(len, others))) >= _FEWEST_AT_RANDOM
 
 
 def check_field_keys(keys: list[tuple[int, bytes]]) -> None:
@@ -153,3 +207,43 @@ def _check_database(name: str, url: str | None) -> None:
             "because the database is on another machine. Without it, others on the network could "
             "read what is sent there, or answer in its place."
         )
+    if not inside:
+        _check_proof(name, parts)
+
+
+def _check_proof(name: str, parts: Mapping[str, Any]) -> None:
+    """Refuse an address by which the program proves nothing to a database on another machine."""
+    password = parts.get("password") or os.environ.get("PGPASSWORD")
+    if password is None and not _has_other_proof(parts):
+        raise BadSettings(
+            f"In production {name} must have a password or name a certificate of the program's "
+            "own (sslcert and sslkey), because the database is on another machine. A file of "
+            "passwords (passfile) does as well."
+        )
+    if password is not None and _guesses(str(password), parts) < _FEWEST_GUESSES:
+        raise BadSettings(
+            f"The password in {name} can be guessed. Give the role one that was made at random, "
+            'for example with: python3 -c "import secrets; print(secrets.token_urlsafe(24))"'
+        )
+
+
+def _has_other_proof(parts: Mapping[str, Any]) -> bool:
+    """Return whether libpq proves itself by a certificate, a file of passwords, or Kerberos."""
+    environment = os.environ
+    if any(parts.get(name) for name in ("sslcert", "passfile")):
+        return True
+    if any(environment.get(name) for name in ("PGSSLCERT", "PGPASSFILE")):
+        return True
+    demanded = parts.get("require_auth") or environment.get("PGREQUIREAUTH") or ""
+    home = Path(environment.get("HOME", "/nonexistent"))
+    usual = (home / ".pgpass", home / ".postgresql" / "postgresql.crt")
+    return "gss" in demanded or any(path.is_file() for path in usual)
+
+
+def _guesses(password: str, parts: Mapping[str, Any]) -> float:
+    """Return how many guesses would find a password of the database."""
+    from zxcvbn import zxcvbn
+
+    own = [str(parts.get(part) or "") for part in ("user", "host", "dbname")]
+    found = zxcvbn(password[:_READ], user_inputs=[*own, *_OUR_WORDS])
+    return float(found["guesses"])

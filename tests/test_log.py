@@ -1,5 +1,8 @@
 import json
 import logging
+import re
+import time
+from datetime import UTC, datetime
 
 import pytest
 
@@ -25,3 +28,23 @@ def test_a_line_end_makes_no_second_line_of_the_log(capsys: pytest.CaptureFixtur
         assert line.isprintable(), line
     assert library.startswith("warning library: odd ana")
     assert "signed out" not in library
+
+
+def test_a_line_is_json_and_says_when_it_was_in_utc(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_up_logging("INFO")
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        before = datetime.now(UTC)
+        log().info("signed in", area="web")
+        after = datetime.now(UTC)
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    entry = json.loads(capsys.readouterr().err)
+    said = entry.pop("timestamp")
+    assert entry == {"event": "signed in", "area": "web", "level": "info"}
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", said)
+    assert before <= datetime.fromisoformat(said) <= after

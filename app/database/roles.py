@@ -19,9 +19,16 @@ BACKUP = "helpline_backup"
 # Migrations, roles and their rights are changed by one process at a time.
 LOCK = 116_111
 
-# Who the program is in its database: `superuser`, and whether it owns a table of ours.
+# Who the program is in its database: whether it is a `superuser` or may become one, and whether it
+# owns a table of ours. Who runs programs of the server, or reads and writes its files, needs no
+# more; and before PostgreSQL 16, who makes roles gives itself those rights.
 STANDING = """
-SELECT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) AS superuser,
+SELECT EXISTS (SELECT FROM pg_roles r WHERE pg_has_role(r.oid, 'MEMBER')
+         AND (r.rolsuper
+           OR r.rolname IN ('pg_execute_server_program', 'pg_write_server_files',
+                            'pg_read_server_files')
+           OR r.rolcreaterole AND current_setting('server_version_num')::int < 160000)
+       ) AS superuser,
        EXISTS (SELECT FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace
                  AND c.relkind IN ('r', 'p') AND pg_has_role(c.relowner, 'MEMBER')) AS owns
 """
@@ -79,8 +86,9 @@ class Standing(NamedTuple):
         """Return what is wrong with it and what to do, as one sentence; empty if nothing is."""
         if self.superuser:
             return (
-                "The role of HELPLINE_DATABASE_URL is a superuser of the database: it could change "
-                "the logs. Give the program a role of its own; see the operators' guide, "
+                "The role of HELPLINE_DATABASE_URL is a superuser of the database, or may become "
+                "one (it belongs to one, or may use programs or files of the server): it could "
+                "change the logs. Give the program a role of its own; see the operators' guide, "
                 '"The roles of the database".'
             )
         if self.owns:

@@ -1,18 +1,19 @@
 """Who is at work: in a talk, about to be in one, writing one up, or waiting for the next call.
 
-The session of a person at work has no limits. It must not end a call, and no caller may ring at a
-page that was signed out.
+The limit of a session must not end a call, and no caller may ring at a page that was signed out:
+`goes_on` in `app/staff/sessions.py` says which sessions of a person at work go on.
 """
 
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import ColumnElement, and_, case, func, literal, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.routing.models import Offer, Presence, PresenceChange, PresenceState, TelephoneState
 from app.routing.participants.participants import LIVE, Participant
+from app.staff.sessions import Duty
 
 P, T = PresenceState, TelephoneState
 _IN_CALL = (P.OFFERED, P.ON_CALL, P.WRITING, P.WRAP_UP)
@@ -22,40 +23,46 @@ _CONNECTED = (T.ASKING, T.READY, T.RINGING, T.TALKING, T.RECONNECTING)
 _HEARD_WITHIN = timedelta(minutes=3)
 
 
-async def at_work(
-    session: AsyncSession, people: Collection[UUID], now: datetime
-) -> Mapping[UUID, datetime]:
-    """Return which of some people are at work, and since when without a gap."""
-    begun = (
+def _begun(states: Collection[PresenceState]) -> ColumnElement[datetime]:
+    """Return since when a person has been in these states without a gap."""
+    last = (
         select(func.max(PresenceChange.at))
         .where(
             PresenceChange.counsellor_id == Presence.counsellor_id,
-            PresenceChange.before.in_((P.OFF_DUTY, P.AWAY)),
+            PresenceChange.before.not_in(states),
         )
         .scalar_subquery()
     )
+    return func.coalesce(last, Presence.since)
+
+
+async def at_work(
+    session: AsyncSession, people: Collection[UUID], now: datetime
+) -> Mapping[UUID, Duty]:
+    """Return which of some people are at work, and since when without a gap."""
+    connected = and_(
+        Presence.state.in_(_ON_DUTY),
+        Presence.telephone.in_(_CONNECTED),
+        Presence.heartbeat_at > now - _HEARD_WITHIN,
+    )
+    in_call = Presence.state.in_(_IN_CALL)
     statements = (
-        select(Offer.counsellor_id, Offer.opened_at).where(
+        select(Offer.counsellor_id, Offer.opened_at, Offer.opened_at, literal(None)).where(
             Offer.counsellor_id.in_(people), Offer.released_at.is_(None)
         ),
-        select(Participant.staff_id, Participant.wanted_at).where(
-            Participant.staff_id.in_(people), Participant.state.in_(LIVE)
-        ),
-        select(Presence.counsellor_id, func.coalesce(begun, Presence.since)).where(
-            Presence.counsellor_id.in_(people),
-            or_(
-                Presence.state.in_(_IN_CALL),
-                and_(
-                    Presence.state.in_(_ON_DUTY),
-                    Presence.telephone.in_(_CONNECTED),
-                    Presence.heartbeat_at > now - _HEARD_WITHIN,
-                ),
-            ),
-        ),
+        select(
+            Participant.staff_id, Participant.wanted_at, Participant.wanted_at, literal(None)
+        ).where(Participant.staff_id.in_(people), Participant.state.in_(LIVE)),
+        select(
+            Presence.counsellor_id,
+            _begun(_ON_DUTY),
+            case((in_call, _begun(_IN_CALL))),
+            Presence.telephone_session,
+        ).where(Presence.counsellor_id.in_(people), or_(in_call, connected)),
     )
-    found: dict[UUID, datetime] = {}
+    found: dict[UUID, Duty] = {}
     for statement in statements:
-        for who, since in (await session.execute(statement)).all():
+        for who, *row in (await session.execute(statement)).all():
             if who is not None:
-                found[who] = min(since, found.get(who, since))
+                found[who] = Duty(*row).with_other(found.get(who))
     return found

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.database.base import Base, Identifier, one_of
+from app.database.base import Base, Identifier, KeyedHash, one_of
 
 
 class PresenceState(StrEnum):
@@ -87,6 +87,8 @@ class Presence(Base):
     telephone: Mapped[str] = mapped_column(server_default="off")
     telephone_at: Mapped[datetime | None]
     telephone_page: Mapped[str | None]
+    # The key of the session of that page; unset if the page has not said it yet.
+    telephone_session: Mapped[KeyedHash | None]
 
 
 class PresenceChange(Base):

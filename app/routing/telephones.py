@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, false, func, or_, select
+from sqlalchemy import ColumnElement, and_, exists, false, func, or_, select
 
 from app.calls import platform
 from app.calls.log_kinds import Cause
@@ -21,7 +21,7 @@ from app.routing.models import Offer, OfferState, Presence, PresenceState, Telep
 from app.routing.participants import leaving, second_ring
 from app.routing.participants.participants import LIVE, Participant, ParticipantPurpose
 from app.settings import Settings
-from app.staff.models import EndpointKind, Staff
+from app.staff.models import EndpointKind, Staff, StaffSession
 from app.words.pages import N_
 from app.work import Work
 
@@ -43,9 +43,17 @@ _FREE = (TelephoneState.OFF, TelephoneState.NO_MICROPHONE, TelephoneState.FAILED
 
 
 def may_ring() -> ColumnElement[bool]:
-    """Return the condition that a free counsellor's telephone can ring, for a query of both."""
+    """Return the condition that a free counsellor's telephone can ring, for a query of both.
+
+    No call rings at a page whose session has ended.
+    """
+    session = exists().where(StaffSession.token_key == Presence.telephone_session)
     return or_(
-        Staff.endpoint_kind != EndpointKind.BROWSER, Presence.telephone == TelephoneState.READY
+        Staff.endpoint_kind != EndpointKind.BROWSER,
+        and_(
+            Presence.telephone == TelephoneState.READY,
+            or_(Presence.telephone_session.is_(None), session),
+        ),
     )
 
 
@@ -74,14 +82,16 @@ def is_ready(staff: Staff, presence: Presence | None) -> bool:
     return presence is not None and presence.telephone == TelephoneState.READY
 
 
-async def claim(work: Work, staff: Staff, page: str) -> None:
+async def claim(work: Work, staff: Staff, page: str, session: bytes | None = None) -> None:
     """Give the telephone to a page. If the same browser had it in a talk, that line is lost.
 
-    `page` is `BROWSER:LOAD`: a browser that loads its page again is the same browser.
+    `page` is `BROWSER:LOAD`: a browser that loads its page again is the same browser. `session`:
+    the key of its session.
     """
     call, offer = _talk(*await _held(work, staff.id))
     presence = await presences.lock_presence(work, staff.id)
     before, presence.telephone_page = presence.telephone_page, page
+    _note_session(work, presence, session)
     if before == page:
         return
     _set(work, presence, TelephoneState.ASKING)
@@ -91,7 +101,9 @@ async def claim(work: Work, staff: Staff, page: str) -> None:
         await leaving.counsellor_left(work, call, offer, Cause.PAGE_LOADED_AGAIN, died=True)
 
 
-async def report(work: Work, staff: Staff, page: str, state: TelephoneState) -> bool:
+async def report(
+    work: Work, staff: Staff, page: str, state: TelephoneState, session: bytes | None = None
+) -> bool:
     """Note what a page says of its telephone. Return False if another page has the telephone."""
     held, offered = await _held(work, staff.id)
     if state in second_way.GONE and await _has_page(work, staff.id, page):
@@ -102,12 +114,20 @@ async def report(work: Work, staff: Staff, page: str, state: TelephoneState) -> 
         if presence.telephone_page is not None and presence.telephone not in _FREE:
             return False
         presence.telephone_page = page
+    _note_session(work, presence, session)
     _set(work, presence, state)
     if state is TelephoneState.READY and call is not None and offer is not None:
         await leaving.ring_page_again(work, offer)
     if state in second_way.GONE and held is not None and offered is not None:
         await second_way.page_gone(work, held, offered, state)
     return True
+
+
+def _note_session(work: Work, presence: Presence, session: bytes | None) -> None:
+    """Note the session of the page: its person may have signed in again there."""
+    if presence.telephone_session != session:
+        presence.telephone_session = session
+        work.announce(Topic.QUEUE)
 
 
 def _set(work: Work, presence: Presence, state: TelephoneState) -> None:

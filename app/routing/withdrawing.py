@@ -29,7 +29,7 @@ async def take_out(work: Work, staff: Staff) -> None:
     presence = await presences.lock_presence(work, staff.id)
     presence.missed, presence.warned_at = 0, None
     presence.telephone, presence.telephone_at = TelephoneState.OFF.value, work.now
-    presence.telephone_page = None
+    presence.telephone_page = presence.telephone_session = None
     if presence.state == PresenceState.OFFERED:
         # An offer came after we looked and before we locked: it expires at once.
         presence.after_call = PresenceState.OFF_DUTY.value

@@ -2,7 +2,7 @@
 
 import re
 import secrets
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import TypeVar
 from uuid import UUID, uuid4
@@ -21,7 +21,7 @@ from app.staff.log_kinds import AuditLog
 from app.staff.models import Awaits, EndpointKind, SignInRules, Staff, StaffSession
 from app.staff.passwords import give_password
 from app.staff.roles import Role
-from app.staff.sessions import note_provider_session
+from app.staff.sessions import AtWork, goes_on, none_at_work, note_provider_session
 from app.staff.sign_in_rules import DEFAULTS, rules_of, sign_in_rules
 from app.words import pages
 from app.work import PROGRAM, Actor, ActorKind, Ground, Work
@@ -34,17 +34,6 @@ _REMEMBERED = timedelta(seconds=5)
 _ASKED_AGAIN = timedelta(minutes=1)
 # How long after their limit sessions are kept at most: that of a person at work goes on.
 _KEPT = timedelta(days=7)
-
-# Returns which of some people are at work, and since when without a gap. A session whose limit
-# comes while its person is at work goes on: `app/routing/at_work.py` says what work is.
-AtWork = Callable[[AsyncSession, Collection[UUID], datetime], Awaitable[Mapping[UUID, datetime]]]
-
-
-async def none_at_work(
-    _session: AsyncSession, _people: Collection[UUID], _now: datetime
-) -> Mapping[UUID, datetime]:
-    """Let every limit hold."""
-    return {}
 
 
 class NameTaken(Conflict):
@@ -361,8 +350,8 @@ async def staff_of_session(work: Work, token: str, at_work: AtWork = none_at_wor
     staff, stored, row = found
     ends = _ends_at(staff, stored, row)
     if ends <= work.now:
-        since = (await at_work(work.session, [staff.id], work.now)).get(staff.id)
-        if since is None or ends < since:
+        duty = (await at_work(work.session, [staff.id], work.now)).get(staff.id)
+        if not goes_on(stored, ends, duty, work.now):
             await _end_for_good(work, staff, stored)
             return None
         ends = work.now + _ASKED_AGAIN
@@ -395,12 +384,12 @@ async def sessions_now(
         rows = (await session.execute(_STORED.where(StaffSession.token_key.in_(keys)))).all()
         ends = {stored.token_key: _ends_at(staff, stored, row) for staff, stored, row in rows}
         late = {staff.id for staff, stored, _ in rows if ends[stored.token_key] <= now}
-        busy = await at_work(session, late, now) if late else {}
+        at_their_work = await at_work(session, late, now) if late else {}
     found = {}
     for staff, stored, _ in rows:
         until = ends[stored.token_key]
         if until <= now:
-            if staff.id not in busy or until < busy[staff.id]:
+            if not goes_on(stored, until, at_their_work.get(staff.id), now):
                 continue
             until = now + _ASKED_AGAIN
         found[keys[stored.token_key]] = staff, until

@@ -1,9 +1,19 @@
-"""The sessions of signed-in people: listing and ending them, at once and in every process."""
+"""The sessions of signed-in people: listing and ending them, at once and in every process.
 
+Here is also which of them go on beyond their limits.
+
+A session must not end a talk, nor take a word that is being written. While its person only waits
+for calls, the one whose page has the telephone goes on: no caller may ring at a page that was
+signed out. Any other ends at its limit, such as one at home or one that was stolen.
+"""
+
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import datetime, timedelta
+from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy import delete, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.database.topics import Topic
 from app.errors import NotFound
@@ -12,6 +22,7 @@ from app.staff.audit import write_entry
 from app.staff.emergency_rows import Emergency, EmergencyState
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff, StaffSession
+from app.staff.sign_in_rules import LONGEST_HOURS
 from app.work import PROGRAM, Work
 
 # How finely the last use of a session is known.
@@ -19,7 +30,9 @@ _USED_EVERY = timedelta(minutes=5)
 # And how finely the last act of its person.
 _ACTS_EVERY = timedelta(minutes=1)
 # A session that was used so lately is one, also beyond its limits: its person is at work.
-_LATELY = timedelta(minutes=15)
+LATELY = timedelta(minutes=15)
+# How long after the sign-in a session ends in any case once its person is in no talk.
+LONGEST = timedelta(hours=LONGEST_HOURS)
 # Part of what a browser says of itself, and its family; the first that is found counts.
 _FAMILIES = (
     ("Edg", "Edge"),
@@ -30,6 +43,50 @@ _FAMILIES = (
     ("Chrome/", "Chrome"),
     ("Safari/", "Safari"),
 )
+
+
+class Duty(NamedTuple):
+    """What a person is at work with."""
+
+    # Since when without a gap.
+    since: datetime
+    # Since when they are in a talk or conversation, are offered one, or write one up.
+    busy: datetime | None
+    # The session whose page has the telephone; None if the page has not said it yet.
+    telephone: bytes | None
+
+    def with_other(self, other: "Duty | None") -> "Duty":
+        """Return this and another work of the same person as one."""
+        if other is None:
+            return self
+        busy = [one for one in (self.busy, other.busy) if one is not None]
+        return Duty(
+            min(self.since, other.since),
+            min(busy, default=None),
+            self.telephone or other.telephone,
+        )
+
+
+# Returns which of some people are at work: `app/routing/at_work.py` says what work is.
+AtWork = Callable[[AsyncSession, Collection[UUID], datetime], Awaitable[Mapping[UUID, Duty]]]
+
+
+async def none_at_work(
+    _session: AsyncSession, _people: Collection[UUID], _now: datetime
+) -> Mapping[UUID, Duty]:
+    """Let every limit hold."""
+    return {}
+
+
+def goes_on(session: StaffSession, ends: datetime, duty: Duty | None, now: datetime) -> bool:
+    """Return whether a session goes on although it ended at `ends`."""
+    if duty is None or ends < duty.since:
+        return False
+    if duty.busy is None:
+        has_telephone = duty.telephone in (None, session.token_key)
+        return has_telephone and now < session.created_at + LONGEST
+    is_used = (session.used_at or session.created_at) > now - LATELY
+    return ends >= duty.busy or duty.telephone == session.token_key or is_used
 
 
 def browser_of(says: str) -> str:
@@ -84,7 +141,7 @@ async def sessions_of(work: Work, staff: Staff) -> list[StaffSession]:
         select(StaffSession)
         .where(
             StaffSession.staff_id == staff.id,
-            or_(StaffSession.expires_at > work.now, StaffSession.used_at > work.now - _LATELY),
+            or_(StaffSession.expires_at > work.now, StaffSession.used_at > work.now - LATELY),
             StaffSession.awaits.is_(None),
         )
         .order_by(StaffSession.created_at.desc(), StaffSession.id)

@@ -16,9 +16,10 @@ from app.staff.log_kinds import AuditLog
 from app.staff.models import EndpointKind, Staff
 from app.staff.roles import Permission
 from app.telephony.provider import tokens
-from app.web.access import InWork, Requires
+from app.web.access import InWork, Requires, token_of
 from app.web.routes import include
 from app.words.pages import said
+from app.work import Work
 
 router = APIRouter(include_in_schema=False)
 TakesCalls = Annotated[Staff, Depends(Requires(Permission.TAKE_CALLS), scope="function")]
@@ -67,6 +68,11 @@ def add_page_telephone(app: FastAPI) -> None:
     include(app, router)
 
 
+def _session(request: Request, work: Work) -> bytes:
+    """Return the key of the session that asks."""
+    return work.keys.session_key(token_of(request))
+
+
 @router.post("/board/telephone")
 async def token(request: Request, work: InWork, staff: TakesCalls, asked: AsksForToken) -> Token:
     """Return a token for the telephone, and give the telephone to this page. It is logged.
@@ -81,7 +87,7 @@ async def token(request: Request, work: InWork, staff: TakesCalls, asked: AsksFo
     limiter = request.app.state.limiter
     if not await limiter.hit(_TOKENS, "telephone", str(staff.id)):
         raise TooMany()
-    await telephones.claim(work, staff, asked.page)
+    await telephones.claim(work, staff, asked.page, _session(request, work))
     write_entry(work, AuditLog.TELEPHONE_TOKEN_MADE, str(staff.id))
     return Token(
         token=tokens.mint(settings, staff.identity),
@@ -91,9 +97,10 @@ async def token(request: Request, work: InWork, staff: TakesCalls, asked: AsksFo
 
 
 @router.post("/board/telephone/state")
-async def report(work: InWork, staff: TakesCalls, said: TelephoneReport) -> Heard:
+async def report(request: Request, work: InWork, staff: TakesCalls, said: TelephoneReport) -> Heard:
     """Note what a page's telephone is doing. It is sent with every change and every heartbeat."""
-    return Heard(yours=await telephones.report(work, staff, said.page, said.state))
+    session = _session(request, work)
+    return Heard(yours=await telephones.report(work, staff, said.page, said.state, session))
 
 
 @router.post("/board/telephone/ring")

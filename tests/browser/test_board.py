@@ -77,7 +77,16 @@ async def test_the_stream_says_topics_only(live: Stage) -> None:
 
 async def test_without_scripts_from_elsewhere(live: Stage) -> None:
     answer: Any = await live.client.get(live.settings.public_url + "/login")
-    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    policy = {
+        name: sources
+        for part in answer.headers["content-security-policy"].split(";")
+        for name, *sources in [part.split()]
+    }
+    assert policy["default-src"] == ["'none'"]
+    # No inline script, nothing of other sites, and no evaluation of text.
+    assert policy["script-src"] == policy["style-src"] == ["'self'"]
+    assert not {name for name in policy if name.startswith(("script-src-", "style-src-"))}
+    assert policy["object-src"] == policy["base-uri"] == ["'none'"]
     assert LINE not in answer.text
     script = await live.client.get(live.settings.public_url + "/static/board.js")
     assert script.status_code == 200

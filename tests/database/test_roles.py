@@ -220,6 +220,27 @@ def test_with_one_address_the_program_works_and_says_what_is_weak(database: str)
     running._look_at_role(production, owner)
 
 
+@pytest.mark.parametrize(
+    "right",
+    [SUPERUSER, "pg_execute_server_program", "pg_write_server_files", "pg_read_server_files"],
+)
+def test_a_role_that_may_become_a_superuser_counts_as_one(database: str, right: str) -> None:
+    superuser = as_role(database, SUPERUSER)
+    # By another role, which gives its members nothing before they ask for it.
+    names = {"right": sql.Identifier(right), "program": sql.Identifier(PROGRAM)}
+    given = "CREATE ROLE of_operators NOINHERIT; GRANT {right} TO of_operators;"
+    given += "GRANT of_operators TO {program}"
+    production = Settings(database_url=database).model_copy(update={"env": "production"})
+    with psycopg.connect(superuser, autocommit=True) as connection:
+        try:
+            connection.execute(sql.SQL(given).format(**names))
+            with pytest.raises(BadSettings, match="superuser"):
+                running._look_at_role(production, database)
+        finally:
+            connection.execute("DROP ROLE of_operators")
+    running._look_at_role(production, database)
+
+
 def test_a_role_that_owns_nothing_does_not_migrate(server: str) -> None:
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute("CREATE DATABASE without_tables")

@@ -3,12 +3,14 @@
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from app.errors import Invalid
+from app.jobs.transaction import flush
 from app.routing import own_presence, telephones
 from app.routing.at_work import at_work
 from app.routing.models import Presence, PresenceState, TelephoneState
+from app.routing.telephones import may_ring
 from app.staff import accounts
 from app.staff.models import Staff
 from app.staff.roles import Role
@@ -29,6 +31,7 @@ async def is_valid(work: Work, token: str) -> bool:
 
 
 async def later(work: Work, minutes: float) -> None:
+    await flush(work)
     work.now += timedelta(minutes=minutes)
     await work.session.flush()
 
@@ -73,20 +76,105 @@ async def on_duty(work: Work, name: str) -> tuple[Staff, str]:
     """A counsellor on duty with a telephone in the page, whose session is short."""
     await set_sign_in_rules(work, Rules(session_hours=1, idle_minutes=5))
     ana = await a_counsellor(work, name)
-    return ana, await accounts.open_session(work, ana)
+    token = await accounts.open_session(work, ana)
+    await telephones.claim(work, ana, "stage:1", work.keys.session_key(token))
+    await telephones.report(
+        work, ana, "stage:1", TelephoneState.READY, work.keys.session_key(token)
+    )
+    return ana, token
 
 
-async def test_on_duty_with_the_telephone_of_the_page_it_goes_on(work: Work) -> None:
+async def heard_later(work: Work, ana: Staff, minutes: float) -> None:
+    """The page says that it is open."""
+    await later(work, minutes)
+    await work.session.execute(
+        update(Presence).where(Presence.counsellor_id == ana.id).values(heartbeat_at=work.now)
+    )
+
+
+@pytest.mark.parametrize("state", ["available", "break"])
+async def test_on_duty_with_the_telephone_of_the_page_it_goes_on(work: Work, state: str) -> None:
     ana, token = await on_duty(work, "ana")
+    await own_presence.choose_presence_by_name(work, ana, state)
     for _ in range(40):
-        await later(work, 2)
-        await work.session.execute(
-            update(Presence).where(Presence.counsellor_id == ana.id).values(heartbeat_at=work.now)
-        )
+        await heard_later(work, ana, 2)
         assert await is_valid(work, token)
-    await telephones.report(work, ana, "stage:1", TelephoneState.OFF)
+    await telephones.report(work, ana, "stage:1", TelephoneState.OFF, work.keys.session_key(token))
     await later(work, 1)
     assert not await is_valid(work, token), "no call can ring there"
+
+
+@pytest.mark.parametrize("state", ["available", "break"])
+async def test_a_day_after_the_sign_in_it_ends_on_duty_too(work: Work, state: str) -> None:
+    ana, token = await on_duty(work, "ana")
+    await own_presence.choose_presence_by_name(work, ana, state)
+    await heard_later(work, ana, 24 * 60 - 1)
+    assert await is_valid(work, token)
+    await heard_later(work, ana, 1)
+    assert not await is_valid(work, token)
+
+
+async def test_a_call_or_a_conversation_outlasts_the_day(work: Work) -> None:
+    ana, token = await on_duty(work, "ana")
+    await heard_later(work, ana, 24 * 60 - 1)
+    presence = await presence_of(work, ana)
+    for state in (PresenceState.OFFERED, PresenceState.ON_CALL, PresenceState.WRITING):
+        presence.state = state.value
+        await heard_later(work, ana, 90)
+        assert await is_valid(work, token), state
+    presence.state = PresenceState.AVAILABLE.value
+    await heard_later(work, ana, 1)
+    assert not await is_valid(work, token)
+
+
+async def test_an_offer_that_comes_as_the_day_ends_is_answered(work: Work) -> None:
+    ana, token = await on_duty(work, "ana")
+    await heard_later(work, ana, 24 * 60 + 1)
+    call = await a_waiting_call(work)
+    assert await offered(work, call, ana)
+    await heard_later(work, ana, 1)
+    assert await is_valid(work, token)
+
+
+async def test_another_browser_of_a_person_on_duty_ends_at_its_limit(work: Work) -> None:
+    ana, token = await on_duty(work, "ana")
+    at_home = await accounts.open_session(work, ana)
+    await heard_later(work, ana, 61)
+    assert await is_valid(work, token)
+    assert not await is_valid(work, at_home)
+
+
+async def test_a_browser_that_is_used_no_more_does_not_come_back_with_a_talk(work: Work) -> None:
+    ana, token = await on_duty(work, "ana")
+    unused, used = [await accounts.open_session(work, ana) for _ in range(2)]
+    await heard_later(work, ana, 61)
+    call = await a_waiting_call(work)
+    await offered(work, call, ana)
+    await note_use(work, used, acts=False, reads=True)
+    await heard_later(work, ana, 1)
+    assert await is_valid(work, token)
+    assert await is_valid(work, used), "its page may hold what was typed of this talk"
+    assert not await is_valid(work, unused)
+
+
+async def rings(work: Work, ana: Staff) -> bool:
+    """Whether a call may ring at her telephone."""
+    found = select(Staff.id).join(Presence, Presence.counsellor_id == Staff.id)
+    return await work.session.scalar(found.where(Staff.id == ana.id, may_ring())) is not None
+
+
+async def test_no_call_rings_at_a_page_that_was_signed_out_until_it_is_in_again(
+    work: Work,
+) -> None:
+    ana, token = await on_duty(work, "ana")
+    assert await rings(work, ana)
+    await accounts.close_session(work, token)
+    assert not await rings(work, ana)
+    again = await accounts.open_session(work, ana)
+    await telephones.report(
+        work, ana, "stage:1", TelephoneState.READY, work.keys.session_key(again)
+    )
+    assert await rings(work, ana)
 
 
 async def test_in_an_offer_a_talk_and_a_wrap_up_it_goes_on(work: Work) -> None:

@@ -85,6 +85,7 @@ async def test_none_of_the_last_passwords_is_chosen_again(work: Work) -> None:
     for password in chosen:
         work.now += timedelta(days=1)
         await passwords.set_password(work, person, password)
+    assert REMEMBERED == 5, "as SECURITY.md says"
     for password in chosen[-REMEMBERED:]:
         with pytest.raises(UsedBefore, match="did not use"):
             await passwords.set_password(work, person, password)

@@ -48,3 +48,12 @@ def test_rotation_opens_the_old_and_matches_the_same() -> None:
     assert after.seal(b"x", table="t", column="c", row=row)[1] == 2
     assert before.match_key(HashOf.CALLER, "+381") == after.match_key(HashOf.CALLER, "+381")
     assert before.match_key(HashOf.CALLER, "+381") != before.match_key(HashOf.NAME, "+381")
+
+
+def test_a_token_of_one_kind_is_none_of_another() -> None:
+    keys = keys_in_program([OLD], "s" * 40)
+    kinds = list(HashOf.__members__.values())
+    for kind in kinds:
+        stored = keys.match_key(kind, "a token")
+        assert [keys.is_match(one, "a token", stored) for one in kinds].count(True) == 1
+    assert len({keys.secrets_of(kind, "a token")[0] for kind in kinds}) == len(kinds)

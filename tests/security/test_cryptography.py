@@ -82,6 +82,7 @@ _MAY_DIFFER = {
     "app/staff/phone_proofs.py: proof.code_until == until": "until when a code lives",
     "app/staff/phone_proofs.py: pin[:2] * 3 == pin": "whether a new PIN is easy to guess",
     "app/staff/phone_proofs.py: pin[:3] == pin[3:]": "whether a new PIN is easy to guess",
+    "app/staff/sessions.py: duty.telephone == session.token_key": _BOTH_OURS,
     "app/statistics/counting/labels.py: path[0] != code": _A_NAME,
     "app/statistics/exports/spoken.py: column.labels == CODE": _A_NAME,
     "app/statistics/exports/spoken.py: found == code": _A_NAME,

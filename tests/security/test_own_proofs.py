@@ -2,7 +2,7 @@
 
 import importlib.util
 import re
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from types import ModuleType
 from uuid import UUID
@@ -14,6 +14,7 @@ import app
 from app.staff import accounts, hashing, passwords
 from app.staff.hashing import password_is_right
 from app.staff.roles import Role
+from app.staff.sessions import Duty
 from app.work import Work
 
 TEMPLATES = Path(app.__file__).parent / "dashboard/templates"
@@ -61,7 +62,7 @@ async def test_a_password_does_not_end_by_age(work: Work) -> None:
     assert await password_is_right(staff, LONG)
 
 
-async def _idle(*_: object) -> dict[UUID, datetime]:
+async def _idle(*_: object) -> dict[UUID, Duty]:
     """No person is at work."""
     return {}
 

@@ -7,6 +7,7 @@ import os
 import pytest
 
 KEY = "1:" + base64.b64encode(hashlib.sha256(b"a key for tests").digest()).decode()
+PASSWORD = "h4Wd9QzRk2TnVb7x"
 GOOD = {
     "ENV": "production",
     "SECRET_KEY": "Zq3vT8yLr0WmXk5BdNcJhGfPuAeSi29o7",
@@ -14,7 +15,7 @@ GOOD = {
     "TWILIO_ACCOUNT_SID": "AC1",
     "TWILIO_AUTH_TOKEN": "0f1e2d3c4b5a69788796a5b4c3d2e1f0",
     "PUBLIC_URL": "https://helpline.example.org",
-    "DATABASE_URL": "postgresql://db/helpline?sslmode=verify-full",
+    "DATABASE_URL": f"postgresql://helpline:{PASSWORD}@db/helpline?sslmode=verify-full",
     "SCAN_COMMAND": "clamdscan --no-summary -",
     "ANCHOR_FILE": "/mnt/elsewhere/anchors.jsonl",
     "LEAKED_PASSWORDS": "https://passwords.example.org/range",

@@ -1,4 +1,5 @@
 import base64
+import random
 import re
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from app.abilities import DIAL_ONLY
 from app.errors import BadSettings
 from app.reading_settings import check_settings, read_settings
 from app.settings import Settings, parse_field_keys
-from tests.settings.given import GOOD, set_only
+from tests.settings.given import GOOD, PASSWORD, set_only
 
 
 @pytest.fixture(autouse=True)
@@ -48,6 +49,7 @@ def test_production_names_what_is_missing(monkeypatch: pytest.MonkeyPatch, name:
         ("FIELD_KEYS", "nonsense"),
         ("DATABASE_URL", "sqlite:///x"),
         ("TWILIO_API_BASE_URL", "http://example.org"),
+        ("TELEPHONE_SIGNALLING", "ws://signalling.example.org"),
         ("OFFER_SECONDS", "never"),
         ("ENV", "staging"),
         ("SECRET_KEY", "s" * 40),
@@ -56,6 +58,24 @@ def test_production_names_what_is_missing(monkeypatch: pytest.MonkeyPatch, name:
         ("FIELD_KEYS", "1:" + base64.b64encode(b"practice-key-practice-key-123456").decode()),
         ("TWILIO_AUTH_TOKEN", "t"),
         ("MONITORING_TOKEN", "monitor"),
+        ("MONITORING_TOKEN", "0123456789abcdef"),
+        ("MONITORING_TOKEN", "monitoring-token-helpline"),
+        ("MONITORING_TOKEN", "qwertyuiopasdfghjkl"),
+        ("TWILIO_AUTH_TOKEN", "0123456789abcdef"),
+        # At random, and half as long as a key of 128 bits.
+        ("TWILIO_AUTH_TOKEN", "9bb60b91eb0207c5"),
+        ("TWILIO_PREVIOUS_AUTH_TOKEN", "0123456789abcdef0123456789abcdef"),
+        ("SECRET_KEY", "practice-secret-key-practice-secret-key"),
+        ("SECRET_KEY", "changeme-changeme-please-changeme-now"),
+        ("SECRET_KEY", "abcdefghijklmnopqrstuvwxyz0123456789"),
+        ("SECRET_KEY", "this-is-the-secret-key-of-the-helpline"),
+        ("SECRET_KEY", "ThisIsTheSecretKeyOfTheHelpline"),
+        ("DATABASE_URL", "postgresql://helpline@db/helpline?sslmode=verify-full"),
+        ("DATABASE_URL", "postgresql://helpline:helpline@db/helpline?sslmode=verify-full"),
+        ("DATABASE_URL", "postgresql://helpline:Postgres123@db/helpline?sslmode=verify-full"),
+        ("SIGNAL_SERVICE_URL", "http://10.0.0.5:8080"),
+        ("SIGNAL_SERVICE_URL", "http://signal:8080"),
+        ("TRANSLATION_URL", "http://10.0.0.5:8080"),
         ("DATABASE_URL", "postgresql://db.example.org/helpline"),
         ("DATABASE_URL", "postgresql://db.example.org/helpline?sslmode=require"),
         ("DATABASE_URL", "postgresql://127.0.0.1,db.example.org/helpline"),
@@ -91,6 +111,7 @@ def test_a_database_that_the_environment_puts_elsewhere_needs_encryption(
     monkeypatch: pytest.MonkeyPatch, variable: str, value: str, url: str
 ) -> None:
     monkeypatch.setenv(variable, value)
+    monkeypatch.setenv("PGPASSWORD", PASSWORD)
     _set(monkeypatch, **{**GOOD, "DATABASE_URL": url})
     with pytest.raises(BadSettings, match="HELPLINE_DATABASE_URL"):
         read_settings()
@@ -109,7 +130,15 @@ def test_a_database_that_the_environment_puts_elsewhere_needs_encryption(
         ("DATABASE_URL", "postgresql://helpline@127.0.0.1/helpline"),
         ("DATABASE_URL", "postgresql://helpline@[::1]:5433/helpline"),
         ("DATABASE_URL", "postgresql:///helpline?host=/run/postgresql"),
-        ("DATABASE_URL", "postgresql://db.example.org/helpline?sslmode=verify-ca"),
+        ("DATABASE_URL", f"postgresql://u:{PASSWORD}@db.example.org/helpline?sslmode=verify-ca"),
+        ("DATABASE_URL", "postgresql://db/helpline?sslmode=verify-full&sslcert=/a.pem"),
+        ("DATABASE_URL", "postgresql://db/helpline?sslmode=verify-full&passfile=/a"),
+        ("DATABASE_URL", "postgresql://db/helpline?sslmode=verify-full&require_auth=gss"),
+        ("DATABASE_URL", "postgresql://helpline:helpline@127.0.0.1/helpline"),
+        ("SIGNAL_SERVICE_URL", "http://127.0.0.1:8080"),
+        ("SIGNAL_SERVICE_URL", "https://10.0.0.5:8080"),
+        ("TRANSLATION_URL", "http://localhost:5000"),
+        ("TRANSLATION_URL", "https://translate:5000"),
         ("SMTP_URL", "smtp://localhost"),
         ("SMTP_URL", "smtp+starttls://user:pw@mail.example.org"),
         ("SMTP_URL", "smtps://user:pw@mail.example.org"),
@@ -125,6 +154,18 @@ def test_what_stays_on_this_machine_or_is_encrypted_starts(
     _set(monkeypatch, **{**GOOD, name: value})
     without = (name, value) == ("SCAN_COMMAND", "without")
     assert read_settings().scanner == (None if without else GOOD["SCAN_COMMAND"])
+
+
+def test_what_was_made_at_random_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    chance = random.Random(20)
+    for _ in range(100):
+        made = base64.urlsafe_b64encode(chance.randbytes(48)).decode()
+        digits = chance.randbytes(16).hex()
+        _set(
+            monkeypatch,
+            **{**GOOD, "SECRET_KEY": made, "TWILIO_AUTH_TOKEN": digits, "MONITORING_TOKEN": digits},
+        )
+        assert read_settings().in_production
 
 
 def test_a_server_that_others_reach_is_in_production(

@@ -3,6 +3,7 @@
 import email
 import email.policy
 import re
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -57,8 +58,11 @@ class Mail:
     async def handle_QUIT(self, server: SMTP, session: Session, envelope: Envelope) -> str:
         return "421 going away" if self.quits_badly else "221 Bye"
 
-    def start(self) -> None:
-        self._controller = Controller(self, hostname="127.0.0.1", port=self.port)
+    def start(self, **tls: ssl.SSLContext) -> None:
+        """Serve: with `ssl_context` by TLS from the first byte, with `tls_context` by STARTTLS."""
+        # The library does not say the types of what it hands on.
+        values: dict[str, Any] = dict(tls)
+        self._controller = Controller(self, hostname="127.0.0.1", port=self.port, **values)
         self._controller.start()
 
     def stop(self) -> None:

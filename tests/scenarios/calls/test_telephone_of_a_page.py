@@ -138,6 +138,20 @@ async def without_an_api_key_the_page_says_so_and_no_counsellor_is_available(sta
     assert "HELPLINE_TWILIO_API_KEY_SID" in answer.json()["detail"]
 
 
+async def test_a_page_says_whose_session_has_the_telephone(stage: Stage) -> None:
+    ana = await stage.add_counsellor("ana")
+    has = (
+        "SELECT s.token_key = telephone_session AS own FROM presences"
+        " JOIN staff_sessions s ON s.staff_id = counsellor_id"
+    )
+    assert await stage.rows(has) == [{"own": None}]
+    for path, more in (("", {}), ("/state", {"state": "ready"})):
+        await stage.change_rows("UPDATE presences SET telephone_session = NULL")
+        status, _ = await ask(stage, ana, path, page="stage:2", **more)
+        assert status == 200
+        assert await stage.rows(has) == [{"own": True}]
+
+
 async def test_a_page_answers_by_itself_only_what_its_person_accepted(stage: Stage) -> None:
     ana = await stage.add_counsellor("ana")
     boris = await stage.add_counsellor("boris", shift=False)
