@@ -1,5 +1,7 @@
 import json
 import logging
+import time
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -25,3 +27,26 @@ def test_a_line_end_makes_no_second_line_of_the_log(capsys: pytest.CaptureFixtur
         assert line.isprintable(), line
     assert library.startswith("warning library: odd ana")
     assert "signed out" not in library
+
+
+def test_a_line_of_the_log_is_json_and_its_time_is_iso_and_utc(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        set_up_logging("INFO")
+        log().info("signed in", area="web")
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    told = json.loads(capsys.readouterr().err)
+    assert {**told, "timestamp": ""} == {
+        "event": "signed in",
+        "area": "web",
+        "level": "info",
+        "timestamp": "",
+    }
+    at = datetime.fromisoformat(told["timestamp"])
+    assert at.utcoffset() == timedelta(0)
+    assert abs(datetime.now(UTC) - at) < timedelta(minutes=5), "the hour is not that of Tokyo"

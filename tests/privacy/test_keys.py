@@ -48,3 +48,11 @@ def test_rotation_opens_the_old_and_matches_the_same() -> None:
     assert after.seal(b"x", table="t", column="c", row=row)[1] == 2
     assert before.match_key(HashOf.CALLER, "+381") == after.match_key(HashOf.CALLER, "+381")
     assert before.match_key(HashOf.CALLER, "+381") != before.match_key(HashOf.NAME, "+381")
+
+
+def test_equal_values_of_two_kinds_have_different_hashes() -> None:
+    """A link of one kind is found as no other: also two kinds with one name would be one."""
+    keys = keys_in_program([OLD], "s" * 40)
+    kinds = HashOf.__members__.values()
+    assert len({keys.match_key(kind, "one value") for kind in kinds}) == len(kinds)
+    assert keys.session_key("one value") not in [keys.match_key(one, "one value") for one in kinds]

@@ -73,6 +73,8 @@ async def test_cookies_belong_to_this_host_alone(secure: httpx2.AsyncClient) -> 
         assert "Secure" in cookie
         assert "Path=/" in cookie
         assert "Domain" not in cookie
+        # No other site's form or picture sends it along.
+        assert "SameSite=lax" in cookie
     token = secure.cookies["__Host-helpline_session"]
     assert (await secure.get("/api/v1/me")).status_code == 200
     secure.cookies.clear()
