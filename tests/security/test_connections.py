@@ -20,7 +20,9 @@ _NOT_OTHERS = {
     "this program itself",
 }
 # Other libraries with which a place could connect that no call above finds.
-_UNKNOWN = frozenset("aiohttp asyncpg ftplib httpx imaplib poplib telnetlib urllib3 websockets".split())
+_UNKNOWN = frozenset(
+    "aiohttp asyncpg ftplib httpx imaplib poplib telnetlib urllib3 websockets".split()
+)
 
 
 def _connects(path: Path) -> bool:

@@ -94,7 +94,9 @@ def test_every_part_is_locked_with_its_hash_and_the_hashes_are_asked_for() -> No
         pinned = [one for one in lines.replace("\\\n", " ").splitlines() if one.strip()]
         assert pinned
         for one in pinned:
-            assert re.fullmatch(r"[\w.\[\]-]+==\S+( ; .+?)?( +--hash=sha256:[0-9a-f]{64})+", one), one
+            assert re.fullmatch(r"[\w.\[\]-]+==\S+( ; .+?)?( +--hash=sha256:[0-9a-f]{64})+", one), (
+                one
+            )
     npm = json.loads((ROOT / "package-lock.json").read_text())["packages"]
     assert all(one.get("integrity", "").startswith("sha512-") for path, one in npm.items() if path)
     # Without this, pip and `uv pip sync` would take a part of the same name and version.
