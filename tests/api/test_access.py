@@ -125,7 +125,11 @@ async def test_sign_in_by_password_and_too_many_attempts(stage: Stage) -> None:
     right = {"username": "mira", "password": "correct horse battery"}
     answer = await stage.client.post(url, json=right)
     assert answer.status_code == 200
-    assert "HttpOnly" in answer.headers["set-cookie"]
+    cookies = answer.headers.get_list("set-cookie")
+    assert any(one.startswith("helpline_session=") for one in cookies)
+    for cookie in cookies:
+        assert "HttpOnly" in cookie
+        assert "SameSite=lax" in cookie
     assert answer.json()["presence"]["state"] == "off_duty"
     statuses = []
     for number in range(12):

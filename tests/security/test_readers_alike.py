@@ -22,6 +22,7 @@ from app.referrals.channels.webhook.signing import headers_for
 from app.referrals.directory.agencies import set_webhook_secret
 from app.referrals.directory.entries import Problem, _check_address
 from app.settings import Settings
+from app.staff.roles import Role
 from app.web.strict_bodies import StrictRoute
 from app.work import PROGRAM
 from tests.support.referrals import add_agency
@@ -154,3 +155,24 @@ async def test_json_that_readers_understand_differently_is_refused(stage: Stage)
     refused = await stage.client.post(events, content=twice, headers=signed)
     assert refused.status_code == 422
     assert refused.json()["detail"] == "The body cannot be read. Send valid JSON."
+
+
+async def test_what_is_encoded_twice_is_decoded_once(stage: Stage) -> None:
+    """A part of an address, its query and a form: each is checked and used as it was decoded."""
+    boss = await stage.add_counsellor("boss", role=Role.ADMINISTRATOR, shift=False, state=None)
+    await stage.add_counsellor("mira", shift=False, state=None)
+    found = {}
+    for words in ("m%69ra", "m%2569ra", "m%252569ra"):
+        answer = await boss.ask("GET", f"/people?words={words}")
+        found[words] = [one["name"] for one in answer.json()]
+    assert found == {"m%69ra": ["mira"], "m%2569ra": [], "m%252569ra": []}
+    reports = stage.settings.public_url + "/reports/"
+    for name, status in (("mon%74hly", 200), ("mon%2574hly", 404)):
+        page = await stage.client.get(reports + name, headers={"Cookie": boss.cookie_header})
+        assert page.status_code == status, name
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    for name, said in (("m%69ra", "mira"), ("m%2569ra", "m%69ra")):
+        again = await stage.client.post(
+            stage.settings.public_url + "/login", content=f"username={name}", headers=form
+        )
+        assert f'value="{said}"' in again.text

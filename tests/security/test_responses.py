@@ -1,6 +1,7 @@
 """What holds for responses of every kind: their headers, and what a fault tells."""
 
 import asyncio
+import csv
 import json
 import re
 from pathlib import Path
@@ -14,8 +15,10 @@ from app.log import set_up_logging
 from app.server import _listen
 from app.staff.roles import Role
 from app.web.files import KINDS, Files
+from tests.support.profile import WHOLE
 from tests.web.serving import base, served, settings_on
 
+ROOT = Path(__file__).parent.parent.parent
 MARKUP = "<img src=x onerror=alert(1)>\"'&lt;"
 
 
@@ -85,6 +88,45 @@ async def test_no_other_site_is_allowed_to_read(stage: Stage) -> None:
         # A folder of files shows no list of them.
         if path.endswith("/") and len(path) > 1:
             assert answer.status_code == 404, path
+
+
+# A page of the desk may take this from its own server, and from no other place.
+_SCRIPTS = {"/chat/": r"'self'|'sha256-[\w+/]+=*'", "/": "'self'|'none'"}
+
+
+def _check_scripts(path: str, policy: str) -> None:
+    """A policy names no scripts but files of the program, and those of a child's page by hash."""
+    said = {one.split()[0]: one.split()[1:] for one in policy.split(";") if one.strip()}
+    assert said["default-src"] == ["'none'"], path
+    allowed = next(sources for start, sources in _SCRIPTS.items() if path.startswith(start))
+    for name in said:
+        if name.startswith("script-src"):
+            assert all(re.fullmatch(allowed, one) for one in said[name]), (path, said[name])
+    assert "unsafe" not in policy, path
+
+
+async def test_no_page_allows_scripts_of_its_text_or_from_elsewhere(stage: Stage) -> None:
+    """By night every page and answer of the interface, for one who may open most of them."""
+    chief, admin = [
+        await stage.add_counsellor(role.value, role=role, state=None, shift=False)
+        for role in (Role.SUPERVISOR, Role.ADMINISTRATOR)
+    ]
+    with (ROOT / "docs/security/access.csv").open() as table:
+        paths = {row["path"] for row in csv.DictReader(table) if row["method"] == "GET"}
+    found = sorted(re.sub(r"\{[^}]*\}", "x", path) for path in paths)
+    programs = [path for path in found if path.startswith("/api/")]
+    opened = 0
+    pages = [path for path in found if path not in programs]
+    for path in pages + programs if WHOLE else pages[::3] + programs[::20]:
+        reader = admin if path.startswith("/admin") else chief
+        # Only the head is waited for: some answers are streams without an end.
+        async with stage.client.stream(
+            "GET", stage.settings.public_url + path, headers={"Cookie": reader.cookie_header}
+        ) as answer:
+            _check_scripts(path, answer.headers["content-security-policy"])
+            is_page = answer.headers.get("content-type", "").startswith("text/html")
+            opened += is_page and answer.status_code == 200
+    assert opened > 10
 
 
 async def _by_hand(stage: Stage, path: str, cookie: str) -> tuple[int, str, str]:

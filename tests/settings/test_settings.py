@@ -139,6 +139,7 @@ def test_a_database_that_the_environment_puts_elsewhere_needs_encryption(
         ("SIGNAL_SERVICE_URL", "https://10.0.0.5:8080"),
         ("TRANSLATION_URL", "http://localhost:5000"),
         ("TRANSLATION_URL", "https://translate:5000"),
+        ("TELEPHONE_SIGNALLING", "wss://edge.example.org"),
         ("SMTP_URL", "smtp://localhost"),
         ("SMTP_URL", "smtp+starttls://user:pw@mail.example.org"),
         ("SMTP_URL", "smtps://user:pw@mail.example.org"),

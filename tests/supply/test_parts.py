@@ -88,6 +88,24 @@ def test_every_part_has_an_accepted_licence_and_stands_in_the_list(parts: list[P
     assert set(told["for_one_part"]) <= names
 
 
+def test_every_part_is_locked_with_its_hash_and_the_hashes_are_asked_for() -> None:
+    for name in ("requirements.lock", "installer.lock"):
+        lines = re.sub(r"^\s*#.*\n", "", (ROOT / name).read_text(), flags=re.MULTILINE)
+        pinned = [one for one in lines.replace("\\\n", " ").splitlines() if one.strip()]
+        assert pinned
+        for one in pinned:
+            assert re.fullmatch(r"[\w.\[\]-]+==\S+( ; .+?)?( +--hash=sha256:[0-9a-f]{64})+", one), (
+                one
+            )
+    npm = json.loads((ROOT / "package-lock.json").read_text())["packages"]
+    assert all(one.get("integrity", "").startswith("sha512-") for path, one in npm.items() if path)
+    # Without this, pip and `uv pip sync` would take a part of the same name and version.
+    for name in ("install", "setup.sh"):
+        script = (ROOT / "scripts" / name).read_text()
+        assert "--require-hashes -r installer.lock" in script
+        assert "--no-verify-hashes" not in script
+
+
 def part(*declared: str, name: str = "thing", group: Group = Group.PRODUCTION) -> Part:
     return Part(group, "PyPI", name, "1.0", declared)
 

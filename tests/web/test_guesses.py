@@ -260,6 +260,26 @@ async def test_too_many_are_slowed_down_and_a_flood_of_them_does_not_pile_up(
     assert len(waited) == 2
 
 
+async def test_guesses_at_many_names_slow_all_sign_ins_down_and_keep_no_person_out(
+    stage: Stage, monkeypatch: Any
+) -> None:
+    slowed: list[str] = []
+
+    async def pause(_: Limiter) -> None:
+        slowed.append("a moment")
+
+    monkeypatch.setattr(Limiter, "pause", pause)
+    assert guesses._SLOW_ALL.amount == 120
+    monkeypatch.setattr(guesses, "_SLOW_ALL", RateLimitItemPerMinute(3))
+    await _account(stage, "mira")
+    async with _browser() as guesser:
+        answers = [await _sign_in(guesser, stage, f"who{n}", "wrong") for n in range(5)]
+    assert (answers, len(slowed)) == ([401] * 5, 2), "no name is tried twice"
+    async with _browser() as other:
+        assert await _sign_in(other, stage, "mira", _RIGHT) == 200
+    assert len(slowed) == 3
+
+
 async def test_no_cookie_is_longer_than_browsers_keep(work: Work) -> None:
     state = SimpleNamespace(ground=work.ground)
     name = cookie_name(work.settings, known_browsers.KNOWN)

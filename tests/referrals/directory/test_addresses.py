@@ -14,6 +14,7 @@ from app.staff.log_kinds import AuditLog
 from app.staff.roles import Role
 from app.work import PROGRAM, Actor, ActorKind
 from tests.support.mail import Mail
+from tests.support.referrals import OVERRIDE, by_hand, take_back
 
 _OWN = "mine@elsewhere.example"
 
@@ -157,6 +158,26 @@ async def _do_not_count_as_a_second_person(
     for person in (officer, other, young, made):
         assert await _decide(person, *ids) == 403
         assert not any(one["may_decide"] for one in (await _changes(person)).values())
+
+
+async def test_the_owner_of_a_running_referral_is_told_of_a_new_address(
+    night: Stage, post: Mail
+) -> None:
+    await _house(night)
+    ana, vera = await night.add_counsellor("ana"), await night.add_counsellor("vera")
+    for owner in (ana, vera):
+        made = await by_hand(owner, override=OVERRIDE, send=True, answers={"child.name": "Jovana"})
+        if owner is ana:
+            told = str(made["id"])
+        else:
+            await take_back(night, vera, made["id"])
+    officer = await _person(night, "officer", Role.REFERRAL_OFFICER)
+    notices = "SELECT for_whom, referral_id, detail FROM notices WHERE kind = 'address_changes'"
+    assert await night.rows(notices) == []
+    await officer.ask("POST", "/agencies", _saved(email=_OWN, webhook_url="https://new.example/"))
+    (notice,) = await night.rows(notices)
+    assert (notice["for_whom"], str(notice["referral_id"])) == ("owner", told)
+    assert notice["detail"] == {"agency": "house"}
 
 
 async def test_a_second_hand_does_not_approve_its_own_address(stage: Stage) -> None:

@@ -1,0 +1,114 @@
+"""What is kept here is kept at the telephony provider, too: its calls and its texts."""
+
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import select
+
+from app.calls.models import Call, Leg
+from app.calls.states import Channel
+from app.chats.models import Arrival, Sent
+from app.jobs.transaction import flush
+from app.retention.data_requests import copies, requests
+from app.retention.data_requests.kinds import CopyKind, ItemKind, Keep
+from app.retention.data_requests.models import DataRequest, ProviderCopy
+from app.retention.holds import hold
+from app.retention.kinds import HeldKind
+from app.staff.models import Staff
+from app.work import Work
+from tests.support import planted
+from tests.support.planted import as_person
+from tests.support.retention.requested import NUMBER, a_person, approved, erase, found_by
+
+
+def texts_of(work: Work, call: Call) -> None:
+    """A text each way, and a leg that we made."""
+    call.channel = Channel.SMS.value
+    work.session.add_all(
+        [
+            Arrival(channel="sms", sid="SMCAME", at=work.now, call_id=call.id),
+            Sent(
+                id=uuid4(),
+                call_id=call.id,
+                wanted_at=work.now,
+                sending="sent",
+                provider_sid="SMSENT",
+            ),
+            Leg(
+                id=uuid4(),
+                call_id=call.id,
+                offer_id=uuid4(),
+                sending="sent",
+                provider_sid="CALEG",
+                created_at=work.now,
+            ),
+        ]
+    )
+
+
+OF_CONVERSATION = [
+    (CopyKind.CALL, "CA1"),
+    (CopyKind.CALL, "CALEG"),
+    (CopyKind.MESSAGE, "SMCAME"),
+    (CopyKind.MESSAGE, "SMSENT"),
+]
+
+
+async def noted(work: Work) -> set[str]:
+    return {sid for sid in await work.session.scalars(select(ProviderCopy.sid)) if sid}
+
+
+async def erased(work: Work, boss: Staff, request: DataRequest) -> None:
+    await approved(work, boss, request)
+    await erase(work, request)
+
+
+@pytest.mark.a_person
+async def test_the_texts_of_a_held_conversation_stay_at_the_provider(work: Work) -> None:
+    boss, call, contact = await a_person(work)
+    texts_of(work, call)
+    await flush(work)
+    as_person(work, boss)
+    await hold(work, None, HeldKind.CONTACT, contact.id, "A court asks for it.")
+    request = await found_by(work, boss)
+    await erased(work, boss, request)
+    assert request.kept == {"legal_hold": 7}
+    # A text of long ago is known here no more: the provider is not even asked.
+    assert await copies.numbers_to_ask(work, request.id) == []
+    # A hold that comes while the provider is asked keeps them, too.
+    await copies.note_copies(work, request.id, OF_CONVERSATION, asked=True)
+    assert await noted(work) == set()
+
+
+@pytest.mark.a_person
+async def test_a_conversation_that_the_officer_keeps_stays_at_the_provider(work: Work) -> None:
+    """The other call of the number is erased, here and there."""
+    boss, call, _ = await a_person(work)
+    texts_of(work, call)
+    other = await planted.a_call(work, "CA2")
+    assert other.caller_key == call.caller_key
+    await flush(work)
+    request = await found_by(work, boss)
+    keep = {(ItemKind.CALL, call.id): Keep.ANOTHER_PERSON}
+    as_person(work, boss)
+    await requests.set_kept(work, boss, request.id, keep)
+    await erased(work, boss, request)
+    assert await copies.numbers_to_ask(work, request.id) == []
+    await copies.note_copies(work, request.id, OF_CONVERSATION, asked=True)
+    assert await noted(work) == {"CA2", "RECA1", "RECA2"}
+
+
+@pytest.mark.a_person
+async def test_who_rings_again_loses_nothing_of_the_new_call(work: Work) -> None:
+    boss, _, _ = await a_person(work)
+    request = await found_by(work, boss)
+    await erased(work, boss, request)
+    work.now += timedelta(minutes=1)
+    again = await planted.a_call(work, "CA3")
+    texts_of(work, again)
+    await flush(work)
+    assert await copies.numbers_to_ask(work, request.id) == [NUMBER]
+    found = [*OF_CONVERSATION, (CopyKind.CALL, "CA3"), (CopyKind.MESSAGE, "SMOLD")]
+    await copies.note_copies(work, request.id, found, asked=True)
+    assert await noted(work) == {"CA1", "RECA1", "SMOLD"}
