@@ -111,7 +111,7 @@ _LONG_VERBS = (
     "retention/data_requests/test_requests_end",
     "retention/data_requests/test_changed_since",
     "retention/data_requests/test_written_report",
-    "routing/test_second_way",
+    "routing/test_second_phone",
     "routing/test_wrap_up",
     "sealing/test_resealing",
     "sealing/test_sums",
