@@ -25,9 +25,10 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
+from app.administration import languages, own_settings
 from app.calls.lines import number_setup
 from app.calls.lines.line_scripts import learn_languages
-from app.country import following, languages, own_settings
+from app.country import following
 from app.database.bus import Bus
 from app.database.engine import lost_a_race
 from app.errors import Refusal, Unexpected

@@ -1,12 +1,12 @@
 """All tables, for migrations."""
 
+from app.administration import models as administration
 from app.calls import caller_rows
 from app.calls import models as calls
 from app.calls.lines import line_rows
 from app.chats import models as chats
 from app.contacts import models as contacts
 from app.contacts.cases import models as cases
-from app.country import models as country
 from app.database.base import Base
 from app.definitions import models as definitions
 from app.dialling import models as dialling
@@ -40,6 +40,7 @@ metadata = Base.metadata
 __all__ = [
     "access_request_rows",
     "address_rows",
+    "administration",
     "alarm_rows",
     "callback_rows",
     "caller_rows",
@@ -49,7 +50,6 @@ __all__ = [
     "chats",
     "connection_rows",
     "contacts",
-    "country",
     "data_requests",
     "definitions",
     "dialling",

@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from procrastinate import App
 
 from app import tables
+from app.administration import still_open
+from app.administration.jobs import administration_tasks
 from app.chats import ending
 from app.chats.accounts import ask_again
 from app.chats.jobs import chat_tasks, forget_chats
@@ -14,7 +16,6 @@ from app.chats.left.untaken import watch_messages
 from app.chats.sendings import forget_arrivals
 from app.contacts.finding.rebuilding import want as want_rebuilt
 from app.contacts.jobs import contacts_tasks
-from app.country import still_open
 from app.country.jobs import country_tasks
 from app.database.bus import Bus
 from app.database.topics import Topic
@@ -124,6 +125,7 @@ def job_app_of(url: str) -> App:
         ("chats", chat_tasks()),
         ("contacts", contacts_tasks()),
         ("country", country_tasks()),
+        ("administration", administration_tasks()),
         ("referrals", referrals_tasks()),
         ("outbox", outbox_tasks()),
         ("retention", retention_tasks()),

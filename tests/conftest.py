@@ -98,9 +98,9 @@ _LONG_RULES = (
 
 # These have rows of a whole life, or many of one kind: a third of a second each and more.
 _LONG_VERBS = (
+    "administration/test_line_changes",
     "calls/test_line_facts",
     "cli/test_documented_commands",
-    "country/test_line_changes",
     "dashboard/test_team_parts",
     "definitions/test_special",
     "people/provider/test_provisioning",
@@ -111,7 +111,7 @@ _LONG_VERBS = (
     "retention/data_requests/test_requests_end",
     "retention/data_requests/test_changed_since",
     "retention/data_requests/test_written_report",
-    "routing/test_second_way",
+    "routing/test_second_phone",
     "routing/test_wrap_up",
     "sealing/test_resealing",
     "sealing/test_sums",

@@ -119,7 +119,7 @@ CODES: list[tuple[Any, str]] = [
     (DutyInTalk, "state"),
 ]
 DETAILS = (Changed, PromptSaid, PartnerAsked, AccountSaid, WordsSaid, SetSaid)
-UNDOING = Path("country/undoing.py")
+UNDOING = Path("administration/undoing.py")
 # What of an event or a notice says why, for what or to whom it is.
 REASONS = {"cause", "purpose", "to", "way", "why"}
 # Made of another code: each by the functions of one file.

@@ -7,9 +7,9 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel
 
 from app import words
+from app.administration import languages, unmarked
+from app.administration.models import OwnCatalogue
 from app.api.description import files
-from app.country import languages, unmarked
-from app.country.models import OwnCatalogue
 from app.errors import Invalid
 from app.staff.models import Staff
 from app.staff.roles import Permission

@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
 
-from app.country import still_open
+from app.administration import still_open
 from app.people import changing, factors, finding, holding, leaving, links, phone_codes
 from app.people.changing import Changes
 from app.people.finding import PersonState

@@ -104,9 +104,9 @@ def worker() -> None:
 
 
 async def _work(settings: Settings) -> None:
+    from app.administration import own_settings as decided
+    from app.administration.languages import watch as words_following
     from app.country import following
-    from app.country import own_settings as decided
-    from app.country.languages import watch as words_following
     from app.database.bus import Bus
     from app.sealing.knowing import watch
     from app.worker import Worker
@@ -135,7 +135,7 @@ async def _work(settings: Settings) -> None:
 def first_steps() -> None:
     """Say what is left until a call is answered, how the first administrator begins, and which
     words of danger mark nothing."""
-    from app.country import unmarked
+    from app.administration import unmarked
     from app.people import first_run
 
     async def verb(work: Work) -> None:

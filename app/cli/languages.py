@@ -21,7 +21,7 @@ Kind = Annotated[str, typer.Argument(help="pages, definitions, prompts-and-lette
 def list_languages() -> None:
     """List every language with how much is translated, the translations that were imported, and
     their words of danger that mark nothing."""
-    from app.country import languages, unmarked
+    from app.administration import languages, unmarked
 
     async def verb(work: Work) -> None:
         for one in await languages.translations(work):
@@ -44,7 +44,7 @@ def export(
     file: Annotated[Path, typer.Option(help="where the catalogue is written")],
 ) -> None:
     """Write the catalogue of a language, as it is in force now, for a translator."""
-    from app.country import languages
+    from app.administration import languages
 
     async def verb(work: Work) -> str:
         return await languages.export(work, language, kind)
@@ -66,7 +66,7 @@ def import_catalogue(
     ] = Meanwhile.REFUSE,
 ) -> None:
     """Import a translation. It counts at once, until it is taken back."""
-    from app.country import languages
+    from app.administration import languages
 
     async def verb(work: Work) -> str:
         row = await languages.import_catalogue(
@@ -80,7 +80,7 @@ def import_catalogue(
 @app.command("take-back")
 def take_back(number: Annotated[int, typer.Argument(help="its number in the list")]) -> None:
     """Let the words before a translation count again."""
-    from app.country import languages
+    from app.administration import languages
 
     async def verb(work: Work) -> None:
         await languages.take_back(work, number)

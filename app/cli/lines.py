@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from app.administration import line_changes
 from app.calls import key_questions, prompts
 from app.calls.lines import (
     finding_lines,
@@ -21,7 +22,6 @@ from app.calls.lines import (
 from app.calls.lines.line_facts import LineHasCalls
 from app.calls.speech import LineScript
 from app.cli.running import parts_of, run_verb
-from app.country import line_changes
 from app.errors import NotFound
 from app.routing import partners, people
 from app.routing.plan import read_plan

@@ -2,9 +2,9 @@
 
 import typer
 
+from app.administration import own_settings
 from app.calls.lines import number_setup
 from app.cli.running import run_verb
-from app.country import own_settings
 from app.work import Work
 
 app = typer.Typer(no_args_is_help=True, help="Times and limits that the helpline decides.")

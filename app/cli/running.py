@@ -66,7 +66,7 @@ def run_verb(
             if first is not None:
                 await first(ground)
             async with transaction(ground, PROGRAM) as work:
-                from app.country import own_settings
+                from app.administration import own_settings
 
                 await own_settings.learn(work)
                 return await verb(work)

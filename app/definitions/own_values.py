@@ -1,7 +1,7 @@
 """Single values of a country's definitions that the helpline decides for itself.
 
-`app/country/own_settings.py` keeps them with the other settings of the helpline, and every process
-learns them from there. What is not decided is as the definitions in force say.
+`app/administration/own_settings.py` keeps them with the other settings of the helpline, and every
+process learns them from there. What is not decided is as the definitions in force say.
 """
 
 from collections.abc import Mapping

@@ -40,9 +40,10 @@ class Task(JobName):
     SEND_PUSH = "outbox:send_push"
 
     SEAL_MARKED = "country:seal_marked"
-    TELL_LEADS_ELSEWHERE = "country:tell_leads_elsewhere"
-    UNDO_SETTINGS = "country:undo_settings"
-    WATCH_LEAVER = "country:watch_leaver"
+
+    TELL_LEADS_ELSEWHERE = "administration:tell_leads_elsewhere"
+    UNDO_SETTINGS = "administration:undo_settings"
+    WATCH_LEAVER = "administration:watch_leaver"
 
     CARRY_HASHES = "sealing:carry_hashes"
     RESEAL = "sealing:reseal"

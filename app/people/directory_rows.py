@@ -27,6 +27,6 @@ class DirectoryAccount(Base):
     # it is handed over.
     work_left_at: Mapped[datetime | None]
     # The person left by the directory, or lost the role at the provider, and something of theirs is
-    # open: see `app/country/still_open.py`. It stays if an administrator deactivates them then.
-    # NULL: nothing is open, or they left by an administrator alone, who was told on the page.
+    # open: see `app/administration/still_open.py`. It stays if an administrator deactivates them
+    # then. NULL: nothing is open, or they left by an administrator alone, who was told on the page.
     left_open_at: Mapped[datetime | None]

@@ -191,8 +191,8 @@ class Offer(Base):
     carried_at: Mapped[datetime | None]
     # When the provider was asked whether the two are connected.
     asked_at: Mapped[datetime | None]
-    # When the counsellor's own telephone is due to ring because the browser has not answered, and
-    # since when it rings or has the call. See `second_way.py`.
+    # When the counsellor's second telephone is due to ring because the browser has not answered,
+    # and since when it rings or has the call. See `second_phone.py`.
     second_due_at: Mapped[datetime | None]
     second_at: Mapped[datetime | None]
 

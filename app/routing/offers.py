@@ -85,8 +85,8 @@ async def open_offer(
 
 
 async def second_due(work: Work, call: Call, staff: Staff, rings: timedelta) -> datetime | None:
-    """Return when the counsellor's own telephone rings if the browser, which has `rings` to answer,
-    has not done so; None if it does not ring."""
+    """Return when the counsellor's second telephone rings if the browser, which has `rings` to
+    answer, has not done so; None if it does not ring."""
     if staff.second_phone is None or call.rings_only_id is not None:
         return None
     if not platform.rings_first(work, EndpointKind.PHONE):
@@ -201,7 +201,7 @@ _WRITTEN = Question(
         Offer.slot.is_not(None),
     )
 )
-# A leg of the counsellor; one to their own telephone only if it is `second`.
+# A leg of the counsellor; one to their second telephone only if it is `second`.
 _ANY_LEG = Question(
     select(Leg.id)
     .where(Leg.offer_id == _OFFER_ID, or_(~Leg.second, bindparam("second", type_=Boolean())))
@@ -337,7 +337,7 @@ async def _never_rang(work: Work, offer: Offer) -> bool:
     has not begun the leg."""
     legs = list(await work.session.scalars(select(Leg).where(Leg.offer_id == offer.id)))
     told = platform.reports_legs(work)
-    # A browser rings without a leg; its counsellor's own telephone is only the second way.
+    # A browser rings without a leg, so a leg to the second telephone does not count.
     return not all(leg.second for leg in legs) and not any(_rang(leg, told) for leg in legs)
 
 

@@ -30,10 +30,10 @@ from app.database.quick import Question
 from app.database.topics import Topic
 from app.jobs.names import Task
 from app.jobs.transaction import run_verb
-from app.routing import hands, offers, queue, second_way
+from app.routing import hands, offers, queue, second_phone
 from app.routing import presence as presences
 from app.routing.models import Offer, OfferState, Presence, PresenceState
-from app.routing.participants import actions, leaving, second_ring
+from app.routing.participants import actions, leaving, participant_second_phone
 from app.routing.participants.participants import Participant, ParticipantState
 from app.routing.rota.models import ShiftRow
 from app.routing.rota.shifts import Layer
@@ -308,15 +308,15 @@ async def _end_late_offer(work: Work, offer_id: UUID) -> None:
 
 
 async def _ring_second(work: Work, offer_id: UUID) -> None:
-    """Ring the counsellor's own telephone, because the browser has not answered."""
+    """Ring the counsellor's second telephone, because the browser has not answered."""
     call, offer = await offers.lock_offer(work, offer_id)
-    await second_way.ring_if_due(work, call, offer)
+    await second_phone.ring_if_due(work, call, offer)
 
 
 async def _ring_asked(work: Work, participant_id: UUID) -> None:
-    """Ring the own telephone of a colleague who is asked into a talk, and has not answered."""
+    """Ring the second telephone of a colleague who is asked into a talk, and has not answered."""
     call, participant = await actions.lock_participant(work, participant_id)
-    await second_ring.ring_if_due(work, call, participant)
+    await participant_second_phone.ring_if_due(work, call, participant)
 
 
 async def _carry_over(work: Work, offer_id: UUID) -> None:

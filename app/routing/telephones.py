@@ -15,10 +15,10 @@ from app.calls.log_kinds import Cause
 from app.calls.models import Call, Leg
 from app.calls.states import CallState
 from app.database.topics import Topic
-from app.routing import offers, second_way
+from app.routing import offers, second_phone
 from app.routing import presence as presences
 from app.routing.models import Offer, OfferState, Presence, PresenceState, TelephoneState
-from app.routing.participants import leaving, second_ring
+from app.routing.participants import leaving, participant_second_phone
 from app.routing.participants.participants import LIVE, Participant, ParticipantPurpose
 from app.settings import Settings
 from app.staff.models import EndpointKind, Staff, StaffSession
@@ -106,8 +106,8 @@ async def report(
 ) -> bool:
     """Note what a page says of its telephone. Return False if another page has the telephone."""
     held, offered = await _held(work, staff.id)
-    if state in second_way.GONE and await _has_page(work, staff.id, page):
-        await second_ring.page_gone(work, staff.id)
+    if state in second_phone.GONE and await _has_page(work, staff.id, page):
+        await participant_second_phone.page_gone(work, staff.id)
     call, offer = _talk(held, offered)
     presence = await presences.lock_presence(work, staff.id)
     if presence.telephone_page != page:
@@ -118,8 +118,8 @@ async def report(
     _set(work, presence, state)
     if state is TelephoneState.READY and call is not None and offer is not None:
         await leaving.ring_page_again(work, offer)
-    if state in second_way.GONE and held is not None and offered is not None:
-        await second_way.page_gone(work, held, offered, state)
+    if state in second_phone.GONE and held is not None and offered is not None:
+        await second_phone.page_gone(work, held, offered, state)
     return True
 
 

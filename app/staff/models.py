@@ -50,8 +50,8 @@ class Staff(Base):
     password_hash: Mapped[str | None]
     endpoint_kind: Mapped[str]
     endpoint: Mapped[str | None]
-    # The person's own telephone, which rings if the browser does not answer. They chose it, and it
-    # rings only once it is proven (`PhoneProof.paired_at`).
+    # The person's second telephone, which rings if the browser does not answer. They chose it, and
+    # it rings only once it is proven (`PhoneProof.paired_at`).
     second_phone: Mapped[str | None]
     identity: Mapped[str] = mapped_column(unique=True)
     # Empty means: every language, every line.

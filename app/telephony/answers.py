@@ -267,7 +267,7 @@ class AskParticipant(Kept):
 @_answer
 class JoinParticipant(Kept):
     """Join the conference as a participant. `coach`: the only leg that hears them; `second`: at
-    a colleague's own telephone."""
+    a colleague's second telephone."""
 
     kind: Literal["join_participant"] = "join_participant"
     participant_id: UUID

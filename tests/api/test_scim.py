@@ -6,8 +6,8 @@ import httpx2
 import pytest
 from sqlalchemy import text
 
+from app.administration import still_open
 from app.api.scim import _leaves
-from app.country import still_open
 from app.demo.stage import Stage
 from app.jobs.transaction import transaction
 from app.staff import tokens

@@ -7,14 +7,13 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, Playwright, expect
 
-from app.clock import SystemClock
-from app.demo.stage import Stage, stage_on
+from app.demo.stage import Stage
 from app.practice import scripted, voices
 from app.practice.speech import spoken
 from tests.support.browser import CHROMIUM, FLAGS
 from tests.support.calls.plain_sound import speak_plainly
 from tests.support.profile import nightly
-from tests.support.sound import Desk, write_phrases
+from tests.support.sound import Desk, stage_with_sound, write_phrases
 from tests.support.talks import child
 from tests.support.waiting import until
 
@@ -32,17 +31,8 @@ async def stage(
     speak_plainly(monkeypatch)
     # A child who speaks twice as fast.
     monkeypatch.setattr(scripted, "spoken", lambda *what: spoken(*what)[::2])
-    async with stage_on(
-        database,
-        clock=SystemClock(),
-        sound=True,
-        wrap_up_seconds=30,
-        calls_per_second=20,
-        twilio_timeout=5,
-    ) as made:
-        await made.add_line()
+    async with stage_with_sound(database) as made:
         yield made
-        assert made.exchange.faults == []
 
 
 @pytest.fixture

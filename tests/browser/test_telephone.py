@@ -14,8 +14,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Browser, Dialog, Page, Route, async_playwright, expect
 
-from app.clock import SystemClock
-from app.demo.stage import Stage, stage_on
+from app.demo.stage import Stage
 from app.practice import voices
 from app.staff.roles import Role
 from app.telephony.provider import tokens
@@ -30,6 +29,7 @@ from tests.support.sound import (
     COUNSELLOR,
     Child,
     Desk,
+    stage_with_sound,
     write_pulses,
 )
 from tests.support.waiting import until
@@ -55,18 +55,8 @@ def database(server: str) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 async def stage(database: str, anyio_backend: str) -> AsyncIterator[Stage]:
-    async with stage_on(
-        database,
-        clock=SystemClock(),
-        sound=True,
-        wrap_up_seconds=30,
-        calls_per_second=20,
-        offer_seconds=9,
-        twilio_timeout=5,
-    ) as made:
-        await made.add_line()
+    async with stage_with_sound(database, offer_seconds=9) as made:
         yield made
-        assert made.exchange.faults == []
 
 
 @pytest.fixture(scope="module")

@@ -5,13 +5,13 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
+from app.administration import line_changes
 from app.calls import record
 from app.calls.lines import finding_lines, line_facts, line_use, lines
 from app.calls.lines.line_facts import LineHasCalls
 from app.calls.lines.line_rows import Line
 from app.calls.lines.line_use import LastLine, OnlyLineOfPeople
 from app.calls.lines.lines import LineExists, LineRetired, add_line
-from app.country import line_changes
 from app.demo.stage import Stage
 from app.errors import Invalid, NotFound
 from app.jobs.transaction import flush, transaction

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from uuid import uuid4
 
-from app.country.own_settings import OWN
+from app.administration.own_settings import OWN
 from app.dashboard.settings.log_pages import CHAIN_WORDS
 from app.dashboard.settings.log_words import FIELD_WORDS
 from app.dashboard.settings.own_setting_pages import LABELS

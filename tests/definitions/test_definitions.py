@@ -10,7 +10,7 @@ from app.definitions.datafile import BadDefinition
 from app.definitions.folder import read_folder
 from app.definitions.library import SHIPPED, load
 from tests.definitions.tried import FORM, with_field
-from tests.support.contacts import TREE, own_tree
+from tests.support.contacts import TREE, own_country
 
 
 def test_what_ships_is_whole() -> None:
@@ -123,7 +123,7 @@ def test_a_dead_end_behind_another_question_is_found(tmp_path: Path) -> None:
 
 
 def test_an_unmapped_code_is_a_work_item(tmp_path: Path) -> None:
-    library = load(read_folder(own_tree(tmp_path, TREE)))
+    library = load(read_folder(own_country(tmp_path, TREE)))
     assert [node.code for node in library.categories.unmapped()] == ["HOME-COLD"]
 
 
@@ -131,7 +131,7 @@ def test_a_form_may_speak_of_the_framework_and_means_what_counts_as_it(tmp_path:
     tree = TREE.replace("counts_as: V-PHYSICAL", "counts_as: V-SEXUAL").replace(
         "label: {en: Cold}", "label: {en: Cold}, counts_as: FR-CARE"
     )
-    library = load(read_folder(own_tree(tmp_path, tree)))
+    library = load(read_folder(own_country(tmp_path, tree)))
     sheet = library.sheet(("contact", 3), ("own", 1), ("rs", 1))
     assert sheet.cues({"contact.categories": ["HOME-BEATEN"]}) == ["sexual_violence"]
     answers: Answers = {"contact.kind": "child", "contact.categories": ["HOME-COLD"]}
@@ -149,7 +149,7 @@ def test_a_form_may_speak_of_the_framework_and_means_what_counts_as_it(tmp_path:
 )
 def test_a_bad_mapping_is_refused(tmp_path: Path, old: str, new: str, words: str) -> None:
     with pytest.raises(BadDefinition) as refused:
-        load(read_folder(own_tree(tmp_path, TREE.replace(old, new))))
+        load(read_folder(own_country(tmp_path, TREE.replace(old, new))))
     assert words in str(refused.value)
 
 

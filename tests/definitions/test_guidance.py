@@ -8,7 +8,7 @@ from app.dashboard.records.guidance import guidance_topics
 from app.definitions.datafile import BadDefinition
 from app.definitions.folder import read_folder
 from app.definitions.library import SHIPPED, load
-from tests.support.contacts import TREE, own_tree
+from tests.support.contacts import TREE, own_country
 
 GUIDANCE = (SHIPPED / "guidance.yaml").read_text()
 
@@ -30,7 +30,7 @@ def test_a_group_brings_up_a_topic_by_each_of_its_categories() -> None:
 
 
 def test_a_countrys_own_category_brings_up_what_it_counts_as(tmp_path: Path) -> None:
-    topics = guidance_topics(load(read_folder(own_tree(tmp_path, TREE))), "en")
+    topics = guidance_topics(load(read_folder(own_country(tmp_path, TREE))), "en")
     assert {topic.code for topic in topics if "HOME-BEATEN" in topic.codes.split()} == {"violence"}
 
 

@@ -10,26 +10,20 @@ from app.definitions.folder import Folder, folder_with, read_folder
 from app.definitions.library import SHIPPED, load
 from app.definitions.special import marks, special_codes, special_cues
 from tests.definitions.tried import FORM, with_field
+from tests.support.contacts import own_tree
 
-TREE = """
-tree: own
-version: 1
-kind: categories
-languages: [en]
-maps_to: chi
-maps_to_version: 1
-nodes:
-  - code: HOME
-    label: {en: Home}
-    inside:
-      - {code: HOME-ABUSE, counts_as: V-SEXUAL, label: {en: Abuse}}
-      - {code: HOME-QUARREL, counts_as: FR-GENERAL, label: {en: Quarrel}}
-  - code: FAITH
+TREE = (
+    own_tree(
+        "code: HOME-ABUSE, counts_as: V-SEXUAL, label: {en: Abuse}",
+        "code: HOME-QUARREL, counts_as: FR-GENERAL, label: {en: Quarrel}",
+    )
+    + """  - code: FAITH
     special: belief
     label: {en: Faith}
     inside:
       - {code: FAITH-CULT, counts_as: FR-OTHER, label: {en: A cult}}
 """
+)
 
 
 def _country(tree: str = TREE, form: str = "") -> Folder:

@@ -12,8 +12,9 @@ from hypothesis.strategies import builds, sampled_from
 from sqlalchemy import text
 
 from app import words
+from app.administration import languages
 from app.calls.prompts import check_recording
-from app.country import archive, languages
+from app.country import archive
 from app.definitions.datafile import BadDefinition
 from app.definitions.library import load
 from app.errors import Invalid, Refusal

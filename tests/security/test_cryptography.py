@@ -46,7 +46,7 @@ _MAY_DIFFER = {
     "app/contacts/finding/search.py: model.code == bindparam('code')": _A_NAME,
     "app/contacts/registry.py: known[key] != libraries.digest_of(text)": _BOTH_OURS,
     "app/country/marked.py: getattr(table, name) == code": _A_NAME,
-    "app/country/undoing.py: bots.token_of(work, present) != token": _BOTH_OURS,
+    "app/administration/undoing.py: bots.token_of(work, present) != token": _BOTH_OURS,
     "app/dashboard/directory/pages.py: entry.code != code": _A_NAME,
     "app/dashboard/directory/pages.py: one.agency.code == code": _A_NAME,
     "app/dashboard/directory/pages.py: one[1].code == code": _A_NAME,

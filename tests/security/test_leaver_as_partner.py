@@ -6,12 +6,12 @@ from uuid import uuid4
 
 import pytest
 
+from app.administration import still_open
+from app.administration.leading_letters import letter_of
 from app.calls.lines import finding_lines, line_use, lines, lost_partners
 from app.calls.lines.leading import Leads
 from app.calls.lines.line_rows import Line
 from app.cli.staff.leaving import open_lines
-from app.country import still_open
-from app.country.leading_letters import letter_of
 from app.dashboard.people.access_requests import access_request_values
 from app.dashboard.templating import templates
 from app.demo.stage import LINE

@@ -8,11 +8,11 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import select, text
 
+from app.administration import still_open
+from app.administration.still_open import StillOpen
 from app.calls.lines import finding_lines
 from app.calls.lines.line_rows import Line
 from app.cli import agencies as commands
-from app.country import still_open
-from app.country.still_open import StillOpen
 from app.dashboard import rail
 from app.demo.stage import LINE
 from app.jobs.names import Task

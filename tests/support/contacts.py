@@ -147,7 +147,10 @@ async def chains_are_whole(stage: Stage) -> bool:
         return all(not report.broken for report in await verify_chains(work.session))
 
 
-TREE = """
+def own_tree(*leaves: str) -> str:
+    """Return a tree of a country's own, with these leaves in its category HOME."""
+    inside = "".join(f"      - {{{leaf}}}\n" for leaf in leaves)
+    return f"""
 tree: own
 version: 1
 kind: categories
@@ -156,14 +159,18 @@ maps_to: chi
 maps_to_version: 1
 nodes:
   - code: HOME
-    label: {en: Home}
+    label: {{en: Home}}
     inside:
-      - {code: HOME-BEATEN, label: {en: Beaten}, counts_as: V-PHYSICAL}
-      - {code: HOME-COLD, label: {en: Cold}}
-"""
+{inside}"""
 
 
-def own_tree(tmp_path: Path, tree: str) -> Path:
+TREE = own_tree(
+    "code: HOME-BEATEN, label: {en: Beaten}, counts_as: V-PHYSICAL",
+    "code: HOME-COLD, label: {en: Cold}",
+)
+
+
+def own_country(tmp_path: Path, tree: str) -> Path:
     (tmp_path / "own.yaml").write_text(tree.strip() + "\n")
     country = (SHIPPED / "country.yaml").read_text().replace("categories: chi", "categories: own")
     (tmp_path / "country.yaml").write_text(country)

@@ -127,6 +127,18 @@ CONSENT = {"given_by": "child", "scope": ["services"]}
 CENTRE, POLICE_PHONE, SHELTER_PHONE = "+381113000001", "+381113000002", "+381113000003"
 
 
+async def a_centre(stage: Stage) -> None:
+    """Add a centre for social work with a telephone and an e-mail address."""
+    await add_agency(
+        stage,
+        "centre",
+        "child_protection",
+        sector="social_welfare",
+        phones=(CENTRE,),
+        email="centre@example.org",
+    )
+
+
 AGREED = {"given_by": "child", "scope": ["services", "authorities"]}
 
 

@@ -1,13 +1,16 @@
 """A counsellor's page with a telephone, a child with a voice, and what each of them hears."""
 
 import wave
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from playwright.async_api import Browser, BrowserContext, Page, expect
 
-from app.demo.stage import LINE, Counsellor, Stage
+from app.clock import SystemClock
+from app.demo.stage import LINE, Counsellor, Stage, stage_on
 from app.practice.legs import Leg
 from app.practice.people import Caller
 from app.practice.speech import Sound, tone
@@ -19,6 +22,24 @@ from tests.support.waiting import until
 
 # What the counsellor's microphone plays, what a colleague's does, and what the child says. Hertz.
 COUNSELLOR, COLLEAGUE, CHILD = 1000, 1600, 440
+
+
+@asynccontextmanager
+async def stage_with_sound(database: str, **settings: Any) -> AsyncIterator[Stage]:
+    """Run a stage on the real clock, with a line and telephones in pages that can be heard."""
+    async with stage_on(
+        database,
+        clock=SystemClock(),
+        sound=True,
+        wrap_up_seconds=30,
+        calls_per_second=20,
+        twilio_timeout=5,
+        **settings,
+    ) as made:
+        await made.add_line()
+        yield made
+        assert made.exchange.faults == []
+
 
 _LISTEN = """
   const call = globalThis.helplineTelephone.call;

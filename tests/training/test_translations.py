@@ -8,9 +8,9 @@ import pytest
 from babel.messages.catalog import Catalog
 from babel.messages.pofile import read_po, write_po
 
+from app.administration import languages
+from app.administration.models import OwnCatalogue
 from app.cli import languages as commands
-from app.country import languages
-from app.country.models import OwnCatalogue
 from app.dashboard.training.practice_views import missing_names
 from app.errors import Invalid
 from app.staff.log_kinds import AuditLog

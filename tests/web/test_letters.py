@@ -44,8 +44,8 @@ MINE = "mine@elsewhere.example"
 # Every place of the program that sends mail, and why what it sends is looked through here or in the
 # test that is named. A new one has to be added, and its letter read.
 SENDERS = {
+    "administration.jobs.administration_tasks.tell_leads": "a colleague, a line, a kind of thing",
     "contacts.jobs._mail": "here: a follow-up, a case that is handed over",
-    "country.jobs.country_tasks.tell_leads": "a colleague's name, a line and a kind of thing",
     "outbox.mail.write_to_staff": "what all letters to our own people go through",
     "people.connection_tests.send_test_letter": "here: the test of the mail server",
     "people.jobs._mail_link": "here: an invitation",

@@ -19,6 +19,7 @@ from sqlalchemy import select
 import app.api
 import app.dashboard
 import app.telephony
+from app.administration import languages, line_changes, own_settings
 from app.calls import callers, messages, prompts
 from app.calls.lines import chat_lines, line_facts, line_use, lines
 from app.calls.lines.line_rows import PartnerRequest
@@ -26,7 +27,7 @@ from app.chats import accounts, ending
 from app.contacts import contacts, openings, profiles
 from app.contacts.cases import printing
 from app.contacts.models import Contact, Profile
-from app.country import languages, line_changes, own_settings, sets
+from app.country import sets
 from app.demo.stage import Counsellor, Stage
 from app.jobs.transaction import send_rows, transaction
 from app.people import changing, dialling, factors, leaked, links

@@ -13,10 +13,10 @@ import httpx2
 import pytest
 
 from app import words
+from app.administration import languages
+from app.administration.models import OwnCatalogue
 from app.chats.noticing import danger_in
 from app.cli import languages as commands
-from app.country import languages
-from app.country.models import OwnCatalogue
 from app.demo.stage import Counsellor, Stage
 from app.errors import Invalid
 from app.jobs.transaction import transaction

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from app.administration import languages
 from app.cli import languages as commands
-from app.country import languages
 from app.definitions.trees import label_in
 from app.demo.stage import Stage
 from app.staff.roles import Role

@@ -8,11 +8,11 @@ from uuid import UUID
 import pytest
 
 from app import words
+from app.administration import languages
+from app.administration.languages import ChangedMeanwhile
+from app.administration.models import OwnCatalogue
 from app.chats.noticing import danger_in
 from app.cli import languages as commands
-from app.country import languages
-from app.country.languages import ChangedMeanwhile
-from app.country.models import OwnCatalogue
 from app.staff import accounts
 from app.staff.log_kinds import AuditLog
 from app.staff.roles import Role

@@ -7,8 +7,8 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Path
 from pydantic import BaseModel, Field
 
+from app.administration import line_changes, number_changes
 from app.api.settings.lines import KeepsLines
-from app.country import line_changes, number_changes
 from app.staff.models import Staff
 from app.staff.roles import Permission
 from app.web.access import InWork, Requires

@@ -5,8 +5,8 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
 
-from app.country import own_settings
-from app.country.own_settings import Known
+from app.administration import own_settings
+from app.administration.own_settings import Known
 from app.staff.models import Staff
 from app.staff.roles import Permission
 from app.web.access import InWork, Requires

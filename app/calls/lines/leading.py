@@ -47,7 +47,7 @@ class Leads(StrEnum):
     PARTNER_LOST = "partner_lost"
 
 
-# What a second person can take back: see `app/country/number_changes.py`.
+# What a second person can take back: see `app/administration/number_changes.py`.
 TAKEN_BACK = frozenset({Leads.NUMBER, Leads.NUMBERS_BEHIND, Leads.SHOWN_NUMBER, Leads.MESSENGER})
 
 

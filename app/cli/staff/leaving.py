@@ -4,9 +4,9 @@ from typing import Annotated
 
 import typer
 
+from app.administration import still_open
 from app.cli.running import run_verb
 from app.cli.staff import ways_in
-from app.country import still_open
 from app.people import finding, leaving, links
 from app.referrals.directory import leavers
 from app.routing.rota import changes, roster

@@ -6,8 +6,8 @@ from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 
+from app.administration import number_changes
 from app.calls.lines import lost_partners
-from app.country import number_changes
 from app.dashboard.settings.lines.line_change_views import change_rows
 from app.dashboard.templating import page
 from app.people.approval import deciding

@@ -7,8 +7,8 @@ from uuid import UUID
 
 from fastapi import APIRouter, Form, Query, Request, Response
 
+from app.administration import still_open
 from app.contacts.cases.quotas import limits_reached
-from app.country import still_open
 from app.dashboard.people import views
 from app.dashboard.people.access_requests import access_request_values, is_alone
 from app.dashboard.people.views import PersonForm

@@ -7,9 +7,9 @@ from fastapi import APIRouter, Form, Request, Response, UploadFile
 from starlette.responses import RedirectResponse
 
 from app import words
-from app.country import languages, unmarked
-from app.country.languages import Translated
-from app.country.models import OwnCatalogue
+from app.administration import languages, unmarked
+from app.administration.languages import Translated
+from app.administration.models import OwnCatalogue
 from app.dashboard.templating import page
 from app.errors import Refusal
 from app.staff import accounts

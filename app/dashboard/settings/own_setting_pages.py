@@ -5,7 +5,7 @@ from typing import Annotated, Any, NamedTuple
 import phonenumbers
 from fastapi import APIRouter, Request, Response
 
-from app.country import own_settings
+from app.administration import own_settings
 from app.dashboard.settings.server_words import WORDS
 from app.dashboard.templating import templates
 from app.dialling.rules import country_of

@@ -17,7 +17,7 @@ from app.calls.models import Call, Leg, RecordedEvent
 from app.calls.states import CallEvent, CallState, Direction
 from app.database.topics import Topic
 from app.jobs.names import Task
-from app.routing import handing_over, hands, offers, releasing, second_way
+from app.routing import handing_over, hands, offers, releasing, second_phone
 from app.routing import presence as presences
 from app.routing.models import Offer, OfferState, PresenceState, TelephoneState
 from app.routing.participants import participants
@@ -270,7 +270,7 @@ async def ring_page_again(work: Work, offer: Offer) -> None:
 
 def grace_of(settings: Settings, staff: Staff, offer: Offer) -> timedelta:
     """Return how long a caller is kept for a counsellor whose line was lost."""
-    outside = second_way.is_at_telephone(staff, offer)
+    outside = second_phone.is_at_telephone(staff, offer)
     return timedelta(seconds=settings.grace_seconds if outside else settings.page_grace_seconds)
 
 

@@ -18,7 +18,7 @@ from app.calls.states import (
 )
 from app.jobs.names import Task
 from app.outbox.states import Sending
-from app.routing import offers, second_way
+from app.routing import offers, second_phone
 from app.routing.models import AnsweredOn, Offer, OfferState
 from app.routing.participants import leaving
 from app.routing.participants.participants import Participant
@@ -55,7 +55,9 @@ async def whisper(work: Work, offer_id: UUID, signed: Signed) -> tuple[Answer, S
     call, offer, answer = await _lock(work, offer_id, key)
     if answer is None:
         takeable = offer.released_at is None and CallState(call.state) is not CallState.ENDED
-        takeable = takeable and not await second_way.is_called_off(work, offer.counsellor_id, offer)
+        takeable = takeable and not await second_phone.is_called_off(
+            work, offer.counsellor_id, offer
+        )
         answer = await _whisper(work, offer, 0) if takeable else answers.Taken()
         await offers.phone_lifted(work, offer)
         await record.record(
@@ -114,13 +116,13 @@ async def take(
         return answer, await platform_of(work.settings).with_address(work, answer, scene)
     delivery = delivery_of(signed, key)
     detail: dict[str, Any] = {"offer_id": str(offer_id)}
-    if await second_way.is_called_off(work, offer.counsellor_id, offer):
+    if await second_phone.is_called_off(work, offer.counsellor_id, offer):
         answer = answers.Taken()
     elif await _takes(work, offer, signed.fields.get("Digits", "")):
         try:
             await offers.accept_offer(work, call, offer, by=AnsweredOn.PHONE)
             answer = await platform_of(work.settings).connect(work, call, offer, signed.call_sid)
-            await second_way.taken(work, offer)
+            await second_phone.taken(work, offer)
         except offers.OfferNoLongerOpen:
             answer = answers.Taken()
             await offers.withdraw_offer(work, call, offer, Cause.TAKEN_BY_ANOTHER)
@@ -129,7 +131,7 @@ async def take(
         await offers.phone_lifted(work, offer)
     else:
         answer = answers.HangUp()
-        if offer.state == OfferState.OPEN and not await second_way.browser_rings_on(work, offer):
+        if offer.state == OfferState.OPEN and not await second_phone.browser_rings_on(work, offer):
             await offers.miss_offer(work, call, offer, Cause.NO_KEY_PRESSED)
     await record.record(
         work, call, CallLog.KEY_ASKED_FOR, delivery=delivery, answer=answer, **detail
@@ -247,7 +249,7 @@ async def apply_leg_status(
             return
         await leaving.lose_counsellor(work, call, offer, of_leg(status, "rung_again_leg"))
         return
-    if await second_way.leg_over(work, call, offer, leg, of_leg(status)):
+    if await second_phone.leg_over(work, call, offer, leg, of_leg(status)):
         return
     await leaving.counsellor_left(
         work,

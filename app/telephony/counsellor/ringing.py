@@ -19,9 +19,9 @@ from app.log import log
 from app.outbox.once import send_once
 from app.outbox.responses import Refused
 from app.outbox.states import Sending
-from app.routing import offers, second_way
+from app.routing import offers, second_phone
 from app.routing.models import Offer, OfferState
-from app.routing.participants import actions, leaving, second_ring
+from app.routing.participants import actions, leaving, participant_second_phone
 from app.routing.participants.participants import LIVE, RINGS, Mode, Participant, ParticipantPurpose
 from app.staff.models import Staff
 from app.telephony.counsellor import pacing
@@ -109,11 +109,11 @@ class _LegOnce(AtProvider[Leg]):
         leg.ended_at = work.now
         if leg.participant_id is None:
             call, offer, cause = self._call, self._offer, Cause.COULD_NOT_BE_RUNG
-            if not await second_way.leg_over(work, call, offer, leg, cause):
+            if not await second_phone.leg_over(work, call, offer, leg, cause):
                 await offers.miss_offer(work, call, offer, cause)
         elif participant := await work.session.get(Participant, leg.participant_id):
             call, cause = self._call, Cause.COULD_NOT_BE_RUNG
-            if not await second_ring.leg_over(work, call, participant, leg, cause):
+            if not await participant_second_phone.leg_over(work, call, participant, leg, cause):
                 await actions.gone(work, call, participant, cause)
 
 

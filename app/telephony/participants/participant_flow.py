@@ -19,7 +19,7 @@ from app.jobs.names import Task
 from app.outbox.responses import Refused
 from app.routing import offers
 from app.routing.models import Offer
-from app.routing.participants import actions, second_ring
+from app.routing.participants import actions, participant_second_phone
 from app.routing.participants.participants import LIVE, Mode, Participant, label_of
 from app.staff import phone_proofs
 from app.staff.models import Staff
@@ -164,12 +164,12 @@ async def _asked(
     if event is not None and event.answer is not None:
         return read_answer(event.answer), await scene_of(work, call)
     wanted = participant.state in LIVE and CallState(call.state) is CallState.CONNECTED
-    wanted = wanted and not await second_ring.is_called_off(work, participant)
+    wanted = wanted and not await participant_second_phone.is_called_off(work, participant)
     answer: Answer = answers.Taken()
     digits = signed.fields.get("Digits", "")
     if wanted and attempt and await _joins(work, participant, digits):
         coach = await counsellor_sid(work, call) if participant.mode == Mode.WHISPER else None
-        await second_ring.taken_at_telephone(work, participant)
+        await participant_second_phone.taken_at_telephone(work, participant)
         answer = answers.JoinParticipant(
             participant_id=participant.id,
             room_id=participant.room_id,
@@ -186,7 +186,7 @@ async def _asked(
         )
     elif wanted:
         answer = answers.HangUp()
-        if not await second_ring.browser_rings_on(work, participant):
+        if not await participant_second_phone.browser_rings_on(work, participant):
             await actions.gone(work, call, participant, Cause.NO_KEY_PRESSED)
     await record.record(
         work,

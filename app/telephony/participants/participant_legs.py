@@ -9,7 +9,7 @@ from app.calls.models import Call, Leg
 from app.calls.states import LegStatus, read_leg_status
 from app.routing import offers
 from app.routing.models import Offer
-from app.routing.participants import actions, leaving, second_ring
+from app.routing.participants import actions, leaving, participant_second_phone
 from app.routing.participants.participants import Mode, Participant, label_of
 from app.staff.models import EndpointKind, Staff
 from app.work import Work
@@ -45,12 +45,12 @@ def is_muted(participant: Participant, coach: str | None) -> bool:
 
 async def answered(work: Work, leg: Leg) -> None:
     """Note that a participant's leg was answered: a colleague who did so in the browser is not
-    rung at their own telephone any more."""
+    rung at their second telephone any more."""
     if leg.second or leg.end_wanted:
         return
     participant = await work.session.get(Participant, leg.participant_id, with_for_update=True)
     if participant is not None:
-        await second_ring.taken_in_browser(work, participant)
+        await participant_second_phone.taken_in_browser(work, participant)
 
 
 async def leg_over(work: Work, call: Call, leg: Leg, status: LegStatus) -> None:
@@ -58,7 +58,7 @@ async def leg_over(work: Work, call: Call, leg: Leg, status: LegStatus) -> None:
     assert leg.participant_id is not None
     participant = await work.session.get(Participant, leg.participant_id, with_for_update=True)
     assert participant is not None
-    if await second_ring.leg_over(work, call, participant, leg, of_leg(status)):
+    if await participant_second_phone.leg_over(work, call, participant, leg, of_leg(status)):
         return
     if participant.owner_offer_id is not None:
         offer = await work.session.get(Offer, participant.owner_offer_id, with_for_update=True)
@@ -96,7 +96,7 @@ async def joined_or_left(work: Work, call: Call, label: OtherLabel, present: boo
         return
     if present and label == label_of(participant, second=False):
         # If a key was pressed at the telephone first, the leg of the browser is being ended.
-        await second_ring.taken_in_browser(work, participant)
+        await participant_second_phone.taken_in_browser(work, participant)
     if label != label_of(participant):
         return
     if present:
@@ -106,7 +106,7 @@ async def joined_or_left(work: Work, call: Call, label: OtherLabel, present: boo
 
 
 def address_of_staff(staff: Staff, leg: Leg) -> str:
-    """Return where a leg rings a person: at their own telephone, if it is the second way."""
+    """Return where a leg rings a person: at their second telephone, if the leg is `second`."""
     return (staff.second_phone if leg.second else staff.endpoint) or f"client:{staff.identity}"
 
 

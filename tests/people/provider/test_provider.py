@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from app.country import still_open
+from app.administration import still_open
 from app.errors import Conflict, Invalid, NotAllowed
 from app.jobs.names import Task
 from app.jobs.transaction import flush

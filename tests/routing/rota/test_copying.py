@@ -7,6 +7,7 @@ import pytest
 from app.errors import Invalid, NotAllowed
 from app.routing.rota import changes, copying, free, on_duty, roster, stretches
 from app.routing.rota.shifts import Layer, Place
+from app.staff.models import Staff
 from app.work import Work
 from tests.support.duties import a_taker, at, daily, duties_on, place
 from tests.support.verbs import a_line, a_supervisor
@@ -85,13 +86,10 @@ async def test_what_an_absence_leaves_uncovered_is_said(work: Work) -> None:
     assert today == [Place(ana.id, work.now, at(14, 16))]
 
 
-async def test_a_colleague_who_is_on_duty_or_absent_takes_nothing_over(work: Work) -> None:
-    await a_line(work)
-    vera, ana, boris = (
-        await a_supervisor(work),
-        await a_taker(work, "ana"),
-        await a_taker(work, "boris"),
-    )
+async def test_a_colleague_who_is_on_duty_or_absent_takes_nothing_over(
+    work: Work, three: tuple[Staff, Staff, Staff]
+) -> None:
+    vera, ana, boris = three
     await daily(work, ana)
     made = await stretches.add(work, vera, place(boris, 16, 10, 12))
     with pytest.raises(free.OnDutyAlready):

@@ -62,13 +62,10 @@ async def test_a_person_who_is_not_free_or_does_not_speak_it_cannot_sign_up(work
     assert await left(work) == [3]
 
 
-async def test_a_withdrawn_shift_is_not_open_and_those_signed_up_keep_it(work: Work) -> None:
-    await a_line(work)
-    vera, ana, boris = (
-        await a_supervisor(work),
-        await a_taker(work, "ana"),
-        await a_taker(work, "boris"),
-    )
+async def test_a_withdrawn_shift_is_not_open_and_those_signed_up_keep_it(
+    work: Work, three: tuple[Staff, Staff, Staff]
+) -> None:
+    vera, ana, boris = three
     made = await an_open_shift(work, vera, places=2)
     await open_shifts.sign_up(work, ana, made.id)
     with pytest.raises(NotAllowed):
@@ -85,13 +82,10 @@ async def test_a_withdrawn_shift_is_not_open_and_those_signed_up_keep_it(work: W
     assert (await duties_on(work, 16), await left(work)) == ({place(ana, 16, 8, 16)}, [])
 
 
-async def test_a_shift_that_has_begun_is_neither_taken_nor_given_back(work: Work) -> None:
-    await a_line(work)
-    vera, ana, boris = (
-        await a_supervisor(work),
-        await a_taker(work, "ana"),
-        await a_taker(work, "boris"),
-    )
+async def test_a_shift_that_has_begun_is_neither_taken_nor_given_back(
+    work: Work, three: tuple[Staff, Staff, Staff]
+) -> None:
+    vera, ana, boris = three
     made = await an_open_shift(work, vera, places=2)
     await open_shifts.sign_up(work, ana, made.id)
     work.now = at(16, 8)

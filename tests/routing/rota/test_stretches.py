@@ -9,6 +9,7 @@ from app.errors import ChangedMeanwhile, Invalid, NotAllowed, NotFound
 from app.routing.rota import changes, free, on_duty, roster, stretches
 from app.routing.rota.shifts import Layer, Place
 from app.staff.log_kinds import AuditLog
+from app.staff.models import Staff
 from app.work import Work
 from tests.support.duties import a_taker, at, daily, duties_on, log_of, place
 from tests.support.verbs import a_line, a_supervisor
@@ -31,13 +32,10 @@ async def test_one_day_of_a_shift_is_moved_and_the_other_days_stay(work: Work) -
     assert await duties_on(work, 16) == {shorter}
 
 
-async def test_a_duty_goes_to_a_colleague_and_to_another_layer(work: Work) -> None:
-    await a_line(work)
-    vera, ana, boris = (
-        await a_supervisor(work),
-        await a_taker(work, "ana"),
-        await a_taker(work, "boris"),
-    )
+async def test_a_duty_goes_to_a_colleague_and_to_another_layer(
+    work: Work, three: tuple[Staff, Staff, Staff]
+) -> None:
+    vera, ana, boris = three
     made = await stretches.add(work, vera, place(ana, 16, 8, 16))
     to = place(boris, 16, 8, 16, Layer.BACKUP)
     await stretches.move(work, vera, place(ana, 16, 8, 16), to)
@@ -73,13 +71,10 @@ async def test_a_duty_is_removed_for_one_day(work: Work) -> None:
     assert await duties_on(work, 16) == set()
 
 
-async def test_a_duty_that_has_begun_is_only_ended(work: Work) -> None:
-    await a_line(work)
-    vera, ana, boris = (
-        await a_supervisor(work),
-        await a_taker(work, "ana"),
-        await a_taker(work, "boris"),
-    )
+async def test_a_duty_that_has_begun_is_only_ended(
+    work: Work, three: tuple[Staff, Staff, Staff]
+) -> None:
+    vera, ana, boris = three
     await daily(work, ana)
     was = place(ana, 14, 8, 16)
     for to in (place(ana, 14, 9, 16), place(boris, 14, 8, 16), place(ana, 14, 8, 9)):
@@ -121,13 +116,10 @@ async def test_a_person_is_on_duty_once_at_a_time_and_not_while_absent(work: Wor
         await stretches.add(work, vera, place(ana, 19, 18, 20, Layer.ON_CALL))
 
 
-async def test_what_a_swap_or_an_absence_has_cut_is_not_moved(work: Work) -> None:
-    await a_line(work)
-    vera, ana, boris = (
-        await a_supervisor(work),
-        await a_taker(work, "ana"),
-        await a_taker(work, "boris"),
-    )
+async def test_what_a_swap_or_an_absence_has_cut_is_not_moved(
+    work: Work, three: tuple[Staff, Staff, Staff]
+) -> None:
+    vera, ana, boris = three
     await daily(work, ana)
     await changes.swap(work, vera, ana.id, boris.id, at(16, 8), at(16, 12))
     for part in (place(ana, 16, 12, 16), place(boris, 16, 8, 12)):

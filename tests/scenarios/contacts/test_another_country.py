@@ -16,7 +16,7 @@ from app.jobs.transaction import transaction
 from app.referrals import library as protocols
 from app.referrals.models import Referral
 from app.work import PROGRAM
-from tests.support.contacts import new_contact
+from tests.support.contacts import new_contact, own_tree
 from tests.support.mail import Mail, code_in, link_in
 from tests.support.profile import nightly
 from tests.support.referrals import add_agency, click, phone, referral_of, withdraw
@@ -24,20 +24,10 @@ from tests.support.referrals import add_agency, click, phone, referral_of, withd
 CENTRE, POLICE, TEAM = "+381113000001", "+381113000002", "+381113000003"
 
 
-TREE = """
-tree: own
-version: 1
-kind: categories
-languages: [en]
-maps_to: chi
-maps_to_version: 1
-nodes:
-  - code: HOME
-    label: {en: Home}
-    inside:
-      - {code: HOME-TOUCHED, label: {en: Touched}, counts_as: V-SEXUAL}
-      - {code: HOME-GIVEN-UP, label: {en: Given up}, counts_as: FR-CARE}
-"""
+TREE = own_tree(
+    "code: HOME-TOUCHED, label: {en: Touched}, counts_as: V-SEXUAL",
+    "code: HOME-GIVEN-UP, label: {en: Given up}, counts_as: FR-CARE",
+)
 
 
 # A ministry's form: other sections, other names, the same meanings.

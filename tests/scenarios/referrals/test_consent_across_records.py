@@ -6,7 +6,7 @@ from typing import Any
 from app.demo.stage import Counsellor, Stage
 from app.staff.roles import Role
 from tests.support.contacts import new_contact, page_of
-from tests.support.referrals import AGREED, BROTHERS, CENTRE, add_agency, phone, referral_of
+from tests.support.referrals import AGREED, BROTHERS, CENTRE, a_centre, phone, referral_of
 
 YES = {
     f"child.{child}.agrees_{what}": "yes"
@@ -49,14 +49,7 @@ async def _refer(who: Counsellor, **more: Any) -> str:
 
 
 async def _centre(night: Stage) -> None:
-    await add_agency(
-        night,
-        "centre",
-        "child_protection",
-        sector="social_welfare",
-        phones=(CENTRE,),
-        email="centre@example.org",
-    )
+    await a_centre(night)
     phone(night, CENTRE, picks_up=None)
 
 

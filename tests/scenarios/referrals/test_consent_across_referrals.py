@@ -11,7 +11,15 @@ from tests.scenarios.quiet import QuietStage
 from tests.support.contacts import new_contact, skip, skip_minutes, write
 from tests.support.mail import Mail
 from tests.support.profile import WHOLE
-from tests.support.referrals import AGREED, BROTHERS, CENTRE, add_agency, phone, referral_of
+from tests.support.referrals import (
+    AGREED,
+    BROTHERS,
+    CENTRE,
+    a_centre,
+    add_agency,
+    phone,
+    referral_of,
+)
 
 OVERRIDE = {"basis": "vital_interests", "reason": "They are alone with him tonight."}
 
@@ -22,14 +30,7 @@ _ON_THE_WAY = {"sent", "delivered"}
 
 async def _brothers(night: Stage, who: Counsellor, **more: Any) -> dict[str, dict[str, Any]]:
     """Two brothers at two services, by child and service."""
-    await add_agency(
-        night,
-        "centre",
-        "child_protection",
-        sector="social_welfare",
-        phones=(CENTRE,),
-        email="centre@example.org",
-    )
+    await a_centre(night)
     await add_agency(night, "school", "education", sector="education", email="school@example.org")
     contact_id = await new_contact(who, BROTHERS)
     body = {

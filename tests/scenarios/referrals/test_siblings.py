@@ -20,6 +20,7 @@ from tests.support.referrals import (
     CENTRE,
     POLICE_PHONE,
     SHELTER_PHONE,
+    a_centre,
     add_agency,
     phone,
     referral_of,
@@ -27,9 +28,9 @@ from tests.support.referrals import (
 from tests.support.talks import talk
 
 
-async def _centre(night: Stage) -> None:
+async def _centre_without_phone(stage: Stage) -> None:
     await add_agency(
-        night, "centre", "child_protection", sector="social_welfare", email="c@a.example"
+        stage, "centre", "child_protection", sector="social_welfare", email="c@a.example"
     )
 
 
@@ -42,14 +43,7 @@ async def _refer(who: Counsellor, contact_id: str, **more: Any) -> list[dict[str
 
 async def test_two_siblings_are_two_referrals_and_one_conversation(night: Stage) -> None:
     ana = await night.add_counsellor("ana", shift=False, state=None)
-    await add_agency(
-        night,
-        "centre",
-        "child_protection",
-        sector="social_welfare",
-        phones=(CENTRE,),
-        email="centre@example.org",
-    )
+    await a_centre(night)
     duty = phone(night, CENTRE, presses="1")
     made = await _refer(
         ana, await new_contact(ana, BROTHERS), services=["child_protection"], send=True
@@ -83,14 +77,7 @@ async def test_two_siblings_are_one_conversation_on_somleng(
     ) as night:
         await night.add_line()
         ana = await night.add_counsellor("ana", shift=False, state=None)
-        await add_agency(
-            night,
-            "centre",
-            "child_protection",
-            sector="social_welfare",
-            phones=(CENTRE,),
-            email="centre@example.org",
-        )
+        await a_centre(night)
         duty = phone(night, CENTRE, presses="1")
         made = await _refer(
             ana, await new_contact(ana, BROTHERS), services=["child_protection"], send=True
@@ -108,14 +95,7 @@ async def test_stopped_between_two_siblings_the_second_is_taken_after_the_start(
 ) -> None:
     """The duty phone has pressed 1 for both; the program dies when only one is written down."""
     ana = await night.add_counsellor("ana", shift=False, state=None)
-    await add_agency(
-        night,
-        "centre",
-        "child_protection",
-        sector="social_welfare",
-        phones=(CENTRE,),
-        email="centre@example.org",
-    )
+    await a_centre(night)
     duty = phone(night, CENTRE, presses="1")
     real, reached = replying.take_siblings, asyncio.Event()
 
@@ -174,9 +154,7 @@ async def test_if_the_phone_is_not_answered_each_sibling_is_asked_for(night: Sta
 async def test_what_is_only_close_is_confirmed_before_it_is_told(quiet: QuietStage) -> None:
     """A doctor tells what she was told; where the child lives need not be where it is."""
     ana = await quiet.add_counsellor("ana", shift=False, state=None)
-    await add_agency(
-        quiet, "centre", "child_protection", sector="social_welfare", email="c@a.example"
-    )
+    await _centre_without_phone(quiet)
     answers = BROTHERS | {
         "contact.kind": "professional",
         "contact.there_now": "unknown",
@@ -252,9 +230,7 @@ async def test_the_place_that_chooses_the_agency_is_where_the_child_is(quiet: Qu
 
 async def test_the_reporter_travels_along_where_they_agreed(quiet: QuietStage) -> None:
     ana = await quiet.add_counsellor("ana", shift=False, state=None)
-    await add_agency(
-        quiet, "centre", "child_protection", sector="social_welfare", email="c@a.example"
-    )
+    await _centre_without_phone(quiet)
     answers = BROTHERS | {
         "contact.kind": "professional",
         "caller.name": "Dr Vesna",
@@ -278,9 +254,7 @@ async def test_a_code_stands_for_the_name_only_where_the_name_need_not_be_known(
     quiet: QuietStage,
 ) -> None:
     ana = await quiet.add_counsellor("ana", shift=False, state=None)
-    await add_agency(
-        quiet, "centre", "child_protection", sector="social_welfare", email="c@a.example"
-    )
+    await _centre_without_phone(quiet)
     await add_agency(quiet, "school", "education", sector="education", email="s@a.example")
     contact_id = await new_contact(ana, BROTHERS)
     made = await _refer(

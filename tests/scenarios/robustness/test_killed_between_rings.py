@@ -1,7 +1,7 @@
-"""Killed between the ring in the browser and that of the counsellor's own telephone: the caller
+"""Killed between the ring in the browser and that of the counsellor's second telephone: the caller
 keeps waiting, and one leg of one counsellor is in the talk.
 
-With a server that is replaced it is told in `calls/test_second_way.py`.
+With a server that is replaced it is told in `calls/test_second_phone.py`.
 """
 
 import asyncio

@@ -8,12 +8,12 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import select, text
 
+from app.administration.models import OwnCatalogue
 from app.calls.lines import finding_lines, line_use, lines
 from app.calls.states import Channel
 from app.chats import accounts as bots
 from app.chats import opening
 from app.chats.left import left
-from app.country.models import OwnCatalogue
 from app.demo.stage import LINE, Counsellor, Stage
 from app.jobs.transaction import flush, transaction
 from app.outbox.channels import ChannelKind

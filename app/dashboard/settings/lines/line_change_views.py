@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from app.administration import line_changes
 from app.calls.asked import QUESTIONS
-from app.country import line_changes
 from app.dashboard.settings.hours_words import hours_words
 from app.dashboard.settings.lines.line_chat_views import CARRIER_WORDS, ICON_WORDS, MEDIA_WORDS
 from app.dashboard.settings.log_words import FIELD_WORDS

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Form, Path, Query, Request, Response
 from starlette.responses import RedirectResponse
 
 from app import words
+from app.administration import line_changes
 from app.calls import prompts
 from app.calls.chat_rules import read_chat
 from app.calls.key_questions import questions_in, set_questions
@@ -25,7 +26,6 @@ from app.calls.speech import LineScript, Spoken
 from app.calls.states import Channel
 from app.chats import accounts
 from app.contacts.registry import library_of
-from app.country import line_changes
 from app.dashboard.languages import Choices, language_choices
 from app.dashboard.settings import hours_form
 from app.dashboard.settings.lines import (

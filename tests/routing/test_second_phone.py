@@ -1,5 +1,5 @@
-"""A counsellor's own telephone rings if the browser does not answer, and whichever is first has the
-call."""
+"""A counsellor's second telephone rings if the browser does not answer, and whichever is first has
+the call."""
 
 from datetime import timedelta
 
@@ -10,8 +10,8 @@ from app.calls.log_kinds import Cause
 from app.calls.models import Call, Leg
 from app.calls.states import CallState, LegStatus
 from app.errors import Conflict
-from app.people import second_phone
-from app.routing import offers, second_way, telephones
+from app.people import second_phone as phone_of_account
+from app.routing import offers, second_phone, telephones
 from app.routing.models import Offer, OfferState, PresenceState, TelephoneState
 from app.staff import phone_proofs
 from app.staff.models import PhoneProof, Staff
@@ -31,11 +31,11 @@ PHONE, PAGE = "+381641111111", "stage:1"
 
 
 async def a_ring(work: Work, *, proven: bool = True) -> tuple[Staff, Call, Offer]:
-    """Let a call ring in the browser of a counsellor who has a telephone as the second way."""
+    """Let a call ring in the browser of a counsellor who has a second telephone."""
     call = await a_waiting_call(work)
     ana = await a_counsellor(work, "ana")
     await a_counsellor(work, "boris")
-    await second_phone.choose(work, ana, PHONE)
+    await phone_of_account.choose(work, ana, PHONE)
     if proven:
         await phone_proofs.pair(work, ana)
     (offer,) = await offered(work, call, ana)
@@ -46,7 +46,7 @@ async def unanswered(work: Work) -> tuple[Staff, Call, Offer, Leg]:
     """Let the browser ring in vain for its time: the telephone rings."""
     ana, call, offer = await a_ring(work)
     work.now += timedelta(seconds=8)
-    await second_way.ring_if_due(work, call, offer)
+    await second_phone.ring_if_due(work, call, offer)
     await work.session.flush()
     leg = await leg_of(work, offer)
     leg.provider_sid, leg.status = "CA9", LegStatus.RINGING
@@ -67,11 +67,11 @@ async def press(work: Work, offer: Offer, digits: str, attempt: int = 1) -> obje
     return (await counsellor_flow.take(work, offer.id, signed, attempt))[0]
 
 
-async def test_only_a_proven_telephone_is_the_second_way(work: Work) -> None:
+async def test_only_a_proven_second_telephone_rings(work: Work) -> None:
     _, call, offer = await a_ring(work, proven=False)
     assert offer.second_due_at is None
     work.now += timedelta(seconds=8)
-    await second_way.ring_if_due(work, call, offer)
+    await second_phone.ring_if_due(work, call, offer)
     assert wanted(work, "ring_counsellor") == 0
 
 
@@ -81,7 +81,7 @@ async def test_a_telephone_that_was_changed_after_the_offer_was_opened_does_not_
     ana, call, offer = await a_ring(work)
     await work.session.execute(delete(PhoneProof).where(PhoneProof.staff_id == ana.id))
     work.now += timedelta(seconds=8)
-    await second_way.ring_if_due(work, call, offer)
+    await second_phone.ring_if_due(work, call, offer)
     assert wanted(work, "ring_counsellor") == 0
     # Changed while it rings: key 1 is not enough there.
     offer.second_at = work.now
@@ -92,11 +92,11 @@ async def test_the_telephone_rings_within_the_time_of_the_same_offer(work: Work)
     ana, call, offer = await a_ring(work)
     ends = offer.expires_at
     work.now += timedelta(seconds=7)
-    await second_way.ring_if_due(work, call, offer)
+    await second_phone.ring_if_due(work, call, offer)
     assert (offer.second_at, wanted(work, "ring_counsellor")) == (None, 0)
     work.now += timedelta(seconds=1)
     for _ in range(2):
-        await second_way.ring_if_due(work, call, offer)
+        await second_phone.ring_if_due(work, call, offer)
     assert wanted(work, "ring_counsellor") == 1, "it rings once"
     assert (offer.state, offer.expires_at, call.state) == (
         OfferState.OPEN,
@@ -170,11 +170,11 @@ async def test_a_page_that_is_loaded_again_gets_a_moment(work: Work) -> None:
     assert offer.second_due_at == work.now + timedelta(seconds=2)
     await telephones.report(work, ana, PAGE, TelephoneState.READY)
     work.now += timedelta(seconds=2)
-    await second_way.ring_if_due(work, call, offer)
+    await second_phone.ring_if_due(work, call, offer)
     assert (offer.second_at, offer.second_due_at) == (None, alone)
     await telephones.report(work, ana, PAGE, TelephoneState.OFF)
     work.now += timedelta(seconds=2)
-    await second_way.ring_if_due(work, call, offer)
+    await second_phone.ring_if_due(work, call, offer)
     assert offer.second_at == work.now
 
 
@@ -193,22 +193,22 @@ async def test_accepted_in_a_browser_that_is_not_reached_the_telephone_rings(wor
     assert (offer.state, call.state) == (OfferState.MISSED, CallState.QUEUED)
 
 
-async def test_the_own_telephone_is_chosen_and_given_up_and_both_are_logged(work: Work) -> None:
+async def test_the_second_telephone_is_chosen_and_given_up_and_both_are_logged(work: Work) -> None:
     call = await a_waiting_call(work)
     ana = await a_counsellor(work, "ana")
     vera = await a_counsellor(work, "vera", "+381649990001")
-    code = await second_phone.choose(work, ana, "064 111 1111")
+    code = await phone_of_account.choose(work, ana, "064 111 1111")
     assert (ana.second_phone, len(code), wanted(work, "ring_test_phone")) == (PHONE, 6, 1)
     assert await phone_proofs.prove_phone(work, ana, code)
-    await second_phone.choose(work, ana, PHONE)
+    await phone_of_account.choose(work, ana, PHONE)
     assert await phone_proofs.is_proven(work, ana), "the same number stays proven"
     with pytest.raises(Conflict, match="on your own telephone already"):
-        await second_phone.choose(work, vera, PHONE)
+        await phone_of_account.choose(work, vera, PHONE)
     (offer,) = await offered(work, call, ana)
-    with pytest.raises(second_phone.InACallNow):
-        await second_phone.give_up(work, ana)
+    with pytest.raises(phone_of_account.InACallNow):
+        await phone_of_account.give_up(work, ana)
     await offers.decline_offer(work, call, offer)
-    await second_phone.give_up(work, ana)
+    await phone_of_account.give_up(work, ana)
     assert not await phone_proofs.is_proven(work, ana)
     changes = [detail for act, detail in logged(work) if act == "second_phone_set"]
     assert changes == [

@@ -9,8 +9,8 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from app import words
+from app.administration.languages import all_own
 from app.calls.lines import finding_lines
-from app.country.languages import all_own
 from app.words import catalogues, danger, texts
 from app.words.catalogues import CatalogueKind
 from app.words.pages import N_

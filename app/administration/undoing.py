@@ -18,12 +18,13 @@ from uuid import UUID
 
 from sqlalchemy import select
 
+from app.administration import languages, line_changes, own_settings
 from app.calls import prompts
 from app.calls.lines import finding_lines, line_use
 from app.calls.speech import LineScript
 from app.calls.states import Channel
 from app.chats import accounts as bots
-from app.country import languages, line_changes, own_settings, sets
+from app.country import sets
 from app.definitions.models import DefinitionOrder
 from app.dialling import outward
 from app.errors import Conflict

@@ -17,8 +17,8 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from app import words
+from app.administration.models import OwnCatalogue
 from app.calls.lines import leading
-from app.country.models import OwnCatalogue
 from app.database.bus import Bus, Subscription
 from app.database.topics import Topic
 from app.errors import Conflict, Invalid, Joined, Message, NotFound

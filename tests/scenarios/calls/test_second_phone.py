@@ -1,4 +1,4 @@
-"""A call that the browser does not answer rings at the counsellor's own telephone, and then at a
+"""A call that the browser does not answer rings at the counsellor's second telephone, and then at a
 colleague."""
 
 import re
@@ -50,7 +50,7 @@ async def with_a_telephone(
     return ana
 
 
-async def test_the_own_telephone_takes_the_call_that_the_browser_missed(stage: Stage) -> None:
+async def test_the_second_telephone_takes_the_call_that_the_browser_missed(stage: Stage) -> None:
     phone = Phone()
     ana = await with_a_telephone(stage, phone, by_page)
     chief = await stage.add_counsellor("chief", role=Role.SUPERVISOR, shift=False, state=None)

@@ -1,9 +1,9 @@
-"""The second way of a colleague who is asked into a talk: their own telephone.
+"""The second telephone of a colleague who is asked into a talk.
 
 It rings within the time of the same request, if the browser has not answered for a part of it, or
 at once when the page is gone; a colleague who declines in the page is not rung again. The browser
 rings on, and whichever is first is in the talk; the leg of the other is ended. The rules of an
-offer are in `routing/second_way.py`.
+offer are in `routing/second_phone.py`.
 """
 
 from uuid import UUID
@@ -15,13 +15,13 @@ from app.calls.log_kinds import AnyCause, CallLog, Cause
 from app.calls.models import Call, Leg
 from app.calls.states import CallState, LegStatus, read_leg_status
 from app.jobs.names import Task
-from app.routing import offers, second_way
+from app.routing import offers, second_phone
 from app.routing.participants.participants import Participant, ParticipantState
 from app.work import Work
 
 
 async def ring(work: Work, call: Call, participant: Participant, cause: AnyCause) -> bool:
-    """Ring the colleague's own telephone as well as the browser. Call and participant are locked.
+    """Ring the second telephone as well as the browser. Call and participant are locked.
 
     Return whether it rings now. It does not if there is none, or if it has rung already.
     """
@@ -30,7 +30,7 @@ async def ring(work: Work, call: Call, participant: Participant, cause: AnyCause
     if not asked or not waits or CallState(call.state) is not CallState.CONNECTED:
         return False
     assert participant.staff_id is not None
-    if not await second_way.has_telephone(work, participant.staff_id):
+    if not await second_phone.can_ring(work, participant.staff_id):
         return False
     participant.second_at = work.now
     offers.want_leg(work, participant, Task.RING_PARTICIPANT, second=True)
@@ -78,7 +78,7 @@ async def page_gone(work: Work, staff_id: UUID) -> None:
 async def is_called_off(work: Work, participant: Participant) -> bool:
     """Return whether a colleague's telephone rings though they are in by their browser."""
     staff_id = participant.staff_id
-    return staff_id is not None and await second_way.is_called_off(work, staff_id, participant)
+    return staff_id is not None and await second_phone.is_called_off(work, staff_id, participant)
 
 
 async def taken_at_telephone(work: Work, participant: Participant) -> None:

@@ -8,6 +8,15 @@ import pytest
 from sqlalchemy import select
 
 from app import tables
+from app.administration import line_changes, undoing
+from app.administration.line_changes import (
+    ChangedSince,
+    LineChange,
+    LinePart,
+    NumbersForgotten,
+    SetWithTheList,
+    TokenNotKept,
+)
 from app.calls import key_questions, reporting
 from app.calls.chat_rules import ChatRules, read_chat
 from app.calls.lines import chat_lines, finding_lines, line_facts, line_languages, line_use, lines
@@ -17,15 +26,6 @@ from app.calls.lines.lines import LineExists
 from app.calls.speech import LineScript
 from app.calls.states import Channel
 from app.chats import accounts as bots
-from app.country import line_changes, undoing
-from app.country.line_changes import (
-    ChangedSince,
-    LineChange,
-    LinePart,
-    NumbersForgotten,
-    SetWithTheList,
-    TokenNotKept,
-)
 from app.dashboard.settings.lines import line_change_views
 from app.errors import Invalid, NotFound, Refusal
 from app.jobs.transaction import flush

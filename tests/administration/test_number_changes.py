@@ -4,15 +4,15 @@ from datetime import timedelta
 
 import pytest
 
+from app.administration import leading_letters, line_changes, number_changes
+from app.administration.line_changes import LinePart, TokenNotKept
+from app.administration.number_changes import NumberChange, TooLate
 from app.calls.lines import finding_lines, line_facts, lines
 from app.calls.lines.leading import BACK_WITHIN, Leads
 from app.calls.speech import LineScript
 from app.calls.states import Channel
 from app.chats import accounts, earlier_accounts
 from app.chats.models import AccountState
-from app.country import leading_letters, line_changes, number_changes
-from app.country.line_changes import LinePart, TokenNotKept
-from app.country.number_changes import NumberChange, TooLate
 from app.errors import NotFound
 from app.jobs.names import Task
 from app.jobs.transaction import flush

@@ -1,10 +1,10 @@
-"""The second way: a counsellor's own telephone rings if the browser does not answer.
+"""The second telephone of a counsellor, which rings if the browser does not answer.
 
 It rings within the time of the same offer, so the call goes to a colleague only after it: when a
 part of that time has passed without an answer, or at once when the browser cannot be a telephone
 any more. The offer then stands at the telephone (`Offer.second_at`), and the browser may still take
 it: whichever is first has the talk, and the other is called off. For a colleague who is asked into
-a talk, see `participants/second_ring.py`.
+a talk, see `participants/participant_second_phone.py`.
 """
 
 from datetime import timedelta
@@ -35,9 +35,9 @@ def is_at_telephone(staff: Staff, rung: Offer | Participant) -> bool:
     return staff.endpoint_kind != EndpointKind.BROWSER or rung.second_at is not None
 
 
-async def has_telephone(work: Work, staff_id: UUID) -> bool:
-    """Return whether the own telephone of a counsellor can ring now: it may have been changed, and
-    not proven, since they were rung."""
+async def can_ring(work: Work, staff_id: UUID) -> bool:
+    """Return whether the second telephone of a counsellor can ring now: it may have been changed,
+    and not proven, since they were rung."""
     staff = await work.session.get_one(Staff, staff_id)
     if staff.second_phone is None or not staff.active:
         return False
@@ -45,7 +45,7 @@ async def has_telephone(work: Work, staff_id: UUID) -> bool:
 
 
 async def ring(work: Work, call: Call, offer: Offer, cause: AnyCause) -> bool:
-    """Ring the counsellor's own telephone as well as the browser. Call and offer are locked.
+    """Ring the counsellor's second telephone as well as the browser. Call and offer are locked.
 
     Return whether it rings now. It does not if there is none, or if it has rung already.
     """
@@ -53,7 +53,7 @@ async def ring(work: Work, call: Call, offer: Offer, cause: AnyCause) -> bool:
     waits = CallState(call.state) is CallState.OFFERED and offer.released_at is None
     if not asked or not waits or offer.state == OfferState.CONNECTED:
         return False
-    if not await has_telephone(work, offer.counsellor_id):
+    if not await can_ring(work, offer.counsellor_id):
         return False
     offer.second_at = work.now
     if offer.state == OfferState.ACCEPTED:

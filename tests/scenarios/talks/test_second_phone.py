@@ -1,5 +1,5 @@
-"""A colleague who is asked into a talk is rung in the browser, and then at their own telephone as
-well: one of the two is in, and the other does not ring on."""
+"""A colleague who is asked into a talk is rung in the browser, and then at their second telephone
+as well: one of the two is in, and the other does not ring on."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ CHILD = "+381641234567"
 
 
 async def has_a_telephone(stage: Stage, who: Counsellor, phone: Phone, *, proven: bool) -> None:
-    """Give a counsellor at a browser a telephone of their own as the second way."""
+    """Give a counsellor at a browser a second telephone."""
     stage.exchange.phones[PHONE] = Phone(busy=True)
     async with transaction(stage.ground, PROGRAM) as work:
         await second_phone.choose(work, await work.session.get_one(Staff, who.id), PHONE)

@@ -9,6 +9,8 @@ from procrastinate import RetryStrategy
 from procrastinate.jobs import Job
 
 from app import words
+from app.administration import languages, leading_letters, own_settings
+from app.administration.jobs import administration_tasks
 from app.calls import prompts
 from app.calls.chat_rules import ChatRules
 from app.calls.lines import chat_lines, finding_lines, line_facts, line_use, lines
@@ -16,8 +18,6 @@ from app.calls.lines.leading import TAKEN_BACK, Leads
 from app.calls.speech import LineScript
 from app.calls.states import Channel
 from app.chats import accounts
-from app.country import languages, leading_letters, own_settings
-from app.country.jobs import country_tasks
 from app.demo.stage import LINE
 from app.jobs.names import Task
 from app.outbox.responses import TryAgain
@@ -248,7 +248,7 @@ async def test_a_translation_that_counts_again_is_told_and_the_words_of_the_prog
 
 
 def test_the_letter_is_tried_for_days_while_the_mail_server_is_away() -> None:
-    strategy = country_tasks().tasks["tell_leads_elsewhere"].retry_strategy
+    strategy = administration_tasks().tasks["tell_leads_elsewhere"].retry_strategy
     assert isinstance(strategy, RetryStrategy)
     after_a_week = Job(
         id=1,

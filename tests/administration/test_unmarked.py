@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
+from app.administration import languages
+from app.administration.models import OwnCatalogue
+from app.administration.unmarked import Why, unmarked
 from app.chats.noticing import danger_in
 from app.cli import commands
 from app.cli import languages as of_languages
-from app.country import languages
-from app.country.models import OwnCatalogue
-from app.country.unmarked import Why, unmarked
 from app.words import catalogues
 from app.words.catalogues import CatalogueKind
 from app.work import Work

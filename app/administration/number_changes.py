@@ -12,9 +12,9 @@ from uuid import UUID
 
 from sqlalchemy import Select, String, cast, select
 
+from app.administration import line_changes
 from app.calls.lines.leading import BACK_WITHIN
 from app.calls.lines.line_rows import Line
-from app.country import line_changes
 from app.errors import Conflict, NotFound
 from app.staff.log_kinds import AuditLog
 from app.staff.models import AuditEntry, Staff

@@ -16,11 +16,11 @@ from annotated_types import Ge, Le
 from pydantic import Field, TypeAdapter, ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 
+from app.administration.models import OwnSettings
 from app.calls.lines import finding_lines, number_setup
 from app.calls.lines.leading import Leads, tell_supervisors
 from app.contacts.cases import follow_ups
 from app.contacts.registry import library_of
-from app.country.models import OwnSettings
 from app.database.bus import Bus, Subscription
 from app.database.topics import Topic
 from app.definitions import in_force

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from app.administration import own_settings, undoing
+from app.administration.own_settings import OF_SERVER, OWN
+from app.administration.undoing import Scene
 from app.contacts.cases.follow_ups import country_rules
-from app.country import own_settings, undoing
-from app.country.own_settings import OF_SERVER, OWN
-from app.country.undoing import Scene
 from app.dashboard.settings.own_setting_pages import GROUPS
 from app.dashboard.settings.server_words import WORDS
 from app.database.bus import Bus
