@@ -390,7 +390,7 @@ async def _with_codes(work: Work, link: Link, *, is_long: bool) -> list[Link]:
             Link.used_at.is_(None),
             Link.expires_at > work.now,
             Link.code_key.is_not(None),
-            is_long or Link.code_attempts < MOST_TRIES,
+            *(() if is_long else (Link.code_attempts < MOST_TRIES,)),
         )
         .order_by(Link.created_at.desc())
         .limit(MOST_TRIES)
