@@ -24,7 +24,7 @@ CODE_DIGITS = 6
 # not counted, and the wrong ones of others keep no agency out.
 LONG_DIGITS = 14
 # Wrong codes before the agency has to ask for a new one.
-MOST_TRIES = 5
+MOST_ATTEMPTS = 5
 # How many codes, and how many new links, an agency may ask for per day and referral.
 _A_DAY = 10
 _APART = timedelta(seconds=60)
@@ -225,7 +225,7 @@ async def send_code(work: Work, referral: Referral, agency: Agency, link: Link) 
     )
     if way is None:
         return None
-    is_locked = referral.urgency == Urgency.IMMEDIATE and link.code_attempts >= MOST_TRIES
+    is_locked = referral.urgency == Urgency.IMMEDIATE and link.code_attempts >= MOST_ATTEMPTS
     code = new_code(LONG_DIGITS if is_locked else await _digits(work, referral, agency.id))
     link.code_key, link.code_channel = code_key(work, link.code_of, code), way[0].value
     link.code_sent_to, link.code_attempts = way[1], 0

@@ -20,7 +20,7 @@ from app.outbox.channels import ChannelKind
 from app.privacy.hash_kinds import HashOf
 from app.referrals.channels.links import (
     LONG_DIGITS,
-    MOST_TRIES,
+    MOST_ATTEMPTS,
     add_link,
     check_not_too_many,
     is_code,
@@ -324,7 +324,7 @@ async def prove(work: Work, token: str, code: str) -> str | None:
     _check_usable(work, link)
     given = "".join(c for c in code if c.isdigit())[: LONG_DIGITS + 1]
     is_long = len(given) == LONG_DIGITS
-    if link.code_attempts >= MOST_TRIES and not is_long:
+    if link.code_attempts >= MOST_ATTEMPTS and not is_long:
         raise refusal(TooMany, "too_many_codes")
     possible = await _with_codes(work, link, is_long=is_long)
     for found in possible:
@@ -350,7 +350,7 @@ async def _count_wrong(
         if one is not link:
             one.code_attempts += 1
     link.code_attempts += len(compared)
-    if referral.urgency != Urgency.IMMEDIATE or link.code_attempts < MOST_TRIES:
+    if referral.urgency != Urgency.IMMEDIATE or link.code_attempts < MOST_ATTEMPTS:
         return
     told = select(Notice.id).where(
         Notice.referral_id == referral.id,
@@ -390,13 +390,13 @@ async def _with_codes(work: Work, link: Link, *, is_long: bool) -> list[Link]:
             Link.used_at.is_(None),
             Link.expires_at > work.now,
             Link.code_key.is_not(None),
-            *(() if is_long else (Link.code_attempts < MOST_TRIES,)),
+            *(() if is_long else (Link.code_attempts < MOST_ATTEMPTS,)),
         )
         .order_by(Link.created_at.desc())
-        .limit(MOST_TRIES)
+        .limit(MOST_ATTEMPTS)
     )
     own = [link] if link.code_key is not None else []
-    return [*own, *others][: MOST_TRIES - (0 if is_long else link.code_attempts)]
+    return [*own, *others][: MOST_ATTEMPTS - (0 if is_long else link.code_attempts)]
 
 
 async def ask_for_code(work: Work, token: str) -> str:

@@ -251,7 +251,7 @@ async def test_the_holder_of_an_urgent_link_cannot_lock_it_by_wrong_codes(
     _, path = await sent_link(night, post, ana)
     texts = night.exchange.phones[ADDRESSES["sms"]].texts
     for asked in range(links._A_DAY + 1):
-        for _ in range(links.MOST_TRIES):
+        for _ in range(links.MOST_ATTEMPTS):
             await click(night, path + "/code", {"code": "000000"})
         told = await night.rows(
             "SELECT for_whom FROM notices WHERE kind = 'ring_them' AND detail ->> 'purpose' = %s",
@@ -266,7 +266,7 @@ async def test_the_holder_of_an_urgent_link_cannot_lock_it_by_wrong_codes(
     asked_for = [one.text for one in texts if "code that you asked for" in one.text]
     assert len(asked_for) == links._A_DAY
     last = code_in(asked_for[-1])
-    for n in range(2 * links.MOST_TRIES):
+    for n in range(2 * links.MOST_ATTEMPTS):
         wrong = f"{(int(last) + 1 + n) % 10**links.LONG_DIGITS:0{links.LONG_DIGITS}d}"
         assert (await click(night, path + "/code", {"code": wrong})).status_code == 422
     assert (await click(night, path + "/code", {"code": last[:6]})).status_code == 429
@@ -289,7 +289,7 @@ async def test_of_a_link_that_is_not_urgent_every_code_has_six_digits(
         await skip(night, 61 / 3600)
         await click(night, path + "/send-code", {"x": "y"})
         await night.advance(3)
-        for _ in range(links.MOST_TRIES):
+        for _ in range(links.MOST_ATTEMPTS):
             await click(night, path + "/code", {"code": "000000"})
     assert [len(code_in(one.text)) for one in texts] == [links.CODE_DIGITS] * 3
     told = await night.rows("SELECT kind FROM notices WHERE detail ->> 'purpose' = 'codes'")
