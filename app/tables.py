@@ -11,7 +11,7 @@ from app.database.base import Base
 from app.definitions import models as definitions
 from app.dialling import models as dialling
 from app.outbox.push import models as push
-from app.people import connection_rows, directory_rows, set_up_rows
+from app.people import connection_rows, directory_rows, set_up_rows, wallboards
 from app.people.approval import rows as access_request_rows
 from app.people.provider import rows as provider
 from app.privacy import models as privacy
@@ -75,5 +75,6 @@ __all__ = [
     "talks",
     "team_messages",
     "training",
+    "wallboards",
     "web",
 ]

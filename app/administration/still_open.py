@@ -11,19 +11,19 @@ from uuid import UUID
 from app.calls.lines import lost_partners, partner_doubts
 from app.calls.lines.line_rows import Line
 from app.jobs.transaction import run_verb, transaction
-from app.people import changing, work_left
+from app.people import changing, wallboards, work_left
 from app.people.provider import access
+from app.people.wallboards import Wallboard
 from app.referrals.directory import leavers
 from app.staff import tokens
 from app.staff.models import ApiToken, Staff
-from app.statistics import wallboards
-from app.statistics.models import Wallboard
 from app.work import PROGRAM, Ground, Work
 
 
 class StillOpen(NamedTuple):
     """Codes of the directory and names of lines that lead to a telephone or address of theirs, and
-    the tokens and wallboards that they made."""
+    the tokens and wallboards that they made, which stopped with the account, until another one is
+    made or a week is over."""
 
     entries: tuple[str, ...] = ()
     lines: tuple[str, ...] = ()
@@ -43,7 +43,9 @@ async def of(work: Work, staff: Staff) -> StillOpen:
     reached = await leavers.still(work, staff)
     if not await _is_gone(work, staff):
         return StillOpen(reached.entries)
-    made, walls = await tokens.made_by(work, staff), await wallboards.made_by(work, staff)
+    # Those of a person who left before they ended with the account are open.
+    made = [*await tokens.made_by(work, staff), *await tokens.stopped_of(work, staff)]
+    walls = [*await wallboards.made_by(work, staff), *await wallboards.stopped_of(work, staff)]
     return StillOpen(
         reached.entries,
         reached.lines,

@@ -29,7 +29,7 @@ from app.definitions.models import DefinitionOrder
 from app.dialling import outward
 from app.errors import Conflict
 from app.jobs.transaction import send_rows
-from app.people import dialling
+from app.people import dialling, wallboards
 from app.people.traces.acts import acts_under
 from app.people.traces.kept import kept_of
 from app.people.traces.outcome import UndoOutcome, done
@@ -47,7 +47,6 @@ from app.staff.log_values import (
     WordsSaid,
 )
 from app.staff.models import AuditEntry
-from app.statistics import wallboards
 from app.work import Work
 
 _OF_USE = (AuditLog.LINE_RETIRED, AuditLog.LINE_TAKEN_INTO_USE)

@@ -6,8 +6,7 @@ from uuid import UUID
 import typer
 
 from app.cli.running import run_verb
-from app.people import finding
-from app.statistics import wallboards
+from app.people import finding, wallboards
 from app.work import Work
 
 app = typer.Typer(no_args_is_help=True, help="Screens of aggregates.")

@@ -9,9 +9,10 @@ from limits import RateLimitItemPerMinute
 from app.dashboard.templating import templates
 from app.dashboard.views import language_words
 from app.errors import NotFound, Refusal, TooMany
+from app.people import wallboards
 from app.staff.models import Staff
 from app.staff.roles import Permission
-from app.statistics import wallboards
+from app.statistics import wall as figures
 from app.web.access import InWork, Public, reader_with
 from app.web.limits import Limiter, client_of
 from app.words import pages
@@ -43,7 +44,7 @@ async def _values(request: Request, work: Work, token: str) -> dict[str, Any]:
     if not await limiter.hit(_PER_SCREEN, "wall", token[:64]):
         raise TooMany()
     pages.speak(found.language)
-    wall = await wallboards.look(work)
+    wall = await figures.look(work)
     waits = wall.today.waits_since
     longest = max(0, int((work.now - waits).total_seconds())) if waits else 0
     return {"wall": wall, "longest": longest, "language_words": language_words}

@@ -4,7 +4,7 @@ from sqlalchemy import select
 
 from app.errors import Code, Conflict
 from app.jobs.names import Task
-from app.people import holding
+from app.people import holding, wallboards
 from app.people.emergency import emergency_reading
 from app.referrals.directory import leavers
 from app.referrals.directory.leavers import StillReached
@@ -12,7 +12,7 @@ from app.routing import withdrawing
 from app.routing.hands import has_anything
 from app.routing.participants.participants import ParticipantPurpose
 from app.routing.rota import roster
-from app.staff import former_addresses, phone_proofs, sessions
+from app.staff import former_addresses, phone_proofs, sessions, tokens
 from app.staff.audit import write_entry
 from app.staff.emergency_rows import LIVE, Emergency, EmergencyState
 from app.staff.log_kinds import AuditLog
@@ -87,6 +87,13 @@ async def end_emergencies(work: Work, staff: Staff) -> None:
         elif row.state == EmergencyState.OPEN:
             await emergency_reading.end(work, row, staff)
         work.defer(Task.CLOSE_EMERGENCY, emergency_id=str(row.id), at_once=True)
+
+
+async def end_made(work: Work, staff: Staff) -> None:
+    """End the tokens of programs and the wallboards that a person made: they saw the secrets.
+    `app/country/still_open.py` names what stopped."""
+    await tokens.end_made_by(work, staff)
+    await wallboards.end_made_by(work, staff)
 
 
 async def forget_telephone(work: Work, staff: Staff) -> StillReached:

@@ -232,6 +232,7 @@ async def deactivate(
     await links.withdraw(work, staff.id)
     await asking.withdraw(work, staff)
     await ending.sign_out(work, staff)
+    await ending.end_made(work, staff)
     await feeds.revoke_feed(work, staff)
     for browser in await subscriptions.browsers_of(work, staff):
         await subscriptions.forget(work, staff, browser.id)

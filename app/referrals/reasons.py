@@ -51,6 +51,8 @@ class RingAbout(StrEnum):
 
     DETAILS = "details"
     THEIR_SYSTEM = "at_their_system"
+    # Its link was locked by wrong codes.
+    CODES = "codes"
 
 
 WORDS: dict[Fits | Barred | WhyNoAgency, Message] = {

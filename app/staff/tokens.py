@@ -6,7 +6,8 @@ from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Text, cast, exists, select, update
+from sqlalchemy import ColumnElement, Text, cast, exists, select, update
+from sqlalchemy.orm import aliased
 
 from app.errors import Conflict, Invalid, NotFound, NotSignedIn
 from app.staff.audit import write_entry
@@ -25,6 +26,8 @@ SCOPES: dict[str, frozenset[Permission]] = {
     "staff_statistics": frozenset({Permission.SEE_STATISTICS, Permission.SEE_STAFF_STATISTICS}),
 }
 _USED_EVERY = timedelta(minutes=5)
+# How long what ended with its maker is named, unless another one is made.
+NAMED = timedelta(days=7)
 
 
 async def add_token(work: Work, name: str, scopes: list[str], days: int) -> str:
@@ -77,14 +80,41 @@ async def list_tokens(work: Work) -> list[ApiToken]:
 
 async def made_by(work: Work, staff: Staff) -> list[ApiToken]:
     """Return the open tokens that a person made, by name, as the log says: they saw its secret."""
-    made = exists().where(
+    is_open = ApiToken.revoked_at.is_(None) & (ApiToken.expires_at > work.now)
+    found = select(ApiToken).where(is_open, _made_by(staff)).order_by(ApiToken.name)
+    return list(await work.session.scalars(found))
+
+
+async def end_made_by(work: Work, staff: Staff) -> None:
+    """Revoke the open tokens of a person who leaves: they know them."""
+    for one in await made_by(work, staff):
+        await revoke_token(work, one.name)
+
+
+async def stopped_of(work: Work, staff: Staff) -> list[ApiToken]:
+    """Return the tokens of a person that were revoked lately, while no other one that may do as
+    much was made since."""
+    newer = aliased(ApiToken)
+    rows = await work.session.scalars(
+        select(ApiToken)
+        .where(
+            _made_by(staff),
+            ApiToken.revoked_at > work.now - NAMED,
+            ~exists().where(
+                newer.created_at > ApiToken.revoked_at, newer.scopes.bool_op("@>")(ApiToken.scopes)
+            ),
+        )
+        .order_by(ApiToken.name)
+    )
+    return list(rows)
+
+
+def _made_by(staff: Staff) -> ColumnElement[bool]:
+    return exists().where(
         AuditEntry.action == AuditLog.TOKEN_MADE,
         AuditEntry.subject == cast(ApiToken.id, Text),
         AuditEntry.actor == str(staff.id),
     )
-    is_open = ApiToken.revoked_at.is_(None) & (ApiToken.expires_at > work.now)
-    rows = await work.session.scalars(select(ApiToken).where(is_open, made).order_by(ApiToken.name))
-    return list(rows)
 
 
 async def token_of(work: Work, token: str) -> ApiToken:

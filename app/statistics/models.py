@@ -195,18 +195,3 @@ class PublicRelease(Base):
     made_at: Mapped[datetime]
     made_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
     tables: Mapped[Any] = mapped_column(JSONB)
-
-
-class Wallboard(Base):
-    """A secret address at which a screen in the helpline's room shows figures of now."""
-
-    __tablename__ = "wallboards"
-
-    id: Mapped[Identifier]
-    # Where the screen hangs, and the language in which it speaks.
-    name: Mapped[str]
-    language: Mapped[str]
-    token_key: Mapped[KeyedHash] = mapped_column(unique=True)
-    made_at: Mapped[datetime]
-    made_by: Mapped[UUID] = mapped_column(ForeignKey("staff.id"))
-    withdrawn_at: Mapped[datetime | None]

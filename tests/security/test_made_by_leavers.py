@@ -1,17 +1,24 @@
-"""What a person made, and saw the secret of, is named when they leave."""
+"""What a person made, and saw the secret of, stops when they leave, and is named."""
+
+from datetime import timedelta
 
 import pytest
+from sqlalchemy import select
 
 from app.api.people import HandedOver
 from app.cli.staff.leaving import handed_lines
+from app.country import still_open
+from app.errors import NotFound, NotSignedIn
 from app.jobs.transaction import flush
-from app.people import leaving
+from app.people import leaving, provisioning, wallboards
+from app.people.provider import access
+from app.people.wallboards import Wallboard
 from app.staff import tokens
 from app.staff.accounts import actor_of
-from app.staff.models import Staff
-from app.statistics import wallboards
+from app.staff.models import ApiToken, Staff
 from app.work import PROGRAM, Work
-from tests.support.verbs import an_administrator
+from tests.security.test_leaver_on_call import linked
+from tests.support.verbs import an_administrator, logged
 
 
 async def acts(work: Work, staff: Staff | None) -> None:
@@ -35,13 +42,19 @@ async def leaver(work: Work) -> Staff:
     return mila
 
 
-async def test_the_open_tokens_and_wallboards_of_a_leaver_are_named(
+async def test_the_tokens_and_wallboards_of_a_leaver_stop_and_are_named(
     work: Work, leaver: Staff
 ) -> None:
     olga = await an_administrator(work, "olga")
     await acts(work, olga)
     await tokens.add_token(work, "figures", ["statistics"], 30)
     await acts(work, None)
+    # Long before she leaves.
+    for row in [*await tokens.list_tokens(work), *(await work.session.scalars(select(Wallboard)))]:
+        gone = "revoked_at" if isinstance(row, ApiToken) else "withdrawn_at"
+        if getattr(row, gone) is not None:
+            setattr(row, gone, work.now - 2 * tokens.NAMED)
+    await work.session.flush()
     handed = await leaving.deactivate(work, leaver.id, by=olga)
     said = await HandedOver.of(work, handed, leaver.id)
     assert (said.tokens, said.wallboards) == (["directory"], ["Hall"])
@@ -49,6 +62,47 @@ async def test_the_open_tokens_and_wallboards_of_a_leaver_are_named(
         "token that they made: directory",
         "wallboard that they made: Hall",
     ]
-    # Revoked, it is named no more; nor is one that is over.
-    await tokens.revoke_token(work, "directory")
-    assert await tokens.made_by(work, leaver) == []
+    told = {action for action, _ in logged(work)}
+    assert {"token_revoked", "wallboard_withdrawn"} <= told
+    assert [one.name for one in await wallboards.in_use(work)] == []
+    open_ones = [one.name for one in await tokens.list_tokens(work) if one.revoked_at is None]
+    assert open_ones == ["figures", "of the operator"], "those of others go on"
+    # Once there are others, those that stopped are named no more.
+    work.now += timedelta(minutes=1)
+    await tokens.add_token(work, "directory two", ["accounts"], 30)
+    await wallboards.make(work, olga, "Hall")
+    assert not any(await still_open.of(work, leaver))
+
+
+WAYS = ("page", "directory", "provider")
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_what_a_leaver_knew_opens_nothing_any_more_also_when_they_are_back(
+    work: Work, leaver: Staff, way: str
+) -> None:
+    olga = await an_administrator(work, "olga")
+    await acts(work, leaver)
+    token = await tokens.add_token(work, "mine", ["accounts"], 400)
+    screen = await wallboards.make(work, leaver, "Room")
+    await acts(work, None)
+    await tokens.token_of(work, token)
+    await wallboards.find(work, screen)
+    work.actor = PROGRAM
+    if way == "page":
+        await leaving.deactivate(work, leaver.id, by=olga)
+    elif way == "directory":
+        entry = provisioning.PersonEntry(leaver.name, active=False)
+        await provisioning.change(work, leaver.id, entry)
+    else:
+        await access.close(work, leaver, await linked(work, leaver))
+    for _ in range(2):
+        with pytest.raises(NotSignedIn):
+            await tokens.token_of(work, token)
+        with pytest.raises(NotFound):
+            await wallboards.find(work, screen)
+        if way != "provider" and not leaver.active:
+            await leaving.reactivate(work, leaver.id, by=None)
+    if way == "provider":
+        left = await still_open.of(work, leaver)
+        assert {"mine"} <= {one.name for one in left.tokens}

@@ -96,6 +96,6 @@ def link_in(text: str) -> str:
 
 
 def code_in(text: str) -> str:
-    found = re.search(r"(?<!\d)(\d{6})(?!\d)", re.sub(r"http\S+", "", text))
+    found = re.search(r"(?<!\d)(\d{14}|\d{6})(?!\d)", re.sub(r"http\S+", "", text))
     assert found, text
     return found[1]

@@ -30,7 +30,7 @@ from app.contacts.models import Contact, Profile
 from app.country import sets
 from app.demo.stage import Counsellor, Stage
 from app.jobs.transaction import send_rows, transaction
-from app.people import changing, dialling, factors, leaked, links
+from app.people import changing, dialling, factors, leaked, links, wallboards
 from app.people.approval import deciding
 from app.people.emergency import emergencies
 from app.people.provider import access, keeping
@@ -60,7 +60,6 @@ from app.staff import (
 )
 from app.staff.models import Staff
 from app.staff.roles import Permission, Role
-from app.statistics import wallboards
 from app.statistics.exports import exporting, requested
 from app.web import step_up
 from app.web.lean import LeanRoute

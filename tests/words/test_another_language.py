@@ -308,7 +308,10 @@ async def test_a_counsellor_with_only_a_phone_is_answered_in_it(
     assert f"{MARK}You are on a break now." in answer.text
     assert await vera.presence() == "break"
     await add_to_line(stage, "hu")
-    assert f"{MARK}Nobody reads messages here." in (await text_message(stage, "+38160", "x")).text
+    assert (
+        f"{MARK}Nobody reads messages here."
+        in (await text_message(stage, "+381601234567", "x")).text
+    )
 
 
 async def test_a_line_and_an_agency_are_refused_a_language_without_words(stage: Stage) -> None:

@@ -7,9 +7,9 @@ from uuid import UUID
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
 
+from app.people import wallboards
 from app.staff.models import Staff
 from app.staff.roles import Permission
-from app.statistics import wallboards
 from app.web.access import InWork, Requires
 from app.web.strict_bodies import StrictRoute
 

@@ -10,13 +10,12 @@ from sqlalchemy import select
 from app.dashboard.people.accounts import Keeps, reached_words, show_moved
 from app.dashboard.templating import templates
 from app.errors import Conflict, Invalid, Refusal
-from app.people import finding, holding, leaving, links, work_left
+from app.people import finding, holding, leaving, links, wallboards, work_left
 from app.people.holding import WorkKind
 from app.referrals.directory import leavers
 from app.routing.rota import giving, roster
 from app.staff import tokens
 from app.staff.models import Staff
-from app.statistics import wallboards
 from app.web.access import InWork
 from app.words.pages import _, code_words, list_words, message_words, refusal_words
 from app.work import Work

@@ -8,9 +8,9 @@ from app.contacts.registry import library_of
 from app.dashboard.people.first_run import steps_values
 from app.dashboard.templating import page
 from app.definitions.trees import label_in
+from app.people import wallboards
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
-from app.statistics import wallboards
 from app.web.access import InWork, reader_with
 from app.web.form_language import language_of
 from app.words.pages import N_, said

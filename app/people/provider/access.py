@@ -408,6 +408,7 @@ async def close(work: Work, staff: Staff, identity: StaffIdentity) -> bool:
     await links.withdraw(work, staff.id)
     await asking.withdraw(work, staff)
     await ending.sign_out(work, staff)
+    await ending.end_made(work, staff)
     await ending.forget_telephone(work, staff)
     await feeds.revoke_feed(work, staff)
     for browser in await subscriptions.browsers_of(work, staff):

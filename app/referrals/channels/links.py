@@ -6,6 +6,7 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import func, select
 
+from app.definitions.risk import Urgency
 from app.errors import TooMany
 from app.outbox.channels import ChannelKind
 from app.privacy.hash_kinds import HashOf
@@ -19,6 +20,11 @@ from app.referrals.states import Purpose
 from app.work import Work
 
 CODE_DIGITS = 6
+# Of an immediate referral, once a code was asked for: too long to be guessed, so that its tries are
+# not counted, and the wrong ones of others keep no agency out.
+LONG_DIGITS = 14
+# Wrong codes before the agency has to ask for a new one.
+MOST_ATTEMPTS = 5
 # How many codes, and how many new links, an agency may ask for per day and referral.
 _A_DAY = 10
 _APART = timedelta(seconds=60)
@@ -29,8 +35,21 @@ def new_token() -> str:
     return secrets.token_urlsafe(20)
 
 
-def new_code() -> str:
-    return f"{secrets.randbelow(10**CODE_DIGITS):0{CODE_DIGITS}d}"
+def new_code(digits: int = CODE_DIGITS) -> str:
+    return f"{secrets.randbelow(10**digits):0{digits}d}"
+
+
+async def _digits(work: Work, referral: Referral, agency_id: UUID) -> int:
+    """Return how long the codes are that an agency is sent now.
+
+    Of an immediate referral they are long from the second one on that is asked for within a day:
+    when no more may be asked for, the last one cannot be locked.
+    """
+    if referral.urgency != Urgency.IMMEDIATE:
+        return CODE_DIGITS
+    await work.session.flush()
+    asked = await _sent_lately(work, referral, agency_id, Purpose.CODE)
+    return LONG_DIGITS if asked else CODE_DIGITS
 
 
 def code_key(work: Work, link_id: UUID, code: str) -> bytes:
@@ -91,7 +110,8 @@ async def send_links(
     Return how many messages are sent.
     """
     ways = writing_to(agency)
-    codes = [new_code() if len(ways) > 1 else None for _ in ways]
+    digits = await _digits(work, referral, agency.id)
+    codes = [new_code(digits) if len(ways) > 1 else None for _ in ways]
     for n, (channel, address) in enumerate(ways):
         # The code of each link goes by the channel after it, and the last one's by the first.
         (after, code_sent_to), (before, _) = ways[(n + 1) % len(ways)], ways[n - 1]
@@ -126,7 +146,7 @@ async def send_links_with_code(
 ) -> str:
     """Send a link by the agency's only written channel; return its code, to be read out."""
     channel, address = writing_to(agency)[0]
-    code = new_code()
+    code = new_code(await _digits(work, referral, agency.id))
     _, token = add_link(
         work,
         referral,
@@ -205,7 +225,8 @@ async def send_code(work: Work, referral: Referral, agency: Agency, link: Link) 
     )
     if way is None:
         return None
-    code = new_code()
+    is_locked = referral.urgency == Urgency.IMMEDIATE and link.code_attempts >= MOST_ATTEMPTS
+    code = new_code(LONG_DIGITS if is_locked else await _digits(work, referral, agency.id))
     link.code_key, link.code_channel = code_key(work, link.code_of, code), way[0].value
     link.code_sent_to, link.code_attempts = way[1], 0
     await add_attempt(

@@ -19,6 +19,8 @@ from app.errors import Conflict, Invalid, NotFound, Refusal, TooMany
 from app.outbox.channels import ChannelKind
 from app.privacy.hash_kinds import HashOf
 from app.referrals.channels.links import (
+    LONG_DIGITS,
+    MOST_ATTEMPTS,
     add_link,
     check_not_too_many,
     is_code,
@@ -32,7 +34,8 @@ from app.referrals.directory.agencies import agency_of_code
 from app.referrals.directory.models import Agency
 from app.referrals.disclosures import disclose, needed_by
 from app.referrals.log_kinds import LogKind
-from app.referrals.models import Deadline, Dispatch, Recipient, Referral
+from app.referrals.models import Deadline, Dispatch, Notice, Recipient, Referral
+from app.referrals.reasons import RingAbout
 from app.referrals.replies import details, outreach, replying
 from app.referrals.scopes import lock_referral
 from app.referrals.spoken import english, language_for, refusal
@@ -40,6 +43,7 @@ from app.referrals.states import (
     HELD,
     OVER,
     DispatchState,
+    NoticeKind,
     Purpose,
     ReferralOutcome,
     ReferralState,
@@ -47,12 +51,10 @@ from app.referrals.states import (
     ToldBesides,
     ToldHow,
 )
-from app.referrals.trail import By, Via, note
+from app.referrals.trail import By, Via, add_notice, note
 from app.words import SOURCE
 from app.work import Work
 
-# Wrong codes before the agency has to ask for a new one.
-_MOST_ATTEMPTS = 5
 # How many browser proofs one cookie holds: of several referrals at once.
 _MOST_PROOFS = 8
 # How long the details can be read after the code was entered.
@@ -315,23 +317,23 @@ async def prove(work: Work, token: str, code: str) -> str | None:
 
     The code of another link that went the same way is right, too: a person who was sent two cannot
     know which code is whose. Each code that a wrong one was compared with counts as a try, so that
-    two links give no more guesses than one. Raises NoSuchLink, LinkUsed, LinkExpired, TooMany.
+    two links give no more guesses than one. One that is too long to be guessed counts as none.
+    Raises NoSuchLink, LinkUsed, LinkExpired, TooMany.
     """
-    link, _, _, _ = await _locked(work, token)
+    link, referral, agency, _ = await _locked(work, token)
     _check_usable(work, link)
-    if link.code_attempts >= _MOST_ATTEMPTS:
+    given = "".join(c for c in code if c.isdigit())[: LONG_DIGITS + 1]
+    is_long = len(given) == LONG_DIGITS
+    if link.code_attempts >= MOST_ATTEMPTS and not is_long:
         raise refusal(TooMany, "too_many_codes")
-    given = "".join(c for c in code if c.isdigit())[:12]
-    possible = await _with_codes(work, link)
+    possible = await _with_codes(work, link, is_long=is_long)
     for found in possible:
         assert found.code_key is not None
         if is_code(work, found.code_of, given, found.code_key):
             break
     else:
-        for one in possible:
-            if one is not link:
-                one.code_attempts += 1
-        link.code_attempts += len(possible)
+        if not is_long:
+            await _count_wrong(work, referral, agency, link, possible)
         return None
     proof, found.code_key = new_token(), None
     for one in (link, found):
@@ -340,8 +342,36 @@ async def prove(work: Work, token: str, code: str) -> str | None:
     return proof
 
 
-async def _with_codes(work: Work, link: Link) -> list[Link]:
+async def _count_wrong(
+    work: Work, referral: Referral, agency: Agency, link: Link, compared: list[Link]
+) -> None:
+    """Count a wrong code. Our people are told at once that an immediate referral's is locked."""
+    for one in compared:
+        if one is not link:
+            one.code_attempts += 1
+    link.code_attempts += len(compared)
+    if referral.urgency != Urgency.IMMEDIATE or link.code_attempts < MOST_ATTEMPTS:
+        return
+    told = select(Notice.id).where(
+        Notice.referral_id == referral.id,
+        Notice.kind == NoticeKind.RING_THEM,
+        Notice.detail["purpose"].astext == RingAbout.CODES,
+        Notice.seen_at.is_(None),
+    )
+    if await work.session.scalar(told.limit(1)) is None:
+        add_notice(
+            work,
+            referral,
+            NoticeKind.RING_THEM,
+            agency=agency.code,
+            purpose=RingAbout.CODES.value,
+        )
+
+
+async def _with_codes(work: Work, link: Link, *, is_long: bool) -> list[Link]:
     """Return the links whose codes may be entered at this one, as many as it has tries left.
+
+    Of codes too long to be guessed tries are not counted.
 
     First itself, then the latest of those that can be used, were sent to the same agency for the
     same referral at the same address, and whose codes went to one address, too. All are changed
@@ -360,13 +390,13 @@ async def _with_codes(work: Work, link: Link) -> list[Link]:
             Link.used_at.is_(None),
             Link.expires_at > work.now,
             Link.code_key.is_not(None),
-            Link.code_attempts < _MOST_ATTEMPTS,
+            *(() if is_long else (Link.code_attempts < MOST_ATTEMPTS,)),
         )
         .order_by(Link.created_at.desc())
-        .limit(_MOST_ATTEMPTS)
+        .limit(MOST_ATTEMPTS)
     )
     own = [link] if link.code_key is not None else []
-    return [*own, *others][: _MOST_ATTEMPTS - link.code_attempts]
+    return [*own, *others][: MOST_ATTEMPTS - (0 if is_long else link.code_attempts)]
 
 
 async def ask_for_code(work: Work, token: str) -> str:

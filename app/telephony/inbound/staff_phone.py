@@ -1,7 +1,7 @@
 """Counsellors who have only a phone: they ring their line or text it to change their presence."""
 
 from datetime import timedelta
-from uuid import UUID, uuid4
+from uuid import UUID, uuid4, uuid5
 
 from sqlalchemy import select
 
@@ -14,8 +14,11 @@ from app.calls.log_kinds import CallLog
 from app.calls.models import Call, RecordedEvent
 from app.calls.record import WebhookDelivery
 from app.calls.speech import EMERGENCY_ELSEWHERE, LineScript
+from app.dialling import outward
+from app.dialling.models import DialledFor, DialWay
 from app.errors import Invalid
 from app.jobs.names import Task
+from app.privacy.hash_kinds import HashOf
 from app.routing import own_presence, staff_phones
 from app.routing.models import PresenceState
 from app.staff import phone_proofs
@@ -27,9 +30,11 @@ from app.telephony.inbound.deciding import Decision
 from app.telephony.inbound.staff_texts import to_counsellor
 from app.telephony.provider.signature import Signed
 from app.telephony.script import DUTY_DIGITS
+from app.words.sms import parts_of
 from app.work import Work
 
 _TOLD_ONCE = timedelta(hours=1)
+_TEXTS = UUID("5d0c7a5e-8c0b-4a55-9a41-6f1f0e2b7d31")
 # Counsellors' calls about their duty are recorded on a line that no statistic counts.
 _DUTY_LINE = "staff"
 
@@ -209,7 +214,8 @@ async def text_message(work: Work, signed: Signed, *, again: bool = False) -> st
     """Answer a text to a line: carry out a counsellor's, and ask any other sender to ring.
 
     `again`: the provider has delivered it before, perhaps to another process. It is carried out
-    once, and answered again only if this process knows the answer: it may hold a code.
+    once, and answered again only if this process knows the answer: it may hold a code. An answer is
+    a text that goes out: the rules of dialling hold, and any other sender gets one within an hour.
 
     Nothing of the text is kept: a child would expect it to be read at once, and no counsellor sees
     it.
@@ -219,16 +225,37 @@ async def text_message(work: Work, signed: Signed, *, again: bool = False) -> st
     ) or await finding_lines.any_line(work)
     staff_id = await staff_phones.owner_of(work, signed.fields.get("From"))
     staff = await work.session.get(Staff, staff_id) if staff_id else None
-    if staff is None:
-        return _ring_instead(work, line)
     word = " ".join(signed.fields.get("Body", "").lower().split()).strip(".!")
     sid, memory = signed.fields.get("MessageSid", "")[:64], work.ground.memory
     if again:
         known: str | None = memory.recall("texts", sid, work.now)
         return known or ""
-    said = await _reply(work, staff, word)
+    said = _ring_instead(work, line) if staff is None else await _reply(work, staff, word)
+    if not await _may_answer(work, signed, said, staff):
+        return ""
     memory.keep("texts", sid, said, work.now + _TOLD_ONCE)
     return said
+
+
+async def _may_answer(work: Work, signed: Signed, said: str, staff: Staff | None) -> bool:
+    """Return whether a text may be answered now, and count the answer."""
+    kind, colon, address = signed.fields.get("From", "").partition(":")
+    if staff is not None:
+        key, purpose = uuid5(_TEXTS, signed.fields.get("MessageSid", "")), DialledFor.NOTICE
+    else:
+        # The number is not to be read from what is counted.
+        once = f"text {kind}{colon}{address} {work.now:%Y%m%d%H}"
+        key = UUID(bytes=work.keys.match_key(HashOf.LIMIT, once)[:16])
+        purpose = DialledFor.CONVERSATION
+    return await outward.may_dial(
+        work,
+        address if colon else kind,
+        key,
+        purpose,
+        DialWay.SMS,
+        parts=1 if colon else parts_of(said),
+        once=staff is None,
+    )
 
 
 async def _reply(work: Work, staff: Staff, word: str) -> str:

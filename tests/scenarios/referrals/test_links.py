@@ -240,3 +240,57 @@ async def test_the_code_is_not_spoken_to_the_number_that_got_the_link(
     await night.until(lambda: bool(texts))
     refused = await click(night, link_in(texts[0].text) + "/send-code", {"x": "y"})
     assert "no second channel" in refused.text
+
+
+async def test_the_holder_of_an_urgent_link_cannot_lock_it_by_wrong_codes(
+    night: Stage, post: Mail
+) -> None:
+    """Our people are told at once; the code that was sent last opens it, also when no more are
+    sent on that day, and after any number of wrong ones."""
+    ana = await night.add_counsellor("ana", shift=False, state=None)
+    _, path = await sent_link(night, post, ana)
+    texts = night.exchange.phones[ADDRESSES["sms"]].texts
+    for asked in range(links._A_DAY + 1):
+        for _ in range(links.MOST_ATTEMPTS):
+            await click(night, path + "/code", {"code": "000000"})
+        told = await night.rows(
+            "SELECT for_whom FROM notices WHERE kind = 'ring_them' AND detail ->> 'purpose' = %s",
+            "codes",
+        )
+        assert [row["for_whom"] for row in told] == ["supervisors"], "once, until it was seen"
+        assert (await click(night, path + "/code", {"code": "000000"})).status_code == 429
+        await skip(night, 61 / 3600)
+        answer = await click(night, path + "/send-code", {"x": "y"})
+        assert ("too often today" in answer.text) == (asked == links._A_DAY)
+        await night.advance(3)
+    asked_for = [one.text for one in texts if "code that you asked for" in one.text]
+    assert len(asked_for) == links._A_DAY
+    last = code_in(asked_for[-1])
+    for n in range(2 * links.MOST_ATTEMPTS):
+        wrong = f"{(int(last) + 1 + n) % 10**links.LONG_DIGITS:0{links.LONG_DIGITS}d}"
+        assert (await click(night, path + "/code", {"code": wrong})).status_code == 422
+    assert (await click(night, path + "/code", {"code": last[:6]})).status_code == 429
+    # A link that is sent now has a code as long.
+    assert (await click(night, path + "/send-link", {"x": "y"})).status_code == 200
+    await night.advance(5)
+    assert len(code_in(texts[-1].text)) == links.LONG_DIGITS
+    proved = await click(night, path + "/code", {"code": last})
+    assert "Jovana" in (await click(night, path, as_=proved)).text
+
+
+async def test_of_a_link_that_is_not_urgent_every_code_has_six_digits(
+    night: Stage, post: Mail
+) -> None:
+    ana = await night.add_counsellor("ana", shift=False, state=None)
+    _, path = await sent_link(night, post, ana)
+    await night._watch.execute("UPDATE referrals SET urgency = 'urgent'")
+    texts = night.exchange.phones[ADDRESSES["sms"]].texts
+    for _ in range(2):
+        await skip(night, 61 / 3600)
+        await click(night, path + "/send-code", {"x": "y"})
+        await night.advance(3)
+        for _ in range(links.MOST_ATTEMPTS):
+            await click(night, path + "/code", {"code": "000000"})
+    assert [len(code_in(one.text)) for one in texts] == [links.CODE_DIGITS] * 3
+    told = await night.rows("SELECT kind FROM notices WHERE detail ->> 'purpose' = 'codes'")
+    assert not told

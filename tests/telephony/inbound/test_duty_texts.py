@@ -1,20 +1,26 @@
-"""A counsellor's text is carried out once, however often and to whichever process it comes."""
+"""A counsellor's text is carried out once, and each answer is a text that the rules allow."""
 
 import re
+from datetime import timedelta
 
+import pytest
+from sqlalchemy import select
+
+from app.dialling.models import Dial, DialledFor
 from app.routing.models import PresenceState
 from app.staff import phone_proofs
 from app.staff.models import Staff
 from app.telephony.messaging import receiving
 from app.telephony.provider.signature import Signed
+from app.words.sms import parts_of
 from app.work import Work
 from tests.support.verbs import a_counsellor, a_line, presence_of
 
 PHONE = "+38164999001"
 
 
-async def _texts(work: Work, sid: str, body: str) -> str:
-    fields = {"MessageSid": sid, "From": PHONE, "To": "+38111116111", "Body": body}
+async def _texts(work: Work, sid: str, body: str, from_: str = PHONE) -> str:
+    fields = {"MessageSid": sid, "From": from_, "To": "+38111116111", "Body": body}
     return await receiving.text_arrived(work, Signed(fields, "/telephony/sms"))
 
 
@@ -56,3 +62,38 @@ async def test_a_text_whose_transaction_failed_is_carried_out_when_it_comes_agai
     assert (await presence_of(work, vera)).state == PresenceState.OFF_DUTY
     assert "You are" in await _texts(work, "SM2", code)
     assert (await presence_of(work, vera)).state == PresenceState.AVAILABLE
+
+
+@pytest.mark.parametrize("number", ["+881612345678", "+979123456789", "+5352123456", "ADVERT"])
+async def test_a_text_from_a_number_that_is_not_dialled_is_not_answered(
+    work: Work, number: str
+) -> None:
+    await a_line(work)
+    for n in range(3):
+        assert await _texts(work, f"SM{n}", "hello", number) == ""
+    rows = (await work.session.scalars(select(Dial))).all()
+    assert rows
+    assert all(row.refused for row in rows)
+
+
+async def test_a_text_of_a_child_is_answered_once_in_an_hour_and_counted(work: Work) -> None:
+    await a_line(work)
+    said = await _texts(work, "SM1", "hello", "+381641110001")
+    assert "Please ring +38111116111" in said
+    assert await _texts(work, "SM1", "hello", "+381641110001") == said, "the same text again"
+    for n in range(2, 20):
+        assert await _texts(work, f"SM{n}", "hello", "+381641110001") == ""
+    assert await _texts(work, "SM20", "hello", "+381641110002") == said
+    rows = (await work.session.scalars(select(Dial))).all()
+    assert len(rows) == 2 * parts_of(said)
+    assert {row.purpose for row in rows} == {DialledFor.CONVERSATION}
+    work.now += timedelta(hours=1)
+    assert await _texts(work, "SM21", "hello", "+381641110001") == said
+
+
+async def test_each_answer_to_a_counsellor_is_counted(work: Work) -> None:
+    await _off_duty(work)
+    parts = [parts_of(await _texts(work, f"SM{n}", "what?")) for n in range(3)]
+    rows = (await work.session.scalars(select(Dial))).all()
+    assert len(rows) == sum(parts)
+    assert {row.purpose for row in rows} == {DialledFor.NOTICE}

@@ -1,0 +1,129 @@
+"""The secret addresses of wallboards: screens in a room that show figures of now.
+
+An address is shown once; only its keyed hash is stored. It ends with the account of who made it.
+"""
+
+import secrets
+from datetime import datetime
+from uuid import UUID, uuid4
+
+from sqlalchemy import ForeignKey, exists, select, update
+from sqlalchemy.orm import Mapped, aliased, mapped_column
+
+from app.database.base import Base, Identifier, KeyedHash
+from app.errors import Invalid, NotFound
+from app.staff.audit import write_entry
+from app.staff.log_kinds import AuditLog
+from app.staff.models import Staff
+from app.staff.tokens import NAMED
+from app.work import Work
+
+_LONGEST_NAME = 60
+
+
+class Wallboard(Base):
+    """A secret address at which a screen in the helpline's room shows figures of now."""
+
+    __tablename__ = "wallboards"
+
+    id: Mapped[Identifier]
+    # Where the screen hangs, and the language in which it speaks.
+    name: Mapped[str]
+    language: Mapped[str]
+    token_key: Mapped[KeyedHash] = mapped_column(unique=True)
+    made_at: Mapped[datetime]
+    made_by: Mapped[UUID] = mapped_column(ForeignKey("staff.id"))
+    withdrawn_at: Mapped[datetime | None]
+
+
+def address_of(work: Work, token: str) -> str:
+    """Return the secret address of a wallboard."""
+    return f"{work.settings.public_url.rstrip('/')}/wall/{token}"
+
+
+async def make(work: Work, by: Staff, name: str) -> str:
+    """Make a wallboard and return its secret, which is shown only now. Raises Invalid."""
+    name = name.strip()
+    if not name or len(name) > _LONGEST_NAME:
+        raise Invalid("Say in a few words where the screen hangs.")
+    token = secrets.token_urlsafe(32)
+    made = Wallboard(
+        id=uuid4(),
+        name=name,
+        language=by.page_language,
+        token_key=work.keys.session_key(token),
+        made_at=work.now,
+        made_by=by.id,
+    )
+    work.session.add(made)
+    await work.session.flush()
+    write_entry(work, AuditLog.WALLBOARD_MADE, str(made.id), before=None, after=_for_log(made))
+    return token
+
+
+def _for_log(row: Wallboard) -> dict[str, str]:
+    return {"name": row.name, "language": row.language}
+
+
+async def withdraw(work: Work, wallboard_id: UUID) -> None:
+    """Withdraw the address of a wallboard: its screen goes dark. May run twice. Raises NotFound."""
+    found = await work.session.get(Wallboard, wallboard_id)
+    if found is None:
+        raise NotFound("There is no such wallboard.")
+    gone = await work.session.scalar(
+        update(Wallboard)
+        .where(Wallboard.id == wallboard_id, Wallboard.withdrawn_at.is_(None))
+        .values(withdrawn_at=work.now)
+        .returning(Wallboard.id)
+    )
+    if gone is not None:
+        before = _for_log(found)
+        write_entry(
+            work, AuditLog.WALLBOARD_WITHDRAWN, str(wallboard_id), before=before, after=None
+        )
+
+
+async def in_use(work: Work) -> list[Wallboard]:
+    """Return the wallboards whose address works, by name."""
+    rows = await work.session.scalars(
+        select(Wallboard).where(Wallboard.withdrawn_at.is_(None)).order_by(Wallboard.name)
+    )
+    return list(rows)
+
+
+async def made_by(work: Work, staff: Staff) -> list[Wallboard]:
+    """Return the wallboards that a person made and whose address works, by name."""
+    return [one for one in await in_use(work) if one.made_by == staff.id]
+
+
+async def end_made_by(work: Work, staff: Staff) -> None:
+    """Withdraw the wallboards of a person who leaves: they know the addresses."""
+    for one in await made_by(work, staff):
+        await withdraw(work, one.id)
+
+
+async def stopped_of(work: Work, staff: Staff) -> list[Wallboard]:
+    """Return the wallboards of a person that were withdrawn lately, while none was made since."""
+    newer = aliased(Wallboard)
+    rows = await work.session.scalars(
+        select(Wallboard)
+        .where(
+            Wallboard.made_by == staff.id,
+            Wallboard.withdrawn_at > work.now - NAMED,
+            ~exists().where(newer.made_at > Wallboard.withdrawn_at),
+        )
+        .order_by(Wallboard.name)
+    )
+    return list(rows)
+
+
+async def find(work: Work, token: str) -> Wallboard:
+    """Return the wallboard of a secret address. Raises NotFound, also if it was withdrawn."""
+    found: Wallboard | None = await work.session.scalar(
+        select(Wallboard).where(
+            Wallboard.token_key == work.keys.session_key(token), Wallboard.withdrawn_at.is_(None)
+        )
+    )
+    if found is None:
+        raise NotFound("There is no such wallboard. Ask an administrator for a new address.")
+    return found
