@@ -4,11 +4,10 @@ from typing import Any
 
 from app.demo.stage import Stage
 from app.jobs.transaction import transaction
-from app.people import links
+from app.people import links, wallboards
 from app.people.changing import Changes
 from app.routing.rota import feeds
 from app.staff import tokens
-from app.statistics import wallboards
 from app.web.access import COOKIE
 from app.work import PROGRAM
 from tests.support.mail import Mail

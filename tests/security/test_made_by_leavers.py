@@ -5,9 +5,9 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
+from app.administration import still_open
 from app.api.people import HandedOver
 from app.cli.staff.leaving import handed_lines
-from app.country import still_open
 from app.errors import NotFound, NotSignedIn
 from app.jobs.transaction import flush
 from app.people import leaving, provisioning, wallboards
