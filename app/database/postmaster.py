@@ -36,7 +36,9 @@ def lines_of(folder: Path) -> list[str]:
 
 
 def _lines(path: Path) -> list[str]:
-    return [line.strip() for line in path.read_text().split("\n")]
+    # After a power cut there may be anything in it. A path may be of bytes that are no UTF-8.
+    text = path.read_bytes().decode("utf-8", "surrogateescape")
+    return [line.strip() for line in text.split("\n")]
 
 
 def serves(pid: str, folder: Path) -> bool:
