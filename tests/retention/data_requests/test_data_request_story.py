@@ -210,10 +210,8 @@ async def test_a_report_of_a_leaver_is_taken_over_and_an_ended_request_is_begun_
     assert begun["asked_on"] == asked_on
     assert (await vera.ask("POST", f"{path}/withdraw")).status_code == 200
     # Begun again, the form has that day.
-    assert (
-        f'href="{HERE}?replaces={begun["id"]}#new-data-request"'
-        in (await page(stage, nora, here)).text
-    )
+    link = f'href="{HERE}?replaces={begun["id"]}#new-data-request"'
+    assert link in (await page(stage, nora, here)).text
     form = (await page(stage, vera, f"{HERE}?replaces={begun['id']}")).text
     assert f'name="asked_on" required value="{asked_on}"' in form
     assert f'name="replaces" value="{begun["id"]}"' in form

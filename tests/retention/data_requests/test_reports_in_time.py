@@ -42,7 +42,6 @@ async def made(work: Work, boss: Staff) -> DataRequest:
     work.actor = PROGRAM
     work.jobs.clear()
     await answering.keep_files(work, request.id, {"json": b"What is held about her"})
-    await flush(work)
     return request
 
 
@@ -63,6 +62,7 @@ async def test_the_others_are_told_of_a_report_whose_officer_leaves_after_it_was
     for one in (boss, nora, zora, mila):
         one.email = f"{one.name}@x.example"
     request = await made(work, boss)
+    assert told(work) == []
     work.now += timedelta(days=1)
     assert (await reminding.remind(work), told(work)) == (0, [])
     boss.active = False
