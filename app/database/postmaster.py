@@ -78,7 +78,8 @@ def forget_the_dead(folder: Path) -> None:
     PostgreSQL does not start if a process of the same user has that number now.
     """
     found = list(folder.glob(".s.PGSQL.*.lock"))
-    with contextlib.suppress(FileNotFoundError):
+    # Of what is no path, as after a power cut, nothing is there.
+    with contextlib.suppress(FileNotFoundError, ValueError):
         sockets = Path((*lines_of(folder), *5 * [""])[4])
         if sockets.is_absolute() and sockets != folder:
             # Others may have their sockets there.
