@@ -1,9 +1,12 @@
 """`helpline data-requests …`: what is held about a person, and erasing it."""
 
+import contextlib
+import os
 import sys
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, BinaryIO
 from uuid import UUID
 
 import typer
@@ -226,13 +229,37 @@ def decide(
 def report(code: Code, out: Annotated[Path, typer.Option(help="a .pdf or .json file")]) -> None:
     """Write the report of a request of the command line, or taken over by it, into a file."""
 
-    async def verb(work: Work) -> bytes:
+    async def verb(work: Work) -> None:
         request = await requests.request_by_code(work, code)
-        return await answering.open_report(work, None, request.id, out.suffix.lstrip("."))
+        # It counts as opened when it is in the file: this work is undone if the disk is full.
+        with _a_new_file(out) as file:
+            kind = out.suffix.lstrip(".")
+            file.write(await answering.open_report(work, None, request.id, kind))
 
-    content = run_verb(verb)
-    out.touch(mode=0o600)
-    out.write_bytes(content)
+    run_verb(verb)
+
+
+@contextlib.contextmanager
+def _a_new_file(path: Path) -> Iterator[BinaryIO]:
+    """Yield a file that only the user may read, and that has its name once it is written.
+
+    Raises Invalid.
+    """
+    part = path.parent / f"{path.name}.part"
+    try:
+        part.unlink(missing_ok=True)
+        try:
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+            with os.fdopen(os.open(part, flags, 0o600), "wb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise Invalid("%(path)s cannot be written (%(why)s).", path=str(path), why=why) from None
 
 
 @app.command("prepare-folder")

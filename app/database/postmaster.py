@@ -36,7 +36,9 @@ def lines_of(folder: Path) -> list[str]:
 
 
 def _lines(path: Path) -> list[str]:
-    return [line.strip() for line in path.read_text().split("\n")]
+    # After a power cut there may be anything in it. A path may be of bytes that are no UTF-8.
+    text = path.read_bytes().decode("utf-8", "surrogateescape")
+    return [line.strip() for line in text.split("\n")]
 
 
 def serves(pid: str, folder: Path) -> bool:
@@ -76,7 +78,8 @@ def forget_the_dead(folder: Path) -> None:
     PostgreSQL does not start if a process of the same user has that number now.
     """
     found = list(folder.glob(".s.PGSQL.*.lock"))
-    with contextlib.suppress(FileNotFoundError):
+    # Of what is no path, as after a power cut, nothing is there.
+    with contextlib.suppress(FileNotFoundError, ValueError):
         sockets = Path((*lines_of(folder), *5 * [""])[4])
         if sockets.is_absolute() and sockets != folder:
             # Others may have their sockets there.

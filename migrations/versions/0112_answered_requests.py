@@ -24,6 +24,15 @@ WHERE known.id = r.id AND r.kind = 'access' AND r.state IN ('done', 'expired') A
   OR r.done_at < (SELECT max(b.last_at) FROM log_beginnings AS b WHERE b.log = 'audit_entries'))
 """
 
+# Of an earlier request it is not known with which one it was begun again. One whose month is over
+# counts as closed, as if a person had withdrawn it; it can still be begun again.
+CLOSED = """
+UPDATE data_requests SET state = 'withdrawn', counts = '{}', kept = '{}'
+WHERE kind = 'access' AND state IN ('failed', 'expired') AND opened_at IS NULL
+AND began_at + make_interval(months => 1 + CASE WHEN told_on IS NULL THEN 0
+  ELSE extension_months END) < now()
+"""
+
 
 def upgrade() -> None:
     for column in (
@@ -44,3 +53,4 @@ def upgrade() -> None:
     ):
         op.create_check_constraint(op.f(f"ck_data_requests_{name}"), "data_requests", condition)
     op.execute(OPENED)
+    op.execute(CLOSED)

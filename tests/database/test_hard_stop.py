@@ -91,6 +91,19 @@ def _repairs_itself_slowly(folder: Path, command: str) -> None:
     os.chown(folder / "recovery.signal", owner.st_uid, owner.st_gid)
 
 
+@pytest.mark.parametrize(
+    "found", [b"", b"\0" * 80, b"\xff\xfe\x80", b"1\n\xff\n\n\n/\0\xff\n", b"9" * 30 + b"\n"]
+)
+def test_whatever_a_power_cut_left_in_the_file_of_a_server_it_starts(
+    data_dir: Path, found: bytes
+) -> None:
+    folder = folder_of(data_dir)
+    (folder / "postmaster.pid").write_bytes(found)
+    os.chown(folder / "postmaster.pid", folder.stat().st_uid, folder.stat().st_gid)
+    with EmbeddedPostgres(data_dir) as server:
+        assert _is_up(server)
+
+
 @pytest.fixture
 def impatient(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A server is waited for as long as it writes into its log, and the program says so soon."""

@@ -1,7 +1,7 @@
 """Rows of an earlier version say after a migration what the newest version expects of them."""
 
 import json
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 from importlib import import_module
 from uuid import UUID, uuid4
 
@@ -285,6 +285,42 @@ def test_reports_of_which_the_log_says_that_they_were_opened_answer_after_a_migr
         rows.execute(migration.OPENED)
         found = rows.execute("SELECT code FROM data_requests WHERE opened_at IS NOT NULL")
         assert {code for (code,) in found.fetchall()} == {"opened", "old"}
+        rows.rollback()
+
+
+def test_reports_that_were_not_opened_are_closed_after_a_migration_if_their_month_is_over(
+    database: str,
+) -> None:
+    """With which request they were begun again is not known: they would be overdue for good."""
+    migration = import_module("migrations.versions.0112_answered_requests")
+    rows_of = {
+        "failed long ago": ("failed", 70, None, None),
+        "unopened long ago": ("expired", 70, None, None),
+        "extended, and over": ("failed", 110, 2, 100),
+        "extended": ("failed", 70, 2, 60),
+        "extended, not told": ("failed", 70, 2, None),
+        "failed of late": ("failed", 10, None, None),
+        "can be opened": ("done", 70, None, None),
+    }
+    with psycopg.connect(as_role(database, SUPERUSER)) as rows:
+        for name, (state, days, months, told) in rows_of.items():
+            extended = months is not None
+            told_on = None if told is None else date.today() - timedelta(days=told)
+            rows.execute(
+                "INSERT INTO data_requests (id, code, kind, person, state, began_at, asked_role,"
+                " decided_at, done_at, extension_months, extended_at, extension_because,"
+                " extension_sealed, told_on) VALUES (%s, %s, 'access', 'child', %s, now() - %s,"
+                " 'supervisor', now(), now(), %s, %s, %s, %s, %s)",
+                [
+                    *(uuid4(), name, state, timedelta(days=days)),
+                    *(months, datetime.now(UTC) if extended else None),
+                    *("complex" if extended else None, b"" if extended else None, told_on),
+                ],
+            )
+        rows.execute(migration.CLOSED)
+        found = rows.execute("SELECT code FROM data_requests WHERE state = 'withdrawn'")
+        over = {"failed long ago", "unopened long ago", "extended, and over", "extended, not told"}
+        assert {code for (code,) in found.fetchall()} == over
         rows.rollback()
 
 

@@ -17,6 +17,7 @@ from app.retention.data_requests.report import files_of, read_all
 from app.retention.data_requests.requests import (
     check_officer,
     close,
+    has_left,
     holds,
     items_of,
     lock_request,
@@ -54,8 +55,10 @@ async def carry_out(ground: Ground, request_id: UUID) -> None:
         async with transaction(ground, PROGRAM) as work:
             # What is read is what was compared: no child takes the place of another meanwhile.
             await work.session.execute(ONE_STATE)
-            page = await read_all(work, await read_request(work, request_id))
-        files = await files_of(page)
+            request = await read_request(work, request_id)
+            page = await read_all(work, request)
+            shows = any(one.keep is None for one in await items_of(work, request))
+        files = await files_of(page) if shows else {}
     except Exception as error:
         # The job runs again after an error that may pass; any other one is final and shown.
         if not isinstance(error, PASSING):
@@ -63,7 +66,12 @@ async def carry_out(ground: Ground, request_id: UUID) -> None:
                 await fail(work, request_id)
         raise
     async with transaction(ground, PROGRAM) as work:
-        await keep_files(work, request_id, files)
+        if files:
+            await keep_files(work, request_id, files)
+        else:
+            # All of it may be another person's since. A report of nothing would tell the person
+            # that nothing is held about them: the officer has to look anew.
+            await fail(work, request_id)
 
 
 async def fail(work: Work, request_id: UUID) -> None:
@@ -176,11 +184,8 @@ async def may_take_over(work: Work, staff: Staff | None, request: DataRequest) -
     own_id = staff.id if staff is not None else None
     if request.holder is None or request.decided_by == own_id or not can_open(work, request):
         return False
-    officer = await work.session.get(Staff, request.holder)
-    has_left = officer is None or not (
-        officer.active and may(officer.role, Permission.ANSWER_DATA_REQUESTS)
-    )
-    return has_left and (staff is None or may(staff.role, Permission.ANSWER_DATA_REQUESTS))
+    may_answer = staff is None or may(staff.role, Permission.ANSWER_DATA_REQUESTS)
+    return may_answer and await has_left(work, request)
 
 
 async def take_over(work: Work, staff: Staff | None, request_id: UUID) -> DataRequest:

@@ -255,13 +255,15 @@ async def _leading_on(work: Work, numbers: list[str], listed: _Listed) -> Trail:
         if kind is ItemKind.PROFILE:
             on |= await _without_numbers(work, numbers, by_number)
             if erased:
-                # It has no contacts any more.
-                had = {
-                    row.subject_id
-                    for row in listed[ItemKind.CONTACT]
-                    if row.because == Because.PROFILE
-                }
-                trail.add(ItemKind.CONTACT, had, Because.PROFILE)
+                # It has no numbers any more.
+                calls = listed[ItemKind.CALL]
+                by_key = {row.subject_id for row in calls if row.because == Because.NUMBER}
+                trail.add(ItemKind.CALL, by_key, Because.NUMBER)
+        if kind is ItemKind.CONTACT:
+            # An erasure, also another one, took its profile apart: a person gives it another one.
+            had = [id_ for id_, because in then.items() if because is Because.PROFILE]
+            without = select(Contact.id).where(Contact.id.in_(had), Contact.profile_id.is_(None))
+            on |= set(await work.session.scalars(without))
         for id_ in on:
             trail.add(kind, [id_], then[id_])
     return trail

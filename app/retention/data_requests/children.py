@@ -159,6 +159,24 @@ def who_is_in(work: Work, record: Filled) -> dict[str | None, list[str]]:
     }
 
 
+async def none_in_both(work: Work, links: Iterable[tuple[UUID, UUID]]) -> set[tuple[UUID, UUID]]:
+    """Return of which cases and contacts a colleague has said that no child is in both."""
+    joined = set(links)
+    said = await work.session.execute(
+        select(SameChild.case_id, SameChild.contact_id).where(
+            SameChild.case_id.in_({case for case, _ in joined}), SameChild.case_entry.is_(None)
+        )
+    )
+    asked = joined & {(case, contact) for case, contact in said}
+    contacts = {contact for _, contact in asked}
+    children = await read_children(work, await records_of(work, contacts))
+    return {
+        (case, contact)
+        for case, contact in asked
+        if (of := children.of(contact)) and all(one.in_cases.get(case) == "" for one in of)
+    }
+
+
 # -- how many ------------------------------------------------------------------------------------
 
 

@@ -140,7 +140,8 @@ async def _drop(work: Work, *which: Any) -> list[UUID]:
         await work.session.execute(
             update(DataRequest)
             .where(DataRequest.id.in_(ids))
-            .values(state=_S.EXPIRED.value)
+            # Now it is to be begun again.
+            .values(state=_S.EXPIRED.value, reminded_at=None)
             .execution_options(synchronize_session="fetch")
         )
         work.announce(Topic.DATA_REQUESTS)

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, exists, or_, select
+from sqlalchemy import ColumnElement, and_, exists, or_, select
 
 from app.calls.caller_rows import CallerFlag, CallerWish
 from app.calls.lines.line_rows import Line
@@ -25,7 +25,12 @@ from app.errors import Invalid, Message, NotFound, TooMany
 from app.privacy.hash_kinds import HashOf
 from app.privacy.numbers import e164_in
 from app.referrals.models import Referral
-from app.retention.data_requests.children import count_children, has_child, place_in
+from app.retention.data_requests.children import (
+    count_children,
+    has_child,
+    none_in_both,
+    place_in,
+)
 from app.retention.data_requests.kinds import Because, ItemKind, Keep
 from app.retention.data_requests.others import find_marks
 from app.retention.data_requests.own_calls import by_child
@@ -126,7 +131,7 @@ async def follow(work: Work, trail: Trail, numbers: list[str], *, caller: bool) 
     await _by_numbers(work, trail, numbers)
     await _follow_profiles(work, trail, caller=caller)
     await _follow_calls(work, trail)
-    await _follow_contacts(work, trail)
+    await _follow_contacts(work, trail, caller=caller)
     await _of_number(work, trail)
 
 
@@ -182,13 +187,6 @@ async def _by_codes(work: Work, trail: Trail, codes: list[str]) -> None:
         for kind, one in ((ItemKind.CONTACT, contact), (ItemKind.CASE, case)):
             trail.add(kind, [one] if one else [], Because.CODE)
         trail.add(ItemKind.CALL, [call] if call else [], Because.CODE)
-
-
-async def _contacts_of_cases(work: Work, cases: list[UUID]) -> list[UUID]:
-    rows = await work.session.scalars(
-        select(CaseContact.contact_id).where(CaseContact.case_id.in_(cases))
-    )
-    return list(rows)
 
 
 # -- where it leads ------------------------------------------------------------------------------
@@ -255,15 +253,14 @@ async def _follow_calls(work: Work, trail: Trail) -> None:
     trail.add(ItemKind.REFERRAL, referrals, Because.CALL)
 
 
-async def _follow_contacts(work: Work, trail: Trail) -> None:
-    own = set(trail.ids(ItemKind.CONTACT))
-    cases = await work.session.scalars(
-        select(CaseContact.case_id).where(CaseContact.contact_id.in_(own))
-    )
+async def _follow_contacts(work: Work, trail: Trail, *, caller: bool) -> None:
+    own = CaseContact.contact_id.in_(trail.ids(ItemKind.CONTACT))
+    cases = [case for case, _ in await _links(work, own, caller=caller)]
     trail.add(ItemKind.CASE, cases, Because.CONTACT)
     # The other contacts of a case are about the same children, and another caller may have made
     # them: their numbers are not followed.
-    others = await _contacts_of_cases(work, trail.ids(ItemKind.CASE))
+    of_cases = CaseContact.case_id.in_(trail.ids(ItemKind.CASE))
+    others = [contact for _, contact in await _links(work, of_cases, caller=caller)]
     trail.of_others = trail.add(ItemKind.CONTACT, others, Because.CASE)
     referrals = await work.session.scalars(
         select(Referral.id).where(
@@ -274,6 +271,20 @@ async def _follow_contacts(work: Work, trail: Trail) -> None:
         )
     )
     trail.add(ItemKind.REFERRAL, referrals, Because.CONTACT)
+
+
+async def _links(
+    work: Work, which: ColumnElement[bool], *, caller: bool
+) -> list[tuple[UUID, UUID]]:
+    """Return cases and their contacts.
+
+    If a colleague has said that the children of a contact are none of the case's, neither leads a
+    child to the other.
+    """
+    links = select(CaseContact.case_id, CaseContact.contact_id).where(which)
+    found = [(case, contact) for case, contact in await work.session.execute(links)]
+    apart = set() if caller else await none_in_both(work, found)
+    return [one for one in found if one not in apart]
 
 
 async def _of_number(work: Work, trail: Trail) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from datetime import date, timedelta
 from uuid import UUID, uuid4
 
-from sqlalchemy import exists, select
+from sqlalchemy import exists, or_, select
 
 from app.jobs.names import Task
 from app.jobs.transaction import transaction
@@ -24,7 +24,7 @@ from app.retention.data_requests.deadlines import (
 )
 from app.retention.data_requests.kinds import OPEN, Reminder, RequestState
 from app.retention.data_requests.models import DataRequest
-from app.retention.data_requests.requests import why_not_decide
+from app.retention.data_requests.requests import has_left, why_not_decide
 from app.safekeeping.models import AdministratorNoticeKind
 from app.staff.roles import Permission
 from app.work import PROGRAM, Ground, Work
@@ -49,12 +49,13 @@ async def remind(work: Work) -> int:
     """Remind who can go on with a request that is near its day, once. Return how many requests
     were reminded of.
 
-    When it is asked or extended after that, people are reminded in turn.
+    When it is asked or extended after that, people are reminded in turn. A report whose officer has
+    left is told each day while it can be opened.
     """
     rows = (
         await work.session.scalars(
             select(DataRequest)
-            .where(unanswered(), perhaps_near(work))
+            .where(unanswered(), or_(perhaps_near(work), DataRequest.state == RequestState.DONE))
             .order_by(DataRequest.id)
             # Another process that has one locked decides, extends or reminds of it.
             .with_for_update(skip_locked=True)
@@ -64,6 +65,10 @@ async def remind(work: Work) -> int:
     overdue = [request for request in rows if is_overdue(work, request)]
     told = await _tell_overdue(work, overdue, earliest)
     for request in rows:
+        is_report = request.state == RequestState.DONE
+        if is_report and request not in overdue and await has_left(work, request):
+            told += await _tell_left(work, request, earliest)
+            continue
         goes_on_by_itself = request.state == RequestState.APPROVED
         if request in overdue or request.reminded_at is not None or goes_on_by_itself:
             continue
@@ -95,16 +100,30 @@ async def late_requests(work: Work) -> set[AdministratorNoticeKind]:
 
 
 async def tell_of_report(work: Work, request: DataRequest) -> None:
-    """Tell all officers of a report whose own one has left: one of them takes it over.
+    """Tell who can take it over of a report whose own officer has left.
 
     It can be opened for a few days alone, so this does not wait for the day of the law.
     """
-    by = answer_by(work, request)
-    if work.settings.smtp_url is None or request.holder is None or by is None:
-        return
-    told = await letters.whose(work, [request.holder])
-    if request.holder not in told:
-        _write(work, dict.fromkeys([(one, Reminder.UNOPENED) for one in told], by))
+    earliest: _Earliest = {}
+    if work.settings.smtp_url is not None and await has_left(work, request):
+        await _tell_left(work, request, earliest)
+        _write(work, earliest)
+
+
+async def _tell_left(work: Work, request: DataRequest, earliest: _Earliest) -> int:
+    """Tell others, at most once a day, of a report whose officer has left. Return of how many."""
+    if request.reminded_at is not None and request.reminded_at > work.now - EACH:
+        return 0
+    _note(work, request, Reminder.UNOPENED, await _who_opens(work, request), earliest)
+    return 1
+
+
+async def _who_opens(work: Work, request: DataRequest) -> set[UUID]:
+    """Return who can open a report that is there, or take it over, and has an address."""
+    officers = {one.id for one in await letters.reached(work, Permission.ANSWER_DATA_REQUESTS)}
+    if await has_left(work, request):
+        return officers - {request.decided_by}
+    return officers & {request.holder}
 
 
 def _write(work: Work, earliest: _Earliest) -> None:
@@ -154,8 +173,11 @@ def _note(
 async def _whom(work: Work, request: DataRequest) -> Iterable[UUID]:
     """Return who can go on with a request: who asks for it or has its report, or who can decide it.
 
-    If no person can decide it, all are told whose role decides: they see why on its page.
+    If no person can decide it, all are told whose role decides: they see why on its page. So are
+    all officers if no letter reaches who can open a report.
     """
+    if request.state == RequestState.DONE and (told := await _who_opens(work, request)):
+        return told
     if request.state != RequestState.ASKED:
         return await letters.whose(work, [request.holder])
     role = await letters.reached(work, Permission.DECIDE_DATA_REQUESTS)

@@ -105,6 +105,14 @@ def holds(staff: Staff | None, request: DataRequest) -> bool:
     return request.holder == (staff.id if staff is not None else None)
 
 
+async def has_left(work: Work, request: DataRequest) -> bool:
+    """Return whether the officer whose report it is has left, or is none any more."""
+    if request.holder is None:
+        return False
+    officer = await work.session.get(Staff, request.holder)
+    return officer is None or not (officer.active and _is_officer(officer))
+
+
 def may_read_whom(staff: Staff | None, request: DataRequest) -> bool:
     """Return whether a person may read whom a request is about: whose it is, while an officer."""
     return holds(staff, request) and _is_officer(staff)

@@ -17,6 +17,11 @@ from tests.support.talks import CHILD
 HERE = "/admin/data-requests"
 
 
+def chosen(form: str) -> list[str]:
+    """Return what is chosen in the lists of a form."""
+    return re.findall(r'<option value="(\w+)" selected>', form)
+
+
 async def test_a_person_is_shown_and_then_erased_here_and_at_the_provider(stage: Stage) -> None:
     ana = await stage.add_counsellor("ana")
     vera = await stage.add_counsellor("vera", role=Role.SUPERVISOR, shift=False, state=None)
@@ -205,14 +210,21 @@ async def test_a_report_of_a_leaver_is_taken_over_and_an_ended_request_is_begun_
     assert begun["asked_on"] == asked_on
     assert (await vera.ask("POST", f"{path}/withdraw")).status_code == 200
     # Begun again, the form has that day.
-    assert (
-        f'href="{HERE}?replaces={begun["id"]}#new-data-request"'
-        in (await page(stage, nora, here)).text
-    )
+    link = f'href="{HERE}?replaces={begun["id"]}#new-data-request"'
+    assert link in (await page(stage, nora, here)).text
     form = (await page(stage, vera, f"{HERE}?replaces={begun['id']}")).text
     assert f'name="asked_on" required value="{asked_on}"' in form
     assert f'name="replaces" value="{begun["id"]}"' in form
     again = {"kind": "access", "person": "child", "sought": CHILD, "replaces": begun["id"]}
+    # It is of the same kind, for the same person: these stand there, and no other one is taken.
+    assert chosen(form) == ["access", "child"]
+    for other in ({"kind": "erasure"}, {"person": "guardian"}):
+        typed = again | other
+        wrong = (await page(stage, vera, HERE, **typed)).text
+        assert "Begin a request again as it was: the same kind, for the same person." in wrong
+        assert chosen(wrong) == [typed["kind"], typed["person"]]
+        assert f'name="replaces" value="{begun["id"]}"' in wrong
+        assert f">{CHILD}</textarea>" in wrong
     second = (await vera.ask("POST", "/data-requests", again)).json()
     assert (second["asked_on"], second["answer_by"]) == (asked_on, begun["answer_by"])
     assert second["code"] in (await page(stage, nora, here)).text

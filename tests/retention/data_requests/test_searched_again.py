@@ -12,11 +12,13 @@ from app.calls.models import Call, VoiceMessage
 from app.chats.models import Message
 from app.contacts import profiles
 from app.contacts.cases.models import CaseContact
+from app.contacts.consent.same_child import link_child
 from app.contacts.models import Case, Contact, Profile, ProfileNumber
 from app.errors import UnknownDefinition
 from app.jobs.transaction import flush
 from app.retention.callers import forget_callers
-from app.retention.data_requests import report, requests
+from app.retention.data_requests import erasing, report, requests
+from app.retention.data_requests.changed import of_others
 from app.retention.data_requests.kinds import AskingPerson, ItemKind, Keep, RequestKind
 from app.retention.data_requests.models import DataRequest
 from app.retention.running import ERASING, NOT_ERASING
@@ -34,13 +36,15 @@ from tests.support.retention.requested import (
     release,
     wrote,
 )
-from tests.support.retention.siblings import SISTER, asked, one_record, told_in, write
+from tests.support.retention.siblings import SISTER, TWO, asked, one_record, told_in, write
 from tests.support.verbs import a_line, a_supervisor
 
 pytestmark = pytest.mark.usefixtures("readings_at_once")
 
 OTHER = Keep.ANOTHER_PERSON
 OF_GIRL = planted.CHILD | {"child.a1.wants": "Calm at home"}
+# What a case says of its child.
+NAMED = {"child.a1.name": planted.CHILD["child.a1.name"]}
 SAID = "Mama hits me"
 # A number that was mistyped, and is put right later.
 MISTYPED = "+381649998811"
@@ -237,3 +241,154 @@ async def test_a_server_that_has_not_read_the_form_yet_neither_reports_nor_erase
     with pytest.raises(UnknownDefinition):
         await carry_out(work, request)
     assert {one.kind for one in await requests.items_of(work, request)} >= {ItemKind.CONTACT}
+
+
+@pytest.mark.parametrize("kind", RequestKind)
+@pytest.mark.parametrize("named", [False, True])
+async def test_a_contact_whose_child_is_none_of_the_cases_is_found_by_its_own_code_alone(
+    work: Work, kind: RequestKind, named: bool
+) -> None:
+    """A colleague says so while the request waits."""
+    await a_line(work)
+    boss = await a_supervisor(work)
+    one = await planted.a_contact(work, boss)
+    other = await planted.a_contact(work, boss, None, OF_GIRL)
+    case = await planted.a_case(work, boss, one, other, more=NAMED)
+    typed = f"{case.code}, {other.code}" if named else case.code
+    request, _ = await asked(work, boss, typed, kind)
+    await release(work, boss, request)
+    await link_child(work, case.id, None, other.id, "a1")
+    await flush(work)
+    _, items = await asked(work, boss, typed, kind)
+    assert (other.id in items) is named
+    if kind is RequestKind.ACCESS:
+        told = await told_in(work, boss, request)
+        assert one.code in told
+        assert (str(OF_GIRL["child.a1.wants"]) in told) is named
+        return
+    await approved(work, boss, request)
+    await erase(work, request)
+    for contact, goes in ((one, True), (other, named)):
+        await work.session.refresh(contact)
+        assert (contact.erased_at is not None) is goes
+
+
+@pytest.mark.parametrize("kind", RequestKind)
+async def test_a_case_that_is_not_about_the_child_of_a_contact_is_neither_shown_nor_erased(
+    work: Work, kind: RequestKind
+) -> None:
+    await a_line(work)
+    boss = await a_supervisor(work)
+    # Of two children one is said to be none of the case's: it is about the other one.
+    girl = await planted.a_contact(work, boss, None, OF_GIRL)
+    both = await planted.a_contact(work, boss, None, TWO)
+    case = await planted.a_case(work, boss, girl, both, more=NAMED)
+    found = [await asked(work, boss, code, kind) for code in (girl.code, both.code)]
+    for request, items in found:
+        assert case.id in items
+        await release(work, boss, request)
+    for contact in (girl, both):
+        await link_child(work, case.id, None, contact.id, "a1")
+    await flush(work)
+    for (request, _), shown in zip(found, (False, True), strict=True):
+        if kind is RequestKind.ACCESS:
+            assert (case.code in await told_in(work, boss, request)) is shown
+            continue
+        lost = await of_others(
+            work,
+            request,
+            ItemKind.CASE,
+            [one for one in await requests.items_of(work, request) if one.kind == ItemKind.CASE],
+        )
+        if not shown:
+            assert lost == {case.id}
+
+
+@pytest.mark.parametrize("kind", RequestKind)
+@pytest.mark.parametrize("into", ["the other", "the one that was found"])
+async def test_profiles_that_were_merged_while_it_waited_lead_to_all_that_was_found(
+    work: Work, kind: RequestKind, into: str
+) -> None:
+    boss, boy, girl = await one_profile(work)
+    as_person(work, boss)
+    await profiles.tell_apart(work, boss, girl.id)
+    await flush(work)
+    request = await found_by(work, boss, NUMBER, kind)
+    before = await kept_of(work, request)
+    assert boy.profile_id is not None
+    assert girl.profile_id is not None
+    two = (boy.profile_id, girl.profile_id)
+    await profiles.merge(work, boss, *(two if into == "the other" else two[::-1]), "It is one boy")
+    await flush(work)
+    if kind is RequestKind.ACCESS:
+        told = await told_in(work, boss, request)
+        assert boy.code in told
+        assert girl.code not in told
+        assert await kept_of(work, request) == before
+        return
+    await approved(work, boss, request)
+    await erase(work, request)
+    for one in (boy, girl):
+        await work.session.refresh(one)
+    assert boy.erased_at is not None
+    assert girl.erased_at is None
+    assert request.kept == {}
+
+
+async def another_number(work: Work, contact: Contact) -> Call:
+    """A call without a contact, from another number of the person's profile."""
+    call = await planted.a_call(work, "CA9")
+    await work.session.execute(
+        update(Call)
+        .where(Call.id == call.id)
+        .values(caller_key=func.decode(func.md5("another number"), "hex"))
+    )
+    await work.session.refresh(call)
+    assert contact.profile_id is not None
+    assert call.caller_key is not None
+    work.session.add(ProfileNumber(profile_id=contact.profile_id, caller_key=call.caller_key))
+    await flush(work)
+    return call
+
+
+@pytest.mark.parametrize("killed_after", [None, ItemKind.CONTACT, ItemKind.PROFILE])
+async def test_what_an_erasure_has_erased_itself_leads_on_to_the_rest(
+    work: Work, killed_after: ItemKind | None
+) -> None:
+    """Also if it is killed in the middle, and carried out again."""
+    boss, boy, girl = await one_profile(work)
+    call = await another_number(work, boy)
+    request = await found_by(work, boss)
+    await release(work, boss, request)
+    await approved(work, boss, request)
+    work.actor = PROGRAM
+    for kind in ItemKind:
+        while killed_after is not None and await erasing.erase_some(work, request.id, kind):
+            await flush(work)
+        if kind is killed_after:
+            break
+    await erase(work, request)
+    for one in (boy, girl, call):
+        await work.session.refresh(one)
+    assert None not in (boy.erased_at, girl.erased_at)
+    assert call.caller_key is None
+    assert request.kept == {}
+
+
+async def test_an_erasure_that_took_the_profile_apart_tells_of_no_other_person(work: Work) -> None:
+    """Two erasures share a profile, and each has a contact that the other one keeps."""
+    boss, one, other = await one_profile(work)
+    both = await found_by(work, boss)
+    own, _ = await asked(work, boss, one.code, RequestKind.ERASURE)
+    await release(work, boss, own)
+    kept = {(ItemKind.CONTACT, other.id): Keep.LEGAL_DUTY}
+    await requests.set_kept(work, boss, own.id, kept)
+    for request in (own, both):
+        await approved(work, boss, request)
+    await erase(work, own)
+    await work.session.refresh(other)
+    assert (other.erased_at, other.profile_id) == (None, None)
+    await erase(work, both)
+    await work.session.refresh(other)
+    assert other.erased_at is not None
+    assert both.kept == {}
