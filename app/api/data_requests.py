@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, Field
 
 from app.api.description import files
-from app.retention.data_requests import answering, deadlines, extending, meant, requests
+from app.retention.data_requests import answering, deadlines, extending, requests, which_child
 from app.retention.data_requests.kinds import (
     AskingPerson,
     Because,
@@ -25,7 +25,7 @@ from app.retention.data_requests.kinds import (
 )
 from app.retention.data_requests.models import DataRequest
 from app.retention.data_requests.requests import LONGEST_SOUGHT, LONGEST_WORDS
-from app.retention.data_requests.sought import sought_of
+from app.retention.data_requests.searched import sought_of
 from app.staff.models import Staff
 from app.staff.roles import Permission
 from app.web.access import InWork, Requires
@@ -112,7 +112,7 @@ class MeantView(BaseModel):
 
     code: str
     place: int
-    standing: meant.Standing
+    standing: which_child.Standing
     now: int | None
 
 
@@ -221,7 +221,7 @@ async def _view(work: Work, staff: Staff, request: DataRequest) -> OneView:
         report_until=request.done_at + answering.LASTS if ready and request.done_at else None,
         meant=[
             MeantView(code=one.code, place=one.place, standing=one.standing, now=one.now)
-            for one in await meant.children_meant(work, request)
+            for one in await which_child.children_meant(work, request)
         ],
         letter=extending.letter_for(work, staff, request),
     )

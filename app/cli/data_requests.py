@@ -15,13 +15,13 @@ from app.cli.running import run_verb
 from app.errors import Invalid
 from app.jobs.transaction import transaction
 from app.retention.data_requests import (
-    again,
     answering,
     deadlines,
+    erased_again,
     extending,
-    meant,
     preparing,
     requests,
+    which_child,
 )
 from app.retention.data_requests.kinds import (
     AskingPerson,
@@ -56,7 +56,7 @@ async def _print(work: Work, request: DataRequest) -> None:
     if (until := deadlines.extended_day(work, request)) is not None:
         told = f"told on {request.told_on}" if request.told_on else "not told"
         print(f"extended until\t{until}\t{request.extension_because}\t{told}")
-    for child in await meant.children_meant(work, request):
+    for child in await which_child.children_meant(work, request):
         print(f"meant\t{child.code}/{child.place}\t{child.standing}\tnow: {child.now or '-'}")
     for one in await requests.items_of(work, request):
         keep = f"kept: {one.keep}" if one.keep else "-"
@@ -349,7 +349,7 @@ async def _one_list(
             sealing.recipients_of(named) if named else [each.to_public() for each in identities]
         )
         try:
-            left = await again.erase_again(ground, folder, recipients, one)
+            left = await erased_again.erase_again(ground, folder, recipients, one)
         except OSError as error:
             raise Invalid(
                 "The list of %(code)s cannot be written anew (%(why)s): the program must be able "
@@ -359,7 +359,7 @@ async def _one_list(
             ) from None
     else:
         async with transaction(ground, PROGRAM) as work:
-            left = await again.look(work, one)
+            left = await erased_again.look(work, one)
     said = f"{one.head.code}\t{one.head.written_at:%Y-%m-%d %H:%M}"
     for kind, count in left.counts.items():
         print(f"{said}\t{'erased' if carry_out else 'to erase'}\t{kind}\t{count}")

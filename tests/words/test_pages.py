@@ -491,7 +491,7 @@ def test_what_is_printed_has_dates_of_its_language() -> None:
     printed, sources = _printing()
     # A conversation is handed to the sheet of a case.
     assert {"app.contacts.cases.printing", "app.chats.printed"} <= printed
-    assert "app.retention.data_requests.written" in sources
+    assert "app.retention.data_requests.written_conversations" in sources
     paths = {_module(path): path for path in page_words._python()}
     found = {one for one in printed if _dates_of_programs(paths[one], _ONE_FORM)}
     # What these read holds instants for logs and programs, which have one form.

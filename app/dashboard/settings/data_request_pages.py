@@ -9,7 +9,7 @@ from starlette.responses import RedirectResponse
 
 from app.dashboard.templating import templates
 from app.errors import Refusal
-from app.retention.data_requests import answering, deadlines, extending, meant, requests
+from app.retention.data_requests import answering, deadlines, extending, requests, which_child
 from app.retention.data_requests.kinds import (
     BASIS_WORDS,
     BECAUSE_WORDS,
@@ -40,7 +40,7 @@ from app.retention.data_requests.kinds import (
 )
 from app.retention.data_requests.models import DataRequest, RequestItem
 from app.retention.data_requests.requests import LONGEST_SOUGHT, LONGEST_WORDS
-from app.retention.data_requests.sought import sought_of
+from app.retention.data_requests.searched import sought_of
 from app.staff import accounts
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
@@ -197,7 +197,7 @@ async def _show(
         "basis": said(BASIS_WORDS[RequestBasis(found.basis)]) if found.basis else "",
         "identity": said(IDENTITY_WORDS[IdentityCheck(found.identity)]) if found.identity else "",
         "sought": sought_of(work, found) if own else None,
-        "meant": await meant.children_meant(work, found, with_words=own),
+        "meant": await which_child.children_meant(work, found, with_words=own),
         "words": requests.words_of(work, found) if own else "",
         "names": await accounts.names_of(
             work, {id_ for id_ in (found.asked_by, found.decided_by, found.taken_by) if id_}

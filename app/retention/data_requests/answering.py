@@ -23,7 +23,7 @@ from app.retention.data_requests.requests import (
     lock_request,
     read_request,
 )
-from app.retention.data_requests.sought import sought_of
+from app.retention.data_requests.searched import sought_of
 from app.staff.audit import write_entry, write_reading
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff

@@ -24,7 +24,7 @@ from app.retention.data_requests.kinds import (
     RequestState,
 )
 from app.retention.data_requests.models import DataRequest, ProviderCopy
-from app.retention.data_requests.sought import sought_of
+from app.retention.data_requests.searched import sought_of
 from app.work import Work
 
 

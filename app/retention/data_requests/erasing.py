@@ -29,12 +29,12 @@ from app.referrals.models import Referral
 from app.retention import records
 from app.retention.callers import forget_callbacks, forget_callers
 from app.retention.data_requests import ending
-from app.retention.data_requests.changed import keep_others, of_others
+from app.retention.data_requests.changed_since import keep_others, of_others
 from app.retention.data_requests.finding import seen_by_program
 from app.retention.data_requests.kinds import Because, CopyKind, ItemKind, Keep, RequestState
 from app.retention.data_requests.lists import keep_list
 from app.retention.data_requests.models import DataRequest, ProviderCopy, RequestItem
-from app.retention.data_requests.sought import seal_sought, sought_of
+from app.retention.data_requests.searched import seal_sought, sought_of
 from app.retention.kinds import DataKind
 from app.retention.records import empty
 from app.retention.rules import beside_others

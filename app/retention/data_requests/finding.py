@@ -32,7 +32,7 @@ from app.retention.data_requests.children import (
     place_in,
 )
 from app.retention.data_requests.kinds import Because, ItemKind, Keep
-from app.retention.data_requests.others import find_marks
+from app.retention.data_requests.marks import find_marks
 from app.retention.data_requests.own_calls import by_child
 from app.retention.data_requests.trail import Item, Trail
 from app.retention.models import LegalHold

@@ -21,7 +21,7 @@ from app.contacts.models import Contact, Profile
 from app.contacts.registry import library_of
 from app.paper import print_page
 from app.privacy.hash_kinds import HashOf
-from app.retention.data_requests.changed import leave_out
+from app.retention.data_requests.changed_since import leave_out
 from app.retention.data_requests.children import UNKNOWN
 from app.retention.data_requests.kinds import (
     ITEM_WORDS,
@@ -35,9 +35,9 @@ from app.retention.data_requests.models import DataRequest, RequestItem
 from app.retention.data_requests.own_calls import by_hidden_reporter
 from app.retention.data_requests.parts import Block, Paper
 from app.retention.data_requests.requests import items_of
+from app.retention.data_requests.searched import sought_of
 from app.retention.data_requests.shown_records import RECORDS, records, told
-from app.retention.data_requests.sought import sought_of
-from app.retention.data_requests.written import conversations
+from app.retention.data_requests.written_conversations import conversations
 from app.retention.rules import read_rules
 from app.routing.callbacks.callback_rows import Callback
 from app.staff.audit import write_reading

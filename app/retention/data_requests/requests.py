@@ -34,7 +34,7 @@ from app.retention.data_requests.kinds import (
 )
 from app.retention.data_requests.models import DataRequest, ProviderCopy, RequestItem
 from app.retention.data_requests.same_children import write_children
-from app.retention.data_requests.sought import Sought, seal_sought, sought_of
+from app.retention.data_requests.searched import Sought, seal_sought, sought_of
 from app.retention.data_requests.trail import Item
 from app.staff.audit import write_entry, write_reading
 from app.staff.log_kinds import AuditLog
@@ -240,7 +240,7 @@ async def _list_items(work: Work, request: DataRequest, items: Iterable[Item]) -
 def _preset(kind: RequestKind, person: AskingPerson, item: Item) -> Keep | None:
     """Return why a row is kept, or left out, until the officer says otherwise.
 
-    For a child what may be about another person (`others.py`). A parent or guardian may be the one
+    For a child what may be about another person (`marks.py`). A parent or guardian may be the one
     who hurts the child: that it rang, when, and who was told is shown or erased only where the
     officer has chosen so, row by row. That ground stands before that of another person, who may be
     the child itself.

@@ -10,7 +10,7 @@ from app.retention.data_requests import (
     report,
     requests,
     shown_records,
-    written,
+    written_conversations,
 )
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
@@ -24,5 +24,5 @@ def readings_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     async def write(work: Work, action: AuditLog, subject: str, **detail: Any) -> None:
         write_entry(work, action, subject, **detail)
 
-    for module in (requests, report, answering, written, own_calls, shown_records):
+    for module in (requests, report, answering, written_conversations, own_calls, shown_records):
         monkeypatch.setattr(module, "write_reading", write)

@@ -12,12 +12,12 @@ from app.contacts.models import Case, Contact
 from app.jobs.transaction import flush
 from app.referrals.models import Referral
 from app.retention.data_requests import (
-    again,
     answering,
+    erased_again,
     lists,
     report,
     requests,
-    sought,
+    searched,
 )
 from app.retention.data_requests.kinds import (
     AskingPerson,
@@ -325,8 +325,8 @@ async def test_a_case_to_which_another_contact_leads_goes_on(work: Work) -> None
 
 def forget_children(work: Work, request: DataRequest) -> None:
     """Leave a request as an earlier version has searched it."""
-    kept = sought.sought_of(work, request)._replace(children={})
-    request.sought_sealed = sought.seal_sought(work, request.id, kept)
+    kept = searched.sought_of(work, request)._replace(children={})
+    request.sought_sealed = searched.seal_sought(work, request.id, kept)
 
 
 @pytest.mark.parametrize("changed", [True, False])
@@ -374,7 +374,7 @@ async def test_what_an_earlier_version_searched_is_erased_again_after_a_restore(
         request.state = RequestState(there).value
         await flush(work)
     work.session.expunge_all()
-    await again.begin(work, listed)
+    await erased_again.begin(work, listed)
     request = await work.session.get_one(DataRequest, listed.head.id)
     await erase(work, request)
     assert request.kept == {}

@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from app.jobs.transaction import flush
 from app.privacy.keys import keys_in_program
-from app.retention.data_requests import again, erasing, lists
+from app.retention.data_requests import erased_again, erasing, lists
 from app.retention.data_requests.kinds import ItemKind, Keep
 from app.retention.data_requests.models import DataRequest
 from app.retention.holds import hold
@@ -63,9 +63,9 @@ async def test_what_is_there_again_is_erased_with_its_receipt_and_an_entry(work:
     boss, _, _ = await a_person(work)
     listed = await a_list(work, boss)
     assert await work.session.get(DataRequest, listed.head.id) is None
-    left = await again.look(work, listed)
+    left = await erased_again.look(work, listed)
     assert sum(left.counts.values()) == 9
-    await again.begin(work, listed)
+    await erased_again.begin(work, listed)
     request = await work.session.get_one(DataRequest, listed.head.id)
     await erase(work, request)
     assert (await planted_in(work)).all == set()
@@ -75,9 +75,9 @@ async def test_what_is_there_again_is_erased_with_its_receipt_and_an_entry(work:
         text("SELECT detail FROM audit_entries WHERE action = 'data_request_erased_again'")
     )
     assert [(one["rows"], one["left"]) for one in told] == [(9, 0)]
-    assert (await again.look(work, listed)).rows == {}
+    assert (await erased_again.look(work, listed)).rows == {}
     # To run it again finds nothing, and changes nothing.
-    assert (await again.begin(work, listed)).counts == {}
+    assert (await erased_again.begin(work, listed)).counts == {}
     assert request.state == "done"
 
 
@@ -97,14 +97,14 @@ async def test_what_is_open_again_stays_and_goes_when_it_is_over(work: Work) -> 
     boss, _, _ = await a_person(work)
     listed = await a_list(work, boss)
     await work.session.execute(text("UPDATE cases SET closed_at = NULL, status = 'open'"))
-    left = await again.begin(work, listed)
+    left = await erased_again.begin(work, listed)
     assert left.counts == {"flag": 1, "wish": 1}
     assert set(left.keeps.values()) == {Keep.STILL_OPEN}
     request = await work.session.get_one(DataRequest, listed.head.id)
     await erase(work, request)
     assert request.kept == {"still_open": 7}
     await work.session.execute(text("UPDATE cases SET closed_at = now(), status = 'closed'"))
-    await again.begin(work, listed)
+    await erased_again.begin(work, listed)
     await erase(work, request)
     assert (await planted_in(work)).all == set()
     assert sum(request.counts.values()) == 9
@@ -124,7 +124,7 @@ async def test_a_request_that_is_being_carried_out_goes_on_to_list_what_it_has_e
     for kind in (ItemKind.REFERRAL, ItemKind.CASE, ItemKind.CONTACT):
         await erasing.erase_some(work, request.id, kind)
     await flush(work)
-    left = await again.begin(work, listed)
+    left = await erased_again.begin(work, listed)
     assert left.counts["call"] == 1
     assert "contact" not in left.counts
     await erase_without_end(work, request)

@@ -11,9 +11,9 @@ from app.errors import KeptByNewerVersion
 from app.jobs.passing import PASSING
 from app.retention.data_requests import answering, copies, erasing, requests
 from app.retention.data_requests.kinds import IdentityCheck, RequestBasis, RequestKind, RequestState
-from app.retention.data_requests.meant import children_meant
 from app.retention.data_requests.models import DataRequest
-from app.retention.data_requests.sought import Sought, seal_sought, sought_of
+from app.retention.data_requests.searched import Sought, seal_sought, sought_of
+from app.retention.data_requests.which_child import children_meant
 from app.work import Work
 from tests.support.planted import as_person
 from tests.support.retention.requested import NUMBER, a_person, approved, found_by

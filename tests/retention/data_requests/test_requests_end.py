@@ -29,7 +29,7 @@ from app.retention.data_requests.kinds import (
     RequestState,
 )
 from app.retention.data_requests.models import DataRequest, RequestFile, RequestItem
-from app.retention.data_requests.sought import sought_of
+from app.retention.data_requests.searched import sought_of
 from app.safekeeping import notices
 from app.safekeeping.models import AdministratorNoticeKind
 from app.staff.log_kinds import AuditLog

@@ -18,7 +18,7 @@ from app.errors import UnknownDefinition
 from app.jobs.transaction import flush
 from app.retention.callers import forget_callers
 from app.retention.data_requests import erasing, report, requests
-from app.retention.data_requests.changed import of_others
+from app.retention.data_requests.changed_since import of_others
 from app.retention.data_requests.kinds import AskingPerson, ItemKind, Keep, RequestKind
 from app.retention.data_requests.models import DataRequest
 from app.retention.running import ERASING, NOT_ERASING

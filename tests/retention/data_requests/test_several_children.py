@@ -13,7 +13,7 @@ from app.errors import NotFound
 from app.jobs.transaction import flush
 from app.retention.data_requests import (
     requests,
-    sought,
+    searched,
 )
 from app.retention.data_requests.kinds import (
     AskingPerson,
@@ -22,7 +22,7 @@ from app.retention.data_requests.kinds import (
     Keep,
     RequestBasis,
 )
-from app.retention.data_requests.meant import Meant, Standing, children_meant
+from app.retention.data_requests.which_child import Meant, Standing, children_meant
 from app.staff.log_kinds import AuditLog
 from app.staff.models import AuditEntry
 from app.staff.roles import Role
@@ -239,8 +239,8 @@ async def test_a_report_that_an_earlier_version_searched_shows_no_other_child(wo
     by_place, _ = await asked(work, boss, f"{lone.code}/1")
     by_number, items = await asked(work, boss, OF_SISTER)
     for request in (by_place, by_number):
-        kept = sought.sought_of(work, request)._replace(entries={})
-        request.sought_sealed = sought.seal_sought(work, request.id, kept)
+        kept = searched.sought_of(work, request)._replace(entries={})
+        request.sought_sealed = searched.seal_sought(work, request.id, kept)
     for item in items.values():
         item.children = None
     for one in (contact, lone):

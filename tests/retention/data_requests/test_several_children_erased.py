@@ -9,7 +9,7 @@ from app.contacts.models import Contact
 from app.contacts.saving import Change, save_answers
 from app.jobs.transaction import flush
 from app.retention.data_requests import (
-    again,
+    erased_again,
     lists,
     requests,
 )
@@ -111,7 +111,7 @@ async def test_what_was_decided_about_several_children_is_erased_again(work: Wor
     assert listed is not None
     await work.session.execute(text("DELETE FROM data_requests"))
     work.session.expunge_all()
-    await again.begin(work, listed)
+    await erased_again.begin(work, listed)
     await erase(work, await work.session.get_one(DataRequest, listed.head.id))
     contact = await work.session.get_one(Contact, contact.id)
     assert contact.erased_at is not None
@@ -187,7 +187,7 @@ async def test_what_was_decided_is_erased_again_whatever_it_told_of_before(work:
     listed = await lists.list_of(work, request.id, whole=False)
     assert listed is not None
     request.state = RequestState.ASKED.value
-    await again.begin(work, listed)
+    await erased_again.begin(work, listed)
     await erase(work, request)
     await work.session.refresh(contact)
     assert contact.erased_at is not None

@@ -13,7 +13,7 @@ from app.contacts.log_kinds import RecordLog
 from app.contacts.models import Contact, RecordEvent
 from app.contacts.saving import Change, save_answers
 from app.jobs.transaction import flush, transaction
-from app.retention.data_requests import answering, changed, erasing, report, requests
+from app.retention.data_requests import answering, changed_since, erasing, report, requests
 from app.retention.data_requests.kinds import ItemKind, RequestKind, RequestState
 from app.retention.data_requests.models import DataRequest, RequestFile
 from app.settings import Settings
@@ -138,7 +138,7 @@ async def test_no_report_shows_a_child_that_takes_the_place_of_another_while_it_
     ground: Ground, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (shown,) = await _approved(ground, RequestKind.ACCESS)
-    compare, read = changed.leave_out, []
+    compare, read = changed_since.leave_out, []
 
     async def changed_then(*compared: Any) -> None:
         await compare(*compared)

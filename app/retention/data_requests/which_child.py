@@ -19,7 +19,7 @@ from app.definitions.forms import Form
 from app.errors import UnknownDefinition
 from app.retention.data_requests.children import place_in
 from app.retention.data_requests.models import DataRequest
-from app.retention.data_requests.sought import sought_of
+from app.retention.data_requests.searched import sought_of
 from app.staff.audit import write_reading
 from app.staff.log_kinds import AuditLog
 from app.work import Work

@@ -30,7 +30,7 @@ from app.retention.data_requests.lists import MOMENTS, RECEIPT
 from app.retention.data_requests.models import DataRequest, RequestItem
 from app.retention.data_requests.requests import items_of
 from app.retention.data_requests.same_children import write_children
-from app.retention.data_requests.sought import seal_sought, sought_of
+from app.retention.data_requests.searched import seal_sought, sought_of
 from app.retention.due import NOTHING_SEALED
 from app.routing.callbacks.callback_rows import Callback
 from app.routing.participants.participants import Participant

@@ -21,7 +21,7 @@ from app.retention.data_requests.finding import ERASED, SHOWN, follow
 from app.retention.data_requests.kinds import AskingPerson, Because, ItemKind, Keep
 from app.retention.data_requests.models import DataRequest, RequestItem
 from app.retention.data_requests.same_children import Only, of_other_children
-from app.retention.data_requests.sought import Sought, sought_of
+from app.retention.data_requests.searched import Sought, sought_of
 from app.retention.data_requests.trail import Trail
 from app.routing.callbacks.callback_rows import Callback
 from app.routing.participants.participants import Participant
