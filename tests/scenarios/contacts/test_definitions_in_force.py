@@ -154,7 +154,7 @@ async def _put_in_force(stage: Stage, mila: Counsellor, files: dict[str, str]) -
 # The file that says how a record goes on, its version, and the next one.
 NEXT = {
     "cases": (SHIPPED / "workflow-case.yaml", "version: 2", "version: 3"),
-    "referrals": (PROTOCOLS / "protocol-rs.yaml", "version: 2", "version: 3"),
+    "referrals": (PROTOCOLS / "protocol-rs.yaml", "version: 3", "version: 4"),
 }
 
 

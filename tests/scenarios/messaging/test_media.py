@@ -50,7 +50,7 @@ async def test_a_line_takes_pictures_and_voice_notes_by_telegram(
     ana = await writer(stage)
     telegram.send_file(bot, PERSON, "photo", jpeg())
     await stage.advance(3)
-    assert any("cannot receive pictures" in one.text for one in bot.chats[PERSON].texts)
+    assert any("cannot get pictures" in one.text for one in bot.chats[PERSON].texts)
     assert (await stage.rows(MEDIA), telegram.files_read) == ([], 0), "off unless it is chosen"
     await stage.let_write(media=["picture", "voice"])
     call_id = await takes(stage, ana)
@@ -81,7 +81,7 @@ async def test_a_line_takes_pictures_and_voice_notes_by_telegram(
     monkeypatch.setattr(media, "MOST_OF_CHILD", 1000)
     telegram.send_file(bot, PERSON, "photo", jpeg())
     await stage.advance(4)
-    assert "cannot receive pictures" in bot.chats[PERSON].texts[-1].text
+    assert "cannot get pictures" in bot.chats[PERSON].texts[-1].text
     assert len(await stage.rows(MEDIA)) == 5
     # It goes with the words of the conversation.
     (await ana.ask("POST", f"/chats/{call_id}/end")).raise_for_status()
@@ -138,7 +138,7 @@ async def test_a_picture_by_whatsapp_is_fetched_once_and_deleted_there(stage: St
     assert [one["text"] for one in said if one["author"] == "child"] == ["📷"]
     texts.write(child, line, "Evo", media=("audio/ogg",), files=(voice_note(),))
     await stage.advance(4)
-    assert any("cannot receive pictures" in one for one in read_by(stage, child))
+    assert any("cannot get pictures" in one for one in read_by(stage, child))
     assert len(await stage.rows(MEDIA)) == 1, "the line takes pictures alone"
     assert stage.exchange.faults == []
     # Who asks for erasure gets the words and the pictures erased.

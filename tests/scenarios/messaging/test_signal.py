@@ -58,7 +58,7 @@ async def test_a_child_writes_with_signal_and_its_telephone_tells_what_arrived(
     signal.types(LINE, child)
     await stage.advance(6)
     assert await heard(stage, ana, call_id) == ["Dobro sam", "Nisam dobro"]
-    assert sum("cannot receive pictures" in one.text for one in child.texts) == 2
+    assert sum("cannot get pictures" in one.text for one in child.texts) == 2
     (mine,) = (await ana.ask("GET", "/chats/mine")).json()
     assert mine["types"] is True
     # Its telephone tells that a message arrived, and was read; in any order.
@@ -99,7 +99,7 @@ async def test_pictures_come_if_the_line_takes_them_and_nothing_stays_at_the_ser
     signal.send_file(LINE, child, "image/jpeg", jpeg())
     await stage.advance(4)
     assert (signal.files, await stage.rows(MEDIA)) == ({}, []), "not even on the service's disk"
-    assert any("cannot receive pictures" in one.text for one in child.texts)
+    assert any("cannot get pictures" in one.text for one in child.texts)
     await stage.let_write(media=["picture"])
     call_id = await takes(stage, ana)
     signal.send_file(LINE, child, "image/jpeg", jpeg())

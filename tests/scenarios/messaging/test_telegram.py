@@ -57,7 +57,7 @@ async def test_a_child_writes_to_a_bot_and_stops_it(stage: Stage) -> None:
     words = [one["text"] for one in found if one["author"] == "child"]
     assert words == ["Dobro sam", long[:4000], long[4000:], "Nisam dobro", "😢", "Vidi"]
     assert {one["sent_at"] for one in found if one["author"] == "child"} == {None}, "at once"
-    assert sum("cannot receive pictures" in one for one in read(bot)) == 1
+    assert sum("cannot get pictures" in one for one in read(bot)) == 1
     assert not [one for one in stage.exchange.asked if "getFile" in one[1]]
     # The child gives a number to be rung at, and goes on writing to where it was.
     (row,) = await stage.rows(NUMBERS)

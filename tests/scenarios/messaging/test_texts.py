@@ -119,7 +119,7 @@ async def test_pictures_are_not_fetched_and_failures_are_seen(stage: Stage) -> N
     texts = stage.exchange.texts
     texts.write(CHILD, LINE, "", media=("image/jpeg",))
     await stage.advance(4)
-    assert any("We cannot receive pictures" in one for one in read_by(stage))
+    assert any("We cannot get pictures" in one for one in read_by(stage))
     call_id = await takes(stage, ana)
     for code, why in ((30003, "unreachable"), (30005, "unknown_number"), (30007, "filtered")):
         texts.pockets[CHILD] = Pocket(fails=code)
