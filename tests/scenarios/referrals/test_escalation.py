@@ -67,7 +67,7 @@ async def test_a_protocol_changes_while_referrals_run(night: Stage, tmp_path: Pa
     ana = await night.add_counsellor("ana", shift=False, state=None)
     before = await by_hand(ana)
     shipped = Path("app/referrals/data/protocol-rs.yaml").read_text()
-    changed = shipped.replace("version: 2\n", "version: 3\n", 1).replace("PT15M", "PT5M", 1)
+    changed = shipped.replace("version: 3\n", "version: 4\n", 1).replace("PT15M", "PT5M", 1)
     changed = changed.replace("within: PT15M", "within: PT5M")
     (tmp_path / "protocol.yaml").write_text(changed)
     night.settings.definitions_dir = tmp_path
@@ -75,7 +75,7 @@ async def test_a_protocol_changes_while_referrals_run(night: Stage, tmp_path: Pa
     await ana.sign_in()
     after = await by_hand(ana)
     old, new = await referral_of(ana, before["id"]), await referral_of(ana, after["id"])
-    assert (old["protocol_version"], new["protocol_version"]) == (2, 3)
+    assert (old["protocol_version"], new["protocol_version"]) == (3, 4)
 
     def minutes(found: dict[str, Any]) -> float:
         deadline = next(c for c in found["deadlines"] if c["kind"] == "acknowledge")
