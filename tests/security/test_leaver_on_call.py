@@ -21,7 +21,6 @@ from app.people import changing, leaving, provisioning, second_phone, work_left
 from app.people.changing import Changes
 from app.people.letters import letter_to_owner
 from app.people.provider import access
-from app.people.provider.rows import LinkedHow, StaffIdentity
 from app.people.wallboards import Wallboard
 from app.referrals.channels.attempts import add_attempt, phone_on_duty, phones_on_duty
 from app.referrals.channels.links import add_link
@@ -39,14 +38,14 @@ from app.referrals.states import Purpose, Service
 from app.routing.alarm_rows import Alarm, AlarmAttempt, AlarmKind
 from app.routing.rota import unstaffed_alarms
 from app.staff import accounts, former_addresses, phone_proofs, tokens
-from app.staff.models import FormerAddress, Staff
+from app.staff.models import FormerAddress
 from app.staff.telling import Told
 from app.telephony.participants import alarm_calls, duty
 from app.telephony.provider.signature import Signed
 from app.telephony.script import TAKE_DIGIT
 from app.work import PROGRAM, Work
 from tests.support.command_line import typed_on
-from tests.support.identity.leavers import MAIL, MOBILE, OTHER, a_leaver, leaves
+from tests.support.identity.leavers import MAIL, MOBILE, OTHER, a_leaver, leaves, linked
 from tests.support.verbs import (
     a_counsellor,
     a_line,
@@ -74,19 +73,6 @@ ENTRY = Entry(
 async def on_call(work: Work, entry: Entry = ENTRY) -> Agency:
     work.actor = PROGRAM
     return await save_agency(work, entry)
-
-
-async def linked(work: Work, staff: Staff) -> StaffIdentity:
-    identity = StaffIdentity(
-        staff_id=staff.id,
-        issuer="i",
-        subject="v",
-        linked_at=work.now,
-        linked_how=LinkedHow("created").value,
-    )
-    work.session.add(identity)
-    await work.session.flush()
-    return identity
 
 
 async def test_where_a_leaver_is_still_reached_is_said_and_nothing_goes_there(work: Work) -> None:

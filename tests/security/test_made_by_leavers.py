@@ -17,7 +17,7 @@ from app.staff import tokens
 from app.staff.accounts import actor_of
 from app.staff.models import ApiToken, Staff
 from app.work import PROGRAM, Work
-from tests.security.test_leaver_on_call import linked
+from tests.support.identity.leavers import linked
 from tests.support.verbs import an_administrator, logged
 
 

@@ -1,6 +1,7 @@
 """A supervisor with a mobile and a mail address of their own, who leaves."""
 
 from app.people import leaving
+from app.people.provider.rows import LinkedHow, StaffIdentity
 from app.referrals.directory.leavers import StillReached
 from app.staff.models import Staff
 from app.work import Work
@@ -21,3 +22,16 @@ async def leaves(work: Work, staff: Staff) -> StillReached:
     mila = await an_administrator(work)
     plan = leaving.shifts_uncovered()
     return (await leaving.deactivate(work, staff.id, plan, by=mila)).reached
+
+
+async def linked(work: Work, staff: Staff) -> StaffIdentity:
+    identity = StaffIdentity(
+        staff_id=staff.id,
+        issuer="i",
+        subject="v",
+        linked_at=work.now,
+        linked_how=LinkedHow("created").value,
+    )
+    work.session.add(identity)
+    await work.session.flush()
+    return identity
