@@ -88,7 +88,7 @@ _LONG_RULES = (
     "country/test_sets",
     "retention/data_requests/test_data_requests",
     "retention/test_erasing",
-    "retention/data_requests/test_more_kinds",
+    "retention/data_requests/test_kinds_without_a_record",
     "retention/test_special_codes",
     "test_hearing",
     "messaging/test_answering",
@@ -105,10 +105,13 @@ _LONG_VERBS = (
     "definitions/test_special",
     "people/provider/test_provisioning",
     "retention/test_by_country",
+    "retention/data_requests/test_deadlines",
     "retention/data_requests/test_erased_again",
     "retention/data_requests/test_kept_at_the_provider",
     "retention/data_requests/test_reporters",
+    "retention/data_requests/test_reports_in_time",
     "retention/data_requests/test_requests_end",
+    "retention/data_requests/test_searched_again",
     "retention/data_requests/test_changed_since",
     "retention/data_requests/test_written_report",
     "routing/test_second_phone",
@@ -130,13 +133,18 @@ _LIVED = ("command", "exports", "guard", "life", "release", "reports", "time")
 # The files of tests/retention whose tests are of a person that is written down once in a process.
 _REQUESTS = "tests/retention/data_requests/"
 _OF_A_PERSON = (
+    "changed_since",
     "data_requests",
+    "deadlines",
     "erased_again",
     "guardians",
     "kept_at_the_provider",
+    "kinds_without_a_record",
     "prepared_folder",
     "reporters",
+    "reports_in_time",
     "requests_end",
+    "searched_again",
 )
 
 

@@ -27,8 +27,6 @@ from app.retention.data_requests.kinds import (
     RequestState,
 )
 from app.retention.data_requests.models import DataRequest
-from app.staff.log_kinds import AuditLog
-from app.staff.models import AuditEntry, Staff
 from app.work import PROGRAM, Work
 from tests.support import planted
 from tests.support.planted import WORD, as_person
@@ -37,6 +35,7 @@ from tests.support.retention.requested import (
     NUMBER,
     a_person,
     approved,
+    choose_all,
     erase,
     found_by,
     rang_itself,
@@ -65,13 +64,6 @@ OVERWRITTEN = {
     "child.a1.birth_date": "2019-03-02",
     "child.a1.phone": "+381649990001",
 }
-
-
-async def choose_all(work: Work, boss: Staff, request: DataRequest) -> None:
-    """Take every mark away: so the officer has chosen."""
-    items = await requests.items_of(work, request)
-    wanted = {(ItemKind(one.kind), one.subject_id): None for one in items}
-    await requests.set_kept(work, boss, request.id, wanted)
 
 
 async def kept_of(work: Work, request: DataRequest) -> set[UUID]:
@@ -392,29 +384,3 @@ async def test_a_report_that_an_earlier_version_searched_leaves_out_what_it_cann
     told = await told_in(work, boss, request)
     assert contact.code not in told
     assert (await receipt_of(work, request)).keys() == {OTHER}
-
-
-# -- the notes about a number --------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("person", AskingPerson)
-@pytest.mark.a_person
-async def test_why_a_number_was_flagged_is_read_by_the_child_alone_and_the_log_says_so(
-    work: Work, person: AskingPerson
-) -> None:
-    boss, _, _ = await a_person(work)
-    as_person(work, boss)
-    request = await requests.find(work, boss, RequestKind.ACCESS, person, NUMBER)
-    await choose_all(work, boss, request)
-    told = await told_in(work, boss, request)
-    (flag,) = [one for one in await requests.items_of(work, request) if one.kind == "flag"]
-    of_child = person is AskingPerson.CHILD
-    assert (f"{WORD} is at risk" in told) is of_child
-    assert ('"label": "Flag"' in told) is of_child
-    assert "Notes about the number" in told
-    await flush(work)
-    of_flags = AuditEntry.action == AuditLog.CALLER_FLAGS_READ
-    rows = await work.session.execute(select(AuditEntry.subject, AuditEntry.detail).where(of_flags))
-    read = [(f"data_request:{request.id}", {"flag": str(flag.subject_id), "reason": "by_law"})]
-    assert [(subject, detail) for subject, detail in rows] == (read if of_child else [])
-    assert flag.label == ""

@@ -1,6 +1,6 @@
 """Requests about a person's data and their reports outlast no erasure, and none falls silent."""
 
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -22,7 +22,6 @@ from app.retention.data_requests.kinds import (
     AskingPerson,
     IdentityCheck,
     ItemKind,
-    Reminder,
     RequestBasis,
     RequestEnd,
     RequestKind,
@@ -44,8 +43,9 @@ from tests.support.retention.requested import (
     approved,
     erase,
     found_by,
+    reminders,
 )
-from tests.support.verbs import a_counsellor, a_supervisor, an_administrator, rings
+from tests.support.verbs import a_counsellor, a_supervisor, rings
 
 pytestmark = pytest.mark.usefixtures("readings_at_once")
 
@@ -190,7 +190,7 @@ async def test_a_request_ends_by_no_waiting_and_is_told_each_day_when_it_is_over
     await flush(work)
     work.now += timedelta(days=20)
     assert await reminding.remind(work) == 1
-    assert _reminders(work) == [(str(boss.id), "found", str(by))]
+    assert reminders(work) == [(str(boss.id), "found", str(by))]
     # The last hour of its day is not over yet.
     while deadlines.day_of(work, work.now) < by:
         work.now += timedelta(hours=6)
@@ -199,7 +199,7 @@ async def test_a_request_ends_by_no_waiting_and_is_told_each_day_when_it_is_over
     everyone = sorted((str(one.id), "overdue", str(by)) for one in (boss, nora, mila))
     for _ in range(2):
         assert await reminding.remind(work) == 2
-        assert _reminders(work) == everyone
+        assert reminders(work) == everyone
         assert await reminding.remind(work) == 0
         work.now += timedelta(days=1)
     assert await answering.forget_reports(work.ground) == 0
@@ -222,91 +222,6 @@ async def test_who_asked_for_a_report_that_cannot_be_made_is_told(work: Work) ->
     assert request.state == S.FAILED
     jobs = [job.arguments for job in work.jobs if job.task == Task.TELL_REQUEST_ENDED]
     assert [(job["staff_id"], job["state"]) for job in jobs] == [(str(boss.id), "failed")]
-
-
-def _reminders(work: Work) -> list[tuple[str, str, str]]:
-    jobs = [job.arguments for job in work.jobs if job.task == Task.REMIND_OF_REQUESTS]
-    work.jobs.clear()
-    return [(job["staff_id"], job["state"], job["by"][:10]) for job in jobs]
-
-
-@pytest.mark.a_person
-async def test_who_can_go_on_with_a_request_is_reminded_once_before_its_month_is_over(
-    work: Work,
-) -> None:
-    work.settings.smtp_url = "smtp://127.0.0.1:1"
-    boss, _, _ = await a_person(work)
-    work.actor = PROGRAM
-    nora = await a_supervisor(work, "nora")
-    mila = await an_administrator(work)
-    for one in (boss, nora, mila):
-        one.email = f"{one.name}@x.example"
-    erasure = await found_by(work, boss)
-    await requests.ask(
-        work, boss, erasure.id, RequestBasis.NOT_NEEDED, IdentityCheck.DOCUMENT, WORDS
-    )
-    seen = await found_by(work, boss, NUMBER, RequestKind.ACCESS)
-    await requests.ask(
-        work, boss, seen.id, RequestBasis.RIGHT_OF_ACCESS, IdentityCheck.DOCUMENT, WORDS
-    )
-    prepared = await found_by(work, boss)
-    await flush(work)
-    work.actor = PROGRAM
-    work.settings.data_request_reminder_days = 19
-    work.now += timedelta(days=19, seconds=-1)
-    assert (await reminding.remind(work), _reminders(work)) == (0, [])
-    assert not deadlines.is_near(work, prepared)
-    work.now += timedelta(seconds=1)
-    assert deadlines.is_near(work, prepared)
-    by = deadlines.answer_by(work, prepared)
-    assert by is not None
-    # An erasure is decided by another role; a report by any second person; and once to each.
-    assert await reminding.remind(work) == 3
-    assert sorted(_reminders(work)) == sorted(
-        [(str(one.id), "asked", f"{by:%Y-%m-%d}") for one in (nora, mila)]
-        + [(str(boss.id), "found", f"{by:%Y-%m-%d}")]
-    )
-    assert (await reminding.remind(work), _reminders(work)) == (0, [])
-    for reminder in Reminder:
-        letter = await letters.reminder_of(work, mila.id, reminder, by)
-        assert letter is not None
-        assert str(by.year) in letter[2]
-    # Now it is the second person who has to go on with it.
-    as_person(work, boss)
-    await requests.ask(
-        work, boss, prepared.id, RequestBasis.NOT_NEEDED, IdentityCheck.DOCUMENT, WORDS
-    )
-    await flush(work)
-    assert await reminding.remind(work) == 1
-    assert _reminders(work) == [(str(mila.id), "asked", f"{by:%Y-%m-%d}")]
-    # A request that is decided is not near any end.
-    as_person(work, mila)
-    await requests.decide(work, mila, prepared.id, approve=False)
-    assert (deadlines.answer_by(work, prepared), deadlines.is_near(work, prepared)) == (None, False)
-
-
-@pytest.mark.a_person
-async def test_if_no_person_can_decide_all_are_reminded_whose_role_decides(work: Work) -> None:
-    work.settings.smtp_url = "smtp://127.0.0.1:1"
-    boss, _, _ = await a_person(work)
-    boss.email = "boss@x.example"
-    request = await found_by(work, boss)
-    await requests.ask(
-        work, boss, request.id, RequestBasis.NOT_NEEDED, IdentityCheck.DOCUMENT, WORDS
-    )
-    await flush(work)
-    work.actor = PROGRAM
-    work.now += timedelta(days=20)
-    await reminding.remind(work)
-    assert [(id_, state) for id_, state, _ in _reminders(work)] == [(str(boss.id), "asked")]
-
-
-@pytest.mark.parametrize(
-    ("began", "over"),
-    [("2027-01-31", "2027-02-28"), ("2028-01-30", "2028-02-29"), ("2027-12-05", "2028-01-05")],
-)
-def test_a_month_ends_on_the_same_day_or_the_last(began: str, over: str) -> None:
-    assert deadlines.months_after(date.fromisoformat(began), 1) == date.fromisoformat(over)
 
 
 @pytest.mark.a_person
@@ -380,12 +295,12 @@ async def test_a_person_without_a_report_is_told_each_day_until_the_request_is_c
     # It is said before the day is over, and on each day after it.
     work.now = request.began_at + timedelta(days=20)
     assert await reminding.remind(work) == 1
-    assert _reminders(work) == [(str(boss.id), "unopened", str(by))]
+    assert reminders(work) == [(str(boss.id), "unopened", str(by))]
     assert not await is_alarm(work)
     work.now += timedelta(days=40)
     for _ in range(2):
         assert (await reminding.remind(work), await is_alarm(work)) == (1, True)
-        assert _reminders(work) == [(str(boss.id), "overdue", str(by))]
+        assert reminders(work) == [(str(boss.id), "overdue", str(by))]
         work.now += timedelta(days=1)
     as_person(work, boss)
     if how == "failed":
@@ -460,7 +375,7 @@ async def test_another_officer_takes_over_the_report_of_a_leaver(work: Work) -> 
             await answering.open_report(work, wrong, request.id, "json")
     work.actor, work.now = PROGRAM, request.began_at + timedelta(days=20)
     assert await reminding.remind(work) == 1
-    assert [(id_, state) for id_, state, _ in _reminders(work)] == [(str(nora.id), "unopened")]
+    assert [(id_, state) for id_, state, _ in reminders(work)] == [(str(nora.id), "unopened")]
     work.now = request.began_at + timedelta(days=1)
     # Who has taken it over is an officer no more: the next one may.
     nora.role = "counsellor"
@@ -498,21 +413,5 @@ async def test_the_officers_are_told_of_a_report_whose_own_one_has_left(
     work.actor = PROGRAM
     work.jobs.clear()
     await answering.keep_files(work, request.id, {"json": b"What is held about her"})
-    told = [(id_, state) for id_, state, _ in _reminders(work)]
+    told = [(id_, state) for id_, state, _ in reminders(work)]
     assert told == ([(str(nora.id), "unopened")] if left else [])
-
-
-@pytest.mark.a_person
-async def test_each_request_whose_person_waits_is_listed_the_most_urgent_first(work: Work) -> None:
-    boss, _, _ = await a_person(work)
-    old = await found_by(work, boss)
-    work.now += timedelta(days=3)
-    waits = await found_by(work, boss)
-    over = []
-    for _ in range(3):
-        work.now += timedelta(days=1)
-        over.append(await found_by(work, boss))
-        await requests.withdraw(work, boss, over[-1].id)
-    await flush(work)
-    listed = await requests.list_requests(work, limit=2)
-    assert [one.id for one in listed] == [old.id, waits.id, over[2].id, over[1].id]

@@ -16,6 +16,7 @@ from app.contacts.events import note_event
 from app.contacts.log_kinds import RecordLog
 from app.contacts.models import Contact, Profile, ProfileNumber
 from app.contacts.states import Subject
+from app.jobs.names import Task
 from app.jobs.transaction import flush
 from app.retention.data_requests import erasing, requests
 from app.retention.data_requests.kinds import (
@@ -217,3 +218,17 @@ async def wrote(work: Work, call: Call, said: str) -> None:
         afterwards=True,
     )
     await flush(work)
+
+
+def reminders(work: Work) -> list[tuple[str, str, str]]:
+    """Return who is reminded of what and by which day, and take these jobs out."""
+    jobs = [job.arguments for job in work.jobs if job.task == Task.REMIND_OF_REQUESTS]
+    work.jobs.clear()
+    return [(job["staff_id"], job["state"], job["by"][:10]) for job in jobs]
+
+
+async def choose_all(work: Work, boss: Staff, request: DataRequest) -> None:
+    """Take every mark away: so the officer has chosen."""
+    items = await requests.items_of(work, request)
+    wanted = {(ItemKind(one.kind), one.subject_id): None for one in items}
+    await requests.set_kept(work, boss, request.id, wanted)

@@ -3,6 +3,7 @@
 from datetime import timedelta
 from uuid import uuid4
 
+import pytest
 from sqlalchemy import func, select, text
 
 from app.calls.caller_rows import CallerFlag, CallerWish, FlagKind, WishKind
@@ -13,14 +14,31 @@ from app.contacts.models import Contact, Profile, ProfileNumber
 from app.contacts.reading_contacts import open_drafts
 from app.contacts.states import ContactChannel
 from app.jobs.transaction import flush
+from app.retention.data_requests import (
+    requests,
+)
+from app.retention.data_requests.kinds import (
+    AskingPerson,
+    RequestKind,
+)
 from app.retention.data_requests.models import DataRequest
 from app.retention.kinds import DataKind
 from app.routing.participants.participants import Participant
+from app.staff.log_kinds import AuditLog
+from app.staff.models import AuditEntry
 from app.statistics.models import Export
 from app.work import Work
 from tests.support import planted
 from tests.support.planted import WORD, as_person, planted_in
 from tests.support.retention.erasing import D, due_rows, erase, facts, is_erased, row, rule
+from tests.support.retention.requested import (
+    NUMBER,
+    a_person,
+    choose_all,
+)
+from tests.support.retention.siblings import (
+    told_in,
+)
 from tests.support.verbs import a_counsellor, a_line, a_supervisor, offered
 
 DAY = timedelta(days=1)
@@ -166,3 +184,27 @@ async def test_where_a_person_was_reached_goes_with_the_referral(work: Work) -> 
     work.now += 91 * DAY
     assert await erase(work, D.REFERRALS) == 1
     assert await work.session.scalar(targets) == 0
+
+
+@pytest.mark.parametrize("person", AskingPerson)
+@pytest.mark.usefixtures("readings_at_once")
+@pytest.mark.a_person
+async def test_why_a_number_was_flagged_is_read_by_the_child_alone_and_the_log_says_so(
+    work: Work, person: AskingPerson
+) -> None:
+    boss, _, _ = await a_person(work)
+    as_person(work, boss)
+    request = await requests.find(work, boss, RequestKind.ACCESS, person, NUMBER)
+    await choose_all(work, boss, request)
+    told = await told_in(work, boss, request)
+    (flag,) = [one for one in await requests.items_of(work, request) if one.kind == "flag"]
+    of_child = person is AskingPerson.CHILD
+    assert (f"{WORD} is at risk" in told) is of_child
+    assert ('"label": "Flag"' in told) is of_child
+    assert "Notes about the number" in told
+    await flush(work)
+    of_flags = AuditEntry.action == AuditLog.CALLER_FLAGS_READ
+    rows = await work.session.execute(select(AuditEntry.subject, AuditEntry.detail).where(of_flags))
+    read = [(f"data_request:{request.id}", {"flag": str(flag.subject_id), "reason": "by_law"})]
+    assert [(subject, detail) for subject, detail in rows] == (read if of_child else [])
+    assert flag.label == ""
