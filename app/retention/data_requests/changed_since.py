@@ -61,10 +61,13 @@ async def keep_others(work: Work, request: DataRequest) -> None:
     Later less is known: what is erased tells no more where it led to. Records are locked.
     """
     every = await _of_request(work, request)
-    others = {kind: await of_others(work, request, kind, rows) for kind, rows in every.items()}
+    for kind in _RECORDS:
+        await _lock(work, kind, every[kind])
+    lost = await _lost(work, request, sought_of(work, request), every)
     for kind, rows in every.items():
+        others = await _others(work, request, kind, rows, every, lost)
         for row in rows:
-            if row.keep is None and row.subject_id in others[kind]:
+            if row.keep is None and row.subject_id in others:
                 row.keep = Keep.ANOTHER_PERSON.value
     await work.session.flush()
 
@@ -73,21 +76,41 @@ async def of_others(
     work: Work, request: DataRequest, kind: ItemKind, rows: list[RequestItem]
 ) -> set[UUID]:
     """Return which rows are about other people than the officer was told. Records are locked."""
-    sought = sought_of(work, request)
     every = await _of_request(work, request)
+    locked = kind if kind in _RECORDS else ItemKind.CONTACT
+    await _lock(work, locked, every[locked])
+    lost = await _lost(work, request, sought_of(work, request), every)
+    return await _others(work, request, kind, rows, every, lost)
+
+
+async def _others(
+    work: Work,
+    request: DataRequest,
+    kind: ItemKind,
+    rows: list[RequestItem],
+    every: _Listed,
+    lost: dict[ItemKind, set[UUID]],
+) -> set[UUID]:
+    sought = sought_of(work, request)
+    if not rows:
+        return set()
     if kind in _RECORDS:
-        changed = await _locked_and_changed(work, sought, kind, rows)
-        return changed | (await _lost(work, request, sought, every))[kind]
+        return lost[kind] | await _changed(work, sought, kind, rows)
     beside = await _contacts_beside(work, kind, {row.subject_id for row in rows})
     contacts = {contact for _, contact in beside}
     listed = [row for row in every[ItemKind.CONTACT] if row.subject_id in contacts]
-    changed = await _locked_and_changed(work, sought, ItemKind.CONTACT, listed)
-    lost = await _lost(work, request, sought, every)
+    changed = lost[ItemKind.CONTACT] | await _changed(work, sought, ItemKind.CONTACT, listed)
     # What was named, or is erased again, was decided with the contacts that it has.
     searched = [row for row in rows if row.because != Because.CODE]
     came = await _beside(work, kind, searched, every[ItemKind.CONTACT], set())
-    changed |= lost[ItemKind.CONTACT]
     return lost[kind] | came | {id_ for id_, contact in beside if contact in changed}
+
+
+async def _lock(work: Work, kind: ItemKind, rows: _Rows) -> None:
+    model, ids = _RECORDS[kind], [row.subject_id for row in rows]
+    await work.session.execute(
+        select(model.id).where(model.id.in_(ids)).order_by(model.id).with_for_update(of=model)
+    )
 
 
 async def _of_request(work: Work, request: DataRequest) -> _Listed:
@@ -95,14 +118,12 @@ async def _of_request(work: Work, request: DataRequest) -> _Listed:
     return _by_kind(await work.session.scalars(rows))
 
 
-async def _locked_and_changed(
+async def _changed(
     work: Work, sought: Sought, kind: ItemKind, rows: list[RequestItem]
 ) -> set[UUID]:
     """Return which records tell of more or other children than the officer was told."""
     # If it is not known what the officer was told, they did not hear of several.
     told = {row.subject_id: max(row.children or 1, 1) for row in rows}
-    model = _RECORDS[kind]
-    await work.session.execute(select(model.id).where(model.id.in_(told)).with_for_update(of=model))
     counts = await count_children(work, kind, told)
     others = await of_other_children(work, kind, told, sought.children)
     return others | {id_ for id_, known in told.items() if counts[id_] > known}

@@ -92,22 +92,11 @@ async def erase_some(work: Work, request_id: UUID, kind: ItemKind) -> bool:
     request = await work.session.get(DataRequest, request_id, with_for_update=True)
     if request is None or request.state != RequestState.APPROVED:
         return False
-    begun = RequestItem.request_id == request_id, RequestItem.erased_at.is_not(None)
-    if not await work.session.scalar(select(exists().where(*begun))):
+    rows = await _next_rows(work, request_id, kind)
+    first = bool(rows) and not await _has_begun(work, request_id)
+    if first:
         await keep_others(work, request)
-    rows = list(
-        await work.session.scalars(
-            select(RequestItem)
-            .where(
-                RequestItem.request_id == request_id,
-                RequestItem.kind == kind.value,
-                RequestItem.keep.is_(None),
-                RequestItem.erased_at.is_(None),
-            )
-            .order_by(RequestItem.subject_id)
-            .limit(_AT_ONCE)
-        )
-    )
+        rows = await _next_rows(work, request_id, kind)
     if not rows:
         return False
     rows = await _without_erased(work, kind, rows)
@@ -115,7 +104,7 @@ async def erase_some(work: Work, request_id: UUID, kind: ItemKind) -> bool:
         return True
     ids = [row.subject_id for row in rows]
     keeps = await seen_by_program(work, {kind: dict.fromkeys(ids, Because.CODE)})
-    others = await of_others(work, request, kind, rows)
+    others = set() if first else await of_others(work, request, kind, rows)
     keeps |= {(kind, one): Keep.ANOTHER_PERSON for one in others}
     free = [id_ for id_ in ids if (kind, id_) not in keeps]
     await work.session.execute(ERASING)
@@ -129,6 +118,26 @@ async def erase_some(work: Work, request_id: UUID, kind: ItemKind) -> bool:
             row.keep = keeps.get((kind, row.subject_id), Keep.STILL_OPEN).value
     await work.session.flush()
     return True
+
+
+async def _has_begun(work: Work, request_id: UUID) -> bool:
+    erased = RequestItem.request_id == request_id, RequestItem.erased_at.is_not(None)
+    return bool(await work.session.scalar(select(exists().where(*erased))))
+
+
+async def _next_rows(work: Work, request_id: UUID, kind: ItemKind) -> list[RequestItem]:
+    rows = await work.session.scalars(
+        select(RequestItem)
+        .where(
+            RequestItem.request_id == request_id,
+            RequestItem.kind == kind.value,
+            RequestItem.keep.is_(None),
+            RequestItem.erased_at.is_(None),
+        )
+        .order_by(RequestItem.subject_id)
+        .limit(_AT_ONCE)
+    )
+    return list(rows)
 
 
 async def _without_erased(work: Work, kind: ItemKind, rows: list[RequestItem]) -> list[RequestItem]:
