@@ -1,7 +1,12 @@
 """The pages of the rota: a duty is planned by an ordinary form, and the need stands beside it."""
 
 import re
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
 
+import pytest
+
+from app.dashboard.rota.week_blocks import Week, block_in
 from app.demo.stage import Stage
 from app.staff.roles import Role
 from tests.support.profile import nightly
@@ -177,3 +182,27 @@ async def test_a_planner_offers_a_shift_and_a_counsellor_signs_up_for_it(stage: 
     back = await page(stage, chief, f"/roster/open/{one['id']}/withdraw", sent="yes")
     assert back.status_code == 303
     assert (await ana.ask("GET", "/roster/open-shifts")).json() == []
+
+
+@pytest.mark.parametrize(
+    ("begins", "ends", "shown"),
+    [
+        # The night of a Sunday, of which the week has five minutes.
+        ((20, 23, 55), (21, 7, 55), (335, 336)),
+        ((20, 23, 30), (21, 7, 30), (335, 336)),
+        # Of the Sunday before it has none, and of the Monday after none.
+        ((13, 16, 0), (14, 0, 0), None),
+        ((21, 0, 0), (21, 8, 0), None),
+        ((13, 23, 0), (14, 0, 5), (0, 1)),
+    ],
+)
+def test_a_duty_of_which_the_week_has_minutes_stands_in_it(
+    begins: tuple[int, int, int], ends: tuple[int, int, int], shown: tuple[int, int] | None
+) -> None:
+    zone = ZoneInfo("Europe/Belgrade")
+    week = Week(date(2030, 1, 14), 7, zone)
+    span = tuple(
+        datetime(2030, 1, day, hour, minute, tzinfo=zone) for day, hour, minute in (begins, ends)
+    )
+    block = block_in(week, "duty", (span[0], span[1]), title="")
+    assert (block and (block.begins, block.ends)) == shown

@@ -4,6 +4,7 @@ server keeps places for what is new."""
 import asyncio
 from contextlib import AsyncExitStack
 from typing import Any
+from weakref import WeakSet
 
 import psycopg
 import pytest
@@ -55,6 +56,7 @@ async def test_what_is_left_on_a_connection_of_a_pool_is_noticed(
 def places(monkeypatch: pytest.MonkeyPatch) -> int:
     """A handful of connections that may be open; what came before does not count."""
     monkeypatch.setattr(connections, "_crowded", [])
+    monkeypatch.setattr(connections, "_in_use", WeakSet())
     monkeypatch.setattr(connections, "_MOST", 5)
     return 5
 

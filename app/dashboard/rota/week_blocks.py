@@ -158,10 +158,11 @@ def _gap(begins: int, ends: int) -> list[Cell]:
 
 def block_in(week: Week, kind: str, span: Span, **more: Any) -> Block | None:
     """Return a block for the part of a span that the page shows, at least one column wide."""
-    begins = week.column(span[0])
-    ends = max(week.column(span[1]), begins + 1)
-    if span[1] <= week.since or begins >= week.days * PER_DAY:
+    if span[1] <= week.since or span[0] >= week.until:
         return None
+    # What begins in the last minutes of a week still stands in it.
+    begins = min(week.column(span[0]), week.days * PER_DAY - 1)
+    ends = max(week.column(span[1]), begins + 1)
     words, short = _times(*span, week)
     width = ends - begins
     return Block(kind, begins, ends, words, short if width >= 8 else "", **more)
