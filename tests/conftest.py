@@ -127,7 +127,7 @@ _LONG_VERBS = (
 
 
 # The files of tests/statistics whose tests count hundreds of lived days.
-_LIVED = ("command", "exports", "guard", "life", "release", "reports", "time")
+_LIVED = ("budget_of_persons", "command", "exports", "guard", "life", "release", "reports", "time")
 
 
 # The files of tests/retention whose tests are of a person that is written down once in a process.
