@@ -48,7 +48,7 @@ def administration_tasks() -> Blueprint:
         at: str,
         line_id: str,
         changed: list[str],
-        taken_back: bool,
+        taken_back: bool = False,
     ) -> None:
         ground: Ground = context.additional_context["ground"]
         moment, kinds = datetime.fromisoformat(at), [Leads(one) for one in changed]

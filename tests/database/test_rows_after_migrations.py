@@ -390,3 +390,18 @@ def test_jobs_that_wait_and_calls_for_help_have_the_new_names_after_a_migration(
         with pytest.raises(psycopg.errors.CheckViolation), rows.transaction():
             rows.execute("UPDATE participants SET purpose = 'panic'")
         rows.rollback()
+
+
+def test_jobs_that_wait_have_the_name_of_their_area_after_a_migration(earlier: str) -> None:
+    upgrade_to("0117", earlier)
+    with psycopg.connect(as_role(earlier, SUPERUSER), autocommit=True) as rows:
+        for name in ("country:undo_settings", "country:seal_marked"):
+            rows.execute(
+                "INSERT INTO procrastinate_jobs (queue_name, task_name, args, status)"
+                " VALUES ('default', %s, '{}', 'todo')",
+                [name],
+            )
+    migrate(earlier)
+    with psycopg.connect(as_role(earlier, SUPERUSER)) as rows:
+        found = rows.execute("SELECT task_name FROM procrastinate_jobs ORDER BY id").fetchall()
+    assert found[-2:] == [("administration:undo_settings",), ("country:seal_marked",)]

@@ -59,6 +59,8 @@ from app.work import Work
 _MOST_PROOFS = 8
 # How long the details can be read after the code was entered.
 _PROVEN = timedelta(minutes=30)
+# With how many codes of other links one is compared: each is one more chance for a guess.
+_OTHERS, _OTHERS_LONG = 2, 20
 
 
 class LinkUsed(Refusal):
@@ -316,8 +318,9 @@ async def prove(work: Work, token: str, code: str) -> str | None:
     """Return the proof for the browser to keep if the code is right, else None.
 
     The code of another link that went the same way is right, too: a person who was sent two cannot
-    know which code is whose. Each code that a wrong one was compared with counts as a try, so that
-    two links give no more guesses than one. One that is too long to be guessed counts as none.
+    know which code is whose. A wrong one is a try of the link at which it was entered, and of no
+    other: who holds an old link keeps the agency out of no new one. One that is too long to be
+    guessed is none.
     Raises NoSuchLink, LinkUsed, LinkExpired, TooMany.
     """
     link, referral, agency, _ = await _locked(work, token)
@@ -333,7 +336,7 @@ async def prove(work: Work, token: str, code: str) -> str | None:
             break
     else:
         if not is_long:
-            await _count_wrong(work, referral, agency, link, possible)
+            await _count_wrong(work, referral, agency, link)
         return None
     proof, found.code_key = new_token(), None
     for one in (link, found):
@@ -342,20 +345,16 @@ async def prove(work: Work, token: str, code: str) -> str | None:
     return proof
 
 
-async def _count_wrong(
-    work: Work, referral: Referral, agency: Agency, link: Link, compared: list[Link]
-) -> None:
+async def _count_wrong(work: Work, referral: Referral, agency: Agency, link: Link) -> None:
     """Count a wrong code. Our people are told at once that an immediate referral's is locked."""
-    for one in compared:
-        if one is not link:
-            one.code_attempts += 1
-    link.code_attempts += len(compared)
+    link.code_attempts += 1
     if referral.urgency != Urgency.IMMEDIATE or link.code_attempts < MOST_ATTEMPTS:
         return
     told = select(Notice.id).where(
         Notice.referral_id == referral.id,
         Notice.kind == NoticeKind.RING_THEM,
         Notice.detail["purpose"].astext == RingAbout.CODES,
+        Notice.detail["agency"].astext == agency.code,
         Notice.seen_at.is_(None),
     )
     if await work.session.scalar(told.limit(1)) is None:
@@ -369,7 +368,7 @@ async def _count_wrong(
 
 
 async def _with_codes(work: Work, link: Link, *, is_long: bool) -> list[Link]:
-    """Return the links whose codes may be entered at this one, as many as it has tries left.
+    """Return the links whose codes may be entered at this one.
 
     Of codes too long to be guessed tries are not counted.
 
@@ -390,13 +389,12 @@ async def _with_codes(work: Work, link: Link, *, is_long: bool) -> list[Link]:
             Link.used_at.is_(None),
             Link.expires_at > work.now,
             Link.code_key.is_not(None),
-            *(() if is_long else (Link.code_attempts < MOST_ATTEMPTS,)),
         )
         .order_by(Link.created_at.desc())
-        .limit(MOST_ATTEMPTS)
+        .limit(_OTHERS_LONG if is_long else _OTHERS)
     )
     own = [link] if link.code_key is not None else []
-    return [*own, *others][: MOST_ATTEMPTS - (0 if is_long else link.code_attempts)]
+    return [*own, *others]
 
 
 async def ask_for_code(work: Work, token: str) -> str:

@@ -88,31 +88,50 @@ async def test_the_code_of_one_link_opens_the_other_in_the_same_browser(
         assert "Jovana" in (await click(night, path, as_=proved)).text
 
 
-async def test_wrong_codes_count_for_every_link_whose_code_they_were_compared_with(
+async def test_one_slip_locks_no_link_though_several_codes_are_open(
     night: Stage, post: Mail, ana: Counsellor
 ) -> None:
-    """Two links at once give no more guesses, neither to the holder of one nor of both."""
+    await sent(night, post, ana)
+    for _ in range(4):
+        await again(night, post, pair(night, post, 0)[0])
+    path, code = pair(night, post, 4)
+    assert [await status(night, path, "000000") for _ in range(4)] == [422] * 4
+    assert await status(night, path, code) == 303
+
+
+@pytest.mark.parametrize("urgency", ["urgent", "immediate"])
+async def test_wrong_codes_at_an_old_link_lock_no_new_one(
+    night: Stage, post: Mail, ana: Counsellor, urgency: str
+) -> None:
+    """Nor do the codes that are asked for at it, though they use up those of the day."""
     await sent(night, post, ana)
     await again(night, post, pair(night, post, 0)[0])
-    (old, first), (new, second) = pair(night, post, 0), pair(night, post, 1)
-    tried = [await status(night, old, "000000") for _ in range(4)]
-    assert tried == [422, 422, 422, 429], "each was compared with two codes, the last with one"
-    # Three guesses have been made at its code.
-    left = [await status(night, new, "000000") for _ in range(4)]
-    assert left.count(422) <= 3
-    assert left[-1] == 429
-    for path in (old, new):
-        for code in (first, second):
-            assert await status(night, path, code) == 429
-    rows = await night.rows("SELECT code_attempts FROM links WHERE channel = 'email'")
-    assert [row["code_attempts"] for row in rows] == [5, 5]
-    # A new code is one for five guesses: none of the others is compared any more.
-    await skip(night, 61 / 3600)
-    assert (await click(night, f"{old}/send-code", {"x": "y"})).status_code == 200
-    await night.advance(3)
-    assert [await status(night, old, "000000") for _ in range(4)] == [422] * 4
-    for code in (first, second):
-        assert await status(night, old, code) in (422, 429)
+    await night._watch.execute("UPDATE referrals SET urgency = %s", (urgency,))
+    (old, _), (new, second) = pair(night, post, 0), pair(night, post, 1)
+    for _ in range(11):
+        tried = [await status(night, old, "000000") for _ in range(6)]
+        assert tried == [422] * 5 + [429]
+        await skip(night, 61 / 3600)
+        await click(night, f"{old}/send-code", {"x": "y"})
+        await night.advance(3)
+    assert "too often today" in (await click(night, f"{new}/send-code", {"x": "y"})).text
+    # What was sent to the old one last opens the new one, too, and so does its own.
+    last = code_in([one for one in texts(night) if "code that you asked" in one][-1])
+    assert len(last) == (14 if urgency == "immediate" else 6)
+    assert await status(night, new, last) == 303
+    assert await status(night, new, second) == 303
+
+
+async def test_a_wrong_code_is_compared_with_those_of_three_links_at_most(
+    night: Stage, post: Mail, ana: Counsellor
+) -> None:
+    await sent(night, post, ana)
+    for _ in range(3):
+        await again(night, post, pair(night, post, 0)[0])
+    path, own = pair(night, post, 0)
+    _, second = pair(night, post, 1)
+    _, last = pair(night, post, len(post.messages) - 1)
+    assert [await status(night, path, code) for code in (second, last, own)] == [422, 303, 303]
 
 
 @pytest.mark.parametrize("column", ["used_at", "expires_at"])
@@ -211,3 +230,19 @@ async def test_a_spoken_code_says_which_referral_it_is_for(
     await night.until(lambda: any("code is" in one.text for one in duty.heard))
     heard = " ".join(one.text for one in duty.heard)
     assert f"{' '.join(code.replace('-', ''))}. Your code is" in heard
+
+
+async def test_our_people_are_told_of_each_agency_whose_link_is_locked(
+    night: Stage, post: Mail, ana: Counsellor
+) -> None:
+    await add_agency(night, "second", "shelter", **ADDRESSES)
+    await sent(night, post, ana, urgency="immediate")
+    await night.until(lambda: len(post.messages) > 1, limit=600)
+    await night.advance(3)
+    for path, _ in (pair(night, post, 0), pair(night, post, 1)):
+        assert [await status(night, path, "000000") for _ in range(6)] == [422] * 5 + [429]
+    told = await night.rows(
+        "SELECT DISTINCT detail ->> 'agency' AS agency FROM notices"
+        " WHERE kind = 'ring_them' AND detail ->> 'purpose' = 'codes'"
+    )
+    assert {row["agency"] for row in told} == {"house", "second"}
