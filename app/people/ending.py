@@ -91,7 +91,7 @@ async def end_emergencies(work: Work, staff: Staff) -> None:
 
 async def end_made(work: Work, staff: Staff) -> None:
     """End the tokens of programs and the wallboards that a person made: they saw the secrets.
-    `app/country/still_open.py` names what stopped."""
+    `app/administration/still_open.py` names what stopped."""
     await tokens.end_made_by(work, staff)
     await wallboards.end_made_by(work, staff)
 

@@ -20,6 +20,7 @@ from app.retention.data_requests.children import UNKNOWN, count_children, record
 from app.retention.data_requests.finding import ERASED, SHOWN, follow
 from app.retention.data_requests.kinds import AskingPerson, Because, ItemKind, Keep
 from app.retention.data_requests.models import DataRequest, RequestItem
+from app.retention.data_requests.own_calls import by_child
 from app.retention.data_requests.same_children import Only, of_other_children
 from app.retention.data_requests.searched import Sought, sought_of
 from app.retention.data_requests.trail import Trail
@@ -219,9 +220,10 @@ async def _lost(
 ) -> dict[ItemKind, set[UUID]]:
     """Return to which rows the search of a request leads no more, though they are there.
 
-    What leads there now must be as near to the person as what did. So a contact of the person's
+    What leads there now must be as near to the person as what did: a contact of the person's
     profile that is in another one now is lost, whatever else leads to it; a profile that was made
-    since is not followed. The referrals of a lost contact are lost, too.
+    since is not followed. A contact that has the number no more stays if the child rang from it.
+    The referrals of a lost contact are lost, too.
     """
     trail = await _leading_on(work, sought.numbers, listed)
     await follow(work, trail, sought.numbers, caller=request.person == AskingPerson.CALLER)
@@ -229,11 +231,9 @@ async def _lost(
     for kind, rows in listed.items():
         then = {row.subject_id: Because(row.because) for row in rows}
         now = trail.found[kind]
-        gone = {
-            id_
-            for id_, because in then.items()
-            if id_ not in now or _NEARNESS.index(now[id_]) > _NEARNESS.index(because)
-        }
+        gone = {id_ for id_, because in then.items() if _is_farther(now.get(id_), because)}
+        if kind is ItemKind.CONTACT:
+            gone -= await _of_own_call(work, gone, then, now)
         lost[kind] = await _still_there(work, kind, gone)
     named = {row.subject_id for row in listed[ItemKind.REFERRAL] if row.because == Because.CODE}
     ids = {row.subject_id for row in listed[ItemKind.REFERRAL]} - named
@@ -242,6 +242,23 @@ async def _lost(
     )
     lost[ItemKind.REFERRAL] |= set(await work.session.scalars(of_lost))
     return lost
+
+
+def _is_farther(now: Because | None, then: Because) -> bool:
+    return now is None or _NEARNESS.index(now) > _NEARNESS.index(then)
+
+
+async def _of_own_call(
+    work: Work, ids: set[UUID], then: dict[UUID, Because], now: dict[UUID, Because]
+) -> set[UUID]:
+    """Return which contacts had the number and have it no more, but the child rang from it."""
+    rang = {
+        id_
+        for id_ in ids
+        if then[id_] is Because.NUMBER_IN_RECORD and now.get(id_) in (Because.PROFILE, Because.CALL)
+    }
+    contacts = await work.session.scalars(select(Contact).where(Contact.id.in_(rang)))
+    return {one.id for one in contacts if by_child(work, one) is True}
 
 
 async def _still_there(work: Work, kind: ItemKind, ids: set[UUID]) -> set[UUID]:

@@ -13,7 +13,9 @@ from app.chats.models import Message
 from app.contacts import profiles
 from app.contacts.cases.models import CaseContact
 from app.contacts.consent.same_child import link_child
-from app.contacts.models import Case, Contact, Profile, ProfileNumber
+from app.contacts.models import Case, Contact, MatchKey, Profile, ProfileNumber
+from app.contacts.saving import number_keys
+from app.contacts.states import KeyKind
 from app.errors import UnknownDefinition
 from app.jobs.transaction import flush
 from app.retention.callers import forget_callers
@@ -392,3 +394,33 @@ async def test_an_erasure_that_took_the_profile_apart_tells_of_no_other_person(w
     await work.session.refresh(other)
     assert other.erased_at is not None
     assert both.kept == {}
+
+
+@pytest.mark.parametrize("itself", [True, False])
+@pytest.mark.a_person
+async def test_a_number_that_was_taken_out_of_the_record_may_be_that_from_which_the_child_rang(
+    work: Work, itself: bool
+) -> None:
+    """Who rang for another child may have left a mistyped number, and nothing else leads there."""
+    boss, call, contact = await a_person(work)
+    if itself:
+        await rang_itself(work, contact)
+    key = MatchKey(
+        kind=KeyKind.NUMBER.value,
+        key=number_keys(work, NUMBER)[0],
+        subject_kind="contact",
+        subject_id=contact.id,
+        path="child.a1.phone",
+    )
+    work.session.add(key)
+    await flush(work)
+    request, _ = await asked(work, boss, NUMBER, RequestKind.ERASURE)
+    await release(work, boss, request)
+    await work.session.delete(key)
+    await approved(work, boss, request)
+    await erase(work, request)
+    for one in (contact, call):
+        await work.session.refresh(one)
+    assert (contact.erased_at is not None) is itself
+    assert (call.caller_key is None) is itself
+    assert (OTHER in request.kept) is not itself
