@@ -20,8 +20,9 @@ BACKUP = "helpline_backup"
 LOCK = 116_111
 
 # Who the program is in its database: whether it is a `superuser` or may become one, and whether it
-# owns a table of ours. Who runs programs of the server, or reads and writes its files, needs no
-# more; and before PostgreSQL 16, who makes roles gives itself those rights.
+# owns a table of ours, their schema or the database. Who runs programs of the server, or reads and
+# writes its files, needs no more; and before PostgreSQL 16, who makes roles gives itself those
+# rights.
 STANDING = """
 SELECT EXISTS (SELECT FROM pg_roles r WHERE pg_has_role(r.oid, 'MEMBER')
          AND (r.rolsuper
@@ -30,7 +31,11 @@ SELECT EXISTS (SELECT FROM pg_roles r WHERE pg_has_role(r.oid, 'MEMBER')
            OR r.rolcreaterole AND current_setting('server_version_num')::int < 160000)
        ) AS superuser,
        EXISTS (SELECT FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace
-                 AND c.relkind IN ('r', 'p') AND pg_has_role(c.relowner, 'MEMBER')) AS owns
+                 AND c.relkind IN ('r', 'p') AND pg_has_role(c.relowner, 'MEMBER'))
+       OR EXISTS (SELECT FROM pg_namespace n WHERE n.nspname = 'public'
+                    AND pg_has_role(n.nspowner, 'MEMBER'))
+       OR EXISTS (SELECT FROM pg_database d WHERE d.datname = current_database()
+                    AND pg_has_role(d.datdba, 'MEMBER')) AS owns
 """
 
 # Tables to which a role may only append: they refuse every change by a trigger of this name. To
@@ -93,9 +98,9 @@ class Standing(NamedTuple):
             )
         if self.owns:
             return (
-                "The role of HELPLINE_DATABASE_URL owns its tables: it could drop what protects "
-                "the logs. Set HELPLINE_MIGRATION_DATABASE_URL for a role that owns them; see the "
-                'operators\' guide, "The roles of the database".'
+                "The role of HELPLINE_DATABASE_URL owns its tables, their schema or the database: "
+                "it could drop what protects the logs. Set HELPLINE_MIGRATION_DATABASE_URL for a "
+                'role that owns them; see the operators\' guide, "The roles of the database".'
             )
         return ""
 

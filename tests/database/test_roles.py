@@ -220,6 +220,20 @@ def test_with_one_address_the_program_works_and_says_what_is_weak(database: str)
     running._look_at_role(production, owner)
 
 
+@pytest.mark.parametrize("what", ["DATABASE {}", "SCHEMA public"])
+def test_a_role_that_owns_the_database_or_the_schema_could_drop_the_logs(
+    database: str, what: str
+) -> None:
+    owned = what.format(psycopg.conninfo.conninfo_to_dict(database)["dbname"])
+    owner = OWNER if what.startswith("DATABASE") else "pg_database_owner"
+    with psycopg.connect(as_role(database, SUPERUSER), autocommit=True) as connection:
+        connection.execute(f"ALTER {owned} OWNER TO {PROGRAM}")
+        found = roles.standing_of(as_role(database, PROGRAM)).weakness
+        connection.execute(f"ALTER {owned} OWNER TO {owner}")
+    assert "owns its tables" in found
+    assert roles.standing_of(as_role(database, PROGRAM)).weakness == ""
+
+
 @pytest.mark.parametrize(
     "right",
     [SUPERUSER, "pg_execute_server_program", "pg_write_server_files", "pg_read_server_files"],

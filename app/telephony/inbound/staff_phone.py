@@ -247,6 +247,12 @@ async def _may_answer(work: Work, signed: Signed, said: str, staff: Staff | None
         once = f"text {kind}{colon}{address} {work.now:%Y%m%d%H}"
         key = UUID(bytes=work.keys.match_key(HashOf.LIMIT, once)[:16])
         purpose = DialledFor.CONVERSATION
+        if colon:
+            # No number is dialled to answer in WhatsApp or a messenger: whichever country it has.
+            memory = work.ground.memory
+            said_before = memory.recall("texted", str(key), work.now)
+            memory.keep("texted", str(key), "yes", work.now + _TOLD_ONCE)
+            return said_before is None
     return await outward.may_dial(
         work,
         address if colon else kind,

@@ -76,6 +76,20 @@ async def test_a_text_from_a_number_that_is_not_dialled_is_not_answered(
     assert all(row.refused for row in rows)
 
 
+@pytest.mark.parametrize("sender", ["whatsapp:+4915112345678", "messenger:123456"])
+async def test_a_child_abroad_is_answered_in_a_messenger_once_in_an_hour(
+    work: Work, sender: str
+) -> None:
+    """No number is dialled: the countries that may be rung do not count."""
+    await a_line(work)
+    said = await _texts(work, "SM1", "help me", sender)
+    assert "116111" in said
+    assert await _texts(work, "SM2", "please", sender) == ""
+    assert await _texts(work, "SM3", "help me", f"{sender}9") == said
+    work.now += timedelta(hours=1)
+    assert await _texts(work, "SM4", "help me", sender) == said
+
+
 async def test_a_text_of_a_child_is_answered_once_in_an_hour_and_counted(work: Work) -> None:
     await a_line(work)
     said = await _texts(work, "SM1", "hello", "+381641110001")
