@@ -9,11 +9,23 @@ import pytest
 from app.demo.agencies import furnish
 from app.demo.first_minutes import play_first_minutes
 from app.demo.people import ACCOUNTS, COLLEAGUES, add_people, signed_in
-from app.demo.short_deadlines import shorten_deadlines
+from app.demo.short_deadlines import shorten_deadlines, shortened
 from app.demo.stage import MONDAY, Stage
+from app.referrals.library import SHIPPED
+from app.referrals.protocol import read_protocol
 from app.staff.roles import Role
 from tests.support.profile import WHOLE
 from tests.support.referrals import page
+
+
+def test_the_shipped_protocol_can_be_shortened_for_a_demo() -> None:
+    text = (SHIPPED / "protocol-rs.yaml").read_text()
+    shipped, _ = read_protocol(text, "rs.yaml")
+    demo, _ = read_protocol(shortened(text), "rs.yaml")
+    assert demo.version == shipped.version + 1
+    assert demo.hand_over < shipped.hand_over
+    with pytest.raises(ValueError, match="does not say"):
+        shortened(text.replace("hand_over: PT15M", "hand_over: PT14M"))
 
 
 @pytest.mark.skipif(not WHOLE, reason="with TESTS=whole: minutes of the demo are played")
