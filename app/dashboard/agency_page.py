@@ -18,7 +18,7 @@ from app.errors import Invalid, Refusal, TooMany
 from app.referrals.consent.rules import NotConsented
 from app.referrals.disclosures import in_sections
 from app.referrals.printing import print_for_agency
-from app.referrals.replies import links, replying
+from app.referrals.replies import link_codes, links, replying
 from app.referrals.replies.links import Step, Visit
 from app.referrals.spoken import refusal_words, service_words, urgency_words
 from app.referrals.states import (
@@ -262,7 +262,7 @@ async def enter_code(request: Request, work: InWork, token: str, code: Text = ""
     """Check the code that was sent by another channel than the link."""
     await _limit(request, work, token)
     try:
-        proof = await links.prove(work, token, code)
+        proof = await link_codes.prove(work, token, code)
     except (links.LinkUsed, links.LinkExpired, links.NoSuchLink):
         await work.undo()
         return await _shown(request, work, token)
@@ -287,7 +287,7 @@ async def send_code(request: Request, work: InWork, token: str) -> Response:
     """Send a code by another channel than the link."""
     await _limit(request, work, token, sends=True)
     try:
-        way = await links.ask_for_code(work, token)
+        way = await link_codes.ask_for_code(work, token)
     except (links.LinkUsed, links.LinkExpired, links.NoSuchLink):
         await work.undo()
         return await _shown(request, work, token)
@@ -305,7 +305,7 @@ async def send_link(request: Request, work: InWork, token: str) -> Response:
     await _limit(request, work, token, sends=True)
     language = await links.language_of(work, token)
     try:
-        await links.ask_for_link(work, token)
+        await link_codes.ask_for_link(work, token)
     except Refusal as refusal:
         words = refusal_words(language, refusal)
         return _render(request, token, None, language, status=refusal.status, problem=words)

@@ -6,7 +6,7 @@ entered, if consent holds at that moment, and each time is recorded.
 """
 
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
@@ -15,17 +15,11 @@ from sqlalchemy import Select, select
 from app.contacts.models import RecordEvent
 from app.definitions.answers import Answers
 from app.definitions.risk import Urgency
-from app.errors import Conflict, Invalid, NotFound, Refusal, TooMany
+from app.errors import Conflict, Invalid, NotFound, Refusal
 from app.outbox.channels import ChannelKind
 from app.privacy.hash_kinds import HashOf
 from app.referrals.channels.links import (
-    LONG_DIGITS,
-    MOST_ATTEMPTS,
     add_link,
-    check_not_too_many,
-    is_code,
-    new_token,
-    send_code,
     send_links,
 )
 from app.referrals.channels.models import Link
@@ -34,8 +28,7 @@ from app.referrals.directory.agencies import agency_of_code
 from app.referrals.directory.models import Agency
 from app.referrals.disclosures import disclose, needed_by
 from app.referrals.log_kinds import LogKind
-from app.referrals.models import Deadline, Dispatch, Notice, Recipient, Referral
-from app.referrals.reasons import RingAbout
+from app.referrals.models import Deadline, Dispatch, Recipient, Referral
 from app.referrals.replies import details, outreach, replying
 from app.referrals.scopes import lock_referral
 from app.referrals.spoken import english, language_for, refusal
@@ -43,7 +36,6 @@ from app.referrals.states import (
     HELD,
     OVER,
     DispatchState,
-    NoticeKind,
     Purpose,
     ReferralOutcome,
     ReferralState,
@@ -51,16 +43,12 @@ from app.referrals.states import (
     ToldBesides,
     ToldHow,
 )
-from app.referrals.trail import By, Via, add_notice, note
+from app.referrals.trail import By, Via, note
 from app.words import SOURCE
 from app.work import Work
 
 # How many browser proofs one cookie holds: of several referrals at once.
 _MOST_PROOFS = 8
-# How long the details can be read after the code was entered.
-_PROVEN = timedelta(minutes=30)
-# With how many codes of other links one is compared: each is one more chance for a guess.
-_OTHERS, _OTHERS_LONG = 2, 20
 
 
 class LinkUsed(Refusal):
@@ -148,7 +136,7 @@ async def visit(work: Work, token: str, proof: str = "") -> Visit:
     LinkExpired.
     """
     link = await _find(work, token)
-    _check_usable(work, link)
+    check_usable(work, link)
     referral = await work.session.get(Referral, link.referral_id)
     agency = await work.session.get(Agency, link.agency_id)
     assert referral is not None
@@ -187,7 +175,8 @@ def keep_proof(proof: str, kept: str) -> str:
     return ".".join([proof, *_proofs_in(kept)][:_MOST_PROOFS])
 
 
-def _check_usable(work: Work, link: Link) -> None:
+def check_usable(work: Work, link: Link) -> None:
+    """Refuse a link that is over. Raises LinkUsed, LinkExpired."""
     if link.used_at is not None:
         raise LinkUsed()
     if link.expires_at <= work.now:
@@ -298,10 +287,7 @@ async def _talk_of(work: Work, found: Visit) -> list[tuple[str, datetime, str]]:
     return said
 
 
-# -- codes -------------------------------------------------------------------------------------
-
-
-async def _locked(work: Work, token: str) -> tuple[Link, Referral, Agency, Recipient | None]:
+async def locked(work: Work, token: str) -> tuple[Link, Referral, Agency, Recipient | None]:
     """Lock the referral, then the link, so that a step is taken only once. Raises as `visit`."""
     link = await _find(work, token)
     referral = await lock_referral(work, link.referral_id)
@@ -312,121 +298,6 @@ async def _locked(work: Work, token: str) -> tuple[Link, Referral, Agency, Recip
     if link.recipient_id is not None:
         recipient = await replying.lock_recipient(work, referral, link.recipient_id)
     return link, referral, agency, recipient
-
-
-async def prove(work: Work, token: str, code: str) -> str | None:
-    """Return the proof for the browser to keep if the code is right, else None.
-
-    The code of another link that went the same way is right, too: a person who was sent two cannot
-    know which code is whose. A wrong one is a try of the link at which it was entered, and of no
-    other: who holds an old link keeps the agency out of no new one. One that is too long to be
-    guessed is none.
-    Raises NoSuchLink, LinkUsed, LinkExpired, TooMany.
-    """
-    link, referral, agency, _ = await _locked(work, token)
-    _check_usable(work, link)
-    given = "".join(c for c in code if c.isdigit())[: LONG_DIGITS + 1]
-    is_long = len(given) == LONG_DIGITS
-    if link.code_attempts >= MOST_ATTEMPTS and not is_long:
-        raise refusal(TooMany, "too_many_codes")
-    possible = await _with_codes(work, link, is_long=is_long)
-    for found in possible:
-        assert found.code_key is not None
-        if is_code(work, found.code_of, given, found.code_key):
-            break
-    else:
-        if not is_long:
-            await _count_wrong(work, referral, agency, link)
-        return None
-    proof, found.code_key = new_token(), None
-    for one in (link, found):
-        one.proven_until = work.now + _PROVEN
-        one.proof_key = work.keys.match_key(HashOf.LINK_PROOF, proof)
-    return proof
-
-
-async def _count_wrong(work: Work, referral: Referral, agency: Agency, link: Link) -> None:
-    """Count a wrong code. Our people are told at once that an immediate referral's is locked."""
-    link.code_attempts += 1
-    if referral.urgency != Urgency.IMMEDIATE or link.code_attempts < MOST_ATTEMPTS:
-        return
-    told = select(Notice.id).where(
-        Notice.referral_id == referral.id,
-        Notice.kind == NoticeKind.RING_THEM,
-        Notice.detail["purpose"].astext == RingAbout.CODES,
-        Notice.detail["agency"].astext == agency.code,
-        Notice.seen_at.is_(None),
-    )
-    if await work.session.scalar(told.limit(1)) is None:
-        add_notice(
-            work,
-            referral,
-            NoticeKind.RING_THEM,
-            agency=agency.code,
-            purpose=RingAbout.CODES.value,
-        )
-
-
-async def _with_codes(work: Work, link: Link, *, is_long: bool) -> list[Link]:
-    """Return the links whose codes may be entered at this one.
-
-    Of codes too long to be guessed tries are not counted.
-
-    First itself, then the latest of those that can be used, were sent to the same agency for the
-    same referral at the same address, and whose codes went to one address, too. All are changed
-    under the lock of the referral.
-    """
-    others = await work.session.scalars(
-        select(Link)
-        .where(
-            Link.referral_id == link.referral_id,
-            Link.agency_id == link.agency_id,
-            Link.recipient_id == link.recipient_id,
-            Link.channel == link.channel,
-            Link.sent_to == link.sent_to,
-            Link.code_sent_to == link.code_sent_to,
-            Link.id != link.id,
-            Link.used_at.is_(None),
-            Link.expires_at > work.now,
-            Link.code_key.is_not(None),
-        )
-        .order_by(Link.created_at.desc())
-        .limit(_OTHERS_LONG if is_long else _OTHERS)
-    )
-    own = [link] if link.code_key is not None else []
-    return [*own, *others]
-
-
-async def ask_for_code(work: Work, token: str) -> str:
-    """Send a code by another channel than the link; return which channel.
-
-    Raises NoSuchLink, LinkUsed, LinkExpired, Conflict, TooMany.
-    """
-    link, referral, agency, _ = await _locked(work, token)
-    _check_usable(work, link)
-    way = await send_code(work, referral, agency, link)
-    if way is None:
-        raise refusal(Conflict, "no_second_channel")
-    note(work, referral, LogKind.CODE_ASKED_FOR, By(Via.LINK, agency.code), way=way)
-    return way
-
-
-async def ask_for_link(work: Work, token: str) -> None:
-    """Send new links to the addresses in the directory, never to an address that is given.
-
-    Raises NoSuchLink, replying.Over, Conflict, TooMany.
-    """
-    link, referral, agency, _ = await _locked(work, token)
-    if ReferralState(referral.state) in OVER:
-        raise replying.Over()
-    await check_not_too_many(work, referral, agency.id, Purpose.LINK)
-    lives = tracking.protocol_of(work, referral).link_lives
-    sent = await send_links(
-        work, referral, agency, link.recipient_id, lives=lives, purpose=Purpose.LINK
-    )
-    if not sent:
-        raise refusal(Conflict, "no_address")
-    note(work, referral, LogKind.LINK_ASKED_FOR, By(Via.LINK, agency.code))
 
 
 # -- steps -------------------------------------------------------------------------------------
@@ -471,8 +342,8 @@ async def take_step(work: Work, token: str, step: Step) -> str:
 
     Raises NoSuchLink, LinkUsed, LinkExpired, Invalid, Over, TakenByAnother.
     """
-    link, referral, agency, recipient = await _locked(work, token)
-    _check_usable(work, link)
+    link, referral, agency, recipient = await locked(work, token)
+    check_usable(work, link)
     _check_words(step)
     by = By(Via.LINK, agency.code, step.name.strip())
     if not by.name:

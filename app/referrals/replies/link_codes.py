@@ -1,0 +1,155 @@
+"""Codes of agencies: the proof that opens a child's details at a link, and what is sent anew."""
+
+from datetime import timedelta
+
+from sqlalchemy import select
+
+from app.definitions.risk import Urgency
+from app.errors import Conflict, TooMany
+from app.privacy.hash_kinds import HashOf
+from app.referrals.channels.links import (
+    LONG_DIGITS,
+    MOST_ATTEMPTS,
+    check_not_too_many,
+    is_code,
+    new_token,
+    send_code,
+    send_links,
+)
+from app.referrals.channels.models import Link
+from app.referrals.deadlines import tracking
+from app.referrals.directory.models import Agency
+from app.referrals.log_kinds import LogKind
+from app.referrals.models import Notice, Referral
+from app.referrals.reasons import RingAbout
+from app.referrals.replies import replying
+from app.referrals.replies.links import check_usable, locked
+from app.referrals.spoken import refusal
+from app.referrals.states import (
+    OVER,
+    NoticeKind,
+    Purpose,
+    ReferralState,
+)
+from app.referrals.trail import By, Via, add_notice, note
+from app.work import Work
+
+# How long the details can be read after the code was entered.
+_PROVEN = timedelta(minutes=30)
+# With how many codes of other links one is compared: each is one more chance for a guess.
+_OTHERS, _OTHERS_LONG = 2, 20
+
+
+async def prove(work: Work, token: str, code: str) -> str | None:
+    """Return the proof for the browser to keep if the code is right, else None.
+
+    The code of another link that went the same way is right, too: a person who was sent two cannot
+    know which code is whose. A wrong one is a try of the link at which it was entered, and of no
+    other: who holds an old link keeps the agency out of no new one. One that is too long to be
+    guessed is none.
+    Raises NoSuchLink, LinkUsed, LinkExpired, TooMany.
+    """
+    link, referral, agency, _ = await locked(work, token)
+    check_usable(work, link)
+    given = "".join(c for c in code if c.isdigit())[: LONG_DIGITS + 1]
+    is_long = len(given) == LONG_DIGITS
+    if link.code_attempts >= MOST_ATTEMPTS and not is_long:
+        raise refusal(TooMany, "too_many_codes")
+    possible = await _with_codes(work, link, is_long=is_long)
+    for found in possible:
+        assert found.code_key is not None
+        if is_code(work, found.code_of, given, found.code_key):
+            break
+    else:
+        if not is_long:
+            await _count_wrong(work, referral, agency, link)
+        return None
+    proof, found.code_key = new_token(), None
+    for one in (link, found):
+        one.proven_until = work.now + _PROVEN
+        one.proof_key = work.keys.match_key(HashOf.LINK_PROOF, proof)
+    return proof
+
+
+async def _count_wrong(work: Work, referral: Referral, agency: Agency, link: Link) -> None:
+    """Count a wrong code. Our people are told at once that an immediate referral's is locked."""
+    link.code_attempts += 1
+    if referral.urgency != Urgency.IMMEDIATE or link.code_attempts < MOST_ATTEMPTS:
+        return
+    told = select(Notice.id).where(
+        Notice.referral_id == referral.id,
+        Notice.kind == NoticeKind.RING_THEM,
+        Notice.detail["purpose"].astext == RingAbout.CODES,
+        Notice.detail["agency"].astext == agency.code,
+        Notice.seen_at.is_(None),
+    )
+    if await work.session.scalar(told.limit(1)) is None:
+        add_notice(
+            work,
+            referral,
+            NoticeKind.RING_THEM,
+            agency=agency.code,
+            purpose=RingAbout.CODES.value,
+        )
+
+
+async def _with_codes(work: Work, link: Link, *, is_long: bool) -> list[Link]:
+    """Return the links whose codes may be entered at this one.
+
+    Of codes too long to be guessed tries are not counted.
+
+    First itself, then the latest of those that can be used, were sent to the same agency for the
+    same referral at the same address, and whose codes went to one address, too. All are changed
+    under the lock of the referral.
+    """
+    others = await work.session.scalars(
+        select(Link)
+        .where(
+            Link.referral_id == link.referral_id,
+            Link.agency_id == link.agency_id,
+            Link.recipient_id == link.recipient_id,
+            Link.channel == link.channel,
+            Link.sent_to == link.sent_to,
+            Link.code_sent_to == link.code_sent_to,
+            Link.id != link.id,
+            Link.used_at.is_(None),
+            Link.expires_at > work.now,
+            Link.code_key.is_not(None),
+        )
+        .order_by(Link.created_at.desc())
+        .limit(_OTHERS_LONG if is_long else _OTHERS)
+    )
+    own = [link] if link.code_key is not None else []
+    return [*own, *others]
+
+
+async def ask_for_code(work: Work, token: str) -> str:
+    """Send a code by another channel than the link; return which channel.
+
+    Raises NoSuchLink, LinkUsed, LinkExpired, Conflict, TooMany.
+    """
+    link, referral, agency, _ = await locked(work, token)
+    check_usable(work, link)
+    way = await send_code(work, referral, agency, link)
+    if way is None:
+        raise refusal(Conflict, "no_second_channel")
+    note(work, referral, LogKind.CODE_ASKED_FOR, By(Via.LINK, agency.code), way=way)
+    return way
+
+
+async def ask_for_link(work: Work, token: str) -> None:
+    """Send new links to the addresses in the directory, never to an address that is given.
+
+    Raises NoSuchLink, replying.Over, Conflict, TooMany.
+    """
+    link, referral, agency, _ = await locked(work, token)
+    if ReferralState(referral.state) in OVER:
+        raise replying.Over()
+    await check_not_too_many(work, referral, agency.id, Purpose.LINK)
+    lives = tracking.protocol_of(work, referral).link_lives
+    sent = await send_links(
+        work, referral, agency, link.recipient_id, lives=lives, purpose=Purpose.LINK
+    )
+    if not sent:
+        raise refusal(Conflict, "no_address")
+    note(work, referral, LogKind.LINK_ASKED_FOR, By(Via.LINK, agency.code))
