@@ -28,7 +28,7 @@ from app.privacy.numbers import CallerKind
 from app.referrals.models import Referral
 from app.retention import records
 from app.retention.callers import forget_callbacks, forget_callers
-from app.retention.data_requests import ending
+from app.retention.data_requests import ending, reminding, requests
 from app.retention.data_requests.changed_since import keep_others, of_others
 from app.retention.data_requests.finding import seen_by_program
 from app.retention.data_requests.kinds import Because, CopyKind, ItemKind, Keep, RequestState
@@ -67,7 +67,7 @@ async def carry_out(ground: Ground, request_id: UUID, *, listed: bool = False) -
         await _one_after_another(work)
         if not listed:
             await keep_list(work, request_id, whole=True)
-        await finish(work, request_id)
+        await finish(work, request_id, listed=listed)
 
 
 async def _one_after_another(work: Work) -> None:
@@ -158,8 +158,12 @@ async def _without_erased(work: Work, kind: ItemKind, rows: list[RequestItem]) -
     return [row for row in rows if row.subject_id not in gone]
 
 
-async def finish(work: Work, request_id: UUID) -> None:
-    """Write the receipt, forget which rows they were, and have the provider's copies deleted."""
+async def finish(work: Work, request_id: UUID, *, listed: bool = False) -> None:
+    """Write the receipt, forget which rows they were, and have the provider's copies deleted.
+
+    If all of it had to be kept, nothing is done: the officer has it again, with the reasons. What
+    is erased again from a list was erased before, and is done whatever stays.
+    """
     request = await work.session.get(DataRequest, request_id, with_for_update=True)
     if request is None or request.state != RequestState.APPROVED:
         return
@@ -169,7 +173,10 @@ async def finish(work: Work, request_id: UUID) -> None:
     # Of a request that is carried out again after a restore, what was erased before counts on.
     erased = Counter(item.kind for item in items if item.erased_at is not None)
     request.counts = dict(Counter(request.counts) + erased)
-    request.kept = dict(Counter(item.keep for item in items if item.keep is not None))
+    request.kept = requests.kept_of(items)
+    if not listed and not request.counts and request.kept:
+        await _give_back(work, request)
+        return
     request.state, request.done_at = RequestState.DONE.value, work.now
     if request.counts:
         await ending.end_others(work, request_id)
@@ -187,6 +194,25 @@ async def finish(work: Work, request_id: UUID) -> None:
     )
     work.announce(Topic.DATA_REQUESTS, Topic.RECORDS, Topic.CALLS, Topic.MESSAGES)
     work.defer(Task.FIND_COPIES, request_id=str(request_id))
+
+
+async def _give_back(work: Work, request: DataRequest) -> None:
+    """Give a request of which nothing was erased back to its officer: the person still waits.
+
+    The officer has it refused, with the grounds, or begins it again.
+    """
+    request.state, request.asked_at = RequestState.FOUND.value, None
+    request.decided_by = request.decided_role = request.decided_at = None
+    await work.session.flush()
+    write_entry(
+        work,
+        AuditLog.DATA_REQUEST_KEPT,
+        f"data_request:{request.id}",
+        before={},
+        after=dict(sorted(request.kept.items())),
+    )
+    await reminding.tell_of_nothing_erased(work, request)
+    work.announce(Topic.DATA_REQUESTS)
 
 
 async def _drop_files(work: Work) -> None:
