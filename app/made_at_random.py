@@ -15,10 +15,10 @@ _FEWEST_SIGNS = 12
 _SHORTEST_HEXADECIMAL = 24
 # No more is looked at: what is beyond only makes a secret better.
 _READ = 64
-# At least this share of the characters goes on from nothing. Of 64 characters that are made at
-# random, one secret in ten thousand has fewer, of 40 characters in words one in a thousand has more.
+# At least this share of the characters goes on from nothing. Of secrets of 64 characters that were
+# made at random one in ten thousand has less, of 40 characters in words one in a thousand has more.
 _LEAST = 0.3
-# The same of words with digits for letters. With letters for digits, random text looks like words.
+# The same where digits may stand for letters: read so, also random text looks more like words.
 _LEAST_SPELT = 0.15
 
 _VOWELS, _CONSONANTS = "aeiou", "bcdfghjklmnprstvz"

@@ -45,7 +45,7 @@ def make_ready(url: str, owner_url: str | None, settings: Settings | None = None
 def _look_at_role(settings: Settings, url: str) -> None:
     """Say that the program's role may do too much; in production refuse a superuser."""
     standing = roles.standing_of(url)
-    if standing.superuser and settings.in_production:
+    if standing.by is not None and settings.in_production:
         raise BadSettings(standing.weakness)
     if standing.weakness:
         log().warning(standing.weakness, area="database")
