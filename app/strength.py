@@ -159,17 +159,22 @@ def check_field_keys(keys: list[tuple[int, bytes]]) -> None:
             )
 
 
-def _check_database(name: str, url: str | None) -> None:
-    """Refuse a database on another machine without encryption and proof of who it is."""
-    if url is None:
-        return
+def read_address(name: str, url: str) -> dict[str, Any]:
+    """Return the parts of the address of a database. Raises BadSettings."""
     try:
-        parts = conninfo_to_dict(url)
-    except ProgrammingError:
+        return dict(conninfo_to_dict(url))
+    except (ProgrammingError, ValueError):
         raise BadSettings(
             f"{name} cannot be read. It looks like "
             "postgresql://helpline:PASSWORD@db.example.org/helpline?sslmode=verify-full."
         ) from None
+
+
+def _check_database(name: str, url: str | None) -> None:
+    """Refuse a database on another machine without encryption and proof of who it is."""
+    if url is None:
+        return
+    parts = read_address(name, url)
     if parts.get("service") or os.environ.get("PGSERVICE"):
         raise BadSettings(
             f"In production {name} must say itself where the database is: leave out service= and "
