@@ -61,13 +61,13 @@ class Settings(BaseSettings):
     )
     # Where the Bot API of Telegram is, if it is a server of our own.
     telegram_api_base_url: str | None = Field(default=None, pattern=r"^https?://[^\s?#]+$")
-    # Where signal-cli-rest-api plays a telephone with Signal: on this machine or in a private
-    # network, because it asks for no password. Unset: children cannot write with Signal.
+    # Where signal-cli-rest-api plays a telephone with Signal: on this machine, because it asks for
+    # no password, or by HTTPS in a private network. Unset: children cannot write with Signal.
     signal_service_url: str | None = Field(default=None, pattern=r"^https?://[^\s?#@]+$")
     # Seconds that one request to it may take: it begins a program for each, and they wait.
     signal_timeout: float = Field(default=30.0, gt=0, le=120)
-    # An engine for translations that speaks as LibreTranslate does: on this machine or in a private
-    # network. Unset: no page translates, nor says that it could.
+    # An engine for translations that speaks as LibreTranslate does: on this machine, or by HTTPS in
+    # a private network. Unset: no page translates, nor says that it could.
     translation_url: str | None = Field(default=None, pattern=r"^https?://[^\s?#@]+$")
     translation_key: str | None = None
     # Seconds that one translation may take.
