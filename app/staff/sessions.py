@@ -4,7 +4,8 @@ Here is also which of them go on beyond their limits.
 
 A session must not end a talk, nor take a word that is being written. While its person only waits
 for calls, the one whose page has the telephone goes on: no caller may ring at a page that was
-signed out. Any other ends at its limit, such as one at home or one that was stolen.
+signed out. Any other ends at its limit, such as one at home or one that was stolen. Of a person who
+talks at a telephone of their own no idle limit ends the one in which they acted last.
 """
 
 from collections.abc import Awaitable, Callable, Collection, Mapping
@@ -54,6 +55,9 @@ class Duty(NamedTuple):
     busy: datetime | None
     # The session whose page has the telephone; None if the page has not said it yet.
     telephone: bytes | None
+    # The session in which a person whose telephone is in no page acted last, while they are busy:
+    # its page has the record of the talk, however long it slept before.
+    record: bytes | None
 
     def with_other(self, other: "Duty | None") -> "Duty":
         """Return this and another work of the same person as one."""
@@ -64,6 +68,7 @@ class Duty(NamedTuple):
             min(self.since, other.since),
             min(busy, default=None),
             self.telephone or other.telephone,
+            self.record or other.record,
         )
 
 
@@ -86,7 +91,8 @@ def goes_on(session: StaffSession, ends: datetime, duty: Duty | None, now: datet
         has_telephone = duty.telephone in (None, session.token_key)
         return has_telephone and now < session.created_at + LONGEST
     is_used = (session.used_at or session.created_at) > now - LATELY
-    return ends >= duty.busy or duty.telephone == session.token_key or is_used
+    has_record = duty.record == session.token_key and session.expires_at >= duty.busy
+    return ends >= duty.busy or duty.telephone == session.token_key or has_record or is_used
 
 
 def browser_of(says: str) -> str:
