@@ -106,6 +106,11 @@ def accounts_changed(work: Work) -> None:
     work.announce(Topic.STAFF)
 
 
+def page_ended(work: Work, staff_id: UUID) -> None:
+    """Let pages show, and matching see, that a page that was signed out is no telephone."""
+    work.announce(Topic.PRESENCE, Topic.PRESENCE.of(staff_id), Topic.QUEUE)
+
+
 async def note_use(work: Work, token: str, *, acts: bool, reads: bool) -> None:
     """Note that a session is used, and whether its person acts; written down only now and then.
 
@@ -209,6 +214,7 @@ async def end_sessions(
         statement = statement.where(StaffSession.created_at <= until)
     ended = await work.session.execute(statement.returning(StaffSession.id))
     accounts_changed(work)
+    page_ended(work, staff_id)
     return len(ended.all())
 
 
@@ -223,3 +229,4 @@ async def end_one(work: Work, staff: Staff, session_id: UUID) -> None:
         raise NotFound("This session has ended already.")
     write_entry(work, AuditLog.SESSION_ENDED, str(staff.id))
     accounts_changed(work)
+    page_ended(work, staff.id)
