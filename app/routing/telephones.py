@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, exists, false, func, or_, select
+from sqlalchemy import ColumnElement, and_, false, func, select
 
 from app.calls import platform
 from app.calls.log_kinds import Cause
@@ -20,8 +20,9 @@ from app.routing import presence as presences
 from app.routing.models import Offer, OfferState, Presence, PresenceState, TelephoneState
 from app.routing.participants import leaving, participant_second_phone
 from app.routing.participants.participants import LIVE, Participant, ParticipantPurpose
+from app.routing.telephone_state import may_ring, state_now
 from app.settings import Settings
-from app.staff.models import EndpointKind, Staff, StaffSession
+from app.staff.models import Staff
 from app.words.pages import N_
 from app.work import Work
 
@@ -42,21 +43,6 @@ WORDS = {
 _FREE = (TelephoneState.OFF, TelephoneState.NO_MICROPHONE, TelephoneState.FAILED)
 
 
-def may_ring() -> ColumnElement[bool]:
-    """Return the condition that a free counsellor's telephone can ring, for a query of both.
-
-    No call rings at a page whose session has ended.
-    """
-    session = exists().where(StaffSession.token_key == Presence.telephone_session)
-    return or_(
-        Staff.endpoint_kind != EndpointKind.BROWSER,
-        and_(
-            Presence.telephone == TelephoneState.READY,
-            or_(Presence.telephone_session.is_(None), session),
-        ),
-    )
-
-
 def seen_since(work: Work) -> datetime:
     """Return since when a page must have been heard to count as open."""
     return work.now - timedelta(seconds=work.settings.heartbeat_seconds)
@@ -73,13 +59,6 @@ def can_write(seen: Any) -> ColumnElement[bool]:
         ),
         false(),
     )
-
-
-def is_ready(staff: Staff, presence: Presence | None) -> bool:
-    """Return whether a counsellor's telephone can ring. Telephones outside a page always can."""
-    if staff.endpoint_kind != EndpointKind.BROWSER:
-        return True
-    return presence is not None and presence.telephone == TelephoneState.READY
 
 
 async def claim(work: Work, staff: Staff, page: str, session: bytes | None = None) -> None:
@@ -214,7 +193,7 @@ _ASKED = {
 async def not_ready(work: Work) -> list[tuple[str, str]]:
     """Return who is available without a telephone that can ring, and why; for supervisors."""
     rows = await work.session.execute(
-        select(Staff.name, Presence.telephone)
+        select(Staff.name, state_now())
         .join(Presence, Presence.counsellor_id == Staff.id)
         .where(Staff.active, Presence.state == PresenceState.AVAILABLE, ~may_ring())
         .order_by(Staff.name)
