@@ -160,15 +160,17 @@ async def sign_in_by_adding_passkey(
 
     Raises NotSignedIn, Invalid, WrongPasskey, TooMany, Conflict.
     """
-    staff, session = await begun(request, work, Awaits.SETTING_UP)
+    staff, _ = await begun(request, work, Awaits.SETTING_UP)
     work.actor = accounts.actor_of(staff)
     added = await add_passkey(request, work, staff, name, sent)
+    # It may have ended while the attempt was slowed down.
+    staff, session = await begun(request, work, Awaits.SETTING_UP)
     return await _signed_in(request, work, staff, session), added.codes or []
 
 
 async def add_passkey(request: Request, work: Work, staff: Staff, name: str, sent: Sent) -> Added:
     """Add a passkey that the browser has made. Raises Invalid, WrongPasskey, Conflict, TooMany."""
-    await guesses.check_own_attempts(request, staff)
+    await guesses.check_own_attempts(request, work, staff)
     challenge = await passkey_answers.taken_challenge(work, staff, ChallengePurpose.ADDING, sent)
     return await passkeys.add(work, staff, name, sent, challenge)
 
@@ -181,8 +183,9 @@ async def sign_in_by_setting_up(
 
     Raises NotSignedIn, WrongCode, TooMany, Conflict.
     """
+    staff, _ = await begun(request, work, Awaits.SETTING_UP)
+    await guesses.check_own_attempts(request, work, staff)
     staff, session = await begun(request, work, Awaits.SETTING_UP)
-    await guesses.check_own_attempts(request, staff)
     work.actor = accounts.actor_of(staff)
     codes = await second_factor.confirm(work, staff, code)
     if codes is None:
