@@ -329,7 +329,7 @@ def _for_monitoring(
 
     Raises BadSettings.
     """
-    host, port = settings.monitoring_host, settings.monitoring_port
+    host, port = settings.monitoring_address, settings.monitoring_port
     kept = [one for one in taken if one.getsockname()[:2] == (host, port)]
     for one in taken:
         if one not in kept:

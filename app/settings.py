@@ -148,9 +148,11 @@ class Settings(BaseSettings):
     # A request with this bearer token may read metrics and health. Without it they are closed where
     # others can reach this server.
     monitoring_token: str | None = None
-    # Metrics and health are answered at this port and address, and no longer beside the pages.
+    # Metrics and health are answered at this port and address, and no longer beside the pages: in
+    # clear. In production an address outside this machine has `,without` behind it, which says that
+    # they are answered without encryption.
     monitoring_port: int | None = Field(default=None, ge=1, le=65535)
-    monitoring_host: str = Field(default="127.0.0.1", pattern=r"^[0-9A-Fa-f.:]+$")
+    monitoring_host: str = Field(default="127.0.0.1", pattern=r"^[0-9A-Fa-f.:]+(,without)?$")
     smtp_url: str | None = None
     # The push services to which messages for browsers may go: a host, a suffix that begins with a
     # dot, or a whole origin.
@@ -231,6 +233,11 @@ class Settings(BaseSettings):
     def field_key_list(self) -> list[tuple[int, bytes]]:
         """The keys that seal, each with its number."""
         return parse_field_keys(self.field_keys) if self.field_keys else []
+
+    @property
+    def monitoring_address(self) -> str:
+        """The address at which metrics and health are answered."""
+        return self.monitoring_host.partition(",")[0]
 
     @property
     def scanner(self) -> str | None:

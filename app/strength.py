@@ -19,7 +19,8 @@ from app.made_at_random import SHORTEST, is_made_at_random
 
 # In `HELPLINE_SCAN_COMMAND`: documents are stored without a scan, and that was decided; in
 # `HELPLINE_LEAKED_PASSWORDS`: new passwords are compared with the program's own lists alone; in
-# `HELPLINE_ANCHOR_FILE`: the ends of the logs go nowhere.
+# `HELPLINE_ANCHOR_FILE`: the ends of the logs go nowhere; behind the address in
+# `HELPLINE_MONITORING_HOST`: metrics, health and their token cross the network in clear.
 WITHOUT = "without"
 # Modes of libpq in which the server proves who it is.
 _PROVEN = ("verify-full", "verify-ca")
@@ -42,6 +43,8 @@ class Checked(Protocol):
     twilio_auth_token: str | None
     twilio_previous_auth_token: str | None
     monitoring_token: str | None
+    monitoring_port: int | None
+    monitoring_host: str
     database_url: str | None
     migration_database_url: str | None
     backup_database_url: str | None
@@ -79,6 +82,7 @@ def check_strength(settings: Checked) -> None:
     _check_database("HELPLINE_MIGRATION_DATABASE_URL", settings.migration_database_url)
     _check_database("HELPLINE_BACKUP_DATABASE_URL", settings.backup_database_url)
     _check_services(settings)
+    _check_monitoring(settings)
     mail = urlsplit(settings.smtp_url or "")
     if mail.scheme == "smtp" and not is_this_machine(mail.hostname or ""):
         raise BadSettings(
@@ -103,6 +107,20 @@ def check_strength(settings: Checked) -> None:
             "HELPLINE_ANCHOR_TIME_STAMP_URL must be set: by what has gone there it shows if who "
             "owns the database has written the logs anew. To do without, set "
             f"HELPLINE_ANCHOR_FILE to {WITHOUT}."
+        )
+
+
+def _check_monitoring(settings: Checked) -> None:
+    """Refuse to answer a port of monitoring to other machines in clear, unless that was decided."""
+    if settings.monitoring_port is None:
+        return
+    address, _, word = settings.monitoring_host.partition(",")
+    if word != WITHOUT and not is_this_machine(address):
+        raise BadSettings(
+            "In production HELPLINE_MONITORING_HOST must be an address of this machine, such as "
+            "127.0.0.1: the port of monitoring has no encryption, and others on the network could "
+            "read the token. To answer other machines without it, in a network of its own, set "
+            f"it to {address},{WITHOUT}."
         )
 
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, false, func, select
+from sqlalchemy import ColumnElement, and_, false, func, select, update
 
 from app.calls import platform
 from app.calls.log_kinds import Cause
@@ -100,6 +100,18 @@ async def report(
     if state in second_phone.GONE and held is not None and offered is not None:
         await second_phone.page_gone(work, held, offered, state)
     return True
+
+
+async def pass_on(work: Work, staff_id: UUID, former: bytes, session: bytes) -> None:
+    """Let a new session have the telephone that another one of the same browser had."""
+    passed = await work.session.scalar(
+        update(Presence)
+        .where(Presence.counsellor_id == staff_id, Presence.telephone_session == former)
+        .values(telephone_session=session)
+        .returning(Presence.counsellor_id)
+    )
+    if passed is not None:
+        work.announce(Topic.QUEUE)
 
 
 def _note_session(work: Work, presence: Presence, session: bytes | None) -> None:

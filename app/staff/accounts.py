@@ -21,7 +21,14 @@ from app.staff.log_kinds import AuditLog
 from app.staff.models import Awaits, EndpointKind, SignInRules, Staff, StaffSession
 from app.staff.passwords import give_password
 from app.staff.roles import Role
-from app.staff.sessions import AtWork, goes_on, none_at_work, note_provider_session, page_ended
+from app.staff.sessions import (
+    AtWork,
+    accounts_changed,
+    goes_on,
+    none_at_work,
+    note_provider_session,
+    page_ended,
+)
 from app.staff.sign_in_rules import DEFAULTS, rules_of, sign_in_rules
 from app.words import pages
 from app.work import PROGRAM, Actor, ActorKind, Ground, Work
@@ -249,6 +256,22 @@ async def close_session(work: Work, token: str) -> None:
     if work.actor.staff_id:
         page_ended(work, work.actor.staff_id)
         write_entry(work, AuditLog.SIGNED_OUT, str(work.actor.staff_id))
+
+
+async def end_former_session(work: Work, staff: Staff, token: str) -> bytes | None:
+    """End the session that a person had in a browser in which they sign in again, whole or begun.
+    Return its key, or None if there is none of this account."""
+    gone: bytes | None = await work.session.scalar(
+        delete(StaffSession)
+        .where(
+            StaffSession.token_key == work.keys.session_key(token),
+            StaffSession.staff_id == staff.id,
+        )
+        .returning(StaffSession.token_key)
+    )
+    if gone is not None:
+        accounts_changed(work)
+    return gone
 
 
 async def proved_at(work: Work, token: str) -> datetime | None:
