@@ -143,7 +143,13 @@ def _seconds(start: datetime | None, end: datetime | None) -> int | None:
 
 def event_view(event: RecordedEvent, detail: dict[str, Any]) -> EventView:
     """Return an event with those of its details that its reader may see."""
-    return EventView(id=event.id, kind=event.kind, source=event.source, at=event.at, detail=detail)
+    return EventView(
+        id=event.id,
+        kind=event.current_kind,
+        source=event.source,
+        at=event.at,
+        detail=detail,
+    )
 
 
 class ParticipantView(BaseModel):

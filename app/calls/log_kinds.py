@@ -1,8 +1,8 @@
 """The kinds of rows in the log of a call that are not moves between its states.
 
 The moves are `CallEvent`; a move that the states do not allow is its code with `_ignored`. They are
-stored, and stay as they are. What a reader sees is the words of the code, in the
-reader's language.
+stored, and stay as they are: `current_kind` reads those of an earlier version. What a reader sees
+is the words of the code, in the reader's language.
 """
 
 from enum import StrEnum
@@ -23,6 +23,9 @@ class CallLog(StrEnum):
     BEGUN_AGAIN = "begun_again"
     BLOCKED = "blocked"
     BRIDGE = "bridge"
+    CALL_FOR_HELP = "call_for_help"
+    CALL_FOR_HELP_TAKEN = "call_for_help_taken"
+    CALL_FOR_HELP_UNANSWERED = "call_for_help_unanswered"
     CALLBACK_AGREED = "callback_agreed"
     CALLBACK_ASKED = "callback_asked"
     CALLBACK_NOT_NEEDED = "callback_not_needed"
@@ -69,9 +72,6 @@ class CallLog(StrEnum):
     OFFER_ACCEPTED = "offer_accepted"
     OPENED = "opened"
     OUTCOME_RESTATED = "outcome_restated"
-    CALL_FOR_HELP = "panic"
-    CALL_FOR_HELP_TAKEN = "panic_taken"
-    CALL_FOR_HELP_UNANSWERED = "panic_unanswered"
     PARTNER_ASKED = "partner_asked"
     PARTNER_RUNG = "partner_rung"
     PARTNER_TOOK = "partner_took"
@@ -126,6 +126,19 @@ class ConferenceEvent(StrEnum):
     def read(cls, said: str) -> "ConferenceEvent":
         """Return the event of a name that the provider said."""
         return cls(said) if said in set(cls) else cls.OTHER
+
+
+# Rows are chained and stay as an earlier version wrote them; they are read by the kind of today.
+_OF_EARLIER_VERSIONS = {
+    "panic": CallLog.CALL_FOR_HELP,
+    "panic_taken": CallLog.CALL_FOR_HELP_TAKEN,
+    "panic_unanswered": CallLog.CALL_FOR_HELP_UNANSWERED,
+}
+
+
+def current_kind(stored: str) -> str:
+    """Return the kind by which a stored row is read today."""
+    return _OF_EARLIER_VERSIONS.get(stored, stored)
 
 
 # A kind that is made of another code: see `ignored` and `kind_of_status`.

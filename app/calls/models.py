@@ -19,6 +19,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
+from app.calls import log_kinds
 from app.calls.lines.line_rows import Line
 from app.calls.states import (
     CallState,
@@ -293,6 +294,11 @@ class RecordedEvent(Base):
     answer: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
     previous: Mapped[KeyedHash]
     hash: Mapped[KeyedHash]
+
+    @property
+    def current_kind(self) -> str:
+        """The kind of today: rows of an earlier version keep theirs."""
+        return log_kinds.current_kind(self.kind)
 
 
 class CallQuestion(Base):

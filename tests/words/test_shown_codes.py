@@ -84,7 +84,7 @@ SHOWN: dict[str, Iterable[str]] = {
     "e.kind": RecordLog,
     "e.state": ExportState,
     "e.what": WHAT,
-    "event.kind": {*CallLog, *CallEvent, *ConferenceEvent},
+    "event.current_kind": {*CallLog, *CallEvent, *ConferenceEvent},
     "event.source": ActorKind,
     "f": FlagAbout,
     "f.about": FollowUpAbout,
