@@ -83,7 +83,7 @@ def test_each_of_them_has_a_flow_in_the_threat_model_and_each_letter_an_answer()
     table = {row[0] for row in _rows("## Where the program connects to\n")}
     assert set(_FLOW_OF) == table
     flows = _rows_of(_THREATS, "## The flows of data, and what could be done to each\n")
-    assert {flow for flow in _FLOW_OF.values()} <= {row[0].strip("*") for row in flows}
+    assert set(_FLOW_OF.values()) <= {row[0].strip("*") for row in flows}
     for name, *answers in flows:
         assert len(answers) == len("STRIDE"), name
         # What has no answer is empty for at most two of the six questions.
