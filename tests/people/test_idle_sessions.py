@@ -10,7 +10,7 @@ from app.jobs.transaction import flush
 from app.routing import own_presence, telephones
 from app.routing.at_work import at_work
 from app.routing.models import Presence, PresenceState, TelephoneState
-from app.routing.telephones import may_ring
+from app.routing.telephone_state import may_ring
 from app.staff import accounts
 from app.staff.models import Staff
 from app.staff.roles import Role
@@ -195,13 +195,13 @@ async def test_in_an_offer_a_talk_and_a_wrap_up_it_goes_on(work: Work) -> None:
     assert not await is_valid(work, token), "the work is over, and no telephone is there"
 
 
-OWN_PHONE = "+38164999001"
+MOBILE = "+38164999001"
 
 
-async def with_own_phone(work: Work, *, hours: int, idle: int) -> tuple[Staff, str]:
+async def at_a_telephone(work: Work, *, hours: int, idle: int) -> tuple[Staff, str]:
     """A counsellor on duty at a telephone of their own, whose page is open."""
     await set_sign_in_rules(work, Rules(session_hours=hours, idle_minutes=idle))
-    ana = await a_counsellor(work, "ana", OWN_PHONE)
+    ana = await a_counsellor(work, "ana", MOBILE)
     await own_presence.choose_presence(work, ana, PresenceState.AVAILABLE)
     return ana, await accounts.open_session(work, ana)
 
@@ -217,7 +217,7 @@ async def talks(work: Work, ana: Staff) -> Presence:
 
 
 async def test_no_idle_limit_ends_the_page_of_a_talk_at_a_telephone_of_its_own(work: Work) -> None:
-    ana, token = await with_own_phone(work, hours=10, idle=30)
+    ana, token = await at_a_telephone(work, hours=10, idle=30)
     await later(work, 45)
     presence = await talks(work, ana)
     assert await is_valid(work, token), "the page slept before the talk"
@@ -232,7 +232,7 @@ async def test_no_idle_limit_ends_the_page_of_a_talk_at_a_telephone_of_its_own(w
 async def test_only_the_page_in_which_its_person_acted_last_goes_on_in_such_a_talk(
     work: Work,
 ) -> None:
-    ana, token = await with_own_phone(work, hours=10, idle=30)
+    ana, token = await at_a_telephone(work, hours=10, idle=30)
     at_home = await accounts.open_session(work, ana)
     await later(work, 2)
     await note_use(work, token, acts=True, reads=True)
@@ -243,7 +243,7 @@ async def test_only_the_page_in_which_its_person_acted_last_goes_on_in_such_a_ta
 
 
 async def test_the_hours_of_a_sign_in_hold_before_such_a_talk(work: Work) -> None:
-    ana, token = await with_own_phone(work, hours=1, idle=30)
+    ana, token = await at_a_telephone(work, hours=1, idle=30)
     await later(work, 61)
     await talks(work, ana)
     assert not await is_valid(work, token), "its hours were over before the talk"
@@ -252,7 +252,7 @@ async def test_the_hours_of_a_sign_in_hold_before_such_a_talk(work: Work) -> Non
 async def test_one_that_was_idle_before_they_came_on_duty_is_over_in_such_a_talk(
     work: Work,
 ) -> None:
-    ana, token = await with_own_phone(work, hours=10, idle=30)
+    ana, token = await at_a_telephone(work, hours=10, idle=30)
     await own_presence.choose_presence(work, ana, PresenceState.OFF_DUTY)
     await later(work, 45)
     await own_presence.choose_presence(work, ana, PresenceState.AVAILABLE)

@@ -125,7 +125,7 @@ async def test_what_an_administrator_made_stops_when_they_lose_the_role_alone(
     token = await tokens.add_token(work, "mine", ["accounts"], 400)
     screen = await wallboards.make(work, leaver, "Room")
     await acts(work, olga if way == "page" else None)
-    by: By = {"page": olga, "provider": Outside.PROVIDER, "command": None}[way]
+    by: By = olga if way == "page" else Outside.PROVIDER if way == "provider" else None
     await _demoted(work, leaver, by)
     with pytest.raises(NotSignedIn):
         await tokens.token_of(work, token)
