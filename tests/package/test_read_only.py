@@ -156,5 +156,5 @@ def test_a_data_folder_that_is_read_only_is_named(confined: Confined, tmp_path: 
     confined.environment["HELPLINE_DATA_DIR"] = str(tmp_path)
     done = confined.run("-m", "app.cli", "serve", "--port", str(confined.port))
     assert done.returncode == 2
-    assert f"The program cannot write to {tmp_path} (Permission denied)" in done.stderr
+    assert f"The program cannot read or write {tmp_path} (Permission denied)" in done.stderr
     assert "Traceback" not in done.stderr
