@@ -126,7 +126,7 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
     """Add what every request passes through; what is added last is passed first."""
     app.add_middleware(Turns, at_any_time=_AT_ANY_TIME)
     app.add_middleware(
-        _TelephoneFirst, loaded=app.state.loaded, under_way=app.state.webhooks_under_way
+        TelephoneFirst, loaded=app.state.loaded, under_way=app.state.webhooks_under_way
     )
     app.add_middleware(Bodies, render=_render)
     if settings.monitoring_port is not None:
@@ -141,7 +141,7 @@ def _headers(settings: Settings) -> dict[str, Any]:
     return {"hosts": settings.telephone_hosts, "with_tls": settings.has_tls}
 
 
-class _TelephoneFirst:
+class TelephoneFirst:
     """Lets webhooks through at once; other requests wait until the rest is loaded."""
 
     def __init__(self, app: ASGIApp, loaded: asyncio.Event, under_way: set[object]) -> None:
@@ -163,7 +163,7 @@ class _TelephoneFirst:
             self._under_way.discard(webhook)
 
 
-async def _quiet(under_way: set[object]) -> None:
+async def until_quiet(under_way: set[object]) -> None:
     """Wait until the webhooks that came during the start are answered, for a second at most.
 
     They compete with the loading for the processor, and callers hear them.
@@ -206,7 +206,7 @@ async def _start_rest(app: FastAPI, stack: contextlib.AsyncExitStack, *, with_wo
 async def _load_later(app: FastAPI, stack: contextlib.AsyncExitStack, *, with_worker: bool) -> None:
     """Load the worker, then the JSON API and the pages, in a thread while webhooks are answered."""
     try:
-        await _quiet(app.state.webhooks_under_way)
+        await until_quiet(app.state.webhooks_under_way)
         if with_worker:
             await asyncio.to_thread(importlib.import_module, "app.worker")
             await _start_rest(app, stack, with_worker=True)

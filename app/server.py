@@ -37,8 +37,8 @@ _LAST_REQUESTS = 0.5
 # Seconds within which a running process must answer the one that replaces it.
 _ANSWERS_WITHIN = 10.0
 # Seconds after which it is tried again to start a process, and within which one must stop.
-_AGAIN_AFTER = 1.0
-_STOPS_WITHIN = 20.0
+AGAIN_AFTER = 1.0
+STOPS_WITHIN = 20.0
 
 
 def settle_memory() -> None:
@@ -73,6 +73,10 @@ class Server(uvicorn.Server):
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+    async def serve_within(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serve until `should_exit` is set, within a program that has the signals for itself."""
+        await self._serve(sockets)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -115,8 +119,8 @@ def serve(
     path = _control_path(settings, port)
     taken = _ask_for_sockets(path) if replace else []
     replaces = bool(taken)
-    listener = taken.pop(0) if taken else _socket_of_systemd() or _listen(host, port)
-    listeners = [listener, *_for_monitoring(settings, listener, taken)]
+    listener = taken.pop(0) if taken else _socket_of_systemd() or listen(host, port)
+    listeners = [listener, *listen_for_monitoring(settings, listener, taken)]
     with database_of(settings) as settings, Control(path, listeners) as control:
         check_keys(settings, _metadata)
 
@@ -143,10 +147,11 @@ def _serve_one(
     from app.work import make_ground
 
     application = make_app(make_ground(settings), with_worker=with_worker, phone_first=True)
-    Server(_config(application, settings), ready).run(sockets=listeners)
+    Server(config_of(application, settings), ready).run(sockets=listeners)
 
 
-def _config(application: Any, settings: Settings) -> uvicorn.Config:
+def config_of(application: Any, settings: Settings) -> uvicorn.Config:
+    """Return how the server serves an application, with its limits of connections."""
     from app.web.connections import Limited, Unfinished, most_connections
 
     Limited.unfinished = Unfinished(most_connections(), proxies=settings.proxies)
@@ -197,7 +202,7 @@ def _serve_many(
     if with_worker:
         kept.append(("worker", (alive,)))
     keepers = [
-        threading.Thread(target=_keep, args=(_command(kind, handles), handles, stopping))
+        threading.Thread(target=keep_running, args=(command_of(kind, handles), handles, stopping))
         for kind, handles in kept
     ]
     for keeper in keepers:
@@ -220,11 +225,12 @@ def _when_ready(reader: int, workers: int, ready: Callable[[], None]) -> None:
     ready()
 
 
-def _command(kind: str, handles: tuple[int, ...]) -> list[str]:
+def command_of(kind: str, handles: tuple[int, ...]) -> list[str]:
+    """Return the command of a process: `web` or `worker`, and the open files that it inherits."""
     return [sys.executable, "-m", "app.server", kind, *(str(handle) for handle in handles)]
 
 
-def _keep(command: list[str], handles: tuple[int, ...], stopping: threading.Event) -> None:
+def keep_running(command: list[str], handles: tuple[int, ...], stopping: threading.Event) -> None:
     """Run one process, and start it again whenever it ends before it is told to stop."""
     while not stopping.is_set():
         try:
@@ -233,19 +239,19 @@ def _keep(command: list[str], handles: tuple[int, ...], stopping: threading.Even
             # The machine has no room for another process just now.
             kind = type(error).__name__
             log().error("a process could not be started", area="server", exception_type=kind)
-            stopping.wait(_AGAIN_AFTER)
+            stopping.wait(AGAIN_AFTER)
             continue
         while not stopping.wait(0.2) and process.poll() is None:
             pass
         if process.poll() is None:
             process.terminate()
             try:
-                process.wait(_STOPS_WITHIN)
+                process.wait(STOPS_WITHIN)
             except subprocess.TimeoutExpired:
                 process.kill()
 
 
-def _end_with_parent(alive: int) -> None:
+def end_with_parent(alive: int) -> None:
     """Stop this process as by SIGTERM when its parent is gone: no other would start it again, and
     it would keep the port from a new server."""
 
@@ -259,7 +265,7 @@ def _end_with_parent(alive: int) -> None:
 
 def _work_as_child(alive: int) -> None:
     """Run the worker beside several web processes."""
-    _end_with_parent(alive)
+    end_with_parent(alive)
     sys.argv = ["helpline", "worker"]
     runpy.run_module("app.cli", run_name="__main__")
 
@@ -267,14 +273,14 @@ def _work_as_child(alive: int) -> None:
 def _serve_as_child(alive: int, writer: int, *handles: int) -> None:
     """Serve as one of several web processes; the parent has set up database and sockets."""
     gc.disable()
-    _end_with_parent(alive)
+    end_with_parent(alive)
     from app.main import make_app
     from app.work import make_ground
 
     settings = read_settings()
     set_up_logging(settings.log_level)
     application = make_app(make_ground(settings), with_worker=False, phone_first=True)
-    server = Server(_config(application, settings), lambda: _write_once(writer))
+    server = Server(config_of(application, settings), lambda: _write_once(writer))
     server.run(sockets=[socket.socket(fileno=handle) for handle in handles])
 
 
@@ -286,7 +292,8 @@ def _write_once(writer: int) -> None:
 # -- the listening socket ----------------------------------------------------------------
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket that listens, and that other processes inherit. Raises BadSettings."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -303,7 +310,7 @@ def _listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _for_monitoring(
+def listen_for_monitoring(
     settings: Settings, listener: socket.socket, taken: list[socket.socket]
 ) -> list[socket.socket]:
     """Return the socket of HELPLINE_MONITORING_PORT, if it is set: one that was taken over, or new.
@@ -322,7 +329,7 @@ def _for_monitoring(
             "HELPLINE_MONITORING_PORT is the port of the pages. Choose another one, which only "
             "your monitoring reaches."
         )
-    return [_listen(host, port)]
+    return [listen(host, port)]
 
 
 def _socket_of_systemd() -> socket.socket | None:

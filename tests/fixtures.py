@@ -181,14 +181,14 @@ async def forger(rolled_back: str, anyio_backend: str) -> AsyncIterator[Work]:
         yield made
 
 
-class _ReadingsOf:
+class ReadingsOf:
     """Readings of a test of verbs: elsewhere each is committed by itself, here it is undone."""
 
     def __init__(self, work: Work) -> None:
-        self._work = work
+        self.work = work
 
     async def write(self, entry: dict[str, Any]) -> None:
-        append(self._work, entry)
+        append(self.work, entry)
 
 
 @contextlib.asynccontextmanager
@@ -208,7 +208,7 @@ async def _work_on(url: str, *, kept: bool = False) -> AsyncIterator[Work]:
             connection, expire_on_commit=False, join_transaction_mode="create_savepoint"
         )
         made = Work(session, ground.clock.now(), PROGRAM, ground)
-        ground.kept["readings"] = _ReadingsOf(made)
+        ground.kept["readings"] = ReadingsOf(made)
         also_late(ground, late_requests)
         yield made
         if kept:

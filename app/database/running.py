@@ -26,7 +26,7 @@ def database_of(settings: Settings) -> Iterator[Settings]:
             )
         assert settings.database_url is not None
         make_ready(settings.database_url, settings.migration_database_url, settings)
-        _look_at_role(settings, settings.database_url)
+        look_at_role(settings, settings.database_url)
         yield settings
 
 
@@ -42,7 +42,7 @@ def make_ready(url: str, owner_url: str | None, settings: Settings | None = None
         roles.grant(owner_url, url)
 
 
-def _look_at_role(settings: Settings, url: str) -> None:
+def look_at_role(settings: Settings, url: str) -> None:
     """Say that the program's role may do too much; in production refuse a superuser."""
     standing = roles.standing_of(url)
     if standing.superuser and settings.in_production:

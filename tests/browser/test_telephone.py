@@ -293,7 +293,7 @@ async def test_what_is_older_than_the_click_does_not_put_the_microphone_on(
         """Let the stream bring another change first, and what came of the click much later."""
         await desk.who.ask("PUT", "/me/presence", {"state": "break"})
         await expect(desk.page.locator("#frame")).to_contain_text("After this call")
-        monkeypatch.setattr(parts, "_OWN_GATHERED", 3.0)
+        monkeypatch.setattr(parts, "OWN_GATHERED", 3.0)
         await route.fulfill(response=await route.fetch())
 
     await desk.page.evaluate(

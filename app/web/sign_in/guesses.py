@@ -11,13 +11,13 @@ from app.web.sign_in import known_browsers
 from app.work import Work
 
 _PER_NAME = RateLimitItemPerMinute(10)
-_PER_ADDRESS = RateLimitItemPerMinute(60)
+PER_ADDRESS = RateLimitItemPerMinute(60)
 # Of one account from all addresses, or from one browser that is known.
-_PER_ACCOUNT = RateLimitItemPerHour(100)
+PER_ACCOUNT = RateLimitItemPerHour(100)
 _SLOW_NAME = RateLimitItemPerMinute(5)
-_SLOW_ALL = RateLimitItemPerMinute(120)
+SLOW_ALL = RateLimitItemPerMinute(120)
 # Codes of one account by one way: at most one guess in ten thousand is right by chance.
-_CODES = RateLimitItemPerHour(30)
+CODES = RateLimitItemPerHour(30)
 # Challenges for passkeys, which are rows until they end.
 _OPTIONS = RateLimitItemPerMinute(20)
 
@@ -61,7 +61,7 @@ async def count_code(request: Request, *key: str) -> None:
     """Count a code by the way on which it came: the account's, a known browser's, or that of its
     signed-in owner. Raises TooMany."""
     limiter: Limiter = request.app.state.limiter
-    if not await limiter.hit(_CODES, "codes", *key):
+    if not await limiter.hit(CODES, "codes", *key):
         raise TooMany()
 
 
@@ -84,18 +84,18 @@ async def limit_guesses(request: Request, name: str) -> None:
     if known is not None:
         await limiter.slow_down(_SLOW_NAME, "browser", known)
         allowed = await limiter.hit(_PER_NAME, "browser", known) and await limiter.hit(
-            _PER_ACCOUNT, "browser", known
+            PER_ACCOUNT, "browser", known
         )
         if not allowed:
             raise TooMany()
         return
     address = client_of(request)
-    await limiter.slow_down(_SLOW_ALL, "sign-in")
+    await limiter.slow_down(SLOW_ALL, "sign-in")
     await limiter.slow_down(_SLOW_NAME, name)
     allowed = (
-        await limiter.hit(_PER_ADDRESS, address)
+        await limiter.hit(PER_ADDRESS, address)
         and await limiter.hit(_PER_NAME, name, address)
-        and await limiter.hit(_PER_ACCOUNT, "account", name)
+        and await limiter.hit(PER_ACCOUNT, "account", name)
     )
     if not allowed:
         raise TooMany()
