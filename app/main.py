@@ -10,6 +10,7 @@ import gc
 import importlib
 import signal
 from collections.abc import AsyncIterator
+from functools import partial
 from types import ModuleType
 from typing import Any
 from uuid import UUID
@@ -71,6 +72,7 @@ def make_app(ground: Ground, *, with_worker: bool, phone_first: bool = False) ->
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with contextlib.AsyncExitStack() as stack:
             stack.push_async_callback(ground.database.close)
+            stack.push(partial(_note_failure, app))
             async with transaction(ground, PROGRAM) as work:
                 await following.start(work)
                 await own_settings.learn(work)
@@ -120,6 +122,11 @@ def make_app(ground: Ground, *, with_worker: bool, phone_first: bool = False) ->
     if not phone_first:
         _add_rest(app)
     return app
+
+
+def _note_failure(app: FastAPI, _kind: object, error: BaseException | None, _trace: object) -> None:
+    """Keep what the start failed for, which the server ends with."""
+    app.state.not_started_for = error
 
 
 def _add_middleware(app: FastAPI, settings: Settings) -> None:

@@ -21,6 +21,7 @@ from typing import Any
 
 import uvicorn
 
+from app.crashes import tell_no_words
 from app.database.running import database_of
 from app.errors import BadSettings
 from app.log import log, set_up_logging
@@ -75,12 +76,22 @@ class Server(uvicorn.Server):
                 signal.signal(number, handler)
 
     async def serve_within(self, sockets: list[socket.socket] | None = None) -> None:
-        """Serve until `should_exit` is set, within a program that has the signals for itself."""
+        """Serve until `should_exit` is set, within a program that has the signals for itself.
+
+        Raises what the application could not start for.
+        """
         await self._serve(sockets)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        if self.started and self._on_ready is not None:
+        with contextlib.suppress(SystemExit):
+            await super().startup(sockets)
+        if not self.started:
+            # uvicorn has logged it, and would end the process from within a task: what else this
+            # loop runs could not end, and the reason would not be told.
+            state = getattr(self.config.loaded_app, "state", None)
+            why = getattr(state, "not_started_for", None)
+            raise why or RuntimeError("the server did not start")
+        if self._on_ready is not None:
             # In a thread: the process that is replaced may be slow to answer.
             await asyncio.to_thread(self._on_ready)
 
@@ -272,6 +283,7 @@ def _work_as_child(alive: int) -> None:
 
 def _serve_as_child(alive: int, writer: int, *handles: int) -> None:
     """Serve as one of several web processes; the parent has set up database and sockets."""
+    tell_no_words()
     gc.disable()
     end_with_parent(alive)
     from app.main import make_app
@@ -441,7 +453,12 @@ class Control:
 
 if __name__ == "__main__":
     given = [int(handle) for handle in sys.argv[2:]]
-    if sys.argv[1] == "worker":
-        _work_as_child(*given)
-    else:
-        _serve_as_child(*given)
+    try:
+        if sys.argv[1] == "worker":
+            _work_as_child(*given)
+        else:
+            _serve_as_child(*given)
+    except BadSettings as error:
+        # As the command itself says it.
+        print(f"helpline: {error}", file=sys.stderr)
+        sys.exit(2)

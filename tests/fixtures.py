@@ -34,6 +34,7 @@ from app.settings import Settings
 from app.staff.audit import append
 from app.web.limits import Limiter
 from app.work import PROGRAM, Work, make_ground
+from tests.loops import BACKEND
 from tests.support.kept.connections import crowded, kept_on, left_behind
 from tests.support.kept.databases import database_for_a_test, let_go, named, put_back
 from tests.support.kept.sharing import shared_between_stages
@@ -64,8 +65,8 @@ def _watched() -> None:
 
 
 @pytest.fixture
-def anyio_backend() -> tuple[str, dict[str, bool]]:
-    return ("asyncio", {"use_uvloop": True})
+def anyio_backend() -> tuple[str, dict[str, Any]]:
+    return BACKEND
 
 
 @pytest.fixture(autouse=True)

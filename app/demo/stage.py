@@ -111,15 +111,16 @@ class Served:
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
+        """Return when it serves. Raises what it could not start for."""
         self._task = asyncio.create_task(self._serve())
         while not self._server.started:
             await asyncio.sleep(0.005)
             if self._task.done():
-                self._task.result()
+                ended, self._task = self._task, None
+                ended.result()
                 raise RuntimeError("the server did not start")
 
     async def _serve(self) -> None:
-        # Signals belong to the program that runs the stage.
         with contextlib.suppress(asyncio.CancelledError):
             await self._server.serve_within()
 
@@ -326,29 +327,39 @@ class Stage:
     # -- server ---------------------------------------------------------------------------
 
     async def start(self, rest_port: int, *, with_server: bool = True) -> None:
+        """Start everything, or nothing: what has started is stopped if another part does not."""
         assert self.settings.database_url is not None
         if self.settings.telephone_signalling is not None:
             self.exchange.carry_sound(list(self.addresses))
         self._rest = Served(rest_app(self.exchange), rest_port)
-        await self._rest.start()
+        self.ground = make_ground(self.settings, self.clock)
         self.watch = await psycopg.AsyncConnection.connect(
             self.watched_as(self.settings.database_url), autocommit=True
         )
-        if with_server:
-            await self.start_server()
-        else:
-            self.ground = make_ground(self.settings, self.clock)
+        try:
+            await self._rest.start()
+            if with_server:
+                await self._serve()
+        except BaseException:
+            await self.stop()
+            raise
 
     async def start_server(self) -> None:
+        """Start the program on the stage anew. Raises what it could not start for."""
         self.ground = make_ground(self.settings, self.clock)
+        await self._serve()
+
+    async def _serve(self) -> None:
         self.app = make_app(self.ground, with_worker=True)
-        self._server = Served(self.app, int(self.settings.public_url.rpartition(":")[2]))
-        await self._server.start()
+        server = Served(self.app, int(self.settings.public_url.rpartition(":")[2]))
+        await server.start()
+        self._server = server
         await asyncio.wait_for(self.app.state.bus.ready.wait(), 10)
 
     async def stop_server(self) -> None:
         assert self._server is not None
-        await self._server.stop()
+        server, self._server = self._server, None
+        await server.stop()
 
     async def restart_server(self) -> None:
         await self.stop_server()
@@ -361,6 +372,7 @@ class Stage:
         if self._server is not None:
             await asyncio.gather(self.stop_server(), self._rest.stop())
         else:
+            # The server closes it as it stops, or as its start fails; to close it again is nothing.
             await self.ground.database.close()
             await self._rest.stop()
         await self.watch.close()
@@ -601,9 +613,9 @@ async def stage_on(
     )
     stage = Stage(made, clock or SteppedClock(MONDAY), seed)
     await stage.start(rest_port, with_server=with_server)
-    if not strict:
-        await stage.change_rows(PASSWORD_ALONE)
     try:
+        if not strict:
+            await stage.change_rows(PASSWORD_ALONE)
         yield stage
     finally:
         await stage.stop()

@@ -19,6 +19,7 @@ from app.practice import voices
 from app.staff.roles import Role
 from app.telephony.provider import tokens
 from app.web import parts
+from tests.loops import BACKEND
 from tests.support.browser import CHROMIUM, FLAGS, be, picture, press
 from tests.support.calls.plain_sound import PLAIN, hear_plainly, says, speak_plainly
 from tests.support.kept.databases import database_for_a_test, put_back
@@ -42,8 +43,8 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def anyio_backend() -> tuple[str, dict[str, bool]]:
-    return ("asyncio", {"use_uvloop": True})
+def anyio_backend() -> tuple[str, dict[str, Any]]:
+    return BACKEND
 
 
 @pytest.fixture(scope="module")
