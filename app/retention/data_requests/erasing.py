@@ -64,7 +64,7 @@ async def carry_out(ground: Ground, request_id: UUID, *, listed: bool = False) -
         async with transaction(ground, PROGRAM) as work:
             await keep_list(work, request_id, whole=False)
     for kind in ItemKind:
-        while await _one_batch(ground, request_id, kind):
+        while await one_batch(ground, request_id, kind):
             pass
     async with transaction(ground, PROGRAM) as work:
         await _one_after_another(work)
@@ -78,7 +78,8 @@ async def _one_after_another(work: Work) -> None:
     await work.session.execute(select(func.pg_advisory_xact_lock(_LOCK)))
 
 
-async def _one_batch(ground: Ground, request_id: UUID, kind: ItemKind) -> bool:
+async def one_batch(ground: Ground, request_id: UUID, kind: ItemKind) -> bool:
+    """Erase some rows of a kind in a transaction of its own. Return whether there may be more."""
     async with transaction(ground, PROGRAM, long=True) as work:
         return await erase_some(work, request_id, kind)
 
