@@ -20,25 +20,33 @@ BACKUP = "helpline_backup"
 LOCK = 116_111
 
 # Who the program is in its database: the role `by` which it is a superuser or may do as much, and
-# whether it owns a table of ours, their schema or the database. PostgreSQL has roles that run
-# programs of the server, read and write its files or the rows of all tables: all of them count but
-# those that only look on, also those of versions to come. Who copies the whole server reads as
-# much; and before PostgreSQL 16, who makes roles gives itself those rights.
+# whether it owns a table or function of ours, their schema or the database. It counts who signed in
+# and who that may become, also if a setting of the connection or of the role has put on another.
+# PostgreSQL has roles that run programs of the server, read and write its files or the rows of all
+# tables: all of them count but those that only look on, also those of versions to come. Who copies
+# the whole server reads as much; before PostgreSQL 16, who makes roles gives itself those rights;
+# and who may set `session_replication_role` passes the triggers of the logs by.
 STANDING = """
-SELECT (SELECT r.rolname FROM pg_roles r WHERE pg_has_role(r.oid, 'MEMBER')
-         AND (r.rolsuper OR r.rolreplication
+WITH mine AS (
+  SELECT r.* FROM pg_roles r
+  WHERE pg_has_role(session_user, r.oid, 'MEMBER') OR pg_has_role(r.oid, 'MEMBER'))
+SELECT (SELECT r.rolname FROM mine r
+         WHERE (r.rolsuper OR r.rolreplication
            OR starts_with(r.rolname, 'pg_') AND r.rolname NOT IN (
              'pg_monitor', 'pg_read_all_settings', 'pg_read_all_stats', 'pg_stat_scan_tables',
              'pg_checkpoint', 'pg_use_reserved_connections', 'pg_database_owner')
-           OR r.rolcreaterole AND current_setting('server_version_num')::int < 160000)
-         ORDER BY r.rolname <> current_user, NOT r.rolsuper, r.rolname LIMIT 1
+           OR r.rolcreaterole AND current_setting('server_version_num')::int < 160000
+           OR has_parameter_privilege(r.oid, 'session_replication_role', 'SET'))
+         ORDER BY r.rolname <> session_user, NOT r.rolsuper, r.rolname LIMIT 1
        ) AS by,
        EXISTS (SELECT FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace
-                 AND c.relkind IN ('r', 'p') AND pg_has_role(c.relowner, 'MEMBER'))
+                 AND c.relkind IN ('r', 'p') AND c.relowner IN (SELECT oid FROM mine))
+       OR EXISTS (SELECT FROM pg_proc p WHERE p.pronamespace = 'public'::regnamespace
+                    AND p.proowner IN (SELECT oid FROM mine))
        OR EXISTS (SELECT FROM pg_namespace n WHERE n.nspname = 'public'
-                    AND pg_has_role(n.nspowner, 'MEMBER'))
+                    AND n.nspowner IN (SELECT oid FROM mine))
        OR EXISTS (SELECT FROM pg_database d WHERE d.datname = current_database()
-                    AND pg_has_role(d.datdba, 'MEMBER')) AS owns
+                    AND d.datdba IN (SELECT oid FROM mine)) AS owns
 """
 
 # Tables to which a role may only append: they refuse every change by a trigger of this name. To

@@ -265,6 +265,64 @@ def test_a_role_that_may_become_a_superuser_counts_as_one(database: str, right: 
     running.look_at_role(production, database)
 
 
+@pytest.mark.parametrize("by", ["address", "role"])
+def test_a_superuser_that_put_on_another_role_counts_as_one(database: str, by: str) -> None:
+    superuser = as_role(database, SUPERUSER)
+    masked = f"{superuser}{'&' if '?' in superuser else '?'}options=-c%20role%3D{PROGRAM}"
+    if by == "address":
+        assert roles.standing_of(masked).by == SUPERUSER
+        return
+    with psycopg.connect(superuser, autocommit=True) as connection:
+        try:
+            connection.execute("CREATE ROLE disguised SUPERUSER LOGIN")
+            connection.execute(f"ALTER ROLE disguised SET role = {PROGRAM}")
+            connection.execute("SET SESSION AUTHORIZATION disguised")
+            connection.execute(f"SET ROLE {PROGRAM}")
+            row = connection.execute(roles.STANDING).fetchone()
+        finally:
+            connection.execute("RESET SESSION AUTHORIZATION")
+            connection.execute("DROP ROLE disguised")
+    assert row is not None
+    assert row[0] == "disguised"
+
+
+def test_a_role_that_may_pass_the_triggers_by_counts_as_a_superuser(database: str) -> None:
+    parameter = "SET ON PARAMETER session_replication_role"
+    with psycopg.connect(as_role(database, SUPERUSER), autocommit=True) as connection:
+        try:
+            connection.execute(f"GRANT {parameter} TO {PROGRAM}")
+            found = roles.standing_of(database)
+        finally:
+            connection.execute(f"REVOKE {parameter} FROM {PROGRAM}")
+    assert found.by == PROGRAM
+    assert roles.standing_of(database).weakness == ""
+
+
+@pytest.mark.parametrize("what", ["TABLE audit_entries", "FUNCTION refuse_change()"])
+@pytest.mark.parametrize("is_member", [False, True])
+def test_a_role_that_owns_one_table_or_function_could_drop_what_protects_the_logs(
+    database: str, what: str, is_member: bool
+) -> None:
+    """Also by another role, which gives its members nothing before they ask for it."""
+    with psycopg.connect(as_role(database, SUPERUSER), autocommit=True) as connection:
+        try:
+            connection.execute("CREATE ROLE of_owners")
+            if is_member:
+                connection.execute(f"ALTER ROLE {PROGRAM} NOINHERIT")
+                connection.execute(f"GRANT of_owners TO {PROGRAM}")
+            owner = "of_owners" if is_member else PROGRAM
+            connection.execute(f"ALTER {what} OWNER TO {owner}".encode())
+            found = roles.standing_of(database).weakness
+        finally:
+            connection.execute(f"ALTER {what} OWNER TO {OWNER}".encode())
+            connection.execute(f"ALTER ROLE {PROGRAM} INHERIT")
+            connection.execute("DROP ROLE of_owners")
+            # What it was granted went over to the other owner.
+            roles.grant(as_role(database, OWNER), database)
+    assert "owns its tables" in found
+    assert roles.standing_of(database).weakness == ""
+
+
 @pytest.mark.parametrize("right", ["pg_monitor", "pg_read_all_stats", "pg_checkpoint"])
 def test_a_role_that_looks_on_is_well(database: str, right: str) -> None:
     names = {"right": sql.Identifier(right), "program": sql.Identifier(PROGRAM)}

@@ -12,9 +12,9 @@ from app.routing.at_work import at_work
 from app.routing.models import Presence, PresenceState, TelephoneState
 from app.routing.telephone_state import may_ring
 from app.staff import accounts
-from app.staff.models import Staff
+from app.staff.models import Staff, StaffSession
 from app.staff.roles import Role
-from app.staff.sessions import note_use
+from app.staff.sessions import LATELY, LONGEST, Duty, goes_on, note_use
 from app.staff.sign_in_rules import DEFAULTS, Limits, Rules, set_sign_in_rules, sign_in_rules
 from app.work import Work
 from tests.support.verbs import (
@@ -270,3 +270,27 @@ async def test_one_that_was_over_before_the_work_began_does_not_begin_again(work
     await later(work, 1)
     assert await is_valid(work, new)
     assert not await is_valid(work, token)
+
+
+@pytest.mark.parametrize(
+    ("telephone", "is_busy", "goes"),
+    [
+        # No page has said yet that it has the telephone: any page of the person may have it.
+        (None, False, True),
+        (b"mine", False, True),
+        (b"another", False, False),
+        # In a talk that began after the session's end, only the page with the telephone goes on.
+        (None, True, False),
+        (b"mine", True, True),
+        (b"another", True, False),
+    ],
+)
+def test_the_session_whose_page_may_have_the_telephone_goes_on(
+    work: Work, telephone: bytes | None, is_busy: bool, goes: bool
+) -> None:
+    began = work.now
+    ended, now = began + timedelta(minutes=30), began + timedelta(minutes=40) + LATELY
+    assert now < began + LONGEST
+    session = StaffSession(token_key=b"mine", created_at=began, expires_at=ended)
+    busy = ended + timedelta(minutes=5) if is_busy else None
+    assert goes_on(session, ended, Duty(began, busy, telephone, None), now) is goes

@@ -73,6 +73,8 @@ def test_production_names_what_is_missing(monkeypatch: pytest.MonkeyPatch, name:
         ("DATABASE_URL", "postgresql://helpline@db/helpline?sslmode=verify-full"),
         ("DATABASE_URL", "postgresql://helpline:helpline@db/helpline?sslmode=verify-full"),
         ("DATABASE_URL", "postgresql://helpline:Postgres123@db/helpline?sslmode=verify-full"),
+        ("MIGRATION_DATABASE_URL", "postgresql://db.example.org/helpline?sslmode=require"),
+        ("BACKUP_DATABASE_URL", "postgresql://db.example.org/helpline?sslmode=require"),
         ("SIGNAL_SERVICE_URL", "http://10.0.0.5:8080"),
         ("SIGNAL_SERVICE_URL", "http://signal:8080"),
         ("TRANSLATION_URL", "http://10.0.0.5:8080"),
