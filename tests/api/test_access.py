@@ -1,13 +1,17 @@
 """Every route has a permission, and what each role is shown. Who reaches which route stands in
 `docs/security/access.csv`."""
 
+from types import SimpleNamespace
+
 import httpx2
+import pytest
+from fastapi import Request
 from fastapi.routing import APIRoute
 
 from app.api.own.sessions import router as sessions_router
 from app.demo.stage import Counsellor, Stage
 from app.staff.roles import PERMISSIONS, Permission, Role, may
-from app.web.access import Guard, Public
+from app.web.access import Guard, Public, opened
 from tests.support.routes import routes
 from tests.support.talks import talk
 
@@ -32,6 +36,18 @@ async def test_every_route_has_a_permission_or_a_reason(stage: Stage) -> None:
         assert any(isinstance(c, (Guard, Public)) for c in calls), route.path
     assert seen >= 30
     assert sessions_router.routes
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"])
+async def test_a_request_with_a_safe_method_has_no_transaction_that_writes(
+    stage: Stage, method: str
+) -> None:
+    app = SimpleNamespace(state=SimpleNamespace(ground=stage.ground))
+    scope = {"type": "http", "method": method, "path": "/api/v1/me", "headers": [], "app": app}
+    database = stage.ground.database
+    reads = method in ("GET", "HEAD", "OPTIONS")
+    wanted = database.reading_sessions if reads else database.sessions
+    assert opened(Request(scope)).opener is wanted
 
 
 async def test_every_telephony_route_is_signed(stage: Stage) -> None:

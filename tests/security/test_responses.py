@@ -282,3 +282,23 @@ async def test_signing_out_is_on_every_page(stage: Stage) -> None:
     assert done.status_code == 303
     gone = await stage.client.get(stage.settings.public_url + "/api/v1/me", headers=cookie)
     assert gone.status_code == 401
+
+
+async def test_no_page_has_a_plug_in(stage: Stage) -> None:
+    """Neither a template nor a script makes one, and the browser is told to load none."""
+    named = re.compile(
+        r"<(object|embed|applet)\b|createElement\(\s*[\"'`](object|embed|applet)\b", re.IGNORECASE
+    )
+    files = [
+        path
+        for ending in ("html", "js", "py", "xml")
+        for path in (ROOT / "app").rglob(f"*.{ending}")
+    ]
+    assert len(files) > 500
+    assert [str(path) for path in files if named.search(path.read_text())] == []
+    page = await stage.client.get(stage.settings.public_url + "/login")
+    rules = dict(
+        rule.strip().partition(" ")[::2]
+        for rule in page.headers["content-security-policy"].split(";")
+    )
+    assert rules.get("object-src", rules["default-src"]) == "'none'"

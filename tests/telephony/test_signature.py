@@ -1,10 +1,12 @@
 """Right signatures of the provider in every form; everything else is refused with 403."""
 
+import json
 from urllib.parse import urlencode
 
 import pytest
 
 from app.demo.stage import ACCOUNT, LINE, TOKEN, Stage, stage_on
+from app.log import set_up_logging
 from app.practice.wire import sign
 
 FIELDS = [
@@ -76,6 +78,22 @@ async def test_forged_signatures_are_refused(stage: Stage) -> None:
         await post(stage, signed_url="https" + url.removeprefix("http") + "/telephony/voice") == 403
     )
     assert await stage.rows("SELECT 1 FROM calls") == []
+
+
+async def test_a_forged_webhook_is_in_the_operators_log(
+    stage: Stage, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever is wrong with it, and with nothing of what it says."""
+    foreign = [(n, "AC" + "9" * 32 if n == "AccountSid" else v) for n, v in FIELDS]
+    set_up_logging("WARNING")
+    assert await post(stage, signature=None) == 403
+    assert await post(stage, token="other") == 403
+    assert await post(stage, fields=foreign) == 403
+    told = capsys.readouterr().err
+    lines = [json.loads(line) for line in told.splitlines() if line.startswith("{")]
+    refused = [one["path"] for one in lines if one["event"] == "refused a webhook"]
+    assert refused == ["/telephony/voice"] * 3
+    assert "38164" not in told
 
 
 async def test_a_foreign_account_is_refused_even_with_our_token(stage: Stage) -> None:

@@ -272,3 +272,24 @@ async def test_a_role_is_relaxed_only_by_who_says_to_know_what_that_means(stage:
         "SELECT detail FROM audit_entries WHERE action = 'sign_in_rules_set' ORDER BY id"
     )
     assert [len(row["detail"]["relaxed"]) for row in rows] == [1, len(Role) - 2]
+
+
+@pytest.mark.parametrize("wanted", ["//evil.example", "/\\evil.example", "https://evil.example"])
+@pytest.mark.parametrize("has_factor", [False, True])
+async def test_a_sign_in_over_http_never_leads_elsewhere(
+    stage: Stage, wanted: str, has_factor: bool
+) -> None:
+    staff = await a_person(stage)
+    telephone = await with_factor(stage, staff) if has_factor else None
+    for next_page, leads in ((wanted, "/"), ("/cases/1", "/cases/1")):
+        async with browser(stage) as client:
+            answer = await client.post("/login", data={**CREDENTIALS, "next": next_page})
+            assert answer.status_code == 303
+            assert "evil" not in answer.headers["location"]
+            if telephone is None:
+                assert answer.headers["location"] == leads
+                continue
+            code = {"code": telephone.at(stage.clock.now()), "next": next_page}
+            answer = await client.post("/login/code", data=code)
+            assert (answer.status_code, answer.headers["location"]) == (303, leads)
+        await skip(stage, 61 / 3600)

@@ -140,3 +140,15 @@ def test_nothing_but_words_of_danger_marks_a_message(text: str) -> None:
     assert danger_in(text, ["sr"]) is None
     assert not may_alarm(text)
     assert danger_in("to je crna rupa", ["sr"]) == "crna rupa", "the rest of a list still counts"
+
+
+@pytest.mark.parametrize(
+    "word", ["crn(a", "crna|dobro", "crn.rupa", "crna+", "[abcz]drav", "crna\\w*"]
+)
+def test_an_imported_word_is_looked_for_as_it_is_written_and_is_no_pattern(word: str) -> None:
+    """Whatever signs it has: none of them finds, or keeps from finding, another text."""
+    found = danger.pattern((word,))
+    assert found is not None
+    assert found.search(folding.folded(f"to je {word} danas")[0])
+    for other in ("dobro jutro", "crna rupa", "crnxrupa", "crnaaa", "zdravo svima"):
+        assert not found.search(other), other

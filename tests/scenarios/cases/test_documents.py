@@ -2,6 +2,9 @@
 
 import asyncio
 
+import pytest
+
+from app.api.records.cases import download
 from app.demo.stage import Stage
 from app.staff.roles import Role
 from app.web.access import COOKIE
@@ -35,6 +38,8 @@ async def test_documents_are_checked_and_sealed(quiet: QuietStage) -> None:
     got = await ana.ask("GET", url)
     assert got.content == PDF
     assert got.headers["content-disposition"] == 'attachment; filename="document.pdf"'
+    assert got.headers["content-security-policy"].startswith("sandbox")
+    assert got.headers["x-content-type-options"] == "nosniff"
     bora = await quiet.add_counsellor("bora", shift=False, state=None)
     assert (await bora.ask("GET", url)).status_code == 404
 
@@ -164,3 +169,18 @@ async def test_who_reached_the_limit_is_told_and_an_administrator_sees_it(
     auditor = await quiet.add_counsellor("vera", role=Role.AUDITOR, state=None)
     page = await page_of(quiet, auditor, "/admin/log?action=document_limit_reached")
     assert "documents per day" in page
+
+
+@pytest.mark.parametrize(
+    ("name", "ending"),
+    [
+        ("a.pdf", "pdf"),
+        ('a.p"d;f', "pdf"),
+        ("a.p\r\nSet-Cookie: x", "pSetCook"),
+        ("a.pdć", "pd"),
+        ("a", "bin"),
+    ],
+)
+def test_of_the_ending_of_a_file_letters_and_digits_are_left(name: str, ending: str) -> None:
+    header = download(b"x", "application/pdf", name).headers["content-disposition"]
+    assert header == f'attachment; filename="document.{ending}"'
