@@ -180,7 +180,7 @@ def _of_reports() -> Iterator[str]:
             yield from (name.replace("_", " "), text)
     yield from (name.replace("_", " ") for name in (*WHAT, *OUTCOMES))
     yield from exporting.texts()
-    yield from ("children", "fairness", "coverage", "open", "recurring", "all")
+    yield from ("children", "fairness", "coverage", "open", "recurring", accountability.ALL)
     yield from (staff_measures.FAIRNESS_WORDS, staff_measures.COVERAGE_WORDS, *release.WORDS)
     yield from (line.words for line in reconcile(defaultdict(int), 0))
     yield from (text for table in release.SHAPE.tables for text in table.title.values())

@@ -10,6 +10,7 @@ from app.errors import NotFound
 from app.jobs.transaction import run_verb, transaction
 from app.log import log
 from app.routing import offers
+from app.routing.callbacks.choices import Who
 from app.telephony import trial_calls, trial_texts
 from app.telephony.answers import Answer, CallbackQuestion, DutyChoice
 from app.telephony.counsellor import callback_leg, counsellor_flow
@@ -130,15 +131,16 @@ async def blocked(request: Request, signed: SignedRequest, call_id: UUID) -> Res
 
 @router.post("/calls/{call_id}/callback")
 async def callback_question(
-    request: Request, signed: SignedRequest, call_id: UUID, q: str, n: str, w: str = "caller"
+    request: Request, signed: SignedRequest, call_id: UUID, q: str, n: str, w: str = Who.CALLER
 ) -> Response:
     """Handle the key for one of the questions about a call-back."""
     known = q in set(CallbackQuestion)
     question = CallbackQuestion(q) if known else CallbackQuestion.SAFE
+    who = Who(w) if w in set(Who) else Who.CALLER
     entry, _, step = n.partition(".")
     place = f"{number_in(entry)}.{number_in(step)}"
     key = f"callback:{call_id}:{place}:{question}"
-    decision = waiting.callback(signed.fields.get("Digits"), place, question, w)
+    decision = waiting.callback(signed.fields.get("Digits"), place, question, who)
     return await _decide(request, signed, call_id, key, decision)
 
 

@@ -14,7 +14,8 @@ from app.routing import people
 from app.routing.alarm_rows import Alarm, AlarmKind
 from app.routing.alarms import overdue_callbacks
 from app.routing.callbacks import callback_attempts, callbacks
-from app.routing.callbacks.callback_rows import Callback, CallbackState, Who
+from app.routing.callbacks.callback_rows import Callback, CallbackState
+from app.routing.callbacks.choices import Who
 from app.routing.rota import unstaffed_alarms
 from app.work import Work
 from tests.support.verbs import a_counsellor, a_waiting_call

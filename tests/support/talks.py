@@ -17,7 +17,7 @@ from app.practice.scripted import Scripted
 from app.practice.wire import sign
 from app.routing import people
 from app.routing.callbacks import callbacks
-from app.routing.callbacks.callback_rows import Slot, Who
+from app.routing.callbacks.choices import Slot, Who
 from app.work import PROGRAM
 
 CHILD = "+381641234567"

@@ -11,7 +11,7 @@ from app.jobs.transaction import transaction
 from app.practice.people import Phone
 from app.routing import people
 from app.routing.callbacks import callbacks
-from app.routing.callbacks.callback_rows import Who
+from app.routing.callbacks.choices import Who
 from app.staff.roles import Role
 from app.work import PROGRAM
 from tests.support.referrals import add_agency, page, phone
