@@ -23,7 +23,7 @@ from app.calls.states import Channel
 from app.chats import accounts as messengers
 from app.chats import earlier_accounts
 from app.errors import Conflict, NotFound, Refusal
-from app.routing import people
+from app.routing import changing_plans
 from app.routing.plan import Plan
 from app.staff import accounts as staff_accounts
 from app.staff.log_kinds import AuditLog
@@ -240,7 +240,7 @@ async def _set(
                 work, line, leads_here=values.get("leads_here"), shown_number=shown
             )
         case LinePart.PLAN:
-            await people.change_plan(work, line, **_given(part, values))
+            await changing_plans.change_plan(work, line, **_given(part, values))
         case LinePart.CHAT:
             given = _given(part, values)
             if "report_page" in values and values["report_page"] is None:

@@ -146,7 +146,11 @@ def codes() -> Iterator[str]:
         yield from (str(result).replace("_", " ") for result in follow_ups.results_of(about))
     yield from (role.replace("_", " ") for role in ROLES)
     yield from (column.replace("_", " ") for column in COLUMNS)
-    yield from ("consent", "override", rules.AGAINST_WISH.replace("_", " "))
+    yield from (
+        rules.ConsentKind.CONSENT.value,
+        rules.ConsentKind.OVERRIDE.value,
+        rules.AGAINST_WISH.replace("_", " "),
+    )
     yield from (field.value.replace("_", " ") for field in AddressField)
     yield from (cause.value.replace("_", " ") for cause in _AWAY)
     yield from _of_the_log_of_calls()

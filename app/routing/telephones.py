@@ -10,6 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, and_, exists, false, func, or_, select
 
+from app.abilities import EndpointKind
 from app.calls import platform
 from app.calls.log_kinds import Cause
 from app.calls.models import Call, Leg
@@ -21,7 +22,7 @@ from app.routing.models import Offer, OfferState, Presence, PresenceState, Telep
 from app.routing.participants import leaving, participant_second_phone
 from app.routing.participants.participants import LIVE, Participant, ParticipantPurpose
 from app.settings import Settings
-from app.staff.models import EndpointKind, Staff, StaffSession
+from app.staff.models import Staff, StaffSession
 from app.words.pages import N_
 from app.work import Work
 

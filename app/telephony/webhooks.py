@@ -34,8 +34,8 @@ from app.telephony.participants import alarm_calls, duty, duty_sms, participant_
 from app.telephony.platforms import dial_bridge
 from app.telephony.provider.signature import Signed, SignedRequest, read_number
 from app.telephony.replying import (
-    _in_time,
     ground_of,
+    in_time,
     note,
     number_in,
     reply,
@@ -69,7 +69,7 @@ async def fallback(request: Request, signed: SignedRequest) -> Response:
     path: str | None = "/telephony/voice/fallback"
     try:
         resuming = run_verb(ground, PROGRAM, lambda work: endings.resume(work, signed), attempts=1)
-        path = await _in_time(resuming)
+        path = await in_time(resuming)
     except Exception as error:  # works without our database
         log().error(
             "fallback without database", area="telephony", exception_type=type(error).__name__
@@ -198,7 +198,7 @@ async def sms(request: Request, signed: SignedRequest) -> Response:
     """Answer a text to a line: from a counsellor who sets their presence, or from a child."""
     ground = ground_of(request)
     try:
-        words = await _in_time(
+        words = await in_time(
             run_verb(ground, PROVIDER, lambda work: receiving.text_arrived(work, signed))
         )
     except Exception as error:

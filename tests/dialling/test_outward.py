@@ -22,7 +22,7 @@ from app.referrals.directory.agencies import agency_of_code, save_agency
 from app.referrals.directory.entries import Entry, Phone
 from app.referrals.directory.models import DutyPhone
 from app.referrals.escalation.alarms import message_of
-from app.routing import people, volume
+from app.routing import changing_plans, volume
 from app.routing.alarm_rows import Alarm
 from app.routing.callbacks import callbacks, choices
 from app.routing.participants import inviting
@@ -80,7 +80,7 @@ async def test_a_forbidden_number_is_refused_where_it_is_entered(work: Work, num
     line = await finding_lines.any_line(work)
     assert line is not None
     with pytest.raises(outward.NotDialled):
-        await people.change_plan(work, line, partner_number=number)
+        await changing_plans.change_plan(work, line, partner_number=number)
 
 
 async def test_a_forbidden_number_is_neither_asked_into_a_talk_nor_called_back(work: Work) -> None:
@@ -140,7 +140,7 @@ async def test_a_partner_whose_number_became_forbidden_is_left_out(work: Work) -
     await a_line(work)
     line = await finding_lines.any_line(work)
     assert line is not None
-    await people.change_plan(work, line, partner_number=POLICE)
+    await changing_plans.change_plan(work, line, partner_number=POLICE)
     work.ground.memory.forget("lines")
     call, _ = await rings(work)
     line = await finding_lines.any_line(work)

@@ -11,6 +11,7 @@ from uuid import UUID, uuid5
 from procrastinate import JobContext
 
 from app import words
+from app.abilities import EndpointKind
 from app.calls.lines import finding_lines
 from app.dialling import outward
 from app.dialling.models import DialledFor, DialWay
@@ -20,7 +21,7 @@ from app.outbox.at_most_once import send_at_most_once
 from app.outbox.responses import TryAgain
 from app.routing.models import Presence
 from app.staff import phone_proofs
-from app.staff.models import EndpointKind, Staff
+from app.staff.models import Staff
 from app.telephony.jobs import parts_of, task
 from app.work import Work
 
