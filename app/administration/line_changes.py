@@ -133,8 +133,7 @@ class SetWithTheList(Conflict):
 
 # The parts whose changes are listed here, and taken back elsewhere.
 _ELSEWHERE: Mapping[LinePart, type[Refusal]] = {LinePart.USE: SetWithTheList}
-# The acts that are listed, and those of them that `take_back` can undo.
-KINDS = tuple(_PARTS)
+# Those of the acts that are listed that `take_back` can undo.
 TAKEN_BACK = tuple(kind for kind, part in _PARTS.items() if part not in _ELSEWHERE)
 
 

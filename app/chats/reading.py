@@ -54,12 +54,6 @@ class ShownMessage(NamedTuple):
     carried: bool = True
 
 
-async def read_as_child(work: Work, call_id: UUID, after: int = 0) -> list[ShownMessage]:
-    """Return what was said after a number, and note that it was delivered to the child."""
-    found = await statements.read_as_child(work, call_id, after, work.now)
-    return [opened_row(work, row) for row in found.messages] if found else []
-
-
 async def read_as_staff(
     work: Work, staff: Staff, call_id: UUID, after: int = 0
 ) -> list[ShownMessage]:
