@@ -31,7 +31,7 @@ from app.calls.lines.line_scripts import learn_languages
 from app.country import following
 from app.database.bus import Bus
 from app.database.engine import lost_a_race
-from app.errors import Refusal, Unexpected
+from app.errors import BadSettings, Refusal, Unexpected
 from app.jobs.transaction import transaction
 from app.log import log
 from app.routing.presence import BEAT_EVERY, beat
@@ -59,6 +59,16 @@ _AT_ANY_TIME = (_TELEPHONE, _CHILD, "/static", *PATHS)
 _FOR_PROGRAMS = ("/api/v1", _TELEPHONE, _CHILD, "/board/telephone", *PATHS)
 
 
+@contextlib.asynccontextmanager
+async def _refusals_kept(app: FastAPI) -> AsyncIterator[None]:
+    """Keep why the program cannot start: of an error of the application uvicorn tells no reason."""
+    try:
+        yield
+    except BadSettings as error:
+        app.state.refused = error
+        raise
+
+
 def make_app(ground: Ground, *, with_worker: bool, phone_first: bool = False) -> FastAPI:
     """Make the application of one process, with or without a worker in it.
 
@@ -71,7 +81,7 @@ def make_app(ground: Ground, *, with_worker: bool, phone_first: bool = False) ->
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with contextlib.AsyncExitStack() as stack:
             stack.push_async_callback(ground.database.close)
-            async with transaction(ground, PROGRAM) as work:
+            async with _refusals_kept(app), transaction(ground, PROGRAM) as work:
                 await following.start(work)
                 await own_settings.learn(work)
                 await keep_target(work, work.settings.service_level_seconds)

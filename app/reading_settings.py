@@ -5,10 +5,12 @@ kept in `DATA_DIR`; in production, the program refuses to start.
 """
 
 import base64
+import contextlib
 import os
 import re
 import secrets
 import sys
+import time
 from collections.abc import Mapping
 from difflib import get_close_matches
 from ipaddress import ip_network
@@ -17,14 +19,31 @@ from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
+from app.data_folder import cannot_write, make_folder
 from app.errors import BadSettings
 from app.private_networks import may_be_inside
 from app.secret_files import check_files, names_of_files, read_files
 from app.settings import Settings, parse_field_keys, read_smtp_url
-from app.strength import WITHOUT, check_strength
+from app.strength import WITHOUT, check_strength, read_address
 
 # How alike two names are when one is taken for a misspelling of the other; 1 is the same name.
 _NEAR = 0.88
+# How often a secret that is kept is looked for, and the seconds between.
+_LOOKS, _BETWEEN_LOOKS = 10, 0.05
+# Each of several parts may stand in a line of its own.
+_LISTS = ("field_keys", "trusted_proxies", "push_services", "anchor_mail", "backup_recipients")
+# What must be an address, and is taken apart somewhere.
+_ADDRESSES = (
+    "public_url",
+    "twilio_api_base_url",
+    "telephone_signalling",
+    "practice_exchange",
+    "telegram_api_base_url",
+    "signal_service_url",
+    "translation_url",
+    "leaked_passwords",
+    "anchor_time_stamp_url",
+)
 _OF_BENCHMARKS = frozenset({"HELPLINE_BENCH_CALLS"})
 
 
@@ -77,6 +96,8 @@ def check_settings(settings: Settings) -> None:
 
     Raises BadSettings.
     """
+    _check_texts(settings)
+    _check_urls(settings)
     url = urlsplit(settings.public_url)
     if url.scheme not in ("http", "https") or not url.hostname:
         raise BadSettings(
@@ -128,6 +149,32 @@ def check_settings(settings: Settings) -> None:
         )
 
 
+def _check_texts(settings: Settings) -> None:
+    """Refuse what no text has: line ends, control characters, bytes that are no UTF-8."""
+    for name, value in settings:
+        text = str(value) if isinstance(value, str | Path) else ""
+        if name in _LISTS:
+            text = text.replace("\n", " ")
+        if text and not (text.isprintable() and text.strip()):
+            raise BadSettings(
+                f"HELPLINE_{name.upper()} holds only spaces, or characters that cannot be printed, "
+                "such as the end of a line of Windows. Write it anew, or unset it."
+            )
+
+
+def _check_urls(settings: Settings) -> None:
+    """Refuse addresses that cannot be taken apart."""
+    for name in _ADDRESSES:
+        value = getattr(settings, name)
+        try:
+            urlsplit(value or "").port  # noqa: B018
+        except ValueError:
+            raise BadSettings(
+                f"HELPLINE_{name.upper()} is no address that can be read: look at its host and at "
+                "its port, which is a number up to 65535."
+            ) from None
+
+
 def _check_proxies(settings: Settings) -> None:
     for proxy in settings.proxies:
         try:
@@ -172,6 +219,9 @@ def _check_addresses(settings: Settings) -> None:
                 f"{name} is set and HELPLINE_DATABASE_URL is not. Set both for a PostgreSQL of "
                 "your own; the embedded one has its own roles and needs neither."
             )
+    for name in ("database_url", "migration_database_url", "backup_database_url"):
+        if (url := getattr(settings, name)) is not None:
+            read_address(f"HELPLINE_{name.upper()}", url)
 
 
 def _check_inside(settings: Settings) -> None:
@@ -183,8 +233,8 @@ def _check_inside(settings: Settings) -> None:
     for name, url in services.items():
         if url is not None and not may_be_inside(url):
             raise BadSettings(
-                f"HELPLINE_{name} must be on this machine or in a private network: what children "
-                "write goes to it as it stands. For example http://127.0.0.1:8080."
+                f"HELPLINE_{name} must be on this machine (http://127.0.0.1:8080), or in a private "
+                "network by https://: what children write goes to it as it stands."
             )
 
 
@@ -301,11 +351,33 @@ def with_generated_secrets(settings: Settings) -> Settings:
 
 
 def _kept(folder: Path, name: str, fresh: str) -> str:
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / name
     try:
-        with open(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
-            file.write(fresh)
+        if not path.exists():
+            make_folder(folder)
+            _write_new(path, fresh)
+    except OSError as error:
+        raise cannot_write(path, error) from None
+    for _ in range(_LOOKS):
+        with contextlib.suppress(OSError, UnicodeDecodeError):
+            if kept := path.read_text().strip():
+                return kept
+        # Another process may be about to write it.
+        time.sleep(_BETWEEN_LOOKS)
+    raise BadSettings(
+        f"{path} holds no secret that can be read. If nothing is sealed with it yet, remove the "
+        "file, and a new one is made. Otherwise bring it back from a copy."
+    )
+
+
+def _write_new(path: Path, text: str) -> None:
+    try:
+        file = open(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w")  # noqa: SIM115
     except FileExistsError:
-        pass
-    return path.read_text().strip()
+        return
+    try:
+        with file:
+            file.write(text)
+    except OSError:
+        path.unlink()
+        raise

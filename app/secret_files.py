@@ -27,6 +27,8 @@ SECRETS = (
 _SUFFIX = "_FILE"
 # In bytes. A device or a log that was named by mistake is not read to its end.
 _LONGEST = 64 * 1024
+# Characters of a path that are told: a wrong one may be of any length.
+_TOLD = 200
 # Others may do nothing with the file, and its group may only read it.
 _TOO_OPEN = 0o027
 
@@ -59,8 +61,8 @@ def _read(variable: str, path: Path) -> str:
             content = file.read(_LONGEST + 1)
     except OSError as error:
         raise BadSettings(
-            f"{variable} names {path}, which cannot be read ({error.strerror}). It must be a file "
-            "that the program's user may read."
+            f"{variable} names {str(path)[:_TOLD]}, which cannot be read ({error.strerror}). It "
+            "must be a file that the program's user may read."
         ) from None
     try:
         text = content.decode() if len(content) <= _LONGEST else "\0"

@@ -8,6 +8,7 @@ connection is refused. The two talk over a Unix socket in `DATA_DIR` that only t
 import asyncio
 import contextlib
 import gc
+import logging
 import os
 import runpy
 import signal
@@ -21,6 +22,7 @@ from typing import Any
 
 import uvicorn
 
+from app.data_folder import make_folder
 from app.database.running import database_of
 from app.errors import BadSettings
 from app.log import log, set_up_logging
@@ -75,10 +77,25 @@ class Server(uvicorn.Server):
                 signal.signal(number, handler)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
+        errors = logging.getLogger("uvicorn.error")
+        # It is said in one sentence, once.
+        errors.addFilter(self._is_no_refusal)
+        try:
+            await super().startup(sockets)
+        finally:
+            errors.removeFilter(self._is_no_refusal)
+            if (refused := self._refused()) is not None:
+                raise refused
         if self.started and self._on_ready is not None:
             # In a thread: the process that is replaced may be slow to answer.
             await asyncio.to_thread(self._on_ready)
+
+    def _refused(self) -> BadSettings | None:
+        state = getattr(self.config.loaded_app, "state", None)
+        return getattr(state, "refused", None)
+
+    def _is_no_refusal(self, _: logging.LogRecord) -> bool:
+        return self._refused() is None
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         if self._on_ready is not None:
@@ -112,6 +129,7 @@ def serve(
         log().warning(
             "HELPLINE_TWILIO_ACCOUNT_SID and _AUTH_TOKEN are not set: every webhook is refused"
         )
+    make_folder(settings.data_dir)
     path = _control_path(settings, port)
     taken = _ask_for_sockets(path) if replace else []
     replaces = bool(taken)
@@ -292,10 +310,11 @@ def _listen(host: str, port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         listener.close()
+        why = error.strerror if isinstance(error, OSError) else "that is no host"
         raise BadSettings(
-            f"Cannot listen on {host}:{port} ({error.strerror}). Choose another --port (or "
+            f"Cannot listen on {host}:{port} ({why}). Choose another --port (or "
             "HELPLINE_MONITORING_PORT), or take over from the running server with --replace."
         ) from None
     listener.listen(_BACKLOG)
@@ -310,7 +329,7 @@ def _for_monitoring(
 
     Raises BadSettings.
     """
-    host, port = settings.monitoring_host, settings.monitoring_port
+    host, port = settings.monitoring_address, settings.monitoring_port
     kept = [one for one in taken if one.getsockname()[:2] == (host, port)]
     for one in taken:
         if one not in kept:
@@ -437,4 +456,8 @@ if __name__ == "__main__":
     if sys.argv[1] == "worker":
         _work_as_child(*given)
     else:
-        _serve_as_child(*given)
+        try:
+            _serve_as_child(*given)
+        except BadSettings as error:
+            print(f"helpline: {error}", file=sys.stderr)
+            sys.exit(2)

@@ -61,13 +61,13 @@ class Settings(BaseSettings):
     )
     # Where the Bot API of Telegram is, if it is a server of our own.
     telegram_api_base_url: str | None = Field(default=None, pattern=r"^https?://[^\s?#]+$")
-    # Where signal-cli-rest-api plays a telephone with Signal: on this machine or in a private
-    # network, because it asks for no password. Unset: children cannot write with Signal.
+    # Where signal-cli-rest-api plays a telephone with Signal: on this machine, because it asks for
+    # no password, or by HTTPS in a private network. Unset: children cannot write with Signal.
     signal_service_url: str | None = Field(default=None, pattern=r"^https?://[^\s?#@]+$")
     # Seconds that one request to it may take: it begins a program for each, and they wait.
     signal_timeout: float = Field(default=30.0, gt=0, le=120)
-    # An engine for translations that speaks as LibreTranslate does: on this machine or in a private
-    # network. Unset: no page translates, nor says that it could.
+    # An engine for translations that speaks as LibreTranslate does: on this machine, or by HTTPS in
+    # a private network. Unset: no page translates, nor says that it could.
     translation_url: str | None = Field(default=None, pattern=r"^https?://[^\s?#@]+$")
     translation_key: str | None = None
     # Seconds that one translation may take.
@@ -148,9 +148,11 @@ class Settings(BaseSettings):
     # A request with this bearer token may read metrics and health. Without it they are closed where
     # others can reach this server.
     monitoring_token: str | None = None
-    # Metrics and health are answered at this port and address, and no longer beside the pages.
+    # Metrics and health are answered at this port and address, and no longer beside the pages: in
+    # clear. In production an address outside this machine has `,without` behind it, which says that
+    # they are answered without encryption.
     monitoring_port: int | None = Field(default=None, ge=1, le=65535)
-    monitoring_host: str = Field(default="127.0.0.1", pattern=r"^[0-9A-Fa-f.:]+$")
+    monitoring_host: str = Field(default="127.0.0.1", pattern=r"^[0-9A-Fa-f.:]+(,without)?$")
     smtp_url: str | None = None
     # The push services to which messages for browsers may go: a host, a suffix that begins with a
     # dot, or a whole origin.
@@ -231,6 +233,11 @@ class Settings(BaseSettings):
     def field_key_list(self) -> list[tuple[int, bytes]]:
         """The keys that seal, each with its number."""
         return parse_field_keys(self.field_keys) if self.field_keys else []
+
+    @property
+    def monitoring_address(self) -> str:
+        """The address at which metrics and health are answered."""
+        return self.monitoring_host.partition(",")[0]
 
     @property
     def scanner(self) -> str | None:

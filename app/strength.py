@@ -5,7 +5,6 @@ left on.
 """
 
 import os
-import re
 from collections.abc import Mapping
 from ipaddress import ip_address
 from pathlib import Path
@@ -16,22 +15,21 @@ from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 
 from app.errors import BadSettings
+from app.made_at_random import SHORTEST, is_made_at_random
 
 # In `HELPLINE_SCAN_COMMAND`: documents are stored without a scan, and that was decided; in
 # `HELPLINE_LEAKED_PASSWORDS`: new passwords are compared with the program's own lists alone; in
-# `HELPLINE_ANCHOR_FILE`: the ends of the logs go nowhere.
+# `HELPLINE_ANCHOR_FILE`: the ends of the logs go nowhere; behind the address in
+# `HELPLINE_MONITORING_HOST`: metrics, health and their token cross the network in clear.
 WITHOUT = "without"
 # Modes of libpq in which the server proves who it is.
 _PROVEN = ("verify-full", "verify-ca")
-# Random text of the shortest length that is accepted has more different characters than this.
-_FEWEST = 10
-_SHORTEST = 16
-# And this many more of them belong to no word, row of the keyboard, repetition or date.
-_FEWEST_AT_RANDOM = 8
-# The estimate reads no more of a secret than this: what is beyond only makes it better.
+# The estimate reads no more of a password than this: what is beyond only makes it better.
 _READ = 64
 # Words of this program that stand in no list of common ones.
 _OUR_WORDS = ("helpline", "childline", "twilio", "somleng", "postgres", "token")
+# A key of 32 random bytes has more different ones than this.
+_FEWEST_BYTES = 16
 # What signs the provider's webhooks: 128 bits, which are as many hexadecimal digits.
 _SHORTEST_SIGNING = 32
 # A password of a database on another machine that fewer guesses than this would find is refused.
@@ -45,6 +43,8 @@ class Checked(Protocol):
     twilio_auth_token: str | None
     twilio_previous_auth_token: str | None
     monitoring_token: str | None
+    monitoring_port: int | None
+    monitoring_host: str
     database_url: str | None
     migration_database_url: str | None
     backup_database_url: str | None
@@ -82,6 +82,7 @@ def check_strength(settings: Checked) -> None:
     _check_database("HELPLINE_MIGRATION_DATABASE_URL", settings.migration_database_url)
     _check_database("HELPLINE_BACKUP_DATABASE_URL", settings.backup_database_url)
     _check_services(settings)
+    _check_monitoring(settings)
     mail = urlsplit(settings.smtp_url or "")
     if mail.scheme == "smtp" and not is_this_machine(mail.hostname or ""):
         raise BadSettings(
@@ -109,6 +110,20 @@ def check_strength(settings: Checked) -> None:
         )
 
 
+def _check_monitoring(settings: Checked) -> None:
+    """Refuse to answer a port of monitoring to other machines in clear, unless that was decided."""
+    if settings.monitoring_port is None:
+        return
+    address, _, word = settings.monitoring_host.partition(",")
+    if word != WITHOUT and not is_this_machine(address):
+        raise BadSettings(
+            "In production HELPLINE_MONITORING_HOST must be an address of this machine, such as "
+            "127.0.0.1: the port of monitoring has no encryption, and others on the network could "
+            "read the token. To answer other machines without it, in a network of its own, set "
+            f"it to {address},{WITHOUT}."
+        )
+
+
 def _check_services(settings: Checked) -> None:
     """Refuse to send what children write over a network in clear."""
     for name, url in (
@@ -126,42 +141,25 @@ def _check_services(settings: Checked) -> None:
 
 def _check_secrets(settings: Checked) -> None:
     for name, value, shortest in (
-        ("HELPLINE_SECRET_KEY", settings.secret_key, _SHORTEST),
+        ("HELPLINE_SECRET_KEY", settings.secret_key, SHORTEST),
         ("HELPLINE_TWILIO_AUTH_TOKEN", settings.twilio_auth_token, _SHORTEST_SIGNING),
         (
             "HELPLINE_TWILIO_PREVIOUS_AUTH_TOKEN",
             settings.twilio_previous_auth_token,
             _SHORTEST_SIGNING,
         ),
-        ("HELPLINE_MONITORING_TOKEN", settings.monitoring_token, _SHORTEST),
+        ("HELPLINE_MONITORING_TOKEN", settings.monitoring_token, SHORTEST),
     ):
         if value is None:
             continue
-        if len(value) < shortest or len(set(value)) < _FEWEST or not _is_at_random(value):
+        if len(value) < shortest or not is_made_at_random(value):
             raise BadSettings(
-                f"{name} can be guessed: it is too short, repeats a few characters, or is of words "
-                "or rows of the keyboard. Use one that was made at random, for example with: "
+                f"{name} can be guessed: it is too short, or looks like words, rows of the "
+                "keyboard or a repetition; a passphrase does not do, however long. Use one that "
+                "was made at random, for example with: "
                 'python3 -c "import secrets; print(secrets.token_urlsafe(48))"'
             )
     check_field_keys(settings.field_key_list)
-
-
-def _is_at_random(text: str) -> bool:
-    """Return whether a text has enough characters that belong to nothing that could be guessed."""
-    # Its lists of words take a tenth of a second to load, which only production needs.
-    from zxcvbn import zxcvbn
-    from zxcvbn.matching import RANKED_DICTIONARIES
-
-    # The library's types leave out what belongs to no pattern ("bruteforce").
-    found: list[Any] = list(zxcvbn(text[:_READ], user_inputs=list(_OUR_WORDS))["sequence"])
-    without_patterns = sum(len(one["token"]) for one in found if one["pattern"] == "bruteforce")
-    known = (_OUR_WORDS, *RANKED_DICTIONARIES.values())
-    words = re.findall(r"[A-Z]?[a-z]+|[A-Z]+", text)
-    others = [
-        word for word in words if len(word) < 3 or not any(word.lower() in one for one in known)
-    ]
-    digits = sum(character.isdigit() for character in text)
-    return min(without_patterns, digits + sum(map(len, others))) >= _FEWEST_AT_RANDOM
 
 
 def check_field_keys(keys: list[tuple[int, bytes]]) -> None:
@@ -171,7 +169,7 @@ def check_field_keys(keys: list[tuple[int, bytes]]) -> None:
     """
     for number, key in keys:
         # Of random bytes, about a third are printable characters, and hardly two are the same.
-        if len(set(key)) < _SHORTEST or all(32 <= byte < 127 for byte in key):
+        if len(set(key)) < _FEWEST_BYTES or all(32 <= byte < 127 for byte in key):
             raise BadSettings(
                 f"Key {number} in HELPLINE_FIELD_KEYS can be guessed: it is text, or repeats a few "
                 'bytes. Make one with: python3 -c "import base64, secrets; '
@@ -179,17 +177,22 @@ def check_field_keys(keys: list[tuple[int, bytes]]) -> None:
             )
 
 
-def _check_database(name: str, url: str | None) -> None:
-    """Refuse a database on another machine without encryption and proof of who it is."""
-    if url is None:
-        return
+def read_address(name: str, url: str) -> dict[str, Any]:
+    """Return the parts of the address of a database. Raises BadSettings."""
     try:
-        parts = conninfo_to_dict(url)
-    except ProgrammingError:
+        return dict(conninfo_to_dict(url))
+    except (ProgrammingError, ValueError):
         raise BadSettings(
             f"{name} cannot be read. It looks like "
             "postgresql://helpline:PASSWORD@db.example.org/helpline?sslmode=verify-full."
         ) from None
+
+
+def _check_database(name: str, url: str | None) -> None:
+    """Refuse a database on another machine without encryption and proof of who it is."""
+    if url is None:
+        return
+    parts = read_address(name, url)
     if parts.get("service") or os.environ.get("PGSERVICE"):
         raise BadSettings(
             f"In production {name} must say itself where the database is: leave out service= and "

@@ -1,4 +1,5 @@
-"""What is still open of a person who has left, or whom the provider gives no role any more.
+"""What is still open of a person who has left, or whom the provider gives no role any more; and
+what stopped because its maker has another role now.
 
 An administrator who deactivates a person is told of it on the page. When a directory or the
 provider lets them leave, also in the night, it alarms until it is closed.
@@ -17,13 +18,14 @@ from app.people.wallboards import Wallboard
 from app.referrals.directory import leavers
 from app.staff import tokens
 from app.staff.models import ApiToken, Staff
+from app.staff.roles import Permission, may
 from app.work import PROGRAM, Ground, Work
 
 
 class StillOpen(NamedTuple):
     """Codes of the directory and names of lines that lead to a telephone or address of theirs, and
-    the tokens and wallboards that they made, which stopped with the account, until another one is
-    made or a week is over."""
+    the tokens and wallboards that they made, which stopped with the account or role, until another
+    one is made or a week is over."""
 
     entries: tuple[str, ...] = ()
     lines: tuple[str, ...] = ()
@@ -39,13 +41,18 @@ class StillOpen(NamedTuple):
 
 async def of(work: Work, staff: Staff) -> StillOpen:
     """Return what is open of a person. Of one who is back: the entries at which their telephone
-    and address acknowledge nothing yet, since no person has checked the entry again."""
-    reached = await leavers.still(work, staff)
-    if not await _is_gone(work, staff):
-        return StillOpen(reached.entries)
-    # Those of a person who left before they ended with the account are open.
-    made = [*await tokens.made_by(work, staff), *await tokens.stopped_of(work, staff)]
-    walls = [*await wallboards.made_by(work, staff), *await wallboards.stopped_of(work, staff)]
+    and address acknowledge nothing yet, since no person has checked the entry again. Of one whose
+    role may not make such things: what they made."""
+    reached, gone = await leavers.still(work, staff), await _is_gone(work, staff)
+    made: list[ApiToken] = []
+    walls: list[Wallboard] = []
+    # Those of a person who left, or lost the role, before they ended with it are open.
+    if gone or not may(staff.role, Permission.KEEP_TOKENS):
+        made = [*await tokens.made_by(work, staff), *await tokens.stopped_of(work, staff)]
+    if gone or not may(staff.role, Permission.KEEP_WALLBOARDS):
+        walls = [*await wallboards.made_by(work, staff), *await wallboards.stopped_of(work, staff)]
+    if not gone:
+        return StillOpen(reached.entries, tokens=tuple(made), wallboards=tuple(walls))
     return StillOpen(
         reached.entries,
         reached.lines,

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from typing import Annotated
+from uuid import UUID
 
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
@@ -24,6 +25,8 @@ class TokenView(BaseModel):
     created_at: datetime
     expires_at: datetime
     revoked_at: datetime | None
+    # Who made it, if it stopped because they left or lost the role by which they made it.
+    revoked_with: UUID | None
     used_at: datetime | None
 
 

@@ -28,7 +28,7 @@ def health(
     settings = read_settings()
     host = "127.0.0.1"
     if settings.monitoring_port is not None:
-        host = _EVERY_ADDRESS.get(settings.monitoring_host, settings.monitoring_host)
+        host = _EVERY_ADDRESS.get(settings.monitoring_address, settings.monitoring_address)
         port = settings.monitoring_port
     shown = {}
     if settings.monitoring_token is not None:

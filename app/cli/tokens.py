@@ -31,6 +31,8 @@ def revoke(name: str) -> None:
 def list_all() -> None:
     """List all tokens: name, scopes, end or revocation, last use."""
     for one in run_verb(tokens.list_tokens):
-        state = "revoked" if one.revoked_at else f"until {one.expires_at:%Y-%m-%d}"
+        state = f"until {one.expires_at:%Y-%m-%d}"
+        if one.revoked_at:
+            state = "stopped with its maker" if one.revoked_with else "revoked"
         used = f"used {one.used_at:%Y-%m-%d %H:%M}" if one.used_at else "never used"
         print(f"{one.name}\t{','.join(one.scopes)}\t{state}\t{used}")

@@ -4,6 +4,7 @@ A profile holds no name. Two people who share a number are told apart by a secon
 from then on a counsellor chooses which of them it is. Every change is logged.
 """
 
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -263,6 +264,32 @@ async def merge(work: Work, staff: Staff, from_id: UUID, into_id: UUID, reason: 
         other=str(gone.id),
         contacts=contacts,
     )
+
+
+async def merged_from(work: Work, ids: Iterable[UUID]) -> set[UUID]:
+    """Return the profiles that were merged into these, or into one that was."""
+    first = set(ids)
+    found, last = set(first), first
+    while last:
+        rows = await work.session.scalars(select(Profile.id).where(Profile.merged_into.in_(last)))
+        last = set(rows) - found
+        found |= last
+    return found - first
+
+
+async def merged_to(work: Work, ids: Iterable[UUID]) -> set[UUID]:
+    """Return the profiles into which these were merged, up to those that are in use."""
+    first = set(ids)
+    found, last = set(first), first
+    while last:
+        rows = await work.session.scalars(
+            select(Profile.merged_into).where(
+                Profile.id.in_(last), Profile.merged_into.is_not(None)
+            )
+        )
+        last = {one for one in rows if one is not None} - found
+        found |= last
+    return found - first
 
 
 async def profile_by_contact(work: Work, staff: Staff, code: str) -> UUID:

@@ -27,8 +27,7 @@ from app.referrals.states import (
     ReferralOutcome,
     RejectionReason,
 )
-from app.settings import Settings
-from app.web.access import InWork, Public
+from app.web.access import InWork, Public, cookie_name
 from app.web.limits import Limiter, client_of
 from app.words import about, days, direction, known, letter, letters, written
 from app.words.pages import preferred
@@ -248,13 +247,8 @@ async def _moment(work: Work, token: str, text: str) -> datetime | None:
     return at if at.tzinfo else at.replace(tzinfo=ZoneInfo(visit.agency.timezone))
 
 
-def _proof_name(settings: Settings) -> str:
-    # It is sent to links alone, so it cannot be bound to the whole host as a session is.
-    return f"__Secure-{PROOF}" if settings.has_tls else PROOF
-
-
 def _proof_in(request: Request) -> str:
-    return request.cookies.get(_proof_name(request.app.state.ground.settings), "")
+    return request.cookies.get(cookie_name(request.app.state.ground.settings, PROOF), "")
 
 
 @router.post("/r/{token}/code", dependencies=_LINK)
@@ -269,11 +263,11 @@ async def enter_code(request: Request, work: InWork, token: str, code: Text = ""
     if proof is not None:
         answer = RedirectResponse(f"/r/{token}", status_code=303)
         answer.set_cookie(
-            _proof_name(work.settings),
+            cookie_name(work.settings, PROOF),
             links.keep_proof(proof, _proof_in(request)),
             httponly=True,
             samesite="strict",
-            path="/r/",
+            path="/",
             secure=work.settings.has_tls,
         )
         return answer

@@ -116,5 +116,5 @@ def _telephone(person: TeamMember) -> tuple[str, bool]:
     kind = EndpointKind(person.staff.endpoint_kind)
     if kind is not EndpointKind.BROWSER:
         return said(_TELEPHONES[kind]), True
-    state = TelephoneState(person.presence.telephone if person.presence else TelephoneState.OFF)
+    state = person.telephone or TelephoneState.OFF
     return said(telephones.WORDS[state]), state in _WELL

@@ -16,7 +16,7 @@ from app.routing import telephones
 from app.routing.callbacks.callback_rows import Callback, CallbackState
 from app.routing.callbacks.choices import Who
 from app.routing.in_hand import Conversation, InHand
-from app.routing.models import OfferState, Presence, PresenceState, TelephoneState
+from app.routing.models import OfferState, PresenceState, TelephoneState
 from app.routing.places_in_queue import WaitingCall
 from app.words.pages import N_, _, code_words, instant_words, language_name, said
 
@@ -261,15 +261,15 @@ def desk_view(
         offer=_offer_card(desk, now, on_phone, limit, back) if desk.ringing else None,
         call=_call_card(desk, now, back, aside) if desk.offer and not desk.ringing else None,
         contact=_contact_card(contact) if contact and _writing(desk, state) else None,
-        telephone=_telephone(presence, on_phone),
+        telephone=_telephone(desk, on_phone),
         by_supervisor=presence is not None and presence.cause == Cause.SUPERVISOR_CHOICE,
     )
 
 
-def _telephone(presence: Presence | None, on_phone: bool) -> str:
+def _telephone(desk: InHand, on_phone: bool) -> str:
+    presence, state = desk.presence, desk.telephone
     if on_phone or presence is None or presence.state != PresenceState.AVAILABLE:
         return ""
-    state = TelephoneState(presence.telephone)
     return "" if state is TelephoneState.READY else said(telephones.WORDS[state])
 
 

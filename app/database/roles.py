@@ -19,17 +19,20 @@ BACKUP = "helpline_backup"
 # Migrations, roles and their rights are changed by one process at a time.
 LOCK = 116_111
 
-# Who the program is in its database: whether it is a `superuser` or may become one, and whether it
-# owns a table of ours, their schema or the database. Who runs programs of the server, or reads and
-# writes its files, needs no more; and before PostgreSQL 16, who makes roles gives itself those
-# rights.
+# Who the program is in its database: the role `by` which it is a superuser or may do as much, and
+# whether it owns a table of ours, their schema or the database. PostgreSQL has roles that run
+# programs of the server, read and write its files or the rows of all tables: all of them count but
+# those that only look on, also those of versions to come. Who copies the whole server reads as
+# much; and before PostgreSQL 16, who makes roles gives itself those rights.
 STANDING = """
-SELECT EXISTS (SELECT FROM pg_roles r WHERE pg_has_role(r.oid, 'MEMBER')
-         AND (r.rolsuper
-           OR r.rolname IN ('pg_execute_server_program', 'pg_write_server_files',
-                            'pg_read_server_files')
+SELECT (SELECT r.rolname FROM pg_roles r WHERE pg_has_role(r.oid, 'MEMBER')
+         AND (r.rolsuper OR r.rolreplication
+           OR starts_with(r.rolname, 'pg_') AND r.rolname NOT IN (
+             'pg_monitor', 'pg_read_all_settings', 'pg_read_all_stats', 'pg_stat_scan_tables',
+             'pg_checkpoint', 'pg_use_reserved_connections', 'pg_database_owner')
            OR r.rolcreaterole AND current_setting('server_version_num')::int < 160000)
-       ) AS superuser,
+         ORDER BY r.rolname <> current_user, NOT r.rolsuper, r.rolname LIMIT 1
+       ) AS by,
        EXISTS (SELECT FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace
                  AND c.relkind IN ('r', 'p') AND pg_has_role(c.relowner, 'MEMBER'))
        OR EXISTS (SELECT FROM pg_namespace n WHERE n.nspname = 'public'
@@ -83,18 +86,20 @@ SELECT EXISTS (
 class Standing(NamedTuple):
     """Who a role is in the database."""
 
-    superuser: bool
+    # The role, its own or another, by which it may do all.
+    by: str | None
     owns: bool
 
     @property
     def weakness(self) -> str:
         """Return what is wrong with it and what to do, as one sentence; empty if nothing is."""
-        if self.superuser:
+        if self.by is not None:
             return (
-                "The role of HELPLINE_DATABASE_URL is a superuser of the database, or may become "
-                "one (it belongs to one, or may use programs or files of the server): it could "
-                "change the logs. Give the program a role of its own; see the operators' guide, "
-                '"The roles of the database".'
+                "The role of HELPLINE_DATABASE_URL is a superuser of the database, or may do as "
+                f"much by the role {self.by}: run programs of the server, read or write its files "
+                "or the rows of all tables. It could change the logs. Take that right away "
+                "(REVOKE, or ALTER ROLE ... NOREPLICATION), or give the program a role of its own; "
+                'see the operators\' guide, "The roles of the database".'
             )
         if self.owns:
             return (

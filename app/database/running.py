@@ -3,12 +3,17 @@
 import contextlib
 from collections.abc import Iterator
 
+import psycopg
+
 from app.database import migrate as migrations
 from app.database import roles
 from app.database.embedded import EmbeddedPostgres
 from app.errors import BadSettings
 from app.log import log
 from app.settings import Settings
+
+# Characters of what the connection says that are told.
+_TOLD = 300
 
 
 @contextlib.contextmanager
@@ -37,15 +42,33 @@ def make_ready(url: str, owner_url: str | None, settings: Settings | None = None
 
     Raises BadSettings.
     """
-    migrations.migrate(owner_url or url, settings)
+    with _reaching(f"HELPLINE_{'' if owner_url is None else 'MIGRATION_'}DATABASE_URL"):
+        migrations.migrate(owner_url or url, settings)
     if owner_url is not None:
-        roles.grant(owner_url, url)
+        with _reaching("HELPLINE_DATABASE_URL"):
+            roles.grant(owner_url, url)
+
+
+@contextlib.contextmanager
+def _reaching(name: str) -> Iterator[None]:
+    """Say in one sentence that a database is not there, or lets the program not in."""
+    try:
+        yield
+    except psycopg.OperationalError as error:
+        if error.sqlstate is not None:
+            raise
+        # What libpq says names host, port, role and database, and no password.
+        raise BadSettings(
+            f"The database of {name} cannot be reached ({' '.join(str(error).split())[:_TOLD]}). "
+            "Look whether it runs, and whether host, port, name, role and password are right."
+        ) from None
 
 
 def _look_at_role(settings: Settings, url: str) -> None:
     """Say that the program's role may do too much; in production refuse a superuser."""
-    standing = roles.standing_of(url)
-    if standing.superuser and settings.in_production:
+    with _reaching("HELPLINE_DATABASE_URL"):
+        standing = roles.standing_of(url)
+    if standing.by is not None and settings.in_production:
         raise BadSettings(standing.weakness)
     if standing.weakness:
         log().warning(standing.weakness, area="database")

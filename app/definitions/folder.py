@@ -1,5 +1,6 @@
 """The files of a country's own definitions, wherever they are kept. Pure."""
 
+import contextlib
 import hashlib
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -7,6 +8,9 @@ from pathlib import Path
 
 from app.definitions.datafile import BadDefinition
 from app.errors import Message
+
+# Characters of a path that are told: a wrong one may be of any length.
+_TOLD = 200
 
 
 @dataclass(frozen=True)
@@ -37,8 +41,13 @@ def folder_with(texts: dict[str, str]) -> Folder:
 
 def read_folder(path: Path) -> Folder:
     """Read the definition files of a folder. Raises BadDefinition."""
-    if not path.is_dir():
-        raise BadDefinition(str(path), 1, Message("HELPLINE_DEFINITIONS_DIR is not a folder"))
+    # Of a path that is too long nothing can be said.
+    is_folder = False
+    with contextlib.suppress(OSError):
+        is_folder = path.is_dir()
+    if not is_folder:
+        named = str(path)[:_TOLD]
+        raise BadDefinition(named, 1, Message("HELPLINE_DEFINITIONS_DIR is not a folder"))
     return folder_with({file.name: _text_of(file) for file in path.glob("*.yaml")})
 
 

@@ -33,6 +33,14 @@ class DialledFor(StrEnum):
     CONVERSATION = "conversation"
 
 
+class AnsweredBy(StrEnum):
+    """Who answers a person that wrote to us: no country is asked for, but of what the program
+    answers to other countries there is a limit."""
+
+    PROGRAM = "program"
+    PERSON = "person"
+
+
 class DiallingRules(Base):
     """What may be dialled, as an administrator keeps it. One row."""
 

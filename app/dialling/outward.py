@@ -7,15 +7,23 @@ is counted and never held up by a limit.
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import NamedTuple
 from uuid import UUID, uuid5
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import ColumnElement, delete, func, select
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 
 from app.calls.lines.line_rows import Line
 from app.database.topics import Topic
-from app.dialling.models import Dial, DialledFor, DiallingRules, DialWay
-from app.dialling.rules import Rules, Why, country_of, why_not_address, words_of
+from app.dialling.models import AnsweredBy, Dial, DialledFor, DiallingRules, DialWay
+from app.dialling.rules import (
+    Rules,
+    Why,
+    country_of,
+    why_not_address,
+    why_not_answered,
+    words_of,
+)
 from app.errors import Invalid, TooMany
 from app.jobs.transaction import transaction
 from app.log import log
@@ -25,6 +33,10 @@ from app.work import PROGRAM, Ground, Work
 
 _BELIEVED = timedelta(seconds=30)
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
+# Texts, by their parts, with which the program itself answers numbers of countries that are not
+# dialled, in an hour; and numbers that wrote, are not answered, and become a task. Senders of texts
+# can be forged, and each answer costs: with this, less than a talk with a counsellor.
+ABROAD_HOUR = 60
 # Days for which it is kept what was dialled.
 KEPT_DAYS = 31
 
@@ -112,15 +124,38 @@ async def may_dial(
     way: DialWay = DialWay.CALL,
     parts: int = 1,
     once: bool = False,
+    answered_by: AnsweredBy | None = None,
 ) -> bool:
     """Return whether an address may be dialled now, and count it. `key` counts once.
 
     A text of several `parts` counts as many: each is billed. `once`: what was counted before may
-    not be dialled again. Of two jobs that ask at once, one may.
+    not be dialled again. Of two jobs that ask at once, one may. `answered_by`: it answers a message
+    from this number.
     """
-    why = why_not_address(address, await rules_now(work))
+    asked = await ask(work, address, key, purpose, way, parts, answered_by)
+    return asked.why is None and (asked.is_new or not once)
+
+
+class Asked(NamedTuple):
+    """Why an address is not dialled, if it is not, and whether it was not counted before."""
+
+    why: Why | None
+    is_new: bool
+
+
+async def ask(
+    work: Work,
+    address: str,
+    key: UUID,
+    purpose: DialledFor,
+    way: DialWay,
+    parts: int = 1,
+    answered_by: AnsweredBy | None = None,
+) -> Asked:
+    """Return whether an address may be dialled now, and count it: see `may_dial`."""
+    why = await _why(work, address, answered_by)
     if why is None and _is_browser(address):
-        return True
+        return Asked(None, True)
     is_new = True
     for part in range(1 if why else parts):
         counted = uuid5(key, str(part)) if part else key
@@ -129,7 +164,37 @@ async def may_dial(
         log().warning(
             "a number is not dialled", area="dialling", cause=why.value, subject=purpose.value
         )
-    return why is None and (is_new or not once)
+    return Asked(why, is_new)
+
+
+async def _why(work: Work, address: str, answered_by: AnsweredBy | None) -> Why | None:
+    rules = await rules_now(work)
+    why = why_not_address(address, rules)
+    if why is not Why.COUNTRY or answered_by is None:
+        return why
+    why = why_not_answered(address, rules)
+    if why is not None or answered_by is AnsweredBy.PERSON:
+        return why
+    here = (*rules.home, *rules.countries)
+    abroad = await _texts_lately(work, Dial.refused.is_(None), Dial.country.not_in(here))
+    return Why.COUNTRY if abroad >= ABROAD_HOUR else None
+
+
+async def _texts_lately(work: Work, *which: ColumnElement[bool]) -> int:
+    """Return how many texts of conversations were counted within the last hour."""
+    counted = select(func.count()).where(
+        Dial.at > work.now - _HOUR,
+        Dial.purpose == DialledFor.CONVERSATION,
+        Dial.way == DialWay.SMS,
+        *which,
+    )
+    return await work.session.scalar(counted) or 0
+
+
+async def many_unanswered(work: Work) -> bool:
+    """Return whether more numbers wrote within the last hour that are not answered than children
+    would: their senders are forged."""
+    return await _texts_lately(work, Dial.refused.is_not(None)) > ABROAD_HOUR
 
 
 async def was_counted(work: Work, key: UUID) -> bool:

@@ -4,7 +4,7 @@
 an administrator allows: a person who makes a machine dial them is paid for each minute.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import lru_cache
 
@@ -110,6 +110,12 @@ def why_not(number: str, rules: Rules) -> Why | None:
     if rules.home and country not in rules.home and country not in rules.countries:
         return Why.COUNTRY
     return None if set(kinds) <= set(rules.kinds) else Why.KIND
+
+
+def why_not_answered(number: str, rules: Rules) -> Why | None:
+    """Return why a number that wrote to us is not answered: the kinds of numbers count, and no
+    country, since the answer is one text that was asked for."""
+    return why_not(number, replace(rules, home=()))
 
 
 def _is_short(number: str, countries: tuple[str, ...]) -> bool:

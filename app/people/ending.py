@@ -60,6 +60,14 @@ async def role_changed(work: Work, staff: Staff, before: Role) -> None:
         await sign_out(work, staff)
     else:
         await end_emergencies(work, staff)
+    number = 0
+    if Permission.KEEP_TOKENS in lost:
+        number += await tokens.end_made_by(work, staff)
+    if Permission.KEEP_WALLBOARDS in lost:
+        number += await wallboards.end_made_by(work, staff)
+    if number:
+        # A program or a screen stopped: administrators are told, as of what a leaver made.
+        work.defer(Task.WATCH_LEAVER, staff_id=str(staff.id))
 
 
 async def sign_out(work: Work, staff: Staff) -> int:

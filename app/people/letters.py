@@ -46,12 +46,13 @@ async def letter_to_owner(
 def _of_work_left(work: Work, language: str) -> tuple[str, str]:
     with spoken_in(language):
         said = _(
-            "A person has left by the directory or the provider, and something of theirs is left: "
-            "work that no colleague may take over, a telephone or address where we still reach "
-            "them, a token or a wallboard. The page says what:"
+            "A person has left by the directory or the provider, or has another role, and "
+            "something of theirs is left or has stopped: work that no colleague may take over, a "
+            "telephone or address where we still reach them, a token or a wallboard. The page says "
+            "what:"
         )
         address = f"{work.settings.public_url.rstrip('/')}/admin/people"
-        return _("Helpline: what is left of a person who has left"), f"{said}\n{address}\n"
+        return _("Helpline: what a person has left behind"), f"{said}\n{address}\n"
 
 
 async def emergency_letter(

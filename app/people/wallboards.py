@@ -1,6 +1,7 @@
 """The secret addresses of wallboards: screens in a room that show figures of now.
 
-An address is shown once; only its keyed hash is stored. It ends with the account of who made it.
+An address is shown once; only its keyed hash is stored. It ends with the account of who made it,
+and with their role if the new one may make none.
 """
 
 import secrets
@@ -96,10 +97,13 @@ async def made_by(work: Work, staff: Staff) -> list[Wallboard]:
     return [one for one in await in_use(work) if one.made_by == staff.id]
 
 
-async def end_made_by(work: Work, staff: Staff) -> None:
-    """Withdraw the wallboards of a person who leaves: they know the addresses."""
-    for one in await made_by(work, staff):
+async def end_made_by(work: Work, staff: Staff) -> int:
+    """Withdraw the wallboards of a person who leaves, or may make none any more: they know the
+    addresses. Return how many."""
+    found = await made_by(work, staff)
+    for one in found:
         await withdraw(work, one.id)
+    return len(found)
 
 
 async def stopped_of(work: Work, staff: Staff) -> list[Wallboard]:

@@ -2,7 +2,8 @@
 
 A directory or provider that says that a person leaves is obeyed at once. Work that no colleague may
 take over then stays with the account, and is an alarm until an administrator hands it over, or the
-account is active again. So is what leads to them or was made by them and is still open.
+account is active again. So is what leads to them or was made by them and is still open, and what a
+person made that stopped with their role.
 """
 
 from sqlalchemy import or_, select

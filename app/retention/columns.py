@@ -174,7 +174,7 @@ WITHOUT_RULE: Mapping[str, str] = {
     "chat_fetched.content_sealed": f"{_SOON} when it is heard; what cannot be, after 30 days",
     "chat_fetched.their_id": "the account of a line at its carrier",
     "chat_opt_outs.caller_key": "the hash of a number that wants no messages: none goes to it; "
-    "deleted with the calls of a person who asks",
+    "deleted with the last call of it when a person asks",
     "chat_access.secret_key": "the hash of a secret of the child; deleted if its person asks",
     "calls.visit_key": "the hash of a key that a page made by chance; goes a day after the end",
     "chat_access.opened_with": "the hash of a key that a page made by chance",

@@ -11,8 +11,10 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, and_, case, func, literal, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.abilities import EndpointKind
 from app.routing.models import Offer, Presence, PresenceChange, PresenceState, TelephoneState
 from app.routing.participants.participants import LIVE, Participant
+from app.staff.models import Staff, StaffSession
 from app.staff.sessions import Duty
 
 P, T = PresenceState, TelephoneState
@@ -36,6 +38,24 @@ def _begun(states: Collection[PresenceState]) -> ColumnElement[datetime]:
     return func.coalesce(last, Presence.since)
 
 
+def _acted_last() -> ColumnElement[bytes]:
+    """Return the session in which a person whose calls ring in no page acted last."""
+    return (
+        select(StaffSession.token_key)
+        .join(Staff, Staff.id == StaffSession.staff_id)
+        .where(
+            StaffSession.staff_id == Presence.counsellor_id,
+            StaffSession.awaits.is_(None),
+            Staff.endpoint_kind != EndpointKind.BROWSER,
+        )
+        .order_by(
+            func.coalesce(StaffSession.active_at, StaffSession.created_at).desc(), StaffSession.id
+        )
+        .limit(1)
+        .scalar_subquery()
+    )
+
+
 async def at_work(
     session: AsyncSession, people: Collection[UUID], now: datetime
 ) -> Mapping[UUID, Duty]:
@@ -46,18 +66,20 @@ async def at_work(
         Presence.heartbeat_at > now - _HEARD_WITHIN,
     )
     in_call = Presence.state.in_(_IN_CALL)
+    offer, helps, unknown = Offer.opened_at, Participant.wanted_at, (literal(None), literal(None))
     statements = (
-        select(Offer.counsellor_id, Offer.opened_at, Offer.opened_at, literal(None)).where(
+        select(Offer.counsellor_id, offer, offer, *unknown).where(
             Offer.counsellor_id.in_(people), Offer.released_at.is_(None)
         ),
-        select(
-            Participant.staff_id, Participant.wanted_at, Participant.wanted_at, literal(None)
-        ).where(Participant.staff_id.in_(people), Participant.state.in_(LIVE)),
+        select(Participant.staff_id, helps, helps, *unknown).where(
+            Participant.staff_id.in_(people), Participant.state.in_(LIVE)
+        ),
         select(
             Presence.counsellor_id,
             _begun(_ON_DUTY),
             case((in_call, _begun(_IN_CALL))),
             Presence.telephone_session,
+            case((in_call, _acted_last())),
         ).where(Presence.counsellor_id.in_(people), or_(in_call, connected)),
     )
     found: dict[UUID, Duty] = {}

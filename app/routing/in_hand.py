@@ -28,9 +28,10 @@ from app.database.quick import Question
 from app.errors import Conflict, NotFound
 from app.jobs.transaction import rows_of
 from app.routing import releasing, sound
-from app.routing.models import Offer, OfferState, Presence
+from app.routing.models import Offer, OfferState, Presence, TelephoneState
 from app.routing.rota import roster
 from app.routing.supervision import supervised
+from app.routing.telephone_state import state_now
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
 from app.work import Work
@@ -46,6 +47,8 @@ class InHand(NamedTuple):
     line: str
     # The call is one of a practice line: for training, and in no figure.
     practice: bool = False
+    # Of the telephone in their page.
+    telephone: TelephoneState = TelephoneState.OFF
 
     @property
     def ringing(self) -> bool:
@@ -55,7 +58,7 @@ class InHand(NamedTuple):
 _WHO = bindparam("who", type_=Uuid)
 # Built once: every board of a counsellor sends it with each change of their own.
 _IN_HAND = (
-    select(Presence, Offer, Call, Line.name, Line.practice)
+    select(Presence, Offer, Call, Line.name, Line.practice, state_now())
     .select_from(Presence)
     .join(
         Offer,
@@ -71,9 +74,17 @@ _IN_HAND = (
 async def read_in_hand(work: Work, staff: Staff) -> InHand:
     """Read the desk of a counsellor. Without a presence nothing was ever offered to them."""
     row = (await work.session.execute(_IN_HAND, {"who": staff.id})).one_or_none()
-    presence, offer, call, line, practice = row if row is not None else (None,) * 5
+    presence, offer, call, line, practice, telephone = row if row is not None else (None,) * 6
     on = (await roster.on_shift(work)).get(staff.id)
-    return InHand(presence, on.until if on else None, offer, call, line or "", bool(practice))
+    return InHand(
+        presence,
+        on.until if on else None,
+        offer,
+        call,
+        line or "",
+        bool(practice),
+        TelephoneState(telephone or TelephoneState.OFF),
+    )
 
 
 class Conversation(NamedTuple):

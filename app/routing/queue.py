@@ -48,7 +48,8 @@ from app.routing.plan import Plan, read_plan, read_skills
 from app.routing.presence import ensure_presence
 from app.routing.rota import roster, staffing, takers
 from app.routing.rota.shifts import Layer
-from app.routing.telephones import can_write, may_ring, seen_since
+from app.routing.telephone_state import may_ring
+from app.routing.telephones import can_write, seen_since
 from app.staff.models import Staff
 from app.work import PROGRAM, Ground, Work
 

@@ -21,6 +21,7 @@ from app.routing import offers
 from app.routing import presence as presences
 from app.routing.models import Offer, OfferState, PresenceState, TelephoneState
 from app.routing.participants.participants import Participant
+from app.routing.telephone_state import state_of
 from app.staff import phone_proofs
 from app.staff.models import Staff
 from app.work import Work
@@ -79,7 +80,7 @@ async def ring_if_due(work: Work, call: Call, offer: Offer) -> None:
         return
     alone = timedelta(seconds=work.settings.offer_seconds * offers.BROWSER_ALONE)
     presence = await presences.lock_presence(work, offer.counsellor_id)
-    back = presence.telephone == TelephoneState.READY
+    back = await state_of(work, presence) is TelephoneState.READY
     if back and offer.second_at is None and work.now < offer.opened_at + alone:
         # The page was only loaded again.
         offer.second_due_at = offer.opened_at + alone
@@ -123,7 +124,7 @@ async def browser_rings_on(work: Work, offer: Offer) -> bool:
     if offer.second_at is None or offer.state != OfferState.OPEN:
         return False
     presence = await presences.lock_presence(work, offer.counsellor_id)
-    return presence.telephone == TelephoneState.READY
+    return await state_of(work, presence) is TelephoneState.READY
 
 
 async def is_called_off(work: Work, staff_id: UUID, rung: Offer | Participant) -> bool:

@@ -8,9 +8,8 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, exists, false, func, or_, select
+from sqlalchemy import ColumnElement, and_, false, func, select, update
 
-from app.abilities import EndpointKind
 from app.calls import platform
 from app.calls.log_kinds import Cause
 from app.calls.models import Call, Leg
@@ -21,8 +20,9 @@ from app.routing import presence as presences
 from app.routing.models import Offer, OfferState, Presence, PresenceState, TelephoneState
 from app.routing.participants import leaving, participant_second_phone
 from app.routing.participants.participants import LIVE, Participant, ParticipantPurpose
+from app.routing.telephone_state import may_ring, state_now
 from app.settings import Settings
-from app.staff.models import Staff, StaffSession
+from app.staff.models import Staff
 from app.words.pages import N_
 from app.work import Work
 
@@ -43,21 +43,6 @@ WORDS = {
 _FREE = (TelephoneState.OFF, TelephoneState.NO_MICROPHONE, TelephoneState.FAILED)
 
 
-def may_ring() -> ColumnElement[bool]:
-    """Return the condition that a free counsellor's telephone can ring, for a query of both.
-
-    No call rings at a page whose session has ended.
-    """
-    session = exists().where(StaffSession.token_key == Presence.telephone_session)
-    return or_(
-        Staff.endpoint_kind != EndpointKind.BROWSER,
-        and_(
-            Presence.telephone == TelephoneState.READY,
-            or_(Presence.telephone_session.is_(None), session),
-        ),
-    )
-
-
 def seen_since(work: Work) -> datetime:
     """Return since when a page must have been heard to count as open."""
     return work.now - timedelta(seconds=work.settings.heartbeat_seconds)
@@ -74,13 +59,6 @@ def can_write(seen: Any) -> ColumnElement[bool]:
         ),
         false(),
     )
-
-
-def is_ready(staff: Staff, presence: Presence | None) -> bool:
-    """Return whether a counsellor's telephone can ring. Telephones outside a page always can."""
-    if staff.endpoint_kind != EndpointKind.BROWSER:
-        return True
-    return presence is not None and presence.telephone == TelephoneState.READY
 
 
 async def claim(work: Work, staff: Staff, page: str, session: bytes | None = None) -> None:
@@ -122,6 +100,18 @@ async def report(
     if state in second_phone.GONE and held is not None and offered is not None:
         await second_phone.page_gone(work, held, offered, state)
     return True
+
+
+async def pass_on(work: Work, staff_id: UUID, former: bytes, session: bytes) -> None:
+    """Let a new session have the telephone that another one of the same browser had."""
+    passed = await work.session.scalar(
+        update(Presence)
+        .where(Presence.counsellor_id == staff_id, Presence.telephone_session == former)
+        .values(telephone_session=session)
+        .returning(Presence.counsellor_id)
+    )
+    if passed is not None:
+        work.announce(Topic.QUEUE)
 
 
 def _note_session(work: Work, presence: Presence, session: bytes | None) -> None:
@@ -215,7 +205,7 @@ _ASKED = {
 async def not_ready(work: Work) -> list[tuple[str, str]]:
     """Return who is available without a telephone that can ring, and why; for supervisors."""
     rows = await work.session.execute(
-        select(Staff.name, Presence.telephone)
+        select(Staff.name, state_now())
         .join(Presence, Presence.counsellor_id == Staff.id)
         .where(Staff.active, Presence.state == PresenceState.AVAILABLE, ~may_ring())
         .order_by(Staff.name)

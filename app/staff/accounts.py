@@ -22,7 +22,14 @@ from app.staff.log_kinds import AuditLog
 from app.staff.models import Awaits, SignInRules, Staff, StaffSession
 from app.staff.passwords import give_password
 from app.staff.roles import Role
-from app.staff.sessions import AtWork, goes_on, none_at_work, note_provider_session
+from app.staff.sessions import (
+    AtWork,
+    accounts_changed,
+    goes_on,
+    none_at_work,
+    note_provider_session,
+    page_ended,
+)
 from app.staff.sign_in_rules import DEFAULTS, rules_of, sign_in_rules
 from app.words import pages
 from app.work import PROGRAM, Actor, ActorKind, Ground, Work
@@ -248,7 +255,24 @@ async def close_session(work: Work, token: str) -> None:
     work.announce(Topic.STAFF)
     await work.session.execute(delete(StaffSession).where(StaffSession.token_key == key))
     if work.actor.staff_id:
+        page_ended(work, work.actor.staff_id)
         write_entry(work, AuditLog.SIGNED_OUT, str(work.actor.staff_id))
+
+
+async def end_former_session(work: Work, staff: Staff, token: str) -> bytes | None:
+    """End the session that a person had in a browser in which they sign in again, whole or begun.
+    Return its key, or None if there is none of this account."""
+    gone: bytes | None = await work.session.scalar(
+        delete(StaffSession)
+        .where(
+            StaffSession.token_key == work.keys.session_key(token),
+            StaffSession.staff_id == staff.id,
+        )
+        .returning(StaffSession.token_key)
+    )
+    if gone is not None:
+        accounts_changed(work)
+    return gone
 
 
 async def proved_at(work: Work, token: str) -> datetime | None:
@@ -372,6 +396,7 @@ async def _end_for_good(work: Work, staff: Staff, stored: StaffSession) -> None:
         if gone is not None:
             because = "hours" if stored.expires_at <= work.now else "idle"
             write_entry(own, AuditLog.SESSION_OVER, str(staff.id), because=because)
+            page_ended(own, staff.id)
 
 
 async def sessions_now(

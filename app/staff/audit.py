@@ -184,13 +184,15 @@ FROM linked
 """
 
 
-# Words may only be gone from the log of a record whose content was erased.
+# Words may only be gone from the log of a record whose content was erased, or where they are about
+# two profiles, of which one was.
 _GONE = text("""
     SELECT id FROM record_events e WHERE words_digest IS NOT NULL AND words_sealed IS NULL
       AND NOT EXISTS (SELECT FROM contacts WHERE id = e.subject_id AND erased_at IS NOT NULL)
       AND NOT EXISTS (SELECT FROM cases WHERE id = e.subject_id AND erased_at IS NOT NULL)
       AND NOT EXISTS (SELECT FROM referrals WHERE id = e.subject_id AND erased_at IS NOT NULL)
-      AND NOT EXISTS (SELECT FROM profiles WHERE id = e.subject_id AND erased_at IS NOT NULL)
+      AND NOT EXISTS (SELECT FROM profiles WHERE erased_at IS NOT NULL AND id IN (e.subject_id,
+        CASE e.subject_kind WHEN 'profile' THEN (e.detail ->> 'other')::uuid END))
     ORDER BY id
 """)
 

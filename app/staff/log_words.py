@@ -2,7 +2,7 @@
 
 Beside sealed words a log keeps their sum, which no role of the program can change: see
 `app/privacy/safe.py`. Other words in their place, and words of another row, have another sum. Words
-are gone only where the log says that their record was erased.
+are gone only where the log says that their record was erased, or the other one that they are about.
 """
 
 from collections.abc import Sequence
@@ -26,39 +26,58 @@ BEFORE_SUMS = "words_before_sums"
 _WORDS = """
 SELECT {id} AS id, '{table}' AS bound_table, '{column}' AS bound_column, {row} AS bound_row,
        '' AS path, {column} AS sealed, words_sum, salt_sealed AS salt,
-       words_sum IS NOT NULL AS has_sums, {record} AS record
+       words_sum IS NOT NULL AS has_sums, {record} AS record, {other} AS other
 FROM {table}
 """
+_NONE = "NULL::uuid"
+# Words about two profiles are in the log of one of them, and go with either.
+_OTHER = "CASE subject_kind WHEN 'profile' THEN (detail ->> 'other')::uuid END"
 _EARLIER = """
 SELECT id, subject_kind || 's' AS bound_table, path AS bound_column, subject_id AS bound_row,
        path, decode(sealed, 'base64') AS sealed, words_sum, salt_sealed AS salt,
-       words_sum IS NOT NULL AS has_sums, subject_id AS record
+       words_sum IS NOT NULL AS has_sums, subject_id AS record, NULL::uuid AS other
 FROM earlier_answers
 """
 _VERSIONS = """
 SELECT contact_id || '/' || number AS id, 'contacts' AS bound_table, path AS bound_column,
        contact_id AS bound_row, path, decode(s, 'base64') AS sealed, decode(w, 'hex') AS words_sum,
-       salt_sealed AS salt, words_sums IS NOT NULL AS has_sums, contact_id AS record
+       salt_sealed AS salt, words_sums IS NOT NULL AS has_sums, contact_id AS record,
+       NULL::uuid AS other
 FROM completed_versions CROSS JOIN LATERAL (
   SELECT path, s, w FROM jsonb_each_text(sealed) AS a (path, s)
   FULL JOIN jsonb_each_text(coalesce(words_sums, '{}')) AS b (path, w) USING (path)) AS each_answer
 """
 _LOGS = {
     "record_events": _WORDS.format(
-        table="record_events", column="words_sealed", id="id", row="words_id", record="subject_id"
+        table="record_events",
+        column="words_sealed",
+        id="id",
+        row="words_id",
+        record="subject_id",
+        other=_OTHER,
     ),
     "urgency_decisions": _WORDS.format(
-        table="urgency_decisions", column="reason_sealed", id="id", row="id", record="contact_id"
+        table="urgency_decisions",
+        column="reason_sealed",
+        id="id",
+        row="id",
+        record="contact_id",
+        other=_NONE,
     ),
     "consents": _WORDS.format(
-        table="consents", column="words_sealed", id="number", row="id", record="referral_id"
+        table="consents",
+        column="words_sealed",
+        id="number",
+        row="id",
+        record="referral_id",
+        other=_NONE,
     ),
     "earlier_answers": _EARLIER,
     "completed_versions": _VERSIONS,
 }
 _CHECK = """
 SELECT *, CASE WHEN salt IS NULL AND has_sums THEN EXISTS (
-    SELECT FROM record_events e WHERE e.subject_id = v.record AND e.kind = 'erased')
+    SELECT FROM record_events e WHERE e.subject_id IN (v.record, v.other) AND e.kind = 'erased')
   END AS is_erased
 FROM ({values}) AS v WHERE (sealed IS NOT NULL OR words_sum IS NOT NULL)
 """

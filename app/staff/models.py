@@ -292,6 +292,8 @@ class ApiToken(Base):
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]
     revoked_at: Mapped[datetime | None]
+    # Who made it, if it stopped because they left or lost the role by which they made it.
+    revoked_with: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
     used_at: Mapped[datetime | None]
 
 

@@ -4,7 +4,8 @@ Here is also which of them go on beyond their limits.
 
 A session must not end a talk, nor take a word that is being written. While its person only waits
 for calls, the one whose page has the telephone goes on: no caller may ring at a page that was
-signed out. Any other ends at its limit, such as one at home or one that was stolen.
+signed out. Any other ends at its limit, such as one at home or one that was stolen. Of a person who
+talks at a telephone of their own no idle limit ends the one in which they acted last.
 """
 
 from collections.abc import Awaitable, Callable, Collection, Mapping
@@ -54,6 +55,9 @@ class Duty(NamedTuple):
     busy: datetime | None
     # The session whose page has the telephone; None if the page has not said it yet.
     telephone: bytes | None
+    # The session in which a person whose telephone is in no page acted last, while they are busy:
+    # its page has the record of the talk, however long it slept before.
+    record: bytes | None
 
     def with_other(self, other: "Duty | None") -> "Duty":
         """Return this and another work of the same person as one."""
@@ -64,6 +68,7 @@ class Duty(NamedTuple):
             min(self.since, other.since),
             min(busy, default=None),
             self.telephone or other.telephone,
+            self.record or other.record,
         )
 
 
@@ -86,7 +91,8 @@ def goes_on(session: StaffSession, ends: datetime, duty: Duty | None, now: datet
         has_telephone = duty.telephone in (None, session.token_key)
         return has_telephone and now < session.created_at + LONGEST
     is_used = (session.used_at or session.created_at) > now - LATELY
-    return ends >= duty.busy or duty.telephone == session.token_key or is_used
+    has_record = duty.record == session.token_key and session.expires_at >= duty.busy
+    return ends >= duty.busy or duty.telephone == session.token_key or has_record or is_used
 
 
 def browser_of(says: str) -> str:
@@ -98,6 +104,11 @@ def accounts_changed(work: Work) -> None:
     """Let every process look accounts and sessions up again; open streams check themselves."""
     work.ground.memory.forget(Topic.STAFF)
     work.announce(Topic.STAFF)
+
+
+def page_ended(work: Work, staff_id: UUID) -> None:
+    """Let pages show, and matching see, that a page that was signed out is no telephone."""
+    work.announce(Topic.PRESENCE, Topic.PRESENCE.of(staff_id), Topic.QUEUE)
 
 
 async def note_use(work: Work, token: str, *, acts: bool, reads: bool) -> None:
@@ -203,6 +214,7 @@ async def end_sessions(
         statement = statement.where(StaffSession.created_at <= until)
     ended = await work.session.execute(statement.returning(StaffSession.id))
     accounts_changed(work)
+    page_ended(work, staff_id)
     return len(ended.all())
 
 
@@ -217,3 +229,4 @@ async def end_one(work: Work, staff: Staff, session_id: UUID) -> None:
         raise NotFound("This session has ended already.")
     write_entry(work, AuditLog.SESSION_ENDED, str(staff.id))
     accounts_changed(work)
+    page_ended(work, staff.id)

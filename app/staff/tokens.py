@@ -56,12 +56,12 @@ async def add_token(work: Work, name: str, scopes: list[str], days: int) -> str:
     return token
 
 
-async def revoke_token(work: Work, name: str) -> None:
-    """Revoke a token by its name. Raises NotFound."""
+async def revoke_token(work: Work, name: str, made_by: Staff | None = None) -> None:
+    """Revoke a token by its name. `made_by`: it stops with this person. Raises NotFound."""
     found = await work.session.scalar(
         update(ApiToken)
         .where(ApiToken.name == name, ApiToken.revoked_at.is_(None))
-        .values(revoked_at=work.now)
+        .values(revoked_at=work.now, revoked_with=made_by.id if made_by else None)
         .returning(ApiToken)
     )
     if found is None:
@@ -85,10 +85,13 @@ async def made_by(work: Work, staff: Staff) -> list[ApiToken]:
     return list(await work.session.scalars(found))
 
 
-async def end_made_by(work: Work, staff: Staff) -> None:
-    """Revoke the open tokens of a person who leaves: they know them."""
-    for one in await made_by(work, staff):
-        await revoke_token(work, one.name)
+async def end_made_by(work: Work, staff: Staff) -> int:
+    """Revoke the open tokens of a person who leaves, or may make none any more: they know them.
+    Return how many."""
+    found = await made_by(work, staff)
+    for one in found:
+        await revoke_token(work, one.name, staff)
+    return len(found)
 
 
 async def stopped_of(work: Work, staff: Staff) -> list[ApiToken]:

@@ -21,7 +21,7 @@ from app.database.topics import Topic
 from app.errors import Conflict, Invalid, NotFound
 from app.jobs.names import Task
 from app.jobs.transaction import transaction
-from app.routing import hands, offers, presence, telephones
+from app.routing import hands, offers, presence, telephone_state
 from app.routing.models import PresenceState
 from app.staff.audit import write_entry, write_reading
 from app.staff.log_kinds import AuditLog
@@ -202,7 +202,7 @@ async def _check_free(work: Work, staff: Staff, *, written: bool) -> None:
     now = await presence.lock_presence(work, staff.id)
     if now.state not in _IDLE:
         raise TraineeNotFree()
-    if not written and not telephones.is_ready(staff, now):
+    if not written and not await telephone_state.is_ready(work, staff, now):
         raise NoTelephone()
 
 

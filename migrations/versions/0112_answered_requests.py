@@ -25,12 +25,20 @@ WHERE known.id = r.id AND r.kind = 'access' AND r.state IN ('done', 'expired') A
 """
 
 # Of an earlier request it is not known with which one it was begun again. One whose month is over
-# counts as closed, as if a person had withdrawn it; it can still be begun again.
+# counts as closed, as if a person had withdrawn it; it can still be begun again. The log says of
+# each that it was closed, and by what.
 CLOSED = """
-UPDATE data_requests SET state = 'withdrawn', counts = '{}', kept = '{}'
-WHERE kind = 'access' AND state IN ('failed', 'expired') AND opened_at IS NULL
-AND began_at + make_interval(months => 1 + CASE WHEN told_on IS NULL THEN 0
-  ELSE extension_months END) < now()
+WITH closed AS (
+  UPDATE data_requests SET state = 'withdrawn', counts = '{}', kept = '{}'
+  WHERE kind = 'access' AND state IN ('failed', 'expired') AND opened_at IS NULL
+  AND began_at + make_interval(months => 1 + CASE WHEN told_on IS NULL THEN 0
+    ELSE extension_months END) < now()
+  RETURNING id, kind
+)
+INSERT INTO audit_entries (at, actor, action, subject, detail, previous, hash)
+SELECT now(), 'program', 'data_request_withdrawn', 'data_request:' || id,
+  jsonb_build_object('kind', kind, 'migration', '0112'), '', ''
+FROM closed ORDER BY id
 """
 
 

@@ -8,6 +8,7 @@ import pyotp
 from playwright.async_api import Locator, Page, expect
 from sqlalchemy import select, update
 
+from app.calls.lines.line_rows import Line
 from app.demo.stage import Stage
 from app.jobs.transaction import transaction
 from app.practice.legs import Leg
@@ -128,6 +129,25 @@ async def tabbed_to(page: Page, wanted: Locator) -> None:
         if await wanted.evaluate("one => one === document.activeElement"):
             return
     raise AssertionError("no Tab leads there")
+
+
+async def test_no_box_is_squeezed_by_a_long_name_of_a_line(live: Stage, page: Page) -> None:
+    async with transaction(live.ground, PROGRAM) as work:
+        words = "The national line for children and young people, " * 3
+        await work.session.execute(update(Line).values(name=words.strip(" ,")))
+    mila = await live.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
+    ana = await live.add_counsellor("ana", shift=False, state=None)
+    for width in (390, 320):
+        await page.set_viewport_size({"width": width, "height": 844})
+        await visit(page, live, mila, f"/admin/people/{ana.id}")
+        boxes = page.locator(".person-form input[type=checkbox]")
+        sizes = await boxes.evaluate_all(
+            "boxes => boxes.map(box => [box.offsetWidth, box.offsetHeight])"
+        )
+        assert await page.locator("[name^='line.']").count()
+        assert len({tuple(size) for size in sizes}) == 1, sizes
+        assert min(sizes[0]) >= 18
+        await picture(page, f"people-boxes-{width}")
 
 
 @nightly

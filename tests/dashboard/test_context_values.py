@@ -43,3 +43,21 @@ def test_every_value_that_is_given_to_a_template_is_read_there() -> None:
             unread += [f"{file}:{call.lineno}: {name}" for name in names - read if templates]
     assert asked > 300
     assert unread == []
+
+
+def test_no_page_gives_a_template_a_value_with_a_name_that_the_base_sets() -> None:
+    """The base has the last word: the page's own value would never be shown."""
+    base = (TEMPLATES / "base.html").read_text(encoding="utf-8")
+    taken = set(re.findall(r"{% set (\w+) =", base))
+    assert taken
+    given: list[str] = []
+    for file in sorted(PAGES.rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call):
+                names = {one.arg for one in node.keywords if ast.unparse(node.func) == "page"}
+            elif isinstance(node, ast.AnnAssign | ast.Assign) and isinstance(node.value, ast.Dict):
+                names = {one.value for one in node.value.keys if isinstance(one, ast.Constant)}
+            else:
+                continue
+            given += [f"{file}:{node.lineno}: {name}" for name in sorted(taken & names)]
+    assert given == []

@@ -25,6 +25,7 @@ from app.work import PROGRAM
 from tests import sources
 from tests.support.referrals import page
 from tests.support.verbs import an_agency
+from tests.support.waiting import until
 
 
 def test_each_scope_of_a_token_has_words() -> None:
@@ -60,6 +61,30 @@ async def test_a_token_is_made_read_once_used_and_revoked(stage: Stage) -> None:
     ]
     assert (await mila.ask("DELETE", "/tokens/board")).status_code == 204
     assert (await mila.ask("DELETE", "/tokens/board")).status_code == 404
+
+
+async def test_the_page_says_why_a_token_stopped_with_the_role_of_its_maker(stage: Stage) -> None:
+    mila = await stage.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
+    olga = await stage.add_counsellor("olga", role=Role.ADMINISTRATOR, shift=False, state=None)
+    await page(stage, olga, "/admin/tokens", name="directory", days="30", scopes="accounts")
+    await olga.ask("POST", "/wallboards", {"name": "Hall"})
+    before = (await page(stage, mila, f"/admin/people/{olga.id}")).text
+    assert before.index('id="made"') < before.index("directory") < before.index("Hall")
+    about = (await mila.ask("GET", f"/people/{olga.id}")).json()
+    changed = {"role": "auditor", "revision": about["revision"]}
+    answer = await mila.ask("POST", f"/people/{olga.id}", changed)
+    assert answer.status_code == 200, answer.text
+    shown = (await page(stage, mila, "/admin/tokens")).text
+    assert "stopped with the account or the role of olga, who made it" in shown
+    (told,) = (await mila.ask("GET", "/tokens")).json()
+    assert told["revoked_with"] == str(olga.id)
+    still = (await mila.ask("GET", f"/people/{olga.id}")).json()["still_open"]
+    assert (still["tokens"], still["wallboards"]) == (["directory"], ["Hall"])
+
+    async def alarmed() -> bool:
+        return 'id="left-open"' in (await page(stage, mila, "/admin/people")).text
+
+    await until(alarmed, "the other administrators are told")
 
 
 async def test_the_log_is_searched_and_shows_before_and_after(stage: Stage) -> None:

@@ -1,5 +1,6 @@
 """The program's own PostgreSQL after a hard stop, when it first has to repair itself."""
 
+import contextlib
 import json
 import os
 import subprocess
@@ -13,7 +14,7 @@ import psutil
 import psycopg
 import pytest
 
-from app.database import postmaster
+from app.database import embedded, postmaster
 from app.database.embedded import EmbeddedPostgres, folder_of
 from app.errors import BadSettings
 from app.log import set_up_logging
@@ -214,6 +215,38 @@ def test_a_server_whose_folder_may_not_be_looked_at_is_known_by_its_command(
         finally:
             os.seteuid(0)
         assert found == [True, False]
+
+
+def test_what_a_killed_server_left_behind_is_named_and_waited_for(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also of a server that an older version started, without a lock."""
+    monkeypatch.setattr(postmaster, "_ENDS_WITHIN", 0.5)
+    for hands_over in (embedded._handing_over, lambda *_: contextlib.nullcontext()):
+        monkeypatch.setattr(embedded, "_handing_over", hands_over)
+        with EmbeddedPostgres(data_dir):
+            server = psutil.Process(_process_of(data_dir))
+            left, *others = server.children()
+            left.suspend()
+            server.kill()
+            psutil.wait_procs([server, *others], 10)
+            with pytest.raises(BadSettings, match=f"end these processes \\(kill {left.pid}\\)"):
+                EmbeddedPostgres(data_dir).__enter__()
+            left.kill()
+            left.wait(10)
+
+
+def test_a_server_that_an_older_version_started_is_told_of(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    set_up_logging()
+    with EmbeddedPostgres(data_dir), EmbeddedPostgres(data_dir):
+        assert "older version" not in capsys.readouterr().err
+    with monkeypatch.context() as older:
+        older.setattr(embedded, "_handing_over", lambda *_: contextlib.nullcontext())
+        with EmbeddedPostgres(data_dir), EmbeddedPostgres(data_dir) as server:
+            assert _is_up(server)
+            assert "started by an older version" in capsys.readouterr().err
 
 
 # Starts the database of a folder, and stays until it is told to go on. With "slow" it does so also

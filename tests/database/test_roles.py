@@ -14,7 +14,7 @@ from app.database import own_server, roles, running
 from app.database.embedded import write_rules
 from app.database.logs import WITH_SEALS
 from app.database.own_server import as_role
-from app.database.roles import OWNER, PROGRAM, SUPERUSER
+from app.database.roles import BACKUP, OWNER, PROGRAM, SUPERUSER
 from app.demo.stage import Stage
 from app.errors import BadSettings
 from app.settings import Settings
@@ -236,7 +236,17 @@ def test_a_role_that_owns_the_database_or_the_schema_could_drop_the_logs(
 
 @pytest.mark.parametrize(
     "right",
-    [SUPERUSER, "pg_execute_server_program", "pg_write_server_files", "pg_read_server_files"],
+    [
+        SUPERUSER,
+        "pg_execute_server_program",
+        "pg_write_server_files",
+        "pg_read_server_files",
+        "pg_write_all_data",
+        "pg_read_all_data",
+        "pg_signal_backend",
+        # It copies the whole server.
+        BACKUP,
+    ],
 )
 def test_a_role_that_may_become_a_superuser_counts_as_one(database: str, right: str) -> None:
     superuser = as_role(database, SUPERUSER)
@@ -248,11 +258,22 @@ def test_a_role_that_may_become_a_superuser_counts_as_one(database: str, right: 
     with psycopg.connect(superuser, autocommit=True) as connection:
         try:
             connection.execute(sql.SQL(given).format(**names))
-            with pytest.raises(BadSettings, match="superuser"):
+            with pytest.raises(BadSettings, match=f"superuser .* by the role {right}"):
                 running._look_at_role(production, database)
         finally:
             connection.execute("DROP ROLE of_operators")
     running._look_at_role(production, database)
+
+
+@pytest.mark.parametrize("right", ["pg_monitor", "pg_read_all_stats", "pg_checkpoint"])
+def test_a_role_that_looks_on_is_well(database: str, right: str) -> None:
+    names = {"right": sql.Identifier(right), "program": sql.Identifier(PROGRAM)}
+    with psycopg.connect(as_role(database, SUPERUSER), autocommit=True) as connection:
+        try:
+            connection.execute(sql.SQL("GRANT {right} TO {program}").format(**names))
+            assert roles.standing_of(database).weakness == ""
+        finally:
+            connection.execute(sql.SQL("REVOKE {right} FROM {program}").format(**names))
 
 
 def test_a_role_that_owns_nothing_does_not_migrate(server: str) -> None:

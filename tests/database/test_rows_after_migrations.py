@@ -13,6 +13,7 @@ from app.database.migrate import migrate
 from app.database.own_server import as_role
 from app.database.roles import SUPERUSER
 from app.referrals.reasons import WORDS, WhyNoAgency
+from app.staff.log_kinds import AuditLog
 from tests.support.kept.earlier import upgrade_to
 from tests.support.profile import nightly
 
@@ -26,6 +27,13 @@ SELECT count(*) FROM (
   SELECT hash, record_events_digest(record_events) AS computed, previous,
          lag(hash, 1, ''::bytea) OVER (PARTITION BY subject_id ORDER BY id) AS expected
   FROM record_events
+) AS linked WHERE hash <> computed OR previous <> expected
+"""
+_VERIFY_LOG = """
+SELECT count(*) FROM (
+  SELECT hash, audit_entries_digest(audit_entries) AS computed, previous,
+         lag(hash, 1, ''::bytea) OVER (ORDER BY id) AS expected
+  FROM audit_entries
 ) AS linked WHERE hash <> computed OR previous <> expected
 """
 
@@ -291,7 +299,10 @@ def test_reports_of_which_the_log_says_that_they_were_opened_answer_after_a_migr
 def test_reports_that_were_not_opened_are_closed_after_a_migration_if_their_month_is_over(
     database: str,
 ) -> None:
-    """With which request they were begun again is not known: they would be overdue for good."""
+    """With which request they were begun again is not known: they would be overdue for good.
+
+    The log says of each that the migration has closed it.
+    """
     migration = import_module("migrations.versions.0112_answered_requests")
     rows_of = {
         "failed long ago": ("failed", 70, None, None),
@@ -321,6 +332,14 @@ def test_reports_that_were_not_opened_are_closed_after_a_migration_if_their_mont
         found = rows.execute("SELECT code FROM data_requests WHERE state = 'withdrawn'")
         over = {"failed long ago", "unopened long ago", "extended, and over", "extended, not told"}
         assert {code for (code,) in found.fetchall()} == over
+        closed = rows.execute(
+            "SELECT r.code FROM audit_entries e JOIN data_requests r"
+            " ON e.subject = 'data_request:' || r.id WHERE e.actor = 'program'"
+            " AND e.action = %s AND e.detail = %s",
+            [AuditLog.DATA_REQUEST_WITHDRAWN, Jsonb({"kind": "access", "migration": "0112"})],
+        )
+        assert sorted(code for (code,) in closed.fetchall()) == sorted(over)
+        assert rows.execute(_VERIFY_LOG).fetchall() == [(0,)]
         rows.rollback()
 
 

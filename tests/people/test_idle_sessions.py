@@ -10,7 +10,7 @@ from app.jobs.transaction import flush
 from app.routing import own_presence, telephones
 from app.routing.at_work import at_work
 from app.routing.models import Presence, PresenceState, TelephoneState
-from app.routing.telephones import may_ring
+from app.routing.telephone_state import may_ring
 from app.staff import accounts
 from app.staff.models import Staff
 from app.staff.roles import Role
@@ -193,6 +193,72 @@ async def test_in_an_offer_a_talk_and_a_wrap_up_it_goes_on(work: Work) -> None:
     presence.state = PresenceState.AVAILABLE.value
     await later(work, 1)
     assert not await is_valid(work, token), "the work is over, and no telephone is there"
+
+
+MOBILE = "+38164999001"
+
+
+async def at_a_telephone(work: Work, *, hours: int, idle: int) -> tuple[Staff, str]:
+    """A counsellor on duty at a telephone of their own, whose page is open."""
+    await set_sign_in_rules(work, Rules(session_hours=hours, idle_minutes=idle))
+    ana = await a_counsellor(work, "ana", MOBILE)
+    await own_presence.choose_presence(work, ana, PresenceState.AVAILABLE)
+    return ana, await accounts.open_session(work, ana)
+
+
+async def talks(work: Work, ana: Staff) -> Presence:
+    """A call is taken at the telephone. Return the presence."""
+    (offer,) = await offered(work, await a_waiting_call(work), ana)
+    offer.released_at = work.now
+    presence = await presence_of(work, ana)
+    presence.state = PresenceState.ON_CALL.value
+    await later(work, 1)
+    return presence
+
+
+async def test_no_idle_limit_ends_the_page_of_a_talk_at_a_telephone_of_its_own(work: Work) -> None:
+    ana, token = await at_a_telephone(work, hours=10, idle=30)
+    await later(work, 45)
+    presence = await talks(work, ana)
+    assert await is_valid(work, token), "the page slept before the talk"
+    presence.state = PresenceState.WRAP_UP.value
+    await later(work, 90)
+    assert await is_valid(work, token), "until the record is saved"
+    presence.state = PresenceState.AVAILABLE.value
+    await later(work, 1)
+    assert not await is_valid(work, token), "the work is over"
+
+
+async def test_only_the_page_in_which_its_person_acted_last_goes_on_in_such_a_talk(
+    work: Work,
+) -> None:
+    ana, token = await at_a_telephone(work, hours=10, idle=30)
+    at_home = await accounts.open_session(work, ana)
+    await later(work, 2)
+    await note_use(work, token, acts=True, reads=True)
+    await later(work, 45)
+    await talks(work, ana)
+    assert not await is_valid(work, at_home)
+    assert await is_valid(work, token)
+
+
+async def test_the_hours_of_a_sign_in_hold_before_such_a_talk(work: Work) -> None:
+    ana, token = await at_a_telephone(work, hours=1, idle=30)
+    await later(work, 61)
+    await talks(work, ana)
+    assert not await is_valid(work, token), "its hours were over before the talk"
+
+
+async def test_one_that_was_idle_before_they_came_on_duty_is_over_in_such_a_talk(
+    work: Work,
+) -> None:
+    ana, token = await at_a_telephone(work, hours=10, idle=30)
+    await own_presence.choose_presence(work, ana, PresenceState.OFF_DUTY)
+    await later(work, 45)
+    await own_presence.choose_presence(work, ana, PresenceState.AVAILABLE)
+    await later(work, 1)
+    await talks(work, ana)
+    assert not await is_valid(work, token)
 
 
 async def test_one_that_was_over_before_the_work_began_does_not_begin_again(work: Work) -> None:

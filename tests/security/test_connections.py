@@ -9,6 +9,25 @@ from tests import sources
 ROOT = Path(__file__).parent.parent.parent
 _PAGE = (ROOT / "docs/security/rules.md").read_text()
 # Calls that make a connection or a client, or run another program.
+_THREATS = (ROOT / "docs/security/threats.md").read_text()
+# Under which flow of the threat model each stands to which the program connects.
+_FLOW_OF = {
+    "PostgreSQL": "Program ↔ database",
+    "the telephony provider": "Program → provider's interface",
+    "the mail server": "Program → staff (mail, web push)",
+    "systems of agencies": "Program ↔ agencies' systems",
+    "services of web push": "Program → staff (mail, web push)",
+    "the service of `LEAKED_PASSWORDS`": "Program → service of leaked passwords",
+    "the virus scanner": "Files → scanner and cleaner → documents",
+    "Telegram": "Messengers and texts (provider, Telegram, service for Signal) ↔ program",
+    "the service for Signal": (
+        "Messengers and texts (provider, Telegram, service for Signal) ↔ program"
+    ),
+    "the translation engine": "Program → translation engine",
+    "the provider of identities": "Provider of identities → sign-in",
+    "the time stamp authority": "Program → back-ups, anchors, time stamps",
+    "the keeper of the keys": "Program ↔ keeper of the keys",
+}
 _MAKES = re.compile(
     r"(client_for_\w+|(httpx2|httpcore2)\.\w*(Client|Transport|Pool)|\w*HTTPAdapter"
     r"|SMTP(_SSL)?|HTTPS?Connection|create_(async_)?engine|AsyncConnectionPool|urlopen"
@@ -37,7 +56,11 @@ def _connects(text: str) -> bool:
 
 
 def _rows(begin: str) -> list[list[str]]:
-    part = _PAGE.split(begin)[1].split("\n|---|")[1].split("\n\n")[0]
+    return _rows_of(_PAGE, begin)
+
+
+def _rows_of(page: str, begin: str) -> list[list[str]]:
+    part = page.split(begin)[1].split("\n|---|")[1].split("\n\n")[0]
     return [[cell.strip() for cell in row.split("|")[1:-1]] for row in part.splitlines()[1:]]
 
 
@@ -54,3 +77,14 @@ def test_every_place_that_connects_stands_in_the_table() -> None:
     # Each leads to rows of the table, or stays with this program; and no row is without a place.
     meant = {one for to in listed.values() for one in to.split("; ")}
     assert meant - _NOT_OTHERS == table
+
+
+def test_each_of_them_has_a_flow_in_the_threat_model_and_each_letter_an_answer() -> None:
+    table = {row[0] for row in _rows("## Where the program connects to\n")}
+    assert set(_FLOW_OF) == table
+    flows = _rows_of(_THREATS, "## The flows of data, and what could be done to each\n")
+    assert set(_FLOW_OF.values()) <= {row[0].strip("*") for row in flows}
+    for name, *answers in flows:
+        assert len(answers) == len("STRIDE"), name
+        # What has no answer is empty for at most two of the six questions.
+        assert sum(not one for one in answers) <= 2, name

@@ -10,12 +10,15 @@ from app.api.people import HandedOver
 from app.cli.staff.leaving import handed_lines
 from app.errors import NotFound, NotSignedIn
 from app.jobs.transaction import flush
-from app.people import leaving, provisioning, wallboards
+from app.people import changing, leaving, provisioning, wallboards, work_left
+from app.people.changing import Changes
 from app.people.provider import access
 from app.people.wallboards import Wallboard
 from app.staff import tokens
 from app.staff.accounts import actor_of
 from app.staff.models import ApiToken, Staff
+from app.staff.roles import Role
+from app.staff.second_person import By, Outside
 from app.work import PROGRAM, Work
 from tests.support.identity.leavers import linked
 from tests.support.verbs import an_administrator, logged
@@ -106,3 +109,48 @@ async def test_what_a_leaver_knew_opens_nothing_any_more_also_when_they_are_back
     if way == "provider":
         left = await still_open.of(work, leaver)
         assert {"mine"} <= {one.name for one in left.tokens}
+
+
+async def _demoted(work: Work, staff: Staff, by: By) -> None:
+    await changing.change(work, staff.id, Changes(role=Role.AUDITOR), by=by)
+    await flush(work)
+
+
+@pytest.mark.parametrize("way", ["page", "provider", "command"])
+async def test_what_an_administrator_made_stops_when_they_lose_the_role_alone(
+    work: Work, leaver: Staff, way: str
+) -> None:
+    olga = await an_administrator(work, "olga")
+    await acts(work, leaver)
+    token = await tokens.add_token(work, "mine", ["accounts"], 400)
+    screen = await wallboards.make(work, leaver, "Room")
+    await acts(work, olga if way == "page" else None)
+    by: By = olga if way == "page" else Outside.PROVIDER if way == "provider" else None
+    await _demoted(work, leaver, by)
+    with pytest.raises(NotSignedIn):
+        await tokens.token_of(work, token)
+    with pytest.raises(NotFound):
+        await wallboards.find(work, screen)
+    stopped = {one.name: one.revoked_with for one in await tokens.list_tokens(work)}
+    assert stopped["mine"] == stopped["directory"] == leaver.id
+    assert stopped["of the operator"] is stopped["revoked"] is None
+    left = await still_open.of(work, leaver)
+    assert {"mine", "directory"} <= {one.name for one in left.tokens}
+    assert {"Room"} <= {one.name for one in left.wallboards}
+    # The other administrators are told, as of a leaver, until others are made or a week is over.
+    await still_open.watch(work, leaver.id)
+    assert await work_left.with_open(work) == [leaver]
+    work.now += tokens.NAMED
+    assert await still_open.to_close(work) == [leaver.id]
+
+
+async def test_a_person_who_may_make_them_still_keeps_what_they_made(
+    work: Work, leaver: Staff
+) -> None:
+    await an_administrator(work, "olga")
+    await acts(work, leaver)
+    token = await tokens.add_token(work, "mine", ["accounts"], 400)
+    await acts(work, None)
+    await changing.change(work, leaver.id, Changes(name="Mila Two", team="East"), by=None)
+    await tokens.token_of(work, token)
+    assert not any(await still_open.of(work, leaver))

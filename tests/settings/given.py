@@ -13,7 +13,7 @@ GOOD = {
     "SECRET_KEY": "Zq3vT8yLr0WmXk5BdNcJhGfPuAeSi29o7",
     "FIELD_KEYS": KEY,
     "TWILIO_ACCOUNT_SID": "AC1",
-    "TWILIO_AUTH_TOKEN": "0f1e2d3c4b5a69788796a5b4c3d2e1f0",
+    "TWILIO_AUTH_TOKEN": "9b41f7d20e6c83a5d17f4029be58c36a",
     "PUBLIC_URL": "https://helpline.example.org",
     "DATABASE_URL": f"postgresql://helpline:{PASSWORD}@db/helpline?sslmode=verify-full",
     "SCAN_COMMAND": "clamdscan --no-summary -",

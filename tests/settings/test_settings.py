@@ -157,6 +157,25 @@ def test_what_stays_on_this_machine_or_is_encrypted_starts(
     assert read_settings().scanner == (None if without else GOOD["SCAN_COMMAND"])
 
 
+def test_monitoring_in_clear_stays_on_this_machine_unless_that_was_decided(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    _set(monkeypatch, **GOOD, MONITORING_PORT="9000")
+    for outside in ("10.0.0.5", "0.0.0.0", "::"):
+        _set(monkeypatch, MONITORING_HOST=outside)
+        with pytest.raises(BadSettings, match="HELPLINE_MONITORING_HOST"):
+            read_settings()
+        _set(monkeypatch, MONITORING_HOST=f"{outside},without")
+        assert read_settings().monitoring_address == outside
+    for here in ("127.0.0.1", "::1"):
+        _set(monkeypatch, MONITORING_HOST=here)
+        assert read_settings().monitoring_address == here
+    for wrong in ("10.0.0.5,", "10.0.0.5,with", "example.org,without", "without"):
+        _set(monkeypatch, MONITORING_HOST=wrong)
+        with pytest.raises(BadSettings, match="HELPLINE_MONITORING_HOST"):
+            read_settings()
+
+
 def test_what_was_made_at_random_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     chance = random.Random(20)
     for _ in range(100):
@@ -251,7 +270,7 @@ def test_every_setting_is_read() -> None:
     folder = Path(app.__file__).parent
     own = {folder / "settings.py", folder / "reading_settings.py"}
     sources = (path.read_text() for path in folder.rglob("*.py") if path not in own)
-    read = {word for source in sources for word in re.findall(r"\w+", source)}
+    read = {word for source in sources for word in re.findall(r"\.(\w+)", source)}
     # Used inside the settings, by properties that the program reads.
     inside = {
         "twilio_previous_auth_token",

@@ -528,10 +528,13 @@ async def test_strange_windows_and_ranges_are_refused_and_break_nothing(
         # A place for a long file is given back, whatever became of it.
         answer = await boss.ask("GET", "/statistics/calls.csv?from=2026-05-01&to=2026-05-02")
         assert answer.status_code == 200, number
-    for path in ("/reports/monthly?day=0001-01-15", "/reports/daily?day=9999-12-31"):
+    for path, status in (
+        ("/reports/monthly?day=0001-01-15", 422),
+        ("/reports/daily?day=9999-12-31", 422),
+    ):
         headers = {"Cookie": "; ".join(f"{k}={v}" for k, v in boss._cookies.items())}
         page = await house.client.get(house.settings.public_url + path, headers=headers)
-        assert page.status_code in (404, 422)
+        assert page.status_code == status, path
     assert read_range("bytes=\u00b2-", 10) == (0, 10)
     assert read_range("bytes=" + "9" * 5000 + "-", 10) == (0, 10)
     assert read_range("bytes=3-5", 10) == (3, 6)

@@ -78,12 +78,15 @@ def talks(stage: Stage, leg: Leg) -> bool:
     return leg.talks_with is not None
 
 
-async def reach(stage: Stage, leg: Leg, digit: str = "1") -> Leg:
-    """Choose a language, and wait until a counsellor talks with the caller."""
+async def reach(stage: Stage, leg: Leg, digit: str = "1", *, told_within: float = 5) -> Leg:
+    """Choose a language, and wait until a counsellor talks with the caller and we know of it.
+
+    If the reports of the talk may be late or lost, the provider is asked again and again.
+    """
     await stage.advance(2)
     stage.exchange.press(leg, digit)
     await stage.until(lambda: talks(stage, leg), limit=60, what="a talk")
-    await stage.until(lambda: is_in(stage, leg, "connected"), limit=5, what="we know of it")
+    await stage.until(lambda: is_in(stage, leg, "connected"), limit=told_within, what="we know")
     return leg
 
 

@@ -23,7 +23,6 @@ from app.telephony.platforms.choose import KINDS, platform_of
 from app.telephony.provider.urls import offer_path
 from tests.support.answers import ANSWERS, CONFERENCES, DIALLED, SCENE
 from tests.support.platforms import at_phone, reach
-from tests.support.profile import by_day
 
 PHONE = "+38164999001"
 AT_THE_PROVIDER = (
@@ -34,8 +33,7 @@ AT_THE_PROVIDER = (
 )
 
 
-# By day the one that most have: calls on the other are played in tests/scenarios/provider.
-@pytest.fixture(params=by_day(sorted(KINDS, key=lambda name: name != "twilio")))
+@pytest.fixture(params=sorted(KINDS))
 async def anywhere(
     request: pytest.FixtureRequest, database: str, anyio_backend: str
 ) -> AsyncIterator[Stage]:

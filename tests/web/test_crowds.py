@@ -106,7 +106,25 @@ async def codes(
     return one
 
 
-@pytest.mark.parametrize(("begin", "status"), [(opens, 201), (passwords, 401), (codes, 401)])
+async def proofs(
+    stage: Stage, held: Held, patch: pytest.MonkeyPatch
+) -> Callable[[int], Awaitable[int]]:
+    """A signed-in person's proofs are guessed, and slowed down."""
+    ana = await stage.add_counsellor("ana", state=None)
+
+    async def slow_down(limiter: Limiter, item: Any, *of: str) -> None:
+        await held.hold()
+
+    async def one(_: int) -> int:
+        return int((await ana.ask("POST", "/me/proof", {"proof": "a guess"})).status_code)
+
+    patch.setattr(Limiter, "slow_down", slow_down)
+    return one
+
+
+@pytest.mark.parametrize(
+    ("begin", "status"), [(opens, 201), (passwords, 401), (codes, 401), (proofs, 422)]
+)
 async def test_a_webhook_is_answered_while_a_crowd_waits(
     small: Stage, monkeypatch: pytest.MonkeyPatch, begin: Any, status: int
 ) -> None:

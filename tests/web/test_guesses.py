@@ -13,6 +13,7 @@ from limits import RateLimitItemPerHour, RateLimitItemPerMinute
 import app
 from app.dashboard import agency_page
 from app.demo.stage import Stage, stage_on
+from app.errors import TooMany
 from app.jobs.transaction import transaction
 from app.people import links
 from app.people.changing import Changes
@@ -309,3 +310,87 @@ async def test_no_cookie_is_longer_than_browsers_keep(work: Work) -> None:
         "web/sign_in/known_browsers.py",
         "web/sign_in/provider_sign_in.py",
     }
+
+
+def _asked_from(stage: Stage, address: str) -> Request:
+    """A request of a browser that is not known."""
+    state = SimpleNamespace(ground=stage.ground, limiter=Limiter(stage.ground))
+    scope = {"type": "http", "headers": [], "client": (address, 1)}
+    return Request({**scope, "app": SimpleNamespace(state=state)})
+
+
+class _Waits:
+    """Counts the moments for which requests are asked to wait."""
+
+    def __init__(self, monkeypatch: Any) -> None:
+        self.count = 0
+
+        async def pause(_: Limiter) -> None:
+            self.count += 1
+
+        monkeypatch.setattr(Limiter, "pause", pause)
+
+
+async def test_guesses_of_an_address_at_many_names_are_slowed_down_before_they_are_refused(
+    stage: Stage, monkeypatch: Any
+) -> None:
+    waits = _Waits(monkeypatch)
+    request = _asked_from(stage, "198.51.100.7")
+    counted = []
+    for n in range(60):
+        await guesses.limit_guesses(request, f"who{n}")
+        counted.append(waits.count)
+    assert counted == [0] * 30 + [*range(1, 31)]
+    with pytest.raises(TooMany):
+        await guesses.limit_guesses(request, "who60")
+    # Another address waits for nothing.
+    before = waits.count
+    await guesses.limit_guesses(_asked_from(stage, "198.51.100.8"), "who61")
+    assert waits.count == before
+
+
+async def test_guesses_at_an_account_from_many_addresses_are_slowed_down_before_they_are_refused(
+    stage: Stage, monkeypatch: Any
+) -> None:
+    waits = _Waits(monkeypatch)
+    counted = []
+    for n in range(100):
+        await guesses.limit_guesses(_asked_from(stage, f"198.51.100.{n}"), "mira")
+        counted.append(waits.count)
+        # As many as can be tried in an hour, never five in a minute.
+        stage.stepped.move_to(stage.clock.now() + timedelta(seconds=35))
+    assert counted == [0] * 50 + [*range(1, 51)]
+    with pytest.raises(TooMany):
+        await guesses.limit_guesses(_asked_from(stage, "198.51.100.200"), "mira")
+
+
+async def test_own_passwords_and_codes_are_slowed_down_before_they_are_refused(
+    stage: Stage, monkeypatch: Any
+) -> None:
+    await a_person(stage)
+    waits = _Waits(monkeypatch)
+    async with browser(stage) as page:
+        assert (await page.post("/api/v1/session", json=CREDENTIALS)).status_code == 200
+        answers = []
+        for _ in range(11):
+            tried = await page.post("/api/v1/me/proof", json={"proof": "wrong"})
+            answers.append((tried.status_code, waits.count))
+    assert answers == [
+        *((422, 0) for _ in range(5)),
+        *((422, n) for n in range(1, 6)),
+        (429, 6),
+    ]
+
+
+async def test_codes_of_an_account_are_slowed_down_before_they_are_refused(
+    stage: Stage, monkeypatch: Any
+) -> None:
+    waits = _Waits(monkeypatch)
+    request, counted = _asked_from(stage, "198.51.100.7"), []
+    for _ in range(30):
+        await guesses.count_code(request, "own", "mira")
+        counted.append(waits.count)
+        stage.stepped.move_to(stage.clock.now() + timedelta(minutes=1))
+    assert counted == [0] * 15 + [*range(1, 16)]
+    with pytest.raises(TooMany):
+        await guesses.count_code(request, "own", "mira")

@@ -35,7 +35,7 @@ class PinIn(BaseModel):
 @router.put("/me/phone-pin", status_code=204)
 async def set_own_pin(request: Request, work: InWork, staff: SignedIn, wanted: PinIn) -> None:
     """Choose the PIN by which you prove by telephone who you are; `present` is your password."""
-    await check_own_attempts(request, staff)
+    await check_own_attempts(request, work, staff)
     await phone_proofs.set_own_pin(work, staff, wanted.present, wanted.pin)
 
 
@@ -82,7 +82,7 @@ async def change_own_password(
     request: Request, work: InWork, staff: SignedIn, wanted: PasswordIn
 ) -> None:
     """Change your password. Your other sessions end."""
-    await check_own_attempts(request, staff)
+    await check_own_attempts(request, work, staff)
     await leaked.ask(work, wanted.new)
     token = token_of(request)
     await passwords.change_own(work, staff, wanted.present, wanted.new, token)

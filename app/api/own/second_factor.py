@@ -105,7 +105,7 @@ async def confirm_factor(
     request: Request, work: InWork, staff: SignedIn, sent: CodeIn
 ) -> FactorSet:
     """Set the second factor with a code of it. The answer has the recovery codes."""
-    await check_own_attempts(request, staff)
+    await check_own_attempts(request, work, staff)
     codes = await second_factor.confirm(work, staff, sent.code)
     return FactorSet(recovery_codes=codes or [], next_code=codes is None)
 

@@ -8,6 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Form, Query, Request, Response
 
 from app.administration import still_open
+from app.administration.still_open import StillOpen
 from app.contacts.cases.quotas import limits_reached
 from app.dashboard.people import views
 from app.dashboard.people.access_requests import access_request_values, is_alone
@@ -16,13 +17,13 @@ from app.dashboard.rota.of_person import rota_of_person
 from app.dashboard.skill_choices import LEVELS
 from app.dashboard.templating import page
 from app.errors import ChangedMeanwhile, Invalid, Refusal
-from app.people import changing, factors, finding, links, phone_codes, work_left
+from app.people import changing, factors, finding, links, phone_codes, wallboards, work_left
 from app.people.finding import PersonState
 from app.people.provider import access
 from app.referrals.directory.agencies import names_of_codes
-from app.staff import phone_proofs, second_factor
+from app.staff import phone_proofs, second_factor, tokens
 from app.staff.models import Staff
-from app.staff.roles import Permission, Role
+from app.staff.roles import Permission, Role, may
 from app.web.access import InWork, reader_with
 from app.words.pages import N_, _, list_words, refusal_words
 from app.work import Work
@@ -262,8 +263,7 @@ async def show_person(
         identity=await access.identity_of(work, person),
         proof=await phone_proofs.proof_of(work, person.id),
         now=work.now,
-        made_tokens=left.tokens,
-        made_wallboards=left.wallboards,
+        **await _made(work, person, left),
         without_partner=left.without_partner,
         reached=await reached_words(
             work, left.entries, left.lines, left.perhaps, left.perhaps_lines
@@ -273,6 +273,17 @@ async def show_person(
         has_mail=work.settings.smtp_url is not None,
         **more,
     )
+
+
+async def _made(work: Work, person: Staff, left: StillOpen) -> dict[str, Any]:
+    """Return the tokens and wallboards of a person: what stopped or is left, or of one who may make
+    them what would stop with another role."""
+    if not may(person.role, Permission.KEEP_TOKENS) or left.tokens or left.wallboards:
+        return {"made_tokens": left.tokens, "made_wallboards": left.wallboards}
+    return {
+        "made_tokens": await tokens.made_by(work, person),
+        "made_wallboards": await wallboards.made_by(work, person),
+    }
 
 
 @router.post("/admin/people/{person_id}")

@@ -66,7 +66,7 @@ async def change_password(
     again: _Password = "",
 ) -> Response:
     """Change the own password. The other sessions end; this page stays signed in."""
-    await check_own_attempts(request, staff)
+    await check_own_attempts(request, work, staff)
     try:
         if new != again:
             raise Invalid("The two passwords are not the same. Type both again.")
@@ -90,7 +90,7 @@ async def set_phone_pin(
     again: _Password = "",
 ) -> Response:
     """Choose the PIN by which the reader proves by telephone who they are."""
-    await check_own_attempts(request, staff)
+    await check_own_attempts(request, work, staff)
     try:
         if pin != again:
             raise Invalid("The two PINs are not the same. Enter both again.")

@@ -223,7 +223,7 @@ async def change_factor(
 @router.post(_CONFIRM)
 async def confirm(request: Request, work: InWork, staff: SignedIn, code: _Code = "") -> Response:
     """Set the second factor with a first code of the telephone."""
-    await check_own_attempts(request, staff)
+    await check_own_attempts(request, work, staff)
     try:
         codes = await second_factor.confirm(work, staff, code)
     except NotSignedIn as refusal:

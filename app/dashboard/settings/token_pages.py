@@ -7,7 +7,7 @@ from starlette.responses import RedirectResponse
 
 from app.dashboard.templating import templates
 from app.errors import Refusal
-from app.staff import tokens
+from app.staff import accounts, tokens
 from app.staff.models import Staff
 from app.staff.roles import Permission
 from app.web.access import InWork, reader_with
@@ -36,9 +36,13 @@ async def tokens_page(request: Request, work: InWork, staff: Keeps) -> Response:
 async def _show(
     request: Request, work: Work, staff: Staff, *, made: str = "", notice: str = "", name: str = ""
 ) -> Response:
+    found = await tokens.list_tokens(work)
     values = {
         "staff": staff,
-        "tokens": await tokens.list_tokens(work),
+        "tokens": found,
+        "makers": await accounts.names_of(
+            work, {one.revoked_with for one in found if one.revoked_with}
+        ),
         "scopes": {scope: said(SCOPE_WORDS[scope]) for scope in tokens.SCOPES},
         "now": work.now,
         "made": made,

@@ -122,10 +122,12 @@ class Serving:
 
 def _listen(path: Path, *, mine: bool) -> socket.socket:
     """Return the socket. Another user's processes may reach it, too, if it serves another user."""
-    if path.is_socket():
-        if _answers(path):
-            raise BadSettings(f"A keeper answers at {path} already.")
-        path.unlink()
+    # Of a path that is too long it cannot even be said whether something is there.
+    with contextlib.suppress(OSError):
+        if path.is_socket():
+            if _answers(path):
+                raise BadSettings(f"A keeper answers at {path} already.")
+            path.unlink()
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     before = os.umask(0o177 if mine else 0o111)
     try:

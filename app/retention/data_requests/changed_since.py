@@ -14,6 +14,7 @@ from sqlalchemy import exists, or_, select
 
 from app.calls.models import Call, VoiceMessage
 from app.contacts.models import Case, Contact, Profile, ProfileNumber
+from app.contacts.profiles import merged_to
 from app.privacy.hash_kinds import HashOf
 from app.referrals.models import Referral
 from app.retention.data_requests.children import UNKNOWN, count_children, records_of
@@ -278,9 +279,7 @@ async def _leading_on(work: Work, numbers: list[str], listed: _Listed) -> Trail:
     They were named, or they were erased or their number was forgotten since they were searched.
     """
     profiles = [row.subject_id for row in listed[ItemKind.PROFILE]]
-    into = select(Profile.merged_into).where(Profile.id.in_(profiles))
-    merged = {one for one in await work.session.scalars(into) if one is not None}
-    trail = Trail(only_profiles={*profiles, *merged})
+    trail = Trail(only_profiles={*profiles, *await merged_to(work, profiles)})
     for kind, rows in listed.items():
         then = {row.subject_id: Because(row.because) for row in rows}
         on = {id_ for id_, because in then.items() if because is Because.CODE}

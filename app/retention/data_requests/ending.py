@@ -16,7 +16,7 @@ from app.database.topics import Topic
 from app.retention.data_requests import letters
 from app.retention.data_requests.kinds import OPEN, RequestEnd, RequestKind, RequestState
 from app.retention.data_requests.models import DataRequest, RequestFile, RequestItem
-from app.retention.data_requests.requests import close, items_of
+from app.retention.data_requests.requests import close, is_any_free, items_of
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.work import Work
@@ -87,7 +87,8 @@ async def _lose(work: Work, request: DataRequest, erased: Any) -> bool:
         .execution_options(synchronize_session="fetch")
     )
     left = await items_of(work, request)
-    if not left or (request.state == _S.ASKED and all(one.keep is not None for one in left)):
+    is_report = request.kind == RequestKind.ACCESS
+    if not left or (is_report and request.state == _S.ASKED and not is_any_free(left)):
         return False
     write_entry(
         work,

@@ -16,25 +16,28 @@ from app.calls.caller_rows import CallerFlag, CallerWish
 from app.calls.models import Call, CallQuestion, VoiceMessage
 from app.calls.states import BY_PROVIDER
 from app.chats import erasing as chat_erasing
-from app.chats.models import Access, Arrival, Message, OptOut, Sent
+from app.chats.models import Access, Arrival, Message, Sent
 from app.contacts.events import note_event
 from app.contacts.log_kinds import RecordLog
 from app.contacts.models import Case, Contact, Profile, ProfileNumber, RecordEvent
 from app.contacts.states import Subject
+from app.database.logs import Why, change_rows
 from app.database.topics import Topic
 from app.jobs.names import Task
 from app.jobs.transaction import transaction
+from app.privacy.hash_kinds import HashOf
 from app.privacy.numbers import CallerKind
 from app.referrals.models import Referral
 from app.retention import records
 from app.retention.callers import forget_callbacks, forget_callers
-from app.retention.data_requests import ending
+from app.retention.data_requests import ending, reminding, requests
 from app.retention.data_requests.changed_since import keep_others, of_others
 from app.retention.data_requests.finding import seen_by_program
 from app.retention.data_requests.kinds import Because, CopyKind, ItemKind, Keep, RequestState
 from app.retention.data_requests.lists import keep_list
 from app.retention.data_requests.models import DataRequest, ProviderCopy, RequestItem
 from app.retention.data_requests.searched import seal_sought, sought_of
+from app.retention.forgotten_numbers import forget_numbers, profiles_of
 from app.retention.kinds import DataKind
 from app.retention.records import empty
 from app.retention.rules import beside_others
@@ -67,7 +70,7 @@ async def carry_out(ground: Ground, request_id: UUID, *, listed: bool = False) -
         await _one_after_another(work)
         if not listed:
             await keep_list(work, request_id, whole=True)
-        await finish(work, request_id)
+        await finish(work, request_id, listed=listed)
 
 
 async def _one_after_another(work: Work) -> None:
@@ -158,18 +161,25 @@ async def _without_erased(work: Work, kind: ItemKind, rows: list[RequestItem]) -
     return [row for row in rows if row.subject_id not in gone]
 
 
-async def finish(work: Work, request_id: UUID) -> None:
-    """Write the receipt, forget which rows they were, and have the provider's copies deleted."""
+async def finish(work: Work, request_id: UUID, *, listed: bool = False) -> None:
+    """Write the receipt, forget which rows they were, and have the provider's copies deleted.
+
+    If all of it had to be kept, nothing is done: the officer has it again, with the reasons. What
+    is erased again from a list was erased before, and is done whatever stays.
+    """
     request = await work.session.get(DataRequest, request_id, with_for_update=True)
     if request is None or request.state != RequestState.APPROVED:
         return
-    items = list(
-        await work.session.scalars(select(RequestItem).where(RequestItem.request_id == request_id))
-    )
+    if await _has_begun(work, request_id):
+        await _forget_sought(work, request)
+    items = await requests.items_of(work, request)
     # Of a request that is carried out again after a restore, what was erased before counts on.
     erased = Counter(item.kind for item in items if item.erased_at is not None)
     request.counts = dict(Counter(request.counts) + erased)
-    request.kept = dict(Counter(item.keep for item in items if item.keep is not None))
+    request.kept = requests.kept_of(items)
+    if not listed and not request.counts and request.kept:
+        await _give_back(work, request)
+        return
     request.state, request.done_at = RequestState.DONE.value, work.now
     if request.counts:
         await ending.end_others(work, request_id)
@@ -189,10 +199,39 @@ async def finish(work: Work, request_id: UUID) -> None:
     work.defer(Task.FIND_COPIES, request_id=str(request_id))
 
 
+async def _forget_sought(work: Work, request: DataRequest) -> None:
+    """Forget the numbers that were looked for, as far as no call has them any more."""
+    numbers = sought_of(work, request).numbers
+    keys = {key for one in numbers for key in work.keys.match_keys(HashOf.CALLER, one)}
+    await work.session.execute(ERASING)
+    await forget_numbers(work, request, keys)
+    await work.session.execute(NOT_ERASING)
+
+
+async def _give_back(work: Work, request: DataRequest) -> None:
+    """Give a request of which nothing was erased back to its officer: the person still waits.
+
+    The officer has it refused, with the grounds, or begins it again.
+    """
+    request.state, request.asked_at = RequestState.FOUND.value, None
+    request.decided_by = request.decided_role = request.decided_at = None
+    await work.session.flush()
+    write_entry(
+        work,
+        AuditLog.DATA_REQUEST_KEPT,
+        f"data_request:{request.id}",
+        before={},
+        after=dict(sorted(request.kept.items())),
+    )
+    await reminding.tell_of_nothing_erased(work, request)
+    work.announce(Topic.DATA_REQUESTS)
+
+
 async def _drop_files(work: Work) -> None:
-    """Delete the files of single records: the person may be in each of them. They can be asked for
-    again."""
-    of_records = (Export.personal, Export.state == ExportState.READY)
+    """Delete the files of single records: the person may be in each of them, also in one that is
+    being made. They can be asked for again."""
+    states = (ExportState.READY, ExportState.MAKING)
+    of_records = (Export.personal, Export.state.in_(states))
     ids = list(await work.session.scalars(select(Export.id).where(*of_records).with_for_update()))
     if ids:
         await drop_files(work, ids)
@@ -255,6 +294,7 @@ async def _profiles(work: Work, _request: DataRequest, ids: list[UUID]) -> list[
     # The log gives up words only of a profile that is erased.
     await _update(work, Profile, ids, erased_at=work.now)
     await empty(work, RecordEvent.words_sealed, RecordEvent.subject_id, ids)
+    await _empty_words_about(work, ids)
     await work.session.execute(delete(ProfileNumber).where(ProfileNumber.profile_id.in_(ids)))
     await work.session.execute(
         update(Contact)
@@ -265,6 +305,31 @@ async def _profiles(work: Work, _request: DataRequest, ids: list[UUID]) -> list[
     for id_ in ids:
         note_event(work, Subject.PROFILE, id_, RecordLog.ERASED)
     return ids
+
+
+async def _empty_words_about(work: Work, ids: list[UUID]) -> None:
+    """Erase why profiles that stay were merged with these, or split from them: it names both."""
+    there = select(RecordEvent.detail).where(
+        RecordEvent.subject_kind == Subject.PROFILE.value,
+        RecordEvent.subject_id.in_(ids),
+        RecordEvent.kind.in_((RecordLog.MERGED_INTO, RecordLog.SPLIT)),
+    )
+    others = {
+        UUID(detail[name])
+        for detail in await work.session.scalars(there)
+        for name in ("into", "other")
+        if name in detail
+    }
+    events = await work.session.scalars(
+        select(RecordEvent.id).where(
+            RecordEvent.subject_kind == Subject.PROFILE.value,
+            RecordEvent.subject_id.in_(others),
+            RecordEvent.detail["other"].astext.in_([str(one) for one in ids]),
+            RecordEvent.words_sealed.is_not(None),
+        )
+    )
+    emptied = [({"id": one}, {"words_sealed": None}) for one in events]
+    await change_rows(work.session, Why.ERASING, RecordEvent.__tablename__, emptied)
 
 
 async def _calls(work: Work, request: DataRequest, ids: list[UUID]) -> list[UUID]:
@@ -299,7 +364,12 @@ async def _calls(work: Work, request: DataRequest, ids: list[UUID]) -> list[UUID
     await _want_deleted(work, request.id, CopyKind.MESSAGE, await _carried(work, ids))
     await erase_words(work, ids)
     await _forget_writing(work, ids)
+    known = await work.session.scalars(
+        select(Call.caller_key).where(Call.id.in_(ids), Call.caller_key.is_not(None))
+    )
+    keys = {bytes(key) for key in known if key is not None}
     await forget_callers(work, ids)
+    await forget_numbers(work, request, keys, await profiles_of(work, ids))
     return ids
 
 
@@ -324,15 +394,9 @@ async def _carried(work: Work, call_ids: list[UUID]) -> list[str]:
 
 
 async def _forget_writing(work: Work, call_ids: list[UUID]) -> None:
-    """Forget the secrets with which children come back, and whose numbers want no messages."""
+    """Forget the secrets with which children come back."""
     await work.session.execute(delete(Access).where(Access.call_id.in_(call_ids)))
     await _update(work, Call, call_ids, visit_key=None)
-    keys = select(Call.caller_key).where(Call.id.in_(call_ids), Call.caller_key.is_not(None))
-    await work.session.execute(
-        delete(OptOut)
-        .where(OptOut.caller_key.in_(keys))
-        .execution_options(synchronize_session=False)
-    )
 
 
 async def erase_words(work: Work, call_ids: list[UUID]) -> None:

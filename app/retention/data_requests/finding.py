@@ -19,6 +19,7 @@ from app.calls.states import CallState, MessageState
 from app.chats.left import untaken
 from app.contacts.cases.models import CaseContact, CaseRequest, FollowUp
 from app.contacts.models import Case, Contact, MatchKey, Profile, ProfileNumber
+from app.contacts.profiles import merged_from, merged_to
 from app.contacts.saving import number_keys
 from app.contacts.states import KeyKind
 from app.errors import Invalid, Message, NotFound, TooMany
@@ -208,14 +209,12 @@ async def _follow_profiles(work: Work, trail: Trail, *, caller: bool) -> None:
     )
     of_own = [one.profile_id for one in known.all() if caller or by_child(work, one) is not False]
     trail.add(ItemKind.PROFILE, [one for one in of_own if one], Because.CONTACT)
-    merged = await work.session.execute(
-        select(Profile.id, Profile.merged_into).where(
-            Profile.merged_into.in_(trail.ids(ItemKind.PROFILE))
-        )
-    )
-    for id_, into in merged.all():
-        trail.add(ItemKind.PROFILE, [id_], Because.PROFILE)
-        trail.profiles |= {id_} if into in trail.profiles else set()
+    # The contacts of a profile that was merged are in the other one, which has its numbers, too.
+    into = await merged_to(work, trail.ids(ItemKind.PROFILE))
+    trail.add(ItemKind.PROFILE, into, Because.PROFILE)
+    trail.profiles |= await merged_from(work, trail.profiles)
+    merged = await merged_from(work, trail.ids(ItemKind.PROFILE))
+    trail.add(ItemKind.PROFILE, merged, Because.PROFILE)
     contacts = await work.session.scalars(
         select(Contact.id).where(Contact.profile_id.in_(trail.ids(ItemKind.PROFILE)))
     )

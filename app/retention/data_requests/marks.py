@@ -3,7 +3,8 @@
 A number is that of a household or of a reporter, and a profile belongs to the number: a teacher
 rings about several children. Only two kinds of rows have no mark: those that were named, and those
 of a number that was looked for whose contact says that the child itself rang. What tells of several
-children is always marked, and so is what came from a number from which several of them ring.
+children is always marked, and so is what came from a number from which several of them ring: their
+names differ, or a colleague has told them apart by profiles that share the number.
 """
 
 from typing import Any
@@ -14,7 +15,7 @@ from sqlalchemy import select
 from app.calls.caller_rows import CallerFlag, CallerWish
 from app.calls.models import Call, VoiceMessage
 from app.contacts.cases.models import CaseContact
-from app.contacts.models import Case, Contact, Filled
+from app.contacts.models import Case, Contact, Filled, ProfileNumber
 from app.contacts.registry import sheet_of
 from app.errors import UnknownDefinition
 from app.referrals.models import Referral
@@ -56,6 +57,9 @@ class _Records:
         self.keys_of_another: set[bytes] = set()
         self.profiles_of_another: set[UUID] = set()
         self._children = children
+        # The profiles of contacts, and those that have a number that was looked for, by its hash.
+        self._profile: dict[UUID, UUID] = {}
+        self._sharing: dict[bytes, set[UUID]] = {}
         # Records that only a number has led to, and the children that may have this number.
         self._by_number: set[UUID] = set()
         self._of_number: list[Child] = []
@@ -73,6 +77,7 @@ class _Records:
         )
         every: list[Filled] = [*(one for one, _ in contacts), *cases]
         found = cls(counts, await read_children(work, every))
+        await found._read_profiles(work, trail)
         for contact, key in contacts:
             found._take(work, trail, ItemKind.CONTACT, contact, key)
         for case in cases:
@@ -82,6 +87,25 @@ class _Records:
             found._note_caller(work, contact, key)
         await found._link(work, trail)
         return found
+
+    async def _read_profiles(self, work: Work, trail: Trail) -> None:
+        rows = await work.session.execute(
+            select(Contact.id, Contact.profile_id, ProfileNumber.caller_key)
+            .join(ProfileNumber, ProfileNumber.profile_id == Contact.profile_id)
+            .where(
+                Contact.id.in_(trail.ids(ItemKind.CONTACT)),
+                ProfileNumber.caller_key.in_(trail.sought),
+            )
+        )
+        for contact, profile, key in rows:
+            assert profile is not None
+            self._profile[contact] = profile
+            self._sharing.setdefault(bytes(key), set()).add(profile)
+
+    def _are_told_apart(self, records: set[UUID]) -> bool:
+        """Return whether two of these contacts are in two profiles that share a number."""
+        of = {self._profile[one] for one in records if one in self._profile}
+        return any(len(of & sharing) > 1 for sharing in self._sharing.values())
 
     def _take(
         self, work: Work, trail: Trail, kind: ItemKind, record: Contact | Case, key: bytes | None
@@ -108,14 +132,19 @@ class _Records:
         """Decide of the records that only a number has led to: brothers and sisters share one.
 
         They are the person's own if they can all be about one child, or have the name of the child
-        in a record that was named by its code.
+        in a record that was named by its code. Those whom a colleague has told apart cannot: of
+        them only what is in the profile of such a record is.
         """
         named = [child for one in self.own for child in self._children.of(one)]
         every = [*named, *self._of_number]
         are_several = any(one.differs(other) for one in every for other in every)
+        are_apart = self._are_told_apart(self.own | self._by_number)
+        profiles = {self._profile[one] for one in self.own if one in self._profile}
         for record in self._by_number - self.several:
             of_record = self._children.of(record)
-            if not are_several or any(one.is_same(own) for one in of_record for own in named):
+            may_be = not are_apart or self._profile.get(record) in profiles
+            is_named = any(one.is_same(own) for one in of_record for own in named)
+            if is_named or (may_be and not are_several):
                 self.own.add(record)
 
     def _note_caller(self, work: Work, contact: Contact, key: bytes | None) -> None:

@@ -110,6 +110,17 @@ async def tell_of_report(work: Work, request: DataRequest) -> None:
         _write(work, earliest)
 
 
+async def tell_of_nothing_erased(work: Work, request: DataRequest) -> None:
+    """Tell whose request it is that it is theirs again: nothing was erased. They are reminded near
+    the day, too."""
+    earliest: _Earliest = {}
+    if work.settings.smtp_url is not None:
+        whose = await letters.whose(work, [request.holder])
+        _note(work, request, Reminder.FOUND, whose, earliest)
+        _write(work, earliest)
+    request.reminded_at = None
+
+
 async def _tell_left(work: Work, request: DataRequest, earliest: _Earliest) -> int:
     """Tell others, at most once a day, of a report whose officer has left. Return of how many."""
     if request.reminded_at is not None and request.reminded_at > work.now - EACH:

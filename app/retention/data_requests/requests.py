@@ -6,6 +6,7 @@ no accounts. An erasure is decided by a person of another role, who sees kinds, 
 and nothing that was told. The rule of the second person is in `app/staff/second_person.py`.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import date
 from uuid import UUID, uuid4
@@ -49,6 +50,7 @@ LONGEST_WORDS = 2000
 # What stands for the role of a person at the command line.
 OPERATOR = "operator"
 _S = RequestState
+_NOTHING = N_("Nothing was found that could be shown or erased.")
 
 
 def words_of(work: Work, request: DataRequest) -> str:
@@ -125,6 +127,11 @@ async def items_of(work: Work, request: DataRequest) -> list[RequestItem]:
     )
     order = list(ItemKind)
     return sorted(rows, key=lambda row: (order.index(ItemKind(row.kind)), row.at, row.subject_id))
+
+
+def kept_of(items: Iterable[RequestItem]) -> dict[str, int]:
+    """Return how many rows are kept, by the ground."""
+    return dict(Counter(item.keep for item in items if item.keep is not None))
 
 
 async def copies_of(work: Work, request: DataRequest) -> list[tuple[str, str, int]]:
@@ -346,6 +353,7 @@ async def ask(
 ) -> DataRequest:
     """Ask a second person to decide, with the ground and how the identity was checked.
 
+    An erasure of which all has to be kept is asked, too: so that it is refused, and not withdrawn.
     Raises Invalid, NotFound, NotAllowed, Conflict.
     """
     request = await _lock_own(work, staff, request_id)
@@ -355,15 +363,15 @@ async def ask(
     if (request.kind == RequestKind.ACCESS) != (basis is RequestBasis.RIGHT_OF_ACCESS):
         raise Invalid("The right of access is the ground of a report, and of nothing else.")
     items = await items_of(work, request)
-    if not any(item.keep is None for item in items):
-        raise Conflict("Nothing was found that could be shown or erased.")
+    if not items or (request.kind == RequestKind.ACCESS and not is_any_free(items)):
+        raise Conflict(_NOTHING)
     request.basis, request.identity = basis.value, identity.value
     request.words_sealed = work.keys.seal(
         words.encode(), table="data_requests", column="words_sealed", row=request.id
     )
     request.state, request.asked_at = _S.ASKED.value, work.now
     # Now another person has to go on with it.
-    request.reminded_at = None
+    request.reminded_at, request.kept = None, {}
     await work.session.flush()
     write_entry(
         work,
@@ -377,6 +385,11 @@ async def ask(
     )
     work.announce(Topic.DATA_REQUESTS)
     return request
+
+
+def is_any_free(items: Iterable[RequestItem]) -> bool:
+    """Return whether a row is not kept."""
+    return any(item.keep is None for item in items)
 
 
 def needs_words(words: str, problem: str) -> str:
@@ -405,8 +418,6 @@ async def withdraw(work: Work, staff: Staff | None, request_id: UUID) -> DataReq
         check_officer(staff)
     if not can_be_withdrawn(request):
         raise Conflict("This request has already been decided.")
-    # No row of a report that was not opened was shown.
-    request.counts, request.kept = {}, {}
     await close(work, request, _S.WITHDRAWN)
     write_entry(
         work, AuditLog.DATA_REQUEST_WITHDRAWN, f"data_request:{request.id}", kind=request.kind
@@ -417,7 +428,11 @@ async def withdraw(work: Work, staff: Staff | None, request_id: UUID) -> DataReq
 
 
 async def close(work: Work, request: DataRequest, state: RequestState) -> None:
-    """End a request that is not carried out, and forget whom it was about."""
+    """End a request that is not carried out, and forget whom it was about.
+
+    No row of it counts as shown, erased or kept, not of a report that was not opened either.
+    """
+    request.counts, request.kept = {}, {}
     request.state, request.done_at, request.sought_sealed = state.value, work.now, None
     await work.session.execute(delete(RequestItem).where(RequestItem.request_id == request.id))
     await work.session.flush()
@@ -450,7 +465,8 @@ def _role(staff: Staff | None) -> str:
 async def decide(
     work: Work, staff: Staff | None, request_id: UUID, *, approve: bool
 ) -> DataRequest:
-    """Approve or refuse, as the second person.
+    """Approve or refuse, as the second person. An erasure of which all has to be kept is refused:
+    the receipt says on which grounds.
 
     Raises NotFound, NotAllowed, Conflict; KeptByNewerVersion if the second person cannot have seen
     here which child is meant.
@@ -460,6 +476,10 @@ async def decide(
         raise NotAllowed(problem)
     if request.state != _S.ASKED:
         raise Conflict("This request is not waiting for a decision.")
+    items = await items_of(work, request)
+    kept = {} if is_any_free(items) else kept_of(items)
+    if approve and not is_any_free(items):
+        raise Conflict(_NOTHING)
     request.decided_by = staff.id if staff is not None else None
     request.decided_role, request.decided_at = _role(staff), work.now
     if approve:
@@ -469,11 +489,13 @@ async def decide(
         work.defer(Task.CARRY_OUT_REQUEST, request_id=str(request.id))
     else:
         await close(work, request, _S.REFUSED)
+        request.kept = kept
     write_entry(
         work,
         AuditLog.DATA_REQUEST_APPROVED if approve else AuditLog.DATA_REQUEST_REFUSED,
         f"data_request:{request.id}",
         kind=request.kind,
+        **({"kept": dict(sorted(kept.items()))} if kept else {}),
     )
     work.announce(Topic.DATA_REQUESTS)
     return request

@@ -19,7 +19,7 @@ from app.dialling import outward
 from app.dialling.models import DialledFor
 from app.errors import Conflict, Invalid, NotFound
 from app.jobs.names import Task
-from app.routing import handing_over, hands, offers, sound, telephones
+from app.routing import handing_over, hands, offers, sound, telephone_state
 from app.routing.models import Offer, OfferState, Presence, PresenceState
 from app.routing.participants import participants
 from app.routing.participants.participants import (
@@ -131,7 +131,7 @@ async def _sealed(work: Work, call: Call, number: str, participant_id: UUID) -> 
 async def _engage(work: Work, staff: Staff) -> None:
     """Keep a colleague free of calls while they help. Raises Busy, TelephoneNotReady."""
     now = await work.session.get(Presence, staff.id, populate_existing=True)
-    if not telephones.is_ready(staff, now):
+    if not await telephone_state.is_ready(work, staff, now):
         raise TelephoneNotReady()
     presence = await participants.engage(work, staff.id)
     if presence.state in hands.BUSY:

@@ -40,7 +40,7 @@ from app.database.topics import Topic
 from app.errors import NotFound
 from app.jobs.names import Task
 from app.jobs.transaction import transaction
-from app.routing import telephones
+from app.routing import telephone_state
 from app.routing.alarm_rows import OF_OTHERS, Alarm, AlarmKind
 from app.routing.models import Presence, PresenceState
 from app.routing.plan import read_plan
@@ -112,7 +112,7 @@ class _Asked(StrEnum):
 _LATE: BindParameter[datetime] = bindparam("late", type_=DateTime(timezone=True))
 _MUTE = and_(
     Presence.state == PresenceState.AVAILABLE,
-    ~telephones.may_ring(),
+    ~telephone_state.may_ring(),
     or_(Presence.telephone_at.is_(None), Presence.telephone_at < _LATE),
     Presence.since < _LATE,
 )

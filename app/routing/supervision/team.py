@@ -19,9 +19,16 @@ from app.database.quick import Question, is_one_of
 from app.database.topics import Topic
 from app.errors import Conflict, Invalid, NotFound
 from app.jobs.transaction import rows_of
-from app.routing import hands, in_hand, offers, telephones
+from app.routing import hands, in_hand, offers, telephone_state
 from app.routing import presence as presences
-from app.routing.models import CHOICES, Offer, OfferState, Presence, PresenceState
+from app.routing.models import (
+    CHOICES,
+    Offer,
+    OfferState,
+    Presence,
+    PresenceState,
+    TelephoneState,
+)
 from app.routing.participants import participants
 from app.routing.participants.participants import LIVE, Participant
 from app.routing.rota import takers
@@ -71,6 +78,8 @@ class TeamMember(NamedTuple):
 
     staff: Staff
     presence: Presence | None
+    # Of the telephone in their page; unset if they have never been here.
+    telephone: TelephoneState | None
     # The line of the call that they hold, and whether it is a practice call.
     line: str | None
     practice: bool
@@ -85,8 +94,17 @@ async def people(work: Work, team: str, since: datetime) -> list[TeamMember]:
     """Return the people of a team by name. `since`: missed offers count from then."""
     rows = await work.session.execute(_people(), {"team": team, "since": since})
     return [
-        TeamMember(one, presence, line, practice, conversations, helping is not None, number)
-        for one, presence, line, practice, conversations, helping, number in rows
+        TeamMember(
+            one,
+            presence,
+            TelephoneState(telephone) if telephone else None,
+            line,
+            practice,
+            conversations,
+            helping is not None,
+            number,
+        )
+        for one, presence, telephone, line, practice, conversations, helping, number in rows
     ]
 
 
@@ -120,6 +138,7 @@ def _people() -> Select[Any]:
         select(
             Staff,
             Presence,
+            telephone_state.state_now(),
             Line.name,
             func.coalesce(Line.practice, False),
             writing,
@@ -206,7 +225,7 @@ async def set_state(
         presence.after_call = None if choice is PresenceState.AVAILABLE else choice.value
         work.announce(Topic.PRESENCE, Topic.PRESENCE.of(person.id))
     else:
-        if choice is PresenceState.AVAILABLE and not can_be_rung(work, person, presence):
+        if choice is PresenceState.AVAILABLE and not await can_be_rung(work, person, presence):
             raise CannotBeRung()
         await presences.choose(work, presence, choice, cause=Cause.SUPERVISOR_CHOICE)
     write_entry(
@@ -232,14 +251,14 @@ async def _take_offer_back(work: Work, person: Staff, choice: PresenceState) -> 
             await offers.decline_offer(work, call, offer, by=Cause.SUPERVISOR_CHOICE)
 
 
-def can_be_rung(work: Work, person: Staff, presence: Presence | None) -> bool:
+async def can_be_rung(work: Work, person: Staff, presence: Presence | None) -> bool:
     """Return whether a call would be heard: the telephone is ready, and a browser is alive; or a
     page is open in which children write."""
     if person.chats_at_once and presence is not None:
         age = (work.now - presence.heartbeat_at).total_seconds()
         if age < work.settings.heartbeat_seconds:
             return True
-    if not telephones.is_ready(person, presence):
+    if not await telephone_state.is_ready(work, person, presence):
         return False
     if person.endpoint is not None or presence is None:
         return person.endpoint is not None

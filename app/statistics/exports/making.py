@@ -55,6 +55,7 @@ async def _make(ground: Ground, export_id: UUID) -> None:
     async with transaction(ground, PROGRAM) as work:
         export = await work.session.get(Export, export_id, with_for_update=True)
         if export is None or export.state not in (_S.APPROVED, _S.MAKING):
+            await _drop_late(work, export_id, export)
             return
         export.state, export.as_of = _S.MAKING.value, work.now
         await work.session.execute(delete(ExportPart).where(ExportPart.export_id == export_id))
@@ -71,9 +72,20 @@ async def _make(ground: Ground, export_id: UUID) -> None:
             await fail(ground, export_id, "The file could not be made. The log says why.")
         raise
     async with transaction(ground, PROGRAM) as work:
+        export = await work.session.get(Export, export_id, with_for_update=True)
+        if export is None or export.state != _S.MAKING:
+            await _drop_late(work, export_id, export)
+            return
         await set_export(work, export_id, state=_S.READY)
         write_entry(work, AuditLog.EXPORT_MADE, f"export:{export_id}", what=export.what)
         work.announce(Topic.EXPORTS)
+
+
+async def _drop_late(work: Work, export_id: UUID, export: Export | None) -> None:
+    """Delete what was kept of a file that has expired while it was made: a person whose data was
+    erased meanwhile may be in it."""
+    if export is not None and export.state == _S.EXPIRED:
+        await work.session.execute(delete(ExportPart).where(ExportPart.export_id == export_id))
 
 
 async def fail(ground: Ground, export_id: UUID, why: str) -> None:

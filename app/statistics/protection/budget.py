@@ -6,6 +6,10 @@ request a limited number of different tables in a day, and each of them a few ti
 nightly job, too little for a search. A person who reads no records of others may request a limited
 number of different tables in a day and in a month; requesting one of them again costs nothing.
 
+All tokens and people together have a budget, too: one who makes accounts and tokens for it has no
+more than that. It is so large that no one token or person uses it up. What another one has
+requested already costs nothing there, since it tells nothing new.
+
 Ready reports are of whole periods that never overlap by half, and the same for all. They cost a
 person nothing, so that each day's work goes on when the budget is used up.
 """
@@ -17,7 +21,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, date, timedelta
 from uuid import UUID
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, select, union
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -36,8 +40,10 @@ from app.work import Ground, Work
 TABLES, TIMES = 200, 4
 # Different ones that one person may request in a day (UTC), and in this many days with it.
 OF_A_PERSON, IN_ALL, DAYS = 150, 300, 30
+# Different ones of all tokens and people together in a day, and of all people in these days.
+OF_ALL, OF_ALL_PEOPLE = 500, 900
 _TELLING = frozenset({File.REPORT, File.REFERRALS, File.FEEDBACK})
-# Requests of one token or person are counted one after the other, in all processes.
+# Requests are counted one after the other, in all processes.
 _LOCK = 116_140
 
 
@@ -77,13 +83,12 @@ def _key(work: Work, wanted: ExportWanted) -> bytes:
 
 
 @asynccontextmanager
-async def _alone(work: Work, asker: UUID) -> AsyncIterator[AsyncSession]:
-    """Count in a transaction of its own, after other requests of this token or person: a request
-    that only reads has none, so a table that is refused would stay counted, and be given next time.
+async def _alone(work: Work) -> AsyncIterator[AsyncSession]:
+    """Count in a transaction of its own, after other requests: a request that only reads has none,
+    so a table that is refused would stay counted, and be given next time.
     """
     async with transaction(work.ground, work.actor, aside=True) as own:
-        number = func.hashtext(str(asker))
-        await own.session.execute(select(func.pg_advisory_xact_lock(_LOCK, number)))
+        await own.session.execute(select(func.pg_advisory_xact_lock(_LOCK)))
         yield own.session
 
 
@@ -99,7 +104,7 @@ async def spend(work: Work, token_id: UUID, wanted: ExportWanted) -> None:
     ).returning(AskedTable.times)
     mine = AskedTable.token_id == token_id
     number = select(func.count()).where(mine, AskedTable.day == today)
-    async with _alone(work, token_id) as session:
+    async with _alone(work) as session:
         times = (await session.execute(counted)).scalar_one()
         if times > TIMES:
             raise TooMany(
@@ -115,7 +120,28 @@ async def spend(work: Work, token_id: UUID, wanted: ExportWanted) -> None:
                 "rest tomorrow, or request a report, which counts as one table.",
                 tables=TABLES,
             )
+        await _check_all(session, today)
         await session.execute(delete(AskedTable).where(mine, AskedTable.day < today))
+
+
+async def _check_all(session: AsyncSession, today: date) -> None:
+    """Check what all tokens and people have requested today. Raises TooMany."""
+    asked = union(
+        select(AskedTable.question).where(AskedTable.day == today),
+        select(AskedByPerson.question).where(AskedByPerson.day == today),
+    )
+    number = await session.scalar(select(func.count()).select_from(asked.subquery()))
+    if (number or 0) > OF_ALL:
+        raise _too_many_of_all(OF_ALL, today, today + timedelta(days=1))
+
+
+async def _check_all_people(session: AsyncSession, today: date) -> None:
+    """Check what all people have requested in the days that count. Raises TooMany."""
+    counted = select(func.count(AskedByPerson.question.distinct()), func.min(AskedByPerson.day))
+    in_days = counted.where(AskedByPerson.day >= _first(today))
+    number, oldest = (await session.execute(in_days)).one()
+    if number > OF_ALL_PEOPLE:
+        raise _too_many_of_all(OF_ALL_PEOPLE, oldest, oldest + timedelta(days=DAYS))
 
 
 async def spend_of_person(work: Work, staff: Staff, wanted: ExportWanted) -> None:
@@ -129,7 +155,7 @@ async def spend_of_person(work: Work, staff: Staff, wanted: ExportWanted) -> Non
     statement = insert(AskedByPerson).values(**values).on_conflict_do_nothing()
     of_day = func.count().filter(AskedByPerson.day == today)
     counted = select(func.count(), of_day, func.min(AskedByPerson.day)).where(mine)
-    async with _alone(work, staff.id) as session:
+    async with _alone(work) as session:
         await session.execute(delete(AskedByPerson).where(mine, AskedByPerson.day < _first(today)))
         if not await session.scalar(statement.returning(AskedByPerson.day)):
             return
@@ -138,6 +164,8 @@ async def spend_of_person(work: Work, staff: Staff, wanted: ExportWanted) -> Non
             raise _too_many(IN_ALL, oldest, oldest + timedelta(days=DAYS))
         if of_today > OF_A_PERSON:
             raise _too_many(OF_A_PERSON, today, today + timedelta(days=1))
+        await _check_all(session, today)
+        await _check_all_people(session, today)
 
 
 def _first(today: date) -> date:
@@ -158,6 +186,16 @@ def _too_many(tables: int, since: date, again: date) -> TooMany:
         "You have requested %(tables)s different tables about contacts since %(since)s. Request "
         "further ones from %(again)s on (UTC). Those that you have requested, and the reports, "
         "remain open.",
+        tables=tables,
+        since=since,
+        again=again,
+    )
+
+
+def _too_many_of_all(tables: int, since: date, again: date) -> TooMany:
+    return TooMany(
+        "All people and programs together have requested %(tables)s different tables about "
+        "contacts since %(since)s. Request further ones from %(again)s on (UTC).",
         tables=tables,
         since=since,
         again=again,

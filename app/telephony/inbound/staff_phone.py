@@ -15,7 +15,7 @@ from app.calls.models import Call, RecordedEvent
 from app.calls.record import WebhookDelivery
 from app.calls.speech import EMERGENCY_ELSEWHERE, LineScript
 from app.dialling import outward
-from app.dialling.models import DialledFor, DialWay
+from app.dialling.models import AnsweredBy, DialledFor, DialWay
 from app.errors import Invalid
 from app.jobs.names import Task
 from app.privacy.hash_kinds import HashOf
@@ -210,15 +210,17 @@ async def _duty_line(work: Work, line: LineScript) -> UUID:
     return made.id
 
 
-async def text_message(work: Work, signed: Signed, *, again: bool = False) -> str:
-    """Answer a text to a line: carry out a counsellor's, and ask any other sender to ring.
+async def text_message(work: Work, signed: Signed, *, again: bool = False) -> str | None:
+    """Answer a text to a line: carry out a counsellor's, and ask any other sender to ring. Return
+    None if the sender may not be answered at all.
 
     `again`: the provider has delivered it before, perhaps to another process. It is carried out
     once, and answered again only if this process knows the answer: it may hold a code. An answer is
-    a text that goes out: the rules of dialling hold, and any other sender gets one within an hour.
+    a text that goes out: the rules of dialling hold, but for the countries, and any other sender
+    gets one within an hour.
 
-    Nothing of the text is kept: a child would expect it to be read at once, and no counsellor sees
-    it.
+    Nothing of a text that is answered is kept: a child would expect it to be read at once, and no
+    counsellor sees it.
     """
     line = await finding_lines.line_of_number(
         work, signed.fields.get("To")
@@ -231,14 +233,16 @@ async def text_message(work: Work, signed: Signed, *, again: bool = False) -> st
         known: str | None = memory.recall("texts", sid, work.now)
         return known or ""
     said = _ring_instead(work, line) if staff is None else await _reply(work, staff, word)
-    if not await _may_answer(work, signed, said, staff):
-        return ""
+    may = await _may_answer(work, signed, said, staff)
+    if not may:
+        return None if may is None else ""
     memory.keep("texts", sid, said, work.now + _TOLD_ONCE)
     return said
 
 
-async def _may_answer(work: Work, signed: Signed, said: str, staff: Staff | None) -> bool:
-    """Return whether a text may be answered now, and count the answer."""
+async def _may_answer(work: Work, signed: Signed, said: str, staff: Staff | None) -> bool | None:
+    """Return whether a text is answered now, and count the answer; None if its sender may not be
+    answered."""
     kind, colon, address = signed.fields.get("From", "").partition(":")
     if staff is not None:
         key, purpose = uuid5(_TEXTS, signed.fields.get("MessageSid", "")), DialledFor.NOTICE
@@ -253,15 +257,18 @@ async def _may_answer(work: Work, signed: Signed, said: str, staff: Staff | None
             said_before = memory.recall("texted", str(key), work.now)
             memory.keep("texted", str(key), "yes", work.now + _TOLD_ONCE)
             return said_before is None
-    return await outward.may_dial(
+    asked = await outward.ask(
         work,
         address if colon else kind,
         key,
         purpose,
         DialWay.SMS,
         parts=1 if colon else parts_of(said),
-        once=staff is None,
+        answered_by=AnsweredBy.PROGRAM if staff is None else None,
     )
+    if asked.why is not None:
+        return None if staff is None else False
+    return asked.is_new or staff is not None
 
 
 async def _reply(work: Work, staff: Staff, word: str) -> str:

@@ -13,7 +13,7 @@ from app.calls.speech import LineScript
 from app.chats import accounts, carrying, opting, reading, sendings
 from app.chats.models import Failure, Message, Sent, Sentence
 from app.dialling import outward
-from app.dialling.models import DialledFor, DialWay
+from app.dialling.models import AnsweredBy, DialledFor, DialWay
 from app.jobs.names import Task
 from app.outbox.once import send_once
 from app.outbox.responses import Refused
@@ -38,6 +38,7 @@ class _AnswerOnce(AtProvider[Sent]):
     _carrier: Carrier
     _call: Call
     _out: ToChild
+    _by: AnsweredBy
 
     def __init__(self, parts: Parts, sent_id: str) -> None:
         super().__init__(Task.SEND_TO_CHILD, sent_id=sent_id)
@@ -86,6 +87,8 @@ class _AnswerOnce(AtProvider[Sent]):
             # Its time was over before it could be sent.
             return await self._give_up(work, row, Failure.NO_ADDRESS)
         row.parts = self._carrier.parts(text)
+        by_program = message is not None and message.sentence is not None
+        self._by = AnsweredBy.PROGRAM if by_program else AnsweredBy.PERSON
         self._out = ToChild(
             to=to,
             line=await carrying.written_to(work, self._call) or line.shown_number or line.number,
@@ -116,7 +119,14 @@ class _AnswerOnce(AtProvider[Sent]):
         if not self._carrier.is_dialled:
             return True
         return await outward.may_dial(
-            work, self._out.to, row.id, self.purpose, DialWay.SMS, parts=row.parts or 1
+            work,
+            self._out.to,
+            row.id,
+            self.purpose,
+            DialWay.SMS,
+            parts=row.parts or 1,
+            # The child wrote first.
+            answered_by=self._by,
         )
 
     async def send(self) -> str | None:

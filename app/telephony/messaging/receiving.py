@@ -14,6 +14,7 @@ from app.chats import carrying, ending, media, messages, opening, opting, sendin
 from app.chats.left import left
 from app.chats.media import Attached
 from app.chats.models import Author, Sentence
+from app.dialling import outward
 from app.log import log
 from app.privacy.hash_kinds import HashOf
 from app.referrals.reading import has_open_urgent_referral
@@ -37,13 +38,32 @@ async def text_arrived(work: Work, signed: Signed) -> str:
         sid, again = signed.fields.get("MessageSid", ""), False
         if carrier is not None and sid:
             again = not await carrying.claim(work, carrier.channel, sid)
-        return await staff_phone.text_message(work, signed, again=again)
+        said = await staff_phone.text_message(work, signed, again=again)
+        if said is None and carrier is not None:
+            await _keep(work, carrier, signed.fields)
+        return said or ""
     arrived = carrier.read(signed.fields)
     if arrived is None:
         # No sender whom we could answer: a short code, an advertisement, a withheld number.
         return ""
     await hear(work, carrier.channel, line, arrived)
     return ""
+
+
+async def _keep(work: Work, carrier: Carrier, fields: Mapping[str, str]) -> None:
+    """Keep what a child wrote to a line that takes no messages, and whom no answer may ask to ring:
+    a person sees it, and there is no other way to help."""
+    arrived = carrier.read(fields)
+    line = await finding_lines.line_of_number(work, carrier.line_in(fields))
+    if arrived is None or line is None or not (arrived.text or arrived.has_media):
+        return
+    if await outward.many_unanswered(work):
+        log().error("very many texts cannot be answered", area="chats", line=line.number)
+        return
+    await carry_caller(work, arrived.address)
+    key = work.keys.match_key(HashOf.CALLER, arrived.address)
+    await carrying.only_one(work, line, carrier.channel, key)
+    await _hear(work, carrier.channel, line, key, arrived)
 
 
 async def line_of_child(
@@ -90,8 +110,13 @@ async def hear(work: Work, channel: Channel, line: LineScript, arrived: Arrived)
     if not await carrying.claim(work, channel, arrived.sid):
         return
     something = arrived.text or arrived.has_media or arrived.attached
-    if not (something or arrived.stops or arrived.begins):
-        return
+    if something or arrived.stops or arrived.begins:
+        await _hear(work, channel, line, key, arrived)
+
+
+async def _hear(
+    work: Work, channel: Channel, line: LineScript, key: bytes, arrived: Arrived
+) -> None:
     if arrived.stops or means_stop(arrived.text):
         await _stop(work, channel, line, key, arrived)
         return

@@ -15,9 +15,12 @@ _PER_ADDRESS = RateLimitItemPerMinute(60)
 # Of one account from all addresses, or from one browser that is known.
 _PER_ACCOUNT = RateLimitItemPerHour(100)
 _SLOW_NAME = RateLimitItemPerMinute(5)
+_SLOW_ADDRESS = RateLimitItemPerMinute(30)
+_SLOW_ACCOUNT = RateLimitItemPerHour(50)
 _SLOW_ALL = RateLimitItemPerMinute(120)
 # Codes of one account by one way: at most one guess in ten thousand is right by chance.
 _CODES = RateLimitItemPerHour(30)
+_SLOW_CODES = RateLimitItemPerHour(15)
 # Challenges for passkeys, which are rows until they end.
 _OPTIONS = RateLimitItemPerMinute(20)
 
@@ -59,15 +62,19 @@ async def limit_second_step(
 
 async def count_code(request: Request, *key: str) -> None:
     """Count a code by the way on which it came: the account's, a known browser's, or that of its
-    signed-in owner. Raises TooMany."""
+    signed-in owner. No connection may be held: they are slowed down first. Raises TooMany."""
     limiter: Limiter = request.app.state.limiter
+    await limiter.slow_down(_SLOW_CODES, "codes", *key)
     if not await limiter.hit(_CODES, "codes", *key):
         raise TooMany()
 
 
-async def check_own_attempts(request: Request, staff: Staff) -> None:
-    """Limit how often a person may try their own password or code. Raises TooMany."""
+async def check_own_attempts(request: Request, work: Work, staff: Staff) -> None:
+    """Limit how often a person may try their own password or code. What was read before must be
+    read again: no connection is held while an attempt is slowed down. Raises TooMany."""
     limiter: Limiter = request.app.state.limiter
+    await work.let_go()
+    await limiter.slow_down(_SLOW_NAME, "own-password", str(staff.id))
     if not await limiter.hit(_PER_NAME, "own-password", str(staff.id)):
         raise TooMany()
 
@@ -83,6 +90,7 @@ async def limit_guesses(request: Request, name: str) -> None:
     known = known_browsers.known_browser(request, name)
     if known is not None:
         await limiter.slow_down(_SLOW_NAME, "browser", known)
+        await limiter.slow_down(_SLOW_ACCOUNT, "browser", known)
         allowed = await limiter.hit(_PER_NAME, "browser", known) and await limiter.hit(
             _PER_ACCOUNT, "browser", known
         )
@@ -92,6 +100,8 @@ async def limit_guesses(request: Request, name: str) -> None:
     address = client_of(request)
     await limiter.slow_down(_SLOW_ALL, "sign-in")
     await limiter.slow_down(_SLOW_NAME, name)
+    await limiter.slow_down(_SLOW_ADDRESS, "sign-in", address)
+    await limiter.slow_down(_SLOW_ACCOUNT, "account", name)
     allowed = (
         await limiter.hit(_PER_ADDRESS, address)
         and await limiter.hit(_PER_NAME, name, address)

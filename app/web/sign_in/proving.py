@@ -48,7 +48,7 @@ async def prove(
 
     Raises WrongProof, WrongOwnCode, WrongOwnPasskey, TooMany.
     """
-    await guesses.check_own_attempts(request, staff)
+    await guesses.check_own_attempts(request, work, staff)
     how = await proof_of(work, staff) if passkey is None else Proof.PASSKEY
     if passkey is not None:
         try:
@@ -58,6 +58,7 @@ async def prove(
             # The session stays: only the proof is refused.
             raise WrongOwnPasskey(refusal.message) from None
     elif how is Proof.CODE:
+        await work.let_go()
         await guesses.count_code(request, "own", str(staff.id))
         try:
             await second_factor.use_code(work, staff, typed)

@@ -7,6 +7,7 @@ from fastapi import Request
 
 from app.errors import NotAllowed, NotSignedIn
 from app.people.provider import access, keeping
+from app.routing import telephones
 from app.staff import accounts, passkeys, second_factor
 from app.staff.audit import write_entry, write_reading
 from app.staff.hashing import password_is_right
@@ -59,6 +60,8 @@ async def sign_in_person(
         await second_factor.begin(work, staff)
     if awaits is None:
         return await _signed_in(request, work, staff)
+    # Its cookie is replaced now. No call rings at its page until the sign-in is complete.
+    await accounts.end_former_session(work, staff, token_of(request))
     return SignIn(
         staff, await accounts.open_session(work, staff, _browser(request), awaits=awaits), awaits
     )
@@ -157,15 +160,17 @@ async def sign_in_by_adding_passkey(
 
     Raises NotSignedIn, Invalid, WrongPasskey, TooMany, Conflict.
     """
-    staff, session = await begun(request, work, Awaits.SETTING_UP)
+    staff, _ = await begun(request, work, Awaits.SETTING_UP)
     work.actor = accounts.actor_of(staff)
     added = await add_passkey(request, work, staff, name, sent)
+    # It may have ended while the attempt was slowed down.
+    staff, session = await begun(request, work, Awaits.SETTING_UP)
     return await _signed_in(request, work, staff, session), added.codes or []
 
 
 async def add_passkey(request: Request, work: Work, staff: Staff, name: str, sent: Sent) -> Added:
     """Add a passkey that the browser has made. Raises Invalid, WrongPasskey, Conflict, TooMany."""
-    await guesses.check_own_attempts(request, staff)
+    await guesses.check_own_attempts(request, work, staff)
     challenge = await passkey_answers.taken_challenge(work, staff, ChallengePurpose.ADDING, sent)
     return await passkeys.add(work, staff, name, sent, challenge)
 
@@ -178,8 +183,9 @@ async def sign_in_by_setting_up(
 
     Raises NotSignedIn, WrongCode, TooMany, Conflict.
     """
+    staff, _ = await begun(request, work, Awaits.SETTING_UP)
+    await guesses.check_own_attempts(request, work, staff)
     staff, session = await begun(request, work, Awaits.SETTING_UP)
-    await guesses.check_own_attempts(request, staff)
     work.actor = accounts.actor_of(staff)
     codes = await second_factor.confirm(work, staff, code)
     if codes is None:
@@ -285,11 +291,18 @@ async def _signed_in(
     *,
     until: datetime | None = None,
 ) -> SignIn:
-    """Open a session that may do everything, and tell its owner if the browser is a new one."""
+    """Open a session that may do everything, and tell its owner if the browser is a new one.
+
+    The one that they had in this browser ends. Its pages go on with the new cookie, and so does the
+    telephone of one of them: calls ring there, and a talk goes on.
+    """
     if session is not None:
         token = await accounts.complete_session(work, staff, session)
     else:
+        former = await accounts.end_former_session(work, staff, token_of(request))
         token = await accounts.open_session(work, staff, _browser(request), until=until)
+        if former is not None:
+            await telephones.pass_on(work, staff.id, former, work.keys.session_key(token))
     if known_browsers.known_browser(request, staff.name.strip().lower()[:80]) is None:
         write_entry(work, AuditLog.NEW_BROWSER, str(staff.id), browser=_browser(request))
         tell_owner(work, staff, Told.NEW_BROWSER, _browser(request))

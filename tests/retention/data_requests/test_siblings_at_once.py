@@ -3,8 +3,10 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from types import SimpleNamespace
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import func, select
@@ -17,6 +19,9 @@ from app.retention.data_requests import answering, changed_since, erasing, repor
 from app.retention.data_requests.kinds import ItemKind, RequestKind, RequestState
 from app.retention.data_requests.models import DataRequest, RequestFile
 from app.settings import Settings
+from app.staff.models import Staff
+from app.statistics.exports import making
+from app.statistics.models import Export, ExportPart, ExportState
 from app.work import PROGRAM, Ground, Work, make_ground
 from tests.fixtures import _ReadingsOf
 from tests.support.planted import WORD
@@ -159,3 +164,42 @@ async def test_no_report_shows_a_child_that_takes_the_place_of_another_while_it_
     assert "Sestra" not in told
     async with transaction(ground, PROGRAM) as work:
         assert (await _state(work, shown)).state == S.DONE
+
+
+async def test_no_file_of_single_records_that_is_made_meanwhile_outlasts_an_erasure(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (erased,) = await _approved(ground, RequestKind.ERASURE)
+    async with transaction(ground, PROGRAM) as work:
+        export = Export(
+            id=uuid4(),
+            what="contacts",
+            format="csv",
+            begins="2030-01-01",
+            ends="2030-01-31",
+            options={},
+            state=ExportState.APPROVED.value,
+            personal=True,
+            asked_role="supervisor",
+            asked_at=work.now,
+            reason_sealed=b"x",
+            decided_by=await work.session.scalar(select(Staff.id).limit(1)),
+        )
+        work.session.add(export)
+
+    async def pieces(_kind: str) -> AsyncIterator[bytes]:
+        yield bytes(making.PIECE)
+        await answering.carry_out(ground, erased)
+        yield b"What was held about her"
+
+    @asynccontextmanager
+    async def made(*_: Any) -> AsyncIterator[Any]:
+        yield SimpleNamespace(pieces=pieces, progress={"done": 0}, table=SimpleNamespace(of=1))
+
+    monkeypatch.setattr(making, "made", made)
+    monkeypatch.setattr(making, "wanted_of", lambda _: SimpleNamespace(kind="csv"))
+    await making.make(ground, export.id)
+    async with transaction(ground, PROGRAM) as work:
+        assert (await _state(work, erased)).state == S.DONE
+        assert (await work.session.get_one(Export, export.id)).state == ExportState.EXPIRED
+        assert (await work.session.scalars(select(ExportPart.number))).all() == []

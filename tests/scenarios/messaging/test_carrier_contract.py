@@ -23,7 +23,6 @@ from tests.scenarios.messaging.children import (
     takes_texts,
     writer,
 )
-from tests.support.profile import nightly
 
 
 class Bench(ABC):
@@ -157,11 +156,7 @@ def test_every_carrier_has_a_bench_and_can_be_chosen() -> None:
     assert [one.channel for one in CARRIERS if one.is_asked] == list(accounts.ASKED)
 
 
-# What SMS does by day is told in `test_texts.py`.
-BY_DAY = [pytest.param(one, marks=nightly) if one is SmsBench else one for one in BENCHES]
-
-
-@pytest.mark.parametrize("bench_of", BY_DAY)
+@pytest.mark.parametrize("bench_of", BENCHES)
 async def test_words_go_once_in_both_ways(stage: Stage, bench_of: type[Bench]) -> None:
     bench = bench_of(stage)
     await bench.begins()

@@ -28,6 +28,22 @@ from tests.support.referrals import page
 pytestmark = pytest.mark.usefixtures("each_minute")
 
 NUMBERS = "SELECT * FROM calls WHERE channel <> 'voice' ORDER BY opened_at"
+ABROAD = "+4915112345678"
+
+
+@pytest.mark.parametrize("carrier", ["sms", "whatsapp"])
+async def test_a_child_with_a_telephone_of_another_country_has_a_conversation(
+    stage: Stage, carrier: str
+) -> None:
+    await takes_texts(stage, carrier)
+    ana, prefix = await writer(stage), "" if carrier == "sms" else WHATSAPP
+    stage.exchange.phones[prefix + ABROAD] = Phone()
+    stage.exchange.texts.write(prefix + ABROAD, prefix + LINE, "Zzpomozite mi")
+    await stage.advance(4)
+    await says(stage, ana, await takes(stage, ana), "Zztu sam")
+    await stage.advance(4)
+    read = [one.split(".")[0] for one in read_by(stage, prefix + ABROAD)]
+    assert (read[:1], read[-1:]) == (["We have your message"], ["Zztu sam"])
 
 
 async def test_a_child_texts_is_answered_and_is_known_the_next_day(stage: Stage) -> None:

@@ -404,7 +404,7 @@ async def test_doubled_late_and_lost_callbacks_change_nothing(anywhere: Stage) -
     knobs.turn("delay", "/telephony/", times=None, probability=0.4, seconds=3)
     knobs.turn("lose", "/telephony/", times=None, probability=0.2)
     for n in range(4 if WHOLE else 2):
-        leg = await reach(stage, stage.ring(f"+38164111000{n}"))
+        leg = await reach(stage, stage.ring(f"+38164111000{n}"), told_within=15)
         await stage.advance(10)
         await stage.exchange.hang_up(leg)
         await stage.advance(8)

@@ -7,6 +7,7 @@ import pytest
 
 from app.demo.stage import Counsellor, Stage
 from app.referrals.channels import links
+from app.settings import Settings
 from tests.support.contacts import skip, skip_minutes, until_later
 from tests.support.mail import Mail, code_in, link_in
 from tests.support.profile import nightly
@@ -294,3 +295,25 @@ async def test_of_a_link_that_is_not_urgent_every_code_has_six_digits(
     assert [len(code_in(one.text)) for one in texts] == [links.CODE_DIGITS] * 3
     told = await night.rows("SELECT kind FROM notices WHERE detail ->> 'purpose' = 'codes'")
     assert not told
+
+
+async def test_what_opens_details_in_a_browser_belongs_to_this_host_alone(
+    night: Stage, post: Mail, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ana = await night.add_counsellor("ana", shift=False, state=None)
+    _, path = await sent_link(night, post, ana)
+    code = code_in(night.exchange.phones[ADDRESSES["sms"]].texts[0].text)
+    # As where browsers reach the program by https.
+    monkeypatch.setattr(Settings, "has_tls", True)
+    proved = await click(night, path + "/code", {"code": code})
+    assert proved.is_redirect
+    (cookie,) = proved.headers.get_list("set-cookie")
+    value, *rest = cookie.split("; ")
+    assert value.startswith("__Host-helpline_proof=")
+    # It ends with the browser; no other host, other site or script gets it.
+    assert sorted(rest) == ["HttpOnly", "Path=/", "SameSite=strict", "Secure"]
+    assert "Jovana" in (await click(night, path, as_=proved)).text
+    # What a page without TLS could have set opens nothing.
+    plain = {"cookie": value.removeprefix("__Host-")}
+    there = night.settings.public_url + path
+    assert "Jovana" not in (await night.client.get(there, headers=plain)).text

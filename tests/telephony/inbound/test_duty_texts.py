@@ -2,11 +2,18 @@
 
 import re
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import select
 
+from app.calls.models import Call
+from app.calls.states import Channel
+from app.chats import carrying
+from app.chats.models import ReturnCode
+from app.dialling import outward
 from app.dialling.models import Dial, DialledFor
+from app.jobs.transaction import flush
 from app.routing.models import PresenceState
 from app.staff import phone_proofs
 from app.staff.models import Staff
@@ -64,16 +71,66 @@ async def test_a_text_whose_transaction_failed_is_carried_out_when_it_comes_agai
     assert (await presence_of(work, vera)).state == PresenceState.AVAILABLE
 
 
-@pytest.mark.parametrize("number", ["+881612345678", "+979123456789", "+5352123456", "ADVERT"])
-async def test_a_text_from_a_number_that_is_not_dialled_is_not_answered(
+SATELLITE, PREMIUM, CUBA = "+881612345678", "+979123456789", "+5352123456"
+
+
+async def _kept(work: Work) -> list[tuple[str | None, bool]]:
+    """The texts that wait for a person: from whom, and whether it is a task."""
+    await flush(work)
+    calls = await work.session.scalars(select(Call).where(Call.channel == Channel.SMS))
+    return [
+        (carrying.address_of(work, one), await work.session.get(ReturnCode, one.id) is not None)
+        for one in calls
+    ]
+
+
+@pytest.mark.parametrize("number", [SATELLITE, PREMIUM, "ADVERT"])
+async def test_a_text_from_a_number_that_is_never_dialled_is_not_answered_but_kept(
     work: Work, number: str
 ) -> None:
     await a_line(work)
     for n in range(3):
         assert await _texts(work, f"SM{n}", "hello", number) == ""
+    assert await _texts(work, "SM2", "hello", number) == "", "the same text again"
     rows = (await work.session.scalars(select(Dial))).all()
     assert rows
     assert all(row.refused for row in rows)
+    assert await _kept(work) == ([] if number == "ADVERT" else [(number, True)])
+
+
+async def test_very_many_such_numbers_within_an_hour_make_no_more_work(work: Work) -> None:
+    await a_line(work)
+    for n in range(outward.ABROAD_HOUR + 5):
+        assert await _texts(work, f"SM{n}", "hello", f"+8816123456{n:02}") == ""
+    assert len(await _kept(work)) == outward.ABROAD_HOUR
+
+
+async def test_a_child_with_a_telephone_of_another_country_is_answered(work: Work) -> None:
+    """It costs one text that the child asked for: only what is dialled has countries."""
+    await a_line(work)
+    said = await _texts(work, "SM1", "help me", CUBA)
+    assert "116111" in said
+    assert await _texts(work, "SM2", "please", CUBA) == "", "once within an hour"
+    rows = (await work.session.scalars(select(Dial))).all()
+    assert {(row.country, row.refused) for row in rows} == {("CU", None)}
+    assert len(rows) == parts_of(said)
+    assert not await outward.may_dial(work, CUBA, uuid4(), DialledFor.CALLBACK)
+    assert await _kept(work) == []
+
+
+async def test_answers_to_other_countries_have_a_limit_beyond_which_texts_are_kept(
+    work: Work,
+) -> None:
+    """A sender can be forged: answers that no child asked for are to cost little."""
+    await a_line(work)
+    said = [await _texts(work, f"SM{n}", "hello", f"+53521234{n:02}") for n in range(60)]
+    answered = sum(parts_of(one) for one in said if one)
+    assert answered - parts_of(said[0]) < outward.ABROAD_HOUR <= answered
+    kept = await _kept(work)
+    assert len(kept) == sum(not one for one in said) > 0
+    assert await _texts(work, "SM100", "hello", "+381641110001"), "those at home are answered"
+    work.now += timedelta(hours=1)
+    assert await _texts(work, "SM101", "hello", "+5352123499")
 
 
 @pytest.mark.parametrize("sender", ["whatsapp:+4915112345678", "messenger:123456"])

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from app.contacts import profiles
 from app.retention.data_requests import (
     answering,
     own_calls,
@@ -24,5 +25,13 @@ def readings_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     async def write(work: Work, action: AuditLog, subject: str, **detail: Any) -> None:
         write_entry(work, action, subject, **detail)
 
-    for module in (requests, report, answering, written_conversations, own_calls, shown_records):
+    for module in (
+        profiles,
+        requests,
+        report,
+        answering,
+        written_conversations,
+        own_calls,
+        shown_records,
+    ):
         monkeypatch.setattr(module, "write_reading", write)

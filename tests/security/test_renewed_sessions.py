@@ -1,0 +1,136 @@
+"""Signing in again ends the session that the browser had, and cuts no talk."""
+
+from typing import Any
+
+import httpx2
+from sqlalchemy import update
+
+from app.demo.stage import Counsellor, Stage
+from app.jobs.transaction import transaction
+from app.staff import hashing
+from app.staff.models import Staff
+from app.web.access import COOKIE
+from app.work import PROGRAM
+from tests.support.contacts import skip
+from tests.support.identity.second_step import (
+    CREDENTIALS,
+    PASSWORD,
+    a_person,
+    browser,
+    with_factor,
+)
+from tests.support.talks import talk
+
+_ROWS = "SELECT awaits FROM staff_sessions"
+_TELEPHONE = (
+    "SELECT telephone, telephone_page, s.token_key IS NOT NULL AS alive FROM presences"
+    " LEFT JOIN staff_sessions s ON s.token_key = telephone_session"
+)
+
+
+async def status_with(stage: Stage, token: str) -> int:
+    """What a request with an earlier cookie is answered."""
+    async with browser(stage) as other:
+        answer = await other.get("/api/v1/me", headers={"Cookie": f"{COOKIE}={token}"})
+    return int(answer.status_code)
+
+
+async def again(page: httpx2.AsyncClient, **more: str) -> Any:
+    return await page.post("/login", data={**CREDENTIALS, "next": "/", **more})
+
+
+async def test_a_sign_in_ends_the_session_that_the_browser_had(stage: Stage) -> None:
+    await a_person(stage)
+    async with browser(stage) as page, browser(stage) as elsewhere:
+        await again(elsewhere)
+        await again(page)
+        first = page.cookies[COOKIE]
+        assert await status_with(stage, first) == 200
+        assert (await again(page)).status_code == 303
+        assert page.cookies[COOKIE] != first
+        assert await status_with(stage, first) == 401
+        # The same by a program, and in a browser that was signed in by one.
+        second = page.cookies[COOKIE]
+        assert (await page.post("/api/v1/session", json=CREDENTIALS)).status_code == 200
+        assert await status_with(stage, second) == 401
+        assert (await page.get("/api/v1/me")).status_code == 200
+        # Another browser of the person stays signed in.
+        assert (await elsewhere.get("/api/v1/me")).status_code == 200
+    assert len(await stage.rows(_ROWS)) == 2
+
+
+async def test_a_sign_in_with_a_second_step_ends_the_session_too(stage: Stage) -> None:
+    telephone = await with_factor(stage, await a_person(stage))
+    async with browser(stage) as page:
+        await again(page)
+        code = {"code": telephone.at(stage.clock.now()), "next": "/"}
+        assert (await page.post("/login/code", data=code)).status_code == 303
+        whole = page.cookies[COOKIE]
+        assert await status_with(stage, whole) == 200
+        # After the password the browser has the cookie of a session that opens nothing.
+        await again(page)
+        assert await status_with(stage, whole) == 401
+        # And one that is begun anew ends the one that was begun before.
+        await again(page)
+        assert await stage.rows(_ROWS) == [{"awaits": "code"}]
+
+
+async def test_a_begun_session_ends_with_the_second_step(stage: Stage) -> None:
+    telephone = await with_factor(stage, await a_person(stage))
+    async with browser(stage) as page, browser(stage) as thief:
+        await again(page)
+        begun = page.cookies[COOKIE]
+        code = {"code": telephone.at(stage.clock.now()), "next": "/"}
+        assert (await page.post("/login/code", data=code)).status_code == 303
+        assert await stage.rows(_ROWS) == [{"awaits": None}]
+        # Its cookie opens neither a page nor the second step again.
+        assert await status_with(stage, begun) == 401
+        headers = {"Cookie": f"{COOKIE}={begun}"}
+        await skip(stage, 1 / 60)
+        code["code"] = telephone.at(stage.clock.now())
+        tried = await thief.post("/login/code", data=code, headers=headers)
+        assert tried.headers["location"] == "/login"
+        assert await stage.rows(_ROWS) == [{"awaits": None}]
+
+
+async def test_a_wrong_password_ends_no_session(stage: Stage) -> None:
+    await a_person(stage)
+    async with browser(stage) as page:
+        await again(page)
+        first = page.cookies[COOKIE]
+        await again(page, password="wrong")
+        assert await status_with(stage, first) == 200
+
+
+async def _with_password(stage: Stage, ana: Counsellor) -> None:
+    hashed = await hashing.hash_password(PASSWORD)
+    async with transaction(stage.ground, PROGRAM) as work:
+        await work.session.execute(
+            update(Staff).where(Staff.id == ana.id).values(password_hash=hashed)
+        )
+
+
+async def test_a_talk_goes_on_when_its_counsellor_signs_in_again(stage: Stage) -> None:
+    ana = await stage.add_counsellor("ana")
+    await _with_password(stage, ana)
+    child = await talk(stage, ana)
+    page_of = {"page": f"stage:{ana.id.hex}"}
+    async with browser(stage) as page:
+        page.headers["Cookie"] = ana.cookie_header
+        talking = {**page_of, "state": "talking"}
+        told = await page.post("/board/telephone/state", json=talking)
+        assert told.json() == {"yours": True}
+        before = await stage.rows(_TELEPHONE)
+        assert before[0]["alive"]
+        credentials = {"username": "ana", "password": PASSWORD}
+        answer = await page.post("/api/v1/session", json=credentials)
+        assert answer.status_code == 200
+        # The telephone is the page's as before, by the new session; the talk goes on.
+        assert await stage.rows(_TELEPHONE) == before
+        assert (await page.get("/api/v1/me")).status_code == 401, "the former cookie"
+        del page.headers["Cookie"]
+        assert (await page.post("/board/telephone/state", json=talking)).json() == {"yours": True}
+    await stage.advance(3)
+    call = await stage.call_of(child)
+    assert (call["state"], call["returned"]) == ("connected", 0)
+    await stage.exchange.hang_up(child)
