@@ -56,7 +56,11 @@ def test_no_page_gives_a_template_a_value_with_a_name_that_the_base_sets() -> No
             if isinstance(node, ast.Call):
                 names = {one.arg for one in node.keywords if ast.unparse(node.func) == "page"}
             elif isinstance(node, ast.AnnAssign | ast.Assign) and isinstance(node.value, ast.Dict):
-                names = {one.value for one in node.value.keys if isinstance(one, ast.Constant)}
+                names = {
+                    one.value
+                    for one in node.value.keys
+                    if isinstance(one, ast.Constant) and isinstance(one.value, str)
+                }
             else:
                 continue
             given += [f"{file}:{node.lineno}: {name}" for name in sorted(taken & names)]
