@@ -5,7 +5,7 @@ import pytest
 from app.practice import scripted
 from app.practice.scripted import TICK, Script, Scripted, ScriptedMouth, Stretches
 from app.practice.speech import RATE
-from tests.support.tones import tone
+from tests.support.calls.tones import tone
 
 LOUD, QUIET = 0.2, 0.0
 

@@ -16,7 +16,7 @@ import websockets
 
 from app.practice.speech import RATE, Sound
 from app.practice.voices import FRAME
-from tests.support.tones import tone
+from tests.support.calls.tones import tone
 
 SECRET = "the secret of an API key, long enough for its hash"
 
