@@ -38,6 +38,6 @@ def cannot_write(path: Path, error: OSError | ValueError) -> BadSettings:
     else:
         do = "Look at the path and at its disk"
     return BadSettings(
-        f"The program cannot write to {str(path)[:_TOLD]} ({why}). {do}, or set HELPLINE_DATA_DIR "
-        "to another folder."
+        f"The program cannot read or write {str(path)[:_TOLD]} ({why}). {do}, or set "
+        "HELPLINE_DATA_DIR to another folder."
     )

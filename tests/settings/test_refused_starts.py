@@ -1,6 +1,7 @@
 """Whatever is in the environment, a start is refused in one sentence that says what to do."""
 
 import errno
+import pwd
 import resource
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from app.database.embedded import EmbeddedPostgres
 from app.errors import BadSettings
 from app.reading_settings import read_settings
 from app.secret_files import SECRETS
+from app.server import _listen
 from app.settings import Settings
 from tests.settings.given import GOOD, set_only
 from tests.support.commands import command
@@ -119,6 +121,22 @@ def test_a_kept_secret_that_is_empty_is_not_taken(
     set_only(monkeypatch, DATA_DIR=str(tmp_path))
     with pytest.raises(BadSettings, match="secret_key holds no secret"):
         read_settings()
+
+
+def test_a_host_that_is_none_is_named() -> None:
+    for host in ("ž" * 70, "a" * 100, "1.2.3.4.5"):
+        with pytest.raises(BadSettings, match="Cannot listen on"):
+            _listen(host, 18473)
+
+
+def test_a_user_without_a_name_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_entry(number: int) -> None:
+        raise KeyError(number)
+
+    monkeypatch.setattr(pwd, "getpwuid", no_entry)
+    with pytest.raises(BadSettings, match="no name"), EmbeddedPostgres(tmp_path):
+        pass
+    assert not (tmp_path / "postgres").exists()
 
 
 def test_a_kept_secret_is_read_where_nothing_can_be_written(

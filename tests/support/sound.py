@@ -17,8 +17,8 @@ from app.practice.speech import Sound
 from app.practice.voices import loudness
 from app.web.access import COOKIE
 from tests.support.browser import HERS, available, press
-from tests.support.page import share_at
 from tests.support.calls.tones import tone
+from tests.support.page import share_at
 from tests.support.waiting import until
 
 # What the counsellor's microphone plays, what a colleague's does, and what the child says. Hertz.

@@ -41,6 +41,28 @@ def _as_another(database: str) -> list[str]:
     return [] if done.returncode else _AS_ANOTHER
 
 
+def environment_of(database: str, data: Path, origin: str) -> dict[str, str]:
+    """Return the settings of a server in production."""
+    return {
+        "HELPLINE_ENV": "production",
+        "HELPLINE_DATABASE_URL": as_role(database, PROGRAM),
+        "HELPLINE_MIGRATION_DATABASE_URL": as_role(database, OWNER),
+        "HELPLINE_DATA_DIR": str(data),
+        "HELPLINE_PUBLIC_URL": origin,
+        "HELPLINE_SECRET_KEY": secrets.token_urlsafe(48),
+        "HELPLINE_FIELD_KEYS": "1:" + base64.b64encode(secrets.token_bytes(32)).decode(),
+        "HELPLINE_SCAN_COMMAND": "without",
+        "HELPLINE_LEAKED_PASSWORDS": "without",
+        "HELPLINE_ANCHOR_FILE": "without",
+        "HELPLINE_MONITORING_TOKEN": MONITORS,
+        "HELPLINE_TWILIO_ACCOUNT_SID": ACCOUNT,
+        "HELPLINE_TWILIO_AUTH_TOKEN": AUTH,
+        # No provider answers here.
+        "HELPLINE_TWILIO_API_BASE_URL": "https://127.0.0.1:9",
+        "HELPLINE_LOG_LEVEL": "ERROR",
+    }
+
+
 class Installed:
     """The program as `scripts/install` puts it on a server, run from an empty folder.
 
@@ -69,22 +91,7 @@ class Installed:
             "HOME": "/nonexistent",
             # An operator compiles at the installation; here it is shared with the tests.
             "PYTHONPYCACHEPREFIX": str(self.compiled),
-            "HELPLINE_ENV": "production",
-            "HELPLINE_DATABASE_URL": as_role(database, PROGRAM),
-            "HELPLINE_MIGRATION_DATABASE_URL": as_role(database, OWNER),
-            "HELPLINE_DATA_DIR": str(self.data),
-            "HELPLINE_PUBLIC_URL": self.origin,
-            "HELPLINE_SECRET_KEY": secrets.token_urlsafe(48),
-            "HELPLINE_FIELD_KEYS": "1:" + base64.b64encode(secrets.token_bytes(32)).decode(),
-            "HELPLINE_SCAN_COMMAND": "without",
-            "HELPLINE_LEAKED_PASSWORDS": "without",
-            "HELPLINE_ANCHOR_FILE": "without",
-            "HELPLINE_MONITORING_TOKEN": MONITORS,
-            "HELPLINE_TWILIO_ACCOUNT_SID": ACCOUNT,
-            "HELPLINE_TWILIO_AUTH_TOKEN": AUTH,
-            # No provider answers here.
-            "HELPLINE_TWILIO_API_BASE_URL": "https://127.0.0.1:9",
-            "HELPLINE_LOG_LEVEL": "ERROR",
+            **environment_of(database, self.data, self.origin),
         }
 
     def run(self, *words: str, given: str = "", **more: str) -> subprocess.CompletedProcess[str]:
