@@ -5,13 +5,14 @@ from uuid import UUID
 
 from fastapi import APIRouter, Form, Request, Response
 
+from app.abilities import EndpointKind
 from app.dashboard.sounds import sounds_values
 from app.dashboard.templating import templates
 from app.errors import Invalid, Refusal
 from app.people import finding, leaked, second_phone
 from app.people.provider import access, keeping
 from app.staff import passkeys, passwords, phone_proofs, second_factor, sessions
-from app.staff.models import EndpointKind, Staff
+from app.staff.models import Staff
 from app.staff.roles import Permission, may
 from app.web.access import InWork, reader_with, token_of
 from app.web.sign_in.guesses import check_own_attempts

@@ -1,4 +1,4 @@
-"""Whether what is to be erased or shown still tells of the children of whom it told when searched.
+"""Check that entries to be erased or shown concern the same children as when they were found.
 
 While a request waits an entry can be replaced, or put right because it was another child's: then
 the officer has to decide anew. The hashes by which names, years of birth and numbers are found are

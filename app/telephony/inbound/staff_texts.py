@@ -7,10 +7,11 @@ from uuid import UUID
 from procrastinate import JobContext
 
 from app import words
+from app.abilities import EndpointKind
 from app.jobs.names import Task
 from app.routing.models import Presence
 from app.staff import phone_proofs
-from app.staff.models import EndpointKind, Staff
+from app.staff.models import Staff
 from app.telephony.jobs import task
 from app.telephony.text_once import Text, text_once
 from app.work import Work

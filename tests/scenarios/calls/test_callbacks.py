@@ -10,7 +10,7 @@ from app.demo.invariants import broken_at_the_end
 from app.demo.stage import Counsellor, Stage
 from app.practice.people import Phone
 from app.routing.callbacks import callback_attempts
-from app.routing.callbacks.callback_rows import Slot
+from app.routing.callbacks.choices import Slot
 from tests.support.profile import nightly
 from tests.support.talks import (
     CHILD,

@@ -48,8 +48,8 @@ async def come_back(ana: Counsellor, urgency: str, state: str) -> dict[str, Any]
     mira = {"agency": "house-1", "name": "Mira"}
     ok = await ana.ask("POST", f"{path}/acknowledge", mira)
     assert ok.json()["state"] == "acknowledged"
-    nobody = await ana.ask("POST", f"{path}/acknowledge", {"agency": "house-1"})
-    assert nobody.status_code == 422
+    unnamed = await ana.ask("POST", f"{path}/acknowledge", {"agency": "house-1"})
+    assert unnamed.status_code == 422
     full = {"agency": "house-1", "reason": "no_capacity", "words": "full"}
     assert (await ana.ask("POST", f"{path}/reject", full)).json()["state"] == state, urgency
     found = await referral_of(ana, made["id"])
