@@ -1,4 +1,4 @@
-"""An agency is told of a changed address where it was texted before, by whatever road it changed."""
+"""An agency is told of a changed address where it was texted before, whatever changed it."""
 
 from types import SimpleNamespace
 from typing import Any
