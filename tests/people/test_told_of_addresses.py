@@ -17,7 +17,7 @@ from app.staff import accounts
 from app.staff.models import Staff
 from app.staff.telling import Told, former_address
 from app.work import Work
-from tests import sources
+from tests.support.program import sources
 from tests.support.verbs import a_counsellor, a_supervisor, an_administrator
 
 OLD, NEW = "ana@helpline.example", "own@other.example"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from app.privacy.codes import new_code
 from app.referrals.channels.links import new_token
-from tests.sources import all_parsed
+from tests.support.program.sources import all_parsed
 
 ROOT = Path(__file__).parent.parent.parent
 _RULES = ROOT / "docs/security/rules.md"

@@ -52,9 +52,9 @@ _PLACES = {"in production": GOOD, "in development": {"DATABASE_URL": "postgresql
 def test_rubbish_in_a_setting_is_refused_by_its_name_or_does_no_harm(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kind: str, place: str
 ) -> None:
-    for name in [*Settings.model_fields, *(f"{one}_file" for one in SECRETS)]:
+    for name in [*Settings.model_fields, *(f"{one}_FILE" for one in SECRETS)]:
         given = {"DATA_DIR": str(tmp_path / "data"), **_PLACES[place]}
-        given.pop(name.removesuffix("_file").upper(), None)
+        given.pop(name.upper().removesuffix("_FILE"), None)
         set_only(monkeypatch, **{**given, name.upper(): _RUBBISH[kind]})
         named = f"HELPLINE_{name.removesuffix('_file').upper()}"
         said = named

@@ -17,9 +17,9 @@ from app.staff.roles import Role
 from app.telephony.participants.address_texts import text_of_new_address
 from app.words import sms
 from app.work import PROGRAM, Work
+from tests.support.calls.provider_of_texts import Provider
 from tests.support.referrals import phone
 from tests.support.verbs import a_line
-from tests.telephony.inbound.test_staff_texts import Provider
 
 FORMER, NEW = "+381641110001", "+381641110002"
 

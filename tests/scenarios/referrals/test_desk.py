@@ -4,11 +4,11 @@ from typing import Any
 
 from app.demo.stage import Counsellor, Stage
 from app.staff.roles import Role
-from tests.scenarios.quiet import QuietStage
 from tests.support.contacts import WHOLE, new_contact, skip, skip_minutes
 from tests.support.mail import Mail, link_in
 from tests.support.primero import PrimeroStandIn
 from tests.support.profile import nightly
+from tests.support.program.quiet import QuietStage
 from tests.support.referrals import (
     BY_HOUSE,
     CONSENT,

@@ -1,9 +1,6 @@
 """A text to a counsellor who has only a phone is sent at most once, whatever becomes of its job."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import timedelta
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,6 +12,7 @@ from app.staff import phone_proofs
 from app.staff.models import Staff
 from app.telephony.inbound.staff_texts import tell_missed, text_phone_code
 from app.work import Work
+from tests.support.calls.provider_of_texts import Provider
 from tests.support.verbs import a_counsellor, a_line, presence_of
 
 PHONE = "+38164999001"
@@ -22,32 +20,6 @@ PHONE = "+38164999001"
 
 class Killed(BaseException):
     """The process dies here."""
-
-
-class Provider:
-    """What a job works with. `does` happens to each text in turn, after it was taken or not."""
-
-    def __init__(self, work: Work, *does: type[BaseException] | None) -> None:
-        self._work, self._does, self.texts = work, list(does), list[str]()
-        self.platform = self
-
-    @asynccontextmanager
-    async def work(self) -> AsyncIterator[Work]:
-        yield self._work
-        await self._work.session.flush()
-
-    async def send_message(self, *, to: str, from_: str, body: str, told: str) -> str:
-        what = self._does.pop(0)
-        if what is not TryAgain:
-            self.texts.append(f"{to}: {body}")
-        if what is not None:
-            raise what("of this test")
-        return "SM1"
-
-    async def run(self, job: Any, who: Staff, run: int = 0) -> None:
-        parts = {"parts": self}
-        context = SimpleNamespace(additional_context=parts, job=SimpleNamespace(id=7, attempts=run))
-        await job(context, str(who.id))
 
 
 async def missed(work: Work) -> Staff:
