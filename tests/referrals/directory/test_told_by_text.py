@@ -16,8 +16,8 @@ from app.staff.roles import Role
 from app.telephony.participants.address_texts import text_of_new_address
 from app.words import sms
 from app.work import PROGRAM, Work
+from tests.support.calls.texts import TextProvider
 from tests.support.referrals import phone
-from tests.support.texts import TextProvider
 from tests.support.verbs import a_line
 
 FORMER, NEW = "+381641110001", "+381641110002"
