@@ -16,7 +16,7 @@ from app.staff.roles import Role
 from app.telephony.participants.address_texts import text_of_new_address
 from app.words import sms
 from app.work import PROGRAM, Work
-from tests.support.calls.texts import TextProvider
+from tests.support.calls.text_provider import TextProvider
 from tests.support.referrals import phone
 from tests.support.verbs import a_line
 

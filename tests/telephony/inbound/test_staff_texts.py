@@ -12,7 +12,7 @@ from app.staff import phone_proofs
 from app.staff.models import Staff
 from app.telephony.inbound.staff_texts import tell_missed, text_phone_code
 from app.work import Work
-from tests.support.calls.texts import Killed, TextProvider
+from tests.support.calls.text_provider import Killed, TextProvider
 from tests.support.verbs import a_counsellor, a_line, presence_of
 
 PHONE = "+38164999001"
