@@ -1,6 +1,5 @@
-"""An agency is told of a changed address where it was texted before, whatever changed it."""
+"""An agency hears of a changed address where it was texted before, however it was changed."""
 
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,7 +16,7 @@ from app.staff.roles import Role
 from app.telephony.participants.address_texts import text_of_new_address
 from app.words import sms
 from app.work import PROGRAM, Work
-from tests.support.calls.provider_of_texts import Provider
+from tests.support.calls.text_provider import TextProvider
 from tests.support.referrals import phone
 from tests.support.verbs import a_line
 
@@ -102,14 +101,12 @@ async def test_a_text_of_several_parts_is_sent_by_the_next_run_and_no_other(work
             select(AddressChange).where(AddressChange.before.is_not(None)).limit(1)
         )
     ).one()
-    provider = Provider(work, TryAgain, None, None)
-    parts = {"parts": provider}
-    context: Any = SimpleNamespace(additional_context=parts, job=SimpleNamespace(id=7, attempts=0))
+    provider = TextProvider(work, TryAgain, None, None)
     with pytest.raises(TryAgain):
-        await text_of_new_address(context, str(change.id))
+        await provider.run(text_of_new_address, change)
     assert provider.texts == []
-    for _ in range(2):
-        await text_of_new_address(context, str(change.id))
+    for run in (1, 2):
+        await provider.run(text_of_new_address, change, run)
     (text,) = provider.texts
     to, _, body = text.partition(": ")
     assert to == FORMER

@@ -12,14 +12,10 @@ from app.staff import phone_proofs
 from app.staff.models import Staff
 from app.telephony.inbound.staff_texts import tell_missed, text_phone_code
 from app.work import Work
-from tests.support.calls.provider_of_texts import Provider
+from tests.support.calls.text_provider import Killed, TextProvider
 from tests.support.verbs import a_counsellor, a_line, presence_of
 
 PHONE = "+38164999001"
-
-
-class Killed(BaseException):
-    """The process dies here."""
 
 
 async def missed(work: Work) -> Staff:
@@ -33,7 +29,7 @@ async def missed(work: Work) -> Staff:
 async def test_another_run_of_the_job_sends_no_second_text(
     work: Work, end: type[BaseException] | None
 ) -> None:
-    vera, provider = await missed(work), Provider(work, end, None)
+    vera, provider = await missed(work), TextProvider(work, end, None)
     try:
         await provider.run(tell_missed, vera)
     except Killed:
@@ -47,7 +43,7 @@ async def test_another_run_of_the_job_sends_no_second_text(
 async def test_a_text_that_was_certainly_not_sent_is_sent_by_the_next_run(
     work: Work, job: Any
 ) -> None:
-    vera, provider = await missed(work), Provider(work, TryAgain, None)
+    vera, provider = await missed(work), TextProvider(work, TryAgain, None)
     with pytest.raises(TryAgain):
         await provider.run(job, vera)
     await provider.run(job, vera, 1)
@@ -62,7 +58,7 @@ async def test_a_text_that_was_certainly_not_sent_is_sent_by_the_next_run(
 async def test_a_text_that_is_not_sent_takes_no_code_away_that_was_given_since(
     work: Work, job: Any
 ) -> None:
-    vera, provider = await missed(work), Provider(work, TryAgain)
+    vera, provider = await missed(work), TextProvider(work, TryAgain)
     send, given = provider.send_message, list[str]()
 
     async def answered_meanwhile(**text: Any) -> str:
@@ -78,6 +74,6 @@ async def test_a_text_that_is_not_sent_takes_no_code_away_that_was_given_since(
 
 
 async def test_a_code_that_comes_too_late_is_not_texted_any_more(work: Work) -> None:
-    vera, provider = await missed(work), Provider(work, TryAgain)
+    vera, provider = await missed(work), TextProvider(work, TryAgain)
     await provider.run(text_phone_code, vera, 8)
     assert provider.texts == []

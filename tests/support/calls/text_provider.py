@@ -1,4 +1,4 @@
-"""The provider as the job of a text sees it: it takes a text, refuses it, or is uncertain."""
+"""A provider to which jobs send texts, and what goes wrong with them."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -6,12 +6,18 @@ from types import SimpleNamespace
 from typing import Any
 
 from app.outbox.responses import TryAgain
+from app.referrals.directory.address_rows import AddressChange
 from app.staff.models import Staff
 from app.work import Work
 
 
-class Provider:
-    """What a job works with. `does` happens to each text in turn, after it was taken or not."""
+class Killed(BaseException):
+    """The process dies here."""
+
+
+class TextProvider:
+    """What a job that texts works with. `does` happens to each text in turn, whether it was taken
+    before or not."""
 
     def __init__(self, work: Work, *does: type[BaseException] | None) -> None:
         self._work, self._does, self.texts = work, list(does), list[str]()
@@ -30,7 +36,7 @@ class Provider:
             raise what("of this test")
         return "SM1"
 
-    async def run(self, job: Any, who: Staff, run: int = 0) -> None:
+    async def run(self, job: Any, about: Staff | AddressChange, run: int = 0) -> None:
         parts = {"parts": self}
         context = SimpleNamespace(additional_context=parts, job=SimpleNamespace(id=7, attempts=run))
-        await job(context, str(who.id))
+        await job(context, str(about.id))
