@@ -53,11 +53,12 @@ def test_no_page_gives_a_template_a_value_with_a_name_that_the_base_sets() -> No
     given: list[str] = []
     for file in sorted(PAGES.rglob("*.py")):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call):
-                names = {one.arg for one in node.keywords if ast.unparse(node.func) == "page"}
+            names: set[object] = set()
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "page":
+                names = {one.arg for one in node.keywords}
             elif isinstance(node, ast.AnnAssign | ast.Assign) and isinstance(node.value, ast.Dict):
                 names = {one.value for one in node.value.keys if isinstance(one, ast.Constant)}
-            else:
+            if not isinstance(node, ast.Call | ast.AnnAssign | ast.Assign):
                 continue
             given += [f"{file}:{node.lineno}: {name}" for name in sorted(taken & names)]
     assert given == []

@@ -285,12 +285,13 @@ async def test_why_profiles_were_merged_or_split_goes_with_either_of_them(
     work = house.work
     boy, girl = await house.rang(BOY), await house.rang(GIRL, OF_GIRL)
     as_person(work, house.boss)
+    assert boy.profile_id is not None
+    assert girl.profile_id is not None
     if how == "merged":
         await profiles.merge(work, house.boss, boy.profile_id, girl.profile_id, f"{SISTER} said")
     else:
         await house.merge(girl.profile_id, boy.profile_id)
-        girl = await work.session.get_one(Contact, girl.id)
-        await profiles.split(work, house.boss, girl.profile_id, [girl.id], f"{SISTER} said")
+        await profiles.split(work, house.boss, boy.profile_id, [girl.id], f"{SISTER} said")
     await flush(work)
     await house.read_anew()
 

@@ -136,7 +136,9 @@ async def test_what_is_kept_from_the_search_on_is_refused_and_not_withdrawn(work
     for kind in RequestKind:
         request = await found_by(work, boss, contact.code, kind)
         items = await requests.items_of(work, request)
-        free = {(item.kind, item.subject_id): Keep.LEGAL_DUTY for item in items if not item.keep}
+        free = dict.fromkeys(
+            [(ItemKind(one.kind), one.subject_id) for one in items if not one.keep], Keep.LEGAL_DUTY
+        )
         await requests.set_kept(work, boss, request.id, free)
         if kind is RequestKind.ACCESS:
             with pytest.raises(Conflict, match="Nothing was found"):

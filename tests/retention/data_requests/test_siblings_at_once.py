@@ -21,6 +21,7 @@ from app.retention.data_requests.models import DataRequest, RequestFile
 from app.settings import Settings
 from app.staff.models import Staff
 from app.statistics.exports import making
+from app.statistics.exports.writers import PIECE
 from app.statistics.models import Export, ExportPart, ExportState
 from app.work import PROGRAM, Ground, Work, make_ground
 from tests.fixtures import _ReadingsOf
@@ -188,7 +189,7 @@ async def test_no_file_of_single_records_that_is_made_meanwhile_outlasts_an_eras
         work.session.add(export)
 
     async def pieces(_kind: str) -> AsyncIterator[bytes]:
-        yield bytes(making.PIECE)
+        yield bytes(PIECE)
         await answering.carry_out(ground, erased)
         yield b"What was held about her"
 
