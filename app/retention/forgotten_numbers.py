@@ -4,6 +4,7 @@ A profile that was merged, or from which another was split, has kept all its num
 stands in profiles that are not the person's. What a number has only as long as a call has it goes:
 its places in profiles, flags, wishes, and that it wants no messages. Where a call of another person
 has it still, it goes from the profiles of the erased calls alone, if none of their calls has it.
+An erased contact leaves a profile that is another person's.
 """
 
 from collections.abc import Collection, Iterable

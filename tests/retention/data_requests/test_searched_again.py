@@ -184,6 +184,7 @@ async def test_an_erasure_leaves_a_call_to_which_a_contact_came_since(work: Work
     call = await planted.a_call(work, "CA1")
     await wrote(work, call, SAID)
     as_person(work, boss)
+    await flag_caller(work, boss, call, FlagKind.AT_RISK, "Her father", timedelta(days=1))
     request = await requests.find(work, boss, RequestKind.ERASURE, AskingPerson.CHILD, NUMBER)
     of_sister = planted.CHILD | {"child.a1.name": SISTER}
     await planted.a_contact(work, boss, call, of_sister)
