@@ -104,14 +104,14 @@ def recognised(text: str, known: Iterable[str]) -> Message:
     The first template that fits is taken; a text that none fits stays as it is.
     """
     for template in known:
-        found = _form_of(template).fullmatch(text)
+        found = form_of(template).fullmatch(text)
         if found:
             return Message(template, **found.groupdict())
     return Message(text)
 
 
 @lru_cache(maxsize=200)
-def _form_of(template: str) -> re.Pattern[str]:
+def form_of(template: str) -> re.Pattern[str]:
     """Return the pattern of a template. Each value but the last ends at the first place where it
     can, for good: another place would leave less for those that follow, and take longer."""
     first, *parts = re.split(r"%\((\w+)\)s", template)

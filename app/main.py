@@ -10,6 +10,7 @@ import gc
 import importlib
 import signal
 from collections.abc import AsyncIterator
+from functools import partial
 from types import ModuleType
 from typing import Any
 from uuid import UUID
@@ -31,7 +32,7 @@ from app.calls.lines.line_scripts import learn_languages
 from app.country import following
 from app.database.bus import Bus
 from app.database.engine import lost_a_race
-from app.errors import BadSettings, Refusal, Unexpected
+from app.errors import Refusal, Unexpected
 from app.jobs.transaction import transaction
 from app.log import log
 from app.routing.presence import BEAT_EVERY, beat
@@ -59,16 +60,6 @@ _AT_ANY_TIME = (_TELEPHONE, _CHILD, "/static", *PATHS)
 _FOR_PROGRAMS = ("/api/v1", _TELEPHONE, _CHILD, "/board/telephone", *PATHS)
 
 
-@contextlib.asynccontextmanager
-async def _refusals_kept(app: FastAPI) -> AsyncIterator[None]:
-    """Keep why the program cannot start: of an error of the application uvicorn tells no reason."""
-    try:
-        yield
-    except BadSettings as error:
-        app.state.refused = error
-        raise
-
-
 def make_app(ground: Ground, *, with_worker: bool, phone_first: bool = False) -> FastAPI:
     """Make the application of one process, with or without a worker in it.
 
@@ -81,7 +72,8 @@ def make_app(ground: Ground, *, with_worker: bool, phone_first: bool = False) ->
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with contextlib.AsyncExitStack() as stack:
             stack.push_async_callback(ground.database.close)
-            async with _refusals_kept(app), transaction(ground, PROGRAM) as work:
+            stack.push(partial(_note_failure, app))
+            async with transaction(ground, PROGRAM) as work:
                 await following.start(work)
                 await own_settings.learn(work)
                 await keep_target(work, work.settings.service_level_seconds)
@@ -132,11 +124,16 @@ def make_app(ground: Ground, *, with_worker: bool, phone_first: bool = False) ->
     return app
 
 
+def _note_failure(app: FastAPI, _kind: object, error: BaseException | None, _trace: object) -> None:
+    """Keep what the start failed for, which the server ends with."""
+    app.state.not_started_for = error
+
+
 def _add_middleware(app: FastAPI, settings: Settings) -> None:
     """Add what every request passes through; what is added last is passed first."""
     app.add_middleware(Turns, at_any_time=_AT_ANY_TIME)
     app.add_middleware(
-        _TelephoneFirst, loaded=app.state.loaded, under_way=app.state.webhooks_under_way
+        TelephoneFirst, loaded=app.state.loaded, under_way=app.state.webhooks_under_way
     )
     app.add_middleware(Bodies, render=_render)
     if settings.monitoring_port is not None:
@@ -151,7 +148,7 @@ def _headers(settings: Settings) -> dict[str, Any]:
     return {"hosts": settings.telephone_hosts, "with_tls": settings.has_tls}
 
 
-class _TelephoneFirst:
+class TelephoneFirst:
     """Lets webhooks through at once; other requests wait until the rest is loaded."""
 
     def __init__(self, app: ASGIApp, loaded: asyncio.Event, under_way: set[object]) -> None:
@@ -173,7 +170,7 @@ class _TelephoneFirst:
             self._under_way.discard(webhook)
 
 
-async def _quiet(under_way: set[object]) -> None:
+async def until_quiet(under_way: set[object]) -> None:
     """Wait until the webhooks that came during the start are answered, for a second at most.
 
     They compete with the loading for the processor, and callers hear them.
@@ -216,7 +213,7 @@ async def _start_rest(app: FastAPI, stack: contextlib.AsyncExitStack, *, with_wo
 async def _load_later(app: FastAPI, stack: contextlib.AsyncExitStack, *, with_worker: bool) -> None:
     """Load the worker, then the JSON API and the pages, in a thread while webhooks are answered."""
     try:
-        await _quiet(app.state.webhooks_under_way)
+        await until_quiet(app.state.webhooks_under_way)
         if with_worker:
             await asyncio.to_thread(importlib.import_module, "app.worker")
             await _start_rest(app, stack, with_worker=True)

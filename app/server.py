@@ -22,6 +22,7 @@ from typing import Any
 
 import uvicorn
 
+from app.crashes import tell_no_words
 from app.data_folder import make_folder
 from app.database.running import database_of
 from app.errors import BadSettings
@@ -39,8 +40,8 @@ _LAST_REQUESTS = 0.5
 # Seconds within which a running process must answer the one that replaces it.
 _ANSWERS_WITHIN = 10.0
 # Seconds after which it is tried again to start a process, and within which one must stop.
-_AGAIN_AFTER = 1.0
-_STOPS_WITHIN = 20.0
+AGAIN_AFTER = 1.0
+STOPS_WITHIN = 20.0
 
 
 def settle_memory() -> None:
@@ -76,26 +77,37 @@ class Server(uvicorn.Server):
             for number, handler in before.items():
                 signal.signal(number, handler)
 
+    async def serve_within(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serve until `should_exit` is set, within a program that has the signals for itself.
+
+        Raises what the application could not start for.
+        """
+        await self._serve(sockets)
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         errors = logging.getLogger("uvicorn.error")
-        # It is said in one sentence, once.
+        # What is refused is said in one sentence, once.
         errors.addFilter(self._is_no_refusal)
         try:
-            await super().startup(sockets)
+            with contextlib.suppress(SystemExit):
+                await super().startup(sockets)
         finally:
             errors.removeFilter(self._is_no_refusal)
-            if (refused := self._refused()) is not None:
-                raise refused
-        if self.started and self._on_ready is not None:
+        if not self.started:
+            # uvicorn would end the process from within a task: what else this loop runs could not
+            # end, and the reason would not be told.
+            raise self._failure() or RuntimeError("the server did not start")
+        if self._on_ready is not None:
             # In a thread: the process that is replaced may be slow to answer.
             await asyncio.to_thread(self._on_ready)
 
-    def _refused(self) -> BadSettings | None:
+    def _failure(self) -> BaseException | None:
+        """Return what the application could not start for; uvicorn tells no reason."""
         state = getattr(self.config.loaded_app, "state", None)
-        return getattr(state, "refused", None)
+        return getattr(state, "not_started_for", None)
 
     def _is_no_refusal(self, _: logging.LogRecord) -> bool:
-        return self._refused() is None
+        return not isinstance(self._failure(), BadSettings)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         if self._on_ready is not None:
@@ -133,8 +145,8 @@ def serve(
     path = _control_path(settings, port)
     taken = _ask_for_sockets(path) if replace else []
     replaces = bool(taken)
-    listener = taken.pop(0) if taken else _socket_of_systemd() or _listen(host, port)
-    listeners = [listener, *_for_monitoring(settings, listener, taken)]
+    listener = taken.pop(0) if taken else _socket_of_systemd() or listen(host, port)
+    listeners = [listener, *listen_for_monitoring(settings, listener, taken)]
     with database_of(settings) as settings, Control(path, listeners) as control:
         check_keys(settings, _metadata)
 
@@ -161,10 +173,11 @@ def _serve_one(
     from app.work import make_ground
 
     application = make_app(make_ground(settings), with_worker=with_worker, phone_first=True)
-    Server(_config(application, settings), ready).run(sockets=listeners)
+    Server(config_of(application, settings), ready).run(sockets=listeners)
 
 
-def _config(application: Any, settings: Settings) -> uvicorn.Config:
+def config_of(application: Any, settings: Settings) -> uvicorn.Config:
+    """Return how the server serves an application, with its limits of connections."""
     from app.web.connections import Limited, Unfinished, most_connections
 
     Limited.unfinished = Unfinished(most_connections(), proxies=settings.proxies)
@@ -215,7 +228,7 @@ def _serve_many(
     if with_worker:
         kept.append(("worker", (alive,)))
     keepers = [
-        threading.Thread(target=_keep, args=(_command(kind, handles), handles, stopping))
+        threading.Thread(target=keep_running, args=(command_of(kind, handles), handles, stopping))
         for kind, handles in kept
     ]
     for keeper in keepers:
@@ -238,11 +251,12 @@ def _when_ready(reader: int, workers: int, ready: Callable[[], None]) -> None:
     ready()
 
 
-def _command(kind: str, handles: tuple[int, ...]) -> list[str]:
+def command_of(kind: str, handles: tuple[int, ...]) -> list[str]:
+    """Return the command of a process: `web` or `worker`, and the open files that it inherits."""
     return [sys.executable, "-m", "app.server", kind, *(str(handle) for handle in handles)]
 
 
-def _keep(command: list[str], handles: tuple[int, ...], stopping: threading.Event) -> None:
+def keep_running(command: list[str], handles: tuple[int, ...], stopping: threading.Event) -> None:
     """Run one process, and start it again whenever it ends before it is told to stop."""
     while not stopping.is_set():
         try:
@@ -251,19 +265,19 @@ def _keep(command: list[str], handles: tuple[int, ...], stopping: threading.Even
             # The machine has no room for another process just now.
             kind = type(error).__name__
             log().error("a process could not be started", area="server", exception_type=kind)
-            stopping.wait(_AGAIN_AFTER)
+            stopping.wait(AGAIN_AFTER)
             continue
         while not stopping.wait(0.2) and process.poll() is None:
             pass
         if process.poll() is None:
             process.terminate()
             try:
-                process.wait(_STOPS_WITHIN)
+                process.wait(STOPS_WITHIN)
             except subprocess.TimeoutExpired:
                 process.kill()
 
 
-def _end_with_parent(alive: int) -> None:
+def end_with_parent(alive: int) -> None:
     """Stop this process as by SIGTERM when its parent is gone: no other would start it again, and
     it would keep the port from a new server."""
 
@@ -277,22 +291,23 @@ def _end_with_parent(alive: int) -> None:
 
 def _work_as_child(alive: int) -> None:
     """Run the worker beside several web processes."""
-    _end_with_parent(alive)
+    end_with_parent(alive)
     sys.argv = ["helpline", "worker"]
     runpy.run_module("app.cli", run_name="__main__")
 
 
 def _serve_as_child(alive: int, writer: int, *handles: int) -> None:
     """Serve as one of several web processes; the parent has set up database and sockets."""
+    tell_no_words()
     gc.disable()
-    _end_with_parent(alive)
+    end_with_parent(alive)
     from app.main import make_app
     from app.work import make_ground
 
     settings = read_settings()
     set_up_logging(settings.log_level)
     application = make_app(make_ground(settings), with_worker=False, phone_first=True)
-    server = Server(_config(application, settings), lambda: _write_once(writer))
+    server = Server(config_of(application, settings), lambda: _write_once(writer))
     server.run(sockets=[socket.socket(fileno=handle) for handle in handles])
 
 
@@ -304,7 +319,8 @@ def _write_once(writer: int) -> None:
 # -- the listening socket ----------------------------------------------------------------
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket that listens, and that other processes inherit. Raises BadSettings."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -322,7 +338,7 @@ def _listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _for_monitoring(
+def listen_for_monitoring(
     settings: Settings, listener: socket.socket, taken: list[socket.socket]
 ) -> list[socket.socket]:
     """Return the socket of HELPLINE_MONITORING_PORT, if it is set: one that was taken over, or new.
@@ -341,7 +357,7 @@ def _for_monitoring(
             "HELPLINE_MONITORING_PORT is the port of the pages. Choose another one, which only "
             "your monitoring reaches."
         )
-    return [_listen(host, port)]
+    return [listen(host, port)]
 
 
 def _socket_of_systemd() -> socket.socket | None:
@@ -453,11 +469,12 @@ class Control:
 
 if __name__ == "__main__":
     given = [int(handle) for handle in sys.argv[2:]]
-    if sys.argv[1] == "worker":
-        _work_as_child(*given)
-    else:
-        try:
+    try:
+        if sys.argv[1] == "worker":
+            _work_as_child(*given)
+        else:
             _serve_as_child(*given)
-        except BadSettings as error:
-            print(f"helpline: {error}", file=sys.stderr)
-            sys.exit(2)
+    except BadSettings as error:
+        # As the command itself says it.
+        print(f"helpline: {error}", file=sys.stderr)
+        sys.exit(2)

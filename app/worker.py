@@ -60,7 +60,7 @@ from app.telephony import jobs as telephony_jobs
 from app.telephony.counsellor import callback_leg, move_jobs, ringing
 from app.telephony.inbound import asking_by_key, message_jobs, staff_texts
 from app.telephony.messaging import answering, asking, fetching, setting_up
-from app.telephony.participants import alarm_calls, duty, duty_sms, participant_flow
+from app.telephony.participants import address_texts, alarm_calls, duty, duty_sms, participant_flow
 from app.telephony.platforms import dial_bridge
 from app.telephony.platforms.choose import platform_of
 from app.telephony.reconcile import one_call, proof
@@ -80,6 +80,7 @@ FORGETS_EVERY = 600
 SWEEP = "sweep"
 # Modules that are imported so that their jobs can run.
 JOBS = (
+    address_texts,
     alarm_calls,
     answering,
     asking,
@@ -141,7 +142,7 @@ class Worker:
     """The worker of one process. Any number of workers may run."""
 
     def __init__(self, ground: Ground, bus: Bus) -> None:
-        self._ground, self._bus = ground, bus
+        self.ground, self._bus = ground, bus
         also_late(ground, late_requests)
         self._job_app: App | None = None
         self.busy = 0
@@ -151,11 +152,11 @@ class Worker:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator["Worker"]:
         """Run until the context is left; running jobs are finished first."""
-        job_app = job_app_of(self._ground.database.url)
+        job_app = job_app_of(self.ground.database.url)
         tasks = [
             asyncio.create_task(self._for_ever(what, run), name=what)
             for what, run in (
-                ("jobs", lambda: self._run_jobs(job_app)),
+                ("jobs", lambda: self.run_jobs(job_app)),
                 ("matching", self._run_matching),
                 (SWEEP, self._run_sweep),
                 ("stalled", self._retry_stalled_jobs),
@@ -188,14 +189,15 @@ class Worker:
                 )
             await asyncio.sleep(0.5)
 
-    async def _run_jobs(self, job_app: App) -> None:
-        async with transaction(self._ground, PROGRAM) as work:
+    async def run_jobs(self, job_app: App) -> None:
+        """Run the jobs of all queues, until cancelled or until one of the queues fails."""
+        async with transaction(self.ground, PROGRAM) as work:
             await want_rebuilt(work)
-        parts = telephony_jobs.Parts(self._ground, platform_of(self._ground.settings))
+        parts = telephony_jobs.Parts(self.ground, platform_of(self.ground.settings))
         async with job_app.open_async():
             self._job_app = job_app
             try:
-                context = {"parts": parts, "ground": self._ground}
+                context = {"parts": parts, "ground": self.ground}
                 async with asyncio.TaskGroup() as group:
                     for queues, places in SHARES:
                         group.create_task(
@@ -219,64 +221,64 @@ class Worker:
             while True:
                 topics = await subscription.take()
                 if topics & MATCHING_TOPICS:
-                    await self._busily(queue.match(self._ground))
+                    await self._busily(queue.match(self.ground))
                     # Topics that arrive meanwhile cause one run, not many.
                     await asyncio.sleep(_BREATH)
 
     async def _run_sweep(self) -> None:
         while True:
-            await self._busily(sweep(self._ground, ending.end_away))
+            await self._busily(sweep(self.ground, ending.end_away))
             if self.second % WATCHED_EVERY == 0:
-                await self._busily(watch(self._ground))
+                await self._busily(watch(self.ground))
             if self.second % DANGERS_EVERY == 0:
-                await self._busily(look(self._ground))
+                await self._busily(look(self.ground))
             if self.second % FORGOTTEN_EVERY == 0:
-                await self._busily(catch_forgotten(self._ground))
-            await self._ground.clock.sleep(1)
+                await self._busily(catch_forgotten(self.ground))
+            await self.ground.clock.sleep(1)
             self.second += 1
 
     async def _run_numbers(self) -> None:
         while True:
-            await self._ground.clock.sleep(NUMBERS_EVERY)
-            await self._busily(look_round(self._ground))
+            await self.ground.clock.sleep(NUMBERS_EVERY)
+            await self._busily(look_round(self.ground))
 
     async def _run_coverage(self) -> None:
         while True:
-            await self._ground.clock.sleep(COVERAGE_EVERY)
-            await self._busily(look_over(self._ground))
-            await self._busily(open_due(self._ground))
-            await self._busily(watch_volume(self._ground))
-            await self._busily(watch_messages(self._ground))
-            await self._busily(watch_callbacks(self._ground))
-            await self._busily(ask_tonight(self._ground))
-            await self._busily(ask_today(self._ground))
-            await self._busily(nightly.ask_tonight(self._ground))
-            await self._busily(nightly.bring_log(self._ground))
-            await self._busily(watch_safekeeping(self._ground))
-            await self._busily(forget_chats(self._ground))
-            await self._busily(ask_again(self._ground))
-            await self._busily(still_open.look_again(self._ground))
+            await self.ground.clock.sleep(COVERAGE_EVERY)
+            await self._busily(look_over(self.ground))
+            await self._busily(open_due(self.ground))
+            await self._busily(watch_volume(self.ground))
+            await self._busily(watch_messages(self.ground))
+            await self._busily(watch_callbacks(self.ground))
+            await self._busily(ask_tonight(self.ground))
+            await self._busily(ask_today(self.ground))
+            await self._busily(nightly.ask_tonight(self.ground))
+            await self._busily(nightly.bring_log(self.ground))
+            await self._busily(watch_safekeeping(self.ground))
+            await self._busily(forget_chats(self.ground))
+            await self._busily(ask_again(self.ground))
+            await self._busily(still_open.look_again(self.ground))
 
     async def _run_forgetting(self) -> None:
         while True:
-            await self._ground.clock.sleep(FORGETS_EVERY)
-            await self._busily(forget_old(self._ground))
-            await self._busily(forget_old_limits(self._ground))
-            await self._busily(forget_old_tables(self._ground))
-            await self._busily(forget_old_dials(self._ground))
-            await self._busily(forget_arrivals(self._ground))
-            await self._busily(forget_old_tests(self._ground))
-            await self._busily(forget_reports(self._ground))
-            await self._busily(remind_all(self._ground))
-            await self._busily(forget_messages(self._ground))
-            await self._busily(forget_old_pushes(self._ground))
+            await self.ground.clock.sleep(FORGETS_EVERY)
+            await self._busily(forget_old(self.ground))
+            await self._busily(forget_old_limits(self.ground))
+            await self._busily(forget_old_tables(self.ground))
+            await self._busily(forget_old_dials(self.ground))
+            await self._busily(forget_arrivals(self.ground))
+            await self._busily(forget_old_tests(self.ground))
+            await self._busily(forget_reports(self.ground))
+            await self._busily(remind_all(self.ground))
+            await self._busily(forget_messages(self.ground))
+            await self._busily(forget_old_pushes(self.ground))
 
     async def _run_comparison(self) -> None:
         # Before the first wait: rings may have come and gone while we were away.
         while True:
-            if self._ground.settings.has_telephony:
-                await self._busily(defer_comparison(self._ground))
-            await self._ground.clock.sleep(COMPARED_EVERY)
+            if self.ground.settings.has_telephony:
+                await self._busily(defer_comparison(self.ground))
+            await self.ground.clock.sleep(COMPARED_EVERY)
 
     async def _busily(self, doing: Awaitable[object]) -> None:
         self.busy += 1

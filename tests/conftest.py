@@ -30,6 +30,7 @@ _OWN_PROCESSES = (
     "robustness/test_demo",
     "test_replaced_server",
     "test_planted_night",
+    "test_failed_start",
 )
 
 

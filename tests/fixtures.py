@@ -34,6 +34,7 @@ from app.settings import Settings
 from app.staff.audit import append
 from app.web.limits import Limiter
 from app.work import PROGRAM, Work, make_ground
+from tests.loops import BACKEND
 from tests.support.kept.connections import crowded, kept_on, left_behind
 from tests.support.kept.databases import database_for_a_test, let_go, named, put_back
 from tests.support.kept.sharing import shared_between_stages
@@ -64,8 +65,8 @@ def _watched() -> None:
 
 
 @pytest.fixture
-def anyio_backend() -> tuple[str, dict[str, bool]]:
-    return ("asyncio", {"use_uvloop": True})
+def anyio_backend() -> tuple[str, dict[str, Any]]:
+    return BACKEND
 
 
 @pytest.fixture(autouse=True)
@@ -181,14 +182,14 @@ async def forger(rolled_back: str, anyio_backend: str) -> AsyncIterator[Work]:
         yield made
 
 
-class _ReadingsOf:
+class ReadingsOf:
     """Readings of a test of verbs: elsewhere each is committed by itself, here it is undone."""
 
     def __init__(self, work: Work) -> None:
-        self._work = work
+        self.work = work
 
     async def write(self, entry: dict[str, Any]) -> None:
-        append(self._work, entry)
+        append(self.work, entry)
 
 
 @contextlib.asynccontextmanager
@@ -208,7 +209,7 @@ async def _work_on(url: str, *, kept: bool = False) -> AsyncIterator[Work]:
             connection, expire_on_commit=False, join_transaction_mode="create_savepoint"
         )
         made = Work(session, ground.clock.now(), PROGRAM, ground)
-        ground.kept["readings"] = _ReadingsOf(made)
+        ground.kept["readings"] = ReadingsOf(made)
         also_late(ground, late_requests)
         yield made
         if kept:

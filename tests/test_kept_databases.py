@@ -11,7 +11,7 @@ from tests.support.profile import WHOLE
 @pytest.fixture
 def name(server: str, monkeypatch: pytest.MonkeyPatch) -> str:
     """A database whose last test this is not, however many have used it."""
-    monkeypatch.setattr(databases, "_TESTS", 1_000)
+    monkeypatch.setattr(databases, "TESTS", 1_000)
     return database_for_a_test(server)
 
 

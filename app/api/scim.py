@@ -237,7 +237,7 @@ async def _sent(request: Request) -> dict[str, Any]:
     return read
 
 
-def _leaves(sent: dict[str, Any]) -> bool:
+def says_leaving(sent: dict[str, Any]) -> bool:
     """Return whether a message says that a person is not active any more.
 
     It is looked for before the rest is read: who leaves is out, also if the message is refused for
@@ -352,7 +352,7 @@ async def replace_user(request: Request, work: InWork, person_id: str) -> Respon
     context = Context.RESOURCE_REPLACEMENT_REQUEST
     known = await provisioning.one(work, _id(person_id))
     sent = await _sent(request)
-    if _leaves(sent) and await provisioning.could_come_in(work, known.staff):
+    if says_leaving(sent) and await provisioning.could_come_in(work, known.staff):
         left = await provisioning.leave(work, _id(person_id))
         return _answer(_user(work, left), 200, Context.RESOURCE_REPLACEMENT_RESPONSE)
     wanted = User.model_validate(sent, scim_ctx=context, scim_policy=_POLICY)
@@ -365,7 +365,7 @@ async def change_user(request: Request, work: InWork, person_id: str) -> Respons
     """Change an account. `active` false lets its person leave, with everything in one step."""
     sent = await _sent(request)
     known = await provisioning.one(work, _id(person_id))
-    if _leaves(sent) and await provisioning.could_come_in(work, known.staff):
+    if says_leaving(sent) and await provisioning.could_come_in(work, known.staff):
         left = await provisioning.leave(work, _id(person_id))
         return _answer(_user(work, left), 200, Context.RESOURCE_PATCH_RESPONSE)
     present = _user(work, known)

@@ -25,7 +25,7 @@ from app.work import Work
 LONGEST = 4000
 # The most characters that a carrier brings in one message.
 LONGEST_CARRIED = 1600
-_MOST_A_MINUTE = 60
+MOST_A_MINUTE = 60
 _MINUTE = timedelta(minutes=1)
 # Messages that the end of a conversation can bring, as many as a page keeps that has no network.
 MOST_LAST = 100
@@ -63,7 +63,7 @@ async def say_as_child(work: Work, call_id: UUID, *, text: str, client_key: str)
             plain,
             client_key,
             minute_ago=work.now - _MINUTE,
-            most=_MOST_A_MINUTE,
+            most=MOST_A_MINUTE,
             heard_since=work.now - opening.HEARD_EVERY,
         )
         if said is not None:
@@ -173,10 +173,10 @@ async def add(
 async def _check_pace(work: Work, call: Call, before: Before, text: str, last: bool) -> None:
     """Check that a child does not write faster than any child types: this needs nothing that tells
     who it is. Words of danger have a limit of their own beyond that one. Raises TooFast."""
-    most = _MOST_A_MINUTE + (MOST_LAST if last else 0)
+    most = MOST_A_MINUTE + (MOST_LAST if last else 0)
     if before.lately < most:
         return
-    known = call.alarming and before.lately >= most + _MOST_A_MINUTE
+    known = call.alarming and before.lately >= most + MOST_A_MINUTE
     if known or await worries.find(work, call, (text,)) is None:
         raise TooFast()
 

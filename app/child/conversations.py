@@ -47,10 +47,10 @@ router = APIRouter(prefix="/chat", tags=["children"])
 
 # New conversations and codes of one client in a minute: beyond the first number they are slowed
 # down, beyond the second refused. A school may be one client: it reaches neither.
-_OPENED_BY_CLIENT = OfClient("open", 15, 60, TooManyConversations)
+OPENED_BY_CLIENT = OfClient("open", 15, 60, TooManyConversations)
 _CODES_BY_CLIENT = OfClient("code", 5, 30)
 # What all clients do together is only slowed down: no client closes writing for the others.
-_OPENED_SLOWLY = RateLimitItemPerMinute(60)
+OPENED_SLOWLY = RateLimitItemPerMinute(60)
 _OPENED_ANYWHERE_SLOWLY = RateLimitItemPerMinute(240)
 _CODES_SLOWLY = RateLimitItemPerMinute(60)
 # Seconds that a long poll may wait.
@@ -208,14 +208,14 @@ async def open_conversation(
     has left meanwhile leaves its words."""
     response.headers["Referrer-Policy"] = "no-referrer"
     # Very many may share one address: a child in danger is never refused.
-    await _OPENED_BY_CLIENT.check(request, refuses=not body.danger)
+    await OPENED_BY_CLIENT.check(request, refuses=not body.danger)
     found = await line_of(work, line)
     # A repeated request is not one more cry for help.
     cries = body.danger and not await opening.has_opened(work, body.client_key)
     # A request that is slowed down must not hold a connection to the database: webhooks need it.
     await work.let_go()
     limiter = limiter_of(request)
-    await limiter.slow_down(_OPENED_SLOWLY, "chat", str(found.id))
+    await limiter.slow_down(OPENED_SLOWLY, "chat", str(found.id))
     await limiter.slow_down(_OPENED_ANYWHERE_SLOWLY, "chat")
     visit = opening.visit_key(work, body.visit)
     again = cries and await origin.is_danger_again(request)

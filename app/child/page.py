@@ -138,7 +138,7 @@ def _answer(
     body = _templates.get_template(template).render(
         about=words.about(_shown(language)),
         language=language,
-        say=_marked(say, language),
+        say=marked(say, language),
         plain=say,
         title=rules.title or say["title"],
         icon=_icon(rules.icon),
@@ -173,7 +173,7 @@ def _with_page(text: str, page: str) -> Markup:
     return Markup(escape(text)).replace("{page}", link)  # noqa: S704 (escaped)
 
 
-def _marked(texts: Mapping[str, str], language: str) -> dict[str, str]:
+def marked(texts: Mapping[str, str], language: str) -> dict[str, str]:
     """Return the texts of the page; those that it says in another language than its own say so."""
     shown, lacking = _shown(language), set(words.missing_for_children(language))
     return {

@@ -34,7 +34,7 @@ class OpenStreams:
         self._watching: asyncio.Task[None] | None = None
         # By what each is told to end, the oldest first.
         self._all: dict[End, UUID] = {}
-        self._of: dict[UUID, dict[End, None]] = {}
+        self.by_conversation: dict[UUID, dict[End, None]] = {}
 
     @contextlib.contextmanager
     def one(
@@ -45,7 +45,7 @@ class OpenStreams:
         end = End(wake)
         if self._stopping is not None and self._stopping.is_set():
             end.set()
-        own = self._of.setdefault(call_id, {})
+        own = self.by_conversation.setdefault(call_id, {})
         self._all[end], own[end] = call_id, None
         if len(own) > _OF_CONVERSATION:
             self._drop(next(iter(own)))
@@ -74,7 +74,7 @@ class OpenStreams:
         one.set()
         call_id = self._all.pop(one, None)
         if call_id is not None:
-            own = self._of[call_id]
+            own = self.by_conversation[call_id]
             del own[one]
             if not own:
-                del self._of[call_id]
+                del self.by_conversation[call_id]

@@ -72,7 +72,7 @@ def problems_of(folder: Folder | None, *, is_new: bool = False) -> list[BadDefin
     with wrong:
         libraries.load(folder)
         of_forms: tuple[_Read, ...] = (protocols.load, questions.read_questions)
-        for read in (*of_forms, _check_shipped, _check_marks) if is_new else of_forms:
+        for read in (*of_forms, _check_shipped, check_marks) if is_new else of_forms:
             with wrong:
                 read(folder)
     others: tuple[_Read, ...] = (
@@ -126,7 +126,7 @@ def _check_shipped(folder: Folder | None) -> None:
     wrong.refuse()
 
 
-def _check_marks(folder: Folder | None) -> None:
+def check_marks(folder: Folder | None) -> None:
     """Check that a country's own files mark what is special, and which option is the child.
 
     Files that were imported before are used as they are: what follows from them is sealed anyway,

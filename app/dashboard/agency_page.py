@@ -37,7 +37,7 @@ router = APIRouter(include_in_schema=False)
 _LINK = [Depends(Public("an agency is identified by its link and by a code"))]
 # The cookie of a browser in which codes were entered.
 PROOF = "helpline_proof"
-_PER_ADDRESS = RateLimitItemPerMinute(60)
+PER_ADDRESS = RateLimitItemPerMinute(60)
 _SLOW_ADDRESS = RateLimitItemPerMinute(20)
 _PER_LINK = RateLimitItemPerMinute(20)
 # Each of these requests sends a message to a person, so the limit is low.
@@ -58,7 +58,7 @@ async def _limit(request: Request, work: Work, token: str, *, sends: bool = Fals
     if urgency is None:
         address = client_of(request)
         await limiter.slow_down(_SLOW_ADDRESS, "link", address)
-        if not await limiter.hit(_PER_ADDRESS, "link", address):
+        if not await limiter.hit(PER_ADDRESS, "link", address):
             raise TooMany()
     key = token[:64]
     if sends:

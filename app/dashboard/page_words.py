@@ -263,7 +263,7 @@ def _classes_and_what_makes_one() -> tuple[tuple[str, ast.ClassDef | ast.Call], 
     To read all of the program takes seconds: it is done once.
     """
     found: list[tuple[str, ast.ClassDef | ast.Call]] = []
-    for path in _python():
+    for path in python_files():
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.ClassDef):
                 found.append((node.name, node))
@@ -311,7 +311,7 @@ def _constant(node: ast.expr) -> Iterator[str]:
         yield node.value
 
 
-def _python() -> list[Path]:
+def python_files() -> list[Path]:
     """Return the files that can say something on a page."""
     return [
         path
@@ -342,7 +342,7 @@ def messages() -> Catalog:
     templates = sorted((ROOT / "dashboard/templates").rglob("*.html"))
     scripts = sorted((ROOT / "dashboard/static/source").rglob("*.js"))
     found = [
-        *_found("python", _python()),
+        *_found("python", python_files()),
         *_found("jinja2.ext:babel_extract", templates),
         *_found("javascript", scripts, words.SCRIPTS_FLAG),
         *((code, "") for code in codes()),

@@ -31,7 +31,7 @@ from app.words import pages
 from app.work import Work
 
 # The strip counts the deadlines that run out within this time.
-_WITHIN = timedelta(hours=1)
+WITHIN = timedelta(hours=1)
 # How long the counts of one supervisor are kept: deadlines come near without a change.
 _KEPT = timedelta(seconds=5)
 
@@ -81,9 +81,7 @@ async def _figures(work: Work, of: str) -> Figures:
 
 
 async def _duties(work: Work, _figures: Figures, staff: Staff) -> Duties:
-    due = await _kept(
-        work, Topic.DEADLINES, staff, lambda: tracking.count_due(work, staff, _WITHIN)
-    )
+    due = await _kept(work, Topic.DEADLINES, staff, lambda: tracking.count_due(work, staff, WITHIN))
     dead = await _kept(work, Topic.DELIVERIES, staff, lambda: delivery.count_dead(work, staff))
     return Duties(due, dead)
 

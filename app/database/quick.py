@@ -137,7 +137,7 @@ class Quick:
     """The pool for questions and commands; it connects on first use."""
 
     def __init__(self, url: str, options: str = "", size: int = 6) -> None:
-        self._pool: AsyncConnectionPool[Any] = AsyncConnectionPool(
+        self.pool: AsyncConnectionPool[Any] = AsyncConnectionPool(
             url,
             min_size=1,
             max_size=size,
@@ -187,7 +187,7 @@ class Quick:
         """Lend a connection. One on which work was cancelled is not used again: an answer may still
         be on its way there."""
         await self._open()
-        connection = await self._pool.getconn()
+        connection = await self.pool.getconn()
         try:
             yield connection
         except asyncio.CancelledError:
@@ -195,16 +195,16 @@ class Quick:
             raise
         finally:
             # What an error left open is rolled back there.
-            await self._pool.putconn(connection)
+            await self.pool.putconn(connection)
 
     async def _open(self) -> None:
-        if self._pool._opened:
+        if self.pool._opened:
             return
         self._opening = self._opening or asyncio.Lock()
         async with self._opening:
-            if not self._pool._opened:
-                await self._pool.open()
+            if not self.pool._opened:
+                await self.pool.open()
 
     async def close(self) -> None:
-        if self._pool._opened:
-            await self._pool.close()
+        if self.pool._opened:
+            await self.pool.close()

@@ -31,7 +31,7 @@ def database_of(settings: Settings) -> Iterator[Settings]:
             )
         assert settings.database_url is not None
         make_ready(settings.database_url, settings.migration_database_url, settings)
-        _look_at_role(settings, settings.database_url)
+        look_at_role(settings, settings.database_url)
         yield settings
 
 
@@ -64,7 +64,7 @@ def _reaching(name: str) -> Iterator[None]:
         ) from None
 
 
-def _look_at_role(settings: Settings, url: str) -> None:
+def look_at_role(settings: Settings, url: str) -> None:
     """Say that the program's role may do too much; in production refuse a superuser."""
     with _reaching("HELPLINE_DATABASE_URL"):
         standing = roles.standing_of(url)

@@ -112,17 +112,18 @@ class Served:
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
+        """Return when it serves. Raises what it could not start for."""
         self._task = asyncio.create_task(self._serve())
         while not self._server.started:
             await asyncio.sleep(0.005)
             if self._task.done():
-                self._task.result()
+                ended, self._task = self._task, None
+                ended.result()
                 raise RuntimeError("the server did not start")
 
     async def _serve(self) -> None:
-        # Signals belong to the program that runs the stage.
         with contextlib.suppress(asyncio.CancelledError):
-            await self._server._serve()
+            await self._server.serve_within()
 
     async def stop(self) -> None:
         self._server.should_exit = True
@@ -165,16 +166,16 @@ class Counsellor:
     """A counsellor at a browser, who signs in and uses the JSON API."""
 
     def __init__(self, stage: "Stage", staff: Staff) -> None:
-        self._stage, self.staff = stage, staff
+        self.stage, self.staff = stage, staff
         self.id: UUID = staff.id
-        self._cookies: dict[str, str] = {}
+        self.cookies: dict[str, str] = {}
         self._page = f"stage:{staff.id.hex}"
         self._has_telephone = False
 
     @property
     def cookie_header(self) -> str:
         """Return the cookie header that the counsellor's browser sends."""
-        return "; ".join(f"{name}={value}" for name, value in self._cookies.items())
+        return "; ".join(f"{name}={value}" for name, value in self.cookies.items())
 
     @property
     def address(self) -> str:
@@ -186,7 +187,7 @@ class Counsellor:
 
         It picks up at once: a page does so for the call that its person has accepted.
         """
-        phones = self._stage.exchange.phones
+        phones = self.stage.exchange.phones
         if self.address not in phones:
             phones[self.address] = Phone(picks_up=0.3, presses=None)
 
@@ -198,11 +199,11 @@ class Counsellor:
 
     def _has_page_telephone(self) -> bool:
         in_browser = self.staff.endpoint_kind == EndpointKind.BROWSER
-        return in_browser and self._stage.settings.has_page_telephones
+        return in_browser and self.stage.settings.has_page_telephones
 
     async def begin(self, work: Work, state: str | None) -> None:
         """Sign in, start the telephone and choose a state: what a page does in four requests."""
-        self._cookies = {COOKIE: await accounts.open_session(work, self.staff)}
+        self.cookies = {COOKIE: await accounts.open_session(work, self.staff)}
         if state is None:
             return
         self._has_telephone = True
@@ -214,37 +215,37 @@ class Counsellor:
 
     async def tell_telephone(self, state: str) -> None:
         """Report a state of the telephone, as a page does."""
-        base = f"{self._stage.settings.public_url}/board/telephone"
+        base = f"{self.stage.settings.public_url}/board/telephone"
         headers, page = {"Cookie": self.cookie_header}, self._page
         for path, body in (("", {"page": page}), ("/state", {"page": page, "state": state})):
-            answer = await self._stage.client.post(base + path, json=body, headers=headers)
+            answer = await self.stage.client.post(base + path, json=body, headers=headers)
             answer.raise_for_status()
-        self._stage.ground.memory.forget("presence")
+        self.stage.ground.memory.forget("presence")
 
     def unplug(self) -> None:
         """Take the telephone away, as by closing the page."""
-        self._stage.exchange.phones.pop(self.address, None)
+        self.stage.exchange.phones.pop(self.address, None)
 
     async def sign_in(self) -> None:
         """Sign in with a session made directly: hashing a password takes a tenth of a second."""
-        async with transaction(self._stage.ground, PROGRAM) as work:
+        async with transaction(self.stage.ground, PROGRAM) as work:
             staff = await work.session.get(Staff, self.id)
             assert staff is not None
-            self._cookies = {COOKIE: await accounts.open_session(work, staff)}
+            self.cookies = {COOKIE: await accounts.open_session(work, staff)}
 
     async def ask(self, method: str, path: str, body: Any = None) -> httpx2.Response:
         """Send a request to the JSON API."""
         headers = {"Cookie": self.cookie_header}
-        url = f"{self._stage.settings.public_url}/api/v1{path}"
-        return await self._stage.client.request(method, url, json=body, headers=headers)
+        url = f"{self.stage.settings.public_url}/api/v1{path}"
+        return await self.stage.client.request(method, url, json=body, headers=headers)
 
     async def be(self, state: str) -> None:
         if not self._has_telephone:
             self._has_telephone = True
             await self.start_telephone()
         (await self.ask("PUT", "/me/presence", {"state": state})).raise_for_status()
-        self._stage.ground.memory.forget(Topic.PRESENCE)
-        await self._stage.settle()
+        self.stage.ground.memory.forget(Topic.PRESENCE)
+        await self.stage.settle()
 
     async def presence(self) -> str:
         return str((await self.ask("GET", "/me")).json()["presence"]["state"])
@@ -258,21 +259,21 @@ class Counsellor:
         offer = await self.offer()
         assert offer is not None, "nothing is offered"
         answer = await self.ask("POST", f"/offers/{offer['id']}/accept")
-        await self._stage.settle()
+        await self.stage.settle()
         return answer
 
     async def decline(self) -> None:
         offer = await self.offer()
         assert offer is not None, "nothing is offered"
         (await self.ask("POST", f"/offers/{offer['id']}/decline")).raise_for_status()
-        await self._stage.settle()
+        await self.stage.settle()
 
     async def do(self, action: str) -> httpx2.Response:
         """Hold, resume or hang up the counsellor's call."""
         offer = await self.offer()
         assert offer is not None, "no call in hand"
         answer = await self.ask("POST", f"/calls/{offer['call_id']}/{action}")
-        await self._stage.settle()
+        await self.stage.settle()
         return answer
 
 
@@ -304,7 +305,7 @@ class Stage:
         self.app: FastAPI
         self._server: Served | None = None
         self._rest: Served
-        self._watch: psycopg.AsyncConnection[Any]
+        self.watch: psycopg.AsyncConnection[Any]
         self._idling: Idling | None = None
         # What the count of changes was when jobs were asked for, and whether any was under way.
         self._asked_at: int | None = None
@@ -327,29 +328,39 @@ class Stage:
     # -- server ---------------------------------------------------------------------------
 
     async def start(self, rest_port: int, *, with_server: bool = True) -> None:
+        """Start everything, or nothing: what has started is stopped if another part does not."""
         assert self.settings.database_url is not None
         if self.settings.telephone_signalling is not None:
             self.exchange.carry_sound(list(self.addresses))
         self._rest = Served(rest_app(self.exchange), rest_port)
-        await self._rest.start()
-        self._watch = await psycopg.AsyncConnection.connect(
+        self.ground = make_ground(self.settings, self.clock)
+        self.watch = await psycopg.AsyncConnection.connect(
             self.watched_as(self.settings.database_url), autocommit=True
         )
-        if with_server:
-            await self.start_server()
-        else:
-            self.ground = make_ground(self.settings, self.clock)
+        try:
+            await self._rest.start()
+            if with_server:
+                await self._serve()
+        except BaseException:
+            await self.stop()
+            raise
 
     async def start_server(self) -> None:
+        """Start the program on the stage anew. Raises what it could not start for."""
         self.ground = make_ground(self.settings, self.clock)
+        await self._serve()
+
+    async def _serve(self) -> None:
         self.app = make_app(self.ground, with_worker=True)
-        self._server = Served(self.app, int(self.settings.public_url.rpartition(":")[2]))
-        await self._server.start()
+        server = Served(self.app, int(self.settings.public_url.rpartition(":")[2]))
+        await server.start()
+        self._server = server
         await asyncio.wait_for(self.app.state.bus.ready.wait(), 10)
 
     async def stop_server(self) -> None:
         assert self._server is not None
-        await self._server.stop()
+        server, self._server = self._server, None
+        await server.stop()
 
     async def restart_server(self) -> None:
         await self.stop_server()
@@ -362,9 +373,10 @@ class Stage:
         if self._server is not None:
             await asyncio.gather(self.stop_server(), self._rest.stop())
         else:
+            # The server closes it as it stops, or as its start fails; to close it again is nothing.
             await self.ground.database.close()
             await self._rest.stop()
-        await self._watch.close()
+        await self.watch.close()
 
     # -- time -----------------------------------------------------------------------------
 
@@ -416,12 +428,12 @@ class Stage:
                     return True, self._could_match
             elif self.clock.now() < self._next_job:
                 return False, self._could_match
-        row = await (await self._watch.execute(_UNDER_WAY, {"now": self.clock.now()})).fetchone()
+        row = await (await self.watch.execute(_UNDER_WAY, {"now": self.clock.now()})).fetchone()
         assert row is not None
         jobs, due, next_job, self._could_match = row
         if due:
             # Notify the worker at once, so that the jobs do not wait for its next poll.
-            await self._watch.execute(_WAKE, {"now": self.clock.now()})
+            await self.watch.execute(_WAKE, {"now": self.clock.now()})
         else:
             self._asked_at, self._had_jobs = changes, jobs
             self._ask_again_at = loop.time() + _ASKED_AGAIN_AFTER
@@ -548,13 +560,13 @@ class Stage:
 
     async def rows(self, sql: str, *values: Any) -> list[dict[str, Any]]:
         """Return rows as they are in the database, outside the program's access checks."""
-        cursor = await self._watch.execute(sql, values)
+        cursor = await self.watch.execute(sql, values)
         names = [column.name for column in cursor.description or []]
         return [dict(zip(names, row, strict=True)) for row in await cursor.fetchall()]
 
     async def change_rows(self, sql: str) -> None:
         """Change rows as the stage needs them, outside the program."""
-        await self._watch.execute(sql)
+        await self.watch.execute(sql)
         self.ground.memory.forget(Topic.EVERYTHING)
 
     async def call_of(self, leg: Leg) -> dict[str, Any]:
@@ -602,9 +614,9 @@ async def stage_on(
     )
     stage = Stage(made, clock or SteppedClock(MONDAY), seed)
     await stage.start(rest_port, with_server=with_server)
-    if not strict:
-        await stage.change_rows(PASSWORD_ALONE)
     try:
+        if not strict:
+            await stage.change_rows(PASSWORD_ALONE)
         yield stage
     finally:
         await stage.stop()

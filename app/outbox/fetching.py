@@ -37,13 +37,13 @@ async def fetch(
     try:
         async with asyncio.timeout(_WITHIN):
             for _turn in range(redirects + 1):
-                is_own = _is_on(own, address)
+                is_own = is_on(own, address)
                 async with client_for_own() if is_own else client_for_outside(settings) as client:
                     found = await _once(client, address, most, auth)
                 if isinstance(found, bytes):
                     return found
                 there = urljoin(address, found)
-                if not (_is_safe(there) or _is_on(own, there) or settings.reach_own_network):
+                if not (_is_safe(there) or is_on(own, there) or settings.reach_own_network):
                     raise Refused("sent to an address without TLS")
                 address, auth = there, None
     except (httpx2.HTTPError, TimeoutError) as error:
@@ -55,7 +55,7 @@ def _is_safe(address: str) -> bool:
     return urlsplit(address).scheme == "https"
 
 
-def _is_on(own: str, address: str) -> bool:
+def is_on(own: str, address: str) -> bool:
     """Return whether an address is on the host that the operator named, and as safe."""
     if not own:
         return False

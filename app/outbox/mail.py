@@ -71,10 +71,11 @@ async def send_mail(
     if attached is not None:
         name, data = attached
         message.add_attachment(data, maintype="application", subtype="json", filename=name)
-    await asyncio.to_thread(_converse, box, message)
+    await asyncio.to_thread(converse, box, message)
 
 
-def _converse(box: Mailbox, message: EmailMessage) -> None:
+def converse(box: Mailbox, message: EmailMessage) -> None:
+    """Hand a letter over to the mail server. Raises TryAgain, Refused, Uncertain."""
     try:
         server = _connect(box)
     except (OSError, smtplib.SMTPException) as error:

@@ -265,7 +265,7 @@ async def reactivate(work: Work, person_id: UUID, *, by: By) -> Staff:
     if await asking.hold_back(work, staff, AccessWanted(AccessKind.ACCOUNT), by=by):
         return staff
     await asking.withdraw(work, staff)
-    left_at = await _left_at(work, staff)
+    left_at = await last_left_at(work, staff)
     if left_at is not None:
         await giving.forget_duty(work, staff, left_at)
     await work_left.is_over(work, staff)
@@ -281,7 +281,7 @@ async def reactivate(work: Work, person_id: UUID, *, by: By) -> Staff:
     return staff
 
 
-async def _left_at(work: Work, staff: Staff) -> datetime | None:
+async def last_left_at(work: Work, staff: Staff) -> datetime | None:
     """Return when a person left last, or None if they never did."""
     entry = every_entry()
     found: datetime | None = await work.session.scalar(

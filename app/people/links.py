@@ -70,16 +70,18 @@ class NoSuchLink(NotFound):
     default = "There is no such link. Check that you opened the whole of it."
 
 
-def _tokens(work: Work, link_id: UUID) -> list[str]:
+def tokens_of(work: Work, link_id: UUID) -> list[str]:
     """Return the secret of a link, and what it would be if an earlier key had made it."""
     made = work.keys.secrets_of(HashOf.PASSWORD_LINK, str(link_id))
     return [base64.urlsafe_b64encode(key).decode().rstrip("=") for key in made]
 
 
-def _address(work: Work, link: PasswordLink) -> str:
+def address_of(work: Work, link: PasswordLink) -> str:
     """Return the address of a link, also if the key has been rotated since it was made."""
     token = next(
-        token for token in _tokens(work, link.id) if work.keys.session_key(token) == link.token_key
+        token
+        for token in tokens_of(work, link.id)
+        if work.keys.session_key(token) == link.token_key
     )
     return f"{work.settings.public_url.rstrip('/')}/welcome#{token}"
 
@@ -146,7 +148,7 @@ async def make_link(work: Work, person_id: UUID, *, by: Staff | None, by_mail: b
         id=link_id,
         staff_id=staff.id,
         kind=kind.value,
-        token_key=work.keys.session_key(_tokens(work, link_id)[0]),
+        token_key=work.keys.session_key(tokens_of(work, link_id)[0]),
         made_at=work.now,
         made_by=by.id if by else None,
         expires_at=work.now + _lasts(work, kind),
@@ -162,7 +164,7 @@ async def make_link(work: Work, person_id: UUID, *, by: Staff | None, by_mail: b
     write_entry(work, AuditLog.PASSWORD_LINK_MADE, str(staff.id), before=before, after=after)
     work.announce(Topic.STAFF)
     if not by_mail:
-        return _address(work, link)
+        return address_of(work, link)
     if not link.waits:
         work.defer(Task.MAIL_LINK, link_id=str(link_id))
     return None
@@ -186,10 +188,10 @@ async def _mail_alone_opens(work: Work, staff: Staff) -> bool:
     account that was used before. One that its person never opened holds nothing yet."""
     if (await second_factor.state_of(work, staff)).since is not None:
         return False
-    return staff.password_hash is not None or await _was_used(work, staff)
+    return staff.password_hash is not None or await was_used(work, staff)
 
 
-async def _was_used(work: Work, staff: Staff) -> bool:
+async def was_used(work: Work, staff: Staff) -> bool:
     """Return whether there was a password or a sign-in before, also if both were taken away.
 
     Sign-ins before the beginning of the log are not known: an account from then counts as used.
@@ -346,7 +348,7 @@ def _letter(work: Work, link: PasswordLink) -> tuple[str, str]:
             "Open this link and choose a new password. It works once. If you did not ask for it, "
             "tell an administrator."
         )
-    return subject, f"{words}\n\n{_address(work, link)}\n"
+    return subject, f"{words}\n\n{address_of(work, link)}\n"
 
 
 async def note_mailed(work: Work, link_id: UUID, at: datetime, *, accepted: bool) -> None:

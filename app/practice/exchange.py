@@ -90,7 +90,7 @@ class Exchange:
         self.messages: dict[str, Message] = {}
         # Calls that the account may begin in a second; further calls wait as `queued`.
         self.calls_per_second = CALLS_PER_SECOND
-        self._next_slot = clock.now()
+        self.next_slot = clock.now()
         # How fast words are spoken to a leg without sound.
         self.letters_per_second = LETTERS_PER_SECOND
         # Keys that may use the interface besides the account itself, with their secrets.
@@ -334,8 +334,8 @@ class Exchange:
 
     async def _wait_for_slot(self) -> None:
         """Wait until the account may begin another leg: they begin one after the other."""
-        begins = max(self._next_slot, self.clock.now())
-        self._next_slot = begins + timedelta(seconds=1 / self.calls_per_second)
+        begins = max(self.next_slot, self.clock.now())
+        self.next_slot = begins + timedelta(seconds=1 / self.calls_per_second)
         wait = (begins - self.clock.now()).total_seconds()
         if wait > 0:
             await self.clock.sleep(wait)

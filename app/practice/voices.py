@@ -332,7 +332,7 @@ class PageLine:
     async def offer(self) -> str:
         """Return the description that invites the page."""
         peer = self._new_peer()
-        peer.addTrack(_track(self._heard))
+        peer.addTrack(track_of(self._heard))
         await peer.setLocalDescription(await peer.createOffer())
         return str(peer.localDescription.sdp)
 
@@ -352,7 +352,7 @@ class PageLine:
         old, reader = self._peer, self._reader
         peer = self._new_peer()
         await peer.setRemoteDescription(RTCSessionDescription(sdp, "offer"))
-        peer.addTrack(_track(self._heard))
+        peer.addTrack(track_of(self._heard))
         await peer.setLocalDescription(await peer.createAnswer())
         if reader is not None:
             reader.cancel()
@@ -421,7 +421,7 @@ class PageLine:
             await peer.close()
 
 
-def _track(source: "asyncio.Queue[Sound]") -> Any:
+def track_of(source: "asyncio.Queue[Sound]") -> Any:
     """Return a track that sends what the mixer puts into a queue."""
     from aiortc.mediastreams import MediaStreamTrack
     from av import AudioFrame

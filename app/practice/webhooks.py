@@ -65,10 +65,10 @@ class Sender:
     ) -> Answered:
         """Request a document. Raises Unanswered; bad TwiML is reported as well."""
         token = str(uuid4())
-        answer, where = await self._deliver(url, fields, cookies, token, method)
+        answer, where = await self.deliver(url, fields, cookies, token, method)
         again = self._knobs.fires("duplicate", urlsplit(url).path)
         if again is not None:
-            repeat, _ = await self._deliver(url, fields, dict(cookies), token, method)
+            repeat, _ = await self.deliver(url, fields, dict(cookies), token, method)
             if repeat.content != answer.content:
                 self._report.append(f"a repeat was answered differently: {urlsplit(url).path}")
         # A platform without fallback addresses reads the body whatever the status is.
@@ -99,7 +99,7 @@ class Sender:
     async def call_back(self, url: str, fields: Fields) -> bool:
         """Deliver a callback. Return whether it was accepted."""
         try:
-            answer, where = await self._deliver(url, fields, {}, str(uuid4()), "POST")
+            answer, where = await self.deliver(url, fields, {}, str(uuid4()), "POST")
         except Unanswered:
             return False
         if answer.status_code >= 400:
@@ -120,9 +120,12 @@ class Sender:
             self._report.append(f"an update was refused with {answer.status_code}")
         return answer.status_code < 300
 
-    async def _deliver(
+    async def deliver(
         self, url: str, fields: Fields, cookies: dict[str, str], token: str, method: str
     ) -> tuple[httpx2.Response, str]:
+        """Send a webhook as its address wishes. Return the answer and the address that gave it.
+
+        Raises Unanswered."""
         try:
             wishes = read_overrides(url)
         except ValueError as error:

@@ -89,10 +89,10 @@ BY_RULE: Mapping[DataKind, tuple[str, ...]] = {
 _COUNTED = "codes that are counted; without the rest of the record they are about no person"
 _CODES = "codes, versions and places in a form"
 _CHAINED = "what happened to a call or a record, as codes and ids: figures are counted from it"
-_SYSTEM = "about the helpline itself"
-_AGENCY = "about an agency and its duty phones; kept in the directory while it is asked"
-_ACCOUNT = "of an account; taken away when its person leaves, except the name, which the log needs"
-_SOON = "deleted by the program itself"
+SYSTEM = "about the helpline itself"
+AGENCY = "about an agency and its duty phones; kept in the directory while it is asked"
+ACCOUNT = "of an account; taken away when its person leaves, except the name, which the log needs"
+SOON = "deleted by the program itself"
 _OPAQUE = "an id of the provider that says nothing without the provider's own record"
 
 # Why a column has no rule of an administrator.
@@ -171,7 +171,7 @@ WITHOUT_RULE: Mapping[str, str] = {
         _CODES,
     ),
     "chat_typing.text_sealed": "deleted with the message, and two minutes after the last key",
-    "chat_fetched.content_sealed": f"{_SOON} when it is heard; what cannot be, after 30 days",
+    "chat_fetched.content_sealed": f"{SOON} when it is heard; what cannot be, after 30 days",
     "chat_fetched.their_id": "the account of a line at its carrier",
     "chat_opt_outs.caller_key": "the hash of a number that wants no messages: none goes to it; "
     "deleted with the last call of it when a person asks",
@@ -218,7 +218,7 @@ WITHOUT_RULE: Mapping[str, str] = {
             "mandates.*",
             "links.*",
         ],
-        _AGENCY,
+        AGENCY,
     ),
     **dict.fromkeys(
         [
@@ -245,10 +245,10 @@ WITHOUT_RULE: Mapping[str, str] = {
             "week_templates.name",
             "rota_proposals.uncovered",
         ],
-        _ACCOUNT,
+        ACCOUNT,
     ),
     "former_addresses.*": "keyed hashes by which a leaver is found; as long as the account",
-    "alarms.acknowledged_by": _ACCOUNT,
+    "alarms.acknowledged_by": ACCOUNT,
     "kept_entries.*": "of the log, what decides who made an account, as long as there is one",
     "log_beginnings.*": "where the log begins: numbers, instants and a hash",
     **dict.fromkeys(
@@ -256,25 +256,25 @@ WITHOUT_RULE: Mapping[str, str] = {
         "where our own people and agencies on call were reached; about no child",
     ),
     "alarm_attempts.provider_sid": _OPAQUE,
-    "team_messages.words_sealed": f"{_SOON} after a day",
-    "push_messages.provider_sid": f"{_SOON} after days; it has no words",
-    "practices.*": f"{_SOON} after as many days as callers' numbers; the child is an invented one",
-    "practice_acts.*": f"{_SOON} with the practice",
-    "practice_remarks.*": f"{_SOON} with the practice",
-    "connection_tests.*": f"{_SOON}: the number when the test is over, the test after days",
-    "passkey_challenges.*": f"{_SOON} when it is answered, or after minutes",
-    "set_up_codes.*": f"{_SOON} when there is a first account",
-    "provider_errands.*": f"{_SOON} when the person is back, or after minutes",
-    "emergencies.before_sealed": f"{_SOON} when what was changed under it has gone back",
+    "team_messages.words_sealed": f"{SOON} after a day",
+    "push_messages.provider_sid": f"{SOON} after days; it has no words",
+    "practices.*": f"{SOON} after as many days as callers' numbers; the child is an invented one",
+    "practice_acts.*": f"{SOON} with the practice",
+    "practice_remarks.*": f"{SOON} with the practice",
+    "connection_tests.*": f"{SOON}: the number when the test is over, the test after days",
+    "passkey_challenges.*": f"{SOON} when it is answered, or after minutes",
+    "set_up_codes.*": f"{SOON} when there is a first account",
+    "provider_errands.*": f"{SOON} when the person is back, or after minutes",
+    "emergencies.before_sealed": f"{SOON} when what was changed under it has gone back",
     **dict.fromkeys(
         ["emergencies.subject_kind", "emergencies.asked_role", "emergencies.decided_role"],
         "who opened what in an emergency; the ground goes with the record",
     ),
-    "rate_limits.*": f"{_SOON} after the window; hashes alone",
-    "asked_tables.question": f"{_SOON}; a hash of which table a program asked for",
-    "asked_by_persons.question": f"{_SOON} after a month; a hash of which table a person asked for",
-    "data_requests.sought_sealed": f"{_SOON} when the request is over",
-    "data_request_files.*": f"{_SOON} after seven days",
+    "rate_limits.*": f"{SOON} after the window; hashes alone",
+    "asked_tables.question": f"{SOON}; a hash of which table a program asked for",
+    "asked_by_persons.question": f"{SOON} after a month; a hash of which table a person asked for",
+    "data_requests.sought_sealed": f"{SOON} when the request is over",
+    "data_request_files.*": f"{SOON} after seven days",
     **dict.fromkeys(
         [
             f"data_requests.{name}"
@@ -330,6 +330,6 @@ WITHOUT_RULE: Mapping[str, str] = {
             "statistic_columns.*",
             "wallboards.*",
         ],
-        _SYSTEM,
+        SYSTEM,
     ),
 }

@@ -39,7 +39,7 @@ from app.statistics.models import Export, ExportPart, ExportState
 from app.work import PROGRAM, Ground, Work
 
 # Rows that one transaction erases: it takes a fraction of a second, and holds up no call.
-_AT_ONCE = {
+AT_ONCE = {
     DataKind.CALLER_NUMBERS: 500,
     DataKind.VOICE_MESSAGES: 50,
     DataKind.CHAT_MESSAGES: 500,
@@ -58,7 +58,7 @@ _AT_ONCE = {
 }
 # Seconds between two batches, and the batches of one turn: then other jobs have theirs.
 _BREATH = 0.05
-_BATCHES = 200
+BATCHES = 200
 # The most runs that are listed.
 _SHOWN = 60
 # Hours of the night, in the helpline's zone, in which the job begins.
@@ -117,11 +117,11 @@ async def erase_some(work: Work, kind: DataKind, run_id: UUID, left_out: set[UUI
         return 0
     if kind is DataKind.LOG:
         return await _erase_log(work, run_id, days)
-    ids = await lock_due(work, kind, days, _AT_ONCE[kind], left_out)
+    ids = await lock_due(work, kind, days, AT_ONCE[kind], left_out)
     if not ids:
         return 0
     await work.session.execute(ERASING)
-    erased = await _ERASERS[kind](work, ids, days)
+    erased = await ERASERS[kind](work, ids, days)
     await work.session.execute(NOT_ERASING)
     left_out |= set(ids) - set(erased)
     if erased:
@@ -130,7 +130,7 @@ async def erase_some(work: Work, kind: DataKind, run_id: UUID, left_out: set[UUI
 
 
 async def _erase_log(work: Work, run_id: UUID, days: int) -> int:
-    erased = await log_due.erase_next(work, days, _AT_ONCE[DataKind.LOG], run_id)
+    erased = await log_due.erase_next(work, days, AT_ONCE[DataKind.LOG], run_id)
     if erased:
         await _receive(work, DataKind.LOG, run_id, erased, days)
         work.announce(Topic.LOG)
@@ -226,7 +226,7 @@ def _of_records(kind: DataKind) -> Callable[[Work, list[UUID], int], Any]:
     return erase
 
 
-_ERASERS: dict[DataKind, Callable[[Work, list[UUID], int], Any]] = {
+ERASERS: dict[DataKind, Callable[[Work, list[UUID], int], Any]] = {
     DataKind.CALLER_NUMBERS: _numbers,
     DataKind.VOICE_MESSAGES: _voices,
     DataKind.CHAT_MESSAGES: _chats,
@@ -328,7 +328,7 @@ async def carry_on(ground: Ground, run_id: UUID) -> None:
 
     At the end the lists go of what was erased before the oldest back-up.
     """
-    if not await run_turn(ground, run_id, _BATCHES):
+    if not await run_turn(ground, run_id, BATCHES):
         async with transaction(ground, PROGRAM) as work:
             work.defer(Task.ERASE_DUE, run_id=str(run_id))
         return

@@ -130,16 +130,16 @@ def want_leg(work: Work, to: Offer | Participant, task: Task, *, second: bool = 
 _OFFER_ID: BindParameter[UUID] = bindparam("offer_id", type_=Uuid())
 _LEG_ID: BindParameter[UUID] = bindparam("leg_id", type_=Uuid())
 _EARLIER = RecordedEvent.delivery_key == bindparam("key", type_=Text())
-_BOTH = (
+BOTH = (
     select(Call, Offer)
     .join(Offer, Offer.call_id == Call.id)
     .where(Offer.id == _OFFER_ID)
     .with_for_update(of=[Call, Offer])
     .execution_options(populate_existing=True)
 )
-_OWN = _BOTH.where(Offer.counsellor_id == bindparam("who", type_=Uuid()))
-_BOTH_WITH_EARLIER = _BOTH.add_columns(RecordedEvent).join(RecordedEvent, _EARLIER, isouter=True)
-_WITH_LEG = (
+OWN = BOTH.where(Offer.counsellor_id == bindparam("who", type_=Uuid()))
+BOTH_WITH_EARLIER = BOTH.add_columns(RecordedEvent).join(RecordedEvent, _EARLIER, isouter=True)
+WITH_LEG = (
     select(Leg, Call, Offer)
     .join(Offer, Offer.id == Leg.offer_id)
     .join(Call, Call.id == Offer.call_id)
@@ -147,14 +147,14 @@ _WITH_LEG = (
     .with_for_update(of=[Call, Offer, Leg])
     .execution_options(populate_existing=True)
 )
-_WITH_LEG_AND_EARLIER = _WITH_LEG.add_columns(RecordedEvent).join(
+WITH_LEG_AND_EARLIER = WITH_LEG.add_columns(RecordedEvent).join(
     RecordedEvent, _EARLIER, isouter=True
 )
 
 
 async def lock_offer(work: Work, offer_id: UUID) -> tuple[Call, Offer]:
     """Lock an offer and its call, the call first. Raises NotFound."""
-    row = (await work.session.execute(_BOTH, {"offer_id": offer_id})).one_or_none()
+    row = (await work.session.execute(BOTH, {"offer_id": offer_id})).one_or_none()
     if row is None:
         raise NotFound("There is no such offer.")
     return row[0], row[1]
@@ -166,7 +166,7 @@ async def lock_offer_for_delivery(
     """Lock an offer and its call as `lock_offer`, and return the event of this delivery, if it came
     before: see `record.lock_for_delivery`. Raises NotFound."""
     values = {"offer_id": offer_id, "key": key}
-    row = (await work.session.execute(_BOTH_WITH_EARLIER, values)).one_or_none()
+    row = (await work.session.execute(BOTH_WITH_EARLIER, values)).one_or_none()
     if row is None:
         raise NotFound("There is no such offer.")
     return row[0], row[1], row[2]
@@ -174,7 +174,7 @@ async def lock_offer_for_delivery(
 
 async def lock_leg(work: Work, leg_id: UUID) -> tuple[Leg, Call, Offer] | None:
     """Lock a leg with its call and its offer. Return None if there is no such leg."""
-    row = (await work.session.execute(_WITH_LEG, {"leg_id": leg_id})).one_or_none()
+    row = (await work.session.execute(WITH_LEG, {"leg_id": leg_id})).one_or_none()
     return (row[0], row[1], row[2]) if row is not None else None
 
 
@@ -183,13 +183,13 @@ async def lock_leg_for_delivery(
 ) -> tuple[Leg, Call, Offer, RecordedEvent | None] | None:
     """Lock a leg as `lock_leg`, and return the event of this delivery, if it came before."""
     values = {"leg_id": leg_id, "key": key}
-    row = (await work.session.execute(_WITH_LEG_AND_EARLIER, values)).one_or_none()
+    row = (await work.session.execute(WITH_LEG_AND_EARLIER, values)).one_or_none()
     return (row[0], row[1], row[2], row[3]) if row is not None else None
 
 
 async def own_offer(work: Work, offer_id: UUID, staff_id: UUID) -> tuple[Call, Offer]:
     """Lock an offer and its call, for the counsellor to whom it was made. Raises NotFound."""
-    row = (await work.session.execute(_OWN, {"offer_id": offer_id, "who": staff_id})).one_or_none()
+    row = (await work.session.execute(OWN, {"offer_id": offer_id, "who": staff_id})).one_or_none()
     if row is None:
         raise NotFound("Not found, or this offer is not for you.")
     return row[0], row[1]

@@ -115,14 +115,12 @@ def _check_keys(database_url: str, keys: Keys, metadata: Callable[[], MetaData])
         if rows:
             problem = problem_of(keys, [KnownKey(**row) for row in rows])
         else:
-            problem = _cannot_open(connection, keys, sealed_places(metadata()))
+            problem = cannot_open(connection, keys, sealed_places(metadata()))
     if problem:
         raise BadSettings(problem)
 
 
-def _cannot_open(
-    connection: psycopg.Connection[Any], keys: Keys, places: list[SealedColumn]
-) -> str:
+def cannot_open(connection: psycopg.Connection[Any], keys: Keys, places: list[SealedColumn]) -> str:
     """Return what is wrong if a stored value cannot be opened: there are no check values yet."""
     for place in places:
         also = ", ".join(dict.fromkeys((*place.also(), place.column)))

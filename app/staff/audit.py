@@ -42,7 +42,7 @@ def write_entry(work: Work, action: AuditLog, subject: str, **detail: Any) -> No
     The row is written just before the commit: the chain has one end, and a transaction that
     appends to it locks it until the commit.
     """
-    append(work, _entry(work.actor, work.now, action, subject, detail))
+    append(work, entry_of(work.actor, work.now, action, subject, detail))
 
 
 def append(work: Work, entry: dict[str, Any]) -> None:
@@ -50,9 +50,10 @@ def append(work: Work, entry: dict[str, Any]) -> None:
     work.write_later(_ENTRY, entry, last=True)
 
 
-def _entry(
+def entry_of(
     actor: Actor, now: datetime, action: AuditLog, subject: str, detail: dict[str, Any]
 ) -> dict[str, Any]:
+    """Return a row of the log; the database fills in its place in the chain."""
     if actor.emergency is not None:
         detail = {**detail, "emergency": str(actor.emergency)}
     return {
@@ -80,7 +81,7 @@ async def write_reading_of(
 ) -> None:
     """Do the same outside a unit of work."""
     readings = ground.kept.setdefault("readings", _Readings(ground))
-    await readings.write(_entry(actor, now, action, subject, detail))
+    await readings.write(entry_of(actor, now, action, subject, detail))
 
 
 def _as_text(entry: dict[str, Any]) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from app.work import PROVIDER, Ground, Work
 
 T = TypeVar("T")
 # Seconds that a decision may take; the provider asks again a little later.
-_PATIENCE = 4.0
+PATIENCE = 4.0
 
 Asked = Callable[[Work], Awaitable[tuple[Answer, Scene | None]]]
 
@@ -78,7 +78,7 @@ async def in_time(deciding: Coroutine[Any, Any, T]) -> T:
     A database that hangs must not outlast the provider's timeout of fifteen seconds.
     """
     task = asyncio.ensure_future(deciding)
-    done, _ = await asyncio.wait({task}, timeout=_PATIENCE)
+    done, _ = await asyncio.wait({task}, timeout=PATIENCE)
     if not done:
         task.cancel()
         task.add_done_callback(lambda t: t.cancelled() or t.exception())

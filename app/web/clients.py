@@ -29,8 +29,8 @@ class Clients:
     def __init__(self, clock: Clock) -> None:
         self._clock, self._key = clock, secrets.token_bytes(32)
         # The client that asked last is the last one.
-        self._uses: dict[bytes, deque[datetime]] = {}
-        self._forgetting: asyncio.TimerHandle | None = None
+        self.uses: dict[bytes, deque[datetime]] = {}
+        self.forgetting: asyncio.TimerHandle | None = None
 
     def count(self, request: Request, what: str) -> int:
         """Count one use of a client. Return how many it had within the last minute."""
@@ -38,32 +38,33 @@ class Clients:
         key = hashlib.blake2b(name, key=self._key, digest_size=16).digest()
         now = self._clock.now()
         self._forget(now)
-        uses = self._uses.pop(key, None) or deque(maxlen=_MOST_USES)
+        uses = self.uses.pop(key, None) or deque(maxlen=_MOST_USES)
         uses.append(now)
-        self._uses[key] = uses
-        if len(self._uses) > _MOST_CLIENTS:
-            del self._uses[next(iter(self._uses))]
+        self.uses[key] = uses
+        if len(self.uses) > _MOST_CLIENTS:
+            del self.uses[next(iter(self.uses))]
         self._forget_soon()
         return sum(use > now - _KEPT for use in uses)
 
     def __len__(self) -> int:
-        return len(self._uses)
+        return len(self.uses)
 
     def _forget(self, now: datetime) -> None:
         """Forget the clients whose last use is a minute ago."""
-        while self._uses:
-            key, uses = next(iter(self._uses.items()))
+        while self.uses:
+            key, uses = next(iter(self.uses.items()))
             if uses[-1] > now - _KEPT:
                 return
-            del self._uses[key]
+            del self.uses[key]
 
     def _forget_soon(self) -> None:
         """Forget them also when no other request comes."""
-        if self._forgetting is None and self._uses:
+        if self.forgetting is None and self.uses:
             loop = asyncio.get_running_loop()
-            self._forgetting = loop.call_later(_KEPT.total_seconds(), self._forget_now)
+            self.forgetting = loop.call_later(_KEPT.total_seconds(), self.forget_now)
 
-    def _forget_now(self) -> None:
-        self._forgetting = None
+    def forget_now(self) -> None:
+        """Forget the clients whose last use is a minute ago, and come again for the others."""
+        self.forgetting = None
         self._forget(self._clock.now())
         self._forget_soon()

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-_POLICY = (
+POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     "media-src 'self'; connect-src {connect}; font-src 'self'; form-action 'self'; "
     "manifest-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
@@ -44,7 +44,7 @@ class SecurityHeaders:
 
     def __init__(self, app: ASGIApp, hosts: Sequence[str] = (), *, with_tls: bool) -> None:
         self._app = app
-        policy = _POLICY.format(connect=" ".join(("'self'", *hosts)))
+        policy = POLICY.format(connect=" ".join(("'self'", *hosts)))
         self._raw = (*_RAW, (b"content-security-policy", policy.encode()))
         if with_tls:
             self._raw = (*self._raw, _ONLY_TLS)

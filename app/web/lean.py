@@ -44,7 +44,7 @@ class LeanRoute(StrictRoute):
 
     def get_route_handler(self) -> Handler:
         long_way = super().get_route_handler()
-        requires = self._requires()
+        requires = self.requires()
         if requires is None:
             return long_way
         endpoint, names = self.endpoint, [p.name for p in self.dependant.path_params]
@@ -93,7 +93,7 @@ class LeanRoute(StrictRoute):
         except (ValueError, RecursionError, ClientDisconnect):
             return None
 
-    def _requires(self) -> Requires | None:
+    def requires(self) -> Requires | None:
         """Return the guard of the route, if it needs nothing but one permission."""
         dependant, annotations = self.dependant, self.endpoint.__annotations__
         if dependant.body_params:

@@ -140,7 +140,7 @@ class Limiter:
 
     # How long a request waits that comes too often, but not so often that it is refused.
     pause_seconds = 1.0
-    _slowed = 0
+    slowed = 0
 
     def __init__(self, ground: Ground) -> None:
         self._shared = MovingWindowRateLimiter(PostgresStorage(ground))
@@ -196,13 +196,13 @@ class Limiter:
 
         Call this without a connection to the database in hand.
         """
-        if Limiter._slowed >= _MOST_SLOWED:
+        if Limiter.slowed >= _MOST_SLOWED:
             return
-        Limiter._slowed += 1
+        Limiter.slowed += 1
         try:
             await self.pause()
         finally:
-            Limiter._slowed -= 1
+            Limiter.slowed -= 1
 
 
 def client_of(request: Request) -> str:

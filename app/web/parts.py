@@ -33,17 +33,17 @@ from app.work import PROGRAM, Ground, Work
 
 # Seconds for which the changes of a moment are gathered: a call that comes and is offered at once
 # is one change.
-_GATHERED = 0.03
+GATHERED = 0.03
 # The same for what is the reader's own, such as a ring: what one transaction changed.
-_OWN_GATHERED = 0.005
+OWN_GATHERED = 0.005
 # The shortest time between two makings of a copy that shows changes at once, and of one that shows
 # them at most once a second.
-_AT_ONCE, _SOON = 0.1, 1.0
+AT_ONCE, SOON = 0.1, 1.0
 # A new reader gets the copy that exists if it is not older than this, in seconds: the times that it
 # shows count on in the page from when it is received.
 _FRESH = 1.0
 # After a making that failed.
-_AGAIN_AFTER = 1.0
+AGAIN_AFTER = 1.0
 # What counts on in the page by itself, and is no change.
 _COUNTS = re.compile(r' (?:data-up|data-down|value|max)="\d*"')
 
@@ -159,8 +159,8 @@ class Copy:
 
     def has_changed(self, topic: str) -> None:
         """Make it again: at once, or within a second if that is enough for this topic."""
-        pace = _SOON if topic in self.part.soon else _AT_ONCE
-        gathered = _OWN_GATHERED if topic.endswith(":me") else _GATHERED
+        pace = SOON if topic in self.part.soon else AT_ONCE
+        gathered = OWN_GATHERED if topic.endswith(":me") else GATHERED
         self._make_within(max(gathered, pace - self._age()))
 
     def shows(self, topic: str) -> bool:
@@ -194,11 +194,11 @@ class Copy:
         except Exception as error:
             kind = type(error).__name__
             log().error("a part could not be made", area="web", exception_type=kind)
-            again = _AGAIN_AFTER
+            again = AGAIN_AFTER
         finally:
             self.making = None
         if self.changed:
-            self.changed, again = False, again or _GATHERED
+            self.changed, again = False, again or GATHERED
         if again is not None and self.readers:
             self._make_within(again)
 
@@ -251,7 +251,7 @@ class Parts:
     def __init__(self, ground: Ground, bus: Bus) -> None:
         self._ground = ground
         self._parts: dict[str, Part] = {}
-        self._copies: dict[tuple[str, Hashable, str], Copy] = {}
+        self.copies: dict[tuple[str, Hashable, str], Copy] = {}
         self._of: defaultdict[str, set[Copy]] = defaultdict(set)
         bus.on_topic(self._hear)
 
@@ -280,20 +280,20 @@ class Parts:
         for copy in copies:
             copy.remove(reader)
             if not copy.readers:
-                self._copies.pop((copy.part.address, copy.scope, copy.language), None)
+                self.copies.pop((copy.part.address, copy.scope, copy.language), None)
                 for topic in copy.part.topics | copy.part.soon:
                     self._of[topic].discard(copy)
 
     def _copy(self, part: Part, staff: Staff) -> Copy:
         scope, language = part.scope(staff), pages.read_in(staff.page_language)
         key = part.address, scope, language
-        if key not in self._copies:
-            copy = self._copies[key] = Copy(part, scope, language, self._ground)
+        if key not in self.copies:
+            copy = self.copies[key] = Copy(part, scope, language, self._ground)
             for topic in part.topics | part.soon:
                 self._of[topic].add(copy)
-        return self._copies[key]
+        return self.copies[key]
 
     def _hear(self, topic: str) -> None:
         every = topic == Topic.EVERYTHING
-        for copy in list(self._copies.values() if every else self._of.get(topic, ())):
+        for copy in list(self.copies.values() if every else self._of.get(topic, ())):
             copy.has_changed(topic)

@@ -36,7 +36,7 @@ from app.work import PROGRAM, Ground, Work
 
 # Seconds without news after which the stream says that it is alive. A page that hears nothing for
 # five seconds tells its reader that nothing on it is current.
-_BEAT = 2.0
+BEAT_AFTER = 2.0
 _BEATS = b"event: beat\ndata: {}\n\n"
 # What may mean that a session has ended or an account was changed.
 _MAY_END = {Topic.STAFF.value, Topic.EVERYTHING.value}
@@ -48,7 +48,7 @@ _MOST_STREAMS = 24
 _GATHERED = 0.05
 # The shortest time between two tellings of these own things, in seconds: what one act changes comes
 # in several transactions. A ring and what a child writes never wait.
-_OWN_GATHERED = 0.25
+OWN_GATHERED = 0.25
 # Not 0 seconds: uvloop makes no timer for that.
 _AT_ONCE = 0.001
 _OWN = {Topic.PRESENCE.value, Topic.CALLS.value, Topic.RECORDS.value}
@@ -117,13 +117,13 @@ class Streams:
         """Say to every page that it is connected, and end the streams when the server stops."""
         while not self.stopping.is_set():
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.stopping.wait(), _BEAT / 2)
+                await asyncio.wait_for(self.stopping.wait(), BEAT_AFTER / 2)
             for reader in list(self._open):
-                self._beat(reader)
+                self.beat(reader)
         for reader in self._open:
             reader.wake()
 
-    def _beat(self, reader: "Reader") -> None:
+    def beat(self, reader: "Reader") -> None:
         """Let one page hear that it is connected. One that fails does not keep it from the rest."""
         try:
             reader.beat()
@@ -187,7 +187,7 @@ class Reader(Subscription):
             self.wake()
         elif row:
             passed = asyncio.get_running_loop().time() - self._own_told_at
-            self._wake_within(max(_AT_ONCE, _OWN_GATHERED - passed))
+            self._wake_within(max(_AT_ONCE, OWN_GATHERED - passed))
         elif topic not in self.wanted.later:
             self._wake_within(_GATHERED)
 
@@ -251,7 +251,7 @@ class Reader(Subscription):
     def needs_beat(self) -> bool:
         """Return whether nothing was sent for so long that the page may take it for lost."""
         loop = asyncio.get_running_loop()
-        return loop.time() - self._sent_at > _BEAT / 2
+        return loop.time() - self._sent_at > BEAT_AFTER / 2
 
     def taken(self) -> set[str]:
         if self._timer is not None:

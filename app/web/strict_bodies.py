@@ -33,7 +33,7 @@ class StrictRoute(APIRoute):
         handle = super().get_route_handler()
         if not _WITH_BODY & (self.methods or set()):
             return handle
-        guard = _guard_of(self.dependant)
+        guard = guard_of(self.dependant)
 
         async def handler(request: Request) -> Response:
             if guard is not None:
@@ -44,12 +44,12 @@ class StrictRoute(APIRoute):
         return handler
 
 
-def _guard_of(dependant: Dependant) -> Guard | None:
+def guard_of(dependant: Dependant) -> Guard | None:
     """Return the guard of a route; one without is public."""
     for one in dependant.dependencies:
         if isinstance(one.call, Guard):
             return one.call
-        if (found := _guard_of(one)) is not None:
+        if (found := guard_of(one)) is not None:
             return found
     return None
 

@@ -21,7 +21,7 @@ SHORTEST, _WHOLE = 2, 2
 # A list is refused if its new words are found in more than one of this many harmless sentences: in
 # those of its own language, and in those of any other. Of the shipped words, all those of a
 # language together are found in one of 50 at most (15 of 842).
-_ONE_IN, _ONE_IN_OTHERS = 25, 10
+ONE_IN, _ONE_IN_OTHERS = 25, 10
 # A phrase of this many common words, or fewer, says nothing.
 _MOST_COMMON = 2
 # Entries of a list that is imported: ten times those of the longest shipped one.
@@ -82,7 +82,9 @@ def problem_of(language: str, text: str) -> Message | None:
             return _refusal(one, where)
     of = _finding(new)
     for other in dict.fromkeys((language, *words.languages())):
-        found = _too_common(of, _folded(other), _ONE_IN if other == language else _ONE_IN_OTHERS)
+        found = _too_common(
+            of, harmless_folded(other), ONE_IN if other == language else _ONE_IN_OTHERS
+        )
         if found is not None:
             plain, text = found
             return _refusal(new[plain], text)
@@ -155,6 +157,6 @@ def harmless(language: str) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=32)
-def _folded(language: str) -> Mapping[str, str]:
+def harmless_folded(language: str) -> Mapping[str, str]:
     """Return the harmless sentences of a language by what is folded of them, which takes long."""
     return {folded(one)[0]: one for one in harmless(language)}

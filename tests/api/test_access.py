@@ -49,7 +49,7 @@ async def test_every_telephony_route_is_signed(stage: Stage) -> None:
 
 async def see(stage: Stage, person: Counsellor, path: str) -> httpx2.Response:
     """A page, as a browser asks for it."""
-    headers = {"Cookie": "; ".join(f"{k}={v}" for k, v in person._cookies.items())}
+    headers = {"Cookie": "; ".join(f"{k}={v}" for k, v in person.cookies.items())}
     return await stage.client.get(stage.settings.public_url + path, headers=headers)
 
 
@@ -99,7 +99,7 @@ async def test_a_counsellor_sees_own_calls_only_and_no_number(stage: Stage) -> N
 async def test_cross_site_writes_are_refused(stage: Stage) -> None:
     ana = await stage.add_counsellor("ana")
     url = f"{stage.settings.public_url}/api/v1/me/presence"
-    cookie = {"Cookie": "; ".join(f"{k}={v}" for k, v in ana._cookies.items())}
+    cookie = {"Cookie": "; ".join(f"{k}={v}" for k, v in ana.cookies.items())}
     evil = {**cookie, "Origin": "https://evil.example.org"}
     answer = await stage.client.put(url, json={"state": "break"}, headers=evil)
     assert (answer.status_code, answer.json()["error"]) == (403, "CrossSite")

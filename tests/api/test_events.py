@@ -35,14 +35,14 @@ async def test_a_reader_who_leaves_leaves_nothing_behind(stage: Stage) -> None:
         lines = answer.aiter_lines()
         assert await anext(lines) == "retry: 1000"
         assert (state.streams.of[ana.id], told(state.bus, own)) == (1, 1)
-        assert len(state.streams.parts._copies) == 1
+        assert len(state.streams.parts.copies) == 1
     for _ in range(200):
         if not told(state.bus, own):
             break
         await asyncio.sleep(0.01)
     assert told(state.bus, own) == 0
     assert ana.id not in state.streams.of
-    assert not state.streams.parts._copies
+    assert not state.streams.parts.copies
 
 
 @dataclass

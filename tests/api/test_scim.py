@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from app.administration import still_open
-from app.api.scim import _leaves
+from app.api.scim import says_leaving
 from app.demo.stage import Stage
 from app.jobs.transaction import transaction
 from app.staff import tokens
@@ -55,7 +55,7 @@ WRONG: list[tuple[Any, int, str | None]] = [
 def test_a_message_by_which_a_person_leaves_is_known_before_the_rest_is_read(
     sent: dict[str, Any], leaves: bool
 ) -> None:
-    assert _leaves(sent) is leaves
+    assert says_leaving(sent) is leaves
 
 
 async def directory(stage: Stage, *scopes: str) -> httpx2.AsyncClient:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 from playwright.async_api import Browser, Page, Playwright, async_playwright, expect
@@ -9,6 +10,7 @@ from playwright.async_api import Browser, Page, Playwright, async_playwright, ex
 from app.clock import SystemClock
 from app.demo.stage import Stage, stage_on
 from app.practice import voices
+from tests.loops import BACKEND
 from tests.support.browser import CHROMIUM, FLAGS, FULL_CHROMIUM, HERS
 from tests.support.calls.plain_sound import hear_plainly, speak_plainly
 from tests.support.kept import sharing
@@ -48,9 +50,9 @@ async def live(
 
 
 @pytest.fixture(scope="package")
-def anyio_backend() -> tuple[str, dict[str, bool]]:
+def anyio_backend() -> tuple[str, dict[str, Any]]:
     """One event loop for the tests of this folder, so that they can use one browser."""
-    return ("asyncio", {"use_uvloop": True})
+    return BACKEND
 
 
 @pytest.fixture(scope="package")

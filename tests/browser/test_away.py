@@ -279,7 +279,7 @@ class Silenced:
 
     def be_silent(self) -> None:
         """Leave the streams open and say nothing on them."""
-        self._patch.setattr(Streams, "_beat", lambda *_: None)
+        self._patch.setattr(Streams, "beat", lambda *_: None)
 
     def go_on(self) -> None:
         self._patch.undo()

@@ -60,7 +60,7 @@ async def test_two_web_processes_show_the_same(live: Stage) -> None:
 
 async def test_the_stream_says_topics_only(live: Stage) -> None:
     ana = await live.add_counsellor("ana")
-    headers = {"Cookie": f"{COOKIE}={ana._cookies[COOKIE]}"}
+    headers = {"Cookie": f"{COOKIE}={ana.cookies[COOKIE]}"}
     url = live.settings.public_url + "/api/v1/events"
     lines: list[str] = []
     async with live.client.stream("GET", url, headers=headers) as stream:

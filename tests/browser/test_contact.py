@@ -393,7 +393,7 @@ async def make_overdue(live: Stage) -> None:
 async def test_a_contact_from_paper_in_serbian(live: Stage, page: Page) -> None:
     """By day `tests/scenarios/contacts/test_contacts.py` records one from paper."""
     ana = await live.add_counsellor("ana", state=None)
-    cookie = {"name": COOKIE, "value": ana._cookies[COOKIE], "url": live.settings.public_url}
+    cookie = {"name": COOKIE, "value": ana.cookies[COOKIE], "url": live.settings.public_url}
     await page.context.add_cookies([cookie])  # type: ignore[list-item]
     await page.goto(live.settings.public_url + "/contacts")
     await page.get_by_text("Record a contact without a call").click()

@@ -44,7 +44,7 @@ async def test_a_row_of_the_inbox_opens_beside_the_list(live: Stage, page: Page)
     due = {"due_on": f"{live.today}", "about": "review"}
     made = await ana.ask("POST", f"/cases/{case['id']}/follow-ups", due)
     made.raise_for_status()
-    await live._watch.execute("UPDATE follow_ups SET reminded_at = now()")
+    await live.watch.execute("UPDATE follow_ups SET reminded_at = now()")
     await page.reload()
     row = page.locator(f"#follow-up-{made.json()['id']}")
     await row.locator("summary.row").click()

@@ -19,6 +19,7 @@ from app.practice import voices
 from app.staff.roles import Role
 from app.telephony.provider import tokens
 from app.web import parts
+from tests.loops import BACKEND
 from tests.support.browser import CHROMIUM, FLAGS, be, picture, press
 from tests.support.calls.plain_sound import PLAIN, hear_plainly, says, speak_plainly
 from tests.support.kept.databases import database_for_a_test, put_back
@@ -42,8 +43,8 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def anyio_backend() -> tuple[str, dict[str, bool]]:
-    return ("asyncio", {"use_uvloop": True})
+def anyio_backend() -> tuple[str, dict[str, Any]]:
+    return BACKEND
 
 
 @pytest.fixture(scope="module")
@@ -293,7 +294,7 @@ async def test_what_is_older_than_the_click_does_not_put_the_microphone_on(
         """Let the stream bring another change first, and what came of the click much later."""
         await desk.who.ask("PUT", "/me/presence", {"state": "break"})
         await expect(desk.page.locator("#frame")).to_contain_text("After this call")
-        monkeypatch.setattr(parts, "_OWN_GATHERED", 3.0)
+        monkeypatch.setattr(parts, "OWN_GATHERED", 3.0)
         await route.fulfill(response=await route.fetch())
 
     await desk.page.evaluate(

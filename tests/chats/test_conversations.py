@@ -31,6 +31,7 @@ from app.routing import (
 )
 from app.routing.models import Presence, PresenceState
 from app.routing.participants import inviting, leaving, moving
+from app.routing.sweep import Due
 from app.staff.models import Staff
 from app.work import Work
 from tests.support.calls.conversations import (
@@ -45,6 +46,8 @@ from tests.support.calls.conversations import (
     writing,
 )
 from tests.support.verbs import a_supervisor, presence_of, rings
+
+_SWEPT = sweep.verbs_of(ending.end_away)
 
 
 def later(work: Work, seconds: int) -> Work:
@@ -277,7 +280,7 @@ async def test_the_children_of_a_counsellor_who_is_gone_keep_their_place(work: W
     call, offer = await writing(work, line)
     arrived = call.queued_at
     assert offer.counsellor_id == ana.id
-    await sweep._give_back(later(work, 100), offer.id)
+    await _SWEPT[Due.PAGE_LOST](later(work, 100), offer.id)
     assert (call.state, call.returned, call.queued_at) == (CallState.QUEUED, 1, arrived)
     assert (await presence_of(work, ana)).state == PresenceState.AWAY
     boris.chats_at_once = 2
@@ -312,7 +315,7 @@ async def test_a_break_begins_when_the_last_conversation_is_over(work: Work) -> 
     await a_child(work, line)
     assert await matched(work) == [], "they want no more"
     await ending.end_as_staff(work, ana, call.id)
-    await sweep._end_wrap_up(later(work, 3600), ana.id)
+    await _SWEPT[Due.WRAP_UP](later(work, 3600), ana.id)
     assert (await presence_of(work, ana)).state == PresenceState.BREAK
 
 

@@ -41,13 +41,10 @@ from tests.support.profile import WHOLE
 from tests.support.verbs import a_counsellor, rings
 
 # How many verbs of the sweep belong to what is played here.
-_SWEPT = {
-    Due.OFFER: sweep._end_late_offer,
-    Due.WRAP_UP: sweep._end_wrap_up,
-    Due.STALE: sweep._set_away,
-    Due.STUCK: sweep._free_stuck,
-    Due.PAGE_LOST: sweep._give_back,
-    Due.CHILD_GONE: ending.end_away,
+_SWEPT: dict[Due, sweep.Verb] = {
+    kind: verb
+    for kind, verb in sweep.verbs_of(ending.end_away).items()
+    if kind in {Due.OFFER, Due.WRAP_UP, Due.STALE, Due.STUCK, Due.PAGE_LOST, Due.CHILD_GONE}
 }
 _ACTS = {
     "a child writes": 5,

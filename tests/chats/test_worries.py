@@ -141,7 +141,7 @@ async def test_words_of_a_talk_stay_before_its_counsellor_however_much_follows(
 async def test_words_of_danger_are_heard_from_a_child_who_writes_too_fast(
     work: Work, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(messages, "_MOST_A_MINUTE", 2)
+    monkeypatch.setattr(messages, "MOST_A_MINUTE", 2)
     call = await a_child(work, await a_chat_line(work))
     for _ in range(2):
         await _say(work, call, "Halo")

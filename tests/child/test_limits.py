@@ -37,9 +37,9 @@ async def test_a_client_that_floods_is_refused_and_no_other_child(
         return
 
     monkeypatch.setattr(Limiter, "pause", pause)
-    few = replace(conversations._OPENED_BY_CLIENT, slowly=2, most=4)
-    monkeypatch.setattr(conversations, "_OPENED_BY_CLIENT", few)
-    monkeypatch.setattr(conversations, "_OPENED_SLOWLY", RateLimitItemPerMinute(1))
+    few = replace(conversations.OPENED_BY_CLIENT, slowly=2, most=4)
+    monkeypatch.setattr(conversations, "OPENED_BY_CLIENT", few)
+    monkeypatch.setattr(conversations, "OPENED_SLOWLY", RateLimitItemPerMinute(1))
     async with stage_on(database, trusted_proxies="127.0.0.1") as stage:
         await stage.add_line()
         await stage.let_write()
@@ -82,21 +82,21 @@ async def test_a_client_is_held_for_a_minute_and_its_address_nowhere(anyio_backe
     assert clients.count(asked_by(OTHER), "open") == 1
     others.count(asked_by(FLOODS), "open")
     assert FLOODS not in str(vars(clients))
-    assert not clients._uses.keys() & others._uses.keys(), "each process has a key of its own"
+    assert not clients.uses.keys() & others.uses.keys(), "each process has a key of its own"
     clock.move_to(MONDAY.replace(second=40))
     assert clients.count(asked_by(FLOODS), "open") == 4
     clock.move_to(MONDAY.replace(minute=1))
     # Without another request, too.
-    assert clients._forgetting is not None
-    clients._forget_now()
+    assert clients.forgetting is not None
+    clients.forget_now()
     assert len(clients) == 1
     assert clients.count(asked_by(FLOODS), "open") == 2
     for number in range(6_000):
         clients.count(asked_by(f"2001:db8:{number:x}::1"), "open")
     assert len(clients) == 5_000
     for one in (clients, others):
-        if one._forgetting is not None:
-            one._forgetting.cancel()
+        if one.forgetting is not None:
+            one.forgetting.cancel()
 
 
 async def test_a_fourth_stream_of_a_conversation_ends_the_oldest(stage: Stage) -> None:
@@ -138,13 +138,13 @@ def test_the_oldest_of_all_ends_when_a_process_has_too_many() -> None:
         assert [end.is_set() for end in (one, two, three)] == [True, False, False]
         assert len(waiting) == 2
     assert len(waiting) == 0
-    assert waiting._of == {}
+    assert waiting.by_conversation == {}
 
 
 async def test_one_client_raises_few_alarms_and_one_that_is_blocked_shuts_out_no_school(
     database: str, anyio_backend: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(origin, "_OF_NETWORK", RateLimitItemPerHour(5))
+    monkeypatch.setattr(origin, "OF_NETWORK", RateLimitItemPerHour(5))
     async with stage_on(database, trusted_proxies="127.0.0.1") as stage:
         await stage.add_line()
         await stage.let_write()
@@ -180,7 +180,7 @@ async def test_one_client_raises_few_alarms_and_one_that_is_blocked_shuts_out_no
         assert [one["blocked"] for one in (school, elsewhere)] == [False, False]
         assert (school["priority"], elsewhere["priority"]) == (NEAR_BLOCKED_PRIORITY, 0)
         # What is noted of a network says no instant by which its conversation could be found.
-        noted = origin._OF_NETWORK.key_for("chat-danger", FLOODS)
+        noted = origin.OF_NETWORK.key_for("chat-danger", FLOODS)
         key = stage.ground.keys.match_key(HashOf.LIMIT, noted).hex()
         hits = "SELECT unnest(hits) AS hit FROM rate_limits WHERE key_hash = "
         instants = [row["hit"] for row in await stage.rows(f"{hits}decode('{key}', 'hex')")]

@@ -303,7 +303,7 @@ async def test_the_page_of_a_set_names_a_form_in_which_no_answer_is_the_child(
     work: Work, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It was imported before that was refused, and is used as it is."""
-    monkeypatch.setattr(whole, "_check_marks", lambda _folder: None)
+    monkeypatch.setattr(whole, "check_marks", lambda _folder: None)
     files = with_short_form(("{code: child, label", "{code: dete, label"))
     compared = await sets.compare_set(work, await taken(work, files))
     (said,) = [str(one) for one in compared.effects.cautions if "child: true" in str(one)]

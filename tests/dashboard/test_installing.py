@@ -6,7 +6,7 @@ import struct
 from app.dashboard.installing import MANIFEST, manifest
 from app.dashboard.templating import BUILT
 from app.demo.stage import Stage
-from app.web.headers import _POLICY
+from app.web.headers import POLICY
 from tests.support.referrals import page
 
 
@@ -39,5 +39,5 @@ async def test_the_manifest_names_the_helpline_in_the_language_of_its_page(stage
 
 
 def test_the_policy_lets_a_manifest_in_and_nothing_from_outside() -> None:
-    assert "manifest-src 'self'" in _POLICY
-    assert "http" not in _POLICY
+    assert "manifest-src 'self'" in POLICY
+    assert "http" not in POLICY

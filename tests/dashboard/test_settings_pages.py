@@ -137,8 +137,8 @@ async def test_the_logs_are_checked_from_the_page_and_a_forgery_is_shown(stage: 
         "SELECT encode(hash, 'hex') AS hash FROM audit_entries WHERE id = %s", people["rows"]
     )
     assert people["head"] == row["hash"], "what a person writes down is the hash of the last row"
-    await stage._watch.execute("SET session_replication_role = replica")
-    await stage._watch.execute("UPDATE audit_entries SET subject = 'x' WHERE id = 1")
+    await stage.watch.execute("SET session_replication_role = replica")
+    await stage.watch.execute("UPDATE audit_entries SET subject = 'x' WHERE id = 1")
     assert (await page(stage, auditor, "/admin/log/check", ask="")).status_code == 303
     await stage.settle()
     shown = (await page(stage, auditor, "/admin/log")).text
@@ -149,7 +149,7 @@ async def test_the_logs_are_checked_from_the_page_and_a_forgery_is_shown(stage: 
     assert [one["actor"] for one in asked] == [str(auditor.staff.id), "program", "program"]
     assert (await auditor.ask("GET", "/log?since=yesterday")).status_code == 422
     # The oldest part went by a rule.
-    await stage._watch.execute(
+    await stage.watch.execute(
         "INSERT INTO log_beginnings VALUES"
         " ('audit_entries', 1, '', 1, now(), now(), 1095, gen_random_uuid())"
     )
@@ -163,13 +163,13 @@ async def test_the_logs_are_checked_from_the_page_and_a_forgery_is_shown(stage: 
 async def _is_held(stage: Stage, auditor: Counsellor) -> None:
     """What would be erased of the log stays for a record that is held, and the dry run says so."""
     held, at = uuid4(), datetime(2019, 5, 1, 12, tzinfo=UTC)
-    await stage._watch.execute(
+    await stage.watch.execute(
         "INSERT INTO retention_rules (kind, days, decided_by) VALUES ('log', 1095, 'helpline')"
     )
-    await stage._watch.execute(
+    await stage.watch.execute(
         "UPDATE audit_entries SET at = %s, subject = %s WHERE id = 1", (at, f"case:{held}")
     )
-    await stage._watch.execute(
+    await stage.watch.execute(
         "INSERT INTO legal_holds (id, subject_kind, subject_id, reason_sealed, held_at)"
         " VALUES (gen_random_uuid(), 'case', %s, '', now())",
         (held,),

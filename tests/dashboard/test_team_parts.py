@@ -162,10 +162,10 @@ async def test_the_strip_counts_for_each_the_deadlines_that_they_may_see(
     shown = await drawn(work, team_parts.STRIP, house.supervisors)
     assert shown["nora"] == shown["nina"]
     for one in house.supervisors:
-        due = await tracking.count_due(work, one, team_parts._WITHIN)
+        due = await tracking.count_due(work, one, team_parts.WITHIN)
         assert f'<a href="/supervisor">{due.soon}</a>' in shown[one.name], one.name
-    assert (await tracking.count_due(work, house.nora, team_parts._WITHIN)).soon > 0
-    assert (await tracking.count_due(work, house.sanja, team_parts._WITHIN)).soon == 0
+    assert (await tracking.count_due(work, house.nora, team_parts.WITHIN)).soon > 0
+    assert (await tracking.count_due(work, house.sanja, team_parts.WITHIN)).soon == 0
 
 
 async def test_another_role_has_counts_of_its_own(work: Work, house: House) -> None:

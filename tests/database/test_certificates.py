@@ -26,7 +26,7 @@ def _of(engine: AsyncEngine) -> dict[str, Any]:
 
 async def test_a_certificate_of_the_program_reaches_every_connection_to_the_database() -> None:
     database = open_database(_URL)
-    pool: Any = database.quick._pool
+    pool: Any = database.quick.pool
     jobs: Any = make_job_app(_URL).connector
     given = [
         _of(database.engine),
@@ -35,7 +35,7 @@ async def test_a_certificate_of_the_program_reaches_every_connection_to_the_data
         *(_of(one.kw["bind"]) for one in (database.sessions, database.reading_sessions)),
         conninfo_to_dict(database.url),
         conninfo_to_dict(pool.conninfo),
-        conninfo_to_dict(Bus(database.url)._url),
+        conninfo_to_dict(Bus(database.url).url),
         conninfo_to_dict(jobs._pool_args["conninfo"]),
     ]
     for one in given:

@@ -116,7 +116,7 @@ def impatient(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         return start(args, **more | ({"timeout": 1} if "timeout" in more else {}))
 
     monkeypatch.setattr(wheel, "pg_ctl", impatient)
-    for name, seconds in (("_SAYS_AFTER", 0.2), ("_SAYS_AGAIN", 0.5), ("_LONGEST_SILENCE", 4)):
+    for name, seconds in (("SAYS_AFTER", 0.2), ("SAYS_AGAIN", 0.5), ("LONGEST_SILENCE", 4)):
         monkeypatch.setattr(postmaster, name, seconds)
 
 
@@ -176,7 +176,7 @@ def test_the_number_of_the_dead_server_may_be_that_of_another_process(
         data_dir /= "x" * 90
     with EmbeddedPostgres(data_dir):
         _stop_hard(data_dir)
-    theirs = _process_of(another_helpline._data_dir)
+    theirs = _process_of(another_helpline.data_dir)
     _number_is_now(data_dir, os.getppid() if other == "a program" else theirs, status)
     with EmbeddedPostgres(data_dir) as server, psycopg.connect(server.superuser_url) as connection:
         assert connection.execute("SELECT one FROM kept").fetchall() == [(1,)]
@@ -206,7 +206,7 @@ def test_a_server_whose_folder_may_not_be_looked_at_is_known_by_its_command(
     data_dir: Path, another_helpline: EmbeddedPostgres
 ) -> None:
     with EmbeddedPostgres(data_dir):
-        ours, theirs = _process_of(data_dir), _process_of(another_helpline._data_dir)
+        ours, theirs = _process_of(data_dir), _process_of(another_helpline.data_dir)
         os.seteuid(65534)
         try:
             with pytest.raises(PermissionError):

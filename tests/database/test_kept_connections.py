@@ -55,9 +55,9 @@ async def test_what_is_left_on_a_connection_of_a_pool_is_noticed(
 @pytest.fixture
 def places(monkeypatch: pytest.MonkeyPatch) -> int:
     """A handful of connections that may be open; what came before does not count."""
-    monkeypatch.setattr(connections, "_crowded", [])
-    monkeypatch.setattr(connections, "_in_use", WeakSet())
-    monkeypatch.setattr(connections, "_MOST", 5)
+    monkeypatch.setattr(connections, "crowded_tests", [])
+    monkeypatch.setattr(connections, "in_use", WeakSet())
+    monkeypatch.setattr(connections, "MOST", 5)
     return 5
 
 

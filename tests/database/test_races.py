@@ -26,7 +26,7 @@ async def test_many_matchers_never_pair_a_caller_or_counsellor_twice(stage: Stag
     for leg in legs:
         stage.exchange.press(leg, "1")
     await stage.advance(2)
-    await stage._watch.execute("UPDATE presences SET state = 'available'")
+    await stage.watch.execute("UPDATE presences SET state = 'available'")
     await asyncio.gather(*(queue.match(stage.ground) for _ in range(8)))
     rows = await stage.rows("SELECT call_id, counsellor_id FROM offers")
     assert len(rows) == 6
@@ -46,7 +46,7 @@ async def test_a_caller_whose_webhook_is_being_decided_is_offered_right_after_it
     await stage.until(lambda: leg.heard)
     stage.exchange.press(leg, "1")
     await stage.until(lambda: leg.waits_in is not None)
-    await stage._watch.execute("UPDATE presences SET state = 'available'")
+    await stage.watch.execute("UPDATE presences SET state = 'available'")
     async with stage.ground.database.sessions() as webhook, webhook.begin():
         await webhook.execute(text("SELECT FROM calls FOR UPDATE"))
         matching = asyncio.create_task(queue.match(stage.ground))

@@ -216,8 +216,8 @@ def test_with_one_address_the_program_works_and_says_what_is_weak(database: str)
     superuser = as_role(database, SUPERUSER)
     production = Settings(database_url=superuser).model_copy(update={"env": "production"})
     with pytest.raises(BadSettings, match="superuser"):
-        running._look_at_role(production, superuser)
-    running._look_at_role(production, owner)
+        running.look_at_role(production, superuser)
+    running.look_at_role(production, owner)
 
 
 @pytest.mark.parametrize("what", ["DATABASE {}", "SCHEMA public"])
@@ -259,10 +259,10 @@ def test_a_role_that_may_become_a_superuser_counts_as_one(database: str, right: 
         try:
             connection.execute(sql.SQL(given).format(**names))
             with pytest.raises(BadSettings, match=f"superuser .* by the role {right}"):
-                running._look_at_role(production, database)
+                running.look_at_role(production, database)
         finally:
             connection.execute("DROP ROLE of_operators")
-    running._look_at_role(production, database)
+    running.look_at_role(production, database)
 
 
 @pytest.mark.parametrize("right", ["pg_monitor", "pg_read_all_stats", "pg_checkpoint"])

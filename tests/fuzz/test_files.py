@@ -19,7 +19,7 @@ from app.definitions.datafile import BadDefinition
 from app.definitions.library import load
 from app.errors import Invalid, Refusal
 from app.referrals.directory.directory_csv import import_directory, read_directory
-from app.routing.rota.calendar_import import _events_of, import_rota
+from app.routing.rota.calendar_import import events_of, import_rota
 from app.words import catalogues
 from app.words.catalogues import CatalogueKind
 from app.work import Work
@@ -223,7 +223,7 @@ def _one_message(times: int) -> str:
 
 
 def _read_calendar(content: bytes) -> None:
-    refused_or(lambda: _events_of(content), Invalid)
+    refused_or(lambda: events_of(content), Invalid)
 
 
 def _read_directory(content: str) -> None:

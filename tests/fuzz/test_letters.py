@@ -30,7 +30,7 @@ async def test_no_text_of_a_person_adds_a_header_to_a_letter(
     monkeypatch: pytest.MonkeyPatch, anyio_backend: str
 ) -> None:
     sent: list[EmailMessage] = []
-    monkeypatch.setattr(mail, "_converse", lambda box, message: sent.append(message))
+    monkeypatch.setattr(mail, "converse", lambda box, message: sent.append(message))
     ground = make_ground(
         Settings(
             database_url="postgresql:///x",

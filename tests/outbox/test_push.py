@@ -297,7 +297,7 @@ async def test_only_a_push_service_of_the_helplines_own_is_inside_its_network(wo
     origin = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     work.settings.reach_own_network = False
     message = PushOnce(work.ground, str(uuid4()))
-    message._url, message._body, message._headers = f"{origin}/push/one", b"sealed", {}
+    message.url, message.body, message.headers = f"{origin}/push/one", b"sealed", {}
     async with server:
         # The name of a service that leads inside is as good as this address.
         with pytest.raises(TryAgain):

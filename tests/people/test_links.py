@@ -105,7 +105,7 @@ async def test_a_letter_alone_opens_no_account(work: Work) -> None:
     telephone = pyotp.TOTP((await second_factor.begin(work, ana)).secret)
     await second_factor.confirm(work, ana, telephone.at(work.now))
     assert await links.make_link(work, ana.id, by=mila, by_mail=True) is None
-    token = links._tokens(work, (await link_of(work, ana)).id)[0]
+    token = links.tokens_of(work, (await link_of(work, ana)).id)[0]
     assert await second_factor.missing_of(work, ana) is Awaits.CODE
     # If it is taken away while the letter is under way, the letter opens nothing any more.
     savepoint = await work.session.begin_nested()
@@ -127,7 +127,7 @@ async def test_a_letter_alone_opens_no_account_that_was_used_before(work: Work) 
     await leaving.reactivate(work, nova.id, by=mila)
     work.now += timedelta(minutes=1)
     assert await links.make_link(work, nova.id, by=mila, by_mail=True) is None
-    token = links._tokens(work, (await link_of(work, nova)).id)[0]
+    token = links.tokens_of(work, (await link_of(work, nova)).id)[0]
     await links.choose_password(work, token, PASSWORD, "en")
     await leaving.deactivate(work, nova.id, by=mila)
     await leaving.reactivate(work, nova.id, by=mila)

@@ -124,7 +124,7 @@ async def test_what_proves_a_person_is_compared_in_threads_that_no_file_takes(
 ) -> None:
     """Files that are read and checked could take every thread of the loop."""
     threads = list[str]()
-    plain, marija = hashing._HASHER, await a_person(work)
+    plain, marija = hashing.HASHER, await a_person(work)
     marija.password_hash = plain.hash(GOOD)
 
     class Seen:
@@ -136,7 +136,7 @@ async def test_what_proves_a_person_is_compared_in_threads_that_no_file_takes(
             threads.append(threading.current_thread().name)
             return plain.verify(password, hashed)
 
-    monkeypatch.setattr(hashing, "_HASHER", Seen())
+    monkeypatch.setattr(hashing, "HASHER", Seen())
     assert await is_of("482915", await hash_password("482915"))
     assert await password_is_right(marija, GOOD)
     assert len(threads) == 3

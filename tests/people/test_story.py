@@ -22,7 +22,7 @@ async def sign_in(stage: Stage, name: str) -> Counsellor:
         staff = await session.get(Staff, answer.json()["id"])
     assert staff is not None
     person = Counsellor(stage, staff)
-    person._cookies = {COOKIE: stage.client.cookies[COOKIE]}
+    person.cookies = {COOKIE: stage.client.cookies[COOKIE]}
     stage.client.cookies.clear()
     return person
 

@@ -101,7 +101,7 @@ async def test_what_went_wrong_is_told_apart(stage: Stage) -> None:
 
 async def test_the_exchange_refuses_as_the_provider_does(stage: Stage) -> None:
     provider = patient(stage)
-    client = provider._client
+    client = provider.client
 
     def code_of(**values: object) -> int:
         with pytest.raises(TwilioRestException) as refused:

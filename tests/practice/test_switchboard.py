@@ -307,7 +307,7 @@ async def test_any_words_of_a_page_leave_the_signalling_working(board: Board) ->
         )
         # By another socket, as a page of the same person.
         async with websockets.connect(f"ws://127.0.0.1:{board.port}/signal") as socket:
-            listen = {"token": page._token, "reconnectTimeout": 2, "browserinfo": {}}
+            listen = {"token": page.token, "reconnectTimeout": 2, "browserinfo": {}}
             await socket.send(json.dumps({"type": "listen", "payload": listen}))
 
             async def say(message: object) -> None:

@@ -241,7 +241,7 @@ async def test_requests_wait_while_it_is_restarted_and_go_on_after_that(
     await asyncio.wait_for(returned.wait(), 5)
     await asyncio.sleep(0.1)
     await asyncio.to_thread(kept.end)
-    while keeper._away_since is None:
+    while keeper.away_since is None:
         await asyncio.sleep(0.01)
     waiting = asyncio.create_task(far.ready())
     await asyncio.sleep(0.1)
@@ -251,7 +251,7 @@ async def test_requests_wait_while_it_is_restarted_and_go_on_after_that(
     far.match_key(HashOf.NAME, "Ana")
     # Nothing waits for long: what needs no key goes on.
     await asyncio.to_thread(kept.end)
-    monkeypatch.setattr("app.privacy.keeper.client._RESTARTS_WITHIN", 0.05)
+    monkeypatch.setattr("app.privacy.keeper.client.RESTARTS_WITHIN", 0.05)
     await asyncio.wait_for(far.ready(), 5)
     watching.cancel()
 
@@ -326,13 +326,13 @@ def by(work: Work, keeper: Keeper) -> Work:
 def counted(keeper: Keeper) -> list[str]:
     """Have every request of the keeper written down, in the list that is returned."""
     asked: list[str] = []
-    before = keeper._ask
+    before = keeper.ask
 
     def ask(what: str, **values: Any) -> Any:
         asked.append(what)
         return before(what, **values)
 
-    keeper._ask = ask  # type: ignore[method-assign, assignment]
+    keeper.ask = ask  # type: ignore[method-assign, assignment]
     return asked
 
 
@@ -445,7 +445,7 @@ async def test_a_server_without_its_keeper_refuses_in_words_and_writes_nothing_h
 ) -> None:
     """The test of whole processes is `test_killed_keeper`."""
     # How long requests wait for a restart is tried above.
-    monkeypatch.setattr("app.privacy.keeper.client._RESTARTS_WITHIN", 0.05)
+    monkeypatch.setattr("app.privacy.keeper.client.RESTARTS_WITHIN", 0.05)
     kept.begin(FIRST)
     async with stage_on(database, field_keys=None, keeper_socket=kept.path) as stage:
         await stage.add_line()

@@ -14,4 +14,4 @@ def test_every_line_of_the_log_is_a_code_and_the_page_knows_no_other() -> None:
     # These are written to the log of any record.
     of_any = {RecordLog.EDITED, RecordLog.DANGER_DECIDED, RecordLog.ERASED}
     of_any |= {RecordLog.HELD, RecordLog.HOLD_LIFTED}
-    assert set(referral_views._KINDS) <= kinds | of_any
+    assert set(referral_views.KINDS) <= kinds | of_any

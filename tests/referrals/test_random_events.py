@@ -340,7 +340,6 @@ async def test_any_sequence_of_events(stage: Stage) -> None:
     )
     # Only the verbs are looked at: what they ask to be done is not carried out.
     await stage.stop_server()
-    stage._server = None
     stage.ground = make_ground(stage.settings, stage.clock)
     loop = asyncio.get_running_loop()
     tried: set[str] = set()

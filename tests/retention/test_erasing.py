@@ -404,7 +404,7 @@ async def test_each_role_holds_what_it_may(work: Work) -> None:
 async def test_each_run_leaves_a_receipt_and_a_line_of_the_log(
     work: Work, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(running._AT_ONCE, D.VOICE_MESSAGES, 2)
+    monkeypatch.setitem(running.AT_ONCE, D.VOICE_MESSAGES, 2)
     await a_line(work)
     for sid in ("CA1", "CA2", "CA3"):
         await planted.a_call(work, sid)

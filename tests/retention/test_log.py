@@ -82,7 +82,7 @@ async def test_what_is_older_than_the_rule_goes_and_the_chain_begins_later(work:
 async def test_the_dry_run_says_what_a_run_erases_in_parts(
     work: Work, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(running._AT_ONCE, D.LOG, 2)
+    monkeypatch.setitem(running.AT_ONCE, D.LOG, 2)
     await old_log(work, *range(3000, 2993, -1), 10)
     await rule(work, D.LOG, 2000)
     await flush(work)

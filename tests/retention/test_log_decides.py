@@ -11,7 +11,7 @@ from app.people import leaving, links
 from app.retention import log_due
 from app.retention.data_requests.kinds import AskingPerson, ItemKind
 from app.retention.data_requests.parts import Paper
-from app.retention.data_requests.report import _log
+from app.retention.data_requests.report import count_log
 from app.staff.account_makers import are_two_people
 from app.staff.log_beginnings import beginning_of
 from app.staff.log_kinds import AuditLog
@@ -65,13 +65,13 @@ async def test_who_made_an_account_is_no_second_person_also_after_the_log_begins
     for action in (AuditLog.STAFF_ADDED, AuditLog.STAFF_DEACTIVATED):
         await entry(work, 3000, action=action, subject=str(ana.id), actor=str(vera.id))
     assert not await are_two_people(work, vera, ana)
-    left = await leaving._left_at(work, ana)
+    left = await leaving.last_left_at(work, ana)
     assert left is not None
     assert await call(work) == 2
     assert not await are_two_people(work, vera, ana)
-    assert await leaving._left_at(work, ana) == left
-    assert await links._was_used(work, ana)
-    assert not await links._was_used(work, vera)
+    assert await leaving.last_left_at(work, ana) == left
+    assert await links.was_used(work, ana)
+    assert not await links.was_used(work, vera)
 
 
 async def test_a_person_who_asks_is_told_where_the_log_begins(work: Work) -> None:
@@ -79,9 +79,9 @@ async def test_a_person_who_asks_is_told_where_the_log_begins(work: Work) -> Non
     await entry(work, 12, action="case_read", subject="case:x")
     paper = Paper(work, uuid4(), AskingPerson.CHILD, "en", ZoneInfo("UTC"))
     nothing: dict[ItemKind, list[Any]] = {kind: [] for kind in ItemKind}
-    assert (await _log(paper, nothing))[1] == []
+    assert (await count_log(paper, nothing))[1] == []
     assert await call(work) == 2
-    ((block,),) = ((await _log(paper, nothing))[1],)
+    ((block,),) = ((await count_log(paper, nothing))[1],)
     begins = await beginning_of(work.session)
     assert begins is not None
     assert block.lines == [{"label": "The log begins on", "value": paper.at(begins.at)}]

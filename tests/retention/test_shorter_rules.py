@@ -203,7 +203,7 @@ async def test_rules_and_definitions_agree_whatever_looks_while_these_change(
 
 async def _ordered_alone(stage: Stage, number: int) -> None:
     order = "INSERT INTO definition_orders (set_id, from_at, ordered_at) VALUES (%s, %s, %s)"
-    await stage._watch.execute(order, (number, stage.clock.now(), stage.clock.now()))
+    await stage.watch.execute(order, (number, stage.clock.now(), stage.clock.now()))
 
 
 async def _days_of_contacts(stage: Stage) -> int:

@@ -137,7 +137,7 @@ async def test_codes_are_opened_only_after_the_log_says_so(told: Work) -> None:
             opening(other, contact)
     stranger = uuid4()
     other.actor = type(other.actor)(told.actor.kind, stranger)
-    told.ground.kept["readings"]._work = other
+    told.ground.kept["readings"].work = other
     await admit(other, contact)
     assert codes_of(other, contact)["danger.signs"] == ["sexual_violence"]
     assert categories_of(other, contact) == ["V", CATEGORY]
@@ -146,7 +146,7 @@ async def test_codes_are_opened_only_after_the_log_says_so(told: Work) -> None:
     assert list(await told.session.scalars(written)) == [AuditLog.CODES_READ]
     # A form that is saved again and again is one reading.
     again = Work(told.session, told.now, other.actor, told.ground)
-    told.ground.kept["readings"]._work = again
+    told.ground.kept["readings"].work = again
     await admit(again, contact)
     await flush(again)
     assert len(list(await told.session.scalars(written))) == 1
@@ -176,11 +176,11 @@ async def test_kept_facts_hold_what_was_told_sealed(told: Work) -> None:
     day = call.opened_at.astimezone(UTC).date()
     raw: Any = (await (await told.session.connection()).get_raw_connection()).driver_connection
     library, asked = library_of(told.ground), read_questions(in_force.folder_of(told.ground))
-    assert await days._keep(told.ground, raw, day, library, asked, told.now)
+    assert await days.keep(told.ground, raw, day, library, asked, told.now)
     for code in (*CODES.values(), CATEGORY):
         assert await readable_in(told, code) - DEFINED == set(), code
     look = days.Reading(told.ground, raw, told.now, library, asked)
-    kept = (await look._kept(day, day, sorted(COLUMNS)))[day][1]
+    kept = (await look.kept(day, day, sorted(COLUMNS)))[day][1]
     begins, ends = day_bounds(day)
     _, counted = await facts_of(raw, begins, ends, library, asked, told.keys)
     assert kept == counted, "what is kept says the same as the record"

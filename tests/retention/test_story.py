@@ -40,7 +40,7 @@ async def test_a_rule_a_hold_a_night_and_a_receipt(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Others have their turn after each batch.
-    monkeypatch.setattr(running, "_BATCHES", 1)
+    monkeypatch.setattr(running, "BATCHES", 1)
     ana = await stage.add_counsellor("ana", shift=False, state=None)
     vera = await stage.add_counsellor("vera", role=Role.SUPERVISOR, shift=False, state=None)
     mila = await stage.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)

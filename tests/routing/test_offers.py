@@ -19,11 +19,11 @@ from tests.support.verbs import a_counsellor, a_waiting_call, offered, presence_
 @pytest.mark.parametrize(
     ("statement", "order"),
     [
-        (offers._BOTH, "calls, offers"),
-        (offers._BOTH_WITH_EARLIER, "calls, offers"),
-        (offers._OWN, "calls, offers"),
-        (offers._WITH_LEG, "calls, offers, legs"),
-        (offers._WITH_LEG_AND_EARLIER, "calls, offers, legs"),
+        (offers.BOTH, "calls, offers"),
+        (offers.BOTH_WITH_EARLIER, "calls, offers"),
+        (offers.OWN, "calls, offers"),
+        (offers.WITH_LEG, "calls, offers, legs"),
+        (offers.WITH_LEG_AND_EARLIER, "calls, offers, legs"),
     ],
 )
 def test_rows_are_locked_in_the_order_of_all_verbs(statement: Select[Any], order: str) -> None:

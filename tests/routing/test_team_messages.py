@@ -141,6 +141,6 @@ async def test_after_a_day_it_is_deleted_and_no_log_has_its_words(stage: Stage) 
     assert "Zzwords" not in str(entries)
     await team_messages.forget_messages(stage.ground)
     assert len(await stage.rows("SELECT id FROM team_messages")) == 2
-    await stage._watch.execute("UPDATE team_messages SET sent_at = sent_at - interval '24 hours'")
+    await stage.watch.execute("UPDATE team_messages SET sent_at = sent_at - interval '24 hours'")
     await team_messages.forget_messages(stage.ground)
     assert await stage.rows("SELECT id FROM team_messages") == []

@@ -64,7 +64,7 @@ def test_a_killed_server_comes_back_as_it_was_at_a_moment(migrated: Path) -> Non
             moment = datetime.now(UTC)
             time.sleep(0.05)
             asyncio.run(say(running, "too late"))
-            making._give_up_segment(running, server_of(running).address)
+            making.give_up_segment(running, server_of(running).address)
             kill(settings.data_dir)
         (place,) = places_in(folder / "target")
         assert [one.name for one in place.all()] == [made.name]

@@ -55,7 +55,7 @@ def test_every_connection_of_back_ups_has_limits(server: str) -> None:
         assert row[0] == "30s"
         asked = connection.info.get_parameters()
     with replicating.linked(server) as link:
-        linked = {one.keyword.decode(): one.val for one in link._pg.info}
+        linked = {one.keyword.decode(): one.val for one in link.pgconn.info}
     for name in ("connect_timeout", "keepalives_idle", "tcp_user_timeout"):
         assert int(asked[name]) > 0
         assert int(linked[name]) > 0
@@ -66,7 +66,7 @@ def test_every_connection_of_back_ups_has_limits(server: str) -> None:
 
 def test_a_log_of_which_nothing_comes_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """The server says that it is alive, and sends nothing of what it named."""
-    alive = memoryview(replicating._ALIVE.pack(b"k", 0, 0, 0))
+    alive = memoryview(replicating.ALIVE.pack(b"k", 0, 0, 0))
     link: Any = SimpleNamespace(
         send=lambda _: None, messages=lambda: iter([alive] * 1000), say=lambda _: None
     )

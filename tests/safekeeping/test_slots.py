@@ -108,7 +108,7 @@ def test_a_role_that_may_not_let_it_go_says_the_statement_once(theirs: Server) -
 def test_a_slot_with_a_bound_stays_when_a_back_up_is_refused_and_the_bound_is_said(
     theirs: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(slots, "_LIMIT", "SELECT '20GB'")
+    monkeypatch.setattr(slots, "LIMIT", "SELECT '20GB'")
     with pytest.raises(BackupRefused, match="at most 20GB of it"):
         making.drain(theirs.settings)
     assert theirs.ours in theirs.slots()

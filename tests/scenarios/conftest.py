@@ -39,4 +39,4 @@ def each_quarter(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
     for name in _EACH_MINUTE:
         monkeypatch.setattr(worker, name, _QUARTER)
     for module in (roster, line_scripts):
-        monkeypatch.setattr(module, "_BELIEVED", timedelta(hours=1))
+        monkeypatch.setattr(module, "BELIEVED", timedelta(hours=1))

@@ -47,7 +47,7 @@ class QuietStage(Stage):
             self.app.router.lifespan_context(self.app),
             httpx2.AsyncClient(transport=transport, base_url=_URL) as self.client,
         ):
-            self._watch = watch
+            self.watch = watch
             await self.change_rows(PASSWORD_ALONE)
             await self.add_line()
             yield self

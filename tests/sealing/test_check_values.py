@@ -110,7 +110,7 @@ def test_the_connection_at_the_start_has_limits(
         shown.extend([row, connection.info.get_parameters().get("connect_timeout")])
         return ""
 
-    monkeypatch.setattr(knowing, "_cannot_open", look)
+    monkeypatch.setattr(knowing, "cannot_open", look)
     check_keys(settings_on(database, (1, KEYS[1])), lambda: tables.metadata)
     assert shown == [{"statement_timeout": "1min"}, "10"]
 

@@ -96,7 +96,7 @@ async def test_all_hashes_are_carried_over_and_find_the_same(work: Work) -> None
     assert call.caller_key == work.keys.match_key(HashOf.CALLER, CHILD) != old
     # A link that waits for its letter keeps its address.
     link = await links.find(work, (address or "").partition("#")[2])
-    letter = links._address(work, link[0])
+    letter = links.address_of(work, link[0])
     assert letter == address
 
 

@@ -155,14 +155,14 @@ def _made() -> Iterator[Found]:
     from app.routing.rota import recurrence, working_times
     from app.words import danger
 
-    form = errors._form_of("%(a)s is %(b)s of %(c)s, and %(d)s.")
-    yield Found("errors.py:_form_of", form.pattern, form.flags, ("fullmatch",))
+    form = errors.form_of("%(a)s is %(b)s of %(c)s, and %(d)s.")
+    yield Found("errors.py:form_of", form.pattern, form.flags, ("fullmatch",))
     of_danger = danger.pattern(("kill", "killing", "zna da"))
     assert of_danger is not None
     yield Found("words/danger.py:pattern", of_danger.pattern, of_danger.flags, tuple(METHODS))
-    for name, pattern in recurrence._PARTS.items():
+    for name, pattern in recurrence.PARTS.items():
         yield Found(f"routing/rota/recurrence.py:{name}", pattern, 0, ("fullmatch",))
-    times = working_times._times()
+    times = working_times.two_times()
     yield Found("routing/rota/working_times.py", times.pattern, times.flags, ("fullmatch",))
     link = re.escape("https://a.example") + "(/r/[A-Za-z0-9_-]+)"
     yield Found("training/agency_texts.py", link, 0, ("findall",))

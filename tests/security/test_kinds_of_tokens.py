@@ -43,7 +43,7 @@ async def test_a_secret_of_one_kind_is_none_of_another_kind(night: Stage, post: 
             "calendar": await feeds.make_feed(work, ana.staff),
             "wallboard": await wallboards.make(work, ana.staff, "Hall"),
             "program": await tokens.add_token(work, "figures", ["statistics"], 10),
-            "session": ana._cookies[COOKIE],
+            "session": ana.cookies[COOKIE],
         }
     for door in kinds:
         opened = {

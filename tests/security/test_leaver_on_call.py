@@ -468,4 +468,4 @@ async def test_an_entry_that_is_added_and_who_leaves_meanwhile_wait_for_each_oth
     else:
         await leaves(work, vera)
     held = "SELECT count(*) FROM pg_locks WHERE pid = pg_backend_pid() AND objid = :lock"
-    assert await work.session.scalar(text(held), {"lock": leavers._LOCK}) == 1
+    assert await work.session.scalar(text(held), {"lock": leavers.LOCK}) == 1

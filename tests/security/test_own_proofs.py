@@ -32,7 +32,7 @@ async def test_a_long_password_of_any_letters_counts_as_it_was_typed(work: Work)
 
 async def test_passwords_are_kept_by_argon2(work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
     # As in service: the tests hash at the least cost.
-    monkeypatch.setattr(hashing, "_HASHER", in_service()._HASHER)
+    monkeypatch.setattr(hashing, "HASHER", in_service().HASHER)
     staff = await accounts.add_staff(work, name="ana", role=Role.COUNSELLOR, password=LONG)
     again = await accounts.add_staff(work, name="vera", role=Role.COUNSELLOR, password=LONG)
     assert staff.password_hash

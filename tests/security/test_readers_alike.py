@@ -16,11 +16,11 @@ from app import strict_json
 from app.demo.stage import Stage
 from app.jobs.transaction import transaction
 from app.outbox.addresses import reads_alike
-from app.outbox.fetching import _is_on
+from app.outbox.fetching import is_on
 from app.outbox.push.subscriptions import may_send_to
 from app.referrals.channels.webhook.signing import headers_for
 from app.referrals.directory.agencies import set_webhook_secret
-from app.referrals.directory.entries import Problem, _check_address
+from app.referrals.directory.entries import Problem, check_address
 from app.settings import Settings
 from app.staff.roles import Role
 from app.web.strict_bodies import StrictRoute
@@ -58,8 +58,8 @@ def test_the_rules_and_the_client_read_one_server_in_an_address() -> None:
     accepted = set()
     for address in CORPUS:
         wrong: list[Problem] = []
-        _check_address("webhook", address, False, wrong)
-        if wrong == [] or may_send_to(settings, address) or _is_on(OWN, address):
+        check_address("webhook", address, False, wrong)
+        if wrong == [] or may_send_to(settings, address) or is_on(OWN, address):
             accepted.add(address)
             rule, client = _server(address)
             assert rule == client, address
@@ -129,7 +129,7 @@ def test_every_route_for_programs_reads_json_strictly() -> None:
 
 async def test_json_that_readers_understand_differently_is_refused(stage: Stage) -> None:
     ana = await stage.add_counsellor("ana")
-    cookies = "; ".join(f"{name}={value}" for name, value in ana._cookies.items())
+    cookies = "; ".join(f"{name}={value}" for name, value in ana.cookies.items())
     headers = {"Cookie": cookies, "Content-Type": "application/json"}
     url = f"{stage.settings.public_url}/api/v1/me/presence"
     for body in ('{"state": "available", "state": "break"}', '{"state": "break", "x": NaN}'):

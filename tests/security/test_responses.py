@@ -12,7 +12,7 @@ import pytest
 from app.dashboard.templating import BUILT
 from app.demo.stage import LINE, Stage
 from app.log import set_up_logging
-from app.server import _listen
+from app.server import listen
 from app.staff.roles import Role
 from app.web.files import KINDS, Files
 from tests.support.profile import WHOLE
@@ -25,7 +25,7 @@ MARKUP = "<img src=x onerror=alert(1)>\"'&lt;"
 async def test_an_unexpected_error_tells_nothing_of_the_inside_and_is_logged(
     database: str, anyio_backend: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    listener = _listen("127.0.0.1", 0)
+    listener = listen("127.0.0.1", 0)
     async with served(settings_on(database), [listener]) as app:
 
         async def falls_over(record: str) -> None:

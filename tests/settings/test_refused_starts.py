@@ -14,7 +14,7 @@ from app.database.embedded import EmbeddedPostgres
 from app.errors import BadSettings
 from app.reading_settings import read_settings
 from app.secret_files import SECRETS
-from app.server import _listen
+from app.server import listen
 from app.settings import Settings
 from tests.settings.given import GOOD, set_only
 from tests.support.commands import command
@@ -126,7 +126,7 @@ def test_a_kept_secret_that_is_empty_is_not_taken(
 def test_a_host_that_is_none_is_named() -> None:
     for host in ("ž" * 70, "a" * 100, "1.2.3.4.5"):
         with pytest.raises(BadSettings, match="Cannot listen on"):
-            _listen(host, 18473)
+            listen(host, 18473)
 
 
 def test_a_user_without_a_name_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

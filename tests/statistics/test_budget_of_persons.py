@@ -306,7 +306,7 @@ async def test_two_processes_count_together(
 
 async def test_a_window_that_says_the_same_in_other_words_is_the_same_table(house: Stage) -> None:
     def key(what: str, begins: str, ends: str, **options: object) -> bytes:
-        return budget._key(work, read_wanted(what, begins, ends, "csv", options))
+        return budget.key_of(work, read_wanted(what, begins, ends, "csv", options))
 
     async with transaction(house.ground, PROGRAM) as work:
         over = work.now.date().replace(day=1)

@@ -264,14 +264,12 @@ async def test_a_name_that_is_a_formula_stays_a_name(
     house: Stage, boss: Counsellor, tmp_path: Path
 ) -> None:
     (who,) = await house.rows("SELECT id, name FROM staff WHERE name = 'counsellor 2'")
-    await house._watch.execute(
-        "UPDATE staff SET name = '=HYPERLINK(1)' WHERE id = %s", (who["id"],)
-    )
+    await house.watch.execute("UPDATE staff SET name = '=HYPERLINK(1)' WHERE id = %s", (who["id"],))
     try:
         text = (await fetch(boss, f"/statistics/counsellors.csv?{WINDOW}")).text
         content = (await fetch(boss, f"/statistics/counsellors.xlsx?{WINDOW}")).content
     finally:
-        await house._watch.execute(
+        await house.watch.execute(
             "UPDATE staff SET name = %s WHERE id = %s", (who["name"], who["id"])
         )
     _, rows = read_csv(text)
@@ -410,7 +408,7 @@ async def test_a_download_goes_on_where_it_broke_off(house: Stage, boss: Counsel
     assert len(whole.content) == found["size"]
     assert hashlib.sha256(whole.content).hexdigest() == found["sha256"]
     url = f"{house.settings.public_url}/api/v1{path}/file"
-    cookie = {"Cookie": "; ".join(f"{k}={v}" for k, v in boss._cookies.items())}
+    cookie = {"Cookie": "; ".join(f"{k}={v}" for k, v in boss.cookies.items())}
     for asked_for, begin, end in (
         ("bytes=1000-", 1000, None),
         ("bytes=0-9", 0, 10),
@@ -532,7 +530,7 @@ async def test_strange_windows_and_ranges_are_refused_and_break_nothing(
         ("/reports/monthly?day=0001-01-15", 422),
         ("/reports/daily?day=9999-12-31", 422),
     ):
-        headers = {"Cookie": "; ".join(f"{k}={v}" for k, v in boss._cookies.items())}
+        headers = {"Cookie": "; ".join(f"{k}={v}" for k, v in boss.cookies.items())}
         page = await house.client.get(house.settings.public_url + path, headers=headers)
         assert page.status_code == status, path
     assert read_range("bytes=\u00b2-", 10) == (0, 10)
@@ -569,7 +567,7 @@ async def test_a_person_who_loses_the_role_loses_the_file(house: Stage, boss: Co
     await house.settle()
     path = f"/statistics/exports/{asked['id']}/file"
     assert (await chief.ask("GET", path)).status_code == 200
-    await house._watch.execute("UPDATE staff SET role = 'auditor' WHERE id = %s", (chief.id,))
+    await house.watch.execute("UPDATE staff SET role = 'auditor' WHERE id = %s", (chief.id,))
     house.ground.memory.forget("everything")
     assert (await chief.ask("GET", path)).status_code == 403
 

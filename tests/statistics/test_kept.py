@@ -62,12 +62,12 @@ async def test_every_change_of_the_record_forgets_its_day(stage: Stage) -> None:
         "UPDATE lines SET practice = false",
     ):
         assert await keep(stage) == whole, change
-        await stage._watch.execute(change)
+        await stage.watch.execute(change)
         left = await stage.rows("SELECT FROM statistic_days WHERE day = %s", day)
         assert left == [], change
     # What changes nothing that is counted leaves them alone.
     assert await keep(stage) == whole
-    await stage._watch.execute("UPDATE staff SET email = 'ana@example.org'")
+    await stage.watch.execute("UPDATE staff SET email = 'ana@example.org'")
     assert await kept(stage) == whole
 
 
@@ -75,7 +75,7 @@ async def test_a_ring_heard_of_late_makes_later_ones_repeated(stage: Stage) -> N
     stage.ring("+381641234567")
     await stage.advance(3)
     assert await keep(stage) > 0
-    await stage._watch.execute(
+    await stage.watch.execute(
         "INSERT INTO calls (id, provider_sid, state, outcome, caller_kind, caller_number_sealed,"
         " caller_key, opened_at, heard_at, ended_at) SELECT gen_random_uuid(), 'late', 'ended',"
         " 'lost', 'e164', caller_number_sealed, caller_key, opened_at - interval '3 days',"
@@ -97,10 +97,10 @@ async def test_a_call_back_that_becomes_a_talk_answers_an_earlier_call(stage: St
         " 'answered', 'e164', 'outbound', 'sent', b.id, c.opened_at + interval '1 day',"
         " c.opened_at, c.opened_at + interval '1 day' FROM callbacks b, calls c",
     ):
-        await stage._watch.execute(sql)
+        await stage.watch.execute(sql)
     assert await keep(stage) > 0
     change = "UPDATE calls SET answered_at = opened_at WHERE direction = 'outbound'"
-    await stage._watch.execute(change)
+    await stage.watch.execute(change)
     assert await stage.rows("SELECT FROM statistic_days WHERE day = '2030-01-14'") == []
 
 
@@ -193,10 +193,10 @@ async def test_releases_never_overlap(stage: Stage) -> None:
         "INSERT INTO public_releases (period, begins_on, ends_on, made_at, tables)"
         " VALUES (%s, %s, %s, now(), '[]')"
     )
-    await stage._watch.execute(insert, ("2026-03", "2026-03-01", "2026-04-01"))
-    await stage._watch.execute(insert, ("2026-04", "2026-04-01", "2026-05-01"))
+    await stage.watch.execute(insert, ("2026-03", "2026-03-01", "2026-04-01"))
+    await stage.watch.execute(insert, ("2026-04", "2026-04-01", "2026-05-01"))
     with pytest.raises(psycopg.errors.ExclusionViolation):
-        await stage._watch.execute(insert, ("2026", "2026-01-01", "2027-01-01"))
+        await stage.watch.execute(insert, ("2026", "2026-01-01", "2027-01-01"))
 
 
 @pytest.mark.parametrize("text", ["２０２６", "٢٠٢٦", "+2026", " 2026", "2026 "])

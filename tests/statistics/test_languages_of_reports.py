@@ -34,7 +34,7 @@ async def test_a_file_is_made_for_each_language_of_its_readers(work: Work) -> No
     assert [one.options["language"] for one in (mk, sr)] == ["mk", "sr"]
     ar = (await work.session.scalars(select(Export).where(Export.id.not_in([mk.id, sr.id])))).one()
     of = {
-        language: [one for one in (ar, mk, sr) if sending._is_for(one, language)]
+        language: [one for one in (ar, mk, sr) if sending.is_for(one, language)]
         for language in ("ar", "sr", "mk", "uk", "tr")
     }
     # Who came or chose another language meanwhile has the first file.
@@ -51,9 +51,9 @@ async def test_a_reader_without_a_file_reads_english_or_what_its_planner_reads(w
     row = await sending.schedule(work, "daily", "day", "supervisor")
     row.created_by = boss.id
     ar, sr = await made(work)
-    assert [sending._is_for(one, "tr") for one in (ar, sr)] == [False, True]
+    assert [sending.is_for(one, "tr") for one in (ar, sr)] == [False, True]
     (await a_supervisor(work, "ann")).page_language = "en"
-    assert await sending._languages_of(work, row) == ["en", "sr", "ar"]
+    assert await sending.languages_of(work, row) == ["en", "sr", "ar"]
 
 
 async def test_without_readers_it_is_in_the_language_of_who_scheduled_it(work: Work) -> None:
@@ -76,4 +76,4 @@ async def test_a_chosen_language_is_for_all_readers_and_logged(work: Work) -> No
     assert detail["after"]["language"] == "bg"
     (file,) = await made(work)
     assert file.options["language"] == "bg"
-    assert all(sending._is_for(file, one) for one in ("sr", "bg", "en"))
+    assert all(sending.is_for(file, one) for one in ("sr", "bg", "en"))

@@ -231,7 +231,7 @@ async def test_what_is_published_is_what_every_other_table_says(house: Stage) ->
     assert by_region("regions") == by_region("region_ages")
     url = f"{house.settings.public_url}/reports/public/2026"
     page = await house.client.get(
-        url, headers={"Cookie": "; ".join(f"{k}={v}" for k, v in auditor._cookies.items())}
+        url, headers={"Cookie": "; ".join(f"{k}={v}" for k, v in auditor.cookies.items())}
     )
     assert page.status_code == 200
     assert page.text.count("<td>") == sum(

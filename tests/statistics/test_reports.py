@@ -121,7 +121,7 @@ async def test_the_form_of_notifications_adds_up(life: Life, lived_through: str)
         and one.contact["closed_as"] is None
         and "V" in recount.DIMENSIONS["category_group"](one)
         and one.contact["kind"] in ("child", "about_child", "professional")
-        for child in recount._children(one)
+        for child in recount.children(one)
     ]
     assert len(children) > 30
     total = grid(report, "Notifications about children")["Notifications in total"]
@@ -168,7 +168,7 @@ async def test_the_yearly_submission_has_every_category(life: Life, lived_throug
         and one.contact["state"] == "complete"
         and one.contact["kind"] != "information"
         and "V-PHYSICAL" in recount.DIMENSIONS["category"](one)
-        for child in recount._children(one)
+        for child in recount.children(one)
     )
     assert abs(int(categories["Violence: Physical violence"][girls]) - expected) < BASE
     assert expected > 0
@@ -185,7 +185,7 @@ async def test_every_report_on_a_page_and_on_paper(house: Stage, tmp_path: Path)
     boss = await house.add_counsellor(
         "reader of all", role=Role.ADMINISTRATOR, shift=False, state=None
     )
-    headers = {"Cookie": "; ".join(f"{k}={v}" for k, v in boss._cookies.items())}
+    headers = {"Cookie": "; ".join(f"{k}={v}" for k, v in boss.cookies.items())}
     async with transaction(house.ground, PROGRAM) as work:
         names = list(kinds(work))
     assert {"daily", "monthly", "agencies", "chi", "md-notifications", "violence"} <= set(names)
@@ -229,7 +229,7 @@ async def test_every_report_on_a_page_and_on_paper(house: Stage, tmp_path: Path)
     officer = await house.add_counsellor(
         "an officer", role=Role.REFERRAL_OFFICER, shift=False, state=None
     )
-    other = {"Cookie": "; ".join(f"{k}={v}" for k, v in officer._cookies.items())}
+    other = {"Cookie": "; ".join(f"{k}={v}" for k, v in officer.cookies.items())}
     daily = await house.client.get(house.settings.public_url + "/reports/daily", headers=other)
     assert daily.status_code == 403, "it holds numbers of single counsellors"
 
@@ -368,7 +368,7 @@ async def with_mail(stage: Stage, who: Counsellor, address: str) -> None:
 
 
 async def visit(stage: Stage, who: Counsellor, path: str) -> Any:
-    headers = {"Cookie": "; ".join(f"{k}={v}" for k, v in who._cookies.items())}
+    headers = {"Cookie": "; ".join(f"{k}={v}" for k, v in who.cookies.items())}
     return await stage.client.get(stage.settings.public_url + path, headers=headers)
 
 

@@ -293,11 +293,11 @@ async def test_a_practice_line_counts_nowhere(stage: Stage) -> None:
     boss = await stage.add_counsellor("boss", shift=False, state=None)
     stage.ring()
     await stage.advance(3)
-    await stage._watch.execute("UPDATE staff SET role = 'administrator' WHERE name = 'boss'")
+    await stage.watch.execute("UPDATE staff SET role = 'administrator' WHERE name = 'boss'")
     stage.ground.memory.forget("everything")
     path = "/statistics/summary.json?from=2030-01-14&to=2030-01-15"
     assert (await boss.ask("GET", path)).json()["rows"][0]["calls"] == 1
-    await stage._watch.execute("UPDATE lines SET practice = true")
+    await stage.watch.execute("UPDATE lines SET practice = true")
     assert (await boss.ask("GET", path)).json()["rows"][0]["calls"] == 0
     calls = (await boss.ask("GET", "/statistics/calls.json?from=2030-01-14&to=2030-01-15")).json()
     assert calls["rows"] == []

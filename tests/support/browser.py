@@ -151,7 +151,7 @@ async def enter(page: Page, stage: Stage, who: Counsellor, path: str) -> None:
 
 async def visit(page: Page, stage: Stage, who: Counsellor, path: str) -> None:
     """A page for a person who is signed in already."""
-    cookie = {"name": COOKIE, "value": who._cookies[COOKIE], "url": stage.settings.public_url}
+    cookie = {"name": COOKIE, "value": who.cookies[COOKIE], "url": stage.settings.public_url}
     await page.context.add_cookies([cookie])  # type: ignore[list-item]
     await page.goto(stage.settings.public_url + path)
 

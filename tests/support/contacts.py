@@ -46,7 +46,7 @@ async def upload(
     who: Counsellor, stage: Stage, case_id: str, name: str, body: bytes, **h: str
 ) -> httpx2.Response:
     headers = {
-        "Cookie": "; ".join(f"{k}={v}" for k, v in who._cookies.items()),
+        "Cookie": "; ".join(f"{k}={v}" for k, v in who.cookies.items()),
         "Content-Type": "application/octet-stream",
         "X-Document-Name": name,
         # These are no real files: nothing can be removed from them.
@@ -127,12 +127,12 @@ async def completed(who: Counsellor, **more: Any) -> str:
 
 
 async def desk_page(stage: Stage, who: Counsellor) -> str:
-    headers = {"Cookie": f"{COOKIE}={who._cookies[COOKIE]}"}
+    headers = {"Cookie": f"{COOKIE}={who.cookies[COOKIE]}"}
     return (await stage.client.get(f"{stage.settings.public_url}/board/desk", headers=headers)).text
 
 
 async def press(stage: Stage, who: Counsellor, contact: str, reason: str) -> str:
-    headers = {"Cookie": f"{COOKIE}={who._cookies[COOKIE]}", "Origin": stage.settings.public_url}
+    headers = {"Cookie": f"{COOKIE}={who.cookies[COOKIE]}", "Origin": stage.settings.public_url}
     url = f"{stage.settings.public_url}/board/contacts/{contact}/close/{reason}"
     return (await stage.client.post(url, headers=headers)).text
 

@@ -37,7 +37,7 @@ class PhonePage:
     """One page, with a microphone that plays a tone."""
 
     def __init__(self, url: str, token: str, hertz: float = 1000) -> None:
-        self._url, self._token, self._hertz = url, token, hertz
+        self._url, self.token, self._hertz = url, token, hertz
         self.told: list[tuple[str, dict[str, Any]]] = []
         self.heard: list[Sound] = []
         self._peer: Any = None
@@ -47,7 +47,7 @@ class PhonePage:
     async def __aenter__(self) -> "PhonePage":
         self._socket = await websockets.connect(self._url)
         self._tasks.append(asyncio.create_task(self._read()))
-        listen = {"token": self._token, "reconnectTimeout": 2, "browserinfo": {}}
+        listen = {"token": self.token, "reconnectTimeout": 2, "browserinfo": {}}
         await self.say("listen", **listen)
         return self
 

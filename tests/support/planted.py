@@ -103,7 +103,7 @@ async def a_contact(
     assert again.refused == {}
     assert again.conflicts == {}
     await completing.complete(work, owner, contact.id)
-    _seal_row(
+    seal_row(
         work,
         Opening(
             id=uuid4(),
@@ -121,7 +121,8 @@ async def a_contact(
     return again_read
 
 
-def _seal_row(work: Work, row: Any, column: str, value: bytes = f"{WORD} sealed".encode()) -> None:
+def seal_row(work: Work, row: Any, column: str, value: bytes = f"{WORD} sealed".encode()) -> None:
+    """Add a row with a sealed value in one of its columns."""
     sealed = work.keys.seal(value, table=row.__tablename__, column=column, row=row.id)
     setattr(row, column, sealed)
     work.session.add(row)
@@ -252,7 +253,7 @@ async def a_call(work: Work, sid: str = "CA1") -> Call:
         created_at=work.now,
         heard_at=work.now,
     )
-    _seal_row(work, message, "audio_sealed", f"{WORD} speaks".encode())
+    seal_row(work, message, "audio_sealed", f"{WORD} speaks".encode())
     await flush(work)
     return call
 
@@ -274,7 +275,7 @@ async def a_file(work: Work) -> Export:
     work.session.add(export)
     await work.session.flush()
     part = ExportPart(export_id=export.id, number=0, begins_at=0, size=8, id=uuid4())
-    _seal_row(work, part, "data_sealed")
+    seal_row(work, part, "data_sealed")
     await work.session.flush()
     return export
 

@@ -302,7 +302,8 @@ def _answers(one: Told) -> dict[str, Any]:
     return one.contact["answers"] if one.contact else {}
 
 
-def _children(one: Told) -> list[dict[str, Any]]:
+def children(one: Told) -> list[dict[str, Any]]:
+    """Return what was answered about each child, except those of whom only the place is known."""
     found: dict[str, dict[str, Any]] = {}
     for path, value in _answers(one).items():
         if path.startswith("child."):
@@ -332,8 +333,8 @@ DIMENSIONS: dict[str, Callable[[Told], set[str]]] = {
     "counsellor": lambda one: {one.counsellor},
     "place": lambda one: _answer(one, "contact.place"),
     "category": lambda one: _answer(one, "contact.categories"),
-    "age_band": lambda one: _or(one, {_band(child) for child in _children(one)}),
-    "sex": lambda one: _or(one, {child.get("gender", "?") for child in _children(one)}),
+    "age_band": lambda one: _or(one, {_band(child) for child in children(one)}),
+    "sex": lambda one: _or(one, {child.get("gender", "?") for child in children(one)}),
     "outcome": lambda one: {one.outcome},
     "circumstance": lambda one: {one.circumstance},
     "channel": lambda one: {one.channel},
@@ -343,7 +344,7 @@ DIMENSIONS: dict[str, Callable[[Told], set[str]]] = {
     "category_group": lambda one: {
         c.partition("-")[0] or c for c in _answer(one, "contact.categories")
     },
-    "living": lambda one: _or(one, {c["living"] for c in _children(one) if "living" in c}),
+    "living": lambda one: _or(one, {c["living"] for c in children(one) if "living" in c}),
 }
 
 

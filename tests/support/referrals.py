@@ -179,7 +179,7 @@ SHELTER = ("+381113000001", "+381113000002", "+381113000003")
 async def page(stage: Stage, who: Counsellor, path: str, **form: str) -> Any:
     """A page as a person who is signed in sees it; with a form it is sent."""
     url = stage.settings.public_url + path
-    headers = {"Cookie": f"{COOKIE}={who._cookies[COOKIE]}", "origin": stage.settings.public_url}
+    headers = {"Cookie": f"{COOKIE}={who.cookies[COOKIE]}", "origin": stage.settings.public_url}
     if form:
         return await stage.client.post(url, data=form, headers=headers)
     return await stage.client.get(url, headers=headers)

@@ -27,7 +27,7 @@ Three = tuple[Counsellor, Counsellor, Counsellor]
 
 async def send(stage: Stage, who: Counsellor, content: bytes) -> Any:
     headers = {
-        "Cookie": "; ".join(f"{k}={v}" for k, v in who._cookies.items()),
+        "Cookie": "; ".join(f"{k}={v}" for k, v in who.cookies.items()),
         "Content-Type": "text/calendar",
     }
     url = f"{stage.settings.public_url}/api/v1/roster/import"

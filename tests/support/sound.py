@@ -144,7 +144,7 @@ class Desk:
         context = await browser.new_context(**(HERS | more))
         if script:
             await context.add_init_script(script)
-        cookie = {"name": COOKIE, "value": who._cookies[COOKIE], "url": stage.settings.public_url}
+        cookie = {"name": COOKIE, "value": who.cookies[COOKIE], "url": stage.settings.public_url}
         await context.add_cookies([cookie])  # type: ignore[list-item]
         desk = cls(stage, who, context, await context.new_page())
         await desk.page.goto(stage.settings.public_url)

@@ -120,7 +120,7 @@ POLICE = "+381112345678"
 async def act(who: Counsellor, call: Any, what: str, body: Any = None, status: int = 202) -> Any:
     answer = await who.ask("POST", f"/calls/{call['id']}/{what}", body or {})
     assert answer.status_code == status, answer.text
-    await who._stage.advance(2)
+    await who.stage.advance(2)
     return answer.json() if answer.content else {}
 
 

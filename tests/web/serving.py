@@ -9,7 +9,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from app.main import make_app
-from app.server import Server, _config
+from app.server import Server, config_of
 from app.settings import Settings
 from app.work import make_ground
 
@@ -31,9 +31,8 @@ def settings_on(database: str, **more: Any) -> Settings:
 @contextlib.asynccontextmanager
 async def served(settings: Settings, listeners: list[socket.socket]) -> AsyncIterator[FastAPI]:
     app = make_app(make_ground(settings), with_worker=False)
-    server = Server(_config(app, settings))
-    # Signals belong to the program that runs the test.
-    running = asyncio.create_task(server._serve(sockets=listeners))
+    server = Server(config_of(app, settings))
+    running = asyncio.create_task(server.serve_within(listeners))
     while not server.started:
         assert not running.done()
         await asyncio.sleep(0.01)

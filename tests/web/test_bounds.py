@@ -17,14 +17,14 @@ from app import strict_json
 from app.demo.stage import Stage
 from app.errors import Invalid
 from app.referrals.directory.directory_csv import BadDirectory, read_directory
-from app.routing.rota.calendar_import import _events_of
+from app.routing.rota.calendar_import import events_of
 from app.routing.rota.recurrence import trouble_with
 from app.routing.rota.shifts import days_of_rule
 from app.web.access import COOKIE, Guard, cookie_name
 from app.web.bodies import LONGEST_OF_STRANGERS
 from app.web.connections import Limited, Unfinished
 from app.web.patience import Patience
-from app.web.strict_bodies import StrictRoute, _guard_of
+from app.web.strict_bodies import StrictRoute, guard_of
 from tests.support.routes import routes
 
 _MEGABYTE = 1024 * 1024
@@ -112,7 +112,7 @@ async def test_every_route_with_json_knows_its_sender_first_or_reads_little(stag
     for route in routes(stage):
         if not isinstance(route, StrictRoute) or route.body_field is None:
             continue
-        guard = _guard_of(route.dependant)
+        guard = guard_of(route.dependant)
         if guard is None or type(guard).refuse_strangers is Guard.refuse_strangers:
             bounded[route.path] = route.max_body_size
         else:
@@ -302,7 +302,7 @@ def test_a_header_of_many_columns_is_read_once() -> None:
 
 def test_a_calendar_of_very_many_lines_is_not_parsed() -> None:
     with pytest.raises(Invalid, match="lines"):
-        _events_of(b"X:y\r\n" * 200_000)
+        events_of(b"X:y\r\n" * 200_000)
 
 
 @pytest.mark.timeout(30)

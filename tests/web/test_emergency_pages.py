@@ -69,10 +69,10 @@ async def test_two_people_open_the_accounts_and_everyone_is_alarmed(stage: Stage
 async def _says_where_the_log_begins(stage: Stage, olga: Counsellor) -> None:
     """What was done under it is missing from a log that begins later."""
     assert "The log begins on" not in await seen(stage, olga, "/emergency")
-    await stage._watch.execute("SET session_replication_role = replica")
-    await stage._watch.execute(
+    await stage.watch.execute("SET session_replication_role = replica")
+    await stage.watch.execute(
         "INSERT INTO log_beginnings VALUES"
         " ('audit_entries', 1, '', 1, now(), now(), 1095, gen_random_uuid())"
     )
-    await stage._watch.execute("UPDATE audit_entries SET at = at + interval '1 day'")
+    await stage.watch.execute("UPDATE audit_entries SET at = at + interval '1 day'")
     assert "The log begins on" in await seen(stage, olga, "/emergency")

@@ -57,9 +57,9 @@ async def _no_pause(_: Limiter) -> None:
 async def test_guesses_keep_out_neither_known_browsers_nor_links_nor_calls(
     night: Stage, post: Mail, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert guesses._PER_ADDRESS.amount == agency_page._PER_ADDRESS.amount == 60
+    assert guesses.PER_ADDRESS.amount == agency_page.PER_ADDRESS.amount == 60
     # As many are too many as can be tried in a moment.
-    monkeypatch.setattr(guesses, "_PER_ADDRESS", RateLimitItemPerMinute(14))
+    monkeypatch.setattr(guesses, "PER_ADDRESS", RateLimitItemPerMinute(14))
     await _account(night, "mira")
     ana = await night.add_counsellor("ana")
     _, path = await sent_link(night, post, ana)
@@ -81,7 +81,7 @@ async def test_guesses_keep_out_neither_known_browsers_nor_links_nor_calls(
         assert await _sign_in(known, night, "ana", "wrong") == 429
         answers = [await _sign_in(known, night, "mira", "wrong") for _ in range(10)]
         assert answers[-1] == 429
-    monkeypatch.setattr(agency_page, "_PER_ADDRESS", RateLimitItemPerMinute(5))
+    monkeypatch.setattr(agency_page, "PER_ADDRESS", RateLimitItemPerMinute(5))
     for n in range(7):
         guessed = await click(night, f"/r/{n:043}")
     assert guessed.status_code == 429
@@ -95,8 +95,8 @@ async def test_a_stolen_password_keeps_its_owner_out_of_no_known_browser_and_no_
     stage: Stage, monkeypatch: Any
 ) -> None:
     monkeypatch.setattr(Limiter, "pause", _no_pause)
-    assert guesses._CODES.amount == 30
-    monkeypatch.setattr(guesses, "_CODES", RateLimitItemPerHour(8))
+    assert guesses.CODES.amount == 30
+    monkeypatch.setattr(guesses, "CODES", RateLimitItemPerHour(8))
     staff = await a_person(stage)
     telephone = await with_factor(stage, staff)
     async with browser(stage) as own, browser(stage) as thief:
@@ -170,9 +170,9 @@ async def test_a_refused_sign_in_does_not_tell_whether_there_is_such_an_account(
             compared.append(hashed)
             return plain.verify(password, hashed)
 
-    plain = hashing._HASHER
-    hashing._hash_of_no_account()
-    monkeypatch.setattr(hashing, "_HASHER", Counting())
+    plain = hashing.HASHER
+    hashing.hash_of_no_account()
+    monkeypatch.setattr(hashing, "HASHER", Counting())
     monkeypatch.setattr(Limiter, "pause", _no_pause)
     base = stage.settings.public_url
     for path in ("/api/v1/session", "/api/v1/session/passkey", "/login"):
@@ -209,7 +209,7 @@ async def test_a_known_browser_has_a_limit_of_an_hour_and_is_let_in_again_after_
 
     monkeypatch.setattr(Limiter, "pause", pause)
     # Checking a wrong password takes a while; here it is about how many are checked.
-    monkeypatch.setattr(guesses, "_PER_ACCOUNT", RateLimitItemPerHour(20))
+    monkeypatch.setattr(guesses, "PER_ACCOUNT", RateLimitItemPerHour(20))
     await _account(stage, "dora")
     async with _browser() as known:
         assert await _sign_in(known, stage, "dora", _RIGHT) == 200
@@ -256,7 +256,7 @@ async def test_too_many_are_slowed_down_and_a_flood_of_them_does_not_pile_up(
     for _ in range(5):
         await limiter.slow_down(three, "ana")
     assert len(waited) == 2
-    monkeypatch.setattr(Limiter, "_slowed", 64)
+    monkeypatch.setattr(Limiter, "slowed", 64)
     await limiter.slow_down(three, "ana")
     assert len(waited) == 2
 
@@ -270,8 +270,8 @@ async def test_guesses_at_many_names_slow_all_sign_ins_down_and_keep_no_person_o
         slowed.append("a moment")
 
     monkeypatch.setattr(Limiter, "pause", pause)
-    assert guesses._SLOW_ALL.amount == 120
-    monkeypatch.setattr(guesses, "_SLOW_ALL", RateLimitItemPerMinute(3))
+    assert guesses.SLOW_ALL.amount == 120
+    monkeypatch.setattr(guesses, "SLOW_ALL", RateLimitItemPerMinute(3))
     await _account(stage, "mira")
     async with _browser() as guesser:
         answers = [await _sign_in(guesser, stage, f"who{n}", "wrong") for n in range(5)]

@@ -79,9 +79,9 @@ async def test_a_database_that_comes_back_counts_again(
 ) -> None:
     set_up_logging("WARNING")
     limiter = Limiter(stage.ground)
-    await stage._watch.execute("ALTER TABLE rate_limits RENAME TO away")
+    await stage.watch.execute("ALTER TABLE rate_limits RENAME TO away")
     assert await limiter.hit(_TEN, "ana")
-    await stage._watch.execute("ALTER TABLE away RENAME TO rate_limits")
+    await stage.watch.execute("ALTER TABLE away RENAME TO rate_limits")
     assert await limiter.hit(_TEN, "ana")
     assert [
         row["n"] for row in await stage.rows("SELECT cardinality(hits) AS n FROM rate_limits")

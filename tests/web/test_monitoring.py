@@ -6,7 +6,7 @@ import httpx2
 import pytest
 
 from app.errors import BadSettings
-from app.server import _for_monitoring, _listen
+from app.server import listen, listen_for_monitoring
 from app.web.monitoring import PATHS
 from tests.support.documents.shell import ROOT, requests
 from tests.web.serving import SHOWN, TOKEN, base, served, settings_on
@@ -15,7 +15,7 @@ from tests.web.serving import SHOWN, TOKEN, base, served, settings_on
 async def test_the_second_port_answers_monitoring_and_the_first_one_does_not(
     database: str, anyio_backend: str
 ) -> None:
-    pages, second = _listen("127.0.0.1", 0), _listen("127.0.0.1", 0)
+    pages, second = listen("127.0.0.1", 0), listen("127.0.0.1", 0)
     port = second.getsockname()[1]
     settings = settings_on(database, monitoring_port=port)
     # A request cannot choose the port by what it says.
@@ -47,20 +47,20 @@ async def test_the_second_port_answers_monitoring_and_the_first_one_does_not(
 
 
 def test_the_second_port_is_another_one_and_is_taken_over() -> None:
-    pages, second = _listen("127.0.0.1", 0), _listen("127.0.0.1", 0)
+    pages, second = listen("127.0.0.1", 0), listen("127.0.0.1", 0)
     port = second.getsockname()[1]
     settings = settings_on("postgresql:///x", monitoring_port=port)
     with pages:
-        assert _for_monitoring(settings, pages, [second]) == [second]
+        assert listen_for_monitoring(settings, pages, [second]) == [second]
         # Another address than before is listened to anew, and the one before is given up.
         moved = settings.model_copy(update={"monitoring_port": None})
-        assert _for_monitoring(moved, pages, [second]) == []
+        assert listen_for_monitoring(moved, pages, [second]) == []
         assert second.fileno() == -1
-        (fresh,) = _for_monitoring(settings, pages, [])
+        (fresh,) = listen_for_monitoring(settings, pages, [])
         with fresh:
             assert fresh.getsockname() == ("127.0.0.1", port)
             with pytest.raises(BadSettings, match="HELPLINE_MONITORING_PORT"):
-                _for_monitoring(settings, pages, [])
+                listen_for_monitoring(settings, pages, [])
         same = settings.model_copy(update={"monitoring_port": pages.getsockname()[1]})
         with pytest.raises(BadSettings, match="HELPLINE_MONITORING_PORT is the port of the pages"):
-            _for_monitoring(same, pages, [])
+            listen_for_monitoring(same, pages, [])

@@ -22,9 +22,9 @@ from tests.support.waiting import until
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("_GATHERED", "_OWN_GATHERED", "_AT_ONCE", "_AGAIN_AFTER"):
+    for name in ("GATHERED", "OWN_GATHERED", "AT_ONCE", "AGAIN_AFTER"):
         monkeypatch.setattr(module, name, 0.005)
-    monkeypatch.setattr(module, "_SOON", 0.4)
+    monkeypatch.setattr(module, "SOON", 0.4)
 
 
 @dataclass(eq=False)
@@ -191,7 +191,7 @@ async def test_an_own_part_is_made_as_its_reader(work: Work) -> None:
     await until(lambda: bool(page.got), every=0.005)
     assert [actor.staff_id for actor in made.actors] == [ana.id]  # type: ignore[attr-defined]
     parts.close(copies, page)
-    assert not parts._copies
+    assert not parts.copies
 
 
 @dataclass

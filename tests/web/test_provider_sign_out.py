@@ -175,10 +175,10 @@ async def test_a_whole_house_is_signed_out_within_a_minute_also_while_others_gue
     stage: Stage, city: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By day one person is signed out everywhere."""
-    assert RateLimitItemPerMinute(60) == provider_sign_out._REFUSED
+    assert RateLimitItemPerMinute(60) == provider_sign_out.REFUSED
     # To sign and to send a hundred and fifty tokens takes seconds: by day fewer are too many.
     most = 60 if WHOLE else 8
-    monkeypatch.setattr(provider_sign_out, "_REFUSED", RateLimitItemPerMinute(most))
+    monkeypatch.setattr(provider_sign_out, "REFUSED", RateLimitItemPerMinute(most))
     await stage.add_counsellor("vera", state=None)
     async with browser(stage) as page:
         city.person = ANA | {"sid": "ana"}

@@ -102,9 +102,9 @@ async def test_a_code_signs_in_once_on_pages_and_for_programs(stage: Stage) -> N
 async def test_wrong_codes_are_limited_like_passwords_and_end_no_session(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert guesses._CODES.amount == 30
+    assert guesses.CODES.amount == 30
     # As many are too many as can be tried in a moment.
-    monkeypatch.setattr(guesses, "_CODES", RateLimitItemPerHour(15))
+    monkeypatch.setattr(guesses, "CODES", RateLimitItemPerHour(15))
     vera = await a_person(stage)
     telephone = await with_factor(stage, vera)
     async with browser(stage) as page, browser(stage) as guesser:

@@ -124,6 +124,7 @@ _OPENERS = (
     accounts.set_token,
     accounts.remove,
     sessions.end_one,
+    sessions.end_others,
     deciding.decide,
     changing.change,
     own_settings.change,
@@ -201,7 +202,7 @@ def test_every_route_that_opens_numbers_files_or_keys_asks_for_a_proof() -> None
         if name in ACTS:
             assert reached & OPENERS, f"{name} opens nothing"
             assert name in NO_HELP or not reached & URGENT, f"{name} is in the way of help"
-            short = isinstance(route, LeanRoute) and route._requires()
+            short = isinstance(route, LeanRoute) and route.requires()
             assert not short, f"{name} is answered without asking the list"
     assert wrong == [], "they open something without a proof"
     assert not set(WITHOUT) & set(ACTS)

@@ -109,7 +109,7 @@ async def test_own_things_that_change_at_once_are_told_together(
     reader: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And a ring does not wait for them."""
-    monkeypatch.setattr(stream, "_OWN_GATHERED", 3600.0)
+    monkeypatch.setattr(stream, "OWN_GATHERED", 3600.0)
     me = reader.staff.id
     reader.put(Topic.PRESENCE.of(me))
     await reader.news()
@@ -124,9 +124,9 @@ async def test_own_things_that_change_at_once_are_told_together(
 async def test_own_things_are_told_without_a_ring_too(
     reader: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stream, "_OWN_GATHERED", 0.02)
+    monkeypatch.setattr(stream, "OWN_GATHERED", 0.02)
     # What ends the wait is the change, and no beat.
-    monkeypatch.setattr(stream, "_BEAT", 3600.0)
+    monkeypatch.setattr(stream, "BEAT_AFTER", 3600.0)
     for topic in (Topic.PRESENCE, Topic.CALLS):
         reader.put(topic.of(reader.staff.id))
         await reader.news()

@@ -4,7 +4,7 @@ import asyncio
 
 from starlette.types import Message, Receive, Scope, Send
 
-from app.main import _quiet, _TelephoneFirst
+from app.main import TelephoneFirst, until_quiet
 
 
 async def test_the_rest_is_loaded_once_the_webhooks_that_came_first_are_answered() -> None:
@@ -19,11 +19,11 @@ async def test_the_rest_is_loaded_once_the_webhooks_that_came_first_are_answered
 
     async def unheard(message: Message) -> None: ...
 
-    first = _TelephoneFirst(answers, asyncio.Event(), under_way)
+    first = TelephoneFirst(answers, asyncio.Event(), under_way)
     scope = {"type": "http", "path": "/telephony/voice"}
     webhook = asyncio.create_task(first(scope, nothing, unheard))
     await asyncio.sleep(0)
-    loading = asyncio.create_task(_quiet(under_way))
+    loading = asyncio.create_task(until_quiet(under_way))
     await asyncio.sleep(0.12)
     assert not loading.done()
     answered.set()

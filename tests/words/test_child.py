@@ -52,14 +52,14 @@ def test_a_text_that_is_missing_is_said_in_english(folder: Path) -> None:
     assert texts["page"]["send"] == "Send"
     assert "page.send" in words.missing_for_children("bs")
     assert "page.heading" not in words.missing_for_children("bs")
-    marked = page._marked(texts["page"], "bs")
+    marked = page.marked(texts["page"], "bs")
     assert marked["heading"] == "Írj nekünk"
     assert marked["send"] == '<span lang="en" dir="ltr">Send</span>', "it is English, and says so"
     (folder / "bs/child.yaml").unlink()
     words.forget()
     assert words.child_texts("bs") == words.child_texts("en")
     english = words.child_texts("en")["page"]
-    assert page._marked(english, "bs") == english, "the whole page is in English"
+    assert page.marked(english, "bs") == english, "the whole page is in English"
 
 
 @pytest.mark.parametrize(

@@ -131,7 +131,7 @@ async def test_an_error_speaks_the_language_of_the_account(
         await browser.opens("/no-such-page", 404)
         await browser.opens("/cases/not-an-id", 422)
         with monkeypatch.context() as patch:
-            patch.setattr(lists, "_list_values", broken)
+            patch.setattr(lists, "list_values", broken)
             await browser.opens("/cases", 500)
         faults += browser.faults
     assert faults == [], "\n".join(faults)

@@ -448,7 +448,7 @@ _IN_LOGS = {"errors.py"}
 @all_parsed()
 def _printing() -> tuple[set[str], set[str]]:
     """Return the modules that print a page, or are given to one that does, and what they import."""
-    trees = {_module(path): ast.parse(path.read_text()) for path in page_words._python()}
+    trees = {_module(path): ast.parse(path.read_text()) for path in page_words.python_files()}
     imports = {name: dict(_imported(tree, set(trees))) for name, tree in trees.items()}
     printers = {name for name, found in imports.items() if "app.paper" in found.values()}
     given = set[str]()
@@ -492,7 +492,7 @@ def test_what_is_printed_has_dates_of_its_language() -> None:
     # A conversation is handed to the sheet of a case.
     assert {"app.contacts.cases.printing", "app.chats.printed"} <= printed
     assert "app.retention.data_requests.written_conversations" in sources
-    paths = {_module(path): path for path in page_words._python()}
+    paths = {_module(path): path for path in page_words.python_files()}
     found = {one for one in printed if _dates_of_programs(paths[one], _ONE_FORM)}
     # What these read holds instants for logs and programs, which have one form.
     found |= {one for one in sources if _dates_of_programs(paths[one], _OF_PROGRAMS)}

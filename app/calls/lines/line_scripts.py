@@ -14,7 +14,7 @@ from app.work import Ground, Work
 
 _SPOKEN = "spoken languages"
 # How long a line is remembered, if nothing says that it has changed.
-_BELIEVED = timedelta(seconds=30)
+BELIEVED = timedelta(seconds=30)
 OLDEST = select(Line).where(Line.active).order_by(Line.created_at, Line.number).limit(1)
 
 
@@ -27,7 +27,7 @@ async def script_of(work: Work, which: Select[Line], key: tuple[str, object]) ->
     if line is None:
         return None
     script = await read_script(work, line)
-    memory.keep(Topic.LINES, key, script, work.now + _BELIEVED)
+    memory.keep(Topic.LINES, key, script, work.now + BELIEVED)
     return script
 
 

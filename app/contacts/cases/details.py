@@ -46,7 +46,7 @@ WARNINGS = frozenset(
 # The points that a picture may have; the largest cameras of telephones have 200 million.
 MOST_POINTS = 210_000_000
 # Seconds for one file; how many are worked on at once.
-_WITHIN, _AT_ONCE = looking.WITHIN, 2
+WITHIN, _AT_ONCE = looking.WITHIN, 2
 # Bytes that may come back beyond twice those of the file: a picture that is packed anew may grow.
 _MORE = 1_000_000
 
@@ -148,7 +148,7 @@ async def _looked(
         env={"PATH": os.defpath, "LANG": "C.UTF-8"},
     )
     try:
-        async with asyncio.timeout(_WITHIN):
+        async with asyncio.timeout(WITHIN):
             said = await _exchange(process, content)
     finally:
         await _end(process)

@@ -135,3 +135,10 @@ async def end_session(
     except Refusal as refusal:
         return await show_account(request, work, staff, problem=refusal_words(refusal))
     return await show_account(request, work, staff, told=_("Signed out there."))
+
+
+@router.post("/account/sessions/end")
+async def end_other_sessions(request: Request, work: InWork, staff: SignedIn) -> Response:
+    """Sign out everywhere but here."""
+    await sessions.end_others(work, staff, token_of(request))
+    return await show_account(request, work, staff, told=_("Signed out there."))

@@ -46,7 +46,8 @@ def places_of(request: Request, work: Work) -> list[tuple[str, str]]:
     ]
 
 
-async def _list_values(request: Request, work: Work, staff: Staff) -> dict[str, Any]:
+async def list_values(request: Request, work: Work, staff: Staff) -> dict[str, Any]:
+    """Return what the pages of contacts and of cases have in common."""
     library, language = library_of(work.ground), language_of(request, work)
     return {
         "staff": staff,
@@ -69,7 +70,7 @@ async def contacts_page(request: Request, work: InWork, staff: Reads) -> Respons
     return page(
         request,
         "contacts.html",
-        **await _list_values(request, work, staff),
+        **await list_values(request, work, staff),
         rows=rows,
         following=following,
         counts=await reading_contacts.counts_since(work, staff, midnight),
@@ -94,7 +95,7 @@ async def cases_page(request: Request, work: InWork, staff: Reads) -> Response:
     return page(
         request,
         "cases.html",
-        **await _list_values(request, work, staff),
+        **await list_values(request, work, staff),
         rows=rows,
         following=following,
         names=await accounts.names_of(work, {row["owner_id"] for row in rows}),

@@ -236,7 +236,7 @@ def _sentence(event: RecordEvent, story: Story, named: Mapping[str, str]) -> str
         detail = {**detail, "recipient": recipient}
     for list_ in {"withheld_from", "despite"} & set(detail):
         detail = {**detail, list_: [named.get(one, one) for one in detail[list_] or []]}
-    found = _KINDS.get(event.kind)
+    found = KINDS.get(event.kind)
     if found is None:
         # A newer program wrote it.
         return f"{subject}: {plain(event.kind)}"
@@ -384,7 +384,7 @@ def _withdrawal(subject: str, _agency: str, _how: str, d: dict[str, Any]) -> str
     )
 
 
-_KINDS: dict[str, Any] = {
+KINDS: dict[str, Any] = {
     "opened": _opened,
     "send": _sent,
     "rings": _plainly(N_("Rings a duty phone of %(agency)s")),

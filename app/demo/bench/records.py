@@ -276,7 +276,7 @@ async def _measure(url: str) -> None:
     try:
         await wait_until_up(base + "/healthz")
         await wait_until_up(floor_base + "/floor")
-        cookies = {p.id: p._cookies[COOKIE] for p in people}
+        cookies = {p.id: p.cookies[COOKIE] for p in people}
         await _load_everything(base, port, floor_base, floor_port, cookies, boss, owners)
     finally:
         for process in (server, floor):
@@ -294,7 +294,7 @@ async def _load_everything(
     owners: dict[UUID, UUID],
 ) -> None:
     dice = random.Random(3)
-    api, supervisor = f"{base}/api/v1", boss._cookies[COOKIE]
+    api, supervisor = f"{base}/api/v1", boss.cookies[COOKIE]
     mine = list(owners)
     drafts: list[tuple[str, UUID]] = []
     forms: list[list[Prepared]] = []

@@ -63,16 +63,16 @@ class PushOnce(Outgoing[PushMessage]):
             return False
         with spoken_in(staff.page_language):
             words = _("The helpline needs you.")
-        self._url = info["endpoint"]
-        self._body = _sealed(info, words)
+        self.url = info["endpoint"]
+        self.body = _sealed(info, words)
         left = int((row.expires_at - work.now).total_seconds())
-        self._headers = {
+        self.headers = {
             "content-encoding": "aes128gcm",
             "content-type": "application/octet-stream",
             "ttl": str(max(1, left)),
             "urgency": "high",
             "topic": _TOPIC,
-            **_signed(work, self._url, await private_key(work)),
+            **_signed(work, self.url, await private_key(work)),
         }
         return True
 
@@ -82,9 +82,7 @@ class PushOnce(Outgoing[PushMessage]):
             async with (
                 asyncio.timeout(_TIMEOUT),
                 self._service() as client,
-                client.stream(
-                    "POST", self._url, content=self._body, headers=self._headers
-                ) as answer,
+                client.stream("POST", self.url, content=self.body, headers=self.headers) as answer,
             ):
                 status = answer.status_code
         except httpx2.ConnectError as error:
@@ -101,7 +99,7 @@ class PushOnce(Outgoing[PushMessage]):
     def _service(self) -> httpx2.AsyncClient:
         """Return the client for a push service: one of its maker is outside of our network. One of
         the helpline's own is where its operator says."""
-        if is_own_service(self._ground.settings, self._url):
+        if is_own_service(self._ground.settings, self.url):
             return client_for_own()
         return client_for_outside(self._ground.settings)
 

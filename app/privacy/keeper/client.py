@@ -23,7 +23,7 @@ from app.privacy.safe import CannotOpen, InForce, Item, Salted
 _PATIENCE = 1.0
 _BYTES_A_SECOND = 5_000_000
 # Seconds for which requests wait when the keeper has gone: as long as a restart takes.
-_RESTARTS_WITHIN = 5.0
+RESTARTS_WITHIN = 5.0
 # Seconds between two looks whether it is back.
 _LOOKS_EVERY = 0.05
 # Connections that a process keeps open.
@@ -93,7 +93,7 @@ class Keeper:
         self._facts: InForce | None = None
         self._values: dict[int, bytes] = {}
         # Since when it is away, by the clock of this machine that never goes back.
-        self._away_since: float | None = None
+        self.away_since: float | None = None
         # It takes connections and does not answer: asking again would only hold us up.
         self._hangs = False
 
@@ -107,7 +107,7 @@ class Keeper:
     def work_by(self, facts: InForce) -> None:
         before, self._facts = self._facts, facts
         try:
-            self._ask("check_values", told=True)
+            self.ask("check_values", told=True)
         except CannotOpen:
             self._facts = before
             raise
@@ -119,34 +119,34 @@ class Keeper:
             raise CannotOpen(f"the keeper does not seal with key {number} yet: start the program")
 
     def seal(self, items: Sequence[Item]) -> list[bytes]:
-        return list(self._ask("seal", items=_sent(items)))
+        return list(self.ask("seal", items=_sent(items)))
 
     def open(self, items: Sequence[Item]) -> list[bytes | CannotOpen]:
-        answers = self._ask("open", items=_sent(items))
+        answers = self.ask("open", items=_sent(items))
         return [one if isinstance(one, bytes) else CannotOpen(str(one)) for one in answers]
 
     def attempt(self, items: Sequence[Item]) -> list[CannotOpen | None]:
-        answers = self._ask("attempt", items=_sent(items))
+        answers = self.ask("attempt", items=_sent(items))
         return [None if one is None else CannotOpen(str(one)) for one in answers]
 
     def seal_anew(self, items: Sequence[Item]) -> list[bytes]:
-        return list(self._ask("seal_anew", items=_sent(items)))
+        return list(self.ask("seal_anew", items=_sent(items)))
 
     def sums(self, values: Sequence[Salted]) -> list[bytes | CannotOpen]:
         items = _sent([one.item for one in values])
-        answers = self._ask("sums", items=items, starts=[one.start for one in values])
+        answers = self.ask("sums", items=items, starts=[one.start for one in values])
         return [one if isinstance(one, bytes) else CannotOpen(str(one)) for one in answers]
 
     def hashes(self, texts: Sequence[tuple[str, str]]) -> list[list[bytes]]:
-        return list(self._ask("hashes", texts=[list(pair) for pair in texts]))
+        return list(self.ask("hashes", texts=[list(pair) for pair in texts]))
 
     def carry(self, stored: Sequence[bytes], generation: int) -> list[bytes]:
-        return list(self._ask("carry", stored=list(stored), generation=generation))
+        return list(self.ask("carry", stored=list(stored), generation=generation))
 
     def make_secret(self, row: Any, *, first: bool) -> bytes:
-        return bytes(self._ask("make_secret", row=row.bytes, first=first))
+        return bytes(self.ask("make_secret", row=row.bytes, first=first))
 
-    def _ask(self, act: str, *, told: bool = False, **values: Any) -> Any:
+    def ask(self, act: str, *, told: bool = False, **values: Any) -> Any:
         """Ask on a connection that knows what the database says. `told`: it is about that."""
         if self._hangs:
             raise KeeperAway()
@@ -171,7 +171,7 @@ class Keeper:
                 self._forget_idle()
                 continue
             self._keep(connection)
-            self._away_since = None
+            self.away_since = None
             return answer
 
     def _tell(self, connection: _Connection, told: bool) -> None:
@@ -216,8 +216,8 @@ class Keeper:
             connection.close()
 
     def _gone(self, why: str = "") -> KeeperAway:
-        if self._away_since is None:
-            self._away_since = time.monotonic()
+        if self.away_since is None:
+            self.away_since = time.monotonic()
         return KeeperAway(why or None)
 
     def close(self) -> None:
@@ -231,7 +231,7 @@ class Keeper:
         self._forget_idle()
         connection, _ = self._connection()
         self._keep(connection)
-        self._hangs, self._away_since = False, None
+        self._hangs, self.away_since = False, None
 
     def wait(self, seconds: float) -> None:
         """Wait for it when a command starts. Raises BadSettings."""
@@ -251,8 +251,8 @@ class Keeper:
 
     async def ready(self) -> None:
         """Wait while it is being restarted, for some seconds; what needs no key goes on then."""
-        while self._away_since is not None:
-            if time.monotonic() - self._away_since > _RESTARTS_WITHIN:
+        while self.away_since is not None:
+            if time.monotonic() - self.away_since > RESTARTS_WITHIN:
                 return
             await asyncio.sleep(_LOOKS_EVERY)
 

@@ -26,7 +26,7 @@ LONG_DIGITS = 14
 # Wrong codes before the agency has to ask for a new one.
 MOST_ATTEMPTS = 5
 # How many codes, and how many new links, an agency may ask for per day and referral.
-_A_DAY = 10
+MOST_A_DAY = 10
 _APART = timedelta(seconds=60)
 
 
@@ -203,7 +203,7 @@ async def check_not_too_many(
     )
     if last is not None and work.now - last < _APART:
         raise refusal(TooMany, "just_sent")
-    if await _sent_lately(work, referral, agency_id, purpose) >= _A_DAY:
+    if await _sent_lately(work, referral, agency_id, purpose) >= MOST_A_DAY:
         raise refusal(TooMany, "asked_too_often")
 
 

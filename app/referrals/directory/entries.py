@@ -152,7 +152,7 @@ def check_entry(work: Work, entry: Entry, rules: Rules) -> Entry:
         wrong.append(Problem("valid_until", what))
     _check_mandates(entry, places, wrong)
     if entry.webhook_url is not None:
-        _check_address("webhook_url", entry.webhook_url, work.settings.in_production, wrong)
+        check_address("webhook_url", entry.webhook_url, work.settings.in_production, wrong)
     if entry.primero is not None:
         _check_primero(work, entry.primero, wrong)
     # A way that is there and wrong has a problem of its own.
@@ -230,7 +230,8 @@ def _why_not(number: str | None, rules: Rules) -> Why | None:
     return Why.NOT_A_NUMBER if number is None else why_not(number, rules)
 
 
-def _check_address(what: str, url: str, in_production: bool, wrong: list[Problem]) -> None:
+def check_address(what: str, url: str, in_production: bool, wrong: list[Problem]) -> None:
+    """Add to `wrong` if an address is read in two ways, tells a password or is not of HTTPS."""
     try:
         parts = urlsplit(url)
         fine = reads_alike(url) and not parts.username
@@ -251,7 +252,7 @@ def _check_primero(work: Work, primero: dict[str, Any], wrong: list[Problem]) ->
         )
         wrong.append(Problem("primero", what))
         return
-    _check_address("primero url", str(primero["url"]), work.settings.in_production, wrong)
+    check_address("primero url", str(primero["url"]), work.settings.in_production, wrong)
     names = {name for name, _ in protocols_of(work.ground).mappings}
     if primero["mapping"] not in names:
         what = Message("one of %(names)s", names=sorted(names))

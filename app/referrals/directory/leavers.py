@@ -25,7 +25,7 @@ from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
 from app.work import Work
 
-_LOCK = 710048
+LOCK = 710048
 _WITH_PARTNER = select(Line).where(Line.plan["partner_number"].astext.is_not(None))
 _OWN_HOUSE = select(Agency).where(Agency.sector == Sector.OWN_HOUSE).order_by(Agency.code)
 
@@ -158,7 +158,7 @@ async def _doubt(work: Work, agency: Agency, found: set[str]) -> None:
 async def wait_for_leavers(work: Work) -> None:
     """Wait for those who are leaving, and let others who leave wait until the end of the
     transaction: else they would not see an entry that is being added, nor it that they leave."""
-    await work.session.execute(select(func.pg_advisory_xact_lock(_LOCK)))
+    await work.session.execute(select(func.pg_advisory_xact_lock(LOCK)))
 
 
 async def mark_in_force(work: Work, agency: Agency, new: set[str]) -> None:

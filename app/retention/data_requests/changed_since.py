@@ -102,10 +102,12 @@ async def _others(
     contacts = {contact for _, contact in beside}
     listed = [row for row in every[ItemKind.CONTACT] if row.subject_id in contacts]
     changed = lost[ItemKind.CONTACT] | await _changed(work, sought, ItemKind.CONTACT, listed)
-    # What was named, or is erased again, was decided with the contacts that it has.
-    searched = [row for row in rows if row.because != Because.CODE]
-    came = await _beside(work, kind, searched, every[ItemKind.CONTACT], set())
-    return lost[kind] | came | {id_ for id_, contact in beside if contact in changed}
+    # A call that was named, or what is erased again, was decided with the contacts that it has:
+    # neither has a label.
+    searched = {row.subject_id for row in rows if row.because != Because.CODE or row.label}
+    came = await _came(work, beside, every[ItemKind.CONTACT])
+    others = {id_ for id_, contact in beside if contact in came and id_ in searched}
+    return lost[kind] | others | {id_ for id_, contact in beside if contact in changed}
 
 
 async def _lock(work: Work, kind: ItemKind, rows: _Rows) -> None:
@@ -163,9 +165,14 @@ async def _beside(
     """Return which rows belong to a changed contact, or to one that came to the call since."""
     beside = await _contacts_beside(work, kind, {row.subject_id for row in rows})
     if kind in _OF_CALLS:
-        came = {contact for _, contact in beside} - {row.subject_id for row in listed}
-        changed = changed | {one.id for one in await records_of(work, came) if not one.erased_at}
+        changed = changed | await _came(work, beside, listed)
     return {id_ for id_, contact in beside if contact in changed}
+
+
+async def _came(work: Work, beside: list[tuple[UUID, UUID]], listed: _Rows) -> set[UUID]:
+    """Return which of these contacts came since: to a call, or to a profile."""
+    came = {contact for _, contact in beside} - {row.subject_id for row in listed}
+    return {one.id for one in await records_of(work, came) if not one.erased_at}
 
 
 async def _entries_shown(

@@ -37,7 +37,7 @@ from app.retention.data_requests.kinds import Because, CopyKind, ItemKind, Keep,
 from app.retention.data_requests.lists import keep_list
 from app.retention.data_requests.models import DataRequest, ProviderCopy, RequestItem
 from app.retention.data_requests.searched import seal_sought, sought_of
-from app.retention.forgotten_numbers import forget_numbers, profiles_of
+from app.retention.forgotten_numbers import forget_numbers, leave_profiles, profiles_of
 from app.retention.kinds import DataKind
 from app.retention.records import empty
 from app.retention.rules import beside_others
@@ -64,7 +64,7 @@ async def carry_out(ground: Ground, request_id: UUID, *, listed: bool = False) -
         async with transaction(ground, PROGRAM) as work:
             await keep_list(work, request_id, whole=False)
     for kind in ItemKind:
-        while await _one_batch(ground, request_id, kind):
+        while await one_batch(ground, request_id, kind):
             pass
     async with transaction(ground, PROGRAM) as work:
         await _one_after_another(work)
@@ -78,7 +78,8 @@ async def _one_after_another(work: Work) -> None:
     await work.session.execute(select(func.pg_advisory_xact_lock(_LOCK)))
 
 
-async def _one_batch(ground: Ground, request_id: UUID, kind: ItemKind) -> bool:
+async def one_batch(ground: Ground, request_id: UUID, kind: ItemKind) -> bool:
+    """Erase some rows of a kind in a transaction of its own. Return whether there may be more."""
     async with transaction(ground, PROGRAM, long=True) as work:
         return await erase_some(work, request_id, kind)
 
@@ -200,11 +201,13 @@ async def finish(work: Work, request_id: UUID, *, listed: bool = False) -> None:
 
 
 async def _forget_sought(work: Work, request: DataRequest) -> None:
-    """Forget the numbers that were looked for, as far as no call has them any more."""
+    """Forget the numbers that were looked for, as far as no call has them any more, and what joins
+    erased contacts with another person's."""
     numbers = sought_of(work, request).numbers
     keys = {key for one in numbers for key in work.keys.match_keys(HashOf.CALLER, one)}
     await work.session.execute(ERASING)
     await forget_numbers(work, request, keys)
+    await leave_profiles(work, request)
     await work.session.execute(NOT_ERASING)
 
 

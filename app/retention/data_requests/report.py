@@ -83,7 +83,7 @@ async def read_all(work: Work, request: DataRequest) -> dict[str, Any]:
             *await _of_number(paper, shown),
             *[section for kind in RECORDS for section in await records(paper, kind, shown[kind])],
             *await told(paper, shown[ItemKind.REFERRAL]),
-            await _log(paper, shown),
+            await count_log(paper, shown),
             _left_out(paper, items),
         ]
         return {
@@ -295,7 +295,7 @@ async def _profiles(paper: Paper, shown: dict[ItemKind, list[UUID]]) -> list[Blo
 # -- who read, and what is left out --------------------------------------------------------------
 
 
-async def _log(paper: Paper, shown: dict[ItemKind, list[UUID]]) -> tuple[str, list[Block]]:
+async def count_log(paper: Paper, shown: dict[ItemKind, list[UUID]]) -> tuple[str, list[Block]]:
     """Count what staff did with the rows: what and when, and never who.
 
     For the child alone: that a number was flagged, or a record held, tells others too much.

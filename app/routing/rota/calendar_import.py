@@ -44,7 +44,7 @@ class Imported:
     problems: list[Message] = field(default_factory=list)
 
 
-def _events_of(content: bytes) -> list[Part]:
+def events_of(content: bytes) -> list[Part]:
     """Return the events of a file. Raises Invalid."""
     if len(content) > _MOST_BYTES:
         raise Invalid("The file is larger than 5 MB. Import a smaller one.")
@@ -90,7 +90,7 @@ async def import_rota(work: Work, content: bytes) -> tuple[int, int]:
     time: an event whose UID is known is set to what the file says.
     """
     # In a thread: a large file takes seconds, in which calls must be answered.
-    events = await asyncio.to_thread(_events_of, content)
+    events = await asyncio.to_thread(events_of, content)
     await roster.lock_rota(work)
     found = await _read_events(work, events)
     if found.problems:

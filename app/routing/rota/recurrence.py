@@ -11,7 +11,7 @@ from app.routing.rota.shifts import days_of_rule
 # A day outside this century is a typing error, and date arithmetic would fail on it.
 _FIRST_DAY, _LAST_DAY = date(2000, 1, 1), date(2100, 1, 1)
 _WEEKDAY = r"(?:MO|TU|WE|TH|FR|SA|SU)"
-_PARTS = {
+PARTS = {
     "FREQ": r"DAILY|WEEKLY|MONTHLY|YEARLY",
     "INTERVAL": r"[1-9]\d?",
     "COUNT": r"[1-9]\d{0,2}",
@@ -76,7 +76,7 @@ def trouble_with(rule: str) -> Message | None:
     if known.get("FREQ") in ("HOURLY", "MINUTELY", "SECONDLY"):
         return Message("a shift recurs by days, weeks, months or years")
     for name, _, value in parts:
-        if name not in _PARTS or not re.fullmatch(_PARTS[name], value):
+        if name not in PARTS or not re.fullmatch(PARTS[name], value):
             return Message("%(part)s is not supported", part=f"{name[:20]}={value[:40]}")
     if "FREQ" not in known or len(known) != len(parts) or {"COUNT", "UNTIL"} <= set(known):
         return Message("it needs one FREQ, each part once, and not both COUNT and UNTIL")

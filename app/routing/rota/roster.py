@@ -27,7 +27,7 @@ from app.work import Work
 
 # A process caches the rota for this long at most; a change of the rota clears the cache at once
 # over the bus.
-_BELIEVED = timedelta(seconds=10)
+BELIEVED = timedelta(seconds=10)
 # Changes that ended longer ago than this are not read.
 _LOOKED_BACK = timedelta(days=8)
 _LOCK = 710012
@@ -128,7 +128,7 @@ async def rota_of(work: Work) -> on_duty.Rota:
     if known is not None:
         return known
     found = await _read_rota(work)
-    work.ground.memory.keep(Topic.ROSTER, "rota", found, work.now + _BELIEVED)
+    work.ground.memory.keep(Topic.ROSTER, "rota", found, work.now + BELIEVED)
     return found
 
 
@@ -233,7 +233,7 @@ async def on_shift(work: Work) -> dict[UUID, on_duty.OnShift]:
     found = await rota_of(work)
     present = on_duty.on_duty(found, work.now)
     work.ground.memory.keep(
-        Topic.ROSTER, "duty", present, on_duty.next_change(found, work.now, _BELIEVED)
+        Topic.ROSTER, "duty", present, on_duty.next_change(found, work.now, BELIEVED)
     )
     return present
 
@@ -260,7 +260,7 @@ async def just_ended(work: Work) -> dict[UUID, on_duty.OnShift]:
         for duty in on_duty.stretches(found, work.now - DRAINS_FOR, work.now)
         if duty.end <= work.now and duty.counsellor_id not in present
     }
-    until = on_duty.next_change(found, work.now, _BELIEVED)
+    until = on_duty.next_change(found, work.now, BELIEVED)
     work.ground.memory.keep(Topic.ROSTER, "ended", ended, until)
     return ended
 

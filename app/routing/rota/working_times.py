@@ -110,7 +110,7 @@ def _joined(spans: Iterable[Minutes]) -> tuple[Minutes, ...]:
     return tuple(found)
 
 
-def _times() -> re.Pattern[str]:
+def two_times() -> re.Pattern[str]:
     """Return what reads two times with a sign or a word between them. Compiled once by `re`."""
     words = (r"\s+".join(map(re.escape, one.split())) for one in sorted(until_words()))
     between = rf"\s*(?:{'|'.join((_BETWEEN, *words))})\s*"
@@ -118,7 +118,7 @@ def _times() -> re.Pattern[str]:
 
 
 def _read_times(text: str) -> Minutes:
-    parts = _times().fullmatch(text.strip())
+    parts = two_times().fullmatch(text.strip())
     if parts is not None:
         hours, minutes = (int(parts[1]), int(parts[3])), (int(parts[2] or 0), int(parts[4] or 0))
         begin, end = (h * 60 + m for h, m in zip(hours, minutes, strict=True))

@@ -110,7 +110,7 @@ def make_base(settings: Settings, now: datetime, target: Path | None = None) -> 
         place.describe(made)
         expire(place, settings.backup_keep)
     if begun.server.is_own and goes_on:
-        _give_up_segment(settings, address)
+        give_up_segment(settings, address)
     return made
 
 
@@ -139,7 +139,7 @@ def _copy(begun: _Begun, now: datetime, recipients: sealing.Recipients) -> Made:
     )
 
 
-def _give_up_segment(settings: Settings, url: str) -> None:
+def give_up_segment(settings: Settings, url: str) -> None:
     """Have the segment in which the back-up ended archived, and bring it to the back-ups."""
     last = ask(url, _SEGMENT)
     ask(url, "SELECT pg_switch_wal()")

@@ -32,19 +32,19 @@ class ReplicationLink:
     """A connection that understands the commands of replication."""
 
     def __init__(self, pgconn: Any) -> None:
-        self._pg = pgconn
+        self.pgconn = pgconn
 
     def send(self, command: str, *, silent: int = _SILENT) -> pq.abc.PGresult | None:
         """Send a command and return its first result. Raises BackupRefused."""
-        self._pg.send_query(command.encode())
+        self.pgconn.send_query(command.encode())
         return self.result(silent)
 
     def result(self, silent: int = _SILENT) -> pq.abc.PGresult | None:
         """Return the next result of the command; None after the last. Raises BackupRefused."""
-        self._pg.flush()
-        while self._pg.is_busy():
+        self.pgconn.flush()
+        while self.pgconn.is_busy():
             self._wait(silent)
-        found: pq.abc.PGresult | None = self._pg.get_result()
+        found: pq.abc.PGresult | None = self.pgconn.get_result()
         if found is not None and found.status == pq.ExecStatus.FATAL_ERROR:
             raise BackupRefused(f"The server refused: {_reason(found)}")
         return found
@@ -60,7 +60,7 @@ class ReplicationLink:
     def messages(self) -> Iterator[memoryview]:
         """Return the messages of a copy that has begun, until it ends."""
         while True:
-            size, data = self._pg.get_copy_data(1)
+            size, data = self.pgconn.get_copy_data(1)
             if size > 0:
                 yield data
             elif size == 0:
@@ -70,13 +70,13 @@ class ReplicationLink:
 
     def say(self, message: bytes) -> None:
         """Send a message within a copy in both directions."""
-        self._pg.put_copy_data(message)
-        self._pg.flush()
+        self.pgconn.put_copy_data(message)
+        self.pgconn.flush()
 
     def _wait(self, seconds: int) -> None:
-        if not select.select([self._pg.socket], [], [], seconds)[0]:
+        if not select.select([self.pgconn.socket], [], [], seconds)[0]:
             raise BackupRefused(f"The server said nothing for {seconds} seconds.")
-        self._pg.consume_input()
+        self.pgconn.consume_input()
 
 
 def _rows(found: pq.abc.PGresult) -> list[list[bytes | None]]:
@@ -158,7 +158,7 @@ def _archive(link: ReplicationLink, label: str) -> Iterator[bytes]:
 
 # From 2000 on, as the server counts.
 _WRITTEN = struct.Struct("!cQQq")
-_ALIVE = struct.Struct("!cQqB")
+ALIVE = struct.Struct("!cQqB")
 _REPLY = struct.Struct("!cQQQqB")
 
 
@@ -182,7 +182,7 @@ def written_since(
             piece = message[_WRITTEN.size :]
             at += len(piece)
             yield piece
-        elif kind == b"k" and _ALIVE.unpack_from(message)[3]:
+        elif kind == b"k" and ALIVE.unpack_from(message)[3]:
             # No place is named: a server that waits for copies must not count this one.
             link.say(_REPLY.pack(b"r", 0, 0, 0, 0, 0))
         if at >= until:

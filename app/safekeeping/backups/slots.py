@@ -31,7 +31,7 @@ WHERE slot_type = 'physical' AND slot_name ~ '^helpline_[0-9]{5,}$' AND NOT EXIS
   SELECT FROM pg_database d
   WHERE s.slot_name::text = 'helpline_' || d.oid::text AND d.datname <> current_database())
 """
-_LIMIT = "SELECT current_setting('max_slot_wal_keep_size', true)"
+LIMIT = "SELECT current_setting('max_slot_wal_keep_size', true)"
 # Seconds until the server notices that a connection has ended.
 _RELEASED_WITHIN = 20
 
@@ -109,7 +109,7 @@ def refused_with(refused: BackupRefused, connection: psycopg.Connection[Any]) ->
     names = _ours(connection)
     if not names:
         return refused
-    row: Any = connection.execute(_LIMIT).fetchone()
+    row: Any = connection.execute(LIMIT).fetchone()
     if row[0] not in (None, "-1"):
         return BackupRefused(
             f"{refused} Meanwhile the server keeps what is written for the back-ups, and at most "

@@ -113,17 +113,17 @@ class Reading:
         coming: asyncio.Task[dict[date, tuple[int, dict[str, Packed]]]] | None = None
         try:
             for n, some in enumerate(chunks):
-                kept = await (coming or self._kept(some[0], some[-1], names))
+                kept = await (coming or self.kept(some[0], some[-1], names))
                 # The next days are fetched while these are counted.
                 coming = None
                 if n + 1 < len(chunks):
                     after = chunks[n + 1]
-                    coming = asyncio.create_task(self._kept(after[0], after[-1], names))
+                    coming = asyncio.create_task(self.kept(after[0], after[-1], names))
                 for day in some:
                     if day in kept:
                         yield day, *kept.pop(day)
                     else:
-                        records, columns = await self._count(day, names)
+                        records, columns = await self.count(day, names)
                         yield day, records, columns
         finally:
             if coming is not None and not coming.done():
@@ -137,9 +137,10 @@ class Reading:
             return []
         return list(days_of(max(since, day_bounds(self.first)[0]), until))
 
-    async def _kept(
+    async def kept(
         self, first: date, last: date, names: list[str]
     ) -> dict[date, tuple[int, dict[str, Packed]]]:
+        """Return the days that are kept with all these columns, the last day included."""
         cursor = self.connection.cursor(row_factory=tuple_row, binary=True)
         await cursor.execute(
             "SELECT d.day, d.records, c.name, c.kind, c.words, c.offsets, c.data, c.id,"
@@ -161,7 +162,8 @@ class Reading:
             if len(columns) == len(names)
         }
 
-    async def _count(self, day: date, names: list[str]) -> tuple[int, dict[str, Packed]]:
+    async def count(self, day: date, names: list[str]) -> tuple[int, dict[str, Packed]]:
+        """Count a day that is not kept: how many records, and these columns."""
         if is_over(day, self.now):
             self.not_kept.append(day)
         since, until = day_bounds(day)
@@ -281,11 +283,11 @@ async def keep_days(ground: Ground, days: Iterable[date], now: datetime) -> int:
         for day in days:
             if is_over(day, now):
                 async with connection.transaction():
-                    made += await _keep(ground, connection, day, library, asked, now)
+                    made += await keep(ground, connection, day, library, asked, now)
     return made
 
 
-async def _keep(
+async def keep(
     ground: Ground,
     connection: Connection,
     day: date,
@@ -293,6 +295,7 @@ async def _keep(
     asked: Questions,
     now: datetime,
 ) -> bool:
+    """Keep a day, unless it is kept already or another process does so. Return whether it was."""
     row = await (
         await connection.execute(
             # Exclusive for this day; shared with other days, but not with a deletion of all days.

@@ -61,7 +61,7 @@ def _by(wanted: ExportWanted) -> set[Dimension]:
     return {*wanted.by, *([Dimension.CATEGORY] if wanted.what is File.CATEGORIES else [])}
 
 
-def _key(work: Work, wanted: ExportWanted) -> bytes:
+def key_of(work: Work, wanted: ExportWanted) -> bytes:
     """Return the hash of a table; its format and the columns that are read do not matter.
 
     What shows the same has the same hash: the file of categories and a summary by category, a
@@ -97,7 +97,7 @@ async def spend(work: Work, token_id: UUID, wanted: ExportWanted) -> None:
     if not tells(work, wanted):
         return
     today = work.now.astimezone(UTC).date()
-    values = {"token_id": token_id, "day": today, "question": _key(work, wanted), "times": 1}
+    values = {"token_id": token_id, "day": today, "question": key_of(work, wanted), "times": 1}
     statement = insert(AskedTable).values(**values)
     counted = statement.on_conflict_do_update(
         index_elements=["token_id", "day", "question"], set_={"times": AskedTable.times + 1}
@@ -151,7 +151,7 @@ async def spend_of_person(work: Work, staff: Staff, wanted: ExportWanted) -> Non
         return
     today = work.now.astimezone(UTC).date()
     mine = AskedByPerson.staff_id == staff.id
-    values = {"staff_id": staff.id, "question": _key(work, wanted), "day": today}
+    values = {"staff_id": staff.id, "question": key_of(work, wanted), "day": today}
     statement = insert(AskedByPerson).values(**values).on_conflict_do_nothing()
     of_day = func.count().filter(AskedByPerson.day == today)
     counted = select(func.count(), of_day, func.min(AskedByPerson.day)).where(mine)

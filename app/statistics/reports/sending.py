@@ -134,7 +134,7 @@ async def take_due(work: Work) -> int:
 
 async def _order(work: Work, row: ReportSchedule, window: Window) -> int:
     """Have the files of a report made, one for each language. Return how many were not yet."""
-    languages = [row.language] if row.language else await _languages_of(work, row)
+    languages = [row.language] if row.language else await languages_of(work, row)
     count = 0
     for language in languages:
         named = window.words if row.language else f"{window.words} {language}"
@@ -157,7 +157,7 @@ async def _order(work: Work, row: ReportSchedule, window: Window) -> int:
     return count
 
 
-async def _languages_of(work: Work, row: ReportSchedule) -> list[str]:
+async def languages_of(work: Work, row: ReportSchedule) -> list[str]:
     """Return the languages in which the readers of a report read the pages; without readers, that
     of the person who scheduled it. English comes first, or else that of this person: the first is
     also for those whose language has no file."""
@@ -170,7 +170,7 @@ async def _languages_of(work: Work, row: ReportSchedule) -> list[str]:
     return sorted(found, key=lambda one: (one != SOURCE, one != theirs, one))
 
 
-def _is_for(export: Export, language: str) -> bool:
+def is_for(export: Export, language: str) -> bool:
     """Return whether a file is that of a reader whose pages are in this language. The first file
     is also for those whose language has none, as for a person who came meanwhile."""
     own = export.options.get("language", SOURCE)
@@ -224,7 +224,7 @@ async def _make_report(ground: Ground, export_id: UUID) -> None:
             )
         )
         for staff_id, language in people.all():
-            if _is_for(wanted, language):
+            if is_for(wanted, language):
                 work.defer(Task.ANNOUNCE_REPORT, export_id=str(export_id), staff_id=str(staff_id))
         work.announce(Topic.EXPORTS)
 

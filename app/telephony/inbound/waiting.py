@@ -275,7 +275,9 @@ def leave_queue(result: str, gone: bool, entry: int) -> Decision:
             answer: Answer = Wait(entry=entry, step=0)
         elif result in ("redirected", "redirected-from-bridged", "bridged", "bridging-in-process"):
             answer = answers.Nothing()
-        elif result == "leave" and state is CallState.GREETING and await _to_partner(work, call):
+        elif (
+            result == "leave" and state is CallState.GREETING and await left_for_partner(work, call)
+        ):
             if not await partner_is_due(work, call, line, at_once=True):
                 # The partner was taken out a moment ago.
                 return await admit_again(work, call, delivery, line)
@@ -311,7 +313,7 @@ async def _message(work: Work, call: Call, line: LineScript) -> answers.Message:
     return answers.Message(n=visit(call), reason=reason, resumes_at=resumes_at)
 
 
-async def _to_partner(work: Work, call: Call) -> bool:
+async def left_for_partner(work: Work, call: Call) -> bool:
     """Return whether the caller has left the waiting room for the partner."""
     left = await record.last_detail(work, call, CallEvent.LEAVE_QUEUE)
     return left.get("cause") == Cause.PARTNERS_TURN

@@ -31,13 +31,13 @@ from app.work import Work
 _AFTER = timedelta(seconds=0.5)
 
 
-class _AnswerOnce(AtProvider[Sent]):
+class AnswerOnce(AtProvider[Sent]):
     """A message to a child, or the approved text that asks it to write."""
 
     purpose = DialledFor.CONVERSATION
     _carrier: Carrier
     _call: Call
-    _out: ToChild
+    out: ToChild
     _by: AnsweredBy
 
     def __init__(self, parts: Parts, sent_id: str) -> None:
@@ -89,7 +89,7 @@ class _AnswerOnce(AtProvider[Sent]):
         row.parts = self._carrier.parts(text)
         by_program = message is not None and message.sentence is not None
         self._by = AnsweredBy.PROGRAM if by_program else AnsweredBy.PERSON
-        self._out = ToChild(
+        self.out = ToChild(
             to=to,
             line=await carrying.written_to(work, self._call) or line.shown_number or line.number,
             text=text,
@@ -120,7 +120,7 @@ class _AnswerOnce(AtProvider[Sent]):
             return True
         return await outward.may_dial(
             work,
-            self._out.to,
+            self.out.to,
             row.id,
             self.purpose,
             DialWay.SMS,
@@ -130,7 +130,7 @@ class _AnswerOnce(AtProvider[Sent]):
         )
 
     async def send(self) -> str | None:
-        return await self._carrier.send(self.platform, self._out)
+        return await self._carrier.send(self.platform, self.out)
 
     async def find(self) -> str | None:
         return await self._carrier.find(self.platform, self._to, self._since, self._known)
@@ -158,7 +158,7 @@ async def _text(work: Work, call: Call, line: LineScript, message: Message) -> s
 async def send_to_child(context: JobContext, sent_id: str) -> None:
     """Send a message to a child by its carrier."""
     parts = parts_of(context)
-    await send_once(parts.ground, _AnswerOnce(parts, sent_id))
+    await send_once(parts.ground, AnswerOnce(parts, sent_id))
 
 
 async def reported(work: Work, sent_id: UUID, signed: Signed) -> None:

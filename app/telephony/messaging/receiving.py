@@ -206,7 +206,7 @@ async def _say(work: Work, call: Call, arrived: Arrived, *, afterwards: bool = F
         log().warning("a number floods its conversation", area="chats", call=str(call.id))
         await messages.tell(work, call, Sentence.TOO_FAST, f"{work.now:%Y%m%d%H}")
     if arrived.has_media or len(attached) < len(arrived.attached):
-        await messages.tell(work, call, Sentence.NO_MEDIA, _key(arrived.sid)[-32:])
+        await messages.tell(work, call, Sentence.NO_MEDIA, key_of(arrived.sid)[-32:])
     await sendings.release(work, call)
     await carrying.note_arrival(work, call, arrived.sid, arrived.ours)
 
@@ -232,7 +232,7 @@ async def _add(
             call,
             Author.CHILD,
             text=words[begins : begins + messages.LONGEST],
-            client_key=_key(arrived.sid + (f" from {begins}" if begins else "")),
+            client_key=key_of(arrived.sid + (f" from {begins}" if begins else "")),
             afterwards=afterwards,
             sent_at=arrived.at,
         )
@@ -240,7 +240,7 @@ async def _add(
             media.want(work, call, message, attached)
 
 
-def _key(sid: str) -> str:
+def key_of(sid: str) -> str:
     """Return the key of a message within its conversation."""
     return hashlib.sha256(sid.encode()).hexdigest()[:40]
 

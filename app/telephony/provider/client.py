@@ -201,7 +201,8 @@ class Provider:
         return self.settings.abilities
 
     @cached_property
-    def _client(self) -> Client:
+    def client(self) -> Client:
+        """The client of the provider's library. Raises Refused without an account."""
         settings = self.settings
         if not settings.twilio_account_sid or not settings.twilio_auth_token:
             raise Refused("HELPLINE_TWILIO_ACCOUNT_SID and _AUTH_TOKEN are not set")
@@ -217,7 +218,7 @@ class Provider:
 
     async def ask(self, question: Callable[[Client], T]) -> T:
         """Run one blocking request in a thread. Raises TryAgain, Uncertain, Refused."""
-        client = self._client
+        client = self.client
         try:
             return await asyncio.to_thread(question, client)
         except TwilioRestException as error:
@@ -377,7 +378,7 @@ class Provider:
 
         Raises TryAgain while it is not there yet.
         """
-        client, settings = self._client, self.settings
+        client, settings = self.client, self.settings
         ending, kind = self.recordings
         path = f"/Accounts/{settings.twilio_account_sid}/Recordings/{recording_sid}.{ending}"
         base = (settings.twilio_api_base_url or _API).rstrip("/")
@@ -400,7 +401,7 @@ class Provider:
 
         The provider sends on to where it keeps files; our password is not sent there.
         """
-        client, settings = self._client, self.settings
+        client, settings = self.client, self.settings
         base = (settings.twilio_api_base_url or _API).rstrip("/")
         path = f"/Messages/{message_sid}/Media/{media_sid}"
         return await fetch(

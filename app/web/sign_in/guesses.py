@@ -11,15 +11,15 @@ from app.web.sign_in import known_browsers
 from app.work import Work
 
 _PER_NAME = RateLimitItemPerMinute(10)
-_PER_ADDRESS = RateLimitItemPerMinute(60)
+PER_ADDRESS = RateLimitItemPerMinute(60)
 # Of one account from all addresses, or from one browser that is known.
-_PER_ACCOUNT = RateLimitItemPerHour(100)
+PER_ACCOUNT = RateLimitItemPerHour(100)
 _SLOW_NAME = RateLimitItemPerMinute(5)
 _SLOW_ADDRESS = RateLimitItemPerMinute(30)
 _SLOW_ACCOUNT = RateLimitItemPerHour(50)
-_SLOW_ALL = RateLimitItemPerMinute(120)
+SLOW_ALL = RateLimitItemPerMinute(120)
 # Codes of one account by one way: at most one guess in ten thousand is right by chance.
-_CODES = RateLimitItemPerHour(30)
+CODES = RateLimitItemPerHour(30)
 _SLOW_CODES = RateLimitItemPerHour(15)
 # Challenges for passkeys, which are rows until they end.
 _OPTIONS = RateLimitItemPerMinute(20)
@@ -65,7 +65,7 @@ async def count_code(request: Request, *key: str) -> None:
     signed-in owner. No connection may be held: they are slowed down first. Raises TooMany."""
     limiter: Limiter = request.app.state.limiter
     await limiter.slow_down(_SLOW_CODES, "codes", *key)
-    if not await limiter.hit(_CODES, "codes", *key):
+    if not await limiter.hit(CODES, "codes", *key):
         raise TooMany()
 
 
@@ -92,20 +92,20 @@ async def limit_guesses(request: Request, name: str) -> None:
         await limiter.slow_down(_SLOW_NAME, "browser", known)
         await limiter.slow_down(_SLOW_ACCOUNT, "browser", known)
         allowed = await limiter.hit(_PER_NAME, "browser", known) and await limiter.hit(
-            _PER_ACCOUNT, "browser", known
+            PER_ACCOUNT, "browser", known
         )
         if not allowed:
             raise TooMany()
         return
     address = client_of(request)
-    await limiter.slow_down(_SLOW_ALL, "sign-in")
+    await limiter.slow_down(SLOW_ALL, "sign-in")
     await limiter.slow_down(_SLOW_NAME, name)
     await limiter.slow_down(_SLOW_ADDRESS, "sign-in", address)
     await limiter.slow_down(_SLOW_ACCOUNT, "account", name)
     allowed = (
-        await limiter.hit(_PER_ADDRESS, address)
+        await limiter.hit(PER_ADDRESS, address)
         and await limiter.hit(_PER_NAME, name, address)
-        and await limiter.hit(_PER_ACCOUNT, "account", name)
+        and await limiter.hit(PER_ACCOUNT, "account", name)
     )
     if not allowed:
         raise TooMany()

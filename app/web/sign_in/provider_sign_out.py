@@ -21,7 +21,7 @@ from app.web.limits import Limiter, client_of
 from app.work import PROGRAM, Work
 
 # Refused tokens of one address.
-_REFUSED = RateLimitItemPerMinute(60)
+REFUSED = RateLimitItemPerMinute(60)
 # How long the provider's keys are remembered, and how soon it is asked again: for a token that none
 # of them has signed, and after it has not answered.
 _REMEMBERED, _AGAIN = timedelta(minutes=5), timedelta(seconds=5)
@@ -63,7 +63,7 @@ async def signed_out_there(request: Request, work: Work, token: str) -> None:
         claims = await _claims(work, client, token)
     except Refusal:
         limiter: Limiter = request.app.state.limiter
-        if not await limiter.hit(_REFUSED, "provider logout", client_of(request)):
+        if not await limiter.hit(REFUSED, "provider logout", client_of(request)):
             raise TooMany() from None
         raise
     work.actor = PROGRAM

@@ -237,7 +237,7 @@ async def test_it_happens_in_a_process_without_secrets_that_has_an_end(
     said = await without_details(work.ground, jpeg(), "image/jpeg")
     assert b"HELPLINE" not in said
     assert "-I" in started[0]
-    monkeypatch.setattr("app.contacts.cases.details._WITHIN", 0.2)
+    monkeypatch.setattr("app.contacts.cases.details.WITHIN", 0.2)
     tells = "import time; time.sleep(20)"
     with pytest.raises(CannotRemove):
         await without_details(work.ground, jpeg(), "image/jpeg")

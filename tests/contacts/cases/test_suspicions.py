@@ -170,7 +170,7 @@ async def test_a_document_is_flagged_or_refused_when_the_process_that_looks_does
         return await real(python, str(tmp_path / "hostile.py"), **more)
 
     monkeypatch.setattr("asyncio.create_subprocess_exec", other)
-    monkeypatch.setattr(details, "_WITHIN", 0.5 if "sleep" in child else 60)
+    monkeypatch.setattr(details, "WITHIN", 0.5 if "sleep" in child else 60)
     kept = await documents.check_document(work, "a.jpg", jpeg(), Details.KEEP)
     assert (kept.content, kept.flags) == (jpeg(), ["cannot be looked into"]), "it is evidence"
     with pytest.raises(CannotRemove):

@@ -150,7 +150,7 @@ async def _do_not_count_as_a_second_person(
     young = await _person(stage, "young", Role.SUPERVISOR)
     # Nor does an account that the first person has had a hand in.
     made = await _person(stage, "made", Role.SUPERVISOR)
-    await stage._watch.execute(
+    await stage.watch.execute(
         "UPDATE staff SET created_at = created_at - interval '1 day' WHERE id = %s", (made.id,)
     )
     async with transaction(stage.ground, Actor(ActorKind.PERSON, officer.id)) as work:

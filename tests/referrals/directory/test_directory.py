@@ -29,7 +29,7 @@ async def upload(stage: Stage, who: Any, text: str | bytes, kind: str = "text/cs
     return await stage.client.post(
         stage.settings.public_url + "/api/v1/agencies/import",
         content=text if isinstance(text, bytes) else text.encode(),
-        headers={"content-type": kind, "cookie": f"{COOKIE}={who._cookies[COOKIE]}"},
+        headers={"content-type": kind, "cookie": f"{COOKIE}={who.cookies[COOKIE]}"},
     )
 
 

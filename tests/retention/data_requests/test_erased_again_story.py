@@ -24,7 +24,7 @@ from app.retention.data_requests.models import RequestItem
 from app.safekeeping import erasures
 from app.safekeeping.erasure_folder import MARKER
 from app.work import PROGRAM, Ground, Work, make_ground
-from tests.fixtures import _ReadingsOf
+from tests.fixtures import ReadingsOf
 from tests.support.command_line import run_main
 from tests.support.documents.shell import documented
 from tests.support.kept.connections import close_kept
@@ -67,7 +67,7 @@ async def _lived(monkeypatch: pytest.MonkeyPatch, server: str, folder: Path) -> 
     ground = make_ground(read_settings())
     async with transaction(ground, PROGRAM) as work:
         # Elsewhere readings are committed by themselves, and would wait for this transaction.
-        ground.kept["readings"] = _ReadingsOf(work)
+        ground.kept["readings"] = ReadingsOf(work)
         request_id = await _approved(work)
     await ground.database.close()
     close_kept(LIVE)
@@ -90,7 +90,7 @@ async def _lived(monkeypatch: pytest.MonkeyPatch, server: str, folder: Path) -> 
     (folder / MARKER).write_bytes(marker)
     async with transaction(ground, PROGRAM) as work:
         assert all(one.erased_at is None for one in await _items(work, request_id))
-    one_batch = erasing._one_batch
+    one_batch = erasing.one_batch
 
     async def killed(ground: Ground, request_id: UUID, kind: ItemKind) -> bool:
         if kind == "contact":
@@ -98,7 +98,7 @@ async def _lived(monkeypatch: pytest.MonkeyPatch, server: str, folder: Path) -> 
         return await one_batch(ground, request_id, kind)
 
     with monkeypatch.context() as patch:
-        patch.setattr(erasing, "_one_batch", killed)
+        patch.setattr(erasing, "one_batch", killed)
         with pytest.raises(KeyboardInterrupt):
             await erasing.carry_out(ground, request_id)
     assert [head.whole for head in erasures.heads_in(folder)] == [False]

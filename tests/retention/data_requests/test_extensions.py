@@ -22,7 +22,7 @@ from app.retention.data_requests.kinds import (
 from app.retention.data_requests.models import DataRequest
 from app.retention.due import count_due
 from app.retention.kinds import DataKind
-from app.retention.running import _ERASERS
+from app.retention.running import ERASERS
 from app.safekeeping import notices
 from app.safekeeping.models import AdministratorNoticeKind
 from app.staff.log_kinds import AuditLog
@@ -247,7 +247,7 @@ async def test_what_was_written_to_the_person_goes_with_the_other_words(work: Wo
     work.now += timedelta(days=31)
     kind = DataKind.DATA_REQUESTS
     assert (await count_due(work, kind, 30))[0] == 1
-    await _ERASERS[kind](work, [request.id], 30)
+    await ERASERS[kind](work, [request.id], 30)
     await work.session.refresh(request)
     assert request.extension_sealed is None
     assert (await count_due(work, kind, 30))[0] == 0

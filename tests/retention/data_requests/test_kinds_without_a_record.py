@@ -144,7 +144,7 @@ async def test_a_draft_goes_by_its_own_rule_and_is_no_work_any_more(work: Work) 
 async def test_reasons_go_and_who_asked_stays(work: Work) -> None:
     boss = await a_supervisor(work)
     export = await planted.a_file(work)
-    planted._seal_row(work, export, "reason_sealed")
+    planted.seal_row(work, export, "reason_sealed")
     request = DataRequest(
         id=uuid4(),
         code="D-AAA-AAA-AAA",
@@ -158,7 +158,7 @@ async def test_reasons_go_and_who_asked_stays(work: Work) -> None:
         counts={},
         kept={},
     )
-    planted._seal_row(work, request, "words_sealed")
+    planted.seal_row(work, request, "words_sealed")
     await flush(work)
     kinds: dict[DataKind, str] = {
         D.FILE_REASONS: "exports.reason_sealed",

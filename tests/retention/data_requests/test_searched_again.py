@@ -18,6 +18,7 @@ from app.contacts.saving import number_keys
 from app.contacts.states import KeyKind
 from app.errors import UnknownDefinition
 from app.jobs.transaction import flush
+from app.privacy.hash_kinds import HashOf
 from app.retention.callers import forget_callers
 from app.retention.data_requests import erasing, report, requests
 from app.retention.data_requests.changed_since import of_others
@@ -308,7 +309,7 @@ async def test_a_case_that_is_not_about_the_child_of_a_contact_is_neither_shown_
 
 @pytest.mark.parametrize("kind", RequestKind)
 @pytest.mark.parametrize("into", ["the other", "the one that was found"])
-async def test_profiles_that_were_merged_while_it_waited_lead_to_all_that_was_found(
+async def test_profiles_that_were_merged_while_it_waited_are_left_to_other_children(
     work: Work, kind: RequestKind, into: str
 ) -> None:
     boss, boy, girl = await one_profile(work)
@@ -333,8 +334,43 @@ async def test_profiles_that_were_merged_while_it_waited_lead_to_all_that_was_fo
     for one in (boy, girl):
         await work.session.refresh(one)
     assert boy.erased_at is not None
+    assert boy.profile_id is None
     assert girl.erased_at is None
-    assert request.kept == {}
+    # One into which another child's was merged is that child's, too: it has lost the number alone.
+    assert girl.profile_id == (two[1] if into == "the other" else two[0])
+    assert request.kept == ({} if into == "the other" else {OTHER: 1})
+    assert await profiles_with_number(work) == set()
+    _, again = await asked(work, boss, NUMBER, kind)
+    assert again == {}
+
+
+@pytest.mark.parametrize("named", [False, True])
+async def test_a_profile_into_which_a_sister_came_by_herself_since_is_kept_for_her(
+    work: Work, named: bool
+) -> None:
+    """She rings from the number of their home, which has one profile."""
+    boss, boy, _ = await one_profile(work)
+    profile = await work.session.get_one(Profile, boy.profile_id)
+    request = await found_by(work, boss, profile.code if named else NUMBER)
+    call = await planted.a_call(work, "CA3")
+    sister = await planted.a_contact(work, boss, call, OF_GIRL | {"child.a1.name": SISTER})
+    sister.profile_id = await profiles.profile_of_caller(work, call.caller_key)
+    await flush(work)
+    assert sister.profile_id == profile.id
+    await approved(work, boss, request)
+    await erase(work, request)
+    for one in (boy, sister, profile):
+        await work.session.refresh(one)
+    assert (boy.erased_at is None, boy.profile_id) == (False, None)
+    assert (sister.erased_at, sister.profile_id, profile.erased_at) == (None, profile.id, None)
+    assert request.kept == {OTHER: 1}
+    assert await profiles_with_number(work) == {profile.id}
+
+
+async def profiles_with_number(work: Work) -> set[UUID]:
+    keys = work.keys.match_keys(HashOf.CALLER, NUMBER)
+    rows = select(ProfileNumber.profile_id).where(ProfileNumber.caller_key.in_(keys))
+    return set(await work.session.scalars(rows))
 
 
 async def another_number(work: Work, contact: Contact) -> Call:

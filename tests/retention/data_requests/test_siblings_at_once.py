@@ -24,7 +24,7 @@ from app.statistics.exports import making
 from app.statistics.exports.writers import PIECE
 from app.statistics.models import Export, ExportPart, ExportState
 from app.work import PROGRAM, Ground, Work, make_ground
-from tests.fixtures import _ReadingsOf
+from tests.fixtures import ReadingsOf
 from tests.support.planted import WORD
 from tests.support.retention.requested import a_person, approved, found_by
 
@@ -50,7 +50,7 @@ async def _approved(ground: Ground, *kinds: RequestKind) -> list[UUID]:
     found = []
     async with transaction(ground, PROGRAM) as work:
         # Elsewhere readings are committed by themselves, and would wait for this transaction.
-        ground.kept["readings"] = _ReadingsOf(work)
+        ground.kept["readings"] = ReadingsOf(work)
         boss, _, _ = await a_person(work)
         for kind in kinds:
             request = await found_by(work, boss, kind=kind)
@@ -67,7 +67,7 @@ async def _state(work: Work, request_id: UUID) -> DataRequest:
 
 def _in_step(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let two workers begin each kind of rows together."""
-    begin, seen, one_batch = asyncio.Barrier(2), set(), erasing._one_batch
+    begin, seen, one_batch = asyncio.Barrier(2), set(), erasing.one_batch
 
     async def together(ground: Ground, request_id: UUID, kind: ItemKind) -> bool:
         if (request_id, kind) not in seen:
@@ -75,7 +75,7 @@ def _in_step(monkeypatch: pytest.MonkeyPatch) -> None:
             await begin.wait()
         return await one_batch(ground, request_id, kind)
 
-    monkeypatch.setattr(erasing, "_one_batch", together)
+    monkeypatch.setattr(erasing, "one_batch", together)
 
 
 async def test_what_two_erasures_share_is_erased_and_counted_once(

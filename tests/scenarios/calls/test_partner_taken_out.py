@@ -185,7 +185,7 @@ async def test_a_partner_who_is_taken_out_before_it_rings_leaves_the_child_its_p
     other = await busy(stage, ana, "+381641110001")
     leg = await waits(stage)
     place = (await stage.call_of(leg))["queued_at"]
-    was_sent = waiting._to_partner
+    was_sent = waiting.left_for_partner
     gone: list[bool] = []
 
     async def taken_out(*given: Any) -> bool:
@@ -194,7 +194,7 @@ async def test_a_partner_who_is_taken_out_before_it_rings_leaves_the_child_its_p
             await plan(stage, partner_number="")
         return await was_sent(*given)
 
-    monkeypatch.setattr(waiting, "_to_partner", taken_out)
+    monkeypatch.setattr(waiting, "left_for_partner", taken_out)
     await stage.advance(60)
     assert gone
     assert not leg.over

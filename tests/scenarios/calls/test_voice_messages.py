@@ -34,7 +34,7 @@ async def test_one_voice_message_has_one_contact(stage: Stage) -> None:
     body = {"channel": "voice_message", "call_id": str(call["id"])}
     answers = await asyncio.gather(*(ana.ask("POST", "/contacts", body) for _ in range(6)))
     assert sorted(a.status_code for a in answers) == [201] + [409] * 5
-    headers = {"Cookie": f"{COOKIE}={ana._cookies[COOKIE]}", "Content-Type": "application/json"}
+    headers = {"Cookie": f"{COOKIE}={ana.cookies[COOKIE]}", "Content-Type": "application/json"}
     url = f"{stage.settings.public_url}/api/v1/contacts/search"
     odd = await stage.client.post(url, content=b'{"code": "\\ud800"}', headers=headers)
     assert odd.status_code == 422

@@ -185,7 +185,7 @@ async def test_what_is_written_over_is_kept_with_its_author(quiet: QuietStage) -
     assert [e["staff_id"] for e in edited] == [str(ana.id), str(boss.id)]
     assert edited[1]["detail"] == {"questions": ["plan.goals"]}
     assert len(await quiet.rows("SELECT id FROM earlier_answers")) == 1
-    headers = {"Cookie": f"{COOKIE}={ana._cookies[COOKIE]}"}
+    headers = {"Cookie": f"{COOKIE}={ana.cookies[COOKIE]}"}
     url = f"{quiet.settings.public_url}/cases/{case}"
     assert "first, better" in (await quiet.client.get(url, headers=headers)).text
     rows = await quiet.rows("SELECT answer, sealed FROM earlier_answers")

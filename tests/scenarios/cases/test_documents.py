@@ -86,7 +86,7 @@ async def test_slow_uploads_hold_no_connection(stage: Stage) -> None:
         _, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(
             f"POST /api/v1/cases/{case}/documents HTTP/1.1\r\nHost: x\r\n"
-            f"Cookie: {COOKIE}={ana._cookies[COOKIE]}\r\nX-Document-Name: a.pdf\r\n"
+            f"Cookie: {COOKIE}={ana.cookies[COOKIE]}\r\nX-Document-Name: a.pdf\r\n"
             "Content-Type: application/octet-stream\r\nContent-Length: 100000\r\n\r\nabcd".encode()
         )
         writers.append(writer)

@@ -73,8 +73,8 @@ async def _elsewhere(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> AsyncIter
 
 
 async def test_several_processes_register_their_definitions_at_once(stage: Stage) -> None:
-    await stage._watch.execute("ALTER TABLE definitions DISABLE TRIGGER append_only")
-    await stage._watch.execute("DELETE FROM definitions")
+    await stage.watch.execute("ALTER TABLE definitions DISABLE TRIGGER append_only")
+    await stage.watch.execute("DELETE FROM definitions")
 
     async def one() -> None:
         async with transaction(stage.ground, PROGRAM) as work:

@@ -40,7 +40,7 @@ async def connected(stage: Stage) -> bool:
 
 
 async def act(who: Counsellor, practice: dict[str, Any], name: str, topic: str = "") -> Any:
-    noted = await who._stage.rows(
+    noted = await who.stage.rows(
         "SELECT 1 FROM practice_acts WHERE practice_id = %s", practice["id"]
     )
     body = {"act": name, "number": len(noted) + 1, **({"topic": topic} if topic else {})}

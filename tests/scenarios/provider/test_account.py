@@ -83,7 +83,7 @@ async def test_a_ring_that_waits_at_the_provider_is_no_miss(stage: Stage) -> Non
     stage.exchange.calls_per_second = 1 / 60
     stage.exchange.phones["+38164999001"] = Phone(picks_up=None)
     vera = await stage.add_counsellor("vera", endpoint="+38164999001")
-    stage.exchange._next_slot = stage.clock.now().replace(minute=2)
+    stage.exchange.next_slot = stage.clock.now().replace(minute=2)
     await waits(stage)
     await stage.advance(40)
     assert await stage.rows("SELECT 1 FROM presences WHERE missed > 0") == []

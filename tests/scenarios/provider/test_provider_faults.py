@@ -481,17 +481,17 @@ async def test_a_conference_that_ends_under_both_does_not_end_the_call(stage: St
 async def test_a_database_that_hangs_does_not_outlast_the_providers_patience(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(replying, "_PATIENCE", 0.3)
+    monkeypatch.setattr(replying, "PATIENCE", 0.3)
     # Another transaction holds the table: every statement waits, as on a stopped server.
-    await stage._watch.execute("BEGIN")
-    await stage._watch.execute("LOCK TABLE calls IN ACCESS EXCLUSIVE MODE")
+    await stage.watch.execute("BEGIN")
+    await stage.watch.execute("LOCK TABLE calls IN ACCESS EXCLUSIVE MODE")
     leg = stage.ring()
     for _ in range(60):
         if leg.heard:
             break
         await asyncio.sleep(0.05)
     assert leg.has_heard("Ostani na vezi")
-    await stage._watch.execute("ROLLBACK")
+    await stage.watch.execute("ROLLBACK")
     await stage.advance(15)
     assert leg.has_heard("ovde Plavi telefon")
     assert not leg.over

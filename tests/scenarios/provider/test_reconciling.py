@@ -122,7 +122,7 @@ async def test_an_offer_during_an_outage_of_ours_is_no_miss(stage: Stage) -> Non
     assert await rings_at(stage, ana) == ["ana"]
     await stage.stop_server()
     # A minute in which no worker of ours runs; the caller hears what they last heard.
-    stage.stepped._now += timedelta(seconds=60)
+    stage.stepped.leap(timedelta(seconds=60))
     await stage.start_server()
     await stage.settle()
     await stage.advance(2)

@@ -53,8 +53,8 @@ async def test_what_never_arrives_is_on_the_page_of_dead_letters(
     night: Stage, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is tried for six days. Here it is tried less often, and given up in the same way."""
-    assert timedelta(days=5) < timedelta(seconds=sum(delivery._WAITS)) < timedelta(days=7)
-    monkeypatch.setattr(delivery, "_WAITS", (5, 30, 3600))
+    assert timedelta(days=5) < timedelta(seconds=sum(delivery.WAITS)) < timedelta(days=7)
+    monkeypatch.setattr(delivery, "WAITS", (5, 30, 3600))
     ana = await night.add_counsellor("ana", shift=False, state=None)
     vera = await night.add_counsellor("vera", role=Role.SUPERVISOR, shift=False, state=None)
     await with_system(night, receiver)
@@ -62,7 +62,7 @@ async def test_what_never_arrives_is_on_the_page_of_dead_letters(
     found = await sent(night, ana, urgency="immediate")
     await ana.ask("POST", f"/referrals/{found['id']}/accept", HOUSE)
     # The others wait behind the first, even when that is given up.
-    for wait in delivery._WAITS:
+    for wait in delivery.WAITS:
         assert await night.rows("SELECT 1 FROM deliveries WHERE state = 'dead'") == []
         night.stepped.move_to(night.clock.now() + timedelta(seconds=wait + 60))
         await night.settle()

@@ -233,8 +233,8 @@ class ByPrimero(Bench):
 
 @pytest.fixture
 def short_patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(webhook_module, "_TIMEOUT", 0.4)
-    monkeypatch.setattr(primero_module, "_TIMEOUT", 2.0)
+    monkeypatch.setattr(webhook_module, "TIMEOUT", 0.4)
+    monkeypatch.setattr(primero_module, "TIMEOUT", 2.0)
 
 
 @pytest.fixture(params=list(ChannelKind))

@@ -133,7 +133,7 @@ async def test_lost_jobs_are_caught(night: Stage) -> None:
     second = phone(night, "+381113000002", presses="1")
     made = await by_hand(ana, override=OVERRIDE, send=True)
     await night.advance(5)
-    await night._watch.execute(
+    await night.watch.execute(
         "DELETE FROM procrastinate_jobs WHERE status = 'todo' AND task_name LIKE 'referrals:%%'"
     )
     night.exchange.knobs.turn("lose", "/telephony/duty", times=None)
@@ -142,7 +142,7 @@ async def test_lost_jobs_are_caught(night: Stage) -> None:
     await night.advance(30)
     assert second.rung == 1
     other = await by_hand(ana)
-    await night._watch.execute("DELETE FROM procrastinate_jobs WHERE status = 'todo'")
+    await night.watch.execute("DELETE FROM procrastinate_jobs WHERE status = 'todo'")
     await skip_minutes(night, 14)
     await night.advance(90)
     found = await referral_of(ana, other["id"])
@@ -193,7 +193,7 @@ async def test_slow_servers_of_agencies_hold_up_no_duty_phone(
     night: Stage, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Events for a system that never answers, and a child in danger. A queue has one place here."""
-    monkeypatch.setattr(sharing, "_STEPPED_SHARES", tuple(((queue,), 1) for queue in PLACES))
+    monkeypatch.setattr(sharing, "STEPPED_SHARES", tuple(((queue,), 1) for queue in PLACES))
     await night.restart_server()
     ana = await night.add_counsellor("ana", shift=False, state=None)
     await with_system(night, receiver)

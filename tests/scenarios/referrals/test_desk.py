@@ -120,7 +120,7 @@ async def test_what_is_not_urgent_expires_and_its_owner_decides(night: Stage, po
     assert ("breach", "owner") in {(n["kind"], n["for_whom"]) for n in notices}
     # A late answer is an answer all the same.
     path = link_in(post.messages[-1][1])
-    await night._watch.execute("UPDATE links SET expires_at = expires_at + interval '30 days'")
+    await night.watch.execute("UPDATE links SET expires_at = expires_at + interval '30 days'")
     late = await click(night, path + "/step", {"kind": "accept", "name": "Mira"})
     assert late.status_code == 303
     assert (await referral_of(ana, made["id"]))["state"] == "accepted"

@@ -90,7 +90,7 @@ async def test_a_link_expires_and_a_new_one_goes_to_the_directorys_address(
 ) -> None:
     ana = await night.add_counsellor("ana", shift=False, state=None)
     referral_id, path = await sent_link(night, post, ana)
-    await night._watch.execute(
+    await night.watch.execute(
         "UPDATE links SET expires_at = %s", (night.clock.now() - timedelta(seconds=1),)
     )
     late = await click(night, path)
@@ -208,8 +208,8 @@ async def test_codes_and_links_are_limited_by_the_day(
 ) -> None:
     """The holder of a link cannot cause messages all day, nor guess for ever: ten times a day,
     here once."""
-    assert links._A_DAY == 10
-    monkeypatch.setattr(links, "_A_DAY", 1)
+    assert links.MOST_A_DAY == 10
+    monkeypatch.setattr(links, "MOST_A_DAY", 1)
     ana = await night.add_counsellor("ana", shift=False, state=None)
     await add_agency(night, "house", "shelter", email="a@house.example", sms="+381640000001")
     phone(night, "+381640000001")
@@ -251,7 +251,7 @@ async def test_the_holder_of_an_urgent_link_cannot_lock_it_by_wrong_codes(
     ana = await night.add_counsellor("ana", shift=False, state=None)
     _, path = await sent_link(night, post, ana)
     texts = night.exchange.phones[ADDRESSES["sms"]].texts
-    for asked in range(links._A_DAY + 1):
+    for asked in range(links.MOST_A_DAY + 1):
         for _ in range(links.MOST_ATTEMPTS):
             await click(night, path + "/code", {"code": "000000"})
         told = await night.rows(
@@ -262,10 +262,10 @@ async def test_the_holder_of_an_urgent_link_cannot_lock_it_by_wrong_codes(
         assert (await click(night, path + "/code", {"code": "000000"})).status_code == 429
         await skip(night, 61 / 3600)
         answer = await click(night, path + "/send-code", {"x": "y"})
-        assert ("too often today" in answer.text) == (asked == links._A_DAY)
+        assert ("too often today" in answer.text) == (asked == links.MOST_A_DAY)
         await night.advance(3)
     asked_for = [one.text for one in texts if "code that you asked for" in one.text]
-    assert len(asked_for) == links._A_DAY
+    assert len(asked_for) == links.MOST_A_DAY
     last = code_in(asked_for[-1])
     for n in range(2 * links.MOST_ATTEMPTS):
         wrong = f"{(int(last) + 1 + n) % 10**links.LONG_DIGITS:0{links.LONG_DIGITS}d}"
@@ -284,7 +284,7 @@ async def test_of_a_link_that_is_not_urgent_every_code_has_six_digits(
 ) -> None:
     ana = await night.add_counsellor("ana", shift=False, state=None)
     _, path = await sent_link(night, post, ana)
-    await night._watch.execute("UPDATE referrals SET urgency = 'urgent'")
+    await night.watch.execute("UPDATE referrals SET urgency = 'urgent'")
     texts = night.exchange.phones[ADDRESSES["sms"]].texts
     for _ in range(2):
         await skip(night, 61 / 3600)

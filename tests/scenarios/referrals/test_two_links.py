@@ -106,7 +106,7 @@ async def test_wrong_codes_at_an_old_link_lock_no_new_one(
     """Nor do the codes that are asked for at it, though they use up those of the day."""
     await sent(night, post, ana)
     await again(night, post, pair(night, post, 0)[0])
-    await night._watch.execute("UPDATE referrals SET urgency = %s", (urgency,))
+    await night.watch.execute("UPDATE referrals SET urgency = %s", (urgency,))
     (old, _), (new, second) = pair(night, post, 0), pair(night, post, 1)
     for _ in range(11):
         tried = [await status(night, old, "000000") for _ in range(6)]
@@ -141,7 +141,7 @@ async def test_the_code_of_a_link_that_is_over_opens_no_other(
     await sent(night, post, ana)
     await again(night, post, pair(night, post, 0)[0])
     (_, first), (new, second) = pair(night, post, 0), pair(night, post, 1)
-    await night._watch.execute(
+    await night.watch.execute(
         f"UPDATE links SET {column} = %s WHERE created_at = (SELECT min(created_at) FROM links)",
         (night.clock.now() - timedelta(seconds=1),),
     )

@@ -250,7 +250,7 @@ class Helpline(RuleBasedStateMachine):
         async def change() -> None:
             shifts = await self.stage.rows("SELECT id FROM shifts")
             if len(shifts) > 2:
-                await self.stage._watch.execute(
+                await self.stage.watch.execute(
                     "DELETE FROM shifts WHERE id = %s", (shifts[who % len(shifts)]["id"],)
                 )
             else:

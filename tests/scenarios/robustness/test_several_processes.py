@@ -31,7 +31,7 @@ def test_a_process_ends_as_by_sigterm_when_its_parent_is_gone() -> None:
     before = signal.signal(signal.SIGTERM, lambda *_: ended.set())
     alive, held = os.pipe()
     try:
-        server._end_with_parent(alive)
+        server.end_with_parent(alive)
         assert not ended.wait(0.05)
         # The system closes it with the parent, also after kill -9.
         os.close(held)
@@ -55,8 +55,8 @@ def test_a_process_that_cannot_be_started_is_started_later(
         return start(command, **how)
 
     monkeypatch.setattr(subprocess, "Popen", without_room_at_first)
-    monkeypatch.setattr(server, "_AGAIN_AFTER", 0.01)
-    keeper = threading.Thread(target=server._keep, args=(["sleep", "60"], (), stopping))
+    monkeypatch.setattr(server, "AGAIN_AFTER", 0.01)
+    keeper = threading.Thread(target=server.keep_running, args=(["sleep", "60"], (), stopping))
     keeper.start()
     keeper.join(10)
     assert (keeper.is_alive(), len(attempts)) == (False, 2)
@@ -74,8 +74,8 @@ def test_a_process_that_does_not_stop_is_killed(monkeypatch: pytest.MonkeyPatch)
         return started[0]
 
     monkeypatch.setattr(subprocess, "Popen", deaf)
-    monkeypatch.setattr(server, "_STOPS_WITHIN", 0.2)
-    server._keep(["helpline"], (), stopping)
+    monkeypatch.setattr(server, "STOPS_WITHIN", 0.2)
+    server.keep_running(["helpline"], (), stopping)
     assert started[0].wait(5) == -signal.SIGKILL
     started[0].stdout.close()
 
@@ -83,8 +83,8 @@ def test_a_process_that_does_not_stop_is_killed(monkeypatch: pytest.MonkeyPatch)
 @contextlib.contextmanager
 def _kept(stopping: threading.Event, *handles: int) -> Iterator[None]:
     """Keep a web process, as the server does."""
-    command = server._command("web", handles)
-    keeper = threading.Thread(target=server._keep, args=(command, handles, stopping))
+    command = server.command_of("web", handles)
+    keeper = threading.Thread(target=server.keep_running, args=(command, handles, stopping))
     keeper.start()
     try:
         yield
@@ -155,7 +155,7 @@ def test_a_process_for_the_jobs_runs_the_command_of_the_worker_and_ends_with_its
     run, ended = list[Any](), threading.Event()
     before = signal.signal(signal.SIGTERM, lambda *_: ended.set())
     alive, held = os.pipe()
-    _python, _m, module, *words = server._command("worker", (alive,))
+    _python, _m, module, *words = server.command_of("worker", (alive,))
     assert module == "app.server"
     monkeypatch.setattr(runpy, "run_module", lambda *of, **how: run.append((*of, how, [*sys.argv])))
     monkeypatch.setattr(sys, "argv", [module, *words])

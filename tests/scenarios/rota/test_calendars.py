@@ -159,7 +159,7 @@ async def test_a_counsellors_own_calendar_has_a_secret_that_can_be_taken_back(
     )
 
     async def ask(path: str) -> str:
-        headers = {"Cookie": "; ".join(f"{k}={v}" for k, v in ana._cookies.items())}
+        headers = {"Cookie": "; ".join(f"{k}={v}" for k, v in ana.cookies.items())}
         answer = await quiet.client.post(quiet.settings.public_url + path, headers=headers)
         assert answer.status_code == 200, answer.text
         return answer.text

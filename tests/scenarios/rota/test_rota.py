@@ -257,7 +257,7 @@ async def test_an_account_that_takes_no_calls_any_more_covers_nothing_and_reads_
 ) -> None:
     chief = await quiet.add_counsellor("chief", role=Role.SUPERVISOR, shift=False)
     ana = await quiet.add_counsellor("ana")
-    headers = {"Cookie": "; ".join(f"{k}={v}" for k, v in ana._cookies.items())}
+    headers = {"Cookie": "; ".join(f"{k}={v}" for k, v in ana.cookies.items())}
     base = quiet.settings.public_url
     page = (await quiet.client.post(base + "/roster/feed", headers=headers)).text
     address = page.split('class="address">')[1].split("<")[0]

@@ -113,7 +113,7 @@ def noting_late_logs(late: list[str]) -> Iterator[None]:
 
     Were the server killed then, words would have left without their row of the log.
     """
-    finished, entry = app.web.access.finished, audit._entry
+    finished, entry = app.web.access.finished, audit.entry_of
 
     def has_begun() -> bool:
         return bool(_ANSWER.get(Answer()).status)
@@ -133,7 +133,7 @@ def noting_late_logs(late: list[str]) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for module in _WITH_WORK:
             patch.setattr(module, "finished", watched)
-        patch.setattr(audit, "_entry", made)
+        patch.setattr(audit, "entry_of", made)
         yield
 
 

@@ -39,8 +39,8 @@ def speak_plainly(patch: pytest.MonkeyPatch) -> None:
         return described.replace("a=rtcp-mux\r\n", f"a=rtcp-mux\r\n{_PACKETS}", 1)
 
     patch.setattr(PageLine, "offer", offer_plainly)
-    track = voices._track
-    patch.setattr(voices, "_track", lambda source: track(_Gathered(source)))
+    track = voices.track_of
+    patch.setattr(voices, "track_of", lambda source: track(_Gathered(source)))
     patch.setattr(g711, "SAMPLES_PER_FRAME", 3 * FRAME)
 
 

@@ -132,7 +132,7 @@ class Danger:
         cried = await carrying.has_cried(self.work, line, Channel.SMS, key)
         for _ in range(self.dice.choice((1, 2))):
             await receiving.hear(self.work, Channel.SMS, line, arrived)
-        call = await self._holder(receiving._key(sid))
+        call = await self._holder(receiving.key_of(sid))
         if call is not None:
             self.said.setdefault(call.id, []).append(words)
             if blocked and begins and words not in (DANGER, self.line.danger_digit):

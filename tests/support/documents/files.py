@@ -101,7 +101,7 @@ def pdf(*, password: str = "") -> bytes:
     xmp.set_data(WHO.encode())
     writer.root_object[NameObject("/Metadata")] = writer._add_object(xmp)
     inside = StreamObject()
-    inside._data = jpeg()
+    inside.set_data(jpeg())
     size = {"/Width": 80, "/Height": 48, "/BitsPerComponent": 8}
     inside.update({NameObject(name): NumberObject(n) for name, n in size.items()})
     for name, value in (

@@ -26,7 +26,7 @@ _Kind = tuple[Any, ...]
 
 # How many asynchronous connections are open at once, as long as some of them only wait. The rest of
 # the server's places is for the connections of tests, of commands, and for those made together.
-_MOST = 70
+MOST = 70
 
 
 # Of each that waits: its kind, the raw connection and its prepared statements. The one that has
@@ -34,11 +34,11 @@ _MOST = 70
 _waiting: list[tuple[_Kind, Any, Any]] = []
 
 
-_in_use: WeakSet[Any] = WeakSet()
+in_use: WeakSet[Any] = WeakSet()
 
 
 # The first test in which more than these were in use, and on which databases.
-_crowded: list[str] = []
+crowded_tests: list[str] = []
 
 
 # The sockets of the server that the tests of this process share; no other connection is kept.
@@ -90,7 +90,7 @@ def left_behind() -> list[str]:
 
 def crowded() -> list[str]:
     """Return the first test in which too many connections were in use, and their databases."""
-    return _crowded
+    return crowded_tests
 
 
 @contextmanager
@@ -111,10 +111,10 @@ def kept_connections() -> Iterator[None]:
             raw, prepared = found
             one = _around(cls, raw, options)
             one._prepared = prepared
-        one._kind = kind
+        one.kept_kind = kind
         # SQLAlchemy's pool gives a context; the driver's pool marks what it keeps.
         one._pooled = "context" in options
-        _in_use.add(one)
+        in_use.add(one)
         return one
 
     async def close(self: Any) -> None:
@@ -124,7 +124,7 @@ def kept_connections() -> Iterator[None]:
             return
         raw, self.pgconn, self._closed = self.pgconn, PGconn(), True
         raw.notice_handler = raw.notify_handler = None
-        _waiting.append((self._kind, raw, self._prepared))
+        _waiting.append((self.kept_kind, raw, self._prepared))
         _make_room()
 
     with pytest.MonkeyPatch.context() as patch:
@@ -168,13 +168,13 @@ def _make_room(wanted: int = 0) -> None:
     Stages on several databases, one after the other, would leave the server no place: each keeps
     as many as its busiest moment had.
     """
-    used = [one.pgconn.db.decode() for one in _in_use if not one.closed]
+    used = [one.pgconn.db.decode() for one in in_use if not one.closed]
     needed = len(used) + wanted
-    while _waiting and needed + len(_waiting) > _MOST:
+    while _waiting and needed + len(_waiting) > MOST:
         _waiting.pop(0)[1].finish()
-    if needed > _MOST and not _crowded:
+    if needed > MOST and not crowded_tests:
         test = os.environ.get("PYTEST_CURRENT_TEST", "between two tests")
-        _crowded.append(f"{needed} connections in {test}: {dict(Counter(used).most_common())}")
+        crowded_tests.append(f"{needed} connections in {test}: {dict(Counter(used).most_common())}")
 
 
 # Options of the object around a connection, not of the connection.
@@ -208,7 +208,7 @@ def _is_calm(one: Any) -> bool:
     """Return whether a connection is idle and can be cleared of what its user has set."""
     raw = one.pgconn
     return (
-        hasattr(one, "_kind")
+        hasattr(one, "kept_kind")
         and raw.host.decode() in _hosts
         and raw.transaction_status == TransactionStatus.IDLE
         and raw.pipeline_status == PipelineStatus.OFF

@@ -9,7 +9,7 @@ from app.database.roles import OWNER
 from tests.support.kept.connections import close_kept, kept_processes
 
 # How many tests share a database one after the other: what was deleted leaves its pages behind.
-_TESTS = 40
+TESTS = 40
 
 
 _NUMBERS = count(1)
@@ -75,7 +75,7 @@ def database_for_a_test(server: str) -> str:
 def put_back(server: str, name: str) -> None:
     """Empty a database for the next test, or drop it."""
     kept = _in_use.pop(name)
-    if kept.used + 1 < _TESTS and _emptied(name, kept):
+    if kept.used + 1 < TESTS and _emptied(name, kept):
         _free[server].append((name, replace(kept, used=kept.used + 1)))
         return
     close_kept(name)

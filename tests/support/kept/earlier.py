@@ -2,12 +2,12 @@
 
 from alembic import command
 
-from app.database.migrate import _config, engine_for
+from app.database.migrate import config_of, engine_for
 
 
 def upgrade_to(revision: str, url: str) -> None:
     engine = engine_for(url)
     with engine.connect() as connection:
-        command.upgrade(_config(connection), revision)
+        command.upgrade(config_of(connection), revision)
         connection.commit()
     engine.dispose()

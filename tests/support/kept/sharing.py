@@ -36,7 +36,7 @@ from tests.support.kept.connections import kept_connections
 
 _STEPPED_POLL_SECONDS = 2.0
 # Each share of the queues has a connection, statements to begin and to end with, and a heartbeat.
-_STEPPED_SHARES = ((tuple(PLACES), sum(PLACES.values())),)
+STEPPED_SHARES = ((tuple(PLACES), sum(PLACES.values())),)
 
 
 @contextmanager
@@ -104,18 +104,18 @@ def _poll_seldom(patch: pytest.MonkeyPatch) -> None:
     Such a stage notifies the worker of each job that is due, so polling finds nothing: it only
     takes time from the story, and the more of it the slower the machine is.
     """
-    made = Worker._run_jobs
+    made = Worker.run_jobs
 
     async def run(self: Worker, job_app: App) -> None:
-        stepped = isinstance(self._ground.clock, SteppedClock)
+        stepped = isinstance(self.ground.clock, SteppedClock)
         patch.setattr(worker, "POLL_SECONDS", _STEPPED_POLL_SECONDS if stepped else POLL_SECONDS)
-        patch.setattr(worker, "SHARES", _STEPPED_SHARES if stepped else SHARES)
+        patch.setattr(worker, "SHARES", STEPPED_SHARES if stepped else SHARES)
         if stepped:
             run_worker = partial(job_app.run_worker_async, worker_middleware=[_in_its_place()])
             job_app.run_worker_async = run_worker  # type: ignore[method-assign]
         await made(self, job_app)
 
-    patch.setattr(Worker, "_run_jobs", run)
+    patch.setattr(Worker, "run_jobs", run)
 
 
 def _in_its_place() -> Callable[..., Awaitable[Any]]:
@@ -155,4 +155,4 @@ def _share_templates(patch: pytest.MonkeyPatch, folder: Path) -> None:
 def _hash_quickly(patch: pytest.MonkeyPatch) -> None:
     """Hash passwords with the least work: all in a story sign in, and none is guessed."""
     least = Argon2Hasher(time_cost=1, memory_cost=8, parallelism=1)
-    patch.setattr(hashing, "_HASHER", PasswordHash((least,)))
+    patch.setattr(hashing, "HASHER", PasswordHash((least,)))

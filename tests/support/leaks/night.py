@@ -101,14 +101,14 @@ class Night:
             f"{at}/voice", f"{at}/voice/fallback", f"{at}/status", f"{at}/sms"
         )
         made.texts.senders.add(LINE)
-        deliver = made.sender._deliver
+        deliver = made.sender.deliver
 
         async def noted(url: str, *rest: Any) -> Any:
             answer = await deliver(url, *rest)
             self.told.documents.append((url, answer[0].content))
             return answer
 
-        made.sender._deliver = noted  # type: ignore[method-assign,assignment]
+        made.sender.deliver = noted  # type: ignore[method-assign,assignment]
         return made
 
     async def run(self, *words: str, given: str = "") -> str:
@@ -133,7 +133,7 @@ class Night:
         """A person who is signed in, with a telephone in the page; each response is noted."""
         async with httpx2.AsyncClient(trust_env=False, timeout=20, base_url=self.api) as client:
             await sign_in(client, self.base, name, PASSWORD)
-            client.event_hooks["response"].append(self._note)
+            client.event_hooks["response"].append(self.note)
             yield client
 
     async def at_work(self, client: httpx2.AsyncClient) -> None:
@@ -141,7 +141,8 @@ class Night:
         await start_silent_telephone(self.exchange, client, self.base)
         await ask(client, "PUT", "/me/presence", {"state": "available"})
 
-    async def _note(self, response: httpx2.Response) -> None:
+    async def note(self, response: httpx2.Response) -> None:
+        """Note what a client was told: the headers, and the text of a page."""
         self.told.heads.append((str(response.request.url), response.headers.multi_items()))
         if "text/html" in response.headers.get("content-type", ""):
             await response.aread()

@@ -155,7 +155,7 @@ async def refer(night: Night, client: Client, contact: str) -> None:
     await client.post(f"{at}/feedback", json={"words": said("feedback")})
     path = link_in(night.post.to("duty@house.example")[0])
     async with httpx2.AsyncClient(trust_env=False, timeout=20, base_url=night.base) as agency:
-        agency.event_hooks["response"].append(night._note)
+        agency.event_hooks["response"].append(night.note)
         for kind in ("accept", "progress", "ask"):
             form = {"kind": kind, "name": said("agency-name"), "words": said(f"agency-{kind}")}
             done = await agency.post(f"{path}/step", data=form, headers={"origin": night.base})

@@ -48,7 +48,7 @@ async def write_by_all(night: Night, bot: Bot, client: Client, boss: Client) -> 
     """Let a child write by each way, and people answer, whisper and read along."""
     exchange, telegram = night.exchange, night.exchange.telegram
     async with httpx2.AsyncClient(trust_env=False, timeout=20) as page:
-        page.event_hooks["response"].append(night._note)
+        page.event_hooks["response"].append(night.note)
         child = WritingChild(night.base, page)
         assert (await child.open(language="en")).status_code == 201
         assert (await child.say(said("web"))).status_code == 200
@@ -99,7 +99,7 @@ async def _all_read(client: Client, talks: list[dict[str, Any]]) -> None:
 async def leave_written_message(night: Night) -> None:
     """A child that finds no counsellor leaves its words, and comes back with its code."""
     async with httpx2.AsyncClient(trust_env=False, timeout=20) as page:
-        page.event_hooks["response"].append(night._note)
+        page.event_hooks["response"].append(night.note)
         child = WritingChild(night.base, page)
         await child.open(language="en")
         assert (await child.say(said("before"))).status_code == 200

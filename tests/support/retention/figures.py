@@ -46,10 +46,10 @@ class _SameMoment(Reading):
 
     counted: dict[tuple[date, tuple[str, ...]], _Counted] = field(default_factory=dict)
 
-    async def _count(self, day: date, names: list[str]) -> _Counted:
+    async def count(self, day: date, names: list[str]) -> _Counted:
         key = day, tuple(names)
         if key not in self.counted:
-            self.counted[key] = await super()._count(day, names)
+            self.counted[key] = await super().count(day, names)
         return self.counted[key]
 
 

@@ -16,7 +16,7 @@ from app.dialling.models import Dial
 from app.errors import Invalid
 from app.outbox.states import Sending
 from app.staff.models import Staff
-from app.telephony.messaging.answering import _AnswerOnce
+from app.telephony.messaging.answering import AnswerOnce
 from app.work import Work
 from tests.support.calls.conversations import a_writer, forget, matched, takes
 from tests.support.calls.texts import CHILD, a_line_for_texts, calls, texts
@@ -28,8 +28,8 @@ class _Parts:
     platform: Any = None
 
 
-async def to_child(work: Work, message_id: Any) -> tuple[_AnswerOnce, Sent]:
-    out = _AnswerOnce(_Parts(), str(message_id))  # type: ignore[arg-type]
+async def to_child(work: Work, message_id: Any) -> tuple[AnswerOnce, Sent]:
+    out = AnswerOnce(_Parts(), str(message_id))  # type: ignore[arg-type]
     row = await out.lock(work)
     assert row is not None
     return out, row
@@ -57,7 +57,7 @@ async def test_answers_go_in_the_order_in_which_they_were_written(work: Work) ->
     assert work.jobs[-1].delay is not None
     now, sooner = await to_child(work, first.id)
     assert await now.prepare(work, sooner)
-    assert now._out.text == "Jedan"
+    assert now.out.text == "Jedan"
     sooner.sending = Sending.SENT.value
     await work.session.flush()
     assert await later.prepare(work, row)
@@ -123,7 +123,7 @@ async def test_what_is_held_fails_with_the_text_that_asks_for_a_word(work: Work)
     assert asks is not None
     asking, sent = await to_child(work, asks.id)
     assert await asking.prepare(work, sent)
-    assert (asking._out.template, asking._out.text) == (template[3:], "")
+    assert (asking.out.template, asking.out.text) == (template[3:], "")
     await sendings.note_report(
         work, call, sent, DeliveryReport.FAILED, Failure.UNKNOWN_NUMBER, 63024
     )
@@ -143,7 +143,7 @@ async def test_a_child_is_answered_from_the_number_that_it_wrote_to(work: Work) 
     waits = await work.session.scalar(select(Message.id).where(Message.sentence == Sentence.WAIT))
     out, row = await to_child(work, waits)
     assert await out.prepare(work, row)
-    assert (out._out.to, out._out.line) == (CHILD, "+381112223333")
+    assert (out.out.to, out.out.line) == (CHILD, "+381112223333")
 
 
 async def test_a_number_that_was_forgotten_cannot_be_answered(work: Work) -> None:

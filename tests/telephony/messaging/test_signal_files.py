@@ -24,5 +24,5 @@ async def test_a_file_that_is_too_long_is_not_read_to_its_end() -> None:
     for told, most in (({}, 6), ({"content-length": "5001"}, 0)):
         endless = _Endless()
         with pytest.raises(TooLong):
-            await service._read(httpx2.Response(200, headers=told, stream=endless), 5000)
+            await service.read_answer(httpx2.Response(200, headers=told, stream=endless), 5000)
         assert endless.parts == most

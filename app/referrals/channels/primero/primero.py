@@ -31,7 +31,7 @@ from app.referrals.channels.primero.mapping import (
 )
 from app.referrals.consent.rules import ConsentKind
 
-_TIMEOUT = 15.0
+TIMEOUT = 15.0
 # The longest wait that we accept when Primero asks for one, in seconds.
 _LONGEST_WAIT = 600.0
 
@@ -73,14 +73,14 @@ class Primero:
     async def _ask(self, method: str, path: str, body: Any = None) -> Any:
         account = self._account
         try:
-            async with asyncio.timeout(_TIMEOUT):
+            async with asyncio.timeout(TIMEOUT):
                 response = await self._client.request(
                     method,
                     account.url.rstrip("/") + "/api/v2" + path,
                     json=body,
                     auth=(account.user, account.password),
                     headers={"accept": "application/json"},
-                    timeout=_TIMEOUT,
+                    timeout=TIMEOUT,
                 )
         except (httpx2.HTTPError, TimeoutError) as error:
             raise Uncertain(type(error).__name__) from None

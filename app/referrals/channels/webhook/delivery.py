@@ -36,15 +36,15 @@ from app.staff.models import Staff
 from app.work import Ground, Work
 
 # Seconds to wait after the n-th attempt. After six days in all the event is dead.
-_WAITS = (5, 30, 120, 600, 1800, 3600, *(3600 * 6,) * 23)
-_TIMEOUT = 10.0
+WAITS = (5, 30, 120, 600, 1800, 3600, *(3600 * 6,) * 23)
+TIMEOUT = 10.0
 # Events that hold the child's details, if consent holds when they are sent.
 _WITH_DETAILS = (AgencyEvent.OFFERED, AgencyEvent.UPDATED)
 
 
 def wait_after(attempts: int) -> timedelta | None:
     """Return how long to wait after a failed attempt; None if it was the last."""
-    return timedelta(seconds=_WAITS[attempts - 1]) if attempts <= len(_WAITS) else None
+    return timedelta(seconds=WAITS[attempts - 1]) if attempts <= len(WAITS) else None
 
 
 class _Row:
@@ -167,7 +167,7 @@ async def post(settings: Settings, url: str, headers: dict[str, str], body: byte
     try:
         # The time limit covers a response that comes slowly; only its status is read.
         async with (
-            asyncio.timeout(_TIMEOUT),
+            asyncio.timeout(TIMEOUT),
             client_for_outside(settings) as client,
             client.stream("POST", url, content=body, headers=headers) as response,
         ):

@@ -127,7 +127,7 @@ class SignalService:
                 if most is None:
                     return await client.request(method, url, timeout=limit, **values)
                 async with client.stream(method, url, timeout=limit, **values) as answer:
-                    content = await _read(answer, most)
+                    content = await read_answer(answer, most)
                     return httpx2.Response(answer.status_code, content=content)
         except (httpx2.ConnectError, httpx2.ConnectTimeout):
             raise TryAgain("the service for Signal could not be reached") from None
@@ -135,7 +135,7 @@ class SignalService:
             raise Uncertain("no answer of the service for Signal in time") from None
 
 
-async def _read(answer: httpx2.Response, most: int) -> bytes:
+async def read_answer(answer: httpx2.Response, most: int) -> bytes:
     """Return what an answer holds. Raises TooLong as soon as it is known to hold more."""
     told = answer.headers.get("content-length", "")
     if told.isdecimal() and int(told) > most:

@@ -1,0 +1,106 @@
+"""A server that cannot start says why, and leaves nothing that keeps a process from its end."""
+
+import asyncio
+import os
+import re
+import socket
+import subprocess
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from fastapi import FastAPI
+
+from app import server
+from app.definitions.datafile import BadDefinition
+from app.demo.stage import Served, Stage, free_port
+from tests.loops import Loop
+from tests.support.processes import Program
+
+_SHIPPED = Path("app/referrals/data/protocol-rs.yaml")
+_REASON = r"protocol\.yaml:\d+: "
+
+
+def _without_a_version(folder: Path) -> Path:
+    """Return a folder of definitions with a protocol that has a word for its version."""
+    text, count = re.subn(r"^version: \d+$", "version: next", _SHIPPED.read_text(), flags=re.M)
+    assert count == 1
+    (folder / "protocol.yaml").write_text(text)
+    return folder
+
+
+async def test_a_stage_whose_server_does_not_start_again_says_why_and_may_go_on(
+    stage: Stage, tmp_path: Path
+) -> None:
+    ana = await stage.add_counsellor("ana", state=None)
+    stage.settings.definitions_dir = _without_a_version(tmp_path)
+    with pytest.raises(BadDefinition, match=_REASON):
+        await stage.restart_server()
+    stage.settings.definitions_dir = None
+    await stage.start_server()
+    assert (await ana.ask("GET", "/me")).status_code == 200
+
+
+def test_a_server_that_does_not_start_ends_neither_its_loop_nor_what_else_runs_there() -> None:
+    async def run() -> str:
+        app = FastAPI(on_startup=[_fail])
+        with pytest.raises(RuntimeError, match="did not start"):
+            await Served(app, free_port()).start()
+        return "goes on"
+
+    with asyncio.Runner(loop_factory=Loop) as runner:
+        assert runner.run(run()) == "goes on"
+
+
+def _fail() -> None:
+    raise ValueError("no start")
+
+
+def test_a_loop_in_which_a_connection_was_left_open_ends_and_says_so() -> None:
+    async def leave_open() -> None:
+        loop = asyncio.get_running_loop()
+        heard = await loop.create_server(asyncio.Protocol, "127.0.0.1", 0)
+        await loop.create_connection(asyncio.Protocol, *heard.sockets[0].getsockname())
+
+    runner = asyncio.Runner(loop_factory=Loop)
+    runner.run(leave_open())
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(AssertionError, match="unclosed resource <TCPTransport"):
+            runner.close()
+
+
+def test_the_command_says_in_which_line_a_definition_is_wrong_and_ends(
+    new_folder: Callable[[], Path],
+) -> None:
+    folder = new_folder()
+    program = Program(folder)
+    program.environment["HELPLINE_DEFINITIONS_DIR"] = str(_without_a_version(folder))
+    refused = program.run("serve", "--port", str(program.port))
+    program.log.close()
+    assert refused.returncode == 2
+    assert re.search(f"^helpline: {_REASON}", refused.stderr, re.M), refused.stderr
+
+
+def test_one_of_several_processes_says_it_too(
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HELPLINE_DATABASE_URL", database)
+    monkeypatch.setenv("HELPLINE_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("HELPLINE_PUBLIC_URL", "http://127.0.0.1:1")
+    monkeypatch.setenv("HELPLINE_DEFINITIONS_DIR", str(_without_a_version(tmp_path)))
+    (alive, held), (reader, writer) = os.pipe(), os.pipe()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        handles = (alive, writer, listener.fileno())
+        ended = subprocess.run(
+            server.command_of("web", handles),
+            pass_fds=handles,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=120,
+        )
+    for one in (alive, held, reader, writer):
+        os.close(one)
+    assert ended.returncode == 2
+    assert re.search(f"^helpline: {_REASON}", ended.stderr, re.M), ended.stderr
