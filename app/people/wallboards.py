@@ -13,11 +13,13 @@ from sqlalchemy.orm import Mapped, aliased, mapped_column
 
 from app.database.base import Base, Identifier, KeyedHash
 from app.errors import Invalid, NotFound
+from app.staff import receiving
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
 from app.staff.tokens import NAMED
-from app.work import Work
+from app.staff.roles import Permission
+from app.work import ActorKind, Work
 
 _LONGEST_NAME = 60
 
@@ -43,7 +45,12 @@ def address_of(work: Work, token: str) -> str:
 
 
 async def make(work: Work, by: Staff, name: str) -> str:
-    """Make a wallboard and return its secret, which is shown only now. Raises Invalid."""
+    """Make a wallboard and return its secret, which is shown only now.
+
+    The operator makes one for any account that is active. Raises Invalid, NotAllowed.
+    """
+    needs = Permission.KEEP_WALLBOARDS if work.actor.kind is ActorKind.PERSON else None
+    await receiving.check_still_may(work, by.id, needs)
     name = name.strip()
     if not name or len(name) > _LONGEST_NAME:
         raise Invalid("Say in a few words where the screen hangs.")

@@ -14,6 +14,7 @@ from sqlalchemy import BigInteger, ColumnElement, Uuid, bindparam, func, literal
 from app.database.quick import Question
 from app.errors import NotAllowed
 from app.staff.models import Staff
+from app.staff.roles import Permission, may
 from app.work import Work
 
 
@@ -79,6 +80,16 @@ def check_receives_later(work: Work, staff: Staff) -> None:
     """Check at the end that a person who takes work has not left meanwhile; AccountEnded is raised
     there. For a verb that only adds rows: it locks no record before."""
     work.check_later(_RECEIVES, AccountEnded, staff_id=staff.id, number=_number(staff.id))
+
+
+async def check_still_may(work: Work, staff_id: UUID, permission: Permission | None) -> None:
+    """Check that a person who makes what ends with their account, or with their role, has not lost
+    it meanwhile; it stays so until the end of the transaction. Raises NotAllowed."""
+    found = await receiver_by_id(work, staff_id)
+    if found is None:
+        raise AccountEnded()
+    if permission is not None and not may(found.role, permission):
+        raise NotAllowed()
 
 
 async def check_receives(work: Work, staff: Staff) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Text, cast, exists, select, update
 from sqlalchemy.orm import aliased
 
 from app.errors import Conflict, Invalid, NotFound, NotSignedIn
+from app.staff import receiving
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.models import ApiToken, AuditEntry, Staff
@@ -31,7 +32,13 @@ NAMED = timedelta(days=7)
 
 
 async def add_token(work: Work, name: str, scopes: list[str], days: int) -> str:
-    """Make a token and return it; it is shown only once. Raises Invalid, Conflict."""
+    """Make a token and return it; it is shown only once.
+
+    It ends with the account and the role of the person who makes it; the operator's with neither.
+    Raises Invalid, Conflict, NotAllowed.
+    """
+    if work.actor.kind is ActorKind.PERSON and work.actor.staff_id is not None:
+        await receiving.check_still_may(work, work.actor.staff_id, Permission.KEEP_TOKENS)
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9 _.-]{0,59}", name):
         raise Invalid("A token's name has 1 to 60 letters, digits, spaces, dots and dashes.")
     unknown = [scope for scope in scopes if scope not in SCOPES]

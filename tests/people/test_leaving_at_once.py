@@ -334,3 +334,37 @@ async def test_a_telephone_that_becomes_a_partner_while_its_person_leaves_is_fou
         await waits(stage)
     with pytest.raises(partners.OfALeaver):
         await setting
+
+
+async def _demotes(work: Work, who: Counsellor) -> None:
+    await changing.change(work, who.id, changing.Changes(role=Role.AUDITOR), by=None)
+
+
+async def _leaves(work: Work, who: Counsellor) -> None:
+    await leaving.deactivate(work, who.id, leaving.shifts_uncovered(), by=None)
+
+
+@pytest.mark.parametrize("ends", [_leaves, _demotes])
+async def test_what_is_made_while_its_maker_leaves_or_loses_the_role_is_refused(
+    stage: Stage, ends: Callable[[Work, Counsellor], Awaitable[None]]
+) -> None:
+    olga, mila = [
+        await stage.add_counsellor(name, role=Role.ADMINISTRATOR, shift=False, state=None)
+        for name in ("olga", "mila")
+    ]
+    token = {"name": "during", "scopes": ["accounts"], "days": 400}
+    async with transaction(stage.ground, PROGRAM) as work:
+        await ends(work, mila)
+        await work.session.flush()
+        asked = [
+            asyncio.create_task(mila.ask("POST", "/wallboards", {"name": "During"})),
+            asyncio.create_task(mila.ask("POST", "/tokens", token)),
+        ]
+        done, _ = await asyncio.wait(asked, timeout=2)
+        assert not done, "they wait for what ends the account"
+    assert [one.status_code for one in await asyncio.gather(*asked)] == [403, 403]
+    assert await stage.rows("SELECT FROM wallboards WHERE withdrawn_at IS NULL") == []
+    assert await stage.rows("SELECT FROM api_tokens WHERE revoked_at IS NULL") == []
+    # Of others they are made as before.
+    assert (await olga.ask("POST", "/tokens", token)).status_code == 201
+    assert (await olga.ask("POST", "/wallboards", {"name": "Hall"})).status_code == 201

@@ -77,6 +77,18 @@ async def test_the_tokens_and_wallboards_of_a_leaver_stop_and_are_named(
     assert not any(await still_open.of(work, leaver))
 
 
+async def test_a_token_that_may_do_less_takes_the_place_of_none_that_stopped(
+    work: Work, leaver: Staff
+) -> None:
+    await an_administrator(work, "olga")
+    await leaving.deactivate(work, leaver.id, by=None)
+    work.now += timedelta(minutes=1)
+    await tokens.add_token(work, "figures", ["statistics"], 30)
+    assert "directory" in {one.name for one in await tokens.stopped_of(work, leaver)}
+    await tokens.add_token(work, "both", ["accounts", "statistics"], 30)
+    assert await tokens.stopped_of(work, leaver) == []
+
+
 WAYS = ("page", "directory", "provider")
 
 

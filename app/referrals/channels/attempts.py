@@ -127,6 +127,16 @@ async def phone_on_duty(work: Work, agency: Agency) -> str | None:
     return found[0] if found else None
 
 
+async def phones_of(work: Work, agency: Agency) -> set[str]:
+    """Return the duty phones of an agency at any hour, without those of people who have left."""
+    found = await work.session.scalars(
+        select(DutyPhone.number).where(
+            DutyPhone.agency_id == agency.id, DutyPhone.gone_at.is_(None)
+        )
+    )
+    return set(found) - set(agency.of_leavers)
+
+
 async def end_attempts(work: Work, referral: Referral) -> None:
     """End all open attempts of this referral's escalation."""
     await work.session.flush()

@@ -10,7 +10,7 @@ from app.definitions.risk import Urgency
 from app.errors import TooMany
 from app.outbox.channels import ChannelKind
 from app.privacy.hash_kinds import HashOf
-from app.referrals.channels.attempts import add_attempt, phone_on_duty
+from app.referrals.channels.attempts import add_attempt, phone_on_duty, phones_of
 from app.referrals.channels.models import Attempt, Link
 from app.referrals.channels.registry import writing_to
 from app.referrals.directory.models import Agency
@@ -28,6 +28,8 @@ MOST_ATTEMPTS = 5
 # How many codes, and how many new links, an agency may ask for per day and referral.
 MOST_A_DAY = 10
 _APART = timedelta(seconds=60)
+# How far apart they are from then on of an immediate referral: its agency is never kept out.
+SLOWED_APART = timedelta(minutes=10)
 
 
 def new_token() -> str:
@@ -191,7 +193,7 @@ async def check_not_too_many(
 ) -> None:
     """Limit how many messages the holder of a link can cause, and how many codes they can guess.
 
-    Raises TooMany.
+    Of an immediate referral no more are refused: they are slowed down. Raises TooMany.
     """
     await work.session.flush()
     last = await work.session.scalar(
@@ -203,8 +205,24 @@ async def check_not_too_many(
     )
     if last is not None and work.now - last < _APART:
         raise refusal(TooMany, "just_sent")
-    if await _sent_lately(work, referral, agency_id, purpose) >= MOST_A_DAY:
+    if await is_a_days_worth(work, referral, agency_id, purpose) and (
+        referral.urgency != Urgency.IMMEDIATE or last is None or work.now - last < SLOWED_APART
+    ):
         raise refusal(TooMany, "asked_too_often")
+
+
+async def is_a_days_worth(
+    work: Work, referral: Referral, agency_id: UUID, purpose: Purpose
+) -> bool:
+    """Return whether an agency was sent as many messages of a purpose as it may ask for a day."""
+    await work.session.flush()
+    return await _sent_lately(work, referral, agency_id, purpose) >= MOST_A_DAY
+
+
+async def addresses_of(work: Work, agency: Agency) -> set[str]:
+    """Return every address of the directory to which a code can go, on duty now or not."""
+    written = {address for _, address in writing_to(agency)}
+    return written | await phones_of(work, agency)
 
 
 async def send_code(work: Work, referral: Referral, agency: Agency, link: Link) -> str | None:

@@ -10,7 +10,9 @@ from app.privacy.hash_kinds import HashOf
 from app.referrals.channels.links import (
     LONG_DIGITS,
     MOST_ATTEMPTS,
+    addresses_of,
     check_not_too_many,
+    is_a_days_worth,
     is_code,
     new_token,
     send_code,
@@ -55,7 +57,7 @@ async def prove(work: Work, token: str, code: str) -> str | None:
     is_long = len(given) == LONG_DIGITS
     if link.code_attempts >= MOST_ATTEMPTS and not is_long:
         raise refusal(TooMany, "too_many_codes")
-    possible = await _with_codes(work, link, is_long=is_long)
+    possible = await _with_codes(work, agency, link, is_long=is_long)
     for found in possible:
         assert found.code_key is not None
         if is_code(work, found.code_of, given, found.code_key):
@@ -74,7 +76,13 @@ async def prove(work: Work, token: str, code: str) -> str | None:
 async def _count_wrong(work: Work, referral: Referral, agency: Agency, link: Link) -> None:
     """Count a wrong code. Our people are told at once that an immediate referral's is locked."""
     link.code_attempts += 1
-    if referral.urgency != Urgency.IMMEDIATE or link.code_attempts < MOST_ATTEMPTS:
+    if link.code_attempts >= MOST_ATTEMPTS:
+        await _tell_of_codes(work, referral, agency)
+
+
+async def _tell_of_codes(work: Work, referral: Referral, agency: Agency) -> None:
+    """Tell our people, once until they saw it, that codes of an immediate referral fail."""
+    if referral.urgency != Urgency.IMMEDIATE:
         return
     told = select(Notice.id).where(
         Notice.referral_id == referral.id,
@@ -93,15 +101,19 @@ async def _count_wrong(work: Work, referral: Referral, agency: Agency, link: Lin
         )
 
 
-async def _with_codes(work: Work, link: Link, *, is_long: bool) -> list[Link]:
+async def _with_codes(work: Work, agency: Agency, link: Link, *, is_long: bool) -> list[Link]:
     """Return the links whose codes may be entered at this one.
 
     Of codes too long to be guessed tries are not counted.
 
     First itself, then the latest of those that can be used, were sent to the same agency for the
-    same referral at the same address, and whose codes went to one address, too. All are changed
-    under the lock of the referral.
+    same referral at the same address, and whose codes went to one address, too, or to any that the
+    agency still has. A link that came without a code, to an agency with one written address, has
+    no address of a code to compare. All are changed under the lock of the referral.
     """
+    theirs = await addresses_of(work, agency)
+    if link.code_sent_to is not None and link.code_sent_to not in theirs:
+        theirs = {link.code_sent_to}
     others = await work.session.scalars(
         select(Link)
         .where(
@@ -110,7 +122,7 @@ async def _with_codes(work: Work, link: Link, *, is_long: bool) -> list[Link]:
             Link.recipient_id == link.recipient_id,
             Link.channel == link.channel,
             Link.sent_to == link.sent_to,
-            Link.code_sent_to == link.code_sent_to,
+            Link.code_sent_to.in_(theirs),
             Link.id != link.id,
             Link.used_at.is_(None),
             Link.expires_at > work.now,
@@ -133,6 +145,8 @@ async def ask_for_code(work: Work, token: str) -> str:
     way = await send_code(work, referral, agency, link)
     if way is None:
         raise refusal(Conflict, "no_second_channel")
+    if await is_a_days_worth(work, referral, agency.id, Purpose.CODE):
+        await _tell_of_codes(work, referral, agency)
     note(work, referral, LogKind.CODE_ASKED_FOR, By(Via.LINK, agency.code), way=way)
     return way
 

@@ -1,11 +1,13 @@
 """Two links of an agency at once: a referral that was sent again, and two referrals."""
 
+import re
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from app.demo.stage import Counsellor, Stage
+from app.referrals.channels import links
 from tests.support.contacts import skip
 from tests.support.mail import Mail, code_in, link_in
 from tests.support.profile import by_day
@@ -122,6 +124,90 @@ async def test_wrong_codes_at_an_old_link_lock_no_new_one(
     assert len(last) == (14 if urgency == "immediate" else 6)
     assert await status(night, new, last) == 303
     assert await status(night, new, second) == 303
+
+
+@pytest.fixture
+async def single(night: Stage, post: Mail) -> str:
+    """The link of an immediate referral to an agency with one written address and a duty phone."""
+    await add_agency(night, "house", "shelter", email=ADDRESSES["email"], phones=(OTHER,))
+    phone(night, OTHER, busy=True)
+    ana = await night.add_counsellor("ana", shift=False, state=None)
+    await sent(night, post, ana, urgency="immediate")
+    phone(night, OTHER)
+    return link_in(post.messages[0][1])
+
+
+def heard_code(night: Stage) -> str:
+    told = [one.text for one in night.exchange.phones[OTHER].heard if "ode is" in one.text]
+    found = re.search(r"code is[^0-9]*([0-9][0-9 ,.]*)", told[-1])
+    assert found is not None
+    return re.sub(r"\D", "", found[1])[:14]
+
+
+async def told_of_codes(night: Stage) -> int:
+    rows = await night.rows("SELECT FROM notices WHERE detail ->> 'purpose' = 'codes'")
+    return len(rows)
+
+
+@pytest.mark.parametrize("is_used", [False, True])
+async def test_the_holder_of_an_old_link_keeps_no_agency_with_one_address_out(
+    night: Stage, post: Mail, single: str, is_used: bool
+) -> None:
+    """They ask for all codes of the day and use the old link up: the last code opens the new one,
+    and our people are told."""
+    for n in range(links.MOST_A_DAY):
+        assert await told_of_codes(night) == 0, n
+        await skip(night, 61 / 3600)
+        assert (await click(night, f"{single}/send-code", {"x": "y"})).status_code == 200
+        await night.advance(30)
+    assert await told_of_codes(night) == 1
+    if is_used:
+        step = {"kind": "acknowledge", "name": "Mira"}
+        assert (await click(night, f"{single}/step", step)).is_redirect
+    await again(night, post, single)
+    new = link_in(post.messages[-1][1])
+    assert "too often today" in (await click(night, f"{new}/send-code", {"x": "y"})).text
+    proved = await click(night, f"{new}/code", {"code": heard_code(night)})
+    assert proved.is_redirect
+    assert "Jovana" in (await click(night, new, as_=proved)).text
+
+
+async def test_an_agency_of_an_urgent_referral_is_slowed_down_and_never_refused_for_good(
+    night: Stage, post: Mail, single: str
+) -> None:
+    asks = ("send-code", "send-link")
+    for _ in range(links.MOST_A_DAY):
+        await skip(night, 61 / 3600)
+        for what in asks:
+            await click(night, f"{single}/{what}", {"x": "y"})
+        await night.advance(30)
+    await skip(night, 61 / 3600)
+    for _ in range(2):
+        for what in asks:
+            answer = await click(night, f"{single}/{what}", {"x": "y"})
+            assert answer.status_code in (422, 429)
+        await skip(night, links.SLOWED_APART.total_seconds() / 3600)
+        before, count = heard_code(night), len(post.messages)
+        for what in asks:
+            answer = await click(night, f"{single}/{what}", {"x": "y"})
+            assert "too often today" not in answer.text
+        await night.until(lambda: len(post.messages) > count)  # noqa: B023
+        # The telephone may ring for the referral itself meanwhile.
+        await night.until(lambda: heard_code(night) != before, limit=600)  # noqa: B023
+        assert await status(night, single, heard_code(night)) == 303
+
+
+async def test_a_code_of_a_phone_that_is_the_agencys_no_more_opens_no_link_without_a_code(
+    night: Stage, post: Mail, single: str
+) -> None:
+    await skip(night, 61 / 3600)
+    assert (await click(night, f"{single}/send-code", {"x": "y"})).status_code == 200
+    await night.advance(30)
+    await add_agency(night, "house", "shelter", email=ADDRESSES["email"])
+    await again(night, post, single)
+    new = link_in(post.messages[-1][1])
+    assert new != single
+    assert await status(night, new, heard_code(night)[:6]) == 422
 
 
 async def test_a_wrong_code_is_compared_with_those_of_three_links_at_most(
