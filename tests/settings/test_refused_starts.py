@@ -56,7 +56,7 @@ def test_rubbish_in_a_setting_is_refused_by_its_name_or_does_no_harm(
         given = {"DATA_DIR": str(tmp_path / "data"), **_PLACES[place]}
         given.pop(name.upper().removesuffix("_FILE"), None)
         set_only(monkeypatch, **{**given, name.upper(): _RUBBISH[kind]})
-        named = f"HELPLINE_{name.removesuffix('_file').upper()}"
+        named = f"HELPLINE_{name.upper().removesuffix('_FILE')}"
         said = named
         try:
             read_settings()
