@@ -17,8 +17,8 @@ from app.staff import receiving
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
-from app.staff.tokens import NAMED
 from app.staff.roles import Permission
+from app.staff.tokens import NAMED
 from app.work import ActorKind, Work
 
 _LONGEST_NAME = 60

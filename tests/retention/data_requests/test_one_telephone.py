@@ -15,9 +15,9 @@ from app.jobs.transaction import flush
 from app.retention.data_requests.kinds import Keep, RequestKind
 from app.staff.models import Staff
 from app.work import Work
-from tests.retention.data_requests.test_searched_again import OF_GIRL, kept_of, one_profile
 from tests.support import planted
 from tests.support.planted import as_person
+from tests.support.retention.one_profile import OF_GIRL, kept_of, one_profile
 from tests.support.retention.requested import NUMBER, approved, erase, found_by, rang_itself
 from tests.support.retention.siblings import told_in, write
 from tests.support.verbs import a_line, a_supervisor

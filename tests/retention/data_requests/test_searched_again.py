@@ -1,7 +1,7 @@
 """What the search of a request does not lead to any more is neither shown nor erased."""
 
 from datetime import timedelta
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 from sqlalchemy import delete, func, select, text, update
@@ -23,12 +23,11 @@ from app.retention.callers import forget_callers
 from app.retention.data_requests import erasing, report, requests
 from app.retention.data_requests.changed_since import of_others
 from app.retention.data_requests.kinds import AskingPerson, ItemKind, Keep, RequestKind
-from app.retention.data_requests.models import DataRequest
 from app.retention.running import ERASING, NOT_ERASING
-from app.staff.models import Staff
 from app.work import PROGRAM, Work
 from tests.support import planted
 from tests.support.planted import WORD, as_person
+from tests.support.retention.one_profile import OF_GIRL, SAID, kept_of, one_profile
 from tests.support.retention.requested import (
     NUMBER,
     a_person,
@@ -45,43 +44,10 @@ from tests.support.verbs import a_line, a_supervisor
 pytestmark = pytest.mark.usefixtures("readings_at_once")
 
 OTHER = Keep.ANOTHER_PERSON
-OF_GIRL = planted.CHILD | {"child.a1.wants": "Calm at home"}
 # What a case says of its child.
 NAMED = {"child.a1.name": planted.CHILD["child.a1.name"]}
-SAID = "Mama hits me"
 # A number that was mistyped, and is put right later.
 MISTYPED = "+381649998811"
-
-
-async def one_profile(work: Work) -> tuple[Staff, Contact, Contact]:
-    """A boy who rang; the contact of a girl was put in his profile by mistake."""
-    await a_line(work)
-    boss = await a_supervisor(work)
-    own_call, other_call = [await planted.a_call(work, f"CA{one}") for one in (1, 2)]
-    await work.session.execute(
-        update(Call)
-        .where(Call.id == other_call.id)
-        .values(caller_key=func.decode(func.md5("her number"), "hex"))
-    )
-    await work.session.refresh(other_call)
-    boy = await planted.a_contact(work, boss, own_call)
-    girl = await planted.a_contact(work, boss, other_call, OF_GIRL)
-    for one in (boy, girl):
-        await rang_itself(work, one)
-    await wrote(work, other_call, SAID)
-    profile = Profile(id=uuid4(), code="P-AAA-AAA-AAA", created_at=work.now)
-    work.session.add(profile)
-    await work.session.flush()
-    await work.session.refresh(own_call)
-    for call in (own_call, other_call):
-        work.session.add(ProfileNumber(profile_id=profile.id, caller_key=call.caller_key))
-    boy.profile_id = girl.profile_id = profile.id
-    await flush(work)
-    return boss, boy, girl
-
-
-async def kept_of(work: Work, request: DataRequest) -> set[UUID]:
-    return {one.subject_id for one in await requests.items_of(work, request) if one.keep}
 
 
 @pytest.mark.parametrize("kind", RequestKind)
