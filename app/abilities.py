@@ -32,6 +32,15 @@ class Ability(StrEnum):
     DELETE_COPIES = "delete_copies"  # its records of calls and texts that are over
 
 
+class EndpointKind(StrEnum):
+    """What rings when a person is called."""
+
+    BROWSER = "browser"
+    CLIENT = "client"
+    PHONE = "phone"
+    SIP = "sip"
+
+
 @dataclass(frozen=True)
 class Abilities:
     """What one platform can do.
@@ -41,8 +50,8 @@ class Abilities:
     """
 
     can_do: frozenset[Ability]
-    rings: frozenset[str]
-    rings_first: frozenset[str]
+    rings: frozenset[EndpointKind]
+    rings_first: frozenset[EndpointKind]
     at_home: bool
 
     def can(self, ability: Ability) -> bool:
@@ -52,15 +61,15 @@ class Abilities:
 # Caller and counsellor meet in a conference.
 CONFERENCES = Abilities(
     can_do=frozenset(Ability),
-    rings=frozenset({"phone", "sip", "client", "browser"}),
-    rings_first=frozenset({"phone", "sip", "client"}),
+    rings=frozenset(EndpointKind),
+    rings_first=frozenset(EndpointKind) - {EndpointKind.BROWSER},
     at_home=True,
 )
 # The caller's own leg dials the counsellor.
 DIAL_ONLY = Abilities(
     can_do=frozenset(),
-    rings=frozenset({"phone", "sip"}),
-    rings_first=frozenset({"phone"}),
+    rings=frozenset({EndpointKind.PHONE, EndpointKind.SIP}),
+    rings_first=frozenset({EndpointKind.PHONE}),
     at_home=False,
 )
 PLATFORMS: Mapping[str, Abilities] = {"twilio": CONFERENCES, "somleng": DIAL_ONLY}

@@ -24,7 +24,7 @@ SECRETS = (
     "monitoring_token",
     "smtp_url",
 )
-_SUFFIX = "_FILE"
+SUFFIX = "_FILE"
 # In bytes. A device or a log that was named by mistake is not read to its end.
 _LONGEST = 64 * 1024
 # Characters of a path that are told: a wrong one may be of any length.
@@ -35,7 +35,7 @@ _TOO_OPEN = 0o027
 
 def names_of_files(prefix: str) -> dict[str, str]:
     """Return the variables that name a file, each with the field that the file is for."""
-    return {f"{prefix}{field.upper()}{_SUFFIX}": field for field in SECRETS}
+    return {f"{prefix}{field.upper()}{SUFFIX}": field for field in SECRETS}
 
 
 def read_files(environment: Mapping[str, str], prefix: str) -> dict[str, str]:
@@ -48,7 +48,7 @@ def read_files(environment: Mapping[str, str], prefix: str) -> dict[str, str]:
         path = environment.get(variable)
         if not path:
             continue
-        name = variable.removesuffix(_SUFFIX)
+        name = variable.removesuffix(SUFFIX)
         if environment.get(name):
             raise BadSettings(f"{name} and {variable} are both set. Unset one of them.")
         found[field] = _read(variable, Path(path))

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from pydantic import Field
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from app.abilities import PLATFORMS, Abilities
+from app.abilities import PLATFORMS, Abilities, EndpointKind
 from app.errors import BadSettings
 from app.strength import WITHOUT, is_this_machine
 
@@ -265,9 +265,9 @@ class Settings(BaseSettings):
         A browser can only be rung with an API key, which signs what lets its telephone connect.
         """
         found = PLATFORMS[self.telephony_platform]
-        if self.twilio_api_key_sid is not None or "browser" not in found.rings:
+        if self.twilio_api_key_sid is not None or EndpointKind.BROWSER not in found.rings:
             return found
-        return replace(found, rings=found.rings - {"browser"})
+        return replace(found, rings=found.rings - {EndpointKind.BROWSER})
 
     @property
     def has_telephony(self) -> bool:
@@ -277,7 +277,7 @@ class Settings(BaseSettings):
     @property
     def has_page_telephones(self) -> bool:
         """Whether a page can be a telephone."""
-        return "browser" in self.abilities.rings
+        return EndpointKind.BROWSER in self.abilities.rings
 
     @property
     def telephone_hosts(self) -> list[str]:

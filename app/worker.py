@@ -60,7 +60,7 @@ from app.telephony import jobs as telephony_jobs
 from app.telephony.counsellor import callback_leg, move_jobs, ringing
 from app.telephony.inbound import asking_by_key, message_jobs, staff_texts
 from app.telephony.messaging import answering, asking, fetching, setting_up
-from app.telephony.participants import alarm_calls, duty, duty_sms, participant_flow
+from app.telephony.participants import address_texts, alarm_calls, duty, duty_sms, participant_flow
 from app.telephony.platforms import dial_bridge
 from app.telephony.platforms.choose import platform_of
 from app.telephony.reconcile import one_call, proof
@@ -80,6 +80,7 @@ FORGETS_EVERY = 600
 SWEEP = "sweep"
 # Modules that are imported so that their jobs can run.
 JOBS = (
+    address_texts,
     alarm_calls,
     answering,
     asking,

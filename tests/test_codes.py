@@ -46,7 +46,7 @@ from app.telephony.counsellor.conference import fold, label_of_owner
 from app.telephony.participants.participant_legs import joined_or_left
 from app.telephony.platforms.base import Platform
 from app.telephony.steps import Join
-from tests import sources
+from tests.support.program import sources
 from tests.support.routes import TEMPLATES
 
 FOLDER = Path(app.__file__).parent

@@ -17,7 +17,7 @@ import typer
 from app.cli import main
 from app.cli.commands import app
 from app.log import set_up_logging
-from tests.country.files import with_short_form
+from tests.support.definitions.sets import with_short_form
 from tests.support.documents.shell import (
     PAGES,
     ROOT,

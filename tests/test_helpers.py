@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-from tests import sources
+from tests.support.program import sources
 
 FOLDER = Path(__file__).parent
 _PRIVATE = re.compile(r"\b_[A-Za-z]\w*")

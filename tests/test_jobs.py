@@ -15,7 +15,7 @@ import app
 from app.jobs.app import PLACES, QUEUES
 from app.jobs.names import Queue, Task
 from app.worker import job_app_of
-from tests import sources
+from tests.support.program import sources
 
 FOLDER = Path(app.__file__).parent
 TASKS = {

@@ -57,7 +57,10 @@ class NoSuchLanguage(NotFound):
 
 
 class InAnotherScript(Invalid):
-    default = "The words of this language are made of those in its other script. Take those in."
+    default = (
+        "The words of this language are made of those in its other script. Import them in that "
+        "script."
+    )
 
 
 class TakenBackAlready(Conflict):

@@ -23,7 +23,7 @@ from app.calls.states import Channel
 from app.chats import accounts as messengers
 from app.chats import earlier_accounts
 from app.errors import Conflict, NotFound, Refusal
-from app.routing import people
+from app.routing import changing_plans
 from app.routing.plan import Plan
 from app.staff import accounts as staff_accounts
 from app.staff.log_kinds import AuditLog
@@ -133,8 +133,7 @@ class SetWithTheList(Conflict):
 
 # The parts whose changes are listed here, and taken back elsewhere.
 _ELSEWHERE: Mapping[LinePart, type[Refusal]] = {LinePart.USE: SetWithTheList}
-# The acts that are listed, and those of them that `take_back` can undo.
-KINDS = tuple(_PARTS)
+# Those of the acts that are listed that `take_back` can undo.
 TAKEN_BACK = tuple(kind for kind, part in _PARTS.items() if part not in _ELSEWHERE)
 
 
@@ -240,7 +239,7 @@ async def _set(
                 work, line, leads_here=values.get("leads_here"), shown_number=shown
             )
         case LinePart.PLAN:
-            await people.change_plan(work, line, **_given(part, values))
+            await changing_plans.change_plan(work, line, **_given(part, values))
         case LinePart.CHAT:
             given = _given(part, values)
             if "report_page" in values and values["report_page"] is None:

@@ -7,7 +7,7 @@ rule or a page has to know before anything is sent: whether to refuse, and whom 
 from datetime import timedelta
 from typing import NamedTuple
 
-from app.abilities import PLATFORMS, Ability
+from app.abilities import PLATFORMS, Ability, EndpointKind
 from app.errors import Conflict
 from app.settings import Settings
 from app.work import Work
@@ -65,7 +65,7 @@ def rings(settings: Settings, kind: str) -> bool:
 
 def could_ring_browsers(settings: Settings) -> bool:
     """Return whether the platform can ring a page at all, with an API key or without one."""
-    return "browser" in PLATFORMS[settings.telephony_platform].rings
+    return EndpointKind.BROWSER in PLATFORMS[settings.telephony_platform].rings
 
 
 def rings_first(work: Work, kind: str) -> bool:

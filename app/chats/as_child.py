@@ -11,7 +11,7 @@ from app.calls import record
 from app.calls.lines import finding_lines
 from app.calls.models import Call
 from app.calls.states import WRITTEN, CallState, EndedBy, Unstaffed
-from app.chats import at_once, opening, reading, typing
+from app.chats import opening, reading, statements, typing
 from app.routing import places_in_queue
 from app.routing.rota import staffing
 from app.work import Work
@@ -83,7 +83,7 @@ async def conversation(work: Work, call_id: UUID, after: int = 0) -> Seen:
 
     A conversation that found no counsellor is queued as soon as one is there.
     """
-    read = await at_once.read_as_child(work, call_id, after, work.now - typing.LASTS)
+    read = await statements.read_as_child(work, call_id, after, work.now - typing.LASTS)
     assert read is not None
     facts, waits = read.facts, Waits(CallState(read.facts["state"]))
     if waits.state not in (CallState.CONNECTED, CallState.ENDED):

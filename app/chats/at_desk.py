@@ -11,7 +11,7 @@ from app.calls.lines import finding_lines
 from app.calls.lines.line_rows import Line
 from app.calls.models import Call
 from app.calls.states import CARRIED, Channel
-from app.chats import at_once, reading, typing
+from app.chats import reading, statements, typing
 from app.chats.models import Access, Author, Message, ReaderKind, Typing
 from app.database.quick import Question, Row, is_one_of
 from app.jobs.transaction import ask
@@ -158,7 +158,7 @@ class News(NamedTuple):
 async def news(work: Work, staff: Staff, call_id: UUID, after: int) -> News:
     """Return what is new in a conversation of a counsellor after a number, with one statement; it
     is delivered by this. Raises NotYours."""
-    read = await at_once.read_news(work, staff.id, call_id, after, work.now - typing.LASTS)
+    read = await statements.read_news(work, staff.id, call_id, after, work.now - typing.LASTS)
     if read is None:
         raise reading.NotYours()
     row = read.facts

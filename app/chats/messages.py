@@ -14,7 +14,7 @@ from app.calls import record
 from app.calls.log_kinds import CallLog
 from app.calls.models import Call
 from app.calls.states import CallState, Channel
-from app.chats import at_once, noticing, opening, reading, sendings, worries
+from app.chats import noticing, opening, reading, sendings, statements, worries
 from app.chats.models import Author, Message, ReaderKind, Sentence, Typing
 from app.chats.news import announce as announce
 from app.errors import Conflict, Invalid, TooMany
@@ -57,7 +57,7 @@ async def say_as_child(work: Work, call_id: UUID, *, text: str, client_key: str)
     plain = _checked(text, client_key, longest=LONGEST)
     # Words that speak of danger are noted with the call, so it is locked.
     if not noticing.may_alarm(plain):
-        said = await at_once.say(
+        said = await statements.say(
             work,
             call_id,
             plain,
@@ -95,7 +95,7 @@ async def say_as_staff(
     """
     if kind is ReaderKind.SAID:
         plain = _checked(text, client_key, longest=LONGEST)
-        said = await at_once.say(work, call_id, plain, client_key, staff_id=staff.id)
+        said = await statements.say(work, call_id, plain, client_key, staff_id=staff.id)
         if said is not None:
             return said
     call = await record.lock_call(work, call_id)

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from app.calls.states import Channel
-from app.chats import at_once, gone, sendings
+from app.chats import gone, sendings, statements
 from app.chats.models import Author, Failure, Message, OnItsWay, ReaderKind, Sentence
 from app.contacts import contacts
 from app.database.quick import Row
@@ -21,7 +21,7 @@ from app.staff.models import Staff
 from app.staff.roles import Permission, may
 from app.work import Work
 
-PAGE = at_once.PAGE
+PAGE = statements.PAGE
 _COLUMNS = tuple(column.key for column in Message.__table__.columns)
 
 
@@ -54,12 +54,6 @@ class ShownMessage(NamedTuple):
     carried: bool = True
 
 
-async def read_as_child(work: Work, call_id: UUID, after: int = 0) -> list[ShownMessage]:
-    """Return what was said after a number, and note that it was delivered to the child."""
-    found = await at_once.read_as_child(work, call_id, after, work.now)
-    return [opened_row(work, row) for row in found.messages] if found else []
-
-
 async def read_as_staff(
     work: Work, staff: Staff, call_id: UUID, after: int = 0
 ) -> list[ShownMessage]:
@@ -68,7 +62,7 @@ async def read_as_staff(
     What the counsellor of the conversation fetches is delivered. Any other reader is logged first:
     a supervisor who reads along, and people who may read the contact. Raises NotYours.
     """
-    held = await at_once.read_as_holder(work, staff.id, call_id, after)
+    held = await statements.read_as_holder(work, staff.id, call_id, after)
     if held is not None:
         carried = Channel(held.facts["channel"]).is_carried
         return [opened_row(work, row, carried=carried) for row in held.messages]
@@ -138,7 +132,7 @@ async def _read(work: Work, call_id: UUID, after: int) -> list[Message]:
 
 async def see_as_child(work: Work, call_id: UUID, number: int) -> None:
     """Note that the child has seen the messages up to a number. May run twice."""
-    await at_once.see_as_child(work, call_id, number)
+    await statements.see_as_child(work, call_id, number)
 
 
 async def see_as_staff(
@@ -149,7 +143,7 @@ async def see_as_staff(
     `away`: when the child has left, also put the conversation away, if that was its last word.
     Raises NotYours.
     """
-    if await at_once.see_as_holder(work, staff.id, call_id, number):
+    if await statements.see_as_holder(work, staff.id, call_id, number):
         return
     if not away or not await gone.put_away(work, staff, call_id, number):
         raise NotYours()

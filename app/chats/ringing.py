@@ -18,7 +18,8 @@ from app.privacy.hash_kinds import HashOf
 from app.privacy.numbers import CallerKind
 from app.routing import in_hand
 from app.routing.callbacks import callbacks
-from app.routing.callbacks.callback_rows import Callback, Who
+from app.routing.callbacks.callback_rows import Callback
+from app.routing.callbacks.choices import Who
 from app.sealing.hashes import carry_caller
 from app.staff.models import Staff
 from app.staff.roles import Permission, may

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from sqlalchemy import delete, select, update
 
-from app.chats import at_once, messages, reading
+from app.chats import messages, reading, statements
 from app.chats.models import Access, Author, Typing
 from app.errors import Invalid
 from app.staff.models import Staff
@@ -49,7 +49,7 @@ async def type_as_staff(work: Work, staff: Staff, call_id: UUID, text: str | Non
 async def _note(work: Work, call_id: UUID, text: str | None, staff_id: UUID | None = None) -> bool:
     if text is not None and (len(text) > messages.LONGEST or "\x00" in text):
         raise Invalid("Write at most %(longest)s characters.", longest=messages.LONGEST)
-    return await at_once.note_typing(work, call_id, text, work.now - _TOLD_EVERY, staff_id)
+    return await statements.note_typing(work, call_id, text, work.now - _TOLD_EVERY, staff_id)
 
 
 async def is_typing(work: Work, call_id: UUID, seen_at: datetime) -> bool:

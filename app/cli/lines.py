@@ -23,8 +23,8 @@ from app.calls.lines.line_facts import LineHasCalls
 from app.calls.speech import LineScript
 from app.cli.running import parts_of, run_verb
 from app.errors import NotFound
-from app.routing import partners, people
-from app.routing.plan import read_plan
+from app.routing import changing_plans, partners
+from app.routing.plan import check_skills, read_plan
 from app.work import Work
 
 app = typer.Typer(no_args_is_help=True, help="Lines: the numbers that children ring.")
@@ -107,7 +107,7 @@ def line_plan(
 
     async def verb(work: Work) -> str:
         line = await line_of(work, number)
-        plan = await people.change_plan(
+        plan = await changing_plans.change_plan(
             work,
             line,
             backup_after=backup_after,
@@ -125,7 +125,7 @@ def line_plan(
             message_wait=message_wait,
             callback_wait=callback_wait,
             priority=priority,
-            skills=None if skills is None else people.check_skills(parts_of(skills)),
+            skills=None if skills is None else check_skills(parts_of(skills)),
         )
         return json.dumps(asdict(plan))
 

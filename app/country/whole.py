@@ -141,11 +141,14 @@ def check_marks(folder: Folder | None) -> None:
         text, source = library.texts[key]
         lines = read_data(text, source)[1]
         with wrong:
-            if kind == "trees" and (tree := library.trees[name, version]).kind == "categories":
+            if (
+                kind == libraries.Shelf.TREES
+                and (tree := library.trees[name, version]).kind == "categories"
+            ):
                 special.check_tree(tree, lines, library.mapped(tree))
-            elif kind == "forms":
+            elif kind == libraries.Shelf.FORMS:
                 special.check_form(library.forms[name, version], lines, cues)
-        if kind == "forms":
+        if kind == libraries.Shelf.FORMS:
             form = library.forms[name, version]
             with wrong:
                 is_used = form is library.form_for("contact")

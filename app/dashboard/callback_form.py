@@ -14,7 +14,7 @@ from app.chats import ringing
 from app.dashboard.desk_values import desk_fragment
 from app.errors import Invalid, Refusal
 from app.routing import in_hand
-from app.routing.callbacks import callback_rows
+from app.routing.callbacks import choices
 from app.routing.rota.shifts import first_instant, last_instant
 from app.staff.models import Staff
 from app.staff.roles import Permission
@@ -32,7 +32,7 @@ async def agree(
     work: InWork,
     staff: TakesCalls,
     call_id: UUID,
-    who: Annotated[callback_rows.Who, Form()] = callback_rows.Who.CALLER,
+    who: Annotated[choices.Who, Form()] = choices.Who.CALLER,
     day: Annotated[str, Form(max_length=10)] = "",
     begins: Annotated[str, Form(max_length=8)] = "",
     ends: Annotated[str, Form(max_length=8)] = "",

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from fastapi import Request, Response
 from fastapi.responses import HTMLResponse
 
+from app.abilities import EndpointKind
 from app.calls import callers, danger_words, platform
 from app.calls.asked import QUESTIONS
 from app.calls.key_questions import questions_of as questions_of_line
@@ -34,7 +35,7 @@ from app.staff import accounts
 from app.staff.audit import write_reading
 from app.staff.log_kinds import AuditLog
 from app.staff.log_values import FoundBy
-from app.staff.models import EndpointKind, Staff
+from app.staff.models import Staff
 from app.staff.roles import Permission, may
 from app.web.form_language import language_of
 from app.web.keyed_answers import may_read_answers

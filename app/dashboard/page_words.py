@@ -146,7 +146,11 @@ def codes() -> Iterator[str]:
         yield from (str(result).replace("_", " ") for result in follow_ups.results_of(about))
     yield from (role.replace("_", " ") for role in ROLES)
     yield from (column.replace("_", " ") for column in COLUMNS)
-    yield from ("consent", "override", rules.AGAINST_WISH.replace("_", " "))
+    yield from (
+        rules.ConsentKind.CONSENT.value,
+        rules.ConsentKind.OVERRIDE.value,
+        rules.AGAINST_WISH.replace("_", " "),
+    )
     yield from (field.value.replace("_", " ") for field in AddressField)
     yield from (cause.value.replace("_", " ") for cause in _AWAY)
     yield from _of_the_log_of_calls()
@@ -180,7 +184,7 @@ def _of_reports() -> Iterator[str]:
             yield from (name.replace("_", " "), text)
     yield from (name.replace("_", " ") for name in (*WHAT, *OUTCOMES))
     yield from exporting.texts()
-    yield from ("children", "fairness", "coverage", "open", "recurring", "all")
+    yield from ("children", "fairness", "coverage", "open", "recurring", accountability.ALL)
     yield from (staff_measures.FAIRNESS_WORDS, staff_measures.COVERAGE_WORDS, *release.WORDS)
     yield from (line.words for line in reconcile(defaultdict(int), 0))
     yield from (text for table in release.SHAPE.tables for text in table.title.values())

@@ -4,13 +4,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
+from app.abilities import EndpointKind
 from app.calls.log_kinds import Cause
 from app.dashboard.views import STATE_WORDS, language_words
 from app.routing import telephones
 from app.routing.models import PresenceState, TelephoneState
 from app.routing.rota.on_duty import OnShift
 from app.routing.supervision.team import TeamMember
-from app.staff.models import EndpointKind
 from app.words.pages import N_, _, code_words, list_words, said
 
 # What a supervisor may choose for another person, and the words of the choice.

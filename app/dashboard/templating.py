@@ -16,12 +16,12 @@ from markupsafe import Markup, escape
 from starlette.templating import Jinja2Templates
 
 from app import words
+from app.abilities import EndpointKind
 from app.contacts.registry import library_of
 from app.dashboard.places import places_of
 from app.dashboard.settings.hours_words import hours_words
 from app.errors import LIST_SIGN
 from app.referrals.channels.primero.problems import problem_words
-from app.staff.models import EndpointKind
 from app.staff.roles import Permission, may
 from app.statistics.counting.labels import ended_by_words
 from app.statistics.counting.period_words import days_of, edge_words, released_words

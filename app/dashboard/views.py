@@ -13,7 +13,8 @@ from app.calls.states import Direction, MessageState
 from app.chats.left.answering import Left
 from app.contacts.models import Contact
 from app.routing import telephones
-from app.routing.callbacks.callback_rows import Callback, CallbackState, Who
+from app.routing.callbacks.callback_rows import Callback, CallbackState
+from app.routing.callbacks.choices import Who
 from app.routing.in_hand import Conversation, InHand
 from app.routing.models import OfferState, PresenceState, TelephoneState
 from app.routing.places_in_queue import WaitingCall

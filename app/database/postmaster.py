@@ -27,7 +27,7 @@ SAYS_AFTER, SAYS_AGAIN = 2, 30
 LONGEST_SILENCE = 600
 # How long the lock of a server is waited for that is not seen here, in seconds: the last of its
 # processes may end after it.
-_ENDS_WITHIN = 5
+ENDS_WITHIN = 5
 
 
 def lines_of(folder: Path) -> list[str]:
@@ -183,7 +183,7 @@ class Held:
         """Return the open lock: a server that is started with it holds it. Raises BadSettings."""
         if self._handle is None:
             self._handle = os.open(self._path, os.O_RDWR)
-            ends = time.monotonic() + _ENDS_WITHIN
+            ends = time.monotonic() + ENDS_WITHIN
             while not _lock(self._handle):
                 if time.monotonic() >= ends:
                     raise BadSettings(
@@ -230,7 +230,7 @@ def _refuse_the_left(folder: Path, waiting: Waiting) -> None:
     """Wait until no process of a server that was killed works in a folder. Raises BadSettings."""
     import psutil
 
-    ends = time.monotonic() + _ENDS_WITHIN
+    ends = time.monotonic() + ENDS_WITHIN
     while True:
         named = [one for one in psutil.process_iter(["name"]) if one.info["name"] == "postgres"]
         left = [str(one.pid) for one in named if serves(str(one.pid), folder)]

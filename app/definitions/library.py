@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import time
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -40,9 +41,31 @@ from app.words.pages import N_
 SHIPPED = Path(__file__).parent / "data"
 # Definitions that another area reads, from the same folder of a country.
 ELSEWHERE = ("protocol", "mapping", "facts", "report", "rest", "proposal", "retention")
-# The kinds of this library, by the names of its attributes and in the register.
-SHELVES = ("forms", "trees", "workflows", "risks", "supports", "guidances")
-KINDS = ("form", "tree", "workflow", "risk", "support", "guidance", *ELSEWHERE)
+
+
+class Shelf(StrEnum):
+    """The shelves of a library: the names of its attributes, and of kinds in the register."""
+
+    FORMS = "forms"
+    TREES = "trees"
+    WORKFLOWS = "workflows"
+    RISKS = "risks"
+    SUPPORTS = "supports"
+    GUIDANCES = "guidances"
+
+
+class Opening(StrEnum):
+    """The word with which a file of each shelf begins, before its name."""
+
+    FORM = "form"
+    TREE = "tree"
+    WORKFLOW = "workflow"
+    RISK = "risk"
+    SUPPORT = "support"
+    GUIDANCE = "guidance"
+
+
+_OPENINGS: tuple[str, ...] = (*Opening, *ELSEWHERE)
 COUNTRY = "country.yaml"
 
 
@@ -119,43 +142,43 @@ class Library(Shelves):
     def copy(self) -> "Library":
         """Return a library of the same definitions to which others can be restored."""
         copied = replace(self, gone=set(self.gone), _sheets={})
-        for name in SHELVES:
+        for name in Shelf:
             setattr(copied, name, dict(getattr(self, name)))
         return copied
 
     @property
     def categories(self) -> Tree:
-        tree: Tree = self.newest("trees", self.country.categories)
+        tree: Tree = self.newest(Shelf.TREES, self.country.categories)
         return tree
 
     @property
     def framework(self) -> Tree:
-        tree: Tree = self.newest("trees", self.country.framework)
+        tree: Tree = self.newest(Shelf.TREES, self.country.framework)
         return tree
 
     @property
     def places(self) -> Tree:
-        tree: Tree = self.newest("trees", self.country.places)
+        tree: Tree = self.newest(Shelf.TREES, self.country.places)
         return tree
 
     @property
     def workflow(self) -> Workflow:
-        flow: Workflow = self.newest("workflows", self.country.workflow)
+        flow: Workflow = self.newest(Shelf.WORKFLOWS, self.country.workflow)
         return flow
 
     @property
     def risk(self) -> RiskCues:
-        risk: RiskCues = self.newest("risks", self.country.risk)
+        risk: RiskCues = self.newest(Shelf.RISKS, self.country.risk)
         return risk
 
     @property
     def support(self) -> FamilySupport:
-        support: FamilySupport = self.newest("supports", self.country.family_support)
+        support: FamilySupport = self.newest(Shelf.SUPPORTS, self.country.family_support)
         return support
 
     @property
     def guidance(self) -> Guidance:
-        guidance: Guidance = self.newest("guidances", self.country.guidance)
+        guidance: Guidance = self.newest(Shelf.GUIDANCES, self.country.guidance)
         return guidance
 
     def needed(self) -> set[Key]:
@@ -164,17 +187,17 @@ class Library(Shelves):
         trees = [self.categories, self.framework, self.places]
         return {
             *self.own,
-            *(("forms", form.form, form.version) for form in forms),
-            *(("trees", tree.tree, tree.version) for tree in trees),
-            ("workflows", self.workflow.workflow, self.workflow.version),
-            ("risks", self.risk.risk, self.risk.version),
-            ("supports", self.support.support, self.support.version),
-            ("guidances", self.guidance.guidance, self.guidance.version),
+            *((Shelf.FORMS, form.form, form.version) for form in forms),
+            *((Shelf.TREES, tree.tree, tree.version) for tree in trees),
+            (Shelf.WORKFLOWS, self.workflow.workflow, self.workflow.version),
+            (Shelf.RISKS, self.risk.risk, self.risk.version),
+            (Shelf.SUPPORTS, self.support.support, self.support.version),
+            (Shelf.GUIDANCES, self.guidance.guidance, self.guidance.version),
         }
 
     def form_for(self, record: str) -> Form:
         """Return the form that a new contact, case or referral is written with."""
-        form: Form = self.newest("forms", getattr(self.country, f"{record}_form"))
+        form: Form = self.newest(Shelf.FORMS, getattr(self.country, f"{record}_form"))
         return form
 
     def sheet(
@@ -220,10 +243,10 @@ class Library(Shelves):
 
 
 _RESTORED: dict[str, tuple[Any, str]] = {
-    "forms": (Form, "form"),
-    "trees": (Tree, "tree"),
-    "workflows": (Workflow, "workflow"),
-    "risks": (RiskCues, "risk"),
+    Shelf.FORMS: (Form, Opening.FORM),
+    Shelf.TREES: (Tree, Opening.TREE),
+    Shelf.WORKFLOWS: (Workflow, Opening.WORKFLOW),
+    Shelf.RISKS: (RiskCues, Opening.RISK),
 }
 
 
@@ -269,7 +292,7 @@ def load(folder: Folder | None = None) -> Library:
         kind = ""
         with strange:
             kind = kind_of(source.text, source.name)
-        if kind == "form":
+        if kind == Opening.FORM:
             forms.append(source)
         elif kind and kind not in ELSEWHERE:
             with wrong:
@@ -301,22 +324,22 @@ def _add_form(library: Library, source: Source) -> None:
     except BadDefinition:
         country = library.country
         used = {country.contact_form, country.case_form, country.referral_form}
-        used -= {name for kind, name, _ in library.own if kind == "forms"}
-        if source.own or read_data(source.text, source.name)[0]["form"] in used:
+        used -= {name for kind, name, _ in library.own if kind == Shelf.FORMS}
+        if source.own or read_data(source.text, source.name)[0][Opening.FORM] in used:
             raise
         # A shipped form that does not fit the country's own trees is not used there.
         return
-    _keep(library, "forms", form.form, form.version, form, source)
+    _keep(library, Shelf.FORMS, form.form, form.version, form, source)
 
 
 def kind_of(text: str, source: str) -> str:
     """Return the kind of a definition. Raises BadDefinition."""
     data, lines = read_data(text, source)
-    for kind in KINDS:
+    for kind in _OPENINGS:
         if isinstance(data, dict) and kind in data:
             return kind
     words = Message(
-        "begin with one of %(kinds)s and a name", kinds=[f"`{kind}:`" for kind in KINDS]
+        "begin with one of %(kinds)s and a name", kinds=[f"`{kind}:`" for kind in _OPENINGS]
     )
     raise lines.refuse((), words)
 
@@ -324,25 +347,25 @@ def kind_of(text: str, source: str) -> str:
 def _add(library: Library, kind: str, file: Source) -> None:
     text, source = file.text, file.name
     match kind:
-        case "tree":
+        case Opening.TREE:
             tree, _ = read_tree(text, source)
-            _keep(library, "trees", tree.tree, tree.version, tree, file)
-        case "workflow":
+            _keep(library, Shelf.TREES, tree.tree, tree.version, tree, file)
+        case Opening.WORKFLOW:
             flow = read_workflow(text, source)
-            _keep(library, "workflows", flow.workflow, flow.version, flow, file)
-        case "risk":
+            _keep(library, Shelf.WORKFLOWS, flow.workflow, flow.version, flow, file)
+        case Opening.RISK:
             risk = read_risk(text, source)
-            _keep(library, "risks", risk.risk, risk.version, risk, file)
-        case "guidance":
+            _keep(library, Shelf.RISKS, risk.risk, risk.version, risk, file)
+        case Opening.GUIDANCE:
             guidance = read_guidance(text, source)
-            _keep(library, "guidances", guidance.guidance, guidance.version, guidance, file)
+            _keep(library, Shelf.GUIDANCES, guidance.guidance, guidance.version, guidance, file)
         case _:
             support, lines = read_model(FamilySupport, text, source)
             for n, service in enumerate(support.services):
                 for name in ("name", "what"):
                     labels = getattr(service, name)
                     check_labels(labels, support.languages, lines, ("services", n, name))
-            _keep(library, "supports", support.support, support.version, support, file)
+            _keep(library, Shelf.SUPPORTS, support.support, support.version, support, file)
 
 
 def _keep(library: Library, kind: str, name: str, version: int, made: Any, source: Source) -> None:
@@ -381,16 +404,16 @@ def pass_over(texts: dict[Key, Any], own: set[Key], gone: set[Key]) -> None:
 
 # What country.yaml names: the kind of each, and what is said if there is none of that name.
 _NAMED = {
-    "contact_form": ("forms", N_("there is no contact form '%(name)s'")),
-    "case_form": ("forms", N_("there is no case form '%(name)s'")),
-    "referral_form": ("forms", N_("there is no referral form '%(name)s'")),
-    "categories": ("trees", N_("there are no categories '%(name)s'")),
-    "framework": ("trees", N_("there is no framework '%(name)s'")),
-    "places": ("trees", N_("there are no places '%(name)s'")),
-    "workflow": ("workflows", N_("there is no workflow '%(name)s'")),
-    "risk": ("risks", N_("there is no risk '%(name)s'")),
-    "family_support": ("supports", N_("there is no family support '%(name)s'")),
-    "guidance": ("guidances", N_("there is no guidance '%(name)s'")),
+    "contact_form": (Shelf.FORMS, N_("there is no contact form '%(name)s'")),
+    "case_form": (Shelf.FORMS, N_("there is no case form '%(name)s'")),
+    "referral_form": (Shelf.FORMS, N_("there is no referral form '%(name)s'")),
+    "categories": (Shelf.TREES, N_("there are no categories '%(name)s'")),
+    "framework": (Shelf.TREES, N_("there is no framework '%(name)s'")),
+    "places": (Shelf.TREES, N_("there are no places '%(name)s'")),
+    "workflow": (Shelf.WORKFLOWS, N_("there is no workflow '%(name)s'")),
+    "risk": (Shelf.RISKS, N_("there is no risk '%(name)s'")),
+    "family_support": (Shelf.SUPPORTS, N_("there is no family support '%(name)s'")),
+    "guidance": (Shelf.GUIDANCES, N_("there is no guidance '%(name)s'")),
 }
 _NOT_OF_IT = {
     "contact": Message("that is not the form of a contact"),
@@ -437,7 +460,7 @@ def _check_trees(library: Library) -> None:
     """Check that the cues of categories exist, and the codes that they count as."""
     risk = library.risk.codes()
     for tree in library.trees.values():
-        if ("trees", tree.tree, tree.version) in library.gone:
+        if (Shelf.TREES, tree.tree, tree.version) in library.gone:
             continue
         text, source = library.texts["trees", tree.tree, tree.version]
         tree_lines = read_data(text, source)[1]

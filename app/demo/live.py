@@ -8,6 +8,7 @@ import webbrowser
 from pathlib import Path
 from typing import Any
 
+from app.abilities import EndpointKind
 from app.clock import Clock
 from app.demo.agencies import furnish
 from app.demo.children import SAID
@@ -27,7 +28,6 @@ from app.retention.data_requests import preparing
 from app.safekeeping.backups.places import BackupRefused
 from app.settings import Settings
 from app.staff import accounts
-from app.staff.models import EndpointKind
 from app.work import PROGRAM, Ground
 
 NAME = next(iter(ACCOUNTS))

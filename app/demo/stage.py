@@ -22,6 +22,7 @@ import uvicorn
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
+from app.abilities import EndpointKind
 from app.calls.lines.chat_lines import change_chat
 from app.calls.lines.finding_lines import line_of_number
 from app.calls.lines.lines import add_line
@@ -43,7 +44,7 @@ from app.server import Server
 from app.settings import Settings
 from app.staff import accounts
 from app.staff.hashing import hash_password
-from app.staff.models import EndpointKind, PhoneProof, Staff
+from app.staff.models import PhoneProof, Staff
 from app.staff.roles import Permission, Role, may
 from app.web.access import COOKIE
 from app.web.connections import Limited

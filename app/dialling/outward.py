@@ -158,8 +158,7 @@ async def ask(
         return Asked(None, True)
     is_new = True
     for part in range(1 if why else parts):
-        counted = uuid5(key, str(part)) if part else key
-        is_new = await _count(work, counted, address, purpose, way, why) and is_new
+        is_new = await _count(work, _key_of(key, part), address, purpose, way, why) and is_new
     if why is not None:
         log().warning(
             "a number is not dialled", area="dialling", cause=why.value, subject=purpose.value
@@ -202,9 +201,14 @@ async def was_counted(work: Work, key: UUID) -> bool:
     return await work.session.get(Dial, key, populate_existing=True) is not None
 
 
-async def take_back(work: Work, key: UUID) -> None:
+async def take_back(work: Work, key: UUID, parts: int = 1) -> None:
     """Count what was certainly not dialled no more, so that its job may dial it `once`."""
-    await work.session.execute(delete(Dial).where(Dial.id == key))
+    keys = [_key_of(key, part) for part in range(parts)]
+    await work.session.execute(delete(Dial).where(Dial.id.in_(keys)))
+
+
+def _key_of(key: UUID, part: int) -> UUID:
+    return uuid5(key, str(part)) if part else key
 
 
 def _is_browser(address: str) -> bool:

@@ -148,6 +148,7 @@ class Task(JobName):
     SETTLE_LEAVE = "telephony:settle_leave"
     SETTLE_TALK = "telephony:settle_talk"
     TELL_MISSED = "telephony:tell_missed"
+    TEXT_OF_NEW_ADDRESS = "telephony:text_of_new_address"
     TEXT_PHONE_CODE = "telephony:text_phone_code"
     WATCH_CALLBACK = "telephony:watch_callback"
     WATCH_DIALLED = "telephony:watch_dialled"

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from sqlalchemy import exists, or_, select
 
+from app.abilities import EndpointKind
 from app.calls.chat_rules import MOST_AT_ONCE
 from app.calls.lines import finding_lines, lines
 from app.database.topics import Topic
@@ -21,13 +22,13 @@ from app.people.approval.asking import AccessWanted, ask_anew, hold_back, waitin
 from app.privacy import ends
 from app.routing import offers
 from app.routing.models import Offer
-from app.routing.people import check_skills
+from app.routing.plan import check_skills
 from app.staff import accounts, former_addresses, phone_proofs, receiving
 from app.staff.access_kinds import AccessKind
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.log_rows import every_entry
-from app.staff.models import EndpointKind, Staff
+from app.staff.models import Staff
 from app.staff.roles import Role, gives_sight, may_give, reads_others, reads_records
 from app.staff.second_person import By, Outside, note_could_approve
 from app.staff.sessions import accounts_changed

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from sqlalchemy import select
 
+from app.abilities import EndpointKind
 from app.calls import prompts
 from app.calls.lines import finding_lines
 from app.calls.lines.finding_lines import any_line
@@ -34,7 +35,7 @@ from app.referrals.directory.models import Agency
 from app.referrals.library import protocols_of
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
-from app.staff.models import EndpointKind, Staff
+from app.staff.models import Staff
 from app.words.keys import SOUNDS
 from app.words.pages import _
 from app.work import Work

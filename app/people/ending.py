@@ -2,6 +2,7 @@
 
 from sqlalchemy import select
 
+from app.abilities import EndpointKind
 from app.errors import Code, Conflict
 from app.jobs.names import Task
 from app.people import holding, wallboards
@@ -16,7 +17,7 @@ from app.staff import former_addresses, phone_proofs, sessions, tokens
 from app.staff.audit import write_entry
 from app.staff.emergency_rows import LIVE, Emergency, EmergencyState
 from app.staff.log_kinds import AuditLog
-from app.staff.models import EndpointKind, Staff
+from app.staff.models import Staff
 from app.staff.roles import Permission, Role, lost_between, may
 from app.work import Work
 

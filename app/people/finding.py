@@ -7,11 +7,12 @@ from uuid import UUID
 
 from sqlalchemy import select
 
+from app.abilities import EndpointKind
 from app.contacts.finding.words import normal_words
 from app.errors import NotFound
 from app.routing.plan import read_skills
 from app.staff.log_kinds import AuditLog
-from app.staff.models import AuditEntry, EndpointKind, Staff
+from app.staff.models import AuditEntry, Staff
 from app.staff.roles import Role
 from app.work import Work
 

@@ -16,6 +16,7 @@ from uuid import UUID
 from sqlalchemy import delete, exists, func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 
+from app.abilities import EndpointKind
 from app.calls.lines import finding_lines, lines
 from app.calls.lines.line_rows import Line
 from app.calls.models import Call
@@ -30,7 +31,7 @@ from app.referrals.directory.models import Agency
 from app.routing.rota import on_duty, roster
 from app.staff.log_kinds import AuditLog
 from app.staff.log_rows import every_entry
-from app.staff.models import EndpointKind, Staff
+from app.staff.models import Staff
 from app.staff.roles import Role
 from app.words.pages import N_
 from app.work import Work

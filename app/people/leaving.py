@@ -10,6 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import func, select
 
+from app.abilities import EndpointKind
 from app.calls import messages
 from app.chats import gone
 from app.chats.left import answering
@@ -37,7 +38,7 @@ from app.staff.access_kinds import AccessKind
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.log_rows import every_entry
-from app.staff.models import EndpointKind, Staff
+from app.staff.models import Staff
 from app.staff.roles import Permission, Role, may
 from app.staff.second_person import By, note_could_approve
 from app.staff.sessions import accounts_changed

@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import exists, or_, select, update
 
+from app.abilities import EndpointKind
 from app.database.topics import Topic
 from app.errors import Conflict, Invalid, NotFound, Refusal
 from app.jobs.names import Task
@@ -24,14 +25,7 @@ from app.staff.access_kinds import AccessKind
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.log_rows import KeptEntry
-from app.staff.models import (
-    AuditEntry,
-    EarlierPassword,
-    EndpointKind,
-    LinkKind,
-    PasswordLink,
-    Staff,
-)
+from app.staff.models import AuditEntry, EarlierPassword, LinkKind, PasswordLink, Staff
 from app.staff.roles import Role, reads_others
 from app.words.pages import N_, _, read_in, reader, spoken_in
 from app.work import Work

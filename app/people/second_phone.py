@@ -1,6 +1,7 @@
 """The telephone that rings if a person's browser does not answer: chosen, proven and given up by
 the person. It rings for no call before it is proven."""
 
+from app.abilities import EndpointKind
 from app.dialling import outward
 from app.errors import Conflict, Invalid
 from app.people import connection_tests
@@ -9,7 +10,7 @@ from app.routing import offers
 from app.staff import former_addresses, phone_proofs
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
-from app.staff.models import EndpointKind, Staff
+from app.staff.models import Staff
 from app.staff.sessions import accounts_changed
 from app.work import Work
 

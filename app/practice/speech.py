@@ -88,13 +88,6 @@ def resampled(sound: Sound, rate: int) -> Sound:
     return made
 
 
-def tone(hertz: float, seconds: float, loudness: float = 0.3) -> Sound:
-    """Return a steady tone. `loudness` is 1 for the loudest that fits."""
-    at = np.arange(int(RATE * seconds)) / RATE
-    made: Sound = (np.sin(2 * np.pi * hertz * at) * loudness * 32_767).astype(np.int16)
-    return made
-
-
 def read_wav(file: bytes) -> Sound:
     """Return what is in a WAV file of 16 bit; of other files nothing."""
     try:

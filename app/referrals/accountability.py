@@ -14,6 +14,8 @@ from app.referrals.states import LEFT, STAYED, Missing
 from app.words.pages import N_
 from app.work import Work
 
+# The code of the row of all agencies, and the value of all referrals.
+ALL = "all"
 # Printed beside the numbers, in every view and file.
 DEFINITIONS = {
     "offered": "referrals offered to the agency in the window; a reminder in a later round is not "
@@ -157,7 +159,7 @@ async def accountability(work: Work, since: datetime, until: datetime) -> list[R
         rejected, ended = reasons.get(code, {}), outcomes.get(code, {})
         found.append(
             Row(
-                code or "all",
+                code or ALL,
                 row["name"] if code else N_("All agencies"),
                 row["sector"] if code else "",
                 values,

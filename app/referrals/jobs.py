@@ -9,7 +9,6 @@ from procrastinate import Blueprint, JobContext
 from sqlalchemy import select
 
 from app.calls import record
-from app.calls.lines import finding_lines
 from app.calls.models import Call
 from app.errors import NotFound
 from app.jobs.names import Task
@@ -28,6 +27,7 @@ from app.referrals.channels.primero.jobs import (
 from app.referrals.channels.webhook.delivery import EventOnce
 from app.referrals.consent import withdrawing
 from app.referrals.deadlines import tracking
+from app.referrals.directory import telling
 from app.referrals.directory.address_rows import AddressChange
 from app.referrals.directory.agencies import house_address
 from app.referrals.directory.models import Agency
@@ -40,12 +40,11 @@ from app.referrals.opening.from_call import refer_unanswered
 from app.referrals.replies import details, replying
 from app.referrals.running import Persist, ground_of, run_later
 from app.referrals.scopes import lock_referral
-from app.referrals.spoken import house_words, language_for
+from app.referrals.spoken import house_words
 from app.referrals.states import ForWhom, NoticeKind, Service
 from app.referrals.trail import By, Via, add_notice
 from app.routing import offers
 from app.routing.models import OfferState
-from app.words import letters
 from app.words.pages import said, spoken_in
 from app.work import PROGRAM, Ground, Work
 
@@ -240,19 +239,15 @@ async def tell_of_new_address(context: JobContext, change_id: str, attempts: int
     async with transaction(ground, PROGRAM) as work:
         change = await work.session.get(AddressChange, UUID(change_id))
         agency = await work.session.get(Agency, change.agency_id) if change is not None else None
-        line = await finding_lines.any_line(work)
-    if change is None or agency is None or change.former_email is None:
-        return
-    letter = letters(language_for(agency.languages), "address_change")
-    body = letter["body"].format(agency=agency.name)
-    if line is not None:
-        body += "\n\n" + letter["phone"].format(phone=line.number)
+        if change is None or agency is None or change.former_email is None:
+            return
+        told = await telling.of_new_address(work, agency)
     try:
         await write_to_staff(
             ground,
             change.former_email,
-            letter["subject"],
-            body,
+            told.subject,
+            told.body,
             message_id=change.id,
             area="referrals",
             what="a changed address",

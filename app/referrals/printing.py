@@ -15,6 +15,7 @@ from app.errors import Conflict
 from app.paper import print_page
 from app.referrals.channels.links import send_links
 from app.referrals.channels.registry import writing_to
+from app.referrals.consent.rules import ConsentKind
 from app.referrals.deadlines import tracking
 from app.referrals.directory.models import Agency
 from app.referrals.disclosures import disclose, in_sections
@@ -99,7 +100,7 @@ async def _page(
         .order_by(Consent.number.desc())
         .limit(1)
     )
-    basis = ground.basis if ground is not None and ground.basis else "consent"
+    basis = ground.basis if ground is not None and ground.basis else ConsentKind.CONSENT
     call = await work.session.get(Call, referral.call_id) if referral.call_id else None
     line = await line_or_any(work, call.line_id if call else None)
     owner = await names_of(work, {referral.owner_id})

@@ -333,9 +333,3 @@ WITHOUT_RULE: Mapping[str, str] = {
         SYSTEM,
     ),
 }
-
-
-def listed() -> dict[str, str]:
-    """Return every listed name with the rule or the reason."""
-    named = {name: kind.value for kind, names in BY_RULE.items() for name in names}
-    return {**named, **WITHOUT_RULE}

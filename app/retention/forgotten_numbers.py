@@ -4,6 +4,7 @@ A profile that was merged, or from which another was split, has kept all its num
 stands in profiles that are not the person's. What a number has only as long as a call has it goes:
 its places in profiles, flags, wishes, and that it wants no messages. Where a call of another person
 has it still, it goes from the profiles of the erased calls alone, if none of their calls has it.
+An erased contact leaves a profile that is another person's.
 """
 
 from collections.abc import Collection, Iterable
@@ -15,8 +16,11 @@ from sqlalchemy import and_, delete, exists, or_, select
 from app.calls.caller_rows import CallerFlag, CallerWish
 from app.calls.models import Call
 from app.chats.models import OptOut
+from app.contacts.events import note_event
+from app.contacts.log_kinds import RecordLog
 from app.contacts.models import Contact, ProfileNumber
 from app.contacts.profiles import merged_from, merged_to
+from app.contacts.states import Subject
 from app.retention.data_requests.finding import seen_by_program
 from app.retention.data_requests.kinds import Because, ItemKind, Keep
 from app.retention.data_requests.models import DataRequest, RequestItem
@@ -66,8 +70,52 @@ async def forget_numbers(
         await _leave_profile(work, profile, still)
 
 
+async def leave_profiles(work: Work, request: DataRequest) -> None:
+    """Take erased contacts out of profiles that are another person's, too, and stay.
+
+    Such a one is kept for that, or another one was merged into it while the request waited. Call
+    it in a transaction that erases, after all other rows. May be run twice.
+    """
+    erased = select(RequestItem.subject_id).where(
+        RequestItem.request_id == request.id,
+        RequestItem.kind == ItemKind.CONTACT.value,
+        RequestItem.erased_at.is_not(None),
+    )
+    contacts = list(
+        await work.session.scalars(
+            select(Contact).where(Contact.id.in_(erased), Contact.profile_id.is_not(None))
+        )
+    )
+    keeps = await _keeps(work, request, {one.profile_id for one in contacts if one.profile_id})
+    for contact in contacts:
+        profile = contact.profile_id
+        assert profile is not None
+        if keeps.get(profile, Keep.ANOTHER_PERSON) is Keep.ANOTHER_PERSON:
+            contact.profile_id = None
+            note_event(
+                work,
+                Subject.PROFILE,
+                profile,
+                RecordLog.CONTACT_UNLINKED,
+                contact_id=str(contact.id),
+            )
+    await work.session.flush()
+
+
 async def _numbers_stay(work: Work, request: DataRequest, keys: set[bytes]) -> set[UUID]:
     """Return the profiles that are kept with all their numbers, with those merged into them."""
+    found = await work.session.scalars(
+        select(ProfileNumber.profile_id).where(ProfileNumber.caller_key.in_(keys))
+    )
+    ids = set(found)
+    ids |= await merged_to(work, ids)
+    keeps = await _keeps(work, request, ids)
+    stay = {id_ for id_, keep in keeps.items() if keep not in _NUMBERS_GO}
+    return stay | await merged_from(work, stay)
+
+
+async def _keeps(work: Work, request: DataRequest, ids: Collection[UUID]) -> dict[UUID, Keep]:
+    """Return why profiles are kept: those of a request, and which of these are held."""
     profile = ItemKind.PROFILE
     listed = await work.session.execute(
         select(RequestItem.subject_id, RequestItem.keep).where(
@@ -75,15 +123,8 @@ async def _numbers_stay(work: Work, request: DataRequest, keys: set[bytes]) -> s
         )
     )
     keeps = {id_: Keep(keep) for id_, keep in listed if keep is not None}
-    found = await work.session.scalars(
-        select(ProfileNumber.profile_id).where(ProfileNumber.caller_key.in_(keys))
-    )
-    ids = set(found)
-    ids |= await merged_to(work, ids)
     seen = await seen_by_program(work, {profile: dict.fromkeys(ids, Because.NUMBER)})
-    keeps |= {id_: keep for (_, id_), keep in seen.items() if keep is Keep.LEGAL_HOLD}
-    stay = {id_ for id_, keep in keeps.items() if keep not in _NUMBERS_GO}
-    return stay | await merged_from(work, stay)
+    return keeps | {id_: keep for (_, id_), keep in seen.items() if keep is Keep.LEGAL_HOLD}
 
 
 async def _delete(work: Work, model: Any, which: Any) -> None:

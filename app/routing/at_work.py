@@ -11,9 +11,10 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, and_, case, func, literal, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.abilities import EndpointKind
 from app.routing.models import Offer, Presence, PresenceChange, PresenceState, TelephoneState
 from app.routing.participants.participants import LIVE, Participant
-from app.staff.models import EndpointKind, Staff, StaffSession
+from app.staff.models import Staff, StaffSession
 from app.staff.sessions import Duty
 
 P, T = PresenceState, TelephoneState

@@ -11,6 +11,7 @@ from sqlalchemy import BindParameter, Boolean, Text, Uuid, bindparam, or_, selec
 from sqlalchemy.orm import aliased
 from sqlalchemy.orm.attributes import set_committed_value
 
+from app.abilities import EndpointKind
 from app.calls import platform, record
 from app.calls.log_kinds import AnyCause, CallLog, Cause
 from app.calls.models import Call, Leg, LegRequest, RecordedEvent
@@ -29,7 +30,7 @@ from app.routing.models import AnsweredOn, Offer, OfferState, Presence, Presence
 from app.routing.participants.participants import Participant
 from app.routing.rota import staffing
 from app.staff import phone_proofs
-from app.staff.models import EndpointKind, Staff
+from app.staff.models import Staff
 from app.work import Work
 
 # A counsellor who misses this many calls in a row is set away.

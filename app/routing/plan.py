@@ -7,7 +7,7 @@ from datetime import datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from app.errors import BadText
+from app.errors import BadText, Invalid, why
 from app.privacy.numbers import e164
 from app.routing.rota.shifts import Layer, first_instant
 
@@ -122,6 +122,14 @@ def read_skills(words: list[str]) -> dict[str, int]:
             )
         found[name] = int(level or 1)
     return found
+
+
+def check_skills(words: list[str]) -> dict[str, int]:
+    """Read the skills of a request. Raises Invalid."""
+    try:
+        return read_skills(words)
+    except ValueError as error:
+        raise Invalid(why(error)) from None
 
 
 def read_plan(kept: Mapping[str, Any]) -> Plan:

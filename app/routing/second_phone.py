@@ -10,6 +10,7 @@ a talk, see `participants/participant_second_phone.py`.
 from datetime import timedelta
 from uuid import UUID
 
+from app.abilities import EndpointKind
 from app.calls import record
 from app.calls.log_kinds import AnyCause, CallLog, Cause
 from app.calls.models import Call, Leg
@@ -22,7 +23,7 @@ from app.routing.models import Offer, OfferState, PresenceState, TelephoneState
 from app.routing.participants.participants import Participant
 from app.routing.telephone_state import state_of
 from app.staff import phone_proofs
-from app.staff.models import EndpointKind, Staff
+from app.staff.models import Staff
 from app.work import Work
 
 # States in which the page cannot be a telephone.

@@ -5,10 +5,11 @@ from uuid import UUID
 
 from sqlalchemy import select
 
+from app.abilities import EndpointKind
 from app.database.topics import Topic
 from app.privacy.numbers import e164
 from app.routing.rota.takers import TAKERS
-from app.staff.models import EndpointKind, Staff
+from app.staff.models import Staff
 from app.work import Work
 
 _BELIEVED = timedelta(seconds=10)

@@ -22,6 +22,7 @@ from sqlalchemy import (
     update,
 )
 
+from app.abilities import EndpointKind
 from app.calls import platform, record
 from app.calls.log_kinds import CallLog, Cause
 from app.calls.models import Call
@@ -38,7 +39,7 @@ from app.routing.participants.participants import Participant, ParticipantState
 from app.routing.rota.models import ShiftRow
 from app.routing.rota.shifts import Layer
 from app.settings import Settings
-from app.staff.models import EndpointKind, Staff
+from app.staff.models import Staff
 from app.work import PROGRAM, Ground, Work
 
 _AT_MOST = 500

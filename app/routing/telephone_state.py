@@ -6,8 +6,9 @@ signed out there, while another page of theirs is open.
 
 from sqlalchemy import ColumnElement, and_, case, exists, or_, select
 
+from app.abilities import EndpointKind
 from app.routing.models import Presence, TelephoneState
-from app.staff.models import EndpointKind, Staff, StaffSession
+from app.staff.models import Staff, StaffSession
 from app.work import Work
 
 

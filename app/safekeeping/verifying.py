@@ -108,14 +108,6 @@ def _with_wrong_time_stamps(settings: Settings, kept: Anchored) -> list[Finding]
     return found
 
 
-async def compare(session: AsyncSession, anchored: Anchored) -> list[Finding]:
-    """Return what of the logs is missing or altered since these anchors.
-
-    Raises Invalid for a log that this program does not have.
-    """
-    return _compare(await _read_logs(session, anchored), anchored)
-
-
 async def _read_logs(session: AsyncSession, anchored: Anchored) -> dict[str, _Log]:
     named: dict[str, list[Heads]] = {}
     for document in anchored.documents:

@@ -11,6 +11,7 @@ from sqlalchemy import LargeBinary, and_, bindparam, delete, or_, select, true, 
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import make_transient_to_detached
 
+from app.abilities import EndpointKind
 from app.database.quick import Question, Row
 from app.database.topics import Topic
 from app.errors import Conflict, Invalid, NotSignedIn
@@ -18,7 +19,7 @@ from app.jobs.transaction import rows_of, transaction
 from app.privacy.numbers import e164
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
-from app.staff.models import Awaits, EndpointKind, SignInRules, Staff, StaffSession
+from app.staff.models import Awaits, SignInRules, Staff, StaffSession
 from app.staff.passwords import give_password
 from app.staff.roles import Role
 from app.staff.sessions import (

@@ -11,9 +11,10 @@ from uuid import UUID
 from sqlalchemy import Uuid, column, exists, func, or_, select, table
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 
+from app.abilities import EndpointKind
 from app.privacy.hash_kinds import HashOf
 from app.staff import phone_proofs
-from app.staff.models import EndpointKind, FormerAddress, Staff
+from app.staff.models import FormerAddress, Staff
 from app.work import Work
 
 # Of `app/people/provider/rows.py`, which builds on this folder.

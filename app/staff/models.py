@@ -19,17 +19,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
+from app.abilities import EndpointKind
 from app.database.base import SEALED, Base, Identifier, KeyedHash, MatchHash, Sealed, one_of
 from app.staff.roles import Role
-
-
-class EndpointKind(StrEnum):
-    """What rings when a person is called."""
-
-    BROWSER = "browser"
-    CLIENT = "client"
-    PHONE = "phone"
-    SIP = "sip"
 
 
 class Staff(Base):

@@ -14,11 +14,12 @@ from uuid import UUID
 from sqlalchemy import or_, select
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 
+from app.abilities import EndpointKind
 from app.errors import Conflict, Invalid
 from app.staff.audit import write_entry
 from app.staff.hashing import hash_password, is_of, password_is_right
 from app.staff.log_kinds import AuditLog
-from app.staff.models import CodeKind, EndpointKind, PhoneProof, Staff
+from app.staff.models import CodeKind, PhoneProof, Staff
 from app.staff.passwords import WrongPresentPassword
 from app.work import Work
 

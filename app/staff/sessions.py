@@ -230,3 +230,9 @@ async def end_one(work: Work, staff: Staff, session_id: UUID) -> None:
     write_entry(work, AuditLog.SESSION_ENDED, str(staff.id))
     accounts_changed(work)
     page_ended(work, staff.id)
+
+
+async def end_others(work: Work, staff: Staff, token: str) -> None:
+    """Sign a person out of all their sessions but the one of this token."""
+    ended = await end_sessions(work, staff.id, but=work.keys.session_key(token))
+    write_entry(work, AuditLog.SESSIONS_ENDED, str(staff.id), number=ended)

@@ -16,6 +16,7 @@ from pydantic import ConfigDict, Field, TypeAdapter
 from pydantic.dataclasses import dataclass
 
 from app.calls.states import Unstaffed
+from app.routing.callbacks.choices import Who
 from app.words.keys import PromptKey
 
 T = TypeVar("T")
@@ -134,7 +135,7 @@ class AskCallback(Kept):
     kind: Literal["callback"] = "callback"
     question: CallbackQuestion
     n: str
-    who: Literal["caller", "anyone"] = "caller"
+    who: Who = Who.CALLER
 
 
 @_answer

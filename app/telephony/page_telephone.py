@@ -7,13 +7,14 @@ from fastapi import APIRouter, Depends, FastAPI, Request
 from limits import RateLimitItemPerMinute
 from pydantic import BaseModel, Field
 
+from app.abilities import EndpointKind
 from app.errors import Conflict, TooMany
 from app.routing import telephones
 from app.routing.models import TelephoneState
 from app.routing.telephones import why_no_browser
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
-from app.staff.models import EndpointKind, Staff
+from app.staff.models import Staff
 from app.staff.roles import Permission
 from app.telephony.provider import tokens
 from app.web.access import InWork, Requires, token_of

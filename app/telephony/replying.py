@@ -55,7 +55,7 @@ async def speak(request: Request, signed: Signed, asked: Asked) -> Response:
     """
     ground = ground_of(request)
     try:
-        answer, scene = await _in_time(run_verb(ground, PROVIDER, asked))
+        answer, scene = await in_time(run_verb(ground, PROVIDER, asked))
         if scene is not None:
             return reply(request, script.steps_for(answer, scene))
     except Refusal as refusal:
@@ -72,7 +72,7 @@ async def speak(request: Request, signed: Signed, asked: Asked) -> Response:
     return reply(request, trouble_steps(request, _again(request, signed)))
 
 
-async def _in_time(deciding: Coroutine[Any, Any, T]) -> T:
+async def in_time(deciding: Coroutine[Any, Any, T]) -> T:
     """Return the decision, or raise TimeoutError. What is still under way then is cancelled.
 
     A database that hangs must not outlast the provider's timeout of fifteen seconds.
@@ -97,7 +97,7 @@ def _again(request: Request, signed: Signed) -> str:
 async def note(request: Request, verb: Callable[[Work], Awaitable[Any]]) -> Response:
     """Receive a callback; an error response makes the provider send it again."""
     try:
-        await _in_time(run_verb(ground_of(request), PROVIDER, verb))
+        await in_time(run_verb(ground_of(request), PROVIDER, verb))
     except NotFound:
         return Response(status_code=204)
     except Exception as error:
@@ -126,7 +126,7 @@ async def tell(request: Request, asked: Callable[[Work], Awaitable[list[Step]]])
     ground = ground_of(request)
     steps: list[Step]
     try:
-        steps = await _in_time(run_verb(ground, PROVIDER, asked))
+        steps = await in_time(run_verb(ground, PROVIDER, asked))
     except NotFound:
         steps = [HangUp()]
     except Exception as error:

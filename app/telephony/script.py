@@ -13,6 +13,7 @@ from app.calls.labels import Label, participant_label
 from app.calls.menu import CALLBACK_DIGIT, LAST_DIGIT, MESSAGE_DIGIT
 from app.calls.speech import LineScript
 from app.calls.states import Unstaffed
+from app.routing.callbacks.choices import Who
 from app.routing.plan import read_plan
 from app.telephony import answers
 from app.telephony.answers import Answer, CallbackQuestion, CallbackWord, DutyChoice
@@ -241,7 +242,7 @@ def _message(answer: answers.Message, scene: Scene) -> list[Step]:
         said += _said(answer.said, scene)
     if answer.callback:
         offer: list[Spoken] = list(scene.say(PromptKey.OFFER_CALLBACK, digit=CALLBACK_DIGIT))
-        choice = call_path(scene.call_id, "callback", q="wanted", n="0.0", w="caller")
+        choice = call_path(scene.call_id, "callback", q="wanted", n="0.0", w=Who.CALLER)
         said.append(Ask(offer, choice, silence_too=False))
     said += scene.say(PromptKey.LEAVE_MESSAGE)
     then = call_path(scene.call_id, "message", n=n)

@@ -10,6 +10,7 @@ from app.errors import NotFound
 from app.jobs.transaction import run_verb, transaction
 from app.log import log
 from app.routing import offers
+from app.routing.callbacks.choices import Who
 from app.telephony import trial_calls, trial_texts
 from app.telephony.answers import Answer, CallbackQuestion, DutyChoice
 from app.telephony.counsellor import callback_leg, counsellor_flow
@@ -33,8 +34,8 @@ from app.telephony.participants import alarm_calls, duty, duty_sms, participant_
 from app.telephony.platforms import dial_bridge
 from app.telephony.provider.signature import Signed, SignedRequest, read_number
 from app.telephony.replying import (
-    _in_time,
     ground_of,
+    in_time,
     note,
     number_in,
     reply,
@@ -68,7 +69,7 @@ async def fallback(request: Request, signed: SignedRequest) -> Response:
     path: str | None = "/telephony/voice/fallback"
     try:
         resuming = run_verb(ground, PROGRAM, lambda work: endings.resume(work, signed), attempts=1)
-        path = await _in_time(resuming)
+        path = await in_time(resuming)
     except Exception as error:  # works without our database
         log().error(
             "fallback without database", area="telephony", exception_type=type(error).__name__
@@ -130,15 +131,16 @@ async def blocked(request: Request, signed: SignedRequest, call_id: UUID) -> Res
 
 @router.post("/calls/{call_id}/callback")
 async def callback_question(
-    request: Request, signed: SignedRequest, call_id: UUID, q: str, n: str, w: str = "caller"
+    request: Request, signed: SignedRequest, call_id: UUID, q: str, n: str, w: str = Who.CALLER
 ) -> Response:
     """Handle the key for one of the questions about a call-back."""
     known = q in set(CallbackQuestion)
     question = CallbackQuestion(q) if known else CallbackQuestion.SAFE
+    who = Who(w) if w in set(Who) else Who.CALLER
     entry, _, step = n.partition(".")
     place = f"{number_in(entry)}.{number_in(step)}"
     key = f"callback:{call_id}:{place}:{question}"
-    decision = waiting.callback(signed.fields.get("Digits"), place, question, w)
+    decision = waiting.callback(signed.fields.get("Digits"), place, question, who)
     return await _decide(request, signed, call_id, key, decision)
 
 
@@ -196,7 +198,7 @@ async def sms(request: Request, signed: SignedRequest) -> Response:
     """Answer a text to a line: from a counsellor who sets their presence, or from a child."""
     ground = ground_of(request)
     try:
-        words = await _in_time(
+        words = await in_time(
             run_verb(ground, PROVIDER, lambda work: receiving.text_arrived(work, signed))
         )
     except Exception as error:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import app
-from tests.sources import all_parsed
+from tests.support.program.sources import all_parsed
 
 ROOT = Path(app.__file__).parent
 

@@ -154,8 +154,8 @@ async def test_sign_in_by_password_and_too_many_attempts(stage: Stage) -> None:
     assert statuses[0] == 401
     assert statuses[-1] == 429
     stage.client.cookies.clear()
-    nobody = await stage.client.post(url, json={"username": "nobody", "password": "x" * 12})
-    assert nobody.status_code == 401
+    unknown = await stage.client.post(url, json={"username": "nobody", "password": "x" * 12})
+    assert unknown.status_code == 401
 
 
 async def test_errors_say_what_to_do_and_nothing_of_the_input(stage: Stage) -> None:

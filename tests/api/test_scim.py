@@ -129,8 +129,8 @@ async def _adds(client: httpx2.AsyncClient) -> dict[str, Any]:
 async def _finds(client: httpx2.AsyncClient, ana: dict[str, Any]) -> None:
     found = (await client.get("/Users", params={"filter": 'userName eq "ana"'})).json()
     assert [one["id"] for one in found["Resources"]] == [ana["id"]]
-    nobody = (await client.get("/Users", params={"filter": 'userName eq "x"'})).json()
-    assert nobody["totalResults"] == 0
+    none = (await client.get("/Users", params={"filter": 'userName eq "x"'})).json()
+    assert none["totalResults"] == 0
     page = (await client.get("/Users", params={"startIndex": 2, "count": 1})).json()
     assert (page["totalResults"], page["startIndex"], page["itemsPerPage"]) == (2, 2, 1)
     for wrong in ("userName eq", 'nope eq "x"', "x" * 2000):

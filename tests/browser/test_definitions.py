@@ -6,8 +6,8 @@ from playwright.async_api import Page, expect
 
 from app.demo.stage import Stage
 from app.staff.roles import Role
-from tests.country.files import with_short_form
 from tests.support.browser import at
+from tests.support.definitions.sets import with_short_form
 
 
 def _write(folder: Path, files: dict[str, str]) -> Path:

@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from app.calls.lines import finding_lines, leading, lines
 from app.calls.lines.line_rows import EarlierNumbers
-from app.routing import people
+from app.routing import changing_plans
 from app.staff.log_kinds import AuditLog
 from app.work import Work
 from tests.support.calls.lines import a_line
@@ -32,7 +32,7 @@ async def test_each_change_of_a_line_is_logged_with_before_and_after(work: Work)
     }
     await lines.set_opening_hours(work, line, "Mo-Fr 08:00-20:00")
     await lines.change_numbers(work, line, leads_here=BEHIND, shown_number=BEHIND[0])
-    await people.change_plan(work, line, backup_after=20, skills={"violence": 1})
+    await changing_plans.change_plan(work, line, backup_after=20, skills={"violence": 1})
     assert logged(work)[-3:] == [
         (
             AuditLog.LINE_HOURS_SET,
@@ -58,9 +58,9 @@ async def test_each_change_of_a_line_is_logged_with_before_and_after(work: Work)
     count = len(logged(work))
     await lines.set_opening_hours(work, line, "Mo-Fr 08:00-20:00")
     await lines.change_numbers(work, line, leads_here=BEHIND, shown_number=None)
-    await people.change_plan(work, line, backup_after=20)
+    await changing_plans.change_plan(work, line, backup_after=20)
     assert len(logged(work)) == count, "what changes nothing is not logged"
-    await people.change_plan(work, line, partner_number="+381113334446")
+    await changing_plans.change_plan(work, line, partner_number="+381113334446")
     detail: Any = logged(work)[-1][1]
     assert detail.pop("change") == str((await kept_numbers(work))[-1].id)
     assert detail == {

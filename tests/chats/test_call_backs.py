@@ -22,7 +22,8 @@ from app.errors import Conflict, Invalid, NotFound
 from app.privacy.hash_kinds import HashOf
 from app.routing import offers, own_presence, queue, releasing
 from app.routing.callbacks import callback_attempts
-from app.routing.callbacks.callback_rows import Callback, Who
+from app.routing.callbacks.callback_rows import Callback
+from app.routing.callbacks.choices import Who
 from app.routing.models import Offer, PresenceState
 from app.staff import accounts
 from app.staff.models import Staff

@@ -165,7 +165,7 @@ async def test_what_is_sent_twice_is_said_once_and_the_order_is_one(work: Work) 
     with pytest.raises(Conflict):
         await messages.say_as_staff(work, ana, call.id, text="Tu sam", client_key=key)
     await messages.say_as_staff(work, ana, call.id, text="Tu sam", client_key=a_key())
-    read = await reading.read_as_child(work, call.id)
+    read = (await as_child.conversation(work, call.id)).words
     assert [(one.number, one.words, one.sentence) for one in read] == [
         (1, None, Sentence.COUNSELLOR_HERE),
         (2, "Bojim se", None),
@@ -173,7 +173,9 @@ async def test_what_is_sent_twice_is_said_once_and_the_order_is_one(work: Work) 
     ]
     assert first.text_sealed is not None
     assert b"Bojim" not in first.text_sealed
-    assert [one.number for one in await reading.read_as_child(work, call.id, after=2)] == [3]
+    assert [one.number for one in (await as_child.conversation(work, call.id, after=2)).words] == [
+        3
+    ]
     await ending.end_as_staff(work, ana, call.id)
     same = await messages.say_as_child(work, call.id, text="Bojim se", client_key=key)
     assert same.id == first.id, "the answer was lost, and the conversation ended meanwhile"
@@ -209,7 +211,7 @@ async def test_delivered_and_seen_are_what_the_other_side_did(work: Work) -> Non
     ana = await a_writer(work, "ana")
     call, _ = await writing(work, line)
     said = await messages.say_as_child(work, call.id, text="Hej", client_key=a_key())
-    await reading.read_as_child(work, call.id)
+    await as_child.conversation(work, call.id)
     await work.session.refresh(said)
     assert (said.delivered_at, said.seen_at) == (None, None)
     await reading.read_as_staff(work, ana, call.id)
@@ -233,7 +235,9 @@ async def test_a_whisper_is_for_staff_alone(work: Work) -> None:
         work, vera, call.id, text="Pitaj gde je", client_key=a_key(), kind=ReaderKind.WHISPER
     )
     assert whisper.author == Author.SUPERVISOR
-    assert "Pitaj gde je" not in [m.words for m in await reading.read_as_child(work, call.id)]
+    assert "Pitaj gde je" not in [
+        m.words for m in (await as_child.conversation(work, call.id)).words
+    ]
     assert "Pitaj gde je" in [m.words for m in await reading.read_as_staff(work, ana, call.id)]
     with pytest.raises(NotFound):
         await messages.say_as_staff(work, vera, call.id, text="Hej", client_key=a_key())
@@ -289,7 +293,7 @@ async def test_the_children_of_a_counsellor_who_is_gone_keep_their_place(work: W
     assert contact.owner_id == boris.id
     await ending.follow(work, call.id, Sentence.COUNSELLOR_LOST, str(offer.id))
     await ending.follow(work, call.id, Sentence.COUNSELLOR_LOST, str(offer.id))
-    told = await reading.read_as_child(work, call.id)
+    told = (await as_child.conversation(work, call.id)).words
     assert [one.sentence for one in told].count(Sentence.COUNSELLOR_LOST) == 1
 
 
@@ -446,7 +450,7 @@ async def test_words_are_erased_and_who_wrote_when_stays(work: Work) -> None:
     assert await erase_some(later(work, 31 * 86400), DataKind.CHAT_MESSAGES, uuid4(), set()) == 1
     await work.session.refresh(said)
     assert (said.text_sealed, said.number) == (None, 1)
-    (read,) = await reading.read_as_child(work, call.id)
+    (read,) = (await as_child.conversation(work, call.id)).words
     assert (read.words, read.erased) == (None, True)
     assert isinstance(said, Message)
     forget(work)

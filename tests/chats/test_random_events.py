@@ -16,7 +16,7 @@ from app.calls import record
 from app.calls.models import Call
 from app.calls.speech import LineScript
 from app.calls.states import CallState, EndedBy
-from app.chats import ending, messages, reading
+from app.chats import as_child, ending, messages
 from app.chats.left import answering
 from app.chats.models import Author, Sentence
 from app.demo.invariants import ALWAYS
@@ -287,7 +287,7 @@ class Room(Danger):
 
     async def close(self) -> None:
         for call_id, words in self.said.items():
-            read = await reading.read_as_child(self.work, call_id)
+            read = (await as_child.conversation(self.work, call_id)).words
             mine = [one.words for one in read if one.author == Author.CHILD]
             assert mine == words
             assert [one.number for one in read] == sorted({one.number for one in read})

@@ -9,7 +9,7 @@ import pytest
 from app.country import archive
 from app.country.archive import LARGEST_FILE, MOST_ENTRIES, MOST_FILES, from_files, from_zip
 from app.definitions.datafile import BadDefinition
-from tests.country.files import zipped
+from tests.support.definitions.sets import zipped
 
 GOOD = b"form: x\n"
 

@@ -5,7 +5,7 @@ import pytest
 from app.country.comparing import compare
 from app.country.whole import problems_of, whole_of
 from app.definitions.folder import Folder, folder_with
-from tests.country.files import NEXT, changed, shipped, with_short_form
+from tests.support.definitions.sets import NEXT, changed, shipped, with_short_form
 
 
 def said(before: Folder | None, after: Folder | None, language: str = "en") -> dict[str, bool]:

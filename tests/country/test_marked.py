@@ -25,7 +25,7 @@ from app.staff.log_kinds import AuditLog
 from app.staff.log_words import verify_words
 from app.staff.models import AuditEntry, Staff
 from app.work import Work
-from tests.country.files import NEXT, at, taken, with_short_form
+from tests.support.definitions.sets import NEXT, at, taken, with_short_form
 from tests.support.planted import as_person, readable_in
 from tests.support.profile import by_day
 from tests.support.verbs import a_supervisor

@@ -39,7 +39,8 @@ from app.referrals.library import protocols_of
 from app.staff import accounts
 from app.staff.roles import Role
 from app.work import Work
-from tests.country.files import (
+from tests.support.command_line import typed_on
+from tests.support.definitions.sets import (
     NEXT,
     at,
     changed,
@@ -49,7 +50,6 @@ from tests.country.files import (
     with_short_form,
     zipped,
 )
-from tests.support.command_line import typed_on
 from tests.support.profile import nightly
 from tests.support.verbs import a_line, an_administrator, logged
 

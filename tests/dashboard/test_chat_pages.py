@@ -18,7 +18,7 @@ from app.demo.stage import Counsellor, Stage
 from app.demo.writing import a_child
 from app.errors import Invalid, NotFound
 from app.people import holding, leaving
-from app.routing.callbacks.callback_rows import Who
+from app.routing.callbacks.choices import Who
 from app.staff.roles import Role
 from app.work import Work
 from tests.support.calls.conversations import a_chat_line, a_key, a_writer, matched, takes

@@ -4,7 +4,7 @@ from app.demo.stage import Stage
 from app.jobs.transaction import transaction
 from app.staff.roles import Role
 from app.work import PROGRAM
-from tests.country.files import NEXT, taken, with_short_form
+from tests.support.definitions.sets import NEXT, taken, with_short_form
 from tests.support.referrals import page
 
 

@@ -10,7 +10,7 @@ from app.dashboard.settings.lines.line_views import NAMES, PLAN_NUMBERS, STEPS
 from app.demo.stage import Counsellor, Stage
 from app.jobs.transaction import transaction
 from app.people import leaving
-from app.routing import people
+from app.routing import changing_plans
 from app.routing.plan import Plan
 from app.staff.roles import Role
 from app.telephony.inbound.sounds import waiting_sound
@@ -242,7 +242,7 @@ async def _confirms_a_partner(stage: Stage, mila: Counsellor, line_id: UUID) -> 
     number, at = "+381113334446", f"/admin/lines/{line_id}"
     async with transaction(stage.ground, PROGRAM) as work:
         _row, line = await finding_lines.read_line(work, line_id)
-        await people.change_plan(work, line, partner_number=number)
+        await changing_plans.change_plan(work, line, partner_number=number)
         ana = await a_counsellor(work, "ana")
         ana.second_phone = number
         await leaving.deactivate(work, ana.id, leaving.shifts_uncovered(), by=None)

@@ -22,7 +22,7 @@ from app.staff.log_kinds import AuditLog
 from app.staff.roles import Role
 from app.staff.tokens import SCOPES
 from app.work import PROGRAM
-from tests import sources
+from tests.support.program import sources
 from tests.support.referrals import page
 from tests.support.verbs import an_agency
 from tests.support.waiting import until

@@ -221,9 +221,9 @@ def test_what_a_killed_server_left_behind_is_named_and_waited_for(
     data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also of a server that an older version started, without a lock."""
-    monkeypatch.setattr(postmaster, "_ENDS_WITHIN", 0.5)
-    for hands_over in (embedded._handing_over, lambda *_: contextlib.nullcontext()):
-        monkeypatch.setattr(embedded, "_handing_over", hands_over)
+    monkeypatch.setattr(postmaster, "ENDS_WITHIN", 0.5)
+    for hands_over in (embedded.handing_over, lambda *_: contextlib.nullcontext()):
+        monkeypatch.setattr(embedded, "handing_over", hands_over)
         with EmbeddedPostgres(data_dir):
             server = psutil.Process(_process_of(data_dir))
             left, *others = server.children()
@@ -243,7 +243,7 @@ def test_a_server_that_an_older_version_started_is_told_of(
     with EmbeddedPostgres(data_dir), EmbeddedPostgres(data_dir):
         assert "older version" not in capsys.readouterr().err
     with monkeypatch.context() as older:
-        older.setattr(embedded, "_handing_over", lambda *_: contextlib.nullcontext())
+        older.setattr(embedded, "handing_over", lambda *_: contextlib.nullcontext())
         with EmbeddedPostgres(data_dir), EmbeddedPostgres(data_dir) as server:
             assert _is_up(server)
             assert "started by an older version" in capsys.readouterr().err
@@ -323,7 +323,7 @@ import sys
 from pathlib import Path
 from app.database import embedded, postmaster
 from app.errors import BadSettings
-postmaster._ENDS_WITHIN = 0
+postmaster.ENDS_WITHIN = 0
 try:
     with embedded.EmbeddedPostgres(Path(sys.argv[1])):
         print("started")

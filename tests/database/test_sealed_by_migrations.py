@@ -17,9 +17,9 @@ from app.errors import BadSettings
 from app.privacy.keeper.serving import Serving
 from app.privacy.keys import read_keys
 from app.settings import Settings
-from tests.sealing.keys import KEYS, OTHER, SECRET, settings_on
 from tests.support.kept.earlier import upgrade_to
 from tests.support.profile import nightly
+from tests.support.sealing.keys import KEYS, OTHER, SECRET, settings_on
 
 _RECORD = """
 INSERT INTO contacts (id, code, form, form_version, categories, categories_version, places,

@@ -7,7 +7,7 @@ from app.definitions.about_child import is_of_others, listed
 from app.definitions.folder import folder_with
 from app.definitions.forms import Form
 from app.definitions.library import load
-from tests.country.files import changed, with_short_form
+from tests.support.definitions.sets import changed, with_short_form
 
 FORMS = list(load(None).forms.values())
 # The personal answers without a meaning that are left out of every report. One that is neither

@@ -22,9 +22,9 @@ from app.referrals.directory.agencies import agency_of_code, save_agency
 from app.referrals.directory.entries import Entry, Phone
 from app.referrals.directory.models import DutyPhone
 from app.referrals.escalation.alarms import message_of
-from app.routing import people, volume
+from app.routing import changing_plans, volume
 from app.routing.alarm_rows import Alarm
-from app.routing.callbacks import callback_rows, callbacks
+from app.routing.callbacks import callbacks, choices
 from app.routing.participants import inviting
 from app.staff.accounts import actor_of
 from app.staff.models import Staff
@@ -80,7 +80,7 @@ async def test_a_forbidden_number_is_refused_where_it_is_entered(work: Work, num
     line = await finding_lines.any_line(work)
     assert line is not None
     with pytest.raises(outward.NotDialled):
-        await people.change_plan(work, line, partner_number=number)
+        await changing_plans.change_plan(work, line, partner_number=number)
 
 
 async def test_a_forbidden_number_is_neither_asked_into_a_talk_nor_called_back(work: Work) -> None:
@@ -95,7 +95,7 @@ async def test_a_forbidden_number_is_neither_asked_into_a_talk_nor_called_back(w
     for caller in (PREMIUM, ABROAD):
         rung, _ = await rings(work, f"CA{caller}", From=caller)
         assert not await callbacks.can_be_called(work, rung)
-        who, window = callback_rows.Who.CALLER, (work.now, work.now + timedelta(hours=1))
+        who, window = choices.Who.CALLER, (work.now, work.now + timedelta(hours=1))
         with pytest.raises(outward.NotDialled, match="Enter another number"):
             await callbacks.agree(work, rung, who, window, safe=True)
     assert await callbacks.can_be_called(work, call)
@@ -140,7 +140,7 @@ async def test_a_partner_whose_number_became_forbidden_is_left_out(work: Work) -
     await a_line(work)
     line = await finding_lines.any_line(work)
     assert line is not None
-    await people.change_plan(work, line, partner_number=POLICE)
+    await changing_plans.change_plan(work, line, partner_number=POLICE)
     work.ground.memory.forget("lines")
     call, _ = await rings(work)
     line = await finding_lines.any_line(work)
@@ -197,12 +197,12 @@ async def test_an_agreed_call_back_counts_for_the_person_and_not_for_a_caller_at
     await set_rules(work, person_hour=1)
     window = (work.now, work.now + timedelta(hours=1))
     for _ in range(2):
-        await callbacks.agree(work, call, callback_rows.Who.CALLER, window, safe=True)
+        await callbacks.agree(work, call, choices.Who.CALLER, window, safe=True)
     assert await dials(work) == []
     work.actor = actor_of(ana)
-    await callbacks.agree(work, call, callback_rows.Who.CALLER, window, safe=True)
+    await callbacks.agree(work, call, choices.Who.CALLER, window, safe=True)
     with pytest.raises(outward.DialledTooOften):
-        await callbacks.agree(work, call, callback_rows.Who.CALLER, window, safe=True)
+        await callbacks.agree(work, call, choices.Who.CALLER, window, safe=True)
     (row,) = await dials(work)
     assert (row.way, row.staff_id) == ("agreed", ana.id)
     assert await outward.volume(work) == (0, 0), "nothing went out yet"

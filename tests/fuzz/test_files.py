@@ -23,8 +23,16 @@ from app.routing.rota.calendar_import import events_of, import_rota
 from app.words import catalogues
 from app.words.catalogues import CatalogueKind
 from app.work import Work
-from tests.country.files import with_short_form, zipped
-from tests.fuzz.trying import BYTES, TEXT, changed, profile, refused_or, seconds_of, tried
+from tests.support.definitions.sets import with_short_form, zipped
+from tests.support.program.made_up import (
+    BYTES,
+    TEXT,
+    changed,
+    profile,
+    refused_or,
+    seconds_of,
+    tried,
+)
 from tests.support.verbs import a_counsellor, a_line, logged
 
 T = TypeVar("T")

@@ -11,7 +11,7 @@ from app.outbox import mail
 from app.outbox.responses import Refused
 from app.settings import Settings
 from app.work import make_ground
-from tests.fuzz.trying import TEXT, tried
+from tests.support.program.made_up import TEXT, tried
 
 HEADERS = {
     "From",

@@ -15,8 +15,8 @@ from app.referrals.channels.webhook.signing import headers_for
 from app.referrals.directory.agencies import set_webhook_secret
 from app.staff import tokens
 from app.work import PROGRAM
-from tests.fuzz.trying import BYTES, TEXT, tried
-from tests.scenarios.messaging.children import has_bot, takes_texts
+from tests.support.children.who_text import has_bot, takes_texts
+from tests.support.program.made_up import BYTES, TEXT, tried
 from tests.support.referrals import add_agency
 from tests.support.routes import routes
 from tests.support.talks import talk

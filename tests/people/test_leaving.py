@@ -29,7 +29,8 @@ from app.people.holding import WorkKind
 from app.referrals.directory.agencies import save_agency
 from app.referrals.directory.entries import Entry, Phone
 from app.routing.callbacks import callback_attempts, callbacks
-from app.routing.callbacks.callback_rows import Callback, CallbackState, Who
+from app.routing.callbacks.callback_rows import Callback, CallbackState
+from app.routing.callbacks.choices import Who
 from app.routing.models import PresenceState
 from app.routing.rota import changes, giving, roster, stretches
 from app.routing.rota import feeds as calendar_feeds

@@ -23,8 +23,7 @@ from app.jobs.transaction import send_rows, transaction
 from app.people import changing, leaving, provisioning
 from app.people.holding import WorkKind
 from app.referrals import staff_actions
-from app.routing import partners
-from app.routing import people as routing_people
+from app.routing import changing_plans, partners
 from app.routing.participants import inviting
 from app.routing.responsible import pick_owner
 from app.routing.rota import roster
@@ -314,7 +313,7 @@ async def test_a_telephone_that_becomes_a_partner_while_its_person_leaves_is_fou
         line = await finding_lines.any_line(work)
         assert line is not None
     async with transaction(stage.ground, PROGRAM) as work:
-        await routing_people.change_plan(work, line, partner_number=numbers["ana"])
+        await changing_plans.change_plan(work, line, partner_number=numbers["ana"])
         leaving_task = asyncio.create_task(leaves(stage, ana.id, boris.id))
         await waits(stage)
     assert (await leaving_task).reached.lines == (line.name,)
@@ -329,7 +328,7 @@ async def test_a_telephone_that_becomes_a_partner_while_its_person_leaves_is_fou
 
         async def sets() -> None:
             async with transaction(stage.ground, PROGRAM) as other:
-                await routing_people.change_plan(other, line, partner_number=numbers["vera"])
+                await changing_plans.change_plan(other, line, partner_number=numbers["vera"])
 
         setting = asyncio.create_task(sets())
         await waits(stage)

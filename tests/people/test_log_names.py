@@ -20,7 +20,7 @@ from app.staff.models import AuditEntry, Staff
 from app.staff.roles import Role
 from app.words.pages import spoken_in
 from app.work import Work
-from tests import sources
+from tests.support.program import sources
 from tests.support.verbs import (
     a_counsellor,
     a_line,

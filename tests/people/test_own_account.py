@@ -144,6 +144,43 @@ async def test_another_session_is_ended_with_a_proof_and_the_own_one_without(
     assert (await ana.ask("GET", "/me")).status_code == 401
 
 
+async def test_all_other_sessions_are_ended_at_once_with_a_proof(stage: Stage) -> None:
+    ana = await stage.add_counsellor("ana", state=None)
+    vera = await stage.add_counsellor("vera", state=None)
+    async with transaction(stage.ground, PROGRAM) as work:
+        staff = await work.session.get_one(Staff, ana.id)
+        staff.password_hash = await hashing.hash_password(OLD)
+    assert "end-others" not in (await page(stage, ana, "/account")).text, "there is no other"
+
+    async def alive(token: str) -> bool:
+        gone = {"Cookie": f"{COOKIE}={token}"}
+        return (
+            await stage.client.get(f"{stage.settings.public_url}/api/v1/me", headers=gone)
+        ).status_code == 200
+
+    for by_page in (True, False):
+        others = [await signed_in_with(stage, ana, OLD, FIREFOX) for _ in range(3)]
+        await skip(stage, 11 / 60)
+        if by_page:
+            assert 'action="/account/sessions/end"' in (await page(stage, ana, "/account")).text
+        assert (await ana.ask("DELETE", "/me/sessions")).json()["error"] == "ProofNeeded"
+        refused = await page(stage, ana, "/account/sessions/end", x="y")
+        assert refused.status_code == 403
+        assert [await alive(one) for one in others] == [True] * 3
+        assert (await ana.ask("POST", "/me/proof", {"proof": OLD})).status_code == 204
+        if by_page:
+            assert "Signed out there." in (await page(stage, ana, refused.url.path, x="y")).text
+        else:
+            assert (await ana.ask("DELETE", "/me/sessions")).status_code == 204
+        assert [await alive(one) for one in others] == [False] * 3
+        assert len((await ana.ask("GET", "/me/sessions")).json()) == 1, "this one goes on"
+    assert (await vera.ask("GET", "/me")).status_code == 200, "nor those of another person"
+    logged = await stage.rows(
+        "SELECT subject, detail FROM audit_entries WHERE action = 'sessions_ended' ORDER BY id"
+    )
+    assert [(row["subject"], row["detail"]["number"]) for row in logged] == [(str(ana.id), 3)] * 2
+
+
 def test_of_a_browser_only_its_family_is_kept() -> None:
     chrome = "Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537.36 Chrome/140.0.0.0 Safari/537.36"
     assert browser_of(FIREFOX) == "Firefox"

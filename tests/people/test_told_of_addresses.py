@@ -17,7 +17,7 @@ from app.staff import accounts
 from app.staff.models import Staff
 from app.staff.telling import Told, former_address
 from app.work import Work
-from tests import sources
+from tests.support.program import sources
 from tests.support.verbs import a_counsellor, a_supervisor, an_administrator
 
 OLD, NEW = "ana@helpline.example", "own@other.example"
@@ -45,13 +45,13 @@ async def by_approval(work: Work, staff: Staff) -> None:
     staff.role = "supervisor"
     vera.password_hash = staff.password_hash = "a hash"
     await work.session.flush()
-    await by_nobody_yet(work, staff, mila)
+    await with_one_person_alone(work, staff, mila)
     work.actor = accounts.actor_of(vera)
     (waits,) = await deciding.waiting(work, vera)
     await deciding.decide(work, waits.row.id, by=vera, approve=True)
 
 
-async def by_nobody_yet(work: Work, staff: Staff, mila: Staff) -> None:
+async def with_one_person_alone(work: Work, staff: Staff, mila: Staff) -> None:
     """It waits for a second person, and nothing is told."""
     await changing.change(work, staff.id, Changes(email=NEW), by=mila)
     assert staff.email == OLD

@@ -4,7 +4,8 @@ import pytest
 
 from app.practice import scripted
 from app.practice.scripted import TICK, Script, Scripted, ScriptedMouth, Stretches
-from app.practice.speech import RATE, tone
+from app.practice.speech import RATE
+from tests.support.calls.tones import tone
 
 LOUD, QUIET = 0.2, 0.0
 

@@ -26,10 +26,11 @@ from app.practice.legs import Leg
 from app.practice.people import Caller
 from app.practice.rest.app import rest_app
 from app.practice.rooms import Participant
-from app.practice.speech import RATE, Sound, read_wav, spoken, tone
+from app.practice.speech import RATE, Sound, read_wav, spoken
 from app.practice.voices import Talker, loudness
-from tests.fuzz.trying import TEXT, changed, tried
+from tests.support.calls.tones import tone
 from tests.support.page import SECRET, PhonePage, mint, share_at
+from tests.support.program.made_up import TEXT, changed, tried
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.skipif(

@@ -47,7 +47,7 @@ from app.staff.accounts import actor_of
 from app.staff.log_kinds import AuditLog
 from app.staff.roles import Role
 from app.work import PROGRAM, Work, make_ground
-from tests.sealing.keys import KEYS, SECRET, keys_of, text_of
+from tests.support.sealing.keys import KEYS, SECRET, keys_of, text_of
 from tests.support.verbs import a_counsellor
 
 FIRST, SECOND = (1, KEYS[1]), (2, KEYS[2])

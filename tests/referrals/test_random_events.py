@@ -121,7 +121,7 @@ class Play:
             )
         ).all()
         if rows:
-            nobody = [
+            unreached = [
                 r
                 for r in AttemptResult
                 if r
@@ -132,7 +132,7 @@ class Play:
                 )
             ]
             await trying.note_result(
-                work, referral, self.dice.choice(list(rows)), self.dice.choice(nobody)
+                work, referral, self.dice.choice(list(rows)), self.dice.choice(unreached)
             )
 
     async def _open_details(self, work: Work) -> None:

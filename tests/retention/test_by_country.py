@@ -21,7 +21,7 @@ from app.retention.kinds import DataKind, Decider
 from app.retention.rules import WAITS, Rules, read_rules, set_rules
 from app.staff.accounts import actor_of
 from app.work import PROGRAM, Work
-from tests.country.files import at, taken
+from tests.support.definitions.sets import at, taken
 from tests.support.verbs import a_line, an_administrator, logged, rings
 
 NUMBERS, CONTACTS, CASES = DataKind.CALLER_NUMBERS, DataKind.CONTACTS, DataKind.CASES

@@ -40,8 +40,14 @@ def may_hold(table: Table) -> Iterator[Column[object]]:
             yield column
 
 
+def listed() -> dict[str, str]:
+    """Return every listed name with the rule or the reason."""
+    named = {name: kind.value for kind, names in columns.BY_RULE.items() for name in names}
+    return {**named, **columns.WITHOUT_RULE}
+
+
 def is_listed(column: Column[object]) -> bool:
-    names = columns.listed()
+    names = listed()
     return f"{column.table.name}.{column.name}" in names or f"{column.table.name}.*" in names
 
 
@@ -73,7 +79,7 @@ def test_nothing_is_listed_that_is_not_there_or_twice() -> None:
 
 def test_what_is_sealed_or_hashed_of_a_person_has_a_rule_or_goes_by_itself() -> None:
     """A reason that says only "codes" or that figures need it is none for what is sealed."""
-    names = columns.listed()
+    names = listed()
     rules = {kind.value for kind in DataKind}
     for table in tables.metadata.sorted_tables:
         for column in table.columns:

@@ -21,7 +21,7 @@ from app.retention.holds import hold, lift
 from app.retention.kinds import HeldKind, default_days
 from app.retention.models import Erasure, LegalHold
 from app.routing.callbacks import callbacks
-from app.routing.callbacks.callback_rows import Who
+from app.routing.callbacks.choices import Who
 from app.staff.emergency_rows import EmergencyKind
 from app.staff.log_beginnings import beginning_of
 from app.staff.log_rows import LogBeginning

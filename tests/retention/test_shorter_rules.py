@@ -17,8 +17,8 @@ from app.retention.rules import WAITS, read_rules, set_rules
 from app.staff.accounts import actor_of
 from app.staff.roles import Role
 from app.work import PROGRAM, Work
-from tests.country.files import taken
 from tests.support.contacts import completed
+from tests.support.definitions.sets import taken
 from tests.support.referrals import page
 from tests.support.verbs import a_counsellor, a_supervisor, an_administrator, logged
 

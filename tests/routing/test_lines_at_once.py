@@ -10,7 +10,7 @@ from app.calls.lines import chat_lines, finding_lines, line_facts
 from app.calls.lines.line_use import LastLine
 from app.demo.stage import LINE, Stage
 from app.jobs.transaction import transaction
-from app.routing import people
+from app.routing import changing_plans
 from app.work import PROGRAM, Work
 
 _WAIT = (
@@ -38,7 +38,7 @@ async def _change(work: Work, verb: Changer, **values: Any) -> None:
 @pytest.mark.parametrize(
     ("part", "verb", "first", "second"),
     [
-        ("plan", people.change_plan, {"backup_after": 20}, {"longest_wait": 200}),
+        ("plan", changing_plans.change_plan, {"backup_after": 20}, {"longest_wait": 200}),
         ("chat", chat_lines.change_chat, {"at_once": 2}, {"title": "Weather"}),
     ],
 )

@@ -10,11 +10,12 @@ from app.calls.lines import finding_lines
 from app.calls.models import Call
 from app.dashboard.rota.alarms import alarm_values
 from app.errors import Invalid
-from app.routing import people
+from app.routing import changing_plans
 from app.routing.alarm_rows import Alarm, AlarmKind
 from app.routing.alarms import overdue_callbacks
 from app.routing.callbacks import callback_attempts, callbacks
-from app.routing.callbacks.callback_rows import Callback, CallbackState, Who
+from app.routing.callbacks.callback_rows import Callback, CallbackState
+from app.routing.callbacks.choices import Who
 from app.routing.rota import unstaffed_alarms
 from app.work import Work
 from tests.support.verbs import a_counsellor, a_waiting_call
@@ -94,7 +95,7 @@ async def test_the_time_is_the_lines_and_at_night_only_danger_alarms(work: Work)
     call, _ = await an_agreed_callback(work, hour=20)
     line = await finding_lines.line_of_id(work, call.line_id)
     assert line is not None
-    await people.change_plan(work, line, callback_wait=7200)
+    await changing_plans.change_plan(work, line, callback_wait=7200)
     work.now += timedelta(hours=2, minutes=30)
     assert await looked(work) == [], "two hours after the agreed time, as the line has it"
     work.now += timedelta(hours=1)
@@ -105,4 +106,4 @@ async def test_the_time_is_the_lines_and_at_night_only_danger_alarms(work: Work)
     work.now += timedelta(hours=8)
     assert await looked(work) == OVERDUE
     with pytest.raises(Invalid, match="300 to 86400"):
-        await people.change_plan(work, line, callback_wait=60)
+        await changing_plans.change_plan(work, line, callback_wait=60)

@@ -18,7 +18,7 @@ from app.errors import Invalid
 from app.jobs.names import Task
 from app.people import leaving
 from app.referrals.directory import leavers
-from app.routing import partners, people
+from app.routing import changing_plans, partners
 from app.routing.plan import read_plan
 from app.staff import phone_proofs
 from app.staff.log_kinds import AuditLog
@@ -43,7 +43,7 @@ async def _rung(work: Work, line: LineScript) -> str | None:
 async def _scene(work: Work) -> tuple[LineScript, Staff, Staff]:
     """A line with a partner, an administrator who acts, and a supervisor who can sign in."""
     line = await _line(work)
-    await people.change_plan(work, line, partner_number=THEIRS)
+    await changing_plans.change_plan(work, line, partner_number=THEIRS)
     mila, vera = await an_administrator(work), await a_supervisor(work)
     vera.password_hash = "a hash"
     note_could_approve(vera)
@@ -65,7 +65,7 @@ async def test_an_administrator_alone_sends_no_caller_to_a_telephone_of_their_ow
     work: Work,
 ) -> None:
     line, mila, vera = await _scene(work)
-    plan = await people.change_plan(work, line, partner_number=MINE, partner_after=0)
+    plan = await changing_plans.change_plan(work, line, partner_number=MINE, partner_after=0)
     assert (plan.partner_number, plan.partner_after) == (THEIRS, 0)
     assert await _rung(work, line) == THEIRS
     row = await _asked(work)
@@ -94,7 +94,7 @@ async def test_an_administrator_alone_sends_no_caller_to_a_telephone_of_their_ow
 
 async def test_a_refused_number_is_not_rung(work: Work) -> None:
     line, _mila, vera = await _scene(work)
-    await people.change_plan(work, line, partner_number=MINE)
+    await changing_plans.change_plan(work, line, partner_number=MINE)
     await partners.decide(work, (await _asked(work)).id, by=vera, approve=False)
     assert await _rung(work, line) == THEIRS
     assert logged(work)[-1][0] == AuditLog.PARTNER_REFUSED
@@ -102,11 +102,11 @@ async def test_a_refused_number_is_not_rung(work: Work) -> None:
 
 async def test_who_asked_withdraws_it_and_a_later_number_comes_in_its_place(work: Work) -> None:
     line, mila, vera = await _scene(work)
-    await people.change_plan(work, line, partner_number=MINE)
+    await changing_plans.change_plan(work, line, partner_number=MINE)
     first = await _asked(work)
-    await people.change_plan(work, line, partner_number=MINE)
+    await changing_plans.change_plan(work, line, partner_number=MINE)
     assert (await _asked(work)).id == first.id, "it was asked already"
-    await people.change_plan(work, line, partner_number=OTHER)
+    await changing_plans.change_plan(work, line, partner_number=OTHER)
     second = await _asked(work)
     assert (second.number, first.state) == (OTHER, ChangeState.REPLACED)
     with pytest.raises(partners.NothingWaits):
@@ -117,18 +117,18 @@ async def test_who_asked_withdraws_it_and_a_later_number_comes_in_its_place(work
 
 async def test_a_partner_is_taken_out_at_once_and_nothing_waits_any_more(work: Work) -> None:
     line, _mila, _vera = await _scene(work)
-    await people.change_plan(work, line, partner_number=MINE)
-    await people.change_plan(work, line, partner_number="")
+    await changing_plans.change_plan(work, line, partner_number=MINE)
+    await changing_plans.change_plan(work, line, partner_number="")
     assert await _rung(work, line) is None
     assert await partners.waiting(work, None) == []
 
 
 async def test_a_change_that_is_taken_back_brings_no_partner_back_alone(work: Work) -> None:
     line, _mila, vera = await _scene(work)
-    await people.change_plan(work, line, partner_number=MINE)
+    await changing_plans.change_plan(work, line, partner_number=MINE)
     await partners.decide(work, (await _asked(work)).id, by=vera, approve=True)
-    await people.change_plan(work, line, partner_number="")
-    await people.change_plan(work, line, partner_number=MINE)
+    await changing_plans.change_plan(work, line, partner_number="")
+    await changing_plans.change_plan(work, line, partner_number=MINE)
     assert await _rung(work, line) is None
     assert (await _asked(work)).number == MINE
 
@@ -136,7 +136,7 @@ async def test_a_change_that_is_taken_back_brings_no_partner_back_alone(work: Wo
 async def test_while_no_account_could_approve_the_number_is_rung_at_once(work: Work) -> None:
     line = await _line(work)
     _acts(work, await an_administrator(work))
-    await people.change_plan(work, line, partner_number=THEIRS)
+    await changing_plans.change_plan(work, line, partner_number=THEIRS)
     assert await _rung(work, line) == THEIRS
     assert await partners.waiting(work, None) == []
 
@@ -144,10 +144,10 @@ async def test_while_no_account_could_approve_the_number_is_rung_at_once(work: W
 async def test_the_operator_and_the_program_set_also_a_number_that_waits(work: Work) -> None:
     """As at the end of an emergency access that took the partner out and one asks for it again."""
     line, _mila, _vera = await _scene(work)
-    await people.change_plan(work, line, partner_number=MINE)
+    await changing_plans.change_plan(work, line, partner_number=MINE)
     row = await _asked(work)
     work.actor = PROGRAM
-    plan = await people.change_plan(work, line, partner_number=MINE)
+    plan = await changing_plans.change_plan(work, line, partner_number=MINE)
     assert plan.partner_number == await _rung(work, line) == MINE
     assert row.state == ChangeState.IN_FORCE
     assert await partners.waiting(work, None) == []
@@ -156,7 +156,7 @@ async def test_the_operator_and_the_program_set_also_a_number_that_waits(work: W
 async def test_the_telephone_of_a_person_who_left_is_no_partner(work: Work) -> None:
     line, _mila, vera = await _scene(work)
     ana = await a_counsellor(work, "ana", endpoint=MINE)
-    await people.change_plan(work, line, partner_number=MINE)
+    await changing_plans.change_plan(work, line, partner_number=MINE)
     row = await _asked(work)
     await leaving.deactivate(work, ana.id, leaving.shifts_uncovered(), by=None)
     _acts(work, vera)
@@ -181,8 +181,8 @@ async def test_the_telephone_of_a_person_who_left_is_no_partner_while_none_could
     if not by_program:
         _acts(work, await an_administrator(work))
     with pytest.raises(partners.OfALeaver):
-        await people.change_plan(work, line, partner_number=MINE)
-    await people.change_plan(work, line, partner_number=THEIRS)
+        await changing_plans.change_plan(work, line, partner_number=MINE)
+    await changing_plans.change_plan(work, line, partner_number=THEIRS)
     assert await _rung(work, line) == THEIRS
 
 
@@ -191,7 +191,7 @@ async def test_a_number_that_is_perhaps_a_leavers_is_approved_only_knowingly(wor
     line, _mila, vera = await _scene(work)
     ana = await a_counsellor(work, "ana")
     ana.second_phone = MINE
-    await people.change_plan(work, line, partner_number=MINE)
+    await changing_plans.change_plan(work, line, partner_number=MINE)
     row = await _asked(work)
     assert [one.perhaps_of_leaver for one in await partners.waiting(work, vera)] == [False]
     await leaving.deactivate(work, ana.id, leaving.shifts_uncovered(), by=None)
@@ -240,13 +240,13 @@ async def test_a_partner_in_doubt_is_confirmed_by_a_second_person(work: Work) ->
     # What is changed beside it confirms nothing.
     assert await _sends(work, line, backup_after="25") == {"backup_after": 25}
     for beside in ({"backup_after": 25}, {"partner_number": THEIRS}):
-        await people.change_plan(work, line, **beside)
+        await changing_plans.change_plan(work, line, **beside)
         assert await partners.waiting(work, None) == []
     for seen in (MINE, ""):
         with pytest.raises((partners.NotInDoubt, Invalid)):
-            await people.change_plan(work, line, confirm_partner=seen)
+            await changing_plans.change_plan(work, line, confirm_partner=seen)
     for _ in range(2):
-        await people.change_plan(work, line, confirm_partner=THEIRS)
+        await changing_plans.change_plan(work, line, confirm_partner=THEIRS)
     row = await _asked(work)
     assert row.number == THEIRS
     assert (await leavers.still(work, ana)).perhaps_lines == (line.name,)
@@ -258,14 +258,14 @@ async def test_a_partner_in_doubt_is_confirmed_by_a_second_person(work: Work) ->
     assert await _rung(work, line) == THEIRS
     assert (await leavers.still(work, ana)).perhaps_lines == ()
     with pytest.raises(partners.NotInDoubt):
-        await people.change_plan(work, line, confirm_partner=THEIRS)
+        await changing_plans.change_plan(work, line, confirm_partner=THEIRS)
 
 
 async def test_a_number_that_waits_is_not_given_up_for_the_one_in_doubt(work: Work) -> None:
     line, _mila, _vera, _ana = await _in_doubt(work)
-    await people.change_plan(work, line, partner_number=OTHER)
+    await changing_plans.change_plan(work, line, partner_number=OTHER)
     with pytest.raises(partners.AnotherWaits):
-        await people.change_plan(work, line, confirm_partner=THEIRS)
+        await changing_plans.change_plan(work, line, confirm_partner=THEIRS)
     assert (await _asked(work)).number == OTHER
 
 
@@ -273,14 +273,14 @@ async def test_while_no_account_could_approve_a_click_of_its_own_confirms_the_nu
     work: Work,
 ) -> None:
     line = await _line(work)
-    await people.change_plan(work, line, partner_number=THEIRS)
+    await changing_plans.change_plan(work, line, partner_number=THEIRS)
     ana = await a_counsellor(work, "ana")
     ana.second_phone = THEIRS
     await leaving.deactivate(work, ana.id, leaving.shifts_uncovered(), by=None)
     _acts(work, await an_administrator(work))
-    await people.change_plan(work, line, **await _sends(work, line, backup_after="25"))
+    await changing_plans.change_plan(work, line, **await _sends(work, line, backup_after="25"))
     assert (await leavers.still(work, ana)).perhaps_lines == (line.name,)
-    await people.change_plan(work, line, confirm_partner=THEIRS)
+    await changing_plans.change_plan(work, line, confirm_partner=THEIRS)
     assert (await leavers.still(work, ana)).perhaps_lines == ()
     act, said = logged(work)[-1]
     assert (act, said["perhaps_of_leaver"]) == (AuditLog.PARTNER_APPROVED, True)
@@ -295,7 +295,7 @@ async def test_a_partner_in_doubt_that_is_refused_is_taken_out(
     olga = await a_supervisor(work, "olga")
     for one in (mila, vera, olga):
         one.email = f"{one.name}@x.example"
-    await people.change_plan(work, line, confirm_partner=THEIRS)
+    await changing_plans.change_plan(work, line, confirm_partner=THEIRS)
     row = await _asked(work)
     assert await partners.is_rung(work, row.id)
     said = "Refuse and take it out"
@@ -332,7 +332,7 @@ async def test_a_partner_in_doubt_that_is_refused_is_taken_out(
     shown = _shown(await access_request_values(work, olga), olga)
     assert ("has no partner: a second person refused its number" in shown) is not retired
     if not retired:
-        await people.change_plan(work, line, partner_number="")
+        await changing_plans.change_plan(work, line, partner_number="")
         assert row_of_line.partner_lost_at is None
 
 
@@ -340,11 +340,11 @@ async def test_a_number_that_is_sent_as_it_is_leaves_its_question_to_the_second_
     work: Work,
 ) -> None:
     line, _mila, vera, ana = await _in_doubt(work)
-    await people.change_plan(work, line, confirm_partner=THEIRS)
+    await changing_plans.change_plan(work, line, confirm_partner=THEIRS)
     row = await _asked(work)
     for actor in (work.actor, PROGRAM):
         work.actor = actor
-        await people.change_plan(work, line, partner_number=THEIRS)
+        await changing_plans.change_plan(work, line, partner_number=THEIRS)
         assert await _asked(work) is row
         assert (await leavers.still(work, ana)).perhaps_lines == (line.name,)
     _acts(work, vera)
@@ -362,7 +362,7 @@ async def test_who_could_not_approve_takes_no_number_out_by_refusing_it(
         other = await a_supervisor(work, "olga")
     if refuser == "emergency account":
         other.emergency = True
-    await people.change_plan(work, line, confirm_partner=THEIRS)
+    await changing_plans.change_plan(work, line, confirm_partner=THEIRS)
     row = await _asked(work)
     if refuser == "younger":
         other.created_at = row.asked_at + timedelta(seconds=1)
@@ -383,7 +383,7 @@ async def test_who_could_not_approve_takes_no_number_out_by_refusing_it(
     assert Task.TELL_LEADS_ELSEWHERE not in {one.task for one in work.jobs}
     # It can be asked again.
     _acts(work, mila)
-    await people.change_plan(work, line, confirm_partner=THEIRS)
+    await changing_plans.change_plan(work, line, confirm_partner=THEIRS)
     assert (await _asked(work)).number == THEIRS
 
 
@@ -393,7 +393,7 @@ async def test_who_gives_up_the_question_leaves_the_number_in_doubt(
 ) -> None:
     """So does the end of an emergency access under which it was asked."""
     line, mila, _vera, ana = await _in_doubt(work)
-    await people.change_plan(work, line, confirm_partner=THEIRS)
+    await changing_plans.change_plan(work, line, confirm_partner=THEIRS)
     row = await _asked(work)
     by = mila if by_asker else None
     assert not await partners.decide(work, row.id, by=by, approve=False, withdrawn=not by_asker)
@@ -431,7 +431,7 @@ async def test_a_partner_from_before_doubts_were_noted_is_looked_at_once(work: W
     assert await partner_doubts.to_look_at(work) == []
     # What a person has confirmed meanwhile is not put in doubt again.
     row.partner_to_look_at = True
-    await people.change_plan(work, line, confirm_partner=THEIRS)
+    await changing_plans.change_plan(work, line, confirm_partner=THEIRS)
     await partners.decide(work, (await _asked(work)).id, by=vera, approve=True, knowingly=True)
     assert await partner_doubts.to_look_at(work) == []
     # The telephone of a person who has left is an alarm, too.

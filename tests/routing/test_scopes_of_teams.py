@@ -13,8 +13,9 @@ from app.contacts.states import ContactChannel
 from app.errors import NotFound
 from app.routing import in_hand
 from app.routing.callbacks import callback_attempts, callbacks
-from app.routing.callbacks.callback_rows import Callback, CallbackState, Who
+from app.routing.callbacks.callback_rows import Callback, CallbackState
 from app.routing.callbacks.callbacks import WhoAnswered
+from app.routing.callbacks.choices import Who
 from app.routing.participants import actions, calls_for_help, inviting, moving, supervising
 from app.routing.participants.participants import Mode
 from app.routing.supervision import supervised, team

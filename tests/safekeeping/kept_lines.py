@@ -10,12 +10,13 @@ from uuid import uuid4
 import psycopg
 from pyrage import x25519
 
+from app.abilities import EndpointKind
 from app.jobs.transaction import transaction
 from app.sealing.knowing import learn
 from app.settings import Settings
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
-from app.staff.models import EndpointKind, LinkKind, PasswordLink, Staff, StaffSession
+from app.staff.models import LinkKind, PasswordLink, Staff, StaffSession
 from app.staff.roles import Role
 from app.work import PROGRAM, make_ground
 

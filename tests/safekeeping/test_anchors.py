@@ -21,7 +21,7 @@ from app.safekeeping.backups import state
 from app.safekeeping.documents import Anchored, Heads, ranges, read, written
 from app.safekeeping.models import AdministratorNoticeKind, Anchor, AnchorDelivery, BackupKind, Way
 from app.safekeeping.time_stamps import is_stamped
-from app.safekeeping.verifying import compare
+from app.safekeeping.verifying import verdict_of
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.roles import Role
@@ -35,10 +35,14 @@ from tests.support.verbs import a_line, an_administrator, rings, with_settings
 DAY = timedelta(days=1)
 
 
-async def anchored(work: Work) -> Anchored:
-    """Return all anchors as a file would hold them."""
+async def a_file_of_all(work: Work) -> bytes:
+    """Return all anchors as a file holds them."""
     rows = await work.session.scalars(select(Anchor).order_by(Anchor.made_at))
-    return read("\n".join(one.document for one in rows))
+    return "\n".join(one.document for one in rows).encode()
+
+
+async def anchored(work: Work) -> Anchored:
+    return read((await a_file_of_all(work)).decode())
 
 
 async def an_anchor(work: Work) -> UUID | None:
@@ -70,9 +74,8 @@ async def a_file(forger: Work, tmp_path: Path) -> Work:
 
 
 async def said(work: Work) -> list[str]:
-    return [
-        f"{one.log}: {one.sentence}" for one in await compare(work.session, await anchored(work))
-    ]
+    verdict = await verdict_of(work, await a_file_of_all(work))
+    return [f"{one.log}: {one.sentence}" for one in verdict.findings]
 
 
 @pytest.mark.parametrize(
@@ -132,9 +135,10 @@ async def test_one_a_day_and_each_names_the_one_before(work: Work, tmp_path: Pat
     assert await an_anchor(work) is not None
     found = (await anchored(work)).documents
     assert [one.before for one in found] == [None, found[0].digest]
-    assert await compare(work.session, Anchored(found)) == []
+    file = await a_file_of_all(work)
+    assert (await verdict_of(work, file)).findings == []
     third = written("2030-01-03", "x" * 64, {})
-    (told,) = await compare(work.session, Anchored([*found, third]))
+    (told,) = (await verdict_of(work, file + b"\n" + third.text.encode())).findings
     assert (told.log, told.at) == ("anchors", "2030-01-03")
 
 

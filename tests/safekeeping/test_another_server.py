@@ -24,8 +24,8 @@ from app.settings import Settings
 from app.work import PROGRAM, make_ground
 from tests.safekeeping.another_server import Another, another_server
 from tests.safekeeping.kept_lines import a_folder, a_key, say, subjects
-from tests.sealing.keys import KEYS, SECRET, text_of
 from tests.support import profile
+from tests.support.sealing.keys import KEYS, SECRET, text_of
 
 
 @pytest.mark.whole

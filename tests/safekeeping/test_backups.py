@@ -29,7 +29,7 @@ from app.safekeeping.backups.places import (
 from app.safekeeping.backups.server import server_of
 from app.settings import Settings
 from tests.safekeeping.kept_lines import a_folder, a_key, let_in, say, subjects, ways_in
-from tests.sealing.keys import KEYS, OTHER, SECRET, text_of
+from tests.support.sealing.keys import KEYS, OTHER, SECRET, text_of
 
 
 def kill(data_dir: Path) -> None:

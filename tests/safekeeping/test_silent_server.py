@@ -3,6 +3,7 @@
 import socket
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -30,14 +31,18 @@ def test_a_server_that_is_silent_from_the_beginning_is_given_up(
     place = BackupFolder(tmp_path)
     known = outside.KnownServer("1", "helpline", "5", "boss")
     recipients: sealing.Recipients = []
-    with pytest.raises(BackupRefused, match=r"127\.0\.0\.1, port"):
-        receiving.receive(silent, known, place, recipients)
+    with ThreadPoolExecutor() as beside:
+        # Each waits two seconds.
+        received = beside.submit(receiving.receive, silent, known, place, recipients)
+        looked = beside.submit(outside.look, Settings(), silent)
+        with pytest.raises(BackupRefused), replicating.linked(silent):
+            pass
+        with pytest.raises(BackupRefused, match=r"127\.0\.0\.1, port"):
+            received.result()
+        with pytest.raises(BackupRefused, match="HELPLINE_BACKUP_DATABASE_URL cannot be reached"):
+            looked.result()
     with alone(place.logs):
         pass
-    with pytest.raises(BackupRefused), replicating.linked(silent):
-        pass
-    with pytest.raises(BackupRefused, match="HELPLINE_BACKUP_DATABASE_URL cannot be reached"):
-        outside.look(Settings(), silent)
 
 
 def test_a_server_that_falls_silent_is_given_up(server: str) -> None:

@@ -21,7 +21,7 @@ from app.safekeeping.backups.places import BackupRefused
 from app.safekeeping.models import Backup
 from app.settings import Settings
 from app.work import PROGRAM, make_ground
-from tests.sealing.keys import KEYS, SECRET, text_of
+from tests.support.sealing.keys import KEYS, SECRET, text_of
 
 _GONE = "helpline_4000000000"
 

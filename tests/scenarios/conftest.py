@@ -8,8 +8,8 @@ import pytest
 from app import worker
 from app.calls.lines import line_scripts
 from app.routing.rota import roster
-from tests.scenarios.quiet import QuietStage, quiet_stage_on
 from tests.support.profile import WHOLE
+from tests.support.program.quiet import QuietStage, quiet_stage_on
 
 _QUARTER = 900
 _EACH_MINUTE = ("COVERAGE_EVERY", "COMPARED_EVERY", "NUMBERS_EVERY")

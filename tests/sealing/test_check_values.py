@@ -17,7 +17,7 @@ from app.sealing import knowing
 from app.sealing.knowing import check_keys, learn, learn_now
 from app.settings import Settings
 from app.work import Work, make_ground
-from tests.sealing.keys import KEYS, OTHER, keys_of, settings_on, with_keys
+from tests.support.sealing.keys import KEYS, OTHER, keys_of, settings_on, with_keys
 
 
 async def test_keys_are_entered_once_and_then_compared(work: Work) -> None:

@@ -24,8 +24,8 @@ from app.staff import former_addresses
 from app.staff.models import FormerAddress
 from app.staff.roles import Role
 from app.work import PROGRAM, Work, make_ground
-from tests.sealing.keys import KEYS, keys_of, text_of
 from tests.support.profile import nightly
+from tests.support.sealing.keys import KEYS, keys_of, text_of
 from tests.support.talks import CHILD, talk, waits
 from tests.support.verbs import a_counsellor, a_line, an_administrator, rings
 

@@ -9,9 +9,9 @@ from app.sealing.knowing import learn
 from app.sealing.state import KeyUse
 from app.staff.roles import Role
 from app.work import Work
-from tests.sealing.keys import KEYS, with_keys
 from tests.support.contacts import new_contact
 from tests.support.referrals import page
+from tests.support.sealing.keys import KEYS, with_keys
 from tests.support.verbs import a_counsellor, a_line, rings
 
 

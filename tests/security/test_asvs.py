@@ -123,14 +123,33 @@ def test_what_touches_a_childs_record_is_not_left_out() -> None:
             assert child.strip() != "yes", f"{name}: it applies to nothing here"
 
 
-# Requirements of level 2, and a choice of the operator, with a part for level 3 alone.
-_WITH_A_PART_OF_LEVEL_3 = {"3.4.3", "6.3.3", "6.6.1", "12.1.2", "13.3.1", "13.3.3"}
+# Requirements of level 2, and a choice of the operator, with a part for level 3 alone: whether it
+# touches a child's record, and its state. None may join those that are not met unseen.
+_WITH_A_PART_OF_LEVEL_3 = {
+    "3.4.3": ("yes", "not met"),
+    "6.3.3": ("yes", "not met"),
+    "6.6.1": ("yes", "not met"),
+    "12.1.2": ("yes", "operator"),
+    "13.3.1": ("yes", "not met"),
+    "13.3.3": ("yes", "not met"),
+    "16.3.2": ("yes", "not met"),
+}
+_PART = re.compile(r"Of level 3 \([^()]+; child: (yes|no)\): (met|not met|operator)\. (.*)")
 
 
 def test_a_part_that_only_level_3_asks_for_is_said_in_its_row() -> None:
-    found = {
-        ".".join(number)
-        for *number, _level, _child, _asked, _state, how, _proof in _rows()
-        if "Of level 3" in how
-    }
-    assert found == _WITH_A_PART_OF_LEVEL_3
+    found = {}
+    for *number, _level, _child, _asked, _state, how, _proof in _rows():
+        if "Of level 3" in how:
+            part = _PART.search(how)
+            assert part, f"{number}: whether it touches a record, and its state"
+            found[".".join(number)] = part
+    states = {name: (part[1], part[2]) for name, part in found.items()}
+    assert states == _WITH_A_PART_OF_LEVEL_3
+    left_out = {name for name, state in states.items() if state == ("yes", "not met")}
+    for name in left_out:
+        reason = found[name][3]
+        assert " because " in reason or _LINK.search(reason), f"{name}: the reason"
+    # They stand before the table, too, so that no reader takes the whole for met.
+    (named,) = re.findall(r"\*\*not met\*\*, each with its reason: ([^:]*)\.\n", PAGE.read_text())
+    assert set(re.findall(r"\d+\.\d+\.\d+", named)) == left_out

@@ -4,7 +4,7 @@ import ast
 import re
 from pathlib import Path
 
-from tests import sources
+from tests.support.program import sources
 
 ROOT = Path(__file__).parent.parent.parent
 _PAGE = (ROOT / "docs/security/rules.md").read_text()

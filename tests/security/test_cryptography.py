@@ -10,7 +10,7 @@ from pathlib import Path
 
 from app.privacy.codes import new_code
 from app.referrals.channels.links import new_token
-from tests.sources import all_parsed
+from tests.support.program.sources import all_parsed
 
 ROOT = Path(__file__).parent.parent.parent
 _RULES = ROOT / "docs/security/rules.md"
@@ -39,6 +39,7 @@ _BOTH_OURS = "both sides are stored or computed here: no request brings one"
 _BOTH_TYPED = "both sides are typed by the same person"
 _MAY_DIFFER = {
     "app/api/own/sessions.py: one.token_key == mine": _BOTH_OURS,
+    "app/staff/sessions.py: duty.record == session.token_key": _BOTH_OURS,
     "app/calls/callers.py: flag.caller_key != key_of(call)": _BOTH_OURS,
     "app/calls/prompts.py: prompt_key in SOUNDS": _A_PROMPT,
     "app/cli/agencies.py: one.agency.code == code": _A_NAME,

@@ -18,7 +18,7 @@ from app.demo.stage import LINE
 from app.jobs.names import Task
 from app.people import work_left
 from app.referrals.directory.leavers import StillReached
-from app.routing import people
+from app.routing import changing_plans
 from app.staff.models import Staff
 from app.work import PROGRAM, Work
 from tests.support.identity.leavers import MOBILE, OTHER, a_leaver, leaves
@@ -55,15 +55,15 @@ async def test_a_partner_with_an_unproven_second_phone_of_a_leaver_is_an_alarm_u
     await line_use.take_into_use(work, row.id)
     assert [job.task for job in work.jobs].count(Task.WATCH_LEAVER) == 1
     # What is changed beside it confirms nothing, nor does the same number among other values.
-    await people.change_plan(work, line, partner_after=60, partner_number=MOBILE)
+    await changing_plans.change_plan(work, line, partner_after=60, partner_number=MOBILE)
     assert await still_open.to_close(work) == []
-    await people.change_plan(work, line, confirm_partner=MOBILE)
+    await changing_plans.change_plan(work, line, confirm_partner=MOBILE)
     assert await still_open.to_close(work) == [ana.id]
     # On a line that gets it later, it is in doubt as well.
     work.jobs.clear()
     second = await finding_lines.line_of_number(work, other)
     assert second is not None
-    await people.change_plan(work, second, partner_number=MOBILE)
+    await changing_plans.change_plan(work, second, partner_number=MOBILE)
     assert [job.task for job in work.jobs].count(Task.WATCH_LEAVER) == 1
     assert len((await still_open.of(work, ana)).perhaps_lines) == 1
 
@@ -138,16 +138,16 @@ async def test_a_line_is_without_its_partner_until_a_person_decides(work: Work, 
     line = await finding_lines.line_of_number(work, row.number)
     assert line is not None
     # What is changed beside it decides nothing.
-    await people.change_plan(work, line, partner_after=90)
+    await changing_plans.change_plan(work, line, partner_after=90)
     assert (await still_open.of(work, vera)).without_partner == (row,)
     since = work.now.isoformat()
     match end:
         case "another":
-            await people.change_plan(work, line, partner_number=OTHER)
+            await changing_plans.change_plan(work, line, partner_number=OTHER)
             assert row.plan["partner_number"] == OTHER
         case "none":
-            await people.change_plan(work, line, partner_number="")
-            await people.change_plan(work, line, partner_number="")
+            await changing_plans.change_plan(work, line, partner_number="")
+            await changing_plans.change_plan(work, line, partner_number="")
             said = [detail for act, detail in logged(work) if act == "partner_not_wanted"]
             sides = [(one["before"], one["after"]) for one in said]
             assert sides == [({"partner_lost_at": since}, {"partner_lost_at": None})]

@@ -16,7 +16,7 @@ from app.server import listen
 from app.staff.roles import Role
 from app.web.files import KINDS, Files
 from tests.support.profile import WHOLE
-from tests.web.serving import base, served, settings_on
+from tests.support.program.serving import base, served, settings_on
 
 ROOT = Path(__file__).parent.parent.parent
 MARKUP = "<img src=x onerror=alert(1)>\"'&lt;"

@@ -13,7 +13,7 @@ from app.data_folder import cannot_write, make_folder
 from app.database.embedded import EmbeddedPostgres
 from app.errors import BadSettings
 from app.reading_settings import read_settings
-from app.secret_files import SECRETS
+from app.secret_files import SECRETS, SUFFIX
 from app.server import listen
 from app.settings import Settings
 from tests.settings.given import GOOD, set_only
@@ -52,11 +52,11 @@ _PLACES = {"in production": GOOD, "in development": {"DATABASE_URL": "postgresql
 def test_rubbish_in_a_setting_is_refused_by_its_name_or_does_no_harm(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kind: str, place: str
 ) -> None:
-    for name in [*Settings.model_fields, *(f"{one}_file" for one in SECRETS)]:
+    for name in [*Settings.model_fields, *(f"{one}{SUFFIX}" for one in SECRETS)]:
         given = {"DATA_DIR": str(tmp_path / "data"), **_PLACES[place]}
-        given.pop(name.removesuffix("_file").upper(), None)
+        given.pop(name.upper().removesuffix(SUFFIX), None)
         set_only(monkeypatch, **{**given, name.upper(): _RUBBISH[kind]})
-        named = f"HELPLINE_{name.removesuffix('_file').upper()}"
+        named = f"HELPLINE_{name.upper().removesuffix(SUFFIX)}"
         said = named
         try:
             read_settings()

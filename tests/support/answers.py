@@ -5,6 +5,7 @@ from uuid import UUID
 
 from app.calls.speech import LineScript, PromptText, Spoken
 from app.calls.states import Unstaffed
+from app.routing.callbacks.choices import Who
 from app.settings import Settings
 from app.telephony import answers, script
 from app.telephony.answers import Answer, CallbackQuestion, CallbackWord, DutyChoice
@@ -85,7 +86,7 @@ ANSWERS: list[Answer] = [
     answers.Message(n=2, callback=True),
     answers.AskCallback(question=CallbackQuestion.SAFE, n="1.5"),
     answers.AskCallback(question=CallbackQuestion.WHO, n="1.5"),
-    answers.AskCallback(question=CallbackQuestion.WHEN, n="1.5", who="anyone"),
+    answers.AskCallback(question=CallbackQuestion.WHEN, n="1.5", who=Who.ANYONE),
     answers.Blocked(n=1),
     answers.Partner(n=3),
     answers.PartnerAsk(attempt=0),

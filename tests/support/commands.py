@@ -30,7 +30,7 @@ _FORKS = multiprocessing.get_context("forkserver")
 # Only these processes of the tests run servers; see `tests/conftest.py`.
 _SERVES = os.environ.get("PYTEST_XDIST_WORKER", "gw0") in ("gw0", "gw1")
 _WARM = ["tests.support.kept.uncollected", "app.cli.commands", "tests.support.commands"]
-_FORKS.set_forkserver_preload([*_WARM, "tests.scenarios.robustness.warm"] if _SERVES else _WARM)
+_FORKS.set_forkserver_preload([*_WARM, "tests.support.program.warm"] if _SERVES else _WARM)
 # A module, a name in it and the value that it gets: an interval that is shorter in a test.
 Sooner = tuple[str, str, object]
 

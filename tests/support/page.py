@@ -14,8 +14,9 @@ import jwt
 import numpy as np
 import websockets
 
-from app.practice.speech import RATE, Sound, tone
+from app.practice.speech import RATE, Sound
 from app.practice.voices import FRAME
+from tests.support.calls.tones import tone
 
 SECRET = "the secret of an API key, long enough for its hash"
 

@@ -20,10 +20,10 @@ from app.routing.rota.shifts import Layer, Place
 from app.staff.roles import Role, may
 from app.telephony.inbound.sounds import waiting_sound
 from app.web.access import Guard
-from tests.country.files import with_short_form, zipped
 from tests.support.access.asking import ask, noting_late_logs
 from tests.support.contacts import WHOLE as WHOLE_FORM
 from tests.support.contacts import new_contact
+from tests.support.definitions.sets import with_short_form, zipped
 from tests.support.profile import WHOLE
 from tests.support.referrals import OVERRIDE, add_agency, by_hand
 

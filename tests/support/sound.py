@@ -13,10 +13,11 @@ from app.clock import SystemClock
 from app.demo.stage import LINE, Counsellor, Stage, stage_on
 from app.practice.legs import Leg
 from app.practice.people import Caller
-from app.practice.speech import Sound, tone
+from app.practice.speech import Sound
 from app.practice.voices import loudness
 from app.web.access import COOKIE
 from tests.support.browser import HERS, available, press
+from tests.support.calls.tones import tone
 from tests.support.page import share_at
 from tests.support.waiting import until
 

@@ -15,9 +15,9 @@ from app.practice.people import Caller, Phone
 from app.practice.rooms import Conference
 from app.practice.scripted import Scripted
 from app.practice.wire import sign
-from app.routing import people
+from app.routing import changing_plans
 from app.routing.callbacks import callbacks
-from app.routing.callbacks.callback_rows import Slot, Who
+from app.routing.callbacks.choices import Slot, Who
 from app.work import PROGRAM
 
 CHILD = "+381641234567"
@@ -191,7 +191,7 @@ async def plan(stage: Stage, **changed: Any) -> None:
     async with transaction(stage.ground, PROGRAM) as work:
         line = await finding_lines.any_line(work)
         assert line is not None
-        await people.change_plan(work, line, **changed)
+        await changing_plans.change_plan(work, line, **changed)
     stage.ground.memory.forget("everything")
 
 

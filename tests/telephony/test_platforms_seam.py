@@ -2,7 +2,7 @@
 
 import ast
 
-from tests import sources
+from tests.support.program import sources
 
 PLATFORMS = "app.telephony.platforms"
 # What is asked of the platform below telephony; the contract; and where both are put together.

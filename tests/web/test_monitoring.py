@@ -9,7 +9,7 @@ from app.errors import BadSettings
 from app.server import listen, listen_for_monitoring
 from app.web.monitoring import PATHS
 from tests.support.documents.shell import ROOT, requests
-from tests.web.serving import SHOWN, TOKEN, base, served, settings_on
+from tests.support.program.serving import SHOWN, TOKEN, base, served, settings_on
 
 
 async def test_the_second_port_answers_monitoring_and_the_first_one_does_not(

@@ -133,8 +133,8 @@ async def test_a_token_that_names_a_session_alone_ends_what_began_by_it(
         )
         assert len({row["provider_key"] for row in stored}) == 3
         assert all(b"s-" not in row["provider_key"] for row in stored), "only a hash is kept"
-        for nobody in ("s-unknown", "s-2 "):
-            assert (await log_out(stage, city.logout_token("", session=nobody))).status_code == 200
+        for unknown in ("s-unknown", "s-2 "):
+            assert (await log_out(stage, city.logout_token("", session=unknown))).status_code == 200
         assert (await log_out(stage, city.logout_token("", session="s-desk"))).status_code == 200
         assert (await desk.get("/api/v1/me")).status_code == 401
         for page in (home, other):

@@ -13,7 +13,7 @@ from app.reading_settings import check_settings
 from app.web.connections import Limited
 from app.web.limits import client_of
 from app.web.sign_in import guesses
-from tests.web.serving import served, settings_on
+from tests.support.program.serving import served, settings_on
 
 
 @pytest.mark.parametrize(("trusted", "counted"), [("unix", "198.51.100.7"), ("", "unix")])

@@ -124,6 +124,7 @@ _OPENERS = (
     accounts.set_token,
     accounts.remove,
     sessions.end_one,
+    sessions.end_others,
     deciding.decide,
     changing.change,
     own_settings.change,

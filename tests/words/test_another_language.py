@@ -31,8 +31,8 @@ from app.staff.models import Staff
 from app.staff.roles import Role
 from app.words import pages
 from app.work import PROGRAM
-from tests.country.files import with_short_form, zipped
 from tests.support.contacts import completed
+from tests.support.definitions.sets import with_short_form, zipped
 from tests.support.mail import Mail, code_in, link_in
 from tests.support.profile import nightly
 from tests.support.referrals import (

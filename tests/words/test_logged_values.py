@@ -13,7 +13,7 @@ from app.staff.log_kinds import AuditLog
 from app.staff.log_values import ActedFrom, FoundBy
 from app.statistics.sums import OUTCOMES
 from app.words import pages
-from tests import sources
+from tests.support.program import sources
 from tests.words.every_message import every_message
 
 _WRITERS = {"write_entry", "write_reading", "write_reading_of", "note_export"}

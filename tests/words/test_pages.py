@@ -20,7 +20,7 @@ from app.dashboard.templating import templates
 from app.definitions.trees import label_in
 from app.statistics.counting.shapes import Shape, shapes_in
 from app.words import pages
-from tests.sources import all_parsed
+from tests.support.program.sources import all_parsed
 from tests.words.every_message import every_message
 
 TEMPLATES = Path(page_words.__file__).parent / "templates"

@@ -17,7 +17,7 @@ import app.child
 from app import words
 from app.chats.models import Sentence
 from app.words.chats import ChatWords, chat_words
-from tests import sources
+from tests.support.program import sources
 
 APP = words.FOLDER.parent
 SCRIPTS = Path(app.child.__file__).parent / "source"

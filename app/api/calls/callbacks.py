@@ -12,7 +12,7 @@ from app.calls import queries, record
 from app.chats import ringing
 from app.errors import Invalid
 from app.routing import in_hand
-from app.routing.callbacks import callback_attempts, callback_rows, callbacks
+from app.routing.callbacks import callback_attempts, callbacks, choices
 from app.web.access import InWork, TakesCalls
 from app.web.strict_bodies import StrictRoute
 
@@ -22,7 +22,7 @@ router = APIRouter(tags=["calls"], route_class=StrictRoute)
 class CallbackIn(BaseModel):
     since: datetime = Field(alias="from")
     until: datetime
-    who: callback_rows.Who = callback_rows.Who.CALLER
+    who: choices.Who = choices.Who.CALLER
     # The caller has said that it is safe to call.
     safe: bool
     # In a conversation that you have: the message (its `number`) with the telephone number that the

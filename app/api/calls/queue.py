@@ -4,6 +4,7 @@ from uuid import UUID
 
 from fastapi import APIRouter
 
+from app.abilities import EndpointKind
 from app.api.views import OfferView, Waiting
 from app.calls import danger_words
 from app.calls.lines import finding_lines
@@ -11,7 +12,7 @@ from app.calls.models import Call
 from app.chats import ending
 from app.routing import in_hand, offers, places_in_queue
 from app.routing.models import Offer
-from app.staff.models import EndpointKind, Staff
+from app.staff.models import Staff
 from app.web.access import InWork, SeesQueue, TakesCalls
 from app.web.strict_bodies import StrictRoute
 from app.work import Work

@@ -97,6 +97,12 @@ async def own_sessions(request: Request, work: InWork, staff: SignedIn) -> list[
     ]
 
 
+@router.delete("/me/sessions", status_code=204)
+async def end_other_sessions(request: Request, work: InWork, staff: SignedIn) -> None:
+    """Sign out everywhere but here."""
+    await sessions.end_others(work, staff, token_of(request))
+
+
 @router.delete("/me/sessions/{session_id}", status_code=204)
 async def end_own_session(work: InWork, staff: SignedIn, session_id: UUID) -> None:
     """Sign out in one of your browsers."""

@@ -22,8 +22,8 @@ from app.calls.lines import (
 from app.calls.lines.line_rows import Line
 from app.calls.prompts import Source
 from app.calls.speech import LineScript
-from app.routing import partners, people
-from app.routing.plan import read_plan
+from app.routing import changing_plans, partners
+from app.routing.plan import check_skills, read_plan
 from app.staff.models import Staff
 from app.staff.roles import Permission
 from app.web.access import InWork, Requires
@@ -312,8 +312,8 @@ async def change_plan(
     """
     changed: dict[str, Any] = body.model_dump()
     if body.skills is not None:
-        changed["skills"] = people.check_skills(body.skills)
-    await people.change_plan(work, await _line(work, line_id), **changed)
+        changed["skills"] = check_skills(body.skills)
+    await changing_plans.change_plan(work, await _line(work, line_id), **changed)
     return await _whole(work, line_id)
 
 

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from app.abilities import EndpointKind
 from app.calls.chat_rules import MOST_AT_ONCE
 from app.calls.lines import lines
 from app.cli.lines import line_of
@@ -12,9 +13,8 @@ from app.cli.staff import access_requests, leaving, sign_in_rules, ways_in
 from app.dialling import outward
 from app.people import changing, finding, holding, leaked, links
 from app.people.changing import Changes
-from app.routing import people
+from app.routing.plan import check_skills
 from app.staff import accounts
-from app.staff.models import EndpointKind
 from app.staff.roles import Role
 from app.words import SOURCE
 from app.work import Work
@@ -66,7 +66,7 @@ def add_staff(
         for language in parts_of(languages):
             lines.check_language(language)
         numbers = [(await line_of(work, number)).number for number in parts_of(line_numbers)]
-        people.check_skills(parts_of(skills))
+        check_skills(parts_of(skills))
         staff = await accounts.add_staff(
             work,
             name=name,

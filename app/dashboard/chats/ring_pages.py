@@ -16,7 +16,7 @@ from app.dashboard.chats.pages import desk
 from app.dashboard.templating import page
 from app.errors import Refusal
 from app.privacy.hash_kinds import HashOf
-from app.routing.callbacks import callback_rows
+from app.routing.callbacks import choices
 from app.sealing.hashes import carry_caller
 from app.staff.models import Staff
 from app.staff.roles import Permission
@@ -33,7 +33,7 @@ class Agreed:
 
     def __init__(
         self,
-        who: Annotated[callback_rows.Who, Form()] = callback_rows.Who.CALLER,
+        who: Annotated[choices.Who, Form()] = choices.Who.CALLER,
         day: Annotated[str, Form(max_length=10)] = "",
         begins: Annotated[str, Form(max_length=8)] = "",
         ends: Annotated[str, Form(max_length=8)] = "",

@@ -5,13 +5,14 @@ from uuid import UUID
 
 from fastapi import APIRouter, Form, Request, Response
 
+from app.abilities import EndpointKind
 from app.dashboard.sounds import sounds_values
 from app.dashboard.templating import templates
 from app.errors import Invalid, Refusal
 from app.people import finding, leaked, second_phone
 from app.people.provider import access, keeping
 from app.staff import passkeys, passwords, phone_proofs, second_factor, sessions
-from app.staff.models import EndpointKind, Staff
+from app.staff.models import Staff
 from app.staff.roles import Permission, may
 from app.web.access import InWork, reader_with, token_of
 from app.web.sign_in.guesses import check_own_attempts
@@ -133,4 +134,11 @@ async def end_session(
         await sessions.end_one(work, staff, session_id)
     except Refusal as refusal:
         return await show_account(request, work, staff, problem=refusal_words(refusal))
+    return await show_account(request, work, staff, told=_("Signed out there."))
+
+
+@router.post("/account/sessions/end")
+async def end_other_sessions(request: Request, work: InWork, staff: SignedIn) -> Response:
+    """Sign out everywhere but here."""
+    await sessions.end_others(work, staff, token_of(request))
     return await show_account(request, work, staff, told=_("Signed out there."))

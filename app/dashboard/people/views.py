@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from app.abilities import EndpointKind
 from app.calls.lines import finding_lines
 from app.dashboard.skill_choices import read_choices
 from app.people import finding
@@ -13,7 +14,7 @@ from app.people.changing import Changes, values_of
 from app.people.finding import PersonState
 from app.routing.plan import read_skills
 from app.staff import accounts
-from app.staff.models import AuditEntry, EndpointKind, Staff
+from app.staff.models import AuditEntry, Staff
 from app.staff.roles import Permission, Role, may
 from app.words.pages import N_, _, code_words, language_name, list_words, reader, said
 from app.work import Work

@@ -40,6 +40,7 @@ async def accountability_page(
         staff=staff,
         rows=rows,
         definitions=accountability.DEFINITIONS,
+        all_agencies=accountability.ALL,
         since=f"{first.begins:%Y-%m}",
         until=f"{last.begins:%Y-%m}",
         newest=f"{newest.begins:%Y-%m}",

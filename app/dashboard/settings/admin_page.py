@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request, Response
 from app.contacts.registry import library_of
 from app.dashboard.people.first_run import steps_values
 from app.dashboard.templating import page
+from app.definitions.library import Shelf
 from app.definitions.trees import label_in
 from app.people import wallboards
 from app.staff.models import Staff
@@ -18,12 +19,12 @@ from app.words.pages import N_, said
 router = APIRouter(include_in_schema=False)
 SignedIn = Annotated[Staff, reader_with(Permission.SIGNED_IN)]
 KIND_WORDS = {
-    "forms": N_("Form"),
-    "trees": N_("Categories or places"),
-    "workflows": N_("Workflow of a case"),
-    "risks": N_("Signs of danger"),
-    "supports": N_("Family support"),
-    "guidances": N_("Guidance"),
+    Shelf.FORMS: N_("Form"),
+    Shelf.TREES: N_("Categories or places"),
+    Shelf.WORKFLOWS: N_("Workflow of a case"),
+    Shelf.RISKS: N_("Signs of danger"),
+    Shelf.SUPPORTS: N_("Family support"),
+    Shelf.GUIDANCES: N_("Guidance"),
 }
 
 

@@ -4,13 +4,14 @@ from typing import Annotated
 
 from fastapi import APIRouter, Form, Request, Response
 
+from app.abilities import EndpointKind
 from app.dashboard.templating import page
 from app.errors import Message, Refusal
 from app.people import connection_tests, dead_letters
 from app.people.connection_rows import Means
 from app.people.connection_words import words_of
 from app.people.connections import all_connections
-from app.staff.models import EndpointKind, Staff
+from app.staff.models import Staff
 from app.staff.roles import Permission
 from app.web.access import InWork, reader_with
 from app.words.pages import N_, message_words, refusal_words

@@ -22,7 +22,7 @@ from app.clock import SystemClock
 from app.database.embedded import EmbeddedPostgres, folder_of
 from app.database.running import make_ready
 from app.demo.bench.board_pages import Opened, Seen, follow_pages
-from app.demo.bench.calls import _cpu_seconds, _environment, _up
+from app.demo.bench.processes import cpu_seconds, environment_of, wait_until_up
 from app.demo.results import report
 from app.demo.stage import (
     ACCOUNT,
@@ -81,7 +81,7 @@ async def _measure(url: str, database: psutil.Process, size: Size) -> None:
     exchange.calls_per_second = 1000
     rest = Served(rest_app(exchange), rest_port)
     await rest.start()
-    environment = _environment(
+    environment = environment_of(
         url,
         base,
         HELPLINE_TWILIO_API_BASE_URL=f"http://127.0.0.1:{rest_port}",
@@ -100,7 +100,7 @@ async def _measure(url: str, database: psutil.Process, size: Size) -> None:
         for command in commands
     ]
     try:
-        await _up(base + "/readyz")
+        await wait_until_up(base + "/readyz")
         async with stage_on(url, clock=SystemClock(), with_server=False) as stage:
             stage.settings = stage.settings.model_copy(update={"public_url": base})
             await stage.add_line()
@@ -144,8 +144,8 @@ class Processes:
         """Return the CPU seconds of each so far. This process plays callers and exchange."""
         backends = [self.database, *self.database.children()]
         return {
-            "the web process": _cpu_seconds(self.web),
-            "the worker": _cpu_seconds(self.worker),
+            "the web process": cpu_seconds(self.web),
+            "the worker": cpu_seconds(self.worker),
             "the database": sum(_cpu_of(one) for one in backends),
             "callers and exchange": time.process_time(),
         }
@@ -172,9 +172,9 @@ async def _boards(
     theirs.close()
     await asyncio.to_thread(pipe.recv)
     await asyncio.sleep(5)
-    idle = _cpu_seconds(web)
+    idle = cpu_seconds(web)
     await asyncio.sleep(5)
-    idle = (_cpu_seconds(web) - idle) / 5
+    idle = (cpu_seconds(web) - idle) / 5
     pipe.send("begin")
     spent, began = processes.spent(), time.perf_counter()
     pressed = await _calls(exchange, size)

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection as Pipe
 from typing import Any, NamedTuple
 
+from app.database.topics import Topic
 from app.demo.bench.load import Connection
 
 # A counsellor accepts after this time. Seconds.
@@ -170,7 +171,7 @@ class Board:
 
     def _hear(self, topics: frozenset[str], parts: list[tuple[str, ...]]) -> None:
         for part, at_once, soon, later in parts:
-            if topics & {"everything", *at_once.split()}:
+            if topics & {Topic.EVERYTHING, *at_once.split()}:
                 self._within(part, _AT_ONCE)
             elif topics & set(soon.split()):
                 passed = time.perf_counter() - self._asked.get(part, 0)

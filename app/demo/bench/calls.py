@@ -5,7 +5,6 @@ database, under load in turns from the same client; the medians of the rounds ar
 """
 
 import asyncio
-import os
 import statistics
 import subprocess
 import sys
@@ -26,6 +25,15 @@ from app.database.running import make_ready
 from app.database.topics import Topic
 from app.demo.bench.floor import make_tables
 from app.demo.bench.load import Prepared, Result, prepare, run_load
+from app.demo.bench.processes import (
+    CALLS_PER_ROUND,
+    CLIENTS,
+    cpu_seconds,
+    environment_of,
+    floor_chains,
+    load_floor,
+    wait_until_up,
+)
 from app.demo.bench.statements import KINDS, fields_of, statements_per_webhook
 from app.demo.results import report
 from app.demo.stage import (
@@ -44,9 +52,7 @@ from app.practice.exchange import Exchange, Number
 from app.practice.rest.app import rest_app
 from app.practice.wire import sign
 
-CLIENTS = 32
 ROUNDS = 7
-CALLS_PER_ROUND = 160
 
 
 def run_bench() -> None:
@@ -88,7 +94,7 @@ async def _cpu_until_answered(url: str, number: int) -> float:
     base = f"http://127.0.0.1:{port}"
     process = subprocess.Popen(  # noqa: ASYNC220
         [sys.executable, "-m", "app.cli", "serve", "--port", str(port)],
-        env=_environment(url, base),
+        env=environment_of(url, base),
         stdout=subprocess.DEVNULL,
     )
     address = f"{base}/telephony/voice"
@@ -114,35 +120,6 @@ async def _cpu_until_answered(url: str, number: int) -> float:
 # -- webhooks a second --------------------------------------------------------------------
 
 
-def _environment(url: str, base: str, **more: str) -> dict[str, str]:
-    return {
-        **os.environ,
-        "HELPLINE_DATABASE_URL": url,
-        "HELPLINE_PUBLIC_URL": base,
-        "HELPLINE_TWILIO_ACCOUNT_SID": ACCOUNT,
-        "HELPLINE_TWILIO_AUTH_TOKEN": TOKEN,
-        "HELPLINE_TWILIO_API_KEY_SID": API_KEY["twilio_api_key_sid"],
-        "HELPLINE_TWILIO_API_KEY_SECRET": API_KEY["twilio_api_key_secret"],
-        "HELPLINE_TWILIO_API_BASE_URL": "http://127.0.0.1:9",
-        "HELPLINE_SECRET_KEY": "practice-secret-key-practice-secret-key",
-        "HELPLINE_FIELD_KEYS": "1:cHJhY3RpY2Uta2V5LXByYWN0aWNlLWtleS0xMjM0NTY=",
-        "HELPLINE_LOG_LEVEL": "ERROR",
-        "HELPLINE_CALLS_PER_SECOND": "1000",
-        **more,
-    }
-
-
-async def _up(url: str) -> None:
-    async with httpx2.AsyncClient(trust_env=False) as client:
-        for _ in range(200):
-            try:
-                await client.get(url)
-                return
-            except httpx2.HTTPError:
-                await asyncio.sleep(0.05)
-    raise RuntimeError("the server to be measured did not start")
-
-
 async def _webhooks(url: str) -> float:
     port, floor_port = free_port(), free_port()
     base, floor_base = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{floor_port}"
@@ -154,27 +131,27 @@ async def _webhooks(url: str) -> float:
     processes = [
         subprocess.Popen(  # noqa: ASYNC220
             [python, "-m", "app.cli", "serve", "--port", str(port), "--no-worker"],
-            env=_environment(url, base),
+            env=environment_of(url, base),
             stdout=subprocess.DEVNULL,
         ),
         subprocess.Popen(  # noqa: ASYNC220
             [python, "-m", "app.demo.bench.floor"],
-            env=_environment(url, floor_base, FLOOR_PORT=str(floor_port)),
+            env=environment_of(url, floor_base, FLOOR_PORT=str(floor_port)),
         ),
     ]
     try:
-        await _up(base + "/healthz")
-        await _up(floor_base + "/floor")
+        await wait_until_up(base + "/healthz")
+        await wait_until_up(floor_base + "/floor")
         rounds: dict[str, list[Result]] = {"floor": [], "ours": []}
         for number in range(ROUNDS + 1):
             if number == 1:
-                before = [_cpu_seconds(process) for process in processes]
-            rounds["floor"].append(await _load_floor(floor_base, floor_port))
+                before = [cpu_seconds(process) for process in processes]
+            rounds["floor"].append(await load_floor(floor_base, floor_port))
             rounds["ours"].append(await _load_ours(url, base, port))
-        used = [_cpu_seconds(p) - b for p, b in zip(processes, before, strict=True)]
+        used = [cpu_seconds(p) - b for p, b in zip(processes, before, strict=True)]
         single = [
             await run_load(p, chains, 1)
-            for p, chains in ((floor_port, _floor_chains(floor_base, 60)),)
+            for p, chains in ((floor_port, floor_chains(floor_base, 60)),)
         ]
     finally:
         for process in processes:
@@ -189,22 +166,6 @@ async def _webhooks(url: str) -> float:
     own, bare = (seconds / (ROUNDS * CALLS_PER_ROUND * 4) * 1000 for seconds in used)
     report("CPU per webhook", own, bare, "ms", None)
     return statistics.median(r.rate for r in floors)
-
-
-def _cpu_seconds(process: subprocess.Popen[bytes]) -> float:
-    times = psutil.Process(process.pid).cpu_times()
-    return float(times.user + times.system)
-
-
-def _floor_chains(base: str, calls: int) -> list[list[Prepared]]:
-    return [
-        [prepare("floor", base + "/floor", fields_of(f"CA{uuid4().hex}", "ringing"), TOKEN)] * 4
-        for _ in range(calls)
-    ]
-
-
-async def _load_floor(base: str, port: int) -> Result:
-    return await run_load(port, _floor_chains(base, CALLS_PER_ROUND), CLIENTS)
 
 
 async def _load_ours(url: str, base: str, port: int) -> Result:
@@ -341,7 +302,7 @@ async def _complete_calls(url: str, floor_rate: float) -> None:
     exchange.calls_per_second = 1000
     rest = Served(rest_app(exchange), rest_port)
     await rest.start()
-    environment = _environment(
+    environment = environment_of(
         url,
         base,
         HELPLINE_TWILIO_API_BASE_URL=f"http://127.0.0.1:{rest_port}",
@@ -352,7 +313,7 @@ async def _complete_calls(url: str, floor_rate: float) -> None:
     exchange.numbers[LINE] = Number(f"{base}/telephony/voice", None, f"{base}/telephony/status")
     bus = Bus(url)
     try:
-        await _up(base + "/healthz")
+        await wait_until_up(base + "/healthz")
         async with (
             stage_on(url, clock=SystemClock(), with_server=False, calls_per_second=1000) as stage,
             bus.running(),

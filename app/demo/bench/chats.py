@@ -25,9 +25,10 @@ from app.chats import ending, opening
 from app.clock import SystemClock
 from app.database.embedded import EmbeddedPostgres, folder_of
 from app.database.running import make_ready
+from app.database.topics import Topic
 from app.demo.bench.board_pages import OPENING, Seen
-from app.demo.bench.calls import _environment, _up
 from app.demo.bench.chat_screens import Child, Desk, Heard
+from app.demo.bench.processes import environment_of, wait_until_up
 from app.demo.results import report
 from app.demo.stage import LINE, Counsellor, Stage, free_port, stage_on
 from app.jobs.transaction import run_verb
@@ -107,15 +108,15 @@ async def _measure(url: str, database: int, size: Size) -> None:
         stage.settings = stage.settings.model_copy(update={"public_url": base})
         await stage.add_line()
         await stage.let_write(at_once=_AT_ONCE)
-        environment = _environment(url, base, HELPLINE_WRITING_GRACE_SECONDS="600")
+        environment = environment_of(url, base, HELPLINE_WRITING_GRACE_SECONDS="600")
         web = subprocess.Popen(  # noqa: ASYNC220
             [sys.executable, "-m", "app.cli", *commands[0]], env=environment
         )
         worker: subprocess.Popen[bytes] | None = None
         try:
-            await _up(base + "/readyz")
+            await wait_until_up(base + "/readyz")
             # A page of the dashboard is there when all parts of the server are loaded.
-            await _up(base + "/login")
+            await wait_until_up(base + "/login")
             desks, secrets = await _begin(stage, size)
             worker = subprocess.Popen(  # noqa: ASYNC220
                 [sys.executable, "-m", "app.cli", *commands[1]], env=environment
@@ -151,7 +152,7 @@ async def _begin(stage: Stage, size: Size) -> tuple[list[Counsellor], dict[UUID,
         await run_verb(stage.ground, PROGRAM, opens)
     taken = 0
     while taken < size.conversations:
-        stage.ground.memory.forget("everything")
+        stage.ground.memory.forget(Topic.EVERYTHING)
         await queue.match(stage.ground)
         for row in await stage.rows("SELECT id FROM offers WHERE state = 'open'"):
             await run_verb(stage.ground, PROGRAM, partial(_takes, row["id"]))

@@ -31,9 +31,9 @@ from app.database.own_server import as_role
 from app.database.roles import SUPERUSER
 from app.database.running import make_ready
 from app.definitions.library import load
-from app.demo.bench.calls import CLIENTS, _environment, _load_floor, _up
 from app.demo.bench.floor import make_tables
 from app.demo.bench.load import Prepared, Result, run_load
+from app.demo.bench.processes import CLIENTS, environment_of, load_floor, wait_until_up
 from app.demo.results import report
 from app.demo.stage import Counsellor, free_port, stage_on
 from app.privacy.hash_kinds import HashOf
@@ -266,16 +266,16 @@ async def _measure(url: str) -> None:
     base, floor_base = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{floor_port}"
     server = subprocess.Popen(  # noqa: ASYNC220
         [sys.executable, "-m", "app.cli", "serve", "--port", str(port), "--no-worker"],
-        env=_environment(url, base),
+        env=environment_of(url, base),
         stdout=subprocess.DEVNULL,
     )
     floor = subprocess.Popen(  # noqa: ASYNC220
         [sys.executable, "-m", "app.demo.bench.floor"],
-        env=_environment(url, floor_base, FLOOR_PORT=str(floor_port)),
+        env=environment_of(url, floor_base, FLOOR_PORT=str(floor_port)),
     )
     try:
-        await _up(base + "/healthz")
-        await _up(floor_base + "/floor")
+        await wait_until_up(base + "/healthz")
+        await wait_until_up(floor_base + "/floor")
         cookies = {p.id: p.cookies[COOKIE] for p in people}
         await _load_everything(base, port, floor_base, floor_port, cookies, boss, owners)
     finally:
@@ -337,7 +337,7 @@ async def _load_everything(
     last = mine[-(ROUNDS + 1) * REQUESTS["save"] :]
     drafts += [(str(contact), owners[contact]) for contact in last]
     for _ in range(ROUNDS + 1):
-        floors.append(await _load_floor(floor_base, floor_port))
+        floors.append(await load_floor(floor_base, floor_port))
         for kind in kinds:
             chains = some(kind)
             await run_load(port, forms, CLIENTS)

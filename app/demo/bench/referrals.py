@@ -22,7 +22,7 @@ from app.database.embedded import EmbeddedPostgres
 from app.database.own_server import as_role
 from app.database.roles import SUPERUSER
 from app.database.running import make_ready
-from app.demo.bench.calls import _environment
+from app.demo.bench.processes import environment_of
 from app.demo.results import report
 from app.demo.stage import free_port, stage_on
 from app.jobs.names import Queue, Task
@@ -144,7 +144,7 @@ def _copy(
 
 
 def _measure(url: str) -> None:
-    environment = _environment(url, f"http://127.0.0.1:{free_port()}")
+    environment = environment_of(url, f"http://127.0.0.1:{free_port()}")
     worker = subprocess.Popen([sys.executable, "-m", "app.cli", "worker"], env=environment)
     try:
         late, running = asyncio.run(_watch(url))

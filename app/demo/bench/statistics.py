@@ -27,7 +27,7 @@ from app.database.own_server import as_role
 from app.database.roles import SUPERUSER
 from app.database.running import make_ready
 from app.definitions.library import load
-from app.demo.bench.calls import _environment
+from app.demo.bench.processes import environment_of
 from app.demo.results import report
 from app.demo.stage import MONDAY, stage_on
 from app.statistics.facts.days import days_to_keep, keep_days
@@ -243,7 +243,7 @@ async def _summaries(url: str, size: int) -> dict[str, float]:
 
 
 def _run_child(url: str, what: str, *more: str) -> str:
-    environment = _environment(url, "http://127.0.0.1:1")
+    environment = environment_of(url, "http://127.0.0.1:1")
     done = subprocess.run(
         [sys.executable, "-m", "app.demo.bench.statistics", what, *more],
         env=environment,
@@ -343,7 +343,7 @@ def _export(url: str, kind: str, path: Path, days: int = 365) -> tuple[float, fl
             "--output",
             str(path),
         ],
-        env=_environment(url, "http://127.0.0.1:1"),
+        env=environment_of(url, "http://127.0.0.1:1"),
         stderr=subprocess.DEVNULL,
     )
     watched, most = psutil.Process(process.pid), 0

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from sqlalchemy import select
 
+from app.abilities import EndpointKind
 from app.database.topics import Topic
 from app.errors import Conflict, NotAllowed, NotFound
 from app.people import changing, factors, finding, leaving, links
@@ -18,7 +19,7 @@ from app.staff import accounts, phone_proofs
 from app.staff.access_kinds import AccessKind
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
-from app.staff.models import EndpointKind, PasswordLink, Staff
+from app.staff.models import PasswordLink, Staff
 from app.staff.roles import Role
 from app.staff.second_person import ChangeState, may_approve
 from app.work import Work

@@ -15,6 +15,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
+from app.abilities import EndpointKind
 from app.contacts import openings
 from app.contacts.cases.models import CaseContact
 from app.contacts.events import note_event
@@ -32,7 +33,7 @@ from app.staff.account_makers import are_two_people
 from app.staff.audit import write_entry
 from app.staff.emergency_rows import Emergency, EmergencyKind, EmergencyState, SubjectKind
 from app.staff.log_kinds import AuditLog
-from app.staff.models import EndpointKind, Staff
+from app.staff.models import Staff
 from app.staff.roles import Permission, Role, may, reads_records
 from app.staff.second_person import Asker, is_person, second
 from app.staff.sessions import accounts_changed

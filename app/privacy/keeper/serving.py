@@ -182,7 +182,7 @@ def _bounded(values: list[Any]) -> list[Any]:
     return values
 
 
-def _check_values(safe: Safe, message: dict[str, Any]) -> dict[int, bytes]:
+def _check_values(safe: Safe, _message: dict[str, Any]) -> dict[int, bytes]:
     return dict(safe.check_values())
 
 

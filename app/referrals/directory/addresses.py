@@ -4,7 +4,7 @@ Until then the former address stays in use, and nothing is sent to the new one: 
 who keeps the directory could have children's records sent to themselves.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID, uuid4
@@ -79,15 +79,14 @@ async def hold_back(work: Work, agency: Agency, entry: Entry) -> Entry:
     if all(_only_less(former[field], value) for field, value in changed.items()):
         return entry
     waits = work.actor.kind is ActorKind.PERSON
-    told = False
+    asked = []
     for field, value in changed.items():
         plain = _plain(value)
         if waits and await _waits_already(work, agency, field, plain):
             continue
-        change = await _ask(work, agency, field, waits=waits, value=plain)
-        if not told:
-            await _tell(work, agency, change)
-        told = True
+        asked.append(await _ask(work, agency, field, waits=waits, value=plain))
+    if asked:
+        await _tell(work, agency, asked)
     if not waits:
         _drop_secrets(agency, set(changed))
         return entry
@@ -116,7 +115,7 @@ async def keep_secret(work: Work, agency: Agency, field: AddressField, secret: s
     """Store a secret, or let it wait for approval. Return whether it waits."""
     waits = work.actor.kind is ActorKind.PERSON
     change = await _ask(work, agency, field, waits=waits, secret=secret)
-    await _tell(work, agency, change)
+    await _tell(work, agency, [change])
     if not waits:
         _set_secret(work, agency, field, secret)
         change.secret_sealed = None
@@ -202,10 +201,21 @@ def _asked_for_log(change: AddressChange) -> Any:
     return for_log(field.value, change.value) if field in _ENTERED else _NEW
 
 
-async def _tell(work: Work, agency: Agency, change: AddressChange) -> None:
+def former_sms(agency: Agency, change: AddressChange) -> str | None:
+    """Return the number at which an agency was texted before a change."""
+    number = change.before if change.field == AddressField.SMS else agency.sms
+    return str(number) if number else None
+
+
+async def _tell(work: Work, agency: Agency, changes: Sequence[AddressChange]) -> None:
     """Tell the agency where it was reached before, and the owners of its running referrals."""
+    change = changes[0]
     if change.former_email is not None and work.settings.smtp_url is not None:
         work.defer(Task.TELL_OF_NEW_ADDRESS, change_id=str(change.id))
+    # A change of the number itself knows the former one, also when it is in force at once.
+    of_number = next((one for one in changes if one.field == AddressField.SMS), change)
+    if former_sms(agency, of_number) is not None:
+        work.defer(Task.TEXT_OF_NEW_ADDRESS, change_id=str(of_number.id))
     running = await work.session.scalars(
         select(Referral)
         .join(Recipient, Recipient.referral_id == Referral.id)

@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 from procrastinate import BaseRetryStrategy, Blueprint, JobContext
 from sqlalchemy import func, select
 
+from app.abilities import EndpointKind
 from app.database.topics import Topic
 from app.jobs.names import Task
 from app.jobs.transaction import run_verb
@@ -29,7 +30,7 @@ from app.referrals.states import AttemptResult, Service
 from app.routing import waking
 from app.routing.alarm_rows import Alarm, AlarmAttempt, AlarmKind
 from app.routing.rota import unstaffed_alarms
-from app.staff.models import EndpointKind, Staff
+from app.staff.models import Staff
 from app.words.pages import N_, _, language_name, said, spoken_in
 from app.work import PROGRAM, Work
 

@@ -10,11 +10,13 @@ from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import exists, or_, select
+from sqlalchemy import exists, func, or_, select
 
+from app.calls.caller_rows import CallerFlag, CallerWish
 from app.calls.models import Call, VoiceMessage
 from app.contacts.models import Case, Contact, Profile, ProfileNumber
 from app.contacts.profiles import merged_to
+from app.contacts.saving import number_keys
 from app.privacy.hash_kinds import HashOf
 from app.referrals.models import Referral
 from app.retention.data_requests.children import UNKNOWN, count_children, records_of
@@ -22,7 +24,7 @@ from app.retention.data_requests.finding import ERASED, SHOWN, follow
 from app.retention.data_requests.kinds import AskingPerson, Because, ItemKind, Keep
 from app.retention.data_requests.models import DataRequest, RequestItem
 from app.retention.data_requests.own_calls import by_child
-from app.retention.data_requests.same_children import Only, of_other_children
+from app.retention.data_requests.same_children import Only, RangFrom, of_other_children
 from app.retention.data_requests.searched import Sought, sought_of
 from app.retention.data_requests.trail import Trail
 from app.routing.callbacks.callback_rows import Callback
@@ -41,6 +43,7 @@ _OF_CALLS: dict[ItemKind, tuple[Any, Any]] = {
     ItemKind.THIRD_PARTY: (Participant.id, Participant.call_id),
     ItemKind.CALL: (Call.id, Call.id),
 }
+_OF_NUMBERS: dict[ItemKind, Any] = {ItemKind.FLAG: CallerFlag, ItemKind.WISH: CallerWish}
 # The reasons of a search in its order: what is found by two of them has the first.
 _NEARNESS = list(Because)
 _Rows = Iterable[RequestItem]
@@ -96,16 +99,21 @@ async def _others(
     sought = sought_of(work, request)
     if not rows:
         return set()
+    rang = await _rang_from(work, sought, every)
     if kind in _RECORDS:
-        return lost[kind] | await _changed(work, sought, kind, rows)
+        return lost[kind] | await _changed(work, sought, kind, rows, rang)
+    if kind in _OF_NUMBERS:
+        return lost[kind] | await _of_their_numbers(work, kind, rows, every, lost)
     beside = await _contacts_beside(work, kind, {row.subject_id for row in rows})
     contacts = {contact for _, contact in beside}
     listed = [row for row in every[ItemKind.CONTACT] if row.subject_id in contacts]
-    changed = lost[ItemKind.CONTACT] | await _changed(work, sought, ItemKind.CONTACT, listed)
-    # What was named, or is erased again, was decided with the contacts that it has.
-    searched = [row for row in rows if row.because != Because.CODE]
-    came = await _beside(work, kind, searched, every[ItemKind.CONTACT], set())
-    return lost[kind] | came | {id_ for id_, contact in beside if contact in changed}
+    changed = lost[ItemKind.CONTACT] | await _changed(work, sought, ItemKind.CONTACT, listed, rang)
+    # A call that was named, or what is erased again, was decided with the contacts that it has:
+    # neither has a label.
+    searched = {row.subject_id for row in rows if row.because != Because.CODE or row.label}
+    came = await _came(work, beside, every[ItemKind.CONTACT])
+    others = {id_ for id_, contact in beside if contact in came and id_ in searched}
+    return lost[kind] | others | {id_ for id_, contact in beside if contact in changed}
 
 
 async def _lock(work: Work, kind: ItemKind, rows: _Rows) -> None:
@@ -121,13 +129,13 @@ async def _of_request(work: Work, request: DataRequest) -> _Listed:
 
 
 async def _changed(
-    work: Work, sought: Sought, kind: ItemKind, rows: list[RequestItem]
+    work: Work, sought: Sought, kind: ItemKind, rows: list[RequestItem], rang: RangFrom
 ) -> set[UUID]:
     """Return which records tell of more or other children than the officer was told."""
     # If it is not known what the officer was told, they did not hear of several.
     told = {row.subject_id: max(row.children or 1, 1) for row in rows}
     counts = await count_children(work, kind, told)
-    others = await of_other_children(work, kind, told, sought.children)
+    others = await of_other_children(work, kind, told, sought.children, rang)
     return others | {id_ for id_, known in told.items() if counts[id_] > known}
 
 
@@ -142,13 +150,16 @@ async def leave_out(work: Work, request: DataRequest, sought: Sought, items: _Ro
     every = _by_kind(items)
     lost = await _lost(work, request, sought, every)
     ids = [row.subject_id for row in every[ItemKind.CONTACT]]
-    contacts = await of_other_children(work, ItemKind.CONTACT, ids, sought.children)
+    rang = await _rang_from(work, sought, every)
+    contacts = await of_other_children(work, ItemKind.CONTACT, ids, sought.children, rang)
     contacts |= lost[ItemKind.CONTACT]
     for kind, rows in every.items():
         if kind in _RECORDS:
             only = await _entries_shown(work, request, sought, kind, rows)
             ids = [row.subject_id for row in rows]
-            others = await of_other_children(work, kind, ids, sought.children, only)
+            others = await of_other_children(work, kind, ids, sought.children, rang, only)
+        elif kind in _OF_NUMBERS:
+            others = await _of_their_numbers(work, kind, rows, every, lost)
         else:
             others = await _beside(work, kind, rows, every[ItemKind.CONTACT], contacts)
         for row in rows:
@@ -163,9 +174,14 @@ async def _beside(
     """Return which rows belong to a changed contact, or to one that came to the call since."""
     beside = await _contacts_beside(work, kind, {row.subject_id for row in rows})
     if kind in _OF_CALLS:
-        came = {contact for _, contact in beside} - {row.subject_id for row in listed}
-        changed = changed | {one.id for one in await records_of(work, came) if not one.erased_at}
+        changed = changed | await _came(work, beside, listed)
     return {id_ for id_, contact in beside if contact in changed}
+
+
+async def _came(work: Work, beside: list[tuple[UUID, UUID]], listed: _Rows) -> set[UUID]:
+    """Return which of these contacts came since: to a call, or to a profile."""
+    came = {contact for _, contact in beside} - {row.subject_id for row in listed}
+    return {one.id for one in await records_of(work, came) if not one.erased_at}
 
 
 async def _entries_shown(
@@ -213,6 +229,26 @@ async def _contacts_beside(
     return [(one, contact) for one, contact in await work.session.execute(statement)]
 
 
+async def _of_their_numbers(
+    work: Work, kind: ItemKind, rows: _Rows, every: _Listed, lost: dict[ItemKind, set[UUID]]
+) -> set[UUID]:
+    """Return the flags and wishes of a number from which another child has rung, as is known since.
+
+    They belong to the number: that they were made for her, or for the person, is not written down.
+    """
+    searched = {row.subject_id for row in every[ItemKind.CALL] if row.because != Because.CODE}
+    beside = await _contacts_beside(work, ItemKind.CALL, searched)
+    others = lost[ItemKind.CONTACT] | await _came(work, beside, every[ItemKind.CONTACT])
+    keys = (
+        select(func.coalesce(Call.caller_key, Call.visit_key))
+        .join(Contact, Contact.call_id == Call.id)
+        .where(Contact.id.in_(others))
+    )
+    model, ids = _OF_NUMBERS[kind], [row.subject_id for row in rows]
+    found = select(model.id).where(model.id.in_(ids), model.caller_key.in_(keys))
+    return set(await work.session.scalars(found))
+
+
 # -- searched again ------------------------------------------------------------------------------
 
 
@@ -234,7 +270,9 @@ async def _lost(
         now = trail.found[kind]
         gone = {id_ for id_, because in then.items() if _is_farther(now.get(id_), because)}
         if kind is ItemKind.CONTACT:
-            gone -= await _of_own_call(work, gone, then, now)
+            had = {id_ for id_ in gone if then[id_] is Because.NUMBER_IN_RECORD}
+            there = {id_ for id_ in had if now.get(id_) in (Because.PROFILE, Because.CALL)}
+            gone -= there & await _of_own_calls(work, listed)
         lost[kind] = await _still_there(work, kind, gone)
     named = {row.subject_id for row in listed[ItemKind.REFERRAL] if row.because == Because.CODE}
     ids = {row.subject_id for row in listed[ItemKind.REFERRAL]} - named
@@ -249,17 +287,25 @@ def _is_farther(now: Because | None, then: Because) -> bool:
     return now is None or _NEARNESS.index(now) > _NEARNESS.index(then)
 
 
-async def _of_own_call(
-    work: Work, ids: set[UUID], then: dict[UUID, Because], now: dict[UUID, Because]
-) -> set[UUID]:
-    """Return which contacts had the number and have it no more, but the child rang from it."""
-    rang = {
-        id_
-        for id_ in ids
-        if then[id_] is Because.NUMBER_IN_RECORD and now.get(id_) in (Because.PROFILE, Because.CALL)
-    }
-    contacts = await work.session.scalars(select(Contact).where(Contact.id.in_(rang)))
-    return {one.id for one in contacts if by_child(work, one) is True}
+async def _of_own_calls(work: Work, listed: _Listed) -> set[UUID]:
+    """Return the contacts of calls from the number whose child rang, and was not told apart."""
+    ids = [row.subject_id for row in listed[ItemKind.CONTACT]]
+    calls = [row.subject_id for row in listed[ItemKind.CALL] if row.because == Because.NUMBER]
+    profiles = [row.subject_id for row in listed[ItemKind.PROFILE]]
+    known = {None, *profiles, *await merged_to(work, profiles)}
+    contacts = await work.session.scalars(
+        select(Contact).where(Contact.id.in_(ids), Contact.call_id.in_(calls))
+    )
+    return {one.id for one in contacts if one.profile_id in known and by_child(work, one) is True}
+
+
+async def _rang_from(work: Work, sought: Sought, listed: _Listed) -> RangFrom:
+    """Return the numbers that were looked for, and the contacts whose child rang from them.
+
+    Such a one is known by its call: the number may be taken out of its record, or put right.
+    """
+    numbers = {key for one in sought.numbers for key in number_keys(work, one)}
+    return RangFrom(await _of_own_calls(work, listed) if numbers else set(), numbers)
 
 
 async def _still_there(work: Work, kind: ItemKind, ids: set[UUID]) -> set[UUID]:

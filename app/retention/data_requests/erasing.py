@@ -37,7 +37,7 @@ from app.retention.data_requests.kinds import Because, CopyKind, ItemKind, Keep,
 from app.retention.data_requests.lists import keep_list
 from app.retention.data_requests.models import DataRequest, ProviderCopy, RequestItem
 from app.retention.data_requests.searched import seal_sought, sought_of
-from app.retention.forgotten_numbers import forget_numbers, profiles_of
+from app.retention.forgotten_numbers import forget_numbers, leave_profiles, profiles_of
 from app.retention.kinds import DataKind
 from app.retention.records import empty
 from app.retention.rules import beside_others
@@ -201,11 +201,13 @@ async def finish(work: Work, request_id: UUID, *, listed: bool = False) -> None:
 
 
 async def _forget_sought(work: Work, request: DataRequest) -> None:
-    """Forget the numbers that were looked for, as far as no call has them any more."""
+    """Forget the numbers that were looked for, as far as no call has them any more, and what joins
+    erased contacts with another person's."""
     numbers = sought_of(work, request).numbers
     keys = {key for one in numbers for key in work.keys.match_keys(HashOf.CALLER, one)}
     await work.session.execute(ERASING)
     await forget_numbers(work, request, keys)
+    await leave_profiles(work, request)
     await work.session.execute(NOT_ERASING)
 
 

@@ -88,6 +88,10 @@ class RequestBasis(StrEnum):
     BY_LAW = "by_law"
 
 
+# The reason that the log gives for what is read to answer a request.
+READ_BECAUSE = RequestBasis.BY_LAW.value
+
+
 class IdentityCheck(StrEnum):
     """How the helpline made sure who asks."""
 

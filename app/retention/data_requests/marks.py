@@ -211,7 +211,7 @@ async def _calls(work: Work, trail: Trail, records: _Records) -> set[UUID]:
         ids = trail.ids(kind)
         of_calls: Any = select(model.id).where(model.id.in_(ids), model.call_id.in_(calls))
         own |= set(await work.session.scalars(of_calls))
-    # A call with which we rang back is that of whom the call-back is for.
+    # A call by which a call-back was made belongs to the person whom the call-back is for.
     return own | {id_ for id_, callback_id in rung_back.items() if callback_id in own}
 
 

@@ -20,6 +20,7 @@ from app.contacts.sealed_answers import present
 from app.definitions.answers import Answers, Sheet
 from app.definitions.forms import OF_CALLER, Form, Meaning
 from app.errors import UnknownDefinition
+from app.retention.data_requests.kinds import READ_BECAUSE
 from app.staff.audit import write_reading
 from app.staff.log_kinds import AuditLog
 from app.work import Work
@@ -107,5 +108,5 @@ async def _contacts_of(work: Work, call_id: UUID) -> list[Contact]:
 
 
 async def _open(work: Work, contact: Contact) -> tuple[Form, dict[str, object]]:
-    await write_reading(work, AuditLog.CONTACT_READ, f"contact:{contact.id}", reason="by_law")
+    await write_reading(work, AuditLog.CONTACT_READ, f"contact:{contact.id}", reason=READ_BECAUSE)
     return sheet_of(work, contact).form, dict(Opened(work, contact).answers())

@@ -27,6 +27,7 @@ from app.retention.data_requests.kinds import (
     ITEM_WORDS,
     KEEP_WORDS,
     PERSON_WORDS,
+    READ_BECAUSE,
     AskingPerson,
     ItemKind,
     Keep,
@@ -180,7 +181,7 @@ async def _calls(paper: Paper, ids: list[UUID]) -> list[Block]:
         block = Block(paper.at(call.opened_at))
         if call.caller_number_sealed is not None and await _may_have_number(paper, call):
             await write_reading(
-                paper.work, AuditLog.CALLER_NUMBER_OPENED, str(call.id), reason="by_law"
+                paper.work, AuditLog.CALLER_NUMBER_OPENED, str(call.id), reason=READ_BECAUSE
             )
             number = paper.work.keys.open(
                 call.caller_number_sealed, table="calls", column="caller_number_sealed", row=call.id
@@ -265,7 +266,7 @@ async def _flags(paper: Paper, shown: dict[ItemKind, list[UUID]]) -> list[Block]
 async def _reason_of(paper: Paper, flag: CallerFlag) -> str:
     subject = f"data_request:{paper.request_id}"
     flags_read = AuditLog.CALLER_FLAGS_READ
-    await write_reading(paper.work, flags_read, subject, flag=str(flag.id), reason="by_law")
+    await write_reading(paper.work, flags_read, subject, flag=str(flag.id), reason=READ_BECAUSE)
     reason = paper.work.keys.open(
         flag.reason_sealed, table="caller_flags", column="reason_sealed", row=flag.id
     )

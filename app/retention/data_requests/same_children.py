@@ -1,4 +1,4 @@
-"""Whether what is to be erased or shown still tells of the children of whom it told when searched.
+"""Check that entries to be erased or shown concern the same children as when they were found.
 
 While a request waits an entry can be replaced, or put right because it was another child's: then
 the officer has to decide anew. The hashes by which names, years of birth and numbers are found are
@@ -6,7 +6,7 @@ compared; no record is opened for it.
 """
 
 from collections.abc import Collection, Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import select
@@ -25,6 +25,13 @@ Written = dict[str, OfRecords]
 Only = Mapping[UUID, tuple[UUID, Collection[str]]]
 _HASHES = ("names", "born", "phones")
 _RECORDS = (ItemKind.REFERRAL, ItemKind.CASE, ItemKind.CONTACT)
+
+
+class RangFrom(NamedTuple):
+    """Contacts whose child rang from numbers that were looked for, and the hashes of these."""
+
+    contacts: Collection[UUID]
+    numbers: Collection[bytes]
 
 
 async def write_children(work: Work, rows: Mapping[ItemKind, Iterable[UUID]]) -> Written:
@@ -72,12 +79,15 @@ async def of_other_children(
     kind: ItemKind,
     ids: Iterable[UUID],
     written: Written,
+    rang: RangFrom,
     only: Only | None = None,
 ) -> set[UUID]:
     """Return which of these rows tell of other children than then, or of fewer.
 
     A contact that was linked to a case since is left aside if each child in it is known to be one
     of before.
+
+    `rang`: these children are known by their calls, and the numbers of these are not compared.
 
     A record that is erased meanwhile tells of none, and is left aside. A row of which nothing was
     written down cannot be compared, and may tell of others.
@@ -94,6 +104,7 @@ async def of_other_children(
                 told[row] = _entries_in(told[row], row, str(record_id), entries)
     gone = {str(record) for record in children.erased}
     hashes = _carried(work, then, now)
+    then, now = (_without_numbers(hashes, one, rang) for one in (then, now))
     return {
         row
         for row in rows
@@ -110,6 +121,24 @@ def _entries_in(
     if (there := found.get(record)) is not None:
         found[record] = [one for one in there if one["entry"] in entries]
     return found
+
+
+def _without_numbers(hashes: dict[str, str], written: Written, rang: RangFrom) -> Written:
+    """Leave the number from which the only child of a contact rang out of what is compared."""
+    contacts = {str(one) for one in rang.contacts}
+    numbers = {key.hex() for key in rang.numbers}
+
+    def left(record: str, of_record: list[dict[str, Any]] | None) -> list[dict[str, Any]] | None:
+        if record not in contacts or of_record is None or len(of_record) != 1:
+            return of_record
+        (child,) = of_record
+        phones = [one for one in child["phones"] if hashes[one] not in numbers]
+        return [child | {"phones": phones}]
+
+    return {
+        row: {record: left(record, of) for record, of in of_records.items()}
+        for row, of_records in written.items()
+    }
 
 
 def _of_the_same(children: Children, then: OfRecords, now: OfRecords) -> list[str]:

@@ -21,7 +21,7 @@ from app.definitions.trees import label_in
 from app.referrals.directory.models import Agency
 from app.referrals.models import Disclosure, Referral
 from app.retention.data_requests.children import count_children, entries_left, places_of
-from app.retention.data_requests.kinds import ITEM_WORDS, AskingPerson, ItemKind
+from app.retention.data_requests.kinds import ITEM_WORDS, READ_BECAUSE, AskingPerson, ItemKind
 from app.retention.data_requests.parts import Block, Paper
 from app.retention.data_requests.seen_answers import may_see
 from app.staff.audit import write_reading
@@ -52,7 +52,9 @@ async def records(paper: Paper, kind: ItemKind, ids: list[UUID]) -> list[tuple[s
         blocks = [head]
         entries = await _entries(paper, record, several=several)
         if entries is None or entries or paper.person is AskingPerson.CALLER:
-            await write_reading(paper.work, purpose, f"{kind.value}:{record.id}", reason="by_law")
+            await write_reading(
+                paper.work, purpose, f"{kind.value}:{record.id}", reason=READ_BECAUSE
+            )
             opened = Opened(paper.work, record)
             blocks += _answers(paper, opened, head, entries)
             if kind is ItemKind.CASE and paper.person is AskingPerson.CHILD and not several:

@@ -18,6 +18,7 @@ from app.contacts.sealed_answers import present
 from app.definitions.forms import Form
 from app.errors import UnknownDefinition
 from app.retention.data_requests.children import place_in
+from app.retention.data_requests.kinds import READ_BECAUSE
 from app.retention.data_requests.models import DataRequest
 from app.retention.data_requests.searched import sought_of
 from app.staff.audit import write_reading
@@ -119,7 +120,7 @@ async def _open(work: Work, record: Filled) -> Opened[Filled]:
     of_contact = is_contact(record)
     action = AuditLog.CONTACT_READ if of_contact else AuditLog.CASE_READ
     subject = f"{'contact' if of_contact else 'case'}:{record.id}"
-    await write_reading(work, action, subject, reason="by_law")
+    await write_reading(work, action, subject, reason=READ_BECAUSE)
     return Opened(work, record)
 
 

@@ -15,7 +15,7 @@ from app.calls.models import Call
 from app.chats import media, reading
 from app.chats.models import Author, MediaKind, MediaState, ReaderKind
 from app.chats.reading import ShownMessage
-from app.retention.data_requests.kinds import AskingPerson
+from app.retention.data_requests.kinds import READ_BECAUSE, AskingPerson
 from app.retention.data_requests.own_calls import by_another_than_child, by_hidden_reporter
 from app.retention.data_requests.parts import Block, Paper
 from app.staff.audit import write_reading
@@ -55,7 +55,7 @@ async def conversations(paper: Paper, call_ids: list[UUID]) -> list[Block]:
         block = Block(paper.at(call.opened_at))
         if await _may_have(paper, call):
             await write_reading(
-                paper.work, AuditLog.CONVERSATION_READ, str(call.id), reason="by_law"
+                paper.work, AuditLog.CONVERSATION_READ, str(call.id), reason=READ_BECAUSE
             )
             await _write(paper, block, await reading.all_of(paper.work, call.id))
         else:

@@ -18,7 +18,7 @@ from app.jobs.transaction import transaction
 from app.outbox.states import Sending
 from app.privacy.numbers import CallerKind
 from app.routing import releasing
-from app.routing.callbacks.callback_rows import Callback, CallbackState, Slot
+from app.routing.callbacks.callback_rows import Callback, CallbackState
 from app.routing.callbacks.callbacks import (
     WhoAnswered,
     close_callback,
@@ -27,6 +27,7 @@ from app.routing.callbacks.callbacks import (
     who_talked,
     window_for,
 )
+from app.routing.callbacks.choices import Slot
 from app.routing.plan import CALLBACK_PRIORITY, read_plan
 from app.routing.responsible import pick_owner
 from app.routing.rota import staffing

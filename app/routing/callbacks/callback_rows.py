@@ -8,6 +8,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database.base import Base, CallerHash, Identifier, Sealed, one_of
+from app.routing.callbacks.choices import Who
 
 
 class CallbackState(StrEnum):
@@ -17,21 +18,6 @@ class CallbackState(StrEnum):
     REACHED = "reached"
     GIVEN_UP = "given_up"  # three failed attempts: a person decides
     CANCELLED = "cancelled"
-
-
-class Who(StrEnum):
-    """Who may answer. To any other person the counsellor does not mention the helpline."""
-
-    CALLER = "caller"
-    ANYONE = "anyone"
-
-
-class Slot(StrEnum):
-    """The times that a caller can choose with a key."""
-
-    SOON = "soon"
-    EVENING = "evening"
-    TOMORROW = "tomorrow"
 
 
 class Callback(Base):

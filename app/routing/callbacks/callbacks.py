@@ -39,7 +39,8 @@ from app.errors import Conflict, Invalid, NotFound
 from app.jobs.names import Task
 from app.privacy.hash_kinds import HashOf
 from app.privacy.numbers import CallerKind
-from app.routing.callbacks.callback_rows import OPEN, Callback, CallbackState, Slot, Who
+from app.routing.callbacks.callback_rows import OPEN, Callback, CallbackState
+from app.routing.callbacks.choices import Slot, Who
 from app.routing.models import Offer
 from app.routing.plan import read_plan
 from app.routing.rota import staffing

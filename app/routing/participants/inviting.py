@@ -30,7 +30,7 @@ from app.routing.participants.participants import (
     ParticipantPurpose,
     ParticipantState,
 )
-from app.routing.people import check_skills
+from app.routing.plan import check_skills
 from app.routing.rota import roster
 from app.staff import receiving
 from app.staff.models import Staff

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from icalendar import Calendar
 
+from app.abilities import EndpointKind
 from app.calls.lines import finding_lines
 from app.database.topics import Topic
 from app.errors import Invalid, Joined, Message, why
@@ -21,7 +22,7 @@ from app.routing.rota.on_duty import ChangeKind
 from app.routing.rota.shifts import Layer, OnHolidays
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
-from app.staff.models import EndpointKind, Staff
+from app.staff.models import Staff
 from app.work import Work
 
 # The namespace in which the UIDs of other programs' events become our ids.

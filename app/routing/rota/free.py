@@ -3,11 +3,12 @@
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from app.abilities import EndpointKind
 from app.errors import Conflict, Invalid
 from app.routing.rota import on_duty, roster
 from app.routing.rota.on_duty import ChangeKind, Rota
 from app.routing.rota.shifts import ALWAYS_UNTIL, Duty, Layer, Place
-from app.staff.models import EndpointKind, Staff
+from app.staff.models import Staff
 from app.work import Work
 
 

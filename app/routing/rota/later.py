@@ -15,7 +15,7 @@ from app.staff.models import Staff
 from app.work import Work
 
 _DAY = timedelta(days=1)
-# The colleague is free on the days of so long; what is farther away is seen in time.
+# For this time ahead the colleague has to be free. What is farther away is seen in time.
 _LOOKED_AT = timedelta(days=28)
 
 

@@ -65,7 +65,7 @@ class RotaProposal(Base):
     decided_at: Mapped[datetime | None]
     # Whether the search ended at its time limit.
     stopped: Mapped[bool] = mapped_column(server_default="false")
-    # What is not covered, and what kept whom; people by their id.
+    # The hours that are not covered, and why each person could not take them; people by their id.
     uncovered: Mapped[list[dict[str, Any]]] = mapped_column(JSONB, server_default="[]")
 
 

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import and_, func, select, true
 
+from app.abilities import EndpointKind
 from app.calls.hours import OwnDays, is_holiday
 from app.calls.lines import finding_lines
 from app.database.topics import Topic
@@ -20,7 +21,7 @@ from app.routing.rota.recurrence import check_day, check_recurrence, check_zone,
 from app.routing.rota.takers import TAKERS
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
-from app.staff.models import EndpointKind, Staff
+from app.staff.models import Staff
 from app.staff.roles import Permission, may
 from app.work import Work
 

@@ -7,13 +7,14 @@ from uuid import UUID
 
 from sqlalchemy import select
 
+from app.abilities import EndpointKind
 from app.calls import platform
 from app.database.topics import Topic
 from app.routing.matching import Free
 from app.routing.models import Presence, PresenceState
 from app.routing.plan import read_skills
 from app.routing.rota.shifts import Layer
-from app.staff.models import EndpointKind, Staff
+from app.staff.models import Staff
 from app.staff.roles import Permission, Role, may
 from app.work import Work
 

@@ -6,6 +6,7 @@ A child has its own age and gender; everything else about it comes from its cont
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any, Literal
 
 import numpy as np
@@ -15,7 +16,7 @@ from app.definitions.library import Library
 from app.statistics.counting.tally import CORE, Records
 from app.statistics.counting.targets import always
 from app.statistics.dimensions import COLUMN, Dimension
-from app.statistics.facts.columns import NONE, NOT_SAID, Block, Words
+from app.statistics.facts.columns import NONE, NOT_SAID, Block, Unknown, Words
 from app.statistics.facts.facts import COLUMNS
 from app.statistics.facts.questions import Questions
 from app.statistics.periods import Cut
@@ -25,11 +26,22 @@ Unit = Literal["calls", "contacts", "children"]
 Condition = Mapping[str, list[str]]
 Mask = NDArray[np.bool_]
 
-# Two more dimensions: what a category counts as in the framework.
-FRAMEWORK, FRAMEWORK_GROUP = "framework_category", "framework_group"
+
+class ShapeDimension(StrEnum):
+    """What a report can count by besides the dimensions of all figures."""
+
+    # What a category counts as in the framework.
+    FRAMEWORK = "framework_category"
+    FRAMEWORK_GROUP = "framework_group"
+    AGE = "age"
+
+
+# A category that the framework does not have.
 UNMAPPED = "unmapped"
-_OF_CHILD = {"age_band": "ages", "age": "ages", "sex": "sexes"}
-DIMENSIONS = (*Dimension, FRAMEWORK, FRAMEWORK_GROUP, "age")
+# Of whom it is not known what they count as.
+UNKNOWN = (*Unknown, UNMAPPED)
+_OF_CHILD = {Dimension.AGE_BAND: "ages", ShapeDimension.AGE: "ages", Dimension.SEX: "sexes"}
+DIMENSIONS = (*Dimension, *ShapeDimension)
 
 
 @dataclass(frozen=True)
@@ -41,19 +53,19 @@ class Translator:
 
     def words(self, dimension: str, word: str) -> str:
         if word == NOT_SAID:
-            return "not_recorded"
+            return Unknown.NOT_RECORDED
         if word == NONE:
-            return "does_not_apply"
+            return Unknown.DOES_NOT_APPLY
         match dimension:
-            case "age_band":
+            case Dimension.AGE_BAND:
                 return self.asked.band_of(word)
-            case "category_group":
+            case Dimension.CATEGORY_GROUP:
                 return self._top(self.library.categories, word)
-            case "region":
+            case Dimension.REGION:
                 return self._top(self.library.places, word)
-            case "framework_category":
+            case ShapeDimension.FRAMEWORK:
                 return self.framework(word)
-            case "framework_group":
+            case ShapeDimension.FRAMEWORK_GROUP:
                 return self._top(self.library.framework, self.framework(word))
             case _:
                 return word
@@ -138,9 +150,9 @@ class Population:
 
 def column_of(dimension: str) -> str:
     """Return the column of facts that holds a dimension."""
-    if dimension in (FRAMEWORK, FRAMEWORK_GROUP):
+    if dimension in (ShapeDimension.FRAMEWORK, ShapeDimension.FRAMEWORK_GROUP):
         return "categories"
-    if dimension == "age":
+    if dimension == ShapeDimension.AGE:
         return "ages"
     return COLUMN[Dimension(dimension)]
 

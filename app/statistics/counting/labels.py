@@ -15,9 +15,10 @@ from app.definitions.forms import Meaning
 from app.definitions.library import Library
 from app.definitions.trees import Tree, label_in
 from app.staff.models import Staff
+from app.statistics.counting.conditions import ShapeDimension
 from app.statistics.counting.targets import Targets
 from app.statistics.dimensions import COLUMN, Dimension
-from app.statistics.facts.columns import NONE, NOT_SAID
+from app.statistics.facts.columns import NONE, NOT_SAID, STORED_AS, Unknown
 from app.statistics.facts.questions import Questions, read_questions
 from app.statistics.measures import MEASURES
 from app.statistics.sums import OUTCOMES
@@ -154,12 +155,12 @@ async def labeller(
     """Return a function that gives the label of a value of any dimension."""
     library = library_of(work.ground)
     labels = {str(d): await labels_of(work, names, d, language) for d in Dimension}
-    labels["framework_category"] = _with_group(library.framework, language)
-    labels["framework_group"] = _of_tree(library.framework, language)
+    labels[ShapeDimension.FRAMEWORK] = _with_group(library.framework, language)
+    labels[ShapeDimension.FRAMEWORK_GROUP] = _of_tree(library.framework, language)
 
     def label(dimension: str, value: str) -> str:
-        if value in ("not_recorded", "does_not_apply"):
-            return plain({"not_recorded": NOT_SAID, "does_not_apply": NONE}[value], language)
+        if value in set(Unknown):
+            return plain(STORED_AS[Unknown(value)], language)
         return labels.get(dimension, {}).get(value) or plain(value, language)
 
     return label

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import text
 
-from app.referrals.accountability import plain_number
+from app.referrals.accountability import ALL, plain_number
 from app.referrals.counted import counts_sql, members_sql
 from app.referrals.states import LEFT, STAYED, Missing
 from app.work import Work
@@ -103,10 +103,10 @@ async def referral_figures(
     rows = (await work.session.execute(text(sql), values)).mappings().all()
     found = [
         Figures(
-            row["value"] or "all", {n: plain_number(row[n]) for n in WORDS}, row["members"] or b""
+            row["value"] or ALL, {n: plain_number(row[n]) for n in WORDS}, row["members"] or b""
         )
         for row in rows
     ]
     if not found:
-        return [], Figures("all", dict.fromkeys(WORDS, 0))
+        return [], Figures(ALL, dict.fromkeys(WORDS, 0))
     return found[:-1], found[-1]

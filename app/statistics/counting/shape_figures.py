@@ -7,11 +7,11 @@ from typing import Any
 
 from app.definitions.trees import label_in
 from app.statistics.counting.conditions import (
-    FRAMEWORK,
-    FRAMEWORK_GROUP,
+    UNKNOWN,
     UNMAPPED,
     Mask,
     Population,
+    ShapeDimension,
     Translator,
     Unit,
     columns_of,
@@ -28,7 +28,8 @@ from app.statistics.counting.shapes import (
     ShapeTable,
 )
 from app.statistics.counting.summary import Zones
-from app.statistics.facts.columns import Block
+from app.statistics.dimensions import Dimension
+from app.statistics.facts.columns import Block, Unknown
 from app.statistics.facts.days import Reading
 from app.statistics.periods import Window
 from app.statistics.protection.guard import Rounding, over_by
@@ -164,9 +165,9 @@ def _row_masks(population: Population, table: ShapeTable) -> Any:
 
 
 def _count_mapping(population: Population, counts: _Counts) -> None:
-    for code in population.values("category"):
-        if code not in ("not_recorded", "does_not_apply"):
-            counts.add(code, ALL, population, population.is_("category", [code]))
+    for code in population.values(Dimension.CATEGORY):
+        if code not in set(Unknown):
+            counts.add(code, ALL, population, population.is_(Dimension.CATEGORY, [code]))
 
 
 def _coverage(counts: _Counts, translator: Translator, rounding: Rounding | None) -> Coverage:
@@ -257,7 +258,7 @@ def _place(code: str, known: list[str]) -> tuple[int, int, str]:
     """Return the sort key of a code: in the order of the tree or list, numbers by size, and what
     was not said last.
     """
-    if code in ("not_recorded", "does_not_apply", UNMAPPED):
+    if code in UNKNOWN:
         return (2, 0, code)
     if code in known:
         return (0, known.index(code), code)
@@ -266,21 +267,21 @@ def _place(code: str, known: list[str]) -> tuple[int, int, str]:
 
 def _all_values(dimension: str, look: Reading) -> list[str]:
     """Return the values that have a row even if it is empty: those of trees and age bands."""
-    if dimension == FRAMEWORK:
+    if dimension == ShapeDimension.FRAMEWORK:
         return list(look.library.framework.choices())
-    if dimension == FRAMEWORK_GROUP:
+    if dimension == ShapeDimension.FRAMEWORK_GROUP:
         return [node.code for node in look.library.framework.nodes]
-    if dimension == "category":
+    if dimension == Dimension.CATEGORY:
         return list(look.library.categories.choices())
-    if dimension == "category_group":
+    if dimension == Dimension.CATEGORY_GROUP:
         return [node.code for node in look.library.categories.nodes]
-    if dimension == "age_band":
+    if dimension == Dimension.AGE_BAND:
         return [band.code for band in look.asked.age_bands]
     return []
 
 
 def _stays(table: ShapeTable, look: Reading, code: str) -> bool:
-    groups = table.only.get("category_group")
+    groups = table.only.get(Dimension.CATEGORY_GROUP)
     if groups is None:
         return True
     paths = look.library.categories.paths()

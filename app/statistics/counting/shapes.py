@@ -18,7 +18,7 @@ from app.definitions.datafile import Lines, Part, Wrong, read_model
 from app.definitions.folder import Folder, shipped_folder
 from app.definitions.trees import Labels
 from app.errors import BadText, Message
-from app.statistics.counting.conditions import DIMENSIONS, FRAMEWORK, FRAMEWORK_GROUP, Unit
+from app.statistics.counting.conditions import DIMENSIONS, ShapeDimension, Unit
 from app.statistics.dimensions import COLUMN, Dimension
 from app.statistics.facts.facts import COLUMNS
 
@@ -148,7 +148,7 @@ def _check(shape: Shape, lines: Lines) -> None:
 
 def _is_told(dimension: str) -> bool:
     """Return whether a dimension shows what was said."""
-    if dimension in (FRAMEWORK, FRAMEWORK_GROUP, "age"):
+    if dimension in set(ShapeDimension):
         return True
     return COLUMNS[COLUMN[Dimension(dimension)]].part == "record"
 
@@ -156,7 +156,7 @@ def _is_told(dimension: str) -> bool:
 def _is_several(dimension: str, unit: Unit) -> bool:
     if unit == "children" and dimension in ("age", "age_band", "sex"):
         return False
-    if dimension in (FRAMEWORK, FRAMEWORK_GROUP, "age"):
+    if dimension in set(ShapeDimension):
         return True
     return COLUMNS[COLUMN[Dimension(dimension)]].kind == "words"
 

@@ -356,7 +356,7 @@ async def _referrals_by(work: Work, window: Window, by: str) -> tuple[OutTable, 
         columns.append(OutColumn(name, "number" if "seconds" in name else "whole", words))
     table = OutTable("Referrals", columns, _referral_notes(work, _opened(window)))
     rows = [[one.value, *one.numbers.values()] for one in found]
-    return table, batch_of(table, [*rows, ["all", *total.numbers.values()]])
+    return table, batch_of(table, [*rows, [total.value, *total.numbers.values()]])
 
 
 @asynccontextmanager

@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow as pa
 
 from app.errors import Message
-from app.statistics.exports.tables import NOT_RECORDED, Kind, OutColumn, OutTable, type_of
-from app.statistics.facts.columns import NONE, NOT_SAID, Packed
+from app.statistics.exports.tables import Kind, OutColumn, OutTable, type_of
+from app.statistics.facts.columns import NONE, NOT_SAID, Packed, Unknown
 from app.statistics.facts.facts import COLUMNS
 
 _TIMES = {
@@ -79,7 +79,7 @@ def record_columns(
             said = Message(
                 "%(words)s; empty: there is none, %(code)s: not recorded",
                 words=Message(one.words),
-                code=f"`{NOT_RECORDED}`",
+                code=f"`{Unknown.NOT_RECORDED}`",
             )
             column = OutColumn(_NAMES.get(name, name), kind, str(said), said=said)
             columns.append(replace(column, labels=labels.get(name, "")))
@@ -186,7 +186,10 @@ def _array(name: str, one: Packed, numbers: Any, at: Any, records: int) -> pa.Ar
     if name in numbers:
         values = numbers[name].astype(np.int64)
         return pa.array(values, mask=values < 0)
-    words = [NOT_RECORDED if w == NOT_SAID else None if w == NONE else w for w in one.words or []]
+    words = [
+        Unknown.NOT_RECORDED.value if w == NOT_SAID else None if w == NONE else w
+        for w in one.words or []
+    ]
     codes = _numbers(one).astype(np.int32)
     if one.kind.startswith("word:"):
         return pa.DictionaryArray.from_arrays(

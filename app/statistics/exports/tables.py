@@ -16,7 +16,7 @@ from app.statistics.counting.labels import OVERLAP
 from app.statistics.counting.summary import Summary
 from app.statistics.counting.targets import target_message
 from app.statistics.dimensions import Dimension
-from app.statistics.facts.columns import NONE, NOT_SAID
+from app.statistics.facts.columns import STORED_AS
 from app.statistics.measures import MEANS, definition
 from app.statistics.periods import Window
 from app.words.pages import language_name, message_words, spoken_in
@@ -34,7 +34,7 @@ _TYPES: dict[Kind, pa.DataType] = {
     "counts": pa.map_(pa.string(), pa.int64()),
     "yes_no": pa.bool_(),
 }
-NOT_RECORDED = "not_recorded"
+_CODES = {**{stored: code.value for code, stored in STORED_AS.items()}, OVERLAP: "overlap"}
 # What the texts of a column are, besides codes of a dimension: codes, or sentences.
 CODE, SENTENCE = "code", "sentence"
 # A text for readers; a message is said in their language.
@@ -234,4 +234,4 @@ def _label(summary: Summary, dimension: Dimension, value: str, language: str) ->
 
 
 def _code(value: str) -> str:
-    return {NOT_SAID: NOT_RECORDED, NONE: "does_not_apply", OVERLAP: "overlap"}.get(value, value)
+    return _CODES.get(value, value)

@@ -5,6 +5,7 @@ list of words; while a summary is being made, `Words` gives every word one numbe
 """
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 from functools import lru_cache
 from itertools import groupby
 from operator import attrgetter
@@ -17,6 +18,17 @@ Kind = Literal["number", "word", "words", "raw"]
 
 # The contact exists, but nothing was said; there is no contact (or no counsellor) at all.
 NOT_SAID, NONE = "?", "-"
+
+
+class Unknown(StrEnum):
+    """What figures, files and the API write in place of a value that there is not."""
+
+    NOT_RECORDED = "not_recorded"
+    DOES_NOT_APPLY = "does_not_apply"
+
+
+# How each is stored.
+STORED_AS = {Unknown.NOT_RECORDED: NOT_SAID, Unknown.DOES_NOT_APPLY: NONE}
 # An unknown number.
 MISSING = -1
 

@@ -52,7 +52,6 @@ class Forecast:
     service_level: float
     mean_wait: float
     abandoned: float
-    occupancy: float
 
 
 def erlang_b(load: float, staff: int) -> float:
@@ -77,11 +76,11 @@ def erlang_c(
     if staff <= load:
         return None
     if load == 0:
-        return Forecast(staff, 0.0, 1.0, 0.0, 0.0, 0.0)
+        return Forecast(staff, 0.0, 1.0, 0.0, 0.0)
     blocked = erlang_b(load, staff)
     waits = staff * blocked / (staff - load * (1 - blocked))
     level = 1 - waits * math.exp(-(staff - load) * target / aht)
-    return Forecast(staff, waits, level, waits * aht / (staff - load), 0.0, load / staff)
+    return Forecast(staff, waits, level, waits * aht / (staff - load), 0.0)
 
 
 def erlang_a(
@@ -96,12 +95,11 @@ def erlang_a(
     """Forecast with patience: callers give up after an exponential time of that mean, in seconds.
 
     The service level is the share of all callers who are answered within the target: the
-    headline formula of the measures. `aht` is the time of one conversation by itself; the occupancy
-    is the share of places that are taken.
+    headline formula of the measures. `aht` is the time of one conversation by itself.
     """
     rate, theta, places = calls / seconds, 1 / patience, staff * at_once.most
     if rate == 0:
-        return Forecast(staff, 0.0, 1.0, 0.0, 0.0, 0.0)
+        return Forecast(staff, 0.0, 1.0, 0.0, 0.0)
 
     def served(number: int) -> float:
         """Return how many end in a second, if each counsellor has as many as the others."""
@@ -117,15 +115,13 @@ def erlang_a(
     queue = math.fsum((n - places) * c for n, c in enumerate(chances) if n > places)
     waits = math.fsum(chances[places:])
     abandoned = theta * queue / rate
-    busy = math.fsum(min(n, places) * c for n, c in enumerate(chances))
     in_time = math.fsum(
         c * _answered_within(n - places, served(places), theta, target)
         for n, c in enumerate(chances)
         if n >= places
     )
     level = 1 - waits + in_time
-    occupancy = busy / places if places else 1.0
-    return Forecast(staff, waits, level, queue / rate, abandoned, occupancy)
+    return Forecast(staff, waits, level, queue / rate, abandoned)
 
 
 def _states(rate: float, served: Callable[[int], float], theta: float, places: int) -> list[float]:
@@ -196,7 +192,7 @@ def needed(
     Erlang A with patience, Erlang C without, for calls alone. Raises ValueError above `MOST`.
     """
     if calls <= 0:
-        return Forecast(0, 0.0, 1.0, 0.0, 0.0, 0.0)
+        return Forecast(0, 0.0, 1.0, 0.0, 0.0)
     staff = 1 if patience is not None else int(calls / seconds * aht) + 1
     while staff <= MOST:
         one = (

@@ -66,7 +66,9 @@ async def by_agency(work: Work, window: Window) -> tuple[Window, list[accountabi
         )
     ]
     # An agency whose count rounds to 0 is left out: its presence would show that it was asked.
-    return window, [row for row in rows if row.agency == "all" or row.values["offered"]]
+    return window, [
+        row for row in rows if row.agency == accountability.ALL or row.values["offered"]
+    ]
 
 
 async def by_thing(work: Work, window: Window, by: str) -> tuple[Window, list[Figures], Figures]:

@@ -24,6 +24,7 @@ from app.statistics.counting.labels import labeller
 from app.statistics.counting.shape_figures import count_shape
 from app.statistics.counting.shapes import CountedTable, Shape
 from app.statistics.counting.summary import zones_of
+from app.statistics.dimensions import Dimension
 from app.statistics.exports.writers import safe
 from app.statistics.facts.days import REST, reading
 from app.statistics.models import PublicRelease
@@ -31,18 +32,20 @@ from app.statistics.periods import Period, Window, name_of, whole_period
 from app.statistics.protection.guard import BASE
 from app.work import Work
 
-_COUNSELLING = {"purpose": ["counselling"]}
+_COUNSELLING = {Dimension.PURPOSE: ["counselling"]}
 # How many periods back one can still be published.
 _OFFERED = 24
 
 
-def _table(code: str, title: str, unit: str, each: str, columns: str | None = None) -> Any:
+def _table(
+    code: str, title: str, unit: str, each: Dimension, columns: Dimension | None = None
+) -> Any:
     one: dict[str, Any] = {"code": code, "title": {"en": title}, "unit": unit, "each": each}
     if columns is not None:
         one["columns"] = columns
     if unit != "calls":
         one["where"] = _COUNSELLING
-    if each == "category_group":
+    if each is Dimension.CATEGORY_GROUP:
         one["overlapping"] = True
     return one
 
@@ -56,13 +59,39 @@ SHAPE = Shape.model_validate(
         "period": "year",
         "source": "counted by the helpline; contacts and children are rounded to multiples of 3",
         "tables": [
-            _table("calls", "Calls by outcome", "calls", "outcome"),
-            _table("lines", "Calls by line", "calls", "line"),
-            _table("who", "Contacts by person and channel", "contacts", "kind", "channel"),
-            _table("regions", "Children by region and gender", "children", "region", "sex"),
-            _table("ages", "Children by age and gender", "children", "age_band", "sex"),
-            _table("region_ages", "Children by region and age", "children", "region", "age_band"),
-            _table("groups", "Children by topic and gender", "children", "category_group", "sex"),
+            _table("calls", "Calls by outcome", "calls", Dimension.OUTCOME),
+            _table("lines", "Calls by line", "calls", Dimension.LINE),
+            _table(
+                "who",
+                "Contacts by person and channel",
+                "contacts",
+                Dimension.KIND,
+                Dimension.CHANNEL,
+            ),
+            _table(
+                "regions",
+                "Children by region and gender",
+                "children",
+                Dimension.REGION,
+                Dimension.SEX,
+            ),
+            _table(
+                "ages", "Children by age and gender", "children", Dimension.AGE_BAND, Dimension.SEX
+            ),
+            _table(
+                "region_ages",
+                "Children by region and age",
+                "children",
+                Dimension.REGION,
+                Dimension.AGE_BAND,
+            ),
+            _table(
+                "groups",
+                "Children by topic and gender",
+                "children",
+                Dimension.CATEGORY_GROUP,
+                Dimension.SEX,
+            ),
         ],
     }
 )

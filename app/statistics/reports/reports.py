@@ -398,7 +398,7 @@ async def _agencies(work: Work, window: Window, line: str | None) -> Report:
     columns = ["", _("sector"), *(code_words(name) for name in accountability.DEFINITIONS)]
     rows = [
         [
-            row.name if row.agency != "all" else said(row.name),
+            row.name if row.agency != accountability.ALL else said(row.name),
             code_words(row.sector),
             *(
                 duration(value) if "seconds" in name else str(value if value is not None else "–")
@@ -409,7 +409,7 @@ async def _agencies(work: Work, window: Window, line: str | None) -> Report:
     ]
     why = [
         [
-            row.name if row.agency != "all" else said(row.name),
+            row.name if row.agency != accountability.ALL else said(row.name),
             *(
                 list_words(f"{code_words(w)} {n}" for w, n in words.items()) or "–"
                 for words in (row.rejections, row.outcomes)

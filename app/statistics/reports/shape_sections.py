@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from app.statistics.counting.conditions import UNKNOWN
 from app.statistics.counting.shapes import CountedTable
 from app.statistics.reports.sections import Grid, Section
 from app.words.pages import _, said, share_words
@@ -30,11 +31,7 @@ def shape_section(table: CountedTable) -> Section:
 def coverage_of(table: CountedTable) -> list[str]:
     """Return for how many the value is known; nothing for a table with rows of its own."""
     whole = table.total[-1]
-    unknown = sum(
-        row.numbers[-1]
-        for row in table.rows
-        if row.code in ("not_recorded", "does_not_apply", "unmapped") and row.numbers
-    )
+    unknown = sum(row.numbers[-1] for row in table.rows if row.code in UNKNOWN and row.numbers)
     if not table.each or not whole:
         return []
     known = whole - min(unknown, whole)

@@ -1,33 +1,21 @@
-"""Texts to counsellors who have only a phone, each sent at most once (`outbox/at_most_once.py`).
-
-No row keeps a text. That it is sent is committed first, with what is dialled (`dials`), under an id
-made of its job: a job that runs again, as after a process that was killed, sends no second one.
-"""
+"""Texts to counsellors who have only a phone, each sent at most once (`text_once.py`)."""
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from procrastinate import JobContext
 
 from app import words
-from app.calls.lines import finding_lines
-from app.dialling import outward
-from app.dialling.models import DialledFor, DialWay
+from app.abilities import EndpointKind
 from app.jobs.names import Task
-from app.log import log
-from app.outbox.at_most_once import send_at_most_once
-from app.outbox.responses import TryAgain
 from app.routing.models import Presence
 from app.staff import phone_proofs
-from app.staff.models import EndpointKind, Staff
-from app.telephony.jobs import parts_of, task
+from app.staff.models import Staff
+from app.telephony.jobs import task
+from app.telephony.text_once import Text, text_once
 from app.work import Work
 
-# Under this, the number of a job is the id of its text.
-_JOBS = UUID("5d0c1c1e-6a55-4a0f-8f63-0a4f6f1f7a26")
-# After this many runs that were certainly not carried out, a text is too late to be of use.
-_RUNS = 8
 _Write = Callable[[Work, Staff], Awaitable[str | None]]
 
 
@@ -87,36 +75,13 @@ async def _text(
     what: str,
     undo: Callable[[Work], Awaitable[None]] | None = None,
 ) -> None:
-    """Send what `write` returns, if it returns anything, to the phone of a counsellor. `undo` takes
-    back what `write` did for a text that was certainly not sent."""
-    parts, key = parts_of(context), uuid5(_JOBS, str(context.job.id))
-    async with parts.work() as work:
+    """Send what `write` returns, if it returns anything, to the phone of a counsellor."""
+
+    async def compose(work: Work) -> Text | None:
         staff = await work.session.get(Staff, staff_id)
-        line = await finding_lines.any_line(work)
-        if staff is None or line is None or staff.endpoint_kind != EndpointKind.PHONE:
-            return
-        if await outward.was_counted(work, key):
-            return
-        to, from_, body = staff.endpoint or "", line.shown_number, await write(work, staff)
-        if body is None or not await outward.may_dial(
-            work, to, key, DialledFor.NOTICE, DialWay.SMS, once=True
-        ):
-            return
-    text = body
-    try:
-        await send_at_most_once(
-            lambda: parts.platform.send_message(
-                to=to, from_=from_, body=text, told="/telephony/noted"
-            ),
-            area="telephony",
-            what=what,
-        )
-    except TryAgain:
-        async with parts.work() as work:
-            await outward.take_back(work, key)
-            if undo is not None:
-                await undo(work)
-        if context.job.attempts >= _RUNS:
-            log().warning(f"{what} was given up", area="telephony")
-            return
-        raise
+        if staff is None or staff.endpoint_kind != EndpointKind.PHONE:
+            return None
+        body = await write(work, staff)
+        return Text(staff.endpoint or "", body) if body is not None else None
+
+    await text_once(context, compose, what, undo)

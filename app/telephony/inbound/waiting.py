@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Literal
 
 from app.calls import record
 from app.calls.log_kinds import CallLog, Cause, LeavesBecause
@@ -13,8 +12,8 @@ from app.calls.speech import LineScript
 from app.calls.states import CallEvent, CallState, Unstaffed
 from app.database.topics import Topic
 from app.routing import offers, places_in_queue
-from app.routing.callbacks.callback_rows import Slot, Who
 from app.routing.callbacks.callbacks import agree, can_be_called, window_for
+from app.routing.callbacks.choices import Slot, Who
 from app.routing.places_in_queue import last_counsellor
 from app.routing.plan import DANGER_PRIORITY
 from app.routing.rota import staffing
@@ -190,9 +189,8 @@ def wait_choice(digits: str | None, entry: int, step: int) -> Decision:
     return decision
 
 
-def callback(digits: str | None, n: str, question: CallbackQuestion, who: str) -> Decision:
+def callback(digits: str | None, n: str, question: CallbackQuestion, who: Who) -> Decision:
     """Ask whether a call-back is safe, who may answer, and when. It is made only if it is safe."""
-    chosen: Literal["caller", "anyone"] = "anyone" if who == "anyone" else "caller"
 
     async def decision(
         work: Work, call: Call, delivery: WebhookDelivery, line: LineScript
@@ -212,10 +210,12 @@ def callback(digits: str | None, n: str, question: CallbackQuestion, who: str) -
             case CallbackQuestion.WHO:
                 # Silence counts as the narrower choice.
                 answer = answers.AskCallback(
-                    question=CallbackQuestion.WHEN, n=n, who="anyone" if digits == "2" else "caller"
+                    question=CallbackQuestion.WHEN,
+                    n=n,
+                    who=Who.ANYONE if digits == "2" else Who.CALLER,
                 )
             case CallbackQuestion.WHEN if await can_be_called(work, call):
-                begins, ends = await _agree(work, call, line, Who(chosen), digits)
+                begins, ends = await _agree(work, call, line, who, digits)
                 kept = CallbackWord(key=PromptKey.CALLBACK_KEPT, begins=begins, ends=ends)
                 answer = _with_word(onward, kept)
             case CallbackQuestion.WANTED:

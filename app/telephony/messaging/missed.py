@@ -19,7 +19,7 @@ from app.telephony.messaging.registry import CARRIERS
 from app.telephony.provider.client import Came
 from app.work import PROGRAM, Work
 
-# The provider's list is read back to so long ago: an outage is shorter.
+# How far back the provider's list is read: an outage is shorter.
 _SINCE = timedelta(hours=6)
 # A younger text may still be on its way to us.
 _GRACE = timedelta(seconds=45)

@@ -2,6 +2,7 @@
 
 from sqlalchemy import select
 
+from app.abilities import EndpointKind
 from app.calls.labels import OtherLabel, participant_of
 from app.calls.lines import finding_lines
 from app.calls.log_kinds import Cause, of_leg
@@ -11,7 +12,7 @@ from app.routing import offers
 from app.routing.models import Offer
 from app.routing.participants import actions, leaving, participant_second_phone
 from app.routing.participants.participants import Mode, Participant, label_of
-from app.staff.models import EndpointKind, Staff
+from app.staff.models import Staff
 from app.work import Work
 
 # SIP response codes from here on are failures (RFC 3261, 21).

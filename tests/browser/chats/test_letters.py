@@ -3,8 +3,8 @@
 from playwright.async_api import Browser, Page, expect
 
 from app.demo.stage import Stage
-from tests.browser.child.children import EXIT, say, visit
 from tests.support.browser import at, available, picture, press
+from tests.support.children.at_their_page import EXIT, say, visit
 
 
 async def test_both_read_each_letter_while_it_is_typed(

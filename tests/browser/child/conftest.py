@@ -7,7 +7,7 @@ from playwright.async_api import Browser, BrowserContext, Page
 
 from app.clock import SystemClock
 from app.demo.stage import Stage, stage_on
-from tests.browser.child.children import EXIT
+from tests.support.children.at_their_page import EXIT
 
 
 @pytest.fixture

@@ -3,8 +3,8 @@
 from playwright.async_api import Page, expect
 
 from app.demo.stage import Stage
-from tests.browser.child.children import visit
 from tests.support.browser import picture
+from tests.support.children.at_their_page import visit
 
 
 async def test_a_child_leaves_a_message_and_comes_back_with_the_code(

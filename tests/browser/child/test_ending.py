@@ -3,8 +3,8 @@
 from playwright.async_api import Page, Route, expect
 
 from app.demo.stage import Stage
-from tests.browser.child.children import read, said, say, take_next, visit
 from tests.support.browser import picture
+from tests.support.children.at_their_page import read, said, say, take_next, visit
 from tests.support.waiting import until
 
 

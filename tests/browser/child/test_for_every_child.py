@@ -11,9 +11,9 @@ from playwright.async_api import Page, Route, expect
 from app import words
 from app.database.topics import Topic
 from app.demo.stage import Stage
-from tests.browser.child.children import take_next, visit, write
 from tests.support.axe import faults, faults_zoomed
 from tests.support.browser import PICTURES, picture
+from tests.support.children.at_their_page import take_next, visit, write
 from tests.support.profile import WHOLE
 
 # A field with smaller letters makes a telephone enlarge the page.

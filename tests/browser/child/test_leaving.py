@@ -6,7 +6,7 @@ import pytest
 from playwright.async_api import Page, Route, expect
 
 from app.demo.stage import Stage
-from tests.browser.child.children import EXIT, say, take_next, visit
+from tests.support.children.at_their_page import EXIT, say, take_next, visit
 from tests.support.profile import WHOLE
 from tests.support.waiting import until
 

@@ -5,7 +5,7 @@ from typing import Any
 from playwright.async_api import CDPSession, Page, expect
 
 from app.demo.stage import Stage
-from tests.browser.child.children import SLOW, read, say, take_next, visit, write
+from tests.support.children.at_their_page import SLOW, read, say, take_next, visit, write
 
 
 async def _announced(network: CDPSession) -> dict[str, str]:

@@ -3,7 +3,8 @@
 from playwright.async_api import Page, expect
 
 from app.demo.stage import Counsellor, Stage
-from tests.browser.child.children import (
+from tests.support.browser import picture
+from tests.support.children.at_their_page import (
     EXIT,
     FAST,
     SLOW,
@@ -14,7 +15,6 @@ from tests.browser.child.children import (
     visit,
     write,
 )
-from tests.support.browser import picture
 from tests.support.waiting import until
 
 # Bytes of all that the page loads, as they are sent.

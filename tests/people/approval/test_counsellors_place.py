@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from app.abilities import EndpointKind
 from app.jobs.names import Task
 from app.jobs.transaction import flush
 from app.people import changing, factors, leaving, links, phone_codes
@@ -16,7 +17,7 @@ from app.people.provider import access, keeping
 from app.people.provider.access import Ended
 from app.staff import accounts, passkeys, second_factor
 from app.staff.emergency_rows import EmergencyKind
-from app.staff.models import EndpointKind, Staff
+from app.staff.models import Staff
 from app.staff.passkey_rows import ChallengePurpose
 from app.staff.roles import Role
 from app.work import Work

@@ -21,9 +21,9 @@ from app.safekeeping.backups.places import BackupFolder, BackupRefused, Made
 from app.settings import Settings
 from app.staff.models import Staff
 from app.work import PROGRAM, Work
-from tests.sealing.keys import KEYS, OTHER, SECRET
 from tests.support.planted import planted_in
 from tests.support.retention.requested import a_person, approved, erase, found_by
+from tests.support.sealing.keys import KEYS, OTHER, SECRET
 
 KEY = x25519.Identity.generate()
 TO, BY = [KEY.to_public()], [KEY]

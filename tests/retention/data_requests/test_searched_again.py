@@ -1,7 +1,7 @@
 """What the search of a request does not lead to any more is neither shown nor erased."""
 
 from datetime import timedelta
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 from sqlalchemy import delete, func, select, text, update
@@ -18,16 +18,16 @@ from app.contacts.saving import number_keys
 from app.contacts.states import KeyKind
 from app.errors import UnknownDefinition
 from app.jobs.transaction import flush
+from app.privacy.hash_kinds import HashOf
 from app.retention.callers import forget_callers
 from app.retention.data_requests import erasing, report, requests
 from app.retention.data_requests.changed_since import of_others
 from app.retention.data_requests.kinds import AskingPerson, ItemKind, Keep, RequestKind
-from app.retention.data_requests.models import DataRequest
 from app.retention.running import ERASING, NOT_ERASING
-from app.staff.models import Staff
 from app.work import PROGRAM, Work
 from tests.support import planted
 from tests.support.planted import WORD, as_person
+from tests.support.retention.one_profile import OF_GIRL, SAID, kept_of, one_profile
 from tests.support.retention.requested import (
     NUMBER,
     a_person,
@@ -44,43 +44,10 @@ from tests.support.verbs import a_line, a_supervisor
 pytestmark = pytest.mark.usefixtures("readings_at_once")
 
 OTHER = Keep.ANOTHER_PERSON
-OF_GIRL = planted.CHILD | {"child.a1.wants": "Calm at home"}
 # What a case says of its child.
 NAMED = {"child.a1.name": planted.CHILD["child.a1.name"]}
-SAID = "Mama hits me"
 # A number that was mistyped, and is put right later.
 MISTYPED = "+381649998811"
-
-
-async def one_profile(work: Work) -> tuple[Staff, Contact, Contact]:
-    """A boy who rang; the contact of a girl was put in his profile by mistake."""
-    await a_line(work)
-    boss = await a_supervisor(work)
-    own_call, other_call = [await planted.a_call(work, f"CA{one}") for one in (1, 2)]
-    await work.session.execute(
-        update(Call)
-        .where(Call.id == other_call.id)
-        .values(caller_key=func.decode(func.md5("her number"), "hex"))
-    )
-    await work.session.refresh(other_call)
-    boy = await planted.a_contact(work, boss, own_call)
-    girl = await planted.a_contact(work, boss, other_call, OF_GIRL)
-    for one in (boy, girl):
-        await rang_itself(work, one)
-    await wrote(work, other_call, SAID)
-    profile = Profile(id=uuid4(), code="P-AAA-AAA-AAA", created_at=work.now)
-    work.session.add(profile)
-    await work.session.flush()
-    await work.session.refresh(own_call)
-    for call in (own_call, other_call):
-        work.session.add(ProfileNumber(profile_id=profile.id, caller_key=call.caller_key))
-    boy.profile_id = girl.profile_id = profile.id
-    await flush(work)
-    return boss, boy, girl
-
-
-async def kept_of(work: Work, request: DataRequest) -> set[UUID]:
-    return {one.subject_id for one in await requests.items_of(work, request) if one.keep}
 
 
 @pytest.mark.parametrize("kind", RequestKind)
@@ -183,6 +150,7 @@ async def test_an_erasure_leaves_a_call_to_which_a_contact_came_since(work: Work
     call = await planted.a_call(work, "CA1")
     await wrote(work, call, SAID)
     as_person(work, boss)
+    await flag_caller(work, boss, call, FlagKind.AT_RISK, "Her father", timedelta(days=1))
     request = await requests.find(work, boss, RequestKind.ERASURE, AskingPerson.CHILD, NUMBER)
     of_sister = planted.CHILD | {"child.a1.name": SISTER}
     await planted.a_contact(work, boss, call, of_sister)
@@ -308,7 +276,7 @@ async def test_a_case_that_is_not_about_the_child_of_a_contact_is_neither_shown_
 
 @pytest.mark.parametrize("kind", RequestKind)
 @pytest.mark.parametrize("into", ["the other", "the one that was found"])
-async def test_profiles_that_were_merged_while_it_waited_lead_to_all_that_was_found(
+async def test_profiles_that_were_merged_while_it_waited_are_left_to_other_children(
     work: Work, kind: RequestKind, into: str
 ) -> None:
     boss, boy, girl = await one_profile(work)
@@ -333,8 +301,43 @@ async def test_profiles_that_were_merged_while_it_waited_lead_to_all_that_was_fo
     for one in (boy, girl):
         await work.session.refresh(one)
     assert boy.erased_at is not None
+    assert boy.profile_id is None
     assert girl.erased_at is None
-    assert request.kept == {}
+    # One into which another child's was merged is that child's, too: it has lost the number alone.
+    assert girl.profile_id == (two[1] if into == "the other" else two[0])
+    assert request.kept == ({} if into == "the other" else {OTHER: 1})
+    assert await profiles_with_number(work) == set()
+    _, again = await asked(work, boss, NUMBER, kind)
+    assert again == {}
+
+
+@pytest.mark.parametrize("named", [False, True])
+async def test_a_profile_into_which_a_sister_came_by_herself_since_is_kept_for_her(
+    work: Work, named: bool
+) -> None:
+    """She rings from the number of their home, which has one profile."""
+    boss, boy, _ = await one_profile(work)
+    profile = await work.session.get_one(Profile, boy.profile_id)
+    request = await found_by(work, boss, profile.code if named else NUMBER)
+    call = await planted.a_call(work, "CA3")
+    sister = await planted.a_contact(work, boss, call, OF_GIRL | {"child.a1.name": SISTER})
+    sister.profile_id = await profiles.profile_of_caller(work, call.caller_key)
+    await flush(work)
+    assert sister.profile_id == profile.id
+    await approved(work, boss, request)
+    await erase(work, request)
+    for one in (boy, sister, profile):
+        await work.session.refresh(one)
+    assert (boy.erased_at is None, boy.profile_id) == (False, None)
+    assert (sister.erased_at, sister.profile_id, profile.erased_at) == (None, profile.id, None)
+    assert request.kept == {OTHER: 1}
+    assert await profiles_with_number(work) == {profile.id}
+
+
+async def profiles_with_number(work: Work) -> set[UUID]:
+    keys = work.keys.match_keys(HashOf.CALLER, NUMBER)
+    rows = select(ProfileNumber.profile_id).where(ProfileNumber.caller_key.in_(keys))
+    return set(await work.session.scalars(rows))
 
 
 async def another_number(work: Work, contact: Contact) -> Call:

@@ -9,9 +9,9 @@ from app.calls.lines import finding_lines
 from app.demo.stage import Counsellor, Stage
 from app.jobs.transaction import transaction
 from app.practice.people import Phone
-from app.routing import people
+from app.routing import changing_plans
 from app.routing.callbacks import callbacks
-from app.routing.callbacks.callback_rows import Who
+from app.routing.callbacks.choices import Who
 from app.staff.roles import Role
 from app.work import PROGRAM
 from tests.support.referrals import add_agency, page, phone
@@ -30,7 +30,7 @@ async def an_agreed_callback(stage: Stage) -> None:
         call = await record.lock_call(work, call_id)
         line = await finding_lines.any_line(work)
         assert line is not None
-        await people.change_plan(work, line, callback_wait=300, longest_wait=3600)
+        await changing_plans.change_plan(work, line, callback_wait=300, longest_wait=3600)
         window = (work.now, work.now + timedelta(minutes=2))
         await callbacks.agree(work, call, Who.CALLER, window, safe=True)
     await stage.exchange.hang_up(leg)

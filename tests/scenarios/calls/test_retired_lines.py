@@ -2,8 +2,8 @@
 
 from app.demo.stage import LINE, Counsellor, Stage
 from app.staff.roles import Role
-from tests.scenarios.quiet import QuietStage
 from tests.support.profile import nightly
+from tests.support.program.quiet import QuietStage
 from tests.support.referrals import page
 
 SECOND = "+381113334444"

@@ -7,9 +7,9 @@ from typing import Any
 from app.demo.stage import Counsellor, Stage
 from app.staff.roles import Role
 from app.web.access import COOKIE
-from tests.scenarios.quiet import QuietStage
 from tests.support.contacts import WHOLE, changes, completed, new_contact, skip
 from tests.support.mail import Mail
+from tests.support.program.quiet import QuietStage
 
 
 async def test_a_case_of_two_contacts_with_a_follow_up_that_turns_overdue(stage: Stage) -> None:

@@ -8,10 +8,10 @@ from app.api.records.cases import download
 from app.demo.stage import Stage
 from app.staff.roles import Role
 from app.web.access import COOKIE
-from tests.scenarios.quiet import QuietStage
 from tests.support.contacts import PDF, page_of, upload
 from tests.support.documents.files import WHO, jpeg
 from tests.support.documents.of_telephones import heic, mp3
+from tests.support.program.quiet import QuietStage
 from tests.support.waiting import until
 
 

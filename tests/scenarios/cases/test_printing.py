@@ -5,8 +5,8 @@ from io import BytesIO
 from pypdf import PdfReader
 
 from app.demo.stage import Counsellor
-from tests.scenarios.quiet import QuietStage
 from tests.support.contacts import WHOLE, completed, new_contact, printed
+from tests.support.program.quiet import QuietStage
 
 
 async def test_a_case_on_paper(quiet: QuietStage) -> None:

@@ -1,8 +1,8 @@
 """Referrals of a case: its answers and its consent."""
 
 from app.demo.stage import Stage
-from tests.scenarios.quiet import QuietStage
 from tests.support.contacts import WHOLE, case_of, changes, new_case, new_contact, page_of
+from tests.support.program.quiet import QuietStage
 from tests.support.referrals import add_agency, referral_of
 
 

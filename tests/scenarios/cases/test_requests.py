@@ -4,9 +4,9 @@ import asyncio
 
 from app.demo.stage import Stage
 from app.staff.roles import Role
-from tests.scenarios.quiet import QuietStage
 from tests.support.contacts import case_of, changes, new_case, page_of, skip
 from tests.support.mail import Mail
+from tests.support.program.quiet import QuietStage
 
 
 async def test_a_closure_needs_the_word_of_a_second_person(night: Stage, post: Mail) -> None:

@@ -5,8 +5,8 @@ from datetime import timedelta
 
 from app.demo.stage import Stage
 from app.staff.roles import Role
-from tests.scenarios.quiet import QuietStage
 from tests.support.contacts import case_of, completed, new_case, new_contact, page_of, skip
+from tests.support.program.quiet import QuietStage
 
 
 async def test_a_plan_says_what_is_done_for_which_goal_by_whom_until_when(stage: Stage) -> None:

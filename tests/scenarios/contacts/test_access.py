@@ -7,9 +7,9 @@ from app.jobs.transaction import transaction
 from app.staff.audit import verify_chains
 from app.staff.roles import Role
 from app.work import PROGRAM
-from tests.scenarios.quiet import QuietStage
 from tests.support.contacts import WHOLE, changes, completed, new_contact
 from tests.support.pages.legible import legible, tables_with
+from tests.support.program.quiet import QuietStage
 
 
 async def test_nothing_sealed_is_readable_in_the_database(quiet: QuietStage) -> None:

@@ -9,8 +9,8 @@ import pytest
 
 from app.demo.stage import Stage
 from app.practice.people import Phone
-from tests.scenarios.quiet import QuietStage
 from tests.support.contacts import WHOLE, changes, completed, new_contact, page_of, write
+from tests.support.program.quiet import QuietStage
 from tests.support.talks import talk
 
 

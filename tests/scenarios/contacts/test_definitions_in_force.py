@@ -16,8 +16,8 @@ from app.main import make_app
 from app.referrals.library import SHIPPED as PROTOCOLS
 from app.staff.roles import Role
 from app.work import PROGRAM, Ground, make_ground
-from tests.country.files import changed, with_short_form, zipped
 from tests.support.contacts import completed, contact_of, new_contact
+from tests.support.definitions.sets import changed, with_short_form, zipped
 from tests.support.talks import talk
 
 

@@ -3,8 +3,8 @@
 import asyncio
 
 from app.demo.stage import Stage
-from tests.scenarios.quiet import QuietStage
 from tests.support.contacts import chains_are_whole, new_contact
+from tests.support.program.quiet import QuietStage
 from tests.support.talks import talk
 
 

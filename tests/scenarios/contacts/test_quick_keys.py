@@ -1,7 +1,6 @@
 """Contacts closed with one key."""
 
 from app.demo.stage import Stage
-from tests.scenarios.quiet import QuietStage
 from tests.support.contacts import (
     WHOLE,
     contact_of,
@@ -10,6 +9,7 @@ from tests.support.contacts import (
     press,
     write,
 )
+from tests.support.program.quiet import QuietStage
 from tests.support.talks import talk
 
 

@@ -5,9 +5,9 @@ from typing import Any
 
 from app.demo.stage import Counsellor, Stage
 from app.staff.roles import Role
-from tests.scenarios.quiet import QuietStage
 from tests.support.contacts import WHOLE, completed, contact_of, new_contact
 from tests.support.profile import nightly
+from tests.support.program.quiet import QuietStage
 from tests.support.talks import talk
 
 

@@ -11,7 +11,7 @@ from app.demo.invariants import broken_now
 from app.demo.stage import LINE, Stage
 from app.practice.texts import WHATSAPP, Pocket
 from app.telephony.messaging.registry import CARRIERS
-from tests.scenarios.messaging.children import (
+from tests.support.children.who_text import (
     CHILD,
     PERSON,
     SECRETIVE,

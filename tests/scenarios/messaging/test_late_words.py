@@ -7,7 +7,7 @@ import pytest
 from app.calls.states import CallState
 from app.demo.stage import LINE, Counsellor, Stage
 from app.practice.texts import WHATSAPP
-from tests.scenarios.messaging.children import (
+from tests.support.children.who_text import (
     CHILD,
     TEMPLATE,
     a_day_passes,

@@ -16,7 +16,7 @@ from app.retention.rules import set_rules
 from app.retention.running import erase_some
 from app.staff.roles import Role
 from app.work import PROGRAM
-from tests.scenarios.messaging.children import (
+from tests.support.children.who_text import (
     CHILD,
     PERSON,
     has_bot,

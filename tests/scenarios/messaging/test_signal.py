@@ -13,7 +13,7 @@ from app.staff.roles import Role
 from app.telephony.messaging import asking, receiving
 from app.telephony.messaging.base import Arrived
 from app.work import PROGRAM
-from tests.scenarios.messaging.children import (
+from tests.support.children.who_text import (
     CHILD,
     SECRETIVE,
     has_signal,

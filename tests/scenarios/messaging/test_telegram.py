@@ -14,7 +14,7 @@ from app.practice.telegram import SECRET, Bot
 from app.staff.roles import Role
 from app.telephony.messaging.telegram.bot_api import BotApi
 from app.work import PROGRAM
-from tests.scenarios.messaging.children import (
+from tests.support.children.who_text import (
     PERSON,
     has_bot,
     says,

@@ -11,7 +11,7 @@ from app.practice.texts import WHATSAPP, Pocket
 from app.retention.data_requests.kinds import CopyKind
 from app.staff.roles import Role
 from app.telephony.platforms.choose import platform_of
-from tests.scenarios.messaging.children import (
+from tests.support.children.who_text import (
     CHILD,
     TEMPLATE,
     a_day_passes,

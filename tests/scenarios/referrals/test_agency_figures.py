@@ -6,9 +6,9 @@ import pytest
 
 from app.demo.stage import Counsellor, Stage
 from app.staff.roles import Role
-from tests.scenarios.quiet import QuietStage
 from tests.support.contacts import page_of, skip, skip_minutes
 from tests.support.mail import Mail
+from tests.support.program.quiet import QuietStage
 from tests.support.referrals import (
     CONSENT,
     add_agency,

@@ -97,8 +97,8 @@ async def test_replies_are_checked_once_and_in_order(night: Stage, receiver: Rec
     assert (await told(night, secret, acknowledged, code="nobody")).status_code == 401
     assert (await referral_of(ana, found["id"]))["state"] == "sent"
     # A reply of a system by itself is not a person's reply.
-    nobody = await told(night, secret, event(code, 1, "referral.acknowledged"))
-    assert nobody.status_code == 422
+    unnamed = await told(night, secret, event(code, 1, "referral.acknowledged"))
+    assert unnamed.status_code == 422
     assert (await referral_of(ana, found["id"]))["state"] == "sent"
     # In order, each once: a replay is answered as the first time, and does nothing.
     early = await told(night, secret, event(code, 2, "referral.accepted", by="M"))

@@ -2,9 +2,9 @@
 
 from app.demo.stage import Counsellor, Stage
 from app.staff.roles import Role
-from tests.scenarios.quiet import QuietStage
 from tests.support.contacts import WHOLE, new_contact
 from tests.support.mail import Mail, link_in
+from tests.support.program.quiet import QuietStage
 from tests.support.referrals import (
     BY_HOUSE,
     CONSENT,

@@ -7,10 +7,10 @@ import pytest
 
 from app.demo.stage import Counsellor, Stage
 from app.staff.roles import Role
-from tests.scenarios.quiet import QuietStage
 from tests.support.contacts import new_contact, skip, skip_minutes, write
 from tests.support.mail import Mail
 from tests.support.profile import WHOLE
+from tests.support.program.quiet import QuietStage
 from tests.support.referrals import (
     AGREED,
     BROTHERS,

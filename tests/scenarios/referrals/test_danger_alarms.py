@@ -6,9 +6,9 @@ from typing import Any
 from app.demo.stage import Counsellor, Stage
 from app.practice.people import Phone
 from app.staff.roles import Role
-from tests.scenarios.quiet import QuietStage
 from tests.support.contacts import WHOLE, new_contact, skip
 from tests.support.mail import Mail, link_in
+from tests.support.program.quiet import QuietStage
 from tests.support.referrals import (
     CONSENT,
     OVERRIDE,

@@ -4,11 +4,11 @@ from typing import Any
 
 from app.demo.stage import Counsellor, Stage
 from app.staff.roles import Role
-from tests.scenarios.quiet import QuietStage
 from tests.support.contacts import WHOLE, new_contact, skip, skip_minutes
 from tests.support.mail import Mail, link_in
 from tests.support.primero import PrimeroStandIn
 from tests.support.profile import nightly
+from tests.support.program.quiet import QuietStage
 from tests.support.referrals import (
     BY_HOUSE,
     CONSENT,
@@ -48,8 +48,8 @@ async def come_back(ana: Counsellor, urgency: str, state: str) -> dict[str, Any]
     mira = {"agency": "house-1", "name": "Mira"}
     ok = await ana.ask("POST", f"{path}/acknowledge", mira)
     assert ok.json()["state"] == "acknowledged"
-    nobody = await ana.ask("POST", f"{path}/acknowledge", {"agency": "house-1"})
-    assert nobody.status_code == 422
+    unnamed = await ana.ask("POST", f"{path}/acknowledge", {"agency": "house-1"})
+    assert unnamed.status_code == 422
     full = {"agency": "house-1", "reason": "no_capacity", "words": "full"}
     assert (await ana.ask("POST", f"{path}/reject", full)).json()["state"] == state, urgency
     found = await referral_of(ana, made["id"])

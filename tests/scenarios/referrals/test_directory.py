@@ -1,7 +1,7 @@
 """The directory of agencies and their mandates."""
 
 from app.staff.roles import Role
-from tests.scenarios.quiet import QuietStage
+from tests.support.program.quiet import QuietStage
 
 
 async def test_a_mandate_is_not_taken_silently(quiet: QuietStage) -> None:

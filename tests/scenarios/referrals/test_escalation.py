@@ -8,10 +8,10 @@ from typing import Any
 from app.demo.stage import Counsellor, Stage
 from app.practice.people import Phone
 from app.staff.roles import Role
-from tests.scenarios.quiet import QuietStage
 from tests.support.contacts import skip, skip_minutes, until_later
 from tests.support.mail import Mail, link_in
 from tests.support.profile import nightly
+from tests.support.program.quiet import QuietStage
 from tests.support.referrals import (
     ADDRESSES,
     OVERRIDE,

@@ -7,9 +7,9 @@ from io import BytesIO
 from pypdf import PdfReader
 
 from app.demo.stage import Stage
-from tests.scenarios.quiet import QuietStage
 from tests.support.contacts import WHOLE, new_contact, write
 from tests.support.profile import nightly
+from tests.support.program.quiet import QuietStage
 from tests.support.referrals import (
     OVERRIDE,
     add_agency,

@@ -4,9 +4,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from app.demo.stage import Counsellor, Stage
-from tests.scenarios.quiet import QuietStage
 from tests.support.mail import Mail, code_in, link_in
 from tests.support.profile import nightly
+from tests.support.program.quiet import QuietStage
 from tests.support.referrals import (
     BY_HOUSE,
     CONSENT,

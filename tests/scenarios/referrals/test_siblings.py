@@ -10,10 +10,10 @@ from pypdf import PdfReader
 from app.clock import SteppedClock
 from app.demo.stage import MONDAY, Counsellor, Stage, stage_on
 from app.referrals.replies import replying
-from tests.scenarios.quiet import QuietStage
 from tests.support.contacts import new_contact, skip_minutes, write
 from tests.support.mail import Mail
 from tests.support.profile import nightly
+from tests.support.program.quiet import QuietStage
 from tests.support.referrals import (
     AGREED,
     BROTHERS,

@@ -10,6 +10,7 @@ from app.demo.stage import Counsellor, Stage
 from app.referrals.channels import links
 from tests.support.contacts import skip
 from tests.support.mail import Mail, code_in, link_in
+from tests.support.profile import by_day
 from tests.support.referrals import (
     ADDRESSES,
     OVERRIDE,
@@ -101,7 +102,8 @@ async def test_one_slip_locks_no_link_though_several_codes_are_open(
     assert await status(night, path, code) == 303
 
 
-@pytest.mark.parametrize("urgency", ["urgent", "immediate"])
+# What a link of an immediate referral bears is told in `test_links.py`.
+@pytest.mark.parametrize("urgency", by_day(["urgent", "immediate"]))
 async def test_wrong_codes_at_an_old_link_lock_no_new_one(
     night: Stage, post: Mail, ana: Counsellor, urgency: str
 ) -> None:

@@ -45,12 +45,14 @@ async def test_the_demo_lets_ana_open_the_board_and_stops_with_ctrl_c(
 
 
 @pytest.mark.skipif(not WHOLE, reason="by night: it takes minutes")
+# As long as the hour may take that is played in the process of the tests.
+@pytest.mark.timeout(1300)
 @pytest.mark.parametrize("seed", [(), ("--seed", "11")])
 def test_the_scripted_hour_is_played_on_the_command_line(
     new_folder: Callable[[], Path], seed: tuple[str, ...]
 ) -> None:
     folder = str(new_folder())
     environment = {"HELPLINE_DATA_DIR": folder, "HOME": folder}
-    done = command("demo", "--once", *seed, environment=environment, timeout=450)
+    done = command("demo", "--once", *seed, environment=environment, timeout=1200)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["broken"] == []

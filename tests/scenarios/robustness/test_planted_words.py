@@ -14,7 +14,7 @@ import pytest
 from app.demo.stage import LINE, Counsellor, Stage
 from app.practice.people import Phone
 from app.staff.roles import Role
-from tests.scenarios.messaging.children import says, takes, takes_texts, writer
+from tests.support.children.who_text import says, takes, takes_texts, writer
 from tests.support.leaks import records
 from tests.support.leaks.night import ask, changes
 from tests.support.leaks.records import SPECIAL

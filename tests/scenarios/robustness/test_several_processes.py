@@ -20,7 +20,7 @@ import pytest
 from app import server
 from app.demo.stage import ACCOUNT, LINE, TOKEN
 from app.practice.wire import sign
-from tests.web.serving import base
+from tests.support.program.serving import base
 
 # How often it is looked whether a process serves, each 0.2 s: much else may run on the machine.
 _LOOKS = 450

@@ -12,8 +12,8 @@ import psutil
 import pytest
 
 from app.demo.stage import LINE, start_silent_telephone
-from tests.country.files import with_short_form, zipped
 from tests.scenarios.robustness.pair import Pair, pair_in
+from tests.support.definitions.sets import with_short_form, zipped
 from tests.support.processes import ready, true
 from tests.support.profile import nightly
 from tests.support.waiting import until

@@ -4,7 +4,7 @@ import pytest
 
 from app.demo.stage import Counsellor, Stage
 from app.staff.roles import Role
-from tests.scenarios.quiet import QuietStage
+from tests.support.program.quiet import QuietStage
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from app.database.topics import Topic
 from app.jobs.transaction import transaction
 from app.staff.roles import Role
 from app.work import PROGRAM
-from tests.scenarios.quiet import QuietStage
+from tests.support.program.quiet import QuietStage
 from tests.support.rota import OTHER_PROGRAM, Three, add, change, plan, send
 
 

@@ -9,9 +9,9 @@ from app.routing.rota import coverage
 from app.staff.models import Staff
 from app.staff.roles import Role
 from app.work import PROGRAM
-from tests.scenarios.quiet import QuietStage
 from tests.support.mail import Mail
 from tests.support.profile import nightly
+from tests.support.program.quiet import QuietStage
 from tests.support.rota import Three, add, change, plan
 from tests.support.talks import rings_at, talk, waits
 

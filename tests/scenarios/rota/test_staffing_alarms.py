@@ -7,7 +7,7 @@ from app.calls.lines import finding_lines
 from app.demo.stage import Counsellor, Stage
 from app.jobs.transaction import transaction
 from app.practice.people import Phone
-from app.routing import people
+from app.routing import changing_plans
 from app.staff.roles import Role
 from app.work import PROGRAM
 from tests.support.contacts import skip_minutes
@@ -173,7 +173,7 @@ async def test_an_alarm_that_was_taken_hides_none_of_another_kind(stage: Stage) 
     async with transaction(stage.ground, PROGRAM) as work:
         line = await finding_lines.any_line(work)
         assert line is not None
-        await people.change_plan(work, line, longest_wait=60)
+        await changing_plans.change_plan(work, line, longest_wait=60)
     leg = await waits(stage)
     await stage.advance(100)
     (first,) = await alarms(stage)

@@ -21,7 +21,7 @@ from app.referrals.states import ForWhom, NoticeKind
 from app.referrals.trail import add_notice
 from app.routing import offers, presence
 from app.routing.callbacks import callbacks
-from app.routing.callbacks.callback_rows import Slot, Who
+from app.routing.callbacks.choices import Slot, Who
 from app.staff.models import Staff
 from app.staff.passkey_rows import Passkey
 from app.training.models import Practice

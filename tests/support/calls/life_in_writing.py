@@ -15,7 +15,8 @@ from app.chats.models import Author
 from app.errors import Refusal
 from app.routing import hands, offers, own_presence, releasing
 from app.routing import presence as presences
-from app.routing.callbacks.callback_rows import Callback, CallbackState, Who
+from app.routing.callbacks.callback_rows import Callback, CallbackState
+from app.routing.callbacks.choices import Who
 from app.routing.models import PresenceState
 from app.staff import accounts
 from app.staff.models import Staff

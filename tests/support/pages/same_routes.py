@@ -25,6 +25,7 @@ SAME = {
     "/account/second-phone/give-up": ("DELETE /me/second-phone", OWN),
     "/account/second-factor": ("POST /me/second-factor", OWN),
     "/account/second-factor/confirm": ("POST /me/second-factor/confirm", OWN),
+    "/account/sessions/end": ("DELETE /me/sessions", OWN),
     "/account/sessions/{session_id}/end": ("DELETE /me/sessions/{session_id}", OWN),
     "/admin/connections/case-systems": (
         "POST /connections/case_systems/test",

@@ -1,9 +1,6 @@
 """A text to a counsellor who has only a phone is sent at most once, whatever becomes of its job."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import timedelta
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,39 +12,10 @@ from app.staff import phone_proofs
 from app.staff.models import Staff
 from app.telephony.inbound.staff_texts import tell_missed, text_phone_code
 from app.work import Work
+from tests.support.calls.text_provider import Killed, TextProvider
 from tests.support.verbs import a_counsellor, a_line, presence_of
 
 PHONE = "+38164999001"
-
-
-class Killed(BaseException):
-    """The process dies here."""
-
-
-class Provider:
-    """What a job works with. `does` happens to each text in turn, after it was taken or not."""
-
-    def __init__(self, work: Work, *does: type[BaseException] | None) -> None:
-        self._work, self._does, self.texts = work, list(does), list[str]()
-        self.platform = self
-
-    @asynccontextmanager
-    async def work(self) -> AsyncIterator[Work]:
-        yield self._work
-        await self._work.session.flush()
-
-    async def send_message(self, *, to: str, from_: str, body: str, told: str) -> str:
-        what = self._does.pop(0)
-        if what is not TryAgain:
-            self.texts.append(f"{to}: {body}")
-        if what is not None:
-            raise what("of this test")
-        return "SM1"
-
-    async def run(self, job: Any, who: Staff, run: int = 0) -> None:
-        parts = {"parts": self}
-        context = SimpleNamespace(additional_context=parts, job=SimpleNamespace(id=7, attempts=run))
-        await job(context, str(who.id))
 
 
 async def missed(work: Work) -> Staff:
@@ -61,7 +29,7 @@ async def missed(work: Work) -> Staff:
 async def test_another_run_of_the_job_sends_no_second_text(
     work: Work, end: type[BaseException] | None
 ) -> None:
-    vera, provider = await missed(work), Provider(work, end, None)
+    vera, provider = await missed(work), TextProvider(work, end, None)
     try:
         await provider.run(tell_missed, vera)
     except Killed:
@@ -75,7 +43,7 @@ async def test_another_run_of_the_job_sends_no_second_text(
 async def test_a_text_that_was_certainly_not_sent_is_sent_by_the_next_run(
     work: Work, job: Any
 ) -> None:
-    vera, provider = await missed(work), Provider(work, TryAgain, None)
+    vera, provider = await missed(work), TextProvider(work, TryAgain, None)
     with pytest.raises(TryAgain):
         await provider.run(job, vera)
     await provider.run(job, vera, 1)
@@ -90,7 +58,7 @@ async def test_a_text_that_was_certainly_not_sent_is_sent_by_the_next_run(
 async def test_a_text_that_is_not_sent_takes_no_code_away_that_was_given_since(
     work: Work, job: Any
 ) -> None:
-    vera, provider = await missed(work), Provider(work, TryAgain)
+    vera, provider = await missed(work), TextProvider(work, TryAgain)
     send, given = provider.send_message, list[str]()
 
     async def answered_meanwhile(**text: Any) -> str:
@@ -106,6 +74,6 @@ async def test_a_text_that_is_not_sent_takes_no_code_away_that_was_given_since(
 
 
 async def test_a_code_that_comes_too_late_is_not_texted_any_more(work: Work) -> None:
-    vera, provider = await missed(work), Provider(work, TryAgain)
+    vera, provider = await missed(work), TextProvider(work, TryAgain)
     await provider.run(text_phone_code, vera, 8)
     assert provider.texts == []

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Form, Path, Query, Request, Response
 from starlette.responses import RedirectResponse
 
 from app import words
+from app.abilities import EndpointKind
 from app.administration import line_changes
 from app.calls import prompts
 from app.calls.chat_rules import read_chat
@@ -40,9 +41,9 @@ from app.dashboard.skill_choices import LEVELS
 from app.dashboard.templating import page
 from app.errors import Conflict, Invalid, Refusal
 from app.people import finding
-from app.routing import partners, people
+from app.routing import changing_plans, partners
 from app.routing.plan import read_plan
-from app.staff.models import EndpointKind, Staff
+from app.staff.models import Staff
 from app.staff.roles import Permission
 from app.web.access import InWork, reader_with
 from app.words import places
@@ -383,9 +384,11 @@ async def change_plan(request: Request, work: InWork, staff: Keeps, line_id: UUI
         row = await lines.lock_line(work, line.id)
         if "confirm_partner" in sent:
             # A click of its own, that saves nothing else.
-            await people.change_plan(work, line, confirm_partner=sent["confirm_partner"])
+            await changing_plans.change_plan(work, line, confirm_partner=sent["confirm_partner"])
         else:
-            await people.change_plan(work, line, **plan_form.changed(sent, read_plan(row.plan)))
+            await changing_plans.change_plan(
+                work, line, **plan_form.changed(sent, read_plan(row.plan))
+            )
 
     return await change_and_show(request, work, staff, line_id, "plan", sent, verb)
 

@@ -8,8 +8,7 @@ from app.dashboard.settings.lines.line_forms import differs
 from app.dashboard.settings.lines.line_views import PLAN_NUMBERS
 from app.dashboard.skill_choices import read_choices
 from app.errors import Invalid
-from app.routing import people
-from app.routing.plan import Plan
+from app.routing.plan import Plan, check_skills
 
 
 def skills_text(skills: Mapping[str, int]) -> str:
@@ -33,7 +32,7 @@ def changed(sent: Mapping[str, str], now: Plan) -> dict[str, Any]:
         found["partner_number"] = number
     elif sent.get("no_partner") and not number:
         found["partner_number"] = ""
-    skills = people.check_skills(read_choices(sent))
+    skills = check_skills(read_choices(sent))
     if _differs(sent, "skills", skills_text(skills), skills_text(now.skills)):
         found["skills"] = skills
     return found

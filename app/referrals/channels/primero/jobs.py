@@ -27,6 +27,7 @@ from app.referrals.channels.primero.primero import (
     outcome_in_words,
     referral_notes,
 )
+from app.referrals.consent.rules import ConsentKind
 from app.referrals.running import ground_of, run_later
 from app.referrals.states import AgencyCaseState
 from app.settings import Settings
@@ -142,7 +143,7 @@ def referral_body(errand: Errand, said: MappedReferral) -> dict[str, Any]:
     body = {
         "service": said.body[errand.mapping.service_form][0].get("service_type"),
         "service_record_id": str(errand.service_id),
-        "consent_overridden": errand.known.facts.get("basis") != "consent",
+        "consent_overridden": errand.known.facts.get("basis") != ConsentKind.CONSENT,
         "notes": referral_notes(errand.known),
     }
     if errand.refer_to:

@@ -29,6 +29,7 @@ from app.referrals.channels.primero.mapping import (
     tell,
     without_word,
 )
+from app.referrals.consent.rules import ConsentKind
 
 TIMEOUT = 15.0
 # The longest wait that we accept when Primero asks for one, in seconds.
@@ -229,7 +230,11 @@ def case_body(
 def referral_notes(known: AgencyFacts) -> str:
     """Return the notes of the referral: our code, and the ground if it is not consent."""
     code, basis = known.facts["code"], str(known.facts["basis"])
-    return code if basis == "consent" else f"{code}: without consent, {basis.replace('_', ' ')}"
+    return (
+        code
+        if basis == ConsentKind.CONSENT
+        else f"{code}: without consent, {basis.replace('_', ' ')}"
+    )
 
 
 def outcome_in_words(row: dict[str, Any]) -> str:

@@ -17,7 +17,7 @@ from app.jobs.transaction import run_verb
 from app.log import log
 from app.telephony.messaging import receiving
 from app.telephony.messaging.telegram.carrier import CARRIER
-from app.telephony.replying import _in_time, ground_of
+from app.telephony.replying import ground_of, in_time
 from app.work import PROVIDER, Work
 
 HEADER = "x-telegram-bot-api-secret-token"
@@ -52,7 +52,7 @@ async def bring(request: Request, account_id: UUID) -> Response:
         await _hear(work, account, _read(body))
 
     try:
-        await _in_time(run_verb(ground_of(request), PROVIDER, verb))
+        await in_time(run_verb(ground_of(request), PROVIDER, verb))
     except BadSecret:
         raise
     except _NotNow:

@@ -1,4 +1,4 @@
-"""Read the skills of a person, and change the plan of a line."""
+"""Change the plan of a line."""
 
 from dataclasses import replace
 from typing import Any
@@ -8,16 +8,8 @@ from app.calls.speech import LineScript
 from app.dialling import outward
 from app.errors import Invalid, why
 from app.routing import partners
-from app.routing.plan import Plan, check_plan, read_plan, read_skills
+from app.routing.plan import Plan, check_plan, read_plan
 from app.work import Work
-
-
-def check_skills(words: list[str]) -> dict[str, int]:
-    """Read the skills of a person or a line, each with its level. Raises Invalid."""
-    try:
-        return read_skills(words)
-    except ValueError as error:
-        raise Invalid(why(error)) from None
 
 
 async def change_plan(

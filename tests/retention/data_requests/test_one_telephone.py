@@ -1,0 +1,175 @@
+"""Brother and sister ring from one telephone: what is put right meanwhile leaves each her own."""
+
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import select
+
+from app.calls.caller_rows import CallerFlag, CallerWish, FlagKind, WishKind
+from app.calls.callers import flag_caller, wish
+from app.calls.models import Call
+from app.contacts import profiles
+from app.contacts.models import Contact, Profile, ProfileNumber
+from app.jobs.transaction import flush
+from app.retention.data_requests.kinds import Keep, RequestKind
+from app.staff.models import Staff
+from app.work import Work
+from tests.support import planted
+from tests.support.planted import as_person
+from tests.support.retention.one_profile import OF_GIRL, kept_of, one_profile
+from tests.support.retention.requested import NUMBER, approved, erase, found_by, rang_itself
+from tests.support.retention.siblings import told_in, write
+from tests.support.verbs import a_line, a_supervisor
+
+pytestmark = pytest.mark.usefixtures("readings_at_once")
+
+# By these a child is compared, besides its number.
+WHO = ("child.a1.name", "child.a1.birth_date", "child.a1.age")
+OTHERS = "+381649990001"
+
+
+async def one_telephone(work: Work) -> tuple[Staff, Contact, Contact]:
+    """Both rang from one number, and were taken to be one child."""
+    await a_line(work)
+    boss = await a_supervisor(work)
+    calls = [await planted.a_call(work, f"CA{one}") for one in (1, 2)]
+    boy = await planted.a_contact(work, boss, calls[0])
+    girl = await planted.a_contact(work, boss, calls[1], OF_GIRL)
+    profile = Profile(id=uuid4(), code="P-AAA-AAA-AAA", created_at=work.now)
+    work.session.add(profile)
+    await work.session.flush()
+    await work.session.refresh(calls[0])
+    work.session.add(ProfileNumber(profile_id=profile.id, caller_key=calls[0].caller_key))
+    for one in (boy, girl):
+        await rang_itself(work, one)
+        one.profile_id = profile.id
+    await flush(work)
+    return boss, boy, girl
+
+
+@pytest.mark.parametrize("kind", RequestKind)
+async def test_what_is_hers_stays_hers_when_a_sister_is_told_apart(
+    work: Work, kind: RequestKind
+) -> None:
+    """The referral leads back to her contact; the flag belongs to the number of both."""
+    boss, boy, girl = await one_telephone(work)
+    referral = await planted.an_open_referral(work, boss, girl)
+    planted.a_disclosure(work, referral, "child.name")
+    await planted.close_referral(work, referral)
+    as_person(work, boss)
+    call = await work.session.get_one(Call, girl.call_id, populate_existing=True)
+    await flag_caller(work, boss, call, FlagKind.AT_RISK, "Her father", timedelta(days=1))
+    await wish(work, call, boss.id, WishKind.PREFER)
+    await flush(work)
+    request = await found_by(work, boss, NUMBER, kind)
+    assert await kept_of(work, request) == set()
+    as_person(work, boss)
+    await profiles.tell_apart(work, boss, girl.id)
+    await flush(work)
+    (flag,), (wished,) = [
+        (await work.session.scalars(select(model.id))).all() for model in (CallerFlag, CallerWish)
+    ]
+    if kind is RequestKind.ACCESS:
+        told = await told_in(work, boss, request)
+        assert boy.code in told
+        for hidden in (girl.code, referral.code, "Her father"):
+            assert hidden not in told
+        assert {referral.id, flag, wished} <= await kept_of(work, request)
+        return
+    await approved(work, boss, request)
+    await erase(work, request)
+    for one in (boy, girl, referral):
+        await work.session.refresh(one)
+    assert boy.erased_at is not None
+    assert (girl.erased_at, referral.erased_at) == (None, None)
+    assert (await work.session.scalars(select(CallerFlag.id))).all() == [flag]
+    assert (await work.session.scalars(select(CallerWish.id))).all() == [wished]
+
+
+@pytest.mark.parametrize("kind", RequestKind)
+@pytest.mark.parametrize("number", [None, OTHERS])
+async def test_whose_call_it_was_says_more_than_the_number_in_its_record(
+    work: Work, kind: RequestKind, number: str | None
+) -> None:
+    """It is the only number in the record: it is taken out of it, or put right."""
+    await a_line(work)
+    boss = await a_supervisor(work)
+    call = await planted.a_call(work, "CA1")
+    child = await planted.a_contact(work, boss, call, planted.CHILD | {"child.a1.phone": NUMBER})
+    await rang_itself(work, child)
+    case = await planted.a_case(work, boss, child)
+    request = await found_by(work, boss, NUMBER, kind)
+    await write(work, child, {"child.a1.phone": number})
+    if kind is RequestKind.ACCESS:
+        told = await told_in(work, boss, request)
+        assert child.code in told
+        assert case.code in told
+        assert await kept_of(work, request) == set()
+        return
+    await approved(work, boss, request)
+    await erase(work, request)
+    for one in (child, case, call):
+        await work.session.refresh(one)
+    assert None not in (child.erased_at, case.erased_at)
+    assert call.caller_key is None
+    assert request.kept == {}
+
+
+@pytest.mark.parametrize("kind", RequestKind)
+@pytest.mark.parametrize("change", ["told apart", "named"])
+async def test_a_call_from_the_number_does_not_say_that_a_replaced_child_is_the_same(
+    work: Work, kind: RequestKind, change: str
+) -> None:
+    await a_line(work)
+    boss = await a_supervisor(work)
+    call = await planted.a_call(work, "CA1")
+    answers = planted.CHILD | {"child.a1.phone": NUMBER}
+    child = await planted.a_contact(work, boss, call, answers)
+    await rang_itself(work, child)
+    if change == "named":
+        await write(work, child, dict.fromkeys(WHO))
+    request = await found_by(work, boss, NUMBER, kind)
+    named = {"child.a1.name": "Treci"} if change == "named" else {}
+    if change == "told apart":
+        as_person(work, boss)
+        await profiles.tell_apart(work, boss, child.id)
+    await write(work, child, named | {"child.a1.phone": None})
+    if kind is RequestKind.ACCESS:
+        assert child.code not in await told_in(work, boss, request)
+        return
+    await approved(work, boss, request)
+    await erase(work, request)
+    await work.session.refresh(child)
+    assert child.erased_at is None
+    assert Keep.ANOTHER_PERSON in request.kept
+
+
+@pytest.mark.parametrize("kind", RequestKind)
+async def test_a_mistaken_number_is_not_that_from_which_a_sister_rang(
+    work: Work, kind: RequestKind
+) -> None:
+    """She rang from her own, and is put into the profile of the boy when his is taken out."""
+    boss, boy, girl = await one_profile(work)
+    as_person(work, boss)
+    await profiles.tell_apart(work, boss, girl.id)
+    await flush(work)
+    await write(work, girl, {"caller.phone": NUMBER})
+    request = await found_by(work, boss, NUMBER, kind)
+    await write(work, girl, {"caller.phone": None})
+    as_person(work, boss)
+    assert boy.profile_id is not None
+    await profiles.link(work, boss, girl.id, boy.profile_id)
+    await flush(work)
+    if kind is RequestKind.ACCESS:
+        told = await told_in(work, boss, request)
+        assert boy.code in told
+        assert girl.code not in told
+        return
+    await approved(work, boss, request)
+    await erase(work, request)
+    for one in (boy, girl):
+        await work.session.refresh(one)
+    assert boy.erased_at is not None
+    assert girl.erased_at is None
+    assert Keep.ANOTHER_PERSON in request.kept
