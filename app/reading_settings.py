@@ -206,7 +206,7 @@ def _check_addresses(settings: Settings) -> None:
             "Leave it unset to run the embedded PostgreSQL in HELPLINE_DATA_DIR."
         )
     for name, url in (
-        ("HELPLINE_MIGRATION_DATABASE_URL", settings.migration_database_url),
+        ("HELPLINE_MIGRATION_DATABASE_URL", settings.owner_url),
         ("HELPLINE_BACKUP_DATABASE_URL", settings.backup_database_url),
     ):
         if url is None:
@@ -218,9 +218,13 @@ def _check_addresses(settings: Settings) -> None:
                 f"{name} is set and HELPLINE_DATABASE_URL is not. Set both for a PostgreSQL of "
                 "your own; the embedded one has its own roles and needs neither."
             )
-    for name in ("database_url", "migration_database_url", "backup_database_url"):
-        if (url := getattr(settings, name)) is not None:
-            read_address(f"HELPLINE_{name.upper()}", url)
+    for name, url in (
+        ("HELPLINE_DATABASE_URL", settings.database_url),
+        ("HELPLINE_MIGRATION_DATABASE_URL", settings.owner_url),
+        ("HELPLINE_BACKUP_DATABASE_URL", settings.backup_database_url),
+    ):
+        if url is not None:
+            read_address(name, url)
 
 
 def _check_inside(settings: Settings) -> None:

@@ -25,7 +25,8 @@ class Settings(BaseSettings):
     env: Literal["development", "production"] = "development"
     data_dir: Path = Path("./var")
     database_url: str | None = None
-    # For the role that owns the tables; without it, that of `database_url` owns them.
+    # For the role that owns the tables. Unset, another process migrates; `without`: the role of
+    # `database_url` owns them, as was decided.
     migration_database_url: str | None = None
     public_url: str = "http://127.0.0.1:8000"
     secret_key: str | None = None
@@ -233,6 +234,11 @@ class Settings(BaseSettings):
     def field_key_list(self) -> list[tuple[int, bytes]]:
         """The keys that seal, each with its number."""
         return parse_field_keys(self.field_keys) if self.field_keys else []
+
+    @property
+    def owner_url(self) -> str | None:
+        """The address of the database for the role that owns the tables, if one is set."""
+        return None if self.migration_database_url == WITHOUT else self.migration_database_url
 
     @property
     def monitoring_address(self) -> str:

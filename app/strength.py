@@ -46,7 +46,6 @@ class Checked(Protocol):
     monitoring_port: int | None
     monitoring_host: str
     database_url: str | None
-    migration_database_url: str | None
     backup_database_url: str | None
     smtp_url: str | None
     scan_command: str | None
@@ -56,6 +55,10 @@ class Checked(Protocol):
     anchor_time_stamp_url: str | None
     translation_url: str | None
     signal_service_url: str | None
+
+    @property
+    def owner_url(self) -> str | None:
+        """The address for the role that owns the tables, if one is set."""
 
     @property
     def field_key_list(self) -> list[tuple[int, bytes]]:
@@ -79,7 +82,7 @@ def check_strength(settings: Checked) -> None:
     """
     _check_secrets(settings)
     _check_database("HELPLINE_DATABASE_URL", settings.database_url)
-    _check_database("HELPLINE_MIGRATION_DATABASE_URL", settings.migration_database_url)
+    _check_database("HELPLINE_MIGRATION_DATABASE_URL", settings.owner_url)
     _check_database("HELPLINE_BACKUP_DATABASE_URL", settings.backup_database_url)
     _check_services(settings)
     _check_monitoring(settings)

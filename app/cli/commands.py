@@ -160,7 +160,7 @@ def migrate(
     with database_of(read_settings()) as settings:
         assert settings.database_url is not None
         if check:
-            _compare(settings.migration_database_url or settings.database_url)
+            _compare(settings.owner_url or settings.database_url)
     print("The database is up to date.")
 
 

@@ -11,6 +11,7 @@ from app.database.embedded import EmbeddedPostgres
 from app.errors import BadSettings
 from app.log import log
 from app.settings import Settings
+from app.strength import WITHOUT
 
 # Characters of what the connection says that are told.
 _TOLD = 300
@@ -30,7 +31,7 @@ def database_of(settings: Settings) -> Iterator[Settings]:
                 update={"database_url": server.url, "migration_database_url": server.owner_url}
             )
         assert settings.database_url is not None
-        make_ready(settings.database_url, settings.migration_database_url, settings)
+        make_ready(settings.database_url, settings.owner_url, settings)
         look_at_role(settings, settings.database_url)
         yield settings
 
@@ -65,10 +66,15 @@ def _reaching(name: str) -> Iterator[None]:
 
 
 def look_at_role(settings: Settings, url: str) -> None:
-    """Say that the program's role may do too much; in production refuse a superuser."""
+    """Say that the program's role may do too much.
+
+    In production a superuser is refused, and one that owns the tables unless that was decided.
+    """
     with _reaching("HELPLINE_DATABASE_URL"):
         standing = roles.standing_of(url)
     if standing.by is not None and settings.in_production:
         raise BadSettings(standing.weakness)
+    if standing.owns and settings.in_production and settings.migration_database_url != WITHOUT:
+        raise BadSettings(f"{standing.weakness} To go on with one role, set it to {WITHOUT}.")
     if standing.weakness:
         log().warning(standing.weakness, area="database")

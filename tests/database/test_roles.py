@@ -18,6 +18,7 @@ from app.database.roles import BACKUP, OWNER, PROGRAM, SUPERUSER
 from app.demo.stage import Stage
 from app.errors import BadSettings
 from app.settings import Settings
+from app.strength import WITHOUT
 from tests.support.kept.databases import named
 
 _LOGS = """
@@ -209,15 +210,23 @@ def test_no_connection_is_trusted_also_in_a_folder_from_before(server: str) -> N
     assert path.read_text() == written
 
 
-def test_with_one_address_the_program_works_and_says_what_is_weak(database: str) -> None:
+def test_with_one_address_the_program_works_where_that_was_decided_and_says_what_is_weak(
+    database: str,
+) -> None:
     owner = as_role(database, OWNER)
     running.make_ready(owner, None)
     assert "owns its tables" in roles.standing_of(owner).weakness
+    running.look_at_role(Settings(database_url=owner), owner)
     superuser = as_role(database, SUPERUSER)
     production = Settings(database_url=superuser).model_copy(update={"env": "production"})
     with pytest.raises(BadSettings, match="superuser"):
         running.look_at_role(production, superuser)
-    running.look_at_role(production, owner)
+    production = production.model_copy(update={"database_url": owner})
+    with pytest.raises(BadSettings, match="owns its tables.* set it to without"):
+        running.look_at_role(production, owner)
+    decided = production.model_copy(update={"migration_database_url": WITHOUT})
+    with running.database_of(decided) as settings:
+        assert settings.database_url == owner
 
 
 @pytest.mark.parametrize("what", ["DATABASE {}", "SCHEMA public"])
