@@ -222,7 +222,7 @@ def test_with_one_address_the_program_works_where_that_was_decided_and_says_what
     with pytest.raises(BadSettings, match="superuser"):
         running.look_at_role(production, superuser)
     production = production.model_copy(update={"database_url": owner})
-    with pytest.raises(BadSettings, match="owns its tables.* set it to without"):
+    with pytest.raises(BadSettings, match=r"owns its tables.* set it to without"):
         running.look_at_role(production, owner)
     decided = production.model_copy(update={"migration_database_url": WITHOUT})
     with running.database_of(decided) as settings:
