@@ -17,7 +17,8 @@ from app.referrals.directory.address_rows import AddressChange
 from app.referrals.directory.agencies import save_agency
 from app.referrals.directory.entries import Entry
 from app.retention.data_requests import requests
-from app.retention.data_requests.models import DataRequest
+from app.retention.data_requests.kinds import Because, ItemKind
+from app.retention.data_requests.models import DataRequest, RequestItem
 from app.staff.audit import write_entry
 from app.staff.emergency_rows import EmergencyKind
 from app.staff.log_kinds import AuditLog
@@ -74,6 +75,16 @@ def a_data_request(kind: str) -> Callable[[Work, Staff], Awaitable[UUID]]:
             kept={},
         )
         work.session.add(found)
+        await work.session.flush()
+        # Something was found: of nothing there is no decision.
+        item = RequestItem(
+            request_id=found.id,
+            kind=ItemKind.CALL,
+            subject_id=uuid4(),
+            because=Because.NUMBER,
+            at=work.now,
+        )
+        work.session.add(item)
         await work.session.flush()
         return found.id
 
