@@ -1,8 +1,9 @@
 """The kinds of rows in the log of a call that are not moves between its states.
 
 The moves are `CallEvent`; a move that the states do not allow is its code with `_ignored`. They are
-stored, and stay as they are: `current_kind` reads those of an earlier version. What a reader sees
-is the words of the code, in the reader's language.
+stored, and stay as they are: `current_kind` reads those of an earlier version, and `stored_kinds`
+says by which kinds to look for them. What a reader sees is the words of the code, in the reader's
+language.
 """
 
 from enum import StrEnum
@@ -139,6 +140,12 @@ _OF_EARLIER_VERSIONS = {
 def current_kind(stored: str) -> str:
     """Return the kind by which a stored row is read today."""
     return _OF_EARLIER_VERSIONS.get(stored, stored)
+
+
+def stored_kinds(*kinds: CallLog) -> list[str]:
+    """Return by which kinds the rows of these are stored: those of an earlier version, too."""
+    earlier = [stored for stored, kind in _OF_EARLIER_VERSIONS.items() if kind in kinds]
+    return [*kinds, *earlier]
 
 
 # A kind that is made of another code: see `ignored` and `kind_of_status`.

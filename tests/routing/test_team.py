@@ -5,10 +5,12 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select, update
 
+from app.calls import record
 from app.calls.lines.line_rows import Line
-from app.calls.log_kinds import CallLog, Cause, of_leg
+from app.calls.log_kinds import CallLog, Cause, MadeKind, of_leg
 from app.calls.models import Call, RecordedEvent
 from app.calls.states import LegStatus
+from app.dashboard import rail
 from app.errors import Conflict, Invalid, NotFound
 from app.routing import in_hand, offers, own_presence
 from app.routing.models import OfferState, PresenceState
@@ -200,6 +202,37 @@ async def test_a_call_for_help_is_on_all_pages_until_it_is_taken(work: Work) -> 
     # It can be called again, by the same counsellor.
     await calls_for_help.call_for_help(work, ana, call)
     assert len(await supervised.open_calls_for_help(work)) == 1
+
+
+async def test_a_call_for_help_of_the_version_before_is_open_until_it_is_taken(work: Work) -> None:
+    """The program was replaced during the talk."""
+    ana = await a_counsellor(work, "ana")
+    north = await a_supervisor(work, in_team="north")
+    mira = await a_supervisor(work, "mira")
+    call, _ = await a_talk(work, ana)
+    await record.record(work, call, MadeKind("panic"))
+    assert [talk.call.id for talk in await supervised.open_calls_for_help(work)] == [call.id]
+    assert [talk.calls_for_help for talk in await supervised.live_talks(work, north)] == [True]
+    assert [talk.calls_for_help for talk in await supervised.talks_around(work, "north")] == [True]
+    seen = await rail.counts_part(work, rail.seat_of(mira))
+    assert 'data-count="team">1<' in seen
+    await calls_for_help.take_call_for_help(work, north, call)
+    assert await supervised.help_taken_by(work, call.id) == north.id
+    assert await supervised.open_calls_for_help(work) == []
+
+
+async def test_a_call_for_help_that_was_taken_in_the_version_before_stays_taken(work: Work) -> None:
+    ana = await a_counsellor(work, "ana")
+    north = await a_supervisor(work, in_team="north")
+    mira = await a_supervisor(work, "mira")
+    call, _ = await a_talk(work, ana)
+    await record.record(work, call, CallLog.CALL_FOR_HELP)
+    await record.record(work, call, MadeKind("panic_taken"), taken_by=str(north.id))
+    assert await supervised.open_calls_for_help(work) == []
+    assert [talk.taken_by for talk in await supervised.live_talks(work, mira)] == [north.name]
+    await supervised.check_supervises(work, north, call.id)
+    with pytest.raises(calls_for_help.CallForHelpTaken):
+        await calls_for_help.take_call_for_help(work, mira, call)
 
 
 async def test_who_takes_a_call_for_help_comes_in_and_no_other_phone_rings_on(work: Work) -> None:

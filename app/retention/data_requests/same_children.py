@@ -87,7 +87,8 @@ async def of_other_children(
     A contact that was linked to a case since is left aside if each child in it is known to be one
     of before.
 
-    `rang`: these children are known by their calls, and the numbers of these are not compared.
+    `rang`: these children are known by their calls: that the number of one was taken out of its
+    record, put right or added since does not make it another child.
 
     A record that is erased meanwhile tells of none, and is left aside. A row of which nothing was
     written down cannot be compared, and may tell of others.
@@ -104,13 +105,12 @@ async def of_other_children(
                 told[row] = _entries_in(told[row], row, str(record_id), entries)
     gone = {str(record) for record in children.erased}
     hashes = _carried(work, then, now)
-    then, now = (_without_numbers(hashes, one, rang) for one in (then, now))
-    return {
+    same = {
         row
-        for row in rows
-        if (before := then.get(str(row))) is None
-        or not _are_same(hashes, before, now[str(row)], gone)
+        for row, before in then.items()
+        if _are_same(hashes, *_without_numbers(hashes, before, now[row], rang), gone)
     }
+    return {row for row in rows if str(row) not in same}
 
 
 def _entries_in(
@@ -123,22 +123,30 @@ def _entries_in(
     return found
 
 
-def _without_numbers(hashes: dict[str, str], written: Written, rang: RangFrom) -> Written:
-    """Leave the number from which the only child of a contact rang out of what is compared."""
-    contacts = {str(one) for one in rang.contacts}
+def _without_numbers(
+    hashes: dict[str, str], then: OfRecords, now: OfRecords, rang: RangFrom
+) -> tuple[OfRecords, OfRecords]:
+    """Leave a number from which the only child of a contact rang out if it came or went since.
+
+    A number that stayed is compared: it is the same child, unless a name or the years of birth were
+    replaced. A record that had only this number is often completed after the call. That the name
+    which is added is a sister's is possible, but nothing says so; to take it for hers would keep
+    back the child's own record.
+    """
+    then, now = dict(then), dict(now)
     numbers = {key.hex() for key in rang.numbers}
-
-    def left(record: str, of_record: list[dict[str, Any]] | None) -> list[dict[str, Any]] | None:
-        if record not in contacts or of_record is None or len(of_record) != 1:
-            return of_record
-        (child,) = of_record
-        phones = [one for one in child["phones"] if hashes[one] not in numbers]
-        return [child | {"phones": phones}]
-
-    return {
-        row: {record: left(record, of) for record, of in of_records.items()}
-        for row, of_records in written.items()
-    }
+    for record in {str(one) for one in rang.contacts} & then.keys() & now.keys():
+        sides = [of[record] or [] for of in (then, now)]
+        if any(len(side) != 1 for side in sides):
+            continue
+        children = [side[0] for side in sides]
+        before, since = ({hashes[one] for one in child["phones"]} for child in children)
+        left_out = (before ^ since) & numbers
+        then[record], now[record] = (
+            [child | {"phones": [one for one in child["phones"] if hashes[one] not in left_out]}]
+            for child in children
+        )
+    return then, now
 
 
 def _of_the_same(children: Children, then: OfRecords, now: OfRecords) -> list[str]:

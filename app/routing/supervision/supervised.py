@@ -5,16 +5,19 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import (
+    ARRAY,
     ColumnElement,
     Select,
     Text,
+    any_,
     bindparam,
+    literal,
     or_,
     select,
 )
 
 from app.calls.lines.line_rows import Line
-from app.calls.log_kinds import CallLog
+from app.calls.log_kinds import CallLog, stored_kinds
 from app.calls.models import Call, RecordedEvent
 from app.calls.states import CallState
 from app.database.quick import is_one_of
@@ -52,9 +55,10 @@ class Talk(NamedTuple):
         return self.call.is_written
 
 
+_OPEN = stored_kinds(CallLog.CALL_FOR_HELP)
 # What the log of a call says last about a call for help.
 _CALLS_FOR_HELP = is_one_of(
-    RecordedEvent.kind, (CallLog.CALL_FOR_HELP, CallLog.CALL_FOR_HELP_TAKEN)
+    RecordedEvent.kind, stored_kinds(CallLog.CALL_FOR_HELP, CallLog.CALL_FOR_HELP_TAKEN)
 )
 
 
@@ -77,7 +81,7 @@ TAKEN_BY = _LAST.with_only_columns(
 
 def open_call_for_help() -> ColumnElement[bool]:
     """Return the condition for calls in which a call for help has not been taken."""
-    return _LAST_CALL_FOR_HELP == CallLog.CALL_FOR_HELP
+    return any_(literal(_OPEN, ARRAY(Text))) == _LAST_CALL_FOR_HELP
 
 
 async def has_open_call_for_help(work: Work, call_id: UUID) -> bool:
@@ -155,7 +159,7 @@ async def _read_talks(work: Work, statement: Select[Any], **values: Any) -> list
             counsellor.name,
             counsellor.training,
             since,
-            last == CallLog.CALL_FOR_HELP,
+            last in _OPEN,
             bool(practice),
             names.get(UUID(taken_by), "") if taken_by else "",
             counsellor.team,

@@ -1,6 +1,7 @@
 """Brother and sister ring from one telephone: what is put right meanwhile leaves each her own."""
 
 from datetime import timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -114,6 +115,61 @@ async def test_whose_call_it_was_says_more_than_the_number_in_its_record(
     assert None not in (child.erased_at, case.erased_at)
     assert call.caller_key is None
     assert request.kept == {}
+
+
+@pytest.mark.parametrize("kind", RequestKind)
+@pytest.mark.parametrize(
+    "added",
+    [{"child.a1.name": "Jovana"}, {"child.a1.age": 12}, {"child.a1.birth_date": "2018-02-03"}],
+)
+async def test_a_record_that_a_colleague_completes_meanwhile_stays_that_of_the_child(
+    work: Work, kind: RequestKind, added: dict[str, Any]
+) -> None:
+    """It had the number alone, from which the child rang, and has it still."""
+    await a_line(work)
+    boss = await a_supervisor(work)
+    call = await planted.a_call(work, "CA1")
+    answers = {path: value for path, value in planted.CHILD.items() if path not in WHO}
+    child = await planted.a_contact(work, boss, call, answers | {"child.a1.phone": NUMBER})
+    await rang_itself(work, child)
+    request = await found_by(work, boss, NUMBER, kind)
+    await write(work, child, added)
+    if kind is RequestKind.ACCESS:
+        assert child.code in await told_in(work, boss, request)
+        assert await kept_of(work, request) == set()
+        return
+    await approved(work, boss, request)
+    await erase(work, request)
+    for one in (child, call):
+        await work.session.refresh(one)
+    assert child.erased_at is not None
+    assert call.caller_key is None
+    assert request.kept == {}
+
+
+@pytest.mark.parametrize("kind", RequestKind)
+@pytest.mark.parametrize(
+    "over",
+    [{"child.a1.name": "Treci"}, {"child.a1.birth_date": "2026-03-02", "child.a1.age": 3}],
+)
+async def test_the_number_that_stays_does_not_say_that_who_is_written_over_is_the_same(
+    work: Work, kind: RequestKind, over: dict[str, Any]
+) -> None:
+    await a_line(work)
+    boss = await a_supervisor(work)
+    call = await planted.a_call(work, "CA1")
+    child = await planted.a_contact(work, boss, call, planted.CHILD | {"child.a1.phone": NUMBER})
+    await rang_itself(work, child)
+    request = await found_by(work, boss, NUMBER, kind)
+    await write(work, child, over)
+    if kind is RequestKind.ACCESS:
+        assert child.code not in await told_in(work, boss, request)
+        return
+    await approved(work, boss, request)
+    await erase(work, request)
+    await work.session.refresh(child)
+    assert child.erased_at is None
+    assert Keep.ANOTHER_PERSON in request.kept
 
 
 @pytest.mark.parametrize("kind", RequestKind)
