@@ -110,6 +110,30 @@ async def _with_password(stage: Stage, ana: Counsellor) -> None:
         )
 
 
+async def test_calls_ring_at_once_after_a_sign_in_with_a_second_step(stage: Stage) -> None:
+    ana = await stage.add_counsellor("ana")
+    await _with_password(stage, ana)
+    telephone = await with_factor(stage, ana.staff)
+    ready = {"page": f"stage:{ana.id.hex}", "state": "ready"}
+    credentials = {"username": "ana", "password": PASSWORD, "next": "/"}
+    async with browser(stage) as page:
+        page.headers["Cookie"] = ana.cookie_header
+        await page.post("/board/telephone/state", json=ready)
+        assert (await page.post("/login", data=credentials)).status_code == 303
+        del page.headers["Cookie"]
+        child = stage.ring("+381641234567")
+        await stage.advance(2)
+        stage.exchange.press(child, "1")
+        await stage.advance(3)
+        assert (await stage.call_of(child))["state"] == "queued", "no call rings meanwhile"
+        code = {"code": telephone.at(stage.clock.now()), "next": "/"}
+        assert (await page.post("/login/code", data=code)).status_code == 303
+        await stage.advance(2)
+        # The page has not reported again.
+        assert (await stage.call_of(child))["state"] == "offered"
+    await stage.exchange.hang_up(child)
+
+
 async def test_a_talk_goes_on_when_its_counsellor_signs_in_again(stage: Stage) -> None:
     ana = await stage.add_counsellor("ana")
     await _with_password(stage, ana)

@@ -61,10 +61,11 @@ async def sign_in_person(
     if awaits is None:
         return await _signed_in(request, work, staff)
     # Its cookie is replaced now. No call rings at its page until the sign-in is complete.
-    await accounts.end_former_session(work, staff, token_of(request))
-    return SignIn(
-        staff, await accounts.open_session(work, staff, _browser(request), awaits=awaits), awaits
-    )
+    former = await accounts.end_former_session(work, staff, token_of(request))
+    token = await accounts.open_session(work, staff, _browser(request), awaits=awaits)
+    if former is not None:
+        await telephones.pass_on(work, staff.id, former, work.keys.session_key(token))
+    return SignIn(staff, token, awaits)
 
 
 async def sign_in_at_once(
@@ -296,13 +297,15 @@ async def _signed_in(
     The one that they had in this browser ends. Its pages go on with the new cookie, and so does the
     telephone of one of them: calls ring there, and a talk goes on.
     """
+    former: bytes | None
     if session is not None:
+        former = session.token_key
         token = await accounts.complete_session(work, staff, session)
     else:
         former = await accounts.end_former_session(work, staff, token_of(request))
         token = await accounts.open_session(work, staff, _browser(request), until=until)
-        if former is not None:
-            await telephones.pass_on(work, staff.id, former, work.keys.session_key(token))
+    if former is not None:
+        await telephones.pass_on(work, staff.id, former, work.keys.session_key(token))
     if known_browsers.known_browser(request, staff.name.strip().lower()[:80]) is None:
         write_entry(work, AuditLog.NEW_BROWSER, str(staff.id), browser=_browser(request))
         tell_owner(work, staff, Told.NEW_BROWSER, _browser(request))
