@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, false, func, select, update
+from sqlalchemy import ColumnElement, and_, exists, false, func, or_, select, update
 
 from app.calls import platform
 from app.calls.log_kinds import Cause
@@ -130,6 +130,27 @@ async def pass_on(work: Work, staff_id: UUID, former: bytes, session: bytes) -> 
     )
     if passed is not None:
         work.announce(Topic.QUEUE)
+
+
+async def others_talk(work: Work, staff_id: UUID, session: bytes) -> bool:
+    """Return whether the telephone of a session is another person's, who is in a talk there."""
+    talks = exists().where(
+        Offer.counsellor_id == Presence.counsellor_id,
+        Offer.state == OfferState.CONNECTED,
+        Offer.released_at.is_(None),
+        Offer.slot.is_(None),
+    )
+    takes_part = exists().where(
+        Participant.staff_id == Presence.counsellor_id, Participant.state.in_(LIVE)
+    )
+    found = await work.session.scalar(
+        select(Presence.counsellor_id).where(
+            Presence.telephone_session == session,
+            Presence.counsellor_id != staff_id,
+            or_(talks, takes_part),
+        )
+    )
+    return found is not None
 
 
 def _note_session(work: Work, presence: Presence, session: bytes | None) -> None:
