@@ -1,7 +1,8 @@
 """What the telephone in a counsellor's page can do now, by one rule for pages and routing.
 
 A page whose session has ended is no telephone, whatever it said last: its person may have been
-signed out there, while another page of theirs is open.
+signed out there, while another page of theirs is open. Nor is one whose session still awaits a
+second step; it is one again with that step.
 """
 
 from sqlalchemy import ColumnElement, and_, case, exists, or_, select
@@ -14,7 +15,9 @@ from app.work import Work
 
 def state_now() -> ColumnElement[str]:
     """Return the state of the telephone in the page, for a query of presences."""
-    there = exists().where(StaffSession.token_key == Presence.telephone_session)
+    there = exists().where(
+        StaffSession.token_key == Presence.telephone_session, StaffSession.awaits.is_(None)
+    )
     signed_out = and_(Presence.telephone_session.is_not(None), ~there)
     return case((signed_out, TelephoneState.OFF.value), else_=Presence.telephone)
 
@@ -30,8 +33,10 @@ def may_ring() -> ColumnElement[bool]:
 async def state_of(work: Work, presence: Presence) -> TelephoneState:
     """Return the state of the telephone in the page of a presence that was read already."""
     if presence.telephone_session is not None:
-        key = StaffSession.token_key == presence.telephone_session
-        if not await work.session.scalar(select(exists().where(key))):
+        there = exists().where(
+            StaffSession.token_key == presence.telephone_session, StaffSession.awaits.is_(None)
+        )
+        if not await work.session.scalar(select(there)):
             return TelephoneState.OFF
     return TelephoneState(presence.telephone)
 

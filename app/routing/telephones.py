@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, false, func, select, update
+from sqlalchemy import ColumnElement, and_, exists, false, func, or_, select, update
 
 from app.calls import platform
 from app.calls.log_kinds import Cause
@@ -20,7 +20,7 @@ from app.routing import presence as presences
 from app.routing.models import Offer, OfferState, Presence, PresenceState, TelephoneState
 from app.routing.participants import leaving, participant_second_phone
 from app.routing.participants.participants import LIVE, Participant, ParticipantPurpose
-from app.routing.telephone_state import may_ring, state_now
+from app.routing.telephone_state import may_ring, state_now, state_of
 from app.settings import Settings
 from app.staff.models import Staff
 from app.words.pages import N_
@@ -75,8 +75,7 @@ async def claim(work: Work, staff: Staff, page: str, session: bytes | None = Non
         return
     _set(work, presence, TelephoneState.ASKING)
     same_browser = before is not None and before.partition(":")[0] == page.partition(":")[0]
-    in_page = offer is not None and offer.lost_at is None and offer.second_at is None
-    if call is not None and offer is not None and same_browser and in_page:
+    if call is not None and offer is not None and same_browser and _is_in_page(offer):
         await leaving.counsellor_left(work, call, offer, Cause.PAGE_LOADED_AGAIN, died=True)
 
 
@@ -90,7 +89,7 @@ async def report(
     call, offer = _talk(held, offered)
     presence = await presences.lock_presence(work, staff.id)
     if presence.telephone_page != page:
-        if presence.telephone_page is not None and presence.telephone not in _FREE:
+        if await _is_kept(work, presence, state, offer):
             return False
         presence.telephone_page = page
     _note_session(work, presence, session)
@@ -100,6 +99,25 @@ async def report(
     if state in second_phone.GONE and held is not None and offered is not None:
         await second_phone.page_gone(work, held, offered, state)
     return True
+
+
+async def _is_kept(
+    work: Work, presence: Presence, state: TelephoneState, talk: Offer | None
+) -> bool:
+    """Return whether the page that has the telephone keeps it when another one reports a state.
+
+    One that was signed out keeps it until another is ready, since its person may sign in again
+    there; and while its talk goes on.
+    """
+    if presence.telephone_page is None or presence.telephone in _FREE:
+        return False
+    if state is not TelephoneState.READY or (talk is not None and _is_in_page(talk)):
+        return True
+    return await state_of(work, presence) is not TelephoneState.OFF
+
+
+def _is_in_page(talk: Offer) -> bool:
+    return talk.lost_at is None and talk.second_at is None
 
 
 async def pass_on(work: Work, staff_id: UUID, former: bytes, session: bytes) -> None:
@@ -112,6 +130,27 @@ async def pass_on(work: Work, staff_id: UUID, former: bytes, session: bytes) -> 
     )
     if passed is not None:
         work.announce(Topic.QUEUE)
+
+
+async def others_talk(work: Work, staff_id: UUID, session: bytes) -> bool:
+    """Return whether the telephone of a session is another person's, who is in a talk there."""
+    talks = exists().where(
+        Offer.counsellor_id == Presence.counsellor_id,
+        Offer.state == OfferState.CONNECTED,
+        Offer.released_at.is_(None),
+        Offer.slot.is_(None),
+    )
+    takes_part = exists().where(
+        Participant.staff_id == Presence.counsellor_id, Participant.state.in_(LIVE)
+    )
+    found = await work.session.scalar(
+        select(Presence.counsellor_id).where(
+            Presence.telephone_session == session,
+            Presence.counsellor_id != staff_id,
+            or_(talks, takes_part),
+        )
+    )
+    return found is not None
 
 
 def _note_session(work: Work, presence: Presence, session: bytes | None) -> None:

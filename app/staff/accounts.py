@@ -260,19 +260,22 @@ async def close_session(work: Work, token: str) -> None:
 
 
 async def end_former_session(work: Work, staff: Staff, token: str) -> bytes | None:
-    """End the session that a person had in a browser in which they sign in again, whole or begun.
-    Return its key, or None if there is none of this account."""
-    gone: bytes | None = await work.session.scalar(
-        delete(StaffSession)
-        .where(
-            StaffSession.token_key == work.keys.session_key(token),
-            StaffSession.staff_id == staff.id,
-        )
-        .returning(StaffSession.token_key)
+    """End the session that a browser has in which a person signs in, whole or begun. Return its
+    key, or None if there is none of this account.
+
+    Another person's ends, too: what its page asks for would be done in the name of this one.
+    """
+    key = work.keys.session_key(token)
+    owner: UUID | None = await work.session.scalar(
+        delete(StaffSession).where(StaffSession.token_key == key).returning(StaffSession.staff_id)
     )
-    if gone is not None:
-        accounts_changed(work)
-    return gone
+    if owner is None:
+        return None
+    accounts_changed(work)
+    if owner == staff.id:
+        return key
+    page_ended(work, owner)
+    return None
 
 
 async def proved_at(work: Work, token: str) -> datetime | None:

@@ -48,6 +48,15 @@ async def test_she_is_not_set_available(work: Work, ana: Staff) -> None:
         await team.set_state(work, vera, ana.id, PresenceState.AVAILABLE, StateReason.NEEDED_NOW)
 
 
+async def test_another_page_that_is_ready_has_the_telephone(work: Work, ana: Staff) -> None:
+    other = work.keys.session_key(await accounts.open_session(work, ana))
+    # It takes the telephone only for calls: the page that was signed out may be signed in again.
+    elsewhere = await telephones.report(work, ana, "home:1", TelephoneState.ELSEWHERE, other)
+    assert not elsewhere
+    assert await telephones.report(work, ana, "home:1", TelephoneState.READY, other)
+    assert await telephones.not_ready(work) == []
+
+
 async def test_a_page_that_is_signed_in_again_is_ready(work: Work, ana: Staff) -> None:
     again = work.keys.session_key(await accounts.open_session(work, ana))
     await telephones.report(work, ana, "stage:1", TelephoneState.READY, again)

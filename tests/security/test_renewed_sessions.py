@@ -110,6 +110,63 @@ async def _with_password(stage: Stage, ana: Counsellor) -> None:
         )
 
 
+async def test_calls_ring_at_once_after_a_sign_in_with_a_second_step(stage: Stage) -> None:
+    ana = await stage.add_counsellor("ana")
+    await _with_password(stage, ana)
+    telephone = await with_factor(stage, ana.staff)
+    ready = {"page": f"stage:{ana.id.hex}", "state": "ready"}
+    credentials = {"username": "ana", "password": PASSWORD, "next": "/"}
+    async with browser(stage) as page:
+        page.headers["Cookie"] = ana.cookie_header
+        await page.post("/board/telephone/state", json=ready)
+        assert (await page.post("/login", data=credentials)).status_code == 303
+        del page.headers["Cookie"]
+        child = stage.ring("+381641234567")
+        await stage.advance(2)
+        stage.exchange.press(child, "1")
+        await stage.advance(3)
+        assert (await stage.call_of(child))["state"] == "queued", "no call rings meanwhile"
+        code = {"code": telephone.at(stage.clock.now()), "next": "/"}
+        assert (await page.post("/login/code", data=code)).status_code == 303
+        await stage.advance(2)
+        # The page has not reported again.
+        assert (await stage.call_of(child))["state"] == "offered"
+    await stage.exchange.hang_up(child)
+
+
+async def test_another_person_in_the_browser_ends_the_session_that_it_had(stage: Stage) -> None:
+    ana = await stage.add_counsellor("ana")
+    await a_person(stage)
+    ready = {"page": f"stage:{ana.id.hex}", "state": "ready"}
+    async with browser(stage) as page:
+        page.headers["Cookie"] = ana.cookie_header
+        await page.post("/board/telephone/state", json=ready)
+        assert (await again(page)).status_code == 303
+        assert (await page.get("/api/v1/me")).status_code == 401
+    # Requests of her page would be the other's: no call is offered to her there.
+    assert [row["alive"] for row in await stage.rows(_TELEPHONE)] == [False]
+    child = stage.ring("+381641234567")
+    await stage.advance(2)
+    stage.exchange.press(child, "1")
+    await stage.advance(3)
+    assert (await stage.call_of(child))["state"] == "queued"
+    await stage.exchange.hang_up(child)
+
+
+async def test_another_person_in_the_browser_ends_no_session_with_a_live_talk(stage: Stage) -> None:
+    ana = await stage.add_counsellor("ana")
+    await a_person(stage)
+    child = await talk(stage, ana)
+    talking = {"page": f"stage:{ana.id.hex}", "state": "talking"}
+    async with browser(stage) as page:
+        page.headers["Cookie"] = ana.cookie_header
+        await page.post("/board/telephone/state", json=talking)
+        assert (await again(page)).status_code == 303
+        assert (await page.get("/api/v1/me")).status_code == 200
+    assert (await stage.call_of(child))["state"] == "connected"
+    await stage.exchange.hang_up(child)
+
+
 async def test_a_talk_goes_on_when_its_counsellor_signs_in_again(stage: Stage) -> None:
     ana = await stage.add_counsellor("ana")
     await _with_password(stage, ana)

@@ -28,6 +28,7 @@ from app.routing.participants.participants import (
     ParticipantState,
 )
 from app.routing.plan import RETURNED_PRIORITY
+from app.routing.telephone_state import state_of
 from app.settings import Settings
 from app.staff.models import Staff
 from app.work import Work
@@ -250,7 +251,7 @@ async def _ring_again(work: Work, call: Call, offer: Offer, cause: AnyCause) -> 
         offers.want_leg(work, offer, Task.RING_COUNSELLOR, second=True)
     elif platform.rings_first(work, staff.endpoint_kind):
         offers.want_leg(work, offer, Task.RING_COUNSELLOR)
-    elif presence.telephone == TelephoneState.READY:
+    elif await state_of(work, presence) is TelephoneState.READY:
         offers.want_leg(work, offer, Task.JOIN_COUNSELLOR)
     # Otherwise the page is being loaded again; see `ring_page_again`.
     work.defer(Task.HOLD_FOR_COUNSELLOR, offer_id=str(offer.id))

@@ -61,10 +61,11 @@ async def sign_in_person(
     if awaits is None:
         return await _signed_in(request, work, staff)
     # Its cookie is replaced now. No call rings at its page until the sign-in is complete.
-    await accounts.end_former_session(work, staff, token_of(request))
-    return SignIn(
-        staff, await accounts.open_session(work, staff, _browser(request), awaits=awaits), awaits
-    )
+    former = await _end_former(request, work, staff)
+    token = await accounts.open_session(work, staff, _browser(request), awaits=awaits)
+    if former is not None:
+        await telephones.pass_on(work, staff.id, former, work.keys.session_key(token))
+    return SignIn(staff, token, awaits)
 
 
 async def sign_in_at_once(
@@ -273,6 +274,18 @@ def _browser(request: Request) -> str:
     return browser_of(request.headers.get("user-agent", ""))
 
 
+async def _end_former(request: Request, work: Work, staff: Staff) -> bytes | None:
+    """End the session that the browser has. Return its key if it is this person's.
+
+    Another person's goes on while they are in a talk in its page: a talk that breaks is brought
+    back there, and a child must not lose it because a colleague signs in.
+    """
+    token = token_of(request)
+    if await telephones.others_talk(work, staff.id, work.keys.session_key(token)):
+        return None
+    return await accounts.end_former_session(work, staff, token)
+
+
 async def _signed_in_to_talk(request: Request, work: Work, staff: Staff) -> SignIn:
     """Sign a person in who talks with a child now and has not set up the second factor yet.
 
@@ -296,13 +309,15 @@ async def _signed_in(
     The one that they had in this browser ends. Its pages go on with the new cookie, and so does the
     telephone of one of them: calls ring there, and a talk goes on.
     """
+    former: bytes | None
     if session is not None:
+        former = session.token_key
         token = await accounts.complete_session(work, staff, session)
     else:
-        former = await accounts.end_former_session(work, staff, token_of(request))
+        former = await _end_former(request, work, staff)
         token = await accounts.open_session(work, staff, _browser(request), until=until)
-        if former is not None:
-            await telephones.pass_on(work, staff.id, former, work.keys.session_key(token))
+    if former is not None:
+        await telephones.pass_on(work, staff.id, former, work.keys.session_key(token))
     if known_browsers.known_browser(request, staff.name.strip().lower()[:80]) is None:
         write_entry(work, AuditLog.NEW_BROWSER, str(staff.id), browser=_browser(request))
         tell_owner(work, staff, Told.NEW_BROWSER, _browser(request))

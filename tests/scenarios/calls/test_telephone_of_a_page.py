@@ -213,6 +213,28 @@ async def test_a_page_loaded_again_brings_its_counsellor_back(stage: Stage) -> N
     await a_crashed_page_is_replaced_before_the_provider_notices(stage, ana, child)
 
 
+async def test_a_broken_talk_comes_back_in_the_page_that_is_signed_in(stage: Stage) -> None:
+    ana = await stage.add_counsellor("ana")
+    child = await talk(stage, ana)
+    before = leg_of(stage, ana)
+    await ask(stage, ana, "/state", page=f"stage:{ana.id.hex}", state="ready")
+    await ana.sign_in()
+    others = "/me/sessions"
+    assert (await ana.ask("DELETE", others)).status_code < 300
+    # The talk goes on in the page that was signed out: another one does not have the telephone.
+    ready = {"page": "home:1", "state": "ready"}
+    assert (await ask(stage, ana, "/state", **ready))[1] == {"yours": False}
+    await stage.exchange.hang_up(before)
+    await stage.advance(2)
+    assert leg_of(stage, ana) is before, "a page that was signed out must not be rung"
+    assert (await ask(stage, ana, "/state", **ready))[1] == {"yours": True}
+    await stage.advance(3)
+    assert leg_of(stage, ana) is not before
+    call = await stage.call_of(child)
+    assert (call["state"], call["returned"]) == ("connected", 0)
+    await stage.exchange.hang_up(child)
+
+
 async def a_crashed_page_is_replaced_before_the_provider_notices(
     stage: Stage, ana: Counsellor, child: Leg
 ) -> None:

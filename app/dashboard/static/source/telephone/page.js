@@ -390,6 +390,8 @@ navigator.mediaDevices?.addEventListener?.("devicechange", async () => {
 });
 setInterval(() => report(true), HEARTBEAT);
 document.addEventListener("helpline:report", () => report(true));
+// By the new session the telephone can ring again.
+document.addEventListener("helpline:signed-in", () => report(true));
 
 if (!navigator.mediaDevices) {
   telephone.set("no_microphone", _("This page is not secure (https), so the browser gives it no microphone."));
