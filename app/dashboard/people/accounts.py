@@ -276,8 +276,8 @@ async def show_person(
 
 
 async def _made(work: Work, person: Staff, left: StillOpen) -> dict[str, Any]:
-    """Return the tokens and wallboards of a person: what stopped or is left, and of one who may make
-    them what would stop with another role."""
+    """Return the tokens and wallboards of a person: what stopped or is left, and of one who may
+    make them what would stop with another role."""
     made_tokens, made_wallboards = list(left.tokens), list(left.wallboards)
     if may(person.role, Permission.KEEP_TOKENS):
         more, walls = await tokens.made_by(work, person), await wallboards.made_by(work, person)
