@@ -102,13 +102,13 @@ async def end_made_by(work: Work, staff: Staff) -> int:
 
 
 async def stopped_of(work: Work, staff: Staff) -> list[ApiToken]:
-    """Return the tokens of a person that were revoked lately, while no other one that may do as
-    much was made since."""
+    """Return the tokens that stopped lately with a person's account or role, while no other one
+    that may do as much was made since. One that was revoked by hand is none of them."""
     newer = aliased(ApiToken)
     rows = await work.session.scalars(
         select(ApiToken)
         .where(
-            _made_by(staff),
+            ApiToken.revoked_with == staff.id,
             ApiToken.revoked_at > work.now - NAMED,
             ~exists().where(
                 newer.created_at > ApiToken.revoked_at, newer.scopes.bool_op("@>")(ApiToken.scopes)

@@ -156,6 +156,21 @@ async def test_what_an_administrator_made_stops_when_they_lose_the_role_alone(
     assert await still_open.to_close(work) == [leaver.id]
 
 
+async def test_tokens_that_stopped_with_a_role_are_named_when_it_is_back(
+    work: Work, leaver: Staff
+) -> None:
+    await an_administrator(work, "olga")
+    await _demoted(work, leaver, None)
+    await changing.change(work, leaver.id, Changes(role=Role.ADMINISTRATOR), by=None)
+    await flush(work)
+    # The one that was revoked by hand stopped with no role.
+    assert [one.name for one in (await still_open.of(work, leaver)).tokens] == ["directory"]
+    await still_open.watch(work, leaver.id)
+    assert await work_left.with_open(work) == [leaver]
+    work.now += tokens.NAMED
+    assert await still_open.to_close(work) == [leaver.id]
+
+
 async def test_a_person_who_may_make_them_still_keeps_what_they_made(
     work: Work, leaver: Staff
 ) -> None:

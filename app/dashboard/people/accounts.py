@@ -276,14 +276,14 @@ async def show_person(
 
 
 async def _made(work: Work, person: Staff, left: StillOpen) -> dict[str, Any]:
-    """Return the tokens and wallboards of a person: what stopped or is left, or of one who may make
-    them what would stop with another role."""
-    if not may(person.role, Permission.KEEP_TOKENS) or left.tokens or left.wallboards:
-        return {"made_tokens": left.tokens, "made_wallboards": left.wallboards}
-    return {
-        "made_tokens": await tokens.made_by(work, person),
-        "made_wallboards": await wallboards.made_by(work, person),
-    }
+    """Return the tokens and wallboards of a person: what stopped or is left, and of one who may
+    make them what would stop with another role."""
+    made_tokens, made_wallboards = list(left.tokens), list(left.wallboards)
+    if may(person.role, Permission.KEEP_TOKENS):
+        more, walls = await tokens.made_by(work, person), await wallboards.made_by(work, person)
+        made_tokens += [one for one in more if one not in made_tokens]
+        made_wallboards += [one for one in walls if one not in made_wallboards]
+    return {"made_tokens": made_tokens, "made_wallboards": made_wallboards}
 
 
 @router.post("/admin/people/{person_id}")
