@@ -42,6 +42,8 @@ _ANSWERS_WITHIN = 10.0
 # Seconds after which it is tried again to start a process, and within which one must stop.
 AGAIN_AFTER = 1.0
 STOPS_WITHIN = 20.0
+# The exit code of a process that refuses to start, and has said why.
+_REFUSED = 2
 
 
 def settle_memory() -> None:
@@ -160,7 +162,7 @@ def serve(
         if workers == 1:
             _serve_one(settings, listeners, with_worker, ready)
         else:
-            _serve_many(settings, listeners, workers, with_worker, ready)
+            serve_many(settings, listeners, workers, with_worker, ready)
 
 
 def _serve_one(
@@ -203,14 +205,17 @@ def _metadata() -> Any:
 # -- several processes -------------------------------------------------------------------
 
 
-def _serve_many(
+def serve_many(
     settings: Settings,
     listeners: list[socket.socket],
     workers: int,
     with_worker: bool,
     ready: Callable[[], None],
 ) -> None:
-    """Run several web processes on the same sockets, and one process for the jobs."""
+    """Run several web processes on the same sockets, and one process for the jobs.
+
+    Exits as one does that refuses to start before any serves: each would refuse the same.
+    """
     gc.enable()
     os.environ["HELPLINE_DATABASE_URL"] = settings.database_url or ""
     # The tables are as they should be by now: no other process needs the role that owns them.
@@ -218,7 +223,13 @@ def _serve_many(
         os.environ.pop(name, None)
     # The address is known by now; a child reads the other secrets from their files.
     os.environ.pop("HELPLINE_DATABASE_URL_FILE", None)
-    stopping = threading.Event()
+    stopping, served, refused = threading.Event(), threading.Event(), threading.Event()
+
+    def ended(code: int) -> None:
+        if code == _REFUSED and not served.is_set():
+            refused.set()
+            stopping.set()
+
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopping.set())
     reader, writer = os.pipe()
@@ -228,12 +239,13 @@ def _serve_many(
     if with_worker:
         kept.append(("worker", (alive,)))
     keepers = [
-        threading.Thread(target=keep_running, args=(command_of(kind, handles), handles, stopping))
-        for kind, handles in kept
+        threading.Thread(target=keep_running, args=(command_of(kind, own), own, stopping, ended))
+        for kind, own in kept
     ]
     for keeper in keepers:
         keeper.start()
-    threading.Thread(target=_when_ready, args=(reader, workers, ready), daemon=True).start()
+    awaited = (reader, workers, served, ready)
+    threading.Thread(target=_when_ready, args=awaited, daemon=True).start()
     try:
         # In steps: a wait without a timeout would not see the signal.
         while not stopping.wait(0.5):
@@ -242,12 +254,17 @@ def _serve_many(
         stopping.set()
         for keeper in keepers:
             keeper.join()
+    if refused.is_set():
+        sys.exit(_REFUSED)
 
 
-def _when_ready(reader: int, workers: int, ready: Callable[[], None]) -> None:
-    """Call `ready` once every web process serves; each writes one byte."""
+def _when_ready(
+    reader: int, workers: int, served: threading.Event, ready: Callable[[], None]
+) -> None:
+    """Set `served` once one web process serves, and call `ready` once all do; each writes a byte."""
     for _ in range(workers):
         os.read(reader, 1)
+        served.set()
     ready()
 
 
@@ -256,8 +273,16 @@ def command_of(kind: str, handles: tuple[int, ...]) -> list[str]:
     return [sys.executable, "-m", "app.server", kind, *(str(handle) for handle in handles)]
 
 
-def keep_running(command: list[str], handles: tuple[int, ...], stopping: threading.Event) -> None:
-    """Run one process, and start it again whenever it ends before it is told to stop."""
+def keep_running(
+    command: list[str],
+    handles: tuple[int, ...],
+    stopping: threading.Event,
+    ended: Callable[[int], None] | None = None,
+) -> None:
+    """Run one process, and start it again whenever it ends before it is told to stop.
+
+    `ended` is told its exit code each time.
+    """
     while not stopping.is_set():
         try:
             process = subprocess.Popen(command, pass_fds=handles)
@@ -275,6 +300,8 @@ def keep_running(command: list[str], handles: tuple[int, ...], stopping: threadi
                 process.wait(STOPS_WITHIN)
             except subprocess.TimeoutExpired:
                 process.kill()
+        elif ended is not None and not stopping.is_set():
+            ended(process.returncode)
 
 
 def end_with_parent(alive: int) -> None:

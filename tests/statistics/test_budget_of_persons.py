@@ -228,6 +228,7 @@ async def test_accounts_that_are_made_for_it_have_one_budget_together(
 ) -> None:
     monkeypatch.setattr(budget, "OF_A_PERSON", 3)
     monkeypatch.setattr(budget, "OF_ALL_PEOPLE", 5)
+    monkeypatch.setattr(budget, "OWN_IN_ALL", 0)
     one, two, three = [await person(house, f"auditor {n} together", Role.AUDITOR) for n in range(3)]
     begins = house.clock.now()
     for who, windows in ((one, WINDOWS[:3]), (two, WINDOWS[3:5]), (three, WINDOWS[:3])):
@@ -244,24 +245,80 @@ async def test_accounts_that_are_made_for_it_have_one_budget_together(
     assert await _refused(house, two, WINDOWS[5]) == ""
 
 
+async def _tokens(house: Stage, *names: str) -> list[UUID]:
+    async with transaction(house.ground, PROGRAM) as work:
+        for name in names:
+            await add_token(work, name, ["statistics"], 30)
+        ids = {one.name: one.id for one in await list_tokens(work)}
+    return [ids[name] for name in names]
+
+
+async def _refused_to(house: Stage, token: UUID, window: str) -> bool:
+    """Ask for a table with a token; return whether it is refused."""
+    async with transaction(house.ground, PROGRAM) as work:
+        try:
+            await budget.spend(work, token, _by_place(window))
+        except TooMany:
+            return True
+    return False
+
+
+@pytest.mark.usefixtures("nothing_asked")
+async def test_each_token_and_person_keeps_a_share_though_others_used_up_that_of_all(
+    house: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(budget, "OF_ALL", 6)
+    monkeypatch.setattr(budget, "OWN", 2)
+    spender, nightly = await _tokens(house, "that of a spender", "that of a ministry")
+    auditor = await person(house, "auditor with a share", Role.AUDITOR)
+    tables = iter(WINDOWS)
+    spent = [await _refused_to(house, spender, next(tables)) for _ in range(8)]
+    assert spent == [False] * 6 + [True] * 2
+    for day_of in range(2):
+        asked = [await _refused_to(house, nightly, next(tables)) for _ in range(3)]
+        assert asked == [False, False, True], day_of
+        said = [await _refused(house, auditor, next(tables)) for _ in range(3)]
+        assert [not one for one in said] == [True, True, False], day_of
+        await later(house, auditor, house.clock.now() + timedelta(days=1))
+        for _ in range(6):
+            await _refused_to(house, spender, next(tables))
+
+
+@pytest.mark.usefixtures("nothing_asked")
+async def test_each_person_keeps_a_share_of_the_days_that_count(
+    house: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(budget, "OF_ALL_PEOPLE", 4)
+    monkeypatch.setattr(budget, "OWN_IN_ALL", 3)
+    spender, auditor = [
+        await person(house, f"auditor {name} a share", Role.AUDITOR) for name in ("taking", "of")
+    ]
+    tables = iter(WINDOWS)
+    spent = [await _refused(house, spender, next(tables)) for _ in range(6)]
+    assert [not one for one in spent] == [True] * 4 + [False] * 2
+    given = []
+    for _ in range(2):
+        given += [not await _refused(house, auditor, next(tables)) for _ in range(2)]
+        await later(house, auditor, house.clock.now() + timedelta(days=1))
+    assert given == [True, True, True, False]
+
+
+def test_the_share_of_each_is_small() -> None:
+    assert 10 * budget.OWN <= budget.TABLES
+    assert 5 * budget.OWN_IN_ALL <= budget.IN_ALL
+
+
 @pytest.mark.usefixtures("nothing_asked")
 async def test_tokens_and_people_have_one_budget_of_a_day(
     house: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(budget, "OF_ALL", 4)
+    monkeypatch.setattr(budget, "OWN", 0)
     who = await person(house, "auditor beside tokens", Role.AUDITOR)
-    async with transaction(house.ground, PROGRAM) as work:
-        for name in ("first of two", "second of two"):
-            await add_token(work, name, ["statistics"], 30)
-        tokens = [one.id for one in await list_tokens(work) if one.name.endswith("of two")]
+    tokens = await _tokens(house, "first of two", "second of two")
 
     async def refused(token: UUID, window: str) -> bool:
-        async with transaction(house.ground, PROGRAM) as work:
-            try:
-                await budget.spend(work, token, _by_place(window))
-            except TooMany:
-                return True
-        return False
+        return await _refused_to(house, token, window)
 
     assert [await refused(tokens[0], window) for window in WINDOWS[:2]] == [False] * 2
     assert [await refused(tokens[1], window) for window in WINDOWS[1:3]] == [False] * 2

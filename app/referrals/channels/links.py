@@ -28,8 +28,9 @@ MOST_ATTEMPTS = 5
 # How many codes, and how many new links, an agency may ask for per day and referral.
 MOST_A_DAY = 10
 _APART = timedelta(seconds=60)
-# How far apart they are from then on of an immediate referral: its agency is never kept out.
-SLOWED_APART = timedelta(minutes=10)
+# How far apart they are from then on of an immediate referral, twice as far each time up to the
+# most: its agency is never kept out, and the holder of an old link does not ring it all night.
+SLOWED_APART, MOST_APART = timedelta(minutes=10), timedelta(minutes=120)
 
 
 def new_token() -> str:
@@ -193,7 +194,8 @@ async def check_not_too_many(
 ) -> None:
     """Limit how many messages the holder of a link can cause, and how many codes they can guess.
 
-    Of an immediate referral no more are refused: they are slowed down. Raises TooMany.
+    Of an immediate referral they are slowed down after those of a day, and never refused for good.
+    Raises TooMany.
     """
     await work.session.flush()
     last = await work.session.scalar(
@@ -203,12 +205,25 @@ async def check_not_too_many(
             Attempt.purpose == purpose,
         )
     )
-    if last is not None and work.now - last < _APART:
+    if last is None:
+        return
+    if work.now - last < _APART:
         raise refusal(TooMany, "just_sent")
-    if await is_a_days_worth(work, referral, agency_id, purpose) and (
-        referral.urgency != Urgency.IMMEDIATE or last is None or work.now - last < SLOWED_APART
-    ):
+    sent = await _sent_lately(work, referral, agency_id, purpose)
+    if sent < MOST_A_DAY:
+        return
+    if referral.urgency != Urgency.IMMEDIATE:
         raise refusal(TooMany, "asked_too_often")
+    wait = last + apart_after(sent) - work.now
+    if wait > timedelta(0):
+        # Where some minutes are enough, the agency need not ring the helpline.
+        raise refusal(TooMany, "just_sent" if wait <= SLOWED_APART else "asked_too_often")
+
+
+def apart_after(sent: int) -> timedelta:
+    """Return how far from the last message of an immediate referral the next one is, after so many
+    within a day that they are slowed down."""
+    return min(SLOWED_APART * 2 ** min(sent - MOST_A_DAY, 8), MOST_APART)
 
 
 async def is_a_days_worth(

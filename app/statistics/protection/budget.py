@@ -8,7 +8,8 @@ number of different tables in a day and in a month; requesting one of them again
 
 All tokens and people together have a budget, too: one who makes accounts and tokens for it has no
 more than that. It is so large that no one token or person uses it up. What another one has
-requested already costs nothing there, since it tells nothing new.
+requested already costs nothing there, since it tells nothing new. The first few tables of each are
+given whatever the others have requested: no others keep a nightly job or an auditor from their work.
 
 Ready reports are of whole periods that never overlap by half, and the same for all. They cost a
 person nothing, so that each day's work goes on when the budget is used up.
@@ -42,6 +43,9 @@ TABLES, TIMES = 200, 4
 OF_A_PERSON, IN_ALL, DAYS = 150, 300, 30
 # Different ones of all tokens and people together in a day, and of all people in these days.
 OF_ALL, OF_ALL_PEOPLE = 500, 900
+# Different ones that each token and each person is given in a day, and each person in these days,
+# also when those of all are used up.
+OWN, OWN_IN_ALL = 20, 60
 _TELLING = frozenset({File.REPORT, File.REFERRALS, File.FEEDBACK})
 # Requests are counted one after the other, in all processes.
 _LOCK = 116_140
@@ -114,13 +118,15 @@ async def spend(work: Work, token_id: UUID, wanted: ExportWanted) -> None:
             )
         if times > 1:
             return
-        if (await session.scalar(number) or 0) > TABLES:
+        mine_today = await session.scalar(number) or 0
+        if mine_today > TABLES:
             raise TooMany(
                 "This token has requested %(tables)s tables about contacts today. Request the "
                 "rest tomorrow, or request a report, which counts as one table.",
                 tables=TABLES,
             )
-        await _check_all(session, today)
+        if mine_today > OWN:
+            await _check_all(session, today)
         await session.execute(delete(AskedTable).where(mine, AskedTable.day < today))
 
 
@@ -164,8 +170,10 @@ async def spend_of_person(work: Work, staff: Staff, wanted: ExportWanted) -> Non
             raise _too_many(IN_ALL, oldest, oldest + timedelta(days=DAYS))
         if of_today > OF_A_PERSON:
             raise _too_many(OF_A_PERSON, today, today + timedelta(days=1))
-        await _check_all(session, today)
-        await _check_all_people(session, today)
+        if of_today > OWN:
+            await _check_all(session, today)
+        if in_all > OWN_IN_ALL:
+            await _check_all_people(session, today)
 
 
 def _first(today: date) -> date:

@@ -23,6 +23,8 @@ from tests.support.referrals import (
 
 TOLD = {"child.name": "Jovana"}
 OTHER = "+381640000002"
+# What is read instead of a message: one is to wait, or to ring.
+_WAITS = ("already on its way", "too often today")
 
 
 def texts(night: Stage, number: str = ADDRESSES["sms"]) -> list[str]:
@@ -118,7 +120,8 @@ async def test_wrong_codes_at_an_old_link_lock_no_new_one(
         await skip(night, 61 / 3600)
         await click(night, f"{old}/send-code", {"x": "y"})
         await night.advance(3)
-    assert "too often today" in (await click(night, f"{new}/send-code", {"x": "y"})).text
+    said = {"urgent": "too often today", "immediate": "already on its way"}[urgency]
+    assert said in (await click(night, f"{new}/send-code", {"x": "y"})).text
     # What was sent to the old one last opens the new one, too, and so does its own.
     last = code_in([one for one in texts(night) if "code that you asked" in one][-1])
     assert len(last) == (14 if urgency == "immediate" else 6)
@@ -166,7 +169,7 @@ async def test_the_holder_of_an_old_link_keeps_no_agency_with_one_address_out(
         assert (await click(night, f"{single}/step", step)).is_redirect
     await again(night, post, single)
     new = link_in(post.messages[-1][1])
-    assert "too often today" in (await click(night, f"{new}/send-code", {"x": "y"})).text
+    assert "already on its way" in (await click(night, f"{new}/send-code", {"x": "y"})).text
     proved = await click(night, f"{new}/code", {"code": heard_code(night)})
     assert proved.is_redirect
     assert "Jovana" in (await click(night, new, as_=proved)).text
@@ -182,11 +185,11 @@ async def test_an_agency_of_an_urgent_referral_is_slowed_down_and_never_refused_
             await click(night, f"{single}/{what}", {"x": "y"})
         await night.advance(30)
     await skip(night, 61 / 3600)
-    for _ in range(2):
+    for n in range(2):
         for what in asks:
             answer = await click(night, f"{single}/{what}", {"x": "y"})
             assert answer.status_code in (422, 429)
-        await skip(night, links.SLOWED_APART.total_seconds() / 3600)
+        await skip(night, links.apart_after(links.MOST_A_DAY + n).total_seconds() / 3600)
         before, count = heard_code(night), len(post.messages)
         for what in asks:
             answer = await click(night, f"{single}/{what}", {"x": "y"})
@@ -195,6 +198,46 @@ async def test_an_agency_of_an_urgent_referral_is_slowed_down_and_never_refused_
         # The telephone may ring for the referral itself meanwhile.
         await night.until(lambda: heard_code(night) != before, limit=600)  # noqa: B023
         assert await status(night, single, heard_code(night)) == 303
+
+
+def test_an_agency_is_slowed_down_twice_as_much_each_time_and_not_without_end() -> None:
+    minutes = [links.apart_after(links.MOST_A_DAY + n).total_seconds() / 60 for n in range(7)]
+    assert minutes == [10, 20, 40, 80, 120, 120, 120]
+    assert links.apart_after(10**6) == links.MOST_APART
+
+
+@pytest.mark.parametrize(
+    ("what", "is_used"), [("send-code", False), ("send-code", True), ("send-link", True)]
+)
+async def test_the_holder_of_an_old_urgent_link_does_not_ring_the_agency_all_night(
+    night: Stage, post: Mail, single: str, what: str, *, is_used: bool
+) -> None:
+    """The agency asks in between, and is told to wait, or to ring where minutes are not enough."""
+    path = single
+    if is_used:
+        step = {"kind": "acknowledge", "name": "Mira"}
+        after = (await click(night, f"{path}/step", step)).headers["location"].split("?")[0]
+        # A link that was used up brings no code, and still a new link.
+        path = after if what == "send-code" else single
+    for _ in range(links.MOST_A_DAY):
+        await skip(night, 61 / 3600)
+        await click(night, f"{path}/{what}", {"x": "y"})
+        await night.advance(5)
+    told = list[str]()
+    for _ in range(29):
+        await skip(night, 10.1 / 60)
+        answer = await click(night, f"{path}/{what}", {"x": "y"})
+        told.append(next((one for one in _WAITS if one in answer.text), "sent"))
+        await night.advance(5)
+    # After 10, 20, 40, 80 and 120 minutes, in place of each ten.
+    wait, ring = _WAITS
+    waits = [[ring] * (n - 2) + [wait] * (n > 1) + ["sent"] for n in (1, 2, 4, 8, 12)]
+    if what == "send-code":
+        assert told[:27] == [one for part in waits for one in part]
+    else:
+        # The calls of the referral bring links, too.
+        assert set(told) == {"sent", *_WAITS}
+        assert 3 <= told.count("sent") <= 6
 
 
 async def test_a_code_of_a_phone_that_is_the_agencys_no_more_opens_no_link_without_a_code(

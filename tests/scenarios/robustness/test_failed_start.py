@@ -3,11 +3,14 @@
 import asyncio
 import os
 import re
+import signal
 import socket
 import subprocess
+import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fastapi import FastAPI
@@ -15,6 +18,7 @@ from fastapi import FastAPI
 from app import server
 from app.definitions.datafile import BadDefinition
 from app.demo.stage import Served, Stage, free_port
+from app.settings import Settings
 from tests.loops import Loop
 from tests.support.processes import Program
 
@@ -81,6 +85,56 @@ def test_the_command_says_in_which_line_a_definition_is_wrong_and_ends(
     program.log.close()
     assert refused.returncode == 2
     assert re.search(f"^helpline: {_REASON}", refused.stderr, re.M), refused.stderr
+
+
+def test_several_processes_end_as_well_and_are_not_started_again(
+    new_folder: Callable[[], Path],
+) -> None:
+    folder = new_folder()
+    program = Program(folder)
+    program.environment["HELPLINE_DEFINITIONS_DIR"] = str(_without_a_version(folder))
+    refused = program.run("serve", "--port", str(program.port), "--workers", "2")
+    said = program.read_log() + refused.stderr
+    program.log.close()
+    assert refused.returncode == 2
+    # Two web processes and the one for the jobs.
+    assert 1 <= len(re.findall(f"^helpline: {_REASON}", said, re.M)) <= 3, said
+
+
+@pytest.fixture
+def as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("HELPLINE_DATABASE_URL", "")
+    kept = {one: signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for one, handler in kept.items():
+        signal.signal(one, handler)
+
+
+@pytest.mark.usefixtures("as_before")
+def test_one_that_refuses_to_start_is_started_again_beside_one_that_serves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, started, is_ready = list[str](), list[str](), threading.Event()
+    start = subprocess.Popen
+    serves = f"printf x >&$0; touch {tmp_path}/serves; exec sleep 60"
+    refuses = f"while [ ! -e {tmp_path}/serves ]; do sleep 0.1; done; sleep 0.5; exit 2"
+
+    def process(_kind: str, handles: tuple[int, ...]) -> list[str]:
+        asked.append(refuses if asked else serves)
+        return ["bash", "-c", asked[-1], str(handles[1])]
+
+    def counted(command: list[str], **how: Any) -> Any:
+        started.append(command[2])
+        if started.count(refuses) == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return start(command, **how)
+
+    monkeypatch.setattr(server, "command_of", process)
+    monkeypatch.setattr(subprocess, "Popen", counted)
+    settings = Settings(database_url="")
+    server.serve_many(settings, [], 2, with_worker=False, ready=is_ready.set)
+    assert started.count(serves) == 1
+    assert not is_ready.is_set()
 
 
 def test_one_of_several_processes_says_it_too(
