@@ -57,7 +57,6 @@ async def _elsewhere(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> AsyncIter
     other, port = make_ground(stage.settings, stage.clock), free_port()
     found = Elsewhere(stage, f"http://127.0.0.1:{port}", asyncio.Event())
     served = Served(make_app(other, with_worker=False), port)
-    await served.start()
     learn_now = following.learn_now
 
     async def later(ground: Ground, *, anew: bool = False) -> None:
@@ -65,7 +64,9 @@ async def _elsewhere(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> AsyncIter
             await found.may_read.wait()
         await learn_now(ground, anew=anew)
 
+    # Before the start, which reads by itself: what it is told then is not read later either.
     monkeypatch.setattr(following, "learn_now", later)
+    await served.start()
     try:
         yield found
     finally:
