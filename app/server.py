@@ -261,7 +261,7 @@ def serve_many(
 def _when_ready(
     reader: int, workers: int, served: threading.Event, ready: Callable[[], None]
 ) -> None:
-    """Set `served` once one web process serves, and call `ready` once all do; each writes a byte."""
+    """Set `served` once one web process serves; call `ready` once all do. Each writes one byte."""
     for _ in range(workers):
         os.read(reader, 1)
         served.set()

@@ -221,9 +221,9 @@ async def check_not_too_many(
 
 
 def apart_after(sent: int) -> timedelta:
-    """Return how far from the last message of an immediate referral the next one is, after so many
-    within a day that they are slowed down."""
-    return min(SLOWED_APART * 2 ** min(sent - MOST_A_DAY, 8), MOST_APART)
+    """Return how far apart two messages of an immediate referral are, after this many within a day:
+    those of a day, or more."""
+    return min(SLOWED_APART * (1 << min(sent - MOST_A_DAY, 8)), MOST_APART)
 
 
 async def is_a_days_worth(

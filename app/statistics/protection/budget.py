@@ -8,8 +8,8 @@ number of different tables in a day and in a month; requesting one of them again
 
 All tokens and people together have a budget, too: one who makes accounts and tokens for it has no
 more than that. It is so large that no one token or person uses it up. What another one has
-requested already costs nothing there, since it tells nothing new. The first few tables of each are
-given whatever the others have requested: no others keep a nightly job or an auditor from their work.
+requested already costs nothing there, since it tells nothing new. The first few tables of
+each are given whatever the others have requested: those keep no nightly job or auditor from work.
 
 Ready reports are of whole periods that never overlap by half, and the same for all. They cost a
 person nothing, so that each day's work goes on when the budget is used up.
