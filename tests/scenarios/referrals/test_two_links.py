@@ -235,9 +235,8 @@ async def test_the_holder_of_an_old_urgent_link_does_not_ring_the_agency_all_nig
     if what == "send-code":
         assert told[:27] == [one for part in waits for one in part]
     else:
-        # The calls of the referral bring links, too.
-        assert set(told) == {"sent", *_WAITS}
-        assert 3 <= told.count("sent") <= 6
+        # The calls of the referral bring the agency links, too: then fewer are sent from here.
+        assert told.count("sent") <= 6
 
 
 async def test_a_code_of_a_phone_that_is_the_agencys_no_more_opens_no_link_without_a_code(
