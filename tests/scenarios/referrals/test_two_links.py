@@ -207,7 +207,7 @@ def test_an_agency_is_slowed_down_twice_as_much_each_time_and_not_without_end() 
 
 
 @pytest.mark.parametrize(
-    ("what", "is_used"), [("send-code", False), ("send-code", True), ("send-link", True)]
+    ("what", "is_used"), by_day([("send-code", False), ("send-code", True), ("send-link", True)])
 )
 async def test_the_holder_of_an_old_urgent_link_does_not_ring_the_agency_all_night(
     night: Stage, post: Mail, single: str, what: str, *, is_used: bool
