@@ -8,9 +8,12 @@ from weakref import WeakSet
 
 import psycopg
 import pytest
+from psycopg import sql
 from sqlalchemy import text
 
 from app.database.engine import open_database
+from app.database.own_server import as_role
+from app.database.roles import SUPERUSER
 from app.demo.stage import Stage
 from app.jobs.names import Task
 from app.jobs.transaction import transaction
@@ -35,6 +38,10 @@ from tests.support.waiting import until
 async def test_what_is_left_on_a_connection_of_a_pool_is_noticed(
     database: str, anyio_backend: str, statement: str, left: list[str]
 ) -> None:
+    with psycopg.connect(as_role(database, SUPERUSER)) as boss:
+        # The program itself makes none: its rights do not allow it.
+        name = sql.Identifier(boss.info.dbname)
+        boss.execute(sql.SQL("GRANT TEMPORARY ON DATABASE {} TO PUBLIC").format(name))
     one = open_database(database)
     async with one.sessions() as session, session.begin():
         await session.execute(text(statement))
