@@ -57,8 +57,9 @@ ROWS = {
     "export_id": "SELECT id FROM exports",
     "prompt_id": "SELECT id FROM prompts",
     "practice_id": "SELECT id FROM practices",
-    "person_id": "SELECT id FROM staff",
-    "staff_id": "SELECT id FROM staff",
+    # A page of a team is of those who are in it.
+    "person_id": "SELECT id FROM staff ORDER BY active DESC, role <> 'counsellor', id",
+    "staff_id": "SELECT id FROM staff ORDER BY active DESC, role <> 'counsellor', id",
     "proposal_id": "SELECT id FROM rota_proposals",
     "line_id": "SELECT id FROM lines WHERE active",
     "test_id": "SELECT id FROM connection_tests",
