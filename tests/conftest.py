@@ -81,6 +81,7 @@ _LONG_RULES = (
     "test_every_command_of_a_page",
     "test_every_setting_is_read",
     "test_jobs",
+    "test_no_private_name",
     "test_no_test_is_imported",
     "test_nothing_is_translated",
     "test_step_up",
