@@ -1,5 +1,6 @@
 """In which order, in which process and with which marks the tests run; `fixtures.py` has theirs."""
 
+import functools
 import gc
 import inspect
 import os
@@ -31,105 +32,6 @@ _OWN_PROCESSES = (
     "test_replaced_server",
     "test_planted_night",
     "test_failed_start",
-)
-
-
-# These share no database, but take long: they install packages, measure memory, play days or random
-# events, build the documents, read every source or every catalogue, try many hostile files, play
-# whole conversations and requests, or erase all that belongs to a child.
-_LONG_RULES = (
-    "tests/fuzz/",
-    "security/test_cryptography",
-    "security/test_patterns",
-    "words/test_labels",
-    "words/test_local_hours",
-    "words/test_logged_values",
-    "words/test_own_catalogues",
-    "words/test_shown_codes",
-    "words/test_translations_of_two",
-    "words/test_used_keys",
-    "training/test_translations",
-    "contacts/test_any_sequence",
-    "cases/test_details",
-    "cases/test_suspicions",
-    "country/test_archive",
-    "statistics/test_release",
-    "api/test_examples",
-    "chats/test_call_backs",
-    "database/test_hard_stop",
-    "chats/test_conversations",
-    "chats/test_unread_words",
-    "chats/test_unseen_on_desk",
-    "chats/test_visits",
-    "people/approval/",
-    "people/test_duty_handed_over",
-    "security/test_emergency_attacks",
-    "test_audit_kinds",
-    "test_oracles",
-    "test_export_memory",
-    "tests/package/",
-    "test_simulated_day",
-    "test_the_site_builds",
-    "test_random_events",
-    "test_any_form",
-    "test_erlang",
-    "test_next_step",
-    "rota/test_proposed",
-    "test_codes",
-    "test_changes_are_logged",
-    "test_each_field_of_the_log",
-    "test_every_command_of_a_page",
-    "test_every_setting_is_read",
-    "test_jobs",
-    "test_no_private_name",
-    "test_no_test_is_imported",
-    "test_nothing_is_translated",
-    "test_step_up",
-    "words/test_pages",
-    "country/test_marked",
-    "country/test_sets",
-    "retention/data_requests/test_data_requests",
-    "retention/test_erasing",
-    "retention/data_requests/test_kinds_without_a_record",
-    "retention/test_special_codes",
-    "settings/test_refused_starts",
-    "test_hearing",
-    "messaging/test_answering",
-    "test_switchboard",
-)
-
-
-# These have rows of a whole life, or many of one kind: a third of a second each and more.
-_LONG_VERBS = (
-    "administration/test_line_changes",
-    "calls/test_line_facts",
-    "cli/test_documented_commands",
-    "dashboard/test_team_parts",
-    "definitions/test_special",
-    "people/provider/test_provisioning",
-    "retention/test_by_country",
-    "retention/test_forgotten_numbers",
-    "retention/data_requests/test_deadlines",
-    "retention/data_requests/test_erased_again",
-    "retention/data_requests/test_kept_at_the_provider",
-    "retention/data_requests/test_nothing_erased",
-    "retention/data_requests/test_one_telephone",
-    "retention/data_requests/test_reporters",
-    "retention/data_requests/test_reports_in_time",
-    "retention/data_requests/test_requests_end",
-    "retention/data_requests/test_searched_again",
-    "retention/data_requests/test_changed_since",
-    "retention/data_requests/test_written_report",
-    "routing/test_second_phone",
-    "routing/test_wrap_up",
-    "sealing/test_resealing",
-    "sealing/test_sums",
-    "security/test_leaver_as_partner",
-    "security/test_leaver_on_call",
-    "security/test_made_by_leavers",
-    "statistics/test_languages_of_reports",
-    "words/test_logs",
-    "words/test_own_labels",
 )
 
 
@@ -232,6 +134,7 @@ class _Scheduler(LoadScopeScheduling):  # type: ignore[misc]
         super()._assign_work_unit(node)
 
 
+@functools.cache
 def _is_real_time(scope: str) -> bool:
     return any(name in scope for name in (*_REAL_TIME, *_FORKED))
 
@@ -246,13 +149,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> _Scheduler:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    longest = (*_OWN_PROCESSES, *_LONG_RULES, *_LONG_VERBS)
     for item in items:
-        nodeid = item.nodeid
-        own = any(name in nodeid for name in longest)
+        own = any(name in item.nodeid for name in _OWN_PROCESSES)
         used = getattr(item, "fixturenames", ())
         if own or ("server" in used and "work" not in used):
-            # The rest is rules, and verbs that are rolled back: `scripts/test --fast`.
+            # The rest is rules, and verbs that are rolled back: `scripts/test --fast`. Those of
+            # them that take long say so themselves, by the same mark.
             item.add_marker(pytest.mark.whole)
         if "lived_through" in used:
             # The first of them lives the days: minutes, where others use the machine, too.

@@ -11,6 +11,8 @@ import pytest
 import app
 from app.staff.log_kinds import AuditLog as Kind
 
+pytestmark = pytest.mark.whole
+
 READS = "a reading: nothing changed"
 OF_CHILD = "about a child or a caller: the log holds nothing of them"
 SECRET = "a secret of one person: neither the former nor the new one is ever written"

@@ -49,6 +49,8 @@ from app.telephony.steps import Join
 from tests.support.program import sources
 from tests.support.routes import TEMPLATES
 
+pytestmark = pytest.mark.whole
+
 FOLDER = Path(app.__file__).parent
 KEYED = ("match_key", "match_keys", "is_match", "secret_of", "secrets_of", "lasting_secret")
 ENUMS: dict[str, type[StrEnum]] = {

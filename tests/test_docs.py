@@ -54,6 +54,7 @@ def _parse(words: list[str]) -> None:
     command.make_context(name, list(arguments), parent=parent)
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_command_of_a_page_exists(page: Path) -> None:
     for words in commands(page):
@@ -171,6 +172,7 @@ def _run(words: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[int, str
 _BY_DAY = "operators.md"
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize(
     "page",
     [page for page in PAGES if commands(page) and (WHOLE or page.name == _BY_DAY)],
@@ -429,6 +431,7 @@ def test_the_tables_of_the_measures_are_what_the_benchmarks_kept() -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.whole
 @pytest.mark.skipif(not WHOLE, reason="with TESTS=whole: to read all pages takes seconds")
 def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
     done = subprocess.run(

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+import pytest
+
 from tests.support.program import sources
 
 FOLDER = Path(__file__).parent
@@ -81,12 +83,14 @@ def _of_others(tree: ast.Module) -> Iterator[tuple[int, str]]:
                 yield from ((node.lineno, name) for name in _texts(listed))
 
 
+@pytest.mark.whole
 def test_no_test_is_imported_by_another_one() -> None:
     found = _imports()
     assert len({name for _, name in found if name.startswith("tests.support.")}) > 20
     assert [(file, name) for file, name in found if ".test_" in name] == []
 
 
+@pytest.mark.whole
 def test_no_private_name_of_another_file_is_used() -> None:
     """A name that neither the program nor the tests have is a library's."""
     ours = set(_PRIVATE.findall("\n".join(sources.texts().values())))

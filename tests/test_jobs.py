@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 
+import pytest
 from procrastinate.jobs import Job
 
 import app
@@ -16,6 +17,8 @@ from app.jobs.app import PLACES, QUEUES
 from app.jobs.names import Queue, Task
 from app.worker import job_app_of
 from tests.support.program import sources
+
+pytestmark = pytest.mark.whole
 
 FOLDER = Path(app.__file__).parent
 TASKS = {

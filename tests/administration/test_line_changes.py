@@ -39,6 +39,8 @@ from app.work import Work
 from tests.support.calls.lines import a_line
 from tests.support.verbs import an_administrator, logged
 
+pytestmark = pytest.mark.whole
+
 BEHIND = ["+381113334444", "+381113334445"]
 
 

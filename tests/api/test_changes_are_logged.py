@@ -9,6 +9,8 @@ import pytest
 
 from tests.api.paths import ROOT, Paths
 
+pytestmark = pytest.mark.whole
+
 # What appends to the log of acts, of a record, of a call, and of presence.
 LOGS = frozenset(
     {

@@ -19,6 +19,8 @@ from app.settings import Settings
 from app.work import make_ground
 from tests.support.documents.schemas import wrong_by
 
+pytestmark = pytest.mark.whole
+
 PAGE = Path(__file__).parents[2] / "docs" / "integrators.md"
 # What we send to an agency's own server is no route of ours.
 NOT_OURS = "referral.offered"

@@ -25,6 +25,8 @@ from tests.support.calls.lines import a_line
 from tests.support.duties import log_of
 from tests.support.referrals import page
 
+pytestmark = pytest.mark.whole
+
 SECOND, THIRD = "+381113334444", "+381113334445"
 
 

@@ -41,6 +41,8 @@ from tests.support.calls.conversations import (
 )
 from tests.support.verbs import logged, presence_of
 
+pytestmark = pytest.mark.whole
+
 NUMBER = "+381641110001"
 
 

@@ -47,6 +47,8 @@ from tests.support.calls.conversations import (
 )
 from tests.support.verbs import a_supervisor, presence_of, rings
 
+pytestmark = pytest.mark.whole
+
 _SWEPT = sweep.verbs_of(ending.end_away)
 
 

@@ -40,6 +40,8 @@ from tests.support.calls.random_danger import Danger
 from tests.support.profile import WHOLE
 from tests.support.verbs import a_counsellor, rings
 
+pytestmark = pytest.mark.whole
+
 # How many verbs of the sweep belong to what is played here.
 _SWEPT: dict[Due, sweep.Verb] = {
     kind: verb

@@ -29,6 +29,8 @@ from tests.support.calls.conversations import (
     takes,
 )
 
+pytestmark = pytest.mark.whole
+
 
 async def _say(work: Work, call: Call, text: str) -> None:
     await messages.say_as_child(work, call.id, text=text, client_key=a_key())

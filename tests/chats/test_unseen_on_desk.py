@@ -38,6 +38,8 @@ from tests.support.calls.conversations import (
 from tests.support.calls.engine import KEY, engine
 from tests.support.verbs import a_supervisor
 
+pytestmark = pytest.mark.whole
+
 DANGER = "Hoću da se ubijem"
 
 

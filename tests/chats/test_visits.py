@@ -37,6 +37,8 @@ from tests.support.calls.conversations import (
     takes,
 )
 
+pytestmark = pytest.mark.whole
+
 _HOUR = timedelta(hours=1)
 
 

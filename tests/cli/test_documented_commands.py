@@ -35,6 +35,8 @@ from tests.support.planted import as_person
 from tests.support.retention.requested import NUMBER, WORDS, a_person, release
 from tests.support.verbs import a_supervisor, an_administrator
 
+pytestmark = pytest.mark.whole
+
 Typed = Callable[..., Types]
 CODE = "D-7F3-9QD-2XC"
 

@@ -26,6 +26,8 @@ from app.work import Work
 from tests.support.profile import WHOLE
 from tests.support.verbs import a_counsellor, a_supervisor, a_talk, an_administrator
 
+pytestmark = pytest.mark.whole
+
 _SEEDS = range(30) if WHOLE else (3,)
 _ACTS = 60
 

@@ -11,6 +11,8 @@ from app.country.archive import LARGEST_FILE, MOST_ENTRIES, MOST_FILES, from_fil
 from app.definitions.datafile import BadDefinition
 from tests.support.definitions.sets import zipped
 
+pytestmark = pytest.mark.whole
+
 GOOD = b"form: x\n"
 
 

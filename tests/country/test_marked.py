@@ -30,6 +30,8 @@ from tests.support.planted import as_person, readable_in
 from tests.support.profile import by_day
 from tests.support.verbs import a_supervisor
 
+pytestmark = pytest.mark.whole
+
 _DISTRICT = "- {code: district,"
 _ILL = (
     "- {code: ill, type: choice, %slabel: {en: Ill, sr: Bolest}, options: ["

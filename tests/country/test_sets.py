@@ -53,6 +53,8 @@ from tests.support.definitions.sets import (
 from tests.support.profile import nightly
 from tests.support.verbs import a_line, an_administrator, logged
 
+pytestmark = pytest.mark.whole
+
 BRIEF = with_short_form()
 LATER = with_short_form(NEXT, ("sr: Naslov", "sr: U jednom redu"))
 

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from uuid import uuid4
 
+import pytest
+
 from app.administration.own_settings import OWN
 from app.dashboard.settings.log_pages import CHAIN_WORDS
 from app.dashboard.settings.log_words import FIELD_WORDS
@@ -184,6 +186,7 @@ async def _is_held(stage: Stage, auditor: Counsellor) -> None:
     assert "on it is kept: a record is held." in shown
 
 
+@pytest.mark.whole
 def test_each_field_of_the_log_has_words() -> None:
     named: set[str] = {*OWN, *DataKind}
     for _path, tree in sources.naming("write_entry", "write_reading", "_for_log", "_logged"):

@@ -21,6 +21,8 @@ from app.words import pages
 from app.work import Work
 from tests.support.verbs import a_counsellor, a_referral, a_talk, another_talk
 
+pytestmark = pytest.mark.whole
+
 
 class House(NamedTuple):
     """Two teams: two supervisors of the north, one of the south, and a counsellor of each."""

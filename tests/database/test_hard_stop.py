@@ -20,6 +20,8 @@ from app.errors import BadSettings
 from app.log import set_up_logging
 from tests.support.profile import by_day
 
+pytestmark = pytest.mark.whole
+
 
 @pytest.fixture(scope="module")
 def made() -> Iterator[Path]:

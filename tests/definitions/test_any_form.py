@@ -4,6 +4,7 @@ accepted can be exported, and no answer is altered on the way."""
 import json
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -13,6 +14,8 @@ from app.definitions.datafile import BadDefinition
 from app.definitions.forms import Form
 from app.definitions.library import load
 from tests.support.profile import WHOLE
+
+pytestmark = pytest.mark.whole
 
 LIBRARY = load(None)
 

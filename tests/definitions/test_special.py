@@ -12,6 +12,8 @@ from app.definitions.special import marks, special_codes, special_cues
 from tests.definitions.tried import FORM, with_field
 from tests.support.contacts import own_tree
 
+pytestmark = pytest.mark.whole
+
 TREE = (
     own_tree(
         "code: HOME-ABUSE, counts_as: V-SEXUAL, label: {en: Abuse}",

@@ -35,6 +35,8 @@ from tests.support.program.made_up import (
 )
 from tests.support.verbs import a_counsellor, a_line, logged
 
+pytestmark = pytest.mark.whole
+
 T = TypeVar("T")
 
 CALENDAR = """BEGIN:VCALENDAR

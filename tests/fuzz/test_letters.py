@@ -13,6 +13,8 @@ from app.settings import Settings
 from app.work import make_ground
 from tests.support.program.made_up import TEXT, tried
 
+pytestmark = pytest.mark.whole
+
 HEADERS = {
     "From",
     "To",

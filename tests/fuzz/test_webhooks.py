@@ -4,6 +4,7 @@ import re
 from urllib.parse import urlencode
 from uuid import UUID
 
+import pytest
 from fastapi.routing import APIRoute
 from hypothesis.strategies import SearchStrategy, lists, one_of, sampled_from, text, tuples
 
@@ -20,6 +21,8 @@ from tests.support.program.made_up import BYTES, TEXT, tried
 from tests.support.referrals import add_agency
 from tests.support.routes import routes
 from tests.support.talks import talk
+
+pytestmark = pytest.mark.whole
 
 Pairs = list[tuple[str, str]]
 NAMES = sampled_from(

@@ -2,7 +2,11 @@
 
 import json
 
+import pytest
+
 from tests.support.package.wheels import ROOT
+
+pytestmark = pytest.mark.whole
 
 
 def test_the_image_has_no_tools_for_tests_and_another_user_than_root() -> None:

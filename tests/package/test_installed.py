@@ -31,6 +31,8 @@ from app.web.access import COOKIE
 from tests.support.package.installation import AUTH, MONITORS, Installed
 from tests.support.package.wheels import ROOT, by_night, copy_sources, needed
 
+pytestmark = pytest.mark.whole
+
 
 @pytest.fixture(scope="module")
 def installed(server: str) -> Iterator[Installed]:

@@ -23,7 +23,10 @@ from tests.support.package.wheels import ROOT
 _ORIGIN = "https://helpline.example.org"
 _AS_WATCH = {"Authorization": f"Bearer {MONITORS}"}
 _PASSWORD = "correct horse battery\n"
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="production runs on Linux")
+pytestmark = [
+    pytest.mark.whole,
+    pytest.mark.skipif(sys.platform != "linux", reason="production runs on Linux"),
+]
 # What is made with libraries that are not Python: a chart, a page of print, a table for a program.
 _MAKES = """
 import asyncio, io

@@ -31,6 +31,8 @@ from tests.support.package.wheels import (
     needed,
 )
 
+pytestmark = pytest.mark.whole
+
 # Imports every module of production and makes the program, in a process in which nothing else can
 # be imported.
 _IMPORT_ALL = """

@@ -23,6 +23,8 @@ from app.work import Work
 from tests.support.duties import a_taker, at, daily, duties_on, log_of, place
 from tests.support.verbs import a_line, an_administrator
 
+pytestmark = pytest.mark.whole
+
 People = tuple[Staff, Staff, Staff]
 
 

@@ -24,6 +24,8 @@ from app.practice.wire import sign
 from tests.support.documents.schemas import wrong_by
 from tests.support.talks import talk
 
+pytestmark = pytest.mark.whole
+
 ORACLES = Path(__file__).parent.parent / "oracles"
 # Not in the repository.
 KEPT = ORACLES / "node_modules"

@@ -33,9 +33,10 @@ from tests.support.page import SECRET, PhonePage, mint, share_at
 from tests.support.program.made_up import TEXT, changed, tried
 from tests.support.waiting import until
 
-pytestmark = pytest.mark.skipif(
-    not voices.available(), reason="sound needs the extra `demo` (aiortc)"
-)
+pytestmark = [
+    pytest.mark.whole,
+    pytest.mark.skipif(not voices.available(), reason="sound needs the extra `demo` (aiortc)"),
+]
 
 
 class Board:

@@ -6,6 +6,8 @@ import pytest
 
 from app.privacy import codes
 
+pytestmark = pytest.mark.whole
+
 
 def test_a_code_has_at_least_128_random_bits_of_the_system(monkeypatch: pytest.MonkeyPatch) -> None:
     assert codes.GROUPS * codes.IN_A_GROUP * math.log2(len(set(codes.LETTERS))) >= 128

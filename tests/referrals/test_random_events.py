@@ -54,6 +54,8 @@ from app.work import PROGRAM, Actor, Work, make_ground
 from tests.support.profile import WHOLE
 from tests.support.referrals import add_agency
 
+pytestmark = pytest.mark.whole
+
 Verb = Callable[[Work], Awaitable[Any]]
 BY = By(Via.LINK, "house-1", "Mira")
 

@@ -24,6 +24,8 @@ from app.work import PROGRAM, Work
 from tests.support.definitions.sets import at, taken
 from tests.support.verbs import a_line, an_administrator, logged, rings
 
+pytestmark = pytest.mark.whole
+
 NUMBERS, CONTACTS, CASES = DataKind.CALLER_NUMBERS, DataKind.CONTACTS, DataKind.CASES
 LAW = "The law on records of 2026"
 COUNTRY, HELPLINE, DEFAULT = Decider.COUNTRY, Decider.HELPLINE, Decider.PROGRAM

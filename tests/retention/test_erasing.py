@@ -31,6 +31,8 @@ from tests.support.profile import by_day
 from tests.support.retention.erasing import D, due_rows, erase, facts, is_erased, row, rule
 from tests.support.verbs import a_counsellor, a_line, a_supervisor, an_administrator, logged
 
+pytestmark = pytest.mark.whole
+
 YEAR = timedelta(days=366)
 
 

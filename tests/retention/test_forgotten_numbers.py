@@ -30,7 +30,7 @@ from tests.support.retention.requested import approved, erase, found_by, rang_it
 from tests.support.retention.siblings import SISTER
 from tests.support.verbs import a_line, a_supervisor, rings
 
-pytestmark = pytest.mark.usefixtures("readings_at_once")
+pytestmark = [pytest.mark.whole, pytest.mark.usefixtures("readings_at_once")]
 
 BOY, BOYS_SECOND, GIRL = "+381641234567", "+381642222222", "+381643333333"
 OF_GIRL = planted.CHILD | {"child.a1.name": SISTER, "child.a1.phone": GIRL}

@@ -41,6 +41,8 @@ from tests.support.planted import as_person, readable_in
 from tests.support.retention.erasing import facts
 from tests.support.verbs import a_line, a_supervisor
 
+pytestmark = pytest.mark.whole
+
 # What is planted: the question's path in a contact, and a code of it.
 CODES = {
     "child.a1.disability": "psychosocial",

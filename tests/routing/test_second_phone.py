@@ -27,6 +27,8 @@ from tests.support.verbs import (
     presence_of,
 )
 
+pytestmark = pytest.mark.whole
+
 PHONE, PAGE = "+381641111111", "stage:1"
 
 

@@ -6,6 +6,8 @@ from app.demo.simulated_day import simulate
 from app.statistics.planning.erlang import erlang_a, erlang_c
 from tests.support.profile import WHOLE, nightly
 
+pytestmark = pytest.mark.whole
+
 AHT = 180.0
 # The nearer staff is to the load, the more calls it takes until their mean is that of the formula.
 CALLS = 150_000 if WHOLE else 40_000

@@ -10,6 +10,8 @@ from app.routing.models import Presence
 from app.work import Work
 from tests.support.verbs import a_counsellor
 
+pytestmark = pytest.mark.whole
+
 
 async def written_until(work: Work, presence: Presence, end: datetime) -> datetime | None:
     """A counsellor types every five seconds, as long as her wrap-up lasts."""

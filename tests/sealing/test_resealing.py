@@ -30,6 +30,8 @@ from tests.sealing.stories import a_story
 from tests.support.commands import begun, command
 from tests.support.sealing.keys import KEYS, SECRET, settings_on, text_of, with_keys
 
+pytestmark = pytest.mark.whole
+
 PLACES = sealed_places(tables.metadata)
 
 

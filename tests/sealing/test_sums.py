@@ -22,6 +22,8 @@ from app.staff.log_words import verify_words
 from app.work import Work
 from tests.sealing.stories import a_story
 
+pytestmark = pytest.mark.whole
+
 # Of each log the column with the words, what names its row, and to what the words are bound.
 _BYTES = {
     "record_events": ("words_sealed", "id", "words_id"),

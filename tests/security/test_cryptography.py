@@ -8,9 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 
+import pytest
+
 from app.privacy.codes import new_code
 from app.referrals.channels.links import new_token
 from tests.support.program.sources import all_parsed
+
+pytestmark = pytest.mark.whole
 
 ROOT = Path(__file__).parent.parent.parent
 _RULES = ROOT / "docs/security/rules.md"

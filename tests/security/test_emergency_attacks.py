@@ -25,6 +25,8 @@ from app.staff.second_person import note_could_approve
 from app.work import PROGRAM, Work
 from tests.support.verbs import a_counsellor, a_supervisor, an_administrator
 
+pytestmark = pytest.mark.whole
+
 GROUND = "A child in danger."
 
 

@@ -30,6 +30,8 @@ from tests.support.verbs import (
     logged,
 )
 
+pytestmark = pytest.mark.whole
+
 
 async def test_a_partner_with_an_unproven_second_phone_of_a_leaver_is_an_alarm_until_confirmed(
     work: Work,

@@ -56,6 +56,8 @@ from tests.support.verbs import (
     logged,
 )
 
+pytestmark = pytest.mark.whole
+
 ENTRY = Entry(
     code="on-call",
     name="On call",

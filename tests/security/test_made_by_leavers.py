@@ -23,6 +23,8 @@ from app.work import PROGRAM, Work
 from tests.support.identity.leavers import linked
 from tests.support.verbs import an_administrator, logged
 
+pytestmark = pytest.mark.whole
+
 
 async def acts(work: Work, staff: Staff | None) -> None:
     await flush(work)

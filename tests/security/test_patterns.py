@@ -10,6 +10,8 @@ from tests.security.patterns import APP, MADE, Found, collected, slow_with, try_
 from tests.support.commands import elsewhere
 from tests.support.profile import WHOLE
 
+pytestmark = pytest.mark.whole
+
 # Seconds each, and slow in the way of the two that are tried every time.
 _SLOWLY_FOUND = (
     [

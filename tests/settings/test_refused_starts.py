@@ -19,6 +19,8 @@ from app.settings import Settings
 from tests.settings.given import GOOD, set_only
 from tests.support.commands import command
 
+pytestmark = pytest.mark.whole
+
 _RUBBISH = {
     "nothing": "",
     "spaces": "   ",

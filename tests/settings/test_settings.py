@@ -269,6 +269,7 @@ def test_the_mail_server_is_checked_at_the_start(monkeypatch: pytest.MonkeyPatch
         read_settings()
 
 
+@pytest.mark.whole
 def test_every_setting_is_read() -> None:
     folder = Path(app.__file__).parent
     own = {folder / "settings.py", folder / "reading_settings.py"}

@@ -15,6 +15,8 @@ from app.statistics.planning.erlang import (
     with_shrinkage,
 )
 
+pytestmark = pytest.mark.whole
+
 # 100 calls in half an hour, 180 s each, answered within 20 s: staff, waits, level, ASA.
 PUBLISHED_C = [
     (12, 0.449388, 0.640158, 40.4),

@@ -10,6 +10,8 @@ import pytest
 
 from tests.support.profile import WHOLE
 
+pytestmark = pytest.mark.whole
+
 # Writes as many rows as are told, a day at a time, and prints the peak memory in megabytes: after
 # a tenth of the days, when everything is loaded and at its size, and at the end.
 _WRITER = """

@@ -12,6 +12,8 @@ from app.statistics.reports import sending
 from app.work import Work
 from tests.support.verbs import a_line, a_supervisor, an_administrator, logged
 
+pytestmark = pytest.mark.whole
+
 
 async def made(work: Work) -> list[Export]:
     """Return the files of the next morning, in the order of their languages."""

@@ -23,6 +23,8 @@ from app.staff.roles import Role
 from app.statistics.protection.guard import BASE, Rounding
 from app.statistics.published.release import read_public_period
 
+pytestmark = pytest.mark.whole
+
 REGIONS, SEXES, AGES = 24, ("girl", "boy", "other"), 7
 SMALLEST = 5
 

@@ -22,6 +22,8 @@ from tests.support.calls.conversations import a_chat_line
 from tests.support.command_line import typed_on
 from tests.support.verbs import a_counsellor, logged
 
+pytestmark = pytest.mark.whole
+
 MARK = "Zz "
 ROW = "prank.opens.1"
 

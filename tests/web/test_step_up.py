@@ -73,6 +73,8 @@ from tests.support.talks import talk
 from tests.support.verbs import a_counsellor, a_line, a_supervisor, a_talk, logged
 from tests.web.reach import reached_from
 
+pytestmark = pytest.mark.whole
+
 PASSWORD = "correct horse battery"
 
 # What opens a number, gives out single records, or makes a key or what protects one.

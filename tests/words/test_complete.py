@@ -141,6 +141,7 @@ def _named_in(code: str) -> set[str]:
     return set(re.findall(r"""["'.](\w+)""", code))
 
 
+@pytest.mark.whole
 def test_nothing_is_translated_that_is_never_said() -> None:
     files = [one for kind in ("*.py", "*.html", "*.typ") for one in APP.rglob(kind)]
     code = "\n".join(one.read_text() for one in files if words.FOLDER not in one.parents)

@@ -9,6 +9,8 @@ from app.definitions.trees import label_in
 from app.words import catalogues
 from app.words.catalogues import CatalogueKind
 
+pytestmark = pytest.mark.whole
+
 # The shipped definitions are written in Serbian, too: see below.
 WRITTEN = ("en", "sr", "sr-Cyrl")
 ALL = catalogues.translated_languages(CatalogueKind.DEFINITIONS)

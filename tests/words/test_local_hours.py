@@ -9,6 +9,8 @@ from app.words import pages
 from app.words.local_hours import stored_hours
 from tests.support.profile import by_day
 
+pytestmark = pytest.mark.whole
+
 STORED = [
     "Mo-Fr 08:00-16:00; PH off",
     "Mo,We,Fr 08:00-12:00,13:00-20:00; Sa 10:00-14:00",

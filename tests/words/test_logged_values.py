@@ -7,6 +7,8 @@ from enum import StrEnum
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
+import pytest
+
 from app.contacts.finding.search import ContactsWanted
 from app.dashboard.settings.log_pages import values_of
 from app.staff.log_kinds import AuditLog
@@ -15,6 +17,8 @@ from app.statistics.sums import OUTCOMES
 from app.words import pages
 from tests.support.program import sources
 from tests.words.every_message import every_message
+
+pytestmark = pytest.mark.whole
 
 _WRITERS = {"write_entry", "write_reading", "write_reading_of", "note_export"}
 

@@ -19,6 +19,8 @@ from app.referrals.states import ReferralEvent
 from app.staff.log_kinds import AuditLog
 from app.words import pages
 
+pytestmark = pytest.mark.whole
+
 ANA = UUID(int=1)
 # What rows of these kinds hold, so that a sentence has something to fill in.
 DETAIL: dict[str, Any] = {

@@ -29,6 +29,8 @@ from tests.support.command_line import typed_on
 from tests.support.profile import nightly
 from tests.support.referrals import page
 
+pytestmark = pytest.mark.whole
+
 
 @pytest.fixture(autouse=True)
 def _shipped_afterwards() -> Any:

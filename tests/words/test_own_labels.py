@@ -18,6 +18,8 @@ from tests.support.profile import nightly
 from tests.support.referrals import page
 from tests.support.waiting import until
 
+pytestmark = pytest.mark.whole
+
 LABELS = CatalogueKind.DEFINITIONS
 _HEAD = 'msgid ""\nmsgstr "Content-Type: text/plain; charset=utf-8\\n"\n\n'
 GIRL = {"en": "Girl", "sr": "Devojčica"}

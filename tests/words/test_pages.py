@@ -23,6 +23,8 @@ from app.words import pages
 from tests.support.program.sources import all_parsed
 from tests.words.every_message import every_message
 
+pytestmark = pytest.mark.whole
+
 TEMPLATES = Path(page_words.__file__).parent / "templates"
 NAMES = sorted(str(path.relative_to(TEMPLATES)) for path in TEMPLATES.rglob("*.html"))
 # Languages with a catalogue of their own; a second script has that of its language.

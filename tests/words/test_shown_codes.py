@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import pytest
 from jinja2 import nodes
 
 from app.calls.asked import QUESTIONS
@@ -42,6 +43,8 @@ from app.statistics.exports.files import WHAT
 from app.statistics.models import ExportState
 from app.work import ActorKind
 from tests.words.every_message import every_message
+
+pytestmark = pytest.mark.whole
 
 FOLDER = Path(page_words.__file__).parent / "templates"
 _LIBRARY = library.load(None)

@@ -24,6 +24,8 @@ from tests.support.command_line import typed_on
 from tests.support.profile import nightly
 from tests.support.verbs import logged
 
+pytestmark = pytest.mark.whole
+
 
 @pytest.fixture(autouse=True)
 def _shipped_afterwards() -> Iterator[None]:

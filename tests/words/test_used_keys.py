@@ -19,6 +19,8 @@ from app.chats.models import Sentence
 from app.words.chats import ChatWords, chat_words
 from tests.support.program import sources
 
+pytestmark = pytest.mark.whole
+
 APP = words.FOLDER.parent
 SCRIPTS = Path(app.child.__file__).parent / "source"
 # What asks for a letter: the section if it is always the same, and where its key stands.

@@ -2,12 +2,15 @@
 
 import os
 
+import pytest
 from playwright.async_api import Page, expect
 
 from app.demo.stage import Stage
 from app.staff.roles import Role
 from tests.support.browser import at
 from tests.support.profile import nightly
+
+pytestmark = pytest.mark.whole
 
 
 async def _pictures(page: Page, name: str) -> None:

@@ -35,6 +35,8 @@ from tests.support.documents.files import (
 from tests.support.documents.of_telephones import heic, mp3, packets_of, points_of
 from tests.support.profile import by_day
 
+pytestmark = pytest.mark.whole
+
 KINDS: dict[str, Callable[[], bytes]] = {
     "application/pdf": pdf,
     "image/jpeg": jpeg,

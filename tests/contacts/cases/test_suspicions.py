@@ -26,6 +26,8 @@ from tests.support.documents.files import docx, jpeg, png
 from tests.support.documents.of_telephones import heic
 from tests.support.profile import by_day
 
+pytestmark = pytest.mark.whole
+
 PDF, DOCX = "application/pdf", "application/vnd.openxmlformats-officedocument"
 
 

@@ -34,6 +34,8 @@ from tests.support.identity.approval import (
 from tests.support.identity.authenticator import Authenticator
 from tests.support.verbs import a_counsellor, a_supervisor, an_administrator
 
+pytestmark = pytest.mark.whole
+
 READERS = [role for role in Role if reads_others(role)]
 
 

@@ -32,6 +32,8 @@ from tests.support.identity.approval import (
 )
 from tests.support.identity.authenticator import Authenticator
 
+pytestmark = pytest.mark.whole
+
 
 async def test_a_counsellor_who_does_not_exist_opens_no_team(
     work: Work, vera: Staff, mila: Staff

@@ -21,6 +21,8 @@ from tests.support.identity.approval import (
 )
 from tests.support.verbs import logged
 
+pytestmark = pytest.mark.whole
+
 
 async def test_the_first_of_a_helpline_are_given_alone_and_the_log_says_so(
     work: Work, mila: Staff

@@ -27,6 +27,8 @@ from tests.support.identity.approval import (
 )
 from tests.support.verbs import a_counsellor, logged
 
+pytestmark = pytest.mark.whole
+
 
 @pytest.mark.parametrize("role", ["counsellor", "supervisor"])
 async def test_a_directory_gives_no_such_access_with_its_token_alone(

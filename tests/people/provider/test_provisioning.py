@@ -35,6 +35,8 @@ from tests.support.verbs import (
     sessions_of,
 )
 
+pytestmark = pytest.mark.whole
+
 
 async def test_a_new_person_has_the_language_that_the_directory_says(work: Work) -> None:
     said = {"Ana": "sr-Cyrl-RS", "Bob": "mk_MK", "Cem": "tr", "Dan": None}

@@ -15,6 +15,8 @@ from app.referrals.states import Purpose
 from app.work import Work
 from tests.support.verbs import a_counsellor, a_referral, an_agency
 
+pytestmark = pytest.mark.whole
+
 _MAIL, _SMS = "a@house.example", "+381640000001"
 _DAY = timedelta(days=1)
 

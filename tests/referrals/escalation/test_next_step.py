@@ -2,10 +2,13 @@
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from app.referrals.escalation.next_step import Act, Around, Position, Step, StepKind, next_turn
+
+pytestmark = pytest.mark.whole
 
 STEPS = [
     Step(StepKind.DUTY_PHONES, 30),

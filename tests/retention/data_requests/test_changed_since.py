@@ -52,7 +52,7 @@ from tests.support.retention.siblings import (
     write,
 )
 
-pytestmark = pytest.mark.usefixtures("readings_at_once")
+pytestmark = [pytest.mark.whole, pytest.mark.usefixtures("readings_at_once")]
 
 OTHER = Keep.ANOTHER_PERSON
 # The words of a child in a conversation.

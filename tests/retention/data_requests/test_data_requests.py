@@ -55,7 +55,7 @@ from tests.support.retention.requested import (
 )
 from tests.support.verbs import a_counsellor, a_line, a_supervisor, an_administrator, logged, rings
 
-pytestmark = pytest.mark.usefixtures("readings_at_once")
+pytestmark = [pytest.mark.whole, pytest.mark.usefixtures("readings_at_once")]
 
 Kind, K = ItemKind, Keep
 

@@ -29,7 +29,7 @@ from tests.support.retention.requested import (
 )
 from tests.support.verbs import a_supervisor, an_administrator
 
-pytestmark = pytest.mark.usefixtures("readings_at_once")
+pytestmark = [pytest.mark.whole, pytest.mark.usefixtures("readings_at_once")]
 S = RequestState
 
 

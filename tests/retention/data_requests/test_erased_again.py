@@ -25,6 +25,8 @@ from tests.support.planted import planted_in
 from tests.support.retention.requested import a_person, approved, erase, found_by
 from tests.support.sealing.keys import KEYS, OTHER, SECRET
 
+pytestmark = pytest.mark.whole
+
 KEY = x25519.Identity.generate()
 TO, BY = [KEY.to_public()], [KEY]
 

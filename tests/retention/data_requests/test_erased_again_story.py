@@ -33,6 +33,8 @@ from tests.support.planted import planted_in
 from tests.support.profile import nightly
 from tests.support.retention.requested import a_person, approved, found_by
 
+pytestmark = pytest.mark.whole
+
 LIVE, RESTORED = "erased_live", "erased_restored"
 
 

@@ -21,6 +21,8 @@ from tests.support import planted
 from tests.support.planted import as_person
 from tests.support.retention.requested import NUMBER, a_person, approved, erase, found_by
 
+pytestmark = pytest.mark.whole
+
 
 def texts_of(work: Work, call: Call) -> None:
     """A text each way, and a leg that we made."""

@@ -41,6 +41,8 @@ from tests.support.retention.siblings import (
 )
 from tests.support.verbs import a_counsellor, a_line, a_supervisor, offered
 
+pytestmark = pytest.mark.whole
+
 DAY = timedelta(days=1)
 
 

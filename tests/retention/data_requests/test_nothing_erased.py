@@ -35,6 +35,8 @@ from tests.support.retention.requested import (
 )
 from tests.support.talks import CHILD
 
+pytestmark = pytest.mark.whole
+
 S = RequestState
 
 

@@ -24,7 +24,7 @@ from tests.support.retention.requested import NUMBER, approved, erase, found_by,
 from tests.support.retention.siblings import told_in, write
 from tests.support.verbs import a_line, a_supervisor
 
-pytestmark = pytest.mark.usefixtures("readings_at_once")
+pytestmark = [pytest.mark.whole, pytest.mark.usefixtures("readings_at_once")]
 
 # By these a child is compared, besides its number.
 WHO = ("child.a1.name", "child.a1.birth_date", "child.a1.age")

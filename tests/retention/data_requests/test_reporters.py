@@ -42,7 +42,7 @@ from tests.support.retention.requested import (
 )
 from tests.support.verbs import a_line, a_supervisor
 
-pytestmark = pytest.mark.usefixtures("readings_at_once")
+pytestmark = [pytest.mark.whole, pytest.mark.usefixtures("readings_at_once")]
 
 Kind, OTHER = ItemKind, Keep.ANOTHER_PERSON
 OF_CHILD, OF_ANOTHER = str(planted.CHILD["child.a1.phone"]), "+381649998887"

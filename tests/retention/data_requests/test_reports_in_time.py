@@ -33,7 +33,7 @@ from tests.support.retention.requested import NUMBER, WORDS, a_person, approved,
 from tests.support.retention.siblings import SISTER, asked, write
 from tests.support.verbs import a_line, a_supervisor, an_administrator
 
-pytestmark = pytest.mark.usefixtures("readings_at_once")
+pytestmark = [pytest.mark.whole, pytest.mark.usefixtures("readings_at_once")]
 
 
 async def made(work: Work, boss: Staff) -> DataRequest:

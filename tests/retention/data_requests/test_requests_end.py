@@ -47,7 +47,7 @@ from tests.support.retention.requested import (
 )
 from tests.support.verbs import a_counsellor, a_supervisor, rings
 
-pytestmark = pytest.mark.usefixtures("readings_at_once")
+pytestmark = [pytest.mark.whole, pytest.mark.usefixtures("readings_at_once")]
 
 S = RequestState
 

@@ -41,7 +41,7 @@ from tests.support.retention.requested import (
 from tests.support.retention.siblings import SISTER, TWO, asked, one_record, told_in, write
 from tests.support.verbs import a_line, a_supervisor
 
-pytestmark = pytest.mark.usefixtures("readings_at_once")
+pytestmark = [pytest.mark.whole, pytest.mark.usefixtures("readings_at_once")]
 
 OTHER = Keep.ANOTHER_PERSON
 # What a case says of its child.

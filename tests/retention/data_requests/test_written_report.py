@@ -30,7 +30,7 @@ from tests.support import planted
 from tests.support.planted import as_person
 from tests.support.verbs import a_line, a_supervisor, an_administrator
 
-pytestmark = pytest.mark.usefixtures("readings_at_once")
+pytestmark = [pytest.mark.whole, pytest.mark.usefixtures("readings_at_once")]
 
 NUMBER = "+381641234567"
 ASKED, ANSWERED, WHISPERED = "Mama me udarila", "Tu sam za tebe", "Pitaj za sestru"

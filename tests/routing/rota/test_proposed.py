@@ -30,6 +30,8 @@ from app.routing.rota.proposals.usual import read_usual
 from app.routing.rota.rest import longest_free, read_rules, short_rests
 from tests.support.profile import WHOLE
 
+pytestmark = pytest.mark.whole
+
 ZONE = ZoneInfo("Europe/Belgrade")
 MONDAY = date(2030, 1, 21)
 WEEK = timedelta(days=7)

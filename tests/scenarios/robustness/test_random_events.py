@@ -22,6 +22,8 @@ from app.routing.rota.roster import add_shift
 from tests.support.kept.databases import database_for_a_test, put_back
 from tests.support.profile import WHOLE
 
+pytestmark = pytest.mark.whole
+
 _URLS: dict[str, Any] = {}
 
 _ANY = list(range(10))

@@ -22,6 +22,8 @@ from app.work import Work
 from tests.support.calls.conversations import a_writer, forget, matched, takes
 from tests.support.calls.texts import CHILD, a_line_for_texts, calls, texts
 
+pytestmark = pytest.mark.whole
+
 
 class _Parts:
     """What the job works with; nothing is sent."""

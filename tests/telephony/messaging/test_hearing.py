@@ -20,6 +20,8 @@ from tests.support.calls.conversations import a_chat_line, a_writer, forget, mat
 from tests.support.calls.texts import CHILD, a_line_for_texts, calls, said, sends, texts
 from tests.support.profile import by_day
 
+pytestmark = pytest.mark.whole
+
 
 async def test_a_line_that_takes_no_texts_asks_to_be_rung(work: Work) -> None:
     await a_chat_line(work)
