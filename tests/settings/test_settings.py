@@ -287,3 +287,34 @@ def test_every_setting_is_read() -> None:
         "leaked_passwords",
     }
     assert set(Settings.model_fields) - read - inside == set()
+
+
+# Defaults that the guide says in words, or by what the program makes of them.
+_SAID_OTHERWISE = {
+    "DATA_DIR": "`./var`",
+    "SECRET_KEY": "generated",
+    "FIELD_KEYS": "generated",
+    "TWILIO_API_BASE_URL": "Twilio's",
+    "TELEGRAM_API_BASE_URL": "Telegram's",
+    "CALLBACK_FROM": "the line's",
+    "PUSH_SERVICES": "those of Google, Mozilla, Apple and Microsoft",
+    "ERASURE_TARGET": "`BACKUP_TARGET`",
+}
+
+
+def _as_written(value: object) -> str:
+    if value in (None, ""):
+        return "none"
+    return f"`{str(value).lower() if isinstance(value, bool) else str(value).removesuffix('.0')}`"
+
+
+def test_the_guide_for_operators_lists_each_setting_with_its_default() -> None:
+    guide = (Path(app.__file__).parent.parent / "docs/operators.md").read_text()
+    listed = re.findall(
+        r"^\| `([A-Z_]+)` \| ([^|]+) \|", guide.partition("\n## Settings\n")[2], re.M
+    )
+    expected = {
+        name.upper(): _SAID_OTHERWISE.get(name.upper(), _as_written(field.default))
+        for name, field in Settings.model_fields.items()
+    }
+    assert sorted(listed) == sorted(expected.items())
