@@ -7,7 +7,9 @@ replaced, so that a careless `log.info("...", number=...)` cannot leak.
 import logging
 import re
 import sys
+import traceback
 from collections.abc import MutableMapping
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -15,8 +17,9 @@ import structlog
 ALLOWED_FIELDS = frozenset(
     "event level timestamp logger area call_id offer_id leg_id staff_id line_id task job_id status "
     "code seconds attempt count kind state outcome cause path method reason port url_host process "
-    "version exception_type where".split(" ")
+    "version exception_type raised_at where".split(" ")
 )
+_OURS = Path(__file__).parent.parent
 # A run of seven digits or more is a telephone number until proven otherwise.
 _NUMBER = re.compile(r"(?<![0-9a-fA-F-])\+?\d(?:[\s().-]?\d){6,}(?![0-9a-fA-F-])")
 
@@ -65,3 +68,20 @@ def set_up_logging(level: str = "INFO") -> None:
 def log() -> structlog.stdlib.BoundLogger:
     """Return the program's log."""
     return structlog.get_logger()  # type: ignore[no-any-return]
+
+
+def fault(error: BaseException) -> dict[str, str]:
+    """Return what the log says of an error that was not expected: its kind, and where we raised it.
+
+    None of its words, because they may hold a caller's. The place is the last line of the program
+    on the way to the error, like `app/routing/queue.py:81`; there is none if it never was in it.
+    """
+    said = {"exception_type": type(error).__name__}
+    lines = (
+        (frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__)
+    )
+    ours = [(Path(name), line) for name, line in lines if name.startswith(f"{_OURS / 'app'}")]
+    if ours:
+        path, line = ours[-1]
+        said["raised_at"] = f"{path.relative_to(_OURS).as_posix()}:{line}"
+    return said

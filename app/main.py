@@ -34,7 +34,7 @@ from app.database.bus import Bus
 from app.database.engine import lost_a_race
 from app.errors import Refusal, Unexpected
 from app.jobs.transaction import transaction
-from app.log import log
+from app.log import fault, log
 from app.routing.presence import BEAT_EVERY, beat
 from app.sealing.knowing import learn, watch
 from app.settings import Settings
@@ -227,7 +227,7 @@ async def _load_later(app: FastAPI, stack: contextlib.AsyncExitStack, *, with_wo
         gc.enable()
     except Exception as error:
         # Without the worker no call is offered, so stop: the process manager starts us again.
-        log().error("the pages could not be loaded", exception_type=type(error).__name__)
+        log().error("the pages could not be loaded", **fault(error))
         signal.raise_signal(signal.SIGTERM)
 
 
@@ -281,7 +281,7 @@ async def _failed(request: Request, error: Exception) -> Response:
         "a request failed",
         area="web",
         path=str(getattr(request.scope.get("route"), "path", ""))[:80],
-        exception_type=type(error).__name__,
+        **fault(error),
     )
     try:
         rendered = await _render(request, Unexpected())

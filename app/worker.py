@@ -23,7 +23,7 @@ from app.dialling.outward import forget_old_dials
 from app.jobs.app import PATIENCE, PLACES, POLL_SECONDS, make_job_app
 from app.jobs.names import Queue
 from app.jobs.transaction import transaction
-from app.log import log
+from app.log import fault, log
 from app.outbox.push.sending import outbox_tasks
 from app.outbox.push.subscriptions import forget_old_pushes
 from app.people.connection_test_rows import forget_old_tests
@@ -185,7 +185,7 @@ class Worker:
                     "a part of the worker failed and starts again",
                     area="jobs",
                     where=what,
-                    exception_type=type(error).__name__,
+                    **fault(error),
                 )
             await asyncio.sleep(0.5)
 

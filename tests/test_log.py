@@ -2,10 +2,12 @@ import json
 import logging
 import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
-from app.log import log, set_up_logging, without_personal_data
+from app.definitions.days import read_day
+from app.log import fault, log, set_up_logging, without_personal_data
 
 
 def test_only_known_fields_are_logged_and_numbers_are_masked() -> None:
@@ -50,3 +52,18 @@ def test_a_line_of_the_log_is_json_and_its_time_is_iso_and_utc(
     at = datetime.fromisoformat(told["timestamp"])
     assert at.utcoffset() == timedelta(0)
     assert abs(datetime.now(UTC) - at) < timedelta(minutes=5), "the hour is not that of Tokyo"
+
+
+def test_an_error_is_logged_with_its_kind_and_place_and_none_of_its_words() -> None:
+    try:
+        read_day("Zlatanka, +381641234567")
+    except ValueError as error:
+        told = fault(error)
+    assert set(told) == {"exception_type", "raised_at"}
+    assert told["exception_type"] == "ValueError"
+    path, line = told["raised_at"].split(":")
+    assert "raise" in Path(path).read_text().splitlines()[int(line) - 1]
+
+
+def test_an_error_from_outside_the_program_has_no_place() -> None:
+    assert fault(OSError("/home/ana")) == {"exception_type": "OSError"}

@@ -15,7 +15,7 @@ import psycopg
 
 from app.database.engine import with_limits
 from app.database.topics import Topic
-from app.log import log
+from app.log import fault, log
 
 CHANNEL = "helpline"
 
@@ -107,7 +107,7 @@ class Bus:
                 log().error(
                     "a listener of the bus failed",
                     area="database",
-                    exception_type=type(error).__name__,
+                    **fault(error),
                 )
 
     @contextlib.asynccontextmanager

@@ -13,7 +13,7 @@ from enum import StrEnum
 
 import httpx2
 
-from app.log import log
+from app.log import fault, log
 from app.outbox.outside import client_for_outside
 from app.staff import leaked
 from app.work import PROGRAM, Ground, Work
@@ -75,7 +75,7 @@ async def _range(ground: Ground, prefix: str) -> set[str] | None:
         log().warning(
             "the service of leaked passwords does not answer; our own lists decide",
             area="people",
-            exception_type=type(error).__name__,
+            **fault(error),
         )
         return None
     ground.kept[_KEPT] = _Seen(ground.clock.now(), answered=True)

@@ -13,7 +13,7 @@ from app.calls.models import Call
 from app.errors import NotFound
 from app.jobs.names import Task
 from app.jobs.transaction import run_verb, transaction
-from app.log import log
+from app.log import fault, log
 from app.outbox.mail import write_to_staff
 from app.outbox.once import send_once
 from app.outbox.responses import TryAgain
@@ -307,6 +307,6 @@ async def catch_forgotten(ground: Ground) -> int:
             log().error(
                 "the work of a lost job failed",
                 area="referrals",
-                exception_type=type(error).__name__,
+                **fault(error),
             )
     return len(verbs)

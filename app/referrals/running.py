@@ -7,7 +7,7 @@ from procrastinate import BaseRetryStrategy, JobContext, RetryDecision, jobs
 
 from app.jobs.names import Task
 from app.jobs.transaction import transaction
-from app.log import log
+from app.log import fault, log
 from app.work import PROGRAM, Ground
 
 
@@ -23,7 +23,7 @@ class Persist(BaseRetryStrategy):
                 "a job keeps failing",
                 area="referrals",
                 task=job.task_name,
-                exception_type=type(exception).__name__,
+                **fault(exception),
             )
         return RetryDecision(retry_in={"seconds": int(min(2 ** min(job.attempts + 1, 9), 300))})
 

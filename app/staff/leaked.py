@@ -13,7 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from app.errors import Invalid
-from app.log import log
+from app.log import fault, log
 from app.work import Work
 
 # How long a verdict of the service counts.
@@ -50,7 +50,7 @@ async def is_leaked(work: Work, password: str) -> bool:
         log().error(
             "the file of leaked passwords cannot be read",
             area="staff",
-            exception_type=type(error).__name__,
+            **fault(error),
         )
         return False
 

@@ -13,7 +13,7 @@ from app.calls import record
 from app.calls.log_kinds import CallLog
 from app.calls.record import WebhookDelivery
 from app.jobs.names import Task
-from app.log import log
+from app.log import fault, log
 from app.outbox import practice_exchange
 from app.outbox.responses import TryAgain
 from app.settings import Settings
@@ -67,7 +67,7 @@ async def ring_practice(context: JobContext, practice_id: str) -> None:
         log().warning(
             "the practice exchange does not answer",
             area="telephony",
-            exception_type=type(error).__name__,
+            **fault(error),
         )
         async with parts.work() as work:
             await practices.end_without_call(work, UUID(practice_id))

@@ -9,7 +9,7 @@ from fastapi import Request, Response
 from app.calls.lines import line_scripts
 from app.errors import NotFound, Refusal
 from app.jobs.transaction import run_verb
-from app.log import log
+from app.log import fault, log
 from app.telephony import script
 from app.telephony.answers import Answer
 from app.telephony.documents import document
@@ -66,7 +66,7 @@ async def speak(request: Request, signed: Signed, asked: Asked) -> Response:
         log().error(
             "a webhook failed",
             area="telephony",
-            exception_type=type(error).__name__,
+            **fault(error),
             path=request.scope["path"][-24:],
         )
     return reply(request, trouble_steps(request, _again(request, signed)))
@@ -104,7 +104,7 @@ async def note(request: Request, verb: Callable[[Work], Awaitable[Any]]) -> Resp
         log().error(
             "a callback failed",
             area="telephony",
-            exception_type=type(error).__name__,
+            **fault(error),
             path=request.scope["path"][-24:],
         )
         return Response(status_code=503)
@@ -133,7 +133,7 @@ async def tell(request: Request, asked: Callable[[Work], Awaitable[list[Step]]])
         log().error(
             "a duty phone's webhook failed",
             area="telephony",
-            exception_type=type(error).__name__,
+            **fault(error),
             path=request.scope["path"][-24:],
         )
         # The same request once more, a few seconds later.

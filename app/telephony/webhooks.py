@@ -8,7 +8,7 @@ from sqlalchemy import select
 from app.calls.lines.line_rows import Prompt
 from app.errors import NotFound
 from app.jobs.transaction import run_verb, transaction
-from app.log import log
+from app.log import fault, log
 from app.routing import offers
 from app.routing.callbacks.choices import Who
 from app.telephony import trial_calls, trial_texts
@@ -71,9 +71,7 @@ async def fallback(request: Request, signed: SignedRequest) -> Response:
         resuming = run_verb(ground, PROGRAM, lambda work: endings.resume(work, signed), attempts=1)
         path = await in_time(resuming)
     except Exception as error:  # works without our database
-        log().error(
-            "fallback without database", area="telephony", exception_type=type(error).__name__
-        )
+        log().error("fallback without database", area="telephony", **fault(error))
     return reply(request, trouble_steps(request, path or "/telephony/voice"))
 
 
@@ -202,7 +200,7 @@ async def sms(request: Request, signed: SignedRequest) -> Response:
             run_verb(ground, PROVIDER, lambda work: receiving.text_arrived(work, signed))
         )
     except Exception as error:
-        log().error("a text failed", area="telephony", exception_type=type(error).__name__)
+        log().error("a text failed", area="telephony", **fault(error))
         # The provider sends it again.
         return Response(status_code=503)
     return message_document(words)

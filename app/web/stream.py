@@ -23,7 +23,7 @@ from app.contacts.scopes import may_read_any
 from app.database.bus import Bus, Subscription
 from app.database.topics import Topic
 from app.errors import NotFound, TooMany
-from app.log import log
+from app.log import fault, log
 from app.routing.at_work import at_work
 from app.routing.in_hand import calls_at_hand
 from app.staff import accounts
@@ -131,7 +131,7 @@ class Streams:
             log().error(
                 "a live stream was not told that it is alive",
                 area="web",
-                exception_type=type(error).__name__,
+                **fault(error),
             )
 
 

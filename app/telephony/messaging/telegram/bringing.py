@@ -14,7 +14,7 @@ from app.chats import accounts
 from app.chats.models import AccountState, CarrierAccount
 from app.errors import NotAllowed
 from app.jobs.transaction import run_verb
-from app.log import log
+from app.log import fault, log
 from app.telephony.messaging import receiving
 from app.telephony.messaging.telegram.carrier import CARRIER
 from app.telephony.replying import ground_of, in_time
@@ -59,7 +59,7 @@ async def bring(request: Request, account_id: UUID) -> Response:
         # Telegram keeps it, and brings it when the line takes messages again.
         return Response(status_code=503)
     except Exception as error:
-        log().error("a text failed", area="telephony", exception_type=type(error).__name__)
+        log().error("a text failed", area="telephony", **fault(error))
         return Response(status_code=503)
     return Response(status_code=200)
 
