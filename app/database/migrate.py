@@ -54,7 +54,7 @@ def newest() -> str:
     return next(number for number in own if number not in followed)
 
 
-def _is_up_to_date(url: str) -> bool:
+def is_up_to_date(url: str) -> bool:
     """Return whether there is nothing to do; a quick check, as loading the migrations is slow."""
     try:
         with psycopg.connect(url) as connection:
@@ -64,7 +64,8 @@ def _is_up_to_date(url: str) -> bool:
     return found == [(newest(),)]
 
 
-def _may_migrate(url: str) -> bool:
+def may_migrate(url: str) -> bool:
+    """Return whether the role of an address may make and change the tables."""
     with psycopg.connect(url) as connection:
         row = connection.execute(
             "SELECT has_schema_privilege('public', 'CREATE') AND NOT EXISTS (SELECT FROM pg_class"
@@ -81,9 +82,9 @@ def migrate(url: str, settings: Settings | None = None) -> None:
 
     Raises BadSettings if the role may not.
     """
-    if _is_up_to_date(url):
+    if is_up_to_date(url):
         return
-    if not _may_migrate(url):
+    if not may_migrate(url):
         raise BadSettings(
             "The database is older than this program, and the role of HELPLINE_DATABASE_URL does "
             "not own its tables. Run `helpline migrate` with HELPLINE_MIGRATION_DATABASE_URL set "

@@ -31,6 +31,7 @@ def database_of(settings: Settings) -> Iterator[Settings]:
                 update={"database_url": server.url, "migration_database_url": server.owner_url}
             )
         assert settings.database_url is not None
+        _refuse_sole_role(settings, settings.database_url)
         make_ready(settings.database_url, settings.owner_url, settings)
         look_at_role(settings, settings.database_url)
         yield settings
@@ -63,6 +64,22 @@ def _reaching(name: str) -> Iterator[None]:
             f"The database of {name} cannot be reached ({' '.join(str(error).split())[:_TOLD]}). "
             "Look whether it runs, and whether host, port, name, role and password are right."
         ) from None
+
+
+def _refuse_sole_role(settings: Settings, url: str) -> None:
+    """Refuse, before anything is changed, one role for all in production that was not decided."""
+    if not settings.in_production or settings.migration_database_url is not None:
+        return
+    look_at_role(settings, url)
+    with _reaching("HELPLINE_DATABASE_URL"):
+        would_own = not migrations.is_up_to_date(url) and migrations.may_migrate(url)
+    if would_own:
+        raise BadSettings(
+            "The role of HELPLINE_DATABASE_URL would own the tables that are made now, and could "
+            "drop what protects the logs. Nothing was changed. Set HELPLINE_MIGRATION_DATABASE_URL "
+            f"for a role that owns them, or to {WITHOUT} to go on with one role; see the "
+            'operators\' guide, "The roles of the database".'
+        )
 
 
 def look_at_role(settings: Settings, url: str) -> None:

@@ -229,6 +229,25 @@ def test_with_one_address_the_program_works_where_that_was_decided_and_says_what
         assert settings.database_url == owner
 
 
+def test_with_one_address_that_was_not_decided_no_table_is_made(server: str) -> None:
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE empty OWNER {SUPERUSER}")
+    try:
+        with psycopg.connect(named(server, "empty"), autocommit=True) as connection:
+            connection.execute(f"GRANT CREATE ON SCHEMA public TO {OWNER}")
+        owner = as_role(named(server, "empty"), OWNER)
+        production = Settings(database_url=owner).model_copy(update={"env": "production"})
+        refused = pytest.raises(BadSettings, match=r"would own the tables .* Nothing was changed")
+        with refused, running.database_of(production):
+            pass
+        with psycopg.connect(owner) as connection:
+            made = connection.execute("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'")
+            assert made.fetchone() == (0,)
+    finally:
+        with psycopg.connect(server, autocommit=True) as connection:
+            connection.execute("DROP DATABASE empty WITH (FORCE)")
+
+
 @pytest.mark.parametrize("what", ["DATABASE {}", "SCHEMA public"])
 def test_a_role_that_owns_the_database_or_the_schema_could_drop_the_logs(
     database: str, what: str
