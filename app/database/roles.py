@@ -19,14 +19,26 @@ BACKUP = "helpline_backup"
 # Migrations, roles and their rights are changed by one process at a time.
 LOCK = 116_111
 
+# Tables to which a role may only append: they refuse every change by a trigger of this name. To
+# some of them the owner alone appends.
+_TABLES = """
+SELECT c.oid, c.relname AS name, c.relkind = 'S' AS counts,
+       EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid AND t.tgname = 'append_only')
+         OR c.relname = 'alembic_version' AS is_log,
+       c.relname IN ('alembic_version', 'kept_entries', 'log_beginnings') AS is_owners
+FROM pg_class c
+WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p', 'S')
+"""
 # Who the program is in its database: the role `by` which it is a superuser or may do as much, and
 # whether it owns a table or function of ours, their schema or the database. It counts who signed in
 # and who that may become, also if a setting of the connection or of the role has put on another.
 # PostgreSQL has roles that run programs of the server, read and write its files or the rows of all
 # tables: all of them count but those that only look on, also those of versions to come. Who copies
 # the whole server reads as much; before PostgreSQL 16, who makes roles gives itself those rights;
-# and who may set `session_replication_role` passes the triggers of the logs by.
-STANDING = """
+# and who may set `session_replication_role` passes the triggers of the logs by. `changes` is a role
+# by which it may change or delete rows of a log: `grant` takes such a right from the program's own
+# role, and not from one of which it is a member.
+STANDING = f"""
 WITH mine AS (
   SELECT r.* FROM pg_roles r
   WHERE pg_has_role(session_user, r.oid, 'MEMBER') OR pg_has_role(r.oid, 'MEMBER'))
@@ -46,19 +58,13 @@ SELECT (SELECT r.rolname FROM mine r
        OR EXISTS (SELECT FROM pg_namespace n WHERE n.nspname = 'public'
                     AND n.nspowner IN (SELECT oid FROM mine))
        OR EXISTS (SELECT FROM pg_database d WHERE d.datname = current_database()
-                    AND d.datdba IN (SELECT oid FROM mine)) AS owns
+                    AND d.datdba IN (SELECT oid FROM mine)) AS owns,
+       (SELECT r.rolname FROM mine r JOIN ({_TABLES}) AS one ON is_log
+         WHERE has_table_privilege(r.oid, one.oid, 'UPDATE, DELETE, TRUNCATE, TRIGGER')
+            OR has_any_column_privilege(r.oid, one.oid, 'UPDATE')
+         ORDER BY r.rolname = session_user, r.rolname LIMIT 1) AS changes
 """
 
-# Tables to which a role may only append: they refuse every change by a trigger of this name. To
-# some of them the owner alone appends.
-_TABLES = """
-SELECT c.oid, c.relname AS name, c.relkind = 'S' AS counts,
-       EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid AND t.tgname = 'append_only')
-         OR c.relname = 'alembic_version' AS is_log,
-       c.relname IN ('alembic_version', 'kept_entries', 'log_beginnings') AS is_owners
-FROM pg_class c
-WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p', 'S')
-"""
 # What the program calls, itself or by a trigger: all that runs with its own rights, and two that do
 # one thing with those of the owner. By default every role may; an operator can take that away.
 _FUNCTIONS = """
@@ -97,6 +103,8 @@ class Standing(NamedTuple):
     # The role, its own or another, by which it may do all.
     by: str | None
     owns: bool
+    # The role by which it may change a log.
+    changes: str | None
 
     @property
     def weakness(self) -> str:
@@ -114,6 +122,12 @@ class Standing(NamedTuple):
                 "The role of HELPLINE_DATABASE_URL owns its tables, their schema or the database: "
                 "it could drop what protects the logs. Set HELPLINE_MIGRATION_DATABASE_URL for a "
                 'role that owns them; see the operators\' guide, "The roles of the database".'
+            )
+        if self.changes is not None:
+            return (
+                "The role of HELPLINE_DATABASE_URL may change or delete rows of the logs by the "
+                f"role {self.changes}. Take that right from it, or the program's role out of it "
+                '(REVOKE); see the operators\' guide, "The roles of the database".'
             )
         return ""
 

@@ -85,11 +85,13 @@ def _refuse_sole_role(settings: Settings, url: str) -> None:
 def look_at_role(settings: Settings, url: str) -> None:
     """Say that the program's role may do too much.
 
-    In production a superuser is refused, and one that owns the tables unless that was decided.
+    In production a superuser is refused, and so is one that may change the logs; one that owns the
+    tables is, unless that was decided.
     """
     with _reaching("HELPLINE_DATABASE_URL"):
         standing = roles.standing_of(url)
-    if standing.by is not None and settings.in_production:
+    changes_logs = standing.changes is not None and not standing.owns
+    if settings.in_production and (standing.by is not None or changes_logs):
         raise BadSettings(standing.weakness)
     if standing.owns and settings.in_production and settings.migration_database_url != WITHOUT:
         raise BadSettings(f"{standing.weakness} To go on with one role, set it to {WITHOUT}.")

@@ -293,6 +293,24 @@ def test_a_role_that_may_become_a_superuser_counts_as_one(database: str, right: 
     running.look_at_role(production, database)
 
 
+@pytest.mark.parametrize("right", ["DELETE", "UPDATE (at)", "TRUNCATE"])
+@pytest.mark.parametrize("inherits", ["TRUE", "FALSE"])
+def test_a_right_on_a_log_that_another_role_gives_is_seen(
+    database: str, right: str, inherits: str
+) -> None:
+    given = f"CREATE ROLE of_reports; GRANT {right} ON audit_entries TO of_reports;"
+    given += f"GRANT of_reports TO {PROGRAM} WITH INHERIT {inherits}"
+    production = Settings(database_url=database).model_copy(update={"env": "production"})
+    with psycopg.connect(as_role(database, SUPERUSER), autocommit=True) as connection:
+        try:
+            connection.execute(given)
+            with pytest.raises(BadSettings, match="logs by the role of_reports"):
+                running.look_at_role(production, database)
+        finally:
+            connection.execute("DROP OWNED BY of_reports; DROP ROLE of_reports")
+    running.look_at_role(production, database)
+
+
 @pytest.mark.parametrize("by", ["address", "role"])
 def test_a_superuser_that_put_on_another_role_counts_as_one(database: str, by: str) -> None:
     superuser = as_role(database, SUPERUSER)
