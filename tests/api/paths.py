@@ -9,10 +9,9 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-import app
-from tests.support.program.sources import all_parsed
+from tests.support.program.sources import FOLDER, all_parsed, texts
 
-ROOT = Path(app.__file__).parent
+ROOT = FOLDER
 
 Names = dict[str, set[str]]
 
@@ -22,18 +21,18 @@ class Paths:
 
     @all_parsed()
     def __init__(self) -> None:
+        # The definitions of each name; what they refer to is read where a way leads to them.
+        self._defined: dict[str, list[tuple[str, ast.stmt]]] = {}
         self._refers: Names = {}
         # What a name of a module means that comes from another one.
         self._imported: dict[str, str] = {}
-        trees = {_module(path): ast.parse(path.read_text()) for path in ROOT.rglob("*.py")}
-        for module, tree in trees.items():
+        self.trees = {FOLDER / path: ast.parse(text) for path, text in texts().items()}
+        for path, tree in self.trees.items():
+            module = _module(path)
             self._note_imports(module, tree)
-        for module, tree in trees.items():
             for node in tree.body:
                 for name in _defined(node):
-                    self._refers.setdefault(f"{module}.{name}", set()).update(
-                        self._names(module, node)
-                    )
+                    self._defined.setdefault(f"{module}.{name}", []).append((module, node))
 
     def _note_imports(self, module: str, tree: ast.AST) -> None:
         for node in _statements(tree):
@@ -52,10 +51,16 @@ class Paths:
             found |= {f"{module}.{chain}" for chain in _chains(one)}
         return found
 
+    def _referred(self, name: str) -> set[str]:
+        if name not in self._refers:
+            found = (self._names(*one) for one in self._defined[name])
+            self._refers[name] = set().union(*found)
+        return self._refers[name]
+
     def _meaning(self, name: str) -> str | None:
         """Return what is defined under a name, if the program defines it."""
         for _ in range(20):
-            if name in self._refers:
+            if name in self._defined:
                 return name
             parts = name.split(".")
             for length in range(len(parts), 0, -1):
@@ -63,7 +68,7 @@ class Paths:
                 if head in self._imported:
                     name = ".".join([self._imported[head], *parts[length:]])
                     break
-                if head in self._refers:
+                if head in self._defined:
                     return head
             else:
                 return None
@@ -79,7 +84,7 @@ class Paths:
             if name is None or name in seen:
                 continue
             seen.add(name)
-            pending += self._refers[name]
+            pending += self._referred(name)
         return False
 
 

@@ -353,13 +353,16 @@ async def test_guesses_at_an_account_from_many_addresses_are_slowed_down_before_
     stage: Stage, monkeypatch: Any
 ) -> None:
     waits = _Waits(monkeypatch)
+    assert (guesses.PER_ACCOUNT.amount, guesses._SLOW_ACCOUNT.amount) == (100, 50)
+    monkeypatch.setattr(guesses, "PER_ACCOUNT", RateLimitItemPerHour(8))
+    monkeypatch.setattr(guesses, "_SLOW_ACCOUNT", RateLimitItemPerHour(4))
     counted = []
-    for n in range(100):
+    for n in range(8):
         await guesses.limit_guesses(_asked_from(stage, f"198.51.100.{n}"), "mira")
         counted.append(waits.count)
         # As many as can be tried in an hour, never five in a minute.
         stage.stepped.move_to(stage.clock.now() + timedelta(seconds=35))
-    assert counted == [0] * 50 + [*range(1, 51)]
+    assert counted == [0] * 4 + [*range(1, 5)]
     with pytest.raises(TooMany):
         await guesses.limit_guesses(_asked_from(stage, "198.51.100.200"), "mira")
 
@@ -386,11 +389,14 @@ async def test_codes_of_an_account_are_slowed_down_before_they_are_refused(
     stage: Stage, monkeypatch: Any
 ) -> None:
     waits = _Waits(monkeypatch)
+    assert (guesses.CODES.amount, guesses._SLOW_CODES.amount) == (30, 15)
+    monkeypatch.setattr(guesses, "CODES", RateLimitItemPerHour(6))
+    monkeypatch.setattr(guesses, "_SLOW_CODES", RateLimitItemPerHour(3))
     request, counted = _asked_from(stage, "198.51.100.7"), []
-    for _ in range(30):
+    for _ in range(6):
         await guesses.count_code(request, "own", "mira")
         counted.append(waits.count)
         stage.stepped.move_to(stage.clock.now() + timedelta(minutes=1))
-    assert counted == [0] * 15 + [*range(1, 16)]
+    assert counted == [0] * 3 + [*range(1, 4)]
     with pytest.raises(TooMany):
         await guesses.count_code(request, "own", "mira")

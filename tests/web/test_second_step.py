@@ -104,7 +104,7 @@ async def test_wrong_codes_are_limited_like_passwords_and_end_no_session(
 ) -> None:
     assert guesses.CODES.amount == 30
     # As many are too many as can be tried in a moment.
-    monkeypatch.setattr(guesses, "CODES", RateLimitItemPerHour(15))
+    monkeypatch.setattr(guesses, "CODES", RateLimitItemPerHour(12))
     vera = await a_person(stage)
     telephone = await with_factor(stage, vera)
     async with browser(stage) as page, browser(stage) as guesser:
@@ -115,12 +115,12 @@ async def test_wrong_codes_are_limited_like_passwords_and_end_no_session(
         await guesser.post("/login", data=CREDENTIALS)
         attempts = [
             (await guesser.post("/login/code", data={"code": f"{n:06}"})).status_code
-            for n in range(12)
+            for n in range(11)
         ]
         assert attempts[:9] == [401] * 9
         assert attempts[-1] == 429
         await skip(stage, 61 / 3600)
-        for n in range(10):
+        for n in range(3):
             await guesser.post("/login/code", data={"code": f"{n:06}"})
         await skip(stage, 61 / 3600)
         await guesser.post("/login", data=CREDENTIALS)
@@ -274,14 +274,12 @@ async def test_a_role_is_relaxed_only_by_who_says_to_know_what_that_means(stage:
     assert [len(row["detail"]["relaxed"]) for row in rows] == [1, len(Role) - 2]
 
 
-@pytest.mark.parametrize("wanted", ["//evil.example", "/\\evil.example", "https://evil.example"])
 @pytest.mark.parametrize("has_factor", [False, True])
-async def test_a_sign_in_over_http_never_leads_elsewhere(
-    stage: Stage, wanted: str, has_factor: bool
-) -> None:
+async def test_a_sign_in_over_http_never_leads_elsewhere(stage: Stage, has_factor: bool) -> None:
     staff = await a_person(stage)
     telephone = await with_factor(stage, staff) if has_factor else None
-    for next_page, leads in ((wanted, "/"), ("/cases/1", "/cases/1")):
+    leading = {one: "/" for one in ("//evil.example", "/\\evil.example", "https://evil.example")}
+    for next_page, leads in (leading | {"/cases/1": "/cases/1"}).items():
         async with browser(stage) as client:
             answer = await client.post("/login", data={**CREDENTIALS, "next": next_page})
             assert answer.status_code == 303
