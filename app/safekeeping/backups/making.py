@@ -32,6 +32,10 @@ from app.settings import Settings
 # Into which it writes now.
 _SEGMENT = "SELECT pg_walfile_name(pg_current_wal_lsn())"
 _SYSTEM = "SELECT system_identifier FROM pg_control_system()"
+# Which it has given up. At the beginning of a segment, as after a back-up, it gives up none: then
+# that is the one before, which may have been put aside, and brought to the back-ups, before.
+_GIVEN_UP = "SELECT pg_walfile_name(pg_switch_wal() - 1)"
+_LAST_ASIDE = "SELECT coalesce(last_archived_wal, '') FROM pg_stat_archiver"
 # Seconds within which the server gives up the segment in which a back-up has ended.
 _ARCHIVED_WITHIN = 30
 # Whether the server puts aside what it writes.
@@ -141,12 +145,11 @@ def _copy(begun: _Begun, now: datetime, recipients: sealing.Recipients) -> Made:
 
 def give_up_segment(settings: Settings, url: str) -> None:
     """Have the segment in which the back-up ended archived, and bring it to the back-ups."""
-    last = ask(url, _SEGMENT)
-    ask(url, "SELECT pg_switch_wal()")
+    last = str(ask(url, _GIVEN_UP))
     until = time.monotonic() + _ARCHIVED_WITHIN
-    spool = spool_of(settings.data_dir)
-    while time.monotonic() < until and not (spool / str(last)).exists():
-        if ask(url, _ASIDE):
+    path = spool_of(settings.data_dir) / last
+    while time.monotonic() < until and not path.exists():
+        if ask(url, _ASIDE) or str(ask(url, _LAST_ASIDE)) >= last:
             break
         time.sleep(0.1)
     drain(settings)
