@@ -21,6 +21,7 @@ from app.demo.stage import Served, Stage, free_port
 from app.settings import Settings
 from tests.loops import Loop
 from tests.support.processes import Program
+from tests.support.profile import nightly
 
 _SHIPPED = Path("app/referrals/data/protocol-rs.yaml")
 _REASON = r"protocol\.yaml:\d+: "
@@ -87,9 +88,11 @@ def test_the_command_says_in_which_line_a_definition_is_wrong_and_ends(
     assert re.search(f"^helpline: {_REASON}", refused.stderr, re.M), refused.stderr
 
 
+@nightly
 def test_several_processes_end_as_well_and_are_not_started_again(
     new_folder: Callable[[], Path],
 ) -> None:
+    """By day two tests below have it: where each refuses, and what a real one says."""
     folder = new_folder()
     program = Program(folder)
     program.environment["HELPLINE_DEFINITIONS_DIR"] = str(_without_a_version(folder))
@@ -134,6 +137,30 @@ def test_one_that_refuses_to_start_is_started_again_beside_one_that_serves(
     settings = Settings(database_url="")
     server.serve_many(settings, [], 2, with_worker=False, ready=is_ready.set)
     assert started.count(serves) == 1
+    assert not is_ready.is_set()
+
+
+@pytest.mark.usefixtures("as_before")
+def test_where_each_refuses_to_start_all_end_and_none_is_started_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    started, is_ready = list[list[str]](), threading.Event()
+    start = subprocess.Popen
+
+    def counted(command: list[str], **how: Any) -> Any:
+        started.append(command)
+        if len(started) > 3:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return start(command, **how)
+
+    monkeypatch.setattr(server, "command_of", lambda *_: ["bash", "-c", "exit 2"])
+    monkeypatch.setattr(subprocess, "Popen", counted)
+    settings = Settings(database_url="")
+    with pytest.raises(SystemExit) as ended:
+        server.serve_many(settings, [], 2, with_worker=True, ready=is_ready.set)
+    assert ended.value.code == 2
+    # Two web processes and the one for the jobs.
+    assert 1 <= len(started) <= 3
     assert not is_ready.is_set()
 
 
