@@ -265,7 +265,7 @@ def _entries(source: str) -> Iterator[tuple[set[Kind], bool, int]]:
 
     A kind is named in the call, or by a name of the same function, or handed to the function.
     """
-    tree = ast.parse(source)
+    tree = _parsed(source)
     functions = [
         one for one in ast.walk(tree) if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef)
     ]
@@ -281,6 +281,11 @@ def _entries(source: str) -> Iterator[tuple[set[Kind], bool, int]]:
                 if isinstance(action, ast.Name):
                     kinds = named.get(action.id, set()) or _handed(function.name, action.id)
                 yield kinds, _says_both(node), node.lineno
+
+
+@cache
+def _parsed(source: str) -> ast.Module:
+    return ast.parse(source)
 
 
 def _handed(function: str, parameter: str) -> set[Kind]:
@@ -304,7 +309,7 @@ def _calls() -> dict[str, list[ast.Call]]:
     """Return every call of these sources by the name of what is called."""
     found: dict[str, list[ast.Call]] = {}
     for source in _sources().values():
-        for node in ast.walk(ast.parse(source)):
+        for node in ast.walk(_parsed(source)):
             if isinstance(node, ast.Call):
                 found.setdefault(_name(node), []).append(node)
     return found

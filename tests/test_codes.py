@@ -133,6 +133,27 @@ MADE = {
 
 
 @lru_cache(maxsize=1)
+def members() -> dict[type[StrEnum], set[str]]:
+    """The members of our enums that the program names anywhere, by their enum."""
+    found: dict[type[StrEnum], set[str]] = {}
+    for _, node in written():
+        if (one := member(node)) is not None:
+            found.setdefault(type(one), set()).add(str(one))
+    return found
+
+
+@lru_cache(maxsize=1)
+def calls() -> dict[str, list[tuple[Path, ast.Call]]]:
+    """Every call that may write a code, by the name of what is called, each with its file."""
+    found: dict[str, list[tuple[Path, ast.Call]]] = {}
+    for path, node in written():
+        if isinstance(node, ast.Call):
+            name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+            found.setdefault(name, []).append((path, node))
+    return found
+
+
+@lru_cache(maxsize=1)
 def written() -> list[tuple[Path, ast.Call | ast.Attribute | ast.Constant]]:
     """Every call, attribute and constant of the files that may write a code, each with its file."""
     calls = (f"{verb}(" for verb in ("record", "note_event", "announce", *KEEP_A_CAUSE))
@@ -146,11 +167,7 @@ def written() -> list[tuple[Path, ast.Call | ast.Attribute | ast.Constant]]:
 
 
 def calls_of(*names: str) -> Iterator[tuple[Path, ast.Call]]:
-    for path, node in written():
-        if isinstance(node, ast.Call):
-            name = getattr(node.func, "attr", getattr(node.func, "id", ""))
-            if name in names:
-                yield path, node
+    yield from (one for name in names for one in calls().get(name, ()))
 
 
 def branches(node: ast.expr) -> list[ast.expr]:
@@ -168,8 +185,7 @@ def member(node: ast.AST) -> StrEnum | None:
 
 def named(enum: type[StrEnum]) -> set[str]:
     """The members of an enum that the program names anywhere."""
-    found = (member(node) for _, node in written())
-    return {str(one) for one in found if isinstance(one, enum)}
+    return members().get(enum, set())
 
 
 def kinds_of_calls() -> set[str]:

@@ -16,6 +16,7 @@ import app
 from app.jobs.app import PLACES, QUEUES
 from app.jobs.names import Queue, Task
 from app.worker import job_app_of
+from tests.support.profile import nightly
 from tests.support.program import sources
 
 pytestmark = pytest.mark.whole
@@ -57,7 +58,17 @@ def test_the_list_of_names_has_every_job_and_no_other() -> None:
     assert set(Task) == set(TASKS)
 
 
+def test_a_worker_loads_the_module_of_every_job() -> None:
+    """Other tests import the webhooks, and with them jobs that a worker may have forgotten."""
+    loaded = sources.loaded_with("app.worker")
+    of = {name: inspect.unwrap(task.func).__module__ for name, task in TASKS.items()}
+    assert len(set(of.values())) > 10
+    assert {name: module for name, module in of.items() if module not in loaded} == {}
+
+
+@nightly
 def test_a_worker_that_is_a_process_of_its_own_knows_every_job() -> None:
+    """By day it is seen that it loads their modules."""
     # Other tests import the webhooks, and with them jobs that a worker may have forgotten.
     says = "import app.worker; print(*app.worker.job_app_of('postgresql://127.0.0.1/none').tasks)"
     known = subprocess.run([sys.executable, "-c", says], capture_output=True, check=True, text=True)

@@ -8,6 +8,7 @@ to date with this list, and a test compares them.
 
 import ast
 import io
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
@@ -237,9 +238,8 @@ def refusals() -> Iterator[str]:
 
 def refusals_made() -> Iterator[ast.Call]:
     """Yield each call that makes a refusal, or a message in one, and says something of its own."""
-    kinds = _kinds_of_refusals()
     for name, node in _classes_and_what_makes_one():
-        if isinstance(node, ast.ClassDef) and name in kinds - _BASES:
+        if isinstance(node, ast.ClassDef) and name not in _BASES:
             # A refusal that fills in its own text.
             yield from (
                 call
@@ -248,7 +248,7 @@ def refusals_made() -> Iterator[ast.Call]:
                 and call.args
                 and ast.unparse(call.func) == "super().__init__"
             )
-        if isinstance(node, ast.Call) and name in kinds:
+        if isinstance(node, ast.Call):
             yield node
 
 
@@ -258,47 +258,48 @@ _BASES = {"Refusal", "Message", "BadText"}
 
 @lru_cache(maxsize=1)
 def _classes_and_what_makes_one() -> tuple[tuple[str, ast.ClassDef | ast.Call], ...]:
-    """Return each class, and each call with arguments of what may be one, with its name.
+    """Return each class of a refusal, and each call with arguments that makes one, with its name.
 
-    To read all of the program takes seconds: it is done once.
+    To read all of the program takes seconds: only what names a class of refusals is read, once.
     """
+    texts, kinds = [path.read_text() for path in python_files()], _kinds_of_refusals()
     found: list[tuple[str, ast.ClassDef | ast.Call]] = []
-    for path in python_files():
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.ClassDef):
+    for text in texts:
+        if kinds.isdisjoint(_MADE.findall(text)):
+            continue
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.ClassDef) and node.name in kinds:
                 found.append((node.name, node))
             elif isinstance(node, ast.Call) and node.args:
                 name = getattr(node.func, "attr", getattr(node.func, "id", ""))
-                if name.lstrip("_")[:1].isupper():
+                if name in kinds:
                     found.append((name, node))
     return tuple(found)
 
 
-@lru_cache(maxsize=1)
-def _classes() -> tuple[ast.ClassDef, ...]:
-    return tuple(n for _, n in _classes_and_what_makes_one() if isinstance(n, ast.ClassDef))
+# What is called, or is a class with bases: `class Name(Base, other.Base)`.
+_MADE = re.compile(r"\b(_*[A-Z]\w*)\(")
+_CLASS = re.compile(r"^ *class (\w+)(?:\[[^]]*\])?\(([^)]*)\)", re.MULTILINE)
 
 
 @lru_cache(maxsize=1)
 def _kinds_of_refusals() -> set[str]:
     """Return the names of all classes of refusals."""
+    classes = [
+        (name, {base.strip().rpartition(".")[2] for base in bases.split(",")})
+        for path in python_files()
+        for name, bases in _CLASS.findall(path.read_text())
+    ]
     kinds = set(_BASES)
-    while True:
-        more = {
-            one.name
-            for one in _classes()
-            for base in one.bases
-            if (base.attr if isinstance(base, ast.Attribute) else getattr(base, "id", "")) in kinds
-        }
-        if more <= kinds:
-            return kinds
+    while more := {name for name, bases in classes if bases & kinds} - kinds:
         kinds |= more
+    return kinds
 
 
 def _defaults() -> Iterator[str]:
     """Yield the text of each class of refusals."""
-    for one in _classes():
-        if one.name in _kinds_of_refusals():
+    for _name, one in _classes_and_what_makes_one():
+        if isinstance(one, ast.ClassDef):
             for line in one.body:
                 if isinstance(line, ast.Assign) and any(
                     getattr(target, "id", "") == "default" for target in line.targets
@@ -318,6 +319,14 @@ def python_files() -> list[Path]:
         for path in sorted(ROOT.rglob("*.py"))
         if path.relative_to(ROOT).parts[0] not in _ELSEWHERE
     ]
+
+
+_SAYS = re.compile(rf"\b(?:{'|'.join(_KEYWORDS)})\s*\(")
+
+
+def _files_that_say_something() -> list[Path]:
+    """Return the files that call what says a message: to extract from all others takes long."""
+    return [path for path in python_files() if _SAYS.search(path.read_text())]
 
 
 def _found(method: str, files: Iterable[Path], flag: str = "") -> Iterator[tuple[Any, str]]:
@@ -342,7 +351,7 @@ def messages() -> Catalog:
     templates = sorted((ROOT / "dashboard/templates").rglob("*.html"))
     scripts = sorted((ROOT / "dashboard/static/source").rglob("*.js"))
     found = [
-        *_found("python", python_files()),
+        *_found("python", _files_that_say_something()),
         *_found("jinja2.ext:babel_extract", templates),
         *_found("javascript", scripts, words.SCRIPTS_FLAG),
         *((code, "") for code in codes()),

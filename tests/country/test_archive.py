@@ -70,10 +70,10 @@ def test_a_name_that_is_none_for_a_file_is_refused_and_cut(name: str) -> None:
 
 
 def test_a_zip_bomb_is_not_unpacked() -> None:
-    bomb = zipped({"form.yaml": b"a" * (200 * LARGEST_FILE)})
+    bomb = zipped({"form.yaml": b"a" * (20 * LARGEST_FILE)})
     assert len(bomb) < LARGEST_FILE
     assert refused(bomb) == ["form.yaml:1: is larger than 1 MB"]
-    many = zipped({f"form-{n}.yaml": b"# \n" * (LARGEST_FILE // 4) for n in range(100)})
+    many = zipped({f"form-{n}.yaml": b"# \n" * (LARGEST_FILE // 4) for n in range(8)})
     assert refused(many)[-1] == "archive:1: the files together are larger than 4 MB"
 
 

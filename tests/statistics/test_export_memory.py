@@ -8,7 +8,8 @@ import sys
 
 import pytest
 
-from tests.support.profile import WHOLE
+from tests.support.profile import WHOLE, nightly
+from tests.support.program import sources
 
 pytestmark = pytest.mark.whole
 
@@ -69,8 +70,18 @@ def test_a_file_of_many_days_takes_no_more_memory_than_one_of_few(kind: str) -> 
         assert returned > 0
 
 
+_HEAVY = {"fastapi", "uvicorn", "icalendar", "alembic", "twilio", "app.worker", "app.demo"}
+
+
 def test_a_command_that_exports_loads_neither_the_server_nor_calendars() -> None:
+    loaded = sources.loaded_with("app.cli.commands")
+    assert "app.statistics.exports.writers" in loaded
+    assert not _HEAVY & loaded
+
+
+@nightly
+def test_nor_does_what_it_loads_of_libraries() -> None:
+    """By day it is read what our own files load."""
     loaded = set(_run("import sys, app.cli.commands; print(*sys.modules)"))
     assert "app.statistics.exports.writers" in loaded
-    heavy = {"fastapi", "uvicorn", "icalendar", "alembic", "twilio", "app.worker", "app.demo"}
-    assert not heavy & loaded
+    assert not _HEAVY & loaded

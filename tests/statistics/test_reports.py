@@ -199,7 +199,9 @@ async def test_every_report_on_a_page_and_on_paper(house: Stage, tmp_path: Path)
         paper = await house.client.get(f"{url}.pdf?day=2026-04-10", headers=headers)
         sheets = pypdf.PdfReader(io.BytesIO(paper.content)).pages
         assert name != "monthly" or len(sheets) <= 6
-        text = "".join(sheet.extract_text() for sheet in sheets)
+        # To read a sheet takes a third of a second.
+        read = sheets if WHOLE else (sheets[0], sheets[-1])
+        text = "".join(sheet.extract_text() for sheet in read)
         title = re.search(r"<h1>(.*?):", page.text)
         assert title is not None
         assert title[1].split("(")[0].strip()[:20] in text

@@ -4,7 +4,7 @@ import ast
 import re
 import shutil
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import cache, lru_cache
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -20,7 +20,6 @@ from app.dashboard.templating import templates
 from app.definitions.trees import label_in
 from app.statistics.counting.shapes import Shape, shapes_in
 from app.words import pages
-from tests.support.program.sources import all_parsed
 from tests.words.every_message import every_message
 
 pytestmark = pytest.mark.whole
@@ -355,6 +354,7 @@ _PUT_TOGETHER = {
 }
 _PARTS_OF_TEXT = re.compile(r"[A-Za-z]{2,}[,:]? +([a-z]{2,}|\{\})|\{\} [a-z]{3,}")
 _SQL = re.compile(r"SELECT|WHERE|FROM |AND \(|= ANY\(|UPDATE|JOIN |CASE |->")
+_PUTS_TOGETHER = re.compile(r"""\b[rR]?[fF][rR]?["']""")
 
 
 def test_a_text_with_values_is_not_put_together_where_it_is_written() -> None:
@@ -362,7 +362,9 @@ def test_a_text_with_values_is_not_put_together_where_it_is_written() -> None:
     found = {}
     for folder in _SHOWN:
         for path in sorted((page_words.ROOT / folder).rglob("*.py")):
-            for node in ast.walk(ast.parse(path.read_text())):
+            code = path.read_text()
+            # To parse every file takes a second.
+            for node in ast.walk(ast.parse(code)) if _PUTS_TOGETHER.search(code) else ():
                 if isinstance(node, ast.JoinedStr):
                     parts = (getattr(part, "value", "") for part in node.values)
                     text = "".join(one if isinstance(one, str) else "{}" for one in parts)
@@ -447,20 +449,28 @@ _ONE_FORM = re.compile(rf"{_OF_PROGRAMS}|isoformat\((?!\w)|\[:1[06]\]")
 _IN_LOGS = {"errors.py"}
 
 
-@all_parsed()
 def _printing() -> tuple[set[str], set[str]]:
     """Return the modules that print a page, or are given to one that does, and what they import."""
-    trees = {_module(path): ast.parse(path.read_text()) for path in page_words.python_files()}
-    imports = {name: dict(_imported(tree, set(trees))) for name, tree in trees.items()}
-    printers = {name for name, found in imports.items() if "app.paper" in found.values()}
+    texts = {_module(path): path.read_text() for path in page_words.python_files()}
+
+    @cache
+    def imports(name: str) -> dict[str, str]:
+        return dict(_imported(ast.parse(texts[name]), set(texts)))
+
+    # To parse all of the program takes seconds: only what names such a module is read.
+    paper = (name for name, text in texts.items() if "paper" in text)
+    printers = {name for name in paper if "app.paper" in imports(name).values()}
+    names = [name.rpartition(".")[2] for name in printers]
     given = set[str]()
-    for name, tree in trees.items():
-        for call in (one for one in ast.walk(tree) if isinstance(one, ast.Call)):
-            if imports[name].get(ast.unparse(call.func).split(".")[0]) in printers:
+    for name, text in texts.items():
+        if not any(one in text for one in names):
+            continue
+        for call in (one for one in ast.walk(ast.parse(text)) if isinstance(one, ast.Call)):
+            if imports(name).get(ast.unparse(call.func).split(".")[0]) in printers:
                 values = [*call.args, *(one.value for one in call.keywords)]
                 read = [n.id for one in values for n in ast.walk(one) if isinstance(n, ast.Name)]
-                given |= {imports[name][one] for one in read if one in imports[name]}
-    sources = {one for name in printers | given for one in imports[name].values()}
+                given |= {imports(name)[one] for one in read if one in imports(name)}
+    sources = {one for name in printers | given for one in imports(name).values()}
     return printers | given, sources
 
 

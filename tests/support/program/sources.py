@@ -2,6 +2,7 @@
 
 import ast
 import gc
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
@@ -23,6 +24,31 @@ def naming(*words: str) -> Iterator[tuple[Path, ast.Module]]:
     for path, text in texts().items():
         if any(word in text for word in words):
             yield path, ast.parse(text)
+
+
+# What is imported when a file is loaded: not within a function, nor only for the type checker.
+_AT_ONCE = re.compile(r"^(?:from (\S+) import (\([^)]*\)|.*)|import (\S+))", re.MULTILINE)
+
+
+def loaded_with(module: str) -> set[str]:
+    """Return the modules that are loaded with a module of ours, without loading any.
+
+    Of a library, only what our files name is there, and not what it loads itself.
+    """
+    files = {_module(path): text for path, text in texts().items()}
+    loaded, found = set[str](), {module}
+    while found:
+        one = found.pop()
+        loaded.add(one)
+        named = {one.rpartition(".")[0]}
+        for of, names, whole in _AT_ONCE.findall(files.get(one, "")):
+            named |= {of or whole, *(f"{of}.{name}" for name in re.findall(r"\w+", names))}
+        found |= {name for name in named if name in files or not name.startswith("app")} - loaded
+    return loaded
+
+
+def _module(path: Path) -> str:
+    return ".".join(("app", *path.with_suffix("").parts)).removesuffix(".__init__")
 
 
 @contextmanager
