@@ -60,11 +60,6 @@ def places(stage: Stage) -> list[Place]:
     return sorted(found, key=lambda one: (one.path, one.method))
 
 
-def guard_of(route: APIRoute) -> Guard | None:
-    """Return what demands a permission of the requests of a route."""
-    return next((call for call in _dependencies(route) if isinstance(call, Guard)), None)
-
-
 def permission_of(route: APIRoute) -> str:
     """Return the permission that a route declares, or how else its requests prove themselves."""
     for call in _dependencies(route):
