@@ -5,10 +5,10 @@ one that says the same and is of its kind: roles to which the permission is clos
 token or without, roles that reach a page on which no row belongs to a person, and roles that see
 the rows of others alike. By day such a page is not opened here: the scripted hour opens every page
 as every role, and here it is asked that the page is closed to the others. What needs no account
-asks no role. Where a route is guarded as most are, its guard refuses strangers and other roles on
-each of them by the same lines: of three such routes one is asked. A route with another guard, or
-with none, is asked always. A cell that says something else than the permission does is always asked, and so is a
-counsellor or supervisor where rows have an owner.
+asks no role. Where a route is guarded as most are, its guard refuses strangers and other roles by
+the same lines as on every such route: of three of them one is asked. A route with another guard, or
+with none, is asked always. A cell that says something else than the permission does is always
+asked, and so is a counsellor or supervisor where rows have an owner.
 """
 
 from app.staff.roles import Permission, Role, may
