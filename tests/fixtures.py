@@ -40,6 +40,7 @@ from tests.support.kept.databases import database_for_a_test, let_go, named, put
 from tests.support.kept.sharing import shared_between_stages
 from tests.support.kept.template import made_or_copied
 from tests.support.mail import Mail, mail
+from tests.support.program.quiet import QuietStage, quiet_stage_on
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -228,6 +229,13 @@ async def stage(database: str, anyio_backend: str) -> AsyncIterator[Stage]:
         yield made
         if not getattr(made, "expects_faults", False):
             assert made.exchange.faults == []
+
+
+@pytest.fixture
+async def quiet(database: str, anyio_backend: str) -> AsyncIterator[QuietStage]:
+    """The pages and the JSON API, as on a stage, without exchange, worker and sockets."""
+    async with quiet_stage_on(database) as made:
+        yield made
 
 
 @pytest.fixture

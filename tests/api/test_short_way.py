@@ -12,6 +12,7 @@ from app.api.records.record_views import ContactRow, ContactView
 from app.database.topics import Topic
 from app.demo.stage import Counsellor, Stage
 from app.staff.roles import Role
+from tests.support.program.quiet import QuietStage
 
 JSON = "application/json"
 
@@ -44,22 +45,22 @@ def long_ways(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 async def test_what_is_sent_again_and_again_goes_the_short_way(
-    stage: Stage, long_ways: list[str]
+    quiet: QuietStage, long_ways: list[str]
 ) -> None:
-    who = await stage.add_counsellor("ana", state=None, shift=False)
+    who = await quiet.add_counsellor("ana", state=None, shift=False)
     for path, body, status in (
         ("/contacts/search", b'{"headline": "otac"}', 200),
         ("/cases/search", b'{"name": "Jovana", "code": "C-1"}', 200),
         ("/contacts", b'{"channel": "call", "answers": {"contact.headline": "Otac"}}', 201),
     ):
-        _forget(stage)
+        _forget(quiet)
         for _ in range(3):
-            assert (await _sent(stage, who, path, body)).status_code == status
+            assert (await _sent(quiet, who, path, body)).status_code == status
         assert long_ways == [f"/api/v1{path}"]
         long_ways.clear()
-    found = await _sent(stage, who, "/contacts/search", b'{"headline": "otac"}')
+    found = await _sent(quiet, who, "/contacts/search", b'{"headline": "otac"}')
     assert [one["headline"] for one in found.json()["contacts"]] == ["Otac"] * 3
-    log = await stage.rows(
+    log = await quiet.rows(
         "SELECT count(*) AS n FROM audit_entries WHERE action = 'records_searched'"
     )
     assert log[0]["n"] == 7, "each search is in the log"
@@ -86,21 +87,21 @@ _ASKED: list[tuple[bytes, str, dict[str, str], int]] = [
 ]
 
 
-async def test_both_ways_answer_alike(stage: Stage) -> None:
-    who = await stage.add_counsellor("ana", state=None, shift=False)
+async def test_both_ways_answer_alike(quiet: QuietStage) -> None:
+    who = await quiet.add_counsellor("ana", state=None, shift=False)
     for body, kind, more, status in _ASKED:
-        _forget(stage)
-        long = await _sent(stage, who, "/contacts/search", body, kind, **more)
+        _forget(quiet)
+        long = await _sent(quiet, who, "/contacts/search", body, kind, **more)
         await who.ask("GET", "/me")
-        short = await _sent(stage, who, "/contacts/search", body, kind, **more)
+        short = await _sent(quiet, who, "/contacts/search", body, kind, **more)
         assert (short.status_code, short.content) == (long.status_code, long.content), body
         assert short.status_code == status, body
 
 
-async def test_a_role_that_may_not_search_is_refused_on_both_ways(stage: Stage) -> None:
-    auditor = await stage.add_counsellor("eva", role=Role.AUDITOR, state=None, shift=False)
+async def test_a_role_that_may_not_search_is_refused_on_both_ways(quiet: QuietStage) -> None:
+    auditor = await quiet.add_counsellor("eva", role=Role.AUDITOR, state=None, shift=False)
     for _ in range(2):
-        assert (await _sent(stage, auditor, "/contacts/search", b"{}")).status_code == 403
+        assert (await _sent(quiet, auditor, "/contacts/search", b"{}")).status_code == 403
 
 
 async def test_a_search_the_short_way_is_an_act_of_its_person(
@@ -143,9 +144,9 @@ async def test_a_session_that_ends_while_the_body_arrives_searches_nothing(stage
 
 
 async def test_an_opened_contact_and_a_list_have_the_fields_of_their_description(
-    stage: Stage,
+    quiet: QuietStage,
 ) -> None:
-    who = await stage.add_counsellor("ana", state=None, shift=False)
+    who = await quiet.add_counsellor("ana", state=None, shift=False)
     made = {"channel": "call", "answers": {"contact.headline": "Otac", "child.a1": 1}}
     made_id = (await who.ask("POST", "/contacts", made)).json()["id"]
     opened = (await who.ask("GET", f"/contacts/{made_id}")).json()

@@ -1,6 +1,5 @@
 """What stories do without: telephones and jobs, or what the worker does each minute."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
@@ -9,17 +8,9 @@ from app import worker
 from app.calls.lines import line_scripts
 from app.routing.rota import roster
 from tests.support.profile import WHOLE
-from tests.support.program.quiet import QuietStage, quiet_stage_on
 
 _QUARTER = 900
 _EACH_MINUTE = ("COVERAGE_EVERY", "COMPARED_EVERY", "NUMBERS_EVERY")
-
-
-@pytest.fixture
-async def quiet(database: str, anyio_backend: str) -> AsyncIterator[QuietStage]:
-    """The pages and the JSON API, as on a stage, without exchange, worker and sockets."""
-    async with quiet_stage_on(database) as made:
-        yield made
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from tests.support.identity.second_step import (
     browser,
     with_factor,
 )
+from tests.support.program.quiet import QuietStage
 from tests.support.talks import talk
 
 _ROWS = "SELECT awaits FROM staff_sessions"
@@ -39,67 +40,67 @@ async def again(page: httpx2.AsyncClient, **more: str) -> Any:
     return await page.post("/login", data={**CREDENTIALS, "next": "/", **more})
 
 
-async def test_a_sign_in_ends_the_session_that_the_browser_had(stage: Stage) -> None:
-    await a_person(stage)
-    async with browser(stage) as page, browser(stage) as elsewhere:
+async def test_a_sign_in_ends_the_session_that_the_browser_had(quiet: QuietStage) -> None:
+    await a_person(quiet)
+    async with browser(quiet) as page, browser(quiet) as elsewhere:
         await again(elsewhere)
         await again(page)
         first = page.cookies[COOKIE]
-        assert await status_with(stage, first) == 200
+        assert await status_with(quiet, first) == 200
         assert (await again(page)).status_code == 303
         assert page.cookies[COOKIE] != first
-        assert await status_with(stage, first) == 401
+        assert await status_with(quiet, first) == 401
         # The same by a program, and in a browser that was signed in by one.
         second = page.cookies[COOKIE]
         assert (await page.post("/api/v1/session", json=CREDENTIALS)).status_code == 200
-        assert await status_with(stage, second) == 401
+        assert await status_with(quiet, second) == 401
         assert (await page.get("/api/v1/me")).status_code == 200
         # Another browser of the person stays signed in.
         assert (await elsewhere.get("/api/v1/me")).status_code == 200
-    assert len(await stage.rows(_ROWS)) == 2
+    assert len(await quiet.rows(_ROWS)) == 2
 
 
-async def test_a_sign_in_with_a_second_step_ends_the_session_too(stage: Stage) -> None:
-    telephone = await with_factor(stage, await a_person(stage))
-    async with browser(stage) as page:
+async def test_a_sign_in_with_a_second_step_ends_the_session_too(quiet: QuietStage) -> None:
+    telephone = await with_factor(quiet, await a_person(quiet))
+    async with browser(quiet) as page:
         await again(page)
-        code = {"code": telephone.at(stage.clock.now()), "next": "/"}
+        code = {"code": telephone.at(quiet.clock.now()), "next": "/"}
         assert (await page.post("/login/code", data=code)).status_code == 303
         whole = page.cookies[COOKIE]
-        assert await status_with(stage, whole) == 200
+        assert await status_with(quiet, whole) == 200
         # After the password the browser has the cookie of a session that opens nothing.
         await again(page)
-        assert await status_with(stage, whole) == 401
+        assert await status_with(quiet, whole) == 401
         # And one that is begun anew ends the one that was begun before.
         await again(page)
-        assert await stage.rows(_ROWS) == [{"awaits": "code"}]
+        assert await quiet.rows(_ROWS) == [{"awaits": "code"}]
 
 
-async def test_a_begun_session_ends_with_the_second_step(stage: Stage) -> None:
-    telephone = await with_factor(stage, await a_person(stage))
-    async with browser(stage) as page, browser(stage) as thief:
+async def test_a_begun_session_ends_with_the_second_step(quiet: QuietStage) -> None:
+    telephone = await with_factor(quiet, await a_person(quiet))
+    async with browser(quiet) as page, browser(quiet) as thief:
         await again(page)
         begun = page.cookies[COOKIE]
-        code = {"code": telephone.at(stage.clock.now()), "next": "/"}
+        code = {"code": telephone.at(quiet.clock.now()), "next": "/"}
         assert (await page.post("/login/code", data=code)).status_code == 303
-        assert await stage.rows(_ROWS) == [{"awaits": None}]
+        assert await quiet.rows(_ROWS) == [{"awaits": None}]
         # Its cookie opens neither a page nor the second step again.
-        assert await status_with(stage, begun) == 401
+        assert await status_with(quiet, begun) == 401
         headers = {"Cookie": f"{COOKIE}={begun}"}
-        await skip(stage, 1 / 60)
-        code["code"] = telephone.at(stage.clock.now())
+        await skip(quiet, 1 / 60)
+        code["code"] = telephone.at(quiet.clock.now())
         tried = await thief.post("/login/code", data=code, headers=headers)
         assert tried.headers["location"] == "/login"
-        assert await stage.rows(_ROWS) == [{"awaits": None}]
+        assert await quiet.rows(_ROWS) == [{"awaits": None}]
 
 
-async def test_a_wrong_password_ends_no_session(stage: Stage) -> None:
-    await a_person(stage)
-    async with browser(stage) as page:
+async def test_a_wrong_password_ends_no_session(quiet: QuietStage) -> None:
+    await a_person(quiet)
+    async with browser(quiet) as page:
         await again(page)
         first = page.cookies[COOKIE]
         await again(page, password="wrong")
-        assert await status_with(stage, first) == 200
+        assert await status_with(quiet, first) == 200
 
 
 async def _with_password(stage: Stage, ana: Counsellor) -> None:

@@ -15,6 +15,7 @@ from app.staff.roles import Role
 from app.work import PROGRAM
 from tests.support.pages.readers import seen
 from tests.support.profile import by_day
+from tests.support.program.quiet import QuietStage
 
 PROVIDER = MappingWanted(
     name="City", issuer="https://id.example", client_id="x", roles=(("help", "counsellor"),)
@@ -65,19 +66,19 @@ def link_in(page: str) -> str:
     ),
 )
 async def test_who_reads_such_records_finds_the_request_and_approves(
-    stage: Stage, role: Role, inbox: str, invited_as: str
+    quiet: QuietStage, role: Role, inbox: str, invited_as: str
 ) -> None:
-    mila = await person(stage, "mila", Role.ADMINISTRATOR)
-    other = await person(stage, "nina", Role.ADMINISTRATOR)
-    vera = await who_could_approve(stage, "vera", role)
+    mila = await person(quiet, "mila", Role.ADMINISTRATOR)
+    other = await person(quiet, "nina", Role.ADMINISTRATOR)
+    vera = await who_could_approve(quiet, "vera", role)
     invited = await sent(
-        stage, mila, "/admin/people/invite", name="Nova", role=invited_as, send="show"
+        quiet, mila, "/admin/people/invite", name="Nova", role=invited_as, send="show"
     )
     link = link_in(invited.text)
     assert "opens nothing until a second person" in invited.text
-    assert "A second person has not approved" in await opened(stage, link)
+    assert "A second person has not approved" in await opened(quiet, link)
     for reader, path in ((mila, "/admin/people"), (other, "/admin/people"), (vera, inbox)):
-        shown = await seen(stage, reader, path)
+        shown = await seen(quiet, reader, path)
         assert TITLE in shown
         assert ("Approve" in shown) is (reader is vera)
     (one,) = (await vera.ask("GET", "/access-requests")).json()
@@ -93,23 +94,23 @@ async def test_who_reads_such_records_finds_the_request_and_approves(
         assert (answer.status_code, answer.json()["error"]) == (403, "NotSecondPerson")
     assert (await vera.ask("POST", at, {"approve": True})).status_code == 204
     assert (await vera.ask("POST", at, {"approve": True})).status_code == 404
-    assert TITLE not in await seen(stage, vera, inbox)
-    assert "Your password is set" in await opened(stage, link)
-    acts = await stage.rows(
+    assert TITLE not in await seen(quiet, vera, inbox)
+    assert "Your password is set" in await opened(quiet, link)
+    acts = await quiet.rows(
         "SELECT action, actor FROM audit_entries WHERE action LIKE 'access%%' ORDER BY id"
     )
     assert [one["action"] for one in acts] == ["access_asked", "access_asked", "access_approved"]
     assert [one["actor"] for one in acts] == [str(mila.id), str(mila.id), str(vera.id)]
 
 
-async def test_what_is_asked_for_an_existing_person_leaves_them_at_work(stage: Stage) -> None:
-    mila = await person(stage, "mila", Role.ADMINISTRATOR)
-    vera = await who_could_approve(stage, "vera", Role.SUPERVISOR)
-    rada = await who_could_approve(stage, "rada", Role.SUPERVISOR)
+async def test_what_is_asked_for_an_existing_person_leaves_them_at_work(quiet: QuietStage) -> None:
+    mila = await person(quiet, "mila", Role.ADMINISTRATOR)
+    vera = await who_could_approve(quiet, "vera", Role.SUPERVISOR)
+    rada = await who_could_approve(quiet, "rada", Role.SUPERVISOR)
     at = f"/admin/people/{rada.id}"
-    shown = await sent(stage, mila, f"{at}/link", send="show")
+    shown = await sent(quiet, mila, f"{at}/link", send="show")
     link = link_in(shown.text)
-    assert "A second person has not approved" in await opened(stage, link)
+    assert "A second person has not approved" in await opened(quiet, link)
     assert (await rada.ask("GET", "/me")).status_code == 200
     (one,) = (await rada.ask("GET", "/access-requests")).json()
     assert (one["kind"], one["by_mail"], one["may_approve"]) == ("link", False, False)
@@ -117,17 +118,17 @@ async def test_what_is_asked_for_an_existing_person_leaves_them_at_work(stage: S
     assert (await rada.ask("POST", request, {"approve": True})).status_code == 403
     # The one it is about may refuse it.
     assert (await rada.ask("POST", request, {"approve": False})).status_code == 204
-    assert "withdrawn" in await opened(stage, link)
+    assert "withdrawn" in await opened(quiet, link)
     # An account that left comes back when a second person approves.
-    revision = (await stage.rows("SELECT revision FROM staff WHERE name = 'rada'"))[0]["revision"]
+    revision = (await quiet.rows("SELECT revision FROM staff WHERE name = 'rada'"))[0]["revision"]
     leaves = await mila.ask("POST", f"/people/{rada.id}/deactivate", {"revision": revision})
     assert leaves.status_code == 200, leaves.text
-    back = await sent(stage, mila, f"{at}/reactivate")
+    back = await sent(quiet, mila, f"{at}/reactivate")
     assert "Active again" not in back.text
     assert "waits for a second person" in back.text
     (one,) = (await vera.ask("GET", "/access-requests")).json()
     assert (await vera.ask("POST", f"/access-requests/{one['id']}", {"approve": True})).is_success
-    assert "Your password is set" in await opened(stage, link_in(back.text))
+    assert "Your password is set" in await opened(quiet, link_in(back.text))
 
 
 async def gets(stage: Stage, mila: Counsellor, of: Counsellor, **change: str) -> None:
@@ -141,54 +142,54 @@ async def gets(stage: Stage, mila: Counsellor, of: Counsellor, **change: str) ->
     by_day([("link", True), ("nothing", False), ("shown, not used", False), ("email", True)], 2),
 )
 async def test_an_account_keeps_no_way_in_of_another_person_when_it_gets_the_role(
-    stage: Stage, what: str, forgotten: bool
+    quiet: QuietStage, what: str, forgotten: bool
 ) -> None:
-    mila = await person(stage, "mila", Role.ADMINISTRATOR)
-    vera = await who_could_approve(stage, "vera", Role.SUPERVISOR)
-    rada = await who_could_approve(stage, "rada", Role.SUPERVISOR)
-    await gets(stage, mila, rada, role="counsellor")
+    mila = await person(quiet, "mila", Role.ADMINISTRATOR)
+    vera = await who_could_approve(quiet, "vera", Role.SUPERVISOR)
+    rada = await who_could_approve(quiet, "rada", Role.SUPERVISOR)
+    await gets(quiet, mila, rada, role="counsellor")
     link = ""
     if what == "email":
-        await gets(stage, mila, rada, email="mine@elsewhere.example")
+        await gets(quiet, mila, rada, email="mine@elsewhere.example")
     elif what != "nothing":
-        shown = await sent(stage, mila, f"/admin/people/{rada.id}/link", send="show")
+        shown = await sent(quiet, mila, f"/admin/people/{rada.id}/link", send="show")
         link = link_in(shown.text)
     if link:
         # As her counsellor's account by two people, which is not the role that she gets then.
         (one,) = (await vera.ask("GET", "/access-requests")).json()
         await vera.ask("POST", f"/access-requests/{one['id']}", {"approve": True})
     if what == "link":
-        assert "Your password is set" in await opened(stage, link)
-        async with transaction(stage.ground, PROGRAM) as work:
+        assert "Your password is set" in await opened(quiet, link)
+        async with transaction(quiet.ground, PROGRAM) as work:
             staff = await work.session.get_one(Staff, rada.id)
             await access.link_own(work, staff, PROVIDER, {"sub": "1", "groups": ["help"]})
     await rada.sign_in()
-    await gets(stage, mila, rada, role="supervisor")
+    await gets(quiet, mila, rada, role="supervisor")
     (one,) = (await vera.ask("GET", "/access-requests")).json()
     assert (await vera.ask("POST", f"/access-requests/{one['id']}", {"approve": True})).is_success
-    (now,) = await stage.rows(
+    (now,) = await quiet.rows(
         "SELECT role, password_hash IS NULL AS forgotten, by_provider FROM staff"
         " WHERE name = 'rada'"
     )
     assert now == {"role": "supervisor", "forgotten": forgotten, "by_provider": False}
     assert (await rada.ask("GET", "/me")).status_code == 401, "it signs in again"
     if what == "shown, not used":
-        assert "withdrawn" in await opened(stage, link)
+        assert "withdrawn" in await opened(quiet, link)
 
 
-async def test_the_first_one_is_given_alone_and_the_page_says_so(stage: Stage) -> None:
-    mila = await person(stage, "mila", Role.ADMINISTRATOR)
+async def test_the_first_one_is_given_alone_and_the_page_says_so(quiet: QuietStage) -> None:
+    mila = await person(quiet, "mila", Role.ADMINISTRATOR)
     alone = 'id="alone"'
-    assert alone in await seen(stage, mila, "/admin/people/invite")
+    assert alone in await seen(quiet, mila, "/admin/people/invite")
     invited = await sent(
-        stage, mila, "/admin/people/invite", name="Vera", role="supervisor", send="show"
+        quiet, mila, "/admin/people/invite", name="Vera", role="supervisor", send="show"
     )
     assert alone in invited.text
-    assert "Your password is set" in await opened(stage, link_in(invited.text))
-    assert alone not in await seen(stage, mila, "/admin/people/invite")
+    assert "Your password is set" in await opened(quiet, link_in(invited.text))
+    assert alone not in await seen(quiet, mila, "/admin/people/invite")
     invited = await sent(
-        stage, mila, "/admin/people/invite", name="Nova", role="supervisor", send="show"
+        quiet, mila, "/admin/people/invite", name="Nova", role="supervisor", send="show"
     )
-    assert "A second person has not approved" in await opened(stage, link_in(invited.text))
-    acts = await stage.rows("SELECT action FROM audit_entries WHERE action LIKE 'access%%'")
+    assert "A second person has not approved" in await opened(quiet, link_in(invited.text))
+    acts = await quiet.rows("SELECT action FROM audit_entries WHERE action LIKE 'access%%'")
     assert {one["action"] for one in acts} == {"access_given_alone", "access_asked"}

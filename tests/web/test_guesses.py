@@ -5,7 +5,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import httpx2
 import pytest
 from fastapi import Request, Response
 from limits import RateLimitItemPerHour, RateLimitItemPerMinute
@@ -26,6 +25,7 @@ from app.work import PROGRAM, Work
 from tests.support.contacts import skip
 from tests.support.identity.second_step import CREDENTIALS, a_person, browser, with_factor
 from tests.support.mail import Mail
+from tests.support.program.quiet import QuietStage
 from tests.support.referrals import click, sent_link
 from tests.support.talks import waits
 from tests.support.verbs import a_counsellor
@@ -46,10 +46,6 @@ async def _sign_in(client: Any, stage: Stage, name: str, password: str, **header
     return int((await client.post(url, json=body, headers=headers)).status_code)
 
 
-def _browser() -> httpx2.AsyncClient:
-    return httpx2.AsyncClient(trust_env=False)
-
-
 async def _no_pause(_: Limiter) -> None:
     """Take no time."""
 
@@ -63,13 +59,13 @@ async def test_guesses_keep_out_neither_known_browsers_nor_links_nor_calls(
     await _account(night, "mira")
     ana = await night.add_counsellor("ana")
     _, path = await sent_link(night, post, ana)
-    async with _browser() as known, _browser() as other:
+    async with browser(night) as known, browser(night) as other:
         assert await _sign_in(known, night, "mira", _RIGHT) == 200
         assert await _sign_in(known, night, "mira", _RIGHT) == 200
         marks = known.cookies.get("helpline_known") or ""
         assert marks.count("~") == 0, "the browser was known the second time"
         assert "mira" not in marks
-        async with _browser() as guesser:
+        async with browser(night) as guesser:
             attempts = [await _sign_in(guesser, night, f"who{n}", "wrong") for n in range(16)]
             attempts += [await _sign_in(guesser, night, "mira", "wrong") for n in range(12)]
         assert attempts[0] == 401
@@ -92,14 +88,14 @@ async def test_guesses_keep_out_neither_known_browsers_nor_links_nor_calls(
 
 
 async def test_a_stolen_password_keeps_its_owner_out_of_no_known_browser_and_no_passkey(
-    stage: Stage, monkeypatch: Any
+    quiet: QuietStage, monkeypatch: Any
 ) -> None:
     monkeypatch.setattr(Limiter, "pause", _no_pause)
     assert guesses.CODES.amount == 30
     monkeypatch.setattr(guesses, "CODES", RateLimitItemPerHour(8))
-    staff = await a_person(stage)
-    telephone = await with_factor(stage, staff)
-    async with browser(stage) as own, browser(stage) as thief:
+    staff = await a_person(quiet)
+    telephone = await with_factor(quiet, staff)
+    async with browser(quiet) as own, browser(quiet) as thief:
 
         async def tried(client: Any, code: str) -> int:
             return int((await client.post("/api/v1/session", json=with_code(code))).status_code)
@@ -107,22 +103,22 @@ async def test_a_stolen_password_keeps_its_owner_out_of_no_known_browser_and_no_
         def with_code(code: str) -> dict[str, str]:
             return {**CREDENTIALS, "code": code}
 
-        assert await tried(own, telephone.at(stage.clock.now())) == 200
+        assert await tried(own, telephone.at(quiet.clock.now())) == 200
         answers = []
         for _ in range(2):
-            await skip(stage, 61 / 3600)
+            await skip(quiet, 61 / 3600)
             answers += [await tried(thief, "000000") for _ in range(5)]
         assert answers[0] == 401
         assert answers[-1] == 429
         # The owner goes on in the session, proves again who she is, and signs in anew.
-        proof = {"proof": telephone.at(stage.clock.now())}
+        proof = {"proof": telephone.at(quiet.clock.now())}
         assert (await own.post("/api/v1/me/proof", json=proof)).status_code == 204
-        await skip(stage, 61 / 3600)
-        assert await tried(own, telephone.at(stage.clock.now())) == 200
+        await skip(quiet, 61 / 3600)
+        assert await tried(own, telephone.at(quiet.clock.now())) == 200
         # A browser like any other waits; one that has the passkey is asked for it, and not refused.
-        await skip(stage, 61 / 3600)
-        async with browser(stage) as other:
-            assert await tried(other, telephone.at(stage.clock.now())) == 429
+        await skip(quiet, 61 / 3600)
+        async with browser(quiet) as other:
+            assert await tried(other, telephone.at(quiet.clock.now())) == 429
             begun = await other.post("/login", data={**CREDENTIALS, "next": "/"})
             assert begun.status_code == 303
             await thief.post("/login", data={**CREDENTIALS, "next": "/"})
@@ -133,12 +129,12 @@ async def test_a_stolen_password_keeps_its_owner_out_of_no_known_browser_and_no_
             assert answer.status_code == 401
 
 
-async def test_a_link_that_exists_is_counted_by_itself(stage: Stage, post: Mail) -> None:
-    async with transaction(stage.ground, PROGRAM) as work:
+async def test_a_link_that_exists_is_counted_by_itself(quiet: QuietStage, post: Mail) -> None:
+    async with transaction(quiet.ground, PROGRAM) as work:
         wanted = Changes(name="nova", role=Role.COUNSELLOR)
         _, link = await links.invite(work, wanted, by=None, by_mail=False)
     assert link is not None
-    async with browser(stage) as client:
+    async with browser(quiet) as client:
 
         async def opened(token: str) -> Any:
             return await client.post("/welcome/open", data={"token": token})
@@ -153,13 +149,13 @@ async def test_a_link_that_exists_is_counted_by_itself(stage: Stage, post: Mail)
 
 
 async def test_a_refused_sign_in_does_not_tell_whether_there_is_such_an_account(
-    stage: Stage, monkeypatch: Any
+    quiet: QuietStage, monkeypatch: Any
 ) -> None:
-    await _account(stage, "mira")
-    await _account(stage, "left")
-    await _account(stage, "invited")
-    await stage.rows("UPDATE staff SET active = false WHERE name = 'left' RETURNING id")
-    await stage.rows("UPDATE staff SET password_hash = NULL WHERE name = 'invited' RETURNING id")
+    await _account(quiet, "mira")
+    await _account(quiet, "left")
+    await _account(quiet, "invited")
+    await quiet.rows("UPDATE staff SET active = false WHERE name = 'left' RETURNING id")
+    await quiet.rows("UPDATE staff SET password_hash = NULL WHERE name = 'invited' RETURNING id")
     compared: list[str] = []
 
     class Counting:
@@ -174,7 +170,7 @@ async def test_a_refused_sign_in_does_not_tell_whether_there_is_such_an_account(
     hashing.hash_of_no_account()
     monkeypatch.setattr(hashing, "HASHER", Counting())
     monkeypatch.setattr(Limiter, "pause", _no_pause)
-    base = stage.settings.public_url
+    base = quiet.settings.public_url
     for path in ("/api/v1/session", "/api/v1/session/passkey", "/login"):
         heard, costs = set(), set()
         # Right passwords of accounts that are closed, and a wrong one of each kind of name.
@@ -186,7 +182,7 @@ async def test_a_refused_sign_in_does_not_tell_whether_there_is_such_an_account(
             ("nobody", "wrong"),
         ):
             body = {"username": name, "password": password}
-            async with _browser() as client:
+            async with browser(quiet) as client:
                 if path == "/login":
                     answer = await client.post(base + path, data=body, headers={"Origin": base})
                 else:
@@ -202,7 +198,7 @@ async def test_a_refused_sign_in_does_not_tell_whether_there_is_such_an_account(
 
 
 async def test_a_known_browser_has_a_limit_of_an_hour_and_is_let_in_again_after_it(
-    stage: Stage, monkeypatch: Any
+    quiet: QuietStage, monkeypatch: Any
 ) -> None:
     async def pause(_: Limiter) -> None:
         """Take no time."""
@@ -210,18 +206,18 @@ async def test_a_known_browser_has_a_limit_of_an_hour_and_is_let_in_again_after_
     monkeypatch.setattr(Limiter, "pause", pause)
     # Checking a wrong password takes a while; here it is about how many are checked.
     monkeypatch.setattr(guesses, "PER_ACCOUNT", RateLimitItemPerHour(20))
-    await _account(stage, "dora")
-    async with _browser() as known:
-        assert await _sign_in(known, stage, "dora", _RIGHT) == 200
+    await _account(quiet, "dora")
+    async with browser(quiet) as known:
+        assert await _sign_in(known, quiet, "dora", _RIGHT) == 200
         for _ in range(2):
-            attempts = [await _sign_in(known, stage, "dora", "wrong") for _ in range(12)]
+            attempts = [await _sign_in(known, quiet, "dora", "wrong") for _ in range(12)]
             assert attempts == [401] * 10 + [429] * 2
-            stage.stepped.move_to(stage.clock.now() + timedelta(seconds=61))
+            quiet.stepped.move_to(quiet.clock.now() + timedelta(seconds=61))
         # What is refused is not counted, and nothing is learned by it.
-        assert await _sign_in(known, stage, "dora", "wrong") == 429
-        assert await _sign_in(known, stage, "dora", _RIGHT) == 429
-        stage.stepped.move_to(stage.clock.now() + timedelta(hours=1))
-        assert await _sign_in(known, stage, "dora", _RIGHT) == 200
+        assert await _sign_in(known, quiet, "dora", "wrong") == 429
+        assert await _sign_in(known, quiet, "dora", _RIGHT) == 429
+        quiet.stepped.move_to(quiet.clock.now() + timedelta(hours=1))
+        assert await _sign_in(known, quiet, "dora", _RIGHT) == 200
 
 
 async def test_each_client_behind_a_trusted_proxy_is_counted_by_itself(
@@ -231,20 +227,20 @@ async def test_each_client_behind_a_trusted_proxy_is_counted_by_itself(
         async with stage_on(database, trusted_proxies=trusted) as stage:
             name = f"vera{trusted[:1]}"
             await _account(stage, name)
-            async with _browser() as guesser:
+            async with browser(stage) as guesser:
                 for n in range(14):
                     # What a client itself says about its address is not believed.
                     said = f"203.0.113.{n}, 198.51.100.7"
                     status = await _sign_in(guesser, stage, name, "x", **{"X-Forwarded-For": said})
             assert status == 429
-            async with _browser() as other:
+            async with browser(stage) as other:
                 elsewhere = {"X-Forwarded-For": "198.51.100.8"}
                 status = await _sign_in(other, stage, name, _RIGHT, **elsewhere)
             assert status == (200 if trusted else 429)
 
 
 async def test_too_many_are_slowed_down_and_a_flood_of_them_does_not_pile_up(
-    stage: Stage, monkeypatch: Any
+    quiet: QuietStage, monkeypatch: Any
 ) -> None:
     waited: list[str] = []
 
@@ -252,7 +248,7 @@ async def test_too_many_are_slowed_down_and_a_flood_of_them_does_not_pile_up(
         waited.append("a moment")
 
     monkeypatch.setattr(Limiter, "pause", pause)
-    limiter, three = Limiter(stage.ground), RateLimitItemPerMinute(3)
+    limiter, three = Limiter(quiet.ground), RateLimitItemPerMinute(3)
     for _ in range(5):
         await limiter.slow_down(three, "ana")
     assert len(waited) == 2
@@ -262,7 +258,7 @@ async def test_too_many_are_slowed_down_and_a_flood_of_them_does_not_pile_up(
 
 
 async def test_guesses_at_many_names_slow_all_sign_ins_down_and_keep_no_person_out(
-    stage: Stage, monkeypatch: Any
+    quiet: QuietStage, monkeypatch: Any
 ) -> None:
     slowed: list[str] = []
 
@@ -272,12 +268,12 @@ async def test_guesses_at_many_names_slow_all_sign_ins_down_and_keep_no_person_o
     monkeypatch.setattr(Limiter, "pause", pause)
     assert guesses.SLOW_ALL.amount == 120
     monkeypatch.setattr(guesses, "SLOW_ALL", RateLimitItemPerMinute(3))
-    await _account(stage, "mira")
-    async with _browser() as guesser:
-        answers = [await _sign_in(guesser, stage, f"who{n}", "wrong") for n in range(5)]
+    await _account(quiet, "mira")
+    async with browser(quiet) as guesser:
+        answers = [await _sign_in(guesser, quiet, f"who{n}", "wrong") for n in range(5)]
     assert (answers, len(slowed)) == ([401] * 5, 2), "no name is tried twice"
-    async with _browser() as other:
-        assert await _sign_in(other, stage, "mira", _RIGHT) == 200
+    async with browser(quiet) as other:
+        assert await _sign_in(other, quiet, "mira", _RIGHT) == 200
     assert len(slowed) == 3
 
 
@@ -332,10 +328,10 @@ class _Waits:
 
 
 async def test_guesses_of_an_address_at_many_names_are_slowed_down_before_they_are_refused(
-    stage: Stage, monkeypatch: Any
+    quiet: QuietStage, monkeypatch: Any
 ) -> None:
     waits = _Waits(monkeypatch)
-    request = _asked_from(stage, "198.51.100.7")
+    request = _asked_from(quiet, "198.51.100.7")
     counted = []
     for n in range(60):
         await guesses.limit_guesses(request, f"who{n}")
@@ -345,12 +341,12 @@ async def test_guesses_of_an_address_at_many_names_are_slowed_down_before_they_a
         await guesses.limit_guesses(request, "who60")
     # Another address waits for nothing.
     before = waits.count
-    await guesses.limit_guesses(_asked_from(stage, "198.51.100.8"), "who61")
+    await guesses.limit_guesses(_asked_from(quiet, "198.51.100.8"), "who61")
     assert waits.count == before
 
 
 async def test_guesses_at_an_account_from_many_addresses_are_slowed_down_before_they_are_refused(
-    stage: Stage, monkeypatch: Any
+    quiet: QuietStage, monkeypatch: Any
 ) -> None:
     waits = _Waits(monkeypatch)
     assert (guesses.PER_ACCOUNT.amount, guesses._SLOW_ACCOUNT.amount) == (100, 50)
@@ -358,21 +354,21 @@ async def test_guesses_at_an_account_from_many_addresses_are_slowed_down_before_
     monkeypatch.setattr(guesses, "_SLOW_ACCOUNT", RateLimitItemPerHour(4))
     counted = []
     for n in range(8):
-        await guesses.limit_guesses(_asked_from(stage, f"198.51.100.{n}"), "mira")
+        await guesses.limit_guesses(_asked_from(quiet, f"198.51.100.{n}"), "mira")
         counted.append(waits.count)
         # As many as can be tried in an hour, never five in a minute.
-        stage.stepped.move_to(stage.clock.now() + timedelta(seconds=35))
+        quiet.stepped.move_to(quiet.clock.now() + timedelta(seconds=35))
     assert counted == [0] * 4 + [*range(1, 5)]
     with pytest.raises(TooMany):
-        await guesses.limit_guesses(_asked_from(stage, "198.51.100.200"), "mira")
+        await guesses.limit_guesses(_asked_from(quiet, "198.51.100.200"), "mira")
 
 
 async def test_own_passwords_and_codes_are_slowed_down_before_they_are_refused(
-    stage: Stage, monkeypatch: Any
+    quiet: QuietStage, monkeypatch: Any
 ) -> None:
-    await a_person(stage)
+    await a_person(quiet)
     waits = _Waits(monkeypatch)
-    async with browser(stage) as page:
+    async with browser(quiet) as page:
         assert (await page.post("/api/v1/session", json=CREDENTIALS)).status_code == 200
         answers = []
         for _ in range(11):
@@ -386,17 +382,17 @@ async def test_own_passwords_and_codes_are_slowed_down_before_they_are_refused(
 
 
 async def test_codes_of_an_account_are_slowed_down_before_they_are_refused(
-    stage: Stage, monkeypatch: Any
+    quiet: QuietStage, monkeypatch: Any
 ) -> None:
     waits = _Waits(monkeypatch)
     assert (guesses.CODES.amount, guesses._SLOW_CODES.amount) == (30, 15)
     monkeypatch.setattr(guesses, "CODES", RateLimitItemPerHour(6))
     monkeypatch.setattr(guesses, "_SLOW_CODES", RateLimitItemPerHour(3))
-    request, counted = _asked_from(stage, "198.51.100.7"), []
+    request, counted = _asked_from(quiet, "198.51.100.7"), []
     for _ in range(6):
         await guesses.count_code(request, "own", "mira")
         counted.append(waits.count)
-        stage.stepped.move_to(stage.clock.now() + timedelta(minutes=1))
+        quiet.stepped.move_to(quiet.clock.now() + timedelta(minutes=1))
     assert counted == [0] * 3 + [*range(1, 4)]
     with pytest.raises(TooMany):
         await guesses.count_code(request, "own", "mira")

@@ -24,7 +24,7 @@ async def test_a_page_that_is_only_open_is_signed_out_but_never_in_a_talk(stage:
         url = f"{base}/board/heartbeat?acts={acts}"
         return (await stage.client.post(url, headers=headers)).status_code
 
-    await skip_minutes(stage, 9, every=3)
+    await skip_minutes(stage, 9, every=9)
     assert await beat("true") == 204
     events = f"{base}/api/v1/events"
     async with stage.client.stream(
@@ -33,7 +33,7 @@ async def test_a_page_that_is_only_open_is_signed_out_but_never_in_a_talk(stage:
         lines = stream.aiter_lines()
         while "topics" not in await anext(lines):
             pass
-        await skip_minutes(stage, 9, every=3)
+        await skip_minutes(stage, 9, every=9)
         assert await beat("false") == 204, "nine minutes after the last act"
         await stage.advance(61)
         async with asyncio.timeout(15):
@@ -45,7 +45,7 @@ async def test_a_page_that_is_only_open_is_signed_out_but_never_in_a_talk(stage:
     )
     assert (row["subject"], row["detail"]) == (str(vera.id), {"because": "idle"})
 
-    await skip_minutes(stage, 50)
+    await skip_minutes(stage, 50, every=25)
     offer = await ana.offer()
     assert offer is not None, "beyond both limits"
     assert offer["state"] == "connected"

@@ -29,6 +29,7 @@ from tests.support.identity.second_step import (
     browser,
     with_factor,
 )
+from tests.support.program.quiet import QuietStage
 from tests.support.talks import talk
 
 
@@ -40,12 +41,12 @@ async def failures(stage: Stage) -> list[Any]:
 
 
 async def test_a_role_that_needs_one_is_led_through_it_and_does_nothing_before(
-    stage: Stage,
+    quiet: QuietStage,
 ) -> None:
-    await a_person(stage)
-    async with transaction(stage.ground, PROGRAM) as work:
+    await a_person(quiet)
+    async with transaction(quiet.ground, PROGRAM) as work:
         await set_sign_in_rules(work, Rules((Role.SUPERVISOR,)))
-    async with browser(stage) as page:
+    async with browser(quiet) as page:
         program = await page.post("/api/v1/session", json=CREDENTIALS)
         assert (program.status_code, program.json()["error"]) == (403, "FactorNeeded")
         sent = await page.post("/login", data={**CREDENTIALS, "next": "/reports"})
@@ -63,7 +64,7 @@ async def test_a_role_that_needs_one_is_led_through_it_and_does_nothing_before(
         assert wrong.status_code == 401
         assert found[1] in wrong.text
         begun = page.cookies[COOKIE]
-        code = telephone.at(stage.clock.now())
+        code = telephone.at(quiet.clock.now())
         done = await page.post("/login/set-up", data={"code": code, "next": "/reports"})
         assert done.status_code == 200
         assert 'href="/reports"' in done.text
@@ -73,11 +74,11 @@ async def test_a_role_that_needs_one_is_led_through_it_and_does_nothing_before(
         assert "Recovery codes left: 10." in own
 
 
-async def test_a_code_signs_in_once_on_pages_and_for_programs(stage: Stage) -> None:
-    vera = await a_person(stage)
-    telephone = await with_factor(stage, vera)
-    code = telephone.at(stage.clock.now())
-    async with browser(stage) as page, browser(stage) as other:
+async def test_a_code_signs_in_once_on_pages_and_for_programs(quiet: QuietStage) -> None:
+    vera = await a_person(quiet)
+    telephone = await with_factor(quiet, vera)
+    code = telephone.at(quiet.clock.now())
+    async with browser(quiet) as page, browser(quiet) as other:
         sent = await page.post("/login", data={**CREDENTIALS, "next": "/reports"})
         assert sent.headers["location"] == "/login/code?next=/reports"
         assert (await page.get("/api/v1/me")).status_code == 401
@@ -92,23 +93,23 @@ async def test_a_code_signs_in_once_on_pages_and_for_programs(stage: Stage) -> N
         assert (missing.status_code, missing.json()["error"]) == (401, "CodeNeeded")
         replayed = await other.post("/api/v1/session", json={**CREDENTIALS, "code": code})
         assert (replayed.status_code, replayed.json()["error"]) == (401, "WrongCode")
-        await skip(stage, 1 / 60)
-        code = telephone.at(stage.clock.now())
+        await skip(quiet, 1 / 60)
+        code = telephone.at(quiet.clock.now())
         answer = await other.post("/api/v1/session", json={**CREDENTIALS, "code": code})
         assert answer.status_code == 200
-    assert await failures(stage) == [(str(vera.id), "code")] * 2
+    assert await failures(quiet) == [(str(vera.id), "code")] * 2
 
 
 async def test_wrong_codes_are_limited_like_passwords_and_end_no_session(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
+    quiet: QuietStage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert guesses.CODES.amount == 30
     # As many are too many as can be tried in a moment.
     monkeypatch.setattr(guesses, "CODES", RateLimitItemPerHour(12))
-    vera = await a_person(stage)
-    telephone = await with_factor(stage, vera)
-    async with browser(stage) as page, browser(stage) as guesser:
-        code = telephone.at(stage.clock.now())
+    vera = await a_person(quiet)
+    telephone = await with_factor(quiet, vera)
+    async with browser(quiet) as page, browser(quiet) as guesser:
+        code = telephone.at(quiet.clock.now())
         assert (
             await page.post("/api/v1/session", json={**CREDENTIALS, "code": code})
         ).status_code == 200
@@ -119,51 +120,51 @@ async def test_wrong_codes_are_limited_like_passwords_and_end_no_session(
         ]
         assert attempts[:9] == [401] * 9
         assert attempts[-1] == 429
-        await skip(stage, 61 / 3600)
+        await skip(quiet, 61 / 3600)
         for n in range(3):
             await guesser.post("/login/code", data={"code": f"{n:06}"})
-        await skip(stage, 61 / 3600)
+        await skip(quiet, 61 / 3600)
         await guesser.post("/login", data=CREDENTIALS)
-        code = telephone.at(stage.clock.now())
+        code = telephone.at(quiet.clock.now())
         late = await guesser.post("/login/code", data={"code": code})
         assert late.status_code == 429, "as many codes as an hour allows"
         assert (await page.get("/api/v1/me")).status_code == 200
 
 
-async def test_a_failed_password_stands_in_the_log_and_its_owner_sees_it(stage: Stage) -> None:
-    vera = await a_person(stage)
-    async with browser(stage) as page:
+async def test_a_failed_password_stands_in_the_log_and_its_owner_sees_it(quiet: QuietStage) -> None:
+    vera = await a_person(quiet)
+    async with browser(quiet) as page:
         await page.post("/login", data={"username": "vera", "password": "not this one"})
         await page.post("/login", data={"username": "my password?", "password": "vera"})
         await page.post("/login", data=CREDENTIALS)
         own = (await page.get("/account")).text
-    assert await failures(stage) == [(str(vera.id), "password"), ("unknown name", "password")]
+    assert await failures(quiet) == [(str(vera.id), "password"), ("unknown name", "password")]
     assert own.count("sign in failed") == 1
     assert "new browser" in own
-    told = await stage.rows("SELECT detail::text FROM audit_entries")
+    told = await quiet.rows("SELECT detail::text FROM audit_entries")
     assert not [row for row in told if "not this" in str(row) or "my password" in str(row)]
 
 
-async def test_begun_sessions_end_soon_and_are_not_listed(stage: Stage) -> None:
-    vera = await a_person(stage)
-    await with_factor(stage, vera)
-    async with browser(stage) as page:
+async def test_begun_sessions_end_soon_and_are_not_listed(quiet: QuietStage) -> None:
+    vera = await a_person(quiet)
+    await with_factor(quiet, vera)
+    async with browser(quiet) as page:
         await page.post("/login", data=CREDENTIALS)
-        await skip(stage, 31 / 60)
+        await skip(quiet, 31 / 60)
         gone = await page.post("/login/code", data={"code": "123456"})
         assert gone.headers["location"].startswith("/login")
 
 
-async def test_a_person_sets_up_and_renews_by_programs_with_a_proof(stage: Stage) -> None:
-    await a_person(stage)
-    async with browser(stage) as page:
+async def test_a_person_sets_up_and_renews_by_programs_with_a_proof(quiet: QuietStage) -> None:
+    await a_person(quiet)
+    async with browser(quiet) as page:
         await page.post("/api/v1/session", json=CREDENTIALS)
         wrong = await page.post("/api/v1/me/second-factor", json={"proof": "not this one"})
         assert (wrong.status_code, wrong.json()["error"]) == (422, "WrongProof")
         begun = await page.post("/api/v1/me/second-factor", json={"proof": PASSWORD})
         telephone = pyotp.TOTP(begun.json()["secret"])
-        code = {"code": telephone.at(stage.clock.now())}
-        late = {"code": telephone.at(stage.clock.now() - timedelta(seconds=40))}
+        code = {"code": telephone.at(quiet.clock.now())}
+        late = {"code": telephone.at(quiet.clock.now() - timedelta(seconds=40))}
         again = await page.post("/api/v1/me/second-factor/confirm", json=late)
         assert again.json() == {"recovery_codes": [], "next_code": True}
         made = await page.post("/api/v1/me/second-factor/confirm", json=code)
@@ -177,29 +178,29 @@ async def test_a_person_sets_up_and_renews_by_programs_with_a_proof(stage: Stage
 
 
 async def test_a_clock_that_went_wrong_is_learned_at_a_sign_in_that_was_proven_otherwise(
-    stage: Stage,
+    quiet: QuietStage,
 ) -> None:
-    vera = await a_person(stage)
-    async with transaction(stage.ground, PROGRAM) as work:
+    vera = await a_person(quiet)
+    async with transaction(quiet.ground, PROGRAM) as work:
         telephone = pyotp.TOTP((await second_factor.begin(work, vera)).secret)
         recovery = await second_factor.confirm(work, vera, telephone.at(work.now))
     assert recovery is not None
-    await skip(stage, 1)
+    await skip(quiet, 1)
 
     def shown() -> str:
-        return telephone.at(stage.clock.now() - timedelta(seconds=60))
+        return telephone.at(quiet.clock.now() - timedelta(seconds=60))
 
     async def refused(page: httpx2.AsyncClient) -> None:
         await page.post("/login", data=CREDENTIALS)
         for _ in range(2):
             answer = await page.post("/login/code", data={"code": shown()})
             assert answer.status_code == 401
-            await skip(stage, 31 / 3600)
+            await skip(quiet, 31 / 3600)
 
     async def drift() -> Any:
-        return (await stage.rows("SELECT drift FROM second_factors"))[0]["drift"]
+        return (await quiet.rows("SELECT drift FROM second_factors"))[0]["drift"]
 
-    async with browser(stage) as guesser, browser(stage) as page, browser(stage) as later:
+    async with browser(quiet) as guesser, browser(quiet) as page, browser(quiet) as later:
         # Codes that were seen elsewhere teach nothing: their browser proves nothing.
         await refused(guesser)
         await page.post("/login", data=CREDENTIALS)
@@ -214,9 +215,9 @@ async def test_a_clock_that_went_wrong_is_learned_at_a_sign_in_that_was_proven_o
         assert await drift() == -2
         assert "telephone clock learned" in (await page.get("/account")).text
 
-        await skip(stage, 1 / 60)
+        await skip(quiet, 1 / 60)
         await later.post("/login", data=CREDENTIALS)
-        ours = await later.post("/login/code", data={"code": telephone.at(stage.clock.now())})
+        ours = await later.post("/login/code", data={"code": telephone.at(quiet.clock.now())})
         assert ours.status_code == 401
         assert (await later.post("/login/code", data={"code": shown()})).status_code == 303
 
@@ -248,46 +249,50 @@ async def test_a_person_in_a_talk_is_let_in_and_sets_it_up_at_the_next_sign_in(
         assert (await program.get("/api/v1/me")).status_code == 401, "it ends soon after the work"
 
 
-async def test_a_role_is_relaxed_only_by_who_says_to_know_what_that_means(stage: Stage) -> None:
-    mila = await stage.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
-    async with transaction(stage.ground, PROGRAM) as work:
+async def test_a_role_is_relaxed_only_by_who_says_to_know_what_that_means(
+    quiet: QuietStage,
+) -> None:
+    mila = await quiet.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
+    async with transaction(quiet.ground, PROGRAM) as work:
         await work.session.execute(delete(SignInRules))
-    url, cookie = f"{stage.settings.public_url}/admin/sign-in", {"Cookie": mila.cookie_header}
-    shown = (await stage.client.get(url, headers=cookie)).text
+    url, cookie = f"{quiet.settings.public_url}/admin/sign-in", {"Cookie": mila.cookie_header}
+    shown = (await quiet.client.get(url, headers=cookie)).text
     assert shown.count("checked") == len(Role), "every role, from the start"
     assert "guessed, seen or leaked opens all" in shown
     form = {"hours": "14", "idle_minutes": "60", "proof_minutes": "10"}
     form |= {f"role.{role.value}": "yes" for role in Role if role is not Role.AUDITOR}
-    refused = unescape((await stage.client.post(url, data=form, headers=cookie)).text)
+    refused = unescape((await quiet.client.post(url, data=form, headers=cookie)).text)
     assert "tick the box" in refused
-    assert await stage.rows("SELECT 1 FROM sign_in_rules") == []
-    saved = await stage.client.post(url, data={**form, "knowingly": "yes"}, headers=cookie)
+    assert await quiet.rows("SELECT 1 FROM sign_in_rules") == []
+    saved = await quiet.client.post(url, data={**form, "knowingly": "yes"}, headers=cookie)
     assert "Saved." in saved.text
     api = {"factor_roles": ["administrator"], "session_hours": 14}
     answer = await mila.ask("PUT", "/sign-in-rules", api)
     assert (answer.status_code, answer.json()["error"]) == (409, "Relaxed")
     answer = await mila.ask("PUT", "/sign-in-rules", {**api, "knowingly": True})
     assert answer.json()["factor_roles"] == ["administrator"]
-    rows = await stage.rows(
+    rows = await quiet.rows(
         "SELECT detail FROM audit_entries WHERE action = 'sign_in_rules_set' ORDER BY id"
     )
     assert [len(row["detail"]["relaxed"]) for row in rows] == [1, len(Role) - 2]
 
 
 @pytest.mark.parametrize("has_factor", [False, True])
-async def test_a_sign_in_over_http_never_leads_elsewhere(stage: Stage, has_factor: bool) -> None:
-    staff = await a_person(stage)
-    telephone = await with_factor(stage, staff) if has_factor else None
-    leading = {one: "/" for one in ("//evil.example", "/\\evil.example", "https://evil.example")}
+async def test_a_sign_in_over_http_never_leads_elsewhere(
+    quiet: QuietStage, has_factor: bool
+) -> None:
+    staff = await a_person(quiet)
+    telephone = await with_factor(quiet, staff) if has_factor else None
+    leading = dict.fromkeys(("//evil.example", "/\\evil.example", "https://evil.example"), "/")
     for next_page, leads in (leading | {"/cases/1": "/cases/1"}).items():
-        async with browser(stage) as client:
+        async with browser(quiet) as client:
             answer = await client.post("/login", data={**CREDENTIALS, "next": next_page})
             assert answer.status_code == 303
             assert "evil" not in answer.headers["location"]
             if telephone is None:
                 assert answer.headers["location"] == leads
                 continue
-            code = {"code": telephone.at(stage.clock.now()), "next": next_page}
+            code = {"code": telephone.at(quiet.clock.now()), "next": next_page}
             answer = await client.post("/login/code", data=code)
             assert (answer.status_code, answer.headers["location"]) == (303, leads)
-        await skip(stage, 61 / 3600)
+        await skip(quiet, 61 / 3600)

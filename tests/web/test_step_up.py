@@ -68,6 +68,7 @@ from app.web.step_up import ACTS, What, name_of
 from app.work import PROGRAM, Work
 from tests.support.calls.conversations import a_chat_line, a_writer, writing
 from tests.support.contacts import skip
+from tests.support.program.quiet import QuietStage
 from tests.support.routes import guards_of
 from tests.support.talks import talk
 from tests.support.verbs import a_counsellor, a_line, a_supervisor, a_talk, logged
@@ -494,18 +495,18 @@ async def test_a_number_needs_a_proof_that_is_not_old_but_never_in_a_talk(stage:
 
 
 async def test_files_and_keys_need_a_code_where_there_is_one_and_programs_nothing(
-    stage: Stage,
+    quiet: QuietStage,
 ) -> None:
-    boss = await stage.add_counsellor("boss", role=Role.ADMINISTRATOR, shift=False, state=None)
-    async with transaction(stage.ground, PROGRAM) as work:
+    boss = await quiet.add_counsellor("boss", role=Role.ADMINISTRATOR, shift=False, state=None)
+    async with transaction(quiet.ground, PROGRAM) as work:
         staff = await work.session.get_one(Staff, boss.id)
         telephone = pyotp.TOTP((await second_factor.begin(work, staff)).secret)
         await second_factor.confirm(work, staff, telephone.at(work.now))
     token = await boss.ask("POST", "/tokens", {"name": "graphs", "scopes": ["single_calls"]})
     assert token.status_code == 201, token.text
-    await skip(stage, 10 / 60)
-    base = stage.settings.public_url
-    day = stage.clock.now().date().isoformat()
+    await skip(quiet, 10 / 60)
+    base = quiet.settings.public_url
+    day = quiet.clock.now().date().isoformat()
     window = {"from": "2030-01-01", "to": day}
     calls = f"/statistics/calls.csv?from=2030-01-01&to={day}"
     records = {"what": "records", "format": "csv", "reason": "Yearly evaluation", **window}
@@ -524,7 +525,7 @@ async def test_files_and_keys_need_a_code_where_there_is_one_and_programs_nothin
     for rubbish in ([], "records", {"what": []}, {"what": {"records": 1}}, {"what": None}):
         answer = await boss.ask("POST", "/statistics/exports", rubbish)
         assert answer.status_code == 422, rubbish
-    page = await stage.client.post(
+    page = await quiet.client.post(
         f"{base}/admin/wallboards",
         data={"name": "Hall"},
         headers={"Cookie": boss.cookie_header, "HX-Request": "true"},
@@ -534,7 +535,7 @@ async def test_files_and_keys_need_a_code_where_there_is_one_and_programs_nothin
     summary = await boss.ask("GET", f"/statistics/summary.csv?from=2030-01-01&to={day}")
     assert summary.status_code == 200
     bearer = {"Authorization": f"Bearer {token.json()['token']}"}
-    assert (await stage.client.get(f"{base}/api/v1{calls}", headers=bearer)).status_code == 200
+    assert (await quiet.client.get(f"{base}/api/v1{calls}", headers=bearer)).status_code == 200
 
     assert (await boss.ask("GET", "/me/proof")).json() == {
         "by": "code",
@@ -542,11 +543,11 @@ async def test_files_and_keys_need_a_code_where_there_is_one_and_programs_nothin
         "fresh": False,
     }
     assert await prove(boss, PASSWORD) == (422, "WrongOwnCode")
-    assert await prove(boss, telephone.at(stage.clock.now())) == (204, "")
+    assert await prove(boss, telephone.at(quiet.clock.now())) == (204, "")
     rules = {"factor_roles": ["supervisor"], "session_hours": 14, "proof_minutes": 2}
     assert (await boss.ask("PUT", "/sign-in-rules", rules)).json()["proof_minutes"] == 2
     assert (await boss.ask("GET", calls)).status_code == 200
-    await skip(stage, 121 / 3600)
+    await skip(quiet, 121 / 3600)
     assert (await boss.ask("GET", calls)).status_code == 403, "two minutes are over"
 
 

@@ -82,34 +82,13 @@ async def test_the_code_of_a_link_that_was_sent_again_opens_the_one_before_and_b
     for path, code in ((old, second), (new, first)):
         proved = await click(night, f"{path}/code", {"code": code})
         assert proved.is_redirect
-        assert "Jovana" in (await click(night, path, as_=proved)).text
+        for one in (old, new):
+            assert "Jovana" in (await click(night, one, as_=proved)).text, "in the same browser"
         # Each counts once, and in the browser in which it was entered.
         assert "Jovana" not in (await click(night, path)).text
         assert await status(night, path, code) == 422
     # What came beside a link never opens it.
     assert await status(night, old, code_in(post.messages[1][1])) == 422
-
-
-async def test_the_code_of_one_link_opens_the_other_in_the_same_browser(
-    night: Stage, post: Mail, ana: Counsellor
-) -> None:
-    await sent(night, post, ana)
-    await again(night, post, pair(night, post, 0)[0])
-    (old, _), (new, second) = pair(night, post, 0), pair(night, post, 1)
-    proved = await click(night, f"{old}/code", {"code": second})
-    for path in (old, new):
-        assert "Jovana" in (await click(night, path, as_=proved)).text
-
-
-async def test_one_slip_locks_no_link_though_several_codes_are_open(
-    night: Stage, post: Mail, ana: Counsellor
-) -> None:
-    await sent(night, post, ana)
-    for _ in range(4):
-        await again(night, post, pair(night, post, 0)[0])
-    path, code = pair(night, post, 4)
-    assert [await status(night, path, "000000") for _ in range(4)] == [422] * 4
-    assert await status(night, path, code) == 303
 
 
 # What a link of an immediate referral bears is told in `test_links.py`.
@@ -231,11 +210,14 @@ async def test_the_holder_of_an_old_urgent_link_does_not_ring_the_agency_all_nig
         await skip(night, 61 / 3600)
         await click(night, f"{path}/{what}", {"x": "y"})
         await night.advance(5)
-    # After 10, 20, 40, 80 and 120 minutes; those of ten minutes before are the last to wait.
+    # After 10, 20, 40, 80 and 120 minutes; those of ten minutes before are the last to wait. That
+    # it goes on like this is said above.
     wait, ring = _WAITS
     told, due = list[str](), list[str]()
-    for tens in (1, 2, 4, 8, 12):
-        asked = [(1, ring)] * (tens > 2) + [(max(tens - 1, 1), wait)] * (tens > 1) + [(tens, "sent")]
+    for tens in by_day((1, 2, 4, 8, 12), 3):
+        asked = (
+            [(1, ring)] * (tens > 2) + [(max(tens - 1, 1), wait)] * (tens > 1) + [(tens, "sent")]
+        )
         gone = 0
         for at, says in asked:
             await skip(night, (at - gone) * 10.1 / 60)
@@ -264,15 +246,19 @@ async def test_a_code_of_a_phone_that_is_the_agencys_no_more_opens_no_link_witho
     assert await status(night, new, heard_code(night)[:6]) == 422
 
 
-async def test_a_wrong_code_is_compared_with_those_of_three_links_at_most(
+async def test_a_code_is_compared_with_those_of_three_links_at_most_and_one_slip_locks_none(
     night: Stage, post: Mail, ana: Counsellor
 ) -> None:
     await sent(night, post, ana)
     for _ in range(3):
         await again(night, post, pair(night, post, 0)[0])
     path, own = pair(night, post, 0)
+    third, code = pair(night, post, 2)
     _, second = pair(night, post, 1)
     _, last = pair(night, post, len(post.messages) - 1)
+    # Several codes are open, and a slip counts once.
+    assert [await status(night, third, "000000") for _ in range(4)] == [422] * 4
+    assert await status(night, third, code) == 303
     assert [await status(night, path, code) for code in (second, last, own)] == [422, 303, 303]
 
 

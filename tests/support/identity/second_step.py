@@ -10,6 +10,7 @@ from app.staff.models import Staff
 from app.staff.roles import Role
 from app.work import PROGRAM
 from tests.support.contacts import skip
+from tests.support.program.quiet import QuietStage
 
 PASSWORD = "correct horse battery"
 CREDENTIALS = {"username": "vera", "password": PASSWORD}
@@ -30,4 +31,5 @@ async def with_factor(stage: Stage, staff: Staff) -> pyotp.TOTP:
 
 
 def browser(stage: Stage) -> httpx2.AsyncClient:
-    return httpx2.AsyncClient(base_url=stage.settings.public_url)
+    url = stage.settings.public_url
+    return stage.browser() if isinstance(stage, QuietStage) else httpx2.AsyncClient(base_url=url)

@@ -33,6 +33,10 @@ class QuietStage(Stage):
     async def advance(self, seconds: float) -> None:
         raise NotImplementedError("a story in which time goes by needs a stage")
 
+    def browser(self) -> httpx2.AsyncClient:
+        """Return what keeps its own cookies, and is closed by who asked for it."""
+        return httpx2.AsyncClient(transport=httpx2.ASGITransport(self.app), base_url=_URL)
+
     @contextlib.asynccontextmanager
     async def answering(self) -> AsyncIterator["QuietStage"]:
         """Answer requests until the context is left."""
@@ -41,11 +45,10 @@ class QuietStage(Stage):
         await self.client.aclose()
         self.ground = make_ground(self.settings, self.clock)
         self.app = make_app(self.ground, with_worker=False)
-        transport = httpx2.ASGITransport(self.app)
         async with (
             await psycopg.AsyncConnection.connect(self.watched_as(url), autocommit=True) as watch,
             self.app.router.lifespan_context(self.app),
-            httpx2.AsyncClient(transport=transport, base_url=_URL) as self.client,
+            self.browser() as self.client,
         ):
             self.watch = watch
             await self.change_rows(PASSWORD_ALONE)
