@@ -137,9 +137,9 @@ async def test_no_box_is_squeezed_by_a_long_name_of_a_line(live: Stage, page: Pa
         await work.session.execute(update(Line).values(name=words.strip(" ,")))
     mila = await live.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
     ana = await live.add_counsellor("ana", shift=False, state=None)
+    await visit(page, live, mila, f"/admin/people/{ana.id}")
     for width in (390, 320):
         await page.set_viewport_size({"width": width, "height": 844})
-        await visit(page, live, mila, f"/admin/people/{ana.id}")
         boxes = page.locator(".person-form input[type=checkbox]")
         sizes = await boxes.evaluate_all(
             "boxes => boxes.map(box => [box.offsetWidth, box.offsetHeight])"

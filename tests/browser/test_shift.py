@@ -30,6 +30,8 @@ _FOCUS = """
   return one.matches(":focus-visible") && seen ? "" : `not seen: ${name}`;
 }
 """
+# Whether the place that is wanted has the focus; null where it is not known, or was drawn anew.
+_IS_THERE = "globalThis.wanted?.isConnected ? wanted === document.activeElement : null"
 
 
 class Hands:
@@ -51,7 +53,11 @@ class Hands:
     async def to(self, place: Locator, key: str = "Tab", most: int = 60) -> None:
         """Go to a place with Tab, as often as it takes."""
         for _ in range(most):
-            if await place.evaluate("one => one === document.activeElement"):
+            # To find the place at each step would cost more than the step.
+            while (is_there := await self.page.evaluate(_IS_THERE)) is None:
+                await place.evaluate("one => { globalThis.wanted = one; }")
+            if is_there:
+                await place.evaluate("() => { delete globalThis.wanted; }")
                 await self.sees_focus(f"Tab to {place}")
                 return
             await self.keys.press(key)
