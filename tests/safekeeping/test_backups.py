@@ -39,12 +39,15 @@ def kill(data_dir: Path) -> None:
     server.wait(20)
 
 
-@pytest.mark.whole
-def test_a_killed_server_comes_back_as_it_was_at_a_moment(
-    migrated: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # A segment that the server has not begun would be waited for without end.
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a back-up wait for a segment without end: for one that the server has not begun, too."""
     monkeypatch.setattr(making, "_ARCHIVED_WITHIN", 24 * 3600)
+
+
+@pytest.mark.whole
+@pytest.mark.usefixtures("patient")
+def test_a_killed_server_comes_back_as_it_was_at_a_moment(migrated: Path) -> None:
     with a_folder() as folder:
         key, public = a_key(folder)
         (folder / "var").mkdir()

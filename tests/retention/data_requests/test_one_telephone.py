@@ -20,7 +20,14 @@ from app.work import Work
 from tests.support import planted
 from tests.support.planted import as_person
 from tests.support.retention.one_profile import OF_GIRL, kept_of, one_profile
-from tests.support.retention.requested import NUMBER, approved, erase, found_by, rang_itself
+from tests.support.retention.requested import (
+    NUMBER,
+    approved,
+    each_once,
+    erase,
+    found_by,
+    rang_itself,
+)
 from tests.support.retention.siblings import told_in, write
 from tests.support.verbs import a_line, a_supervisor
 
@@ -103,8 +110,7 @@ async def test_what_is_hers_stays_hers_when_a_sister_is_told_apart(
     assert (await work.session.scalars(select(CallerWish.id))).all() == [wished]
 
 
-@pytest.mark.parametrize("kind", RequestKind)
-@pytest.mark.parametrize("number", [None, OTHERS])
+@pytest.mark.parametrize(("kind", "number"), each_once(RequestKind, [None, OTHERS]))
 async def test_whose_call_it_was_says_more_than_the_number_in_its_record(
     work: Work, kind: RequestKind, number: str | None
 ) -> None:
@@ -132,10 +138,12 @@ async def test_whose_call_it_was_says_more_than_the_number_in_its_record(
     assert request.kept == {}
 
 
-@pytest.mark.parametrize("kind", RequestKind)
 @pytest.mark.parametrize(
-    "added",
-    [{"child.a1.name": "Jovana"}, {"child.a1.age": 12}, {"child.a1.birth_date": "2018-02-03"}],
+    ("kind", "added"),
+    each_once(
+        RequestKind,
+        [{"child.a1.name": "Jovana"}, {"child.a1.age": 12}, {"child.a1.birth_date": "2018-02-03"}],
+    ),
 )
 async def test_a_record_that_a_colleague_completes_meanwhile_stays_that_of_the_child(
     work: Work, kind: RequestKind, added: dict[str, Any]
@@ -162,10 +170,12 @@ async def test_a_record_that_a_colleague_completes_meanwhile_stays_that_of_the_c
     assert request.kept == {}
 
 
-@pytest.mark.parametrize("kind", RequestKind)
 @pytest.mark.parametrize(
-    "over",
-    [{"child.a1.name": "Treci"}, {"child.a1.birth_date": "2026-03-02", "child.a1.age": 3}],
+    ("kind", "over"),
+    each_once(
+        RequestKind,
+        [{"child.a1.name": "Treci"}, {"child.a1.birth_date": "2026-03-02", "child.a1.age": 3}],
+    ),
 )
 async def test_the_number_that_stays_does_not_say_that_who_is_written_over_is_the_same(
     work: Work, kind: RequestKind, over: dict[str, Any]
@@ -180,8 +190,7 @@ async def test_the_number_that_stays_does_not_say_that_who_is_written_over_is_th
     await _is_kept_as_anothers(work, boss, request, child)
 
 
-@pytest.mark.parametrize("kind", RequestKind)
-@pytest.mark.parametrize("change", ["told apart", "named"])
+@pytest.mark.parametrize(("kind", "change"), each_once(RequestKind, ["told apart", "named"]))
 async def test_a_call_from_the_number_does_not_say_that_a_replaced_child_is_the_same(
     work: Work, kind: RequestKind, change: str
 ) -> None:

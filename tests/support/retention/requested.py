@@ -1,7 +1,10 @@
 """A person about whom there is everything there can be, and a request about their data."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import product
+from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import select, text
@@ -33,6 +36,7 @@ from app.staff.models import Staff
 from app.work import PROGRAM, DeferredJob, Work
 from tests.support import planted
 from tests.support.planted import WORD, as_person
+from tests.support.profile import WHOLE
 from tests.support.verbs import a_line, a_supervisor, an_administrator
 
 NUMBER = "+381641234567"
@@ -54,6 +58,18 @@ class Planted:
 
 # By it, the ground of a test knows whom its database holds: see the mark `a_person`.
 PLANTED = "a person is planted"
+
+
+def each_once(firsts: Iterable[Any], seconds: Iterable[Any]) -> list[tuple[Any, Any]]:
+    """Return pairs of two tables: by day each value in one of them, with `TESTS=whole` all pairs.
+
+    For two ways of asking one question, of which either one is wrong if the answer is.
+    """
+    ones, others = list(firsts), list(seconds)
+    if WHOLE:
+        return list(product(ones, others))
+    number = max(len(ones), len(others))
+    return [(ones[at % len(ones)], others[at % len(others)]) for at in range(number)]
 
 
 async def plant(work: Work) -> Planted:
@@ -196,11 +212,20 @@ async def approved(work: Work, boss: Staff, request: DataRequest) -> None:
 
 async def erase(work: Work, request: DataRequest) -> None:
     work.actor = PROGRAM
+    waiting = await _waiting(work, request)
     for kind in ItemKind:
-        while await erasing.erase_some(work, request.id, kind):
+        # Of the kinds without a row each would be locked and looked for.
+        while kind in waiting and await erasing.erase_some(work, request.id, kind):
             await flush(work)
+            waiting = await _waiting(work, request)
     await erasing.finish(work, request.id)
     await flush(work)
+
+
+async def _waiting(work: Work, request: DataRequest) -> set[str]:
+    """Return of which kinds a row is still to be erased."""
+    items = await requests.items_of(work, request)
+    return {one.kind for one in items if one.keep is None and one.erased_at is None}
 
 
 async def wrote(work: Work, call: Call, said: str) -> None:
