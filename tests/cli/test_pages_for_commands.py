@@ -103,7 +103,10 @@ def _described(stage: Stage, programs: set[str]) -> dict[str, Any]:
     named = [
         one
         for one in routes(stage)
-        if any(f"{method} {one.path.removeprefix('/api/v1')}" in programs for method in one.methods)
+        if any(
+            f"{method} {one.path.removeprefix('/api/v1')}" in programs
+            for method in one.methods or ()
+        )
     ]
     return get_openapi(title="some", version="1", routes=named)
 

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Sequence
 
 import pytest
 
@@ -23,9 +24,9 @@ _IMPORT = {
 }
 
 
-def _forms(message: str | tuple[str, ...]) -> tuple[str, ...]:
+def _forms(message: str | Sequence[str] | None) -> tuple[str, ...]:
     """Return the forms of a message, without the marks that stand for vowels in Arabic."""
-    every = (message,) if isinstance(message, str) else tuple(message)
+    every = (message,) if isinstance(message, str) else tuple(message or ())
     return tuple(
         "".join(one for one in form if unicodedata.category(one) != "Mn") for form in every
     )
