@@ -265,7 +265,7 @@ def _check_safekeeping(settings: Settings) -> None:
         )
     certificate = settings.anchor_time_stamp_certificate
     # Not by its own `is_file`: of a path that is too long that says an error.
-    if certificate is not None and not os.path.isfile(certificate):  # noqa: PTH113
+    if certificate is not None and not os.path.isfile(certificate):
         raise BadSettings("HELPLINE_ANCHOR_TIME_STAMP_CERTIFICATE is not a file that can be read.")
     if settings.erasure_target is not None and not settings.backup_recipients:
         raise BadSettings(

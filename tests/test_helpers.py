@@ -72,7 +72,9 @@ def _of_others(tree: ast.Module) -> Iterator[tuple[int, str]]:
             case ast.Attribute(attr=name) if name not in own:
                 yield node.lineno, name
             case ast.Call(func=ast.Name(by) | ast.Attribute(attr=by)) if by in _BY_NAME:
-                yield from ((node.lineno, name) for given in node.args for name in _last_names(given))
+                yield from (
+                    (node.lineno, name) for given in node.args for name in _last_names(given)
+                )
             case ast.For(iter=ast.Tuple() | ast.List() as listed):
                 # A loop sets many by their names.
                 yield from ((node.lineno, name) for name in _last_names(listed))

@@ -19,6 +19,7 @@ from app.statistics.protection.guard import BASE
 from app.statistics.reports import sections
 from app.work import Work
 from tests.support import planted
+from tests.support.profile import WHOLE
 from tests.support.verbs import a_line, a_supervisor
 
 # The month in which the referrals are; all others are empty.
@@ -58,8 +59,8 @@ def months(begins: int, ends: int) -> Window:
 def windows() -> Iterator[Window]:
     """Windows that hold the month, and begin or end in an empty one."""
     yield months(0, 1)
-    yield from (months(-back, 1) for back in range(1, 25))
-    yield from (months(0, on) for on in range(2, 7))
+    yield from (months(-back, 1) for back in (range(1, 25) if WHOLE else (1, 2, 7, 24)))
+    yield from (months(0, on) for on in (range(2, 7) if WHOLE else (2, 6)))
 
 
 async def shown(work: Work, window: Window) -> dict[tuple[str, ...], Any]:
@@ -79,7 +80,7 @@ async def shown(work: Work, window: Window) -> dict[tuple[str, ...], Any]:
 async def test_windows_with_the_same_referrals_show_the_same_figures(work: Work, many: int) -> None:
     await referrals(work, many)
     first, *others = [await shown(work, window) for window in windows()]
-    assert len(others) == 29
+    assert len(others) == (29 if WHOLE else 6)
     assert all(one == first for one in others)
     assert abs(first["sector", "all", "opened"] - many) < BASE
 

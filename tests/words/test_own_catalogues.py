@@ -161,11 +161,20 @@ async def test_what_a_request_reads_of_catalogues_keeps_no_password_or_pin_waiti
     )
 
 
-async def test_a_page_says_what_is_wrong_in_a_file(stage: Stage) -> None:
+async def test_a_page_says_what_is_wrong_in_a_file_and_what_has_no_catalogue(stage: Stage) -> None:
     mila = await _administrator(stage)
     answer = await _import(stage, mila, _po("Go on", "<script>x</script>"))
     assert answer.status_code == 200
     assert "Correct these places: 4: </script>, <script>" in unescape(answer.text)
+    # Nor is there a catalogue of these.
+    for language, said in [
+        ("sr-Cyrl", "made of those in its other script"),
+        ("en", "English is written in the program"),
+        ("xx", "There are no words in this language"),
+    ]:
+        answer = await _import(stage, mila, _po("Languages", "x"), language=language)
+        assert said in answer.text
+    assert (await page(stage, mila, "/admin/languages/sr/sounds.po")).status_code == 404
     assert await stage.rows("SELECT 1 FROM own_catalogues") == []
 
 
@@ -191,18 +200,6 @@ def test_a_message_that_no_page_can_say_is_said_as_shipped() -> None:
     assert pages.label_words("Girl", "sr") == "100 % devojčica"
     # Two signs in a message are said as one.
     assert catalogues.check("sr", CatalogueKind.PAGES, _po("Languages", "10 %%")).translated == 1
-
-
-async def test_what_has_no_catalogue_is_refused(stage: Stage) -> None:
-    mila = await _administrator(stage)
-    for language, said in [
-        ("sr-Cyrl", "made of those in its other script"),
-        ("en", "English is written in the program"),
-        ("xx", "There are no words in this language"),
-    ]:
-        answer = await _import(stage, mila, _po("Languages", "x"), language=language)
-        assert said in answer.text
-    assert (await page(stage, mila, "/admin/languages/sr/sounds.po")).status_code == 404
 
 
 async def test_programs_do_the_same(stage: Stage) -> None:
