@@ -14,9 +14,9 @@ pytestmark = pytest.mark.whole
 
 
 async def written_until(work: Work, presence: Presence, end: datetime) -> datetime | None:
-    """A counsellor types every five seconds, as long as her wrap-up lasts."""
+    """A counsellor types every fifteen seconds, as long as her wrap-up lasts."""
     while presence.until_at is not None and work.now < min(end, presence.until_at):
-        work.now += timedelta(seconds=5)
+        work.now += timedelta(seconds=15)
         await presences.keep_wrap_up(work, presence.counsellor_id)
         await work.session.refresh(presence)
     return presence.until_at

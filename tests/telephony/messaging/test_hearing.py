@@ -10,7 +10,7 @@ from app.calls import callers, record
 from app.calls.caller_rows import FlagKind
 from app.calls.models import Call, RecordedEvent
 from app.calls.states import CallState, Channel, Outcome
-from app.chats import at_desk, carrying, ending, opening
+from app.chats import at_desk, carrying, ending, messages, opening
 from app.chats.left import answering
 from app.chats.models import Author, Message, Sentence
 from app.jobs.names import Task
@@ -309,19 +309,22 @@ async def test_danger_is_heard_in_a_flood(work: Work, digit: bool, most: int) ->
         assert sorted(again) == [False] * opening.MOST_CRIES + [True]
 
 
-async def test_more_than_a_person_types_in_one_conversation_is_not_kept(work: Work) -> None:
+async def test_more_than_a_person_types_in_one_conversation_is_not_kept(
+    work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(messages, "MOST_A_MINUTE", 5)
     await a_line_for_texts(work)
     await a_writer(work, "ana")
-    for n in range(63):
+    for n in range(8):
         assert await texts(work, f"Zdravo {n}") == ""
     count = select(func.count()).where(Message.author == Author.CHILD)
-    assert await work.session.scalar(count) == 60
+    assert await work.session.scalar(count) == 5
     (call,) = await calls(work)
     found = await said(work, call)
     assert [who for who in found if who[1] == "too_fast"] == [("program", "too_fast")], "once"
     await texts(work, "Hoću da se ubijem")
     (call,) = await calls(work)
-    assert (await work.session.scalar(count), call.alarming) == (61, True)
+    assert (await work.session.scalar(count), call.alarming) == (6, True)
 
 
 async def test_a_child_who_waits_in_vain_is_told_and_answered_later(work: Work) -> None:
