@@ -42,7 +42,7 @@ def kill(data_dir: Path) -> None:
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a back-up wait for a segment without end: for one that the server has not begun, too."""
-    monkeypatch.setattr(making, "_ARCHIVED_WITHIN", 24 * 3600)
+    monkeypatch.setattr(making, "ARCHIVED_WITHIN", 24 * 3600)
 
 
 @pytest.mark.whole

@@ -349,9 +349,9 @@ async def test_guesses_at_an_account_from_many_addresses_are_slowed_down_before_
     quiet: QuietStage, monkeypatch: Any
 ) -> None:
     waits = _Waits(monkeypatch)
-    assert (guesses.PER_ACCOUNT.amount, guesses._SLOW_ACCOUNT.amount) == (100, 50)
+    assert (guesses.PER_ACCOUNT.amount, guesses.SLOW_ACCOUNT.amount) == (100, 50)
     monkeypatch.setattr(guesses, "PER_ACCOUNT", RateLimitItemPerHour(8))
-    monkeypatch.setattr(guesses, "_SLOW_ACCOUNT", RateLimitItemPerHour(4))
+    monkeypatch.setattr(guesses, "SLOW_ACCOUNT", RateLimitItemPerHour(4))
     counted = []
     for n in range(8):
         await guesses.limit_guesses(_asked_from(quiet, f"198.51.100.{n}"), "mira")
@@ -385,9 +385,9 @@ async def test_codes_of_an_account_are_slowed_down_before_they_are_refused(
     quiet: QuietStage, monkeypatch: Any
 ) -> None:
     waits = _Waits(monkeypatch)
-    assert (guesses.CODES.amount, guesses._SLOW_CODES.amount) == (30, 15)
+    assert (guesses.CODES.amount, guesses.SLOW_CODES.amount) == (30, 15)
     monkeypatch.setattr(guesses, "CODES", RateLimitItemPerHour(6))
-    monkeypatch.setattr(guesses, "_SLOW_CODES", RateLimitItemPerHour(3))
+    monkeypatch.setattr(guesses, "SLOW_CODES", RateLimitItemPerHour(3))
     request, counted = _asked_from(quiet, "198.51.100.7"), []
     for _ in range(6):
         await guesses.count_code(request, "own", "mira")

@@ -37,7 +37,7 @@ _SYSTEM = "SELECT system_identifier FROM pg_control_system()"
 _GIVEN_UP = "SELECT pg_walfile_name(pg_switch_wal() - 1)"
 _LAST_ASIDE = "SELECT coalesce(last_archived_wal, '') FROM pg_stat_archiver"
 # Seconds within which the server gives up the segment in which a back-up has ended.
-_ARCHIVED_WITHIN = 30
+ARCHIVED_WITHIN = 30
 # Whether the server puts aside what it writes.
 _ASIDE = """
 SELECT CASE WHEN current_setting('archive_mode') = 'off' THEN 'off'
@@ -146,7 +146,7 @@ def _copy(begun: _Begun, now: datetime, recipients: sealing.Recipients) -> Made:
 def give_up_segment(settings: Settings, url: str) -> None:
     """Have the segment in which the back-up ended archived, and bring it to the back-ups."""
     last = str(ask(url, _GIVEN_UP))
-    until = time.monotonic() + _ARCHIVED_WITHIN
+    until = time.monotonic() + ARCHIVED_WITHIN
     path = spool_of(settings.data_dir) / last
     while time.monotonic() < until and not path.exists():
         if ask(url, _ASIDE) or str(ask(url, _LAST_ASIDE)) >= last:

@@ -16,11 +16,11 @@ PER_ADDRESS = RateLimitItemPerMinute(60)
 PER_ACCOUNT = RateLimitItemPerHour(100)
 _SLOW_NAME = RateLimitItemPerMinute(5)
 _SLOW_ADDRESS = RateLimitItemPerMinute(30)
-_SLOW_ACCOUNT = RateLimitItemPerHour(50)
+SLOW_ACCOUNT = RateLimitItemPerHour(50)
 SLOW_ALL = RateLimitItemPerMinute(120)
 # Codes of one account by one way: at most one guess in ten thousand is right by chance.
 CODES = RateLimitItemPerHour(30)
-_SLOW_CODES = RateLimitItemPerHour(15)
+SLOW_CODES = RateLimitItemPerHour(15)
 # Challenges for passkeys, which are rows until they end.
 _OPTIONS = RateLimitItemPerMinute(20)
 
@@ -64,7 +64,7 @@ async def count_code(request: Request, *key: str) -> None:
     """Count a code by the way on which it came: the account's, a known browser's, or that of its
     signed-in owner. No connection may be held: they are slowed down first. Raises TooMany."""
     limiter: Limiter = request.app.state.limiter
-    await limiter.slow_down(_SLOW_CODES, "codes", *key)
+    await limiter.slow_down(SLOW_CODES, "codes", *key)
     if not await limiter.hit(CODES, "codes", *key):
         raise TooMany()
 
@@ -90,7 +90,7 @@ async def limit_guesses(request: Request, name: str) -> None:
     known = known_browsers.known_browser(request, name)
     if known is not None:
         await limiter.slow_down(_SLOW_NAME, "browser", known)
-        await limiter.slow_down(_SLOW_ACCOUNT, "browser", known)
+        await limiter.slow_down(SLOW_ACCOUNT, "browser", known)
         allowed = await limiter.hit(_PER_NAME, "browser", known) and await limiter.hit(
             PER_ACCOUNT, "browser", known
         )
@@ -101,7 +101,7 @@ async def limit_guesses(request: Request, name: str) -> None:
     await limiter.slow_down(SLOW_ALL, "sign-in")
     await limiter.slow_down(_SLOW_NAME, name)
     await limiter.slow_down(_SLOW_ADDRESS, "sign-in", address)
-    await limiter.slow_down(_SLOW_ACCOUNT, "account", name)
+    await limiter.slow_down(SLOW_ACCOUNT, "account", name)
     allowed = (
         await limiter.hit(PER_ADDRESS, address)
         and await limiter.hit(_PER_NAME, name, address)
