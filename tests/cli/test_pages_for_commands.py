@@ -4,10 +4,8 @@ import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import typer
-from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
 from app.cli.commands import app
@@ -75,8 +73,7 @@ def _shown(programs: Iterable[str]) -> str:
 
 async def test_every_option_of_a_command_has_its_field_and_its_parameter(stage: Stage) -> None:
     fields = await _fields_of_pages(stage)
-    programs = programs_of()
-    description = _described(stage, {one for found in programs.values() for one in found})
+    description, programs = stage.app.openapi(), programs_of()
     rows, missing = [], []
     for command, options in options_of(typer.main.get_command(app)).items():
         pages = pages_of()[command]
@@ -96,19 +93,6 @@ async def test_every_option_of_a_command_has_its_field_and_its_parameter(stage: 
     if os.environ.get("WRITE_COMMANDS"):
         _LIST.write_text(whole)
     assert _LIST.read_text() == whole, "run `scripts/docs --commands`"
-
-
-def _described(stage: Stage, programs: set[str]) -> dict[str, Any]:
-    """Return the description of some routes of the API: that of all takes seconds."""
-    named = [
-        one
-        for one in routes(stage)
-        if any(
-            f"{method} {one.path.removeprefix('/api/v1')}" in programs
-            for method in one.methods or ()
-        )
-    ]
-    return get_openapi(title="some", version="1", routes=named)
 
 
 def _sent(
