@@ -81,6 +81,8 @@ def fields_known(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_rubbish_in_a_setting_is_refused_by_its_name_or_does_no_harm(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kind: str, place: str
 ) -> None:
+    # Rubbish is also the name of a folder, which is made.
+    monkeypatch.chdir(tmp_path)
     for name in [*Settings.model_fields, *(f"{one}{SUFFIX}" for one in SECRETS)]:
         given = {"DATA_DIR": str(tmp_path / "data"), **_PLACES[place]}
         given.pop(name.upper().removesuffix(SUFFIX), None)
