@@ -19,11 +19,11 @@ from app.staff.models import Staff
 from app.work import Work
 from tests.support import planted
 from tests.support.planted import as_person
+from tests.support.profile import each_once
 from tests.support.retention.one_profile import OF_GIRL, kept_of, one_profile
 from tests.support.retention.requested import (
     NUMBER,
     approved,
-    each_once,
     erase,
     found_by,
     rang_itself,

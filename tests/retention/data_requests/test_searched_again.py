@@ -28,13 +28,12 @@ from app.retention.running import ERASING, NOT_ERASING
 from app.work import PROGRAM, Work
 from tests.support import planted
 from tests.support.planted import WORD, as_person
-from tests.support.profile import by_day
+from tests.support.profile import by_day, each_once
 from tests.support.retention.one_profile import OF_GIRL, SAID, kept_of, one_profile
 from tests.support.retention.requested import (
     NUMBER,
     a_person,
     approved,
-    each_once,
     erase,
     found_by,
     rang_itself,

@@ -1,10 +1,7 @@
 """A person about whom there is everything there can be, and a request about their data."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import product
-from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import select, text
@@ -36,7 +33,6 @@ from app.staff.models import Staff
 from app.work import PROGRAM, DeferredJob, Work
 from tests.support import planted
 from tests.support.planted import WORD, as_person
-from tests.support.profile import WHOLE
 from tests.support.verbs import a_line, a_supervisor, an_administrator
 
 NUMBER = "+381641234567"
@@ -58,18 +54,6 @@ class Planted:
 
 # By it, the ground of a test knows whom its database holds: see the mark `a_person`.
 PLANTED = "a person is planted"
-
-
-def each_once(firsts: Iterable[Any], seconds: Iterable[Any]) -> list[tuple[Any, Any]]:
-    """Return pairs of two tables: by day each value in one of them, with `TESTS=whole` all pairs.
-
-    For two ways of asking one question, of which either one is wrong if the answer is.
-    """
-    ones, others = list(firsts), list(seconds)
-    if WHOLE:
-        return list(product(ones, others))
-    number = max(len(ones), len(others))
-    return [(ones[at % len(ones)], others[at % len(others)]) for at in range(number)]
 
 
 async def plant(work: Work) -> Planted:
