@@ -273,7 +273,7 @@ WITHOUT_RULE: Mapping[str, str] = {
     "rate_limits.*": f"{SOON} after the window; hashes alone",
     "asked_tables.question": f"{SOON}; a hash of which table a program asked for",
     "asked_by_persons.question": f"{SOON} after a month; a hash of which table a person asked for",
-    "data_requests.sought_sealed": f"{SOON} when the request is over",
+    "data_requests.sought_sealed": f"{SOON} when the request is over and its report is gone",
     "data_request_files.*": f"{SOON} after seven days",
     **dict.fromkeys(
         [

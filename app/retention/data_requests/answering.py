@@ -4,15 +4,16 @@ from collections import Counter
 from datetime import timedelta
 from uuid import UUID, uuid4
 
-from sqlalchemy import delete, select, text, update
+from sqlalchemy import select, text, update
 
 from app.database.topics import Topic
 from app.errors import Conflict, Invalid, NotAllowed, NotFound
 from app.jobs.passing import PASSING
 from app.jobs.transaction import transaction
 from app.retention.data_requests import ending, erasing, letters, reminding
+from app.retention.data_requests.changed_since import shows_others
 from app.retention.data_requests.kinds import RequestEnd, RequestKind, RequestState
-from app.retention.data_requests.models import DataRequest, RequestFile, RequestItem
+from app.retention.data_requests.models import DataRequest, RequestFile
 from app.retention.data_requests.report import files_of, read_all
 from app.retention.data_requests.requests import (
     check_officer,
@@ -36,6 +37,10 @@ ONE_STATE = text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
 LASTS = timedelta(days=7)
 FORMATS = {"pdf": "application/pdf", "json": "application/json"}
 _NOT_YOURS = N_("Only the person who asked for this report may open it.")
+_SHOWS_OTHERS = N_(
+    "Since this report was made, a record in it has changed and may be about another person. The "
+    "report was deleted: begin a new request."
+)
 _NO_REPORT = N_("There is no report to open: it is not made yet, or its days are over.")
 
 
@@ -86,7 +91,7 @@ async def fail(work: Work, request_id: UUID) -> None:
 
 
 async def keep_files(work: Work, request_id: UUID, files: dict[str, bytes]) -> None:
-    """Keep the report sealed, and forget whom it is about besides."""
+    """Keep the report sealed, and what it shows, to compare it when the report is opened."""
     request = await work.session.get(DataRequest, request_id, with_for_update=True)
     if request is None or request.state != RequestState.APPROVED:
         return
@@ -108,10 +113,8 @@ async def keep_files(work: Work, request_id: UUID, files: dict[str, bytes]) -> N
     request.counts = dict(Counter(one.kind for one in items if one.keep is None))
     request.kept = dict(Counter(one.keep for one in items if one.keep is not None))
     request.state, request.done_at = RequestState.DONE.value, work.now
-    request.sought_sealed = None
     # Now it is to be opened.
     request.reminded_at = None
-    await work.session.execute(delete(RequestItem).where(RequestItem.request_id == request_id))
     await work.session.flush()
     write_entry(
         work,
@@ -137,7 +140,8 @@ def can_open(work: Work, request: DataRequest) -> bool:
 async def open_report(work: Work, staff: Staff | None, request_id: UUID, kind: str) -> bytes:
     """Return the report, for the officer who asked for it or has taken it over.
 
-    The reading is logged first. When it was opened once, the person counts as answered.
+    The reading is logged first. When it was opened once, the person counts as answered. A report
+    that may show another person since it was made is deleted.
     Raises Invalid, NotFound, NotAllowed, Conflict.
     """
     if kind not in FORMATS:
@@ -155,6 +159,10 @@ async def open_report(work: Work, staff: Staff | None, request_id: UUID, kind: s
     )
     if file is None:
         raise NotFound("There is no such report.")
+    if await shows_others(work, request):
+        async with transaction(work.ground, PROGRAM, aside=True) as own:
+            await ending.drop_reports(own, DataRequest.id == request_id)
+        raise Conflict(_SHOWS_OTHERS)
     await write_reading(
         work, AuditLog.DATA_REPORT_OPENED, f"data_request:{request_id}", format=kind
     )

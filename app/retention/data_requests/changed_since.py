@@ -147,12 +147,33 @@ async def leave_out(work: Work, request: DataRequest, sought: Sought, items: _Ro
 
     Call it in the transaction that reads the report, which sees one state of the database.
     """
+    for row in await _shown_of_others(work, request, sought, items):
+        row.keep = Keep.ANOTHER_PERSON.value
+    await work.session.flush()
+
+
+async def shows_others(work: Work, request: DataRequest) -> bool:
+    """Return whether a finished report has a row that would be left out if it were made now.
+
+    A version that kept no list of what a report shows cannot be asked: its reports last on.
+    """
+    if request.sought_sealed is None:
+        return False
+    every = await _of_request(work, request)
+    items = [row for rows in every.values() for row in rows]
+    return bool(await _shown_of_others(work, request, sought_of(work, request), items))
+
+
+async def _shown_of_others(
+    work: Work, request: DataRequest, sought: Sought, items: _Rows
+) -> list[RequestItem]:
     every = _by_kind(items)
     lost = await _lost(work, request, sought, every)
     ids = [row.subject_id for row in every[ItemKind.CONTACT]]
     rang = await _rang_from(work, sought, every)
     contacts = await of_other_children(work, ItemKind.CONTACT, ids, sought.children, rang)
     contacts |= lost[ItemKind.CONTACT]
+    found: list[RequestItem] = []
     for kind, rows in every.items():
         if kind in _RECORDS:
             only = await _entries_shown(work, request, sought, kind, rows)
@@ -162,10 +183,9 @@ async def leave_out(work: Work, request: DataRequest, sought: Sought, items: _Ro
             others = await _of_their_numbers(work, kind, rows, every, lost)
         else:
             others = await _beside(work, kind, rows, every[ItemKind.CONTACT], contacts)
-        for row in rows:
-            if row.keep is None and row.subject_id in others | lost[kind]:
-                row.keep = Keep.ANOTHER_PERSON.value
-    await work.session.flush()
+        others = others | lost[kind]
+        found += [row for row in rows if row.keep is None and row.subject_id in others]
+    return found
 
 
 async def _beside(

@@ -28,10 +28,10 @@ async def end_others(work: Work, request_id: UUID) -> None:
     """End what would outlast an erasure: requests of which no row is left, and all reports.
 
     An open request of which other rows are left loses those that are erased, and goes on. A report
-    that is being made ends, too: what it has read is not kept. Which rows a finished report shows
-    is forgotten, so each of them may be about the person. Other erasures that are approved go on
-    without these rows: each is erased, or kept, in one receipt. Call it while the erased rows are
-    still listed, and not beside another erasure.
+    that is being made ends, too: what it has read is not kept. A finished report says more than the
+    rows that it shows, so each of them may be about the person. Other erasures that are approved go
+    on without these rows: each is erased, or kept, in one receipt. Call it while the erased rows
+    are still listed, and not beside another erasure.
     """
     own, other = aliased(RequestItem), aliased(RequestItem)
     shared = exists().where(
@@ -137,12 +137,13 @@ async def _drop(work: Work, *which: Any) -> list[UUID]:
         )
     )
     if ids:
-        await work.session.execute(delete(RequestFile).where(RequestFile.request_id.in_(ids)))
+        for of_report in (RequestFile, RequestItem):
+            await work.session.execute(delete(of_report).where(of_report.request_id.in_(ids)))
         await work.session.execute(
             update(DataRequest)
             .where(DataRequest.id.in_(ids))
             # Now it is to be begun again.
-            .values(state=_S.EXPIRED.value, reminded_at=None)
+            .values(state=_S.EXPIRED.value, reminded_at=None, sought_sealed=None)
             .execution_options(synchronize_session="fetch")
         )
         work.announce(Topic.DATA_REQUESTS)

@@ -121,7 +121,12 @@ def may_read_whom(staff: Staff | None, request: DataRequest) -> bool:
 
 
 async def items_of(work: Work, request: DataRequest) -> list[RequestItem]:
-    """Return what was found, in the order of the kinds, the oldest first."""
+    """Return what was found, in the order of the kinds, the oldest first.
+
+    Nothing of what a finished report shows: that is kept to be compared alone, while it lasts.
+    """
+    if request.state == RequestState.DONE:
+        return []
     rows = await work.session.scalars(
         select(RequestItem).where(RequestItem.request_id == request.id)
     )
