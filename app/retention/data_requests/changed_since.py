@@ -2,8 +2,9 @@
 
 A record that tells of other children than then is neither erased nor shown, and what belongs to it
 neither. Nor is a row to which the same search leads no more: a number was put right, a contact was
-told apart from its profile or taken out of its case. The receipt says so, and the officer decides
-anew. What cannot be compared counts as changed.
+told apart from its profile or taken out of its case. Nor is one that the search would mark, and did
+not then: another record has another name by now, or it is known that another person rang. The
+receipt says so, and the officer decides anew. What cannot be compared counts as changed.
 """
 
 from collections.abc import Iterable
@@ -20,7 +21,7 @@ from app.contacts.saving import number_keys
 from app.privacy.hash_kinds import HashOf
 from app.referrals.models import Referral
 from app.retention.data_requests.children import UNKNOWN, count_children, records_of
-from app.retention.data_requests.finding import ERASED, SHOWN, follow
+from app.retention.data_requests.finding import ERASED, SHOWN, follow, marks_of
 from app.retention.data_requests.kinds import AskingPerson, Because, ItemKind, Keep
 from app.retention.data_requests.models import DataRequest, RequestItem
 from app.retention.data_requests.own_calls import by_child
@@ -68,9 +69,12 @@ async def keep_others(work: Work, request: DataRequest) -> None:
     every = await _of_request(work, request)
     for kind in _RECORDS:
         await _lock(work, kind, every[kind])
-    lost = await _lost(work, request, sought_of(work, request), every)
+    sought = sought_of(work, request)
+    trail = await _search_again(work, request, sought, every)
+    lost = await _lost(work, every, trail)
+    anew = await _marked_anew(work, request, sought, every, trail)
     for kind, rows in every.items():
-        others = await _others(work, request, kind, rows, every, lost)
+        others = anew[kind] | await _others(work, request, kind, rows, every, lost)
         for row in rows:
             if row.keep is None and row.subject_id in others:
                 row.keep = Keep.ANOTHER_PERSON.value
@@ -84,7 +88,8 @@ async def of_others(
     every = await _of_request(work, request)
     locked = kind if kind in _RECORDS else ItemKind.CONTACT
     await _lock(work, locked, every[locked])
-    lost = await _lost(work, request, sought_of(work, request), every)
+    trail = await _search_again(work, request, sought_of(work, request), every)
+    lost = await _lost(work, every, trail)
     return await _others(work, request, kind, rows, every, lost)
 
 
@@ -168,11 +173,13 @@ async def _shown_of_others(
     work: Work, request: DataRequest, sought: Sought, items: _Rows
 ) -> list[RequestItem]:
     every = _by_kind(items)
-    lost = await _lost(work, request, sought, every)
+    trail = await _search_again(work, request, sought, every)
+    lost = await _lost(work, every, trail)
     ids = [row.subject_id for row in every[ItemKind.CONTACT]]
     rang = await _rang_from(work, sought, every)
     contacts = await of_other_children(work, ItemKind.CONTACT, ids, sought.children, rang)
     contacts |= lost[ItemKind.CONTACT]
+    anew = await _marked_anew(work, request, sought, every, trail)
     found: list[RequestItem] = []
     for kind, rows in every.items():
         if kind in _RECORDS:
@@ -183,7 +190,7 @@ async def _shown_of_others(
             others = await _of_their_numbers(work, kind, rows, every, lost)
         else:
             others = await _beside(work, kind, rows, every[ItemKind.CONTACT], contacts)
-        others = others | lost[kind]
+        others = others | lost[kind] | anew[kind]
         found += [row for row in rows if row.keep is None and row.subject_id in others]
     return found
 
@@ -272,18 +279,43 @@ async def _of_their_numbers(
 # -- searched again ------------------------------------------------------------------------------
 
 
-async def _lost(
-    work: Work, request: DataRequest, sought: Sought, listed: _Listed
+async def _search_again(work: Work, request: DataRequest, sought: Sought, listed: _Listed) -> Trail:
+    """Return what the search of a request finds now. A new profile leads nowhere."""
+    trail = await _leading_on(work, sought.numbers, listed)
+    await follow(work, trail, sought.numbers, caller=request.person == AskingPerson.CALLER)
+    return trail
+
+
+async def _marked_anew(
+    work: Work, request: DataRequest, sought: Sought, listed: _Listed, trail: Trail
 ) -> dict[ItemKind, set[UUID]]:
+    """Return which rows may be another person's by what is known now, and might not then.
+
+    What was marked then stays as the officer has decided, and what came since is not asked about.
+    Another caller is no child: all that was found is marked for them, and the officer has chosen
+    what is theirs.
+    """
+    found: dict[ItemKind, set[UUID]] = {kind: set() for kind in ItemKind}
+    if request.person != AskingPerson.CALLER:
+        for kind, rows in listed.items():
+            of_request = {row.subject_id for row in rows}
+            trail.found[kind] = {
+                id_: because for id_, because in trail.found[kind].items() if id_ in of_request
+            }
+        told = {row.subject_id: row.children or 0 for rows in listed.values() for row in rows}
+        for kind, id_ in await marks_of(work, trail, told):
+            if str(id_) not in sought.marked:
+                found[kind].add(id_)
+    return found
+
+
+async def _lost(work: Work, listed: _Listed, trail: Trail) -> dict[ItemKind, set[UUID]]:
     """Return to which rows the search of a request leads no more, though they are there.
 
     What leads there now must be as near to the person as what did: a contact of the person's
-    profile that is in another one now is lost, whatever else leads to it; a profile that was made
-    since is not followed. A contact that has the number no more stays if the child rang from it.
-    The referrals of a lost contact are lost, too.
+    profile that is in another one now is lost, whatever else leads to it. A contact that has the
+    number no more stays if the child rang from it. The referrals of a lost contact are lost, too.
     """
-    trail = await _leading_on(work, sought.numbers, listed)
-    await follow(work, trail, sought.numbers, caller=request.person == AskingPerson.CALLER)
     lost: dict[ItemKind, set[UUID]] = {}
     for kind, rows in listed.items():
         then = {row.subject_id: Because(row.because) for row in rows}
@@ -366,7 +398,8 @@ async def _leading_on(work: Work, numbers: list[str], listed: _Listed) -> Trail:
             # An erasure, also another one, took its profile apart: a person gives it another one.
             had = [id_ for id_, because in then.items() if because is Because.PROFILE]
             without = select(Contact.id).where(Contact.id.in_(had), Contact.profile_id.is_(None))
-            on |= set(await work.session.scalars(without))
+            trail.stands |= set(await work.session.scalars(without))
+            on |= trail.stands
         for id_ in on:
             trail.add(kind, [id_], then[id_])
     return trail

@@ -168,7 +168,9 @@ async def _keep_children(work: Work, request: DataRequest, left: Left) -> None:
     """
     sought = sought_of(work, request)
     children = await write_children(work, left.rows) | sought.children
-    kept = sought._replace(children=children)
+    # It was decided, too, that they are the person's.
+    decided = {str(one) for ids in left.rows.values() for one in ids}
+    kept = sought._replace(children=children, marked=sorted({*sought.marked, *decided}))
     request.sought_sealed = seal_sought(work, request.id, kept)
 
 

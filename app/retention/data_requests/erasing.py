@@ -62,6 +62,7 @@ async def carry_out(ground: Ground, request_id: UUID, *, listed: bool = False) -
     """
     if not listed:
         async with transaction(ground, PROGRAM) as work:
+            await keep_first(work, request_id)
             await keep_list(work, request_id, whole=False)
     for kind in ItemKind:
         while await one_batch(ground, request_id, kind):
@@ -71,6 +72,15 @@ async def carry_out(ground: Ground, request_id: UUID, *, listed: bool = False) -
         if not listed:
             await keep_list(work, request_id, whole=True)
         await finish(work, request_id, listed=listed)
+
+
+async def keep_first(work: Work, request_id: UUID) -> None:
+    """Keep what is another person's before it is listed: a restore erases by the list alone."""
+    await _one_after_another(work)
+    request = await work.session.get(DataRequest, request_id, with_for_update=True)
+    is_approved = request is not None and request.state == RequestState.APPROVED
+    if request is not None and is_approved and not await _has_begun(work, request_id):
+        await keep_others(work, request)
 
 
 async def _one_after_another(work: Work) -> None:

@@ -33,7 +33,7 @@ from app.retention.data_requests.children import (
     place_in,
 )
 from app.retention.data_requests.kinds import Because, ItemKind, Keep
-from app.retention.data_requests.marks import find_marks
+from app.retention.data_requests.marks import Marks, find_marks
 from app.retention.data_requests.own_calls import by_child
 from app.retention.data_requests.trail import Item, Trail
 from app.retention.models import LegalHold
@@ -104,9 +104,7 @@ async def find_items(
             most=MOST,
         )
     keeps = await seen_by_program(work, trail.found)
-    counts: dict[UUID, int] = {}
-    for kind, ids in trail.found.items():
-        counts |= await count_children(work, kind, ids)
+    counts = await _count_children(work, trail)
     marks = await find_marks(work, trail, counts)
     return sorted(
         [
@@ -125,6 +123,23 @@ async def find_items(
         ],
         key=lambda item: (list(ItemKind).index(item.kind), item.at, item.id),
     )
+
+
+async def _count_children(work: Work, trail: Trail) -> dict[UUID, int]:
+    counts: dict[UUID, int] = {}
+    for kind, ids in trail.found.items():
+        counts |= await count_children(work, kind, ids)
+    return counts
+
+
+async def marks_of(work: Work, trail: Trail, told_of: dict[UUID, int]) -> Marks:
+    """Return which of the rows that were found may be about another person.
+
+    `told_of`: of how many children some of them told before. Those of several still do.
+    """
+    counts = await _count_children(work, trail)
+    most = {id_: max(count, told_of.get(id_, 0)) for id_, count in counts.items()}
+    return await find_marks(work, trail, most)
 
 
 async def follow(work: Work, trail: Trail, numbers: list[str], *, caller: bool) -> None:

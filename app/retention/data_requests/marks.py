@@ -112,7 +112,8 @@ class _Records:
     ) -> None:
         if record.erased_at is not None:
             return
-        if trail.found[kind][record.id] is Because.CODE and record.id not in self.several:
+        by_code = trail.found[kind][record.id] is Because.CODE and record.id not in self.several
+        if by_code or record.id in trail.stands:
             self.own.add(record.id)
             return
         of_child = _paths_of_child(work, trail, kind, record)

@@ -190,7 +190,8 @@ async def find(
     entries = await entries_asked(work, await records_of(work, about), numbers, codes)
     rows = {one: [item.id for item in items if item.kind is one] for one in ItemKind}
     children = await write_children(work, rows)
-    sought = Sought(numbers, codes, entries, children)
+    marked = [str(item.id) for item in items if item.of_another]
+    sought = Sought(numbers, codes, entries, children, marked)
     request = DataRequest(
         id=request_id,
         code=new_code("D"),

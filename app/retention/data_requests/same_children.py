@@ -130,8 +130,8 @@ def _without_numbers(
 
     A number that stayed is compared: it is the same child, unless a name or the years of birth were
     replaced. A record that had only this number is often completed after the call. That the name
-    which is added is a sister's is possible, but nothing says so; to take it for hers would keep
-    back the child's own record.
+    which is added is a sister's is possible: `changed_since.py` looks whether another record of the
+    request says so. To take each for hers would keep back the child's own record.
     """
     then, now = dict(then), dict(now)
     numbers = {key.hex() for key in rang.numbers}

@@ -26,6 +26,8 @@ class Sought(NamedTuple):
     entries: dict[str, list[str]] = {}  # noqa: RUF012
     # Of which children the records told then.
     children: Written = {}  # noqa: RUF012
+    # The rows that might have been another person's then: the officer has looked at each.
+    marked: list[str] = []  # noqa: RUF012
 
 
 def seal_sought(work: Work, request_id: UUID, sought: Sought) -> bytes:

@@ -39,6 +39,8 @@ class Trail:
     paths: dict[UUID, set[str]] = field(default_factory=dict)
     # The profiles that may be followed; None: each.
     only_profiles: set[UUID] | None = None
+    # Contacts that count as the person's own: what said so went by an erasure.
+    stands: set[UUID] = field(default_factory=set)
     # Contacts of a case that another caller made.
     of_others: set[UUID] = field(default_factory=set)
 

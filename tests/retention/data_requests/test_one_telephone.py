@@ -2,7 +2,6 @@
 
 from datetime import timedelta
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from sqlalchemy import select
@@ -11,7 +10,7 @@ from app.calls.caller_rows import CallerFlag, CallerWish, FlagKind, WishKind
 from app.calls.callers import flag_caller, wish
 from app.calls.models import Call
 from app.contacts import profiles
-from app.contacts.models import Contact, Profile, ProfileNumber
+from app.contacts.models import Contact
 from app.jobs.transaction import flush
 from app.retention.data_requests.kinds import Keep, RequestKind
 from app.retention.data_requests.models import DataRequest
@@ -20,7 +19,8 @@ from app.work import Work
 from tests.support import planted
 from tests.support.planted import as_person
 from tests.support.profile import each_once
-from tests.support.retention.one_profile import OF_GIRL, kept_of, one_profile
+from tests.support.retention.one_profile import kept_of, one_profile
+from tests.support.retention.one_telephone import WHO, one_telephone
 from tests.support.retention.requested import (
     NUMBER,
     approved,
@@ -33,28 +33,7 @@ from tests.support.verbs import a_line, a_supervisor
 
 pytestmark = [pytest.mark.whole, pytest.mark.usefixtures("readings_at_once")]
 
-# By these a child is compared, besides its number.
-WHO = ("child.a1.name", "child.a1.birth_date", "child.a1.age")
 OTHERS = "+381649990001"
-
-
-async def one_telephone(work: Work) -> tuple[Staff, Contact, Contact]:
-    """Both rang from one number, and were taken to be one child."""
-    await a_line(work)
-    boss = await a_supervisor(work)
-    calls = [await planted.a_call(work, f"CA{one}") for one in (1, 2)]
-    boy = await planted.a_contact(work, boss, calls[0])
-    girl = await planted.a_contact(work, boss, calls[1], OF_GIRL)
-    profile = Profile(id=uuid4(), code="P-AAA-AAA-AAA", created_at=work.now)
-    work.session.add(profile)
-    await work.session.flush()
-    await work.session.refresh(calls[0])
-    work.session.add(ProfileNumber(profile_id=profile.id, caller_key=calls[0].caller_key))
-    for one in (boy, girl):
-        await rang_itself(work, one)
-        one.profile_id = profile.id
-    await flush(work)
-    return boss, boy, girl
 
 
 async def _is_kept_as_anothers(
@@ -85,7 +64,7 @@ async def test_what_is_hers_stays_hers_when_a_sister_is_told_apart(
     await flag_caller(work, boss, call, FlagKind.AT_RISK, "Her father", timedelta(days=1))
     await wish(work, call, boss.id, WishKind.PREFER)
     await flush(work)
-    request = await found_by(work, boss, NUMBER, kind)
+    request = await found_by(work, boss, f"{NUMBER}, {boy.code}", kind)
     assert await kept_of(work, request) == set()
     as_person(work, boss)
     await profiles.tell_apart(work, boss, girl.id)
