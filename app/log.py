@@ -8,7 +8,7 @@ import logging
 import re
 import sys
 import traceback
-from collections.abc import MutableMapping
+from collections.abc import Iterator, MutableMapping
 from pathlib import Path
 from typing import Any
 
@@ -74,14 +74,33 @@ def fault(error: BaseException) -> dict[str, str]:
     """Return what the log says of an error that was not expected: its kind, and where we raised it.
 
     None of its words, because they may hold a caller's. The place is the last line of the program
-    on the way to the error, like `app/routing/queue.py:81`; there is none if it never was in it.
+    on the way to the error, like `app/routing/queue.py:81`; there is none if it never was in it. Of
+    a group it is the first error that counts, and of one that a library made of ours, ours.
     """
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
     said = {"exception_type": type(error).__name__}
+    for one in _with_causes(error):
+        if place := _place_of(one):
+            return said | {"raised_at": place}
+    return said
+
+
+def _with_causes(error: BaseException) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    one: BaseException | None = error
+    while one is not None and id(one) not in seen:
+        seen.add(id(one))
+        yield one
+        one = one.__cause__ or one.__context__
+
+
+def _place_of(error: BaseException) -> str:
     lines = (
         (frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__)
     )
-    ours = [(Path(name), line) for name, line in lines if name.startswith(f"{_OURS / 'app'}")]
-    if ours:
-        path, line = ours[-1]
-        said["raised_at"] = f"{path.relative_to(_OURS).as_posix()}:{line}"
-    return said
+    ours = [(Path(name), line) for name, line in lines if name.startswith(f"{_OURS / 'app'}/")]
+    if not ours:
+        return ""
+    path, line = ours[-1]
+    return f"{path.relative_to(_OURS).as_posix()}:{line}"

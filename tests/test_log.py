@@ -67,3 +67,22 @@ def test_an_error_is_logged_with_its_kind_and_place_and_none_of_its_words() -> N
 
 def test_an_error_from_outside_the_program_has_no_place() -> None:
     assert fault(OSError("/home/ana")) == {"exception_type": "OSError"}
+
+
+def test_of_errors_in_a_group_or_behind_another_one_the_line_of_ours_is_logged() -> None:
+    def place(error: Exception) -> str:
+        return fault(error).get("raised_at", "").partition(":")[0]
+
+    try:
+        read_day("Zlatanka")
+    except ValueError as error:
+        ours = error
+    group = ExceptionGroup("of a queue", [ExceptionGroup("of a job", [ours]), OSError()])
+    assert place(group) == "app/definitions/days.py"
+    assert fault(group)["exception_type"] == "ValueError"
+    # A library has made another error of ours.
+    of_library = OSError("no answer")
+    of_library.__cause__ = ours
+    assert place(of_library) == "app/definitions/days.py"
+    of_library.__cause__, ours.__cause__ = ours, of_library
+    assert place(of_library) == "app/definitions/days.py", "and it ends"

@@ -36,8 +36,9 @@ WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p', 'S')
 # tables: all of them count but those that only look on, also those of versions to come. Who copies
 # the whole server reads as much; before PostgreSQL 16, who makes roles gives itself those rights;
 # and who may set `session_replication_role` passes the triggers of the logs by. `changes` is a role
-# by which it may change or delete rows of a log: `grant` takes such a right from the program's own
-# role, and not from one of which it is a member.
+# by which it may change or delete rows of a log, append to one of the owner's, set back what counts
+# their rows or make what stands before our functions: `grant` takes such rights from the program's
+# own role, and not from one of which it is a member.
 STANDING = f"""
 WITH mine AS (
   SELECT r.* FROM pg_roles r
@@ -59,9 +60,12 @@ SELECT (SELECT r.rolname FROM mine r
                     AND n.nspowner IN (SELECT oid FROM mine))
        OR EXISTS (SELECT FROM pg_database d WHERE d.datname = current_database()
                     AND d.datdba IN (SELECT oid FROM mine)) AS owns,
-       (SELECT r.rolname FROM mine r JOIN ({_TABLES}) AS one ON is_log
-         WHERE has_table_privilege(r.oid, one.oid, 'UPDATE, DELETE, TRUNCATE, TRIGGER')
-            OR has_any_column_privilege(r.oid, one.oid, 'UPDATE')
+       (SELECT r.rolname FROM mine r JOIN ({_TABLES}) AS one ON is_log OR counts
+         WHERE has_schema_privilege(r.oid, 'public', 'CREATE') OR CASE
+           WHEN counts THEN has_sequence_privilege(r.oid, one.oid, 'UPDATE')
+           ELSE has_table_privilege(r.oid, one.oid, 'UPDATE, DELETE, TRUNCATE, TRIGGER')
+             OR has_any_column_privilege(r.oid, one.oid, 'UPDATE')
+             OR is_owners AND has_any_column_privilege(r.oid, one.oid, 'INSERT') END
          ORDER BY r.rolname = session_user, r.rolname LIMIT 1) AS changes
 """
 

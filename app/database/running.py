@@ -68,7 +68,12 @@ def _reaching(name: str) -> Iterator[None]:
 
 def _refuse_sole_role(settings: Settings, url: str) -> None:
     """Refuse, before anything is changed, one role for all in production that was not decided."""
-    if not settings.in_production or settings.migration_database_url is not None:
+    if not settings.in_production or settings.migration_database_url == WITHOUT:
+        return
+    owner = settings.owner_url
+    if owner is not None and psycopg.conninfo.conninfo_to_dict(owner).get("user") != (
+        psycopg.conninfo.conninfo_to_dict(url).get("user")
+    ):
         return
     look_at_role(settings, url)
     with _reaching("HELPLINE_DATABASE_URL"):
@@ -77,7 +82,7 @@ def _refuse_sole_role(settings: Settings, url: str) -> None:
         raise BadSettings(
             "The role of HELPLINE_DATABASE_URL would own the tables that are made now, and could "
             "drop what protects the logs. Nothing was changed. Set HELPLINE_MIGRATION_DATABASE_URL "
-            f"for a role that owns them, or to {WITHOUT} to go on with one role; see the "
+            f"for another role, that owns them, or to {WITHOUT} to go on with one role; see the "
             'operators\' guide, "The roles of the database".'
         )
 

@@ -229,14 +229,18 @@ def test_with_one_address_the_program_works_where_that_was_decided_and_says_what
         assert settings.database_url == owner
 
 
-def test_with_one_address_that_was_not_decided_no_table_is_made(server: str) -> None:
+@pytest.mark.parametrize("is_said_twice", [False, True])
+def test_with_one_role_that_was_not_decided_no_table_is_made(
+    server: str, is_said_twice: bool
+) -> None:
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE empty OWNER {SUPERUSER}")
     try:
         with psycopg.connect(named(server, "empty"), autocommit=True) as connection:
             connection.execute(f"GRANT CREATE ON SCHEMA public TO {OWNER}")
         owner = as_role(named(server, "empty"), OWNER)
-        production = Settings(database_url=owner).model_copy(update={"env": "production"})
+        both = {"migration_database_url": owner} if is_said_twice else {}
+        production = Settings(database_url=owner).model_copy(update={"env": "production", **both})
         refused = pytest.raises(BadSettings, match=r"would own the tables .* Nothing was changed")
         with refused, running.database_of(production):
             pass
@@ -293,12 +297,22 @@ def test_a_role_that_may_become_a_superuser_counts_as_one(database: str, right: 
     running.look_at_role(production, database)
 
 
-@pytest.mark.parametrize("right", ["DELETE", "UPDATE (at)", "TRUNCATE"])
+@pytest.mark.parametrize(
+    "right",
+    [
+        "DELETE ON audit_entries",
+        "UPDATE (at) ON audit_entries",
+        "TRUNCATE ON audit_entries",
+        "INSERT ON kept_entries",
+        "UPDATE ON SEQUENCE audit_entries_id_seq",
+        "CREATE ON SCHEMA public",
+    ],
+)
 @pytest.mark.parametrize("inherits", ["TRUE", "FALSE"])
 def test_a_right_on_a_log_that_another_role_gives_is_seen(
     database: str, right: str, inherits: str
 ) -> None:
-    given = f"CREATE ROLE of_reports; GRANT {right} ON audit_entries TO of_reports;"
+    given = f"CREATE ROLE of_reports; GRANT {right} TO of_reports;"
     given += f"GRANT of_reports TO {PROGRAM} WITH INHERIT {inherits}"
     production = Settings(database_url=database).model_copy(update={"env": "production"})
     with psycopg.connect(as_role(database, SUPERUSER), autocommit=True) as connection:
