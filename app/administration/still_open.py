@@ -42,16 +42,16 @@ class StillOpen(NamedTuple):
 async def of(work: Work, staff: Staff) -> StillOpen:
     """Return what is open of a person. Of one who is back: the entries at which their telephone
     and address acknowledge nothing yet, since no person has checked the entry again. Of one whose
-    role may not make such things: what they made. Of every person: the tokens that stopped, since
-    they stay so when the account or role is back."""
+    role may not make such things: what they made. Of every person: the tokens and wallboards that
+    stopped, since they stay so when the account or role is back."""
     reached, gone = await leavers.still(work, staff), await _is_gone(work, staff)
     made = await tokens.stopped_of(work, staff)
-    walls: list[Wallboard] = []
+    walls = await wallboards.stopped_of(work, staff)
     # Those of a person who left, or lost the role, before they ended with it are open.
     if gone or not may(staff.role, Permission.KEEP_TOKENS):
         made = [*await tokens.made_by(work, staff), *made]
     if gone or not may(staff.role, Permission.KEEP_WALLBOARDS):
-        walls = [*await wallboards.made_by(work, staff), *await wallboards.stopped_of(work, staff)]
+        walls = [*await wallboards.made_by(work, staff), *walls]
     if not gone:
         return StillOpen(reached.entries, tokens=tuple(made), wallboards=tuple(walls))
     return StillOpen(

@@ -37,6 +37,8 @@ class Wallboard(Base):
     made_at: Mapped[datetime]
     made_by: Mapped[UUID] = mapped_column(ForeignKey("staff.id"))
     withdrawn_at: Mapped[datetime | None]
+    # Who made it, if it stopped because they left or lost the role by which they made it.
+    withdrawn_with: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
 
 
 def address_of(work: Work, token: str) -> str:
@@ -73,15 +75,16 @@ def _for_log(row: Wallboard) -> dict[str, str]:
     return {"name": row.name, "language": row.language}
 
 
-async def withdraw(work: Work, wallboard_id: UUID) -> None:
-    """Withdraw the address of a wallboard: its screen goes dark. May run twice. Raises NotFound."""
+async def withdraw(work: Work, wallboard_id: UUID, made_by: Staff | None = None) -> None:
+    """Withdraw the address of a wallboard: its screen goes dark. May run twice. `made_by`: it stops
+    with this person. Raises NotFound."""
     found = await work.session.get(Wallboard, wallboard_id)
     if found is None:
         raise NotFound("There is no such wallboard.")
     gone = await work.session.scalar(
         update(Wallboard)
         .where(Wallboard.id == wallboard_id, Wallboard.withdrawn_at.is_(None))
-        .values(withdrawn_at=work.now)
+        .values(withdrawn_at=work.now, withdrawn_with=made_by.id if made_by else None)
         .returning(Wallboard.id)
     )
     if gone is not None:
@@ -109,17 +112,18 @@ async def end_made_by(work: Work, staff: Staff) -> int:
     addresses. Return how many."""
     found = await made_by(work, staff)
     for one in found:
-        await withdraw(work, one.id)
+        await withdraw(work, one.id, staff)
     return len(found)
 
 
 async def stopped_of(work: Work, staff: Staff) -> list[Wallboard]:
-    """Return the wallboards of a person that were withdrawn lately, while none was made since."""
+    """Return the wallboards that stopped lately with a person's account or role, while none was
+    made since. One that was withdrawn by hand is none of them."""
     newer = aliased(Wallboard)
     rows = await work.session.scalars(
         select(Wallboard)
         .where(
-            Wallboard.made_by == staff.id,
+            Wallboard.withdrawn_with == staff.id,
             Wallboard.withdrawn_at > work.now - NAMED,
             ~exists().where(newer.made_at > Wallboard.withdrawn_at),
         )

@@ -1,5 +1,7 @@
 """A counsellor's own choice of presence, on the board or by telephone."""
 
+from uuid import UUID
+
 from sqlalchemy import update
 
 from app.calls import platform
@@ -14,7 +16,8 @@ from app.routing.telephones import why_no_browser
 from app.staff import accounts
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
-from app.work import Work
+from app.staff.sessions import has_open_page
+from app.work import PROGRAM, Work
 
 
 async def choose_presence(work: Work, staff: Staff, choice: PresenceState) -> Presence:
@@ -79,6 +82,16 @@ async def leave_desk(work: Work, staff: Staff) -> None:
         await leaving.give_back_conversations(
             work, staff.id, Cause.OWN_CHOICE, PresenceState.OFF_DUTY
         )
+
+
+async def page_taken(work: Work, staff_id: UUID) -> None:
+    """Let a person leave the desk in whose page another one has signed in: no child may wait for
+    them there. With another page open they stay."""
+    if await has_open_page(work, staff_id):
+        return
+    acting, work.actor = work.actor, PROGRAM
+    await leave_desk(work, await work.session.get_one(Staff, staff_id))
+    work.actor = acting
 
 
 async def end_wrap_up(work: Work, staff: Staff) -> None:

@@ -133,15 +133,23 @@ async def pass_on(work: Work, staff_id: UUID, former: bytes, session: bytes) -> 
 
 
 async def others_talk(work: Work, staff_id: UUID, session: bytes) -> bool:
-    """Return whether the telephone of a session is another person's, who is in a talk there."""
+    """Return whether the telephone of a session is another person's, who is in a talk there.
+
+    A talk at their second telephone needs no page, and one that was lost cannot be brought back
+    into this one: what it asks for is another person's.
+    """
     talks = exists().where(
         Offer.counsellor_id == Presence.counsellor_id,
         Offer.state == OfferState.CONNECTED,
         Offer.released_at.is_(None),
         Offer.slot.is_(None),
+        Offer.lost_at.is_(None),
+        Offer.second_at.is_(None),
     )
     takes_part = exists().where(
-        Participant.staff_id == Presence.counsellor_id, Participant.state.in_(LIVE)
+        Participant.staff_id == Presence.counsellor_id,
+        Participant.state.in_(LIVE),
+        Participant.second_at.is_(None),
     )
     found = await work.session.scalar(
         select(Presence.counsellor_id).where(

@@ -4,7 +4,7 @@ import re
 import secrets
 from collections.abc import Collection
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 from uuid import UUID, uuid4
 
 from sqlalchemy import LargeBinary, and_, bindparam, delete, or_, select, true, update
@@ -26,6 +26,7 @@ from app.staff.sessions import (
     AtWork,
     accounts_changed,
     goes_on,
+    is_open,
     none_at_work,
     note_provider_session,
     page_ended,
@@ -259,23 +260,41 @@ async def close_session(work: Work, token: str) -> None:
         write_entry(work, AuditLog.SIGNED_OUT, str(work.actor.staff_id))
 
 
-async def end_former_session(work: Work, staff: Staff, token: str) -> bytes | None:
-    """End the session that a browser has in which a person signs in, whole or begun. Return its
-    key, or None if there is none of this account.
+class Former(NamedTuple):
+    """The session that a browser had before a person signed in there."""
+
+    key: bytes
+    staff_id: UUID
+    # A page of it was open: its person was there until now.
+    was_open: bool
+
+
+async def end_former_session(work: Work, staff: Staff, token: str) -> Former | None:
+    """End the session that a browser has in which a person signs in, whole or begun. Return what it
+    was, or None if there was none.
 
     Another person's ends, too: what its page asks for would be done in the name of this one.
     """
     key = work.keys.session_key(token)
-    owner: UUID | None = await work.session.scalar(
-        delete(StaffSession).where(StaffSession.token_key == key).returning(StaffSession.staff_id)
-    )
-    if owner is None:
+    row = (
+        await work.session.execute(
+            delete(StaffSession)
+            .where(StaffSession.token_key == key)
+            .returning(
+                StaffSession.staff_id,
+                StaffSession.awaits,
+                StaffSession.used_at,
+                StaffSession.created_at,
+            )
+        )
+    ).one_or_none()
+    if row is None:
         return None
     accounts_changed(work)
-    if owner == staff.id:
-        return key
-    page_ended(work, owner)
-    return None
+    if row.staff_id != staff.id:
+        page_ended(work, row.staff_id)
+    was_open = row.awaits is None and is_open(row.used_at, row.created_at, work.now)
+    return Former(key, row.staff_id, was_open)
 
 
 async def proved_at(work: Work, token: str) -> datetime | None:

@@ -30,6 +30,8 @@ from app.work import PROGRAM, Work
 _USED_EVERY = timedelta(minutes=5)
 # And how finely the last act of its person.
 _ACTS_EVERY = timedelta(minutes=1)
+# A page that is open uses its session all the time, so this was written down since.
+_OPEN = _USED_EVERY + timedelta(minutes=1)
 # A session that was used so lately is one, also beyond its limits: its person is at work.
 LATELY = timedelta(minutes=15)
 # How long after the sign-in a session ends in any case once its person is in no talk.
@@ -158,6 +160,21 @@ async def sessions_of(work: Work, staff: Staff) -> list[StaffSession]:
         .order_by(StaffSession.created_at.desc(), StaffSession.id)
     )
     return list(rows)
+
+
+def is_open(used_at: datetime | None, created_at: datetime, now: datetime) -> bool:
+    """Return whether a page of a session is open, by when the session was used."""
+    return (used_at or created_at) > now - _OPEN
+
+
+async def has_open_page(work: Work, staff_id: UUID) -> bool:
+    """Return whether a page of a person is open in any browser."""
+    rows = await work.session.execute(
+        select(StaffSession.used_at, StaffSession.created_at).where(
+            StaffSession.staff_id == staff_id, StaffSession.awaits.is_(None)
+        )
+    )
+    return any(is_open(used_at, created_at, work.now) for used_at, created_at in rows)
 
 
 async def id_of(work: Work, token: str) -> UUID | None:

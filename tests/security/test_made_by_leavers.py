@@ -173,6 +173,30 @@ async def test_tokens_that_stopped_with_a_role_are_named_when_it_is_back(
     assert await still_open.to_close(work) == [leaver.id]
 
 
+async def test_wallboards_that_stopped_with_a_role_are_named_when_it_is_back(
+    work: Work, leaver: Staff
+) -> None:
+    await an_administrator(work, "olga")
+    await acts(work, leaver)
+    for name in ("Room", "Cellar"):
+        await wallboards.make(work, leaver, name)
+    await acts(work, None)
+    (cellar,) = [one for one in await wallboards.made_by(work, leaver) if one.name == "Cellar"]
+    await wallboards.withdraw(work, cellar.id)
+    await _demoted(work, leaver, None)
+    # The one that was withdrawn by hand stopped with no role.
+    stopped = [one.name for one in (await still_open.of(work, leaver)).wallboards]
+    assert "Room" in stopped
+    assert "Cellar" not in stopped
+    await changing.change(work, leaver.id, Changes(role=Role.ADMINISTRATOR), by=None)
+    await flush(work)
+    assert [one.name for one in (await still_open.of(work, leaver)).wallboards] == stopped
+    await still_open.watch(work, leaver.id)
+    assert await work_left.with_open(work) == [leaver]
+    work.now += tokens.NAMED
+    assert await still_open.to_close(work) == [leaver.id]
+
+
 async def test_a_person_who_may_make_them_still_keeps_what_they_made(
     work: Work, leaver: Staff
 ) -> None:

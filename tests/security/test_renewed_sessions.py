@@ -1,16 +1,20 @@
 """Signing in again ends the session that the browser had, and cuts no talk."""
 
+from datetime import timedelta
 from typing import Any
 
 import httpx2
 from sqlalchemy import update
 
 from app.demo.stage import Counsellor, Stage
+from app.demo.writing import a_child
 from app.jobs.transaction import transaction
-from app.staff import hashing
-from app.staff.models import Staff
+from app.practice.people import Phone
+from app.staff import accounts, hashing
+from app.staff.models import Staff, StaffSession
 from app.web.access import COOKIE
 from app.work import PROGRAM
+from tests.support.calls.second_telephones import PHONE, has_a_telephone
 from tests.support.contacts import skip
 from tests.support.identity.second_step import (
     CREDENTIALS,
@@ -20,7 +24,7 @@ from tests.support.identity.second_step import (
     with_factor,
 )
 from tests.support.program.quiet import QuietStage
-from tests.support.talks import talk
+from tests.support.talks import a_talk, act, client, die, inside, talk
 
 _ROWS = "SELECT awaits FROM staff_sessions"
 _TELEPHONE = (
@@ -135,6 +139,15 @@ async def test_calls_ring_at_once_after_a_sign_in_with_a_second_step(stage: Stag
     await stage.exchange.hang_up(child)
 
 
+async def _offered_to(stage: Stage) -> list[str]:
+    """Who holds an offer now, by name."""
+    rows = await stage.rows(
+        "SELECT s.name FROM offers o JOIN staff s ON s.id = o.counsellor_id"
+        " WHERE o.released_at IS NULL ORDER BY o.opened_at"
+    )
+    return [str(row["name"]) for row in rows]
+
+
 async def test_another_person_in_the_browser_ends_the_session_that_it_had(stage: Stage) -> None:
     ana = await stage.add_counsellor("ana")
     await a_person(stage)
@@ -150,7 +163,7 @@ async def test_another_person_in_the_browser_ends_the_session_that_it_had(stage:
     await stage.advance(2)
     stage.exchange.press(child, "1")
     await stage.advance(3)
-    assert (await stage.call_of(child))["state"] == "queued"
+    assert await _offered_to(stage) == []
     await stage.exchange.hang_up(child)
 
 
@@ -165,6 +178,145 @@ async def test_another_person_in_the_browser_ends_no_session_with_a_live_talk(st
         assert (await again(page)).status_code == 303
         assert (await page.get("/api/v1/me")).status_code == 200
     assert (await stage.call_of(child))["state"] == "connected"
+    await stage.exchange.hang_up(child)
+
+
+async def _alive(stage: Stage, who: Counsellor) -> list[bool]:
+    """Whether the session of the page goes on that has a person's telephone."""
+    rows = await stage.rows(_TELEPHONE)
+    return [row["alive"] for row in rows if row["telephone_page"] == f"stage:{who.id.hex}"]
+
+
+async def _another_signs_in(stage: Stage, ana: Counsellor) -> None:
+    await a_person(stage)
+    async with browser(stage) as page:
+        page.headers["Cookie"] = ana.cookie_header
+        assert (await again(page)).status_code == 303
+
+
+async def test_children_who_write_go_to_a_colleague_when_another_person_signs_in(
+    stage: Stage,
+) -> None:
+    await stage.let_write()
+    ana = await stage.add_counsellor("ana", chats=3)
+    child = a_child(stage)
+    await child.open()
+    await stage.settle()
+    (offer,) = (await ana.ask("GET", "/offers/mine")).json()
+    await ana.ask("POST", f"/offers/{offer['id']}/accept")
+    await stage.settle()
+    await stage.add_counsellor("cai", chats=3)
+    await _another_signs_in(stage, ana)
+    await child.say("Da li si tu?")
+    await stage.advance(3)
+    assert await _offered_to(stage) == ["cai"]
+
+
+async def _offered_at_page(stage: Stage, ana: Counsellor) -> Any:
+    """A call rings at Ana's page, and a colleague is free."""
+    await ana.tell_telephone("ready")
+    child = stage.ring("+381641234567")
+    await stage.advance(2)
+    stage.exchange.press(child, "1")
+    await stage.advance(3)
+    await stage.add_counsellor("cai")
+    assert await _offered_to(stage) == ["ana"]
+    return child
+
+
+async def test_a_call_that_rings_goes_to_a_colleague_when_another_person_signs_in(
+    stage: Stage,
+) -> None:
+    ana = await stage.add_counsellor("ana")
+    child = await _offered_at_page(stage, ana)
+    await _another_signs_in(stage, ana)
+    await stage.advance(2)
+    assert await _offered_to(stage) == ["cai"]
+    # The person who signed in has declined nothing.
+    log = (
+        "SELECT source, detail ->> 'staff_id' AS person FROM call_events"
+        " WHERE detail ->> 'offer' = 'declined'"
+    )
+    assert await stage.rows(log) == [{"source": "program", "person": None}]
+    await stage.exchange.hang_up(child)
+
+
+async def test_a_person_with_another_open_page_keeps_what_they_have(stage: Stage) -> None:
+    ana = await stage.add_counsellor("ana")
+    child = await _offered_at_page(stage, ana)
+    async with transaction(stage.ground, PROGRAM) as work:
+        await accounts.open_session(work, ana.staff)
+    await _another_signs_in(stage, ana)
+    await stage.advance(2)
+    assert await _offered_to(stage) == ["ana"]
+    await stage.exchange.hang_up(child)
+
+
+async def test_a_session_without_an_open_page_takes_nothing_from_its_person(stage: Stage) -> None:
+    ana = await stage.add_counsellor("ana")
+    async with transaction(stage.ground, PROGRAM) as work:
+        await work.session.execute(
+            update(StaffSession)
+            .where(StaffSession.staff_id == ana.id)
+            .values(created_at=work.now - timedelta(hours=9), used_at=work.now - timedelta(hours=1))
+        )
+    await _another_signs_in(stage, ana)
+    # She is on duty by telephone meanwhile.
+    assert await stage.rows("SELECT state FROM presences") == [{"state": "available"}]
+
+
+async def test_a_talk_at_a_second_telephone_keeps_no_session_of_the_page(stage: Stage) -> None:
+    ana = await stage.add_counsellor("ana")
+    await has_a_telephone(stage, ana, Phone(picks_up=1), proven=True)
+    await ana.tell_telephone("ready")
+    stage.exchange.phones[client(ana)] = Phone(picks_up=None)
+    child = stage.ring("+381641234567")
+    await stage.advance(2)
+    stage.exchange.press(child, "1")
+    await stage.advance(20)
+    assert (await stage.call_of(child))["state"] == "connected"
+    assert [row["telephone"] for row in await stage.rows(_TELEPHONE)] == ["ready"]
+    await _another_signs_in(stage, ana)
+    assert await _alive(stage, ana) == [False]
+    await stage.advance(2)
+    assert (await stage.call_of(child))["state"] == "connected"
+    await stage.exchange.hang_up(child)
+    # No other child rings at the page afterwards.
+    await stage.advance(stage.settings.wrap_up_seconds + 3)
+    second = stage.ring("+381641234568")
+    await stage.advance(2)
+    stage.exchange.press(second, "1")
+    await stage.advance(3)
+    assert await _offered_to(stage) == []
+    await stage.exchange.hang_up(second)
+
+
+async def test_a_part_at_a_second_telephone_keeps_no_session_of_the_page(stage: Stage) -> None:
+    leg, call, (ana, boris) = await a_talk(stage, "ana", "boris")
+    await has_a_telephone(stage, boris, Phone(picks_up=3), proven=True)
+    await boris.tell_telephone("ready")
+    stage.exchange.phones[client(boris)] = Phone(picks_up=None)
+    await act(ana, call, "transfer", {"counsellor_id": str(boris.id), "warm": True})
+    await stage.advance(22)
+    assert PHONE in inside(stage)
+    await _another_signs_in(stage, boris)
+    assert await _alive(stage, boris) == [False]
+    await stage.advance(2)
+    assert PHONE in inside(stage)
+    await stage.exchange.hang_up(leg)
+
+
+async def test_a_talk_whose_line_broke_keeps_no_session_of_the_page(stage: Stage) -> None:
+    ana = await stage.add_counsellor("ana")
+    child = await talk(stage, ana)
+    await ana.tell_telephone("talking")
+    await stage.add_counsellor("cai")
+    await die(stage, ana, comes_back=False)
+    # What her page asks for is the other person's, so it cannot be brought back there.
+    await _another_signs_in(stage, ana)
+    assert await _alive(stage, ana) == [False]
+    await stage.advance(stage.settings.page_grace_seconds + 3)
+    assert await _offered_to(stage) == ["cai"]
     await stage.exchange.hang_up(child)
 
 

@@ -7,7 +7,7 @@ from fastapi import Request
 
 from app.errors import NotAllowed, NotSignedIn
 from app.people.provider import access, keeping
-from app.routing import telephones
+from app.routing import own_presence, telephones
 from app.staff import accounts, passkeys, second_factor
 from app.staff.audit import write_entry, write_reading
 from app.staff.hashing import password_is_right
@@ -277,13 +277,20 @@ def _browser(request: Request) -> str:
 async def _end_former(request: Request, work: Work, staff: Staff) -> bytes | None:
     """End the session that the browser has. Return its key if it is this person's.
 
-    Another person's goes on while they are in a talk in its page: a talk that breaks is brought
-    back there, and a child must not lose it because a colleague signs in.
+    Another person's goes on while they are in a talk in its page: a child must not lose it because
+    a colleague signs in. Else what they have there goes to colleagues, as when they sign out.
     """
     token = token_of(request)
     if await telephones.others_talk(work, staff.id, work.keys.session_key(token)):
         return None
-    return await accounts.end_former_session(work, staff, token)
+    former = await accounts.end_former_session(work, staff, token)
+    if former is None:
+        return None
+    if former.staff_id == staff.id:
+        return former.key
+    if former.was_open:
+        await own_presence.page_taken(work, former.staff_id)
+    return None
 
 
 async def _signed_in_to_talk(request: Request, work: Work, staff: Staff) -> SignIn:
