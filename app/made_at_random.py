@@ -3,7 +3,9 @@
 What a person makes up mostly goes on from what stands before: a vowel follows a consonant, as in
 the words of every language, a key follows its neighbour, a digit the one below it, and what was
 typed is typed again. Of characters made at random, more than half go on from nothing. So no list of
-words is needed, and no passphrase passes: it is for people, who have to keep it in mind.
+words is needed, and few passphrases pass: they are for people, who have to keep them in mind. It is
+a net and no proof: what is made up of rare words, digits and signs, or was printed as an example,
+can look as if it were made at random.
 """
 
 import itertools
