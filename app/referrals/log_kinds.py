@@ -33,6 +33,7 @@ class LogKind(RecordKind):
     REJECTED_TOO = "rejected_too"
     TAKEN_OUT_OF_THE_LIVE_CALL = "taken_out_of_the_live_call"
     CODE_ASKED_FOR = "code_asked_for"
+    CODE_ENTERED = "code_entered"
     LINK_ASKED_FOR = "link_asked_for"
     DETAILS_OPENED = "details_opened"
     UPDATE_ANNOUNCED = "update_announced"

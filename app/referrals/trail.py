@@ -39,6 +39,8 @@ class By:
     agency: str = ""
     # The name that the person at the agency gave; sealed in the log.
     name: str = ""
+    # The duty phone at which it was said; not written in the log.
+    phone: str = ""
 
 
 PROGRAM_ITSELF = By(Via.PROGRAM)

@@ -454,6 +454,7 @@ KINDS: dict[str, Any] = {
     "code_asked_for": lambda s, a, how, d: _(
         "%(agency)s asked for a code (%(way)s)", agency=a, way=_way(d)
     ),
+    "code_entered": _plainly(N_("%(agency)s has the details (%(way)s)")),
     "link_asked_for": _plainly(N_("%(agency)s asked for a new link")),
     "team_asked_for": _plainly(N_("%(who)s asked for the outreach team %(team)s")),
     "team_on_the_way": _team(N_("is on the way")),

@@ -127,6 +127,20 @@ async def phone_on_duty(work: Work, agency: Agency) -> str | None:
     return found[0] if found else None
 
 
+async def has_phone_at_all_hours(work: Work, agency: Agency, *, besides: str) -> bool:
+    """Return whether a code can be read out at any hour at a phone besides an address.
+
+    It is read out at the first phone on duty, so none may be that address.
+    """
+    rows = await work.session.scalars(
+        select(DutyPhone).where(DutyPhone.agency_id == agency.id, DutyPhone.gone_at.is_(None))
+    )
+    left = [row for row in rows if row.number not in agency.of_leavers]
+    return all(row.number != besides for row in left) and any(
+        not (row.hours or agency.hours).strip() for row in left
+    )
+
+
 async def phones_of(work: Work, agency: Agency) -> set[str]:
     """Return the duty phones of an agency at any hour, without those of people who have left."""
     found = await work.session.scalars(

@@ -4,33 +4,31 @@ import secrets
 from datetime import timedelta
 from uuid import UUID, uuid4
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from app.definitions.risk import Urgency
-from app.errors import TooMany
 from app.outbox.channels import ChannelKind
 from app.privacy.hash_kinds import HashOf
-from app.referrals.channels.attempts import add_attempt, phone_on_duty, phones_of
+from app.referrals.channels.asking import check_not_too_many
+from app.referrals.channels.attempts import (
+    add_attempt,
+    has_phone_at_all_hours,
+    phone_on_duty,
+    phones_of,
+)
 from app.referrals.channels.models import Attempt, Link
 from app.referrals.channels.registry import writing_to
 from app.referrals.directory.models import Agency
 from app.referrals.models import Referral
-from app.referrals.spoken import refusal
 from app.referrals.states import Purpose
 from app.work import Work
 
 CODE_DIGITS = 6
-# Of an immediate referral, once a code was asked for: too long to be guessed, so that its tries are
-# not counted, and the wrong ones of others keep no agency out.
+# Of an immediate referral, once a code was asked for or where none can be: too long to be guessed,
+# so that its tries are not counted, and the wrong ones of others keep no agency out.
 LONG_DIGITS = 14
 # Wrong codes before the agency has to ask for a new one.
 MOST_ATTEMPTS = 5
-# How many codes, and how many new links, an agency may ask for per day and referral.
-MOST_A_DAY = 10
-_APART = timedelta(seconds=60)
-# How far apart they are from then on of an immediate referral, twice as far each time up to the
-# most: its agency is never kept out, and the holder of an old link does not ring it all night.
-SLOWED_APART, MOST_APART = timedelta(minutes=10), timedelta(minutes=120)
 
 
 def new_token() -> str:
@@ -51,8 +49,17 @@ async def _digits(work: Work, referral: Referral, agency_id: UUID) -> int:
     if referral.urgency != Urgency.IMMEDIATE:
         return CODE_DIGITS
     await work.session.flush()
-    asked = await _sent_lately(work, referral, agency_id, Purpose.CODE)
-    return LONG_DIGITS if asked else CODE_DIGITS
+    asked = await work.session.scalar(
+        select(Attempt.id)
+        .where(
+            Attempt.referral_id == referral.id,
+            Attempt.agency_id == agency_id,
+            Attempt.purpose == Purpose.CODE,
+            Attempt.wanted_at > work.now - timedelta(days=1),
+        )
+        .limit(1)
+    )
+    return LONG_DIGITS if asked is not None else CODE_DIGITS
 
 
 def code_key(work: Work, link_id: UUID, code: str) -> bytes:
@@ -145,11 +152,26 @@ async def send_links(
 
 
 async def send_links_with_code(
-    work: Work, referral: Referral, agency: Agency, recipient_id: UUID, *, lives: timedelta
+    work: Work,
+    referral: Referral,
+    agency: Agency,
+    recipient_id: UUID,
+    *,
+    lives: timedelta,
+    read_out_to: str | None,
 ) -> str:
-    """Send a link by the agency's only written channel; return its code, to be read out."""
+    """Send a link by the agency's only written channel; return its code, to be read out at a phone.
+
+    Of an immediate referral it is long at once if the agency cannot ask for another one at any
+    hour, because its only phone is the one that is written to: else wrong codes would lock it.
+    """
     channel, address = writing_to(agency)[0]
-    code = new_code(await _digits(work, referral, agency.id))
+    digits = await _digits(work, referral, agency.id)
+    if referral.urgency == Urgency.IMMEDIATE and not await has_phone_at_all_hours(
+        work, agency, besides=address
+    ):
+        digits = LONG_DIGITS
+    code = new_code(digits)
     _, token = add_link(
         work,
         referral,
@@ -160,6 +182,7 @@ async def send_links_with_code(
         sent_to=address,
         code=code,
         code_channel=ChannelKind.PHONE,
+        code_sent_to=read_out_to,
     )
     await add_attempt(
         work,
@@ -174,66 +197,6 @@ async def send_links_with_code(
     return code
 
 
-async def _sent_lately(work: Work, referral: Referral, agency_id: UUID, purpose: Purpose) -> int:
-    """Return how many messages of a purpose went to an agency for this referral within a day."""
-    return (
-        await work.session.scalar(
-            select(func.count(func.distinct(Attempt.wanted_at))).where(
-                Attempt.referral_id == referral.id,
-                Attempt.agency_id == agency_id,
-                Attempt.purpose == purpose,
-                Attempt.wanted_at > work.now - timedelta(days=1),
-            )
-        )
-        or 0
-    )
-
-
-async def check_not_too_many(
-    work: Work, referral: Referral, agency_id: UUID, purpose: Purpose
-) -> None:
-    """Limit how many messages the holder of a link can cause, and how many codes they can guess.
-
-    Of an immediate referral they are slowed down after those of a day, and never refused for good.
-    Raises TooMany.
-    """
-    await work.session.flush()
-    last = await work.session.scalar(
-        select(func.max(Attempt.wanted_at)).where(
-            Attempt.referral_id == referral.id,
-            Attempt.agency_id == agency_id,
-            Attempt.purpose == purpose,
-        )
-    )
-    if last is None:
-        return
-    if work.now - last < _APART:
-        raise refusal(TooMany, "just_sent")
-    sent = await _sent_lately(work, referral, agency_id, purpose)
-    if sent < MOST_A_DAY:
-        return
-    if referral.urgency != Urgency.IMMEDIATE:
-        raise refusal(TooMany, "asked_too_often")
-    wait = last + apart_after(sent) - work.now
-    if wait > timedelta(0):
-        # Where some minutes are enough, the agency need not ring the helpline.
-        raise refusal(TooMany, "just_sent" if wait <= SLOWED_APART else "asked_too_often")
-
-
-def apart_after(sent: int) -> timedelta:
-    """Return how far apart two messages of an immediate referral are, after this many within a day:
-    those of a day, or more."""
-    return min(SLOWED_APART * (1 << min(sent - MOST_A_DAY, 8)), MOST_APART)
-
-
-async def is_a_days_worth(
-    work: Work, referral: Referral, agency_id: UUID, purpose: Purpose
-) -> bool:
-    """Return whether an agency was sent as many messages of a purpose as it may ask for a day."""
-    await work.session.flush()
-    return await _sent_lately(work, referral, agency_id, purpose) >= MOST_A_DAY
-
-
 async def addresses_of(work: Work, agency: Agency) -> set[str]:
     """Return every address of the directory to which a code can go, on duty now or not."""
     written = {address for _, address in writing_to(agency)}
@@ -245,7 +208,7 @@ async def send_code(work: Work, referral: Referral, agency: Agency, link: Link) 
 
     Raises TooMany.
     """
-    await check_not_too_many(work, referral, agency.id, Purpose.CODE)
+    await check_not_too_many(work, referral, agency, link, Purpose.CODE)
     ways = [(channel.kind, address) for channel, address in writing_to(agency)]
     came_to = dict(ways).get(ChannelKind(link.channel))
     if phone := await phone_on_duty(work, agency):

@@ -53,7 +53,9 @@ async def hand_out(work: Work, referral: Referral, recipient: Recipient, by: By)
     lives = tracking.protocol_of(work, referral).link_lives
     spoken: str | None = None
     if by.how is Via.PHONE and len(writing_to(agency)) == 1:
-        spoken = await send_links_with_code(work, referral, agency, recipient.id, lives=lives)
+        spoken = await send_links_with_code(
+            work, referral, agency, recipient.id, lives=lives, read_out_to=by.phone or None
+        )
         sent = 1
     else:
         sent = await send_links(

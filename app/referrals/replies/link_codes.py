@@ -7,12 +7,11 @@ from sqlalchemy import select
 from app.definitions.risk import Urgency
 from app.errors import Conflict, TooMany
 from app.privacy.hash_kinds import HashOf
+from app.referrals.channels.asking import check_not_too_many, is_a_days_worth
 from app.referrals.channels.links import (
     LONG_DIGITS,
     MOST_ATTEMPTS,
     addresses_of,
-    check_not_too_many,
-    is_a_days_worth,
     is_code,
     new_token,
     send_code,
@@ -32,6 +31,7 @@ from app.referrals.states import (
     NoticeKind,
     Purpose,
     ReferralState,
+    ToldHow,
 )
 from app.referrals.trail import By, Via, add_notice, note
 from app.work import Work
@@ -70,6 +70,8 @@ async def prove(work: Work, token: str, code: str) -> str | None:
     for one in (link, found):
         one.proven_until = work.now + _PROVEN
         one.proof_key = work.keys.match_key(HashOf.LINK_PROOF, proof)
+    way, of = ToldHow.by_link(link.channel), str(found.code_of)
+    note(work, referral, LogKind.CODE_ENTERED, By(Via.LINK, agency.code), way=way, link=of)
     return proof
 
 
@@ -145,9 +147,10 @@ async def ask_for_code(work: Work, token: str) -> str:
     way = await send_code(work, referral, agency, link)
     if way is None:
         raise refusal(Conflict, "no_second_channel")
-    if await is_a_days_worth(work, referral, agency.id, Purpose.CODE):
+    if await is_a_days_worth(work, referral, agency, Purpose.CODE):
         await _tell_of_codes(work, referral, agency)
-    note(work, referral, LogKind.CODE_ASKED_FOR, By(Via.LINK, agency.code), way=way)
+    by, of = By(Via.LINK, agency.code), str(link.code_of)
+    note(work, referral, LogKind.CODE_ASKED_FOR, by, way=way, link=of)
     return way
 
 
@@ -159,11 +162,12 @@ async def ask_for_link(work: Work, token: str) -> None:
     link, referral, agency, _ = await locked(work, token)
     if ReferralState(referral.state) in OVER:
         raise replying.Over()
-    await check_not_too_many(work, referral, agency.id, Purpose.LINK)
+    await check_not_too_many(work, referral, agency, link, Purpose.LINK)
     lives = tracking.protocol_of(work, referral).link_lives
     sent = await send_links(
         work, referral, agency, link.recipient_id, lives=lives, purpose=Purpose.LINK
     )
     if not sent:
         raise refusal(Conflict, "no_address")
-    note(work, referral, LogKind.LINK_ASKED_FOR, By(Via.LINK, agency.code))
+    by, of = By(Via.LINK, agency.code), str(link.code_of)
+    note(work, referral, LogKind.LINK_ASKED_FOR, by, link=of)

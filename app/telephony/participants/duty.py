@@ -292,7 +292,7 @@ async def pressed(work: Work, attempt_id: UUID, signed: Signed, n: int) -> list[
         return joined or _ending(work, referral, attempt)
     if attempt.purpose == Purpose.CODE:
         return await _speak_code(work, referral, attempt, agency, digits, n)
-    by = By(Via.PHONE, agency.code)
+    by = By(Via.PHONE, agency.code, phone=attempt.target)
     if _takes_it(attempt, digits, n):
         return await _acknowledge(work, referral, attempt, by)
     match digits:
@@ -361,7 +361,8 @@ async def _proves(
             wait_for(work, referral, _FOR_PIN)
         return _ask_for_pin(attempt, _CONFIRMS + 1)
     if digits and await phone_proofs.prove_phone(work, person, digits):
-        return await _acknowledge(work, referral, attempt, By(Via.PHONE, agency.code))
+        by = By(Via.PHONE, agency.code, phone=attempt.target)
+        return await _acknowledge(work, referral, attempt, by)
     if digits and n - _CONFIRMS < _TIMES:
         return _ask_for_pin(attempt, n + 1)
     await note_result(work, referral, attempt, AttemptResult.NOT_CONFIRMED)

@@ -68,7 +68,7 @@ async def test_no_code_goes_the_way_of_its_link(
     # With one way alone there is no code in writing: it is read out on the telephone.
     assert all(attempt.purpose != Purpose.CODE for attempt, _ in sent)
     assert await links.send_links_with_code(
-        work, referral, agency, referral.recipient_id, lives=_DAY
+        work, referral, agency, referral.recipient_id, lives=_DAY, read_out_to=None
     )
     ways = await work.session.scalars(select(Link.code_channel))
     assert set(ways) == {None, ChannelKind.PHONE.value}

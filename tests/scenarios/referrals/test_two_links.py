@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from app.demo.stage import Counsellor, Stage
-from app.referrals.channels import links
+from app.referrals.channels import asking, links
 from tests.support.contacts import skip
 from tests.support.mail import Mail, code_in, link_in
 from tests.support.profile import by_day
@@ -56,8 +56,8 @@ async def again(night: Stage, post: Mail, path: str) -> None:
 @pytest.fixture
 def few_a_day(monkeypatch: pytest.MonkeyPatch) -> int:
     """An agency asks for as many codes and links a day as show what comes after them."""
-    assert links.MOST_A_DAY == 10
-    monkeypatch.setattr(links, "MOST_A_DAY", 2)
+    assert asking.MOST_A_DAY == 10
+    monkeypatch.setattr(asking, "MOST_A_DAY", 2)
     return 2
 
 
@@ -107,8 +107,7 @@ async def test_wrong_codes_at_an_old_link_lock_no_new_one(
         await skip(night, 61 / 3600)
         await click(night, f"{old}/send-code", {"x": "y"})
         await night.advance(3)
-    said = {"urgent": "too often today", "immediate": "already on its way"}[urgency]
-    assert said in (await click(night, f"{new}/send-code", {"x": "y"})).text
+    assert "too often today" in (await click(night, f"{new}/send-code", {"x": "y"})).text
     # What was sent to the old one last opens the new one, too, and so does its own.
     last = code_in([one for one in texts(night) if "code that you asked" in one][-1])
     assert len(last) == (14 if urgency == "immediate" else 6)
@@ -127,9 +126,12 @@ async def single(night: Stage, post: Mail) -> str:
     return link_in(post.messages[0][1])
 
 
+def codes_heard(night: Stage) -> list[str]:
+    return [one.text for one in night.exchange.phones[OTHER].heard if "ode is" in one.text]
+
+
 def heard_code(night: Stage) -> str:
-    told = [one.text for one in night.exchange.phones[OTHER].heard if "ode is" in one.text]
-    found = re.search(r"code is[^0-9]*([0-9][0-9 ,.]*)", told[-1])
+    found = re.search(r"code is[^0-9]*([0-9][0-9 ,.]*)", codes_heard(night)[-1])
     assert found is not None
     return re.sub(r"\D", "", found[1])[:14]
 
@@ -156,7 +158,7 @@ async def test_the_holder_of_an_old_link_keeps_no_agency_with_one_address_out(
         assert (await click(night, f"{single}/step", step)).is_redirect
     await again(night, post, single)
     new = link_in(post.messages[-1][1])
-    assert "already on its way" in (await click(night, f"{new}/send-code", {"x": "y"})).text
+    assert "too often today" in (await click(night, f"{new}/send-code", {"x": "y"})).text
     proved = await click(night, f"{new}/code", {"code": heard_code(night)})
     assert proved.is_redirect
     assert "Jovana" in (await click(night, new, as_=proved)).text
@@ -176,7 +178,7 @@ async def test_an_agency_of_an_urgent_referral_is_slowed_down_and_never_refused_
         for what in asks:
             answer = await click(night, f"{single}/{what}", {"x": "y"})
             assert answer.status_code in (422, 429)
-        await skip(night, links.apart_after(few_a_day + n).total_seconds() / 3600)
+        await skip(night, asking.apart_after(n).total_seconds() / 3600)
         before, count = heard_code(night), len(post.messages)
         for what in asks:
             answer = await click(night, f"{single}/{what}", {"x": "y"})
@@ -188,9 +190,9 @@ async def test_an_agency_of_an_urgent_referral_is_slowed_down_and_never_refused_
 
 
 def test_an_agency_is_slowed_down_twice_as_much_each_time_and_not_without_end() -> None:
-    minutes = [links.apart_after(links.MOST_A_DAY + n).total_seconds() / 60 for n in range(7)]
+    minutes = [asking.apart_after(n).total_seconds() / 60 for n in range(7)]
     assert minutes == [10, 20, 40, 80, 120, 120, 120]
-    assert links.apart_after(10**6) == links.MOST_APART
+    assert asking.apart_after(10**6) == asking.MOST_APART
 
 
 @pytest.mark.parametrize(
@@ -199,7 +201,7 @@ def test_an_agency_is_slowed_down_twice_as_much_each_time_and_not_without_end() 
 async def test_the_holder_of_an_old_urgent_link_does_not_ring_the_agency_all_night(
     night: Stage, post: Mail, single: str, few_a_day: int, what: str, *, is_used: bool
 ) -> None:
-    """The agency asks in between, and is told to wait, or to ring where minutes are not enough."""
+    """A person who asks in between is told to ring the helpline: no message is on its way."""
     path = single
     if is_used:
         step = {"kind": "acknowledge", "name": "Mira"}
@@ -210,14 +212,11 @@ async def test_the_holder_of_an_old_urgent_link_does_not_ring_the_agency_all_nig
         await skip(night, 61 / 3600)
         await click(night, f"{path}/{what}", {"x": "y"})
         await night.advance(5)
-    # After 10, 20, 40, 80 and 120 minutes; those of ten minutes before are the last to wait. That
-    # it goes on like this is said above.
-    wait, ring = _WAITS
+    # After 10, 20, 40, 80 and 120 minutes. That it goes on like this is said above.
+    _, ring = _WAITS
     told, due = list[str](), list[str]()
     for tens in by_day((1, 2, 4, 8, 12), 3):
-        asked = (
-            [(1, ring)] * (tens > 2) + [(max(tens - 1, 1), wait)] * (tens > 1) + [(tens, "sent")]
-        )
+        asked = [(1, ring)] * (tens > 2) + [(tens - 1, ring)] * (tens > 1) + [(tens, "sent")]
         gone = 0
         for at, says in asked:
             await skip(night, (at - gone) * 10.1 / 60)
@@ -231,6 +230,132 @@ async def test_the_holder_of_an_old_urgent_link_does_not_ring_the_agency_all_nig
     else:
         # The calls of the referral bring the agency links, too: then fewer are sent from here.
         assert told.count("sent") <= 6
+
+
+async def told_by(night: Stage, path: str, what: str = "send-code") -> str:
+    """What is read after asking: that one is to wait, or to ring; else that it was sent."""
+    answer = await click(night, f"{path}/{what}", {"x": "y"})
+    return next((one for one in _WAITS if one in answer.text), "sent")
+
+
+async def opened_by_a_new_code(night: Stage, path: str) -> int:
+    """Ask for a code at a link, hear it at the telephone and enter it."""
+    count = len(codes_heard(night))
+    assert await told_by(night, path) == "sent"
+    await night.until(lambda: len(codes_heard(night)) > count, limit=600)
+    return await status(night, path, heard_code(night))
+
+
+@pytest.mark.parametrize("urgency", by_day(["urgent", "immediate"]))
+async def test_a_duty_worker_who_enters_each_code_is_refused_none(
+    night: Stage, post: Mail, single: str, few_a_day: int, urgency: str
+) -> None:
+    """The details can be read for half an hour each time."""
+    await night.watch.execute("UPDATE referrals SET urgency = %s", (urgency,))
+    for _ in range(few_a_day + 2):
+        await skip(night, 35 / 60)
+        assert await opened_by_a_new_code(night, single) == 303
+    assert await told_of_codes(night) == 0
+    # Those that are not entered are counted as ever.
+    told = []
+    for _ in range(few_a_day + 1):
+        await skip(night, 61 / 3600)
+        told.append(await told_by(night, single))
+        await night.advance(5)
+    assert told == ["sent"] * few_a_day + ["too often today"]
+
+
+async def slow_down(night: Stage, path: str, few_a_day: int) -> None:
+    """Ask for codes at a link until the next one is 80 minutes apart; enter none."""
+    for n in range(few_a_day + 3):
+        slowed = n >= few_a_day
+        wait = asking.apart_after(n - few_a_day) if slowed else timedelta(seconds=61)
+        await skip(night, (wait.total_seconds() + 1) / 3600)
+        assert await told_by(night, path) == "sent", n
+        await night.advance(30)
+
+
+async def test_the_holder_of_an_old_urgent_link_lets_a_newer_one_wait_ten_minutes(
+    night: Stage, post: Mail, single: str, few_a_day: int
+) -> None:
+    await again(night, post, single)
+    new = link_in(post.messages[-1][1])
+    await slow_down(night, single, few_a_day)
+    await skip(night, 2 / 60)
+    assert await told_by(night, new) == "too often today"
+    await skip(night, 8 / 60)
+    assert await told_by(night, single) == "too often today"
+    assert await opened_by_a_new_code(night, new) == 303
+
+
+async def test_a_right_code_ends_the_long_wait_at_an_urgent_link(
+    night: Stage, post: Mail, single: str, few_a_day: int
+) -> None:
+    """The agency and another person hold the same link."""
+    await slow_down(night, single, few_a_day)
+    await skip(night, 31 / 60)
+    assert await told_by(night, single) == "too often today"
+    assert await status(night, single, heard_code(night)) == 303
+    assert await opened_by_a_new_code(night, single) == 303
+
+
+async def taken_at_the_phone(night: Stage, post: Mail, **addresses: str) -> tuple[str, str]:
+    """The link that is sent to an agency that takes an urgent referral at its telephone, and the
+    code that it hears there."""
+    await add_agency(night, "house", "shelter", phones=(OTHER,), **addresses)
+    for number in (OTHER, ADDRESSES["sms"]):
+        phone(night, number)
+    ana = await night.add_counsellor("ana", shift=False, state=None)
+    await by_hand(ana, override=OVERRIDE, send=True, answers=TOLD, urgency="immediate")
+    await night.until(lambda: bool(codes_heard(night)), limit=900)
+    await night.advance(5)
+    return written(night, post, addresses)[-1], heard_code(night)
+
+
+def written(night: Stage, post: Mail, addresses: dict[str, str]) -> list[str]:
+    """The links that came to the one written address of an agency."""
+    mails = [text for _, text in post.messages]
+    return [link_in(one) for one in (texts(night, addresses.get("sms", OTHER)) or mails)]
+
+
+async def asked_again(night: Stage, post: Mail, path: str, addresses: dict[str, str]) -> str:
+    count = len(written(night, post, addresses))
+    await skip(night, 61 / 3600)
+    assert (await click(night, f"{path}/send-link", {"x": "y"})).status_code == 200
+    await night.until(lambda: len(written(night, post, addresses)) > count)
+    return written(night, post, addresses)[-1]
+
+
+@pytest.mark.parametrize("at", by_day(["its own", "a new one", "a new one, and it was used"]))
+async def test_an_agency_with_one_telephone_is_not_locked_out_of_an_urgent_referral(
+    night: Stage, post: Mail, at: str
+) -> None:
+    """It can ask for no second code: that which it heard is too long to be guessed."""
+    addresses = {"sms": OTHER}
+    path, code = await taken_at_the_phone(night, post, **addresses)
+    assert len(code) == links.LONG_DIGITS
+    assert [await status(night, path, "000000") for _ in range(6)] == [422] * 5 + [429]
+    if at == "a new one, and it was used":
+        step = {"kind": "accept", "name": "Mira"}
+        assert (await click(night, f"{path}/step", step)).is_redirect
+    if at != "its own":
+        path = await asked_again(night, post, path, addresses)
+        assert [await status(night, path, "000000") for _ in range(6)] == [422] * 5 + [429]
+    proved = await click(night, f"{path}/code", {"code": code})
+    assert proved.is_redirect
+    assert "Jovana" in (await click(night, path, as_=proved)).text
+
+
+@pytest.mark.parametrize("kind", by_day(["sms", "email"]))
+async def test_the_code_heard_at_the_telephone_opens_a_link_that_is_asked_for_again(
+    night: Stage, post: Mail, kind: str
+) -> None:
+    addresses = {kind: ADDRESSES[kind]}
+    path, code = await taken_at_the_phone(night, post, **addresses)
+    assert len(code) == links.CODE_DIGITS
+    new = await asked_again(night, post, path, addresses)
+    assert new != path
+    assert await status(night, new, code) == 303
 
 
 async def test_a_code_of_a_phone_that_is_the_agencys_no_more_opens_no_link_without_a_code(
