@@ -30,9 +30,9 @@ from app.staff.access_kinds import AccessKind
 from app.staff.emergency_rows import Emergency
 from app.staff.log_kinds import AuditLog
 from app.staff.log_rows import every_entry
-from app.staff.models import PasswordLink, Staff
+from app.staff.models import AuditEntry, PasswordLink, Staff
 from app.staff.roles import reads_others
-from app.work import Work
+from app.work import ActorKind, Work
 
 _GAVE_A_WAY_IN = (
     AuditLog.STAFF_ADDED,
@@ -147,11 +147,7 @@ async def makers_of(
     """
     entry, link = every_entry(), PasswordLink
     changed = select(entry.actor, entry.at).where(
-        entry.subject.in_([str(one) for one in accounts]),
-        entry.action.in_(_GAVE_A_WAY_IN),
-        entry.actor != entry.subject,
-        not_(_is_routine(entry)),
-        not_(_by_approval(entry)),
+        entry.subject.in_([str(one) for one in accounts]), *_gave_a_way_in(entry)
     )
     made_by, subject = cast(link.made_by, Text), cast(link.staff_id, Text)
     linked = select(made_by, link.made_at).where(
@@ -170,6 +166,33 @@ async def makers_of(
     for actor, at in await work.session.execute(union_all(changed, linked)):
         makers |= people_of(acting, actor, at)
     return makers
+
+
+async def given_after(work: Work, at: datetime) -> set[tuple[str, str]]:
+    """Return who made an account or gave it another way in after an instant, and the account, as
+    the log names them. The operator, who needs no account, is none of these."""
+    entry, link = AuditEntry, PasswordLink
+    changed = select(entry.actor, entry.subject).where(
+        entry.at > at, entry.actor != ActorKind.PROGRAM, *_gave_a_way_in(entry)
+    )
+    linked = select(cast(link.made_by, Text), cast(link.staff_id, Text)).where(
+        link.made_at > at,
+        link.made_by.is_not(None),
+        link.made_by != link.staff_id,
+        not_(link.by_mail),
+    )
+    rows = await work.session.execute(union_all(changed, linked))
+    return {(maker, account) for maker, account in rows}
+
+
+def _gave_a_way_in(entry: Any) -> tuple[ColumnElement[bool], ...]:
+    """Whether a row of the log gave another person a way in, by the choice of its actor."""
+    return (
+        entry.action.in_(_GAVE_A_WAY_IN),
+        entry.actor != entry.subject,
+        not_(_is_routine(entry)),
+        not_(_by_approval(entry)),
+    )
 
 
 def _is_routine(entry: Any) -> ColumnElement[bool]:

@@ -92,6 +92,15 @@ async def made_by(work: Work, staff: Staff) -> list[ApiToken]:
     return list(await work.session.scalars(found))
 
 
+async def all_makers(work: Work) -> set[tuple[str, str]]:
+    """Return who made each token, also those that ended, and its id, as the log names them."""
+    entry = AuditEntry
+    made = select(entry.actor, entry.subject).where(
+        entry.action == AuditLog.TOKEN_MADE, entry.subject.in_(select(cast(ApiToken.id, Text)))
+    )
+    return {(maker, token) for maker, token in await work.session.execute(made)}
+
+
 async def end_made_by(work: Work, staff: Staff) -> int:
     """Revoke the open tokens of a person who leaves, or may make none any more: they know them.
     Return how many."""

@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from itertools import combinations
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import httpx2
 import pytest
@@ -14,13 +14,16 @@ from app.database.engine import open_database
 from app.demo.stage import Counsellor, Stage
 from app.errors import TooMany
 from app.jobs.transaction import transaction
+from app.staff.accounts import add_staff
+from app.staff.audit import write_entry
+from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
 from app.staff.roles import Role
 from app.staff.tokens import add_token, list_tokens
 from app.statistics.exports.exporting import ExportWanted, read_wanted
 from app.statistics.protection import budget
 from app.words.pages import refusal_words
-from app.work import PROGRAM, Ground
+from app.work import PROGRAM, Actor, ActorKind, Ground
 from tests.support.life import person
 
 MAY = "from=2026-05-01&to=2026-06-01"
@@ -211,10 +214,17 @@ async def nothing_asked(house: Stage) -> None:
             await work.session.execute(text(f"DELETE FROM {table}"))
 
 
-async def _refused(house: Stage, who: Counsellor, window: str) -> str:
+async def _made_by(house: Stage, maker: UUID, name: str) -> UUID:
+    """Return a new auditor whom a person made, or a token."""
+    async with transaction(house.ground, Actor(ActorKind.PERSON, maker)) as work:
+        staff = await add_staff(work, name=f"{name} {uuid4().hex[:8]}", role=Role.AUDITOR)
+        return staff.id
+
+
+async def _refused(house: Stage, who: UUID, window: str) -> str:
     """Ask for a table as a person; return why it is refused, if it is."""
     async with transaction(house.ground, PROGRAM) as work:
-        staff = await work.session.get_one(Staff, who.id)
+        staff = await work.session.get_one(Staff, who)
         try:
             await budget.spend_of_person(work, staff, _by_place(window))
         except TooMany as refusal:
@@ -228,11 +238,14 @@ async def test_accounts_that_are_made_for_it_have_one_budget_together(
 ) -> None:
     monkeypatch.setattr(budget, "OF_A_PERSON", 3)
     monkeypatch.setattr(budget, "OF_ALL_PEOPLE", 5)
-    monkeypatch.setattr(budget, "OWN_IN_ALL", 0)
-    one, two, three = [await person(house, f"auditor {n} together", Role.AUDITOR) for n in range(3)]
+    monkeypatch.setattr(budget, "OWN_IN_ALL", 2)
+    boss = await person(house, "administrator who makes accounts", Role.ADMINISTRATOR)
+    one, two, three, four = [await _made_by(house, boss.id, f"auditor {n}") for n in range(4)]
     begins = house.clock.now()
     for who, windows in ((one, WINDOWS[:3]), (two, WINDOWS[3:5]), (three, WINDOWS[:3])):
         assert [await _refused(house, who, window) for window in windows] == [""] * len(windows)
+    assert await _refused(house, four, WINDOWS[5]), "its maker has no further share by it"
+    assert await _refused(house, boss.id, WINDOWS[5])
     said = await _refused(house, two, WINDOWS[5])
     again = begins.date() + timedelta(days=budget.DAYS)
     assert said == (
@@ -241,12 +254,14 @@ async def test_accounts_that_are_made_for_it_have_one_budget_together(
     )
     # What a colleague has requested tells nothing new.
     assert await _refused(house, two, WINDOWS[0]) == ""
-    await later(house, one, begins + timedelta(days=budget.DAYS))
+    house.stepped.move_to(begins + timedelta(days=budget.DAYS))
     assert await _refused(house, two, WINDOWS[5]) == ""
 
 
-async def _tokens(house: Stage, *names: str) -> list[UUID]:
-    async with transaction(house.ground, PROGRAM) as work:
+async def _tokens(house: Stage, *names: str, maker: UUID | None = None) -> list[UUID]:
+    """Return new tokens of a person, or of the operator."""
+    actor = PROGRAM if maker is None else Actor(ActorKind.PERSON, maker)
+    async with transaction(house.ground, actor) as work:
         for name in names:
             await add_token(work, name, ["statistics"], 30)
         ids = {one.name: one.id for one in await list_tokens(work)}
@@ -264,12 +279,16 @@ async def _refused_to(house: Stage, token: UUID, window: str) -> bool:
 
 
 @pytest.mark.usefixtures("nothing_asked")
-async def test_each_token_and_person_keeps_a_share_though_others_used_up_that_of_all(
+async def test_each_maker_of_tokens_and_person_keeps_a_share_though_others_used_up_that_of_all(
     house: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(budget, "OF_ALL", 6)
     monkeypatch.setattr(budget, "OWN", 2)
-    spender, nightly = await _tokens(house, "that of a spender", "that of a ministry")
+    boss, other = [
+        await person(house, f"administrator {n} of shares", Role.ADMINISTRATOR) for n in range(2)
+    ]
+    (spender,) = await _tokens(house, "that of a spender", maker=boss.id)
+    (nightly,) = await _tokens(house, "that of a ministry", maker=other.id)
     auditor = await person(house, "auditor with a share", Role.AUDITOR)
     tables = iter(WINDOWS)
     spent = [await _refused_to(house, spender, next(tables)) for _ in range(8)]
@@ -277,7 +296,7 @@ async def test_each_token_and_person_keeps_a_share_though_others_used_up_that_of
     for day_of in range(2):
         asked = [await _refused_to(house, nightly, next(tables)) for _ in range(3)]
         assert asked == [False, False, True], day_of
-        said = [await _refused(house, auditor, next(tables)) for _ in range(3)]
+        said = [await _refused(house, auditor.id, next(tables)) for _ in range(3)]
         assert [not one for one in said] == [True, True, False], day_of
         await later(house, auditor, house.clock.now() + timedelta(days=1))
         for _ in range(6):
@@ -294,13 +313,102 @@ async def test_each_person_keeps_a_share_of_the_days_that_count(
         await person(house, f"auditor {name} a share", Role.AUDITOR) for name in ("taking", "of")
     ]
     tables = iter(WINDOWS)
-    spent = [await _refused(house, spender, next(tables)) for _ in range(6)]
+    spent = [await _refused(house, spender.id, next(tables)) for _ in range(6)]
     assert [not one for one in spent] == [True] * 4 + [False] * 2
     given = []
     for _ in range(2):
-        given += [not await _refused(house, auditor, next(tables)) for _ in range(2)]
+        given += [not await _refused(house, auditor.id, next(tables)) for _ in range(2)]
         await later(house, auditor, house.clock.now() + timedelta(days=1))
     assert given == [True, True, True, False]
+
+
+@pytest.mark.usefixtures("nothing_asked")
+async def test_one_who_makes_tokens_has_no_more_than_the_budget_of_all(
+    house: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(budget, "OF_ALL", 8)
+    monkeypatch.setattr(budget, "OWN", 2)
+    boss, other = [
+        await person(house, f"administrator {n} of tokens", Role.ADMINISTRATOR) for n in range(2)
+    ]
+    tables, given = iter(WINDOWS), []
+    for n in range(6):
+        body = {"name": f"made for it {n}", "scopes": ["statistics"], "days": 1}
+        made = await boss.ask("POST", "/tokens", body)
+        assert made.status_code == 201
+        headers = {"Authorization": f"Bearer {made.json()['token']}"}
+        path = f"{house.settings.public_url}/api/v1/statistics/summary?by=place&"
+        for _ in range(3):
+            answer = await house.client.get(path + next(tables), headers=headers)
+            given.append(answer.status_code)
+    assert given == [200] * 8 + [429] * 10
+    assert await states(boss, f"/summary?{next(tables)}&by=place") == [429]
+    # Another one is not kept out, and neither are the tokens that they made.
+    assert await states(other, f"/summary?{next(tables)}&by=place") == [200]
+    (nightly,) = await _tokens(house, "that of another one", maker=other.id)
+    assert [await _refused_to(house, nightly, next(tables)) for _ in range(2)] == [False, True]
+
+
+@pytest.mark.usefixtures("nothing_asked")
+async def test_the_tokens_of_the_operator_have_one_share(
+    house: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(budget, "OF_ALL", 3)
+    monkeypatch.setattr(budget, "OWN", 2)
+    tokens = await _tokens(house, *[f"of the operator {n}" for n in range(5)])
+    asked = [await _refused_to(house, token, WINDOWS[n]) for n, token in enumerate(tokens)]
+    assert asked == [False] * 3 + [True] * 2
+
+
+@pytest.mark.usefixtures("nothing_asked")
+async def test_an_account_shares_with_who_could_be_behind_it_for_a_day(
+    house: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(budget, "OF_ALL", 3)
+    monkeypatch.setattr(budget, "OWN", 2)
+    boss = await person(house, "administrator of a day", Role.ADMINISTRATOR)
+    old = await person(house, "auditor of long ago", Role.AUDITOR)
+    token, directory = await _tokens(house, "spending", "of a directory", maker=boss.id)
+    by_boss = await _made_by(house, boss.id, "auditor of an administrator")
+    by_token = await _made_by(house, directory, "auditor of a directory")
+    by_both = await _made_by(house, by_boss, "auditor of an auditor")
+    tables = iter(WINDOWS)
+    for _ in range(3):
+        assert not await _refused_to(house, token, next(tables))
+    for who in (by_boss, by_token, by_both):
+        assert await _refused(house, who, next(tables))
+    assert not await _refused(house, old.id, next(tables))
+    async with transaction(house.ground, Actor(ActorKind.PERSON, boss.id)) as work:
+        write_entry(work, AuditLog.SECOND_FACTOR_RESET, str(old.id))
+    assert await _refused(house, old.id, next(tables)), "it could be its administrator now"
+    # The next day, each of them is another person.
+    await later(house, boss, house.clock.now() + timedelta(days=1))
+    for _ in range(3):
+        assert not await _refused_to(house, token, next(tables))
+    for who in (by_boss, by_token, by_both, old.id):
+        assert not await _refused(house, who, next(tables))
+    assert await _refused(house, boss.id, next(tables)), "their token has their share"
+
+
+@pytest.mark.usefixtures("nothing_asked")
+async def test_all_shares_together_have_a_bound(
+    house: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(budget, "OF_ALL", 2)
+    monkeypatch.setattr(budget, "OWN", 2)
+    monkeypatch.setattr(budget, "OF_SHARES", 3)
+    people = [await person(house, f"auditor {n} of shares", Role.AUDITOR) for n in range(4)]
+    tables = iter(WINDOWS)
+    asked = [bool(await _refused(house, one.id, next(tables))) for one in [*people, *people]]
+    assert asked == [False] * 5 + [True] * 3
+    # The same for the days that count.
+    house.stepped.move_to(house.clock.now() + timedelta(days=1))
+    monkeypatch.setattr(budget, "OF_SHARES", 100)
+    monkeypatch.setattr(budget, "OF_ALL_PEOPLE", 4)
+    monkeypatch.setattr(budget, "OWN_IN_ALL", 4)
+    monkeypatch.setattr(budget, "OF_SHARES_OF_PEOPLE", 3)
+    asked = [bool(await _refused(house, one.id, next(tables))) for one in people]
+    assert asked == [False] * 2 + [True] * 2
 
 
 def test_the_share_of_each_is_small() -> None:
@@ -308,12 +416,17 @@ def test_the_share_of_each_is_small() -> None:
     assert 5 * budget.OWN_IN_ALL <= budget.IN_ALL
 
 
+def test_the_shares_together_are_no_more_than_the_budget_and_no_few_use_them_up() -> None:
+    assert 25 * budget.OWN <= budget.OF_SHARES <= budget.OF_ALL
+    assert 15 * budget.OWN_IN_ALL <= budget.OF_SHARES_OF_PEOPLE <= budget.OF_ALL_PEOPLE
+
+
 @pytest.mark.usefixtures("nothing_asked")
 async def test_tokens_and_people_have_one_budget_of_a_day(
     house: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(budget, "OF_ALL", 4)
-    monkeypatch.setattr(budget, "OWN", 0)
+    monkeypatch.setattr(budget, "OWN", 1)
     who = await person(house, "auditor beside tokens", Role.AUDITOR)
     tokens = await _tokens(house, "first of two", "second of two")
 
@@ -322,8 +435,8 @@ async def test_tokens_and_people_have_one_budget_of_a_day(
 
     assert [await refused(tokens[0], window) for window in WINDOWS[:2]] == [False] * 2
     assert [await refused(tokens[1], window) for window in WINDOWS[1:3]] == [False] * 2
-    assert await _refused(house, who, WINDOWS[3]) == ""
-    assert "since" in await _refused(house, who, WINDOWS[4])
+    assert await _refused(house, who.id, WINDOWS[3]) == ""
+    assert "since" in await _refused(house, who.id, WINDOWS[4])
     assert await refused(tokens[0], WINDOWS[4])
     assert not await refused(tokens[0], WINDOWS[3]), "it was requested by another one"
     await later(house, who, house.clock.now() + timedelta(days=1))

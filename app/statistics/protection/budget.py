@@ -6,10 +6,12 @@ request a limited number of different tables in a day, and each of them a few ti
 nightly job, too little for a search. A person who reads no records of others may request a limited
 number of different tables in a day and in a month; requesting one of them again costs nothing.
 
-All tokens and people together have a budget, too: one who makes accounts and tokens for it has no
-more than that. It is so large that no one token or person uses it up. What another one has
-requested already costs nothing there, since it tells nothing new. The first few tables of
-each are given whatever the others have requested: those keep no nightly job or auditor from work.
+All tokens and people together have a budget, too. It is so large that no one token or person uses
+it up. What another one has requested already costs nothing there, since it tells nothing new. When
+it is used up, each person still has a share: their first few tables are given, so that one who uses
+up the budget of all keeps no others from work. A person and the tokens they made have one share
+together, and so does an account on its first day with the one who made it: one who makes accounts
+and tokens for it has no more than the budget of all. All shares together have a bound of their own.
 
 Ready reports are of whole periods that never overlap by half, and the same for all. They cost a
 person nothing, so that each day's work goes on when the budget is used up.
@@ -22,9 +24,8 @@ from contextlib import asynccontextmanager
 from datetime import UTC, date, timedelta
 from uuid import UUID
 
-from sqlalchemy import delete, func, select, union
+from sqlalchemy import Select, delete, func, select, union_all
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.errors import TooMany
 from app.jobs.transaction import transaction
@@ -35,6 +36,7 @@ from app.statistics.exports.exporting import ExportWanted
 from app.statistics.exports.files import File
 from app.statistics.models import AskedByPerson, AskedTable
 from app.statistics.protection.guard import CONTENT_MEASURES, is_content, on_grid, over_by
+from app.statistics.protection.makers import of_one_maker
 from app.work import Ground, Work
 
 # Different tables about contents that one token may request in a day (UTC), and how often each.
@@ -43,9 +45,10 @@ TABLES, TIMES = 200, 4
 OF_A_PERSON, IN_ALL, DAYS = 150, 300, 30
 # Different ones of all tokens and people together in a day, and of all people in these days.
 OF_ALL, OF_ALL_PEOPLE = 500, 900
-# Different ones that each token and each person is given in a day, and each person in these days,
-# also when those of all are used up.
+# Different ones that one person with their tokens is given in a day, and one person in these days,
+# also when those of all are used up; and how many more than those of all these may become.
 OWN, OWN_IN_ALL = 20, 60
+OF_SHARES, OF_SHARES_OF_PEOPLE = 500, 900
 _TELLING = frozenset({File.REPORT, File.REFERRALS, File.FEEDBACK})
 # Requests are counted one after the other, in all processes.
 _LOCK = 116_140
@@ -87,13 +90,13 @@ def key_of(work: Work, wanted: ExportWanted) -> bytes:
 
 
 @asynccontextmanager
-async def _alone(work: Work) -> AsyncIterator[AsyncSession]:
+async def _alone(work: Work) -> AsyncIterator[Work]:
     """Count in a transaction of its own, after other requests: a request that only reads has none,
     so a table that is refused would stay counted, and be given next time.
     """
     async with transaction(work.ground, work.actor, aside=True) as own:
         await own.session.execute(select(func.pg_advisory_xact_lock(_LOCK)))
-        yield own.session
+        yield own
 
 
 async def spend(work: Work, token_id: UUID, wanted: ExportWanted) -> None:
@@ -108,7 +111,8 @@ async def spend(work: Work, token_id: UUID, wanted: ExportWanted) -> None:
     ).returning(AskedTable.times)
     mine = AskedTable.token_id == token_id
     number = select(func.count()).where(mine, AskedTable.day == today)
-    async with _alone(work) as session:
+    async with _alone(work) as own:
+        session = own.session
         times = (await session.execute(counted)).scalar_one()
         if times > TIMES:
             raise TooMany(
@@ -118,36 +122,54 @@ async def spend(work: Work, token_id: UUID, wanted: ExportWanted) -> None:
             )
         if times > 1:
             return
-        mine_today = await session.scalar(number) or 0
-        if mine_today > TABLES:
+        if (await session.scalar(number) or 0) > TABLES:
             raise TooMany(
                 "This token has requested %(tables)s tables about contacts today. Request the "
                 "rest tomorrow, or request a report, which counts as one table.",
                 tables=TABLES,
             )
-        if mine_today > OWN:
-            await _check_all(session, today)
+        await _check_all(own, today, token_id)
         await session.execute(delete(AskedTable).where(mine, AskedTable.day < today))
 
 
-async def _check_all(session: AsyncSession, today: date) -> None:
-    """Check what all tokens and people have requested today. Raises TooMany."""
-    asked = union(
-        select(AskedTable.question).where(AskedTable.day == today),
-        select(AskedByPerson.question).where(AskedByPerson.day == today),
+async def _check_all(work: Work, today: date, who: UUID) -> None:
+    """Check what all tokens and people have requested today, or the share of this one's maker.
+    Raises TooMany."""
+    by_token = select(AskedTable.question).where(AskedTable.day == today)
+    by_person = select(AskedByPerson.question).where(AskedByPerson.day == today)
+    number = await _number(work, by_token, by_person)
+    if number <= OF_ALL:
+        return
+    theirs = await of_one_maker(work, who)
+    share = await _number(
+        work,
+        by_token.where(AskedTable.token_id.in_(theirs)),
+        by_person.where(AskedByPerson.staff_id.in_(theirs)),
     )
-    number = await session.scalar(select(func.count()).select_from(asked.subquery()))
-    if (number or 0) > OF_ALL:
+    if share > OWN or number > OF_ALL + OF_SHARES:
         raise _too_many_of_all(OF_ALL, today, today + timedelta(days=1))
 
 
-async def _check_all_people(session: AsyncSession, today: date) -> None:
-    """Check what all people have requested in the days that count. Raises TooMany."""
-    counted = select(func.count(AskedByPerson.question.distinct()), func.min(AskedByPerson.day))
-    in_days = counted.where(AskedByPerson.day >= _first(today))
-    number, oldest = (await session.execute(in_days)).one()
-    if number > OF_ALL_PEOPLE:
+async def _check_all_people(work: Work, today: date, who: UUID) -> None:
+    """Check what all people have requested in the days that count, or the share of this one's
+    maker. Raises TooMany."""
+    asked = select(AskedByPerson.question).where(AskedByPerson.day >= _first(today))
+    number = await _number(work, asked)
+    if number <= OF_ALL_PEOPLE:
+        return
+    theirs = await of_one_maker(work, who)
+    share = await _number(work, asked.where(AskedByPerson.staff_id.in_(theirs)))
+    if share > OWN_IN_ALL or number > OF_ALL_PEOPLE + OF_SHARES_OF_PEOPLE:
+        days = select(func.min(AskedByPerson.day)).where(AskedByPerson.day >= _first(today))
+        oldest = await work.session.scalar(days) or today
         raise _too_many_of_all(OF_ALL_PEOPLE, oldest, oldest + timedelta(days=DAYS))
+
+
+async def _number(work: Work, *asked: Select[bytes]) -> int:
+    """Return how many different tables these are."""
+    tables = union_all(*asked).subquery()
+    different = select(func.count(tables.c.question.distinct()))
+    return await work.session.scalar(different) or 0
 
 
 async def spend_of_person(work: Work, staff: Staff, wanted: ExportWanted) -> None:
@@ -161,7 +183,8 @@ async def spend_of_person(work: Work, staff: Staff, wanted: ExportWanted) -> Non
     statement = insert(AskedByPerson).values(**values).on_conflict_do_nothing()
     of_day = func.count().filter(AskedByPerson.day == today)
     counted = select(func.count(), of_day, func.min(AskedByPerson.day)).where(mine)
-    async with _alone(work) as session:
+    async with _alone(work) as own:
+        session = own.session
         await session.execute(delete(AskedByPerson).where(mine, AskedByPerson.day < _first(today)))
         if not await session.scalar(statement.returning(AskedByPerson.day)):
             return
@@ -170,10 +193,8 @@ async def spend_of_person(work: Work, staff: Staff, wanted: ExportWanted) -> Non
             raise _too_many(IN_ALL, oldest, oldest + timedelta(days=DAYS))
         if of_today > OF_A_PERSON:
             raise _too_many(OF_A_PERSON, today, today + timedelta(days=1))
-        if of_today > OWN:
-            await _check_all(session, today)
-        if in_all > OWN_IN_ALL:
-            await _check_all_people(session, today)
+        await _check_all(own, today, staff.id)
+        await _check_all_people(own, today, staff.id)
 
 
 def _first(today: date) -> date:
