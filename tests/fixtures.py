@@ -99,6 +99,8 @@ def _make_template(folder: Path) -> None:
             connection.execute("ALTER SYSTEM SET full_page_writes = off")
             # Tables stay small; to look after them takes more than the dead rows of a few tests.
             connection.execute("ALTER SYSTEM SET autovacuum = off")
+            # As with a server that is not the program's own.
+            connection.execute("ALTER SYSTEM SET max_slot_wal_keep_size = -1")
             connection.execute("SELECT pg_reload_conf()")
             connection.execute(f"CREATE DATABASE template_helpline OWNER {OWNER}")
         make_ready(

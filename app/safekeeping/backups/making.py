@@ -25,7 +25,7 @@ from app.safekeeping.backups.places import (
     alone,
     written,
 )
-from app.safekeeping.backups.replicating import copied, linked
+from app.safekeeping.backups.replicating import copied, hold, linked
 from app.safekeeping.backups.server import Server, ask, server_of
 from app.settings import Settings
 
@@ -126,6 +126,7 @@ def _copy(begun: _Begun, now: datetime, recipients: sealing.Recipients) -> Made:
         raise BackupRefused("A back-up was made within this second. Try again.")
     first = ask(address, _SEGMENT)
     with linked(address) as link, written(place.base_of(name)) as file:
+        hold(link)
         counted = sealing.Counted(file)
         sealing.encrypt(copied(link, f"helpline {name}"), counted, recipients)
     ended_at = now + timedelta(seconds=time.monotonic() - clock)

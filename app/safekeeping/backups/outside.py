@@ -132,7 +132,8 @@ def check(asked: Any, role: str) -> None:
             f"{_RESTART}",
         ),
         (
-            asked.slots < 1,
+            # That of every minute, and that of a copy while it is made.
+            asked.slots < 2,
             "The server keeps nothing for those who copy its log. "
             f"{_SUPERUSER} {change} max_replication_slots = 10; {_RESTART}",
         ),

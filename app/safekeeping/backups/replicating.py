@@ -107,6 +107,16 @@ def linked(address: str) -> Iterator[ReplicationLink]:
 # -- a copy of the whole server ----------------------------------------------------------------
 
 
+def hold(link: ReplicationLink) -> None:
+    """Have the server keep what it writes until the connection ends, however it ends.
+
+    The copy ends with what was written while it was made. Without this the server throws that away
+    at its second checkpoint; the slot of `slots.py` moves on meanwhile. Raises BackupRefused.
+    """
+    name = f"helpline_copy_{link.pgconn.backend_pid}"
+    link.rows(f"CREATE_REPLICATION_SLOT {name} TEMPORARY PHYSICAL (RESERVE_WAL)")
+
+
 def copied(link: ReplicationLink, label: str) -> Iterator[bytes]:
     """Return the pieces of an archive of tar, compressed, with every file and their checksums.
 
