@@ -44,17 +44,6 @@ SELECT CASE WHEN current_setting('archive_mode') = 'off' THEN 'off'
   WHEN last_failed_time > coalesce(last_archived_time, '-infinity') THEN 'failing' ELSE '' END
 FROM pg_stat_archiver
 """
-# Seconds since it put aside a segment, if one that it has given up waits for that. What it put
-# aside before it was killed it does not know any more, until it has put aside the next one.
-_WAITS = """
-SELECT CASE WHEN coalesce(last_archived_wal, '') COLLATE "C"
-    < pg_walfile_name(pg_current_wal_lsn() - 1 - pg_size_bytes(current_setting('wal_segment_size')))
-  THEN extract(epoch FROM now() - coalesce(last_archived_time,
-    stats_reset + current_setting('archive_timeout')::interval))::float8 ELSE 0 END
-FROM pg_stat_archiver
-"""
-# Seconds in which a segment that was given up this moment is put aside.
-_A_MOMENT = 2
 _ASIDE_WORDS = {
     "off": (
         "The database does not put aside what it writes yet. Stop every process of the program and "
@@ -182,20 +171,10 @@ def drain(settings: Settings) -> int:
         return brought.segments
     done = _drain(settings, begun.place)
     _check_begins(begun)
-    address = begun.server.address
-    found = ask(address, _ASIDE) or ("failing" if _hangs(address) else "")
-    if found:
-        raise BackupRefused(_ASIDE_WORDS[found])
+    problem = _ASIDE_WORDS.get(ask(begun.server.address, _ASIDE))
+    if problem is not None:
+        raise BackupRefused(problem)
     return done
-
-
-def _hangs(address: str) -> bool:
-    """Return whether the server neither puts a segment aside nor fails to."""
-    if ask(address, _WAITS) <= ARCHIVED_WITHIN:
-        return False
-    # A quiet server put aside its last one long ago.
-    time.sleep(_A_MOMENT)
-    return bool(ask(address, _WAITS) > ARCHIVED_WITHIN)
 
 
 def _check_begins(begun: _Begun) -> None:
