@@ -55,7 +55,7 @@ def without_words(error: BaseException) -> str:
 
 def _told(error: BaseException, depth: int) -> list[str]:
     where = "".join(traceback.format_tb(error.__traceback__))
-    chain = list(_chain(error))
+    chain = list(chain_of(error))
     lines = [
         f"Traceback (most recent call last):\n{where}{', after '.join(_kind(one) for one in chain)}"
     ]
@@ -74,7 +74,7 @@ def _told(error: BaseException, depth: int) -> list[str]:
     return lines
 
 
-def _chain(error: BaseException) -> Iterator[BaseException]:
+def chain_of(error: BaseException) -> Iterator[BaseException]:
     """Yield an error and those that led to it, each once."""
     seen: set[int] = set()
     one: BaseException | None = error

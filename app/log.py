@@ -8,11 +8,13 @@ import logging
 import re
 import sys
 import traceback
-from collections.abc import Iterator, MutableMapping
+from collections.abc import MutableMapping
 from pathlib import Path
 from typing import Any
 
 import structlog
+
+from app.crashes import chain_of
 
 ALLOWED_FIELDS = frozenset(
     "event level timestamp logger area call_id offer_id leg_id staff_id line_id task job_id status "
@@ -80,19 +82,10 @@ def fault(error: BaseException) -> dict[str, str]:
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     said = {"exception_type": type(error).__name__}
-    for one in _with_causes(error):
+    for one in chain_of(error):
         if place := _place_of(one):
             return said | {"raised_at": place}
     return said
-
-
-def _with_causes(error: BaseException) -> Iterator[BaseException]:
-    seen: set[int] = set()
-    one: BaseException | None = error
-    while one is not None and id(one) not in seen:
-        seen.add(id(one))
-        yield one
-        one = one.__cause__ or one.__context__
 
 
 def _place_of(error: BaseException) -> str:
