@@ -1,16 +1,19 @@
 """Folders, keys and lines of the log for tests of back-ups."""
 
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import psycopg
 from pyrage import x25519
 
 from app.abilities import EndpointKind
+from app.database.embedded import folder_of
 from app.jobs.transaction import transaction
 from app.sealing.knowing import learn
 from app.settings import Settings
@@ -19,6 +22,7 @@ from app.staff.log_kinds import AuditLog
 from app.staff.models import LinkKind, PasswordLink, Staff, StaffSession
 from app.staff.roles import Role
 from app.work import PROGRAM, make_ground
+from tests.support.sealing.keys import KEYS, SECRET, text_of
 
 
 @contextmanager
@@ -33,6 +37,16 @@ def a_key(folder: Path, name: str = "key") -> tuple[Path, str]:
     path = folder / name
     path.write_text(f"# made for a test\n{made}\n")
     return path, str(made.to_public())
+
+
+def settings_in(folder: Path, migrated: Path, **given: Any) -> Settings:
+    """Return the settings of a server of its own in a folder, whose database is migrated."""
+    (folder / "var").mkdir()
+    # With its owners: the server runs as a user of its own.
+    subprocess.run(["cp", "-a", folder_of(migrated), folder_of(folder / "var")], check=True)
+    return Settings(
+        data_dir=folder / "var", secret_key=SECRET, field_keys=text_of((1, KEYS[1])), **given
+    )
 
 
 async def say(settings: Settings, subject: str, *, seal: bool = False) -> None:

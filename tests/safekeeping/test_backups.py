@@ -1,7 +1,6 @@
 """A back-up is made while rows are written, the server is killed, and everything comes back."""
 
 import asyncio
-import subprocess
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,8 +27,16 @@ from app.safekeeping.backups.places import (
 )
 from app.safekeeping.backups.server import server_of
 from app.settings import Settings
-from tests.safekeeping.kept_lines import a_folder, a_key, let_in, say, subjects, ways_in
-from tests.support.sealing.keys import KEYS, OTHER, SECRET, text_of
+from tests.safekeeping.kept_lines import (
+    a_folder,
+    a_key,
+    let_in,
+    say,
+    settings_in,
+    subjects,
+    ways_in,
+)
+from tests.support.sealing.keys import OTHER, text_of
 
 
 def kill(data_dir: Path) -> None:
@@ -50,13 +57,9 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_killed_server_comes_back_as_it_was_at_a_moment(migrated: Path) -> None:
     with a_folder() as folder:
         key, public = a_key(folder)
-        (folder / "var").mkdir()
-        # With its owners: the server runs as a user of its own.
-        subprocess.run(["cp", "-a", folder_of(migrated), folder_of(folder / "var")], check=True)
-        settings = Settings(
-            data_dir=folder / "var",
-            secret_key=SECRET,
-            field_keys=text_of((1, KEYS[1])),
+        settings = settings_in(
+            folder,
+            migrated,
             backup_target=folder / "target",
             backup_recipients=public,
             backup_log_seconds=3600,

@@ -4,7 +4,6 @@ import asyncio
 import os
 import re
 import socket
-import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,15 +14,13 @@ import psycopg
 import pytest
 
 from app.clock import SystemClock
-from app.database.embedded import folder_of
 from app.database.own_server import as_role
 from app.database.roles import BACKUP, SUPERUSER
 from app.database.running import database_of
 from app.safekeeping.backups import making, replicating, restoring
 from app.safekeeping.backups.places import BackupRefused, places_in
 from app.settings import Settings
-from tests.safekeeping.kept_lines import a_folder, a_key, say, subjects
-from tests.support.sealing.keys import KEYS, SECRET, text_of
+from tests.safekeeping.kept_lines import a_folder, a_key, say, settings_in, subjects
 
 
 @dataclass(frozen=True)
@@ -58,15 +55,7 @@ class Running:
 def own(migrated: Path) -> Iterator[Running]:
     with a_folder() as folder:
         key, public = a_key(folder)
-        (folder / "var").mkdir()
-        # With its owners: the server runs as a user of its own.
-        subprocess.run(["cp", "-a", folder_of(migrated), folder_of(folder / "var")], check=True)
-        settings = Settings(
-            data_dir=folder / "var",
-            secret_key=SECRET,
-            field_keys=text_of((1, KEYS[1])),
-            backup_recipients=public,
-        )
+        settings = settings_in(folder, migrated, backup_recipients=public)
         with (
             database_of(settings) as running,
             psycopg.connect(
