@@ -36,8 +36,11 @@ async def test_two_web_processes_show_the_same(live: Stage) -> None:
     """The board is served by one process, the webhook comes to another."""
     ana = await live.add_counsellor("ana")
     port = free_port()
-    other = Served(make_app(make_ground(live.settings), with_worker=False), port)
+    app = make_app(make_ground(live.settings), with_worker=False)
+    other = Served(app, port)
     await other.start()
+    # Its pages are told everything once more when it begins to listen: a child would ring twice.
+    await asyncio.wait_for(app.state.bus.ready.wait(), 10)
     base, headers = f"http://127.0.0.1:{port}", {"Cookie": ana.cookie_header}
     try:
         stream = live.client.stream("GET", f"{base}/api/v1/events", headers=headers)
