@@ -139,7 +139,7 @@ async def _changed(
     """Return which records tell of more or other children than the officer was told."""
     # If it is not known what the officer was told, they did not hear of several.
     told = {row.subject_id: max(row.children or 1, 1) for row in rows}
-    counts = await count_children(work, kind, told)
+    counts = await count_children(work, {kind: told})
     others = await of_other_children(work, kind, told, sought.children, rang)
     return others | {id_ for id_, known in told.items() if counts[id_] > known}
 
@@ -222,7 +222,7 @@ async def _entries_shown(
     if request.person == AskingPerson.CALLER:
         return {}
     told = {row.subject_id: UNKNOWN if row.children is None else row.children for row in rows}
-    counts = await count_children(work, kind, told)
+    counts = await count_children(work, {kind: told})
     several = {id_ for id_, then in told.items() if max(counts[id_], then) > 1}
     found: dict[UUID, tuple[UUID, list[str]]] = {}
     if kind is not ItemKind.REFERRAL:

@@ -4,7 +4,7 @@ A record tells of each child in an entry of its form; a case, also in its contac
 of birth are compared by the hashes by which they are found: no record is opened for it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -112,6 +112,15 @@ async def read_children(work: Work, records: Iterable[Filled]) -> Children:
             child = Child(record.id, entry)
             found.add(child)
             by_path |= {(record.id, path): child for path in of_child}
+    if by_path:
+        await _read_keys(work, by_path)
+    if found.of_record:
+        await _say_which(work, found)
+    return found
+
+
+async def _read_keys(work: Work, by_path: Mapping[tuple[UUID, str], Child]) -> None:
+    """Add to each child the hashes of what tells who it is."""
     keys = await work.session.execute(
         select(MatchKey.subject_id, MatchKey.path, MatchKey.kind, MatchKey.key).where(
             MatchKey.subject_id.in_({record for record, _ in by_path}),
@@ -122,8 +131,6 @@ async def read_children(work: Work, records: Iterable[Filled]) -> Children:
         if (one := by_path.get((record_id, path))) is not None:
             of_kind = {KeyKind.NAME: one.names, KeyKind.BORN: one.born, KeyKind.NUMBER: one.phones}
             of_kind[KeyKind(kind)].add(bytes(key))
-    await _say_which(work, found)
-    return found
 
 
 async def _say_which(work: Work, children: Children) -> None:
@@ -162,12 +169,16 @@ def who_is_in(work: Work, record: Filled) -> dict[str | None, list[str]]:
 async def none_in_both(work: Work, links: Iterable[tuple[UUID, UUID]]) -> set[tuple[UUID, UUID]]:
     """Return of which cases and contacts a colleague has said that no child is in both."""
     joined = set(links)
+    if not joined:
+        return set()
     said = await work.session.execute(
         select(SameChild.case_id, SameChild.contact_id).where(
             SameChild.case_id.in_({case for case, _ in joined}), SameChild.case_entry.is_(None)
         )
     )
     asked = joined & {(case, contact) for case, contact in said}
+    if not asked:
+        return set()
     contacts = {contact for _, contact in asked}
     children = await read_children(work, await records_of(work, contacts))
     return {
@@ -180,38 +191,35 @@ async def none_in_both(work: Work, links: Iterable[tuple[UUID, UUID]]) -> set[tu
 # -- how many ------------------------------------------------------------------------------------
 
 
-async def count_children(work: Work, kind: ItemKind, ids: Iterable[UUID]) -> dict[UUID, int]:
+Rows = Mapping[ItemKind, Collection[UUID]]
+
+
+async def count_children(work: Work, rows: Rows) -> dict[UUID, int]:
     """Return how many children each of these rows tells of, at least: none for other kinds.
 
     A case tells of those in its contacts, too; a referral may tell of all of whom its contact does,
     or its case if it has no contact.
     """
-    of_row, children = await children_of_rows(work, kind, ids)
+    of_row, children = await children_of_rows(work, rows)
     return {id_: children.count(sorted(records)) for id_, records in of_row.items()}
 
 
-async def children_of_rows(
-    work: Work, kind: ItemKind, ids: Iterable[UUID]
-) -> tuple[dict[UUID, set[UUID]], Children]:
+async def children_of_rows(work: Work, rows: Rows) -> tuple[dict[UUID, set[UUID]], Children]:
     """Return from which contacts and cases it is known of whom each row tells, and their children.
 
-    Of what is no record, nothing.
+    Of what is no record, nothing. The records of all rows are read at once.
     """
-    match kind:
-        case ItemKind.CONTACT:
-            of_row = {id_: {id_} for id_ in ids}
-        case ItemKind.CASE:
-            of_row = await _of_cases(work, ids)
-        case ItemKind.REFERRAL:
-            of_row = await _of_referrals(work, ids)
-        case _:
-            return {}, Children()
+    of_row = {id_: {id_} for id_ in rows.get(ItemKind.CONTACT, ())}
+    of_row |= await _of_cases(work, rows.get(ItemKind.CASE, ()))
+    of_row |= await _of_referrals(work, rows.get(ItemKind.REFERRAL, ()))
     every = {one for records in of_row.values() for one in records}
     return of_row, await read_children(work, await records_of(work, every))
 
 
 async def _of_cases(work: Work, ids: Iterable[UUID]) -> dict[UUID, set[UUID]]:
     found = {id_: {id_} for id_ in ids}
+    if not found:
+        return {}
     rows = await work.session.execute(
         select(CaseContact.case_id, CaseContact.contact_id).where(CaseContact.case_id.in_(found))
     )
@@ -221,8 +229,11 @@ async def _of_cases(work: Work, ids: Iterable[UUID]) -> dict[UUID, set[UUID]]:
 
 
 async def _of_referrals(work: Work, ids: Iterable[UUID]) -> dict[UUID, set[UUID]]:
+    asked = set(ids)
+    if not asked:
+        return {}
     rows = await work.session.execute(
-        select(Referral.id, Referral.contact_id, Referral.case_id).where(Referral.id.in_(ids))
+        select(Referral.id, Referral.contact_id, Referral.case_id).where(Referral.id.in_(asked))
     )
     joined: dict[UUID, tuple[UUID | None, Any]] = {id_: (one, case) for id_, one, case in rows}
     of_cases = await _of_cases(work, {case for _, case in joined.values() if case})
@@ -236,8 +247,9 @@ async def records_of(work: Work, ids: set[UUID]) -> list[Filled]:
     """Return the contacts and cases with these ids."""
     found: list[Filled] = []
     for model in (Contact, Case):
-        rows: Any = await work.session.scalars(select(model).where(model.id.in_(ids)))
-        found += rows
+        if rest := ids - {one.id for one in found}:
+            rows: Any = await work.session.scalars(select(model).where(model.id.in_(rest)))
+            found += rows
     return found
 
 

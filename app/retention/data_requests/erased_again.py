@@ -130,8 +130,8 @@ async def begin(work: Work, erased: Erased) -> Left:
         request = await _approved_as(work, erased, request)
     await _keep_children(work, request, left)
     kept = {(ItemKind(one.kind), one.subject_id): one for one in await items_of(work, request)}
+    counts = await count_children(work, left.rows)
     for kind, ids in left.rows.items():
-        counts = await count_children(work, kind, ids)
         for id_ in ids:
             item = kept.get((kind, id_))
             if item is None:

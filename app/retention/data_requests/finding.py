@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, exists, or_, select
+from sqlalchemy import ColumnElement, and_, exists, or_, select, union
 
 from app.calls.caller_rows import CallerFlag, CallerWish
 from app.calls.lines.line_rows import Line
@@ -104,7 +104,7 @@ async def find_items(
             most=MOST,
         )
     keeps = await seen_by_program(work, trail.found)
-    counts = await _count_children(work, trail)
+    counts = await count_children(work, trail.found)
     marks = await find_marks(work, trail, counts)
     return sorted(
         [
@@ -125,19 +125,12 @@ async def find_items(
     )
 
 
-async def _count_children(work: Work, trail: Trail) -> dict[UUID, int]:
-    counts: dict[UUID, int] = {}
-    for kind, ids in trail.found.items():
-        counts |= await count_children(work, kind, ids)
-    return counts
-
-
 async def marks_of(work: Work, trail: Trail, told_of: dict[UUID, int]) -> Marks:
     """Return which of the rows that were found may be about another person.
 
     `told_of`: of how many children some of them told before. Those of several still do.
     """
-    counts = await _count_children(work, trail)
+    counts = await count_children(work, trail.found)
     most = {id_: max(count, told_of.get(id_, 0)) for id_, count in counts.items()}
     return await find_marks(work, trail, most)
 
@@ -194,6 +187,8 @@ async def _by_codes(work: Work, trail: Trail, codes: list[str]) -> None:
             none = Message("This record has no such child. Choose a child from the record.")
             raise NotFound("%(source)s: %(problem)s", source=code[:20], problem=none)
         trail.add(_KINDS[model], [id_], Because.CODE)
+    if not trail.ids(ItemKind.REFERRAL):
+        return
     rows = await work.session.execute(
         select(Referral.contact_id, Referral.case_id, Referral.call_id).where(
             Referral.id.in_(trail.ids(ItemKind.REFERRAL))
@@ -350,6 +345,8 @@ ERASED: dict[ItemKind, Any] = {
 async def _described(
     work: Work, trail: Trail, kind: ItemKind
 ) -> list[tuple[UUID, Because, str, datetime]]:
+    if not trail.ids(kind):
+        return []
     model, code, at = SHOWN[kind]
     columns = [model.id, at] if code is None else [model.id, at, code]
     statement: Any = select(*columns).where(model.id.in_(trail.ids(kind)))
@@ -440,9 +437,10 @@ async def _joined(work: Work, found: dict[ItemKind, dict[UUID, Because]]) -> _Jo
     ]
     calls = set(found.get(ItemKind.CALL, {}))
     for model, kind in models:
-        for id_, call in await execute(
-            select(model.id, model.call_id).where(model.id.in_(list(found.get(kind, {}))))
-        ):
+        if not (ids := list(found.get(kind, {}))):
+            continue
+        of_calls = select(model.id, model.call_id).where(model.id.in_(ids))
+        for id_, call in await execute(of_calls):
             joined.join(id_, call)
             calls.add(call)
     contacts = set(found.get(ItemKind.CONTACT, {}))
@@ -505,7 +503,4 @@ async def _alive(work: Work, ids: set[UUID]) -> set[UUID]:
             Callback.id.in_(ids), Callback.state.in_((*OPEN_CALLBACKS, CallbackState.SPOKEN))
         ),
     ]
-    found: set[UUID] = set()
-    for statement in statements:
-        found |= set(await work.session.scalars(statement))
-    return found
+    return set(await work.session.scalars(union(*statements)))

@@ -89,6 +89,8 @@ class _Records:
         return found
 
     async def _read_profiles(self, work: Work, trail: Trail) -> None:
+        if not trail.sought or not trail.ids(ItemKind.CONTACT):
+            return
         rows = await work.session.execute(
             select(Contact.id, Contact.profile_id, ProfileNumber.caller_key)
             .join(ProfileNumber, ProfileNumber.profile_id == Contact.profile_id)
@@ -166,6 +168,8 @@ class _Records:
 
     async def _link(self, work: Work, trail: Trail) -> None:
         """Take the cases of the person's own contacts to be theirs."""
+        if not self.own or not trail.ids(ItemKind.CASE):
+            return
         cases = await work.session.scalars(
             select(CaseContact.case_id).where(
                 CaseContact.case_id.in_(trail.ids(ItemKind.CASE)),
@@ -209,7 +213,8 @@ async def _calls(work: Work, trail: Trail, records: _Records) -> set[UUID]:
             rung_back[id_] = callback_id
     own = set(calls)
     for kind, model in ((ItemKind.VOICE_MESSAGE, VoiceMessage), (ItemKind.CALLBACK, Callback)):
-        ids = trail.ids(kind)
+        if not calls or not (ids := trail.ids(kind)):
+            continue
         of_calls: Any = select(model.id).where(model.id.in_(ids), model.call_id.in_(calls))
         own |= set(await work.session.scalars(of_calls))
     # A call by which a call-back was made belongs to the person whom the call-back is for.
@@ -217,6 +222,8 @@ async def _calls(work: Work, trail: Trail, records: _Records) -> set[UUID]:
 
 
 async def _with_key(work: Work, model: Any, ids: list[UUID], keys: set[bytes]) -> set[UUID]:
+    if not ids or not keys:
+        return set()
     rows = select(model.id).where(model.id.in_(ids), model.caller_key.in_(keys))
     return set(await work.session.scalars(rows))
 

@@ -13,7 +13,7 @@ from sqlalchemy import select
 
 from app.errors import UnknownDefinition
 from app.referrals.models import Referral
-from app.retention.data_requests.children import Child, Children, children_of_rows, who_is_in
+from app.retention.data_requests.children import Child, Children, Rows, children_of_rows, who_is_in
 from app.retention.data_requests.kinds import ItemKind
 from app.work import Work
 
@@ -24,7 +24,6 @@ Written = dict[str, OfRecords]
 # By the id of a row: the record and the entries in it that alone matter.
 Only = Mapping[UUID, tuple[UUID, Collection[str]]]
 _HASHES = ("names", "born", "phones")
-_RECORDS = (ItemKind.REFERRAL, ItemKind.CASE, ItemKind.CONTACT)
 
 
 class RangFrom(NamedTuple):
@@ -34,22 +33,17 @@ class RangFrom(NamedTuple):
     numbers: Collection[bytes]
 
 
-async def write_children(work: Work, rows: Mapping[ItemKind, Iterable[UUID]]) -> Written:
+async def write_children(work: Work, rows: Rows) -> Written:
     """Return of which children each of these rows tells now."""
-    found: Written = {}
-    for kind in _RECORDS:
-        _, _, told = await _told_by(work, kind, rows.get(kind, []))
-        found |= told
-    return found
+    _, _, told = await _told_by(work, rows)
+    return told
 
 
-async def _told_by(
-    work: Work, kind: ItemKind, ids: Iterable[UUID]
-) -> tuple[list[UUID], Children, Written]:
+async def _told_by(work: Work, rows: Rows) -> tuple[list[UUID], Children, Written]:
     """Return the records among rows, the children of whom they tell, and what is written of it."""
-    of_row, children = await children_of_rows(work, kind, ids)
+    of_row, children = await children_of_rows(work, rows)
     told = {str(row): _of_records(children, records) for row, records in of_row.items()}
-    for one in await _referrals(work, of_row if kind is ItemKind.REFERRAL else []):
+    for one in await _referrals(work, of_row.keys() & set(rows.get(ItemKind.REFERRAL, ()))):
         if one.erased_at is None:
             told[str(one.id)][str(one.id)] = _own_of(work, one)
         else:
@@ -57,7 +51,9 @@ async def _told_by(
     return list(of_row), children, told
 
 
-async def _referrals(work: Work, ids: Iterable[UUID]) -> Iterable[Referral]:
+async def _referrals(work: Work, ids: Collection[UUID]) -> Iterable[Referral]:
+    if not ids:
+        return ()
     return await work.session.scalars(select(Referral).where(Referral.id.in_(ids)))
 
 
@@ -77,7 +73,7 @@ def _own_of(work: Work, referral: Referral) -> list[dict[str, Any]] | None:
 async def of_other_children(
     work: Work,
     kind: ItemKind,
-    ids: Iterable[UUID],
+    ids: Collection[UUID],
     written: Written,
     rang: RangFrom,
     only: Only | None = None,
@@ -94,7 +90,7 @@ async def of_other_children(
     written down cannot be compared, and may tell of others.
     Raises UnknownDefinition if the server that searched knew a form that this one has not read yet.
     """
-    rows, children, now = await _told_by(work, kind, ids)
+    rows, children, now = await _told_by(work, {kind: ids})
     then = {row: written[row] for row in now if row in written}
     for row in then:
         for record in _of_the_same(children, then[row], now[row]):

@@ -40,7 +40,7 @@ _FREE = frozenset({"narrative", "other"})
 async def records(paper: Paper, kind: ItemKind, ids: list[UUID]) -> list[tuple[str, list[Block]]]:
     """Return what the person may see of records. Each reading is logged first."""
     model, purpose = RECORDS[kind]
-    counts = await count_children(paper.work, kind, ids)
+    counts = await count_children(paper.work, {kind: ids})
     rows = await paper.work.session.scalars(
         select(model).where(model.id.in_(ids)).order_by(model.opened_at)
     )
@@ -206,7 +206,7 @@ async def told(paper: Paper, ids: list[UUID]) -> list[tuple[str, list[Block]]]:
         .where(Disclosure.referral_id.in_(ids))
         .order_by(Disclosure.id)
     )
-    counts = await count_children(paper.work, ItemKind.REFERRAL, ids)
+    counts = await count_children(paper.work, {ItemKind.REFERRAL: ids})
     found: list[Block] = []
     whom: dict[UUID, Block] = {}
     for disclosure, agency, referral in rows:
