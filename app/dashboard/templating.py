@@ -25,6 +25,7 @@ from app.referrals.channels.primero.problems import problem_words
 from app.staff.roles import Permission, may
 from app.statistics.counting.labels import ended_by_words
 from app.statistics.counting.period_words import days_of, edge_words, released_words
+from app.web.headers import nonce_of
 from app.words import days, pages, parts
 from app.words import places as names_of_places
 from app.words.stored import said_again
@@ -149,6 +150,26 @@ def drawing(name: str) -> Markup:
 
 
 templates.env.globals["drawing"] = drawing
+
+
+# The only places that write the tag of a script or of a style sheet: without the nonce of the
+# response the browser loads neither.
+@pass_context
+def _own_script(context: Context, name: str) -> Markup:
+    """Return the tag of a script that the build has made."""
+    tag = Markup('<script src="/static/{}" nonce="{}" defer></script>')
+    return tag.format(name, nonce_of(context["request"].scope))
+
+
+@pass_context
+def _own_style(context: Context, name: str) -> Markup:
+    """Return the tag of a style sheet that the build has made."""
+    tag = Markup('<link rel="stylesheet" href="/static/{}" nonce="{}">')
+    return tag.format(name, nonce_of(context["request"].scope))
+
+
+templates.env.globals["own_script"] = _own_script
+templates.env.globals["own_style"] = _own_style
 
 
 def page(request: Request, template: str, /, **values: Any) -> Response:

@@ -1,13 +1,17 @@
 """Security headers on every response: they keep out other sites and injected scripts."""
 
+import secrets
 from collections.abc import Sequence
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+# `code`: which scripts and styles are loaded. Of a page those with the nonce of its own response:
+# an address of this server alone lets none in. Only the service worker is named by its server.
 POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-    "media-src 'self'; connect-src {connect}; font-src 'self'; form-action 'self'; "
-    "manifest-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
+    "default-src 'none'; script-src {code}; style-src {code}; worker-src 'self'; "
+    "img-src 'self' data:; media-src 'self'; connect-src {connect}; font-src 'self'; "
+    "form-action 'self'; manifest-src 'self'; object-src 'none'; base-uri 'none'; "
+    "frame-ancestors 'none'"
 )
 _HEADERS = {
     "x-content-type-options": "nosniff",
@@ -32,6 +36,15 @@ _FILES = "/static/"
 _FOUND = (200, 206, 304)
 # The page of a child who writes.
 _CHILD = "/chat/"
+_KEPT_AS = "helpline.nonce"
+
+
+def nonce_of(scope: Scope) -> str:
+    """Return the nonce of the response to a request: 192 random bits, made once for each."""
+    if _KEPT_AS not in scope:
+        scope[_KEPT_AS] = secrets.token_urlsafe(24)
+    nonce: str = scope[_KEPT_AS]
+    return nonce
 
 
 class SecurityHeaders:
@@ -40,28 +53,38 @@ class SecurityHeaders:
 
     `hosts`: where pages may connect besides their own server, for the telephone. `with_tls`:
     browsers reach this server by https, and never in another way from then on.
+
+    Only HTML gets a nonce. So a file that a browser keeps has none, and a 304 confirms none: what
+    has one is stored by no cache.
     """
 
     def __init__(self, app: ASGIApp, hosts: Sequence[str] = (), *, with_tls: bool) -> None:
         self._app = app
-        policy = POLICY.format(connect=" ".join(("'self'", *hosts)))
-        self._raw = (*_RAW, (b"content-security-policy", policy.encode()))
-        if with_tls:
-            self._raw = (*self._raw, _ONLY_TLS)
+        self._connect = " ".join(("'self'", *hosts))
+        self._raw = (*_RAW, _ONLY_TLS) if with_tls else _RAW
+        self._no_page = self._policy("'none'")
+
+    def _policy(self, code: str) -> tuple[bytes, bytes]:
+        policy = POLICY.format(code=code, connect=self._connect)
+        return b"content-security-policy", policy.encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        # Made before the request goes on: who answers it may hold a copy of the scope.
+        nonce = nonce_of(scope)
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 kept = message["status"] in _FOUND and scope["path"].startswith(_FILES)
-                there = {name for name, _ in message["headers"]}
+                there = dict(message["headers"])
+                is_page = there.get(b"content-type", b"").startswith(b"text/html")
+                policy = self._policy(f"'nonce-{nonce}'") if is_page else self._no_page
                 if b"content-security-policy" in there and scope["path"].startswith(_CHILD):
                     # It says itself which sites may show it within theirs.
-                    there.add(b"x-frame-options")
-                wanted = self._raw if kept else (*self._raw, _NOT_KEPT)
+                    there[b"x-frame-options"] = b""
+                wanted = (*self._raw, policy) if kept else (*self._raw, policy, _NOT_KEPT)
                 more = [pair for pair in wanted if pair[0] not in there]
                 message["headers"] = [*message["headers"], *more]
             await send(message)

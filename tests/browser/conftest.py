@@ -11,7 +11,7 @@ from app.clock import SystemClock
 from app.demo.stage import Stage, stage_on
 from app.practice import voices
 from tests.loops import BACKEND
-from tests.support.browser import CHROMIUM, FLAGS, FULL_CHROMIUM, HERS
+from tests.support.browser import CHROMIUM, FLAGS, FULL_CHROMIUM, HERS, note_refusals
 from tests.support.calls.plain_sound import hear_plainly, speak_plainly
 from tests.support.kept import sharing
 
@@ -70,11 +70,13 @@ async def chromium(playwright: Playwright) -> AsyncIterator[Browser]:
 
 @asynccontextmanager
 async def _page_of(browser: Browser) -> AsyncIterator[Page]:
-    """A page that shares nothing with those of other tests, and whose scripts raise nothing."""
+    """A page that shares nothing with those of other tests, whose scripts raise nothing, and whose
+    policy refuses nothing."""
     context = await browser.new_context(**HERS)
     await hear_plainly(context)
-    made = await context.new_page()
     problems: list[str] = []
+    note_refusals(context, problems)
+    made = await context.new_page()
     made.on("pageerror", lambda error: problems.append(str(error)))
     yield made
     for opened in browser.contexts:

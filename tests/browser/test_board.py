@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from playwright.async_api import Page, expect
+from playwright.async_api import Browser, Page, expect
 
 from app.database.topics import Topic
 from app.demo.stage import LINE, Served, Stage, free_port
@@ -11,6 +11,7 @@ from app.main import make_app
 from app.web.access import COOKIE
 from app.work import make_ground
 from tests.support.browser import at, available, ring
+from tests.support.pages.nonces import nonce_in, policy_of
 from tests.support.waiting import until
 
 
@@ -79,17 +80,61 @@ async def test_the_stream_says_topics_only(live: Stage) -> None:
 
 
 async def test_without_scripts_from_elsewhere(live: Stage) -> None:
+    await live.add_counsellor("ana")
     answer: Any = await live.client.get(live.settings.public_url + "/login")
-    policy = {
-        name: sources
-        for part in answer.headers["content-security-policy"].split(";")
-        for name, *sources in [part.split()]
-    }
+    policy = policy_of(answer.headers["content-security-policy"])
     assert policy["default-src"] == ["'none'"]
     # No inline script, nothing of other sites, and no evaluation of text.
-    assert policy["script-src"] == policy["style-src"] == ["'self'"]
-    assert not {name for name in policy if name.startswith(("script-src-", "style-src-"))}
+    assert nonce_in(answer.headers["content-security-policy"])
     assert policy["object-src"] == policy["base-uri"] == ["'none'"]
     assert LINE not in answer.text
     script = await live.client.get(live.settings.public_url + "/static/board.js")
     assert script.status_code == 200
+
+
+# Puts a script or a style sheet of this server into a page, and tells what became of it.
+_PUT_IN = """([tag, values, nonce]) => new Promise((done) => {
+  const made = Object.assign(document.createElement(tag), values);
+  if (nonce) made.nonce = nonce;
+  made.onload = () => done("loaded");
+  made.onerror = () => done("refused");
+  document.head.append(made);
+})"""
+_OWN_FILES = (
+    ("script", {"src": "/static/agency.js"}),
+    ("link", {"rel": "stylesheet", "href": "/static/board.css"}),
+)
+
+
+async def test_a_script_of_this_server_without_the_nonce_is_refused(
+    live: Stage, chromium: Browser
+) -> None:
+    ana = await live.add_counsellor("ana")
+    context = await chromium.new_context()
+    page = await context.new_page()
+    told: list[str] = []
+    page.on("console", lambda message: told.append(message.text))
+    for address in ("/login", "/"):
+        if address == "/":
+            await context.add_cookies(
+                [{"name": COOKIE, "value": ana.cookies[COOKIE], "url": live.settings.public_url}]
+            )
+        answer = await page.goto(live.settings.public_url + address)
+        assert answer is not None
+        # No attribute tells the nonce: what is put into the page cannot read it there.
+        attributes = "all => all.map(one => one.getAttribute('nonce'))"
+        tags = await page.eval_on_selector_all("script[src], link[rel=stylesheet]", attributes)
+        for tag, values in _OWN_FILES:
+            assert await page.evaluate(_PUT_IN, [tag, values, ""]) == "refused", tag
+        own = nonce_in(await answer.header_value("content-security-policy") or "")
+        earlier = await live.client.get(live.settings.public_url + "/login")
+        old = nonce_in(earlier.headers["content-security-policy"])
+        for nonce, became in ((old, "refused"), (own, "loaded")):
+            for tag, values in _OWN_FILES:
+                assert await page.evaluate(_PUT_IN, [tag, values, nonce]) == became, tag
+        assert len(tags) >= 2
+        assert set(tags) == {""}
+        assert await page.evaluate("typeof htmx") == "object", "its own scripts came"
+    # The page says so in the words that every other test with a browser looks for.
+    assert sum("Content Security Policy" in one for one in told) >= 8
+    await context.close()

@@ -15,6 +15,7 @@ from app.log import set_up_logging
 from app.server import listen
 from app.staff.roles import Role
 from app.web.files import KINDS, Files
+from tests.support.pages.nonces import nonce_in, policy_of, tags_in
 from tests.support.profile import WHOLE
 from tests.support.program.serving import base, served, settings_on
 
@@ -45,6 +46,7 @@ async def test_an_unexpected_error_tells_nothing_of_the_inside_and_is_logged(
                 assert not {"server", "x-powered-by", "via"} & set(one.headers)
                 assert one.headers["cache-control"] == "no-store"
                 assert "frame-ancestors 'none'" in one.headers["content-security-policy"]
+            assert set(tags_in(page.text)) == {nonce_in(page.headers["content-security-policy"])}
             assert answer.json()["error"] == "Unexpected"
             # The server lives.
             assert (await client.get("/login")).status_code < 500
@@ -90,17 +92,15 @@ async def test_no_other_site_is_allowed_to_read(stage: Stage) -> None:
             assert answer.status_code == 404, path
 
 
-# A page of the desk may take this from its own server, and from no other place.
-_SCRIPTS = {"/chat/": r"'self'|'sha256-[\w+/]+=*'", "/": "'self'|'none'"}
-
-
 def _check_scripts(path: str, policy: str) -> None:
-    """A policy names no scripts but files of the program, and those of a child's page by hash."""
-    said = {one.split()[0]: one.split()[1:] for one in policy.split(";") if one.strip()}
+    """A policy names scripts and styles by a nonce alone, and those of a child's page by hash."""
+    said = policy_of(policy)
     assert said["default-src"] == ["'none'"], path
-    allowed = next(sources for start, sources in _SCRIPTS.items() if path.startswith(start))
+    allowed = r"'none'|'nonce-[\w-]{32}'"
+    if path.startswith("/chat/"):
+        allowed = r"'none'|'sha256-[\w+/]+=*'"
     for name in said:
-        if name.startswith("script-src"):
+        if name.startswith(("script-src", "style-src")):
             assert all(re.fullmatch(allowed, one) for one in said[name]), (path, said[name])
     assert "unsafe" not in policy, path
 
@@ -125,6 +125,10 @@ async def test_no_page_allows_scripts_of_its_text_or_from_elsewhere(stage: Stage
         ) as answer:
             _check_scripts(path, answer.headers["content-security-policy"])
             is_page = answer.headers.get("content-type", "").startswith("text/html")
+            if is_page and not path.startswith("/chat/"):
+                nonce = nonce_in(answer.headers["content-security-policy"])
+                text = (await answer.aread()).decode()
+                assert set(tags_in(text)) <= {nonce}, path
             opened += is_page and answer.status_code == 200
     assert opened > 10
 

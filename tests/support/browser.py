@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from playwright.async_api import Locator, Page, expect
+from playwright.async_api import BrowserContext, ConsoleMessage, Locator, Page, expect
 
 from app.demo.stage import Counsellor, Stage
 from app.jobs.transaction import transaction
@@ -74,6 +74,16 @@ FLAGS = [
 HERS: dict[str, Any] = {"permissions": ["microphone"], "reduced_motion": "reduce"}
 
 PASSWORD = "correct horse battery"
+
+
+def note_refusals(context: BrowserContext, problems: list[str]) -> None:
+    """Add what the policy of a page refuses, in any tab of a browser, to the problems."""
+
+    def note(message: ConsoleMessage) -> None:
+        if "Content Security Policy" in message.text:
+            problems.append(message.text)
+
+    context.on("console", note)
 
 
 async def give_password(stage: Stage, counsellor: Counsellor) -> None:

@@ -7,6 +7,7 @@ from playwright.async_api import Browser, BrowserContext, Page
 
 from app.clock import SystemClock
 from app.demo.stage import Stage, stage_on
+from tests.support.browser import note_refusals
 from tests.support.children.at_their_page import EXIT
 
 
@@ -32,9 +33,10 @@ async def context(chromium: Browser) -> AsyncIterator[BrowserContext]:
 
 @pytest.fixture
 async def page(context: BrowserContext) -> AsyncIterator[Page]:
-    """The page of a child, whose scripts raise nothing."""
-    made = await context.new_page()
+    """The page of a child, whose scripts raise nothing, and whose policy refuses nothing."""
     problems: list[str] = []
+    note_refusals(context, problems)
+    made = await context.new_page()
     made.on("pageerror", lambda error: problems.append(str(error)))
     yield made
     assert problems == []
