@@ -3,7 +3,6 @@
 import contextlib
 import hmac
 from collections.abc import AsyncIterator
-from functools import partial
 from typing import Annotated, Any
 
 import psycopg
@@ -53,7 +52,7 @@ def _speak_to(request: Request) -> None:
     is_program = request.scope["path"].startswith("/api/")
     accepted = "" if is_program else request.headers.get("accept-language", "")
     pages.speak(pages.preferred(accepted))
-    pages.note_refusals(partial(decisions.deny, request))
+    pages.note_refusals(decisions.denying(request))
 
 
 def opened(request: Request) -> Work:

@@ -8,7 +8,8 @@ No line has more of an address than its template, so no id, no secret and no nam
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+import weakref
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -195,6 +196,20 @@ def deny(request: Request, error: Refusal, right: Right | None = None) -> None:
         cause, kind = type(error).__name__, right.value if right is not None else ""
         _count(request, _decision(request, "refused requests", cause=cause, kind=kind))
         has_line(request)
+
+
+def denying(request: Request) -> Callable[[Refusal], None]:
+    """Return what counts the refusals of a request while it is under way.
+
+    It does not hold the request, which would then be left to the collector of cycles.
+    """
+    known = weakref.ref(request)
+
+    def note(error: Refusal) -> None:
+        if (still := known()) is not None:
+            deny(still, error)
+
+    return note
 
 
 def deny_permission(request: Request, permission: Permission, right: Right | None = None) -> None:
