@@ -121,6 +121,16 @@ async def test_more_of_the_same_are_one_line_a_minute_with_their_count(
     assert [one["count"] for one in lines()] == [1]
 
 
+async def test_the_short_way_is_counted_with_the_long_one(quiet: QuietStage, lines: Lines) -> None:
+    ana = await quiet.add_counsellor("ana")
+    lines()
+    for _ in range(4):
+        (await ana.ask("POST", "/contacts/search", {"headline": "otac"})).raise_for_status()
+    await _wait(quiet)
+    told = [(one["path"], one["staff_id"], one["count"]) for one in lines()]
+    assert told == [("/api/v1/contacts/search", str(ana.id), count) for count in (1, 3)]
+
+
 async def test_who_asks_what_by_which_session_is_counted_apart(
     quiet: QuietStage, lines: Lines
 ) -> None:
