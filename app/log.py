@@ -19,7 +19,7 @@ from app.crashes import chain_of
 ALLOWED_FIELDS = frozenset(
     "event level timestamp logger area call_id offer_id leg_id staff_id line_id task job_id status "
     "code seconds attempt count kind state outcome cause path method reason port url_host process "
-    "version exception_type raised_at where".split(" ")
+    "version exception_type raised_at where role session permission".split(" ")
 )
 _OURS = Path(__file__).parent.parent
 # A run of seven digits or more is a telephone number until proven otherwise.

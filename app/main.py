@@ -42,6 +42,7 @@ from app.statistics.counting.kept_targets import keep_short_abandon, keep_target
 from app.telephony.provider.setup import carry_out, may_show
 from app.telephony.webhooks import router as telephony
 from app.web.bodies import Bodies
+from app.web.decisions import Decisions, deny
 from app.web.headers import SecurityHeaders
 from app.web.likely_routes import LikelyRoutes
 from app.web.monitoring import PATHS, OwnPort
@@ -81,6 +82,7 @@ def make_app(ground: Ground, *, with_worker: bool, phone_first: bool = False) ->
                 await learn(work)
                 await learn_languages(work)
             await stack.enter_async_context(bus.running())
+            await stack.enter_async_context(app.state.decisions.running())
             for name, watched in (
                 ("keys", watch),
                 ("definitions", following.watch),
@@ -109,6 +111,7 @@ def make_app(ground: Ground, *, with_worker: bool, phone_first: bool = False) ->
     app.state.ground, app.state.bus, app.state.worker = ground, bus, None
     app.state.stopping, app.state.loaded = asyncio.Event(), asyncio.Event()
     app.state.heard_of, app.state.webhooks_under_way = _heard_of, set()
+    app.state.decisions = Decisions(ground.clock)
     number_setup.compose(ground, carry_out, may_show)
     app.router.middleware_stack = LikelyRoutes(app)
     include(app, telephony)
@@ -265,6 +268,8 @@ async def _render(request: Request, error: Exception) -> Response:
     """
     if isinstance(error, (IntegrityError, psycopg.IntegrityError)) and not lost_a_race(error):
         raise error
+    if isinstance(error, Refusal):
+        deny(request, error)
     if request.url.path.startswith(_FOR_PROGRAMS):
         rendered: Response = _edge("api").render(error)
     else:

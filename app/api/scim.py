@@ -49,7 +49,9 @@ from app.people.provisioning import PersonEntry, ProvisionedAccount
 from app.staff.accounts import NameTaken
 from app.staff.roles import Permission
 from app.staff.tokens import may_token, token_of
+from app.web import decisions
 from app.web.access import Guard, InWork
+from app.web.decisions import Right
 from app.web.strict_bodies import StrictRoute
 from app.work import Work
 
@@ -141,6 +143,7 @@ class ScimRoute(StrictRoute):
             try:
                 return await handle(request)
             except Refusal as refusal:
+                decisions.deny(request, refusal)
                 return _refused(refusal)
             except SCIMException as error:
                 return _as_error(error.to_error())
@@ -167,7 +170,9 @@ class SyncsPeople(Guard):
         if scheme.lower() != "bearer" or not token.strip():
             raise NotSignedIn("Send the token as: Authorization: Bearer TOKEN.")
         if not may_token(await token_of(work, token.strip()), self.permission):
+            decisions.deny_permission(request, self.permission, Right.PEOPLE_TOKEN)
             raise NotAllowed("This token is not for accounts. Make one with the scope `accounts`.")
+        decisions.grant(request, Right.PEOPLE_TOKEN)
 
 
 _GUARD = [Depends(SyncsPeople(), scope="function")]

@@ -11,7 +11,9 @@ from app.calls.speech import LineScript
 from app.chats import opening
 from app.child import origin
 from app.errors import TooMany
+from app.web import decisions
 from app.web.access import Public, finished, opened
+from app.web.decisions import Right
 from app.work import Ground, Work
 
 
@@ -43,6 +45,7 @@ class Child(Public):
         if scheme.lower() != "bearer" or not secret:
             raise opening.WrongSecret()
         visitor = await opening.conversation_of(work, secret.strip())
+        decisions.grant(request, Right.CONVERSATION)
         if visitor.blocked:
             await origin.note_blocked(request)
         return visitor.call_id

@@ -41,6 +41,8 @@ from app.child.views import (
     conversation_view,
 )
 from app.jobs.transaction import flush
+from app.web import decisions
+from app.web.decisions import Right
 from app.work import Work
 
 router = APIRouter(prefix="/chat", tags=["children"])
@@ -181,6 +183,7 @@ async def come_back(request: Request, work: InChat, body: CodeIn) -> OpenedView:
     await _CODES_BY_CLIENT.check(request)
     await limiter_of(request).slow_down(_CODES_SLOWLY, "chat-code")
     call_id, secret = await left.return_by_code(work, body.code)
+    decisions.grant(request, Right.RETURN_CODE)
     return OpenedView(conversation=call_id, secret=secret)
 
 

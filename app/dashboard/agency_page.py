@@ -27,7 +27,9 @@ from app.referrals.states import (
     ReferralOutcome,
     RejectionReason,
 )
+from app.web import decisions
 from app.web.access import InWork, Public, cookie_name
+from app.web.decisions import Right
 from app.web.limits import Limiter, client_of
 from app.words import about, days, direction, known, letter, letters, written
 from app.words.pages import preferred
@@ -52,7 +54,11 @@ async def _limit(request: Request, work: Work, token: str, *, sends: bool = Fals
     link for an immediate referral is slowed down and never refused, except where a message is sent.
     """
     limiter: Limiter = request.app.state.limiter
-    urgency = await links.urgency_of(work, token)
+    urgency, closed = await links.standing_of(work, token)
+    if closed is None:
+        decisions.grant(request, Right.AGENCY_LINK)
+    else:
+        decisions.deny(request, closed, Right.AGENCY_LINK)
     # A request that is slowed down must not hold a database connection.
     await work.let_go()
     if urgency is None:

@@ -13,7 +13,9 @@ from app.people import wallboards
 from app.staff.models import Staff
 from app.staff.roles import Permission
 from app.statistics import wall as figures
+from app.web import decisions
 from app.web.access import InWork, Public, reader_with
+from app.web.decisions import Right
 from app.web.limits import Limiter, client_of
 from app.words import pages
 from app.words.pages import refusal_words
@@ -39,6 +41,7 @@ async def _values(request: Request, work: Work, token: str) -> dict[str, Any]:
         if not await limiter.hit(_PER_ADDRESS, "wall", client_of(request)):
             raise TooMany() from None
         raise
+    decisions.grant(request, Right.WALLBOARD_LINK)
     # A count must not be waited for with a connection in hand.
     await work.let_go()
     if not await limiter.hit(_PER_SCREEN, "wall", token[:64]):

@@ -11,7 +11,6 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.errors import NotAllowed, NotFound, NotSignedIn, Refusal
 from app.jobs.transaction import flush
-from app.log import log
 from app.routing.at_work import at_work
 from app.settings import Settings
 from app.staff import accounts
@@ -19,7 +18,8 @@ from app.staff.models import Staff
 from app.staff.roles import Permission, may
 from app.staff.sessions import note_use
 from app.staff.sign_in_rules import LONGEST_HOURS
-from app.web import step_up
+from app.web import decisions, step_up
+from app.web.decisions import Right
 from app.words import pages
 from app.work import Actor, ActorKind, Ground, Work
 
@@ -45,10 +45,14 @@ def token_of(request: Request) -> str:
 
 
 def _speak_to(request: Request) -> None:
-    """Until an account says otherwise, speak the language of the browser; programs get English."""
+    """Until an account says otherwise, speak the language of the browser; programs get English.
+
+    What is refused in words is in the log, too.
+    """
     is_program = request.scope["path"].startswith("/api/")
     accepted = "" if is_program else request.headers.get("accept-language", "")
     pages.speak(pages.preferred(accepted))
+    pages.note_refusals(decisions.denying(request))
 
 
 def opened(request: Request) -> Work:
@@ -117,6 +121,7 @@ async def signed_in(request: Request, work: Work) -> Staff:
     staff = await accounts.staff_of_session(work, token, at_work) if token else None
     if staff is None:
         raise NotSignedIn()
+    decisions.asked_by(request, staff, work.keys.session_key(token))
     work.actor = accounts.actor_of(staff)
     pages.speak(staff.page_language)
     await note_use(work, token, acts=is_act(request), reads=request.method in _SAFE)
@@ -199,16 +204,10 @@ class Requires(Guard):
         refuse_cross_site(request, json_only=self.json_only)
         staff = await signed_in(request, work)
         if not may(staff.role, self.permission):
-            # The template of the address: an address may hold the code of a record.
-            log().warning(
-                "refused a request",
-                area="web",
-                path=str(getattr(request.scope.get("route"), "path", ""))[:80],
-                staff_id=str(staff.id),
-                cause=self.permission.value,
-            )
+            decisions.deny_permission(request, self.permission)
             raise NotAllowed()
         await step_up.check(request, work, staff, token_of(request))
+        decisions.allow(request, self.permission)
         return staff
 
 
@@ -278,7 +277,9 @@ class Monitors(Public):
         if settings.monitoring_token is None:
             if not settings.is_local:
                 raise NotFound("Set HELPLINE_MONITORING_TOKEN, and show it as a bearer token.")
+            decisions.grant(request, Right.MONITORING)
             return
         given = request.headers.get("authorization", "").encode()
         if not hmac.compare_digest(given, f"Bearer {settings.monitoring_token}".encode()):
             raise NotSignedIn("Show HELPLINE_MONITORING_TOKEN as a bearer token.")
+        decisions.grant(request, Right.MONITORING)

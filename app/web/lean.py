@@ -19,7 +19,7 @@ from app.staff import accounts
 from app.staff.models import Staff
 from app.staff.roles import may
 from app.staff.sessions import note_use
-from app.web import step_up
+from app.web import decisions, step_up
 from app.web.access import (
     Requires,
     finished,
@@ -72,6 +72,7 @@ class LeanRoute(StrictRoute):
                 values[own_request] = request
             async with finished(work):
                 await _known(request, work, staff)
+                decisions.allow(request, requires.permission)
                 answer: Response = await endpoint(work=work, staff=staff, **values)
             return answer
 
@@ -135,6 +136,7 @@ def _remembered(request: Request, requires: Requires) -> tuple[Work, Staff] | No
 
 async def _known(request: Request, work: Work, staff: Staff) -> None:
     """Do what the long way does with a person whose session it has found."""
+    decisions.asked_by(request, staff, work.keys.session_key(token_of(request)))
     work.actor = accounts.actor_of(staff)
     pages.speak(staff.page_language)
     if request.method != "GET":

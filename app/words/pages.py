@@ -5,7 +5,7 @@ when it is first read. The language of the reader is set
 for each request; where none is set, pages and refusals are English.
 """
 
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import date, datetime, time
@@ -23,6 +23,8 @@ from app.words.catalogues import CatalogueKind, locale_of
 
 SOURCE = words.SOURCE
 _reader: ContextVar[str] = ContextVar("reader", default=SOURCE)
+# What is told of each refusal that the reader is told of.
+_noting: ContextVar[Callable[[Refusal], None] | None] = ContextVar("noting", default=None)
 
 
 def page_languages() -> tuple[str, ...]:
@@ -59,6 +61,11 @@ def load(chosen: Iterable[str]) -> None:
 def speak(language: str | None) -> None:
     """Set the language of the reader for what this request still says."""
     _reader.set(read_in(language))
+
+
+def note_refusals(note: Callable[[Refusal], None]) -> None:
+    """Tell of each refusal that this request still says: a page says many itself."""
+    _noting.set(note)
 
 
 def read_in(language: str | None) -> str:
@@ -156,6 +163,8 @@ def _value_words(value: date | Country | float) -> str:
 
 def refusal_words(refusal: Refusal) -> str:
     """Return why a request was not carried out, in the reader's language."""
+    if (note := _noting.get()) is not None:
+        note(refusal)
     if refusal.letter:
         # Agencies read it, too, so its words are in the letters.
         return words.letter(reader(), "agency_refusal", refusal.letter)

@@ -132,7 +132,7 @@ _WITH_A_PART_OF_LEVEL_3 = {
     "12.1.2": ("yes", "operator"),
     "13.3.1": ("yes", "not met"),
     "13.3.3": ("yes", "not met"),
-    "16.3.2": ("yes", "not met"),
+    "16.3.2": ("yes", "met"),
 }
 _PART = re.compile(r"Of level 3 \([^()]+; child: (yes|no)\): (met|not met|operator)\. (.*)")
 

@@ -28,7 +28,7 @@ from app.statistics.planning import planning
 from app.statistics.protection import budget
 from app.statistics.protection.guard import check_grid, last_over, over_by
 from app.statistics.published import release
-from app.web import access, step_up
+from app.web import access, decisions, step_up
 from app.web.access import (
     Guard,
     InWork,
@@ -37,6 +37,7 @@ from app.web.access import (
     refuse_without_session,
     signed_in,
 )
+from app.web.decisions import Right
 from app.web.strict_bodies import StrictRoute
 from app.work import Work
 
@@ -82,10 +83,15 @@ class AsksNumbers(Guard):
         else:
             refuse_cross_site(request, json_only=True)
             asker = Asker(await signed_in(request, work), None)
+        right = Right.STATISTICS_TOKEN if asker.staff is None else None
         if not asker.may(self.permission):
+            decisions.deny_permission(request, self.permission, right)
             raise NotAllowed()
         if asker.staff is not None:
             await step_up.check(request, work, asker.staff, access.token_of(request))
+            decisions.allow(request, self.permission)
+        else:
+            decisions.grant(request, Right.STATISTICS_TOKEN)
         return asker
 
 

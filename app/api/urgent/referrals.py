@@ -51,7 +51,9 @@ from app.referrals.states import (
 from app.routing import in_hand
 from app.staff.models import Staff
 from app.staff.roles import Permission
+from app.web import decisions
 from app.web.access import InWork, Public, Requires
+from app.web.decisions import Right
 from app.web.form_language import FormLanguage
 from app.web.strict_bodies import StrictRoute
 
@@ -367,14 +369,17 @@ async def receive_event(request: Request, work: InWork, code: str) -> dict[str, 
     """Receive an agency system's signed event (Standard Webhooks: id, timestamp, signature)."""
     body = await _bounded(request)
     headers = request.headers
-    return await replies.receive(
+    event_id = headers.get("webhook-id", "")
+    agency = await replies.sender_of(
         work,
         code[:60],
-        headers.get("webhook-id", ""),
+        event_id,
         headers.get("webhook-timestamp", ""),
         headers.get("webhook-signature", "")[:2000],
         body,
     )
+    decisions.grant(request, Right.AGENCY_SIGNATURE)
+    return await replies.receive(work, agency, event_id, body)
 
 
 async def _bounded(request: Request) -> bytes:

@@ -12,7 +12,9 @@ from app.people import first_run
 from app.people.first_run import StepKey
 from app.staff.models import Staff
 from app.staff.roles import Permission
+from app.web import decisions
 from app.web.access import InWork, Public, reader_with
+from app.web.decisions import Right
 from app.web.limits import Limiter, client_of
 from app.words.pages import N_, message_words, refusal_words
 from app.work import Work
@@ -111,7 +113,9 @@ async def set_up(
         return RedirectResponse("/login", 303)
     except Refusal as refusal:
         await work.undo()
+        decisions.deny(request, refusal, Right.FIRST_CODE)
         return _form(request, problem=refusal_words(refusal), name=name, email=email)
+    decisions.grant(request, Right.FIRST_CODE)
     return RedirectResponse(link, 303)
 
 

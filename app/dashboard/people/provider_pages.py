@@ -14,7 +14,9 @@ from app.errors import Invalid, Refusal, TooMany
 from app.log import log
 from app.people.provider import access
 from app.people.provider.rows import Errand
+from app.web import decisions
 from app.web.access import InWork, Public
+from app.web.decisions import Right
 from app.web.sign_in.provider_sign_in import (
     Back,
     InWriting,
@@ -93,6 +95,7 @@ async def log_out(
         said = {"error": "invalid_request", "error_description": refusal.detail}
         status = 429 if isinstance(refusal, TooMany) else 400
         return JSONResponse(said, status_code=status, headers=_NOT_KEPT)
+    decisions.grant(request, Right.SIGN_OUT_TOKEN)
     return Response(status_code=200, headers=_NOT_KEPT)
 
 

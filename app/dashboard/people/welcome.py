@@ -10,7 +10,9 @@ from app.errors import Invalid, Refusal, TooMany
 from app.people import leaked, links
 from app.staff import second_factor
 from app.staff.models import Awaits, Staff
+from app.web import decisions
 from app.web.access import InWork, Public
+from app.web.decisions import Right
 from app.web.limits import Limiter, client_of
 from app.words import pages
 from app.words.pages import refusal_words
@@ -52,6 +54,7 @@ def _form(
 
 
 def _refused(request: Request, refusal: Refusal) -> Response:
+    decisions.deny(request, refusal, Right.PASSWORD_LINK)
     values = {"refused": refusal_words(refusal)}
     return templates.TemplateResponse(request, "fragments/people/welcome.html", values)
 
@@ -64,6 +67,7 @@ async def open_link(request: Request, work: InWork, token: _Token = "") -> Respo
         _, person = await links.find(work, token)
     except Refusal as refusal:
         return _refused(request, refusal)
+    decisions.grant(request, Right.PASSWORD_LINK)
     pages.speak(person.page_language)
     return _form(request, token, person, person.page_language)
 
@@ -81,6 +85,7 @@ async def choose(
     await _check_attempts(request, work, token)
     try:
         person = await _choose(work, token, password, again, language)
+        decisions.grant(request, Right.PASSWORD_LINK)
     except Invalid as refusal:
         await work.undo()
         _, person = await links.find(work, token)

@@ -26,7 +26,9 @@ from app.routing.rota.proposals import proposals
 from app.routing.rota.shifts import Layer, OnHolidays, Place
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
+from app.web import decisions
 from app.web.access import InWork, Public, reader_with
+from app.web.decisions import Right
 from app.words.pages import N_, _, code_words, date_words, list_words, ngettext, said
 from app.words.places import zone_choices
 from app.work import Work
@@ -238,11 +240,11 @@ async def revoke_feed(request: Request, work: InWork, staff: SignedIn) -> Respon
 
 
 @router.get("/calendar/{token}.ics", dependencies=_CALENDAR)
-async def own_calendar(work: InWork, token: str) -> Response:
+async def own_calendar(request: Request, work: InWork, token: str) -> Response:
     """Return the duty of the address's owner, for a calendar program."""
-    return Response(
-        await calendars.read_feed(work, token), media_type="text/calendar; charset=utf-8"
-    )
+    feed = await calendars.read_feed(work, token)
+    decisions.grant(request, Right.CALENDAR_LINK)
+    return Response(feed, media_type="text/calendar; charset=utf-8")
 
 
 # -- values ------------------------------------------------------------------------------

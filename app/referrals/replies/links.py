@@ -109,14 +109,17 @@ async def _find(work: Work, token: str) -> Link:
     return link
 
 
-async def urgency_of(work: Work, token: str) -> Urgency | None:
-    """Return how urgent the referral of a link is; None if there is no such link."""
-    found = await work.session.scalar(
-        select(Referral.urgency)
+async def standing_of(work: Work, token: str) -> tuple[Urgency | None, Refusal | None]:
+    """Return how urgent the referral of a link is, None if there is no such link; and why the link
+    opens nothing, None if it does. Raises NoSuchLink for what cannot be one."""
+    found = await work.session.execute(
+        select(Referral.urgency, Link.used_at, Link.expires_at)
         .join(Link, Link.referral_id == Referral.id)
         .where(Link.token_key.in_(_keys(work, token)))
     )
-    return Urgency(found) if found is not None else None
+    if (row := found.one_or_none()) is None:
+        return None, NoSuchLink()
+    return Urgency(row.urgency), _why_closed(work, row.used_at, row.expires_at)
 
 
 async def language_of(work: Work, token: str, otherwise: str = SOURCE) -> str:
@@ -177,10 +180,14 @@ def keep_proof(proof: str, kept: str) -> str:
 
 def check_usable(work: Work, link: Link) -> None:
     """Refuse a link that is over. Raises LinkUsed, LinkExpired."""
-    if link.used_at is not None:
-        raise LinkUsed()
-    if link.expires_at <= work.now:
-        raise LinkExpired()
+    if (closed := _why_closed(work, link.used_at, link.expires_at)) is not None:
+        raise closed
+
+
+def _why_closed(work: Work, used_at: datetime | None, expires_at: datetime) -> Refusal | None:
+    if used_at is not None:
+        return LinkUsed()
+    return LinkExpired() if expires_at <= work.now else None
 
 
 def _steps(referral: Referral, recipient: Recipient | None) -> list[str]:

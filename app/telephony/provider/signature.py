@@ -15,6 +15,8 @@ from twilio.request_validator import RequestValidator
 from app.errors import NotAllowed
 from app.log import log
 from app.settings import Settings
+from app.web import decisions
+from app.web.decisions import Right
 
 # In bytes. No webhook of the provider is anywhere near this long.
 _LONGEST = 128 * 1024
@@ -97,6 +99,7 @@ async def signed_request(request: Request) -> Signed:
             fields[name] = _plain(str(value), keep_lines=name == "Body")
     if fields.get("AccountSid") != settings.twilio_account_sid:
         raise _refused(request)
+    decisions.grant(request, Right.PROVIDER_SIGNATURE)
     return Signed(fields, path_and_query)
 
 
@@ -147,6 +150,7 @@ def matches(token: str, url: str, form: FormData, given: str) -> bool:
 
 def _refused(request: Request) -> BadSignature:
     log().warning("refused a webhook", area="telephony", path=request.scope["path"][:40])
+    decisions.has_line(request)
     return BadSignature()
 
 

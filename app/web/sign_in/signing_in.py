@@ -17,8 +17,9 @@ from app.staff.passkey_rows import ChallengePurpose
 from app.staff.passkeys import Added, Sent
 from app.staff.sessions import browser_of
 from app.staff.telling import Told, tell_owner
-from app.web import step_up
+from app.web import decisions, step_up
 from app.web.access import token_of
+from app.web.decisions import Right
 from app.web.sign_in import guesses, known_browsers, passkey_answers
 from app.work import Work
 
@@ -115,6 +116,7 @@ async def begun(request: Request, work: Work, awaits: Awaits) -> tuple[Staff, St
     found = await accounts.begun_session(work, token) if token else None
     if found is None or found[1].awaits != awaits.value:
         raise NotSignedIn()
+    decisions.grant(request, Right.PASSWORD_GIVEN)
     return found
 
 
@@ -134,6 +136,7 @@ async def passkey_options(request: Request, work: Work) -> str:
     found = await accounts.begun_session(work, token) if token else None
     if found is None:
         raise NotSignedIn()
+    decisions.grant(request, Right.PASSWORD_GIVEN)
     staff, session = found
     await guesses.count_options(request, staff)
     if session.awaits == Awaits.SETTING_UP:

@@ -40,17 +40,22 @@ class OutOfOrder(Conflict):
     default = "An earlier event has not arrived yet. Send that one first, then send this one again."
 
 
-async def receive(
+async def sender_of(
     work: Work, code: str, event_id: str, timestamp: str, signature: str, body: bytes
-) -> dict[str, Any]:
-    """Apply an event of an agency's system: checked, once, in order. Return what it did.
-
-    Raises BadEvent, StaleEvent, Invalid, NotFound, OutOfOrder, Over, TakenByAnother.
-    """
+) -> Agency:
+    """Return the agency whose system signed an event. Raises BadEvent, StaleEvent."""
     if not 1 <= len(event_id) <= 100 or not event_id.isprintable():
         raise BadEvent()
     agency = await _sender(work, code)
     check(secret_of(work, agency), event_id, timestamp, signature, body, work.now)
+    return agency
+
+
+async def receive(work: Work, agency: Agency, event_id: str, body: bytes) -> dict[str, Any]:
+    """Apply an event that an agency's system signed: once, in order. Return what it did.
+
+    Raises Invalid, NotFound, OutOfOrder, Over, TakenByAnother.
+    """
     known = await work.session.get(ReceivedEvent, (agency.id, event_id))
     if known is not None:
         return known.response

@@ -18,6 +18,8 @@ from app.log import fault, log
 from app.telephony.messaging import receiving
 from app.telephony.messaging.telegram.carrier import CARRIER
 from app.telephony.replying import ground_of, in_time
+from app.web import decisions
+from app.web.decisions import Right
 from app.work import PROVIDER, Work
 
 HEADER = "x-telegram-bot-api-secret-token"
@@ -38,7 +40,7 @@ async def bring(request: Request, account_id: UUID) -> Response:
     given = request.headers.get(HEADER, "")
     length = request.headers.get("content-length", "")
     if not given or not length.isdigit() or int(length) > _LONGEST:
-        raise _refused()
+        raise _refused(request)
     body = await request.body()
 
     async def verb(work: Work) -> None:
@@ -48,7 +50,8 @@ async def bring(request: Request, account_id: UUID) -> Response:
             or account.channel != Channel.TELEGRAM
             or not hmac.compare_digest(accounts.secret_of(work, account).encode(), given.encode())
         ):
-            raise _refused()
+            raise _refused(request)
+        decisions.grant(request, Right.TELEGRAM_SECRET)
         await _hear(work, account, _read(body))
 
     try:
@@ -64,7 +67,8 @@ async def bring(request: Request, account_id: UUID) -> Response:
     return Response(status_code=200)
 
 
-def _refused() -> BadSecret:
+def _refused(request: Request) -> BadSecret:
+    decisions.has_line(request)
     log().warning("refused a webhook", area="telephony", path="/telephony/telegram")
     return BadSecret()
 
