@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from fastapi import Request
 
 from app.errors import NotAllowed, NotSignedIn
+from app.people.emergency import emergencies
 from app.people.provider import access, keeping
 from app.routing import own_presence, telephones
 from app.staff import accounts, passkeys, second_factor
@@ -192,6 +194,17 @@ async def sign_in_by_setting_up(
     if codes is None:
         return None
     return await _signed_in(request, work, staff, session), codes
+
+
+async def enter_emergency(request: Request, work: Work, staff: Staff, emergency_id: UUID) -> str:
+    """Sign the person who asked in to the account that acts on the accounts. Return the token for
+    the cookie. As with every sign-in, the session that the browser had ends.
+
+    Raises NoEmergency, OtherPerson, Conflict.
+    """
+    account, token = await emergencies.enter(work, staff, emergency_id)
+    await _end_former(request, work, account)
+    return token
 
 
 async def _of_password(request: Request, work: Work, username: str, password: str) -> Staff:
