@@ -41,7 +41,7 @@ _LAST_REQUESTS = 0.5
 # Seconds within which a running process must answer the one that replaces it.
 _ANSWERS_WITHIN = 10.0
 # Seconds after which it is tried again to start a process: from one failure to the next they
-# double, up to the longest pause. One that has run for so long has not failed to start.
+# double, up to the longest pause. STARTED_AFTER: one that ran for longer has started.
 AGAIN_AFTER = 1.0
 LONGEST_PAUSE = 30.0
 STARTED_AFTER = 10.0

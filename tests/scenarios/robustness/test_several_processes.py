@@ -75,7 +75,7 @@ class _Ended:
 
 
 class _Counted(threading.Event):
-    """Is set after so many pauses, and waits for none."""
+    """Is set after a number of pauses, and waits for none."""
 
     def __init__(self, most: int) -> None:
         super().__init__()
