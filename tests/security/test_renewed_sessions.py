@@ -184,6 +184,37 @@ async def test_another_person_in_the_browser_ends_no_session_with_a_live_talk(st
     await stage.exchange.hang_up(child)
 
 
+async def _rings_no_more(stage: Stage) -> None:
+    second = stage.ring("+381641234568")
+    await stage.advance(2)
+    stage.exchange.press(second, "1")
+    await stage.advance(3)
+    assert await _offered_to(stage) == []
+    await stage.exchange.hang_up(second)
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+async def test_that_talk_is_the_last_in_the_page(stage: Stage, elsewhere: bool) -> None:
+    ana = await stage.add_counsellor("ana")
+    child = await talk(stage, ana)
+    # The page has not said yet that it talks: the other person's cookie came before.
+    await ana.tell_telephone("ready")
+    if elsewhere:
+        async with transaction(stage.ground, PROGRAM) as work:
+            await accounts.open_session(work, ana.staff)
+    await _another_signs_in(stage, ana)
+    await stage.advance(65)
+    assert (await stage.call_of(child))["state"] == "connected"
+    assert (await ana.ask("GET", "/me")).status_code == 200, "it goes on with the talk"
+    await stage.exchange.hang_up(child)
+    await stage.advance(stage.settings.wrap_up_seconds + 3)
+    state = "available" if elsewhere else "off_duty"
+    assert await stage.rows("SELECT state FROM presences") == [{"state": state}]
+    await _rings_no_more(stage)
+    await skip(stage, 1)
+    assert (await ana.ask("GET", "/me")).status_code == 401
+
+
 async def _alive(stage: Stage, who: Counsellor) -> list[bool]:
     """Whether the session of the page goes on that has a person's telephone."""
     rows = await stage.rows(_TELEPHONE)

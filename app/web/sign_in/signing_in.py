@@ -291,10 +291,13 @@ async def _end_former(request: Request, work: Work, staff: Staff) -> bytes | Non
     """End the session that the browser has. Return its key if it is this person's.
 
     Another person's goes on while they are in a talk in its page: a child must not lose it because
-    a colleague signs in. Else what they have there goes to colleagues, as when they sign out.
+    a colleague signs in. All else that they have there goes to colleagues, as when they sign out.
     """
     token = token_of(request)
-    if await telephones.others_talk(work, staff.id, work.keys.session_key(token)):
+    session = work.keys.session_key(token)
+    talks = await telephones.other_who_talks(work, staff.id, session)
+    if talks is not None:
+        await own_presence.page_taken_in_talk(work, talks, session)
         return None
     former = await accounts.end_former_session(work, staff, token)
     if former is None:
