@@ -4,7 +4,6 @@ A browser is offered calls only while its telephone is ready. One page at a time
 the one that asked for it last. What another page reports is not counted.
 """
 
-import secrets
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -135,7 +134,8 @@ async def pass_on(work: Work, staff_id: UUID, former: bytes, session: bytes) -> 
 
 async def give_up(work: Work, staff_id: UUID, session: bytes) -> None:
     """Let no further call ring in the page of a session. The talk in it goes on."""
-    no_session = work.keys.session_key(secrets.token_urlsafe())
+    # The key of no cookie.
+    no_session = work.keys.session_key(session.hex())
     await work.session.execute(
         update(Presence)
         .where(Presence.counsellor_id == staff_id, Presence.telephone_session == session)
