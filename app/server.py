@@ -16,6 +16,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -39,8 +40,12 @@ _BACKLOG = 2048
 _LAST_REQUESTS = 0.5
 # Seconds within which a running process must answer the one that replaces it.
 _ANSWERS_WITHIN = 10.0
-# Seconds after which it is tried again to start a process, and within which one must stop.
+# Seconds after which it is tried again to start a process: from one failure to the next they
+# double, up to the longest pause. STARTED_AFTER: one that ran for longer has started.
 AGAIN_AFTER = 1.0
+LONGEST_PAUSE = 30.0
+STARTED_AFTER = 10.0
+# Seconds within which a process must stop.
 STOPS_WITHIN = 20.0
 # The exit code of a process that refuses to start, and has said why.
 _REFUSED = 2
@@ -279,29 +284,50 @@ def keep_running(
     stopping: threading.Event,
     ended: Callable[[int], None] | None = None,
 ) -> None:
-    """Run one process, and start it again whenever it ends before it is told to stop.
+    """Run one process, and start it again whenever it ends before it is told to stop: at once if it
+    had run for a while, else after a pause, in which the others have the machine.
 
     `ended` is told its exit code each time.
     """
-    while not stopping.is_set():
+    pause = 0.0
+    while not stopping.wait(pause):
+        longer = min(2 * pause or AGAIN_AFTER, LONGEST_PAUSE)
+        began = time.monotonic()
         try:
             process = subprocess.Popen(command, pass_fds=handles)
         except OSError as error:
             # The machine has no room for another process just now.
-            kind = type(error).__name__
+            kind, pause = type(error).__name__, longer
             log().error("a process could not be started", area="server", exception_type=kind)
-            stopping.wait(AGAIN_AFTER)
             continue
-        while not stopping.wait(0.2) and process.poll() is None:
-            pass
-        if process.poll() is None:
-            process.terminate()
-            try:
-                process.wait(STOPS_WITHIN)
-            except subprocess.TimeoutExpired:
-                process.kill()
-        elif ended is not None and not stopping.is_set():
-            ended(process.returncode)
+        code = _end_of(process, stopping)
+        if code is None:
+            return
+        if ended is not None:
+            ended(code)
+        pause = longer if time.monotonic() < began + STARTED_AFTER else 0.0
+        if not stopping.is_set():
+            log().error(
+                "a process ended and is started again",
+                area="server",
+                process="".join(command[3:4]),
+                code=code,
+                seconds=pause,
+            )
+
+
+def _end_of(process: subprocess.Popen[bytes], stopping: threading.Event) -> int | None:
+    """Return the exit code of a process that ends by itself, or None once it was told to stop."""
+    while not stopping.wait(0.2):
+        if process.poll() is not None:
+            return process.returncode
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(STOPS_WITHIN)
+        except subprocess.TimeoutExpired:
+            process.kill()
+    return None
 
 
 def end_with_parent(alive: int) -> None:

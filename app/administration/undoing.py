@@ -30,7 +30,7 @@ from app.dialling import outward
 from app.errors import Conflict
 from app.jobs.transaction import send_rows
 from app.people import dialling, wallboards
-from app.people.traces.acts import acts_under
+from app.people.traces.acts import acts_under, stopped_maker
 from app.people.traces.kept import kept_of
 from app.people.traces.outcome import UndoOutcome, done
 from app.routing import partners
@@ -102,7 +102,7 @@ async def _check_not_changed(
 
 
 async def _wallboard(work: Work, act: AuditEntry, _scene: Scene) -> None:
-    await wallboards.withdraw(work, UUID(act.subject))
+    await wallboards.withdraw(work, UUID(act.subject), await stopped_maker(work, act))
 
 
 async def _line(work: Work, act: AuditEntry, _scene: Scene) -> None:

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, Field
 
 from app.people.emergency import closing, emergencies, reviewing
@@ -13,6 +13,7 @@ from app.staff.emergency_rows import EmergencyKind, EmergencyState
 from app.staff.models import Staff
 from app.staff.roles import Permission
 from app.web.access import InWork, Requires, SignedIn, set_cookie
+from app.web.sign_in import signing_in
 from app.web.strict_bodies import StrictRoute
 
 router = APIRouter(tags=["emergencies"], route_class=StrictRoute)
@@ -132,10 +133,10 @@ async def refuse_emergency(work: InWork, staff: Confirms, emergency_id: UUID) ->
 
 @router.post("/emergencies/{emergency_id}/enter", status_code=204)
 async def enter_emergency(
-    response: Response, work: InWork, staff: SignedIn, emergency_id: UUID
+    request: Request, response: Response, work: InWork, staff: SignedIn, emergency_id: UUID
 ) -> None:
     """Act on the accounts: the answer sets the cookie of the emergency account."""
-    _account, token = await emergencies.enter(work, staff, emergency_id)
+    token = await signing_in.enter_emergency(request, work, staff, emergency_id)
     set_cookie(response, work.ground, token)
 
 

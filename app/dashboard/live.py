@@ -9,7 +9,7 @@ from fastapi.responses import StreamingResponse
 
 from app.dashboard import board, inbox, rail, team, team_parts
 from app.dashboard.desk_values import frame_part
-from app.errors import NotFound
+from app.errors import NotAllowed, NotFound
 from app.routing.supervision import supervised
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
@@ -113,6 +113,7 @@ async def live(
     later: Names = None,
     parts: Names = None,
     along: Names = None,
+    me: UUID | None = None,
 ) -> StreamingResponse:
     """Stream what changes on a page: the names of topics, and whole parts.
 
@@ -120,7 +121,12 @@ async def live(
     parts that the stream brings whenever they change, and first of all as they are now; those that
     the reader may not see are left out. `along`: the conversations that a supervisor reads along;
     of each, the stream says when there is something new (`chats:` and the id), and never what.
+    `me`: whose page it is; if another person has signed in meanwhile, the page gives way.
+
+    Raises NotAllowed.
     """
+    if me not in (None, staff.id):
+        raise NotAllowed()
     wanted = StreamWanted(
         record,
         names_in(topics),

@@ -7,12 +7,11 @@ from sqlalchemy import update
 from app.calls import platform
 from app.calls.log_kinds import Cause
 from app.errors import Conflict, Invalid
-from app.routing import hands
+from app.routing import hands, telephones
 from app.routing import presence as presences
 from app.routing.models import CHOICES, Offer, OfferState, Presence, PresenceState
 from app.routing.offers import decline_offer, lock_offer, offer_in_hand
 from app.routing.participants import leaving, participants
-from app.routing.telephones import why_no_browser
 from app.staff import accounts
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
@@ -31,7 +30,7 @@ async def choose_presence(work: Work, staff: Staff, choice: PresenceState) -> Pr
         await _decline_conversations(work, staff)
     rung = platform.rings(work.settings, staff.endpoint_kind) or staff.chats_at_once > 0
     if choice is PresenceState.AVAILABLE and not rung and not may(staff.role, Permission.SUPERVISE):
-        raise Conflict(why_no_browser(work.settings))
+        raise Conflict(telephones.why_no_browser(work.settings))
     presence = await presences.lock_presence(work, staff.id)
     if presence.cause == participants.HELPING and await participants.helps(work, staff.id):
         # They help in a colleague's talk, so the choice counts afterwards.
@@ -84,14 +83,21 @@ async def leave_desk(work: Work, staff: Staff) -> None:
         )
 
 
-async def page_taken(work: Work, staff_id: UUID) -> None:
+async def page_taken(work: Work, staff_id: UUID, session: bytes | None = None) -> None:
     """Let a person leave the desk in whose page another one has signed in: no child may wait for
-    them there. With another page open they stay."""
-    if await has_open_page(work, staff_id):
+    them there. With another page open they stay. `session`: that of the page, if it goes on."""
+    if await has_open_page(work, staff_id, but=session):
         return
     acting, work.actor = work.actor, PROGRAM
     await leave_desk(work, await work.session.get_one(Staff, staff_id))
     work.actor = acting
+
+
+async def page_taken_in_talk(work: Work, staff_id: UUID, session: bytes) -> None:
+    """Let the talk in a page be the last thing in it: another person has signed in there."""
+    await page_taken(work, staff_id, session)
+    await telephones.give_up(work, staff_id, session)
+    await accounts.end_after_work(work, session)
 
 
 async def end_wrap_up(work: Work, staff: Staff) -> None:

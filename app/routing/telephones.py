@@ -132,8 +132,20 @@ async def pass_on(work: Work, staff_id: UUID, former: bytes, session: bytes) -> 
         work.announce(Topic.QUEUE)
 
 
-async def others_talk(work: Work, staff_id: UUID, session: bytes) -> bool:
-    """Return whether the telephone of a session is another person's, who is in a talk there.
+async def give_up(work: Work, staff_id: UUID, session: bytes) -> None:
+    """Let no further call ring in the page of a session. The talk in it goes on."""
+    # The key of no cookie.
+    no_session = work.keys.session_key(session.hex())
+    await work.session.execute(
+        update(Presence)
+        .where(Presence.counsellor_id == staff_id, Presence.telephone_session == session)
+        .values(telephone_session=no_session)
+    )
+    work.announce(Topic.PRESENCE, Topic.PRESENCE.of(staff_id), Topic.QUEUE)
+
+
+async def other_who_talks(work: Work, staff_id: UUID, session: bytes) -> UUID | None:
+    """Return whose the telephone of a session is, if it is another person's who is in a talk there.
 
     A talk at their second telephone needs no page, and one that was lost cannot be brought back
     into this one: what it asks for is another person's.
@@ -151,14 +163,14 @@ async def others_talk(work: Work, staff_id: UUID, session: bytes) -> bool:
         Participant.state.in_(LIVE),
         Participant.second_at.is_(None),
     )
-    found = await work.session.scalar(
+    found: UUID | None = await work.session.scalar(
         select(Presence.counsellor_id).where(
             Presence.telephone_session == session,
             Presence.counsellor_id != staff_id,
             or_(talks, takes_part),
         )
     )
-    return found is not None
+    return found
 
 
 def _note_session(work: Work, presence: Presence, session: bytes | None) -> None:

@@ -167,11 +167,13 @@ def is_open(used_at: datetime | None, created_at: datetime, now: datetime) -> bo
     return (used_at or created_at) > now - _OPEN
 
 
-async def has_open_page(work: Work, staff_id: UUID) -> bool:
-    """Return whether a page of a person is open in any browser."""
+async def has_open_page(work: Work, staff_id: UUID, but: bytes | None = None) -> bool:
+    """Return whether a page of a person is open in any browser. `but`: this session apart."""
     rows = await work.session.execute(
         select(StaffSession.used_at, StaffSession.created_at).where(
-            StaffSession.staff_id == staff_id, StaffSession.awaits.is_(None)
+            StaffSession.staff_id == staff_id,
+            StaffSession.awaits.is_(None),
+            StaffSession.token_key.is_distinct_from(but),
         )
     )
     return any(is_open(used_at, created_at, work.now) for used_at, created_at in rows)

@@ -14,6 +14,7 @@ from app.work import PROGRAM
 from tests.support.axe import faults, faults_again
 from tests.support.browser import (
     PASSWORD,
+    answered,
     answers_a_call,
     available,
     enter,
@@ -132,3 +133,34 @@ async def another_person_gets_their_own_page(live: Stage, page: Page) -> None:
     await expect(page.locator("#me .name")).to_have_text("boss")
     await expect(page).to_have_url(f"{live.settings.public_url}/")
     assert HEADLINE not in await page.content()
+
+
+async def another_signs_in(live: Stage, page: Page, name: str) -> None:
+    """Another person signs in by another window of the same browser."""
+    url = live.settings.public_url
+    form: dict[str, str | float | bool] = {"username": name, "password": PASSWORD, "next": "/"}
+    await page.context.request.post(f"{url}/login", form=form, headers={"Origin": url})
+
+
+async def test_a_page_gives_way_to_a_person_who_signs_in_by_another_window_but_no_talk_does(
+    live: Stage, page: Page
+) -> None:
+    bob, cai = [await live.add_counsellor(name, shift=False, state=None) for name in ("bob", "cai")]
+    for one in (bob, cai):
+        await give_password(live, one)
+    ana, child = await answered(page, live)
+    await expect(page.locator("#telephone")).to_have_attribute("data-state", "talking")
+    await another_signs_in(live, page, "bob")
+    # The stream is opened anew, by the cookie of the other person.
+    async with page.expect_response("**/board/live?**") as refused:
+        await sign_ins_end(live, ana)
+    assert (await refused.value).status == 403
+    async with page.expect_response("**/api/v1/me"):
+        pass
+    await expect(page.locator("body")).to_have_attribute("data-me", str(ana.id))
+    assert (await live.call_of(child))["state"] == "connected"
+    await live.exchange.hang_up(child)
+    await expect(page.locator("body")).to_have_attribute("data-me", str(bob.id))
+    # With no talk it gives way at once.
+    await another_signs_in(live, page, "cai")
+    await expect(page.locator("body")).to_have_attribute("data-me", str(cai.id))

@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import httpx2
+import pytest
 from sqlalchemy import update
 
 from app.demo.stage import Counsellor, Stage
@@ -12,10 +13,12 @@ from app.jobs.transaction import transaction
 from app.practice.people import Phone
 from app.staff import accounts, hashing
 from app.staff.models import Staff, StaffSession
+from app.staff.roles import Role
 from app.web.access import COOKIE
 from app.work import PROGRAM
 from tests.support.calls.second_telephones import PHONE, has_a_telephone
 from tests.support.contacts import skip
+from tests.support.identity.emergency import sent
 from tests.support.identity.second_step import (
     CREDENTIALS,
     PASSWORD,
@@ -181,6 +184,37 @@ async def test_another_person_in_the_browser_ends_no_session_with_a_live_talk(st
     await stage.exchange.hang_up(child)
 
 
+async def _rings_no_more(stage: Stage) -> None:
+    second = stage.ring("+381641234568")
+    await stage.advance(2)
+    stage.exchange.press(second, "1")
+    await stage.advance(3)
+    assert await _offered_to(stage) == []
+    await stage.exchange.hang_up(second)
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+async def test_that_talk_is_the_last_in_the_page(stage: Stage, elsewhere: bool) -> None:
+    ana = await stage.add_counsellor("ana")
+    child = await talk(stage, ana)
+    # The page has not said yet that it talks: the other person's cookie came before.
+    await ana.tell_telephone("ready")
+    if elsewhere:
+        async with transaction(stage.ground, PROGRAM) as work:
+            await accounts.open_session(work, ana.staff)
+    await _another_signs_in(stage, ana)
+    await stage.advance(65)
+    assert (await stage.call_of(child))["state"] == "connected"
+    assert (await ana.ask("GET", "/me")).status_code == 200, "it goes on with the talk"
+    await stage.exchange.hang_up(child)
+    await stage.advance(stage.settings.wrap_up_seconds + 3)
+    state = "available" if elsewhere else "off_duty"
+    assert await stage.rows("SELECT state FROM presences") == [{"state": state}]
+    await _rings_no_more(stage)
+    await skip(stage, 1)
+    assert (await ana.ask("GET", "/me")).status_code == 401
+
+
 async def _alive(stage: Stage, who: Counsellor) -> list[bool]:
     """Whether the session of the page goes on that has a person's telephone."""
     rows = await stage.rows(_TELEPHONE)
@@ -212,15 +246,15 @@ async def test_children_who_write_go_to_a_colleague_when_another_person_signs_in
     assert await _offered_to(stage) == ["cai"]
 
 
-async def _offered_at_page(stage: Stage, ana: Counsellor) -> Any:
-    """A call rings at Ana's page, and a colleague is free."""
-    await ana.tell_telephone("ready")
+async def _offered_at_page(stage: Stage, one: Counsellor) -> Any:
+    """A call rings at a person's page, and a colleague is free."""
+    await one.tell_telephone("ready")
     child = stage.ring("+381641234567")
     await stage.advance(2)
     stage.exchange.press(child, "1")
     await stage.advance(3)
     await stage.add_counsellor("cai")
-    assert await _offered_to(stage) == ["ana"]
+    assert await _offered_to(stage) == [one.staff.name]
     return child
 
 
@@ -238,6 +272,44 @@ async def test_a_call_that_rings_goes_to_a_colleague_when_another_person_signs_i
         " WHERE detail ->> 'offer' = 'declined'"
     )
     assert await stage.rows(log) == [{"source": "program", "person": None}]
+    await stage.exchange.hang_up(child)
+
+
+async def _may_enter(stage: Stage) -> tuple[Counsellor, str]:
+    """Return a supervisor on duty to whom the accounts are open, and the id of her access."""
+    vera = await stage.add_counsellor("vera", role=Role.SUPERVISOR)
+    rada = await stage.add_counsellor("rada", role=Role.REFERRAL_OFFICER, shift=False, state=None)
+    await sent(stage, vera, "/emergency", kind="accounts", ground="No person can sign in.")
+    row = (await stage.rows("SELECT id FROM emergencies"))[0]["id"]
+    await sent(stage, rada, f"/emergency/{row}/confirm")
+    return vera, str(row)
+
+
+@pytest.mark.parametrize("way", ["page", "program"])
+async def test_entering_an_emergency_ends_the_session_and_what_rings_goes_to_a_colleague(
+    stage: Stage, way: str
+) -> None:
+    vera, row = await _may_enter(stage)
+    child = await _offered_at_page(stage, vera)
+    if way == "page":
+        entered = await sent(stage, vera, f"/emergency/{row}/enter")
+    else:
+        entered = await vera.ask("POST", f"/emergencies/{row}/enter")
+    assert (await vera.ask("GET", "/me")).status_code == 401
+    account = entered.headers["set-cookie"].partition(";")[0].partition("=")[2]
+    assert await status_with(stage, account) == 200
+    await stage.advance(2)
+    assert await _offered_to(stage) == ["cai"]
+    await stage.exchange.hang_up(child)
+
+
+async def test_entering_an_emergency_ends_no_session_with_a_live_talk(stage: Stage) -> None:
+    vera, row = await _may_enter(stage)
+    child = await talk(stage, vera)
+    await vera.tell_telephone("talking")
+    await sent(stage, vera, f"/emergency/{row}/enter")
+    assert (await vera.ask("GET", "/me")).status_code == 200
+    assert (await stage.call_of(child))["state"] == "connected"
     await stage.exchange.hang_up(child)
 
 

@@ -135,6 +135,39 @@ async def test_what_those_whom_it_let_in_have_done_ends_with_it(stage: Stage) ->
     assert links == [{"n": 0}]
 
 
+async def test_what_was_made_under_it_stops_with_its_maker_and_administrators_are_told(
+    stage: Stage,
+) -> None:
+    vera, rada = await people_for_it(stage)
+    dana = await stage.add_counsellor("dana", shift=False, state=None)
+    headers = await an_emergency(stage, vera, rada)
+    revision = (await stage.rows("SELECT revision FROM staff WHERE name = 'dana'"))[0]["revision"]
+    raised = {"revision": revision, "role": "administrator"}
+    await asked_as(stage, headers, f"/people/{dana.id}", raised)
+    await dana.sign_in()
+    hers = {"Cookie": dana.cookie_header}
+    for who, name in ((headers, "acts"), (hers, "let in")):
+        token = {"name": name, "scopes": ["statistics"], "days": 90}
+        await asked_as(stage, who, "/tokens", token)
+        await asked_as(stage, who, "/wallboards", {"name": name})
+    await asked_as(stage, headers, "/tokens", {**token, "name": "by hand"})
+    url = f"{stage.settings.public_url}/admin/tokens/revoke"
+    own = {**headers, "Origin": stage.settings.public_url}
+    assert (await stage.client.post(url, data={"name": "by hand"}, headers=own)).status_code == 303
+    await skip(stage, 61 / 60)
+    await stage.settle()
+    await stage.settle()
+    acting = (await stage.rows("SELECT account_id FROM emergencies"))[0]["account_id"]
+    stopped = "SELECT name, {}_with AS by FROM {} WHERE {}_at IS NOT NULL ORDER BY name"
+    makers = [{"name": "acts", "by": acting}, {"name": "let in", "by": dana.id}]
+    walls = await stage.rows(stopped.format("withdrawn", "wallboards", "withdrawn"))
+    assert walls == makers
+    found = await stage.rows(stopped.format("revoked", "api_tokens", "revoked"))
+    assert found == [makers[0], {"name": "by hand", "by": None}, makers[1]]
+    told = "SELECT staff_id FROM directory_accounts WHERE left_open_at IS NOT NULL"
+    assert {row["staff_id"] for row in await stage.rows(told)} == {acting, dana.id}
+
+
 async def test_one_account_that_cannot_go_back_does_not_hold_up_the_end(stage: Stage) -> None:
     vera, rada = await people_for_it(stage)
     bob = await stage.add_counsellor("bob", state=None)

@@ -166,14 +166,20 @@ WITHOUT = {
     ),
 }
 # They name one of the next functions by what they end, and they help no caller.
-NO_HELP = dict.fromkeys(
-    (
-        "api.access_requests.decide_access_request",
-        "api.people.change_person",
-        "dashboard.people.accounts.change_person",
+NO_HELP = {
+    **dict.fromkeys(
+        (
+            "api.access_requests.decide_access_request",
+            "api.people.change_person",
+            "dashboard.people.accounts.change_person",
+        ),
+        "a new role takes an open offer back",
     ),
-    "a new role takes an open offer back",
-)
+    **dict.fromkeys(
+        ("api.emergencies.enter_emergency", "dashboard.people.emergency_pages.enter"),
+        "what rings in the browser goes to a colleague",
+    ),
+}
 # What helps a child now, or brings one to a person.
 URGENT = {
     from_call.refer_urgently,

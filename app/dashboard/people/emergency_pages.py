@@ -14,6 +14,7 @@ from app.staff.log_beginnings import beginning_of
 from app.staff.models import Staff
 from app.staff.roles import Permission
 from app.web.access import InWork, reader_with, set_cookie
+from app.web.sign_in import signing_in
 from app.words.pages import _, refusal_words
 from app.work import Work
 
@@ -130,7 +131,7 @@ async def _decide(
 async def enter(request: Request, work: InWork, staff: SignedIn, emergency_id: UUID) -> Response:
     """Act on the accounts: the browser is signed in to the account of the emergency."""
     try:
-        _account, token = await emergencies.enter(work, staff, emergency_id)
+        token = await signing_in.enter_emergency(request, work, staff, emergency_id)
     except Refusal as refusal:
         await work.undo()
         return await _show(request, work, staff, problem=refusal_words(refusal))

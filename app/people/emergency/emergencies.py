@@ -322,7 +322,8 @@ async def _open_record(work: Work, row: Emergency, reader: Staff) -> None:
 
 
 async def enter(work: Work, staff: Staff, emergency_id: UUID) -> tuple[Staff, str]:
-    """Sign the person who asked in to the account that acts on the accounts.
+    """Sign the person who asked in to the account that acts on the accounts. The session that their
+    browser had is ended where its cookie is known (`app/web/sign_in/signing_in.py`).
 
     Return the account and the token for the cookie. Raises NoEmergency, OtherPerson, and Conflict
     if they have left or have another role.

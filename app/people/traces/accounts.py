@@ -22,14 +22,14 @@ from app.people.approval import asking, renewing
 from app.people.changing import Changes
 from app.people.holding import WorkKind
 from app.people.provider import access, keeping
-from app.people.traces.acts import MADE, acts_under, is_shown, moves
+from app.people.traces.acts import MADE, acts_under, is_shown, moves, stopped_maker
 from app.people.traces.kept import kept_of
 from app.people.traces.outcome import UndoOutcome, done
 from app.routing.rota import roster
 from app.staff import phone_proofs, tokens
 from app.staff.emergency_rows import Emergency
 from app.staff.log_kinds import AuditLog
-from app.staff.models import AuditEntry, PasswordLink, Staff
+from app.staff.models import ApiToken, AuditEntry, PasswordLink, Staff
 from app.staff.roles import Role
 from app.work import Work
 
@@ -84,9 +84,9 @@ async def undo(work: Work, row: Emergency) -> UndoOutcome:
             undone &= await done(work, partial(_choose_anew, work, row, staff, own))
         outcome.note(own, undone)
         outcome.accounts_left += not undone
-    for name in await _tokens(work, acts):
-        await tokens.revoke_token(work, name)
-    outcome.note([act for act in acts if act.action == AuditLog.TOKEN_MADE], True)
+    for act in (one for one in acts if one.action == AuditLog.TOKEN_MADE):
+        await _revoke(work, act)
+        outcome.note([act], True)
     outcome.log(work, row)
     work.actor = actor
     return outcome
@@ -221,11 +221,9 @@ async def _chosen_by_others(work: Work, staff: Staff, acts: list[AuditEntry]) ->
     return await work.session.scalar(used.limit(1)) is not None
 
 
-async def _tokens(work: Work, acts: list[AuditEntry]) -> list[str]:
-    """Return the names of the tokens of programs that were made and are still open."""
-    made = {act.subject for act in acts if act.action == AuditLog.TOKEN_MADE}
-    return [
-        one.name
-        for one in await tokens.list_tokens(work)
-        if str(one.id) in made and one.revoked_at is None
-    ]
+async def _revoke(work: Work, act: AuditEntry) -> None:
+    """Revoke the token of a program that was made, unless it has stopped already."""
+    made = await work.session.get_one(ApiToken, UUID(act.subject), populate_existing=True)
+    maker = await stopped_maker(work, act)
+    if made.revoked_at is None:
+        await tokens.revoke_token(work, made.name, maker)

@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Select, and_, or_, select
+from sqlalchemy import Select, Text, and_, cast, or_, select
 
+from app.jobs.names import Task
 from app.people.provider.rows import StaffIdentity
 from app.staff.emergency_rows import Emergency
 from app.staff.log_kinds import AuditLog
-from app.staff.models import AuditEntry
+from app.staff.models import AuditEntry, Staff
 from app.staff.roles import Role
 from app.work import ActorKind, Work
 
@@ -41,6 +42,17 @@ async def all_acts_under(work: Work, row: Emergency, most: int) -> list[AuditEnt
     """Return all acts from its opening to its end, oldest first, at most `most`."""
     statement = await _under(work, row)
     return list(await work.session.scalars(statement.limit(most)))
+
+
+async def stopped_maker(work: Work, act: AuditEntry) -> Staff | None:
+    """Return the account with which a token or wallboard stops that it made: it saw the secret.
+    Administrators are told, as of what a leaver made."""
+    found: Staff | None = await work.session.scalar(
+        select(Staff).where(cast(Staff.id, Text) == act.actor)
+    )
+    if found is not None:
+        work.defer(Task.WATCH_LEAVER, staff_id=str(found.id))
+    return found
 
 
 async def _under(work: Work, row: Emergency) -> Select[AuditEntry]:

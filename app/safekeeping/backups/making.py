@@ -7,11 +7,12 @@ another server is asked for them (`receiving.py`).
 """
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from app.database.embedded import spool_of
+from app.database.embedded import folder_of, spool_of
 from app.safekeeping.backups import receiving, sealing, slots
 from app.safekeeping.backups.outside import KnownServer, as_the_program_sees_it, look
 from app.safekeeping.backups.places import (
@@ -42,6 +43,16 @@ ARCHIVED_WITHIN = 30
 _ASIDE = """
 SELECT CASE WHEN current_setting('archive_mode') = 'off' THEN 'off'
   WHEN last_failed_time > coalesce(last_archived_time, '-infinity') THEN 'failing' ELSE '' END
+FROM pg_stat_archiver
+"""
+# Seconds after which a segment that waits is overdue, if the server has neither put one aside nor
+# failed to, nor was started since: its command hangs. What fails is tried again sooner.
+HANGS_AFTER = 300
+# What waits since then, in seconds of the epoch, is overdue; 0 if it has tried lately.
+_OVERDUE = """
+SELECT CASE WHEN greatest(last_archived_time, last_failed_time, pg_postmaster_start_time())
+    <= now() - make_interval(secs => {0})
+  THEN extract(epoch FROM now())::float8 - {0} ELSE 0 END
 FROM pg_stat_archiver
 """
 _ASIDE_WORDS = {
@@ -171,10 +182,23 @@ def drain(settings: Settings) -> int:
         return brought.segments
     done = _drain(settings, begun.place)
     _check_begins(begun)
-    problem = _ASIDE_WORDS.get(ask(begun.server.address, _ASIDE))
-    if problem is not None:
-        raise BackupRefused(problem)
+    address = begun.server.address
+    found = ask(address, _ASIDE) or ("failing" if _hangs(settings, address) else "")
+    if found:
+        raise BackupRefused(_ASIDE_WORDS[found])
     return done
+
+
+def _hangs(settings: Settings, address: str) -> bool:
+    """Return whether a segment waits for a server that neither puts it aside nor fails to."""
+    waits = folder_of(settings.data_dir) / "pg_wal" / "archive_status"
+    begun_at = ask(address, _OVERDUE.format(HANGS_AFTER))
+    for one in waits.glob("*.ready"):
+        # It may be put aside at this moment.
+        with suppress(FileNotFoundError):
+            if one.stat().st_mtime <= begun_at:
+                return True
+    return False
 
 
 def _check_begins(begun: _Begun) -> None:

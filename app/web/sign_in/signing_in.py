@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from fastapi import Request
 
 from app.errors import NotAllowed, NotSignedIn
+from app.people.emergency import emergencies
 from app.people.provider import access, keeping
 from app.routing import own_presence, telephones
 from app.staff import accounts, passkeys, second_factor
@@ -197,6 +199,17 @@ async def sign_in_by_setting_up(
     return await _signed_in(request, work, staff, session), codes
 
 
+async def enter_emergency(request: Request, work: Work, staff: Staff, emergency_id: UUID) -> str:
+    """Sign the person who asked in to the account that acts on the accounts. Return the token for
+    the cookie. As with every sign-in, the session that the browser had ends.
+
+    Raises NoEmergency, OtherPerson, Conflict.
+    """
+    account, token = await emergencies.enter(work, staff, emergency_id)
+    await _end_former(request, work, account)
+    return token
+
+
 async def _of_password(request: Request, work: Work, username: str, password: str) -> Staff:
     """Return the account with this name and password. A failure stands in the log.
 
@@ -281,10 +294,13 @@ async def _end_former(request: Request, work: Work, staff: Staff) -> bytes | Non
     """End the session that the browser has. Return its key if it is this person's.
 
     Another person's goes on while they are in a talk in its page: a child must not lose it because
-    a colleague signs in. Else what they have there goes to colleagues, as when they sign out.
+    a colleague signs in. All else that they have there goes to colleagues, as when they sign out.
     """
     token = token_of(request)
-    if await telephones.others_talk(work, staff.id, work.keys.session_key(token)):
+    session = work.keys.session_key(token)
+    talks = await telephones.other_who_talks(work, staff.id, session)
+    if talks is not None:
+        await own_presence.page_taken_in_talk(work, talks, session)
         return None
     former = await accounts.end_former_session(work, staff, token)
     if former is None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib.util
+import json
 import os
 import runpy
 import select
@@ -19,6 +20,7 @@ import pytest
 
 from app import server
 from app.demo.stage import ACCOUNT, LINE, TOKEN
+from app.log import set_up_logging
 from app.practice.wire import sign
 from tests.support.program.serving import base
 
@@ -60,6 +62,70 @@ def test_a_process_that_cannot_be_started_is_started_later(
     keeper.start()
     keeper.join(10)
     assert (keeper.is_alive(), len(attempts)) == (False, 2)
+
+
+class _Ended:
+    """A process that has ended by itself."""
+
+    def __init__(self, code: int) -> None:
+        self.returncode = code
+
+    def poll(self) -> int:
+        return self.returncode
+
+
+class _Counted(threading.Event):
+    """Is set after a number of pauses, and waits for none."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self.most, self.pauses = most, list[float]()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        if timeout and timeout >= server.AGAIN_AFTER:
+            self.pauses.append(timeout)
+            if len(self.pauses) == self.most:
+                self.set()
+        return self.is_set()
+
+
+@pytest.mark.parametrize("code", [1, 2, -signal.SIGKILL])
+def test_one_that_dies_as_it_starts_is_started_again_with_a_growing_pause_and_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], code: int
+) -> None:
+    told, stopping = list[int](), _Counted(8)
+
+    def ended(code: int) -> None:
+        told.append(code)
+        if len(told) == 20:
+            stopping.set()
+
+    monkeypatch.setattr(subprocess, "Popen", lambda *_, **_how: _Ended(code))
+    set_up_logging()
+    server.keep_running(server.command_of("web", (3,)), (), stopping, ended)
+    assert stopping.pauses == [1, 2, 4, 8, 16, 30, 30, 30]
+    assert told == [code] * 8
+    said = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert [(one["process"], one["code"], one["seconds"]) for one in said] == [
+        ("web", code, seconds) for seconds in stopping.pauses
+    ]
+
+
+def test_one_that_had_run_for_a_while_is_started_again_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    codes, stopping = list[int](), _Counted(10)
+
+    def ended(code: int) -> None:
+        codes.append(code)
+        # From the third one on it has run for a while.
+        monkeypatch.setattr(server, "STARTED_AFTER", 10.0 if len(codes) < 3 else 0.0)
+        if len(codes) == 5:
+            stopping.set()
+
+    monkeypatch.setattr(subprocess, "Popen", lambda *_, **_how: _Ended(1))
+    server.keep_running(["helpline"], (), stopping, ended)
+    assert stopping.pauses == [1, 2]
 
 
 def test_a_process_that_does_not_stop_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:

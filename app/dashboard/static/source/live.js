@@ -3,7 +3,7 @@
 import htmx from "htmx.org";
 import { hold } from "./focus.js";
 import { isRefused } from "./frame/current.js";
-import { isSignedOut } from "./frame/signed_out.js";
+import { giveWay, isSignedOut } from "./frame/signed_out.js";
 import { _ } from "./words.js";
 
 const say = (words, well) => {
@@ -198,6 +198,7 @@ const open = () => {
   url.searchParams.set("later", [...asked].filter((topic) => !soonest.has(topic)).join());
   url.searchParams.set("parts", [...brought].join());
   url.searchParams.set("along", [...along].join());
+  url.searchParams.set("me", document.body.dataset.me);
   source = new EventSource(url);
   const mine = source;
   source.onopen = () => { lastWord = Date.now(); stale(false); say(`● ${_("live")}`, true); };
@@ -221,6 +222,7 @@ const open = () => {
     // A closed source does not reconnect by itself: the server responded with an error.
     // If the session has ended, the first part that is fetched leads to the sign-in.
     if (mine.readyState !== EventSource.CLOSED) return;
+    giveWay();
     refreshAll();
     setTimeout(() => { if (mine === source && !isSignedOut()) open(); }, 1500);
   };

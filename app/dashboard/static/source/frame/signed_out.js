@@ -104,6 +104,15 @@ export const lookAgain = async () => {
   if (answer.ok) goOn(await answer.json());
 };
 
+// The stream is refused to this page: another person may have signed in by another window. Then the page
+// goes, and with it the telephone of the one before, but no talk that goes on in it.
+const isTalking = () => ["talking", "reconnecting"].includes(document.getElementById("telephone")?.dataset.state);
+export const giveWay = async () => {
+  const answer = await fetch("/api/v1/me").catch(() => null);
+  if (!answer?.ok || (await answer.json()).id === me || isTalking()) return;
+  location.replace("/");
+};
+
 // Send a request of a form again, with what was in it.
 export const resend = ({ requestConfig, pathInfo, target, etc }) => htmx.ajax(
   requestConfig.verb, pathInfo.requestPath,
