@@ -13,6 +13,7 @@ from app.demo.stage import Stage
 from app.jobs.transaction import transaction
 from app.staff.hashing import hash_password
 from app.staff.models import Staff
+from app.staff.passkey_rows import Passkey
 from app.staff.roles import Role
 from app.staff.sign_in_rules import Rules, set_sign_in_rules
 from app.web.access import COOKIE
@@ -209,7 +210,8 @@ async def test_a_person_in_a_talk_is_let_in_and_sets_the_passkey_up_at_the_next_
     async with transaction(stage.ground, PROGRAM) as work:
         staff = (await work.session.scalars(select(Staff).where(Staff.id == ana.id))).one()
         staff.password_hash = await hash_password(PASSWORD)
-    telephone = await with_factor(stage, staff)
+        telephone, recovery = await with_telephone(work, staff)
+    await skip(stage, 1 / 60)
     # The provider knows the address of before.
     with monkeypatch.context() as named:
         named.setattr(stage.settings, "public_url", "http://localhost")
@@ -229,6 +231,15 @@ async def test_a_person_in_a_talk_is_let_in_and_sets_the_passkey_up_at_the_next_
         assert (await page.post("/api/v1/session", json={**given, **code})).status_code == 200
         rows = await stage.rows("SELECT actor FROM audit_entries WHERE action = 'factor_not_asked'")
         assert [row["actor"] for row in rows] == [str(ana.id)] * 2
+        # One who has a passkey, and lost it, is led to a new one also in a talk.
+        async with transaction(stage.ground, PROGRAM) as work:
+            lost = Passkey(staff_id=ana.id, name="lost", made_at=work.now, sign_count=0)
+            lost.credential_id, lost.public_key_sealed = b"lost", b""
+            work.session.add(lost)
+        await page.post("/login", data=given)
+        led = await page.post("/login/code", data={"code": recovery[0]})
+        assert led.headers["location"] == "/login/set-up"
+        await stage.change_rows("DELETE FROM passkeys")
         await stage.exchange.hang_up(leg)
         await stage.advance(120)
         code = {"code": telephone.at(stage.clock.now())}
