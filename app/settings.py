@@ -4,6 +4,7 @@ Every name has the prefix `HELPLINE_`. They are read and checked in `app/reading
 """
 
 import base64
+import ipaddress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -224,6 +225,15 @@ class Settings(BaseSettings):
     def is_local(self) -> bool:
         """Whether the program is reached on this machine alone, by its own address."""
         return is_this_machine(urlsplit(self.public_url).hostname or "")
+
+    @property
+    def has_name(self) -> bool:
+        """Whether the address of the pages has a name, and not a number."""
+        try:
+            ipaddress.ip_address(urlsplit(self.public_url).hostname or "")
+        except ValueError:
+            return True
+        return False
 
     @property
     def has_tls(self) -> bool:

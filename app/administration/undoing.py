@@ -188,7 +188,7 @@ async def _dialling(work: Work, act: AuditEntry, _scene: Scene) -> None:
 
 async def _sign_in(work: Work, act: AuditEntry, _scene: Scene) -> None:
     changed = Changed.of(act.detail)
-    if (await sign_in_rules.sign_in_rules(work)).values != changed.after:
+    if await sign_in_rules.sign_in_rules(work) != sign_in_rules.rules_said(changed.after):
         raise ChangedSince()
     before = sign_in_rules.rules_said(changed.before)
     await sign_in_rules.set_sign_in_rules(work, before, knowingly=True)

@@ -288,6 +288,8 @@ class RulesBody(BaseModel):
     """The rules of signing in: roles that need a second factor, and hours that a sign-in lasts."""
 
     factor_roles: list[Role]
+    # Those whose second factor has to be a passkey. Unset: those of them that need one now.
+    passkey_roles: list[Role] | None = None
     session_hours: int
     # Unset: as it is. Minutes for which a proof counts before numbers, exports and keys; then
     # minutes without an act after which a session ends, 0 for never; and what differs for a role.
@@ -297,7 +299,8 @@ class RulesBody(BaseModel):
 
 
 class RulesIn(RulesBody):
-    """`knowingly`: you know what it means that a role needs a second factor no more."""
+    """`knowingly`: you know what it means that a role needs a second factor, or a passkey, no
+    more."""
 
     knowingly: bool = False
 
@@ -311,12 +314,14 @@ async def rules_in_force(work: InWork, _staff: KeepsPeople) -> RulesBody:
 @router.put("/sign-in-rules")
 async def set_rules(work: InWork, _staff: KeepsPeople, wanted: RulesIn) -> RulesBody:
     """Change the rules of signing in, from the next sign-in of each person."""
-    roles = tuple(role for role in Role if role in wanted.factor_roles)
-    sent = wanted.model_dump(exclude_none=True, exclude={"knowingly"}) | {"factor_roles": roles}
+    sent = wanted.model_dump(
+        exclude_none=True, exclude={"knowingly", "factor_roles", "passkey_roles"}
+    )
     if wanted.of_roles is not None:
         of_roles = wanted.of_roles.items()
         sent["of_roles"] = {role: Limits(**one.model_dump()) for role, one in of_roles}
-    rules = replace(await sign_in_rules(work), **sent)
+    present = (await sign_in_rules(work)).demanding(wanted.factor_roles, wanted.passkey_roles)
+    rules = replace(present, **sent)
     await set_sign_in_rules(work, rules, knowingly=wanted.knowingly)
     return RulesBody(**rules.values)
 

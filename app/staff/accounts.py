@@ -189,9 +189,10 @@ async def open_session(
     *,
     awaits: Awaits | None = None,
     until: datetime | None = None,
+    proven: bool = True,
 ) -> str:
     """Sign a person in. Return the token for the cookie. `browser` is the browser's family.
-    `until`: the session ends then, and not by the rules.
+    `until`: the session ends then, and not by the rules. `proven`: the sign-in is a proof, too.
 
     A session that awaits something opens nothing but the page where that is given.
     """
@@ -207,7 +208,7 @@ async def open_session(
             expires_at=until or work.now + length,
             browser=browser,
             awaits=awaits.value if awaits is not None else None,
-            proved_at=work.now if awaits is None else None,
+            proved_at=work.now if awaits is None and proven else None,
             active_at=work.now if awaits is None else None,
         )
     )
@@ -238,12 +239,23 @@ async def begun_session(work: Work, token: str) -> tuple[Staff, StaffSession] | 
     return (row[0], row[1]) if row is not None else None
 
 
-async def complete_session(work: Work, staff: Staff, begun: StaffSession) -> str:
-    """Sign a person in whose session awaited something. Return the new token for the cookie."""
+async def complete_session(
+    work: Work,
+    staff: Staff,
+    begun: StaffSession,
+    *,
+    awaits: Awaits | None = None,
+    until: datetime | None = None,
+    proven: bool = True,
+) -> str:
+    """Sign a person in whose session awaited something, or let it await the next thing. Return the
+    new token for the cookie; see `open_session`."""
     await work.session.execute(
         delete(StaffSession).where(StaffSession.token_key == begun.token_key)
     )
-    token = await open_session(work, staff, begun.browser)
+    token = await open_session(
+        work, staff, begun.browser, awaits=awaits, until=until, proven=proven
+    )
     if begun.provider_key is not None:
         await note_provider_session(work, token, begun.provider_key)
     return token

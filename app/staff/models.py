@@ -180,6 +180,8 @@ class SignInRules(Base):
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     # The roles whose people need a second factor.
     factor_roles: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    # Those of them whose people need a passkey: a code of the telephone is not taken.
+    passkey_roles: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
     # Hours since the sign-in after which a session ends.
     session_hours: Mapped[int]
     # Minutes for which a proof is enough for numbers, exports and keys.

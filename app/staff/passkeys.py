@@ -5,7 +5,6 @@ library's (`webauthn`); ours is that a challenge counts once and soon ends, what
 and that one whose counter goes back is stopped.
 """
 
-import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -32,12 +31,12 @@ from webauthn.helpers.structs import (
 from app.errors import Conflict, Invalid, NotFound, NotSignedIn
 from app.log import log
 from app.privacy.keys import CannotOpen
-from app.settings import Settings
 from app.staff import second_factor
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
 from app.staff.passkey_rows import ChallengePurpose, Passkey, PasskeyChallenge
+from app.staff.sign_in_rules import NoName
 from app.staff.telling import Told, tell_owner
 from app.work import Work
 
@@ -67,13 +66,6 @@ class NoPasskey(Conflict):
     default = "This account has no passkey. Use a code of your telephone, or a recovery code."
 
 
-class NoName(Conflict):
-    default = (
-        "Passkeys need an address with a name. The operator sets one as HELPLINE_PUBLIC_URL, for "
-        "example https://helpline.example.org; on this machine http://localhost with the port."
-    )
-
-
 class CounterWentBack(Exception):
     """A right signature with a counter that is not above the one before."""
 
@@ -90,18 +82,9 @@ class Added:
     codes: list[str] | None
 
 
-def are_possible(settings: Settings) -> bool:
-    """Return whether browsers keep passkeys for our address: it needs a name, not a number."""
-    try:
-        ipaddress.ip_address(urlsplit(settings.public_url).hostname or "")
-    except ValueError:
-        return True
-    return False
-
-
 def _site(work: Work) -> str:
-    """Return the name for which passkeys are kept. Raises NoName."""
-    if not are_possible(work.settings):
+    """Return the name for which browsers keep passkeys. Raises NoName."""
+    if not work.settings.has_name:
         raise NoName()
     return urlsplit(work.settings.public_url).hostname or ""
 
@@ -369,17 +352,17 @@ async def stop(work: Work, staff: Staff, passkey_id: UUID) -> None:
 
 
 async def remove_own(work: Work, staff: Staff, passkey_id: UUID) -> None:
-    """Remove a passkey of a person. Raises NotFound, Conflict if the role needs a factor and this
-    is the last one."""
+    """Remove a passkey of a person. Raises NotFound, Conflict if the role needs a factor, or a
+    passkey, and this is the last one."""
     before = await _lock(work, staff)
     gone = next((one for one in before if one.id == passkey_id), None)
     if gone is None:
         raise NotFound("This passkey is removed already.")
     state = await second_factor.state_of(work, staff)
-    others = state.app_since is not None or any(
-        one.stopped_at is None for one in before if one.id != passkey_id
-    )
-    if state.needed and not others:
+    passkeys_left = any(one.stopped_at is None for one in before if one.id != passkey_id)
+    if state.passkey_needed and not passkeys_left:
+        raise Conflict("Your role needs a passkey. Add another one first.")
+    if state.needed and not passkeys_left and state.app_since is None:
         raise Conflict("Your role needs a second factor. Set up another one first.")
     await work.session.delete(gone)
     await work.session.flush()

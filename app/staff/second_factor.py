@@ -25,7 +25,7 @@ from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Awaits, RecoveryCode, SecondFactor, Staff, StaffSession
 from app.staff.passkey_rows import Passkey
-from app.staff.sign_in_rules import sign_in_rules
+from app.staff.sign_in_rules import Demand, sign_in_rules
 from app.staff.telling import Told, tell_owner
 from app.work import PROGRAM, Work
 
@@ -52,6 +52,13 @@ class FactorNeeded(NotAllowed):
     )
 
 
+class PasskeyNeeded(NotSignedIn):
+    default = (
+        "Your role needs a passkey: use yours. If you have none, sign in on the pages: they lead "
+        "through setting one up."
+    )
+
+
 @dataclass(frozen=True)
 class Setup:
     """A secret that is being set up: as letters, and as the address that a telephone reads."""
@@ -71,6 +78,10 @@ class FactorState:
     # When the app was set up, and how many passkeys can be used.
     app_since: datetime | None = None
     passkeys: int = 0
+    # Whether it has to be a passkey, and whether a code of the telephone counts at sign-in: also
+    # where it has to be one, until the first passkey is set up.
+    passkey_needed: bool = False
+    codes_count: bool = True
 
 
 async def state_of(work: Work, staff: Staff) -> FactorState:
@@ -88,9 +99,16 @@ async def state_of(work: Work, staff: Staff) -> FactorState:
             ).where(Passkey.staff_id == staff.id)
         )
     ).one()
-    since = min((at for at in (app_since, first) if at is not None), default=None)
-    left, rules = await _codes_left(work, staff), await sign_in_rules(work)
-    return FactorState(since, left, rules.needs_factor(staff.role), app_since, number)
+    demand = (await sign_in_rules(work)).demand_of(staff.role)
+    return FactorState(
+        since=min((at for at in (app_since, first) if at is not None), default=None),
+        codes_left=await _codes_left(work, staff),
+        needed=demand is not Demand.NOTHING,
+        app_since=app_since,
+        passkeys=number,
+        passkey_needed=demand is Demand.PASSKEY,
+        codes_count=demand is not Demand.PASSKEY or first is None,
+    )
 
 
 async def missing_of(work: Work, staff: Staff) -> Awaits | None:
@@ -247,10 +265,12 @@ def _code_key(work: Work, staff: Staff, code: str) -> bytes:
 async def use_code(work: Work, staff: Staff, typed: str) -> bool:
     """Use up a code of the telephone, or a recovery code. Return whether it was the telephone's.
 
-    Raises WrongCode.
+    Raises WrongCode, PasskeyNeeded.
     """
     code = codes.plain(typed)
     of_telephone = _is_of_telephone(code)
+    if of_telephone and not (await state_of(work, staff)).codes_count:
+        raise PasskeyNeeded()
     used = _use_step if of_telephone else _use_recovery
     if not await used(work, staff, code):
         raise WrongCode()

@@ -1,8 +1,9 @@
 """What an administrator has decided about signing in: for all accounts, or for those of a role."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import timedelta
+from enum import IntEnum
 from typing import Any
 
 from sqlalchemy.dialects.postgresql import insert
@@ -17,6 +18,15 @@ from app.work import Work
 LONGEST_HOURS = 24
 LONGEST_PROOF_MINUTES = 60
 SHORTEST_IDLE, LONGEST_IDLE = 5, 24 * 60
+
+
+class Demand(IntEnum):
+    """What people of a role need beside the password; the higher, the more."""
+
+    NOTHING = 0
+    FACTOR = 1
+    # One that no forged page can ask for: a code of the telephone is not taken.
+    PASSKEY = 2
 
 
 @dataclass(frozen=True)
@@ -40,6 +50,8 @@ class Rules:
     # Minutes without an act of its person after which a session ends; 0 means never.
     idle_minutes: int = 0
     of_roles: Mapping[Role, Limits] = field(default_factory=dict)
+    # Those of the roles whose second factor has to be a passkey.
+    passkey_roles: tuple[Role, ...] = ()
 
     def hours_for(self, role: str) -> int:
         """Return the hours after which a session of a role ends."""
@@ -52,8 +64,25 @@ class Rules:
         minutes = self.idle_minutes if own is None else own
         return timedelta(minutes=minutes) if minutes else None
 
-    def needs_factor(self, role: str) -> bool:
-        return role in self.factor_roles
+    def demand_of(self, role: str) -> Demand:
+        """Return what people of a role need beside the password."""
+        if role in self.passkey_roles:
+            return Demand.PASSKEY
+        return Demand.FACTOR if role in self.factor_roles else Demand.NOTHING
+
+    def demanding(
+        self, factor: Iterable[Role] | None = None, passkey: Iterable[Role] | None = None
+    ) -> "Rules":
+        """Return these rules with other roles that need a second factor, or a passkey; None leaves
+        them as they are. A passkey is a second factor: who needs one needs the other, and a role
+        that is left out of `factor` needs no passkey, either, unless `passkey` names it."""
+        factors = set(self.factor_roles if factor is None else factor)
+        passkeys = factors & set(self.passkey_roles) if passkey is None else set(passkey)
+        return replace(
+            self,
+            factor_roles=tuple(role for role in Role if role in factors | passkeys),
+            passkey_roles=tuple(role for role in Role if role in passkeys),
+        )
 
     @property
     def values(self) -> dict[str, Any]:
@@ -63,8 +92,11 @@ class Rules:
             for role, limits in self.of_roles.items()
             if limits != Limits()
         }
-        roles = [role.value for role in self.factor_roles]
-        return {**asdict(self), "factor_roles": roles, "of_roles": of_roles}
+        roles = {
+            "factor_roles": [role.value for role in self.factor_roles],
+            "passkey_roles": [role.value for role in self.passkey_roles],
+        }
+        return {**asdict(self), **roles, "of_roles": of_roles}
 
 
 # What holds until an administrator decides: every role needs a second factor, and a session without
@@ -80,6 +112,21 @@ class Relaxed(Conflict):
     )
 
 
+class PasskeyRelaxed(Relaxed):
+    default = (
+        "A role that needs a passkey would need none any more: a forged page could ask its people "
+        "for password and code. Nothing was changed. If it is meant, say so: `knowingly` for "
+        "programs, --knowingly for the command."
+    )
+
+
+class NoName(Conflict):
+    default = (
+        "Passkeys need an address with a name. The operator sets one as HELPLINE_PUBLIC_URL, for "
+        "example https://helpline.example.org; on this machine http://localhost with the port."
+    )
+
+
 async def sign_in_rules(work: Work, *, lock: bool = False) -> Rules:
     """Return the rules in force."""
     found = await work.session.get(SignInRules, 1, with_for_update=lock or None)
@@ -90,16 +137,21 @@ async def sign_in_rules(work: Work, *, lock: bool = False) -> Rules:
 
 def rules_of(row: SignInRules) -> Rules:
     """Return the rules that a row holds."""
-    roles = tuple(role for role in Role if role.value in row.factor_roles)
-    of_roles = {role: Limits(**row.of_roles[role]) for role in Role if role in row.of_roles}
-    return Rules(roles, row.session_hours, row.proof_minutes, row.idle_minutes, of_roles)
+    return Rules(
+        tuple(role for role in Role if role.value in row.factor_roles),
+        row.session_hours,
+        row.proof_minutes,
+        row.idle_minutes,
+        {role: Limits(**row.of_roles[role]) for role in Role if role in row.of_roles},
+        tuple(role for role in Role if role.value in row.passkey_roles),
+    )
 
 
 def rules_said(values: Mapping[str, Any]) -> Rules:
-    """Return the rules of which the log has the values."""
+    """Return the rules of which the log has the values; older ones name no passkeys."""
     of_roles = {Role(role): Limits(**limits) for role, limits in values["of_roles"].items()}
-    roles = read_roles(values["factor_roles"])
-    return Rules(**{**values, "factor_roles": roles, "of_roles": of_roles})
+    roles = {name: read_roles(values.get(name, ())) for name in ("factor_roles", "passkey_roles")}
+    return Rules(**{**values, **roles, "of_roles": of_roles})
 
 
 def read_roles(names: Iterable[str]) -> tuple[Role, ...]:
@@ -126,17 +178,21 @@ def _check_limits(limits: Limits) -> None:
 async def set_sign_in_rules(work: Work, rules: Rules, *, knowingly: bool = False) -> None:
     """Change the rules. What concerns the sign-in holds from the next one of each person.
 
-    `knowingly`: it was said what it means that a role needs a second factor no more.
-    Raises Invalid, Relaxed.
+    `knowingly`: it was said what it means that a role needs a second factor, or a passkey, no more.
+    Raises Invalid, Relaxed, NoName.
     """
     for one in (Limits(rules.session_hours, rules.idle_minutes), *rules.of_roles.values()):
         _check_limits(one)
     if not 1 <= rules.proof_minutes <= LONGEST_PROOF_MINUTES:
         raise Invalid("A proof counts for 1 to %(number)s minutes.", number=LONGEST_PROOF_MINUTES)
     before = await sign_in_rules(work, lock=True)
-    relaxed = [role.value for role in before.factor_roles if not rules.needs_factor(role)]
+    relaxed = [role for role in Role if rules.demand_of(role) < before.demand_of(role)]
     if relaxed and not knowingly:
-        raise Relaxed()
+        to_nothing = any(rules.demand_of(role) is Demand.NOTHING for role in relaxed)
+        raise Relaxed() if to_nothing else PasskeyRelaxed()
+    # Where no browser keeps a passkey, people of such a role could not sign in.
+    if set(rules.passkey_roles) - set(before.passkey_roles) and not work.settings.has_name:
+        raise NoName()
     statement = insert(SignInRules).values(id=1, **rules.values)
     await work.session.execute(
         statement.on_conflict_do_update(index_elements=["id"], set_=rules.values).execution_options(
@@ -150,5 +206,5 @@ async def set_sign_in_rules(work: Work, rules: Rules, *, knowingly: bool = False
             "sign_in_rules",
             before=before.values,
             after=rules.values,
-            **({"relaxed": relaxed} if relaxed else {}),
+            **({"relaxed": [role.value for role in relaxed]} if relaxed else {}),
         )

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import pyotp
 from playwright.async_api import Locator, Page, expect
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 
 from app.calls.lines.line_rows import Line
 from app.demo.stage import Stage
@@ -14,6 +14,7 @@ from app.jobs.transaction import transaction
 from app.practice.legs import Leg
 from app.practice.people import Phone
 from app.routing.rota.roster import add_shift
+from app.staff import sessions
 from app.staff.models import Staff, StaffSession
 from app.staff.roles import Role
 from app.staff.sign_in_rules import Rules, set_sign_in_rules
@@ -29,6 +30,7 @@ from tests.support.browser import (
     ring,
     visit,
 )
+from tests.support.identity.second_step import with_telephone
 from tests.support.profile import nightly
 
 
@@ -253,6 +255,57 @@ async def test_a_passkey_is_set_up_used_asked_for_again_and_removed(
     await page.keyboard.press("Enter")
     await expect(page.get_by_role("status").filter(has_text="removed")).to_be_visible()
     await expect(page.locator("#own-passkeys")).to_have_count(0)
+
+
+async def test_a_passkey_that_is_demanded_is_set_up_after_the_code_and_alone_counts(
+    live: Stage, page: Page
+) -> None:
+    origin = f"http://localhost:{urlsplit(live.settings.public_url).port}"
+    live.settings.public_url = origin
+    vera = await live.add_counsellor("vera", role=Role.SUPERVISOR, shift=False, state=None)
+    await give_password(live, vera)
+    role = (Role.SUPERVISOR,)
+    async with transaction(live.ground, PROGRAM) as work:
+        staff = await work.session.get_one(Staff, vera.id)
+        _telephone, recovery = await with_telephone(work, staff)
+        await set_sign_in_rules(work, Rules(role, passkey_roles=role))
+    await _sign_in(page, origin)
+    # A code of the telephone would be of another step when the clock goes on meanwhile.
+    await typed_and_entered(page, "code", recovery[0])
+    await expect(page.locator("#set-up-passkey")).to_be_visible()
+    await expect(page.locator("#secret")).to_have_count(0)
+    await picture(page, "passkey-demanded")
+    assert await faults_again(page, "setting up") == []
+    await device(page)
+    name = page.get_by_label("Name of the passkey")
+    await name.fill("my phone")
+    await name.press("Enter")
+    await expect(page.locator("#own-passkeys")).to_contain_text("my phone")
+    await expect(page.locator("#second-factor [name=proof]")).to_have_count(0)
+
+    # An old proof is renewed by the passkey alone: there is nothing to type.
+    async with transaction(live.ground, PROGRAM) as work:
+        await work.session.execute(update(StaffSession).values(proved_at=None))
+    await page.get_by_role("button", name="Remove : my phone").press("Enter")
+    await expect(page.locator("#proof-passkey")).to_be_focused()
+    await expect(page.locator("#proof input:visible")).to_have_count(0)
+    await picture(page, "passkey-demanded-proof")
+    assert await faults(page, "proof") == []
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("alert").filter(has_text="Add another one")).to_be_visible()
+
+    # So is a sign-in that has ended while the page is open.
+    async with transaction(live.ground, PROGRAM) as work:
+        await work.session.execute(delete(StaffSession))
+        sessions.accounts_changed(work)
+    await page.get_by_role("button", name="Remove : my phone").press("Enter")
+    sheet = page.locator("#signed-out")
+    await sheet.get_by_label("Password").fill(PASSWORD)
+    await page.keyboard.press("Enter")
+    await expect(sheet.get_by_role("button", name="Use a passkey")).to_be_focused()
+    await expect(sheet.locator("[name=code]")).to_be_hidden()
+    await page.keyboard.press("Enter")
+    await expect(sheet).to_have_count(0)
 
 
 @nightly

@@ -11,11 +11,20 @@ from app.people import factors, leaving
 from app.staff import passkeys, second_factor
 from app.staff.models import Awaits, Staff
 from app.staff.passkey_rows import ChallengePurpose, Passkey
-from app.staff.passkeys import Added, CounterWentBack, NoName, NoPasskey, WrongPasskey
+from app.staff.passkeys import Added, CounterWentBack, NoPasskey, WrongPasskey
 from app.staff.roles import Role
-from app.staff.sign_in_rules import Rules, set_sign_in_rules
+from app.staff.sign_in_rules import (
+    NoName,
+    PasskeyRelaxed,
+    Relaxed,
+    Rules,
+    rules_said,
+    set_sign_in_rules,
+    sign_in_rules,
+)
 from app.work import Work
 from tests.support.identity.authenticator import Authenticator
+from tests.support.identity.second_step import with_telephone
 from tests.support.verbs import a_counsellor, a_supervisor, an_administrator, logged
 
 ORIGIN = "http://localhost:1"
@@ -274,3 +283,77 @@ async def test_an_address_that_is_a_number_has_no_passkeys(work: Work) -> None:
     ana = await a_counsellor(work, "ana")
     with pytest.raises(NoName, match="HELPLINE_PUBLIC_URL"):
         await passkeys.begin_adding(work, ana)
+
+
+# -- where a role needs a passkey --------------------------------------------------------
+
+PASSKEY = Rules((Role.SUPERVISOR,), passkey_roles=(Role.SUPERVISOR,))
+
+
+async def test_where_a_role_needs_a_passkey_no_code_of_the_telephone_counts(named: Work) -> None:
+    vera, key = await a_supervisor(named), Authenticator(ORIGIN)
+    telephone, recovery = await with_telephone(named, vera)
+    await set_sign_in_rules(named, PASSKEY)
+    named.now += timedelta(minutes=5)
+    await second_factor.use_code(named, vera, telephone.at(named.now))
+    assert (await second_factor.state_of(named, vera)).passkey_needed
+    await added(named, vera, key)
+    named.now += timedelta(minutes=5)
+    with pytest.raises(second_factor.PasskeyNeeded):
+        await second_factor.use_code(named, vera, telephone.at(named.now))
+    # Nor where the only one is stopped: what was a passkey is not replaced by less.
+    (one,) = await passkeys.passkeys_of(named, vera)
+    await passkeys.stop(named, vera, one.id)
+    with pytest.raises(second_factor.PasskeyNeeded):
+        await second_factor.use_code(named, vera, telephone.at(named.now))
+    assert not await second_factor.use_code(named, vera, recovery[0])
+
+
+async def test_the_last_passkey_is_not_removed_where_the_role_needs_one(named: Work) -> None:
+    mila, vera = await an_administrator(named), await a_supervisor(named)
+    await with_telephone(named, vera)
+    one = (await added(named, vera, Authenticator(ORIGIN))).passkey
+    await set_sign_in_rules(named, PASSKEY)
+    with pytest.raises(Conflict, match="Add another one"):
+        await passkeys.remove_own(named, vera, one.id)
+    two = (await added(named, vera, Authenticator(ORIGIN), "key ring")).passkey
+    await passkeys.stop(named, vera, two.id)
+    with pytest.raises(Conflict, match="Add another one"):
+        await passkeys.remove_own(named, vera, one.id)
+    await passkeys.remove_own(named, vera, two.id)
+    await factors.reset(named, vera.id, by=mila)
+    assert await passkeys.passkeys_of(named, vera) == []
+    assert await second_factor.missing_of(named, vera) is Awaits.SETTING_UP
+
+
+async def test_a_demanded_passkey_is_given_up_only_knowingly(named: Work) -> None:
+    await set_sign_in_rules(named, PASSKEY)
+    with pytest.raises(PasskeyRelaxed, match="forged page"):
+        await set_sign_in_rules(named, PASSKEY.demanding(passkey=()))
+    # A program that knows no passkeys and takes the second factor away takes both.
+    without = PASSKEY.demanding(factor=())
+    assert (without.factor_roles, without.passkey_roles) == ((), ())
+    with pytest.raises(Relaxed, match="seen or leaked"):
+        await set_sign_in_rules(named, without)
+    assert await sign_in_rules(named) == PASSKEY
+    await set_sign_in_rules(named, PASSKEY.demanding(passkey=()), knowingly=True)
+    assert (await sign_in_rules(named)).factor_roles == (Role.SUPERVISOR,)
+    changed = [detail for act, detail in logged(named) if act == "sign_in_rules_set"]
+    assert [(one["after"]["passkey_roles"], one.get("relaxed")) for one in changed] == [
+        (["supervisor"], None),
+        ([], ["supervisor"]),
+    ]
+    # A passkey is a second factor.
+    assert Rules().demanding(passkey=(Role.AUDITOR,)).factor_roles == (Role.AUDITOR,)
+
+
+async def test_a_passkey_is_not_demanded_where_no_browser_keeps_one(work: Work) -> None:
+    with pytest.raises(NoName):
+        await set_sign_in_rules(work, PASSKEY)
+    assert (await sign_in_rules(work)).passkey_roles == ()
+
+
+async def test_the_log_of_before_names_no_passkeys(work: Work) -> None:
+    said = {name: one for name, one in PASSKEY.values.items() if name != "passkey_roles"}
+    assert rules_said(said) == Rules((Role.SUPERVISOR,))
+    assert rules_said(PASSKEY.values) == PASSKEY

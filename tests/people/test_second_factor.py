@@ -14,7 +14,7 @@ from app.people import factors, leaving
 from app.people.letters import letter_to_owner
 from app.staff import accounts, second_factor
 from app.staff.log_kinds import AuditLog
-from app.staff.models import Awaits, RecoveryCode, SecondFactor, SignInRules, Staff, StaffSession
+from app.staff.models import Awaits, RecoveryCode, SecondFactor, SignInRules, StaffSession
 from app.staff.roles import Role
 from app.staff.second_factor import WrongCode
 from app.staff.sign_in_rules import (
@@ -27,15 +27,8 @@ from app.staff.sign_in_rules import (
 from app.staff.telephone_clock import MOST_DRIFT
 from app.staff.telling import Told
 from app.work import Work
+from tests.support.identity.second_step import with_telephone
 from tests.support.verbs import a_counsellor, a_supervisor, an_administrator, logged
-
-
-async def with_factor(work: Work, staff: Staff) -> tuple[pyotp.TOTP, list[str]]:
-    """Set up a second factor. Return what the telephone computes, and the recovery codes."""
-    telephone = pyotp.TOTP((await second_factor.begin(work, staff)).secret)
-    codes = await second_factor.confirm(work, staff, telephone.at(work.now))
-    assert codes is not None
-    return telephone, codes
 
 
 def changes_in(work: Work, act: AuditLog) -> list[dict[str, object]]:
@@ -46,8 +39,8 @@ async def test_who_writes_to_the_database_gives_no_account_anothers_telephone(
     work: Work,
 ) -> None:
     vera, eve = await a_supervisor(work), await a_counsellor(work, "eve")
-    await with_factor(work, vera)
-    telephone, _ = await with_factor(work, eve)
+    await with_telephone(work, vera)
+    telephone, _ = await with_telephone(work, eve)
     work.now += timedelta(seconds=30)
     await work.session.execute(delete(SecondFactor).where(SecondFactor.staff_id == vera.id))
     await work.session.execute(
@@ -70,7 +63,7 @@ async def test_a_setup_that_a_process_before_this_version_began_is_begun_anew(wo
         await second_factor.confirm(work, ana, pyotp.TOTP(old).at(work.now))
     with pytest.raises(Conflict, match="Begin again"):
         await second_factor.shown_setup(work, ana)
-    await with_factor(work, ana)
+    await with_telephone(work, ana)
     assert await second_factor.missing_of(work, ana) is Awaits.CODE
 
 
@@ -102,7 +95,7 @@ async def test_a_setup_that_waited_too_long_begins_again(work: Work) -> None:
 
 async def test_a_code_counts_once_and_only_in_its_thirty_seconds(work: Work) -> None:
     ana = await a_counsellor(work, "ana")
-    telephone, _ = await with_factor(work, ana)
+    telephone, _ = await with_telephone(work, ana)
     with pytest.raises(WrongCode):
         await second_factor.use_code(work, ana, telephone.at(work.now))
     # The first second of a step.
@@ -171,8 +164,8 @@ async def test_a_clock_beyond_the_bound_or_that_jumps_is_not_measured(work: Work
 
 async def test_a_recovery_code_counts_once_and_the_rest_are_counted(work: Work) -> None:
     ana, vera = await a_counsellor(work, "ana"), await a_supervisor(work)
-    _, codes = await with_factor(work, ana)
-    await with_factor(work, vera)
+    _, codes = await with_telephone(work, ana)
+    await with_telephone(work, vera)
     with pytest.raises(WrongCode):
         await second_factor.use_code(work, vera, codes[0])
     assert not await second_factor.use_code(work, ana, f" {codes[0].upper()} ")
@@ -187,7 +180,7 @@ async def test_a_recovery_code_counts_once_and_the_rest_are_counted(work: Work) 
 
 async def test_neither_secret_nor_codes_are_stored_in_clear(work: Work) -> None:
     ana = await a_counsellor(work, "ana")
-    telephone, codes = await with_factor(work, ana)
+    telephone, codes = await with_telephone(work, ana)
     factor = (await work.session.scalars(select(SecondFactor))).one()
     assert telephone.secret.encode() not in factor.secret_sealed
     keys = b"".join(await work.session.scalars(select(RecoveryCode.code_key)))
@@ -197,7 +190,7 @@ async def test_neither_secret_nor_codes_are_stored_in_clear(work: Work) -> None:
 
 async def test_another_factor_replaces_the_first(work: Work) -> None:
     ana = await a_counsellor(work, "ana")
-    old, _ = await with_factor(work, ana)
+    old, _ = await with_telephone(work, ana)
     setup = await second_factor.begin(work, ana)
     work.now += timedelta(minutes=5)
     await second_factor.use_code(work, ana, old.at(work.now))
@@ -215,7 +208,7 @@ async def test_a_role_that_needs_one_is_led_to_it_and_keeps_it(work: Work) -> No
     assert await sign_in_rules(work) == Rules((Role.SUPERVISOR, Role.ADMINISTRATOR), 8)
     assert await second_factor.missing_of(work, vera) is Awaits.SETTING_UP
     assert await second_factor.missing_of(work, await a_counsellor(work, "ana")) is None
-    await with_factor(work, mila)
+    await with_telephone(work, mila)
     with pytest.raises(Conflict, match="Replace it"):
         await second_factor.remove_own(work, mila)
     with pytest.raises(Relaxed, match="seen or leaked"):
@@ -230,6 +223,7 @@ async def test_a_role_that_needs_one_is_led_to_it_and_keeps_it(work: Work) -> No
         "proof_minutes": 10,
         "idle_minutes": 0,
         "of_roles": {},
+        "passkey_roles": [],
     }
     roles = ["supervisor", "administrator"]
     assert changes[0]["after"] == {
@@ -238,6 +232,7 @@ async def test_a_role_that_needs_one_is_led_to_it_and_keeps_it(work: Work) -> No
         "proof_minutes": 10,
         "idle_minutes": 0,
         "of_roles": {},
+        "passkey_roles": [],
     }
     assert [one.get("relaxed") for one in changes] == [None, roles]
     with pytest.raises(Invalid, match="no role"):
@@ -275,7 +270,7 @@ async def test_a_factor_is_reset_by_another_person_who_keeps_accounts(work: Work
         await a_supervisor(work),
         await a_counsellor(work, "ana"),
     )
-    _, codes = await with_factor(work, ana)
+    _, codes = await with_telephone(work, ana)
     with pytest.raises(NotAllowed):
         await factors.reset(work, ana.id, by=vera)
     with pytest.raises(Conflict, match="Another administrator"):
@@ -293,7 +288,7 @@ async def test_a_factor_is_reset_by_another_person_who_keeps_accounts(work: Work
 
 async def test_the_factor_of_a_person_who_left_opens_nothing_again(work: Work) -> None:
     mila, ana = await an_administrator(work), await a_supervisor(work)
-    await with_factor(work, ana)
+    await with_telephone(work, ana)
     await leaving.deactivate(work, ana.id, by=mila)
     await leaving.reactivate(work, ana.id, by=mila)
     assert await second_factor.missing_of(work, ana) is None
@@ -301,7 +296,7 @@ async def test_the_factor_of_a_person_who_left_opens_nothing_again(work: Work) -
 
 async def test_the_owner_is_told_by_mail_if_there_is_one(work: Work) -> None:
     ana = await a_counsellor(work, "ana")
-    await with_factor(work, ana)
+    await with_telephone(work, ana)
     assert Task.TELL_OWNER not in [job.task for job in work.jobs], "there is no address"
     ana.email = "ana@example.org"
     settings = work.ground.settings

@@ -1,7 +1,6 @@
 """Signing in and proving again with a passkey, over HTTP: pages, programs, and the log."""
 
 import json
-from urllib.parse import urlsplit
 
 import httpx2
 
@@ -13,30 +12,15 @@ from app.staff.sign_in_rules import Rules, set_sign_in_rules
 from app.work import PROGRAM
 from tests.support.contacts import skip
 from tests.support.identity.authenticator import Authenticator
-
-PASSWORD = "correct horse battery"
-GIVEN = {"username": "vera", "password": PASSWORD}
-
-
-def by_name(stage: Stage) -> str:
-    """Let this machine have a name, as passkeys need one. Return its address."""
-    port = urlsplit(stage.settings.public_url).port
-    stage.settings.public_url = f"http://localhost:{port}"
-    return stage.settings.public_url
-
-
-async def _challenge(page: httpx2.AsyncClient, path: str, **body: str) -> str:
-    answer = await page.post(path, json=body) if body else await page.post(path)
-    assert answer.status_code == 200, answer.text
-    return json.dumps(answer.json()["publicKey"])
+from tests.support.identity.second_step import CREDENTIALS, PASSWORD, by_name, challenge
 
 
 async def _sets_a_passkey_up(page: httpx2.AsyncClient, device: Authenticator) -> None:
     # The role needs one: the passkey is it.
     assert (await page.post("/login/passkey/options")).status_code == 303
-    await page.post("/login", data=GIVEN)
+    await page.post("/login", data=CREDENTIALS)
     assert "data-passkey-makes" in (await page.get("/login/set-up")).text
-    made = device.make(await _challenge(page, "/login/passkey/options"))
+    made = device.make(await challenge(page, "/login/passkey/options"))
     sent = {"name": "my phone", "credential": json.dumps(made)}
     shown = await page.post("/login/set-up/passkey", data=sent)
     assert shown.status_code == 200
@@ -47,15 +31,15 @@ async def _sets_a_passkey_up(page: httpx2.AsyncClient, device: Authenticator) ->
 
 async def _signs_in_after_a_wrong_answer(page: httpx2.AsyncClient, device: Authenticator) -> None:
     # At the next sign-in, a wrong answer uses the challenge up, though it is refused.
-    assert (await page.post("/login", data=GIVEN)).headers["location"] == "/login/code"
+    assert (await page.post("/login", data=CREDENTIALS)).headers["location"] == "/login/code"
     assert "use-passkey" in (await page.get("/login/code")).text
-    answered = device.answer(await _challenge(page, "/login/passkey/options"))
+    answered = device.answer(await challenge(page, "/login/passkey/options"))
     spoilt = {**answered, "response": {**answered["response"], "signature": "AAAA"}}
     for wrong in (spoilt, answered):
         refused = await page.post("/login/passkey", data={"credential": json.dumps(wrong)})
         assert refused.status_code == 401
         assert "was not accepted" in refused.text
-    answered = device.answer(await _challenge(page, "/login/passkey/options"))
+    answered = device.answer(await challenge(page, "/login/passkey/options"))
     well = await page.post("/login/passkey", data={"credential": json.dumps(answered)})
     assert well.headers["location"] == "/"
 
@@ -68,25 +52,25 @@ async def _proves_before_a_key(
     refused = await page.post("/api/v1/me/passkeys/options")
     assert refused.json()["error"] == "ProofNeeded"
     assert (await page.get("/api/v1/me/proof")).json()["passkey"] is True
-    answered = device.answer(await _challenge(page, "/api/v1/me/proof/passkey"))
+    answered = device.answer(await challenge(page, "/api/v1/me/proof/passkey"))
     assert (await page.post("/api/v1/me/proof", json={"passkey": answered})).status_code == 204
     again = await page.post("/api/v1/me/proof", json={"passkey": answered})
     assert (again.status_code, again.json()["error"]) == (422, "WrongOwnPasskey")
-    await _challenge(page, "/api/v1/me/passkeys/options")
+    await challenge(page, "/api/v1/me/passkeys/options")
 
 
 async def _is_stopped_as_a_copy(page: httpx2.AsyncClient, device: Authenticator) -> None:
     # A copy has an older counter.
-    answered = device.answer(await _challenge(page, "/api/v1/session/passkey", **GIVEN))
-    signed_in = await page.post("/api/v1/session", json={**GIVEN, "passkey": answered})
+    answered = device.answer(await challenge(page, "/api/v1/session/passkey", **CREDENTIALS))
+    signed_in = await page.post("/api/v1/session", json={**CREDENTIALS, "passkey": answered})
     assert signed_in.status_code == 200, signed_in.text
     device.counter = 1
-    answered = device.answer(await _challenge(page, "/api/v1/session/passkey", **GIVEN))
-    copied = await page.post("/api/v1/session", json={**GIVEN, "passkey": answered})
+    answered = device.answer(await challenge(page, "/api/v1/session/passkey", **CREDENTIALS))
+    copied = await page.post("/api/v1/session", json={**CREDENTIALS, "passkey": answered})
     assert (copied.status_code, copied.json()["error"]) == (401, "PasskeyStopped")
     assert (await page.get("/api/v1/me/passkeys")).json()[0]["stopped_at"] is not None
     assert "stopped" in (await page.get("/account")).text
-    none = await page.post("/api/v1/session/passkey", json=GIVEN)
+    none = await page.post("/api/v1/session/passkey", json=CREDENTIALS)
     assert none.json()["error"] == "NoPasskey"
 
 

@@ -172,6 +172,22 @@ async def test_a_second_factor_is_asked_for_here_unless_the_provider_has_one(
         assert (await page.get("/api/v1/me/proof")).json()["fresh"] is True
 
 
+async def test_a_factor_of_the_provider_counts_also_where_the_role_needs_a_passkey(
+    stage: Stage, city: Provider
+) -> None:
+    async with transaction(stage.ground, PROGRAM) as work:
+        await set_sign_in_rules(work, Rules((Role.COUNSELLOR,)))
+    await stage.change_rows("UPDATE sign_in_rules SET passkey_roles = factor_roles")
+    async with browser(stage) as page:
+        # Its policy decides only if it has one: else a passkey is set up here.
+        assert (await sign_in(page)).headers["location"] == "/login/set-up?next=/account"
+        assert 'id="secret"' not in (await page.get("/login/set-up?next=/account")).text
+        await set_up(stage, city, factors=("mfa",))
+        city.person = ANA | {"amr": ["pwd", "mfa"]}
+        assert (await sign_in(page)).headers["location"] == "/account"
+        assert (await page.get("/api/v1/me/proof")).json()["by"] == "provider"
+
+
 async def test_passwords_close_for_people_of_the_provider_but_not_in_an_emergency(
     stage: Stage, city: Provider
 ) -> None:

@@ -18,18 +18,20 @@ router = APIRouter(tags=["session"], route_class=StrictRoute)
 
 class FactorView(BaseModel):
     """Your second factor: since when there is one, how many recovery codes are left, and how many
-    passkeys can be used."""
+    passkeys can be used. `passkey_needed`: your role needs a passkey."""
 
     since: datetime | None
     app_since: datetime | None
     passkeys: int
     codes_left: int
     needed: bool
+    passkey_needed: bool
 
 
 class ProofIn(BaseModel):
     """A code of your second factor, or your password if there is none; or what your passkey
-    answered to the challenge of `POST /me/proof/passkey`."""
+    answered to the challenge of `POST /me/proof/passkey`, which alone counts if your role needs a
+    passkey."""
 
     proof: str = Field(default="", max_length=1000)
     passkey: dict[str, Any] | None = None

@@ -43,7 +43,7 @@ async def show_account(request: Request, work: Work, staff: Staff, **said: Any) 
         "events": await finding.events_of(work, staff),
         "factor": await second_factor.state_of(work, staff),
         "passkeys": await passkeys.passkeys_of(work, staff),
-        "passkeys_possible": passkeys.are_possible(work.settings),
+        "passkeys_possible": work.settings.has_name,
         "provider": await keeping.provider(work),
         "identity": await access.identity_of(work, staff),
         "proof": await phone_proofs.proof_of(work, staff.id),

@@ -4,6 +4,7 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Form, Request, Response
+from starlette.responses import RedirectResponse
 
 from app.dashboard.people.own import SignedIn, show_account
 from app.dashboard.people.second_factor import finish, give, show_codes, show_set_up
@@ -53,8 +54,8 @@ async def set_up_passkey(
     credential: _Answer = "",
     next: _Next = "/",
 ) -> Response:
-    """Add the first passkey where the role needs a second factor, sign in, and show the recovery
-    codes."""
+    """Add the first passkey where the role needs a second factor, or a new one where it needs a
+    passkey, sign in, and show the recovery codes if they are new."""
     person, _session = await begun(request, work, Awaits.SETTING_UP)
     pages.speak(person.page_language)
     try:
@@ -62,7 +63,10 @@ async def set_up_passkey(
     except Refusal as refusal:
         await work.undo()
         return await show_set_up(request, work, next, refusal)
-    shown = show_codes(request, None, codes, safe_next(next))
+    wanted = safe_next(next)
+    shown: Response = RedirectResponse(wanted, status_code=303)
+    if codes:
+        shown = show_codes(request, None, codes, wanted)
     return finish(request, work, signed_in, shown)
 
 

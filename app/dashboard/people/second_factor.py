@@ -9,10 +9,10 @@ from markupsafe import Markup
 from starlette.responses import RedirectResponse
 
 from app.dashboard.people.own import SignedIn, show_account
-from app.dashboard.people.signing_in import safe_next
+from app.dashboard.people.signing_in import lead_to_factor, safe_next
 from app.dashboard.templating import templates
 from app.errors import NotSignedIn, Refusal
-from app.staff import passkeys, second_factor
+from app.staff import second_factor
 from app.staff.models import Awaits, Staff
 from app.staff.second_factor import Setup
 from app.staff.sessions import browser_of
@@ -97,6 +97,8 @@ async def give(
     except Refusal as refusal:
         await work.undo()
         return await show_code(request, work, wanted, refusal)
+    if signed_in.awaits is not None:
+        return lead_to_factor(work, signed_in, safe_next(wanted))
     return finish(request, work, signed_in, RedirectResponse(safe_next(wanted), status_code=303))
 
 
@@ -118,7 +120,8 @@ async def show_set_up(
 ) -> Response:
     """Render the page on which a person whose role needs a second factor sets one up."""
     person, _session = await begun(request, work, Awaits.SETTING_UP)
-    setup = await second_factor.shown_setup(work, person)
+    only_passkey = (await second_factor.state_of(work, person)).passkey_needed
+    setup = None if only_passkey else await second_factor.shown_setup(work, person)
     return _set_up(
         request, None, setup, "/login/set-up", wanted, refusal=refusal, next_code=next_code
     )
@@ -127,32 +130,41 @@ async def show_set_up(
 def _set_up(
     request: Request,
     staff: Staff | None,
-    setup: Setup,
+    setup: Setup | None,
     action: str,
     wanted: str = "/",
     *,
     refusal: Refusal | None = None,
     next_code: bool = False,
 ) -> Response:
-    drawn = segno.make(setup.uri, error="m").svg_inline(
-        omitsize=True, dark="#000", light="#fff", title=_("Code for the app of your telephone")
-    )
-    groups = [setup.secret[at : at + 4] for at in range(0, len(setup.secret), 4)]
+    """Render the page of the set-up; without a `setup` of codes, that of a passkey alone."""
     return _page(
         request,
         "second_factor/set_up.html",
         refusal.status if refusal else 200,
         staff=staff,
-        drawn=Markup(drawn),  # noqa: S704 (drawn here, from letters and a quoted name)
-        letters=" ".join(groups),
-        uri=setup.uri,
+        **(_shown(setup) if setup is not None else {}),
         action=action,
         next=safe_next(wanted),
         browser=browser_of(request.headers.get("user-agent", "")),
-        passkeys_possible=passkeys.are_possible(request.app.state.ground.settings),
+        passkeys_possible=request.app.state.ground.settings.has_name,
         problem=refusal_words(refusal) if refusal else "",
         next_code=next_code,
     )
+
+
+def _shown(setup: Setup) -> dict[str, Any]:
+    """Return what the page shows of a secret: drawn, as letters, and as an address."""
+    drawn = segno.make(setup.uri, error="m").svg_inline(
+        omitsize=True, dark="#000", light="#fff", title=_("Code for the app of your telephone")
+    )
+    groups = [setup.secret[at : at + 4] for at in range(0, len(setup.secret), 4)]
+    return {
+        # Drawn here, from letters and a quoted name.
+        "drawn": Markup(drawn),  # noqa: S704
+        "letters": " ".join(groups),
+        "uri": setup.uri,
+    }
 
 
 def show_codes(

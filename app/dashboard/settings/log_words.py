@@ -152,6 +152,7 @@ FIELD_WORDS = {
     "partner_after": N_("seconds until the partner"),
     "partner_number": N_("number of the partner"),
     "passkey": N_("passkey"),
+    "passkey_roles": N_("roles that need a passkey"),
     "password": N_("Password"),
     "of_leaver": N_("of a person who has left"),
     "partner_lost_at": N_("without a partner since"),

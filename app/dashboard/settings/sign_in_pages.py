@@ -15,7 +15,9 @@ from app.staff.sign_in_rules import (
     LONGEST_HOURS,
     LONGEST_IDLE,
     LONGEST_PROOF_MINUTES,
+    Demand,
     Limits,
+    PasskeyRelaxed,
     Relaxed,
     Rules,
     set_sign_in_rules,
@@ -40,6 +42,7 @@ def _show(
         "staff": staff,
         "rules": rules,
         "roles": list(Role),
+        "demands": list(Demand),
         "longest": LONGEST_HOURS,
         "longest_proof": LONGEST_PROOF_MINUTES,
         "longest_idle": LONGEST_IDLE,
@@ -56,6 +59,14 @@ def _limits_of(sent: FormData, role: Role) -> Limits:
     return Limits(int(hours) if hours else None, int(idle) if idle else None)
 
 
+def _demanded(sent: FormData, present: Rules) -> Rules:
+    """Return the rules with what the people of each role need, as the form says it."""
+    wanted = {role: str(sent.get(f"role.{role.value}", Demand.NOTHING.name)) for role in Role}
+    passkeys = [role for role, one in wanted.items() if one == Demand.PASSKEY.name]
+    factors = [role for role, one in wanted.items() if one != Demand.NOTHING.name]
+    return present.demanding(factors, passkeys)
+
+
 @router.post("/admin/sign-in")
 async def change_rules(
     request: Request,
@@ -68,14 +79,12 @@ async def change_rules(
 ) -> Response:
     """Change the rules of signing in."""
     sent = await request.form()
-    roles = tuple(role for role in Role if f"role.{role.value}" in sent)
     try:
         of_roles = {role: _limits_of(sent, role) for role in Role}
     except ValueError:
         raise Invalid("Write hours and minutes as whole numbers.") from None
     wanted = replace(
-        await sign_in_rules(work),
-        factor_roles=roles,
+        _demanded(sent, await sign_in_rules(work)),
         session_hours=hours,
         proof_minutes=proof_minutes,
         idle_minutes=idle_minutes,
@@ -83,12 +92,17 @@ async def change_rules(
     )
     try:
         await set_sign_in_rules(work, wanted, knowingly=bool(knowingly))
-    except Relaxed:
+    except Relaxed as refusal:
         await work.undo()
         problem = _(
             "Nothing was changed: a role would need a second factor no more. If that is meant, "
             "tick the box that says what it means."
         )
+        if isinstance(refusal, PasskeyRelaxed):
+            problem = _(
+                "Nothing was changed: a role would need a passkey no more. If that is meant, tick "
+                "the box that says what it means."
+            )
         return _show(request, staff, wanted, problem=problem)
     except Refusal as refusal:
         await work.undo()

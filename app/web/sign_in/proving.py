@@ -29,6 +29,10 @@ class WrongOwnPasskey(Invalid):
     default = passkeys.WrongPasskey.default
 
 
+class OwnPasskeyNeeded(Invalid):
+    default = second_factor.PasskeyNeeded.default
+
+
 class Proof(StrEnum):
     """By what a signed-in person proves again who they are."""
 
@@ -43,10 +47,10 @@ async def prove(
     request: Request, work: Work, staff: Staff, typed: str, passkey: Sent | None = None
 ) -> None:
     """Check again that a signed-in person is there: by a passkey or a code, or by the password
-    where there is no second factor. For a while no other proof is asked for; see
-    `app/web/step_up.py`.
+    where there is no second factor; by a passkey alone where the role needs one. For a while no
+    other proof is asked for; see `app/web/step_up.py`.
 
-    Raises WrongProof, WrongOwnCode, WrongOwnPasskey, TooMany.
+    Raises WrongProof, WrongOwnCode, WrongOwnPasskey, OwnPasskeyNeeded, TooMany.
     """
     await guesses.check_own_attempts(request, work, staff)
     how = await proof_of(work, staff) if passkey is None else Proof.PASSKEY
@@ -57,6 +61,8 @@ async def prove(
             await write_reading(work, AuditLog.PROOF_FAILED, str(staff.id), wrong=how.value)
             # The session stays: only the proof is refused.
             raise WrongOwnPasskey(refusal.message) from None
+    elif how is Proof.PASSKEY:
+        raise OwnPasskeyNeeded()
     elif how is Proof.CODE:
         await work.let_go()
         await guesses.count_code(request, "own", str(staff.id))
@@ -68,7 +74,8 @@ async def prove(
     else:
         account = await work.session.get(Staff, staff.id, populate_existing=True)
         await work.let_go()
-        if not await password_is_right(account, typed[:1000]):
+        is_right = await password_is_right(account, typed[:1000])
+        if how is Proof.PROVIDER or not is_right:
             await write_reading(work, AuditLog.PROOF_FAILED, str(staff.id), wrong=how.value)
             raise WrongProof()
     await accounts.note_proof(work, staff, token_of(request), how.value)
@@ -76,6 +83,10 @@ async def prove(
 
 async def proof_of(work: Work, staff: Staff) -> Proof:
     """Return by what a person proves again who they are."""
-    if (await second_factor.state_of(work, staff)).since is not None:
+    state = await second_factor.state_of(work, staff)
+    if state.passkey_needed:
+        # Of a person with none here, the provider has decided what was needed.
+        return Proof.PROVIDER if staff.by_provider and state.codes_count else Proof.PASSKEY
+    if state.since is not None:
         return Proof.CODE
     return Proof.PROVIDER if staff.by_provider and staff.password_hash is None else Proof.PASSWORD

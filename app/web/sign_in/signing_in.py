@@ -60,7 +60,8 @@ async def sign_in_person(
     if awaits is Awaits.SETTING_UP:
         if await step_up.talks(work, staff):
             return await _signed_in_to_talk(request, work, staff)
-        await second_factor.begin(work, staff)
+        if not (await second_factor.state_of(work, staff)).passkey_needed:
+            await second_factor.begin(work, staff)
     if awaits is None:
         return await _signed_in(request, work, staff)
     # Its cookie is replaced now. No call rings at its page until the sign-in is complete.
@@ -81,15 +82,18 @@ async def sign_in_at_once(
 ) -> SignIn:
     """Check name, password and, if there is a second factor, a code or a passkey: for programs.
 
-    Raises WrongPassword, CodeNeeded, WrongCode, WrongPasskey, FactorNeeded, TooMany.
+    Raises WrongPassword, CodeNeeded, WrongCode, WrongPasskey, PasskeyNeeded, FactorNeeded, TooMany.
     """
     staff = await _of_password(request, work, username, password)
-    awaits = await second_factor.missing_of(work, staff)
-    if awaits is Awaits.SETTING_UP:
-        if await step_up.talks(work, staff):
-            return await _signed_in_to_talk(request, work, staff)
+    state = await second_factor.state_of(work, staff)
+    if state.passkey_needed and not state.codes_count and passkey is None:
+        # A recovery code leads to setting one up, which is done on the pages.
+        raise second_factor.PasskeyNeeded()
+    needs_setting_up = state.needed and state.since is None
+    needs_passkey = state.passkey_needed and state.codes_count
+    if (needs_setting_up or needs_passkey) and not await step_up.talks(work, staff):
         raise second_factor.FactorNeeded()
-    if awaits is Awaits.CODE:
+    if state.since is not None:
         if passkey is None and not code:
             raise second_factor.CodeNeeded()
         await guesses.limit_second_step(request, work, staff, by_passkey=passkey is not None)
@@ -98,6 +102,8 @@ async def sign_in_at_once(
             await _check_passkey(work, staff, passkey)
         else:
             await _check_code(work, staff, code)
+    if needs_setting_up or needs_passkey:
+        return await _signed_in_to_talk(request, work, staff)
     return await _signed_in(request, work, staff)
 
 
@@ -123,12 +129,23 @@ async def begun(request: Request, work: Work, awaits: Awaits) -> tuple[Staff, St
 
 
 async def sign_in_by_code(request: Request, work: Work, code: str) -> SignIn:
-    """Go on after the password, with a code. Raises NotSignedIn, WrongCode, TooMany."""
+    """Go on after the password, with a code. No code stands for a passkey where the role needs one:
+    it leads only to setting one up.
+
+    Raises NotSignedIn, WrongCode, PasskeyNeeded, TooMany.
+    """
     await guesses.limit_second_step(request, work, (await begun(request, work, Awaits.CODE))[0])
     staff, session = await begun(request, work, Awaits.CODE)
     if not await _check_code(work, staff, code, session):
         await second_factor.learn_clock(work, staff, session)
-    return await _signed_in(request, work, staff, session)
+    state = await second_factor.state_of(work, staff)
+    if not state.passkey_needed:
+        return await _signed_in(request, work, staff, session)
+    if state.codes_count and await step_up.talks(work, staff):
+        return await _signed_in_to_talk(request, work, staff, session)
+    token = await accounts.complete_session(work, staff, session, awaits=Awaits.SETTING_UP)
+    await telephones.pass_on(work, staff.id, session.token_key, work.keys.session_key(token))
+    return SignIn(staff, token, Awaits.SETTING_UP)
 
 
 async def passkey_options(request: Request, work: Work) -> str:
@@ -162,7 +179,8 @@ async def sign_in_by_passkey(request: Request, work: Work, sent: Sent) -> SignIn
 async def sign_in_by_adding_passkey(
     request: Request, work: Work, name: str, sent: Sent
 ) -> tuple[SignIn, list[str]]:
-    """Go on after the password by adding a first passkey. Return the recovery codes, too.
+    """Go on after the password by adding a passkey. Return the recovery codes, too, if it is the
+    first second factor.
 
     Raises NotSignedIn, Invalid, WrongPasskey, TooMany, Conflict.
     """
@@ -187,9 +205,11 @@ async def sign_in_by_setting_up(
     """Go on after the password by setting a second factor. Return the recovery codes, too; None if
     the next code of the telephone is needed as well.
 
-    Raises NotSignedIn, WrongCode, TooMany, Conflict.
+    Raises NotSignedIn, WrongCode, PasskeyNeeded, TooMany, Conflict.
     """
     staff, _ = await begun(request, work, Awaits.SETTING_UP)
+    if (await second_factor.state_of(work, staff)).passkey_needed:
+        raise second_factor.PasskeyNeeded()
     await guesses.check_own_attempts(request, work, staff)
     staff, session = await begun(request, work, Awaits.SETTING_UP)
     work.actor = accounts.actor_of(staff)
@@ -276,9 +296,12 @@ async def _check_passkey(work: Work, staff: Staff, sent: Sent) -> None:
 async def _check_code(
     work: Work, staff: Staff, code: str, session: StaffSession | None = None
 ) -> bool:
-    """Use a code up. Return whether it was the telephone's. Raises WrongCode."""
+    """Use a code up. Return whether it was the telephone's. Raises WrongCode, PasskeyNeeded."""
     try:
         return await second_factor.use_code(work, staff, code)
+    except second_factor.PasskeyNeeded:
+        await _note_failure(work, staff, "code")
+        raise
     except second_factor.WrongCode:
         await _note_failure(work, staff, "code")
         if session is not None:
@@ -312,14 +335,19 @@ async def _end_former(request: Request, work: Work, staff: Staff) -> bytes | Non
     return None
 
 
-async def _signed_in_to_talk(request: Request, work: Work, staff: Staff) -> SignIn:
-    """Sign a person in who talks with a child now and has not set up the second factor yet.
+async def _signed_in_to_talk(
+    request: Request, work: Work, staff: Staff, session: StaffSession | None = None
+) -> SignIn:
+    """Sign a person in who talks with a child now and has not set up the second factor yet, or the
+    passkey that their role needs.
 
     Setting it up waits: the session ends soon after the work, and the next sign-in leads to it.
     """
     work.actor = accounts.actor_of(staff)
     write_entry(work, AuditLog.FACTOR_NOT_ASKED, str(staff.id))
-    return await _signed_in(request, work, staff, until=work.now + accounts.AWAITS_LENGTH)
+    until = work.now + accounts.AWAITS_LENGTH
+    proven = not (await second_factor.state_of(work, staff)).passkey_needed
+    return await _signed_in(request, work, staff, session, until=until, proven=proven)
 
 
 async def _signed_in(
@@ -329,6 +357,7 @@ async def _signed_in(
     session: StaffSession | None = None,
     *,
     until: datetime | None = None,
+    proven: bool = True,
 ) -> SignIn:
     """Open a session that may do everything, and tell its owner if the browser is a new one.
 
@@ -338,10 +367,12 @@ async def _signed_in(
     former: bytes | None
     if session is not None:
         former = session.token_key
-        token = await accounts.complete_session(work, staff, session)
+        token = await accounts.complete_session(work, staff, session, until=until, proven=proven)
     else:
         former = await _end_former(request, work, staff)
-        token = await accounts.open_session(work, staff, _browser(request), until=until)
+        token = await accounts.open_session(
+            work, staff, _browser(request), until=until, proven=proven
+        )
     if former is not None:
         await telephones.pass_on(work, staff.id, former, work.keys.session_key(token))
     if known_browsers.known_browser(request, staff.name.strip().lower()[:80]) is None:

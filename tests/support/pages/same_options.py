@@ -160,6 +160,7 @@ OWN = {
     ("staff deactivate", "name"): ("person_id", "person_id"),
     ("staff hand-over", "name"): ("person_id", "person_id"),
     ("staff sign-in-rules", "second_factor"): ("role", "factor_roles"),
+    ("staff sign-in-rules", "passkey"): ("role", "passkey_roles"),
     ("staff sign-in-rules", "hours"): ("hours", "session_hours"),
     ("language export", "file"): (SAVED, ANSWER),
     ("language import", "file"): ("catalogue", BODY),

@@ -35,6 +35,8 @@ const show = (by, hasPasskey) => new Promise((resolve) => {
   const form = dialog.querySelector("form");
   const passkey = dialog.querySelector("[data-passkey-proof]");
   const buttons = [form.querySelector(":scope > .buttons:last-child button"), passkey.querySelector("button")];
+  // Where a passkey alone counts, there is nothing to type.
+  buttons[0].hidden = by === "passkey";
   // `given` returns what is sent.
   const give = async (given) => {
     if (buttons.some((one) => one.disabled)) return;
@@ -50,7 +52,7 @@ const show = (by, hasPasskey) => new Promise((resolve) => {
       proved = answer.ok || answer.status === 401;
       if (proved) return dialog.close();
       problem(dialog, (await answer.json()).detail);
-      field.select?.();
+      field?.select?.();
     } catch (error) {
       problem(dialog, error instanceof TypeError ? _("The server did not respond. Try again.") : error.message);
     } finally {
@@ -59,7 +61,7 @@ const show = (by, hasPasskey) => new Promise((resolve) => {
   };
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    give(() => (by === "provider" ? null : { proof: field.value }));
+    if (by !== "passkey") give(() => (by === "provider" ? null : { proof: field.value }));
   });
   passkey.hidden = !hasPasskey || !canPasskeys();
   passkey.querySelector("button").addEventListener("click", () => give(byPasskey));
@@ -70,7 +72,8 @@ const show = (by, hasPasskey) => new Promise((resolve) => {
     resolve(proved);
   });
   dialog.showModal();
-  (passkey.hidden ? field : passkey.querySelector("button")).focus();
+  const cancel = form.querySelector("[data-cancel]");
+  (passkey.hidden ? field ?? cancel : passkey.querySelector("button")).focus();
 });
 
 let asking = null;

@@ -53,6 +53,11 @@ const send = async (withPasskey) => {
     return typed.focus();
   }
   problem(body.detail);
+  if (body.error === "PasskeyNeeded") {
+    const use = sheet.querySelector("[data-with-passkey]");
+    [use.hidden, use.disabled] = [!canPasskeys(), false];
+    return use.focus();
+  }
   return (body.error === "WrongCode" ? typed : password).select();
 };
 
