@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0126"
+revision = "0124"
 down_revision = "0123"
 branch_labels = None
 depends_on = None
