@@ -32,7 +32,7 @@ from app.referrals.models import Referral
 from app.retention import records
 from app.retention.callers import forget_callbacks, forget_callers
 from app.retention.data_requests import ending, reminding, requests
-from app.retention.data_requests.changed_since import keep_others, of_others
+from app.retention.data_requests.changed_since.before_erasure import keep_others, of_others
 from app.retention.data_requests.finding import seen_by_program
 from app.retention.data_requests.kinds import Because, CopyKind, ItemKind, Keep, RequestState
 from app.retention.data_requests.lists import keep_list

@@ -21,7 +21,7 @@ from app.contacts.models import Contact, Profile
 from app.contacts.registry import library_of
 from app.paper import print_page
 from app.privacy.hash_kinds import HashOf
-from app.retention.data_requests.changed_since import leave_out
+from app.retention.data_requests.changed_since.before_report import leave_out
 from app.retention.data_requests.children import UNKNOWN
 from app.retention.data_requests.kinds import (
     ITEM_WORDS,
