@@ -35,7 +35,7 @@ async def keep_others(work: Work, request: DataRequest) -> None:
         await _lock(work, kind, every[kind])
     sought = sought_of(work, request)
     trail = await search_again(work, request, sought, every)
-    lost = await lost_rows(work, every, trail)
+    lost = await lost_rows(work, sought, every, trail)
     anew = await marked_anew(work, request, sought, every, trail)
     for kind, rows in every.items():
         others = anew[kind] | await _others(work, request, kind, rows, every, lost)
@@ -52,8 +52,9 @@ async def of_others(
     every = await of_request(work, request)
     locked = kind if kind in RECORDS else ItemKind.CONTACT
     await _lock(work, locked, every[locked])
-    trail = await search_again(work, request, sought_of(work, request), every)
-    lost = await lost_rows(work, every, trail)
+    sought = sought_of(work, request)
+    trail = await search_again(work, request, sought, every)
+    lost = await lost_rows(work, sought, every, trail)
     return await _others(work, request, kind, rows, every, lost)
 
 

@@ -54,7 +54,7 @@ async def _shown_of_others(
 ) -> list[RequestItem]:
     every = by_kind(items)
     trail = await search_again(work, request, sought, every)
-    lost = await lost_rows(work, every, trail)
+    lost = await lost_rows(work, sought, every, trail)
     ids = [row.subject_id for row in every[ItemKind.CONTACT]]
     rang = await rang_from(work, sought, every)
     contacts = await of_other_children(work, ItemKind.CONTACT, ids, sought.children, rang)

@@ -17,7 +17,7 @@ from app.retention.data_requests.kinds import AskingPerson, Because, ItemKind
 from app.retention.data_requests.models import DataRequest
 from app.retention.data_requests.own_calls import by_child
 from app.retention.data_requests.same_children import RangFrom
-from app.retention.data_requests.searched import Sought
+from app.retention.data_requests.searched import Sought, profiles_now
 from app.retention.data_requests.trail import Trail
 from app.routing.participants.participants import Participant
 from app.work import Work
@@ -56,12 +56,15 @@ async def marked_anew(
     return found
 
 
-async def lost_rows(work: Work, listed: Listed, trail: Trail) -> dict[ItemKind, set[UUID]]:
+async def lost_rows(
+    work: Work, sought: Sought, listed: Listed, trail: Trail
+) -> dict[ItemKind, set[UUID]]:
     """Return to which rows the search of a request leads no more, though they are there.
 
     What leads there now must be as near to the person as what did: a contact of the person's
-    profile that is in another one now is lost, whatever else leads to it. A contact that has the
-    number no more stays if the child rang from it. The referrals of a lost contact are lost, too.
+    profile that is in another one now is lost, whatever else leads to it, also if that one was
+    found, too: it is a sister's. A contact that has the number no more stays if the child rang from
+    it. The referrals of a lost contact are lost, too.
     """
     lost: dict[ItemKind, set[UUID]] = {}
     for kind, rows in listed.items():
@@ -72,6 +75,7 @@ async def lost_rows(work: Work, listed: Listed, trail: Trail) -> dict[ItemKind, 
             had = {id_ for id_ in gone if then[id_] is Because.NUMBER_IN_RECORD}
             there = {id_ for id_ in had if now.get(id_) in (Because.PROFILE, Because.CALL)}
             gone -= there & await _of_own_calls(work, listed)
+            gone |= await _in_other_profiles(work, sought, then)
         lost[kind] = await _still_there(work, kind, gone)
     named = {row.subject_id for row in listed[ItemKind.REFERRAL] if row.because == Because.CODE}
     ids = {row.subject_id for row in listed[ItemKind.REFERRAL]} - named
@@ -80,6 +84,24 @@ async def lost_rows(work: Work, listed: Listed, trail: Trail) -> dict[ItemKind, 
     )
     lost[ItemKind.REFERRAL] |= set(await work.session.scalars(of_lost))
     return lost
+
+
+async def _in_other_profiles(work: Work, sought: Sought, then: dict[UUID, Because]) -> set[UUID]:
+    """Return which contacts are in another profile than at the search, unless one was merged into
+    the other. What was named stays the person's."""
+    now = await profiles_now(
+        work, [id_ for id_, because in then.items() if because is not Because.CODE]
+    )
+    moved = {
+        id_: (sought.profiles[id_], profile)
+        for id_, profile in now.items()
+        if sought.profiles.get(id_, profile) != profile
+    }
+    merged = {
+        before: {str(one) for one in await merged_to(work, [UUID(before)])}
+        for before in {before for before, _ in moved.values()}
+    }
+    return {UUID(id_) for id_, (before, profile) in moved.items() if profile not in merged[before]}
 
 
 def _is_farther(now: Because | None, then: Because) -> bool:
