@@ -67,8 +67,8 @@ async def read_all(work: Work, request: DataRequest) -> dict[str, Any]:
     sought = sought_of(work, request)
     keys = {key for number in sought.numbers for key in work.keys.match_keys(HashOf.CALLER, number)}
     person = AskingPerson(request.person)
+    await leave_out(work, request, sought, await items_of(work, request))
     items = await items_of(work, request)
-    await leave_out(work, request, sought, items)
     children = {
         item.subject_id: UNKNOWN if item.children is None else item.children for item in items
     }

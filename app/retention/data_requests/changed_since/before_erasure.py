@@ -11,6 +11,7 @@ from app.retention.data_requests.changed_since.beside_contacts import (
     of_their_numbers,
 )
 from app.retention.data_requests.changed_since.listed import RECORDS, Listed, Rows, of_request
+from app.retention.data_requests.changed_since.referrals_since import list_referrals
 from app.retention.data_requests.changed_since.searched_again import (
     lost_rows,
     marked_anew,
@@ -36,6 +37,7 @@ async def keep_others(work: Work, request: DataRequest) -> None:
     sought = sought_of(work, request)
     trail = await search_again(work, request, sought, every)
     lost = await lost_rows(work, sought, every, trail)
+    await _keep_for_referrals(work, request, every, lost)
     anew = await marked_anew(work, request, sought, every, trail)
     for kind, rows in every.items():
         others = anew[kind] | await _others(work, request, kind, rows, every, lost)
@@ -43,6 +45,24 @@ async def keep_others(work: Work, request: DataRequest) -> None:
             if row.keep is None and row.subject_id in others:
                 row.keep = Keep.ANOTHER_PERSON.value
     await work.session.flush()
+
+
+async def _keep_for_referrals(
+    work: Work, request: DataRequest, every: Listed, lost: dict[ItemKind, set[UUID]]
+) -> None:
+    """Take what a referral that was opened and closed since belongs to as lost.
+
+    Without it the referral could not be found again. One that is open keeps it as all open work.
+    """
+    closed = [
+        one for one in await list_referrals(work, request, every) if one.closed_at is not None
+    ]
+    for kind, ids in (
+        (ItemKind.CONTACT, {one.contact_id for one in closed}),
+        (ItemKind.CASE, {one.case_id for one in closed}),
+        (ItemKind.CALL, {one.call_id for one in closed}),
+    ):
+        lost[kind] |= {row.subject_id for row in every[kind] if row.subject_id in ids}
 
 
 async def of_others(

@@ -13,6 +13,7 @@ from app.retention.data_requests.changed_since.beside_contacts import (
     of_their_numbers,
 )
 from app.retention.data_requests.changed_since.listed import RECORDS, Rows, by_kind, of_request
+from app.retention.data_requests.changed_since.referrals_since import list_referrals
 from app.retention.data_requests.changed_since.searched_again import (
     lost_rows,
     marked_anew,
@@ -30,10 +31,12 @@ from app.work import Work
 async def leave_out(work: Work, request: DataRequest, sought: Sought, items: Rows) -> None:
     """Leave out of a report what may be about another person since it was searched.
 
-    Call it in the transaction that reads the report, which sees one state of the database.
+    A referral that was opened since is listed, and counts as left out. Call it in the transaction
+    that reads the report, which sees one state of the database.
     """
     for row in await _shown_of_others(work, request, sought, items):
         row.keep = Keep.ANOTHER_PERSON.value
+    await list_referrals(work, request, by_kind(items))
     await work.session.flush()
 
 
