@@ -42,18 +42,19 @@ _LIVED = ("budget_of_persons", "command", "exports", "guard", "life", "release",
 # The files of tests/retention whose tests are of a person that is written down once in a process.
 _REQUESTS = "tests/retention/data_requests/"
 _OF_A_PERSON = (
-    "changed_since",
-    "data_requests",
-    "deadlines",
-    "erased_again",
-    "guardians",
-    "kept_at_the_provider",
-    "kinds_without_a_record",
-    "prepared_folder",
-    "reporters",
-    "reports_in_time",
-    "requests_end",
-    "searched_again",
+    "changed_since/test_changed_since",
+    "changed_since/test_searched_again",
+    "test_data_requests",
+    "test_deadlines",
+    "test_erased_again",
+    "test_guardians",
+    "test_kept_at_the_provider",
+    "test_kinds_without_a_record",
+    "test_prepared_folder",
+    "test_reporters",
+    "test_reports_in_time",
+    "test_requests_end",
+    "test_written_meanwhile",
 )
 
 
@@ -121,7 +122,7 @@ class _Scheduler(LoadScopeScheduling):  # type: ignore[misc]
             "tests/security/test_cryptography.py",
             "tests/words/test_used_keys.py",
         )
-        if any(nodeid.startswith(f"{_REQUESTS}test_{name}.py") for name in _OF_A_PERSON):
+        if any(nodeid.startswith(f"{_REQUESTS}{name}.py") for name in _OF_A_PERSON):
             return _REQUESTS
         if nodeid.startswith(("tests/words/test_shown_codes", "tests/words/test_logged_values")):
             return "tests/words/test_pages.py"

@@ -12,6 +12,7 @@ from app.cli.commands import app
 from app.demo.stage import Counsellor, Stage
 from app.staff.roles import Role
 from tests.support.command_line import commands_of
+from tests.support.contacts import all_completed
 from tests.support.pages.options import (
     fields_in,
     fields_sent,
@@ -145,6 +146,7 @@ async def _fields_of_pages(stage: Stage) -> dict[str, set[str]]:
     ]
     ana = await stage.add_counsellor("ana")
     await ana.ask("POST", "/contacts", {"channel": "call", "answers": {}})
+    await all_completed(stage)
     await add_agency(stage, "house", "shelter", email="h@a.example")
     ids = await rows_of_settings(stage, boss, mila)
     ids |= {"person_id": str(ana.id), "staff_id": str(ana.id), "code": "house"}

@@ -11,7 +11,7 @@ from app.errors import Conflict, Invalid, NotAllowed, NotFound
 from app.jobs.passing import PASSING
 from app.jobs.transaction import transaction
 from app.retention.data_requests import ending, erasing, letters, reminding
-from app.retention.data_requests.changed_since import shows_others
+from app.retention.data_requests.changed_since.before_report import shows_others
 from app.retention.data_requests.kinds import RequestEnd, RequestKind, RequestState
 from app.retention.data_requests.models import DataRequest, RequestFile
 from app.retention.data_requests.report import files_of, read_all

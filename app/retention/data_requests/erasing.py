@@ -9,8 +9,9 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, exists, func, select, text, update
+from sqlalchemy import Select, delete, exists, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import aliased
 
 from app.calls.caller_rows import CallerFlag, CallerWish
 from app.calls.models import Call, CallQuestion, VoiceMessage
@@ -31,7 +32,7 @@ from app.referrals.models import Referral
 from app.retention import records
 from app.retention.callers import forget_callbacks, forget_callers
 from app.retention.data_requests import ending, reminding, requests
-from app.retention.data_requests.changed_since import keep_others, of_others
+from app.retention.data_requests.changed_since.before_erasure import keep_others, of_others
 from app.retention.data_requests.finding import seen_by_program
 from app.retention.data_requests.kinds import Because, CopyKind, ItemKind, Keep, RequestState
 from app.retention.data_requests.lists import keep_list
@@ -75,12 +76,14 @@ async def carry_out(ground: Ground, request_id: UUID, *, listed: bool = False) -
 
 
 async def keep_first(work: Work, request_id: UUID) -> None:
-    """Keep what is another person's before it is listed: a restore erases by the list alone."""
+    """Keep what is another person's, held or in work before it is listed: a restore erases by the
+    list alone."""
     await _one_after_another(work)
     request = await work.session.get(DataRequest, request_id, with_for_update=True)
     is_approved = request is not None and request.state == RequestState.APPROVED
     if request is not None and is_approved and not await _has_begun(work, request_id):
         await keep_others(work, request)
+        await _keep_in_work(work, request_id)
 
 
 async def _one_after_another(work: Work) -> None:
@@ -97,9 +100,9 @@ async def one_batch(ground: Ground, request_id: UUID, kind: ItemKind) -> bool:
 async def erase_some(work: Work, request_id: UUID, kind: ItemKind) -> bool:
     """Erase the next rows of a kind. Return whether there were any.
 
-    A row that was held or came into work again since it was approved is kept now. So is a record
-    that tells of more or other children since, with what belongs to it. One that another request
-    has erased is left to its receipt.
+    A row that was held or came into work again since it was approved is kept now, with what belongs
+    to it. So is a record that tells of more or other children since. One that another request has
+    erased is left to its receipt.
     """
     await _one_after_another(work)
     await beside_others(work)
@@ -107,20 +110,27 @@ async def erase_some(work: Work, request_id: UUID, kind: ItemKind) -> bool:
     if request is None or request.state != RequestState.APPROVED:
         return False
     rows = await _next_rows(work, request_id, kind)
-    first = bool(rows) and not await _has_begun(work, request_id)
+    if not rows:
+        return False
+    first = not await _has_begun(work, request_id)
     if first:
         await keep_others(work, request)
         rows = await _next_rows(work, request_id, kind)
-    if not rows:
-        return False
+        if not rows:
+            return False
     rows = await _without_erased(work, kind, rows)
     if not rows:
         return True
-    ids = [row.subject_id for row in rows]
-    keeps = await seen_by_program(work, {kind: dict.fromkeys(ids, Because.CODE)})
-    others = set() if first else await of_others(work, request, kind, rows)
-    keeps |= {(kind, one): Keep.ANOTHER_PERSON for one in others}
-    free = [id_ for id_ in ids if (kind, id_) not in keeps]
+    if not first:
+        others = await of_others(work, request, kind, rows)
+        for row in rows:
+            if row.subject_id in others:
+                row.keep = Keep.ANOTHER_PERSON.value
+    # The records are locked: a counsellor who has just opened one is seen, and one who comes now
+    # reads that it is erased.
+    await _keep_in_work(work, request_id)
+    rows = [row for row in rows if row.keep is None]
+    free = [row.subject_id for row in rows]
     await work.session.execute(ERASING)
     erased = set(await _ERASERS[kind](work, request, free)) if free else set()
     await work.session.execute(NOT_ERASING)
@@ -129,9 +139,29 @@ async def erase_some(work: Work, request_id: UUID, kind: ItemKind) -> bool:
             row.erased_at = work.now
         else:
             # A record whose form this server has not read is left as it is.
-            row.keep = keeps.get((kind, row.subject_id), Keep.STILL_OPEN).value
+            row.keep = Keep.STILL_OPEN.value
     await work.session.flush()
     return True
+
+
+async def _keep_in_work(work: Work, request_id: UUID) -> None:
+    """Keep what is held or in work now. What belongs to it stays also if the work ends before its
+    turn comes: a record that is kept has its call.
+    """
+    erased = aliased(RequestItem)
+    by_another = exists().where(
+        erased.kind == RequestItem.kind,
+        erased.subject_id == RequestItem.subject_id,
+        erased.erased_at.is_not(None),
+    )
+    rows = await work.session.scalars(_left_of(request_id).where(~by_another))
+    left = {(ItemKind(row.kind), row.subject_id): row for row in rows}
+    found: dict[ItemKind, dict[UUID, Because]] = {}
+    for kind, id_ in left:
+        found.setdefault(kind, {})[id_] = Because.CODE
+    for one, keep in (await seen_by_program(work, found)).items():
+        left[one].keep = keep.value
+    await work.session.flush()
 
 
 async def _has_begun(work: Work, request_id: UUID) -> bool:
@@ -140,18 +170,18 @@ async def _has_begun(work: Work, request_id: UUID) -> bool:
 
 
 async def _next_rows(work: Work, request_id: UUID, kind: ItemKind) -> list[RequestItem]:
-    rows = await work.session.scalars(
-        select(RequestItem)
-        .where(
-            RequestItem.request_id == request_id,
-            RequestItem.kind == kind.value,
-            RequestItem.keep.is_(None),
-            RequestItem.erased_at.is_(None),
-        )
-        .order_by(RequestItem.subject_id)
-        .limit(_AT_ONCE)
-    )
+    of_kind = _left_of(request_id).where(RequestItem.kind == kind.value)
+    rows = await work.session.scalars(of_kind.order_by(RequestItem.subject_id).limit(_AT_ONCE))
     return list(rows)
+
+
+def _left_of(request_id: UUID) -> Select[RequestItem]:
+    """Return the rows of a request that are still to be erased."""
+    return select(RequestItem).where(
+        RequestItem.request_id == request_id,
+        RequestItem.keep.is_(None),
+        RequestItem.erased_at.is_(None),
+    )
 
 
 async def _without_erased(work: Work, kind: ItemKind, rows: list[RequestItem]) -> list[RequestItem]:

@@ -18,6 +18,7 @@ from app.calls.models import Call, VoiceMessage
 from app.calls.states import CallState, MessageState
 from app.chats.left import untaken
 from app.contacts.cases.models import CaseContact, CaseRequest, FollowUp
+from app.contacts.contacts import OPEN as OPEN_CONTACTS
 from app.contacts.models import Case, Contact, MatchKey, Profile, ProfileNumber
 from app.contacts.profiles import merged_from, merged_to
 from app.contacts.saving import number_keys
@@ -488,6 +489,8 @@ async def _alive(work: Work, ids: set[UUID]) -> set[UUID]:
         select(Call.id).where(
             Call.id.in_(ids), or_(Call.state != CallState.ENDED, untaken.waits(Call.id))
         ),
+        # A counsellor writes in it: a draft, or a record that was opened again.
+        select(Contact.id).where(Contact.id.in_(ids), *OPEN_CONTACTS),
         select(Case.id).where(Case.id.in_(ids), Case.closed_at.is_(None)),
         select(FollowUp.case_id).where(FollowUp.case_id.in_(ids), FollowUp.done_at.is_(None)),
         select(CaseRequest.case_id).where(

@@ -21,7 +21,7 @@ from app.contacts.models import Contact, Profile
 from app.contacts.registry import library_of
 from app.paper import print_page
 from app.privacy.hash_kinds import HashOf
-from app.retention.data_requests.changed_since import leave_out
+from app.retention.data_requests.changed_since.before_report import leave_out
 from app.retention.data_requests.children import UNKNOWN
 from app.retention.data_requests.kinds import (
     ITEM_WORDS,
@@ -67,8 +67,8 @@ async def read_all(work: Work, request: DataRequest) -> dict[str, Any]:
     sought = sought_of(work, request)
     keys = {key for number in sought.numbers for key in work.keys.match_keys(HashOf.CALLER, number)}
     person = AskingPerson(request.person)
+    await leave_out(work, request, sought, await items_of(work, request))
     items = await items_of(work, request)
-    await leave_out(work, request, sought, items)
     children = {
         item.subject_id: UNKNOWN if item.children is None else item.children for item in items
     }

@@ -35,7 +35,7 @@ from app.retention.data_requests.kinds import (
 )
 from app.retention.data_requests.models import DataRequest, ProviderCopy, RequestItem
 from app.retention.data_requests.same_children import write_children
-from app.retention.data_requests.searched import Sought, seal_sought, sought_of
+from app.retention.data_requests.searched import Sought, profiles_now, seal_sought, sought_of
 from app.retention.data_requests.trail import Item
 from app.staff.audit import write_entry, write_reading
 from app.staff.log_kinds import AuditLog
@@ -191,7 +191,8 @@ async def find(
     rows = {one: [item.id for item in items if item.kind is one] for one in ItemKind}
     children = await write_children(work, rows)
     marked = [str(item.id) for item in items if item.of_another]
-    sought = Sought(numbers, codes, entries, children, marked)
+    profiles = await profiles_now(work, rows[ItemKind.CONTACT])
+    sought = Sought(numbers, codes, entries, children, marked, profiles)
     request = DataRequest(
         id=request_id,
         code=new_code("D"),

@@ -126,7 +126,7 @@ def _without_numbers(
 
     A number that stayed is compared: it is the same child, unless a name or the years of birth were
     replaced. A record that had only this number is often completed after the call. That the name
-    which is added is a sister's is possible: `changed_since.py` looks whether another record of the
+    which is added is a sister's is possible: `changed_since/` looks whether another record of the
     request says so. To take each for hers would keep back the child's own record.
     """
     then, now = dict(then), dict(now)

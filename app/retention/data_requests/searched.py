@@ -1,9 +1,13 @@
 """What a request looked for: sealed, and forgotten when the request is over."""
 
 import json
+from collections.abc import Iterable
 from typing import NamedTuple
 from uuid import UUID
 
+from sqlalchemy import select
+
+from app.contacts.models import Contact
 from app.errors import KeptByNewerVersion
 from app.retention.data_requests.models import DataRequest
 from app.retention.data_requests.same_children import Written
@@ -28,6 +32,18 @@ class Sought(NamedTuple):
     children: Written = {}  # noqa: RUF012
     # The rows that might have been another person's then: the officer has looked at each.
     marked: list[str] = []  # noqa: RUF012
+    # In which profile each contact was then.
+    profiles: dict[str, str] = {}  # noqa: RUF012
+
+
+async def profiles_now(work: Work, ids: Iterable[UUID]) -> dict[str, str]:
+    """Return in which profile each of these contacts is, by their ids."""
+    rows = await work.session.execute(
+        select(Contact.id, Contact.profile_id).where(
+            Contact.id.in_(ids), Contact.profile_id.is_not(None)
+        )
+    )
+    return {str(id_): str(profile) for id_, profile in rows}
 
 
 def seal_sought(work: Work, request_id: UUID, sought: Sought) -> bytes:

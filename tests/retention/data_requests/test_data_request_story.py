@@ -10,7 +10,7 @@ from app.staff.roles import Role
 from app.telephony.platforms.choose import platform_of
 from app.telephony.provider.urls import message_path
 from tests.support.calls.callers import flag, talked
-from tests.support.contacts import WHOLE, new_contact, write
+from tests.support.contacts import WHOLE, all_completed, new_contact, write
 from tests.support.referrals import page
 from tests.support.talks import CHILD
 
@@ -35,6 +35,7 @@ async def test_a_person_is_shown_and_then_erased_here_and_at_the_provider(stage:
     siblings = {"child.a1.phone": CHILD, "child.a2": 2, "child.a2.name": "Марко"}
     contact = await new_contact(ana, WHOLE | siblings)
     assert contact
+    await all_completed(stage)
     provider = platform_of(stage.settings)
     await provider.send_message(to=CHILD, from_=LINE, body="Hello", told=message_path(uuid4()))
     await stage.advance(5)

@@ -60,7 +60,11 @@ async def test_only_what_says_something_is_kept_so_that_a_former_version_reads_t
     body = work.keys.open(
         request.sought_sealed, table="data_requests", column="sought_sealed", row=request.id
     )
-    assert json.loads(body).keys() - {"entries", "marked"} == {"numbers", "codes", "children"}
+    assert json.loads(body).keys() - {"entries", "marked", "profiles"} == {
+        "numbers",
+        "codes",
+        "children",
+    }
     request.sought_sealed = seal_sought(work, request.id, Sought([NUMBER], []))
     assert sought_of(work, request) == Sought([NUMBER], [])
 

@@ -23,6 +23,7 @@ from app.staff.models import AuditEntry, Staff
 from app.staff.roles import Role
 from app.work import PROGRAM, Work
 from tests.support.calls.callers import talked
+from tests.support.contacts import all_completed
 from tests.support.planted import as_person
 from tests.support.referrals import page
 from tests.support.retention.requested import (
@@ -167,6 +168,7 @@ async def test_its_page_and_the_receipt_say_that_nothing_was_erased(stage: Stage
     vera = await stage.add_counsellor("vera", role=Role.SUPERVISOR, shift=False, state=None)
     mila = await stage.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
     await talked(stage, ana)
+    await all_completed(stage)
     sought = {"kind": "erasure", "person": "child", "sought": CHILD}
     begun = (await vera.ask("POST", "/data-requests", sought)).json()
     path, here = f"/data-requests/{begun['id']}", f"/admin/data-requests/{begun['id']}"

@@ -17,6 +17,7 @@ from app.retention.data_requests.models import DataRequest
 from app.staff.roles import Role
 from app.work import Work, make_ground
 from tests.support.calls.callers import talked
+from tests.support.contacts import all_completed
 from tests.support.mail import Mail, mail
 from tests.support.profile import by_day
 from tests.support.referrals import page
@@ -91,6 +92,7 @@ async def house(stage: Stage) -> AsyncIterator[House]:
     ]
     await stage.change_rows("UPDATE staff SET email = name || '@x.example'")
     await talked(stage, await stage.add_counsellor("ana"))
+    await all_completed(stage)
     port = free_port()
     served = Served(make_app(make_ground(stage.settings, stage.clock), with_worker=False), port)
     await served.start()

@@ -4,12 +4,13 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from app.calls.models import Call, VoiceMessage
 from app.calls.speech import LineScript
 from app.chats import ending, messages, reading
 from app.chats.left import answering, left
+from app.contacts.models import Contact
 from app.jobs.transaction import flush
 from app.privacy.hash_kinds import HashOf
 from app.retention.data_requests import requests
@@ -127,4 +128,9 @@ async def test_an_erasure_takes_no_words_that_no_person_has_read(
     assert await keep() == Keep.STILL_OPEN
     await read()
     await flush(work)
+    of_talk = await work.session.scalar(select(Contact.id).where(Contact.call_id == call.id))
+    assert await keep() == (then if of_talk is None else Keep.STILL_OPEN), "it is written in"
+    await work.session.execute(
+        text("UPDATE contacts SET state = 'complete', completed_at = now()"),
+    )
     assert await keep() == then

@@ -12,7 +12,7 @@ from app.calls.models import Call
 from app.contacts import profiles
 from app.contacts.models import Contact
 from app.jobs.transaction import flush
-from app.retention.data_requests import erasing, lists, requests
+from app.retention.data_requests import erasing, lists, report, requests
 from app.retention.data_requests.kinds import (
     AskingPerson,
     ItemKind,
@@ -173,6 +173,43 @@ async def test_what_the_officer_released_stays_released(work: Work) -> None:
     assert {boy.id, girl.id} <= await kept_of(work, request)
     await requests.set_kept(work, boss, request.id, {(ItemKind.CONTACT, boy.id): None})
     assert await _went(work, boss, request, boy, girl) == [True, False]
+
+
+@pytest.mark.parametrize("kind", RequestKind)
+@pytest.mark.parametrize("to", ["hers", "merged", "stays"])
+async def test_a_released_contact_that_is_put_into_the_profile_of_a_sister_since_is_hers(
+    work: Work, kind: RequestKind, to: str
+) -> None:
+    """The officer has looked at it while it was in his."""
+    boss, boy, girl = await _of_both(work)
+    hers = await profiles.tell_apart(work, boss, girl.id)
+    third = await planted.a_contact(work, boss, await planted.a_call(work, "CA3"))
+    await rang_itself(work, third)
+    third.profile_id = boy.profile_id
+    await flush(work)
+    request = await _searched(work, boss, kind=kind)
+    assert {boy.id, third.id, girl.id} <= await kept_of(work, request)
+    free = {(ItemKind.CONTACT, one.id): None for one in (boy, third)}
+    await requests.set_kept(work, boss, request.id, free)
+    as_person(work, boss)
+    if to == "hers":
+        await profiles.link(work, boss, third.id, hers)
+    elif to == "merged":
+        # Both of his are in the other one now, into which that of before was merged.
+        assert boy.profile_id is not None
+        other = await profiles.tell_apart(work, boss, third.id)
+        await profiles.merge(work, boss, boy.profile_id, other, "It is one boy")
+    await flush(work)
+    for one in (boy, third):
+        await work.session.refresh(one)
+    if kind is RequestKind.ACCESS:
+        await approved(work, boss, request)
+        await report.read_all(work, request)
+        kept = await kept_of(work, request)
+        went = [one.id not in kept for one in (boy, third, girl)]
+    else:
+        went = await _went(work, boss, request, boy, third, girl)
+    assert went == [True, to != "hers", False]
 
 
 async def test_what_is_kept_as_another_childs_stands_on_no_list_by_which_it_is_erased_again(
