@@ -110,9 +110,9 @@ _RUN_ELSEWHERE = {
     "test_an_approved_request_is_taken_out_once_on_the_command_line",
     "staff reset-second-factor": "tests/cli/test_documented_commands.py::"
     "test_a_second_factor_is_taken_away",
-    "staff unlink": "tests/web/test_provider_sign_in.py::"
+    "staff unlink": "tests/web/sign_in/test_provider_sign_in.py::"
     "test_a_person_signs_in_and_the_answer_counts_once_in_their_browser",
-    "provider test": "tests/web/test_provider_sign_in.py::"
+    "provider test": "tests/web/sign_in/test_provider_sign_in.py::"
     "test_a_person_signs_in_and_the_answer_counts_once_in_their_browser",
     "line back": "tests/cli/test_pages_by_command.py::test_a_line_is_listed_shown_and_renamed",
     **dict.fromkeys(
