@@ -106,11 +106,13 @@ async def a_ring_does_not_cover_what_is_being_typed(live: Stage, page: Page) -> 
     await page.set_viewport_size({"width": 390, "height": HEIGHT})
     await page.goto(live.settings.public_url + "/contacts")
     await expect(page.locator("#telephone")).to_have_attribute("data-state", "ready")
-    # A field at the very foot of the page.
+    # A field at the very foot of the page. Heights in the text of HTML would be refused.
     await page.evaluate(
         """() => document.querySelector("main").insertAdjacentHTML("beforeend",
-        "<div style=height:60rem></div><textarea id=foot></textarea><p style=height:9rem></p>")"""
+        "<div class=high></div><textarea id=foot></textarea><p class=low></p>")"""
     )
+    for name, height in (("high", "60rem"), ("low", "9rem")):
+        await page.locator(f".{name}").last.evaluate("(one, h) => (one.style.height = h)", height)
     field = page.locator("#foot")
     await field.focus()
     await page.evaluate("() => document.getElementById('foot').scrollIntoView({block: 'end'})")

@@ -20,7 +20,7 @@ from tests.safekeeping.kept_lines import a_folder, a_key, say, settings_in
 
 HOUR = 3600
 # As of a server that was started long ago.
-_STARTED_LONG_AGO = making._OVERDUE.replace("pg_postmaster_start_time()", "'-infinity'")
+_STARTED_LONG_AGO = making.OVERDUE.replace("pg_postmaster_start_time()", "'-infinity'")
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,7 @@ def test_a_segment_that_waits_for_longer_than_the_bound_is_told(
     settings, waits = hanging
     monkeypatch.setattr(making, "HANGS_AFTER", HOUR)
     if not has_tried:
-        monkeypatch.setattr(making, "_OVERDUE", _STARTED_LONG_AGO)
+        monkeypatch.setattr(making, "OVERDUE", _STARTED_LONG_AGO)
     since = SystemClock().now().timestamp() - (2 * HOUR if is_old else 0)
     os.utime(waits, (since, since))
     if is_old and not has_tried:

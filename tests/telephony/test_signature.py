@@ -5,52 +5,9 @@ from urllib.parse import urlencode
 
 import pytest
 
-from app.demo.stage import ACCOUNT, LINE, TOKEN, Stage, stage_on
+from app.demo.stage import Stage, stage_on
 from app.log import set_up_logging
-from app.practice.wire import sign
-
-FIELDS = [
-    ("CallSid", "CA1"),
-    ("AccountSid", ACCOUNT),
-    ("From", "+381641234567"),
-    ("To", LINE),
-    ("CallStatus", "ringing"),
-    ("ToCity", ""),
-    ("ToZip", ""),
-    ("New", "+ & = č"),
-]
-FORM = "application/x-www-form-urlencoded"
-Fields = list[tuple[str, str]]
-
-
-async def post(
-    stage: Stage,
-    path: str = "/telephony/voice",
-    fields: Fields = FIELDS,
-    *,
-    token: str = TOKEN,
-    signed_url: str | None = None,
-    body: str | None = None,
-    kind: str | None = FORM,
-    signature: str | None = "made",
-    **headers: str,
-) -> int:
-    url = stage.settings.public_url + path
-    if signature == "made":
-        signature = sign(token, signed_url or url, fields)
-    if signature is not None:
-        headers["X-Twilio-Signature"] = signature
-    if kind is not None:
-        headers["Content-Type"] = kind
-    answer = await stage.client.post(
-        url, content=(urlencode(fields) if body is None else body).encode(), headers=headers
-    )
-    if answer.status_code == 200:
-        assert answer.headers["content-type"].startswith("text/xml")
-    else:
-        # Nothing of the request comes back: the provider would keep it.
-        assert "38164" not in answer.text
-    return answer.status_code
+from tests.support.calls.signed import FIELDS, FORM, post
 
 
 async def test_right_signatures(stage: Stage) -> None:

@@ -31,10 +31,10 @@ from app.web.access import Public
 from app.web.decisions import Decision, Decisions, Right
 from app.work import PROGRAM, Work
 from tests.support.access.asking import ask
+from tests.support.calls.signed import post
 from tests.support.program.quiet import QuietStage, quiet_stage_on
 from tests.support.referrals import OVERRIDE, add_agency, by_hand
 from tests.support.routes import routes, wallboard
-from tests.telephony.test_signature import post
 from tests.web.reach import reached_from
 
 Lines = Callable[[], list[dict[str, Any]]]

@@ -49,7 +49,7 @@ FROM pg_stat_archiver
 # failed to, nor was started since: its command hangs. What fails is tried again sooner.
 HANGS_AFTER = 300
 # What waits since then, in seconds of the epoch, is overdue; 0 if it has tried lately.
-_OVERDUE = """
+OVERDUE = """
 SELECT CASE WHEN greatest(last_archived_time, last_failed_time, pg_postmaster_start_time())
     <= now() - make_interval(secs => {0})
   THEN extract(epoch FROM now())::float8 - {0} ELSE 0 END
@@ -192,7 +192,7 @@ def drain(settings: Settings) -> int:
 def _hangs(settings: Settings, address: str) -> bool:
     """Return whether a segment waits for a server that neither puts it aside nor fails to."""
     waits = folder_of(settings.data_dir) / "pg_wal" / "archive_status"
-    begun_at = ask(address, _OVERDUE.format(HANGS_AFTER))
+    begun_at = ask(address, OVERDUE.format(HANGS_AFTER))
     for one in waits.glob("*.ready"):
         # It may be put aside at this moment.
         with suppress(FileNotFoundError):

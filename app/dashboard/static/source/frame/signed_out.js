@@ -112,10 +112,17 @@ export const lookAgain = async () => {
 // The stream is refused to this page: another person may have signed in by another window. Then the page
 // goes, and with it the telephone of the one before, but no talk that goes on in it.
 const isTalking = () => ["talking", "reconnecting"].includes(document.getElementById("telephone")?.dataset.state);
+// A page that its reader leaves goes by itself, and is led nowhere else; one that was only to bring a file
+// stays, and gives way a little later.
+const LEAVES_WITHIN = 5000;
+let leftAt = -LEAVES_WITHIN;
+addEventListener("beforeunload", () => { leftAt = performance.now(); });
 export const giveWay = async () => {
   const answer = await fetch("/api/v1/me").catch(() => null);
   if (!answer?.ok || (await answer.json()).id === me || isTalking()) return;
-  location.replace("/");
+  const rest = leftAt + LEAVES_WITHIN - performance.now();
+  if (rest > 0) setTimeout(giveWay, rest);
+  else location.replace("/");
 };
 
 // Send a request of a form again, with what was in it.
