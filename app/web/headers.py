@@ -37,12 +37,16 @@ _FOUND = (200, 206, 304)
 # The page of a child who writes.
 _CHILD = "/chat/"
 _KEPT_AS = "helpline.nonce"
+_LETTERS = str.maketrans("0123456789", "ghijklmnop")
 
 
 def nonce_of(scope: Scope) -> str:
-    """Return the nonce of the response to a request: 192 random bits, made once for each."""
+    """Return the nonce of the response to a request: 192 random bits, made once for each.
+
+    It has letters alone, so that nothing in a page looks like a code or a number that is none.
+    """
     if _KEPT_AS not in scope:
-        scope[_KEPT_AS] = secrets.token_urlsafe(24)
+        scope[_KEPT_AS] = secrets.token_hex(24).translate(_LETTERS)
     nonce: str = scope[_KEPT_AS]
     return nonce
 
