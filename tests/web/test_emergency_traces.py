@@ -301,7 +301,7 @@ async def test_settings_that_lead_elsewhere_go_back_and_the_review_says_which(st
     await puts("PUT", "/settings", {"decided": {"invitation_days": 30, "offer_seconds": 25}})
     plan = {"partner_number": "+381111234567", "backup_after": 20}
     await puts("PATCH", f"/lines/{line['id']}/plan", plan)
-    before = "SELECT name, opening_hours, key_questions, active FROM lines ORDER BY created_at"
+    before = "SELECT name, opening_hours, key_questions, active FROM lines ORDER BY number"
     lines = await stage.rows(before)
     of_line = f"/lines/{line['id']}"
     await puts("PATCH", of_line, {"name": "Elsewhere", "opening_hours": "Mo 08:00-09:00"})
