@@ -192,7 +192,7 @@ async def _of_settings(stage: Stage, admin: Counsellor, rows: Rows, instead: Ins
         "/api/v1/access-requests/{request_id}",
         "/access-requests/{request_id}/{word}",
     )
-    (line,) = await stage.rows("SELECT id FROM lines ORDER BY number LIMIT 1")
+    (line,) = await stage.rows("SELECT id FROM lines ORDER BY created_at LIMIT 1")
     partner = {"partner_number": "+381113334446"}
     await admin.ask("PATCH", f"/lines/{line['id']}/plan", partner)
     (found,) = await stage.rows("SELECT id FROM partner_requests WHERE state = 'waits'")
