@@ -68,3 +68,14 @@ def test_a_segment_that_waits_for_longer_than_the_bound_is_told(
             making.drain(settings)
     else:
         assert making.drain(settings) == 0
+
+
+def test_a_clock_that_was_set_back_hides_no_command_that_hangs(
+    hanging: tuple[Settings, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings, waits = hanging
+    tomorrow = _STARTED_LONG_AGO.replace("last_archived_time", "now() + interval '1 day'")
+    monkeypatch.setattr(making, "OVERDUE", tomorrow)
+    os.utime(waits, (0, 0))
+    with pytest.raises(BackupRefused, match="cannot put aside what it writes"):
+        making.drain(settings)

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, exists, or_, select, union
+from sqlalchemy import ColumnElement, and_, exists, or_, select
 
 from app.calls.caller_rows import CallerFlag, CallerWish
 from app.calls.lines.line_rows import Line
@@ -506,4 +506,8 @@ async def _alive(work: Work, ids: set[UUID]) -> set[UUID]:
             Callback.id.in_(ids), Callback.state.in_((*OPEN_CALLBACKS, CallbackState.SPOKEN))
         ),
     ]
-    return set(await work.session.scalars(union(*statements)))
+    # One by one: together they would have more parameters than a statement may have.
+    found: set[UUID] = set()
+    for statement in statements:
+        found |= set(await work.session.scalars(statement))
+    return found

@@ -48,12 +48,14 @@ FROM pg_stat_archiver
 # Seconds after which a segment that waits is overdue, if the server has neither put one aside nor
 # failed to, nor was started since: its command hangs. What fails is tried again sooner.
 HANGS_AFTER = 300
-# What waits since then, in seconds of the epoch, is overdue; 0 if it has tried lately.
+# What waits since then, in seconds of the epoch, is overdue; 0 if it has tried lately. An instant
+# that has not come yet is from before the clock was set back, and says nothing.
 OVERDUE = """
-SELECT CASE WHEN greatest(last_archived_time, last_failed_time, pg_postmaster_start_time())
-    <= now() - make_interval(secs => {0})
+SELECT CASE WHEN coalesce(max(at), '-infinity') <= now() - make_interval(secs => {0})
   THEN extract(epoch FROM now())::float8 - {0} ELSE 0 END
-FROM pg_stat_archiver
+FROM pg_stat_archiver,
+  unnest(ARRAY[last_archived_time, last_failed_time, pg_postmaster_start_time()]) AS at
+WHERE at <= now()
 """
 _ASIDE_WORDS = {
     "off": (
@@ -193,10 +195,10 @@ def _hangs(settings: Settings, address: str) -> bool:
     """Return whether a segment waits for a server that neither puts it aside nor fails to."""
     waits = folder_of(settings.data_dir) / "pg_wal" / "archive_status"
     begun_at = ask(address, OVERDUE.format(HANGS_AFTER))
-    for one in waits.glob("*.ready"):
+    for one in waits.iterdir():
         # It may be put aside at this moment.
         with suppress(FileNotFoundError):
-            if one.stat().st_mtime <= begun_at:
+            if one.suffix == ".ready" and one.stat().st_mtime <= begun_at:
                 return True
     return False
 

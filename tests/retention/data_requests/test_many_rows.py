@@ -1,0 +1,14 @@
+"""A person whose records lead to very many rows, as that of an institution with one telephone."""
+
+from uuid import uuid4
+
+from app.retention.data_requests.finding import seen_by_program
+from app.retention.data_requests.kinds import Because, ItemKind
+from app.work import Work
+
+
+async def test_what_is_still_in_work_is_asked_of_more_rows_than_one_statement_can_name(
+    work: Work,
+) -> None:
+    calls = {uuid4(): Because.NUMBER for _ in range(9_000)}
+    assert await seen_by_program(work, {ItemKind.CALL: calls}) == {}
