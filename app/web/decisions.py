@@ -25,8 +25,9 @@ from app.staff.models import Staff
 from app.staff.roles import Permission
 
 _EVERY = timedelta(minutes=1)
-# Kinds of decisions that are held at most; the one whose line is the oldest gives way.
-_MOST_KINDS = 2_000
+# Kinds of decisions that are held at most; the one whose line is the oldest gives way. Five hundred
+# people at work make far fewer in a minute: above it, each request would be a line.
+_MOST_KINDS = 20_000
 # Lines after which requests have their turn.
 _AT_ONCE = 50
 # Hexadecimal digits of a session: seven could look like a telephone number.
@@ -227,9 +228,15 @@ def has_line(request: Request) -> None:
     request.scope[_TOLD] = True
 
 
+def template_of(request: Request) -> str:
+    """Return the address as the program declares it: one that was sent may hold the code of a
+    record, or whatever a stranger writes."""
+    path: str = getattr(request.scope.get("route"), "path", "")
+    return path
+
+
 def _where(request: Request) -> tuple[str, str]:
-    # The template of the address: an address may hold the code of a record.
-    return getattr(request.scope.get("route"), "path", ""), request.scope["method"]
+    return template_of(request), request.scope["method"]
 
 
 def _decision(

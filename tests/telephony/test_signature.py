@@ -46,10 +46,11 @@ async def test_a_forged_webhook_is_in_the_operators_log(
     assert await post(stage, signature=None) == 403
     assert await post(stage, token="other") == 403
     assert await post(stage, fields=foreign) == 403
+    assert await post(stage, "/telephony/calls/Zorica%20Petrovic/wait", signature=None) == 403
     told = capsys.readouterr().err
     lines = [json.loads(line) for line in told.splitlines() if line.startswith("{")]
     refused = [one["path"] for one in lines if one["event"] == "refused a webhook"]
-    assert refused == ["/telephony/voice"] * 3
+    assert refused == ["/telephony/voice"] * 3 + ["/telephony/calls/{call_id}/wait"]
     assert "38164" not in told
 
 

@@ -358,7 +358,7 @@ def _counted(path: str) -> Decision:
 
 def test_the_kinds_that_are_held_have_a_bound_and_nothing_is_left_out(lines: Lines) -> None:
     lines()
-    counts, most = Decisions(SteppedClock(MONDAY)), 2_000
+    counts, most = Decisions(SteppedClock(MONDAY)), 20_000
     for number in range(most + 500):
         counts.count(_counted(f"/{number}"))
         counts.count(_counted(f"/{number}"))

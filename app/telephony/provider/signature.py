@@ -149,7 +149,7 @@ def matches(token: str, url: str, form: FormData, given: str) -> bool:
 
 
 def _refused(request: Request) -> BadSignature:
-    log().warning("refused a webhook", area="telephony", path=request.scope["path"][:40])
+    log().warning("refused a webhook", area="telephony", path=decisions.template_of(request))
     decisions.has_line(request)
     return BadSignature()
 
