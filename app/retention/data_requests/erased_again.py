@@ -224,19 +224,19 @@ async def erase_again(
         if await asyncio.to_thread(write, folder, recipients, secret, newer, written_at):
             written_at = head.written_at
 
-    after = left
+    after, kept = left, left.keeps
     if left.rows:
         await renew(whole=False)
     if left.counts:
         async with transaction(ground, PROGRAM, long=True) as work:
             await begin(work, erased)
-        await erasing.carry_out(ground, erased.head.id, listed=True)
+        kept = await erasing.carry_out(ground, erased.head.id, listed=True)
         async with transaction(ground, PROGRAM) as work:
             after = await look(work, erased)
     if not after.rows:
         await renew(whole=True)
     stays = {
-        (kind, id_): after.keeps.get((kind, id_), Keep.STILL_OPEN)
+        (kind, id_): after.keeps.get((kind, id_)) or kept.get((kind, id_), Keep.STILL_OPEN)
         for kind, ids in after.rows.items()
         for id_ in ids
     }

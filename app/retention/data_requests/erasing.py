@@ -56,10 +56,13 @@ _AT_ONCE = 50
 _LOCK = 116_125
 
 
-async def carry_out(ground: Ground, request_id: UUID, *, listed: bool = False) -> None:
+async def carry_out(
+    ground: Ground, request_id: UUID, *, listed: bool = False
+) -> dict[tuple[ItemKind, UUID], Keep]:
     """Erase everything of an approved request that is not kept. May be run any number of times.
 
     `listed`: the list outside the database, from which it is erased again, stays as it is.
+    Return why rows stayed; nothing if the request was over already.
     """
     if not listed:
         async with transaction(ground, PROGRAM) as work:
@@ -72,7 +75,14 @@ async def carry_out(ground: Ground, request_id: UUID, *, listed: bool = False) -
         await _one_after_another(work)
         if not listed:
             await keep_list(work, request_id, whole=True)
+        rows = await work.session.execute(
+            select(RequestItem.kind, RequestItem.subject_id, RequestItem.keep).where(
+                RequestItem.request_id == request_id, RequestItem.keep.is_not(None)
+            )
+        )
+        keeps = {(ItemKind(kind), id_): Keep(keep) for kind, id_, keep in rows if keep}
         await finish(work, request_id, listed=listed)
+    return keeps
 
 
 async def keep_first(work: Work, request_id: UUID) -> None:

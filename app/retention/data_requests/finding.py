@@ -385,6 +385,17 @@ async def seen_by_program(
     return keeps
 
 
+async def that_stay_with(
+    work: Work, records: set[UUID], found: dict[ItemKind, dict[UUID, Because]]
+) -> dict[ItemKind, set[UUID]]:
+    """Return which rows stay if these records do, as they would if these were still open."""
+    joined = await _joined(work, found)
+    return {
+        kind: {id_ for id_ in rows if joined.around(kind, id_) & records}
+        for kind, rows in found.items()
+    }
+
+
 # How far a hold or open work reaches: a record keeps those that it is joined with and theirs; a
 # call is kept with its contact.
 _REACH = {

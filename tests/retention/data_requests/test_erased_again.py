@@ -1,8 +1,11 @@
 """What was erased is erased again after a restore, from the list outside the database."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -22,7 +25,7 @@ from app.settings import Settings
 from app.staff.models import Staff
 from app.work import PROGRAM, Work
 from tests.support.planted import planted_in
-from tests.support.retention.requested import a_person, approved, erase, found_by
+from tests.support.retention.requested import a_person, approved, erase, found_by, referred_since
 from tests.support.sealing.keys import KEYS, OTHER, SECRET
 
 pytestmark = pytest.mark.whole
@@ -111,6 +114,48 @@ async def test_what_is_open_again_stays_and_goes_when_it_is_over(work: Work) -> 
     assert (await planted_in(work)).all == set()
     assert sum(request.counts.values()) == 9
     assert request.kept == {}
+
+
+@pytest.mark.a_person
+async def test_what_was_referred_since_the_restore_stays_and_the_reason_is_said(
+    work: Work, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No officer has seen it: a new request erases it, and so the list is done, too."""
+
+    @asynccontextmanager
+    async def same(*_: Any, **__: Any) -> AsyncIterator[Work]:
+        yield work
+
+    for module in (erased_again, erasing):
+        monkeypatch.setattr(module, "transaction", same)
+    boss, _, contact = await a_person(work)
+    listed = await a_list(work, boss)
+    referral = await referred_since(work, boss, contact)
+    work.actor = PROGRAM
+    left = await erased_again.erase_again(work.ground, tmp_path, TO, listed)
+    assert set(left.keeps.values()) == {Keep.ANOTHER_PERSON}
+    await work.session.refresh(contact)
+    assert contact.erased_at is None
+    request = await found_by(work, boss)
+    await approved(work, boss, request)
+    await erase(work, request)
+    await work.session.refresh(referral)
+    assert referral.erased_at is not None
+    assert (await erased_again.erase_again(work.ground, tmp_path, TO, listed)).rows == {}
+
+
+@pytest.mark.a_person
+async def test_a_referral_that_the_officer_kept_keeps_nothing_after_a_restore(work: Work) -> None:
+    boss, _, contact = await a_person(work)
+    listed = await a_list(work, boss)
+    rows = {kind: ids for kind, ids in listed.rows.items() if kind != ItemKind.REFERRAL}
+    listed = replace(listed, rows=rows)
+    await erased_again.begin(work, listed)
+    request = await work.session.get_one(DataRequest, listed.head.id)
+    await erase(work, request)
+    assert request.kept == {}
+    await work.session.refresh(contact)
+    assert contact.erased_at is not None
 
 
 @pytest.mark.a_person

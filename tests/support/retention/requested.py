@@ -18,6 +18,7 @@ from app.contacts.models import Contact, Profile, ProfileNumber
 from app.contacts.states import Subject
 from app.jobs.names import Task
 from app.jobs.transaction import flush
+from app.referrals.models import Referral
 from app.retention.data_requests import erasing, requests
 from app.retention.data_requests.kinds import (
     AskingPerson,
@@ -33,7 +34,7 @@ from app.staff.models import Staff
 from app.work import PROGRAM, DeferredJob, Work
 from tests.support import planted
 from tests.support.planted import WORD, as_person
-from tests.support.verbs import a_line, a_supervisor, an_administrator
+from tests.support.verbs import a_line, a_referral, a_supervisor, an_administrator
 
 NUMBER = "+381641234567"
 WORDS = "Her passport was seen on Monday."
@@ -167,6 +168,17 @@ async def rang_itself(work: Work, contact: Contact) -> None:
         {"id": contact.id},
     )
     await work.session.refresh(contact)
+
+
+async def referred_since(work: Work, boss: Staff, contact: Contact) -> Referral:
+    """Refer the child of a contact once more, and close that, while a request waits."""
+    work.now += timedelta(hours=1)
+    as_person(work, boss)
+    referral = await a_referral(work, boss)
+    referral.contact_id = contact.id
+    await planted.close_referral(work, referral)
+    await flush(work)
+    return referral
 
 
 async def release(work: Work, boss: Staff | None, request: DataRequest) -> None:

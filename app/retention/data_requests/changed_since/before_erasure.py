@@ -19,6 +19,7 @@ from app.retention.data_requests.changed_since.searched_again import (
     search_again,
 )
 from app.retention.data_requests.children import count_children
+from app.retention.data_requests.finding import that_stay_with
 from app.retention.data_requests.kinds import Because, ItemKind, Keep
 from app.retention.data_requests.models import DataRequest, RequestItem
 from app.retention.data_requests.same_children import RangFrom, of_other_children
@@ -54,15 +55,15 @@ async def _keep_for_referrals(
 
     Without it the referral could not be found again. One that is open keeps it as all open work.
     """
-    closed = [
-        one for one in await list_referrals(work, request, every) if one.closed_at is not None
-    ]
-    for kind, ids in (
-        (ItemKind.CONTACT, {one.contact_id for one in closed}),
-        (ItemKind.CASE, {one.case_id for one in closed}),
-        (ItemKind.CALL, {one.call_id for one in closed}),
-    ):
-        lost[kind] |= {row.subject_id for row in every[kind] if row.subject_id in ids}
+    since = await list_referrals(work, request, every)
+    closed = {one.id for one in since if one.closed_at is not None}
+    if not closed:
+        return
+    found = {
+        kind: {row.subject_id: Because(row.because) for row in rows} for kind, rows in every.items()
+    }
+    for kind, ids in (await that_stay_with(work, closed, found)).items():
+        lost[kind] |= ids
 
 
 async def of_others(
@@ -75,6 +76,7 @@ async def of_others(
     sought = sought_of(work, request)
     trail = await search_again(work, request, sought, every)
     lost = await lost_rows(work, sought, every, trail)
+    await _keep_for_referrals(work, request, every, lost)
     return await _others(work, request, kind, rows, every, lost)
 
 

@@ -1,5 +1,7 @@
 """Referrals that were opened since a search: the officer has not seen them, so they are kept."""
 
+from typing import Any
+
 from sqlalchemy import or_, select
 
 from app.referrals.models import Referral
@@ -12,23 +14,23 @@ from app.work import Work
 async def list_referrals(work: Work, request: DataRequest, listed: Listed) -> list[Referral]:
     """List the referrals of what is listed that were opened since, as kept, and return them.
 
-    So they are counted. One that is listed already is not returned again.
+    So they are counted. One that was listed so before is returned again.
     """
-    ids = {kind: [row.subject_id for row in rows] for kind, rows in listed.items()}
-    rows = await work.session.scalars(
+    rows = {row.subject_id: row for row in listed[ItemKind.REFERRAL]}
+    # Of what the search lists it is kept of how many children it tells.
+    searched = {id_ for id_, row in rows.items() if row.children is not None}
+    opened_since = _of(listed) & (Referral.opened_at > request.began_at)
+    found = await work.session.scalars(
         select(Referral).where(
-            or_(
-                Referral.contact_id.in_(ids[ItemKind.CONTACT]),
-                Referral.case_id.in_(ids[ItemKind.CASE]),
-                Referral.call_id.in_(ids[ItemKind.CALL]),
-            ),
-            Referral.opened_at > request.began_at,
+            or_(opened_since, _of(_followed(listed))),
             Referral.erased_at.is_(None),
-            Referral.id.not_in(ids[ItemKind.REFERRAL]),
+            Referral.id.not_in(searched),
         )
     )
-    found = list(rows)
-    for one in found:
+    since = list(found)
+    for one in since:
+        if one.id in rows:
+            continue
         row = RequestItem(
             request_id=request.id,
             kind=ItemKind.REFERRAL.value,
@@ -39,5 +41,30 @@ async def list_referrals(work: Work, request: DataRequest, listed: Listed) -> li
             keep=Keep.ANOTHER_PERSON.value,
         )
         work.session.add(row)
+        listed[ItemKind.REFERRAL].append(row)
     await work.session.flush()
-    return found
+    return since
+
+
+def _of(listed: Listed) -> Any:
+    ids = {kind: [row.subject_id for row in rows] for kind, rows in listed.items()}
+    return or_(
+        Referral.contact_id.in_(ids[ItemKind.CONTACT]),
+        Referral.case_id.in_(ids[ItemKind.CASE]),
+        Referral.call_id.in_(ids[ItemKind.CALL]),
+    )
+
+
+def _followed(listed: Listed) -> Listed:
+    """Return the rows of which the search has listed every referral that it could read then.
+
+    One that was committed only after it may have been opened before. What is erased again from a
+    list has no label: the officer may have kept a referral of it, which the list does not name.
+    """
+    followed: Listed = {kind: [] for kind in ItemKind}
+    for kind in (ItemKind.CONTACT, ItemKind.CASE):
+        followed[kind] = [row for row in listed[kind] if row.label]
+    # Calls in which we rang back are added last, and are not followed.
+    before = (Because.NUMBER, Because.CONTACT)
+    followed[ItemKind.CALL] = [row for row in listed[ItemKind.CALL] if row.because in before]
+    return followed
