@@ -26,8 +26,6 @@ from app.retention.data_requests.kinds import Because, ItemKind, Keep
 from app.retention.data_requests.models import DataRequest, RequestItem
 from app.work import Work
 
-# A profile that is kept for these may lose a number of the person.
-_NUMBERS_GO = (Keep.ANOTHER_PERSON, Keep.STILL_OPEN)
 _OF_NUMBER: tuple[tuple[ItemKind, Any, Any], ...] = (
     (ItemKind.FLAG, CallerFlag, CallerFlag.made_at),
     (ItemKind.WISH, CallerWish, CallerWish.made_at),
@@ -103,14 +101,18 @@ async def leave_profiles(work: Work, request: DataRequest) -> None:
 
 
 async def _numbers_stay(work: Work, request: DataRequest, keys: set[bytes]) -> set[UUID]:
-    """Return the profiles that are kept with all their numbers, with those merged into them."""
+    """Return the profiles that are kept with all their numbers, with those merged into them.
+
+    One that is kept for open work has them, too: by them the person's work is found when it is
+    done. One that is kept for another person alone loses those of the person who asks.
+    """
     found = await work.session.scalars(
         select(ProfileNumber.profile_id).where(ProfileNumber.caller_key.in_(keys))
     )
     ids = set(found)
     ids |= await merged_to(work, ids)
     keeps = await _keeps(work, request, ids)
-    stay = {id_ for id_, keep in keeps.items() if keep not in _NUMBERS_GO}
+    stay = {id_ for id_, keep in keeps.items() if keep is not Keep.ANOTHER_PERSON}
     return stay | await merged_from(work, stay)
 
 

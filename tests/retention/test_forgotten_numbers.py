@@ -11,8 +11,9 @@ from app.calls.callers import flag_caller, wish
 from app.calls.models import Call
 from app.calls.states import Channel
 from app.chats.models import OptOut
-from app.contacts import profiles
+from app.contacts import completing, contacts, profiles
 from app.contacts.models import Contact, Profile, ProfileNumber
+from app.contacts.states import ContactChannel
 from app.jobs.transaction import flush
 from app.privacy.hash_kinds import HashOf
 from app.retention.data_requests import requests
@@ -210,6 +211,35 @@ async def test_a_profile_that_is_held_keeps_its_numbers(house: House) -> None:
     await house.erasure(BOY)
     assert (await house.work.session.get_one(Contact, boy.id)).erased_at is not None
     assert kept in await house.profiles_with(BOY)
+
+
+async def test_what_is_kept_for_open_work_is_found_by_the_number_when_the_work_is_done(
+    house: House,
+) -> None:
+    """A child rang, and came by later: a counsellor still writes of that."""
+    work, boss = house.work, house.boss
+    boy = await house.rang(BOY)
+    assert boy.profile_id is not None
+    as_person(work, boss)
+    without = {path: value for path, value in planted.CHILD.items() if not path.endswith("phone")}
+    draft, _ = await contacts.create_contact(
+        work, boss, channel=ContactChannel.WALK_IN, changes=planted.changes_of(without)
+    )
+    await flush(work)
+    await profiles.link(work, boss, draft.id, boy.profile_id)
+    await flush(work)
+    draft_id, profile = draft.id, boy.profile_id
+    request = await house.erasure(BOY)
+    boy, draft = [await work.session.get_one(Contact, one) for one in (boy.id, draft_id)]
+    assert (boy.erased_at is None, draft.erased_at) == (False, None)
+    assert request.kept == {Keep.STILL_OPEN: 2}
+    as_person(work, boss)
+    await completing.complete(work, boss, draft_id)
+    await flush(work)
+    await house.erasure(BOY)
+    assert (await work.session.get_one(Contact, draft_id)).erased_at is not None
+    assert (await work.session.get_one(Profile, profile)).erased_at is not None
+    assert await house.profiles_with(BOY) == set()
 
 
 async def test_children_whom_a_colleague_has_told_apart_are_not_taken_to_be_one(

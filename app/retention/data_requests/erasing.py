@@ -54,6 +54,7 @@ _AT_ONCE = 50
 # Brothers and sisters ask about the same rows: of two erasures the second one sees what the first
 # has done, and neither waits for a row of the other without end.
 _LOCK = 116_125
+_BESIDE_RECORDS = frozenset({ItemKind.FLAG, ItemKind.WISH, ItemKind.PROFILE})
 
 
 async def carry_out(
@@ -156,7 +157,8 @@ async def erase_some(work: Work, request_id: UUID, kind: ItemKind) -> bool:
 
 async def _keep_in_work(work: Work, request_id: UUID) -> None:
     """Keep what is held or in work now. What belongs to it stays also if the work ends before its
-    turn comes: a record that is kept has its call.
+    turn comes: a record that is kept has its call. If no record is left to erase until work on one
+    ends, flags and wishes stay, too: the request would be done, and the person would still wait.
     """
     erased = aliased(RequestItem)
     by_another = exists().where(
@@ -169,8 +171,14 @@ async def _keep_in_work(work: Work, request_id: UUID) -> None:
     found: dict[ItemKind, dict[UUID, Because]] = {}
     for kind, id_ in left:
         found.setdefault(kind, {})[id_] = Because.CODE
-    for one, keep in (await seen_by_program(work, found)).items():
+    seen = await seen_by_program(work, found)
+    for one, keep in seen.items():
         left[one].keep = keep.value
+    free = left.keys() - seen.keys()
+    alone = {kind for kind, _ in free} <= _BESIDE_RECORDS
+    if alone and Keep.STILL_OPEN in seen.values() and not await _has_begun(work, request_id):
+        for one in free:
+            left[one].keep = Keep.STILL_OPEN.value
     await work.session.flush()
 
 

@@ -192,7 +192,8 @@ async def find(
     children = await write_children(work, rows)
     marked = [str(item.id) for item in items if item.of_another]
     profiles = await profiles_now(work, rows[ItemKind.CONTACT])
-    sought = Sought(numbers, codes, entries, children, marked, profiles)
+    without = sorted({str(one) for one in rows[ItemKind.CONTACT]} - profiles.keys())
+    sought = Sought(numbers, codes, entries, children, marked, profiles, without)
     request = DataRequest(
         id=request_id,
         code=new_code("D"),

@@ -34,6 +34,8 @@ class Sought(NamedTuple):
     marked: list[str] = []  # noqa: RUF012
     # In which profile each contact was then.
     profiles: dict[str, str] = {}  # noqa: RUF012
+    # The contacts that were in none.
+    without_profile: list[str] = []  # noqa: RUF012
 
 
 async def profiles_now(work: Work, ids: Iterable[UUID]) -> dict[str, str]:

@@ -1,8 +1,13 @@
 """An erasure of which everything had to be kept is none: the person waits for the true answer."""
 
+from uuid import uuid4
+
 import pytest
 from sqlalchemy import select, text
 
+from app.calls.caller_rows import CallerFlag, CallerWish
+from app.contacts import completing
+from app.contacts.models import Profile
 from app.demo.stage import Stage
 from app.errors import Conflict
 from app.jobs.transaction import flush
@@ -91,6 +96,32 @@ async def test_an_erasure_that_keeps_everything_is_not_done_and_the_person_still
     assert (action, detail["after"]) == (AuditLog.DATA_REQUEST_KEPT, {"legal_hold": 7})
     assert AuditLog.DATA_REQUEST_ERASED not in {one for one, _ in await log_of(work, request)}
     assert await lists.is_first(work)
+
+
+@pytest.mark.usefixtures("readings_at_once")
+@pytest.mark.a_person
+async def test_flags_and_wishes_do_not_go_alone_while_work_on_all_else_is_open(work: Work) -> None:
+    """After the approval a counsellor writes in the contact again."""
+    boss, _, contact = await a_person(work)
+    # It has no contact any more.
+    merged = Profile(
+        id=uuid4(), code="P-BBB-BBB-BBB", created_at=work.now, merged_into=contact.profile_id
+    )
+    work.session.add(merged)
+    await flush(work)
+    work.settings.smtp_url = "smtp://127.0.0.1:1"
+    boss.email = "vera@x.example"
+    request = await found_by(work, boss)
+    await approved(work, boss, request)
+    as_person(work, boss)
+    await completing.reopen(work, boss, contact.id, "She rang again.")
+    await flush(work)
+    work.jobs.clear()
+    await nothing_erased(work, request)
+    assert (request.state, request.counts, request.kept) == (S.FOUND, {}, {Keep.STILL_OPEN: 10})
+    assert [(who, why) for who, why, _ in reminders(work)] == [(str(boss.id), "found")]
+    for model in (CallerFlag, CallerWish):
+        assert len((await work.session.scalars(select(model.id))).all()) == 1
 
 
 @pytest.mark.usefixtures("readings_at_once")

@@ -13,8 +13,8 @@ from app.privacy.hash_kinds import HashOf
 from app.referrals.models import Referral
 from app.retention.data_requests.changed_since.listed import Listed
 from app.retention.data_requests.finding import ERASED, SHOWN, follow, marks_of
-from app.retention.data_requests.kinds import AskingPerson, Because, ItemKind
-from app.retention.data_requests.models import DataRequest
+from app.retention.data_requests.kinds import AskingPerson, Because, ItemKind, Keep
+from app.retention.data_requests.models import DataRequest, RequestItem
 from app.retention.data_requests.own_calls import by_child
 from app.retention.data_requests.same_children import RangFrom
 from app.retention.data_requests.searched import Sought, profiles_now
@@ -75,7 +75,7 @@ async def lost_rows(
             had = {id_ for id_ in gone if then[id_] is Because.NUMBER_IN_RECORD}
             there = {id_ for id_ in had if now.get(id_) in (Because.PROFILE, Because.CALL)}
             gone -= there & await _of_own_calls(work, listed)
-            gone |= await _in_other_profiles(work, sought, then)
+            gone |= await _in_other_profiles(work, sought, listed)
         lost[kind] = await _still_there(work, kind, gone)
     named = {row.subject_id for row in listed[ItemKind.REFERRAL] if row.because == Because.CODE}
     ids = {row.subject_id for row in listed[ItemKind.REFERRAL]} - named
@@ -87,22 +87,29 @@ async def lost_rows(
     return lost
 
 
-async def _in_other_profiles(work: Work, sought: Sought, then: dict[UUID, Because]) -> set[UUID]:
+async def _in_other_profiles(work: Work, sought: Sought, listed: Listed) -> set[UUID]:
     """Return which contacts are in another profile than at the search, unless one was merged into
-    the other. What was named stays the person's."""
+    the other. One that was in none may be in one of the person's own. What was named stays theirs.
+    """
     now = await profiles_now(
-        work, [id_ for id_, because in then.items() if because is not Because.CODE]
+        work, [row.subject_id for row in listed[ItemKind.CONTACT] if row.because != Because.CODE]
     )
-    moved = {
-        id_: (sought.profiles[id_], profile)
-        for id_, profile in now.items()
-        if sought.profiles.get(id_, profile) != profile
-    }
-    merged = {
-        before: {str(one) for one in await merged_to(work, [UUID(before)])}
-        for before in {before for before, _ in moved.values()}
-    }
-    return {UUID(id_) for id_, (before, profile) in moved.items() if profile not in merged[before]}
+    own = {str(row.subject_id) for row in listed[ItemKind.PROFILE] if _is_own(sought, row)}
+    without = set(sought.without_profile)
+    found = set()
+    for id_, profile in now.items():
+        before = own if id_ in without else {sought.profiles.get(id_, profile)}
+        if profile not in before:
+            merged = await merged_to(work, [UUID(one) for one in before])
+            found |= {UUID(id_)} if UUID(profile) not in merged else set()
+    return found
+
+
+def _is_own(sought: Sought, row: RequestItem) -> bool:
+    """Return whether a row is the person's: it may be kept, and for another person it is not."""
+    if row.keep is None:
+        return True
+    return row.keep != Keep.ANOTHER_PERSON and str(row.subject_id) not in sought.marked
 
 
 def _is_farther(now: Because | None, then: Because) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from itertools import product
 
 import pytest
 from sqlalchemy import select
@@ -72,6 +73,14 @@ async def _of_both(work: Work) -> tuple[Staff, Contact, Contact]:
     return boss, boy, girl
 
 
+async def without_who(work: Work, boss: Staff) -> Contact:
+    """A third call from the number, of which no name is written down."""
+    bare = {path: value for path, value in planted.CHILD.items() if path not in WHO}
+    third = await planted.a_contact(work, boss, await planted.a_call(work, "CA3"), bare)
+    await rang_itself(work, third)
+    return third
+
+
 async def _searched(
     work: Work, boss: Staff, typed: str = NUMBER, kind: RequestKind = RequestKind.ERASURE
 ) -> DataRequest:
@@ -122,9 +131,7 @@ async def test_by_their_number_alone_it_is_not_known_which_of_them_asks(
 async def test_a_contact_that_is_put_into_the_profile_of_a_sister_is_hers(work: Work) -> None:
     boss, boy, girl = await _of_both(work)
     hers = await profiles.tell_apart(work, boss, girl.id)
-    bare = {path: value for path, value in planted.CHILD.items() if path not in WHO}
-    third = await planted.a_contact(work, boss, await planted.a_call(work, "CA3"), bare)
-    await rang_itself(work, third)
+    third = await without_who(work, boss)
     third.profile_id = boy.profile_id
     await flush(work)
     request = await _searched(work, boss, f"{NUMBER}, {boy.code}")
@@ -176,29 +183,49 @@ async def test_what_the_officer_released_stays_released(work: Work) -> None:
 
 
 @pytest.mark.parametrize("kind", RequestKind)
-@pytest.mark.parametrize("to", ["hers", "merged", "stays"])
-async def test_a_released_contact_that_is_put_into_the_profile_of_a_sister_since_is_hers(
-    work: Work, kind: RequestKind, to: str
+async def test_a_contact_of_no_profile_that_is_put_into_another_childs_since_is_hers(
+    work: Work, kind: RequestKind
 ) -> None:
-    """The officer has looked at it while it was in his."""
+    """The search has not found her: she has no call."""
+    boss, boy, _ = await _of_both(work)
+    third = await without_who(work, boss)
+    other = await planted.a_contact(work, boss, None, planted.CHILD | HERS)
+    request = await _searched(work, boss, f"{NUMBER}, {boy.code}", kind)
+    assert third.id not in await kept_of(work, request)
+    as_person(work, boss)
+    await profiles.link_to_contact(work, boss, third.id, other.code)
+    await flush(work)
+    assert await _went(work, boss, request, boy, third) == [True, False]
+
+
+@pytest.mark.parametrize("kind", RequestKind)
+@pytest.mark.parametrize(
+    ("of", "to"), [*product(["his", "none"], ["hers", "merged", "stays"]), ("none", "his")]
+)
+async def test_a_released_contact_that_is_put_into_the_profile_of_a_sister_since_is_hers(
+    work: Work, kind: RequestKind, of: str, to: str
+) -> None:
+    """The officer has looked at it while it was in his, or in none: two share the number, and the
+    program has left it to a colleague to choose."""
     boss, boy, girl = await _of_both(work)
     hers = await profiles.tell_apart(work, boss, girl.id)
     third = await planted.a_contact(work, boss, await planted.a_call(work, "CA3"))
     await rang_itself(work, third)
-    third.profile_id = boy.profile_id
+    his = boy.profile_id
+    assert his is not None
+    third.profile_id = his if of == "his" else None
     await flush(work)
     request = await _searched(work, boss, kind=kind)
     assert {boy.id, third.id, girl.id} <= await kept_of(work, request)
     free = {(ItemKind.CONTACT, one.id): None for one in (boy, third)}
-    await requests.set_kept(work, boss, request.id, free)
+    await requests.set_kept(work, boss, request.id, free | {(ItemKind.PROFILE, his): None})
     as_person(work, boss)
-    if to == "hers":
-        await profiles.link(work, boss, third.id, hers)
+    if to in ("hers", "his"):
+        await profiles.link(work, boss, third.id, hers if to == "hers" else his)
     elif to == "merged":
         # Both of his are in the other one now, into which that of before was merged.
-        assert boy.profile_id is not None
         other = await profiles.tell_apart(work, boss, third.id)
-        await profiles.merge(work, boss, boy.profile_id, other, "It is one boy")
+        await profiles.merge(work, boss, his, other, "It is one boy")
     await flush(work)
     for one in (boy, third):
         await work.session.refresh(one)
