@@ -19,6 +19,7 @@ from app.staff.sign_in_rules import Rules, set_sign_in_rules
 from app.web.access import COOKIE
 from app.work import PROGRAM
 from tests.support.contacts import skip
+from tests.support.identity.at_provider import a_provider, go
 from tests.support.identity.authenticator import Authenticator
 from tests.support.identity.second_step import (
     CREDENTIALS,
@@ -170,6 +171,21 @@ async def test_a_fresh_proof_is_a_passkey_where_the_role_needs_one(
     assert (await page.get("/api/v1/me/second-factor")).json()["codes_left"] == 10
     answered = device.answer(await challenge(page, "/api/v1/me/proof/passkey"))
     assert (await page.post("/api/v1/me/proof", json={"passkey": answered})).status_code == 204
+
+
+async def test_a_sign_in_at_the_provider_is_no_proof_of_a_person_who_has_a_passkey_here(
+    stage: Stage, page: httpx2.AsyncClient
+) -> None:
+    await demand(stage, Role.COUNSELLOR)
+    async with a_provider(stage):
+        await page.get(await go(page))
+        await sets_one_up(page, Authenticator(stage.settings.public_url))
+        assert (await page.get("/api/v1/me")).json()["name"] == "Ana"
+        await skip(stage, 11 / 60)
+        refused = await page.get("/login/provider/proof")
+        assert refused.status_code == 422
+        assert "Your role needs a passkey" in unescape(refused.text)
+    assert (await page.get("/api/v1/me/proof")).json()["fresh"] is False
 
 
 async def test_a_recovery_code_leads_only_to_a_new_passkey(
