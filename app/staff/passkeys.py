@@ -163,7 +163,8 @@ async def begin_adding(work: Work, staff: Staff) -> str:
         user_name=staff.name,
         challenge=await _new_challenge(work, staff, ChallengePurpose.ADDING),
         timeout=int(_LASTS.total_seconds() * 1000),
-        exclude_credentials=_described(known),
+        # The device of a stopped one may make another, which replaces it there.
+        exclude_credentials=_described([one for one in known if one.stopped_at is None]),
         authenticator_selection=AuthenticatorSelectionCriteria(
             resident_key=ResidentKeyRequirement.PREFERRED,
             user_verification=UserVerificationRequirement.REQUIRED,
