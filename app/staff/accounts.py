@@ -194,7 +194,8 @@ async def open_session(
     """Sign a person in. Return the token for the cookie. `browser` is the browser's family.
     `until`: the session ends then, and not by the rules. `proven`: the sign-in is a proof, too.
 
-    A session that awaits something opens nothing but the page where that is given.
+    A session that awaits something opens nothing but the page where that is given. It is `proven`
+    if a factor was given.
     """
     token = secrets.token_urlsafe(32)
     length = AWAITS_LENGTH
@@ -208,7 +209,7 @@ async def open_session(
             expires_at=until or work.now + length,
             browser=browser,
             awaits=awaits.value if awaits is not None else None,
-            proved_at=work.now if awaits is None and proven else None,
+            proved_at=work.now if proven else None,
             active_at=work.now if awaits is None else None,
         )
     )

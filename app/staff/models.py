@@ -105,7 +105,8 @@ class StaffSession(Base):
     # How far refused codes of the telephone were from ours, by their steps: a proof by other means
     # says that they were its owner's (`app/staff/telephone_clock.py`).
     refused_steps: Mapped[dict[str, int]] = mapped_column(JSONB, server_default=text("'{}'"))
-    # When its person last proved who they are; unset while something is missing.
+    # When its person last proved who they are. While something is missing, it is set if they have
+    # given a factor.
     proved_at: Mapped[datetime | None]
     # When its person last did something, to a minute: unlike `used_at`, which a page that is open
     # moves by itself.

@@ -163,7 +163,8 @@ async def begin_adding(work: Work, staff: Staff) -> str:
         user_name=staff.name,
         challenge=await _new_challenge(work, staff, ChallengePurpose.ADDING),
         timeout=int(_LASTS.total_seconds() * 1000),
-        exclude_credentials=_described(known),
+        # The device of a stopped one may make another, which replaces it there.
+        exclude_credentials=_described([one for one in known if one.stopped_at is None]),
         authenticator_selection=AuthenticatorSelectionCriteria(
             resident_key=ResidentKeyRequirement.PREFERRED,
             user_verification=UserVerificationRequirement.REQUIRED,
@@ -236,13 +237,14 @@ async def add(work: Work, staff: Staff, name: str, sent: Sent, challenge: bytes)
         after=len(before) + 1,
     )
     tell_owner(work, staff, Told.PASSKEY_ADDED)
+    await second_factor.end_set_ups(work, staff)
     codes = await second_factor.first_codes(work, staff) if had_none else None
     return Added(passkey, codes)
 
 
 async def _lock(work: Work, staff: Staff) -> list[Passkey]:
     """Return the passkeys of a person; of two changes at once the second waits."""
-    await work.session.execute(select(Staff.id).where(Staff.id == staff.id).with_for_update())
+    await second_factor.lock(work, staff)
     return await passkeys_of(work, staff)
 
 

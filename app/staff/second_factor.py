@@ -143,10 +143,25 @@ async def _being_set_up(work: Work, staff: Staff, *, lock: bool = False) -> Seco
     return found
 
 
+async def lock(work: Work, staff: Staff) -> None:
+    """Let the second of two changes of a person's factors at once wait."""
+    await work.session.execute(select(Staff.id).where(Staff.id == staff.id).with_for_update())
+
+
+async def end_set_ups(work: Work, staff: Staff) -> None:
+    """End every sign-in of a person that leads to setting a factor up. They have set one up: the
+    next sign-in asks for it."""
+    await work.session.execute(
+        delete(StaffSession).where(
+            StaffSession.staff_id == staff.id, StaffSession.awaits == Awaits.SETTING_UP.value
+        )
+    )
+
+
 async def begin(work: Work, staff: Staff) -> Setup:
     """Make a secret for a person, or return the one that is being set up."""
-    # Of two pages at once the second waits, and shows the same secret.
-    await work.session.execute(select(Staff.id).where(Staff.id == staff.id).with_for_update())
+    # Of two pages at once the second shows the same secret.
+    await lock(work, staff)
     factor = await _being_set_up(work, staff)
     if factor is None or _secret(work, factor) is None:
         await work.session.execute(
@@ -222,6 +237,7 @@ async def confirm(work: Work, staff: Staff, typed: str) -> list[str] | None:
     )
     factor.confirmed_at, factor.drift, factor.seen_drift = work.now, drift, None
     await work.session.flush()
+    await end_set_ups(work, staff)
     write_entry(work, AuditLog.SECOND_FACTOR_SET, str(staff.id))
     tell_owner(work, staff, Told.SECOND_FACTOR_SET)
     return await _new_codes(work, staff)
@@ -377,7 +393,7 @@ async def _use_recovery(work: Work, staff: Staff, code: str) -> bool:
 async def remove_own(work: Work, staff: Staff) -> None:
     """Take the app of a person's telephone away. Raises Conflict if their role needs a second
     factor and there is no other."""
-    await work.session.execute(select(Staff.id).where(Staff.id == staff.id).with_for_update())
+    await lock(work, staff)
     state = await state_of(work, staff)
     if state.needed and not state.passkeys:
         raise Conflict("Your role needs a second factor. Replace it by another one instead.")

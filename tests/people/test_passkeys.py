@@ -23,7 +23,7 @@ from app.staff.sign_in_rules import (
     sign_in_rules,
 )
 from app.work import Work
-from tests.support.identity.authenticator import Authenticator
+from tests.support.identity.authenticator import Authenticator, HeldAlready
 from tests.support.identity.second_step import with_telephone
 from tests.support.verbs import a_counsellor, a_supervisor, an_administrator, logged
 
@@ -241,6 +241,24 @@ async def test_a_counter_that_goes_back_stops_the_passkey_and_not_the_second_fac
     assert await second_factor.missing_of(named, ana) is Awaits.CODE
     assert made.codes is not None
     await second_factor.use_code(named, ana, made.codes[0])
+
+
+async def test_the_device_of_a_stopped_one_makes_another(named: Work) -> None:
+    vera, phone = await a_supervisor(named), Authenticator(ORIGIN)
+    stopped = (await added(named, vera, phone)).passkey
+    await set_sign_in_rules(named, PASSKEY)
+    with pytest.raises(HeldAlready):
+        phone.make(await passkeys.begin_adding(named, vera))
+    await passkeys.stop(named, vera, stopped.id)
+    phone.make(await passkeys.begin_adding(named, vera))
+    # It makes a new key, which stands beside the stopped one until that is removed.
+    renewed = Authenticator(ORIGIN)
+    with pytest.raises(Conflict, match="this name"):
+        await added(named, vera, renewed)
+    await added(named, vera, renewed, "my phone again")
+    await used(named, vera, renewed)
+    await passkeys.remove_own(named, vera, stopped.id)
+    assert [one.name for one in await passkeys.passkeys_of(named, vera)] == ["my phone again"]
 
 
 async def test_a_device_that_does_not_count_is_accepted(named: Work) -> None:

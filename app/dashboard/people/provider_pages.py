@@ -22,6 +22,7 @@ from app.web.sign_in.provider_sign_in import (
     InWriting,
     begin,
     begin_linking,
+    begin_proving,
     come_back,
     mark_browser,
 )
@@ -102,7 +103,7 @@ async def log_out(
 @router.get("/login/provider/proof")
 async def go_to_prove(request: Request, work: InWriting, staff: SignedIn) -> Response:
     """Send the browser to the provider, so that the reader proves again who they are."""
-    sent = await begin(request, work, Errand.PROOF, "/account/proved", staff)
+    sent = await begin_proving(request, work, staff)
     answer = RedirectResponse(sent.address, status_code=303)
     mark_browser(answer, work.ground, sent)
     return answer

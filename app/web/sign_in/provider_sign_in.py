@@ -31,6 +31,7 @@ from app.staff.models import Staff
 from app.staff.sessions import note_provider_session
 from app.web.access import cookie_name, finished, opened, token_of
 from app.web.limits import Limiter, client_of
+from app.web.sign_in.proving import check_provider_proves
 from app.web.sign_in.signing_in import SignIn, sign_in_person
 from app.work import Ground, Work
 
@@ -139,6 +140,15 @@ async def begin(
     await work.session.flush()
     anew = errand is not Errand.SIGN_IN
     return Sent(protocol.address_of(found, client, _once(work, state), anew=anew), mark)
+
+
+async def begin_proving(request: Request, work: Work, staff: Staff) -> Sent:
+    """Begin to prove again who a signed-in person is; see `begin`.
+
+    Raises what `check_provider_proves` raises, too.
+    """
+    await check_provider_proves(work, staff)
+    return await begin(request, work, Errand.PROOF, "/account/proved", staff)
 
 
 async def begin_linking(request: Request, work: Work, staff: Staff) -> Sent:
@@ -285,6 +295,8 @@ async def _signed_in_staff(request: Request, work: Work, kept: _Kept) -> Staff:
 async def _prove(request: Request, work: Work, kept: _Kept, claims: dict[str, Any]) -> None:
     """Take a new sign-in at the provider as a proof of who a person is."""
     staff = await _signed_in_staff(request, work, kept)
+    # They may have set a factor up here since they were sent there.
+    await check_provider_proves(work, staff)
     at = claims.get("auth_time")
     if not isinstance(at, int) or at < (kept.began_at - _LEEWAY).timestamp():
         raise ProviderFailed("it did not let the person sign in again")

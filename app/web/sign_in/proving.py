@@ -14,6 +14,7 @@ from app.staff.passkey_rows import ChallengePurpose
 from app.staff.passkeys import Sent
 from app.web.access import token_of
 from app.web.sign_in import guesses, passkey_answers
+from app.web.step_up import ProofNeeded
 from app.work import Work
 
 
@@ -90,3 +91,13 @@ async def proof_of(work: Work, staff: Staff) -> Proof:
     if state.since is not None:
         return Proof.CODE
     return Proof.PROVIDER if staff.by_provider and staff.password_hash is None else Proof.PASSWORD
+
+
+async def check_provider_proves(work: Work, staff: Staff) -> None:
+    """Check that a person proves who they are by signing in again at the provider, and by nothing
+    more here. Raises OwnPasskeyNeeded, ProofNeeded."""
+    how = await proof_of(work, staff)
+    if how is Proof.PASSKEY:
+        raise OwnPasskeyNeeded()
+    if how is not Proof.PROVIDER:
+        raise ProofNeeded()

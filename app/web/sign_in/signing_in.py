@@ -66,7 +66,7 @@ async def sign_in_person(
         return await _signed_in(request, work, staff)
     # Its cookie is replaced now. No call rings at its page until the sign-in is complete.
     former = await _end_former(request, work, staff)
-    token = await accounts.open_session(work, staff, _browser(request), awaits=awaits)
+    token = await accounts.open_session(work, staff, _browser(request), awaits=awaits, proven=False)
     if former is not None:
         await telephones.pass_on(work, staff.id, former, work.keys.session_key(token))
     return SignIn(staff, token, awaits)
@@ -120,12 +120,25 @@ async def passkey_options_at_once(
 
 async def begun(request: Request, work: Work, awaits: Awaits) -> tuple[Staff, StaffSession]:
     """Return who has given the right password and still has to do this. Raises NotSignedIn."""
-    token = token_of(request)
-    found = await accounts.begun_session(work, token) if token else None
-    if found is None or found[1].awaits != awaits.value:
+    staff, session = await _any_begun(request, work)
+    if session.awaits != awaits.value:
         raise NotSignedIn()
     decisions.grant(request, Right.PASSWORD_GIVEN)
-    return found
+    return staff, session
+
+
+async def _any_begun(request: Request, work: Work) -> tuple[Staff, StaffSession]:
+    """Return who has given the right password and still has to do something. Raises NotSignedIn."""
+    token = token_of(request)
+    found = await accounts.begun_session(work, token) if token else None
+    if found is None:
+        raise NotSignedIn()
+    staff, session = found
+    # The password alone sets the first factor up, and adds nothing to one that there is by now.
+    gave_none = session.awaits == Awaits.SETTING_UP and session.proved_at is None
+    if gave_none and (await second_factor.state_of(work, staff)).since is not None:
+        raise NotSignedIn()
+    return staff, session
 
 
 async def sign_in_by_code(request: Request, work: Work, code: str) -> SignIn:
@@ -151,12 +164,8 @@ async def sign_in_by_code(request: Request, work: Work, code: str) -> SignIn:
 async def passkey_options(request: Request, work: Work) -> str:
     """Return what a browser needs to go on after the password, as JSON: to use a passkey, or to
     make the first one. Raises NotSignedIn, NoName, NoPasskey, TooMany."""
-    token = token_of(request)
-    found = await accounts.begun_session(work, token) if token else None
-    if found is None:
-        raise NotSignedIn()
+    staff, session = await _any_begun(request, work)
     decisions.grant(request, Right.PASSWORD_GIVEN)
-    staff, session = found
     await guesses.count_options(request, staff)
     if session.awaits == Awaits.SETTING_UP:
         return await passkeys.begin_adding(work, staff)
@@ -186,17 +195,30 @@ async def sign_in_by_adding_passkey(
     """
     staff, _ = await begun(request, work, Awaits.SETTING_UP)
     work.actor = accounts.actor_of(staff)
-    added = await add_passkey(request, work, staff, name, sent)
-    # It may have ended while the attempt was slowed down.
-    staff, session = await begun(request, work, Awaits.SETTING_UP)
+    challenge = await _taken_challenge(request, work, staff, sent)
+    staff, session = await _still_setting_up(request, work, staff)
+    added = await passkeys.add(work, staff, name, sent, challenge)
     return await _signed_in(request, work, staff, session), added.codes or []
 
 
 async def add_passkey(request: Request, work: Work, staff: Staff, name: str, sent: Sent) -> Added:
     """Add a passkey that the browser has made. Raises Invalid, WrongPasskey, Conflict, TooMany."""
-    await guesses.check_own_attempts(request, work, staff)
-    challenge = await passkey_answers.taken_challenge(work, staff, ChallengePurpose.ADDING, sent)
+    challenge = await _taken_challenge(request, work, staff, sent)
     return await passkeys.add(work, staff, name, sent, challenge)
+
+
+async def _taken_challenge(request: Request, work: Work, staff: Staff, sent: Sent) -> bytes:
+    await guesses.check_own_attempts(request, work, staff)
+    return await passkey_answers.taken_challenge(work, staff, ChallengePurpose.ADDING, sent)
+
+
+async def _still_setting_up(
+    request: Request, work: Work, staff: Staff
+) -> tuple[Staff, StaffSession]:
+    """Return the account and the session again, after an attempt was slowed down: it may have
+    ended, or a factor been set up elsewhere. Raises NotSignedIn."""
+    await second_factor.lock(work, staff)
+    return await begun(request, work, Awaits.SETTING_UP)
 
 
 async def sign_in_by_setting_up(
@@ -211,7 +233,7 @@ async def sign_in_by_setting_up(
     if (await second_factor.state_of(work, staff)).passkey_needed:
         raise second_factor.PasskeyNeeded()
     await guesses.check_own_attempts(request, work, staff)
-    staff, session = await begun(request, work, Awaits.SETTING_UP)
+    staff, session = await _still_setting_up(request, work, staff)
     work.actor = accounts.actor_of(staff)
     codes = await second_factor.confirm(work, staff, code)
     if codes is None:

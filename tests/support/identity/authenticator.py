@@ -18,6 +18,10 @@ def _text(raw: bytes) -> str:
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
+class HeldAlready(Exception):
+    """The device holds a passkey that may not be made again: `InvalidStateError` in a browser."""
+
+
 @dataclass
 class Authenticator:
     """A device with one passkey. What an attacker would change can be set."""
@@ -42,12 +46,15 @@ class Authenticator:
 
     def make(self, options: str) -> dict[str, Any]:
         """Make a passkey, as `navigator.credentials.create` does."""
+        asked = json.loads(options)
+        if _text(self.credential_id) in {one["id"] for one in asked["excludeCredentials"]}:
+            raise HeldAlready
         numbers = self.key.public_key().public_numbers()
         key = {1: 2, 3: -7, -1: 1, -2: numbers.x.to_bytes(32), -3: numbers.y.to_bytes(32)}
         made = bytes(16) + len(self.credential_id).to_bytes(2, "big") + self.credential_id
         data = self._data(NEW_KEY) + made + cbor2.dumps(key)
         attested = cbor2.dumps({"fmt": "none", "attStmt": {}, "authData": data})
-        client = self._client_data("webauthn.create", json.loads(options)["challenge"])
+        client = self._client_data("webauthn.create", asked["challenge"])
         return self._sent(client, attestationObject=_text(attested), transports=["internal"])
 
     def answer(self, options: str) -> dict[str, Any]:

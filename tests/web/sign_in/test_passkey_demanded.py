@@ -19,6 +19,7 @@ from app.staff.sign_in_rules import Rules, set_sign_in_rules
 from app.web.access import COOKIE
 from app.work import PROGRAM
 from tests.support.contacts import skip
+from tests.support.identity.at_provider import a_provider, go
 from tests.support.identity.authenticator import Authenticator
 from tests.support.identity.second_step import (
     CREDENTIALS,
@@ -170,6 +171,72 @@ async def test_a_fresh_proof_is_a_passkey_where_the_role_needs_one(
     assert (await page.get("/api/v1/me/second-factor")).json()["codes_left"] == 10
     answered = device.answer(await challenge(page, "/api/v1/me/proof/passkey"))
     assert (await page.post("/api/v1/me/proof", json={"passkey": answered})).status_code == 204
+
+
+async def test_a_sign_in_at_the_provider_is_no_proof_of_a_person_who_has_a_passkey_here(
+    stage: Stage, page: httpx2.AsyncClient
+) -> None:
+    await demand(stage, Role.COUNSELLOR)
+    async with a_provider(stage):
+        await page.get(await go(page))
+        await sets_one_up(page, Authenticator(stage.settings.public_url))
+        assert (await page.get("/api/v1/me")).json()["name"] == "Ana"
+        await skip(stage, 11 / 60)
+        refused = await page.get("/login/provider/proof")
+        assert refused.status_code == 422
+        assert "Your role needs a passkey" in unescape(refused.text)
+    assert (await page.get("/api/v1/me/proof")).json()["fresh"] is False
+
+
+async def test_a_sign_in_that_gave_no_factor_adds_none_to_that_of_the_owner(
+    stage: Stage, page: httpx2.AsyncClient
+) -> None:
+    vera, device = await a_person(stage), Authenticator(stage.settings.public_url)
+    await demand(stage)
+    async with browser(stage) as thief:
+        for one in (thief, page):
+            led = await one.post("/login", data=CREDENTIALS)
+            assert led.headers["location"] == "/login/set-up"
+        assert (await sets_one_up(page, device)).status_code == 200
+        await skip(stage, 25 / 60)
+        assert (await thief.get("/login/set-up")).headers["location"] == "/login"
+        assert (await thief.post("/login/passkey/options")).headers["location"] == "/login"
+        await opens_nothing(thief)
+
+    # One that was begun while hers was set up is not ended with it, and adds none either.
+    await stage.change_rows("DELETE FROM passkeys")
+    async with browser(stage) as thief:
+        await thief.post("/login", data=CREDENTIALS)
+        own = Authenticator(stage.settings.public_url)
+        made = own.make(await challenge(thief, "/login/passkey/options"))
+        async with transaction(stage.ground, PROGRAM) as work:
+            hers = Passkey(staff_id=vera.id, name="hers", made_at=work.now, sign_count=0)
+            hers.credential_id, hers.public_key_sealed = b"hers", b""
+            work.session.add(hers)
+        sent = {"name": "of the thief", "credential": json.dumps(made)}
+        refused = await thief.post("/login/set-up/passkey", data=sent)
+        assert refused.headers["location"] == "/login"
+        await opens_nothing(thief)
+    assert [row["name"] for row in await stage.rows("SELECT name FROM passkeys")] == ["hers"]
+
+
+async def test_a_code_of_the_telephone_adds_no_passkey_once_there_is_one(
+    stage: Stage, page: httpx2.AsyncClient
+) -> None:
+    telephone = await with_factor(stage, await a_person(stage))
+    await demand(stage)
+    async with browser(stage) as thief:
+        # A forged page has asked for the code.
+        for one in (thief, page):
+            await one.post("/login", data=CREDENTIALS)
+            code = {"code": telephone.at(stage.clock.now())}
+            led = await one.post("/login/code", data=code)
+            assert led.headers["location"] == "/login/set-up"
+            await skip(stage, 1 / 60)
+        done = await sets_one_up(page, Authenticator(stage.settings.public_url))
+        assert done.headers["location"] == "/reports"
+        assert (await thief.post("/login/passkey/options")).headers["location"] == "/login"
+        await opens_nothing(thief)
 
 
 async def test_a_recovery_code_leads_only_to_a_new_passkey(

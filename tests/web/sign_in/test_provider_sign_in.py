@@ -20,6 +20,7 @@ from tests.support.contacts import skip
 from tests.support.documents.shell import documented
 from tests.support.identity.at_provider import ANA, a_provider, browser, go, set_up, sign_in
 from tests.support.identity.provider import CLIENT, Provider
+from tests.support.identity.second_step import with_telephone
 
 PASSWORD = "correct horse battery"
 
@@ -170,6 +171,29 @@ async def test_a_second_factor_is_asked_for_here_unless_the_provider_has_one(
         proved = await page.get(await go(page, "/login/provider/proof"))
         assert proved.headers["location"] == "/account/proved"
         assert (await page.get("/api/v1/me/proof")).json()["fresh"] is True
+
+
+async def test_a_sign_in_at_the_provider_is_no_proof_of_a_person_who_has_a_factor_here(
+    stage: Stage, city: Provider
+) -> None:
+    await set_up(stage, city, factors=("mfa",))
+    city.person = ANA | {"amr": ["pwd", "mfa"]}
+    async with browser(stage) as page:
+        await sign_in(page)
+        await skip(stage, 11 / 60)
+        back = await go(page, "/login/provider/proof")
+        async with transaction(stage.ground, PROGRAM) as work:
+            ana = await accounts.find_by_name(work.session, "Ana")
+            assert ana is not None
+            await with_telephone(work, ana)
+        # She went there before she had one, and comes back afterwards.
+        assert (await page.get(back)).status_code == 403
+        assert (await page.get("/login/provider/proof")).status_code == 403
+        assert (await page.get("/api/v1/me/proof")).json() == {
+            "by": "code",
+            "passkey": False,
+            "fresh": False,
+        }
 
 
 async def test_a_factor_of_the_provider_counts_also_where_the_role_needs_a_passkey(

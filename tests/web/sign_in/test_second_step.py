@@ -74,6 +74,35 @@ async def test_a_role_that_needs_one_is_led_through_it_and_does_nothing_before(
         assert "Recovery codes left: 10." in own
 
 
+async def test_a_sign_in_that_gave_no_factor_replaces_none_of_the_owner(quiet: QuietStage) -> None:
+    vera = await a_person(quiet)
+    async with transaction(quiet.ground, PROGRAM) as work:
+        await set_sign_in_rules(work, Rules((Role.SUPERVISOR,)))
+
+    async def sets_one_up(page: httpx2.AsyncClient) -> httpx2.Response:
+        async with transaction(quiet.ground, PROGRAM) as work:
+            telephone = pyotp.TOTP((await second_factor.begin(work, vera)).secret)
+        code = {"code": telephone.at(quiet.clock.now())}
+        return await page.post("/login/set-up", data=code)
+
+    async with browser(quiet) as thief, browser(quiet) as page:
+        for one in (thief, page):
+            led = await one.post("/login", data=CREDENTIALS)
+            assert led.headers["location"] == "/login/set-up"
+        assert (await sets_one_up(page)).status_code == 200
+        await skip(quiet, 25 / 60)
+        assert (await sets_one_up(thief)).headers["location"] == "/login"
+        assert (await thief.get("/api/v1/me")).status_code == 401
+
+    # One that was begun while hers was set up is not ended with it, and replaces none either.
+    await quiet.change_rows("DELETE FROM second_factors")
+    async with browser(quiet) as thief:
+        await thief.post("/login", data=CREDENTIALS)
+        await quiet.change_rows("UPDATE second_factors SET confirmed_at = made_at")
+        assert (await sets_one_up(thief)).headers["location"] == "/login"
+        assert (await thief.get("/api/v1/me")).status_code == 401
+
+
 async def test_a_code_signs_in_once_on_pages_and_for_programs(quiet: QuietStage) -> None:
     vera = await a_person(quiet)
     telephone = await with_factor(quiet, vera)
