@@ -9,11 +9,11 @@ from fastapi.responses import StreamingResponse
 
 from app.dashboard import board, inbox, rail, team, team_parts
 from app.dashboard.desk_values import frame_part
-from app.errors import NotAllowed, NotFound
+from app.errors import NotFound
 from app.routing.supervision import supervised
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
-from app.web.access import InWork, reader_with
+from app.web.access import InWork, reader_with, refuse_other_person
 from app.web.parts import Part, own, team_of
 from app.web.stream import StreamWanted, names_in, stream_of
 from app.work import Work
@@ -125,8 +125,7 @@ async def live(
 
     Raises NotAllowed.
     """
-    if me not in (None, staff.id):
-        raise NotAllowed()
+    refuse_other_person(staff, me)
     wanted = StreamWanted(
         record,
         names_in(topics),

@@ -17,7 +17,7 @@ from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
 from app.staff.roles import Permission
 from app.telephony.provider import tokens
-from app.web.access import InWork, Requires, token_of
+from app.web.access import InWork, Requires, refuse_other_person, token_of
 from app.web.routes import include
 from app.words.pages import said
 from app.work import Work
@@ -25,13 +25,16 @@ from app.work import Work
 router = APIRouter(include_in_schema=False)
 TakesCalls = Annotated[Staff, Depends(Requires(Permission.TAKE_CALLS), scope="function")]
 _TOKENS = RateLimitItemPerMinute(12)
-_PAGE = Field(pattern=r"^[a-z0-9]{1,40}:[a-z0-9]{1,40}$")
 
 
-class AsksForToken(BaseModel):
-    """`page` is `BROWSER:LOAD`, two random words: one kept by the browser, one for this load."""
+class OfPage(BaseModel):
+    """`page` is `BROWSER:LOAD`, two random words: one kept by the browser, one for this load.
 
-    page: str = _PAGE
+    `me`: whose page it is; if another person has signed in meanwhile, it is refused.
+    """
+
+    page: str = Field(pattern=r"^[a-z0-9]{1,40}:[a-z0-9]{1,40}$")
+    me: UUID | None = None
 
 
 class Token(BaseModel):
@@ -41,8 +44,7 @@ class Token(BaseModel):
     signalling: str | None
 
 
-class TelephoneReport(BaseModel):
-    page: str = _PAGE
+class TelephoneReport(OfPage):
     state: TelephoneState
 
 
@@ -51,8 +53,7 @@ class Heard(BaseModel):
     yours: bool
 
 
-class RingingCall(BaseModel):
-    page: str = _PAGE
+class RingingCall(OfPage):
     call_sid: str = Field(pattern=r"^[A-Za-z0-9-]{1,64}$")
 
 
@@ -75,11 +76,12 @@ def _session(request: Request, work: Work) -> bytes:
 
 
 @router.post("/board/telephone")
-async def token(request: Request, work: InWork, staff: TakesCalls, asked: AsksForToken) -> Token:
+async def token(request: Request, work: InWork, staff: TakesCalls, asked: OfPage) -> Token:
     """Return a token for the telephone, and give the telephone to this page. It is logged.
 
     Refused for people whose calls ring elsewhere, and where no API key is set.
     """
+    refuse_other_person(staff, asked.me)
     if staff.endpoint_kind != EndpointKind.BROWSER:
         raise Conflict("Your calls ring on your own telephone, not in the browser.")
     settings = work.settings
@@ -100,6 +102,7 @@ async def token(request: Request, work: InWork, staff: TakesCalls, asked: AsksFo
 @router.post("/board/telephone/state")
 async def report(request: Request, work: InWork, staff: TakesCalls, said: TelephoneReport) -> Heard:
     """Note what a page's telephone is doing. It is sent with every change and every heartbeat."""
+    refuse_other_person(staff, said.me)
     session = _session(request, work)
     return Heard(yours=await telephones.report(work, staff, said.page, said.state, session))
 
@@ -107,6 +110,7 @@ async def report(request: Request, work: InWork, staff: TakesCalls, said: Teleph
 @router.post("/board/telephone/ring")
 async def ring(work: InWork, staff: TakesCalls, ringing: RingingCall) -> Invited:
     """Say whether a call that rings the page is its own, and whether the person asked for it."""
+    refuse_other_person(staff, ringing.me)
     found = await telephones.invitation(work, staff, ringing.page, ringing.call_sid)
     return Invited(
         own=found.own,

@@ -4,6 +4,7 @@ import contextlib
 import hmac
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
+from uuid import UUID
 
 import psycopg
 from fastapi import Depends, Request, Response
@@ -127,6 +128,15 @@ async def signed_in(request: Request, work: Work) -> Staff:
     await note_use(work, token, acts=is_act(request), reads=request.method in _SAFE)
     await heard(request, work, staff)
     return staff
+
+
+def refuse_other_person(staff: Staff, me: UUID | None) -> None:
+    """Refuse what a page asks if another person has signed in meanwhile: the page gives way.
+
+    `me`: whose page it is. Raises NotAllowed.
+    """
+    if me not in (None, staff.id):
+        raise NotAllowed()
 
 
 async def refuse_without_session(request: Request) -> None:

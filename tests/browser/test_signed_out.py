@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from playwright.async_api import Page, expect
+from playwright.async_api import Dialog, Page, Request, expect
 from sqlalchemy import delete, update
 
 from app.demo.stage import Counsellor, Stage
@@ -16,6 +16,7 @@ from tests.support.browser import (
     PASSWORD,
     answered,
     answers_a_call,
+    at,
     available,
     enter,
     give_password,
@@ -164,3 +165,96 @@ async def test_a_page_gives_way_to_a_person_who_signs_in_by_another_window_but_n
     # With no talk it gives way at once.
     await another_signs_in(live, page, "cai")
     await expect(page.locator("body")).to_have_attribute("data-me", str(cai.id))
+
+
+async def refused(page: Page) -> None:
+    """The stream of the page is refused."""
+    async with page.expect_response("**/board/live?**") as answer:
+        pass
+    assert (await answer.value).status == 403
+
+
+async def test_a_page_keeps_a_call_without_a_microphone_and_gives_way_when_it_is_over(
+    live: Stage, page: Page
+) -> None:
+    bob = await live.add_counsellor("bob", shift=False, state=None)
+    await give_password(live, bob)
+    ana, child = await answered(page, live)
+    telephone = page.locator("#telephone")
+    await expect(telephone).to_have_attribute("data-state", "talking")
+    page.on("dialog", lambda dialog: dialog.accept())
+    # Her headset is unplugged.
+    await page.evaluate("helplineTelephone.unplugged = true; helplineTelephone.settle()")
+    await expect(telephone).to_have_attribute("data-state", "no_microphone")
+    await another_signs_in(live, page, "bob")
+    await sign_ins_end(live, ana)
+    await refused(page)
+    await refused(page)
+    assert (await live.call_of(child))["state"] == "connected"
+    # Its stream waits for longer now, and it fetches nothing that would be the other person's.
+    parts: list[str] = []
+
+    def note(request: Request) -> None:
+        if request.method == "GET" and "/board/" in request.url:
+            parts.append(request.url)
+
+    page.on("request", note)
+    await page.wait_for_timeout(2000)
+    assert parts == []
+    await live.exchange.hang_up(child)
+    await expect(page.locator("body")).to_have_attribute("data-me", str(bob.id))
+
+
+async def test_a_call_without_a_microphone_is_over_for_its_page_too(
+    live: Stage, page: Page
+) -> None:
+    _, child = await answered(page, live)
+    await expect(page.locator("#telephone")).to_have_attribute("data-state", "talking")
+    await page.evaluate("helplineTelephone.unplugged = true; helplineTelephone.settle()")
+    keypad = page.locator("[data-telephone=keypad]")
+    await expect(keypad).to_be_visible()
+    await live.exchange.hang_up(child)
+    await expect(keypad).to_be_hidden()
+    await expect(page.locator("#telephone")).to_have_attribute("data-state", "no_microphone")
+
+
+async def test_a_page_gives_way_after_its_talk_and_the_other_person_has_their_telephone(
+    live: Stage, page: Page
+) -> None:
+    bob = await live.add_counsellor("bob", state=None)
+    await give_password(live, bob)
+    _, child = await answered(page, live)
+    await expect(page.locator("#telephone")).to_have_attribute("data-state", "talking")
+    # Her session lasts as long as her talk, and with it the stream of her page.
+    await another_signs_in(live, page, "bob")
+    await live.exchange.hang_up(child)
+    await expect(page.locator("body")).to_have_attribute("data-me", str(bob.id))
+    its = "SELECT telephone, telephone_page FROM presences WHERE counsellor_id = %s"
+    assert [row for row in await live.rows(its, bob.id) if row["telephone_page"]] == []
+    await available(page)
+
+
+async def test_a_reader_who_stays_is_not_asked_again_at_once(live: Stage, page: Page) -> None:
+    ana, bob = [await live.add_counsellor(name, shift=False, state=None) for name in ("ana", "bob")]
+    await give_password(live, bob)
+    await page.clock.install()
+    await at(page, live, ana, "/")
+    await page.evaluate("addEventListener('beforeunload', (event) => event.preventDefault())")
+    # A browser asks only who did something on the page.
+    await page.locator("#me > summary").click()
+    questions: list[Dialog] = []
+
+    async def stay(dialog: Dialog) -> None:
+        questions.append(dialog)
+        await dialog.dismiss()
+
+    page.on("dialog", stay)
+    async with page.expect_event("dialog"):
+        await another_signs_in(live, page, "bob")
+        await sign_ins_end(live, ana)
+    for _ in range(3):
+        async with page.expect_response("**/board/live?**"):
+            await page.clock.run_for(15_000)
+    assert len(questions) == 1
+    async with page.expect_event("dialog"):
+        await page.clock.run_for(60_000)

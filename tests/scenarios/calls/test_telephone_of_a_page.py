@@ -152,6 +152,19 @@ async def test_a_page_says_whose_session_has_the_telephone(stage: Stage) -> None
         assert await stage.rows(has) == [{"own": True}]
 
 
+async def test_what_a_page_of_another_person_asks_is_refused(stage: Stage) -> None:
+    ana, bob = [await stage.add_counsellor(name, state=None) for name in ("ana", "bob")]
+    its = "SELECT telephone, telephone_page FROM presences WHERE counsellor_id = %s"
+    before = await stage.rows(its, bob.id)
+    # The cookie is Bob's, the page is Ana's.
+    page = {"page": "b:1", "me": str(ana.id)}
+    assert (await ask(stage, bob, "", **page))[0] == 403
+    assert (await ask(stage, bob, "/state", **page, state="ready"))[0] == 403
+    assert (await ask(stage, bob, "/ring", **page, call_sid="CA1"))[0] == 403
+    assert await stage.rows(its, bob.id) == before
+    assert (await ask(stage, ana, "/state", **page, state="ready"))[1] == {"yours": True}
+
+
 async def test_a_page_answers_by_itself_only_what_its_person_accepted(stage: Stage) -> None:
     ana = await stage.add_counsellor("ana")
     boris = await stage.add_counsellor("boris", shift=False)

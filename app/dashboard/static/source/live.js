@@ -189,6 +189,11 @@ const askForAll = () => {
 };
 let lastWord = Date.now();
 let lastTopics = Date.now();
+// Milliseconds until a refused stream is opened again. Where another person has signed in, and this page
+// stays for its call, what it would fetch is not its own: it waits for longer and fetches nothing.
+const OPENS_AGAIN = 1500;
+const OPENS_LATER = 15_000;
+let isOthers = false;
 
 const open = () => {
   source?.close();
@@ -201,7 +206,7 @@ const open = () => {
   url.searchParams.set("me", document.body.dataset.me);
   source = new EventSource(url);
   const mine = source;
-  source.onopen = () => { lastWord = Date.now(); stale(false); say(`● ${_("live")}`, true); };
+  source.onopen = () => { lastWord = Date.now(); isOthers = false; stale(false); say(`● ${_("live")}`, true); };
   source.onmessage = (event) => {
     lastWord = Date.now();
     lastTopics = lastWord;
@@ -222,9 +227,9 @@ const open = () => {
     // A closed source does not reconnect by itself: the server responded with an error.
     // If the session has ended, the first part that is fetched leads to the sign-in.
     if (mine.readyState !== EventSource.CLOSED) return;
-    giveWay();
-    refreshAll();
-    setTimeout(() => { if (mine === source && !isSignedOut()) open(); }, 1500);
+    giveWay().then((is) => { isOthers = is; });
+    if (!isOthers) refreshAll();
+    setTimeout(() => { if (mine === source && !isSignedOut()) open(); }, isOthers ? OPENS_LATER : OPENS_AGAIN);
   };
 };
 

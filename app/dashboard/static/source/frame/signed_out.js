@@ -109,21 +109,35 @@ export const lookAgain = async () => {
   if (answer.ok) goOn(await answer.json());
 };
 
-// The stream is refused to this page: another person may have signed in by another window. Then the page
-// goes, and with it the telephone of the one before, but no talk that goes on in it.
-const isTalking = () => ["talking", "reconnecting"].includes(document.getElementById("telephone")?.dataset.state);
 // A page that its reader leaves goes by itself, and is led nowhere else; one that was only to bring a file
-// stays, and gives way a little later.
+// stays, and gives way a little later. Milliseconds.
 const LEAVES_WITHIN = 5000;
-let leftAt = -LEAVES_WITHIN;
-addEventListener("beforeunload", () => { leftAt = performance.now(); });
-export const giveWay = async () => {
+// A reader who wants to stay is asked again after this time.
+const ASKS_AGAIN = 60_000;
+let notBefore = 0;
+const leaveAlone = (time) => { notBefore = Math.max(notBefore, performance.now() + time); };
+addEventListener("beforeunload", () => leaveAlone(LEAVES_WITHIN));
+
+let timer;
+const goIfOther = async () => {
   const answer = await fetch("/api/v1/me").catch(() => null);
-  if (!answer?.ok || (await answer.json()).id === me || isTalking()) return;
-  const rest = leftAt + LEAVES_WITHIN - performance.now();
-  if (rest > 0) setTimeout(giveWay, rest);
-  else location.replace("/");
+  if (!answer?.ok || (await answer.json()).id === me) return false;
+  if (globalThis.helplineTelephone?.call) return true;
+  const rest = notBefore - performance.now();
+  clearTimeout(timer);
+  if (rest > 0) timer = setTimeout(giveWay, rest);
+  else {
+    leaveAlone(ASKS_AGAIN);
+    location.replace("/");
+  }
+  return true;
 };
+let looks = null;
+// A request of this page is refused: another person may have signed in by another window. Then the page
+// goes, and with it the telephone of the one before, but no call that goes on in it. Resolves with
+// whether it is another person.
+export const giveWay = () => (looks ??= goIfOther().finally(() => { looks = null; }));
+document.addEventListener("helpline:refused", giveWay);
 
 // Send a request of a form again, with what was in it.
 export const resend = ({ requestConfig, pathInfo, target, etc }) => htmx.ajax(

@@ -24,15 +24,17 @@ const kept = (name, fresh) => {
   }
 };
 const browser = kept("helpline-browser") || kept("helpline-browser", random());
-const page = `${browser}:${random()}`;
+// Whose page it is goes along: another person may have signed in by another window.
+const own = { page: `${browser}:${random()}`, me: document.body.dataset.me };
 
 const ask = async (path, body) => {
   const answer = await fetch(`/board/telephone${path}`, {
     method: "POST",
     headers: { "Content-Type": "application/json" },
-    body: JSON.stringify({ page, ...body }),
+    body: JSON.stringify({ ...own, ...body }),
   });
   const said = await answer.json().catch(() => ({}));
+  if (answer.status === 403) document.dispatchEvent(new Event("helpline:refused"));
   if (!answer.ok) throw Object.assign(new Error(String(answer.status)), { words: said.detail, status: answer.status });
   return said;
 };
@@ -79,8 +81,8 @@ const giveAway = () => telephone.stop("elsewhere", _("Another window or computer
 
 const whose = async (sid) => {
   for (let n = 0; n < ASKS; n += 1) {
-    const found = await ask("/ring", { call_sid: sid }).catch(() => ({ own: false }));
-    if (found.own) return found;
+    const found = await ask("/ring", { call_sid: sid }).catch(({ status }) => ({ own: false, refused: status === 403 }));
+    if (found.own || found.refused) return found;
     await new Promise((resolve) => { setTimeout(resolve, BETWEEN); });
   }
   return { own: false };
@@ -91,7 +93,7 @@ const telephone = new Telephone({
   whose,
   on: () => { show(); report(); },
 });
-// For what is tried in a real browser, and for a look from the console.
+// For other scripts of the page, for what is tried in a real browser, and for a look from the console.
 globalThis.helplineTelephone = telephone;
 
 // -- what is shown --------------------------------------------------------------------------------
@@ -378,7 +380,7 @@ const startAgain = () => {
 
 addEventListener("pagehide", () => {
   if (!held) return;
-  const body = new Blob([JSON.stringify({ page, state: "off" })], { type: "application/json" });
+  const body = new Blob([JSON.stringify({ ...own, state: "off" })], { type: "application/json" });
   navigator.sendBeacon("/board/telephone/state", body);
 });
 addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });

@@ -214,6 +214,8 @@ export class Telephone {
     this.quality = this.trouble = "";
     const back = this.device?.state === "registered" ? "ready" : "reconnecting";
     if (this.state !== "no_microphone") this.set(back);
+    // That there is no call, also where the state is as before.
+    this.tell(this);
   }
 
   mute(muted) {
