@@ -57,7 +57,13 @@ const refresh = (topics) => {
   }
 };
 
-const refreshAll = () => { fetchPushed(); refresh(["everything"]); };
+// Whether another person has signed in, and this page stays for its call: what it would fetch is not its own.
+let isOthers = false;
+const refreshAll = () => {
+  if (isOthers) return;
+  fetchPushed();
+  refresh(["everything"]);
+};
 
 // The last content of each part, without the counting seconds. A part with the same content is
 // not replaced: the focus stays, and no button is replaced during a click.
@@ -189,11 +195,9 @@ const askForAll = () => {
 };
 let lastWord = Date.now();
 let lastTopics = Date.now();
-// Milliseconds until a refused stream is opened again. Where another person has signed in, and this page
-// stays for its call, what it would fetch is not its own: it waits for longer and fetches nothing.
+// Milliseconds until a refused stream is opened again: later, where the page is another person's.
 const OPENS_AGAIN = 1500;
 const OPENS_LATER = 15_000;
-let isOthers = false;
 
 const open = () => {
   source?.close();
@@ -227,8 +231,7 @@ const open = () => {
     // A closed source does not reconnect by itself: the server responded with an error.
     // If the session has ended, the first part that is fetched leads to the sign-in.
     if (mine.readyState !== EventSource.CLOSED) return;
-    giveWay().then((is) => { isOthers = is; });
-    if (!isOthers) refreshAll();
+    giveWay().then((is) => { isOthers = is; refreshAll(); });
     setTimeout(() => { if (mine === source && !isSignedOut()) open(); }, isOthers ? OPENS_LATER : OPENS_AGAIN);
   };
 };
