@@ -28,6 +28,8 @@ def hungarian(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
         texts = yaml.safe_load(file.read_text())
         marked = {place: MARK + text for place, text in texts.items()}
         (made / file.name).write_text(yaml.safe_dump(marked, allow_unicode=True))
+    # The pages have no such language: which ones they have is known before the folder is there.
+    assert "hu" not in words.languages()
     monkeypatch.setattr(words, "FOLDER", copy)
     scenarios.forget()
     yield made
