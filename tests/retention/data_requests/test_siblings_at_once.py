@@ -25,31 +25,16 @@ from app.retention.data_requests import (
 from app.retention.data_requests.changed_since import before_report
 from app.retention.data_requests.kinds import ItemKind, RequestKind, RequestState
 from app.retention.data_requests.models import DataRequest, RequestFile
-from app.settings import Settings
 from app.staff.models import Staff
 from app.statistics.exports import making
 from app.statistics.exports.writers import PIECE
 from app.statistics.models import Export, ExportPart, ExportState
-from app.work import PROGRAM, Ground, Work, make_ground
+from app.work import PROGRAM, Ground, Work
 from tests.fixtures import ReadingsOf
 from tests.support.planted import WORD
 from tests.support.retention.requested import a_person, approved, found_by
 
 S = RequestState
-
-
-@pytest.fixture
-async def ground(database: str, anyio_backend: str) -> AsyncIterator[Ground]:
-    """The parts of a process, on a database of its own: each transaction is a real one."""
-    settings = Settings(
-        database_url=database,
-        public_url="http://127.0.0.1:1",
-        secret_key="practice-secret-key-practice-secret-key",
-        field_keys="1:cHJhY3RpY2Uta2V5LXByYWN0aWNlLWtleS0xMjM0NTY=",
-    )
-    made = make_ground(settings)
-    yield made
-    await made.database.close()
 
 
 async def _approved(ground: Ground, *kinds: RequestKind) -> list[UUID]:

@@ -1,7 +1,6 @@
 """A record in which a counsellor writes is not erased under their hands."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID
 
@@ -19,9 +18,8 @@ from app.jobs.transaction import flush, transaction
 from app.retention.data_requests import answering, erasing, lists, requests
 from app.retention.data_requests.kinds import ItemKind, Keep, RequestKind, RequestState
 from app.retention.data_requests.models import DataRequest, RequestItem
-from app.settings import Settings
 from app.staff.models import Staff
-from app.work import PROGRAM, Actor, ActorKind, Ground, Work, make_ground
+from app.work import PROGRAM, Actor, ActorKind, Ground, Work
 from tests.fixtures import ReadingsOf
 from tests.support import planted
 from tests.support.planted import as_person
@@ -176,20 +174,6 @@ async def test_a_call_stays_with_a_record_that_was_completed_again_before_its_tu
 
 
 # -- at the same instant -------------------------------------------------------------------------
-
-
-@pytest.fixture
-async def ground(database: str, anyio_backend: str) -> AsyncIterator[Ground]:
-    """The parts of a process, on a database of its own: each transaction is a real one."""
-    settings = Settings(
-        database_url=database,
-        public_url="http://127.0.0.1:1",
-        secret_key="practice-secret-key-practice-secret-key",
-        field_keys="1:cHJhY3RpY2Uta2V5LXByYWN0aWNlLWtleS0xMjM0NTY=",
-    )
-    made = make_ground(settings)
-    yield made
-    await made.database.close()
 
 
 async def _approved(ground: Ground) -> tuple[UUID, UUID, UUID]:
