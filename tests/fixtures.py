@@ -37,6 +37,7 @@ from app.work import PROGRAM, Work, make_ground
 from tests.loops import BACKEND
 from tests.support.kept.connections import crowded, kept_on, left_behind
 from tests.support.kept.databases import database_for_a_test, let_go, named, put_back
+from tests.support.kept.places import short_folder
 from tests.support.kept.sharing import shared_between_stages
 from tests.support.kept.template import made_or_copied
 from tests.support.mail import Mail, mail
@@ -79,7 +80,7 @@ def _log_of_this_test() -> None:
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a server whose database `template_helpline` is migrated, as its superuser."""
-    with tempfile.TemporaryDirectory(prefix="hl", dir="/tmp") as name:
+    with tempfile.TemporaryDirectory(prefix="hl", dir=short_folder()) as name:
         folder = Path(name)
         made_or_copied(
             partial(_make_template, folder), folder_of(folder), tmp_path_factory.getbasetemp()
@@ -114,7 +115,7 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     # Which processes start programs is looked up when the first of them is started.
     from tests.support.processes import Program
 
-    with tempfile.TemporaryDirectory(prefix="hlv", dir="/tmp") as name:
+    with tempfile.TemporaryDirectory(prefix="hlv", dir=short_folder()) as name:
         program = Program(Path(name))
         run = tmp_path_factory.getbasetemp()
         made_or_copied(partial(_migrate_by_command, program), program.data_dir, run, "migrated")

@@ -18,6 +18,7 @@ from app.database import embedded, postmaster
 from app.database.embedded import EmbeddedPostgres, folder_of
 from app.errors import BadSettings
 from app.log import set_up_logging
+from tests.support.kept.places import short_folder
 from tests.support.profile import by_day
 
 pytestmark = pytest.mark.whole
@@ -27,7 +28,7 @@ pytestmark = pytest.mark.whole
 def made() -> Iterator[Path]:
     """A database with a row: to make one takes longer than to copy it."""
     # The path of a socket has to be short.
-    with tempfile.TemporaryDirectory(prefix="hl", dir="/tmp") as folder:
+    with tempfile.TemporaryDirectory(prefix="hl", dir=short_folder()) as folder:
         with (
             EmbeddedPostgres(Path(folder)) as server,
             psycopg.connect(server.superuser_url) as connection,
@@ -38,7 +39,7 @@ def made() -> Iterator[Path]:
 
 @pytest.fixture
 def data_dir(made: Path) -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="hl", dir="/tmp") as folder:
+    with tempfile.TemporaryDirectory(prefix="hl", dir=short_folder()) as folder:
         yield _copied(made, Path(folder))
 
 
@@ -50,7 +51,7 @@ def _copied(made: Path, folder: Path) -> Path:
 @pytest.fixture(scope="module")
 def another_helpline(made: Path) -> Iterator[EmbeddedPostgres]:
     with (
-        tempfile.TemporaryDirectory(prefix="hl", dir="/tmp") as folder,
+        tempfile.TemporaryDirectory(prefix="hl", dir=short_folder()) as folder,
         EmbeddedPostgres(_copied(made, Path(folder))) as server,
     ):
         yield server

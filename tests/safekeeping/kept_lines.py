@@ -22,13 +22,14 @@ from app.staff.log_kinds import AuditLog
 from app.staff.models import LinkKind, PasswordLink, Staff, StaffSession
 from app.staff.roles import Role
 from app.work import PROGRAM, make_ground
+from tests.support.kept.places import short_folder
 from tests.support.sealing.keys import KEYS, SECRET, text_of
 
 
 @contextmanager
 def a_folder() -> Iterator[Path]:
     # A short path: the server listens on a socket in it.
-    with tempfile.TemporaryDirectory(prefix="hlb", dir="/tmp") as name:
+    with tempfile.TemporaryDirectory(prefix="hlb", dir=short_folder()) as name:
         yield Path(name)
 
 

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from tests.support.kept.changes import changed_elsewhere
+from tests.support.kept.places import short_folder
 
 T = TypeVar("T")
 
@@ -39,7 +40,7 @@ def command(
     *words: str, environment: Mapping[str, str], given: str = "", timeout: float = 120
 ) -> subprocess.CompletedProcess[str]:
     """Carry out a command as it is typed. `given` is what it reads from standard input."""
-    with tempfile.TemporaryDirectory(prefix="hlc", dir="/tmp") as name:
+    with tempfile.TemporaryDirectory(prefix="hlc", dir=short_folder()) as name:
         folder = Path(name)
         (folder / "in").write_text(given)
         process = _FORKS.Process(target=_carry_out, args=(words, dict(environment), name))
@@ -77,7 +78,7 @@ def _send_result(to: Connection, work: Callable[..., T], given: tuple[Any, ...])
 @contextlib.contextmanager
 def begun(*words: str, environment: Mapping[str, str]) -> Iterator[BaseProcess]:
     """Begin a command, which may be killed; it is waited for."""
-    with tempfile.TemporaryDirectory(prefix="hlc", dir="/tmp") as name:
+    with tempfile.TemporaryDirectory(prefix="hlc", dir=short_folder()) as name:
         (Path(name) / "in").write_text("")
         process = _FORKS.Process(target=_carry_out, args=(words, dict(environment), name))
         process.start()

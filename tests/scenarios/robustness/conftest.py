@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.kept.places import short_folder
+
 
 @pytest.fixture
 def new_folder(migrated: Path, anyio_backend: str) -> Iterator[Callable[[], Path]]:
@@ -15,7 +17,7 @@ def new_folder(migrated: Path, anyio_backend: str) -> Iterator[Callable[[], Path
     made: list[Path] = []
 
     def make() -> Path:
-        made.append(Path(tempfile.mkdtemp(prefix="hlp", dir="/tmp")))
+        made.append(Path(tempfile.mkdtemp(prefix="hlp", dir=short_folder())))
         # With its owners: the server of the database runs as a user of its own.
         subprocess.run(["cp", "-a", migrated, made[-1]], check=True)
         return made[-1]

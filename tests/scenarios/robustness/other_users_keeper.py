@@ -9,6 +9,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.support.kept.places import short_folder
+
 # A user of no process of ours: by number, because a small machine may not name it.
 OTHER_USER = 65_534
 _AT_ONCE = 16 * 1024 * 1024
@@ -35,7 +37,7 @@ class OtherKeeper:
     """A keeper that serves this user, in a folder of its own. It can be killed and begun again."""
 
     def __init__(self) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="hlk", dir="/tmp"))
+        self._folder = Path(tempfile.mkdtemp(prefix="hlk", dir=short_folder()))
         os.chown(self._folder, OTHER_USER, OTHER_USER)
         self._folder.chmod(0o755)
         self.socket = self._folder / "socket"
