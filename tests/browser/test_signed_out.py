@@ -163,6 +163,8 @@ async def test_a_page_gives_way_to_a_person_who_signs_in_by_another_window_but_n
     # Nothing of her page is done by the other person's cookie.
     await page.locator("#mute").click()
     await expect(page.locator("#refused")).to_have_text(OTHERS)
+    await page.locator("#f-contact-headline").fill(HEADLINE)
+    await expect(page.locator("#saving")).to_have_text("Not saved yet: sign in again.")
     assert (await live.call_of(child))["state"] == "connected"
     await live.exchange.hang_up(child)
     await expect(page.locator("body")).to_have_attribute("data-me", str(bob.id))
@@ -259,10 +261,10 @@ async def test_a_reader_who_stays_is_not_asked_again_at_once(live: Stage, page: 
         async with page.expect_response("**/board/live?**"):
             await page.clock.run_for(15_000)
     assert len(questions) == 1
-    # A form that the browser sends itself does not sign the other person out: it is not sent.
+    # A form that the browser sends itself changes nothing of the other person: it is not sent.
     async with page.expect_response(lambda one: one.url.endswith("/me") and one.status == 403):
         await page.locator("#me > summary").click()
-        await page.locator("#sign-out").click()
+        await page.locator("#me [name=language][aria-pressed=false]").first.click()
     assert len(questions) == 1
     await expect(typed).to_have_value(PASSWORD)
     async with page.expect_event("dialog"):

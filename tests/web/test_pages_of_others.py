@@ -55,6 +55,11 @@ async def test_what_a_page_of_another_person_sends_does_nothing(quiet: QuietStag
             assert (status, mark) == (403, "other"), path
             assert "bob" not in text
         assert await kept(quiet) == before
+    # A sign-out is sent at once, as a form.
+    url, own = f"{quiet.settings.public_url}/logout", {"Cookie": bob.cookie_header}
+    gone = await quiet.client.post(url, data={"me": str(ana.id)}, headers=own)
+    assert (gone.status_code, gone.headers["location"]) == (303, "/")
+    assert (await bob.ask("GET", "/me")).json()["name"] == "bob"
     # The person's own page, and a browser or a program that does not say whose page asks.
     for me in (str(bob.id), None):
         for method, path, how in ASKED:
