@@ -8,9 +8,10 @@ can say it in their language: `Invalid("There is no line %(number)s.", number=nu
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 
 
@@ -134,6 +135,8 @@ class Refusal(Exception):
 
     status = 400
     default = "The request was refused."
+    # By these the scripts of a page know what to do.
+    headers: Mapping[str, str] = MappingProxyType({})
     # The letter (`agency_refusal` in `app/words`) that says it to an agency, if there is one.
     letter = ""
 

@@ -274,6 +274,8 @@ async def _render(request: Request, error: Exception) -> Response:
         rendered: Response = _edge("api").render(error)
     else:
         rendered = await _edge("dashboard").render_to_reader(request, error)
+    if isinstance(error, Refusal):
+        rendered.headers.update(error.headers)
     return rendered
 
 

@@ -74,10 +74,10 @@ from app.dashboard.training import practice
 from app.database.engine import is_away, is_busy, lost_a_race, ran_too_long, waited_too_long
 from app.errors import NotSignedIn, Refusal, TooMany, Unexpected
 from app.staff.models import Staff
-from app.web.access import CrossSite, reader_of_error
+from app.web.access import ME, CrossSite, OtherPerson, reader_of_error
 from app.web.files import Files
 from app.web.routes import include
-from app.web.step_up import HEADER, ProofNeeded
+from app.web.step_up import ProofNeeded
 from app.words.pages import _, refusal_words
 
 # In the order in which their addresses are compared with that of a request.
@@ -200,6 +200,7 @@ def _is_loaded_whole(request: Request) -> bool:
     """Return whether a browser opens a page, and no script asks for a part of one."""
     return (
         "hx-request" not in request.headers
+        and ME not in request.headers
         and request.headers.get("sec-fetch-mode", "navigate") == "navigate"
     )
 
@@ -253,11 +254,11 @@ def render(request: Request, error: Exception, reader: Staff | None = None) -> R
                 503,
                 _("The database cannot be reached. Nothing was changed. Try again."),
             )
-    fragment = "hx-request" in request.headers and request.headers.get("hx-target") != "main"
+    of_part = "hx-request" in request.headers and request.headers.get("hx-target") != "main"
+    # Where another person has signed in, the page that asks stays as it is until it gives way.
+    fragment = of_part or isinstance(error, OtherPerson)
     name = "fragments/frame/notice.html" if fragment else "error.html"
     # A page that could not be read is read again by itself; what was sent is not sent again.
     again = _again_in(error) if request.method == "GET" else 0
     values = {"status": status, "words": words, "staff": reader, "again": again}
-    # The scripts of the page ask for the proof, and then send the request again.
-    headers = {HEADER: "needed"} if isinstance(error, ProofNeeded) else None
-    return templates.TemplateResponse(request, name, values, status_code=status, headers=headers)
+    return templates.TemplateResponse(request, name, values, status_code=status)

@@ -154,8 +154,7 @@ async def begin_adding(work: Work, staff: Staff) -> str:
     """Return what a browser needs to make a passkey, as JSON. Raises NoName, Conflict."""
     site = _site(work)
     known = await passkeys_of(work, staff)
-    if len(known) >= MOST:
-        raise Conflict("There are %(number)s passkeys. Remove one first.", number=MOST)
+    _check_room(known)
     options = webauthn.generate_registration_options(
         rp_id=site,
         rp_name=site,
@@ -164,13 +163,23 @@ async def begin_adding(work: Work, staff: Staff) -> str:
         challenge=await _new_challenge(work, staff, ChallengePurpose.ADDING),
         timeout=int(_LASTS.total_seconds() * 1000),
         # The device of a stopped one may make another, which replaces it there.
-        exclude_credentials=_described([one for one in known if one.stopped_at is None]),
+        exclude_credentials=_described(_usable(known)),
         authenticator_selection=AuthenticatorSelectionCriteria(
             resident_key=ResidentKeyRequirement.PREFERRED,
             user_verification=UserVerificationRequirement.REQUIRED,
         ),
     )
     return webauthn.options_to_json(options)
+
+
+def _usable(known: Sequence[Passkey]) -> list[Passkey]:
+    return [one for one in known if one.stopped_at is None]
+
+
+def _check_room(known: Sequence[Passkey]) -> None:
+    """Raise Conflict if a person has as many passkeys as can be used."""
+    if len(_usable(known)) >= MOST:
+        raise Conflict("There are %(number)s passkeys. Remove one first.", number=MOST)
 
 
 def _described(known: Sequence[Passkey]) -> list[PublicKeyCredentialDescriptor]:
@@ -202,8 +211,7 @@ async def add(work: Work, staff: Staff, name: str, sent: Sent, challenge: bytes)
     except Exception as error:
         raise WrongPasskey() from error
     before = await _lock(work, staff)
-    if len(before) >= MOST:
-        raise Conflict("There are %(number)s passkeys. Remove one first.", number=MOST)
+    _check_room(before)
     if any(one.name == name for one in before):
         raise Conflict("You have a passkey with this name. Choose another name.")
     had_none = (await second_factor.state_of(work, staff)).since is None
@@ -254,7 +262,7 @@ async def _lock(work: Work, staff: Staff) -> list[Passkey]:
 async def begin_using(work: Work, staff: Staff, purpose: ChallengePurpose) -> str:
     """Return what a browser needs to use a passkey, as JSON. Raises NoName, NoPasskey."""
     site = _site(work)
-    known = [one for one in await passkeys_of(work, staff) if one.stopped_at is None]
+    known = _usable(await passkeys_of(work, staff))
     if not known:
         raise NoPasskey()
     options = webauthn.generate_authentication_options(

@@ -131,14 +131,13 @@ async def _codes_left(work: Work, staff: Staff) -> int:
 # -- setting it up -----------------------------------------------------------------------
 
 
-async def _being_set_up(work: Work, staff: Staff, *, lock: bool = False) -> SecondFactor | None:
-    statement = select(SecondFactor).where(
-        SecondFactor.staff_id == staff.id,
-        SecondFactor.confirmed_at.is_(None),
-        SecondFactor.made_at > work.now - _SHOWN,
-    )
+async def _being_set_up(work: Work, staff: Staff) -> SecondFactor | None:
     found: SecondFactor | None = await work.session.scalar(
-        statement.with_for_update() if lock else statement
+        select(SecondFactor).where(
+            SecondFactor.staff_id == staff.id,
+            SecondFactor.confirmed_at.is_(None),
+            SecondFactor.made_at > work.now - _SHOWN,
+        )
     )
     return found
 
@@ -217,7 +216,8 @@ async def confirm(work: Work, staff: Staff, typed: str) -> list[str] | None:
     next code of the telephone is needed as well, because its clock is wrong or the code was late.
     Raises Conflict, WrongCode.
     """
-    factor = await _being_set_up(work, staff, lock=True)
+    await lock(work, staff)
+    factor = await _being_set_up(work, staff)
     secret = _secret(work, factor) if factor is not None else None
     if factor is None or secret is None:
         raise _late()
@@ -245,6 +245,7 @@ async def confirm(work: Work, staff: Staff, typed: str) -> list[str] | None:
 
 async def renew_codes(work: Work, staff: Staff) -> list[str]:
     """Give a person new recovery codes; the earlier ones end. Raises Conflict."""
+    await lock(work, staff)
     if (await state_of(work, staff)).since is None:
         raise Conflict("There is no second factor. Set one up first.")
     write_entry(work, AuditLog.RECOVERY_CODES_MADE, str(staff.id))

@@ -3,6 +3,7 @@
 import contextlib
 import hmac
 from collections.abc import AsyncIterator
+from types import MappingProxyType
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -27,12 +28,21 @@ from app.work import Actor, ActorKind, Ground, Work
 COOKIE = "helpline_session"
 # What a page sends by itself.
 HEARTBEAT, TELEPHONE = "/board/heartbeat", "/board/telephone"
+# In this header the scripts of a page say whose page it is.
+ME = "Helpline-Me"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data", "text/plain")
 
 
 class CrossSite(NotAllowed):
     default = "The request comes from another site. Repeat it from the helpline's own pages."
+
+
+class OtherPerson(NotAllowed):
+    """The request of a page whose person is not the one who is signed in now: it gives way."""
+
+    headers = MappingProxyType({ME: "other"})
+    default = "Another person who signs in here does not see this page."
 
 
 def cookie_name(settings: Settings, name: str) -> str:
@@ -117,12 +127,12 @@ def refuse_cross_site(request: Request, *, json_only: bool) -> None:
 
 
 async def signed_in(request: Request, work: Work) -> Staff:
-    """Return the account of the session cookie. Raises NotSignedIn."""
+    """Return the account of the session cookie. Raises NotSignedIn, OtherPerson."""
     token = token_of(request)
     staff = await accounts.staff_of_session(work, token, at_work) if token else None
     if staff is None:
         raise NotSignedIn()
-    decisions.asked_by(request, staff, work.keys.session_key(token))
+    asked_by(request, work, staff)
     work.actor = accounts.actor_of(staff)
     pages.speak(staff.page_language)
     await note_use(work, token, acts=is_act(request), reads=request.method in _SAFE)
@@ -130,13 +140,21 @@ async def signed_in(request: Request, work: Work) -> Staff:
     return staff
 
 
-def refuse_other_person(staff: Staff, me: UUID | None) -> None:
-    """Refuse what a page asks if another person has signed in meanwhile: the page gives way.
+def asked_by(request: Request, work: Work, staff: Staff) -> None:
+    """Note who asks. Nothing is done for a page of another person, whose sign-in in this browser
+    came before. Raises OtherPerson."""
+    decisions.asked_by(request, staff, work.keys.session_key(token_of(request)))
+    if request.headers.get(ME, str(staff.id)) != str(staff.id):
+        raise OtherPerson()
 
-    `me`: whose page it is. Raises NotAllowed.
+
+def refuse_other_person(staff: Staff, me: UUID | None) -> None:
+    """Do as `asked_by` for what a browser asks by itself, without a header of ours.
+
+    `me`: whose page it is. Raises OtherPerson.
     """
     if me not in (None, staff.id):
-        raise NotAllowed()
+        raise OtherPerson()
 
 
 async def refuse_without_session(request: Request) -> None:

@@ -22,6 +22,7 @@ from app.staff.sessions import note_use
 from app.web import decisions, step_up
 from app.web.access import (
     Requires,
+    asked_by,
     finished,
     heard,
     is_act,
@@ -136,7 +137,7 @@ def _remembered(request: Request, requires: Requires) -> tuple[Work, Staff] | No
 
 async def _known(request: Request, work: Work, staff: Staff) -> None:
     """Do what the long way does with a person whose session it has found."""
-    decisions.asked_by(request, staff, work.keys.session_key(token_of(request)))
+    asked_by(request, work, staff)
     work.actor = accounts.actor_of(staff)
     pages.speak(staff.page_language)
     if request.method != "GET":

@@ -16,6 +16,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from types import MappingProxyType
 from uuid import UUID
 
 from fastapi import Request
@@ -34,11 +35,10 @@ from app.statistics.exports import requested
 from app.statistics.exports.files import PERSONAL
 from app.work import Work
 
-# A refusal of a page says so in this header, and the page asks for the proof.
-HEADER = "Helpline-Proof"
-
 
 class ProofNeeded(NotAllowed):
+    # The page asks for the proof, and then sends the request again.
+    headers = MappingProxyType({"Helpline-Proof": "needed"})
     default = (
         "Prove again who you are: send a code of your second factor, or your password if you have "
         "none, as `proof` to POST /api/v1/me/proof. Then send this request again."

@@ -25,6 +25,7 @@ from tests.support.browser import (
 )
 
 HEADLINE = "Does not want to go home"
+OTHERS = "Another person who signs in here does not see this page."
 # Milliseconds; it is reported every 20 s anyway.
 REPORTED_WITHIN = 5000
 
@@ -159,6 +160,11 @@ async def test_a_page_gives_way_to_a_person_who_signs_in_by_another_window_but_n
     async with page.expect_response("**/api/v1/me"):
         pass
     await expect(page.locator("body")).to_have_attribute("data-me", str(ana.id))
+    # Nothing of her page is done by the other person's cookie.
+    await page.locator("#mute").click()
+    await expect(page.locator("#refused")).to_have_text(OTHERS)
+    await page.locator("#f-contact-headline").fill(HEADLINE)
+    await expect(page.locator("#saving")).to_have_text("Not saved yet: sign in again.")
     assert (await live.call_of(child))["state"] == "connected"
     await live.exchange.hang_up(child)
     await expect(page.locator("body")).to_have_attribute("data-me", str(bob.id))
@@ -238,10 +244,9 @@ async def test_a_reader_who_stays_is_not_asked_again_at_once(live: Stage, page: 
     ana, bob = [await live.add_counsellor(name, shift=False, state=None) for name in ("ana", "bob")]
     await give_password(live, bob)
     await page.clock.install()
-    await at(page, live, ana, "/")
-    await page.evaluate("addEventListener('beforeunload', (event) => event.preventDefault())")
-    # A browser asks only who did something on the page.
-    await page.locator("#me > summary").click()
+    await at(page, live, ana, "/account")
+    typed = page.locator("#own-password [name=new]")
+    await typed.fill(PASSWORD)
     questions: list[Dialog] = []
 
     async def stay(dialog: Dialog) -> None:
@@ -256,5 +261,11 @@ async def test_a_reader_who_stays_is_not_asked_again_at_once(live: Stage, page: 
         async with page.expect_response("**/board/live?**"):
             await page.clock.run_for(15_000)
     assert len(questions) == 1
+    # A form that the browser sends itself changes nothing of the other person: it is not sent.
+    async with page.expect_response(lambda one: one.url.endswith("/me") and one.status == 403):
+        await page.locator("#me > summary").click()
+        await page.locator("#me [name=language][aria-pressed=false]").first.click()
+    assert len(questions) == 1
+    await expect(typed).to_have_value(PASSWORD)
     async with page.expect_event("dialog"):
         await page.clock.run_for(60_000)

@@ -261,6 +261,24 @@ async def test_the_device_of_a_stopped_one_makes_another(named: Work) -> None:
     assert [one.name for one in await passkeys.passkeys_of(named, vera)] == ["my phone again"]
 
 
+async def test_a_stopped_one_takes_no_place_of_another(
+    named: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(passkeys, "MOST", 2)
+    ana = await a_counsellor(named, "ana")
+    stopped = (await added(named, ana, Authenticator(ORIGIN))).passkey
+    await passkeys.stop(named, ana, stopped.id)
+    await added(named, ana, Authenticator(ORIGIN), "second")
+    third = Authenticator(ORIGIN)
+    sent = third.make(await passkeys.begin_adding(named, ana))
+    await added(named, ana, Authenticator(ORIGIN), "third")
+    challenge = await passkeys.take_challenge(named, ana, ChallengePurpose.ADDING, sent)
+    with pytest.raises(Conflict, match="There are 2 passkeys"):
+        await passkeys.add(named, ana, "fourth", sent, challenge)
+    with pytest.raises(Conflict, match="There are 2 passkeys"):
+        await passkeys.begin_adding(named, ana)
+
+
 async def test_a_device_that_does_not_count_is_accepted(named: Work) -> None:
     ana, phone = await a_counsellor(named, "ana"), Authenticator(ORIGIN)
     await added(named, ana, phone)

@@ -2,6 +2,7 @@
 
 from typing import Annotated
 from urllib.parse import quote
+from uuid import UUID
 
 from fastapi import APIRouter, Depends, Form, Request, Response
 from starlette.responses import RedirectResponse
@@ -86,8 +87,15 @@ def lead_to_factor(work: Work, begun: SignIn, wanted: str) -> Response:
 
 
 @router.post("/logout")
-async def logout(request: Request, work: InWork, staff: SignedIn) -> Response:
-    """Sign out. A counsellor also goes off duty."""
+async def logout(
+    request: Request, work: InWork, staff: SignedIn, me: Annotated[UUID | None, Form()] = None
+) -> Response:
+    """Sign out. A counsellor also goes off duty.
+
+    `me`: whose page it is. It signs no other person out who has signed in meanwhile, and gives way.
+    """
+    if me not in (None, staff.id):
+        return RedirectResponse("/", status_code=303)
     await own_presence.sign_out(work, staff, token_of(request))
     answer = RedirectResponse("/login", status_code=303)
     forget_cookie(answer, work.ground)

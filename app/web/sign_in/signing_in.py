@@ -92,7 +92,8 @@ async def sign_in_at_once(
     needs_setting_up = state.needed and state.since is None
     needs_passkey = state.passkey_needed and state.codes_count
     if (needs_setting_up or needs_passkey) and not await step_up.talks(work, staff):
-        raise second_factor.FactorNeeded()
+        missing = second_factor.PasskeyNeeded if needs_passkey else second_factor.FactorNeeded
+        raise second_factor.FactorNeeded(missing.default)
     if state.since is not None:
         if passkey is None and not code:
             raise second_factor.CodeNeeded()

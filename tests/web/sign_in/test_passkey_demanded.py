@@ -73,6 +73,7 @@ async def test_a_role_that_needs_a_passkey_is_led_to_it_by_the_factor_of_before(
     code = telephone.at(stage.clock.now())
     program = await page.post("/api/v1/session", json={**CREDENTIALS, "code": code})
     assert told(program) == (403, "FactorNeeded")
+    assert program.json()["detail"].startswith("Your role needs a passkey")
     sent = await page.post("/login", data={**CREDENTIALS, "next": "/reports"})
     assert sent.headers["location"] == "/login/code?next=/reports"
     begun = page.cookies[COOKIE]

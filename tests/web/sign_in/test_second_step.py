@@ -1,5 +1,6 @@
 """Signing in with a second factor, over HTTP: pages, programs, limits, and what the log says."""
 
+import asyncio
 from datetime import timedelta
 from html import unescape
 from re import search
@@ -204,6 +205,31 @@ async def test_a_person_sets_up_and_renews_by_programs_with_a_proof(quiet: Quiet
         assert (await page.post("/api/v1/me/recovery-codes", json=proof)).status_code == 201
         state = (await page.get("/api/v1/me/second-factor")).json()
         assert (state["codes_left"], state["needed"]) == (10, False)
+
+
+async def test_of_two_changes_in_the_same_instant_one_list_of_recovery_codes_is_left(
+    quiet: QuietStage,
+) -> None:
+    """One page makes new codes while another one sets the next telephone up."""
+    vera = await a_person(quiet)
+    await with_factor(quiet, vera)
+    async with transaction(quiet.ground, PROGRAM) as work:
+        telephone = pyotp.TOTP((await second_factor.begin(work, vera)).secret)
+
+    async def sets_it_up() -> list[str] | None:
+        async with transaction(quiet.ground, PROGRAM) as work:
+            return await second_factor.confirm(work, vera, telephone.at(work.now))
+
+    async with transaction(quiet.ground, PROGRAM) as work:
+        await second_factor.renew_codes(work, vera)
+        other = asyncio.create_task(sets_it_up())
+        while not await quiet.rows("SELECT FROM pg_locks WHERE NOT granted"):
+            assert not other.done()
+            await asyncio.sleep(0.01)
+    shown = await other
+    assert shown is not None
+    (left,) = await quiet.rows("SELECT count(*) AS number FROM recovery_codes")
+    assert left["number"] == len(shown)
 
 
 async def test_a_clock_that_went_wrong_is_learned_at_a_sign_in_that_was_proven_otherwise(

@@ -1,4 +1,5 @@
 // Tells the server that this reader's browser is alive, and whether they do something.
+import { fetchOwn } from "./frame/own.js";
 import { lookAgain, signIn } from "./frame/signed_out.js";
 
 const EVERY = 20000;
@@ -12,7 +13,7 @@ for (const kind of ["pointerdown", "keydown", "input"]) {
 const once = () => {
   const said_ = acts;
   acts = false;
-  return fetch(`/board/heartbeat?acts=${said_}`, { method: "POST", keepalive: true })
+  return fetchOwn(`/board/heartbeat?acts=${said_}`, { method: "POST", keepalive: true })
     .then((answer) => { if (answer.status === 401) signIn(); else return lookAgain(); })
     .catch(() => { acts ||= said_; });
 };
@@ -33,5 +34,5 @@ document.addEventListener("input", (event) => {
   if (!event.target.closest("#main, #team-messages") || event.target.closest(OTHER)) return;
   if (Date.now() - said < WRITES || !document.querySelector(".callbar[data-state=wrap_up]")) return;
   said = Date.now();
-  fetch("/board/writing", { method: "POST", keepalive: true }).catch(() => { said = 0; });
+  fetchOwn("/board/writing", { method: "POST", keepalive: true }).catch(() => { said = 0; });
 });

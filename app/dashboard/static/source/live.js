@@ -3,6 +3,7 @@
 import htmx from "htmx.org";
 import { hold } from "./focus.js";
 import { isRefused } from "./frame/current.js";
+import { isOfAnother, me } from "./frame/own.js";
 import { giveWay, isSignedOut } from "./frame/signed_out.js";
 import { _ } from "./words.js";
 
@@ -106,6 +107,15 @@ export const elements = (html, selector = "*") => {
   return selector === "*" ? holder.content.children : holder.content.querySelectorAll(selector);
 };
 
+// What was sent for another person than the one of this page changes nothing in it but says so.
+document.addEventListener("htmx:beforeOnLoad", (event) => {
+  const { requestConfig, xhr } = event.detail;
+  if (!isOfAnother(xhr)) return;
+  event.preventDefault();
+  if (requestConfig.verb !== "get") refuse(...elements(xhr.responseText));
+  giveWay();
+});
+
 const began = new WeakMap();
 document.addEventListener("htmx:beforeSend", (event) => began.set(event.detail.xhr, Date.now()));
 const isPart = (target) => Boolean(target?.dataset?.topics) || target?.matches?.(PUSHED);
@@ -207,7 +217,7 @@ const open = () => {
   url.searchParams.set("later", [...asked].filter((topic) => !soonest.has(topic)).join());
   url.searchParams.set("parts", [...brought].join());
   url.searchParams.set("along", [...along].join());
-  url.searchParams.set("me", document.body.dataset.me);
+  url.searchParams.set("me", me);
   source = new EventSource(url);
   const mine = source;
   source.onopen = () => { lastWord = Date.now(); isOthers = false; stale(false); say(`● ${_("live")}`, true); };

@@ -1,5 +1,6 @@
 // Saves a record while the counsellor types: question by question, merged with other windows.
 // In a preview nothing is stored: each time all answers are sent, to learn what follows from them.
+import { fetchOwn, isOfAnother } from "./frame/own.js";
 import { isSignedOut, signIn } from "./frame/signed_out.js";
 import { openOutbox } from "./outbox.js";
 import { markSections } from "./sections.js";
@@ -8,6 +9,8 @@ import { _ } from "./words.js";
 // Milliseconds from a keystroke to its save. While a save is under way, the next one waits.
 const PAUSE = 400;
 const AGAIN = 2000;
+// The same where another person is signed in, and this page stays for its call.
+const LATER = 15_000;
 // The longest time for a save, in milliseconds. After that it is sent again, which is safe.
 const LONGEST = 10000;
 
@@ -159,7 +162,7 @@ const flush = async () => {
   const mine = root;
   const sent = Object.fromEntries(due);
   try {
-    const answer = await fetch(`${api}/answers`, {
+    const answer = await fetchOwn(`${api}/answers`, {
       method: "PUT",
       headers: { "Content-Type": "application/json" },
       signal: AbortSignal.timeout(LONGEST),
@@ -171,6 +174,11 @@ const flush = async () => {
       say(_("Not saved yet: sign in again."), false);
       signIn();
       return undefined;
+    }
+    if (isOfAnother(answer)) {
+      sending = false;
+      say(_("Not saved yet: sign in again."), false);
+      return schedule(LATER);
     }
     const body = await answer.json();
     // The page was changed meanwhile: these answers belong to a form that is gone.
@@ -336,7 +344,7 @@ const warn = (warnings) => {
 };
 
 const look = async () => {
-  const answer = await fetch(`${api}/state`);
+  const answer = await fetchOwn(`${api}/state`);
   if (answer.ok) return answer.json();
   return null;
 };
@@ -351,7 +359,7 @@ const catchUp = async () => {
   try {
     const state = await look();
     if (!state || state.revision <= revision) return;
-    const answer = await fetch(api);
+    const answer = await fetchOwn(api);
     if (!answer.ok) return;
     const record = await answer.json();
     if (root !== mine) return;

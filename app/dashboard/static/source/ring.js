@@ -3,6 +3,7 @@
 // A colleague's call for help reaches every supervisor in the same way, louder, and before a ring.
 import { lost } from "./focus.js";
 import { onAccept, showWithAccept, withdraw } from "./frame/notes.js";
+import { fetchOwn } from "./frame/own.js";
 import { choose, chosen, soundChosen, start, wake } from "./frame/sounds.js";
 import { _ } from "./words.js";
 
@@ -40,7 +41,7 @@ const wakeOthers = (offer) => {
   const seconds = Number(chosen("fallback"));
   if (!seconds || wakes.has(offer)) return;
   wakes.set(offer, setTimeout(() => {
-    fetch("/sounds/push/ring", {
+    fetchOwn("/sounds/push/ring", {
       method: "POST",
       headers: { "Content-Type": "application/json" },
       body: JSON.stringify({ offer, here: chosen("push") || null }),

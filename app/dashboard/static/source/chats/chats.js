@@ -2,6 +2,7 @@
 // half-typed, the focus and the place in what was read outlive every refresh, and a reload.
 import htmx from "htmx.org";
 import { elements, refuse } from "../live.js";
+import { fetchOwn } from "../frame/own.js";
 import { choose, chosen } from "../frame/sounds.js";
 import { openOutbox } from "../outbox.js";
 import { onPage } from "../pages.js";
@@ -13,7 +14,7 @@ const all = () => [...document.querySelectorAll(".chat")];
 const of = (id) => document.getElementById(`chat-${id}`);
 const field = (chat) => chat?.querySelector("[data-draft]");
 const post = (address, values) =>
-  fetch(address, { method: "POST", body: new URLSearchParams(values), keepalive: true }).catch(() => {});
+  fetchOwn(address, { method: "POST", body: new URLSearchParams(values), keepalive: true }).catch(() => {});
 
 // -- which one is open ------------------------------------------------------------------------
 

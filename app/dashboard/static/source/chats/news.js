@@ -4,6 +4,7 @@
 import { Idiomorph } from "idiomorph/dist/idiomorph-ext.esm.js";
 import htmx from "htmx.org";
 import { tick } from "../clocks.js";
+import { fetchOwn } from "../frame/own.js";
 import { elements } from "../live.js";
 import { showNow } from "./now.js";
 
@@ -111,7 +112,7 @@ export const isSeen = (chat, last) => {
 
 const ask = async (address) => {
   const asked = performance.now();
-  const answer = await fetch(address, { headers: { "HX-Request": "true" } });
+  const answer = await fetchOwn(address, { headers: { "HX-Request": "true" } });
   if (!answer.ok || answer.redirected) throw new Error(answer.status);
   return { asked, parts: [...elements(await answer.text(), "[data-chat-news]")] };
 };

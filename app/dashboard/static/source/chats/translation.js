@@ -1,5 +1,6 @@
 // Translations by a machine, where the server has an engine: of each message under its words, and of what
 // is about to be sent. They are in this page alone, and nowhere else.
+import { fetchOwn } from "../frame/own.js";
 import { elements } from "../live.js";
 import { onPage } from "../pages.js";
 
@@ -37,7 +38,7 @@ const ask = async (chat) => {
   if (!missing.length || asking.has(id) || (paused.get(id) ?? 0) > Date.now()) return;
   asking.add(id);
   try {
-    const answer = await fetch(`/board/chats/${id}/translations?numbers=${missing}`, { headers: { "HX-Request": "true" } });
+    const answer = await fetchOwn(`/board/chats/${id}/translations?numbers=${missing}`, { headers: { "HX-Request": "true" } });
     const html = answer.ok && !answer.redirected ? await answer.text() : "";
     for (const one of elements(html, "[data-translation]")) translated.set(`${id} ${one.dataset.translation}`, one);
     const trouble = elements(html, "[data-translation-trouble]")[0];
@@ -80,7 +81,7 @@ const preview = async (chat) => {
   const text = chat.querySelector("[data-draft]").value;
   if (text.trim() === "") return;
   const body = new URLSearchParams({ text });
-  const answer = await fetch(`/board/chats/${chat.dataset.chat}/translation`, { method: "POST", body }).catch(() => null);
+  const answer = await fetchOwn(`/board/chats/${chat.dataset.chat}/translation`, { method: "POST", body }).catch(() => null);
   if (answer?.ok && !answer.redirected) place(chat).replaceChildren(...elements(await answer.text(), ".preview, [data-translation-trouble]"));
 };
 

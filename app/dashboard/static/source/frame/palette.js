@@ -3,6 +3,7 @@
 // no code and no name is kept in the browser.
 import Combobox from "@github/combobox-nav";
 import { open } from "../pages.js";
+import { fetchOwn } from "./own.js";
 import { plain, rank } from "../typed.js";
 import { _ } from "../words.js";
 
@@ -29,7 +30,7 @@ const remember = ({ key }) => {
 const problem = (words) => { place("problem").textContent = words; place("problem").hidden = !words; };
 
 const ask = async (code = "") => {
-  const answer = await fetch("/palette", {
+  const answer = await fetchOwn("/palette", {
     method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ code }),
   });
   if (!answer.ok) throw new Error(String(answer.status));

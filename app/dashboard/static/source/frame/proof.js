@@ -1,6 +1,7 @@
 // Requests that may need another proof of who the reader is: a dialog asks for it over the page, and
 // then the request is sent again. What was typed stays where it is.
 import { _ } from "../words.js";
+import { fetchOwn, isOwn } from "./own.js";
 import { answer as passkeyAnswer, canPasskeys, challenge } from "./passkeys.js";
 import { resend, signIn } from "./signed_out.js";
 
@@ -17,13 +18,13 @@ const problem = (dialog, words) => {
 const isNeeded = () => Boolean(document.querySelector("[data-ringing], [data-take]"));
 document.addEventListener("htmx:afterSettle", () => { if (isNeeded()) document.getElementById("proof")?.close(); });
 
-const send = (body) => fetch(OWN, {
+const send = (body) => fetchOwn(OWN, {
   method: "POST",
   headers: { "Content-Type": "application/json" },
   body: JSON.stringify(body),
 });
 
-const byPasskey = async () => ({ passkey: await passkeyAnswer(await challenge(fetch, `${OWN}/passkey`)) });
+const byPasskey = async () => ({ passkey: await passkeyAnswer(await challenge(fetchOwn, `${OWN}/passkey`)) });
 
 const show = (by, hasPasskey) => new Promise((resolve) => {
   document.body.append(document.getElementById("proof-blank").content.cloneNode(true));
@@ -43,7 +44,7 @@ const show = (by, hasPasskey) => new Promise((resolve) => {
     for (const one of buttons) one.disabled = true;
     try {
       const what = await given();
-      const answer = what ? await send(what) : await fetch(OWN);
+      const answer = what ? await send(what) : await fetchOwn(OWN);
       if (!what && answer.ok && !(await answer.clone().json()).fresh) {
         return problem(dialog, _("You have not signed in again yet."));
       }
@@ -78,7 +79,7 @@ const show = (by, hasPasskey) => new Promise((resolve) => {
 
 let asking = null;
 const ask = async () => {
-  const answer = await fetch(OWN);
+  const answer = await fetchOwn(OWN);
   if (answer.status === 401) return signIn().then(() => true);
   if (!answer.ok) return false;
   const { by, passkey, fresh } = await answer.json();
@@ -97,7 +98,7 @@ const needsProof = async (answer) => answer.status === 403
 // Send a request; if it needs a sign-in or a proof, ask for that first. Null: the reader does not
 // want to.
 export const request = async (url, options) => {
-  const answer = await fetch(url, options);
+  const answer = await fetchOwn(url, options);
   if (answer.status === 401) {
     await signIn();
     return request(url, options);
@@ -124,10 +125,15 @@ document.addEventListener("click", async (event) => {
   file.click();
 });
 
-// A form that the browser sends itself, as with a file, would be refused on a page of its own.
+// A form that the browser sends itself, as with a file, would be refused on a page of its own, and does
+// not say whose page it is: both are asked before it is sent.
+let ready = null;
 document.addEventListener("submit", async (event) => {
-  const form = event.target;
-  if (event.defaultPrevented || !form.matches("form[data-proves]")) return;
+  const { target: form, submitter } = event;
+  if (event.defaultPrevented || form === ready || !form.matches("form[data-whole]")) return;
   event.preventDefault();
-  if (await prove()) form.submit();
+  if (!(await ("proves" in form.dataset ? prove() : isOwn()))) return;
+  ready = form;
+  form.requestSubmit(submitter);
+  ready = null;
 });

@@ -2,6 +2,7 @@
 import { again, onPage } from "../pages.js";
 import { _ } from "../words.js";
 import { isRefused } from "./current.js";
+import { fetchOwn } from "./own.js";
 import { choose, chosen } from "./sounds.js";
 import { registered } from "./worker.js";
 
@@ -9,7 +10,7 @@ const can = () => "serviceWorker" in navigator && "PushManager" in globalThis;
 const bytes = (text) => Uint8Array.from(atob(text.replace(/-/g, "+").replace(/_/g, "/")), (one) => one.charCodeAt(0));
 
 const post = async (path, body) => {
-  const answer = await fetch(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+  const answer = await fetchOwn(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
   const said = await answer.json().catch(() => ({}));
   if (!answer.ok) throw new Error(said.detail ?? _("The server did not respond. Try again."));
   return said;

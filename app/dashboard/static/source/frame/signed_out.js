@@ -2,13 +2,13 @@
 // what was typed in it; it goes on when the same person has signed in. For another person it goes.
 import htmx from "htmx.org";
 import { _ } from "../words.js";
+import { mark, me } from "./own.js";
 import { answer as passkeyAnswer, canPasskeys, challenge } from "./passkeys.js";
 
 const blank = document.getElementById("signed-out-blank");
 // While it is open.
 let sheet = null;
 let form = null;
-const me = document.body.dataset.me;
 
 export const isSignedOut = () => document.body.hasAttribute("data-signed-out");
 
@@ -118,6 +118,15 @@ let notBefore = 0;
 const leaveAlone = (time) => { notBefore = Math.max(notBefore, performance.now() + time); };
 addEventListener("beforeunload", () => leaveAlone(LEAVES_WITHIN));
 
+// What is typed and not sent goes with the page only if its reader lets it. A record keeps its words
+// by itself, and so does a conversation.
+const KEPT = "[data-record], [data-draft], [type=search], form[method=get]";
+const isTyped = (one) => one.form && one.value !== one.defaultValue && !one.closest(KEPT);
+let gives = false;
+addEventListener("beforeunload", (event) => {
+  if (gives && [...document.querySelectorAll("textarea, input")].some(isTyped)) event.preventDefault();
+});
+
 let timer;
 const goIfOther = async () => {
   const answer = await fetch("/api/v1/me").catch(() => null);
@@ -128,6 +137,7 @@ const goIfOther = async () => {
   if (rest > 0) timer = setTimeout(giveWay, rest);
   else {
     leaveAlone(ASKS_AGAIN);
+    gives = true;
     location.replace("/");
   }
   return true;
@@ -138,6 +148,7 @@ let looks = null;
 // whether it is another person.
 export const giveWay = () => (looks ??= goIfOther().finally(() => { looks = null; }));
 document.addEventListener("helpline:refused", giveWay);
+document.addEventListener("htmx:configRequest", (event) => mark(event.detail.headers));
 
 // Send a request of a form again, with what was in it.
 export const resend = ({ requestConfig, pathInfo, target, etc }) => htmx.ajax(

@@ -1,5 +1,6 @@
 // The telephone on the board: who has it, what it shows, and what the board's buttons do to it.
 // A bundle of its own, loaded only for people whose calls ring in the browser.
+import { fetchOwn, me } from "../frame/own.js";
 import { _ } from "../words.js";
 import { Telephone } from "./telephone.js";
 
@@ -24,17 +25,16 @@ const kept = (name, fresh) => {
   }
 };
 const browser = kept("helpline-browser") || kept("helpline-browser", random());
-// Whose page it is goes along: another person may have signed in by another window.
-const own = { page: `${browser}:${random()}`, me: document.body.dataset.me };
+// Whose page it is goes along also in what the browser sends when the page is left.
+const own = { page: `${browser}:${random()}`, me };
 
 const ask = async (path, body) => {
-  const answer = await fetch(`/board/telephone${path}`, {
+  const answer = await fetchOwn(`/board/telephone${path}`, {
     method: "POST",
     headers: { "Content-Type": "application/json" },
     body: JSON.stringify({ ...own, ...body }),
   });
   const said = await answer.json().catch(() => ({}));
-  if (answer.status === 403) document.dispatchEvent(new Event("helpline:refused"));
   if (!answer.ok) throw Object.assign(new Error(String(answer.status)), { words: said.detail, status: answer.status });
   return said;
 };
