@@ -38,6 +38,8 @@ _VERSION = 1
 # Bytes of the salt of a sum, and of a value in which nothing is sealed.
 SALT, SEALED_NOTHING = 16, 30
 PLAIN_HASH = 32
+# Bytes of a text of which the secret key makes a hash.
+LONGEST_HASHED = 4096
 # Where the secrets of the hashes are stored.
 SECRETS = ("hash_keys", "secret_sealed")
 _OF_SECRETS = f"{SECRETS[0]}:".encode()
@@ -142,14 +144,21 @@ class Holder(Protocol):
     def make_secret(self, row: UUID, *, first: bool) -> bytes:
         """Return a secret of hashes, sealed: the first comes from the last field key."""
 
+    def session_keys(self, texts: Sequence[bytes]) -> list[bytes]:
+        """Return the hash of each text that the secret key makes; it has no generations."""
+
+    def session_key(self, token: bytes) -> bytes:
+        """Return the same of a token that was made at random. It may be remembered."""
+
 
 class Safe:
-    """The field keys and the secrets of hashes, in the memory of this process.
+    """The keys of the settings and the secrets of hashes, in the memory of this process.
 
     Until the database was asked, the first key seals and the hashes come from the last.
     """
 
-    def __init__(self, field_keys: list[tuple[int, bytes]]) -> None:
+    def __init__(self, field_keys: list[tuple[int, bytes]], secret_key: str) -> None:
+        self._session_key = derived(secret_key.encode(), b"helpline sessions")
         self._given = dict(field_keys)
         self._ciphers = {number: AESGCM(key) for number, key in field_keys}
         self._last = field_keys[-1][0]
@@ -237,6 +246,12 @@ class Safe:
     def make_secret(self, row: UUID, *, first: bool) -> bytes:
         secret = self._own_secret() if first else secrets.token_bytes(32)
         return self._seal(Item(bytes(Bound(*SECRETS, row)), secret))
+
+    def session_keys(self, texts: Sequence[bytes]) -> list[bytes]:
+        return [self.session_key(one) for one in texts]
+
+    def session_key(self, token: bytes) -> bytes:
+        return hmac.digest(self._session_key, token, "sha256")
 
     def _own_secret(self) -> bytes:
         return derived(self._given[self._last], b"helpline keyed hashes")

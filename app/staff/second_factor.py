@@ -272,7 +272,7 @@ async def _new_codes(work: Work, staff: Staff) -> list[str]:
 
 
 def _code_key(work: Work, staff: Staff, code: str) -> bytes:
-    return work.keys.session_key(f"recovery code {staff.id} {code}")
+    return work.keys.text_key(f"recovery code {staff.id} {code}")
 
 
 # -- using it ----------------------------------------------------------------------------
