@@ -244,6 +244,43 @@ class Keys:
     def _generations(self, kind: HashOf, value: str) -> list[bytes]:
         return self._holder.hashes([(kind, value)])[0]
 
+    # -- secrets that are used where they are held ---------------------------------------------
+
+    def step_of(
+        self, sealed: bytes, code: str, steps: Sequence[int], *, table: str, column: str, row: UUID
+    ) -> int | None:
+        """Return the first of some steps in which the telephone of a sealed secret shows a code.
+
+        Raises CannotOpen.
+        """
+        return self._holder.step_of(Item(bytes(Bound(table, column, row)), sealed), code, steps)
+
+    def sign_event(
+        self,
+        sealed: bytes,
+        event_id: str,
+        at: int,
+        body: str,
+        *,
+        table: str,
+        column: str,
+        row: UUID,
+    ) -> str:
+        """Return the signature of an event between us and an agency, by its sealed secret.
+
+        `at`: seconds since 1970. Raises CannotOpen.
+        """
+        secret = Item(bytes(Bound(table, column, row)), sealed)
+        return self._holder.sign_event(secret, event_id, at, body)
+
+    def seal_for_good(self, value: bytes, bound: bytes) -> bytes:
+        """Return a value sealed by a key that stays when keys are rotated; see `erasures.py`."""
+        return self._holder.seal_for_good([Item(bound, value)])[0]
+
+    def open_for_good(self, sealed: bytes, bound: bytes) -> bytes:
+        """Return what was sealed so. Raises CannotOpen."""
+        return told(self._holder.open_for_good([Item(bound, sealed)])[0])
+
     # -- hashes that the secret key makes ------------------------------------------------------
 
     def session_key(self, token: str) -> bytes:

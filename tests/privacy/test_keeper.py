@@ -1,6 +1,7 @@
 """The keeper: a process that alone holds the keys. Nothing that it says is one."""
 
 import asyncio
+import base64
 import contextlib
 import os
 import secrets
@@ -12,13 +13,16 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import pyotp
 import pytest
 from sqlalchemy import select, text
+from standardwebhooks import Webhook
 
 from app import tables
 from app.cli.keeper import read_own_settings
@@ -37,6 +41,7 @@ from app.privacy.keeper.serving import Given, Serving, answer
 from app.privacy.keeper.wire import BadMessage, receive, send
 from app.privacy.keys import CannotOpen, Keys, told
 from app.privacy.safe import Bound, InForce, Item, Safe, Secret, derived
+from app.privacy.secret_uses import OF_CODES, OF_EVENTS
 from app.reading_settings import check_settings, with_generated_secrets
 from app.sealing import hashes, resealing
 from app.sealing.knowing import learn, learn_now
@@ -128,6 +133,43 @@ def test_it_seals_and_hashes_as_the_program_itself_would(keeper: Keeper) -> None
     assert isinstance(damaged, CannotOpen)
 
 
+def test_codes_signatures_and_lists_are_made_by_secrets_that_it_does_not_hand_out(
+    keeper: Keeper,
+) -> None:
+    far, near, row = Keys(keeper), keys_of(FIRST), uuid4()
+    of_codes, of_events = ({"table": a, "column": b} for a, b in (OF_CODES, OF_EVENTS))
+    owned = pyotp.random_base32()
+    seed, code = (
+        near.seal(owned.encode(), row=row, **of_codes),
+        pyotp.TOTP(owned).generate_otp(1001),
+    )
+    for keys in (near, far):
+        assert keys.step_of(seed, code, [1000, 1001], row=row, **of_codes) == 1001
+        assert keys.step_of(seed, code, [1000, 1002], row=row, **of_codes) is None
+        with pytest.raises(CannotOpen, match="moved"):
+            keys.step_of(seed, code, [1001], row=uuid4(), **of_codes)
+        # With another secret than that of a telephone it makes no code.
+        with pytest.raises(CannotOpen, match="no secret for that"):
+            keys.step_of(seed, code, [1001], row=row, **of_events)
+    secret = f"whsec_{base64.b64encode(b'24 bytes of an agency...').decode()}"
+    sealed, now = far.seal(secret.encode(), row=row, **of_events), datetime.now(UTC)
+    for keys in (near, far):
+        signed = keys.sign_event(
+            sealed, "msg_1", int(now.timestamp()), '{"a": "š"}', row=row, **of_events
+        )
+        headers = {"webhook-id": "msg_1", "webhook-timestamp": str(int(now.timestamp()))}
+        Webhook(secret).verify('{"a": "š"}', {**headers, "webhook-signature": signed})
+        with pytest.raises(CannotOpen, match="never handed out"):
+            keys.open(sealed, row=row, **of_events)
+    assert near.open_for_good(far.seal_for_good(TEXT, b"line"), b"line") == TEXT
+    assert far.open_for_good(near.seal_for_good(TEXT, b"line"), b"line") == TEXT
+    with pytest.raises(CannotOpen):
+        far.open_for_good(near.seal_for_good(TEXT, b"line"), b"another line")
+    for keys in (near, far):
+        with pytest.raises(CannotOpen, match="never handed out"):
+            keys.lasting_secret(HashOf.ERASURE, "lists")
+
+
 def test_no_request_returns_a_key() -> None:
     safe, row = Safe([FIRST, SECOND], SECRET), uuid4()
     place = bytes(Bound("calls", "c", row))
@@ -158,6 +200,10 @@ def test_no_request_returns_a_key() -> None:
         ),
         {"act": "sums", "items": [list(secret.item)], "starts": [b""]},
         {"act": "session_keys", "texts": [b"a token", b""]},
+        {"act": "seal_for_good", "items": [list(secret.item)]},
+        {"act": "open_for_good", "items": [list(secret.item)]},
+        {"act": "step_of", "items": [list(secret.item)], "code": "1", "steps": [1]},
+        {"act": "sign_event", "items": [list(secret.item)], "id": "", "at": 1, "body": ""},
     ]
     for request in requests:
         said = repr(answer(safe, request)).encode("unicode_escape")
@@ -182,6 +228,8 @@ def test_no_request_returns_a_key() -> None:
         {"act": "sums", "items": [[b"a", b"b"]], "starts": [2**33]},
         {"act": "hashes", "texts": [["name", "x" * 20_001]]},
         {"act": "make_secret", "row": b"short", "first": True},
+        {"act": "step_of", "items": [], "code": "1", "steps": [1]},
+        {"act": "step_of", "items": [[b"a", b"b"]], "code": "1", "steps": [1] * 5001},
         {"act": "session_keys", "texts": ["a token"]},
         {"act": "session_keys", "texts": [b"x" * 4_097]},
         {"act": ["seal"]},

@@ -151,6 +151,20 @@ class Keeper:
     def make_secret(self, row: Any, *, first: bool) -> bytes:
         return bytes(self.ask("make_secret", row=row.bytes, first=first))
 
+    def seal_for_good(self, items: Sequence[Item]) -> list[bytes]:
+        return list(self.ask("seal_for_good", items=_sent(items)))
+
+    def open_for_good(self, items: Sequence[Item]) -> list[bytes | CannotOpen]:
+        answers = self.ask("open_for_good", items=_sent(items))
+        return [one if isinstance(one, bytes) else CannotOpen(str(one)) for one in answers]
+
+    def step_of(self, seed: Item, code: str, steps: Sequence[int]) -> int | None:
+        found: int | None = self.ask("step_of", items=_sent([seed]), code=code, steps=list(steps))
+        return found
+
+    def sign_event(self, secret: Item, event_id: str, at: int, body: str) -> str:
+        return str(self.ask("sign_event", items=_sent([secret]), id=event_id, at=at, body=body))
+
     def session_keys(self, texts: Sequence[bytes]) -> list[bytes]:
         return list(self.ask("session_keys", texts=list(texts)))
 

@@ -213,7 +213,10 @@ def _seal(safe: Safe, message: dict[str, Any]) -> list[bytes]:
 
 
 def _open(safe: Safe, message: dict[str, Any]) -> list[bytes | str]:
-    found = safe.open(_items(message))
+    return _told(safe.open(_items(message)))
+
+
+def _told(found: list[bytes | CannotOpen]) -> list[bytes | str]:
     return [one.detail if isinstance(one, CannotOpen) else one for one in found]
 
 
@@ -230,7 +233,7 @@ def _sums(safe: Safe, message: dict[str, Any]) -> list[bytes | str]:
     if any(not isinstance(one, bytes) for one in starts):
         raise BadMessage("values are bytes")
     values = [Salted(*pair) for pair in zip(starts, _items(message), strict=True)]
-    return [one.detail if isinstance(one, CannotOpen) else one for one in safe.sums(values)]
+    return _told(safe.sums(values))
 
 
 def _hashes(safe: Safe, message: dict[str, Any]) -> list[list[bytes]]:
@@ -246,6 +249,26 @@ def _carry(safe: Safe, message: dict[str, Any]) -> list[bytes]:
 
 def _make_secret(safe: Safe, message: dict[str, Any]) -> bytes:
     return safe.make_secret(UUID(bytes=message["row"]), first=bool(message["first"]))
+
+
+def _seal_for_good(safe: Safe, message: dict[str, Any]) -> list[bytes]:
+    return safe.seal_for_good(_items(message))
+
+
+def _open_for_good(safe: Safe, message: dict[str, Any]) -> list[bytes | str]:
+    return _told(safe.open_for_good(_items(message)))
+
+
+def _step_of(safe: Safe, message: dict[str, Any]) -> int | None:
+    (seed,) = _items(message)
+    steps = [int(one) for one in _bounded(message["steps"])]
+    return safe.step_of(seed, str(message["code"]), steps)
+
+
+def _sign_event(safe: Safe, message: dict[str, Any]) -> str:
+    (secret,) = _items(message)
+    event_id, body = str(message["id"]), str(message["body"])
+    return safe.sign_event(secret, event_id, int(message["at"]), body)
 
 
 def _session_keys(safe: Safe, message: dict[str, Any]) -> list[bytes]:
@@ -266,5 +289,9 @@ _ACTS: dict[str, Callable[[Safe, dict[str, Any]], Any]] = {
     "hashes": _hashes,
     "carry": _carry,
     "make_secret": _make_secret,
+    "seal_for_good": _seal_for_good,
+    "open_for_good": _open_for_good,
+    "step_of": _step_of,
+    "sign_event": _sign_event,
     "session_keys": _session_keys,
 }
