@@ -23,7 +23,7 @@ from app.errors import BadSettings
 from app.private_networks import may_be_inside
 from app.secret_files import check_files, names_of_files, read_files
 from app.settings import Settings, parse_field_keys, read_smtp_url
-from app.strength import WITHOUT, check_strength, read_address
+from app.strength import WITHOUT, check_length, check_strength, read_address
 
 # How alike two names are when one is taken for a misspelling of the other; 1 is the same name.
 _NEAR = 0.88
@@ -111,16 +111,10 @@ def check_settings(settings: Settings) -> None:
     _check_addresses(settings)
     if settings.field_keys is not None:
         parse_field_keys(settings.field_keys)
-    if settings.keeper_socket is not None and settings.field_keys is not None:
-        raise BadSettings(
-            "HELPLINE_KEEPER_SOCKET and HELPLINE_FIELD_KEYS are both set: with a keeper this "
-            "program must hold no field key. Set HELPLINE_FIELD_KEYS for `helpline keeper` alone."
-        )
-    if settings.secret_key is not None and len(settings.secret_key) < 32:
-        raise BadSettings(
-            "HELPLINE_SECRET_KEY is shorter than 32 characters. Make one with: "
-            'python3 -c "import secrets; print(secrets.token_urlsafe(48))"'
-        )
+    if settings.keeper_socket is not None:
+        _check_holds_none(settings)
+    if settings.secret_key is not None:
+        check_length(settings.secret_key)
     if bool(settings.twilio_api_key_sid) != bool(settings.twilio_api_key_secret):
         raise BadSettings(
             "Set both HELPLINE_TWILIO_API_KEY_SID and HELPLINE_TWILIO_API_KEY_SECRET, or neither."
@@ -306,9 +300,23 @@ def _check_leaked(settings: Settings) -> None:
             )
 
 
+def _check_holds_none(settings: Settings) -> None:
+    """Refuse keys beside a keeper."""
+    for name, value in (
+        ("HELPLINE_FIELD_KEYS", settings.field_keys),
+        ("HELPLINE_SECRET_KEY", settings.secret_key),
+    ):
+        if value is not None:
+            raise BadSettings(
+                f"HELPLINE_KEEPER_SOCKET and {name} are both set: with a keeper this program must "
+                f"hold no key. Set {name} for `helpline keeper` alone."
+            )
+
+
 def _check_production(settings: Settings) -> None:
     needed = {
-        "HELPLINE_SECRET_KEY": settings.secret_key,
+        "HELPLINE_SECRET_KEY (or HELPLINE_KEEPER_SOCKET)": settings.secret_key
+        or settings.keeper_socket,
         "HELPLINE_FIELD_KEYS (or HELPLINE_KEEPER_SOCKET)": settings.field_keys
         or settings.keeper_socket,
         "HELPLINE_TWILIO_ACCOUNT_SID": settings.twilio_account_sid,
@@ -346,7 +354,7 @@ def _check_production(settings: Settings) -> None:
 def with_generated_secrets(settings: Settings) -> Settings:
     """Generate missing secrets once and keep them in `DATA_DIR`; for development only."""
     changes: dict[str, str] = {}
-    if settings.secret_key is None:
+    if settings.secret_key is None and settings.keeper_socket is None:
         changes["secret_key"] = _kept(settings.data_dir, "secret_key", secrets.token_urlsafe(48))
     if settings.field_keys is None and settings.keeper_socket is None:
         fresh = "1:" + base64.b64encode(secrets.token_bytes(32)).decode()

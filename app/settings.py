@@ -32,7 +32,7 @@ class Settings(BaseSettings):
     public_url: str = "http://127.0.0.1:8000"
     secret_key: str | None = None
     field_keys: str | None = None
-    # The socket of `helpline keeper`, which then holds the field keys in place of this program.
+    # The socket of `helpline keeper`, which then holds both in place of this program.
     keeper_socket: Path | None = None
 
     # Addresses and networks of our own proxies, separated by commas; `unix` is one that comes by a

@@ -30,6 +30,8 @@ _READ = 64
 _OUR_WORDS = ("helpline", "childline", "twilio", "somleng", "postgres", "token")
 # A key of 32 random bytes has more different ones than this.
 _FEWEST_BYTES = 16
+# Characters of the secret key.
+_SHORTEST_KEY = 32
 # What signs the provider's webhooks: 128 bits, which are as many hexadecimal digits.
 _SHORTEST_SIGNING = 32
 # A password of a database on another machine that fewer guesses than this would find is refused.
@@ -153,16 +155,35 @@ def _check_secrets(settings: Checked) -> None:
         ),
         ("HELPLINE_MONITORING_TOKEN", settings.monitoring_token, SHORTEST),
     ):
-        if value is None:
-            continue
-        if len(value) < shortest or not is_made_at_random(value):
-            raise BadSettings(
-                f"{name} can be guessed: it is too short, or looks like words, rows of the "
-                "keyboard or a repetition; a passphrase does not do, however long. Use one that "
-                "was made at random, for example with: "
-                'python3 -c "import secrets; print(secrets.token_urlsafe(48))"'
-            )
+        if value is not None:
+            check_random(name, value, shortest)
     check_field_keys(settings.field_key_list)
+
+
+def check_random(name: str, value: str, shortest: int = SHORTEST) -> None:
+    """Refuse a secret that a person may have made up. `name`: of its setting.
+
+    Raises BadSettings.
+    """
+    if len(value) < shortest or not is_made_at_random(value):
+        raise BadSettings(
+            f"{name} can be guessed: it is too short, or looks like words, rows of the "
+            "keyboard or a repetition; a passphrase does not do, however long. Use one that "
+            "was made at random, for example with: "
+            'python3 -c "import secrets; print(secrets.token_urlsafe(48))"'
+        )
+
+
+def check_length(secret_key: str) -> None:
+    """Refuse a secret key that is short, also outside production.
+
+    Raises BadSettings.
+    """
+    if len(secret_key) < _SHORTEST_KEY:
+        raise BadSettings(
+            f"HELPLINE_SECRET_KEY is shorter than {_SHORTEST_KEY} characters. Make one with: "
+            'python3 -c "import secrets; print(secrets.token_urlsafe(48))"'
+        )
 
 
 def check_field_keys(keys: list[tuple[int, bytes]]) -> None:

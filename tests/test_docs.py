@@ -287,6 +287,7 @@ _BY_NO_TEST = {
     ".venv/bin/uv": "it asks a package index",
     "git": "it needs a network",
     "docker": "no test has a container engine",
+    "systemd-creds": "it needs a module of hardware",
     **dict.fromkeys(("useradd", "sudo", "install", "ln"), "it needs root on a server"),
     **dict.fromkeys(("cd", "export", "set"), "it changes the shell of the reader alone"),
     **dict.fromkeys(

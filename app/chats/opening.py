@@ -196,7 +196,7 @@ async def has_opened(work: Work, client_key: str) -> bool:
 
 
 def _opened_with(work: Work, client_key: str) -> bytes:
-    return work.keys.session_key(f"chat opened with:{client_key}")
+    return work.keys.text_key(f"chat opened with:{client_key}")
 
 
 async def _cried_often(work: Work, call: Call) -> bool:
@@ -235,7 +235,7 @@ async def _opened_before(work: Work, opened_with: bytes, *, leaves: bool) -> Cal
 def _secret(work: Work, client_key: str) -> str:
     """Return the secret of a conversation: 256 bits that only this helpline can make of the key,
     so that a repeated request gets the same one and it is stored nowhere."""
-    made = work.keys.session_key(f"chat secret:{client_key}")
+    made = work.keys.text_key(f"chat secret:{client_key}")
     return base64.urlsafe_b64encode(made).decode().rstrip("=")
 
 

@@ -318,7 +318,7 @@ async def _erase_again(ground: Ground, key: Path, source: Path | None, *, carry_
     lists, problems = [], []
     for path in erasures.paths_in(folder):
         try:
-            lists.append(erasures.read(path, identities, erasures.secret_of(ground.keys)))
+            lists.append(erasures.read(path, identities, ground.keys))
         except (BackupRefused, OSError) as error:
             problems.append(str(error))
     lists.sort(key=lambda one: one.head.written_at)

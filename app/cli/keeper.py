@@ -13,10 +13,10 @@ import typer
 from app.errors import BadSettings
 from app.log import log, set_up_logging
 from app.privacy.keeper.locking import lock_memory
-from app.privacy.keeper.serving import Serving
+from app.privacy.keeper.serving import Given, Serving
 from app.secret_files import check_files, read_files
 from app.settings import parse_field_keys
-from app.strength import check_field_keys
+from app.strength import check_field_keys, check_length, check_random
 
 app = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
 _PREFIX = "HELPLINE_"
@@ -28,9 +28,10 @@ def keeper(
         str, typer.Option(help="The user of the program, by name or number. Empty: this user.")
     ] = "",
 ) -> None:
-    """Hold the field keys in a process of its own, and seal, open and hash for one user.
+    """Hold the keys in a process of its own, and seal, open and hash for one user.
 
-    It reads HELPLINE_FIELD_KEYS (or HELPLINE_FIELD_KEYS_FILE) and HELPLINE_KEEPER_SOCKET.
+    It reads HELPLINE_FIELD_KEYS and HELPLINE_SECRET_KEY (or HELPLINE_FIELD_KEYS_FILE and
+    HELPLINE_SECRET_KEY_FILE), and HELPLINE_KEEPER_SOCKET.
     """
     set_up_logging("INFO")
     served = user_of(user)
@@ -60,18 +61,22 @@ def user_of(text: str) -> int:
         raise BadSettings(f"There is no user {text} on this machine.") from None
 
 
-def read_own_settings(environment: Mapping[str, str]) -> tuple[list[tuple[int, bytes]], Path]:
+def read_own_settings(environment: Mapping[str, str]) -> tuple[Given, Path]:
     """Return the keys and the path of the socket. Raises BadSettings."""
-    text = environment.get(f"{_PREFIX}FIELD_KEYS") or ""
-    text = read_files(environment, _PREFIX).get("field_keys", text)
+    files = read_files(environment, _PREFIX)
+    text = files.get("field_keys") or environment.get(f"{_PREFIX}FIELD_KEYS")
+    secret = files.get("secret_key") or environment.get(f"{_PREFIX}SECRET_KEY")
     path = environment.get(f"{_PREFIX}KEEPER_SOCKET")
-    if not text or not path:
+    if not text or not secret or not path:
         raise BadSettings(
-            "The keeper needs HELPLINE_FIELD_KEYS (or HELPLINE_FIELD_KEYS_FILE), and "
-            "HELPLINE_KEEPER_SOCKET, for example /run/helpline-keeper/socket."
+            "The keeper needs HELPLINE_FIELD_KEYS and HELPLINE_SECRET_KEY (or "
+            "HELPLINE_FIELD_KEYS_FILE and HELPLINE_SECRET_KEY_FILE), and HELPLINE_KEEPER_SOCKET, "
+            "for example /run/helpline-keeper/socket."
         )
-    keys = parse_field_keys(text)
+    keys = Given(parse_field_keys(text), secret)
+    check_length(secret)
     if environment.get(f"{_PREFIX}ENV") == "production":
         check_files(environment, _PREFIX)
-        check_field_keys(keys)
+        check_field_keys(keys.field_keys)
+        check_random("HELPLINE_SECRET_KEY", secret)
     return keys, Path(path)

@@ -53,6 +53,10 @@ from app.work import PROGRAM, Ground, Work, make_ground
 ACCOUNT = "AC" + "0" * 31 + "1"
 SOMLENG_ACCOUNT = "74d3ff4f-8ec2-4f9c-9d9a-1f2c1b7d0d2e"
 TOKEN = "practice-token"
+_KEYS: dict[str, Any] = {
+    "secret_key": "practice-secret-key-practice-secret-key",
+    "field_keys": "1:" + "cHJhY3RpY2Uta2V5LXByYWN0aWNlLWtleS0xMjM0NTY=",
+}
 API_KEY: dict[str, Any] = {
     "twilio_api_key_sid": "SK" + "0" * 31 + "1",
     "twilio_api_key_secret": "practice-secret-practice-secret-1234",
@@ -596,10 +600,6 @@ async def stage_on(
     made = Settings(
         database_url=database_url,
         public_url=f"http://127.0.0.1:{port}",
-        secret_key="practice-secret-key-practice-secret-key",
-        field_keys=settings.pop(
-            "field_keys", "1:" + "cHJhY3RpY2Uta2V5LXByYWN0aWNlLWtleS0xMjM0NTY="
-        ),
         telephony_platform=platform,
         twilio_account_sid=ACCOUNT if platform == "twilio" else SOMLENG_ACCOUNT,
         twilio_auth_token=TOKEN,
@@ -610,7 +610,11 @@ async def stage_on(
         twilio_timeout=settings.pop("twilio_timeout", 0.5),
         signal_timeout=1.0,
         reach_own_network=settings.pop("reach_own_network", True),
-        **{**(API_KEY if platform == "twilio" else {}), **settings},
+        **{
+            **({} if "keeper_socket" in settings else _KEYS),
+            **(API_KEY if platform == "twilio" else {}),
+            **settings,
+        },
     )
     stage = Stage(made, clock or SteppedClock(MONDAY), seed)
     await stage.start(rest_port, with_server=with_server)

@@ -28,7 +28,7 @@ from app.people.connection_rows import ConnectionTest, Found, Means
 from app.people.connection_test_rows import Tested, add_test, begin_test, end_test, result_of
 from app.referrals.channels.primero.agency_cases import account_of
 from app.referrals.channels.primero.primero import Primero, lacking
-from app.referrals.channels.webhook.delivery import post, secret_of
+from app.referrals.channels.webhook.delivery import post, sign_for
 from app.referrals.channels.webhook.signing import headers_for
 from app.referrals.directory.agencies import agency_of_code
 from app.referrals.directory.models import Agency
@@ -215,7 +215,7 @@ async def send_test_event(work: Work, code: str, staff: Staff | None = None) -> 
             "in the directory.",
             agency=agency.name,
         )
-    url, secret, ground = agency.webhook_url, secret_of(work, agency), work.ground
+    url, sign, ground = agency.webhook_url, sign_for(work, agency), work.ground
     test = await begin_test(work, Means.WEBHOOKS, staff=staff, agency=agency)
     now = ground.clock.now()
     # The sequence of a referral begins at 1: no referral has this event.
@@ -223,7 +223,7 @@ async def send_test_event(work: Work, code: str, staff: Staff | None = None) -> 
     event = {"type": TEST_EVENT, "timestamp": now.isoformat(), "data": data}
     body = json.dumps(event).encode()
     try:
-        await post(ground.settings, url, headers_for(secret, str(test.id), now, body), body)
+        await post(ground.settings, url, headers_for(sign, str(test.id), now, body), body)
     except RequestFailed as error:
         return await end_test(work, test, *result_of(error))
     return await end_test(work, test, Found.ACCEPTED)

@@ -6,6 +6,7 @@ asked for together, `…_all`: with a keeper that is one trip and not one for ea
 """
 
 import asyncio
+import hashlib
 import hmac
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeVar
@@ -14,6 +15,7 @@ from uuid import UUID
 from app.privacy.hash_kinds import HashOf
 from app.privacy.keeper.client import Keeper
 from app.privacy.safe import (
+    LONGEST_HASHED,
     PLAIN_HASH,
     Bound,
     CannotOpen,
@@ -22,7 +24,6 @@ from app.privacy.safe import (
     Item,
     Safe,
     Salted,
-    derived,
     generation_of,
     new_salt,
     start_of,
@@ -67,10 +68,9 @@ class Keys:
     Until the database was asked, the first key seals and the hashes come from the last.
     """
 
-    def __init__(self, holder: Holder, secret_key: str) -> None:
+    def __init__(self, holder: Holder) -> None:
         self._holder = holder
         self._facts: InForce | None = None
-        self._session_key = derived(secret_key.encode(), b"helpline sessions")
         # What keeps this process from opening what is stored; empty if all is well.
         self.problem = ""
 
@@ -244,9 +244,64 @@ class Keys:
     def _generations(self, kind: HashOf, value: str) -> list[bytes]:
         return self._holder.hashes([(kind, value)])[0]
 
+    # -- secrets that are used where they are held ---------------------------------------------
+
+    def step_of(
+        self, sealed: bytes, code: str, steps: Sequence[int], *, table: str, column: str, row: UUID
+    ) -> int | None:
+        """Return the first of some steps in which the telephone of a sealed secret shows a code.
+
+        Raises CannotOpen.
+        """
+        return self._holder.step_of(Item(bytes(Bound(table, column, row)), sealed), code, steps)
+
+    def sign_event(
+        self,
+        sealed: bytes,
+        event_id: str,
+        at: int,
+        body: str,
+        *,
+        table: str,
+        column: str,
+        row: UUID,
+    ) -> str:
+        """Return the signature of an event between us and an agency, by its sealed secret.
+
+        `at`: seconds since 1970. Raises CannotOpen.
+        """
+        secret = Item(bytes(Bound(table, column, row)), sealed)
+        return self._holder.sign_event(secret, event_id, at, body)
+
+    def seal_for_good(self, value: bytes, bound: bytes) -> bytes:
+        """Return a value sealed by a key that stays when keys are rotated; see `erasures.py`."""
+        return self._holder.seal_for_good([Item(bound, value)])[0]
+
+    def open_for_good(self, sealed: bytes, bound: bytes) -> bytes:
+        """Return what was sealed so. Raises CannotOpen."""
+        return told(self._holder.open_for_good([Item(bound, sealed)])[0])
+
+    # -- hashes that the secret key makes ------------------------------------------------------
+
     def session_key(self, token: str) -> bytes:
-        """Return the keyed hash that is stored for a session's token."""
-        return hmac.digest(self._session_key, token.encode(), "sha256")
+        """Return the keyed hash that is stored for a session's token, which was made at random.
+
+        With a keeper this process remembers it: a session goes on while the keeper is away.
+        """
+        return self._holder.session_key(_hashable(token))
+
+    def text_key(self, text: str) -> bytes:
+        """Return the same hash of what may be guessed, as a code or a password.
+
+        It is remembered nowhere.
+        """
+        return self._holder.session_keys([_hashable(text)])[0]
+
+
+def _hashable(text: str) -> bytes:
+    """Return a text as it is hashed. What is stored is short; a client may send more."""
+    given = text.encode()
+    return given if len(given) <= LONGEST_HASHED else hashlib.sha256(given).digest()
 
 
 def told(opened: bytes | CannotOpen) -> bytes:
@@ -270,13 +325,13 @@ async def _apart(
 
 def keys_in_program(field_keys: list[tuple[int, bytes]], secret_key: str) -> Keys:
     """Return keys that this program holds itself."""
-    return Keys(Safe(field_keys), secret_key)
+    return Keys(Safe(field_keys, secret_key))
 
 
 def read_keys(settings: Settings) -> Keys:
     """Read the keys of checked settings, or say where the keeper is."""
-    assert settings.secret_key is not None
     if settings.keeper_socket is not None:
-        return Keys(Keeper(settings.keeper_socket), settings.secret_key)
+        return Keys(Keeper(settings.keeper_socket))
     assert settings.field_keys is not None
+    assert settings.secret_key is not None
     return keys_in_program(parse_field_keys(settings.field_keys), settings.secret_key)

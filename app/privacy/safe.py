@@ -17,6 +17,8 @@ tells nothing of them once the salt is gone:
     SHA-256(salt (16 bytes) | path of the question, or nothing | NUL | words)
 
 No method returns a key: the secrets of the hashes, too, are made, read and sealed anew in here.
+Nor does one return the secret of an agency's events; that of a telephone which makes codes is shown
+to its owner once.
 """
 
 import hashlib
@@ -33,11 +35,15 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from app.errors import Refusal
+from app.privacy import secret_uses
+from app.privacy.hash_kinds import HashOf
 
 _VERSION = 1
 # Bytes of the salt of a sum, and of a value in which nothing is sealed.
 SALT, SEALED_NOTHING = 16, 30
 PLAIN_HASH = 32
+# Bytes of a text of which the secret key makes a hash.
+LONGEST_HASHED = 4096
 # Where the secrets of the hashes are stored.
 SECRETS = ("hash_keys", "secret_sealed")
 _OF_SECRETS = f"{SECRETS[0]}:".encode()
@@ -51,7 +57,10 @@ class CannotOpen(Refusal):
 
 NO_KEY = "damaged, or sealed with a key that is not in HELPLINE_FIELD_KEYS"
 MOVED = "damaged, or moved from another row"
-SECRET = "the secrets of the hashes are never handed out"
+SECRET = "this secret is used where it is held, and never handed out"
+ELSEWHERE = "this is no secret for that"
+# What makes the key of the lists of what was erased.
+_LISTS = (HashOf.ERASURE.value, "lists")
 
 
 class Bound(NamedTuple):
@@ -142,14 +151,33 @@ class Holder(Protocol):
     def make_secret(self, row: UUID, *, first: bool) -> bytes:
         """Return a secret of hashes, sealed: the first comes from the last field key."""
 
+    def seal_for_good(self, items: Sequence[Item]) -> list[bytes]:
+        """Return values sealed by a key that stays when keys are rotated: for lists in files."""
+
+    def open_for_good(self, items: Sequence[Item]) -> list[bytes | CannotOpen]:
+        """Return what was sealed so, or why it does not open."""
+
+    def step_of(self, seed: Item, code: str, steps: Sequence[int]) -> int | None:
+        """Return the first step in which a telephone shows a code. Raises CannotOpen."""
+
+    def sign_event(self, secret: Item, event_id: str, at: int, body: str) -> str:
+        """Return the signature of an event, by the sealed secret. Raises CannotOpen."""
+
+    def session_keys(self, texts: Sequence[bytes]) -> list[bytes]:
+        """Return the hash of each text that the secret key makes; it has no generations."""
+
+    def session_key(self, token: bytes) -> bytes:
+        """Return the same of a token that was made at random. It may be remembered."""
+
 
 class Safe:
-    """The field keys and the secrets of hashes, in the memory of this process.
+    """The keys of the settings and the secrets of hashes, in the memory of this process.
 
     Until the database was asked, the first key seals and the hashes come from the last.
     """
 
-    def __init__(self, field_keys: list[tuple[int, bytes]]) -> None:
+    def __init__(self, field_keys: list[tuple[int, bytes]], secret_key: str) -> None:
+        self._session_key = derived(secret_key.encode(), b"helpline sessions")
         self._given = dict(field_keys)
         self._ciphers = {number: AESGCM(key) for number, key in field_keys}
         self._last = field_keys[-1][0]
@@ -220,7 +248,9 @@ class Safe:
         newest = max(self._hash_secrets)
         found = []
         for kind, text in texts:
-            made = [hmac.digest(self._hash_secrets[1], f"{kind}:{text}".encode(), "sha256")]
+            if (kind, text) == _LISTS:
+                raise CannotOpen(SECRET)
+            made = [self._hash(kind, text)]
             while len(made) < newest:
                 made.append(self._next(made[-1], len(made) + 1))
             found.append(made)
@@ -238,6 +268,47 @@ class Safe:
         secret = self._own_secret() if first else secrets.token_bytes(32)
         return self._seal(Item(bytes(Bound(*SECRETS, row)), secret))
 
+    def seal_for_good(self, items: Sequence[Item]) -> list[bytes]:
+        cipher, found = self._of_lists(), []
+        for item in items:
+            nonce = secrets.token_bytes(12)
+            found.append(nonce + cipher.encrypt(nonce, item.value, item.bound))
+        return found
+
+    def open_for_good(self, items: Sequence[Item]) -> list[bytes | CannotOpen]:
+        cipher = self._of_lists()
+        found: list[bytes | CannotOpen] = []
+        for bound, value in items:
+            try:
+                found.append(cipher.decrypt(value[:12], value[12:], bound))
+            except (InvalidTag, ValueError):
+                found.append(CannotOpen(MOVED))
+        return found
+
+    def step_of(self, seed: Item, code: str, steps: Sequence[int]) -> int | None:
+        return secret_uses.step_of(self._secret(seed, secret_uses.OF_CODES), code, steps)
+
+    def sign_event(self, secret: Item, event_id: str, at: int, body: str) -> str:
+        opened = self._secret(secret, secret_uses.OF_EVENTS)
+        return secret_uses.signature_of(opened, event_id, at, body)
+
+    def session_keys(self, texts: Sequence[bytes]) -> list[bytes]:
+        return [self.session_key(one) for one in texts]
+
+    def session_key(self, token: bytes) -> bytes:
+        return hmac.digest(self._session_key, token, "sha256")
+
+    def _secret(self, item: Item, place: tuple[str, str]) -> str:
+        if not _is_of(item, place):
+            raise CannotOpen(ELSEWHERE)
+        return _opened(self._ciphers, item).decode()
+
+    def _of_lists(self) -> AESGCM:
+        return AESGCM(self._hash(*_LISTS))
+
+    def _hash(self, kind: str, text: str) -> bytes:
+        return hmac.digest(self._hash_secrets[1], f"{kind}:{text}".encode(), "sha256")
+
     def _own_secret(self) -> bytes:
         return derived(self._given[self._last], b"helpline keyed hashes")
 
@@ -254,7 +325,7 @@ class Safe:
         return bytes([_VERSION, number]) + nonce + body
 
     def _open(self, item: Item) -> bytes | CannotOpen:
-        if item.bound.startswith(_OF_SECRETS):
+        if item.bound.startswith(_OF_SECRETS) or _is_of(item, secret_uses.OF_EVENTS):
             return CannotOpen(SECRET)
         try:
             return _opened(self._ciphers, item)
@@ -280,6 +351,13 @@ def sum_of(start: bytes, words: bytes) -> bytes:
 def generation_of(stored: bytes) -> int:
     """Return the generation of a stored hash."""
     return 1 if len(stored) == PLAIN_HASH else stored[0]
+
+
+def _is_of(item: Item, place: tuple[str, str]) -> bool:
+    table, column = place
+    return item.bound.startswith(f"{table}:".encode()) and item.bound.endswith(
+        f":{column}".encode()
+    )
 
 
 def _refuse_secrets(items: Sequence[Item]) -> None:

@@ -14,7 +14,6 @@ that not even the server can read which rows belonged together.
 """
 
 import json
-import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -22,18 +21,12 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
-from app.privacy.hash_kinds import HashOf
-from app.privacy.keys import Keys
+from app.privacy.keys import CannotOpen, Keys
 from app.safekeeping.backups import sealing
 from app.safekeeping.backups.places import BackupRefused, alone, places_in, written
 from app.settings import Settings
 
 SUFFIX = ".list"
-# Bytes.
-_NONCE = 12
 # The clocks of two machines differ by less.
 _CLOCKS = timedelta(hours=1)
 
@@ -83,15 +76,10 @@ class Erased:
     rows: dict[str, list[str]]
 
 
-def secret_of(keys: Keys) -> bytes:
-    """Return the secret by which lists are sealed. It stays when keys and hashes are rotated."""
-    return keys.lasting_secret(HashOf.ERASURE, "lists")
-
-
 def write(
     folder: Path,
     recipients: sealing.Recipients,
-    secret: bytes,
+    keys: Keys,
     erased: Erased,
     instead_of: datetime | None = None,
 ) -> bool:
@@ -109,8 +97,7 @@ def write(
         head = replace(erased.head, **_before(folder, erased.head.name))
         line = head.line()
         body = json.dumps({"receipt": erased.receipt, "rows": erased.rows}).encode()
-        nonce = secrets.token_bytes(_NONCE)
-        sealed = nonce + AESGCM(secret).encrypt(nonce, body, line)
+        sealed = keys.seal_for_good(body, line)
         with written(folder / head.name) as file:
             file.write(line + sealing.packed(sealed, recipients))
     return True
@@ -164,14 +151,14 @@ def _head(line: bytes, path: Path) -> Head:
         ) from None
 
 
-def read(path: Path, identities: sealing.Identities, secret: bytes) -> Erased:
+def read(path: Path, identities: sealing.Identities, keys: Keys) -> Erased:
     """Open a list. Raises BackupRefused if it was cut, changed, or is of another database."""
     line, _, rest = path.read_bytes().partition(b"\n")
     head = _head(line, path)
     sealed = sealing.unpacked(rest, identities, path.name)
     try:
-        body = AESGCM(secret).decrypt(sealed[:_NONCE], sealed[_NONCE:], line + b"\n")
-    except (InvalidTag, ValueError):
+        body = keys.open_for_good(sealed, line + b"\n")
+    except CannotOpen:
         raise BackupRefused(
             f"{path.name} was changed, or belongs to another database than this one."
         ) from None

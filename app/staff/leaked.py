@@ -37,7 +37,7 @@ def sha1_of(password: str) -> str:
 
 async def is_leaked(work: Work, password: str) -> bool:
     """Return whether a password is known from a leak, as far as the file or the service says."""
-    key = work.keys.session_key(f"leaked password {password}")
+    key = work.keys.text_key(f"leaked password {password}")
     known = work.ground.memory.recall(_TOPIC, key, work.now)
     if known is not None:
         return bool(known)
@@ -57,7 +57,7 @@ async def is_leaked(work: Work, password: str) -> bool:
 
 def remember(work: Work, password: str, leaked: bool) -> None:
     """Remember for a moment what the service said of a password; of it, a keyed hash is kept."""
-    key = work.keys.session_key(f"leaked password {password}")
+    key = work.keys.text_key(f"leaked password {password}")
     work.ground.memory.keep(_TOPIC, key, leaked, work.now + _LASTS)
 
 

@@ -118,7 +118,7 @@ async def _new_challenge(work: Work, staff: Staff, purpose: ChallengePurpose) ->
 
 
 def _key(work: Work, challenge: bytes) -> bytes:
-    return work.keys.session_key(f"passkey challenge {challenge.hex()}")
+    return work.keys.text_key(f"passkey challenge {challenge.hex()}")
 
 
 async def take_challenge(work: Work, staff: Staff, purpose: ChallengePurpose, sent: Sent) -> bytes:

@@ -1,11 +1,13 @@
 """The second factor: six digits that a person's telephone makes from a secret, every 30 seconds.
 
-TOTP is RFC 6238; the codes are made and compared by pyotp. A code counts once, and only in the step
-in which the telephone shows it (`telephone_clock.py`). Passkeys count beside the telephone, or in
-its place (`passkeys.py`). Recovery codes replace either, each once; only their hashes are stored.
+TOTP is RFC 6238; the codes are made and compared by pyotp, where the secret is held
+(`app/privacy/secret_uses.py`). A code counts once, and only in the step in which the telephone
+shows it (`telephone_clock.py`). Passkeys count beside the telephone, or in its place
+(`passkeys.py`). Recovery codes replace either, each once; only their hashes are stored.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
@@ -20,6 +22,7 @@ from app.jobs.transaction import transaction
 from app.log import log
 from app.privacy import codes
 from app.privacy.keys import CannotOpen
+from app.privacy.secret_uses import OF_CODES
 from app.staff import telephone_clock
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
@@ -32,7 +35,7 @@ from app.work import PROGRAM, Work
 RECOVERY_CODES = 10
 # How long a secret that was shown can be confirmed.
 _SHOWN = timedelta(hours=1)
-_PLACE = {"table": "second_factors", "column": "secret_sealed"}
+_PLACE = dict(zip(("table", "column"), OF_CODES, strict=True))
 
 
 class CodeNeeded(NotSignedIn):
@@ -204,9 +207,36 @@ def _secret(work: Work, factor: SecondFactor) -> str | None:
     try:
         return work.keys.open(factor.secret_sealed, row=factor.staff_id, **_PLACE).decode()
     except CannotOpen:
-        staff_id = str(factor.staff_id)
-        log().error("a stored second factor was changed", area="staff", staff_id=staff_id)
+        _log_changed(factor)
         return None
+
+
+def _is_intact(work: Work, factor: SecondFactor) -> bool:
+    try:
+        work.keys.check_opens(factor.secret_sealed, row=factor.staff_id, **_PLACE)
+    except CannotOpen:
+        _log_changed(factor)
+        return False
+    return True
+
+
+def _log_changed(factor: SecondFactor) -> None:
+    staff_id = str(factor.staff_id)
+    log().error("a stored second factor was changed", area="staff", staff_id=staff_id)
+
+
+def _find(work: Work, factor: SecondFactor, code: str) -> telephone_clock.Find:
+    """Return what finds the step in which a telephone shows a code; none with a changed secret."""
+
+    def find(steps: Sequence[int]) -> int | None:
+        try:
+            sealed, row = factor.secret_sealed, factor.staff_id
+            return work.keys.step_of(sealed, code, steps, row=row, **_PLACE)
+        except CannotOpen:
+            _log_changed(factor)
+            return None
+
+    return find
 
 
 async def confirm(work: Work, staff: Staff, typed: str) -> list[str] | None:
@@ -218,10 +248,9 @@ async def confirm(work: Work, staff: Staff, typed: str) -> list[str] | None:
     """
     await lock(work, staff)
     factor = await _being_set_up(work, staff)
-    secret = _secret(work, factor) if factor is not None else None
-    if factor is None or secret is None:
+    if factor is None or not _is_intact(work, factor):
         raise _late()
-    found = telephone_clock.shown(secret, codes.plain(typed), work.now)
+    found = telephone_clock.shown(_find(work, factor, codes.plain(typed)), work.now)
     if found is None or (factor.last_step is not None and found.step <= factor.last_step):
         raise WrongCode()
     drift = telephone_clock.agreed(factor.seen_drift, found.drift)
@@ -273,7 +302,7 @@ async def _new_codes(work: Work, staff: Staff) -> list[str]:
 
 
 def _code_key(work: Work, staff: Staff, code: str) -> bytes:
-    return work.keys.session_key(f"recovery code {staff.id} {code}")
+    return work.keys.text_key(f"recovery code {staff.id} {code}")
 
 
 # -- using it ----------------------------------------------------------------------------
@@ -309,10 +338,9 @@ async def _confirmed(work: Work, staff: Staff) -> SecondFactor | None:
 
 async def _use_step(work: Work, staff: Staff, code: str) -> bool:
     factor = await _confirmed(work, staff)
-    secret = _secret(work, factor) if factor is not None else None
-    if factor is None or secret is None:
+    if factor is None:
         return False
-    step = telephone_clock.is_current(secret, code, work.now, factor.drift)
+    step = telephone_clock.is_current(_find(work, factor, code), work.now, factor.drift)
     if step is None:
         return False
     # Of two uses of a code at once, the database lets one through; nor does an earlier one count.
@@ -337,8 +365,7 @@ async def note_refused(work: Work, staff: Staff, begun: StaffSession, typed: str
     code, factor = codes.plain(typed), await _confirmed(work, staff)
     if factor is None or not _is_of_telephone(code):
         return
-    secret = _secret(work, factor)
-    found = telephone_clock.shown(secret, code, work.now) if secret is not None else None
+    found = telephone_clock.shown(_find(work, factor, code), work.now)
     if found is None:
         return
     async with transaction(work.ground, PROGRAM, aside=True) as own:

@@ -9,16 +9,18 @@ A code that is typed late looks like a clock that is slow. One code off is there
 of different steps must agree, and the later clock of the two is the telephone's.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
-
-import pyotp
 
 # How far a clock may be from ours, in steps: five minutes.
 MOST_DRIFT = 10
 # A clock between two steps, or a code typed late, makes so much of a difference.
 _AGREE = 1
+
+
+# Return the first of some steps in which the telephone shows the code, or None.
+Find = Callable[[Sequence[int]], int | None]
 
 
 class ShownCode(NamedTuple):
@@ -33,20 +35,16 @@ def step_at(now: datetime) -> int:
     return int(now.timestamp()) // 30
 
 
-def is_current(secret: str, code: str, now: datetime, drift: int) -> int | None:
+def is_current(find: Find, now: datetime, drift: int) -> int | None:
     """Return the step of a code if the telephone shows it now; None if it does not."""
-    step = step_at(now) + drift
-    right = pyotp.TOTP(secret).generate_otp(step)
-    return step if pyotp.utils.strings_equal(code, right) else None
+    return find([step_at(now) + drift])
 
 
-def shown(secret: str, code: str, now: datetime) -> ShownCode | None:
+def shown(find: Find, now: datetime) -> ShownCode | None:
     """Return when a telephone whose clock may be wrong showed a code; None if it never did."""
-    totp, ours = pyotp.TOTP(secret), step_at(now)
-    for drift in sorted(range(-MOST_DRIFT, MOST_DRIFT + 1), key=abs):
-        if pyotp.utils.strings_equal(code, totp.generate_otp(ours + drift)):
-            return ShownCode(ours + drift, drift)
-    return None
+    ours = step_at(now)
+    step = find([ours + drift for drift in sorted(range(-MOST_DRIFT, MOST_DRIFT + 1), key=abs)])
+    return ShownCode(step, step - ours) if step is not None else None
 
 
 def agreed(first: int | None, second: int) -> int | None:

@@ -14,7 +14,7 @@ from app.database.migrate import migrate
 from app.database.own_server import as_role
 from app.database.roles import SUPERUSER
 from app.errors import BadSettings
-from app.privacy.keeper.serving import Serving
+from app.privacy.keeper.serving import Given, Serving
 from app.privacy.keys import read_keys
 from app.settings import Settings
 from tests.support.kept.earlier import upgrade_to
@@ -233,11 +233,11 @@ def test_second_factors_of_existing_rows_are_sealed_for_their_person(
         assert _factors(rows) == before, "nothing is done by halves"
     # A keeper serves as well; it may still be starting.
     socket = tmp_path_factory.mktemp("k") / "s"
-    serving = Serving([(1, KEYS[1])], socket, os.geteuid())
+    serving = Serving(Given([(1, KEYS[1])], SECRET), socket, os.geteuid())
     with ThreadPoolExecutor(1) as thread:
         running = thread.submit(serving.run)
         try:
-            kept = Settings(database_url=earlier, secret_key=SECRET, keeper_socket=socket)
+            kept = Settings(database_url=earlier, keeper_socket=socket)
             migrate(earlier, kept)
         finally:
             serving.stop()

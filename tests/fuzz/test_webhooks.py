@@ -20,6 +20,7 @@ from tests.support.children.who_text import has_bot, takes_texts
 from tests.support.program.made_up import BYTES, TEXT, tried
 from tests.support.referrals import add_agency
 from tests.support.routes import routes
+from tests.support.systems import signing_by
 from tests.support.talks import talk
 
 pytestmark = pytest.mark.whole
@@ -159,7 +160,7 @@ async def test_any_body_from_a_messenger_agency_or_directory_is_answered(stage: 
         assert told.status_code == 200, "it would come again for ever"
         assert (await post(bot.url, content=body, headers={SECRET: "x"})).status_code == 403
         url, json = f"{base}/api/v1/agencies/house/events", body.decode(errors="replace")
-        signature = headers_for(secret, "msg-1", stage.clock.now(), json.encode())
+        signature = headers_for(signing_by(secret), "msg-1", stage.clock.now(), json.encode())
         for headers, content in ((signature, json.encode()), (signature, body), ({}, body)):
             refused = await post(url, content=content, headers=headers)
             assert 400 <= refused.status_code < 500, refused.text

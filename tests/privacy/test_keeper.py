@@ -4,6 +4,7 @@ import asyncio
 import base64
 import contextlib
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -12,13 +13,16 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import pyotp
 import pytest
 from sqlalchemy import select, text
+from standardwebhooks import Webhook
 
 from app import tables
 from app.cli.keeper import read_own_settings
@@ -33,11 +37,12 @@ from app.errors import BadSettings
 from app.jobs.transaction import flush, transaction
 from app.privacy.hash_kinds import HashOf
 from app.privacy.keeper.client import Keeper, KeeperAway
-from app.privacy.keeper.serving import Serving, answer
+from app.privacy.keeper.serving import Given, Serving, answer
 from app.privacy.keeper.wire import BadMessage, receive, send
 from app.privacy.keys import CannotOpen, Keys, told
 from app.privacy.safe import Bound, InForce, Item, Safe, Secret, derived
-from app.reading_settings import check_settings
+from app.privacy.secret_uses import OF_CODES, OF_EVENTS
+from app.reading_settings import check_settings, with_generated_secrets
 from app.sealing import hashes, resealing
 from app.sealing.knowing import learn, learn_now
 from app.sealing.places import sealed_places
@@ -63,8 +68,11 @@ class Kept:
         self._serving: Serving | None = None
         self._thread: threading.Thread | None = None
 
-    def begin(self, *keys: tuple[int, bytes], user: int | None = None) -> None:
-        self._serving = Serving(list(keys), self.path, os.geteuid() if user is None else user)
+    def begin(
+        self, *keys: tuple[int, bytes], user: int | None = None, secret_key: str = SECRET
+    ) -> None:
+        given = Given(list(keys), secret_key)
+        self._serving = Serving(given, self.path, os.geteuid() if user is None else user)
         self._thread = threading.Thread(target=self._serving.run)
         self._thread.start()
         ends = time.monotonic() + 10
@@ -107,7 +115,7 @@ def facts_of(keys: Keys, **more: Any) -> InForce:
 
 
 def test_it_seals_and_hashes_as_the_program_itself_would(keeper: Keeper) -> None:
-    far, near, row = Keys(keeper, SECRET), keys_of(FIRST), uuid4()
+    far, near, row = Keys(keeper), keys_of(FIRST), uuid4()
     place: dict[str, Any] = {"table": "calls", "column": "c", "row": row}
     assert near.open(far.seal(TEXT, **place), **place) == TEXT
     assert far.open(near.seal(TEXT, **place), **place) == TEXT
@@ -115,6 +123,8 @@ def test_it_seals_and_hashes_as_the_program_itself_would(keeper: Keeper) -> None
         far.open(near.seal(TEXT, **place), **{**place, "row": uuid4()})
     assert far.match_keys(HashOf.NAME, "Ana") == near.match_keys(HashOf.NAME, "Ana")
     assert far.secret_of(HashOf.PUSH, "x") == near.secret_of(HashOf.PUSH, "x")
+    for token in ("a token", "", "š" * 3_000):
+        assert far.session_key(token) == near.session_key(token) == far.text_key(token)
     assert far.numbers == [1]
     assert far.check_value(1) == near.check_value(1)
     salted = [(b"salt", Bound(**place), near.seal(TEXT, **place)), (b"salt", Bound(**place), b"")]
@@ -123,11 +133,49 @@ def test_it_seals_and_hashes_as_the_program_itself_would(keeper: Keeper) -> None
     assert isinstance(damaged, CannotOpen)
 
 
+def test_codes_signatures_and_lists_are_made_by_secrets_that_it_does_not_hand_out(
+    keeper: Keeper,
+) -> None:
+    far, near, row = Keys(keeper), keys_of(FIRST), uuid4()
+    of_codes, of_events = ({"table": a, "column": b} for a, b in (OF_CODES, OF_EVENTS))
+    owned = pyotp.random_base32()
+    seed, code = (
+        near.seal(owned.encode(), row=row, **of_codes),
+        pyotp.TOTP(owned).generate_otp(1001),
+    )
+    for keys in (near, far):
+        assert keys.step_of(seed, code, [1000, 1001], row=row, **of_codes) == 1001
+        assert keys.step_of(seed, code, [1000, 1002], row=row, **of_codes) is None
+        with pytest.raises(CannotOpen, match="moved"):
+            keys.step_of(seed, code, [1001], row=uuid4(), **of_codes)
+        # With another secret than that of a telephone it makes no code.
+        with pytest.raises(CannotOpen, match="no secret for that"):
+            keys.step_of(seed, code, [1001], row=row, **of_events)
+    secret = f"whsec_{base64.b64encode(b'24 bytes of an agency...').decode()}"
+    sealed, now = far.seal(secret.encode(), row=row, **of_events), datetime.now(UTC)
+    for keys in (near, far):
+        signed = keys.sign_event(
+            sealed, "msg_1", int(now.timestamp()), '{"a": "š"}', row=row, **of_events
+        )
+        headers = {"webhook-id": "msg_1", "webhook-timestamp": str(int(now.timestamp()))}
+        Webhook(secret).verify('{"a": "š"}', {**headers, "webhook-signature": signed})
+        with pytest.raises(CannotOpen, match="never handed out"):
+            keys.open(sealed, row=row, **of_events)
+    assert near.open_for_good(far.seal_for_good(TEXT, b"line"), b"line") == TEXT
+    assert far.open_for_good(near.seal_for_good(TEXT, b"line"), b"line") == TEXT
+    with pytest.raises(CannotOpen):
+        far.open_for_good(near.seal_for_good(TEXT, b"line"), b"another line")
+    for keys in (near, far):
+        with pytest.raises(CannotOpen, match="never handed out"):
+            keys.lasting_secret(HashOf.ERASURE, "lists")
+
+
 def test_no_request_returns_a_key() -> None:
-    safe, row = Safe([FIRST, SECOND]), uuid4()
+    safe, row = Safe([FIRST, SECOND], SECRET), uuid4()
     place = bytes(Bound("calls", "c", row))
     secret = Secret(safe.make_secret(row, first=True), row)
     own = derived(KEYS[2], b"helpline keyed hashes")
+    of_sessions = derived(SECRET.encode(), b"helpline sessions")
     (sealed,) = safe.seal([Item(place, TEXT)])
     known = dict(safe.check_values())
     requests: list[dict[str, Any]] = [
@@ -151,10 +199,15 @@ def test_no_request_returns_a_key() -> None:
             for item in (secret.item, Item(place, sealed))
         ),
         {"act": "sums", "items": [list(secret.item)], "starts": [b""]},
+        {"act": "session_keys", "texts": [b"a token", b""]},
+        {"act": "seal_for_good", "items": [list(secret.item)]},
+        {"act": "open_for_good", "items": [list(secret.item)]},
+        {"act": "step_of", "items": [list(secret.item)], "code": "1", "steps": [1]},
+        {"act": "sign_event", "items": [list(secret.item)], "id": "", "at": 1, "body": ""},
     ]
     for request in requests:
         said = repr(answer(safe, request)).encode("unicode_escape")
-        for key in (KEYS[1], KEYS[2], own):
+        for key in (KEYS[1], KEYS[2], own, SECRET.encode(), of_sessions):
             assert repr(key)[2:-1].encode("unicode_escape") not in said, request["act"]
     # The secret of the hashes opens for the keeper, and for no one who asks it.
     assert answer(safe, {"act": "open", "items": [list(secret.item)]}) != {"done": [own]}
@@ -175,16 +228,20 @@ def test_no_request_returns_a_key() -> None:
         {"act": "sums", "items": [[b"a", b"b"]], "starts": [2**33]},
         {"act": "hashes", "texts": [["name", "x" * 20_001]]},
         {"act": "make_secret", "row": b"short", "first": True},
+        {"act": "step_of", "items": [], "code": "1", "steps": [1]},
+        {"act": "step_of", "items": [[b"a", b"b"]], "code": "1", "steps": [1] * 5001},
+        {"act": "session_keys", "texts": ["a token"]},
+        {"act": "session_keys", "texts": [b"x" * 4_097]},
         {"act": ["seal"]},
     ],
 )
 def test_what_is_not_understood_or_too_much_is_cut(message: dict[str, Any]) -> None:
     with pytest.raises(BadMessage):
-        answer(Safe([FIRST]), message)
+        answer(Safe([FIRST], SECRET), message)
 
 
 def test_a_line_that_sends_nonsense_is_cut_and_the_others_stay(kept: Kept, keeper: Keeper) -> None:
-    far = Keys(keeper, SECRET)
+    far = Keys(keeper)
     far.match_key(HashOf.NAME, "Ana")
     for nonsense in (b"GET / HTTP/1.1\r\n\r\n", b"\xff" * 8, b"\x00\x00\x00\x01\xff"):
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
@@ -209,11 +266,11 @@ def test_only_the_user_of_the_program_is_served(kept: Kept) -> None:
     kept.begin(FIRST)
     assert kept.path.stat().st_mode & 0o777 == 0o600, "this user alone"
     with pytest.raises(BadSettings, match="already"):
-        Serving([FIRST], kept.path, os.geteuid()).run()
+        Serving(Given([FIRST], SECRET), kept.path, os.geteuid()).run()
 
 
 def test_it_survives_a_restart_and_other_keys_seal_nothing(kept: Kept, keeper: Keeper) -> None:
-    far, row = Keys(keeper, SECRET), uuid4()
+    far, row = Keys(keeper), uuid4()
     place: dict[str, Any] = {"table": "calls", "column": "c", "row": row}
     far.work_by(facts_of(far))
     sealed = far.seal(TEXT, **place)
@@ -233,10 +290,29 @@ def test_it_survives_a_restart_and_other_keys_seal_nothing(kept: Kept, keeper: K
     assert far.numbers == [2, 1]
 
 
+def test_a_session_is_known_while_it_is_away_and_by_another_secret_key_no_more(
+    kept: Kept, keeper: Keeper
+) -> None:
+    far, near = Keys(keeper), keys_of(FIRST)
+    asked = counted(keeper)
+    assert far.session_key("a token") == far.session_key("a token") == near.session_key("a token")
+    assert asked == ["session_keys"], "one trip for each session, and not for each request"
+    far.text_key("a code")
+    kept.end()
+    assert far.session_key("a token") == near.session_key("a token")
+    # What may be guessed is remembered nowhere, and what is new needs the key.
+    for refused in (far.text_key, far.session_key):
+        with pytest.raises(KeeperAway):
+            refused("a code")
+    kept.begin(FIRST, secret_key="another-secret-key-another-secret-key")
+    far.match_key(HashOf.NAME, "Ana")
+    assert far.session_key("a token") != near.session_key("a token")
+
+
 async def test_requests_wait_while_it_is_restarted_and_go_on_after_that(
     kept: Kept, keeper: Keeper, monkeypatch: pytest.MonkeyPatch, anyio_backend: str
 ) -> None:
-    far, returned = Keys(keeper, SECRET), asyncio.Event()
+    far, returned = Keys(keeper), asyncio.Event()
     watching = asyncio.create_task(keeper.watch(returned.set))
     await asyncio.wait_for(returned.wait(), 5)
     await asyncio.sleep(0.1)
@@ -260,7 +336,7 @@ def test_a_keeper_that_hangs_holds_no_request_up_twice(kept: Kept) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as deaf:
         deaf.bind(str(kept.path))
         deaf.listen(8)
-        far = Keys(Keeper(kept.path), SECRET)
+        far = Keys(Keeper(kept.path))
         begun = time.monotonic()
         with pytest.raises(KeeperAway):
             far.match_key(HashOf.NAME, "Ana")
@@ -275,6 +351,7 @@ def test_as_a_process_it_is_not_looked_into_and_ends_when_told(tmp_path: Path) -
     environment = {
         **os.environ,
         "HELPLINE_FIELD_KEYS": text_of(FIRST),
+        "HELPLINE_SECRET_KEY": SECRET,
         "HELPLINE_KEEPER_SOCKET": str(path),
     }
     command = [sys.executable, "-m", "app.cli", "keeper"]
@@ -287,7 +364,7 @@ def test_as_a_process_it_is_not_looked_into_and_ends_when_told(tmp_path: Path) -
         assert core.split()[4:6] == ["0", "0"]
         # What cannot be dumped belongs to root in /proc, also of a user's own process.
         assert Path(f"/proc/{process.pid}/environ").stat().st_uid == 0
-        assert Keys(keeper, SECRET).match_key(HashOf.NAME, "A") == keys_of(FIRST).match_key(
+        assert Keys(keeper).match_key(HashOf.NAME, "A") == keys_of(FIRST).match_key(
             HashOf.NAME, "A"
         )
     finally:
@@ -296,23 +373,38 @@ def test_as_a_process_it_is_not_looked_into_and_ends_when_told(tmp_path: Path) -
     assert process.returncode == 0
     assert not path.exists()
     assert text_of(FIRST).encode() not in said
-
-
-def _settings(**values: Any) -> Settings:
-    return Settings(secret_key=SECRET, **values)
+    assert SECRET.encode() not in said
 
 
 def test_a_program_with_a_keeper_holds_no_key(tmp_path: Path) -> None:
-    with pytest.raises(BadSettings, match="both set"):
-        check_settings(_settings(keeper_socket=tmp_path / "s", field_keys=text_of(FIRST)))
-    check_settings(_settings(keeper_socket=tmp_path / "s"))
-    with pytest.raises(BadSettings, match="HELPLINE_FIELD_KEYS"):
-        read_own_settings({"HELPLINE_KEEPER_SOCKET": "/tmp/x"})
-    weak = {"HELPLINE_KEEPER_SOCKET": "/tmp/x", "HELPLINE_FIELD_KEYS": text_of((1, b"a" * 32))}
-    assert read_own_settings(weak)[0] == [(1, b"a" * 32)]
+    socket = tmp_path / "s"
+    for name, key in (("field_keys", text_of(FIRST)), ("secret_key", SECRET)):
+        both = Settings(keeper_socket=socket).model_copy(update={name: key})
+        with pytest.raises(BadSettings, match=f"HELPLINE_{name.upper()} are both set"):
+            check_settings(both)
+    settings = Settings(keeper_socket=socket, data_dir=tmp_path / "var")
+    check_settings(settings)
+    assert with_generated_secrets(settings) == settings
+    assert not settings.data_dir.exists(), "the program makes no key of its own"
+
+
+@pytest.mark.parametrize("name", ["HELPLINE_FIELD_KEYS", "HELPLINE_SECRET_KEY"])
+def test_a_keeper_starts_with_both_keys_and_with_none_that_can_be_guessed(name: str) -> None:
+    weak = {"HELPLINE_FIELD_KEYS": text_of((1, b"a" * 32)), "HELPLINE_SECRET_KEY": "a" * 32}
+    good = {
+        "HELPLINE_FIELD_KEYS": text_of((1, secrets.token_bytes(32))),
+        "HELPLINE_SECRET_KEY": secrets.token_urlsafe(48),
+        "HELPLINE_KEEPER_SOCKET": "/tmp/x",
+    }
+    given = {**good, name: weak[name]}
+    assert read_own_settings(given)[1] == Path("/tmp/x")
     with pytest.raises(BadSettings, match="can be guessed"):
-        read_own_settings({**weak, "HELPLINE_ENV": "production"})
-    assert base64.b64encode(KEYS[1]).decode() in text_of(FIRST)
+        read_own_settings({**given, "HELPLINE_ENV": "production"})
+    del given[name]
+    with pytest.raises(BadSettings, match=name):
+        read_own_settings(given)
+    with pytest.raises(BadSettings, match="shorter than 32"):
+        read_own_settings({**good, "HELPLINE_SECRET_KEY": "short"})
 
 
 # -- with the database ---------------------------------------------------------------------------
@@ -320,7 +412,7 @@ def test_a_program_with_a_keeper_holds_no_key(tmp_path: Path) -> None:
 
 def by(work: Work, keeper: Keeper) -> Work:
     """Return the same unit of work as a program with a keeper would have it."""
-    return replace(work, ground=replace(work.ground, keys=Keys(keeper, SECRET)))
+    return replace(work, ground=replace(work.ground, keys=Keys(keeper)))
 
 
 def counted(keeper: Keeper) -> list[str]:
@@ -347,7 +439,7 @@ async def test_a_record_is_saved_and_opened_in_a_request_of_each_kind_and_not_of
     database: str, kept: Kept, anyio_backend: str
 ) -> None:
     kept.begin(FIRST)
-    ground = make_ground(_settings(database_url=database, keeper_socket=kept.path))
+    ground = make_ground(Settings(database_url=database, keeper_socket=kept.path))
     keeper = ground.keys.keeper
     assert keeper is not None
     await learn_now(ground)
@@ -447,7 +539,7 @@ async def test_a_server_without_its_keeper_refuses_in_words_and_writes_nothing_h
     # How long requests wait for a restart is tried above.
     monkeypatch.setattr("app.privacy.keeper.client.RESTARTS_WITHIN", 0.05)
     kept.begin(FIRST)
-    async with stage_on(database, field_keys=None, keeper_socket=kept.path) as stage:
+    async with stage_on(database, keeper_socket=kept.path) as stage:
         await stage.add_line()
         ana = await stage.add_counsellor("ana")
         url = stage.settings.public_url
@@ -465,6 +557,14 @@ async def test_a_server_without_its_keeper_refuses_in_words_and_writes_nothing_h
             refused = await ana.ask(method, where, sent)
             assert refused.status_code == 503, where
             assert "the keeper of the keys does not answer" in refused.json()["detail"]
+        # Who was at work stays signed in; a new sign-in has to wait.
+        assert (await ana.ask("PUT", "/me/presence", {"state": "available"})).status_code == 200
+        with pytest.raises(KeeperAway):
+            await ana.sign_in()
+        stranger = {"Cookie": "helpline_session=not-known"}
+        unknown = await stage.client.get(f"{url}/", headers=stranger)
+        assert unknown.status_code == 503
+        assert "the keeper of the keys does not answer" in unknown.text
         readiness = await stage.client.get(f"{url}/readyz")
         assert readiness.status_code == 503
         assert "keeper" in readiness.json()["keys"]

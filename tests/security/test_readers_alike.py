@@ -26,6 +26,7 @@ from app.staff.roles import Role
 from app.web.strict_bodies import StrictRoute
 from app.work import PROGRAM
 from tests.support.referrals import add_agency
+from tests.support.systems import signing_by
 
 SCHEMES = ("https://", "http:/", "https:", "//", "HTTPS://", "https:///", "https:\\\\", " https://")
 OWN = "https://a.example/"
@@ -150,7 +151,7 @@ async def test_json_that_readers_understand_differently_is_refused(stage: Stage)
     async with transaction(stage.ground, PROGRAM) as work:
         secret = await set_webhook_secret(work, "house")
     twice = b'{"type": "accepted", "type": "rejected", "data": {"referral": "x", "sequence": 1}}'
-    signed = headers_for(secret, "msg-1", stage.clock.now(), twice)
+    signed = headers_for(signing_by(secret), "msg-1", stage.clock.now(), twice)
     events = f"{stage.settings.public_url}/api/v1/agencies/house/events"
     refused = await stage.client.post(events, content=twice, headers=signed)
     assert refused.status_code == 422

@@ -42,7 +42,7 @@ def test_every_place_that_uses_another_thread_stands_in_the_list() -> None:
 
 def test_values_are_sealed_and_opened_in_threads_while_the_keys_change() -> None:
     """Each value comes back as itself, and in its own place, whichever key seals meanwhile."""
-    safe = Safe([(1, secrets.token_bytes(32)), (2, secrets.token_bytes(32))])
+    safe = Safe([(1, secrets.token_bytes(32)), (2, secrets.token_bytes(32))], "s" * 40)
     row = uuid4()
     secret = Secret(safe.make_secret(row, first=True), row)
     stop = threading.Event()

@@ -23,6 +23,7 @@ from app.contacts.states import ContactChannel, FlagAbout, FollowUpAbout
 from app.definitions.risk import Risk, Urgency
 from app.jobs.transaction import flush
 from app.privacy.safe import SECRETS
+from app.privacy.secret_uses import OF_EVENTS
 from app.referrals.models import Disclosure, Referral
 from app.referrals.replies import outreach, replying
 from app.referrals.states import ReferralOutcome
@@ -344,8 +345,8 @@ async def _sealed_words(work: Work) -> set[str]:
         for row in rows.mappings():
             for path, value in values_of(place, row["stored"]).items():
                 bound = place.bound_to(dict(row), path)
-                if place.table == SECRETS[0]:
-                    # The secrets of the hashes hold no words, and are not told.
+                if (place.table, place.column) in (SECRETS, OF_EVENTS):
+                    # These secrets hold no words, and are not told.
                     work.keys.check_opens(value, **bound)
                 elif WORD.encode() in work.keys.open(value, **bound):
                     found.add(place.name)

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -14,7 +15,8 @@ from starlette.routing import Route
 
 from app.demo.stage import Counsellor, Stage, free_port
 from app.jobs.transaction import transaction
-from app.referrals.channels.webhook.signing import headers_for
+from app.privacy.secret_uses import signature_of
+from app.referrals.channels.webhook.signing import Sign, headers_for
 from app.referrals.directory.agencies import set_primero_password, set_webhook_secret
 from app.work import PROGRAM
 from tests.support.referrals import OVERRIDE, add_agency, by_hand, referral_of
@@ -79,11 +81,16 @@ async def told(
     """The agency's system tells us something."""
     body = json.dumps(event).encode()
     at = stage.clock.now() + timedelta(seconds=off)
-    headers = headers_for(secret, event_id or str(uuid4()), at, body)
+    headers = headers_for(signing_by(secret), event_id or str(uuid4()), at, body)
     if signature:
         headers["webhook-signature"] = signature
     url = f"{stage.settings.public_url}/api/v1/agencies/{code}/events"
     return await stage.client.post(url, content=body, headers=headers)
+
+
+def signing_by(secret: str) -> Sign:
+    """Return what signs events as an agency with this secret does."""
+    return partial(signature_of, secret)
 
 
 def event(referral: str, sequence: int, kind: str, **data: Any) -> dict[str, Any]:

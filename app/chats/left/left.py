@@ -164,13 +164,13 @@ async def tell_code(work: Work, call_id: UUID) -> str:
 
 
 def _code_of(work: Work, call_id: UUID) -> str:
-    made = int.from_bytes(work.keys.session_key(f"chat code:{call_id}")[:16], "big")
+    made = int.from_bytes(work.keys.text_key(f"chat code:{call_id}")[:16], "big")
     digits = f"{made % 10 ** (_GROUPS * _DIGITS):0{_GROUPS * _DIGITS}d}"
     return " ".join(digits[n : n + _DIGITS] for n in range(0, len(digits), _DIGITS))
 
 
 def _key(work: Work, code: str) -> bytes:
-    return work.keys.session_key(f"chat code given:{code}")
+    return work.keys.text_key(f"chat code given:{code}")
 
 
 async def return_by_code(work: Work, code: str) -> tuple[UUID, str]:

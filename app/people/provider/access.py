@@ -351,7 +351,7 @@ def session_key(work: Work, issuer: str, claims: dict[str, Any]) -> bytes | None
     session = claims.get("sid")
     if not isinstance(session, str) or not session:
         return None
-    return work.keys.session_key(" ".join(("provider session", issuer, session)))
+    return work.keys.text_key(" ".join(("provider session", issuer, session)))
 
 
 async def signed_out_there(

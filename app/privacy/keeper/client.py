@@ -8,6 +8,7 @@ the task that watches it.
 
 import asyncio
 import contextlib
+import hashlib
 import socket
 import threading
 import time
@@ -28,6 +29,8 @@ RESTARTS_WITHIN = 5.0
 _LOOKS_EVERY = 0.05
 # Connections that a process keeps open.
 _MOST_IDLE = 4
+# Tokens whose hash a process remembers.
+_MOST_REMEMBERED = 4096
 
 
 class KeeperAway(Refusal, ConnectionError):
@@ -92,6 +95,8 @@ class Keeper:
         self._lock = threading.Lock()
         self._facts: InForce | None = None
         self._values: dict[int, bytes] = {}
+        # By the hash of a token, in the order of their last use.
+        self._session_keys: dict[bytes, bytes] = {}
         # Since when it is away, by the clock of this machine that never goes back.
         self.away_since: float | None = None
         # It takes connections and does not answer: asking again would only hold us up.
@@ -145,6 +150,35 @@ class Keeper:
 
     def make_secret(self, row: Any, *, first: bool) -> bytes:
         return bytes(self.ask("make_secret", row=row.bytes, first=first))
+
+    def seal_for_good(self, items: Sequence[Item]) -> list[bytes]:
+        return list(self.ask("seal_for_good", items=_sent(items)))
+
+    def open_for_good(self, items: Sequence[Item]) -> list[bytes | CannotOpen]:
+        answers = self.ask("open_for_good", items=_sent(items))
+        return [one if isinstance(one, bytes) else CannotOpen(str(one)) for one in answers]
+
+    def step_of(self, seed: Item, code: str, steps: Sequence[int]) -> int | None:
+        found: int | None = self.ask("step_of", items=_sent([seed]), code=code, steps=list(steps))
+        return found
+
+    def sign_event(self, secret: Item, event_id: str, at: int, body: str) -> str:
+        return str(self.ask("sign_event", items=_sent([secret]), id=event_id, at=at, body=body))
+
+    def session_keys(self, texts: Sequence[bytes]) -> list[bytes]:
+        return list(self.ask("session_keys", texts=list(texts)))
+
+    def session_key(self, token: bytes) -> bytes:
+        known_by = hashlib.sha256(token).digest()
+        with self._lock:
+            made = self._session_keys.pop(known_by, None)
+        if made is None:
+            (made,) = self.session_keys([token])
+        with self._lock:
+            self._session_keys[known_by] = made
+            if len(self._session_keys) > _MOST_REMEMBERED:
+                self._session_keys.pop(next(iter(self._session_keys)))
+        return made
 
     def ask(self, act: str, *, told: bool = False, **values: Any) -> Any:
         """Ask on a connection that knows what the database says. `told`: it is about that."""
@@ -200,6 +234,9 @@ class Keeper:
             connection.close()
             self._hangs = isinstance(error, TimeoutError)
             raise self._gone(str(error) if isinstance(error, CannotOpen) else "") from None
+        with self._lock:
+            # It may have been restarted with another secret key, which ends all sessions.
+            self._session_keys.clear()
         return connection, True
 
     def _keep(self, connection: _Connection) -> None:

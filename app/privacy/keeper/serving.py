@@ -11,13 +11,13 @@ import struct
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from app.errors import BadSettings
 from app.log import log
 from app.privacy.keeper.wire import MOST_ITEMS, BadMessage, receive, send
-from app.privacy.safe import CannotOpen, InForce, Item, Safe, Salted, Secret
+from app.privacy.safe import LONGEST_HASHED, CannotOpen, InForce, Item, Safe, Salted, Secret
 
 # Processes and threads that are served at once.
 _MOST_CONNECTIONS = 256
@@ -27,13 +27,18 @@ _LONGEST_TEXT = 20_000
 _ARRIVES_WITHIN, _ENDS_WITHIN = 30.0, 5.0
 _CREDENTIALS = struct.Struct("3i")
 
-Keys = list[tuple[int, bytes]]
+
+class Given(NamedTuple):
+    """The keys of the keeper's settings."""
+
+    field_keys: list[tuple[int, bytes]]
+    secret_key: str
 
 
 class Serving:
     """A socket at a path, served for the processes of one user."""
 
-    def __init__(self, keys: Keys, path: Path, user: int) -> None:
+    def __init__(self, keys: Given, path: Path, user: int) -> None:
         self._keys, self._path, self._user = keys, path, user
         self._connections: set[socket.socket] = set()
         self._busy = 0
@@ -105,7 +110,7 @@ class Serving:
             return "too many connections" if len(self._connections) >= _MOST_CONNECTIONS else ""
 
     def _answer_all(self, connection: socket.socket) -> None:
-        safe = Safe(self._keys)
+        safe = Safe(*self._keys)
         while not self._stopped:
             connection.settimeout(None)
             connection.recv(1, socket.MSG_PEEK)
@@ -208,7 +213,10 @@ def _seal(safe: Safe, message: dict[str, Any]) -> list[bytes]:
 
 
 def _open(safe: Safe, message: dict[str, Any]) -> list[bytes | str]:
-    found = safe.open(_items(message))
+    return _told(safe.open(_items(message)))
+
+
+def _told(found: list[bytes | CannotOpen]) -> list[bytes | str]:
     return [one.detail if isinstance(one, CannotOpen) else one for one in found]
 
 
@@ -225,7 +233,7 @@ def _sums(safe: Safe, message: dict[str, Any]) -> list[bytes | str]:
     if any(not isinstance(one, bytes) for one in starts):
         raise BadMessage("values are bytes")
     values = [Salted(*pair) for pair in zip(starts, _items(message), strict=True)]
-    return [one.detail if isinstance(one, CannotOpen) else one for one in safe.sums(values)]
+    return _told(safe.sums(values))
 
 
 def _hashes(safe: Safe, message: dict[str, Any]) -> list[list[bytes]]:
@@ -243,6 +251,33 @@ def _make_secret(safe: Safe, message: dict[str, Any]) -> bytes:
     return safe.make_secret(UUID(bytes=message["row"]), first=bool(message["first"]))
 
 
+def _seal_for_good(safe: Safe, message: dict[str, Any]) -> list[bytes]:
+    return safe.seal_for_good(_items(message))
+
+
+def _open_for_good(safe: Safe, message: dict[str, Any]) -> list[bytes | str]:
+    return _told(safe.open_for_good(_items(message)))
+
+
+def _step_of(safe: Safe, message: dict[str, Any]) -> int | None:
+    (seed,) = _items(message)
+    steps = [int(one) for one in _bounded(message["steps"])]
+    return safe.step_of(seed, str(message["code"]), steps)
+
+
+def _sign_event(safe: Safe, message: dict[str, Any]) -> str:
+    (secret,) = _items(message)
+    event_id, body = str(message["id"]), str(message["body"])
+    return safe.sign_event(secret, event_id, int(message["at"]), body)
+
+
+def _session_keys(safe: Safe, message: dict[str, Any]) -> list[bytes]:
+    texts = _bounded(message["texts"])
+    if any(not isinstance(one, bytes) or len(one) > LONGEST_HASHED for one in texts):
+        raise BadMessage("texts are bytes, and not too many")
+    return safe.session_keys(texts)
+
+
 _ACTS: dict[str, Callable[[Safe, dict[str, Any]], Any]] = {
     "check_values": _check_values,
     "work_by": _work_by,
@@ -254,4 +289,9 @@ _ACTS: dict[str, Callable[[Safe, dict[str, Any]], Any]] = {
     "hashes": _hashes,
     "carry": _carry,
     "make_secret": _make_secret,
+    "seal_for_good": _seal_for_good,
+    "open_for_good": _open_for_good,
+    "step_of": _step_of,
+    "sign_event": _sign_event,
+    "session_keys": _session_keys,
 }

@@ -35,7 +35,7 @@ from app.retention.due import NOTHING_SEALED
 from app.routing.callbacks.callback_rows import Callback
 from app.routing.participants.participants import Participant
 from app.safekeeping.backups import sealing
-from app.safekeeping.erasures import Erased, secret_of, write
+from app.safekeeping.erasures import Erased, write
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.work import PROGRAM, Ground, Work
@@ -220,8 +220,8 @@ async def erase_again(
     async def renew(*, whole: bool) -> None:
         nonlocal written_at
         head = replace(erased.head, written_at=ground.clock.now(), whole=whole)
-        secret, newer = secret_of(ground.keys), replace(erased, head=head)
-        if await asyncio.to_thread(write, folder, recipients, secret, newer, written_at):
+        newer = replace(erased, head=head)
+        if await asyncio.to_thread(write, folder, recipients, ground.keys, newer, written_at):
             written_at = head.written_at
 
     after, kept = left, left.keeps

@@ -39,14 +39,13 @@ async def keep_list(work: Work, request_id: UUID, *, whole: bool) -> None:
     if work.ground.settings.erasure_folder is None:
         return
     # Loaded where it is needed: pages do without the encryption.
-    from app.safekeeping import erasure_folder, erasures
+    from app.safekeeping import erasure_folder
 
     await work.session.get(DataRequest, request_id, with_for_update=True)
     erased = await list_of(work, request_id, whole=whole)
     if erased is not None:
-        secret = erasures.secret_of(work.keys)
         marker = await erasure_folder.known_to(work)
-        await asyncio.to_thread(_write, work.ground, secret, erased, marker)
+        await asyncio.to_thread(_write, work.ground, erased, marker)
 
 
 async def is_first(work: Work) -> bool:
@@ -58,7 +57,7 @@ async def is_first(work: Work) -> bool:
     return await work.session.scalar(select(done.exists() | begun.exists())) is False
 
 
-def _write(ground: Ground, secret: bytes, erased: "Erased", marker: UUID | None) -> None:
+def _write(ground: Ground, erased: "Erased", marker: UUID | None) -> None:
     from app.safekeeping import erasure_folder, erasures
     from app.safekeeping.backups import sealing
     from app.safekeeping.backups.places import BackupRefused
@@ -68,7 +67,7 @@ def _write(ground: Ground, secret: bytes, erased: "Erased", marker: UUID | None)
     try:
         recipients = sealing.recipients_of(ground.settings.backup_recipients)
         erasure_folder.check(folder, marker)
-        erasures.write(folder, recipients, secret, erased)
+        erasures.write(folder, recipients, ground.keys, erased)
     except BackupRefused as error:
         raise ListNotWritten(str(error)) from None
 

@@ -200,7 +200,7 @@ async def _hear(
     arrived, told = carrier.read(fields), carrier.told(fields)
     if arrived is not None:
         # The carrier's id holds who wrote: a hash of it is as good.
-        sid = work.keys.session_key(f"arrival {their_id} {arrived.sid}").hex()
+        sid = work.keys.text_key(f"arrival {their_id} {arrived.sid}").hex()
         await receiving.hear(work, carrier.channel, line, replace(arrived, sid=sid))
     elif told is not None:
         await _report(work, line.id, carrier, told)

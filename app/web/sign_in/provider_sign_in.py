@@ -93,14 +93,13 @@ class Back:
 def _once(work: Work, state: str) -> Once:
     """Return what binds an answer to its question. It is stored nowhere."""
     made = {
-        name: work.keys.session_key(f"provider {name} {state}").hex()
-        for name in ("nonce", "verifier")
+        name: work.keys.text_key(f"provider {name} {state}").hex() for name in ("nonce", "verifier")
     }
     return Once(state, **made)
 
 
 def _key(work: Work, what: str, value: str) -> bytes:
-    return work.keys.session_key(f"provider {what} {value}")
+    return work.keys.text_key(f"provider {what} {value}")
 
 
 async def begin(

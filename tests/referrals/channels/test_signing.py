@@ -7,8 +7,10 @@ import pytest
 import standardwebhooks
 
 from app.referrals.channels.webhook.signing import BadEvent, StaleEvent, check, headers_for
+from tests.support.systems import signing_by
 
 SECRET = "whsec_" + "C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
+SIGN = signing_by(SECRET)
 NOON = datetime(2026, 11, 24, 11, tzinfo=UTC)
 
 
@@ -18,23 +20,23 @@ def test_the_vector_of_the_page_for_integrators() -> None:
     vector = page[page.index("secret     whsec_") :].split("```")[0].splitlines()
     values = dict(line.split(maxsplit=1) for line in vector if not line.startswith("{"))
     at = datetime.fromtimestamp(int(values["timestamp"]), UTC)
-    headers = headers_for(values["secret"], values["id"], at, vector[4].encode())
+    headers = headers_for(signing_by(values["secret"]), values["id"], at, vector[4].encode())
     assert headers["webhook-signature"] == values["signature"]
     assert headers["webhook-timestamp"] == values["timestamp"]
 
 
 def test_a_receiver_verifies_our_headers_with_the_library() -> None:
     body, now = '{"type": "referral.offered", "name": "Peraš"}'.encode(), datetime.now(UTC)
-    headers = headers_for(SECRET, "msg_1", now, body)
+    headers = headers_for(SIGN, "msg_1", now, body)
     assert standardwebhooks.Webhook(SECRET).verify(body, headers)["type"] == "referral.offered"
 
 
 def test_what_is_forged_or_stale_is_refused() -> None:
     body = b"{}"
-    good = headers_for(SECRET, "1", NOON, body)
+    good = headers_for(SIGN, "1", NOON, body)
     at, signature = good["webhook-timestamp"], good["webhook-signature"]
-    check(SECRET, "1", at, signature, body, NOON + timedelta(minutes=4))
-    check(SECRET, "1", at, "v1,other " + signature, body, NOON)
+    check(SIGN, "1", at, signature, body, NOON + timedelta(minutes=4))
+    check(SIGN, "1", at, "v1,other " + signature, body, NOON)
     for args in (
         ("2", at, signature, body),
         ("1", at, signature, b"{ }"),
@@ -48,7 +50,7 @@ def test_what_is_forged_or_stale_is_refused() -> None:
         ("1", at, signature, b"\xff"),
     ):
         with pytest.raises(BadEvent):
-            check(SECRET, *args, NOON)
+            check(SIGN, *args, NOON)
     for off in (-6, 6):
         with pytest.raises(StaleEvent):
-            check(SECRET, "1", at, signature, body, NOON + timedelta(minutes=off))
+            check(SIGN, "1", at, signature, body, NOON + timedelta(minutes=off))

@@ -13,7 +13,7 @@ from pyrage import x25519
 from sqlalchemy import text
 
 from app.jobs.transaction import flush
-from app.privacy.keys import keys_in_program
+from app.privacy.keys import Keys, keys_in_program
 from app.retention.data_requests import erased_again, erasing, lists
 from app.retention.data_requests.kinds import ItemKind, Keep
 from app.retention.data_requests.models import DataRequest
@@ -190,14 +190,14 @@ async def test_a_request_that_is_decided_anew_after_a_restore_has_a_list_of_its_
     await approved(work, boss, request)
     first = await lists.list_of(work, request.id, whole=True)
     assert first is not None
-    erasures.write(tmp_path, TO, secret(), replace(first, rows={"call": [str(uuid4())]}))
+    erasures.write(tmp_path, TO, keys(), replace(first, rows={"call": [str(uuid4())]}))
     # The restored database knows of no decision; the second one is about fewer rows.
     request.decided_at = work.now + timedelta(days=1)
     await work.session.flush()
     second = await lists.list_of(work, request.id, whole=True)
     assert second is not None
-    erasures.write(tmp_path, TO, secret(), second)
-    found = [erasures.read(path, BY, secret()) for path in erasures.paths_in(tmp_path)]
+    erasures.write(tmp_path, TO, keys(), second)
+    found = [erasures.read(path, BY, keys()) for path in erasures.paths_in(tmp_path)]
     assert [len(one.rows) for one in found] == [1, 0]
     assert erasures.missing_in([one.head for one in found]) == []
 
@@ -205,8 +205,8 @@ async def test_a_request_that_is_decided_anew_after_a_restore_has_a_list_of_its_
 # -- the files -----------------------------------------------------------------------------------
 
 
-def secret(number: int = 1) -> bytes:
-    return erasures.secret_of(keys_in_program([(number, KEYS[number])], SECRET))
+def keys(number: int = 1) -> Keys:
+    return keys_in_program([(number, KEYS[number])], SECRET)
 
 
 def an_erased(at: datetime, code: str = "D-1", *, whole: bool = True) -> erasures.Erased:
@@ -220,25 +220,25 @@ NIGHT = datetime.fromisoformat("2027-01-10T03:00:00+00:00")
 
 def test_a_list_tells_nothing_without_both_keys_and_is_whole_or_refused(tmp_path: Path) -> None:
     erased = an_erased(NIGHT)
-    erasures.write(tmp_path, TO, secret(), erased)
+    erasures.write(tmp_path, TO, keys(), erased)
     (path,) = erasures.paths_in(tmp_path)
     content = path.read_bytes()
     assert erased.rows["call"][0].encode() not in content
     assert b"child" not in content
-    assert erasures.read(path, BY, secret()).rows == erased.rows
+    assert erasures.read(path, BY, keys()).rows == erased.rows
     with pytest.raises(BackupRefused, match="does not open"):
-        erasures.read(path, [x25519.Identity.generate()], secret())
+        erasures.read(path, [x25519.Identity.generate()], keys())
     # Field keys that were rotated since open it, too.
     rotated = keys_in_program([(2, KEYS[2]), (1, KEYS[1])], SECRET)
-    assert erasures.read(path, BY, erasures.secret_of(rotated)).rows == erased.rows
+    assert erasures.read(path, BY, rotated).rows == erased.rows
     # Who has the key of the back-ups alone reads no row, and can write no list.
     with pytest.raises(BackupRefused, match="belongs to another database"):
-        erasures.read(path, BY, erasures.secret_of(keys_in_program([(1, OTHER)], SECRET)))
+        erasures.read(path, BY, keys_in_program([(1, OTHER)], SECRET))
     changed = content.replace(b"2027-01-10", b"2037-01-10")
     for damaged in (content[:-1], content[:40], b"", changed):
         path.write_bytes(damaged)
         with pytest.raises(BackupRefused, match=path.name):
-            erasures.read(path, BY, secret())
+            erasures.read(path, BY, keys())
 
 
 def test_a_list_that_a_job_has_written_meanwhile_is_not_written_over(tmp_path: Path) -> None:
@@ -247,17 +247,17 @@ def test_a_list_that_a_job_has_written_meanwhile_is_not_written_over(tmp_path: P
         replace(was, head=replace(was.head, written_at=NIGHT + timedelta(hours=n), whole=n == 1))
         for n in (1, 2, 3)
     ]
-    assert erasures.write(tmp_path, TO, secret(), was)
-    assert erasures.write(tmp_path, TO, secret(), later[0])
-    assert not erasures.write(tmp_path, TO, secret(), later[1], NIGHT)
+    assert erasures.write(tmp_path, TO, keys(), was)
+    assert erasures.write(tmp_path, TO, keys(), later[0])
+    assert not erasures.write(tmp_path, TO, keys(), later[1], NIGHT)
     assert [head.whole for head in erasures.heads_in(tmp_path)] == [True]
-    assert erasures.write(tmp_path, TO, secret(), later[2], later[0].head.written_at)
+    assert erasures.write(tmp_path, TO, keys(), later[2], later[0].head.written_at)
     assert [head.whole for head in erasures.heads_in(tmp_path)] == [False]
 
 
 def test_a_list_that_is_missing_between_others_is_told(tmp_path: Path) -> None:
     for n in range(3):
-        erasures.write(tmp_path, TO, secret(), an_erased(NIGHT + timedelta(days=n), f"D-{n}"))
+        erasures.write(tmp_path, TO, keys(), an_erased(NIGHT + timedelta(days=n), f"D-{n}"))
     heads = list(erasures.heads_in(tmp_path))
     assert erasures.missing_in(heads) == []
     assert erasures.missing_in([one for one in heads if one.code != "D-1"]) == ["D-1"]
@@ -277,7 +277,7 @@ def test_a_list_goes_with_the_last_back_up_from_before_it(tmp_path: Path) -> Non
     kept = [an_erased(NIGHT, "D-1", whole=False), an_erased(NIGHT + timedelta(days=2), "D-2")]
     folder.mkdir()
     for one in (*kept, an_erased(NIGHT, "D-3")):
-        erasures.write(folder, TO, secret(), one)
+        erasures.write(folder, TO, keys(), one)
     assert erasures.forget(settings, NIGHT + timedelta(days=50)) == 0, "no back-up can be seen"
     for day in (0, 1):
         at = (NIGHT + timedelta(days=day, hours=-2 + day * 3)).isoformat()
@@ -295,7 +295,7 @@ def test_where_no_back_ups_are_known_a_list_lasts_as_long_as_is_said(tmp_path: P
     folder = settings.erasure_folder
     assert folder is not None
     folder.mkdir()
-    erasures.write(folder, TO, secret(), an_erased(NIGHT))
+    erasures.write(folder, TO, keys(), an_erased(NIGHT))
     later = NIGHT + timedelta(days=31)
     assert erasures.forget(settings, later) == 0
     assert erasures.forget(settings.model_copy(update={"erasure_days": 30}), later) == 1

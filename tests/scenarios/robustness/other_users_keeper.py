@@ -42,6 +42,7 @@ class OtherKeeper:
         self._folder.chmod(0o755)
         self.socket = self._folder / "socket"
         self.log = self._folder / "log"
+        self.secret_key = ""
         self._process: subprocess.Popen[bytes] | None = None
 
     def begin(self, keys: str) -> None:
@@ -49,6 +50,7 @@ class OtherKeeper:
         environment = {
             "PATH": os.environ["PATH"],
             "HELPLINE_FIELD_KEYS": keys,
+            "HELPLINE_SECRET_KEY": self.secret_key,
             "HELPLINE_KEEPER_SOCKET": str(self.socket),
         }
         command = [sys.executable, "-m", "app.cli", "keeper", "--user", str(os.geteuid())]

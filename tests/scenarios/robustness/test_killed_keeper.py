@@ -14,6 +14,7 @@ from app.clock import SystemClock
 from app.demo.stage import ACCOUNT, LINE, TOKEN, Served, start_silent_telephone
 from app.practice.exchange import Exchange, Number
 from app.practice.rest.app import rest_app
+from app.privacy.safe import derived
 from tests.scenarios.robustness.other_users_keeper import (
     OtherKeeper,
     cannot_be_another,
@@ -93,10 +94,12 @@ async def test_keys_in_another_users_keeper_serve_a_whole_server_and_outlive_its
     new_folder: Callable[[], Path], keeper: OtherKeeper, exchange: Exchange, anyio_backend: str
 ) -> None:
     program = Program(new_folder())
-    key_file = program.data_dir / "field_keys"
-    keys = key_file.read_text().strip()
+    files = [program.data_dir / name for name in ("field_keys", "secret_key")]
+    keys, secret_key = (file.read_text().strip() for file in files)
     # The keys stay the same; only who holds them is another.
-    key_file.unlink()
+    for file in files:
+        file.unlink()
+    keeper.secret_key = secret_key
     program.environment["HELPLINE_KEEPER_SOCKET"] = str(keeper.socket)
     keeper.begin(keys)
     password = "correct horse battery"
@@ -122,9 +125,9 @@ async def test_keys_in_another_users_keeper_serve_a_whole_server_and_outlive_its
         verified = await asyncio.to_thread(program.run, "audit", "verify")
         assert verified.returncode == 0, verified.stdout + verified.stderr
         said = program.read_log() + keeper.log.read_text()
-        for secret in ("Zz", keys.partition(":")[2], _NEXT, _CHILD[1:]):
+        for secret in ("Zz", keys.partition(":")[2], _NEXT, secret_key, _CHILD[1:]):
             assert secret not in said
-        assert not key_file.exists(), "the program made no key of its own"
+        assert not any(file.exists() for file in files), "the program made no key of its own"
     finally:
         program.stop()
         await rest.stop()
@@ -159,17 +162,20 @@ async def _offered(desk: Desk) -> Any:
 
 
 def _holds_no_key(program: Program, keeper: OtherKeeper, keys: str) -> None:
-    """The key is in the memory of the keeper, and in that of no process of the program."""
-    key = base64.b64decode(keys.partition(":")[2])
+    """The keys are in the memory of the keeper, and in that of no process of the program."""
+    secret = keeper.secret_key.encode()
+    of_sessions = derived(secret, b"helpline sessions")
+    held = (base64.b64decode(keys.partition(":")[2]), secret, of_sessions)
     assert program.process is not None
     mine = psutil.Process(program.process.pid)
     processes = [mine, *mine.children(recursive=True)]
     ours = [one for one in processes if "postgres" not in one.name()]
     assert len(ours) == 4, "two for the web, one for the jobs, and who looks after them"
-    assert memory_holds(keeper.pid, key), "the search finds what is there"
+    for key in held:
+        assert memory_holds(keeper.pid, key), "the search finds what is there"
+        assert not any(memory_holds(one.pid, key) for one in ours)
     for one in ours:
-        assert not memory_holds(one.pid, key)
-        assert "HELPLINE_FIELD_KEYS" not in one.environ()
+        assert not {"HELPLINE_FIELD_KEYS", "HELPLINE_SECRET_KEY"} & set(one.environ())
 
 
 async def _is_rotated(program: Program, keeper: OtherKeeper, desk: Desk, keys: str) -> None:
@@ -184,7 +190,7 @@ async def _is_rotated(program: Program, keeper: OtherKeeper, desk: Desk, keys: s
 
 async def _dies_and_is_back(keeper: OtherKeeper, desk: Desk, exchange: Exchange, keys: str) -> None:
     before = await desk.written()
-    writing = [asyncio.create_task(desk.write(f"Zzdete{n}")) for n in range(16)]
+    writing = [asyncio.create_task(desk.write(f"Zzdete{n}")) for n in range(40)]
     while sum(task.done() for task in writing) < 4:
         await asyncio.sleep(0.001)
     keeper.kill()

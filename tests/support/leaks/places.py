@@ -19,6 +19,7 @@ from app.database.own_server import as_role
 from app.database.roles import PROGRAM as PROGRAM_ROLE
 from app.jobs.transaction import transaction
 from app.privacy.safe import SECRETS
+from app.privacy.secret_uses import OF_EVENTS
 from app.reading_settings import with_generated_secrets
 from app.sealing.places import sealed_places, values_of
 from app.settings import Settings
@@ -153,8 +154,8 @@ async def sealed_ways(night: Night) -> set[str]:
     ways: set[str] = set()
     async with prepared(settings) as ground, transaction(ground, PROGRAM) as work:
         for place in sealed_places(tables.metadata):
-            if place.table == SECRETS[0]:
-                # The secrets of the hashes hold no words, and are not told.
+            if (place.table, place.column) in (SECRETS, OF_EVENTS):
+                # These secrets hold no words, and are not told.
                 continue
             columns = ", ".join(dict.fromkeys(place.also()))
             rows = await work.session.execute(

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -18,7 +19,7 @@ from app.outbox.outside import client_for_outside
 from app.outbox.responses import RequestFailed, TryAgain, Uncertain
 from app.outbox.states import Sending
 from app.referrals.channels.models import Delivery
-from app.referrals.channels.webhook.signing import headers_for
+from app.referrals.channels.webhook.signing import Sign, headers_for
 from app.referrals.consent.rules import NotConsented
 from app.referrals.deadlines import tracking
 from app.referrals.directory.models import Agency
@@ -102,18 +103,18 @@ class EventOnce(Outgoing[_Row]):
         if not agency.webhook_url or agency.webhook_secret_sealed is None:
             await _bury(work, delivery, self.referral, agency, "no address any more")
             return False
-        self._url, self._secret = agency.webhook_url, secret_of(work, agency)
+        self._url = agency.webhook_url
         delivery.attempts += 1
         delivery.last_attempt_at = work.now
         body = await _body(work, delivery, self.referral, agency)
         self._body = json.dumps(body, ensure_ascii=False).encode()
+        now = self._ground.clock.now()
+        self._headers = headers_for(sign_for(work, agency), str(self._id), now, self._body)
         self._begun = True
         return True
 
     async def send(self) -> None:
-        now = self._ground.clock.now()
-        headers = headers_for(self._secret, str(self._id), now, self._body)
-        await post(self._ground.settings, self._url, headers, self._body)
+        await post(self._ground.settings, self._url, self._headers, self._body)
 
     async def accepted(self, work: Work, row: _Row) -> None:
         """Record that an event has arrived, and send the referral's next one."""
@@ -148,15 +149,16 @@ class EventOnce(Outgoing[_Row]):
         return True
 
 
-def secret_of(work: Work, agency: Agency) -> str:
-    """Return the secret that signs the events between us and an agency that has one."""
+def sign_for(work: Work, agency: Agency) -> Sign:
+    """Return what signs the events between us and an agency that has a secret."""
     assert agency.webhook_secret_sealed is not None
-    return work.keys.open(
+    return partial(
+        work.keys.sign_event,
         agency.webhook_secret_sealed,
         table="agencies",
         column="webhook_secret_sealed",
         row=agency.id,
-    ).decode()
+    )
 
 
 async def post(settings: Settings, url: str, headers: dict[str, str], body: bytes) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from app import strict_json
 from app.errors import Conflict, Invalid, Message, NotFound
 from app.referrals.channels.models import ReceivedEvent
-from app.referrals.channels.webhook.delivery import secret_of
+from app.referrals.channels.webhook.delivery import sign_for
 from app.referrals.channels.webhook.signing import BadEvent, check
 from app.referrals.directory.agencies import agency_of_code
 from app.referrals.directory.models import Agency
@@ -47,7 +47,7 @@ async def sender_of(
     if not 1 <= len(event_id) <= 100 or not event_id.isprintable():
         raise BadEvent()
     agency = await _sender(work, code)
-    check(secret_of(work, agency), event_id, timestamp, signature, body, work.now)
+    check(sign_for(work, agency), event_id, timestamp, signature, body, work.now)
     return agency
 
 

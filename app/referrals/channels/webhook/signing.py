@@ -1,19 +1,22 @@
 """Signed events between systems, by the Standard Webhooks specification. Pure.
 
-Signatures are made by the specification's own library. Its `verify` reads the time of the machine,
-and here the time is handed down: so a received signature is compared with the one that the library
-makes, and the time of the event is checked here.
+Signatures are made where the secrets are held (`app/privacy/secret_uses.py`), by the
+specification's own library. Its `verify` reads the time of the machine, and here the time is handed
+down: so a received signature is compared with the one that the library makes, and the time of the
+event is checked here.
 """
 
 import hmac
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-
-from standardwebhooks import Webhook
 
 from app.errors import NotAllowed
 
 # By how much a sender's clock may be wrong.
 TOLERANCE = timedelta(minutes=5)
+
+# Return the signature of an event: of its id, its time in seconds since 1970 and its body.
+Sign = Callable[[str, int, str], str]
 
 
 class BadEvent(NotAllowed):
@@ -29,18 +32,19 @@ class StaleEvent(NotAllowed):
     )
 
 
-def headers_for(secret: str, event_id: str, at: datetime, body: bytes) -> dict[str, str]:
-    """Return the headers of an event. `secret` is in its exchange format, `whsec_` and base64."""
+def headers_for(sign: Sign, event_id: str, at: datetime, body: bytes) -> dict[str, str]:
+    """Return the headers of an event."""
+    seconds = int(at.timestamp())
     return {
         "content-type": "application/json",
         "webhook-id": event_id,
-        "webhook-timestamp": str(int(at.timestamp())),
-        "webhook-signature": Webhook(secret).sign(event_id, at.astimezone(UTC), body.decode()),
+        "webhook-timestamp": str(seconds),
+        "webhook-signature": sign(event_id, seconds, body.decode()),
     }
 
 
 def check(
-    secret: str, event_id: str, timestamp: str, signature: str, body: bytes, now: datetime
+    sign: Sign, event_id: str, timestamp: str, signature: str, body: bytes, now: datetime
 ) -> None:
     """Check the signature and the time of an event. Raises BadEvent or StaleEvent.
 
@@ -50,7 +54,7 @@ def check(
         raise BadEvent()
     at = datetime.fromtimestamp(int(timestamp), UTC)
     try:
-        right = Webhook(secret).sign(event_id, at, body.decode())
+        right = sign(event_id, int(timestamp), body.decode())
     except UnicodeDecodeError:
         raise BadEvent() from None
     # The specification lets a sender give several, while it changes its secret.
