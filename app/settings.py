@@ -42,6 +42,10 @@ class Settings(BaseSettings):
     # Whether agencies' systems may be on this machine or in its network: for the demo and tests.
     reach_own_network: bool = False
 
+    # Whether single-use codes are texted or read out. `false`: no code that came by telephone opens
+    # anything; see `docs/operators.md`, Codes by telephone.
+    codes_by_telephone: bool = True
+
     # The platform decides what telephony can do; see `app/abilities.py`.
     telephony_platform: Literal["twilio", "somleng"] = "twilio"
     twilio_account_sid: str | None = None

@@ -12,6 +12,7 @@ from fastapi import APIRouter, Depends, Form, Request, Response
 from limits import RateLimitItemPerMinute
 from starlette.responses import RedirectResponse
 
+from app.calls.lines.finding_lines import any_line
 from app.dashboard.templating import templates
 from app.definitions.risk import Urgency
 from app.errors import Invalid, Refusal, TooMany
@@ -113,6 +114,7 @@ def _render(
         "dispatch_results": DISPATCH_RESULTS,
         "sections": [],
         "withheld": "",
+        "helpline": "",
         "service": service_words(language, visit.referral.service) if visit else "",
         **more,
     }
@@ -152,6 +154,8 @@ async def _shown(
             more["sections"] = in_sections(work, visit.referral, visit.answers, language)
         except NotConsented:
             more["withheld"] = letter(language, "agency_refusal", "not_consented")
+    elif not visit.has_code and (line := await any_line(work)) is not None:
+        more["helpline"] = letter(language, "message", "phone", phone=line.number)
     return _render(
         request,
         token,

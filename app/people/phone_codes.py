@@ -14,8 +14,11 @@ from app.work import Work
 async def make(work: Work, person_id: UUID, *, by: Staff | None) -> tuple[str, bool]:
     """Make a single-use code for a person, which is shown only now. Return it, and whether it opens
     nothing before a second person has approved it: the code of a person who learns of children may
-    wait, since it decides where calls and alarms ring. Raises NotFound, Conflict.
+    wait, since it decides where calls and alarms ring. Raises NotFound, Conflict;
+    OnlyAPin if no code counts by telephone.
     """
+    if not work.settings.codes_by_telephone:
+        raise phone_proofs.OnlyAPin()
     staff = await changing.lock_person(work, person_id)
     code, hashed = await phone_proofs.new_code(staff)
     if await hold_back(work, staff, AccessWanted(AccessKind.PHONE_CODE, code_hash=hashed), by=by):

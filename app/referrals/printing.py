@@ -13,7 +13,7 @@ from app.calls.models import Call
 from app.contacts.models import RecordEvent
 from app.errors import Conflict
 from app.paper import print_page
-from app.referrals.channels.links import send_links
+from app.referrals.channels.links import gets_codes, send_links
 from app.referrals.channels.registry import writing_to
 from app.referrals.consent.rules import ConsentKind
 from app.referrals.deadlines import tracking
@@ -55,6 +55,11 @@ async def confirm_in_writing(
     assert agency is not None
     if not (on_paper or writing_to(agency)):
         raise Conflict("The agency has no address for messages. Hand the form over on paper.")
+    if not (on_paper or gets_codes(work, agency)):
+        raise Conflict(
+            "The agency could not open the form, because no code goes by telephone here. Hand the "
+            "form over on paper."
+        )
     how = ToldHow.WRITTEN_FORM_ON_PAPER if on_paper else ToldHow.WRITTEN_FORM
     page = await _page(work, referral, agency, recipient, how)
     if on_paper:

@@ -254,6 +254,9 @@ class PhoneProof(Base):
         ForeignKey("staff.id", ondelete="CASCADE"), primary_key=True
     )
     pin_hash: Mapped[str | None]
+    # Whether the PIN was chosen on a page, with a second factor: where no code counts by telephone,
+    # another PIN counts no more than a code, with which it was chosen.
+    pin_by_factor: Mapped[bool] = mapped_column(server_default="false")
     chosen_hash: Mapped[str | None]
     # When the person proved at the number of the account that it is theirs: where their calls ring,
     # or what rings if the browser does not answer.

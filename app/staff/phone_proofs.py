@@ -3,6 +3,9 @@
 The number that a call or a text shows proves nothing, because networks let it be forged. A person
 proves once at the number of their account that it is theirs (it is *paired*). Wrong entries lock
 the way by telephone for a while, and never the pages.
+
+Where no code goes by telephone (`codes_by_telephone` of the settings), nothing counts but a PIN
+that was chosen on a page, with a second factor.
 """
 
 import secrets
@@ -21,6 +24,8 @@ from app.staff.hashing import hash_password, is_of, password_is_right
 from app.staff.log_kinds import AuditLog
 from app.staff.models import CodeKind, PhoneProof, Staff
 from app.staff.passwords import WrongPresentPassword
+from app.staff.second_factor import state_of
+from app.words.without_codes import ONLY_A_PIN
 from app.work import Work
 
 # PINs and codes have this many digits.
@@ -32,6 +37,10 @@ _LONGEST_LOCK = timedelta(hours=12)
 _TEXTED_LIVES = timedelta(minutes=10)
 _TEXTED_EVERY = timedelta(minutes=2)
 HANDED_LIVES = timedelta(days=3)
+
+
+class OnlyAPin(Conflict):
+    default = ONLY_A_PIN
 
 
 class EntryResult(StrEnum):
@@ -107,9 +116,15 @@ async def is_proven_by_any(work: Work, number: str, *, but: Staff | None = None)
     return await work.session.scalar(proven.limit(1)) is not None
 
 
-async def prove_phone(work: Work, staff: Staff, entered: str) -> bool:
-    """Prove a phone that the program rang by the PIN of its person. Return whether it is proven."""
-    if await prove(work, staff, entered) not in (EntryResult.RIGHT, EntryResult.HANDED):
+async def prove_phone(work: Work, staff: Staff, entered: str, *, shown: bool = False) -> bool:
+    """Prove a phone that the program rang by the PIN of its person. Return whether it is proven.
+
+    `shown`: a page shows its person the code that is to be entered.
+    """
+    if await prove(work, staff, entered, shown=shown) not in (
+        EntryResult.RIGHT,
+        EntryResult.HANDED,
+    ):
         return False
     await pair(work, staff)
     return True
@@ -128,6 +143,7 @@ async def forget(work: Work, staff: Staff) -> None:
     proof = await proof_of(work, staff.id)
     if proof is not None:
         proof.pin_hash = proof.chosen_hash = None
+        proof.pin_by_factor = False
 
 
 async def pair(work: Work, staff: Staff) -> None:
@@ -143,13 +159,26 @@ def is_locked(proof: PhoneProof | None, now: datetime) -> bool:
     return proof is not None and proof.locked_until is not None and proof.locked_until > now
 
 
-async def prove(work: Work, staff: Staff, entered: str) -> EntryResult:
-    """Compare what was entered with the PIN and the open code. Wrong entries count, and lock."""
+def counting_pin(work: Work, proof: PhoneProof | None) -> str | None:
+    """Return the hash of the PIN if it counts, else None."""
+    if proof is None or not (work.settings.codes_by_telephone or proof.pin_by_factor):
+        return None
+    return proof.pin_hash
+
+
+async def prove(work: Work, staff: Staff, entered: str, *, shown: bool = False) -> EntryResult:
+    """Compare what was entered with the PIN and the open code. Wrong entries count, and lock.
+
+    `shown`: the code came by a page, not by telephone.
+    """
     proof = await _lock(work, staff.id)
     if is_locked(proof, work.now):
         return EntryResult.LOCKED
     code = proof.code_hash if proof.code_until and proof.code_until > work.now else None
-    if proof.pin_hash is not None and await is_of(entered, proof.pin_hash):
+    if not (shown or work.settings.codes_by_telephone):
+        code = None
+    pin = counting_pin(work, proof)
+    if pin is not None and await is_of(entered, pin):
         proof.failures, proof.locked_until = 0, None
         return EntryResult.RIGHT
     if code is not None and await is_of(entered, code):
@@ -178,22 +207,28 @@ def check_pin(pin: str) -> None:
         raise Invalid("This PIN is easy to guess. Choose one without a row or a repetition.")
 
 
-async def set_pin(work: Work, staff: Staff, pin: str) -> None:
-    """Give a person a PIN. Raises Invalid."""
+async def set_pin(work: Work, staff: Staff, pin: str, *, by_factor: bool = False) -> None:
+    """Give a person a PIN; `by_factor`: on a page, with a second factor. Raises Invalid."""
     check_pin(pin)
     proof = await _lock(work, staff.id)
     proof.pin_hash, proof.chosen_hash = await hash_password(pin), None
+    proof.pin_by_factor = by_factor
     proof.failures, proof.locked_until = 0, None
     proof.code_hash = proof.code_kind = proof.code_until = None
     write_entry(work, AuditLog.PHONE_PIN_SET, str(staff.id))
 
 
 async def set_own_pin(work: Work, person: Staff, present: str, pin: str) -> None:
-    """Choose the own PIN on a page. Raises WrongPresentPassword, Invalid."""
+    """Choose the own PIN on a page. Raises WrongPresentPassword, Invalid; OnlyAPin for a person
+    without a second factor, if no code counts by telephone."""
     staff = await work.session.get(Staff, person.id, populate_existing=True)
     if not await password_is_right(staff, present[:1000]) or staff is None:
         raise WrongPresentPassword()
-    await set_pin(work, staff, pin)
+    # Who has a factor is signed in by it, or has set it up in this session.
+    by_factor = (await state_of(work, staff)).since is not None
+    if not (by_factor or work.settings.codes_by_telephone):
+        raise OnlyAPin()
+    await set_pin(work, staff, pin, by_factor=by_factor)
 
 
 async def choose(work: Work, staff: Staff, pin: str) -> bool:
@@ -243,8 +278,11 @@ async def hand_code(work: Work, staff: Staff, code_hash: str) -> None:
 async def text_code(work: Work, staff: Staff, wants: str | None) -> str | None:
     """Make a single-use code that is texted to a person's phone; None if that must not be.
 
-    None while the way is locked, a code was texted a moment ago, or one was handed over.
+    None while the way is locked, a code was texted a moment ago, or one was handed over; always if
+    no code counts by telephone.
     """
+    if not work.settings.codes_by_telephone:
+        return None
     proof = await _lock(work, staff.id)
     until = proof.code_until
     if is_locked(proof, work.now):

@@ -317,9 +317,13 @@ class DutyPin(Kept):
 
 @_answer
 class DutyRefused(Kept):
-    """Say that nothing was proven, and go on as with a caller."""
+    """Say that nothing was proven, and go on as with a caller.
+
+    `only_a_pin`: no code counts by telephone, and there is no PIN that does.
+    """
 
     kind: Literal["duty_refused"] = "duty_refused"
+    only_a_pin: bool = False
 
 
 @_answer

@@ -36,7 +36,9 @@ from app.telephony.steps import (
     Wait,
     WaitingSound,
 )
+from app.words import pages
 from app.words.keys import PromptKey
+from app.words.without_codes import ONLY_A_PIN
 
 TAKE_DIGIT = "1"
 # PINs and single-use codes have as many digits.
@@ -443,7 +445,17 @@ def _duty_pin(answer: answers.DutyPin, scene: Scene) -> list[Step]:
 
 @steps_for.register
 def _duty_refused(answer: answers.DutyRefused, scene: Scene) -> list[Step]:
-    return [*scene.say(PromptKey.DUTY_REFUSED), *steps_for(answers.Menu(), scene)]
+    said = _only_a_pin(scene) if answer.only_a_pin else scene.say(PromptKey.DUTY_REFUSED)
+    return [*said, *steps_for(answers.Menu(), scene)]
+
+
+def _only_a_pin(scene: Scene) -> list[Spoken]:
+    """Say that only a PIN counts: in the language of the call, or as a prompt of the line."""
+    speaker = scene.speaker
+    if speaker.language not in pages.page_languages():
+        return scene.say(PromptKey.DUTY_REFUSED)
+    with pages.spoken_in(speaker.language):
+        return [Say(pages.said(ONLY_A_PIN), speaker.locale, speaker.voice)]
 
 
 _DUTY_PROMPTS = {

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from app.errors import Conflict, Invalid
-from app.people import changing
+from app.people import changing, phone_codes
 from app.people.changing import Changes
 from app.staff import phone_proofs
 from app.staff.hashing import hash_password
@@ -13,6 +13,7 @@ from app.staff.models import Staff
 from app.staff.passwords import WrongPresentPassword
 from app.staff.phone_proofs import EntryResult, prove
 from app.work import Work
+from tests.support.identity.second_step import with_telephone
 from tests.support.verbs import a_counsellor, an_administrator, logged
 
 PIN, PHONE = "258036", "+38164999001"
@@ -138,6 +139,34 @@ async def test_a_second_phone_that_is_only_chosen_takes_no_number_from_a_colleag
     boro.second_phone = PHONE
     await work.session.flush()
     assert await phone_proofs.whose_unproven(work, PHONE) is None
+
+
+async def test_where_no_code_goes_by_telephone_only_a_pin_of_the_page_counts(
+    work: Work, vera: Staff
+) -> None:
+    vera.password_hash = await hash_password("correct horse battery")
+    own = (vera, "correct horse battery", PIN)
+    await phone_proofs.set_own_pin(work, *own)
+    texted = await phone_proofs.text_code(work, vera, "available") or ""
+    work.settings.codes_by_telephone = False
+    for entry in (PIN, texted):
+        assert await prove(work, vera, entry) is EntryResult.WRONG
+    assert await phone_proofs.text_code(work, vera, "available") is None
+    with pytest.raises(phone_proofs.OnlyAPin):
+        await phone_codes.make(work, vera.id, by=None)
+    # Without a second factor, the page refuses a PIN that would count for nothing.
+    with pytest.raises(phone_proofs.OnlyAPin):
+        await phone_proofs.set_own_pin(work, *own)
+    await with_telephone(work, vera)
+    await phone_proofs.set_own_pin(work, *own)
+    assert await prove(work, vera, PIN) is EntryResult.RIGHT
+    # A code that its person reads on the page proves the telephone that is rung.
+    code = await phone_proofs.make_code(work, vera)
+    assert await prove(work, vera, code) is EntryResult.WRONG
+    assert await phone_proofs.prove_phone(work, vera, code, shown=True)
+    # A PIN that is chosen by key takes the place of one of the page, and counts no more.
+    await phone_proofs.set_pin(work, vera, PIN)
+    assert await prove(work, vera, PIN) is EntryResult.WRONG
 
 
 async def test_another_number_is_not_proven_and_loses_its_code(work: Work, vera: Staff) -> None:

@@ -128,7 +128,7 @@ def test_what_touches_a_childs_record_is_not_left_out() -> None:
 _WITH_A_PART_OF_LEVEL_3 = {
     "3.4.3": ("yes", "met"),
     "6.3.3": ("yes", "operator"),
-    "6.6.1": ("yes", "not met"),
+    "6.6.1": ("yes", "operator"),
     "12.1.2": ("yes", "operator"),
     "13.3.1": ("yes", "operator"),
     "13.3.3": ("yes", "operator"),
@@ -146,12 +146,4 @@ def test_a_part_that_only_level_3_asks_for_is_said_in_its_row() -> None:
             found[".".join(number)] = part
     states = {name: (part[1], part[2]) for name, part in found.items()}
     assert states == _WITH_A_PART_OF_LEVEL_3
-    left_out = {name for name, state in states.items() if state == ("yes", "not met")}
-    for name in left_out:
-        reason = found[name][3]
-        assert " because " in reason or _LINK.search(reason), f"{name}: the reason"
-    # They stand before the table, too, so that no reader takes the whole for met.
-    (named,) = re.findall(
-        r"\*\*not met\*\*,(?: each)? with its reason: ([^:]*)\.\n", PAGE.read_text()
-    )
-    assert set(re.findall(r"\d+\.\d+\.\d+", named)) == left_out
+    assert ("yes", "not met") not in states.values()

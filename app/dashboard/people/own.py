@@ -17,6 +17,8 @@ from app.staff.roles import Permission, may
 from app.web.access import InWork, reader_with, token_of
 from app.web.sign_in.guesses import check_own_attempts
 from app.words.pages import _, refusal_words
+from app.words.pages import said as said_in
+from app.words.without_codes import ONLY_A_PIN
 from app.work import Work
 
 router = APIRouter(include_in_schema=False)
@@ -35,6 +37,8 @@ async def show_account(request: Request, work: Work, staff: Staff, **said: Any) 
     """Render the page of the own account."""
     # The request knows its reader as they were before it.
     staff = await work.session.get_one(Staff, staff.id)
+    proof = await phone_proofs.proof_of(work, staff.id)
+    only = not (work.settings.codes_by_telephone or phone_proofs.counting_pin(work, proof))
     mine = work.keys.session_key(token_of(request))
     values = {
         "staff": staff,
@@ -46,7 +50,8 @@ async def show_account(request: Request, work: Work, staff: Staff, **said: Any) 
         "passkeys_possible": work.settings.has_name,
         "provider": await keeping.provider(work),
         "identity": await access.identity_of(work, staff),
-        "proof": await phone_proofs.proof_of(work, staff.id),
+        "proof": proof,
+        "only_a_pin": said_in(ONLY_A_PIN) if only else "",
         "now": work.now,
         "rings_in_page": staff.endpoint_kind == EndpointKind.BROWSER
         and may(staff.role, Permission.TAKE_CALLS),

@@ -13,6 +13,7 @@ WORDS = {
     "keeper_socket": N_("Where a program of its own holds these keys"),
     "trusted_proxies": N_("The machines through which browsers reach this server"),
     "reach_own_network": N_("Whether systems of agencies may be in the server's own network"),
+    "codes_by_telephone": N_("Whether codes are texted or read out by telephone"),
     "telephony_platform": N_("The kind of telephony provider"),
     "twilio_account_sid": N_("The account at the telephony provider"),
     "twilio_auth_token": N_("The secret of that account"),

@@ -1,4 +1,8 @@
-"""Links and codes for the people of an agency: a link and its code go by different channels."""
+"""Links and codes for the people of an agency: a link and its code go by different channels.
+
+Where no code goes by telephone (`codes_by_telephone` of the settings), a link may have none: what
+it shows without one, and each step, stays. The details are then told by a person, or by a system.
+"""
 
 import secrets
 from datetime import timedelta
@@ -7,7 +11,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import select
 
 from app.definitions.risk import Urgency
-from app.outbox.channels import ChannelKind
+from app.outbox.channels import BY_TELEPHONE, ChannelKind
 from app.privacy.hash_kinds import HashOf
 from app.referrals.channels.asking import check_not_too_many
 from app.referrals.channels.attempts import (
@@ -60,6 +64,24 @@ async def _digits(work: Work, referral: Referral, agency_id: UUID) -> int:
         .limit(1)
     )
     return LONG_DIGITS if asked is not None else CODE_DIGITS
+
+
+def may_carry_code(work: Work, kind: str | None) -> bool:
+    """Return whether a code may go by a channel."""
+    return work.settings.codes_by_telephone or kind not in BY_TELEPHONE
+
+
+def has_code(work: Work, link: Link) -> bool:
+    """Return whether a link has a code that counts."""
+    return link.code_key is not None and may_carry_code(work, link.code_channel)
+
+
+def gets_codes(work: Work, agency: Agency) -> bool:
+    """Return whether an agency can open the details at a link."""
+    ways = writing_to(agency)
+    return work.settings.codes_by_telephone or (
+        len(ways) > 1 and any(may_carry_code(work, channel.kind) for channel, _ in ways)
+    )
 
 
 def code_key(work: Work, link_id: UUID, code: str) -> bytes:
@@ -121,9 +143,12 @@ async def send_links(
     """
     ways = writing_to(agency)
     digits = await _digits(work, referral, agency.id)
-    codes = [new_code(digits) if len(ways) > 1 else None for _ in ways]
+    # The code of each link goes by the channel after it, and the last one's by the first.
+    codes = [
+        new_code(digits) if len(ways) > 1 and may_carry_code(work, after.kind) else None
+        for after, _ in (*ways[1:], *ways[:1])
+    ]
     for n, (channel, address) in enumerate(ways):
-        # The code of each link goes by the channel after it, and the last one's by the first.
         (after, code_sent_to), (before, _) = ways[(n + 1) % len(ways)], ways[n - 1]
         _, token = add_link(
             work,
@@ -203,22 +228,31 @@ async def addresses_of(work: Work, agency: Agency) -> set[str]:
     return written | await phones_of(work, agency)
 
 
-async def send_code(work: Work, referral: Referral, agency: Agency, link: Link) -> str | None:
-    """Send a code for a link by another channel; return which, or None if there is no other.
-
-    Raises TooMany.
-    """
-    await check_not_too_many(work, referral, agency, link, Purpose.CODE)
+async def way_of_code(work: Work, agency: Agency, link: Link) -> tuple[ChannelKind, str] | None:
+    """Return by which channel, and where, a code for a link goes; None if there is no such way."""
     ways = [(channel.kind, address) for channel, address in writing_to(agency)]
     came_to = dict(ways).get(ChannelKind(link.channel))
     if phone := await phone_on_duty(work, agency):
         ways.append((ChannelKind.PHONE, phone))
     # SMS and calls to the same number are one channel. No code goes by the kind of its link, also
     # if the address was changed meanwhile: who reads an agency's mails may read those of both.
-    way = next(
-        (way for way in ways if way[1] != came_to and way[0].value != link.channel),
+    return next(
+        (
+            way
+            for way in ways
+            if way[1] != came_to and way[0].value != link.channel and may_carry_code(work, way[0])
+        ),
         None,
     )
+
+
+async def send_code(work: Work, referral: Referral, agency: Agency, link: Link) -> str | None:
+    """Send a code for a link by another channel; return which, or None if there is no other.
+
+    Raises TooMany.
+    """
+    await check_not_too_many(work, referral, agency, link, Purpose.CODE)
+    way = await way_of_code(work, agency, link)
     if way is None:
         return None
     is_locked = referral.urgency == Urgency.IMMEDIATE and link.code_attempts >= MOST_ATTEMPTS

@@ -10,7 +10,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from app.jobs.names import Task
-from app.referrals.channels.links import send_links, send_links_with_code
+from app.referrals.channels.links import gets_codes, send_links, send_links_with_code
 from app.referrals.channels.registry import systems_of, writing_to
 from app.referrals.deadlines import tracking
 from app.referrals.directory.models import Agency
@@ -49,10 +49,13 @@ async def hand_out(work: Work, referral: Referral, recipient: Recipient, by: By)
     agency = await work.session.get(Agency, recipient.agency_id)
     assert agency is not None
     if by.how in _HAVE_THEM:
+        if by.how is Via.LINK:
+            tell_to_ring(work, referral, agency)
         return None
     lives = tracking.protocol_of(work, referral).link_lives
     spoken: str | None = None
-    if by.how is Via.PHONE and len(writing_to(agency)) == 1:
+    opens = gets_codes(work, agency)
+    if by.how is Via.PHONE and len(writing_to(agency)) == 1 and opens:
         spoken = await send_links_with_code(
             work, referral, agency, recipient.id, lives=lives, read_out_to=by.phone or None
         )
@@ -63,16 +66,27 @@ async def hand_out(work: Work, referral: Referral, recipient: Recipient, by: By)
         )
     if sent:
         note(work, referral, LogKind.DETAILS_SENT, By(Via.PROGRAM, agency.code))
+        tell_to_ring(work, referral, agency)
     elif not systems_of(agency):
-        add_notice(
-            work,
-            referral,
-            NoticeKind.RING_THEM,
-            for_whom=ForWhom.OWNER,
-            agency=agency.code,
-            purpose=RingAbout.DETAILS.value,
-        )
+        _ring_them(work, referral, agency)
     return spoken
+
+
+def tell_to_ring(work: Work, referral: Referral, agency: Agency) -> None:
+    """Ask the owner to ring an agency that can open nothing at its links, and has no system."""
+    if not gets_codes(work, agency) and not systems_of(agency):
+        _ring_them(work, referral, agency)
+
+
+def _ring_them(work: Work, referral: Referral, agency: Agency) -> None:
+    add_notice(
+        work,
+        referral,
+        NoticeKind.RING_THEM,
+        for_whom=ForWhom.OWNER,
+        agency=agency.code,
+        purpose=RingAbout.DETAILS.value,
+    )
 
 
 async def note_opened(work: Work, referral: Referral, recipient: Recipient, how: ToldHow) -> None:
@@ -143,3 +157,4 @@ async def announce_update(work: Work, referral_id: UUID) -> None:
     recipient.announced_at = work.now
     lives = tracking.protocol_of(work, referral).link_lives
     await send_links(work, referral, agency, recipient.id, lives=lives, purpose=Purpose.UPDATE)
+    tell_to_ring(work, referral, agency)

@@ -12,6 +12,7 @@ from app.referrals.channels.links import (
     LONG_DIGITS,
     MOST_ATTEMPTS,
     addresses_of,
+    has_code,
     is_code,
     new_token,
     send_code,
@@ -133,8 +134,7 @@ async def _with_codes(work: Work, agency: Agency, link: Link, *, is_long: bool) 
         .order_by(Link.created_at.desc())
         .limit(_OTHERS_LONG if is_long else _OTHERS)
     )
-    own = [link] if link.code_key is not None else []
-    return [*own, *others]
+    return [one for one in (link, *others) if has_code(work, one)]
 
 
 async def ask_for_code(work: Work, token: str) -> str:

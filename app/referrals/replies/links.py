@@ -20,7 +20,9 @@ from app.outbox.channels import ChannelKind
 from app.privacy.hash_kinds import HashOf
 from app.referrals.channels.links import (
     add_link,
+    has_code,
     send_links,
+    way_of_code,
 )
 from app.referrals.channels.models import Link
 from app.referrals.deadlines import tracking
@@ -84,6 +86,8 @@ class Visit:
     steps: list[str]
     deadlines: list[Deadline]
     proven: bool
+    # Whether a code opens the details; if none does, the agency rings the helpline.
+    has_code: bool = True
     # Why the link offers no step any more; None while it does.
     over: Refusal | None = None
     answers: Answers = field(default_factory=dict)
@@ -154,6 +158,8 @@ async def visit(work: Work, token: str, proof: str = "") -> Visit:
         (await tracking.deadlines_of(work, [referral.id])).get(referral.id, []),
         proven=_is_proven(work, link, proof),
     )
+    if not work.settings.codes_by_telephone:
+        found.has_code = has_code(work, link) or await way_of_code(work, agency, link) is not None
     if not found.steps:
         found.over = _why_over(referral, recipient)
     return found
@@ -441,6 +447,7 @@ async def answer_question(
     note(work, referral, LogKind.ANSWER, By(by.how, agency.code), words=words)
     lives = tracking.protocol_of(work, referral).link_lives
     await send_links(work, referral, agency, recipients.id, lives=lives, purpose=Purpose.ANSWER)
+    details.tell_to_ring(work, referral, agency)
 
 
 async def recipient_to(work: Work, referral: Referral, agency: Agency) -> Recipient:

@@ -16,6 +16,7 @@ from app.referrals.deadlines import tracking
 from app.referrals.directory.models import Agency
 from app.referrals.log_kinds import LogKind
 from app.referrals.models import Dispatch, Recipient, Referral
+from app.referrals.replies.details import tell_to_ring
 from app.referrals.replies.replying import Over, lock_recipient, progress
 from app.referrals.states import (
     DISPATCH_ORDER,
@@ -113,6 +114,7 @@ async def _tell_of_team(work: Work, referral: Referral) -> None:
     assert agency is not None
     lives = tracking.protocol_of(work, referral).link_lives
     await send_links(work, referral, agency, recipient.id, lives=lives, purpose=Purpose.LINK)
+    tell_to_ring(work, referral, agency)
     await announce(work, referral, agency, AgencyEvent.TEAM_ASKED_FOR)
 
 

@@ -30,7 +30,9 @@ from app.telephony.inbound.deciding import Decision
 from app.telephony.inbound.staff_texts import to_counsellor
 from app.telephony.provider.signature import Signed
 from app.telephony.script import DUTY_DIGITS
+from app.words import pages
 from app.words.sms import parts_of
+from app.words.without_codes import ONLY_A_PIN
 from app.work import Work
 
 _TOLD_ONCE = timedelta(hours=1)
@@ -89,6 +91,8 @@ def duty_key(number: str | None, digits: str | None) -> Decision:
         proof = await phone_proofs.proof_of(work, staff.id)
         if phone_proofs.is_locked(proof, work.now):
             answer = answers.DutyRefused()
+        elif not (work.settings.codes_by_telephone or phone_proofs.counting_pin(work, proof)):
+            answer = answers.DutyRefused(only_a_pin=True)
         else:
             texted = _is_texted(work, proof)
             answer = answers.DutyProof(state=state, attempt=1, texted=texted)
@@ -104,6 +108,8 @@ def duty_key(number: str | None, digits: str | None) -> Decision:
 
 def _is_texted(work: Work, proof: PhoneProof | None) -> bool:
     """Return whether a code has to be texted: there is neither a PIN nor a code at hand."""
+    if not work.settings.codes_by_telephone:
+        return False
     if proof is None:
         return True
     handed = proof.code_kind == CodeKind.HANDED and (proof.code_until or work.now) > work.now
@@ -273,6 +279,9 @@ async def _may_answer(work: Work, signed: Signed, said: str, staff: Staff | None
 
 async def _reply(work: Work, staff: Staff, word: str) -> str:
     """Answer a counsellor's text: a code proves that it came from the phone of the account."""
+    if not work.settings.codes_by_telephone:
+        with pages.spoken_in(staff.page_language):
+            return pages.said(ONLY_A_PIN)
     state = duty_words().get(word)
     if state is not None:
         code = await phone_proofs.text_code(work, staff, state)

@@ -6,10 +6,12 @@ from datetime import timedelta
 import pytest
 
 from app.demo.invariants import broken_at_the_end
-from app.demo.stage import Stage
+from app.demo.stage import Counsellor, Stage
 from app.practice.legs import Leg
 from app.practice.people import Phone
 from app.staff.roles import Role
+from app.words import pages
+from app.words.without_codes import ONLY_A_PIN
 from tests.support.profile import nightly
 from tests.support.referrals import page
 from tests.support.talks import CHILD, rings_at, text_message, waits
@@ -89,6 +91,8 @@ async def test_a_forged_number_sets_nothing_and_is_a_caller(stage: Stage) -> Non
 async def test_without_a_pin_a_code_is_texted_to_the_phone_of_the_account(stage: Stage) -> None:
     stage.exchange.phones[VERA] = phone = Phone(picks_up=2)
     vera = await stage.add_counsellor("vera", endpoint=VERA, state=None, paired=False)
+    await where_no_code_goes_by_telephone(stage, vera, phone)
+    assert await vera.presence() == "off_duty"
     leg = await rings_in(stage, "1")
     code = code_in(phone)
     stage.exchange.press(leg, code)
@@ -100,6 +104,20 @@ async def test_without_a_pin_a_code_is_texted_to_the_phone_of_the_account(stage:
     for table in ("call_events", "audit_entries", "procrastinate_jobs", "procrastinate_events"):
         rows = await stage.rows(f"SELECT t::text AS words FROM {table} t")
         assert not any(code in row["words"] for row in rows), table
+
+
+async def where_no_code_goes_by_telephone(stage: Stage, vera: Counsellor, phone: Phone) -> None:
+    """Vera, who has no PIN, is told how to get one: in the call, in a text, and on the page."""
+    stage.settings.codes_by_telephone = False
+    assert ONLY_A_PIN in (await page(stage, vera, "/account")).text
+    leg = await rings_in(stage, "1")
+    with pages.spoken_in("sr"):
+        assert leg.has_heard(pages.said(ONLY_A_PIN))
+    assert phone.texts == []
+    await stage.exchange.hang_up(leg)
+    for words in ("Available", "000000"):
+        assert ONLY_A_PIN in (await text_message(stage, VERA, words)).text
+    stage.settings.codes_by_telephone = True
 
 
 @nightly

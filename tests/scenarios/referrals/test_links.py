@@ -8,6 +8,7 @@ import pytest
 from app.demo.stage import Counsellor, Stage
 from app.referrals.channels import asking, links
 from app.settings import Settings
+from app.words import letter
 from tests.support.contacts import skip, skip_minutes, until_later
 from tests.support.mail import Mail, code_in, link_in
 from tests.support.profile import nightly
@@ -109,6 +110,39 @@ async def test_a_link_expires_and_a_new_one_goes_to_the_directorys_address(
     statuses = [(await click(night, path + "/send-link", {"x": "y"})).status_code for _ in range(4)]
     assert 429 in statuses
     assert (await referral_of(ana, referral_id))["state"] == "delivered"
+    await no_code_by_telephone_keeps_no_agency_out(night, post, ana, referral_id)
+
+
+async def no_code_by_telephone_keeps_no_agency_out(
+    night: Stage, post: Mail, ana: Counsellor, referral_id: str
+) -> None:
+    """The steps need none. The details are told by telephone, or open with a code by e-mail."""
+    texts = night.exchange.phones[ADDRESSES["sms"]].texts
+    path, code_before = link_in(post.messages[-1][1]), code_in(texts[-1].text)
+    night.settings.codes_by_telephone = False
+    shown = (await click(night, path)).text
+    assert letter("en", "agency_page", "no_code") in shown
+    assert "Child helpline: +38111116111" in shown
+    assert 'id="prove"' not in shown
+    assert (await click(night, f"{path}/code", {"code": code_before})).status_code == 422
+    await skip(night, 61 / 3600)
+    assert "Ring the helpline" in (await click(night, f"{path}/send-code", {"x": "y"})).text
+    mails, sent = len(post.messages), len(texts)
+    for kind in ("acknowledge", "accept"):
+        done = await click(night, f"{path}/step", {"kind": kind, "name": "Mira"})
+        assert done.status_code == 303
+        path = done.headers["location"].split("?")[0]
+    assert (await referral_of(ana, referral_id))["state"] == "accepted"
+    assert "no_code" not in (await click(night, path)).text
+    await skip(night, 61 / 3600)
+    await night.watch.execute("UPDATE links SET expires_at = %s", (night.clock.now(),))
+    assert (await click(night, f"{path}/send-link", {"x": "y"})).status_code == 200
+    await night.until(lambda: len(post.messages) > mails and len(texts) > sent)
+    assert "Code for" not in texts[-1].text
+    of_text = link_in(texts[-1].text)
+    assert 'id="prove"' in (await click(night, of_text)).text
+    proved = await click(night, f"{of_text}/code", {"code": code_in(post.messages[-1][1])})
+    assert "Jovana" in (await click(night, of_text, as_=proved)).text
 
 
 async def test_the_code_goes_the_other_way_and_cannot_be_guessed(night: Stage, post: Mail) -> None:
