@@ -89,6 +89,8 @@ _REFUSED = {
     # "Both refuse a language with a missing prompt, and list what is missing."
     "--country HU": "on the page /admin/every-line?language=hu",
     "line language +38111116111 hu": "on the page /admin/every-line?language=hu",
+    # Of a server whose address is a number.
+    "staff sign-in-rules --passkey": "Passkeys need an address with a name.",
 }
 # Commands that need rows, files or servers of the reader, or run until they are stopped: the test
 # that runs them. What it says of the command stands there as the page has it (`documented`), or

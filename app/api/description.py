@@ -32,8 +32,10 @@ def files(*kinds: str, of_parts: bool = False) -> dict[str, Any]:
 
     `of_parts`: a part of it can be asked for with the header `Range`.
     """
-    schema = {"schema": {"type": "string", "format": "binary"}}
-    content = {kind.partition(";")[0]: schema for kind in kinds}
+    named = [kind.partition(";")[0] for kind in kinds]
+    binary = {"schema": {"type": "string", "format": "binary"}}
+    # What is read as JSON is no text.
+    content = {one: {} if one == "application/json" else binary for one in named}
     described: dict[int | str, dict[str, Any]] = {200: {"description": "File", "content": content}}
     if of_parts:
         described[206] = {"description": "The part that was asked for", "content": content}

@@ -43,5 +43,7 @@ async def test_a_screen_shows_counts_and_no_person(stage: Stage) -> None:
     # The guesses of this address are forgotten by then.
     await stage.advance(61)
     assert (await stage.client.get(f"{base}/wall/{token}")).status_code == 404
-    acts = await stage.rows("SELECT action FROM audit_entries WHERE action LIKE 'wallboard%%'")
+    acts = await stage.rows(
+        "SELECT action FROM audit_entries WHERE action LIKE 'wallboard%%' ORDER BY id"
+    )
     assert [row["action"] for row in acts] == ["wallboard_made", "wallboard_withdrawn"]

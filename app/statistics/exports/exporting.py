@@ -486,4 +486,6 @@ def note_export(work: Work, wanted: ExportWanted, **more: Any) -> None:
 
 def file_name(wanted: ExportWanted) -> str:
     begins, ends = (str(e)[:10] for e in (wanted.window.begins, wanted.window.ends))
-    return f"{wanted.report or wanted.what}-{begins}-{ends}.{wanted.kind}"
+    # Another file may come with the name of a shape that there is not: it is not read.
+    shape = wanted.report if wanted.what is File.REPORT else None
+    return f"{shape or wanted.what}-{begins}-{ends}.{wanted.kind}"
