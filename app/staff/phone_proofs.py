@@ -166,6 +166,13 @@ def counting_pin(work: Work, proof: PhoneProof | None) -> str | None:
     return proof.pin_hash
 
 
+async def only_a_pin(work: Work, staff: Staff) -> bool:
+    """Return whether no code counts by telephone, and a person has no PIN that does."""
+    if work.settings.codes_by_telephone:
+        return False
+    return counting_pin(work, await proof_of(work, staff.id)) is None
+
+
 async def prove(work: Work, staff: Staff, entered: str, *, shown: bool = False) -> EntryResult:
     """Compare what was entered with the PIN and the open code. Wrong entries count, and lock.
 
@@ -175,9 +182,12 @@ async def prove(work: Work, staff: Staff, entered: str, *, shown: bool = False) 
     if is_locked(proof, work.now):
         return EntryResult.LOCKED
     code = proof.code_hash if proof.code_until and proof.code_until > work.now else None
-    if not (shown or work.settings.codes_by_telephone):
+    if not work.settings.codes_by_telephone and not (shown and proof.code_kind == CodeKind.HANDED):
         code = None
     pin = counting_pin(work, proof)
+    if pin is None and code is None and not work.settings.codes_by_telephone:
+        # Nothing that could be guessed: it must not lock the way by which a PIN counts later.
+        return EntryResult.WRONG
     if pin is not None and await is_of(entered, pin):
         proof.failures, proof.locked_until = 0, None
         return EntryResult.RIGHT

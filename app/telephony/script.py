@@ -445,15 +445,16 @@ def _duty_pin(answer: answers.DutyPin, scene: Scene) -> list[Step]:
 
 @steps_for.register
 def _duty_refused(answer: answers.DutyRefused, scene: Scene) -> list[Step]:
-    said = _only_a_pin(scene) if answer.only_a_pin else scene.say(PromptKey.DUTY_REFUSED)
+    said = say_only_a_pin(scene) if answer.only_a_pin else []
+    said = said or scene.say(PromptKey.DUTY_REFUSED)
     return [*said, *steps_for(answers.Menu(), scene)]
 
 
-def _only_a_pin(scene: Scene) -> list[Spoken]:
-    """Say that only a PIN counts: in the language of the call, or as a prompt of the line."""
+def say_only_a_pin(scene: Scene) -> list[Spoken]:
+    """Say that only a PIN counts, in the language of the call; nothing if pages have none such."""
     speaker = scene.speaker
     if speaker.language not in pages.page_languages():
-        return scene.say(PromptKey.DUTY_REFUSED)
+        return []
     with pages.spoken_in(speaker.language):
         return [Say(pages.said(ONLY_A_PIN), speaker.locale, speaker.voice)]
 

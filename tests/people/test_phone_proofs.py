@@ -151,6 +151,8 @@ async def test_where_no_code_goes_by_telephone_only_a_pin_of_the_page_counts(
     work.settings.codes_by_telephone = False
     for entry in (PIN, texted):
         assert await prove(work, vera, entry) is EntryResult.WRONG
+    # Nor does one of before, at a phone that is rung for the digits of the page.
+    assert not await phone_proofs.prove_phone(work, vera, texted, shown=True)
     assert await phone_proofs.text_code(work, vera, "available") is None
     with pytest.raises(phone_proofs.OnlyAPin):
         await phone_codes.make(work, vera.id, by=None)

@@ -38,7 +38,7 @@ async def show_account(request: Request, work: Work, staff: Staff, **said: Any) 
     # The request knows its reader as they were before it.
     staff = await work.session.get_one(Staff, staff.id)
     proof = await phone_proofs.proof_of(work, staff.id)
-    only = not (work.settings.codes_by_telephone or phone_proofs.counting_pin(work, proof))
+    only = await phone_proofs.only_a_pin(work, staff)
     mine = work.keys.session_key(token_of(request))
     values = {
         "staff": staff,

@@ -3,6 +3,7 @@
 from app.calls.lines.finding_lines import any_line
 from app.referrals.channels.attempt_once import AttemptOnce
 from app.referrals.channels.attempts import payload_of
+from app.referrals.channels.links import may_carry_code
 from app.referrals.channels.models import Attempt
 from app.referrals.channels.registry import message_channel
 from app.referrals.escalation.trying import is_needed, note_result
@@ -30,6 +31,13 @@ class ReferralAttemptOnce(AttemptOnce[Attempt]):
         stale = row.purpose == Purpose.ESCALATION and row.turn != self.referral.turn
         return not stale and is_needed(self.referral, row)
 
+    async def prepare(self, work: Work, row: Attempt) -> bool:
+        asked = row.purpose == Purpose.CODE and self.is_wanted(row)
+        if asked and not may_carry_code(work, row.kind):
+            # The house has decided against codes by telephone while this one waited.
+            return await self.give_up(work, row, AttemptResult.FAILED)
+        return await super().prepare(work, row)
+
     async def words(self, work: Work, row: Attempt) -> tuple[str, str]:
         row.sends += 1
         return await words_of(work, self.referral, row)
@@ -41,6 +49,8 @@ class ReferralAttemptOnce(AttemptOnce[Attempt]):
 async def words_of(work: Work, referral: Referral, attempt: Attempt) -> tuple[str, str]:
     """Return subject and body of a message: a code, a link, and nothing about a child."""
     payload = payload_of(work, attempt)
+    if not may_carry_code(work, attempt.kind):
+        payload["code"] = None
     line = await any_line(work)
     token = payload.get("token", "")
     base = work.settings.public_url.rstrip("/")

@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from datetime import timedelta
 from uuid import UUID
 
+from sqlalchemy import select
+
 from app.jobs.names import Task
 from app.referrals.channels.links import gets_codes, send_links, send_links_with_code
 from app.referrals.channels.registry import systems_of, writing_to
@@ -16,7 +18,7 @@ from app.referrals.deadlines import tracking
 from app.referrals.directory.models import Agency
 from app.referrals.disclosures import needed_by
 from app.referrals.log_kinds import LogKind
-from app.referrals.models import Recipient, Referral
+from app.referrals.models import Notice, Recipient, Referral
 from app.referrals.reasons import RingAbout
 from app.referrals.scopes import lock_referral
 from app.referrals.states import (
@@ -48,8 +50,11 @@ async def hand_out(work: Work, referral: Referral, recipient: Recipient, by: By)
     await tracking.run_details(work, referral, done=recipient.details_at is not None)
     agency = await work.session.get(Agency, recipient.agency_id)
     assert agency is not None
+    knows = recipient.details_at is not None and not await more_written(
+        work, referral, agency, recipient
+    )
     if by.how in _HAVE_THEM:
-        if by.how is Via.LINK:
+        if by.how is Via.LINK and not knows:
             tell_to_ring(work, referral, agency)
         return None
     lives = tracking.protocol_of(work, referral).link_lives
@@ -66,7 +71,8 @@ async def hand_out(work: Work, referral: Referral, recipient: Recipient, by: By)
         )
     if sent:
         note(work, referral, LogKind.DETAILS_SENT, By(Via.PROGRAM, agency.code))
-        tell_to_ring(work, referral, agency)
+        if not knows:
+            tell_to_ring(work, referral, agency)
     elif not systems_of(agency):
         _ring_them(work, referral, agency)
     return spoken
@@ -89,6 +95,19 @@ def _ring_them(work: Work, referral: Referral, agency: Agency) -> None:
     )
 
 
+async def waits_to_ring(work: Work, referral: Referral, agency: Agency, about: RingAbout) -> bool:
+    """Return whether a notice that asks to ring an agency waits to be seen."""
+    await work.session.flush()
+    told = select(Notice.id).where(
+        Notice.referral_id == referral.id,
+        Notice.kind == NoticeKind.RING_THEM,
+        Notice.detail["purpose"].astext == about,
+        Notice.detail["agency"].astext == agency.code,
+        Notice.seen_at.is_(None),
+    )
+    return await work.session.scalar(told.limit(1)) is not None
+
+
 async def note_opened(work: Work, referral: Referral, recipient: Recipient, how: ToldHow) -> None:
     """Record that an agency has the details, and stop the deadline. May be called twice."""
     recipient.read_at, recipient.read_revision = work.now, referral.revision
@@ -103,6 +122,17 @@ async def note_opened(work: Work, referral: Referral, recipient: Recipient, how:
 
 
 # -- later answers -------------------------------------------------------------------------------
+
+
+async def more_written(
+    work: Work, referral: Referral, agency: Agency, recipient: Recipient
+) -> bool:
+    """Return whether answers that an agency is told were written since it last knew them."""
+    read = recipient.read_revision
+    if read is None:
+        return False
+    told = await needed_by(work, referral, agency)
+    return any(referral.versions.get(path, 0) > read for path in told)
 
 
 async def note_written(work: Work, referral: Referral, paths: Iterable[str]) -> None:
@@ -149,10 +179,13 @@ async def announce_update(work: Work, referral_id: UUID) -> None:
     for system in systems_of(agency):
         await system.update(work, referral, agency, recipient)
     # An agency that has not read since the last message finds everything behind its current link.
+    # Of one that can open nothing there, the owner may have seen the last notice already.
     if (
         recipient.read_at is None
         or (recipient.announced_at or recipient.read_at) > recipient.read_at
     ):
+        if not await waits_to_ring(work, referral, agency, RingAbout.DETAILS):
+            tell_to_ring(work, referral, agency)
         return
     recipient.announced_at = work.now
     lives = tracking.protocol_of(work, referral).link_lives

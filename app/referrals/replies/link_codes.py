@@ -22,9 +22,9 @@ from app.referrals.channels.models import Link
 from app.referrals.deadlines import tracking
 from app.referrals.directory.models import Agency
 from app.referrals.log_kinds import LogKind
-from app.referrals.models import Notice, Referral
+from app.referrals.models import Referral
 from app.referrals.reasons import RingAbout
-from app.referrals.replies import replying
+from app.referrals.replies import details, replying
 from app.referrals.replies.links import check_usable, locked
 from app.referrals.spoken import refusal
 from app.referrals.states import (
@@ -68,6 +68,9 @@ async def prove(work: Work, token: str, code: str) -> str | None:
             await _count_wrong(work, referral, agency, link)
         return None
     proof, found.code_key = new_token(), None
+    if not has_code(work, link):
+        # A code of its own counts no more: the browser is proven by the other one.
+        link.code_key, link.code_channel = None, found.code_channel
     for one in (link, found):
         one.proven_until = work.now + _PROVEN
         one.proof_key = work.keys.match_key(HashOf.LINK_PROOF, proof)
@@ -87,14 +90,7 @@ async def _tell_of_codes(work: Work, referral: Referral, agency: Agency) -> None
     """Tell our people, once until they saw it, that codes of an immediate referral fail."""
     if referral.urgency != Urgency.IMMEDIATE:
         return
-    told = select(Notice.id).where(
-        Notice.referral_id == referral.id,
-        Notice.kind == NoticeKind.RING_THEM,
-        Notice.detail["purpose"].astext == RingAbout.CODES,
-        Notice.detail["agency"].astext == agency.code,
-        Notice.seen_at.is_(None),
-    )
-    if await work.session.scalar(told.limit(1)) is None:
+    if not await details.waits_to_ring(work, referral, agency, RingAbout.CODES):
         add_notice(
             work,
             referral,

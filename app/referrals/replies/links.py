@@ -21,6 +21,7 @@ from app.privacy.hash_kinds import HashOf
 from app.referrals.channels.links import (
     add_link,
     has_code,
+    may_carry_code,
     send_links,
     way_of_code,
 )
@@ -28,7 +29,7 @@ from app.referrals.channels.models import Link
 from app.referrals.deadlines import tracking
 from app.referrals.directory.agencies import agency_of_code
 from app.referrals.directory.models import Agency
-from app.referrals.disclosures import disclose, needed_by
+from app.referrals.disclosures import disclose
 from app.referrals.log_kinds import LogKind
 from app.referrals.models import Deadline, Dispatch, Recipient, Referral
 from app.referrals.replies import details, outreach, replying
@@ -166,7 +167,10 @@ async def visit(work: Work, token: str, proof: str = "") -> Visit:
 
 
 def _is_proven(work: Work, link: Link, proof: str) -> bool:
-    """Return whether the code was entered in this browser lately; the address alone is no proof."""
+    """Return whether the code was entered in this browser lately; the address alone is no proof.
+    Where no code goes by telephone, one that did proves nothing any more."""
+    if not may_carry_code(work, link.code_channel):
+        return False
     if link.proven_until is None or link.proven_until <= work.now or link.proof_key is None:
         return False
     return any(
@@ -263,11 +267,9 @@ async def read_details(work: Work, found: Visit) -> Visit:
 
 async def more_written(work: Work, found: Visit) -> bool:
     """Return whether answers that this agency is told were written since it last read them."""
-    if found.recipient is None or found.recipient.read_revision is None:
+    if found.recipient is None:
         return False
-    told = await needed_by(work, found.referral, found.agency)
-    read = found.recipient.read_revision
-    return any(found.referral.versions.get(path, 0) > read for path in told)
+    return await details.more_written(work, found.referral, found.agency, found.recipient)
 
 
 def _talk(found: Visit) -> Select[RecordEvent]:

@@ -91,7 +91,7 @@ def duty_key(number: str | None, digits: str | None) -> Decision:
         proof = await phone_proofs.proof_of(work, staff.id)
         if phone_proofs.is_locked(proof, work.now):
             answer = answers.DutyRefused()
-        elif not (work.settings.codes_by_telephone or phone_proofs.counting_pin(work, proof)):
+        elif await phone_proofs.only_a_pin(work, staff):
             answer = answers.DutyRefused(only_a_pin=True)
         else:
             texted = _is_texted(work, proof)

@@ -33,7 +33,7 @@ from app.telephony.jobs import Parts, parts_of, task
 from app.telephony.participants.attempts import BySms, ByTelephone
 from app.telephony.provider.signature import Signed
 from app.telephony.provider.urls import alarm_path
-from app.telephony.script import TAKE_DIGIT, Scene
+from app.telephony.script import TAKE_DIGIT, Scene, say_only_a_pin
 from app.telephony.steps import Ask, HangUp, Pause, Step
 from app.words.keys import PromptKey
 from app.work import Work
@@ -218,6 +218,9 @@ async def _ask_for_proof(
     write_entry(work, AuditLog.KEY_AT_UNPROVEN_PHONE, str(alarm.id), staff_id=str(person.id))
     if attempt.turn == alarm.turn:
         await alarms.escalate(work, alarm)
+    if await phone_proofs.only_a_pin(work, person):
+        await note_result(work, alarm, attempt, AttemptResult.NOT_CONFIRMED)
+        return [*say_only_a_pin(scene), *scene.say(PromptKey.ALARM_NOT_PROVEN), HangUp()]
     return _ask_for_pin(attempt, scene, _PROVES + 1)
 
 

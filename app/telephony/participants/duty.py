@@ -53,6 +53,8 @@ from app.telephony.platforms.choose import platform_of
 from app.telephony.provider.signature import Signed
 from app.telephony.provider.urls import duty_path
 from app.telephony.steps import Ask, HangUp, Pause, Say, Step
+from app.words import pages
+from app.words.without_codes import ONLY_A_PIN
 from app.work import Work
 
 ACKNOWLEDGE, CALL_BACK, WRONG = "1", "2", "3"
@@ -216,7 +218,7 @@ def _confirming(attempt: Attempt) -> str:
 def _details(work: Work, attempt: Attempt) -> list[Step]:
     """Say the code by which the agency gets the details, if there is one."""
     digits = payload_of(work, attempt).get("code")
-    if not digits:
+    if not digits or not work.settings.codes_by_telephone:
         return []
     return [_say(attempt, "code", digits=" ".join(digits))]
 
@@ -357,6 +359,10 @@ async def _proves(
     """
     if n < _CONFIRMS:
         write_entry(work, AuditLog.KEY_AT_UNPROVEN_PHONE, str(referral.id), staff_id=str(person.id))
+        if await phone_proofs.only_a_pin(work, person):
+            await note_result(work, referral, attempt, AttemptResult.NOT_CONFIRMED)
+            said = [*_say_only_a_pin(attempt), _say(attempt, "not_proven")]
+            return [*said, _say(attempt, "bye"), HangUp()]
         if attempt.turn == referral.turn and referral.escalates_at is not None:
             wait_for(work, referral, _FOR_PIN)
         return _ask_for_pin(attempt, _CONFIRMS + 1)
@@ -367,6 +373,14 @@ async def _proves(
         return _ask_for_pin(attempt, n + 1)
     await note_result(work, referral, attempt, AttemptResult.NOT_CONFIRMED)
     return [_say(attempt, "not_proven"), _say(attempt, "bye"), HangUp()]
+
+
+def _say_only_a_pin(attempt: Attempt) -> list[Say]:
+    spoken = words.spoken_as(attempt.language)
+    if spoken not in pages.page_languages():
+        return []
+    with pages.spoken_in(spoken):
+        return [Say(pages.said(ONLY_A_PIN), *words.voice_for(spoken))]
 
 
 def _ask_for_pin(attempt: Attempt, n: int) -> list[Step]:
@@ -432,6 +446,9 @@ async def _speak_code(
     work: Work, referral: Referral, attempt: Attempt, agency: Agency, digits: str, n: int
 ) -> list[Step]:
     """Say a code that the agency asked for, but only to a person: key 1 comes first."""
+    if not work.settings.codes_by_telephone:
+        await note_result(work, referral, attempt, AttemptResult.FAILED)
+        return [_say(attempt, "bye"), HangUp()]
     if digits == ACKNOWLEDGE:
         code = " ".join(str(payload_of(work, attempt).get("code", "")))
         await note_result(work, referral, attempt, AttemptResult.DELIVERED)

@@ -1,6 +1,7 @@
 """Where no code goes by telephone: what is sent still goes, and the owner is asked to ring."""
 
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import delete, select
@@ -8,17 +9,28 @@ from sqlalchemy import delete, select
 from app.errors import Conflict
 from app.outbox.channels import ChannelKind
 from app.referrals.channels import links
-from app.referrals.channels.attempts import payload_of
+from app.referrals.channels.attempts import add_attempt, payload_of
 from app.referrals.channels.models import Attempt, Link
+from app.referrals.channels.sending import words_of
 from app.referrals.directory.models import Agency
+from app.referrals.escalation import alarms
 from app.referrals.models import Notice, Referral
 from app.referrals.printing import confirm_in_writing
-from app.referrals.replies import replying
-from app.referrals.replies.links import answer_question
-from app.referrals.states import NoticeKind, Purpose
+from app.referrals.replies import details, link_codes, replying
+from app.referrals.replies.links import answer_question, visit
+from app.referrals.states import AttemptResult, NoticeKind, Purpose, ToldHow
 from app.referrals.trail import By, Via
+from app.routing.alarm_rows import Alarm, AlarmAttempt, AlarmKind
+from app.routing.rota import unstaffed_alarms
+from app.staff import phone_proofs
 from app.staff.models import Staff
+from app.telephony.participants import alarm_calls, duty
+from app.telephony.participants.duty_sms import _Sms
+from app.telephony.provider.signature import Signed
+from app.telephony.steps import Say
+from app.words.without_codes import ONLY_A_PIN
 from app.work import Work
+from tests.support.calls.lines import a_line
 from tests.support.verbs import a_counsellor, a_referral, an_agency, recipient_of
 
 _MAIL, _SMS = "a@house.example", "+381640000001"
@@ -95,3 +107,117 @@ async def test_no_code_that_is_asked_for_goes_by_telephone(work: Work) -> None:
         for link in list(await work.session.scalars(select(Link)))
     }
     assert ways == {ChannelKind.EMAIL: None, ChannelKind.SMS: ChannelKind.EMAIL}
+
+
+async def test_a_second_update_asks_the_owner_again(work: Work) -> None:
+    _, referral = await _sent(work, email=_MAIL, sms=None)
+    agency = await work.session.get_one(Agency, referral.agency_id)
+    recipient = await recipient_of(work, referral)
+    by = By(Via.PHONE, agency.code, phone="+381113000001")
+    await replying.acknowledge(work, referral, recipient, by)
+    work.now += timedelta(minutes=5)
+    await details.note_opened(work, referral, recipient, ToldHow.BY_TELEPHONE)
+    for seen in (True, False, False):
+        work.now += timedelta(minutes=10)
+        referral.update_due_at = work.now
+        await work.session.flush()
+        await details.announce_update(work, referral.id)
+        if seen:
+            for notice in await work.session.scalars(select(Notice)):
+                notice.seen_at = work.now
+    assert await _rings(work) == ["owner details"] * 3, "and not again while it is unseen"
+
+
+async def test_an_agency_that_was_told_before_it_acknowledged_is_not_rung(work: Work) -> None:
+    _, referral = await _sent(work, email=_MAIL, sms=None)
+    agency = await work.session.get_one(Agency, referral.agency_id)
+    recipient = await recipient_of(work, referral)
+    await details.note_opened(work, referral, recipient, ToldHow.BY_TELEPHONE)
+    await replying.acknowledge(work, referral, recipient, By(Via.LINK, agency.code))
+    assert await _rings(work) == []
+
+
+async def test_a_code_that_waits_at_the_switch_is_neither_texted_nor_read_out(work: Work) -> None:
+    _, referral = await _sent(work, email=_MAIL, sms=_SMS)
+    work.settings.codes_by_telephone = True
+    agency = await work.session.get_one(Agency, referral.agency_id)
+    assert referral.recipient_id is not None
+    lives = timedelta(days=1)
+    await links.send_links(work, referral, agency, referral.recipient_id, lives=lives)
+    of = {one.kind: one for one in await work.session.scalars(select(Attempt))}
+    assert payload_of(work, of[ChannelKind.SMS])["code"]
+    asked = [
+        await add_attempt(
+            work,
+            referral,
+            agency,
+            kind,
+            _SMS,
+            purpose=Purpose.CODE,
+            recipient_id=referral.recipient_id,
+            payload={"code": "123456"},
+        )
+        for kind in (ChannelKind.SMS, ChannelKind.PHONE)
+    ]
+    work.settings.codes_by_telephone = False
+    for kind, goes in ((ChannelKind.SMS, False), (ChannelKind.EMAIL, True)):
+        _, body = await words_of(work, referral, of[kind])
+        assert "/r/" in body
+        assert (str(payload_of(work, of[kind])["code"]) in body) is goes
+    sent = _Sms.__new__(_Sms)
+    sent.referral = referral
+    assert not await sent.prepare(work, asked[0])
+    heard = await duty.pressed(work, asked[1].id, Signed({"Digits": "1"}, "/"), 1)
+    assert "1 2 3 4 5 6" not in str(heard)
+    # The owner is told of both, as of each message that could not be delivered.
+    assert [one.result for one in asked] == [AttemptResult.FAILED] * 2
+    await work.session.flush()
+    told = select(Notice.for_whom).where(Notice.kind == NoticeKind.UNDELIVERED)
+    assert list(await work.session.scalars(told)) == ["owner"] * 2
+
+
+async def test_key_1_of_a_phone_whose_pin_does_not_count_is_told_so_and_locks_nothing(
+    work: Work,
+) -> None:
+    _, referral = await _sent(work, email=_MAIL, sms=None)
+    agency = await work.session.get_one(Agency, referral.agency_id)
+    vera = await a_counsellor(work, "vera", endpoint="+381641112224")
+    await phone_proofs.set_pin(work, vera, "283746")
+    attempt = await add_attempt(work, referral, agency, ChannelKind.PHONE, "+381641112224")
+    said = await duty.pressed(work, attempt.id, Signed({"Digits": "1"}, "/"), 1)
+    assert ONLY_A_PIN in [step.text for step in said if isinstance(step, Say)]
+    assert attempt.result == AttemptResult.NOT_CONFIRMED
+    alarm = await _alarm_of(work, vera)
+    said = await alarm_calls.pressed(work, alarm.id, Signed({"Digits": "1"}, "/"), 1)
+    assert ONLY_A_PIN in [step.text for step in said if isinstance(step, Say)]
+    assert alarm.result == AttemptResult.NOT_CONFIRMED
+    for _ in range(6):
+        found = await phone_proofs.prove(work, vera, "283746")
+        assert found is phone_proofs.EntryResult.WRONG
+
+
+async def _alarm_of(work: Work, owner: Staff) -> AlarmAttempt:
+    await a_line(work, languages=["en"])
+    kind = AlarmKind.OVERRIDE_NOT_SEEN
+    await unstaffed_alarms.open_alarm(work, kind, subject_id=uuid4(), owner_id=owner.id)
+    await work.session.flush()
+    await alarms.escalate(work, (await work.session.scalars(select(Alarm))).one())
+    return (await work.session.scalars(select(AlarmAttempt))).one()
+
+
+async def test_a_browser_that_a_texted_code_proved_is_proven_no_more(work: Work) -> None:
+    _, referral = await _sent(work, email=_MAIL, sms=_SMS)
+    work.settings.codes_by_telephone = True
+    agency = await work.session.get_one(Agency, referral.agency_id)
+    assert referral.recipient_id is not None
+    lives = timedelta(days=1)
+    await links.send_links(work, referral, agency, referral.recipient_id, lives=lives)
+    of = {one.kind: payload_of(work, one) for one in await work.session.scalars(select(Attempt))}
+    mail, text = of[ChannelKind.EMAIL], of[ChannelKind.SMS]
+    proofs = [
+        (one["token"], await link_codes.prove(work, one["token"], other["code"]) or "")
+        for one, other in ((mail, text), (text, mail))
+    ]
+    assert [(await visit(work, *one)).proven for one in proofs] == [True, True]
+    work.settings.codes_by_telephone = False
+    assert [(await visit(work, *one)).proven for one in proofs] == [False, True]
