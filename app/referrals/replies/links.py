@@ -163,7 +163,21 @@ async def visit(work: Work, token: str, proof: str = "") -> Visit:
         found.has_code = has_code(work, link) or await way_of_code(work, agency, link) is not None
     if not found.steps:
         found.over = _why_over(referral, recipient)
+    elif not found.has_code:
+        # How far a team is needs no code, which is not to be had: only where it goes.
+        found.dispatches = await _dispatches(work, recipient)
     return found
+
+
+async def _dispatches(work: Work, recipient: Recipient | None) -> list[Dispatch]:
+    if recipient is None:
+        return []
+    rows = await work.session.scalars(
+        select(Dispatch)
+        .where(Dispatch.recipient_id == recipient.id)
+        .order_by(Dispatch.asked_at.desc())
+    )
+    return list(rows)
 
 
 def _is_proven(work: Work, link: Link, proof: str) -> bool:
@@ -238,12 +252,7 @@ async def read_details(work: Work, found: Visit) -> Visit:
         raise CodeNeeded()
     assert found.recipient is not None
     await lock_referral(work, found.referral.id)
-    rows = await work.session.scalars(
-        select(Dispatch)
-        .where(Dispatch.recipient_id == found.recipient.id)
-        .order_by(Dispatch.asked_at.desc())
-    )
-    found.dispatches = list(rows)
+    found.dispatches = await _dispatches(work, found.recipient)
     besides: tuple[str, ...] = (ToldBesides.TEAM_PLACE,) if found.dispatches else ()
     if await _has_answers(work, found):
         besides = (*besides, ToldBesides.ANSWERS)

@@ -127,14 +127,15 @@ async def no_code_by_telephone_keeps_no_agency_out(
     assert (await click(night, f"{path}/code", {"code": code_before})).status_code == 422
     await skip(night, 61 / 3600)
     assert "Ring the helpline" in (await click(night, f"{path}/send-code", {"x": "y"})).text
-    mails, sent = len(post.messages), len(texts)
     for kind in ("acknowledge", "accept"):
         done = await click(night, f"{path}/step", {"kind": kind, "name": "Mira"})
         assert done.status_code == 303
         path = done.headers["location"].split("?")[0]
     assert (await referral_of(ana, referral_id))["state"] == "accepted"
+    path = await a_team_says_how_far_it_is(night, ana, referral_id, path)
     assert "no_code" not in (await click(night, path)).text
     await skip(night, 61 / 3600)
+    mails, sent = len(post.messages), len(texts)
     await night.watch.execute("UPDATE links SET expires_at = %s", (night.clock.now(),))
     assert (await click(night, f"{path}/send-link", {"x": "y"})).status_code == 200
     await night.until(lambda: len(post.messages) > mails and len(texts) > sent)
@@ -143,6 +144,28 @@ async def no_code_by_telephone_keeps_no_agency_out(
     assert 'id="prove"' in (await click(night, of_text)).text
     proved = await click(night, f"{of_text}/code", {"code": code_in(post.messages[-1][1])})
     assert "Jovana" in (await click(night, of_text, as_=proved)).text
+
+
+async def a_team_says_how_far_it_is(
+    night: Stage, ana: Counsellor, referral_id: str, path: str
+) -> str:
+    """Without a code, too; the page does not say where it goes. Return the next link."""
+    team = {"place": "Ulica 5", "team": "Tim 2", "wanted_at": night.clock.now().isoformat()}
+    await ana.sign_in()
+    made = await ana.ask("POST", f"/referrals/{referral_id}/dispatches", team)
+    assert made.status_code == 201, made.text
+    # Its messages are out before a new link is asked for.
+    await night.advance(3)
+    shown = (await click(night, path)).text
+    assert "Tim 2" in shown
+    assert "Ulica 5" not in shown
+    assert made.json()["id"] in shown
+    step = {"kind": "dispatch", "name": "Mira", "dispatch": made.json()["id"], "to": "arrived"}
+    done = await click(night, f"{path}/step", step)
+    assert done.status_code == 303
+    following: str = done.headers["location"].split("?")[0]
+    assert "<bdi>Tim 2</bdi>: arrived" in (await click(night, following)).text
+    return following
 
 
 async def test_the_code_goes_the_other_way_and_cannot_be_guessed(night: Stage, post: Mail) -> None:
