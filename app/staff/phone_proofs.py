@@ -166,6 +166,16 @@ def counting_pin(work: Work, proof: PhoneProof | None) -> str | None:
     return proof.pin_hash
 
 
+async def pins(work: Work) -> dict[UUID, str]:
+    """Return who has a PIN, and whether it counts where no code goes by telephone (`page-pin`)."""
+    rows = await work.session.execute(
+        select(PhoneProof.staff_id, PhoneProof.pin_by_factor).where(
+            PhoneProof.pin_hash.is_not(None)
+        )
+    )
+    return {staff_id: "page-pin" if by_factor else "other-pin" for staff_id, by_factor in rows}
+
+
 async def only_a_pin(work: Work, staff: Staff) -> bool:
     """Return whether no code counts by telephone, and a person has no PIN that does."""
     if work.settings.codes_by_telephone:

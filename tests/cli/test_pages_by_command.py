@@ -23,7 +23,7 @@ from app.people import finding, leaving, links
 from app.people.changing import Changes
 from app.routing.rota import changes, giving, stretches
 from app.routing.rota.models import RotaChange, RotaChangeState
-from app.staff import accounts
+from app.staff import accounts, phone_proofs
 from app.staff.log_kinds import AuditLog
 from app.staff.roles import Role
 from app.statistics.exports import requested
@@ -124,6 +124,12 @@ async def test_the_language_of_a_persons_pages_is_chosen(work: Work, typed: Type
     nova = await accounts.find_by_name(work.session, "nova")
     assert nova is not None
     assert nova.page_language == "mk"
+    # Whose PIN counts where no code goes by telephone.
+    for expected in ("-", "other-pin", "page-pin"):
+        if expected != "-":
+            await phone_proofs.set_pin(work, ana, "283746", by_factor=expected == "page-pin")
+        (listed,) = (await types("list", "ana")).output.splitlines()
+        assert listed.split("\t")[4] == expected
 
 
 async def test_absences_and_swaps_are_made_answered_and_withdrawn(work: Work, typed: Typed) -> None:

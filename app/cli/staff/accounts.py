@@ -14,7 +14,7 @@ from app.dialling import outward
 from app.people import changing, finding, holding, leaked, links
 from app.people.changing import Changes
 from app.routing.plan import check_skills
-from app.staff import accounts
+from app.staff import accounts, phone_proofs
 from app.staff.roles import Role
 from app.words import SOURCE
 from app.work import Work
@@ -147,12 +147,17 @@ def list_staff(
     team: Annotated[str | None, typer.Option()] = None,
     state: Annotated[finding.PersonState | None, typer.Option()] = None,
 ) -> None:
-    """List the accounts: name, role, team, state."""
+    """List the accounts: name, role, team, state, and their PIN: page-pin if it was chosen on a
+    page with a second factor, other-pin, or none."""
 
     async def verb(work: Work) -> list[str]:
         found = await finding.find_people(work, finding.PeopleWanted(words, role, team, state))
+        pins = await phone_proofs.pins(work)
         return [
-            "\t".join((one.name, one.role, one.team or "-", finding.state_of(one))) for one in found
+            "\t".join(
+                (one.name, one.role, one.team or "-", finding.state_of(one), pins.get(one.id, "-"))
+            )
+            for one in found
         ]
 
     for line in run_verb(verb):
