@@ -43,6 +43,17 @@ class Running:
             time.sleep(0.05)
         return not self.slots()
 
+    def drop_slots(self) -> None:
+        """Remove those that stay, once the server has noticed that their connections ended."""
+        until = time.monotonic() + 20
+        held = "SELECT 1 FROM pg_replication_slots WHERE active AND NOT temporary"
+        while self.superuser.execute(held).fetchall() and time.monotonic() < until:
+            time.sleep(0.05)
+        self.superuser.execute(
+            "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots"
+            " WHERE NOT temporary"
+        )
+
     def goes_on_for_long(self) -> None:
         """Do what an ordinary server does in ten minutes: segments end, and checkpoints come."""
         for _ in range(3):
@@ -119,10 +130,7 @@ def test_what_is_brought_during_a_slow_copy_of_another_server_is_kept_for_the_co
     try:
         making.make_base(settings, SystemClock().now())
     finally:
-        own.superuser.execute(
-            "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots"
-            " WHERE NOT temporary"
-        )
+        own.drop_slots()
     assert own.keeps_nothing()
     (place,) = places_in(own.folder / "theirs")
     assert len(place.all()) == 1
