@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import contextlib
+import hmac
 import os
 import secrets
 import signal
@@ -205,9 +206,21 @@ def test_no_request_returns_a_key() -> None:
         {"act": "step_of", "items": [list(secret.item)], "code": "1", "steps": [1]},
         {"act": "sign_event", "items": [list(secret.item)], "id": "", "at": 1, "body": ""},
     ]
+    # The secret of the first generation, named as that of another one, would make the key of the
+    # lists of what was erased from what looks like a stored hash.
+    of_lists = hmac.digest(own, b"erasure:lists", "sha256")
+    for named in ([1, 102], [102], [], [1, 2]):
+        twice = {n: [secret.sealed, row.bytes] for n in named}
+        requests.append({**requests[1], "secrets": twice})
+        for stored in (b"erasure:lists", b"\x01" + b"x" * 32, b"\xff" + b"x" * 32, b""):
+            requests.extend(
+                {"act": "carry", "stored": [stored], "generation": g} for g in (102, 2, 1)
+            )
     for request in requests:
         said = repr(answer(safe, request)).encode("unicode_escape")
-        for key in (KEYS[1], KEYS[2], own, SECRET.encode(), of_sessions):
+        if request["act"] == "carry" and request["stored"] != [b"x" * 32]:
+            assert b"refused" in said, request
+        for key in (KEYS[1], KEYS[2], own, SECRET.encode(), of_sessions, of_lists):
             assert repr(key)[2:-1].encode("unicode_escape") not in said, request["act"]
     # The secret of the hashes opens for the keeper, and for no one who asks it.
     assert answer(safe, {"act": "open", "items": [list(secret.item)]}) != {"done": [own]}
