@@ -141,4 +141,5 @@ async def find(work: Work, token: str) -> Wallboard:
     )
     if found is None:
         raise NotFound("There is no such wallboard. Ask an administrator for a new address.")
+    work.keys.keep_session_key(token)
     return found

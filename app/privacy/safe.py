@@ -59,6 +59,8 @@ NO_KEY = "damaged, or sealed with a key that is not in HELPLINE_FIELD_KEYS"
 MOVED = "damaged, or moved from another row"
 SECRET = "this secret is used where it is held, and never handed out"
 ELSEWHERE = "this is no secret for that"
+GAP = "the generations of the hashes have a gap"
+NO_HASH = "this is not a hash that can be carried over"
 # What makes the key of the lists of what was erased.
 _LISTS = (HashOf.ERASURE.value, "lists")
 
@@ -193,14 +195,17 @@ class Safe:
         for number, value in facts.check_values.items():
             if self._values.get(number) != value:
                 raise CannotOpen(f"key {number} is missing, or is another one than before")
+        generations = sorted(facts.hash_secrets)
+        if not generations or generations != list(range(1, len(generations) + 1)):
+            raise CannotOpen(GAP)
         ciphers = {
             number: AESGCM(key)
             for number, key in self._given.items()
             if number not in facts.retired
         }
         found = {
-            generation: _opened(ciphers, secret.item)
-            for generation, secret in sorted(facts.hash_secrets.items())
+            generation: _opened(ciphers, facts.hash_secrets[generation].item)
+            for generation in generations
         }
         self._ciphers, self._hash_secrets = ciphers, found
         if facts.sealing in ciphers:
@@ -257,8 +262,13 @@ class Safe:
         return found
 
     def carry(self, stored: Sequence[bytes], generation: int) -> list[bytes]:
+        newest = max(self._hash_secrets)
         found = []
         for one in stored:
+            # What is shorter may be a text of which `_hash` makes a key: any secret may be named as
+            # that of a later generation, and would hash it here.
+            if not _is_stored(one, newest) or generation > newest:
+                raise CannotOpen(NO_HASH)
             for number in range(generation_of(one) + 1, generation + 1):
                 one = self._next(one, number)
             found.append(one)
@@ -351,6 +361,12 @@ def sum_of(start: bytes, words: bytes) -> bytes:
 def generation_of(stored: bytes) -> int:
     """Return the generation of a stored hash."""
     return 1 if len(stored) == PLAIN_HASH else stored[0]
+
+
+def _is_stored(value: bytes, newest: int) -> bool:
+    """Return whether a value has the form of a stored hash, of a generation that there is."""
+    more = len(value) - PLAIN_HASH
+    return more == 0 or (more == 1 and 2 <= value[0] <= newest)
 
 
 def _is_of(item: Item, place: tuple[str, str]) -> bool:

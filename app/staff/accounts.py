@@ -423,6 +423,7 @@ async def staff_of_session(work: Work, token: str, at_work: AtWork = none_at_wor
             await _end_for_good(work, staff, stored)
             return None
         ends = work.now + _ASKED_AGAIN
+    work.keys.keep_session_key(token)
     # A change of the account, and a sign-out, are announced on the bus.
     memory.keep(Topic.STAFF, key, staff, min(work.now + _REMEMBERED, ends))
     return staff

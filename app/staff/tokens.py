@@ -147,6 +147,7 @@ async def token_of(work: Work, token: str) -> ApiToken:
     )
     if found is None:
         raise NotSignedIn()
+    work.keys.keep_session_key(token)
     work.actor = Actor(ActorKind.PROGRAM, found.id, found.name, "token")
     if found.used_at is None or found.used_at < work.now - _USED_EVERY:
         await work.session.execute(

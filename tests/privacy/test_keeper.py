@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import contextlib
+import hmac
 import os
 import secrets
 import signal
@@ -205,9 +206,21 @@ def test_no_request_returns_a_key() -> None:
         {"act": "step_of", "items": [list(secret.item)], "code": "1", "steps": [1]},
         {"act": "sign_event", "items": [list(secret.item)], "id": "", "at": 1, "body": ""},
     ]
+    # The secret of the first generation, named as that of another one, would make the key of the
+    # lists of what was erased from what looks like a stored hash.
+    of_lists = hmac.digest(own, b"erasure:lists", "sha256")
+    for named in ([1, 102], [102], [], [1, 2]):
+        twice = {n: [secret.sealed, row.bytes] for n in named}
+        requests.append({**requests[1], "secrets": twice})
+        for stored in (b"erasure:lists", b"\x01" + b"x" * 32, b"\xff" + b"x" * 32, b""):
+            requests.extend(
+                {"act": "carry", "stored": [stored], "generation": g} for g in (102, 2, 1)
+            )
     for request in requests:
         said = repr(answer(safe, request)).encode("unicode_escape")
-        for key in (KEYS[1], KEYS[2], own, SECRET.encode(), of_sessions):
+        if request["act"] == "carry" and request["stored"] != [b"x" * 32]:
+            assert b"refused" in said, request
+        for key in (KEYS[1], KEYS[2], own, SECRET.encode(), of_sessions, of_lists):
             assert repr(key)[2:-1].encode("unicode_escape") not in said, request["act"]
     # The secret of the hashes opens for the keeper, and for no one who asks it.
     assert answer(safe, {"act": "open", "items": [list(secret.item)]}) != {"done": [own]}
@@ -269,6 +282,24 @@ def test_only_the_user_of_the_program_is_served(kept: Kept) -> None:
         Serving(Given([FIRST], SECRET), kept.path, os.geteuid()).run()
 
 
+def test_an_older_keeper_is_named_and_a_request_that_is_not_known_is_not_waited_for(
+    keeper: Keeper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(KeeperAway):
+        keeper.ask("what it does not know")
+    assert keeper.away_since is None, "it answers, so the next request does not wait for it"
+
+    def older(safe: Safe, message: dict[str, Any]) -> dict[str, Any]:
+        return answer(safe, {"act": None} if message["act"] == "session_keys" else message)
+
+    monkeypatch.setattr("app.privacy.keeper.serving.answer", older)
+    # As the start and /readyz do.
+    with pytest.raises(KeeperAway, match="older than this program"):
+        keeper.look()
+    with pytest.raises(BadSettings, match="older than this program"):
+        keeper.wait(0)
+
+
 def test_it_survives_a_restart_and_other_keys_seal_nothing(kept: Kept, keeper: Keeper) -> None:
     far, row = Keys(keeper), uuid4()
     place: dict[str, Any] = {"table": "calls", "column": "c", "row": row}
@@ -298,6 +329,8 @@ def test_a_session_is_known_while_it_is_away_and_by_another_secret_key_no_more(
     assert far.session_key("a token") == far.session_key("a token") == near.session_key("a token")
     assert asked == ["session_keys"], "one trip for each session, and not for each request"
     far.text_key("a code")
+    # As each GET /readyz does.
+    far.look()
     kept.end()
     assert far.session_key("a token") == near.session_key("a token")
     # What may be guessed is remembered nowhere, and what is new needs the key.
@@ -307,6 +340,18 @@ def test_a_session_is_known_while_it_is_away_and_by_another_secret_key_no_more(
     kept.begin(FIRST, secret_key="another-secret-key-another-secret-key")
     far.match_key(HashOf.NAME, "Ana")
     assert far.session_key("a token") != near.session_key("a token")
+
+
+def test_tokens_that_were_made_up_push_no_session_out(kept: Kept, keeper: Keeper) -> None:
+    far = Keys(keeper)
+    known = far.session_key("a token")
+    far.keep_session_key("a token")
+    for number in range(4_100):
+        far.session_key(f"made up {number}")
+    kept.end()
+    assert far.session_key("a token") == known
+    with pytest.raises(KeeperAway):
+        far.session_key("made up 0")
 
 
 async def test_requests_wait_while_it_is_restarted_and_go_on_after_that(
@@ -329,6 +374,29 @@ async def test_requests_wait_while_it_is_restarted_and_go_on_after_that(
     await asyncio.to_thread(kept.end)
     monkeypatch.setattr("app.privacy.keeper.client.RESTARTS_WITHIN", 0.05)
     await asyncio.wait_for(far.ready(), 5)
+    watching.cancel()
+
+
+async def test_a_keeper_that_hung_for_a_moment_is_asked_again(
+    kept: Kept, keeper: Keeper, monkeypatch: pytest.MonkeyPatch, anyio_backend: str
+) -> None:
+    monkeypatch.setattr("app.privacy.keeper.client.PATIENCE", 0.2)
+    far, returned, goes_on = Keys(keeper), asyncio.Event(), threading.Event()
+    watching = asyncio.create_task(keeper.watch(returned.set))
+    await asyncio.wait_for(returned.wait(), 5)
+
+    def paused(safe: Safe, message: dict[str, Any]) -> dict[str, Any]:
+        goes_on.wait(20)
+        return answer(safe, message)
+
+    monkeypatch.setattr("app.privacy.keeper.serving.answer", paused)
+    with pytest.raises(KeeperAway):
+        await asyncio.to_thread(far.match_key, HashOf.NAME, "Ana")
+    goes_on.set()
+    async with asyncio.timeout(10):
+        while keeper.away_since is not None:
+            await asyncio.sleep(0.01)
+    assert far.match_key(HashOf.NAME, "Ana")
     watching.cancel()
 
 

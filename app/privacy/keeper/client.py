@@ -8,7 +8,6 @@ the task that watches it.
 
 import asyncio
 import contextlib
-import hashlib
 import socket
 import threading
 import time
@@ -17,20 +16,23 @@ from pathlib import Path
 from typing import Any
 
 from app.errors import BadSettings, Refusal
+from app.privacy.keeper.remembered import Remembered
 from app.privacy.keeper.wire import receive, send
 from app.privacy.safe import CannotOpen, InForce, Item, Salted
 
 # Seconds that a short request may take, and the bytes that may take one second more.
-_PATIENCE = 1.0
+PATIENCE = 1.0
 _BYTES_A_SECOND = 5_000_000
 # Seconds for which requests wait when the keeper has gone: as long as a restart takes.
 RESTARTS_WITHIN = 5.0
 # Seconds between two looks whether it is back.
 _LOOKS_EVERY = 0.05
+# Seconds until the task that watches it learns that it has held a request up.
+_HANGS_NOTICED_WITHIN = 0.2
 # Connections that a process keeps open.
 _MOST_IDLE = 4
-# Tokens whose hash a process remembers.
-_MOST_REMEMBERED = 4096
+# No token is like this text: its hash tells one secret key from another.
+_WHICH = b"which secret key"
 
 
 class KeeperAway(Refusal, ConnectionError):
@@ -50,7 +52,7 @@ class _Connection:
         self.told: InForce | None = None
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            self._socket.settimeout(_PATIENCE)
+            self._socket.settimeout(PATIENCE)
             self._socket.connect(str(path))
         except OSError:
             self._socket.close()
@@ -59,7 +61,7 @@ class _Connection:
     def ask(self, act: str, **values: Any) -> Any:
         """Return the answer. Raises OSError, EOFError, CannotOpen."""
         long = sum(len(item[1]) for item in values.get("items", ()))
-        self._socket.settimeout(_PATIENCE + long / _BYTES_A_SECOND)
+        self._socket.settimeout(PATIENCE + long / _BYTES_A_SECOND)
         send(self._socket, {"act": act, **values})
         answer = receive(self._socket)
         if "refused" in answer:
@@ -95,8 +97,9 @@ class Keeper:
         self._lock = threading.Lock()
         self._facts: InForce | None = None
         self._values: dict[int, bytes] = {}
-        # By the hash of a token, in the order of their last use.
-        self._session_keys: dict[bytes, bytes] = {}
+        # What tells its secret key from another one, and the hashes that this key has made.
+        self._check_value: bytes | None = None
+        self._remembered = Remembered()
         # Since when it is away, by the clock of this machine that never goes back.
         self.away_since: float | None = None
         # It takes connections and does not answer: asking again would only hold us up.
@@ -169,16 +172,17 @@ class Keeper:
         return list(self.ask("session_keys", texts=list(texts)))
 
     def session_key(self, token: bytes) -> bytes:
-        known_by = hashlib.sha256(token).digest()
-        with self._lock:
-            made = self._session_keys.pop(known_by, None)
+        # If the keeper has another secret key by the time it answers, these are remembered no more.
+        remembered = self._remembered
+        made = remembered.recall(token)
         if made is None:
             (made,) = self.session_keys([token])
-        with self._lock:
-            self._session_keys[known_by] = made
-            if len(self._session_keys) > _MOST_REMEMBERED:
-                self._session_keys.pop(next(iter(self._session_keys)))
+            remembered.keep(token, made)
         return made
+
+    def keep_session_key(self, token: bytes) -> None:
+        """Remember the hash of a token before others: its session was found."""
+        self._remembered.was_found(token)
 
     def ask(self, act: str, *, told: bool = False, **values: Any) -> Any:
         """Ask on a connection that knows what the database says. `told`: it is about that."""
@@ -196,11 +200,16 @@ class Keeper:
             except KeeperAway:
                 connection.close()
                 raise
-            except (OSError, EOFError) as error:
+            except TimeoutError:
                 connection.close()
-                if is_new or isinstance(error, TimeoutError):
-                    self._hangs = isinstance(error, TimeoutError)
-                    raise self._gone() from None
+                self._hangs = True
+                raise self._gone() from None
+            except (OSError, EOFError):
+                connection.close()
+                if is_new:
+                    # It has just answered on this connection: it is there, and cut it because of
+                    # the request. What others ask for need not wait.
+                    raise KeeperAway() from None
                 # The keeper was restarted since this one was last used: the others are cut, too.
                 self._forget_idle()
                 continue
@@ -229,15 +238,27 @@ class Keeper:
         except OSError:
             raise self._gone() from None
         try:
-            self._values = dict(connection.ask("check_values"))
+            self._learn_keys(connection)
         except (OSError, EOFError, CannotOpen) as error:
             connection.close()
             self._hangs = isinstance(error, TimeoutError)
             raise self._gone(str(error) if isinstance(error, CannotOpen) else "") from None
-        with self._lock:
-            # It may have been restarted with another secret key, which ends all sessions.
-            self._session_keys.clear()
         return connection, True
+
+    def _learn_keys(self, connection: _Connection) -> None:
+        """Ask which keys it has: it may have been restarted with others. Raises as `ask`."""
+        self._values = dict(connection.ask("check_values"))
+        try:
+            (check_value,) = connection.ask("session_keys", texts=[_WHICH])
+        except TimeoutError:
+            raise
+        except (OSError, EOFError):
+            raise CannotOpen("it is older than this program and has to be restarted") from None
+        with self._lock:
+            if self._check_value not in (None, check_value):
+                # Another secret key ends all sessions.
+                self._remembered = Remembered()
+            self._check_value = check_value
 
     def _keep(self, connection: _Connection) -> None:
         with self._lock:
@@ -306,10 +327,15 @@ class Keeper:
             await asyncio.sleep(_LOOKS_EVERY)
 
     async def _until_it_goes(self) -> None:
+        """Return when it has gone, or has held a request up: it is asked again then."""
         reader, writer = await asyncio.open_unix_connection(self.path)
         try:
-            # It says nothing on this connection; its end is the end of the keeper.
-            await reader.read()
+            while not self._hangs:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(_HANGS_NOTICED_WITHIN):
+                        # It says nothing on this connection; its end is the end of the keeper.
+                        await reader.read()
+                        return
         finally:
             writer.close()
             with contextlib.suppress(OSError):

@@ -1,0 +1,54 @@
+"""The hashes of tokens that a process was told by the keeper, and remembers in its memory."""
+
+import hashlib
+import threading
+
+# Tokens of each of the two kinds.
+_MOST = 4096
+
+
+class Remembered:
+    """Hashes by another hash of the token, in the order of their last use.
+
+    Those of tokens whose session was found are apart from the others: a stranger may make up as
+    many tokens as they like, and these push out only their like.
+    """
+
+    def __init__(self) -> None:
+        self._found: dict[bytes, bytes] = {}
+        self._others: dict[bytes, bytes] = {}
+        self._lock = threading.Lock()
+
+    def recall(self, token: bytes) -> bytes | None:
+        """Return the hash of a token, if it is remembered."""
+        known_by = _known_by(token)
+        with self._lock:
+            for kept in (self._found, self._others):
+                made = kept.pop(known_by, None)
+                if made is not None:
+                    kept[known_by] = made
+                    return made
+        return None
+
+    def keep(self, token: bytes, made: bytes) -> None:
+        """Remember the hash of a token of which nothing is known yet."""
+        with self._lock:
+            _put(self._others, _known_by(token), made)
+
+    def was_found(self, token: bytes) -> None:
+        """Keep the hash of a token apart from now on: it is that of a session."""
+        known_by = _known_by(token)
+        with self._lock:
+            made = self._others.pop(known_by, None)
+            if made is not None:
+                _put(self._found, known_by, made)
+
+
+def _known_by(token: bytes) -> bytes:
+    return hashlib.sha256(token).digest()
+
+
+def _put(kept: dict[bytes, bytes], known_by: bytes, made: bytes) -> None:
+    kept[known_by] = made
+    if len(kept) > _MOST:
+        kept.pop(next(iter(kept)))
