@@ -148,6 +148,8 @@ def _is_known(settings: Settings) -> None:
 def _lose_a_part(settings: Settings, server: Another) -> None:
     """What the server has thrown away is told, and a back-up begins anew."""
     server.as_boss(
+        # What closed its connection a moment ago may not be noticed yet.
+        "SELECT pg_terminate_backend(active_pid, 20000) FROM pg_replication_slots WHERE active",
         "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots",
         *("SELECT pg_switch_wal()", "CREATE TABLE one ()", "SELECT pg_switch_wal()"),
         *("CREATE TABLE two ()", "SELECT pg_switch_wal()", "CHECKPOINT"),

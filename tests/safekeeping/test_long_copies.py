@@ -45,10 +45,9 @@ class Running:
 
     def drop_slots(self) -> None:
         """Remove those that stay, once the server has noticed that their connections ended."""
-        until = time.monotonic() + 20
-        held = "SELECT 1 FROM pg_replication_slots WHERE active AND NOT temporary"
-        while self.superuser.execute(held).fetchall() and time.monotonic() < until:
-            time.sleep(0.05)
+        self.superuser.execute(
+            "SELECT pg_terminate_backend(active_pid, 20000) FROM pg_replication_slots WHERE active"
+        )
         self.superuser.execute(
             "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots"
             " WHERE NOT temporary"
