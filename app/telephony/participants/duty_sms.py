@@ -20,7 +20,7 @@ from app.telephony.provider.urls import message_path
 from app.work import Work
 
 
-class _Sms(BySms, DutyCall):
+class DutySms(BySms, DutyCall):
     """An attempt by SMS."""
 
     def __init__(self, parts: Parts, attempt_id: str) -> None:
@@ -39,7 +39,7 @@ class _Sms(BySms, DutyCall):
 async def send_message(context: JobContext, attempt_id: str) -> None:
     """Send an SMS."""
     parts = parts_of(context)
-    await send_once(parts.ground, _Sms(parts, attempt_id))
+    await send_once(parts.ground, DutySms(parts, attempt_id))
 
 
 async def message_status(work: Work, attempt_id: UUID, signed: Signed) -> None:

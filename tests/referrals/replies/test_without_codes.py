@@ -25,7 +25,7 @@ from app.routing.rota import unstaffed_alarms
 from app.staff import phone_proofs
 from app.staff.models import Staff
 from app.telephony.participants import alarm_calls, duty
-from app.telephony.participants.duty_sms import _Sms
+from app.telephony.participants.duty_sms import DutySms
 from app.telephony.provider.signature import Signed
 from app.telephony.steps import Say
 from app.words.without_codes import ONLY_A_PIN
@@ -164,7 +164,7 @@ async def test_a_code_that_waits_at_the_switch_is_neither_texted_nor_read_out(wo
         _, body = await words_of(work, referral, of[kind])
         assert "/r/" in body
         assert (str(payload_of(work, of[kind])["code"]) in body) is goes
-    sent = _Sms.__new__(_Sms)
+    sent = DutySms.__new__(DutySms)
     sent.referral = referral
     assert not await sent.prepare(work, asked[0])
     heard = await duty.pressed(work, asked[1].id, Signed({"Digits": "1"}, "/"), 1)
