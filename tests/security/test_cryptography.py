@@ -76,7 +76,7 @@ _MAY_DIFFER = {
     "app/referrals/directory/entries.py: entry.deputy == entry.code": _A_NAME,
     "app/referrals/channels/asking.py: RecordEvent.detail['agency'].astext == agency.code": _A_NAME,
     "app/referrals/printing.py: RecordEvent.detail['agency'].astext == agency.code": _A_NAME,
-    "app/referrals/replies/link_codes.py: Notice.detail['agency'].astext == agency.code": _A_NAME,
+    "app/referrals/replies/details.py: Notice.detail['agency'].astext == agency.code": _A_NAME,
     "app/referrals/replies/links.py: RecordEvent.detail['agency'].astext == found.agency.code": (
         _A_NAME
     ),

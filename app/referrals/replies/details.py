@@ -18,7 +18,7 @@ from app.referrals.deadlines import tracking
 from app.referrals.directory.models import Agency
 from app.referrals.disclosures import needed_by
 from app.referrals.log_kinds import LogKind
-from app.referrals.models import Notice, Recipient, Referral
+from app.referrals.models import Disclosure, Notice, Recipient, Referral
 from app.referrals.reasons import RingAbout
 from app.referrals.scopes import lock_referral
 from app.referrals.states import (
@@ -50,9 +50,7 @@ async def hand_out(work: Work, referral: Referral, recipient: Recipient, by: By)
     await tracking.run_details(work, referral, done=recipient.details_at is not None)
     agency = await work.session.get(Agency, recipient.agency_id)
     assert agency is not None
-    knows = recipient.details_at is not None and not await more_written(
-        work, referral, agency, recipient
-    )
+    knows = recipient.details_at is not None and await _was_told(work, referral, agency, recipient)
     if by.how in _HAVE_THEM:
         if by.how is Via.LINK and not knows:
             tell_to_ring(work, referral, agency)
@@ -119,6 +117,15 @@ async def note_opened(work: Work, referral: Referral, recipient: Recipient, how:
     note(work, referral, LogKind.DETAILS_OPENED, By(Via.PROGRAM, agency.code), way=how)
     if referral.recipient_id == recipient.id:
         await tracking.stop(work, referral, DeadlineKind.DETAILS)
+
+
+async def _was_told(work: Work, referral: Referral, agency: Agency, recipient: Recipient) -> bool:
+    """Return whether an agency was told all that it is told now, also what was confirmed since."""
+    if await more_written(work, referral, agency, recipient):
+        return False
+    each = select(Disclosure.fields).where(Disclosure.recipient_id == recipient.id)
+    told = {path for fields in await work.session.scalars(each) for path in fields}
+    return told.issuperset(await needed_by(work, referral, agency))
 
 
 # -- later answers -------------------------------------------------------------------------------

@@ -6,8 +6,10 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import delete, select
 
+from app.contacts.saving import Change
 from app.errors import Conflict
 from app.outbox.channels import ChannelKind
+from app.referrals import staff_actions
 from app.referrals.channels import links
 from app.referrals.channels.attempts import add_attempt, payload_of
 from app.referrals.channels.models import Attempt, Link
@@ -18,11 +20,13 @@ from app.referrals.models import Notice, Referral
 from app.referrals.printing import confirm_in_writing
 from app.referrals.replies import details, link_codes, replying
 from app.referrals.replies.links import answer_question, visit
+from app.referrals.staff_actions import ToldByAgency
 from app.referrals.states import AttemptResult, NoticeKind, Purpose, ToldHow
 from app.referrals.trail import By, Via
 from app.routing.alarm_rows import Alarm, AlarmAttempt, AlarmKind
 from app.routing.rota import unstaffed_alarms
 from app.staff import phone_proofs
+from app.staff.accounts import actor_of
 from app.staff.models import Staff
 from app.telephony.participants import alarm_calls, duty
 from app.telephony.participants.duty_sms import DutySms
@@ -128,13 +132,51 @@ async def test_a_second_update_asks_the_owner_again(work: Work) -> None:
     assert await _rings(work) == ["owner details"] * 3, "and not again while it is unseen"
 
 
-async def test_an_agency_that_was_told_before_it_acknowledged_is_not_rung(work: Work) -> None:
-    _, referral = await _sent(work, email=_MAIL, sms=None)
+@pytest.mark.parametrize("is_confirmed_since", [False, True])
+async def test_an_agency_that_was_told_all_before_it_acknowledged_is_not_rung(
+    work: Work, is_confirmed_since: bool
+) -> None:
+    ana, referral = await _sent(work, email=_MAIL, sms=None)
+    work.actor = actor_of(ana)
     agency = await work.session.get_one(Agency, referral.agency_id)
     recipient = await recipient_of(work, referral)
-    await details.note_opened(work, referral, recipient, ToldHow.BY_TELEPHONE)
+    await staff_actions.save(work, ana, referral.id, [Change("child.name", "Mina", 0)])
+    # What only came close in the contact is told after the owner has confirmed it.
+    referral.to_confirm = ["child.name"] if is_confirmed_since else []
+    told = ToldByAgency(agency.code, "Vera")
+    await staff_actions.note_handover(
+        work, ana, referral.id, "Told", told, None, "", details_told=True
+    )
+    if is_confirmed_since:
+        await staff_actions.confirm(work, ana, referral.id, ["child.name"])
     await replying.acknowledge(work, referral, recipient, By(Via.LINK, agency.code))
-    assert await _rings(work) == []
+    assert await _rings(work) == (["owner details"] if is_confirmed_since else [])
+
+
+async def test_a_proof_by_a_code_by_telephone_counts_no_more_when_another_is_asked_for(
+    work: Work,
+) -> None:
+    _, referral = await _sent(work, email=None, sms=_SMS)
+    work.settings.codes_by_telephone = True
+    agency = await work.session.get_one(Agency, referral.agency_id)
+    assert referral.recipient_id is not None
+    code = await links.send_links_with_code(
+        work,
+        referral,
+        agency,
+        referral.recipient_id,
+        lives=timedelta(days=1),
+        read_out_to="+381113000001",
+    )
+    (sent,) = await work.session.scalars(select(Attempt))
+    token = payload_of(work, sent)["token"]
+    proof = await link_codes.prove(work, token, code)
+    assert proof
+    work.settings.codes_by_telephone = False
+    agency.email = _MAIL
+    work.now += timedelta(minutes=5)
+    assert await link_codes.ask_for_code(work, token)
+    assert not (await visit(work, token, proof)).proven
 
 
 async def test_a_code_that_waits_at_the_switch_is_neither_texted_nor_read_out(work: Work) -> None:
