@@ -1,7 +1,7 @@
 // Requests that may need another proof of who the reader is: a dialog asks for it over the page, and
 // then the request is sent again. What was typed stays where it is.
 import { _ } from "../words.js";
-import { fetchOwn, isOwn } from "./own.js";
+import { fetchOwn, isOfAnother, me } from "./own.js";
 import { answer as passkeyAnswer, canPasskeys, challenge } from "./passkeys.js";
 import { resend, signIn } from "./signed_out.js";
 
@@ -92,6 +92,15 @@ const prove = () => {
   return asking;
 };
 
+// Milliseconds after which it cannot be asked.
+const ASKS_WITHIN = 3000;
+// Whether the person of this page is the one who is signed in, as far as it can be asked.
+const isOwn = async () => {
+  if (!me) return true;
+  const answer = await fetchOwn("/api/v1/me", { signal: AbortSignal.timeout(ASKS_WITHIN) }).catch(() => null);
+  return !answer || !isOfAnother(answer);
+};
+
 const needsProof = async (answer) => answer.status === 403
   && (await answer.clone().json().catch(() => ({}))).error === "ProofNeeded";
 
@@ -128,11 +137,17 @@ document.addEventListener("click", async (event) => {
 // A form that the browser sends itself, as with a file, would be refused on a page of its own, and does
 // not say whose page it is: both are asked before it is sent.
 let ready = null;
+// The forms of which it is being asked.
+const asked = new Set();
 document.addEventListener("submit", async (event) => {
   const { target: form, submitter } = event;
   if (event.defaultPrevented || form === ready || !form.matches("form[data-whole]")) return;
   event.preventDefault();
-  if (!(await ("proves" in form.dataset ? prove() : isOwn()))) return;
+  if (asked.has(form)) return;
+  asked.add(form);
+  const may = await ("proves" in form.dataset ? prove() : isOwn());
+  asked.delete(form);
+  if (!may) return;
   ready = form;
   form.requestSubmit(submitter);
   ready = null;
