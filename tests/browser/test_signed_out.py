@@ -258,6 +258,9 @@ async def test_a_page_gives_way_after_its_talk_and_the_other_person_has_their_te
 async def nothing_is_left_without_a_word(page: Page) -> None:
     """Whose page it is keeps its reader from the next one, and is said each time."""
     notice = page.locator("#refused")
+    await page.go_back()
+    await expect(notice).to_have_text(OTHERS)
+    assert page.url.endswith("/reports")
     await page.locator(".rail a[data-section=roster]").click()
     await expect(notice).to_have_text(OTHERS)
     await notice.locator("p").click()
@@ -281,7 +284,8 @@ async def test_a_reader_who_stays_is_not_asked_again_at_once(live: Stage, page: 
     for one in (ana, bob):
         await give_password(live, one)
     await page.clock.install()
-    await at(page, live, ana, "/reports")
+    await at(page, live, ana, "/roster")
+    await page.locator(".rail a[data-section=reports]").click()
     what = page.locator("[name=what]")
     await what.select_option(index=1)
     chosen = await what.input_value()

@@ -170,6 +170,10 @@ let looks = null;
 export const giveWay = () => (looks ??= goIfOther().finally(() => { looks = null; }));
 document.addEventListener("helpline:refused", giveWay);
 document.addEventListener("htmx:configRequest", (event) => mark(event.detail.headers));
+// The way back is a request without that event.
+document.addEventListener("htmx:historyCacheMiss", ({ detail }) => {
+  for (const [name, value] of Object.entries(mark())) detail.xhr.setRequestHeader(name, value);
+});
 
 // Send a request of a form again, with what was in it.
 export const resend = ({ requestConfig, pathInfo, target, etc }) => htmx.ajax(
