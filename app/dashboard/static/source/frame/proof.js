@@ -1,5 +1,6 @@
 // Requests that may need another proof of who the reader is: a dialog asks for it over the page, and
 // then the request is sent again. What was typed stays where it is.
+import { refuse } from "../live.js";
 import { _ } from "../words.js";
 import { fetchOwn, isOfAnother, me } from "./own.js";
 import { answer as passkeyAnswer, canPasskeys, challenge } from "./passkeys.js";
@@ -98,7 +99,15 @@ const ASKS_WITHIN = 3000;
 const isOwn = async () => {
   if (!me) return true;
   const answer = await fetchOwn("/api/v1/me", { signal: AbortSignal.timeout(ASKS_WITHIN) }).catch(() => null);
-  return !answer || !isOfAnother(answer);
+  // What was to be sent goes on after the sign-in.
+  if (answer?.status === 401) return signIn().then(() => true);
+  if (!answer || !isOfAnother(answer)) return true;
+  const notice = document.createElement("p");
+  notice.className = "notice";
+  notice.setAttribute("role", "alert");
+  notice.textContent = (await answer.json()).detail;
+  refuse(notice);
+  return false;
 };
 
 const needsProof = async (answer) => answer.status === 403
@@ -122,32 +131,34 @@ document.addEventListener("htmx:beforeOnLoad", (event) => {
   prove().then((proved) => { if (proved) resend(event.detail); });
 });
 
-// A file is fetched by the browser itself, so the proof comes before it.
+// The forms and links of which it is being asked.
+const asked = new Set();
+const mayBeSent = async (one) => {
+  if (asked.has(one)) return false;
+  asked.add(one);
+  return ("proves" in one.dataset ? prove() : isOwn()).finally(() => asked.delete(one));
+};
+
+// A file is fetched by the browser itself, so the proof comes before it, and whose page it is.
 document.addEventListener("click", async (event) => {
-  const link = event.target.closest?.("a[data-proves]");
+  const link = event.target.closest?.("a[data-proves], a[download]");
   if (!link || event.defaultPrevented) return;
   event.preventDefault();
-  if (!(await prove())) return;
+  if (!(await mayBeSent(link))) return;
   const file = document.createElement("a");
   file.href = link.href;
-  file.download = "";
+  file.download = link.download;
   file.click();
 });
 
 // A form that the browser sends itself, as with a file, would be refused on a page of its own, and does
 // not say whose page it is: both are asked before it is sent.
 let ready = null;
-// The forms of which it is being asked.
-const asked = new Set();
 document.addEventListener("submit", async (event) => {
   const { target: form, submitter } = event;
   if (event.defaultPrevented || form === ready || !form.matches("form[data-whole]")) return;
   event.preventDefault();
-  if (asked.has(form)) return;
-  asked.add(form);
-  const may = await ("proves" in form.dataset ? prove() : isOwn());
-  asked.delete(form);
-  if (!may) return;
+  if (!(await mayBeSent(form))) return;
   ready = form;
   form.requestSubmit(submitter);
   ready = null;
