@@ -175,7 +175,7 @@ async def test_a_page_gives_way_to_a_person_who_signs_in_by_another_window_but_n
 
 
 async def what_is_not_saved_is_not_sent_on_and_on(page: Page) -> None:
-    """Her page asks whether she leaves it, and stays; the messages of a team do not come for ever."""
+    """Her page asks whether she leaves it, and stays; the messages of the team are not opened."""
     puts: list[str] = []
     page.on("request", lambda one: puts.append(one.url) if one.method == "PUT" else None)
     page.once("dialog", Dialog.dismiss)
