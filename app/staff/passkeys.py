@@ -305,6 +305,7 @@ async def use(work: Work, staff: Staff, sent: Sent, challenge: bytes) -> Passkey
     if passkey.stopped_at is not None:
         raise PasskeyStopped()
     counter = used.new_sign_count
+    await second_factor.lock(work, staff)
     # Of two uses at once the database lets the higher one through last, or one of two equal ones.
     above = Passkey.sign_count < counter if counter else Passkey.sign_count == 0
     counted = await work.session.scalar(

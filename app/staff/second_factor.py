@@ -146,8 +146,13 @@ async def _being_set_up(work: Work, staff: Staff) -> SecondFactor | None:
 
 
 async def lock(work: Work, staff: Staff) -> None:
-    """Let the second of two changes of a person's factors at once wait."""
-    await work.session.execute(select(Staff.id).where(Staff.id == staff.id).with_for_update())
+    """Let the second of two changes or uses of a person's factors at once wait.
+
+    Call it before a row of a factor or a code is locked: each in this order, and no two wait for
+    each other.
+    """
+    row = select(Staff.id).where(Staff.id == staff.id).with_for_update(key_share=True)
+    await work.session.execute(row)
 
 
 async def end_set_ups(work: Work, staff: Staff) -> None:
@@ -317,6 +322,7 @@ async def use_code(work: Work, staff: Staff, typed: str) -> bool:
     of_telephone = _is_of_telephone(code)
     if of_telephone and not (await state_of(work, staff)).codes_count:
         raise PasskeyNeeded()
+    await lock(work, staff)
     used = _use_step if of_telephone else _use_recovery
     if not await used(work, staff, code):
         raise WrongCode()

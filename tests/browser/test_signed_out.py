@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from playwright.async_api import Dialog, Page, Request, expect
+from playwright.async_api import Dialog, Page, Request, Response, expect
 from sqlalchemy import delete, update
 
 from app.demo.stage import Counsellor, Stage
@@ -165,12 +165,27 @@ async def test_a_page_gives_way_to_a_person_who_signs_in_by_another_window_but_n
     await expect(page.locator("#refused")).to_have_text(OTHERS)
     await page.locator("#f-contact-headline").fill(HEADLINE)
     await expect(page.locator("#saving")).to_have_text("Not saved yet: sign in again.")
+    await what_is_not_saved_is_not_sent_on_and_on(page)
     assert (await live.call_of(child))["state"] == "connected"
     await live.exchange.hang_up(child)
     await expect(page.locator("body")).to_have_attribute("data-me", str(bob.id))
     # With no talk it gives way at once.
     await another_signs_in(live, page, "cai")
     await expect(page.locator("body")).to_have_attribute("data-me", str(cai.id))
+
+
+async def what_is_not_saved_is_not_sent_on_and_on(page: Page) -> None:
+    """Her page asks whether she leaves it, and stays; the messages of the team are not opened."""
+    puts: list[str] = []
+    page.on("request", lambda one: puts.append(one.url) if one.method == "PUT" else None)
+    page.once("dialog", Dialog.dismiss)
+    async with page.expect_event("dialog"):
+        await page.locator(".rail a[data-section=roster]").click()
+    assert len(puts) < 4
+    messages = page.locator("#team-messages")
+    await messages.locator("summary").click()
+    await expect(page.locator("#refused")).to_have_text(OTHERS)
+    await expect(messages).not_to_have_attribute("open", "")
 
 
 async def refused(page: Page) -> None:
@@ -240,13 +255,62 @@ async def test_a_page_gives_way_after_its_talk_and_the_other_person_has_their_te
     await available(page)
 
 
+async def nothing_is_left_without_a_word(page: Page) -> None:
+    """Whose page it is keeps its reader from the next one, and is said each time."""
+    notice = page.locator("#refused")
+    await page.go_back()
+    await expect(notice).to_have_text(OTHERS)
+    assert page.url.endswith("/reports")
+    await page.locator(".rail a[data-section=roster]").click()
+    await expect(notice).to_have_text(OTHERS)
+    await notice.locator("p").click()
+    await expect(notice).to_be_empty()
+    await page.keyboard.press("Control+k")
+    await expect(notice).to_have_text(OTHERS)
+    await expect(page.locator("#palette")).to_be_hidden()
+
+
+async def what_the_browser_sends_itself_is_asked_first(page: Page) -> None:
+    """A form changes nothing of the other person, and no file is theirs: three clicks ask once."""
+    asked: list[Response] = []
+    page.on("response", lambda one: asked.append(one) if one.status == 403 else None)
+    async with page.expect_response(is_refused):
+        await in_another_language(page)
+    await page.locator("#main").evaluate(
+        "main => main.insertAdjacentHTML('beforeend', '<a download href=/api/v1/roster.ics>.</a>')"
+    )
+    async with page.expect_response(is_refused):
+        await page.locator("[download]").click()
+    notice = page.locator("#refused")
+    await expect(notice).to_have_text(OTHERS)
+    await notice.locator("p").click()
+    await expect(notice).to_be_empty()
+    assert [is_refused(one) for one in asked].count(True) == 2
+
+
+def is_refused(answer: Response) -> bool:
+    return answer.url.endswith("/api/v1/me") and answer.status == 403
+
+
+async def in_another_language(page: Page) -> None:
+    """Choose the other language of the pages: a form that the browser sends itself."""
+    await page.locator("#me").evaluate("menu => { menu.open = true; }")
+    await page.locator("#me [name=language][aria-pressed=false]").first.evaluate(
+        "button => { for (const _ of '123') button.click(); }"
+    )
+
+
 async def test_a_reader_who_stays_is_not_asked_again_at_once(live: Stage, page: Page) -> None:
-    ana, bob = [await live.add_counsellor(name, shift=False, state=None) for name in ("ana", "bob")]
-    await give_password(live, bob)
+    ana = await live.add_counsellor("ana", role=Role.ADMINISTRATOR, shift=False, state=None)
+    bob = await live.add_counsellor("bob", shift=False, state=None)
+    for one in (ana, bob):
+        await give_password(live, one)
     await page.clock.install()
-    await at(page, live, ana, "/account")
-    typed = page.locator("#own-password [name=new]")
-    await typed.fill(PASSWORD)
+    await at(page, live, ana, "/roster")
+    await page.locator(".rail a[data-section=reports]").click()
+    what = page.locator("[name=what]")
+    await what.select_option(index=1)
+    chosen = await what.input_value()
     questions: list[Dialog] = []
 
     async def stay(dialog: Dialog) -> None:
@@ -261,11 +325,29 @@ async def test_a_reader_who_stays_is_not_asked_again_at_once(live: Stage, page: 
         async with page.expect_response("**/board/live?**"):
             await page.clock.run_for(15_000)
     assert len(questions) == 1
-    # A form that the browser sends itself changes nothing of the other person: it is not sent.
-    async with page.expect_response(lambda one: one.url.endswith("/me") and one.status == 403):
-        await page.locator("#me > summary").click()
-        await page.locator("#me [name=language][aria-pressed=false]").first.click()
+    await what_the_browser_sends_itself_is_asked_first(page)
+    await nothing_is_left_without_a_word(page)
     assert len(questions) == 1
-    await expect(typed).to_have_value(PASSWORD)
+    await expect(what).to_have_value(chosen)
     async with page.expect_event("dialog"):
         await page.clock.run_for(60_000)
+    # She is back: what she leaves herself asks nothing.
+    await another_signs_in(live, page, "ana")
+    async with page.expect_response("**/board/live?**"):
+        await page.clock.run_for(15_000)
+    async with page.expect_navigation():
+        await in_another_language(page)
+    # Where her sign-in has ended, it goes on after the next one.
+    await expect(page.locator("#connection")).to_have_attribute("data-well", "true")
+    await page.context.clear_cookies()
+    await in_another_language(page)
+    await page.locator("#signed-out [name=password]").fill(PASSWORD)
+    async with page.expect_navigation():
+        await page.keyboard.press("Enter")
+    await expect(page).to_have_url(f"{live.settings.public_url}/reports")
+    # Where nothing is chosen or typed, the page gives way without a question.
+    await expect(page.locator("#connection")).to_have_attribute("data-well", "true")
+    await another_signs_in(live, page, "bob")
+    await sign_ins_end(live, ana)
+    await expect(page.locator("body")).to_have_attribute("data-me", str(bob.id))
+    assert len(questions) == 2

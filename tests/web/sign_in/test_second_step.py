@@ -1,6 +1,7 @@
 """Signing in with a second factor, over HTTP: pages, programs, limits, and what the log says."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from html import unescape
 from re import search
@@ -14,21 +15,25 @@ from sqlalchemy import delete
 
 from app.demo.stage import Stage
 from app.jobs.transaction import transaction
-from app.staff import second_factor
+from app.staff import accounts, passkeys, second_factor
 from app.staff.hashing import hash_password
 from app.staff.models import SignInRules, Staff
+from app.staff.passkey_rows import ChallengePurpose
 from app.staff.roles import Role
 from app.staff.sign_in_rules import Rules, set_sign_in_rules
 from app.web.access import COOKIE
 from app.web.sign_in import guesses
-from app.work import PROGRAM
+from app.work import PROGRAM, Work
 from tests.support.contacts import skip
+from tests.support.identity.authenticator import Authenticator
 from tests.support.identity.second_step import (
     CREDENTIALS,
     PASSWORD,
     a_person,
     browser,
+    by_name,
     with_factor,
+    with_telephone,
 )
 from tests.support.program.quiet import QuietStage
 from tests.support.talks import talk
@@ -230,6 +235,58 @@ async def test_of_two_changes_in_the_same_instant_one_list_of_recovery_codes_is_
     assert shown is not None
     (left,) = await quiet.rows("SELECT count(*) AS number FROM recovery_codes")
     assert left["number"] == len(shown)
+
+
+async def test_a_use_and_a_change_of_factors_in_the_same_instant_do_not_block_each_other(
+    quiet: QuietStage,
+) -> None:
+    vera = await a_person(quiet)
+    async with transaction(quiet.ground, PROGRAM) as work:
+        _, recovery = await with_telephone(work, vera)
+        telephone = pyotp.TOTP((await second_factor.begin(work, vera)).secret)
+        device = Authenticator(by_name(quiet))
+        sent = device.make(await passkeys.begin_adding(work, vera))
+        challenge = await passkeys.take_challenge(work, vera, ChallengePurpose.ADDING, sent)
+        await passkeys.add(work, vera, "key ring", sent, challenge)
+
+    async def signs_in(work: Work) -> object:
+        return await accounts.open_session(work, vera, "Firefox")
+
+    async def renews(work: Work) -> list[str]:
+        return await second_factor.renew_codes(work, vera)
+
+    async def sets_it_up(work: Work) -> list[str] | None:
+        return await second_factor.confirm(work, vera, telephone.at(work.now))
+
+    async def carried_out(act: Callable[[Work], Awaitable[Any]]) -> Any:
+        async with transaction(quiet.ground, PROGRAM) as work:
+            return await act(work)
+
+    async def by_code(work: Work) -> None:
+        await second_factor.use_code(work, vera, recovery[0])
+
+    async def by_passkey(work: Work) -> None:
+        sent = device.answer(await passkeys.begin_using(work, vera, ChallengePurpose.PROOF))
+        challenge = await passkeys.take_challenge(work, vera, ChallengePurpose.PROOF, sent)
+        await passkeys.use(work, vera, sent, challenge)
+
+    async def removes_it(work: Work) -> None:
+        (passkey,) = await passkeys.passkeys_of(work, vera)
+        await passkeys.remove_own(work, vera, passkey.id)
+
+    for used, then, beside in (
+        (by_code, signs_in, renews),
+        (by_code, renews, sets_it_up),
+        (by_passkey, renews, removes_it),
+    ):
+        async with transaction(quiet.ground, PROGRAM) as work:
+            await used(work)
+            other = asyncio.create_task(carried_out(beside))
+            while not await quiet.rows("SELECT FROM pg_locks WHERE NOT granted"):
+                assert not other.done()
+                await asyncio.sleep(0.01)
+            await then(work)
+        recovery = await other
 
 
 async def test_a_clock_that_went_wrong_is_learned_at_a_sign_in_that_was_proven_otherwise(

@@ -4,7 +4,7 @@ import htmx from "htmx.org";
 import { hold } from "./focus.js";
 import { isRefused } from "./frame/current.js";
 import { isOfAnother, me } from "./frame/own.js";
-import { giveWay, isSignedOut } from "./frame/signed_out.js";
+import { giveWay, isSignedOut, stays } from "./frame/signed_out.js";
 import { _ } from "./words.js";
 
 const say = (words, well) => {
@@ -109,10 +109,13 @@ export const elements = (html, selector = "*") => {
 
 // What was sent for another person than the one of this page changes nothing in it but says so.
 document.addEventListener("htmx:beforeOnLoad", (event) => {
-  const { requestConfig, xhr } = event.detail;
+  const { requestConfig, target, xhr } = event.detail;
   if (!isOfAnother(xhr)) return;
   event.preventDefault();
-  if (requestConfig.verb !== "get") refuse(...elements(xhr.responseText));
+  // A part asks by itself.
+  if (requestConfig.verb !== "get" || !isPart(target)) refuse(...elements(xhr.responseText));
+  // Nothing comes into what its reader has opened.
+  if (target?.querySelector(".skeleton")) target.closest("details")?.removeAttribute("open");
   giveWay();
 });
 
@@ -220,7 +223,7 @@ const open = () => {
   url.searchParams.set("me", me);
   source = new EventSource(url);
   const mine = source;
-  source.onopen = () => { lastWord = Date.now(); isOthers = false; stale(false); say(`● ${_("live")}`, true); };
+  source.onopen = () => { lastWord = Date.now(); isOthers = false; stays(); stale(false); say(`● ${_("live")}`, true); };
   source.onmessage = (event) => {
     lastWord = Date.now();
     lastTopics = lastWord;

@@ -3,6 +3,9 @@
 // a window of their own are left to the browser.
 import htmx from "htmx.org";
 import { lost } from "./focus.js";
+import { isOfAnother } from "./frame/own.js";
+import { giveWay } from "./frame/signed_out.js";
+import { elements, refuse } from "./live.js";
 import { idle } from "./record.js";
 import { _ } from "./words.js";
 
@@ -109,5 +112,15 @@ document.addEventListener("htmx:afterSwap", (event) => {
   heading.focus({ preventScroll: true });
 });
 document.addEventListener("htmx:historyRestore", arrived);
-document.addEventListener("htmx:historyCacheMissLoadError", () => location.reload());
+// The page before this one is refused where another person is signed in: this one stays, and its address.
+let shown = location.href;
+for (const kind of ["htmx:pushedIntoHistory", "htmx:replacedInHistory", "htmx:historyRestore"]) {
+  document.addEventListener(kind, () => { shown = location.href; });
+}
+document.addEventListener("htmx:historyCacheMissLoadError", ({ detail: { xhr } }) => {
+  if (!isOfAnother(xhr)) return location.reload();
+  history.pushState({ htmx: true }, "", shown);
+  refuse(...elements(xhr.responseText));
+  return giveWay();
+});
 document.addEventListener("DOMContentLoaded", arrived);

@@ -154,6 +154,7 @@ const changesOf = (due) => {
   return Object.entries(all).map(([path, value]) => ({ path, value }));
 };
 
+const REFUSED = "refused";
 const flush = async () => {
   if (!root || sending || stopped || isSignedOut()) return;
   const due = Object.entries(pending).filter(([, change]) => !change.held);
@@ -178,7 +179,8 @@ const flush = async () => {
     if (isOfAnother(answer)) {
       sending = false;
       say(_("Not saved yet: sign in again."), false);
-      return schedule(LATER);
+      schedule(LATER);
+      return REFUSED;
     }
     const body = await answer.json();
     // The page was changed meanwhile: these answers belong to a form that is gone.
@@ -299,6 +301,12 @@ const item = (words, path) => {
   return made;
 };
 
+// What is chosen by itself is nothing that its reader would lose.
+const suggest = (list, value) => {
+  list.value = value;
+  for (const one of list.options) one.defaultSelected = one.selected;
+};
+
 const apply = (form) => {
   const hidden = new Set(form.hidden);
   const required = new Set(form.required);
@@ -327,7 +335,7 @@ const apply = (form) => {
       })
       : _("No sign of danger in the answers.");
     const chosen = document.querySelector("#urgency-form select");
-    if (form.suggestion && !form.urgency && !chosen.dataset.touched) chosen.value = form.suggestion.urgency;
+    if (form.suggestion && !form.urgency && !chosen.dataset.touched) suggest(chosen, form.suggestion.urgency);
     document.getElementById("urgency").textContent = form.urgency ? _(form.urgency) : _("not yet");
   }
   if (form.warnings) warn(form.warnings);
@@ -391,7 +399,7 @@ const catchUp = async () => {
 export const idle = async (limit = 5000) => {
   const until = Date.now() + limit;
   while (Object.values(pending).some((change) => !change.held) && Date.now() < until) {
-    await flush();
+    if (await flush() === REFUSED) break;
     await new Promise((resolve) => { setTimeout(resolve, 50); });
   }
   return Object.keys(pending).length === 0;

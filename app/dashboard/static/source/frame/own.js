@@ -16,7 +16,3 @@ export const fetchOwn = async (url, options = {}) => {
   if (isOfAnother(answer)) document.dispatchEvent(new Event("helpline:refused"));
   return answer;
 };
-
-// Whether the person of this page is the one who is signed in, as far as it can be asked.
-export const isOwn = () =>
-  (me ? fetchOwn("/api/v1/me").then((answer) => !isOfAnother(answer), () => true) : Promise.resolve(true));

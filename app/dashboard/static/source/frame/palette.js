@@ -3,7 +3,8 @@
 // no code and no name is kept in the browser.
 import Combobox from "@github/combobox-nav";
 import { open } from "../pages.js";
-import { fetchOwn } from "./own.js";
+import { elements, refuse } from "../live.js";
+import { fetchOwn, isOfAnother } from "./own.js";
 import { plain, rank } from "../typed.js";
 import { _ } from "../words.js";
 
@@ -33,6 +34,10 @@ const ask = async (code = "") => {
   const answer = await fetchOwn("/palette", {
     method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ code }),
   });
+  if (isOfAnother(answer)) {
+    dialog.close();
+    refuse(...elements(await answer.text()));
+  }
   if (!answer.ok) throw new Error(String(answer.status));
   return answer.json();
 };

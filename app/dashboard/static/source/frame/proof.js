@@ -1,7 +1,8 @@
 // Requests that may need another proof of who the reader is: a dialog asks for it over the page, and
 // then the request is sent again. What was typed stays where it is.
+import { refuse } from "../live.js";
 import { _ } from "../words.js";
-import { fetchOwn, isOwn } from "./own.js";
+import { fetchOwn, isOfAnother, me } from "./own.js";
 import { answer as passkeyAnswer, canPasskeys, challenge } from "./passkeys.js";
 import { resend, signIn } from "./signed_out.js";
 
@@ -92,6 +93,23 @@ const prove = () => {
   return asking;
 };
 
+// Milliseconds after which it cannot be asked.
+const ASKS_WITHIN = 3000;
+// Whether the person of this page is the one who is signed in, as far as it can be asked.
+const isOwn = async () => {
+  if (!me) return true;
+  const answer = await fetchOwn("/api/v1/me", { signal: AbortSignal.timeout(ASKS_WITHIN) }).catch(() => null);
+  // What was to be sent goes on after the sign-in.
+  if (answer?.status === 401) return signIn().then(() => true);
+  if (!answer || !isOfAnother(answer)) return true;
+  const notice = document.createElement("p");
+  notice.className = "notice";
+  notice.setAttribute("role", "alert");
+  notice.textContent = (await answer.json()).detail;
+  refuse(notice);
+  return false;
+};
+
 const needsProof = async (answer) => answer.status === 403
   && (await answer.clone().json().catch(() => ({}))).error === "ProofNeeded";
 
@@ -113,15 +131,23 @@ document.addEventListener("htmx:beforeOnLoad", (event) => {
   prove().then((proved) => { if (proved) resend(event.detail); });
 });
 
-// A file is fetched by the browser itself, so the proof comes before it.
+// The forms and links of which it is being asked.
+const asked = new Set();
+const mayBeSent = async (one) => {
+  if (asked.has(one)) return false;
+  asked.add(one);
+  return ("proves" in one.dataset ? prove() : isOwn()).finally(() => asked.delete(one));
+};
+
+// A file is fetched by the browser itself, so the proof comes before it, and whose page it is.
 document.addEventListener("click", async (event) => {
-  const link = event.target.closest?.("a[data-proves]");
+  const link = event.target.closest?.("a[data-proves], a[download]");
   if (!link || event.defaultPrevented) return;
   event.preventDefault();
-  if (!(await prove())) return;
+  if (!(await mayBeSent(link))) return;
   const file = document.createElement("a");
   file.href = link.href;
-  file.download = "";
+  file.download = link.download;
   file.click();
 });
 
@@ -132,7 +158,7 @@ document.addEventListener("submit", async (event) => {
   const { target: form, submitter } = event;
   if (event.defaultPrevented || form === ready || !form.matches("form[data-whole]")) return;
   event.preventDefault();
-  if (!(await ("proves" in form.dataset ? prove() : isOwn()))) return;
+  if (!(await mayBeSent(form))) return;
   ready = form;
   form.requestSubmit(submitter);
   ready = null;

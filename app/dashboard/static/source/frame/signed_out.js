@@ -20,13 +20,19 @@ const problem = (words) => {
 
 let waiting = null;
 let resolve = null;
+// Whether the page has begun to give way to another person.
+let gives = false;
+// The person of this page is the one who is signed in, again.
+export const stays = () => { gives = false; };
 
 const goOn = (person) => {
   if (!isSignedOut()) return undefined;
+  // No password stays in the page, also where its reader does not let it go.
+  for (const typed of [form.elements.password, form.elements.code]) typed.value = "";
+  stays();
   if (person.id !== me) return location.replace("/");
   document.body.removeAttribute("data-signed-out");
   sheet.close();
-  // No password stays in the page.
   sheet.remove();
   [sheet, form, waiting] = [null, null, null];
   resolve();
@@ -121,16 +127,31 @@ addEventListener("beforeunload", () => leaveAlone(LEAVES_WITHIN));
 // What is typed and not sent goes with the page only if its reader lets it. A record keeps its words
 // by itself, and so does a conversation.
 const KEPT = "[data-record], [data-draft], [type=search], form[method=get]";
-const isTyped = (one) => one.form && one.value !== one.defaultValue && !one.closest(KEPT);
-let gives = false;
+// In a list that says nothing else, the first line is chosen.
+const isChosen = ({ multiple, options }) => {
+  const all = [...options];
+  const said = all.filter((one) => one.defaultSelected);
+  const first = multiple ? said : [said.at(-1) ?? all.find((one) => !one.disabled)];
+  return all.some((one) => one.selected !== first.includes(one));
+};
+const isChanged = (one) => {
+  if (one.options) return isChosen(one);
+  if (["checkbox", "radio"].includes(one.type)) return one.checked !== one.defaultChecked;
+  return one.value !== one.defaultValue;
+};
+const isTyped = (one) => one.form && !one.closest(KEPT) && isChanged(one);
 addEventListener("beforeunload", (event) => {
-  if (gives && [...document.querySelectorAll("textarea, input")].some(isTyped)) event.preventDefault();
+  if (gives && [...document.querySelectorAll("textarea, input, select")].some(isTyped)) event.preventDefault();
 });
 
 let timer;
 const goIfOther = async () => {
   const answer = await fetch("/api/v1/me").catch(() => null);
-  if (!answer?.ok || (await answer.json()).id === me) return false;
+  if (!answer?.ok) return false;
+  if ((await answer.json()).id === me) {
+    stays();
+    return false;
+  }
   if (globalThis.helplineTelephone?.call) return true;
   const rest = notBefore - performance.now();
   clearTimeout(timer);
@@ -149,6 +170,10 @@ let looks = null;
 export const giveWay = () => (looks ??= goIfOther().finally(() => { looks = null; }));
 document.addEventListener("helpline:refused", giveWay);
 document.addEventListener("htmx:configRequest", (event) => mark(event.detail.headers));
+// The way back is a request without that event.
+document.addEventListener("htmx:historyCacheMiss", ({ detail }) => {
+  for (const [name, value] of Object.entries(mark())) detail.xhr.setRequestHeader(name, value);
+});
 
 // Send a request of a form again, with what was in it.
 export const resend = ({ requestConfig, pathInfo, target, etc }) => htmx.ajax(

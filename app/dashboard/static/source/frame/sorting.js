@@ -34,7 +34,10 @@ const sort = (list) => {
   const chosen = list.value;
   const next = all.at(-1).nextSibling;
   for (const one of sorted) list.insertBefore(one, next);
-  if (chosen !== undefined) list.value = chosen;
+  if (chosen === undefined) return;
+  list.value = chosen;
+  // The server chose it, and no reader.
+  if (!list.multiple) for (const one of list.options ?? []) one.defaultSelected = one.selected;
 };
 const sortAll = (root) => root.querySelectorAll("[data-by-name], [data-by-tree]").forEach(sort);
 
