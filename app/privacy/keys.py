@@ -86,10 +86,11 @@ class Keys:
         if self.keeper is not None:
             await self.keeper.ready()
 
-    def look(self) -> None:
+    async def look(self) -> None:
         """Look which keys there are now: a keeper may have been restarted with others."""
         if self.keeper is not None:
-            self.keeper.look()
+            # One that hangs would stop all requests.
+            await asyncio.to_thread(self.keeper.look)
 
     @property
     def numbers(self) -> list[int]:

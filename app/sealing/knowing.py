@@ -151,7 +151,7 @@ async def learn(work: Work) -> datetime | None:
     comes into force, if one waits.
     """
     keys = work.ground.keys
-    keys.look()
+    await keys.look()
     known = await _field_keys(work)
     keys.problem = problem_of(keys, [_as_known(key) for key in known])
     if keys.problem:

@@ -282,22 +282,108 @@ def test_only_the_user_of_the_program_is_served(kept: Kept) -> None:
         Serving(Given([FIRST], SECRET), kept.path, os.geteuid()).run()
 
 
+class Later:
+    """The clock of the client, ten seconds later."""
+
+    @staticmethod
+    def monotonic() -> float:
+        return time.monotonic() + 10
+
+
 def test_an_older_keeper_is_named_and_a_request_that_is_not_known_is_not_waited_for(
     keeper: Keeper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(KeeperAway):
         keeper.ask("what it does not know")
-    assert keeper.away_since is None, "it answers, so the next request does not wait for it"
+    assert keeper.away is None, "it answers, so the next request does not wait for it"
+
+    cut: list[str] = []
 
     def older(safe: Safe, message: dict[str, Any]) -> dict[str, Any]:
-        return answer(safe, {"act": None} if message["act"] == "session_keys" else message)
+        if message["act"] != "session_keys":
+            return answer(safe, message)
+        cut.append("session_keys")
+        return answer(safe, {"act": None})
 
     monkeypatch.setattr("app.privacy.keeper.serving.answer", older)
-    # As the start and /readyz do.
+    # As the start, /readyz and a request do: it is asked by the first of them only.
     with pytest.raises(KeeperAway, match="older than this program"):
         keeper.look()
-    with pytest.raises(BadSettings, match="older than this program"):
-        keeper.wait(0)
+    for _ in range(3):
+        with pytest.raises(BadSettings, match="older than this program"):
+            keeper.wait(0)
+        with pytest.raises(KeeperAway, match="older than this program"):
+            keeper.hashes([("name", "Ana")])
+    assert len(cut) == 2, "a keeper that is being restarted may have cut one of them"
+    monkeypatch.setattr("app.privacy.keeper.serving.answer", answer)
+    monkeypatch.setattr("app.privacy.keeper.client.time", Later)
+    keeper.look()
+    assert keeper.hashes([("name", "Ana")])
+
+
+def test_a_keeper_that_is_being_restarted_is_not_called_older(
+    keeper: Keeper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    restarts = [True]
+
+    def cuts_once(safe: Safe, message: dict[str, Any]) -> dict[str, Any]:
+        if message["act"] == "session_keys" and restarts:
+            restarts.clear()
+            return answer(safe, {"act": None})
+        return answer(safe, message)
+
+    monkeypatch.setattr("app.privacy.keeper.serving.answer", cuts_once)
+    assert keeper.hashes([("name", "Ana")])
+    assert not restarts
+
+
+def test_a_look_asks_on_a_connection_of_its_own(
+    keeper: Keeper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    is_asked, goes_on = threading.Event(), threading.Event()
+
+    def noted(safe: Safe, message: dict[str, Any]) -> dict[str, Any]:
+        asked.append(message["act"])
+        if message["act"] == "hashes":
+            is_asked.set()
+            goes_on.wait(20)
+        return answer(safe, message)
+
+    monkeypatch.setattr("app.privacy.keeper.serving.answer", noted)
+    monkeypatch.setattr("app.privacy.keeper.client.PATIENCE", 20)
+    other = threading.Thread(target=keeper.hashes, args=([("name", "Ana")],))
+    other.start()
+    assert is_asked.wait(10)
+    keeper.session_keys([b"a token"])
+    before, close = len(asked), socket.socket.close
+
+    def meanwhile(line: socket.socket) -> None:
+        if threading.current_thread() is threading.main_thread():
+            # The other thread gives its connection back while the look closes those kept so far.
+            goes_on.set()
+            other.join()
+        close(line)
+
+    with monkeypatch.context() as during:
+        during.setattr(socket.socket, "close", meanwhile)
+        keeper.look()
+    assert "check_values" in asked[before:]
+
+
+def test_the_way_to_an_answer_takes_no_longer_than_one_request_may(
+    keeper: Keeper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.privacy.keeper.client.PATIENCE", 0.3)
+
+    def slow(safe: Safe, message: dict[str, Any]) -> dict[str, Any]:
+        time.sleep(0.2)
+        return answer(safe, message)
+
+    monkeypatch.setattr("app.privacy.keeper.serving.answer", slow)
+    # Each part of it may.
+    with pytest.raises(KeeperAway):
+        keeper.hashes([("name", "Ana")])
 
 
 def test_it_survives_a_restart_and_other_keys_seal_nothing(kept: Kept, keeper: Keeper) -> None:
@@ -330,7 +416,7 @@ def test_a_session_is_known_while_it_is_away_and_by_another_secret_key_no_more(
     assert asked == ["session_keys"], "one trip for each session, and not for each request"
     far.text_key("a code")
     # As each GET /readyz does.
-    far.look()
+    keeper.look()
     kept.end()
     assert far.session_key("a token") == near.session_key("a token")
     # What may be guessed is remembered nowhere, and what is new needs the key.
@@ -362,7 +448,7 @@ async def test_requests_wait_while_it_is_restarted_and_go_on_after_that(
     await asyncio.wait_for(returned.wait(), 5)
     await asyncio.sleep(0.1)
     await asyncio.to_thread(kept.end)
-    while keeper.away_since is None:
+    while keeper.away is None:
         await asyncio.sleep(0.01)
     waiting = asyncio.create_task(far.ready())
     await asyncio.sleep(0.1)
@@ -393,11 +479,27 @@ async def test_a_keeper_that_hung_for_a_moment_is_asked_again(
     with pytest.raises(KeeperAway):
         await asyncio.to_thread(far.match_key, HashOf.NAME, "Ana")
     goes_on.set()
-    async with asyncio.timeout(10):
-        while keeper.away_since is not None:
-            await asyncio.sleep(0.01)
+    await until_found_well(keeper)
     assert far.match_key(HashOf.NAME, "Ana")
+
+    def full(safe: Safe, message: dict[str, Any]) -> dict[str, Any]:
+        return {"refused": "too many connections"}
+
+    # One new connection was refused, while it served the others.
+    keeper.close()
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr("app.privacy.keeper.serving.answer", full)
+        with pytest.raises(KeeperAway, match="too many"):
+            far.match_key(HashOf.NAME, "Ana")
+    await until_found_well(keeper)
     watching.cancel()
+
+
+async def until_found_well(keeper: Keeper) -> None:
+    """Wait until the task that watches the keeper has found that it is not away any more."""
+    async with asyncio.timeout(10):
+        while keeper.away is not None:
+            await asyncio.sleep(0.01)
 
 
 def test_a_keeper_that_hangs_holds_no_request_up_twice(kept: Kept) -> None:
@@ -582,6 +684,24 @@ async def test_keys_and_hashes_are_rotated_while_the_program_runs(
     )
 
 
+async def test_while_a_process_looks_at_a_keeper_that_hangs_it_does_other_work(
+    work: Work, kept: Kept, keeper: Keeper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, goes_on = asyncio.Event(), threading.Event()
+    loop = asyncio.get_running_loop()
+
+    def paused(safe: Safe, message: dict[str, Any]) -> dict[str, Any]:
+        loop.call_soon_threadsafe(asked.set)
+        goes_on.wait(20)
+        return answer(safe, message)
+
+    monkeypatch.setattr("app.privacy.keeper.serving.answer", paused)
+    learning = asyncio.create_task(learn(by(work, keeper)))
+    await asked.wait()
+    goes_on.set()
+    await learning
+
+
 async def test_a_wrong_keeper_is_named_and_seals_nothing(
     work: Work, kept: Kept, keeper: Keeper
 ) -> None:
@@ -591,6 +711,7 @@ async def test_a_wrong_keeper_is_named_and_seals_nothing(
     kept.begin((1, KEYS[3]))
     with pytest.raises(KeeperAway):
         work.keys.seal(TEXT, table="calls", column="c", row=uuid4())
+    assert keeper.away is None, "it answers: to look again for each request would not help"
     await learn(work)
     assert "is not the key 1 of this database" in work.keys.problem
     kept.end()

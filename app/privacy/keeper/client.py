@@ -1,9 +1,9 @@
 """The keeper as the program sees it: it is asked over a socket of this machine, and holds the keys.
 
 A short request takes about as long as a switch to another task and back, so it is made in the event
-loop; a long one is made in a thread (`app/privacy/keys.py`). If the keeper does not answer, one
-request waits for a second at most. The next ones are refused at once, until the keeper has answered
-the task that watches it.
+loop; a long one is made in a thread (`app/privacy/keys.py`), and so is a look whether the keeper
+is there. If it does not answer, one request waits for a second at most. The next ones are refused
+at once, until a look has found it well: the task that watches it looks again and again.
 """
 
 import asyncio
@@ -13,22 +13,25 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from app.errors import BadSettings, Refusal
 from app.privacy.keeper.remembered import Remembered
 from app.privacy.keeper.wire import receive, send
 from app.privacy.safe import CannotOpen, InForce, Item, Salted
 
-# Seconds that a short request may take, and the bytes that may take one second more.
+# Seconds that a short request may take, with a new connection for it if that is needed, and the
+# bytes that may take one second more.
 PATIENCE = 1.0
 _BYTES_A_SECOND = 5_000_000
 # Seconds for which requests wait when the keeper has gone: as long as a restart takes.
 RESTARTS_WITHIN = 5.0
 # Seconds between two looks whether it is back.
 _LOOKS_EVERY = 0.05
-# Seconds until the task that watches it learns that it has held a request up.
-_HANGS_NOTICED_WITHIN = 0.2
+# Seconds until the task that watches it learns that a request found it away.
+_AWAY_NOTICED_WITHIN = 0.2
+# Seconds between two looks at a keeper that is older than the program.
+OLDER_LOOKED_AT_EVERY = 5.0
 # Connections that a process keeps open.
 _MOST_IDLE = 4
 # No token is like this text: its hash tells one secret key from another.
@@ -45,14 +48,30 @@ class KeeperAway(Refusal, ConnectionError):
     )
 
 
-class _Connection:
-    """A connection to the keeper, and what it was told about the keys."""
+class Away(NamedTuple):
+    """That the keeper is away, and what was found. Moments are by the clock that never goes back.
 
-    def __init__(self, path: Path) -> None:
+    `looks_from`: it hangs, or is older than the program. Requests are refused without asking it;
+    a look asks it, from this moment on.
+    """
+
+    since: float
+    why: str
+    looks_from: float | None
+
+
+class _Connection:
+    """A connection to the keeper, and what it was told about the keys.
+
+    It has to answer until `ends`, whatever it is asked until then.
+    """
+
+    def __init__(self, path: Path, ends: float) -> None:
         self.told: InForce | None = None
+        self.ends = ends
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            self._socket.settimeout(PATIENCE)
+            self._wait_until_it_ends()
             self._socket.connect(str(path))
         except OSError:
             self._socket.close()
@@ -60,13 +79,16 @@ class _Connection:
 
     def ask(self, act: str, **values: Any) -> Any:
         """Return the answer. Raises OSError, EOFError, CannotOpen."""
-        long = sum(len(item[1]) for item in values.get("items", ()))
-        self._socket.settimeout(PATIENCE + long / _BYTES_A_SECOND)
+        self._wait_until_it_ends()
         send(self._socket, {"act": act, **values})
         answer = receive(self._socket)
         if "refused" in answer:
             raise CannotOpen(str(answer["refused"]))
         return answer["done"]
+
+    def _wait_until_it_ends(self) -> None:
+        # With 0 it would not wait at all, and say that in another way than by TimeoutError.
+        self._socket.settimeout(max(self.ends - time.monotonic(), 0.001))
 
     def tell(self, facts: InForce) -> None:
         self.ask("work_by", **as_values(facts))
@@ -100,10 +122,7 @@ class Keeper:
         # What tells its secret key from another one, and the hashes that this key has made.
         self._check_value: bytes | None = None
         self._remembered = Remembered()
-        # Since when it is away, by the clock of this machine that never goes back.
-        self.away_since: float | None = None
-        # It takes connections and does not answer: asking again would only hold us up.
-        self._hangs = False
+        self.away: Away | None = None
 
     # -- asking ----------------------------------------------------------------------------------
 
@@ -186,10 +205,13 @@ class Keeper:
 
     def ask(self, act: str, *, told: bool = False, **values: Any) -> Any:
         """Ask on a connection that knows what the database says. `told`: it is about that."""
-        if self._hangs:
-            raise KeeperAway()
+        away = self.away
+        if away is not None and away.looks_from is not None:
+            raise KeeperAway(away.why or None)
+        long = sum(len(item[1]) for item in values.get("items", ()))
+        ends = time.monotonic() + PATIENCE + long / _BYTES_A_SECOND
         while True:
-            connection, is_new = self._connection()
+            connection, is_new = self._connection(ends)
             try:
                 if connection.told is not self._facts and self._facts is not None:
                     self._tell(connection, told)
@@ -202,8 +224,7 @@ class Keeper:
                 raise
             except TimeoutError:
                 connection.close()
-                self._hangs = True
-                raise self._gone() from None
+                raise self._gone(looks_from=0.0) from None
             except (OSError, EOFError):
                 connection.close()
                 if is_new:
@@ -214,7 +235,7 @@ class Keeper:
                 self._forget_idle()
                 continue
             self._keep(connection)
-            self.away_since = None
+            self.away = None
             return answer
 
     def _tell(self, connection: _Connection, told: bool) -> None:
@@ -227,38 +248,57 @@ class Keeper:
                 raise
             # It was restarted with other keys, or the database knows more by now: a process that
             # watches its keys learns which, and says so.
-            raise self._gone() from None
+            raise KeeperAway() from None
 
-    def _connection(self) -> tuple[_Connection, bool]:
+    def _connection(self, ends: float) -> tuple[_Connection, bool]:
+        """Return a connection, and whether it is new. Raises KeeperAway."""
         with self._lock:
             if self._idle:
-                return self._idle.pop(), False
-        try:
-            connection = _Connection(self.path)
-        except OSError:
-            raise self._gone() from None
-        try:
-            self._learn_keys(connection)
-        except (OSError, EOFError, CannotOpen) as error:
-            connection.close()
-            self._hangs = isinstance(error, TimeoutError)
-            raise self._gone(str(error) if isinstance(error, CannotOpen) else "") from None
-        return connection, True
+                connection = self._idle.pop()
+                connection.ends = ends
+                return connection, False
+        return self._new_connection(ends), True
 
-    def _learn_keys(self, connection: _Connection) -> None:
-        """Ask which keys it has: it may have been restarted with others. Raises as `ask`."""
+    def _new_connection(self, ends: float) -> _Connection:
+        """Return a new connection, on which it said which keys it has. Raises KeeperAway."""
+        # One that is restarted just now cuts a connection anywhere, and hardly twice there.
+        for _ in range(2):
+            try:
+                connection = _Connection(self.path, ends)
+            except OSError:
+                raise self._gone() from None
+            try:
+                if self._learn_keys(connection):
+                    return connection
+            except TimeoutError:
+                connection.close()
+                raise self._gone(looks_from=0.0) from None
+            except (OSError, EOFError, CannotOpen) as error:
+                connection.close()
+                raise self._gone(str(error) if isinstance(error, CannotOpen) else "") from None
+            connection.close()
+        older = KeeperAway("it is older than this program and has to be restarted")
+        self._gone(older.detail, looks_from=time.monotonic() + OLDER_LOOKED_AT_EVERY)
+        raise older
+
+    def _learn_keys(self, connection: _Connection) -> bool:
+        """Ask which keys it has: it may have been restarted with others. Raises as `ask`.
+
+        Return False if it cut the connection at what an older keeper does not know.
+        """
         self._values = dict(connection.ask("check_values"))
         try:
             (check_value,) = connection.ask("session_keys", texts=[_WHICH])
         except TimeoutError:
             raise
         except (OSError, EOFError):
-            raise CannotOpen("it is older than this program and has to be restarted") from None
+            return False
         with self._lock:
             if self._check_value not in (None, check_value):
                 # Another secret key ends all sessions.
                 self._remembered = Remembered()
             self._check_value = check_value
+        return True
 
     def _keep(self, connection: _Connection) -> None:
         with self._lock:
@@ -273,9 +313,10 @@ class Keeper:
         for connection in idle:
             connection.close()
 
-    def _gone(self, why: str = "") -> KeeperAway:
-        if self.away_since is None:
-            self.away_since = time.monotonic()
+    def _gone(self, why: str = "", *, looks_from: float | None = None) -> KeeperAway:
+        before = self.away
+        since = time.monotonic() if before is None else before.since
+        self.away = Away(since, why, looks_from)
         return KeeperAway(why or None)
 
     def close(self) -> None:
@@ -285,11 +326,13 @@ class Keeper:
     # -- waiting ---------------------------------------------------------------------------------
 
     def look(self) -> None:
-        """Ask for the numbers of its keys. Raises KeeperAway."""
+        """Ask for the numbers of its keys, on a connection of its own. Raises KeeperAway."""
+        away = self.away
+        if away is not None and time.monotonic() < (away.looks_from or 0.0):
+            raise KeeperAway(away.why)
         self._forget_idle()
-        connection, _ = self._connection()
-        self._keep(connection)
-        self._hangs, self.away_since = False, None
+        self._keep(self._new_connection(time.monotonic() + PATIENCE))
+        self.away = None
 
     def wait(self, seconds: float) -> None:
         """Wait for it when a command starts. Raises BadSettings."""
@@ -309,8 +352,9 @@ class Keeper:
 
     async def ready(self) -> None:
         """Wait while it is being restarted, for some seconds; what needs no key goes on then."""
-        while self.away_since is not None:
-            if time.monotonic() - self.away_since > RESTARTS_WITHIN:
+        # Another thread may find it well at any moment.
+        while (away := self.away) is not None:
+            if time.monotonic() - away.since > RESTARTS_WITHIN:
                 return
             await asyncio.sleep(_LOOKS_EVERY)
 
@@ -323,16 +367,17 @@ class Keeper:
                 await self._until_it_goes()
             except (OSError, EOFError):
                 pass
-            self._gone()
+            if self.away is None:
+                self._gone()
             await asyncio.sleep(_LOOKS_EVERY)
 
     async def _until_it_goes(self) -> None:
-        """Return when it has gone, or has held a request up: it is asked again then."""
+        """Return when it has gone, or a request has found it away: it is looked at again then."""
         reader, writer = await asyncio.open_unix_connection(self.path)
         try:
-            while not self._hangs:
+            while self.away is None:
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(_HANGS_NOTICED_WITHIN):
+                    async with asyncio.timeout(_AWAY_NOTICED_WITHIN):
                         # It says nothing on this connection; its end is the end of the keeper.
                         await reader.read()
                         return
