@@ -14,6 +14,7 @@ from pydantic_settings import EnvSettingsSource
 
 from app.data_folder import cannot_write, make_folder
 from app.database.embedded import EmbeddedPostgres
+from app.demo.stage import free_port
 from app.errors import BadSettings
 from app.reading_settings import read_settings
 from app.secret_files import SECRETS, SUFFIX
@@ -146,7 +147,7 @@ def test_what_is_to_be_done_is_said(number: int, do: str) -> None:
 def test_a_folder_that_cannot_be_written_to_ends_the_start(
     words: tuple[str, ...], folder: str
 ) -> None:
-    words = tuple("18471" if word == "0" else word for word in words)
+    words = tuple(str(free_port()) if word == "0" else word for word in words)
     done = command(*words, environment={"HELPLINE_DATA_DIR": folder})
     assert done.returncode == 2
     assert "HELPLINE_DATA_DIR" in done.stderr
@@ -225,7 +226,7 @@ def test_definitions_that_cannot_be_read_end_the_start(
         "HELPLINE_DATABASE_URL": database,
         "HELPLINE_DEFINITIONS_DIR": folder,
     }
-    done = command("serve", "--port", "18472", environment=environment)
+    done = command("serve", "--port", str(free_port()), environment=environment)
     assert done.returncode == 2
     assert "HELPLINE_DEFINITIONS_DIR is not a folder" in done.stderr
     assert "Traceback" not in done.stderr
