@@ -14,7 +14,15 @@ from app.errors import Code, Conflict
 from app.jobs.names import Task
 from app.referrals.log_kinds import LogKind
 from app.referrals.models import Notice, Referral
-from app.referrals.states import TRANSITIONS, ForWhom, NoticeKind, ReferralEvent, ReferralState
+from app.referrals.reasons import RingAbout
+from app.referrals.states import (
+    TRANSITIONS,
+    ForWhom,
+    NoticeKind,
+    Purpose,
+    ReferralEvent,
+    ReferralState,
+)
 from app.work import Work
 
 
@@ -141,3 +149,24 @@ def add_notice(
     elif work.settings.smtp_url is not None:
         work.defer(Task.MAIL_NOTICE, notice_id=str(notice.id))
     return notice
+
+
+def ask_to_ring(
+    work: Work,
+    referral: Referral,
+    agency: str,
+    about: RingAbout | Purpose,
+    *,
+    for_whom: ForWhom = ForWhom.OWNER,
+    **detail: Any,
+) -> None:
+    """Add a notice that an agency, named by its code, has to be rung by one of our staff."""
+    add_notice(
+        work,
+        referral,
+        NoticeKind.RING_THEM,
+        for_whom=for_whom,
+        agency=agency,
+        purpose=about.value,
+        **detail,
+    )

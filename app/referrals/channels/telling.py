@@ -15,12 +15,10 @@ from app.referrals.states import (
     LIVE_RECIPIENT,
     AgencyEvent,
     DispatchState,
-    ForWhom,
-    NoticeKind,
     Purpose,
     RecipientState,
 )
-from app.referrals.trail import PROGRAM_ITSELF, add_notice, note
+from app.referrals.trail import PROGRAM_ITSELF, ask_to_ring, note
 from app.work import Work
 
 
@@ -89,14 +87,7 @@ async def tell_agency(
             recipient_id=recipient.id,
         )
     if not written_to and not any(heard):
-        add_notice(
-            work,
-            referral,
-            NoticeKind.RING_THEM,
-            for_whom=ForWhom.OWNER,
-            agency=agency.code,
-            purpose=purpose.value,
-        )
+        ask_to_ring(work, referral, agency.code, purpose)
 
 
 async def announce(

@@ -24,13 +24,12 @@ from app.referrals.scopes import lock_referral
 from app.referrals.states import (
     HELD,
     DeadlineKind,
-    ForWhom,
     NoticeKind,
     Purpose,
     ReferralState,
     ToldHow,
 )
-from app.referrals.trail import By, Via, add_notice, note
+from app.referrals.trail import By, Via, ask_to_ring, note
 from app.work import Work
 
 # An agency that replies by these channels has the details, or the page that leads to them.
@@ -72,25 +71,14 @@ async def hand_out(work: Work, referral: Referral, recipient: Recipient, by: By)
         if not knows:
             tell_to_ring(work, referral, agency)
     elif not systems_of(agency):
-        _ring_them(work, referral, agency)
+        ask_to_ring(work, referral, agency.code, RingAbout.DETAILS)
     return spoken
 
 
 def tell_to_ring(work: Work, referral: Referral, agency: Agency) -> None:
     """Ask the owner to ring an agency that can open nothing at its links, and has no system."""
     if not gets_codes(work, agency) and not systems_of(agency):
-        _ring_them(work, referral, agency)
-
-
-def _ring_them(work: Work, referral: Referral, agency: Agency) -> None:
-    add_notice(
-        work,
-        referral,
-        NoticeKind.RING_THEM,
-        for_whom=ForWhom.OWNER,
-        agency=agency.code,
-        purpose=RingAbout.DETAILS.value,
-    )
+        ask_to_ring(work, referral, agency.code, RingAbout.DETAILS)
 
 
 async def waits_to_ring(work: Work, referral: Referral, agency: Agency, about: RingAbout) -> bool:

@@ -29,12 +29,12 @@ from app.referrals.replies.links import check_usable, locked
 from app.referrals.spoken import refusal
 from app.referrals.states import (
     OVER,
-    NoticeKind,
+    ForWhom,
     Purpose,
     ReferralState,
     ToldHow,
 )
-from app.referrals.trail import By, Via, add_notice, note
+from app.referrals.trail import By, Via, ask_to_ring, note
 from app.work import Work
 
 # How long the details can be read after the code was entered.
@@ -91,13 +91,8 @@ async def _tell_of_codes(work: Work, referral: Referral, agency: Agency) -> None
     if referral.urgency != Urgency.IMMEDIATE:
         return
     if not await details.waits_to_ring(work, referral, agency, RingAbout.CODES):
-        add_notice(
-            work,
-            referral,
-            NoticeKind.RING_THEM,
-            agency=agency.code,
-            purpose=RingAbout.CODES.value,
-        )
+        whom = ForWhom.SUPERVISORS
+        ask_to_ring(work, referral, agency.code, RingAbout.CODES, for_whom=whom)
 
 
 async def _with_codes(work: Work, agency: Agency, link: Link, *, is_long: bool) -> list[Link]:

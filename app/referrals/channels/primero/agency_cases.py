@@ -36,6 +36,7 @@ from app.referrals.scopes import lock_referral
 from app.referrals.states import (
     OVER,
     AgencyCaseState,
+    ForWhom,
     NoticeKind,
     RecipientState,
     ReferralEvent,
@@ -43,7 +44,7 @@ from app.referrals.states import (
     RejectionReason,
     ToldHow,
 )
-from app.referrals.trail import By, Via, add_notice, can, move, note
+from app.referrals.trail import By, Via, add_notice, ask_to_ring, can, move, note
 from app.work import Work
 
 
@@ -306,11 +307,5 @@ async def note_not_taken_back(work: Work, recipient_id: UUID, why: str) -> None:
     agency_case.problem = why
     by = By(Via.PRIMERO, agency.code)
     note(work, referral, LogKind.NOT_TAKEN_BACK_AT_THEIR_SYSTEM, by, problem=why)
-    add_notice(
-        work,
-        referral,
-        NoticeKind.RING_THEM,
-        agency=agency.code,
-        purpose=RingAbout.THEIR_SYSTEM.value,
-        why=why,
-    )
+    whom, about = ForWhom.SUPERVISORS, RingAbout.THEIR_SYSTEM
+    ask_to_ring(work, referral, agency.code, about, for_whom=whom, why=why)
