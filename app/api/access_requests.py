@@ -9,8 +9,7 @@ from pydantic import BaseModel
 
 from app.people.approval import deciding
 from app.privacy import ends
-from app.staff.access_kinds import AccessKind
-from app.staff.models import Staff
+from app.staff.models import AccessKind, Staff
 from app.staff.roles import Permission, Role
 from app.web.access import InWork, Requires
 from app.web.strict_bodies import StrictRoute

@@ -42,7 +42,7 @@ from app.routing.models import TelephoneState
 from app.routing.rota.roster import add_shift
 from app.server import Server
 from app.settings import Settings
-from app.staff import accounts
+from app.staff import accounts, session_tokens
 from app.staff.hashing import hash_password
 from app.staff.models import PhoneProof, Staff
 from app.staff.roles import Permission, Role, may
@@ -207,7 +207,7 @@ class Counsellor:
 
     async def begin(self, work: Work, state: str | None) -> None:
         """Sign in, start the telephone and choose a state: what a page does in four requests."""
-        self.cookies = {COOKIE: await accounts.open_session(work, self.staff)}
+        self.cookies = {COOKIE: await session_tokens.open_session(work, self.staff)}
         if state is None:
             return
         self._has_telephone = True
@@ -235,7 +235,7 @@ class Counsellor:
         async with transaction(self.stage.ground, PROGRAM) as work:
             staff = await work.session.get(Staff, self.id)
             assert staff is not None
-            self.cookies = {COOKIE: await accounts.open_session(work, staff)}
+            self.cookies = {COOKIE: await session_tokens.open_session(work, staff)}
 
     async def ask(self, method: str, path: str, body: Any = None) -> httpx2.Response:
         """Send a request to the JSON API."""

@@ -24,11 +24,10 @@ from app.routing import offers
 from app.routing.models import Offer
 from app.routing.plan import check_skills
 from app.staff import accounts, former_addresses, phone_proofs, receiving
-from app.staff.access_kinds import AccessKind
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.log_rows import every_entry
-from app.staff.models import Staff
+from app.staff.models import AccessKind, Staff
 from app.staff.roles import Role, gives_sight, may_give, reads_others, reads_records
 from app.staff.second_person import By, Outside, note_could_approve
 from app.staff.sessions import accounts_changed

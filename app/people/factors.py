@@ -6,10 +6,9 @@ from app.errors import Conflict
 from app.people import changing
 from app.people.approval.asking import AccessWanted, hold_back
 from app.staff import second_factor
-from app.staff.access_kinds import AccessKind
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
-from app.staff.models import Staff
+from app.staff.models import AccessKind, Staff
 from app.staff.roles import Role
 from app.staff.telling import Told, tell_owner
 from app.work import Work

@@ -34,11 +34,10 @@ from app.routing.callbacks import callbacks
 from app.routing.rota import feeds, giving, roster
 from app.routing.rota.shifts import Place
 from app.staff import passwords, second_factor
-from app.staff.access_kinds import AccessKind
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.log_rows import every_entry
-from app.staff.models import Staff
+from app.staff.models import AccessKind, Staff
 from app.staff.roles import Permission, Role, may
 from app.staff.second_person import By, note_could_approve
 from app.staff.sessions import accounts_changed

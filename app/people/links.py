@@ -21,11 +21,10 @@ from app.people.approval.asking import AccessWanted, hold_back, waiting_of
 from app.people.changing import Changes
 from app.privacy.hash_kinds import HashOf
 from app.staff import accounts, passwords, second_factor
-from app.staff.access_kinds import AccessKind
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.log_rows import KeptEntry
-from app.staff.models import AuditEntry, EarlierPassword, LinkKind, PasswordLink, Staff
+from app.staff.models import AccessKind, AuditEntry, EarlierPassword, LinkKind, PasswordLink, Staff
 from app.staff.roles import Role, reads_others
 from app.words.pages import N_, _, read_in, reader, spoken_in
 from app.work import Work

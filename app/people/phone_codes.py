@@ -5,8 +5,7 @@ from uuid import UUID
 from app.people import changing
 from app.people.approval.asking import AccessWanted, hold_back
 from app.staff import phone_proofs
-from app.staff.access_kinds import AccessKind
-from app.staff.models import Staff
+from app.staff.models import AccessKind, Staff
 from app.staff.telling import Told, tell_owner
 from app.work import Work
 

@@ -26,10 +26,9 @@ from app.people.directory_rows import DirectoryAccount
 from app.people.holding import WorkKind
 from app.people.leaving import Plan
 from app.staff import accounts
-from app.staff.access_kinds import AccessKind
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
-from app.staff.models import Staff
+from app.staff.models import AccessKind, Staff
 from app.staff.roles import Role
 from app.staff.second_person import Outside
 from app.words.pages import SOURCE, page_language_of

@@ -12,7 +12,7 @@ from app.routing import presence as presences
 from app.routing.models import CHOICES, Offer, OfferState, Presence, PresenceState
 from app.routing.offers import decline_offer, lock_offer, offer_in_hand
 from app.routing.participants import leaving, participants
-from app.staff import accounts
+from app.staff import session_tokens
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
 from app.staff.sessions import has_open_page
@@ -70,7 +70,7 @@ async def sign_out(work: Work, staff: Staff, token: str) -> None:
     A call by telephone goes on; children who write with them go to a colleague, because without a
     page no counsellor reads what they write.
     """
-    await accounts.close_session(work, token)
+    await session_tokens.close_session(work, token)
     await leave_desk(work, staff)
 
 
@@ -97,7 +97,7 @@ async def page_taken_in_talk(work: Work, staff_id: UUID, session: bytes) -> None
     """Let the talk in a page be the last thing in it: another person has signed in there."""
     await page_taken(work, staff_id, session)
     await telephones.give_up(work, staff_id, session)
-    await accounts.end_after_work(work, session)
+    await session_tokens.end_after_work(work, session)
 
 
 async def end_wrap_up(work: Work, staff: Staff) -> None:

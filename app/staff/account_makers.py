@@ -26,11 +26,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB, array
 
-from app.staff.access_kinds import AccessKind
 from app.staff.emergency_rows import Emergency
 from app.staff.log_kinds import AuditLog
 from app.staff.log_rows import every_entry
-from app.staff.models import AuditEntry, PasswordLink, Staff
+from app.staff.models import AccessKind, AuditEntry, PasswordLink, Staff
 from app.staff.roles import reads_others
 from app.work import ActorKind, Work
 

@@ -15,7 +15,7 @@ from app.errors import NotAllowed, NotFound, NotSignedIn, Refusal
 from app.jobs.transaction import flush
 from app.routing.at_work import at_work
 from app.settings import Settings
-from app.staff import accounts
+from app.staff import accounts, session_tokens
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
 from app.staff.sessions import note_use
@@ -129,7 +129,7 @@ def refuse_cross_site(request: Request, *, json_only: bool) -> None:
 async def signed_in(request: Request, work: Work) -> Staff:
     """Return the account of the session cookie. Raises NotSignedIn, OtherPerson."""
     token = token_of(request)
-    staff = await accounts.staff_of_session(work, token, at_work) if token else None
+    staff = await session_tokens.staff_of_session(work, token, at_work) if token else None
     if staff is None:
         raise NotSignedIn()
     asked_by(request, work, staff)
@@ -166,10 +166,10 @@ async def refuse_without_session(request: Request) -> None:
     work, token = opened(request), token_of(request)
     if not token:
         raise NotSignedIn()
-    if accounts.remembered_staff(work, token) is not None:
+    if session_tokens.remembered_staff(work, token) is not None:
         return
     async with finished(work):
-        if await accounts.staff_of_session(work, token, at_work) is None:
+        if await session_tokens.staff_of_session(work, token, at_work) is None:
             raise NotSignedIn()
 
 
@@ -183,7 +183,7 @@ async def reader_of_error(request: Request) -> Staff | None:
         return None
     with contextlib.suppress(Refusal, SQLAlchemyError, psycopg.Error, OSError):
         async with finished(work):
-            staff = await accounts.staff_of_session(work, token, at_work)
+            staff = await session_tokens.staff_of_session(work, token, at_work)
             if staff is not None:
                 pages.speak(staff.page_language)
             return staff

@@ -15,7 +15,7 @@ from fastapi import Request, Response
 from pydantic import BaseModel
 from starlette.requests import ClientDisconnect
 
-from app.staff import accounts
+from app.staff import accounts, session_tokens
 from app.staff.models import Staff
 from app.staff.roles import may
 from app.staff.sessions import note_use
@@ -129,7 +129,7 @@ class LeanRoute(StrictRoute):
 def _remembered(request: Request, requires: Requires) -> tuple[Work, Staff] | None:
     """Return the unit of work and the person, if their session is remembered and they may."""
     work = opened(request)
-    staff = accounts.remembered_staff(work, token_of(request))
+    staff = session_tokens.remembered_staff(work, token_of(request))
     if staff is None or not may(staff.role, requires.permission):
         return None
     return work, staff

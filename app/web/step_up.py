@@ -26,7 +26,7 @@ from app.contacts.models import Contact
 from app.errors import NotAllowed
 from app.routing import hands, partners
 from app.routing.models import PresenceState
-from app.staff import accounts, sessions
+from app.staff import session_tokens, sessions
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
@@ -318,7 +318,7 @@ async def check(request: Request, work: Work, staff: Staff, token: str) -> None:
 
 async def is_fresh(work: Work, token: str) -> bool:
     """Return whether the last proof of a session still counts."""
-    proved = await accounts.proved_at(work, token)
+    proved = await session_tokens.proved_at(work, token)
     minutes = (await sign_in_rules(work)).proof_minutes
     return proved is not None and work.now - proved < timedelta(minutes=minutes)
 

@@ -26,7 +26,7 @@ from app.errors import NotFound, TooMany
 from app.log import fault, log
 from app.routing.at_work import at_work
 from app.routing.in_hand import calls_at_hand
-from app.staff import accounts
+from app.staff import session_tokens
 from app.staff.models import Staff
 from app.web.access import finished, token_of
 from app.web.outlet import OUTLET, Outlet
@@ -86,7 +86,7 @@ class Streams:
         self._watching: asyncio.Task[None] | None = None
 
     async def _sessions(self, tokens: set[str]) -> Mapping[str, tuple[Staff, datetime]]:
-        return await accounts.sessions_now(self.ground, tokens, at_work)
+        return await session_tokens.sessions_now(self.ground, tokens, at_work)
 
     async def _at_hand(self, people: set[UUID]) -> Mapping[UUID, set[UUID]]:
         sessions = self.ground.database.reading_sessions

@@ -19,7 +19,7 @@ from app.routing.models import Offer, OfferState, PresenceState
 from app.routing.participants import participants, supervising
 from app.routing.participants.participants import Mode
 from app.routing.rota import giving
-from app.staff import accounts
+from app.staff import accounts, session_tokens
 from app.staff.log_kinds import AuditLog
 from app.staff.roles import Permission, Role, may, may_give
 from app.work import Work
@@ -207,7 +207,7 @@ def test_only_a_role_that_keeps_people_gives_roles() -> None:
 
 async def test_a_role_without_calls_ends_presence_offer_and_sessions_at_once(work: Work) -> None:
     mila, ana = await an_administrator(work), await a_counsellor(work, "ana")
-    await accounts.open_session(work, ana)
+    await session_tokens.open_session(work, ana)
     await giving.give_duty(work, ana, None)
     call = await a_waiting_call(work)
     (offer,) = await offered(work, call, ana)
@@ -236,7 +236,7 @@ async def test_a_supervisor_who_becomes_a_counsellor_keeps_the_talk_and_the_page
 ) -> None:
     mila, vera = await an_administrator(work), await a_counsellor(work, "vera")
     vera.role = Role.SUPERVISOR
-    await accounts.open_session(work, vera)
+    await session_tokens.open_session(work, vera)
     call, offer = await a_talk(work, vera)
     await change(work, vera.id, Changes(role=Role.COUNSELLOR), by=mila)
     assert (call.state, offer.released_at) == (CallState.CONNECTED, None)
@@ -247,7 +247,7 @@ async def test_a_supervisor_who_becomes_a_counsellor_keeps_the_talk_and_the_page
 async def test_a_supervisor_who_listens_leaves_the_talk_with_the_role(work: Work) -> None:
     mila, vera = await an_administrator(work), await a_counsellor(work, "vera")
     vera.role = Role.SUPERVISOR
-    await accounts.open_session(work, vera)
+    await session_tokens.open_session(work, vera)
     ana = await a_counsellor(work, "ana")
     call, _ = await a_talk(work, ana)
     await supervising.supervise(work, vera, call, Mode.LISTEN)

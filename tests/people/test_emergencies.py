@@ -18,7 +18,7 @@ from app.people.emergency import closing, emergencies, reviewing
 from app.people.emergency.emergencies import NoEmergency, OtherPerson
 from app.people.emergency.reviewing import ActOutcome
 from app.people.letters import emergency_letter
-from app.staff import accounts, second_factor
+from app.staff import accounts, second_factor, session_tokens
 from app.staff.audit import write_entry
 from app.staff.emergency_rows import Emergency, EmergencyKind, EmergencyState
 from app.staff.log_kinds import AuditLog
@@ -110,7 +110,7 @@ async def test_the_accounts_are_opened_to_who_asked_each_act_is_marked_and_it_en
     )
     assert session is not None
     assert session.expires_at == row.until
-    acting = await accounts.staff_of_session(work, token)
+    acting = await session_tokens.staff_of_session(work, token)
     assert acting is not None
     work.actor = accounts.actor_of(acting)
     write_entry(work, AuditLog.STAFF_CHANGED, "x", before=1, after=2)

@@ -11,7 +11,7 @@ from app.routing import own_presence, telephones
 from app.routing.at_work import at_work
 from app.routing.models import Presence, PresenceState, TelephoneState
 from app.routing.telephone_state import may_ring
-from app.staff import accounts
+from app.staff import session_tokens
 from app.staff.models import Staff, StaffSession
 from app.staff.roles import Role
 from app.staff.sessions import LATELY, LONGEST, Duty, goes_on, note_use
@@ -27,7 +27,7 @@ from tests.support.verbs import (
 
 
 async def is_valid(work: Work, token: str) -> bool:
-    return await accounts.staff_of_session(work, token, at_work) is not None
+    return await session_tokens.staff_of_session(work, token, at_work) is not None
 
 
 async def later(work: Work, minutes: float) -> None:
@@ -39,7 +39,7 @@ async def later(work: Work, minutes: float) -> None:
 async def test_a_session_ends_without_acts_and_a_page_that_is_open_is_none(work: Work) -> None:
     await set_sign_in_rules(work, Rules(idle_minutes=30))
     vera = await a_supervisor(work)
-    token = await accounts.open_session(work, vera)
+    token = await session_tokens.open_session(work, vera)
     await later(work, 29)
     assert await is_valid(work, token)
     await note_use(work, token, acts=True, reads=True)
@@ -60,7 +60,7 @@ async def test_limits_differ_by_role_and_are_checked(work: Work) -> None:
     assert await sign_in_rules(work) == rules
     vera, ana = await a_supervisor(work), await a_counsellor(work, "ana")
     await own_presence.choose_presence(work, ana, PresenceState.OFF_DUTY)
-    of_vera, of_ana = [await accounts.open_session(work, one) for one in (vera, ana)]
+    of_vera, of_ana = [await session_tokens.open_session(work, one) for one in (vera, ana)]
     await later(work, 45)
     assert await is_valid(work, of_vera), "never idle"
     assert not await is_valid(work, of_ana)
@@ -76,7 +76,7 @@ async def on_duty(work: Work, name: str) -> tuple[Staff, str]:
     """A counsellor on duty with a telephone in the page, whose session is short."""
     await set_sign_in_rules(work, Rules(session_hours=1, idle_minutes=5))
     ana = await a_counsellor(work, name)
-    token = await accounts.open_session(work, ana)
+    token = await session_tokens.open_session(work, ana)
     await telephones.claim(work, ana, "stage:1", work.keys.session_key(token))
     await telephones.report(
         work, ana, "stage:1", TelephoneState.READY, work.keys.session_key(token)
@@ -138,7 +138,7 @@ async def test_an_offer_that_comes_as_the_day_ends_is_answered(work: Work) -> No
 
 async def test_another_browser_of_a_person_on_duty_ends_at_its_limit(work: Work) -> None:
     ana, token = await on_duty(work, "ana")
-    at_home = await accounts.open_session(work, ana)
+    at_home = await session_tokens.open_session(work, ana)
     await heard_later(work, ana, 61)
     assert await is_valid(work, token)
     assert not await is_valid(work, at_home)
@@ -146,7 +146,7 @@ async def test_another_browser_of_a_person_on_duty_ends_at_its_limit(work: Work)
 
 async def test_a_browser_that_is_used_no_more_does_not_come_back_with_a_talk(work: Work) -> None:
     ana, token = await on_duty(work, "ana")
-    unused, used = [await accounts.open_session(work, ana) for _ in range(2)]
+    unused, used = [await session_tokens.open_session(work, ana) for _ in range(2)]
     await heard_later(work, ana, 61)
     call = await a_waiting_call(work)
     await offered(work, call, ana)
@@ -168,9 +168,9 @@ async def test_no_call_rings_at_a_page_that_was_signed_out_until_it_is_in_again(
 ) -> None:
     ana, token = await on_duty(work, "ana")
     assert await rings(work, ana)
-    await accounts.close_session(work, token)
+    await session_tokens.close_session(work, token)
     assert not await rings(work, ana)
-    again = await accounts.open_session(work, ana)
+    again = await session_tokens.open_session(work, ana)
     await telephones.report(
         work, ana, "stage:1", TelephoneState.READY, work.keys.session_key(again)
     )
@@ -203,7 +203,7 @@ async def at_a_telephone(work: Work, *, hours: int, idle: int) -> tuple[Staff, s
     await set_sign_in_rules(work, Rules(session_hours=hours, idle_minutes=idle))
     ana = await a_counsellor(work, "ana", MOBILE)
     await own_presence.choose_presence(work, ana, PresenceState.AVAILABLE)
-    return ana, await accounts.open_session(work, ana)
+    return ana, await session_tokens.open_session(work, ana)
 
 
 async def talks(work: Work, ana: Staff) -> Presence:
@@ -233,7 +233,7 @@ async def test_only_the_page_in_which_its_person_acted_last_goes_on_in_such_a_ta
     work: Work,
 ) -> None:
     ana, token = await at_a_telephone(work, hours=10, idle=30)
-    at_home = await accounts.open_session(work, ana)
+    at_home = await session_tokens.open_session(work, ana)
     await later(work, 2)
     await note_use(work, token, acts=True, reads=True)
     await later(work, 45)
@@ -266,7 +266,7 @@ async def test_one_that_was_over_before_the_work_began_does_not_begin_again(work
     await own_presence.choose_presence(work, ana, PresenceState.OFF_DUTY)
     await later(work, 70)
     await own_presence.choose_presence(work, ana, PresenceState.AVAILABLE)
-    new = await accounts.open_session(work, ana)
+    new = await session_tokens.open_session(work, ana)
     await later(work, 1)
     assert await is_valid(work, new)
     assert not await is_valid(work, token)

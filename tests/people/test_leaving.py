@@ -36,7 +36,7 @@ from app.routing.rota import changes, giving, roster, stretches
 from app.routing.rota import feeds as calendar_feeds
 from app.routing.rota.models import CalendarFeed, ShiftRow
 from app.routing.rota.shifts import Place
-from app.staff import accounts
+from app.staff import accounts, session_tokens
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
 from app.staff.roles import Role
@@ -135,7 +135,7 @@ async def test_everything_goes_to_one_colleague_and_nothing_is_left(work: Work) 
     mila, ana = await an_administrator(work), await a_counsellor(work, "ana")
     vera = await accounts.add_staff(work, name="vera", role=Role.COUNSELLOR)
     own, others = await everything_of(work, ana, vera)
-    await accounts.open_session(work, ana)
+    await session_tokens.open_session(work, ana)
     await calendar_feeds.make_feed(work, ana)
     held = await holding.count(work, ana)
     assert held == dict.fromkeys(WorkKind, 1), "the test leaves no kind out"
@@ -393,7 +393,7 @@ async def test_the_last_administrator_and_oneself_stay(work: Work) -> None:
 async def test_who_comes_back_has_no_password_and_no_session_from_before(work: Work) -> None:
     mila, ana = await an_administrator(work), await a_counsellor(work, "ana")
     ana.password_hash = "a hash"
-    token = await accounts.open_session(work, ana)
+    token = await session_tokens.open_session(work, ana)
     work.session.add(
         PushSubscription(
             staff_id=ana.id, endpoint_sealed=b"x", endpoint_key=b"x", label="", created_at=work.now
@@ -407,7 +407,7 @@ async def test_who_comes_back_has_no_password_and_no_session_from_before(work: W
     await leaving.reactivate(work, ana.id, by=mila)
     assert ana.active
     assert await work.session.scalar(select(Staff.password_hash).where(Staff.id == ana.id)) is None
-    assert await accounts.staff_of_session(work, token) is None
+    assert await session_tokens.staff_of_session(work, token) is None
     assert await work.session.scalar(select(ShiftRow.id)) is None
     with pytest.raises(leaving.AlreadyActive):
         await leaving.reactivate(work, ana.id, by=mila)

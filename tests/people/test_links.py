@@ -10,7 +10,7 @@ from sqlalchemy import select
 from app.errors import Conflict, Invalid, NotAllowed
 from app.people import leaving, links
 from app.people.changing import Changes
-from app.staff import accounts, hashing, second_factor
+from app.staff import hashing, second_factor, session_tokens
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Awaits, LinkKind, PasswordLink, Staff
 from app.staff.roles import Role
@@ -82,7 +82,7 @@ async def test_a_link_ends_after_its_days_and_says_what_to_do(work: Work) -> Non
 async def test_a_reset_ends_all_sessions_when_it_is_used(work: Work) -> None:
     mila, ana = await an_administrator(work), await a_counsellor(work, "ana")
     ana.password_hash = "an old hash"
-    await accounts.open_session(work, ana)
+    await session_tokens.open_session(work, ana)
     token = secret(await links.make_link(work, ana.id, by=mila, by_mail=False))
     assert (await link_of(work, ana)).kind == LinkKind.RESET
     assert await sessions_of(work, ana) == 1

@@ -7,7 +7,7 @@ from app.routing import in_hand, telephones
 from app.routing.models import PresenceState, TelephoneState
 from app.routing.supervision import team
 from app.routing.supervision.team import CannotBeRung, StateReason
-from app.staff import accounts
+from app.staff import session_tokens
 from app.staff.models import Staff
 from app.work import Work
 from tests.support.verbs import a_counsellor, a_supervisor
@@ -20,13 +20,13 @@ async def ana(work: Work) -> Staff:
     """A counsellor who is available, with a ready telephone in a page that was signed out. Another
     page of hers is open."""
     ana = await a_counsellor(work, "ana")
-    token = await accounts.open_session(work, ana)
+    token = await session_tokens.open_session(work, ana)
     key = work.keys.session_key(token)
     await telephones.claim(work, ana, "stage:1", key)
     await telephones.report(work, ana, "stage:1", TelephoneState.READY, key)
     assert await telephones.not_ready(work) == []
-    await accounts.open_session(work, ana)
-    await accounts.close_session(work, token)
+    await session_tokens.open_session(work, ana)
+    await session_tokens.close_session(work, token)
     return ana
 
 
@@ -49,7 +49,7 @@ async def test_she_is_not_set_available(work: Work, ana: Staff) -> None:
 
 
 async def test_another_page_that_is_ready_has_the_telephone(work: Work, ana: Staff) -> None:
-    other = work.keys.session_key(await accounts.open_session(work, ana))
+    other = work.keys.session_key(await session_tokens.open_session(work, ana))
     # It takes the telephone only for calls: the page that was signed out may be signed in again.
     elsewhere = await telephones.report(work, ana, "home:1", TelephoneState.ELSEWHERE, other)
     assert not elsewhere
@@ -58,7 +58,7 @@ async def test_another_page_that_is_ready_has_the_telephone(work: Work, ana: Sta
 
 
 async def test_a_page_that_is_signed_in_again_is_ready(work: Work, ana: Staff) -> None:
-    again = work.keys.session_key(await accounts.open_session(work, ana))
+    again = work.keys.session_key(await session_tokens.open_session(work, ana))
     await telephones.report(work, ana, "stage:1", TelephoneState.READY, again)
     assert await telephones.not_ready(work) == []
     (member,) = await team.people(work, ana.team, work.now)

@@ -14,8 +14,7 @@ from app.people.provider.access import AlreadyLinked, Ended, NoAccountHere
 from app.people.provider.mapping import MappingWanted
 from app.routing import staff_phones
 from app.staff import accounts, phone_proofs
-from app.staff.access_kinds import AccessKind
-from app.staff.models import Staff
+from app.staff.models import AccessKind, Staff
 from app.staff.phone_proofs import EntryResult
 from app.staff.roles import Role
 from app.work import Work

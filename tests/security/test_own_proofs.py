@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import text
 
 import app
-from app.staff import accounts, hashing, passwords
+from app.staff import accounts, hashing, passwords, session_tokens
 from app.staff.hashing import password_is_right
 from app.staff.roles import Role
 from app.staff.sessions import Duty
@@ -58,7 +58,9 @@ async def test_a_password_does_not_end_by_age(work: Work) -> None:
     staff = await accounts.add_staff(work, name="ana", role=Role.COUNSELLOR, password=LONG)
     await work.session.flush()
     work.now += timedelta(days=5 * 365)
-    assert await accounts.staff_of_session(work, await accounts.open_session(work, staff), _idle)
+    assert await session_tokens.staff_of_session(
+        work, await session_tokens.open_session(work, staff), _idle
+    )
     assert await password_is_right(staff, LONG)
 
 
@@ -69,7 +71,7 @@ async def _idle(*_: object) -> dict[UUID, Duty]:
 
 async def test_a_session_has_a_token_of_its_own_that_no_table_holds(work: Work) -> None:
     staff = await accounts.add_staff(work, name="ana", role=Role.COUNSELLOR, password=LONG)
-    tokens = [await accounts.open_session(work, staff) for _ in range(3)]
+    tokens = [await session_tokens.open_session(work, staff) for _ in range(3)]
     await work.session.flush()
     assert len(set(tokens)) == 3
     # 256 random bits, as letters of 6 bits each.
@@ -80,7 +82,7 @@ async def test_a_session_has_a_token_of_its_own_that_no_table_holds(work: Work) 
     assert len(rows) == 3
     for token in tokens:
         assert not [row for row in rows if token in row[0] or token.encode().hex() in row[0]]
-        assert await accounts.staff_of_session(work, token, _idle)
+        assert await session_tokens.staff_of_session(work, token, _idle)
     # A new password gives up all of them but the one at which it was chosen.
     staff.password_hash = await hashing.hash_password(LONG)
     await passwords.change_own(work, staff, LONG, "violet kettle under snow", tokens[0])

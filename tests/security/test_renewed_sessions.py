@@ -11,7 +11,7 @@ from app.demo.stage import Counsellor, Stage
 from app.demo.writing import a_child
 from app.jobs.transaction import transaction
 from app.practice.people import Phone
-from app.staff import accounts, hashing
+from app.staff import hashing, session_tokens
 from app.staff.models import Staff, StaffSession
 from app.staff.roles import Role
 from app.web.access import COOKIE
@@ -201,7 +201,7 @@ async def test_that_talk_is_the_last_in_the_page(stage: Stage, elsewhere: bool) 
     await ana.tell_telephone("ready")
     if elsewhere:
         async with transaction(stage.ground, PROGRAM) as work:
-            await accounts.open_session(work, ana.staff)
+            await session_tokens.open_session(work, ana.staff)
     await _another_signs_in(stage, ana)
     await stage.advance(65)
     assert (await stage.call_of(child))["state"] == "connected"
@@ -317,7 +317,7 @@ async def test_a_person_with_another_open_page_keeps_what_they_have(stage: Stage
     ana = await stage.add_counsellor("ana")
     child = await _offered_at_page(stage, ana)
     async with transaction(stage.ground, PROGRAM) as work:
-        await accounts.open_session(work, ana.staff)
+        await session_tokens.open_session(work, ana.staff)
     await _another_signs_in(stage, ana)
     await stage.advance(2)
     assert await _offered_to(stage) == ["ana"]

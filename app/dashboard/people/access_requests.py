@@ -13,8 +13,7 @@ from app.dashboard.templating import page
 from app.people.approval import deciding
 from app.privacy import ends
 from app.routing import partners
-from app.staff.access_kinds import AccessKind
-from app.staff.models import Staff
+from app.staff.models import AccessKind, Staff
 from app.staff.roles import Permission, may
 from app.staff.second_person import could_be_approved
 from app.web.access import InWork, reader_with

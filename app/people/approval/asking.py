@@ -12,11 +12,10 @@ from app.database.topics import Topic
 from app.errors import Conflict
 from app.people.approval.rows import AccessRequest
 from app.privacy import ends
-from app.staff.access_kinds import AccessKind
 from app.staff.audit import write_entry
 from app.staff.emergency_rows import Emergency
 from app.staff.log_kinds import AuditLog
-from app.staff.models import EarlierPassword, PasswordLink, PhoneProof, Staff
+from app.staff.models import AccessKind, EarlierPassword, PasswordLink, PhoneProof, Staff
 from app.staff.roles import gives_sight, knows_as_much, reads_others, reads_records
 from app.staff.second_person import By, ChangeState, Outside, could_be_approved
 from app.work import Work

@@ -16,10 +16,9 @@ from app.people.changing import Changes
 from app.people.directory_rows import DirectoryAccount
 from app.people.provider import access
 from app.staff import accounts, phone_proofs
-from app.staff.access_kinds import AccessKind
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
-from app.staff.models import PasswordLink, Staff
+from app.staff.models import AccessKind, PasswordLink, Staff
 from app.staff.roles import Role
 from app.staff.second_person import ChangeState, may_approve
 from app.work import Work

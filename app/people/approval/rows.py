@@ -7,7 +7,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.database.base import Base, Identifier, one_of
-from app.staff.access_kinds import AccessKind
+from app.staff.models import AccessKind
 from app.staff.second_person import ChangeState
 
 

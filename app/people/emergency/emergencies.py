@@ -28,7 +28,7 @@ from app.jobs.names import Task
 from app.jobs.transaction import send_rows
 from app.people.emergency import telling
 from app.people.traces import kept
-from app.staff import accounts
+from app.staff import session_tokens
 from app.staff.account_makers import are_two_people
 from app.staff.audit import write_entry
 from app.staff.emergency_rows import Emergency, EmergencyKind, EmergencyState, SubjectKind
@@ -336,5 +336,5 @@ async def enter(work: Work, staff: Staff, emergency_id: UUID) -> tuple[Staff, st
     await _asker(work, row)
     account = await work.session.get_one(Staff, row.account_id, populate_existing=True)
     note(work, AuditLog.EMERGENCY_ENTERED, row, before=row.state)
-    token = await accounts.open_session(work, account, "", until=row.until)
+    token = await session_tokens.open_session(work, account, "", until=row.until)
     return account, token

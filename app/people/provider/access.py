@@ -19,10 +19,9 @@ from app.people.provider.rows import LinkedHow, StaffIdentity, Unknown
 from app.routing import own_presence, withdrawing
 from app.routing.rota import feeds
 from app.staff import accounts, passwords, second_factor
-from app.staff.access_kinds import AccessKind
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
-from app.staff.models import Staff
+from app.staff.models import AccessKind, Staff
 from app.staff.roles import Permission, Role, may
 from app.staff.second_person import Outside, note_could_approve
 from app.staff.sessions import (

@@ -24,7 +24,7 @@ from app.people.provider.mapping import MappingWanted
 from app.people.provider.protocol import Client, Once, ProviderFailed
 from app.people.provider.rows import Errand, ProviderErrand
 from app.routing.at_work import at_work
-from app.staff import accounts
+from app.staff import accounts, session_tokens
 from app.staff.audit import write_reading
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
@@ -284,7 +284,7 @@ async def _note_session(work: Work, kept: _Kept, token: str, claims: dict[str, A
 async def _signed_in_staff(request: Request, work: Work, kept: _Kept) -> Staff:
     """Return the person who began the errand, if they are still the one who is signed in."""
     token = token_of(request)
-    staff = await accounts.staff_of_session(work, token, at_work) if token else None
+    staff = await session_tokens.staff_of_session(work, token, at_work) if token else None
     if staff is None or staff.id != kept.staff_id:
         raise NotThisSignIn()
     work.actor = accounts.actor_of(staff)
@@ -303,4 +303,4 @@ async def _prove(request: Request, work: Work, kept: _Kept, claims: dict[str, An
         raise NotThisSignIn()
     token = token_of(request)
     await _note_session(work, kept, token, claims)
-    await accounts.note_proof(work, staff, token, "provider")
+    await session_tokens.note_proof(work, staff, token, "provider")

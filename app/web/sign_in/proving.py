@@ -5,7 +5,7 @@ from enum import StrEnum
 from fastapi import Request
 
 from app.errors import Invalid, NotSignedIn
-from app.staff import accounts, passkeys, second_factor
+from app.staff import passkeys, second_factor, session_tokens
 from app.staff.audit import write_reading
 from app.staff.hashing import password_is_right
 from app.staff.log_kinds import AuditLog
@@ -79,7 +79,7 @@ async def prove(
         if how is Proof.PROVIDER or not is_right:
             await write_reading(work, AuditLog.PROOF_FAILED, str(staff.id), wrong=how.value)
             raise WrongProof()
-    await accounts.note_proof(work, staff, token_of(request), how.value)
+    await session_tokens.note_proof(work, staff, token_of(request), how.value)
 
 
 async def proof_of(work: Work, staff: Staff) -> Proof:

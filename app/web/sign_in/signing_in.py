@@ -10,7 +10,7 @@ from app.errors import NotAllowed, NotSignedIn
 from app.people.emergency import emergencies
 from app.people.provider import access, keeping
 from app.routing import own_presence, telephones
-from app.staff import accounts, passkeys, second_factor
+from app.staff import accounts, passkeys, second_factor, session_tokens
 from app.staff.audit import write_entry, write_reading
 from app.staff.hashing import password_is_right
 from app.staff.log_kinds import AuditLog
@@ -66,7 +66,9 @@ async def sign_in_person(
         return await _signed_in(request, work, staff)
     # Its cookie is replaced now. No call rings at its page until the sign-in is complete.
     former = await _end_former(request, work, staff)
-    token = await accounts.open_session(work, staff, _browser(request), awaits=awaits, proven=False)
+    token = await session_tokens.open_session(
+        work, staff, _browser(request), awaits=awaits, proven=False
+    )
     if former is not None:
         await telephones.pass_on(work, staff.id, former, work.keys.session_key(token))
     return SignIn(staff, token, awaits)
@@ -131,7 +133,7 @@ async def begun(request: Request, work: Work, awaits: Awaits) -> tuple[Staff, St
 async def _any_begun(request: Request, work: Work) -> tuple[Staff, StaffSession]:
     """Return who has given the right password and still has to do something. Raises NotSignedIn."""
     token = token_of(request)
-    found = await accounts.begun_session(work, token) if token else None
+    found = await session_tokens.begun_session(work, token) if token else None
     if found is None:
         raise NotSignedIn()
     staff, session = found
@@ -157,7 +159,7 @@ async def sign_in_by_code(request: Request, work: Work, code: str) -> SignIn:
         return await _signed_in(request, work, staff, session)
     if state.codes_count and await step_up.talks(work, staff):
         return await _signed_in_to_talk(request, work, staff, session)
-    token = await accounts.complete_session(work, staff, session, awaits=Awaits.SETTING_UP)
+    token = await session_tokens.complete_session(work, staff, session, awaits=Awaits.SETTING_UP)
     await telephones.pass_on(work, staff.id, session.token_key, work.keys.session_key(token))
     return SignIn(staff, token, Awaits.SETTING_UP)
 
@@ -348,7 +350,7 @@ async def _end_former(request: Request, work: Work, staff: Staff) -> bytes | Non
     if talks is not None:
         await own_presence.page_taken_in_talk(work, talks, session)
         return None
-    former = await accounts.end_former_session(work, staff, token)
+    former = await session_tokens.end_former_session(work, staff, token)
     if former is None:
         return None
     if former.staff_id == staff.id:
@@ -368,7 +370,7 @@ async def _signed_in_to_talk(
     """
     work.actor = accounts.actor_of(staff)
     write_entry(work, AuditLog.FACTOR_NOT_ASKED, str(staff.id))
-    until = work.now + accounts.AWAITS_LENGTH
+    until = work.now + session_tokens.AWAITS_LENGTH
     proven = not (await second_factor.state_of(work, staff)).passkey_needed
     return await _signed_in(request, work, staff, session, until=until, proven=proven)
 
@@ -390,10 +392,12 @@ async def _signed_in(
     former: bytes | None
     if session is not None:
         former = session.token_key
-        token = await accounts.complete_session(work, staff, session, until=until, proven=proven)
+        token = await session_tokens.complete_session(
+            work, staff, session, until=until, proven=proven
+        )
     else:
         former = await _end_former(request, work, staff)
-        token = await accounts.open_session(
+        token = await session_tokens.open_session(
             work, staff, _browser(request), until=until, proven=proven
         )
     if former is not None:

@@ -15,7 +15,7 @@ from app.people.approval.rows import AccessRequest
 from app.people.changing import Changes
 from app.people.emergency import emergencies
 from app.people.links import LinkWaits, LinkWithdrawn
-from app.staff import accounts, passkeys, second_factor
+from app.staff import passkeys, second_factor, session_tokens
 from app.staff.emergency_rows import EmergencyKind
 from app.staff.models import Staff
 from app.staff.passkey_rows import ChallengePurpose
@@ -212,8 +212,8 @@ async def test_a_passkey_from_before_opens_no_account_that_waits_to_come_back(
     challenge = await passkeys.take_challenge(work, rada, ChallengePurpose.SIGN_IN, answer)
     with pytest.raises(WrongPasskey):
         await passkeys.use(work, rada, answer, challenge)
-    opened = await accounts.open_session(work, rada)
-    assert await accounts.staff_of_session(work, opened) is None
+    opened = await session_tokens.open_session(work, rada)
+    assert await session_tokens.staff_of_session(work, opened) is None
     await decide(work, vera, rada)
     assert (rada.active, rada.password_hash) == (True, None)
 

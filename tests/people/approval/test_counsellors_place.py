@@ -15,7 +15,7 @@ from app.people.emergency import emergencies
 from app.people.links import LinkWaits
 from app.people.provider import access, keeping
 from app.people.provider.access import Ended
-from app.staff import accounts, passkeys, second_factor
+from app.staff import accounts, passkeys, second_factor, session_tokens
 from app.staff.emergency_rows import EmergencyKind
 from app.staff.models import Staff
 from app.staff.passkey_rows import ChallengePurpose
@@ -43,7 +43,10 @@ async def test_a_counsellor_who_does_not_exist_opens_no_team(
     nova, address = await links.invite(work, wanted, by=mila, by_mail=False)
     with pytest.raises(LinkWaits):
         await links.choose_password(work, token(address), PASSWORD, "en")
-    assert await accounts.staff_of_session(work, await accounts.open_session(work, nova)) is None
+    assert (
+        await session_tokens.staff_of_session(work, await session_tokens.open_session(work, nova))
+        is None
+    )
     # Changed while it waits, it is asked anew as it is now: what was read before opens nothing.
     first = (await waiting(work, nova)).id
     await changing.change(work, nova.id, Changes(team="North"), by=mila)

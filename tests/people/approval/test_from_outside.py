@@ -14,8 +14,7 @@ from app.people.approval.deciding import ChangedSinceAsked, NothingWaits, NotSec
 from app.people.links import LinkWithdrawn
 from app.people.provider import access, keeping
 from app.people.provider.access import Ended, WaitsForApproval
-from app.staff.access_kinds import AccessKind
-from app.staff.models import Staff
+from app.staff.models import AccessKind, Staff
 from app.work import Work
 from tests.support.identity.approval import (
     WANTED,

@@ -17,7 +17,7 @@ from app.people.provider import access, keeping
 from app.people.provider.access import AlreadyLinked, Ended, NoAccountHere, NoRoleHere
 from app.people.provider.mapping import MappingWanted
 from app.people.provider.protocol import Client, Discovered, Once, address_of
-from app.staff import accounts, tokens
+from app.staff import accounts, session_tokens, tokens
 from app.staff.models import Awaits, Staff
 from app.staff.roles import Role
 from app.staff.sessions import note_provider_session
@@ -141,7 +141,7 @@ async def test_an_address_of_two_accounts_or_of_an_emergency_account_links_none(
 
 async def test_a_person_without_a_role_loses_access_at_once(city: Work) -> None:
     ana = await comes(city, ANA, unknown="create")
-    await accounts.open_session(city, ana)
+    await session_tokens.open_session(city, ana)
     ana.endpoint_kind, ana.endpoint = "phone", "+381641234567"
     await city.session.flush()
     found = await access.signed_in_person(city, WANTED, ANA | {"groups": []})
@@ -186,11 +186,11 @@ async def test_a_session_keeps_the_providers_when_a_code_completes_it(city: Work
     key = access.session_key(city, WANTED.issuer, {"sid": "there"})
     assert key is not None
     assert access.session_key(city, WANTED.issuer, {"sid": 7}) is None
-    begun = await accounts.open_session(city, ana, awaits=Awaits.CODE)
+    begun = await session_tokens.open_session(city, ana, awaits=Awaits.CODE)
     await note_provider_session(city, begun, key)
-    found = await accounts.begun_session(city, begun)
+    found = await session_tokens.begun_session(city, begun)
     assert found is not None
-    await accounts.complete_session(city, *found)
+    await session_tokens.complete_session(city, *found)
     named = {"sid": "there"}
     assert await access.signed_out_there(city, WANTED.issuer, named, city.now) == 1
     assert await sessions_of(city, ana) == 0
@@ -199,7 +199,7 @@ async def test_a_session_keeps_the_providers_when_a_code_completes_it(city: Work
 async def test_a_mapping_without_a_role_ends_access_when_it_is_saved(city: Work) -> None:
     mila = await an_administrator(city)
     ana = await comes(city, ANA, unknown="create")
-    await accounts.open_session(city, ana)
+    await session_tokens.open_session(city, ana)
     without = replace(WANTED, roles=WANTED.roles[:2])
     await keeping.save(city, without, None, by=mila)
     assert await sessions_of(city, ana) == 0

@@ -19,7 +19,7 @@ from app.people.changing import LastAdministrator
 from app.people.letters import letter_to_owner
 from app.people.provisioning import NotTheDirectorys, PersonEntry
 from app.referrals.models import Referral
-from app.staff import accounts
+from app.staff import accounts, session_tokens
 from app.staff.roles import Role
 from app.staff.telling import Told
 from app.work import Work
@@ -63,7 +63,7 @@ async def test_who_leaves_in_a_talk_hands_everything_over_in_the_same_step(work:
     call, _ = await a_talk(work, ana)
     await contacts.open_for_call(work, call, ana.id)
     await send_rows(work)
-    await accounts.open_session(work, ana)
+    await session_tokens.open_session(work, ana)
     await provisioning.change(work, ana.id, PersonEntry("ana", active=False))
     assert (ana.active, ana.password_hash, await sessions_of(work, ana)) == (False, None, 0)
     again = await work.session.scalar(
@@ -89,7 +89,7 @@ async def test_work_that_no_colleague_may_take_over_keeps_no_leaver_in_and_alarm
     work.settings.smtp_url, mila.email = "smtp://127.0.0.1:1", "mila@helpline.example"
     await an_agency(work, "house")
     referral = await a_referral(work, ana)
-    await accounts.open_session(work, ana)
+    await session_tokens.open_session(work, ana)
     work.jobs.clear()
     await provisioning.change(work, ana.id, PersonEntry("ana", active=False))
     assert (ana.active, ana.password_hash, await sessions_of(work, ana)) == (False, None, 0)
@@ -143,7 +143,7 @@ async def test_a_leaver_is_out_whatever_else_the_directory_says_of_them(
             email="ana@city.example",
         )
         ana.password_hash = "a hash"
-        await accounts.open_session(work, ana)
+        await session_tokens.open_session(work, ana)
         await provisioning.change(work, ana.id, entry)
         assert not ana.active, entry
         assert ana.password_hash is None

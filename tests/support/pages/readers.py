@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from app.demo.stage import Counsellor, Stage
 from app.jobs.transaction import transaction
-from app.staff import accounts, second_factor
+from app.staff import accounts, second_factor, session_tokens
 from app.staff.models import Awaits, Staff
 from app.staff.roles import Role
 from app.web.access import COOKIE
@@ -69,7 +69,7 @@ async def _half_signed_in(stage: Stage, awaits: Awaits, language: str) -> Reader
         telephone = pyotp.TOTP((await second_factor.begin(work, staff)).secret)
         if awaits is Awaits.CODE:
             assert await second_factor.confirm(work, staff, telephone.at(work.now)) is not None
-        return Reader(str(awaits), await accounts.open_session(work, staff, awaits=awaits))
+        return Reader(str(awaits), await session_tokens.open_session(work, staff, awaits=awaits))
 
 
 async def seen(stage: Stage, who: Counsellor, path: str) -> str:

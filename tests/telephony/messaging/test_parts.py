@@ -1,8 +1,7 @@
-"""In how many parts a text is billed, and what means STOP. No database."""
+"""In how many parts a text is billed. No database."""
 
 import pytest
 
-from app.telephony.messaging.stopping import means_stop
 from app.words.sms import parts_of
 
 
@@ -30,13 +29,3 @@ from app.words.sms import parts_of
 )
 def test_a_text_is_billed_in_parts(text: str, parts: int) -> None:
     assert parts_of(text) == parts
-
-
-@pytest.mark.parametrize("text", ["STOP", " stop. ", "Odjava!", "СТОП", "إلغاء الاشتراك"])
-def test_a_whole_text_that_says_stop_means_it(text: str) -> None:
-    assert means_stop(text)
-
-
-@pytest.mark.parametrize("text", ["", "help", "stop it he says", "ne mogu da stanem", "kraj"])
-def test_a_child_who_tells_something_does_not_say_stop(text: str) -> None:
-    assert not means_stop(text)

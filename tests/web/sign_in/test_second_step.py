@@ -15,7 +15,7 @@ from sqlalchemy import delete
 
 from app.demo.stage import Stage
 from app.jobs.transaction import transaction
-from app.staff import accounts, passkeys, second_factor
+from app.staff import passkeys, second_factor, session_tokens
 from app.staff.hashing import hash_password
 from app.staff.models import SignInRules, Staff
 from app.staff.passkey_rows import ChallengePurpose
@@ -250,7 +250,7 @@ async def test_a_use_and_a_change_of_factors_in_the_same_instant_do_not_block_ea
         await passkeys.add(work, vera, "key ring", sent, challenge)
 
     async def signs_in(work: Work) -> object:
-        return await accounts.open_session(work, vera, "Firefox")
+        return await session_tokens.open_session(work, vera, "Firefox")
 
     async def renews(work: Work) -> list[str]:
         return await second_factor.renew_codes(work, vera)
