@@ -58,9 +58,10 @@ from app.statistics.protection.budget import forget_old_tables
 from app.telephony import copies, practice_calls, trial_calls, trial_texts
 from app.telephony import jobs as telephony_jobs
 from app.telephony.counsellor import callback_leg, move_jobs, ringing
+from app.telephony.duty_phones import address_texts, alarm_calls, duty, duty_sms
 from app.telephony.inbound import asking_by_key, message_jobs, staff_texts
 from app.telephony.messaging import answering, asking, fetching, setting_up
-from app.telephony.participants import address_texts, alarm_calls, duty, duty_sms, participant_flow
+from app.telephony.participants import participant_flow
 from app.telephony.platforms import dial_bridge
 from app.telephony.platforms.choose import platform_of
 from app.telephony.reconcile import one_call, proof

@@ -7,11 +7,11 @@ from sqlalchemy import update
 from app.calls import platform
 from app.calls.log_kinds import Cause
 from app.errors import Conflict, Invalid
-from app.routing import hands, telephones
+from app.routing import hands, leaving, telephones
 from app.routing import presence as presences
 from app.routing.models import CHOICES, Offer, OfferState, Presence, PresenceState
 from app.routing.offers import decline_offer, lock_offer, offer_in_hand
-from app.routing.participants import leaving, participants
+from app.routing.participants import participants
 from app.staff import session_tokens
 from app.staff.models import Staff
 from app.staff.roles import Permission, may

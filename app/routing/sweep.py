@@ -31,10 +31,10 @@ from app.database.quick import Question
 from app.database.topics import Topic
 from app.jobs.names import Task
 from app.jobs.transaction import run_verb
-from app.routing import hands, offers, queue, second_phone
+from app.routing import hands, leaving, offers, queue, second_phone
 from app.routing import presence as presences
 from app.routing.models import Offer, OfferState, Presence, PresenceState
-from app.routing.participants import actions, leaving, participant_second_phone
+from app.routing.participants import actions, participant_second_phone
 from app.routing.participants.participants import Participant, ParticipantState
 from app.routing.rota.models import ShiftRow
 from app.routing.rota.shifts import Layer

@@ -15,10 +15,10 @@ from app.calls.log_kinds import Cause
 from app.calls.models import Call, Leg
 from app.calls.states import CallState
 from app.database.topics import Topic
-from app.routing import offers, second_phone
+from app.routing import leaving, offers, second_phone
 from app.routing import presence as presences
 from app.routing.models import Offer, OfferState, Presence, PresenceState, TelephoneState
-from app.routing.participants import leaving, participant_second_phone
+from app.routing.participants import participant_second_phone
 from app.routing.participants.participants import LIVE, Participant, ParticipantPurpose
 from app.routing.telephone_state import may_ring, state_now, state_of
 from app.settings import Settings

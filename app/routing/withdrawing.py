@@ -10,10 +10,10 @@ from app.calls import record
 from app.calls.log_kinds import Cause
 from app.calls.models import Call
 from app.database.topics import Topic
-from app.routing import offers, releasing
+from app.routing import leaving, offers, releasing
 from app.routing import presence as presences
 from app.routing.models import Offer, OfferState, PresenceState, TelephoneState
-from app.routing.participants import leaving, participants
+from app.routing.participants import participants
 from app.routing.participants.participants import LIVE, Participant, ParticipantPurpose
 from app.staff.models import Staff
 from app.work import Work

@@ -16,6 +16,7 @@ from app.telephony.answers import Answer, CallbackQuestion, DutyChoice
 from app.telephony.counsellor import callback_leg, counsellor_flow
 from app.telephony.counsellor.conference import conference_event
 from app.telephony.documents import message_document
+from app.telephony.duty_phones import alarm_calls, duty, duty_sms
 from app.telephony.inbound import (
     arriving,
     asking_by_key,
@@ -30,7 +31,7 @@ from app.telephony.inbound import (
 from app.telephony.inbound.sounds import waiting_sound
 from app.telephony.messaging import answering, receiving
 from app.telephony.messaging.telegram import bringing
-from app.telephony.participants import alarm_calls, duty, duty_sms, participant_flow
+from app.telephony.participants import participant_flow
 from app.telephony.platforms import dial_bridge
 from app.telephony.provider.signature import Signed, SignedRequest, read_number
 from app.telephony.replying import (

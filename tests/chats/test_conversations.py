@@ -22,6 +22,7 @@ from app.retention.rules import set_rules
 from app.retention.running import erase_some
 from app.routing import (
     in_hand,
+    leaving,
     offers,
     own_presence,
     places_in_queue,
@@ -30,7 +31,7 @@ from app.routing import (
     sweep,
 )
 from app.routing.models import Presence, PresenceState
-from app.routing.participants import inviting, leaving, moving
+from app.routing.participants import inviting, moving
 from app.routing.sweep import Due
 from app.staff.models import Staff
 from app.work import Work

@@ -15,9 +15,9 @@ from app.chats import as_child, ending, gone, messages, reading
 from app.chats.left import answering, left, untaken
 from app.chats.models import ReturnCode
 from app.errors import Conflict, NotFound
+from app.routing import leaving
 from app.routing.alarm_rows import Alarm
 from app.routing.models import PresenceState
-from app.routing.participants import leaving
 from app.work import Work
 from tests.support.calls.conversations import (
     a_chat_line,

@@ -20,10 +20,10 @@ from app.errors import Conflict, NotFound
 from app.jobs.transaction import send_rows
 from app.people import holding, leaving
 from app.people.holding import WorkKind
+from app.routing import leaving as leaving_talks
 from app.routing import presence as presences
 from app.routing.alarm_rows import Alarm
 from app.routing.models import Offer, PresenceState
-from app.routing.participants import leaving as leaving_talks
 from app.staff.models import Staff
 from app.words import pages
 from app.work import Work

@@ -19,9 +19,8 @@ from app.dashboard.chats import values, views
 from app.database.topics import Topic
 from app.jobs.transaction import send_rows
 from app.retention.data_requests import erasing
-from app.routing import places_in_queue
+from app.routing import leaving, places_in_queue
 from app.routing.models import PresenceState
-from app.routing.participants import leaving
 from app.words import pages
 from app.work import Work
 from tests.support.calls.conversations import (

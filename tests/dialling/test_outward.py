@@ -28,9 +28,9 @@ from app.routing.callbacks import callbacks, choices
 from app.routing.participants import inviting
 from app.staff.accounts import actor_of
 from app.staff.models import Staff
+from app.telephony.duty_phones.duty import DutyCall
 from app.telephony.inbound import arriving
 from app.telephony.jobs import Parts
-from app.telephony.participants.duty import DutyCall
 from app.telephony.platforms.choose import platform_of
 from app.work import PROGRAM, Actor, ActorKind, Work
 from tests.support.verbs import (

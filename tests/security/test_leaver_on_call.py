@@ -40,7 +40,7 @@ from app.routing.rota import unstaffed_alarms
 from app.staff import accounts, former_addresses, phone_proofs, tokens
 from app.staff.models import FormerAddress
 from app.staff.telling import Told
-from app.telephony.participants import alarm_calls, duty
+from app.telephony.duty_phones import alarm_calls, duty
 from app.telephony.provider.signature import Signed
 from app.telephony.script import TAKE_DIGIT
 from app.work import PROGRAM, Work

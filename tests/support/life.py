@@ -26,10 +26,9 @@ from app.contacts.states import ContactChannel, NonCounselling, Source
 from app.demo.stage import Counsellor, Stage
 from app.errors import Conflict
 from app.jobs.transaction import flush
-from app.routing import offers, own_presence, releasing, sound
+from app.routing import leaving, offers, own_presence, releasing, sound
 from app.routing import presence as presences
 from app.routing.models import Offer, OfferState, Presence, PresenceState
-from app.routing.participants import leaving
 from app.settings import Settings
 from app.staff import accounts
 from app.staff.models import Staff

@@ -13,9 +13,8 @@ from app.chats import at_desk, messages, reading
 from app.chats.models import Author
 from app.errors import Invalid
 from app.jobs.names import Task
-from app.routing import offers
+from app.routing import leaving, offers
 from app.routing.models import Offer, PresenceState
-from app.routing.participants import leaving
 from app.staff.models import Staff
 from app.training import practices, writing
 from app.training.models import Practice

@@ -16,8 +16,8 @@ from app.calls.states import CallState
 from app.database.topics import Topic
 from app.errors import Conflict, NotAllowed, NotFound
 from app.jobs.names import Task
-from app.routing import handing_over, hands, offers, sound
-from app.routing.participants import calls_for_help, inviting, leaving, participants
+from app.routing import handing_over, hands, leaving, offers, sound
+from app.routing.participants import calls_for_help, inviting, participants
 from app.routing.participants.participants import (
     LIVE,
     Participant,

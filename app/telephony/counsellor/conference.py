@@ -20,10 +20,9 @@ from app.calls.states import (
 from app.contacts import contacts
 from app.database.topics import Topic
 from app.jobs.names import Task
-from app.routing import offers, releasing
+from app.routing import leaving, offers, releasing
 from app.routing.callbacks.callbacks import settle_by_talk
 from app.routing.models import Offer, OfferState
-from app.routing.participants import leaving
 from app.routing.participants.participants import Participant, label_of
 from app.telephony.inbound.deciding import delivery_of
 from app.telephony.participants import participant_legs

@@ -18,9 +18,8 @@ from app.calls.states import (
 )
 from app.jobs.names import Task
 from app.outbox.states import Sending
-from app.routing import offers, second_phone
+from app.routing import leaving, offers, second_phone
 from app.routing.models import AnsweredOn, Offer, OfferState
-from app.routing.participants import leaving
 from app.routing.participants.participants import Participant
 from app.staff import phone_proofs
 from app.staff.models import Staff

@@ -19,9 +19,9 @@ from app.log import log
 from app.outbox.once import send_once
 from app.outbox.responses import Refused
 from app.outbox.states import Sending
-from app.routing import offers, second_phone
+from app.routing import leaving, offers, second_phone
 from app.routing.models import Offer, OfferState
-from app.routing.participants import actions, leaving, participant_second_phone
+from app.routing.participants import actions, participant_second_phone
 from app.routing.participants.participants import LIVE, RINGS, Mode, Participant, ParticipantPurpose
 from app.staff.models import Staff
 from app.telephony.counsellor import pacing

@@ -8,9 +8,8 @@ from app.calls.models import Call
 from app.calls.record import WebhookDelivery
 from app.calls.speech import LineScript
 from app.calls.states import CallState
-from app.routing import offers
+from app.routing import leaving, offers
 from app.routing.models import Offer, OfferState
-from app.routing.participants import leaving
 from app.telephony import answers
 from app.telephony.answers import Answer
 from app.telephony.inbound.deciding import Decision, end_gone, go_back

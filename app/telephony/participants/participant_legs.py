@@ -8,9 +8,9 @@ from app.calls.lines import finding_lines
 from app.calls.log_kinds import Cause, of_leg
 from app.calls.models import Call, Leg
 from app.calls.states import LegStatus, read_leg_status
-from app.routing import offers
+from app.routing import leaving, offers
 from app.routing.models import Offer
-from app.routing.participants import actions, leaving, participant_second_phone
+from app.routing.participants import actions, participant_second_phone
 from app.routing.participants.participants import Mode, Participant, label_of
 from app.staff.models import Staff
 from app.work import Work

@@ -20,9 +20,8 @@ from app.dialling import outward
 from app.dialling.models import DialledFor
 from app.jobs.names import Task
 from app.outbox.states import Sending
-from app.routing import offers, releasing
+from app.routing import leaving, offers, releasing
 from app.routing.models import Offer, OfferState
-from app.routing.participants import leaving
 from app.staff.models import Staff
 from app.telephony import answers
 from app.telephony.answers import Answer

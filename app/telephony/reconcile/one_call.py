@@ -12,9 +12,8 @@ from app.calls.models import Call, Leg
 from app.calls.states import CallState, EndedBy, LegStatus, is_over, read_leg_status
 from app.jobs.names import Task
 from app.outbox.responses import Refused
-from app.routing import handing_over, offers, releasing
+from app.routing import handing_over, leaving, offers, releasing
 from app.routing.models import Offer, OfferState
-from app.routing.participants import leaving
 from app.telephony.counsellor.conference import label_of_owner
 from app.telephony.counsellor.counsellor_flow import note_leg
 from app.telephony.jobs import parts_of, task

@@ -13,7 +13,7 @@ from app.referrals.directory.address_rows import AddressChange
 from app.referrals.directory.agencies import save_agency
 from app.referrals.directory.entries import Entry
 from app.staff.roles import Role
-from app.telephony.participants.address_texts import text_of_new_address
+from app.telephony.duty_phones.address_texts import text_of_new_address
 from app.words import sms
 from app.work import PROGRAM, Work
 from tests.support.calls.text_provider import TextProvider

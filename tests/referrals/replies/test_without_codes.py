@@ -28,8 +28,8 @@ from app.routing.rota import unstaffed_alarms
 from app.staff import phone_proofs
 from app.staff.accounts import actor_of
 from app.staff.models import Staff
-from app.telephony.participants import alarm_calls, duty
-from app.telephony.participants.duty_sms import DutySms
+from app.telephony.duty_phones import alarm_calls, duty
+from app.telephony.duty_phones.duty_sms import DutySms
 from app.telephony.provider.signature import Signed
 from app.telephony.steps import Say
 from app.words.without_codes import ONLY_A_PIN

@@ -12,9 +12,9 @@ from app.referrals.channels.models import Attempt
 from app.referrals.channels.sending import ReferralAttemptOnce
 from app.referrals.channels.sms.channel import CHANNEL as SMS
 from app.referrals.escalation.trying import note_result
+from app.telephony.duty_phones.attempts import BySms
+from app.telephony.duty_phones.duty import DutyCall, learn_sid, lock_attempt
 from app.telephony.jobs import Parts, parts_of, task
-from app.telephony.participants.attempts import BySms
-from app.telephony.participants.duty import DutyCall, learn_sid, lock_attempt
 from app.telephony.provider.signature import Signed
 from app.telephony.provider.urls import message_path
 from app.work import Work

@@ -29,8 +29,8 @@ from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
 from app.telephony.counsellor.pacing import LegUrgency
+from app.telephony.duty_phones.attempts import BySms, ByTelephone
 from app.telephony.jobs import Parts, parts_of, task
-from app.telephony.participants.attempts import BySms, ByTelephone
 from app.telephony.provider.signature import Signed
 from app.telephony.provider.urls import alarm_path
 from app.telephony.script import TAKE_DIGIT, Scene, say_only_a_pin
