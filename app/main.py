@@ -116,15 +116,19 @@ def make_app(ground: Ground, *, with_worker: bool, phone_first: bool = False) ->
     app.router.middleware_stack = LikelyRoutes(app)
     include(app, telephony)
     _add_middleware(app, ground.settings)
+    _add_handlers(app)
+    if not phone_first:
+        _add_rest(app)
+    return app
+
+
+def _add_handlers(app: FastAPI) -> None:
     unreachable = (OperationalError, psycopg.OperationalError, PoolTimeout, PoolFull)
     raced = (IntegrityError, psycopg.IntegrityError)
     refused = (Refusal, RequestValidationError, HTTPException, DataError, psycopg.DataError)
     for kind in (*refused, *raced, *unreachable):
         app.add_exception_handler(kind, _render)
     app.add_exception_handler(Exception, _failed)
-    if not phone_first:
-        _add_rest(app)
-    return app
 
 
 def _note_failure(app: FastAPI, _kind: object, error: BaseException | None, _trace: object) -> None:

@@ -55,6 +55,9 @@ _PartnerNumber = Annotated[str | None, typer.Option(help="+NUMBER of another ser
 _ConfirmPartner = Annotated[
     str | None, typer.Option(help="the +NUMBER of the partner, to confirm it while in doubt")
 ]
+_RingAtOnce = Annotated[
+    int | None, typer.Option(help="counsellors to ring at once for a child in danger")
+]
 _LongestWait = Annotated[
     int | None, typer.Option(help="seconds of waiting after which an alarm is raised")
 ]
@@ -84,9 +87,7 @@ def line_plan(
     partner_after: Annotated[int | None, typer.Option(help=_SECONDS)] = None,
     partner_number: _PartnerNumber = None,
     confirm_partner: _ConfirmPartner = None,
-    ring_at_once: Annotated[
-        int | None, typer.Option(help="counsellors to ring at once for a child in danger")
-    ] = None,
+    ring_at_once: _RingAtOnce = None,
     night_from: Annotated[
         int | None, typer.Option(help="hour of the day from which no call-back is made")
     ] = None,

@@ -96,6 +96,14 @@ def follow_up_words(code: str, language: str) -> str:
     return words.code_words(language, "follow_up", code)
 
 
+def _fill_words(page: dict[str, Any], to: HandedTo, staff: Staff, language: str) -> None:
+    """Say for whom the paper is, and who printed it."""
+    said = page["words"]
+    purpose = to.recipient or words.code_words(language, "purpose", to.purpose.value)
+    said["confidential"] = said["confidential"].format(purpose=purpose)
+    said["printed"] = said["printed"].format(at=page["printed"], name=staff.name)
+
+
 async def print_case(
     work: Work,
     staff: Staff,
@@ -121,10 +129,7 @@ async def print_case(
     free_words = with_notes or with_timeline or written is not None
     if not (sections or with_dates or with_contacts or free_words):
         raise Invalid("Choose what to print.")
-    if to.purpose is PrintPurpose.FAMILY and free_words:
-        raise Invalid(
-            "Notes, the log and what was written are not for the family: they name others."
-        )
+    _check_purpose(to, free_words=free_words)
     _check_ground(to)
     contacts = await cases.contacts_in(work, staff, opened.record)
     everything = await cases.all_contacts_of(work, opened.record)
@@ -133,10 +138,7 @@ async def print_case(
     if to.ground is HandOutGround.CONSENT:
         _check_agreed(work, opened.record, everything, to, {c.id for c in contacts})
     page = await _page(work, opened, sheet, sections, language, to)
-    said = page["words"]
-    purpose = to.recipient or words.code_words(language, "purpose", to.purpose.value)
-    said["confidential"] = said["confidential"].format(purpose=purpose)
-    said["printed"] = said["printed"].format(at=page["printed"], name=staff.name)
+    _fill_words(page, to, staff, language)
     if not with_dates:
         page["dates"] = []
     page["contacts"] = await _contacts(work, staff, contacts, language, to) if with_contacts else []
@@ -200,6 +202,13 @@ async def _log(work: Work, opened: Opened[Case], language: str) -> list[dict[str
         }
         for event, said in events
     ]
+
+
+def _check_purpose(to: HandedTo, *, free_words: bool) -> None:
+    if to.purpose is PrintPurpose.FAMILY and free_words:
+        raise Invalid(
+            "Notes, the log and what was written are not for the family: they name others."
+        )
 
 
 def _check_ground(to: HandedTo) -> None:

@@ -42,6 +42,17 @@ _LOG_OF_TEAM = {
 }
 
 
+async def _check_consent(work: Work, referral: Referral) -> None:
+    given = await given_of(work, referral)
+    if given is None:
+        raise NotConsented(
+            "No team is sent: there is neither consent nor an override with its basis and reason. "
+            "Record one of them first."
+        )
+    if given.kind is ConsentKind.WITHDRAWN:
+        raise ConsentWithdrawn()
+
+
 async def dispatch(
     work: Work,
     referral: Referral,
@@ -58,14 +69,7 @@ async def dispatch(
     """
     if ReferralState(referral.state) in OVER:
         raise Over()
-    given = await given_of(work, referral)
-    if given is None:
-        raise NotConsented(
-            "No team is sent: there is neither consent nor an override with its basis and reason. "
-            "Record one of them first."
-        )
-    if given.kind is ConsentKind.WITHDRAWN:
-        raise ConsentWithdrawn()
+    await _check_consent(work, referral)
     if not place.strip() or not team.strip():
         raise Invalid("Write where the team is to go, and which team.")
     if not work.now - timedelta(days=1) <= wanted_at <= work.now + timedelta(days=366):

@@ -112,6 +112,24 @@ def number_of(work: Work, call: Call) -> str | None:
     ).decode()
 
 
+def _check_window(work: Work, begins: datetime, ends: datetime) -> None:
+    if not begins < ends or ends <= work.now or begins > work.now + _LONGEST:
+        raise Invalid("Choose a time within the next thirty days that ends after it begins.")
+
+
+async def _being_made(work: Work, caller_key: bytes | None) -> Callback | None:
+    """Return the call-back to a caller that is being made now, locked."""
+    row: Callback | None = await work.session.scalar(
+        select(Callback)
+        .where(
+            Callback.caller_key == caller_key,
+            Callback.state.in_((CallbackState.TRYING, CallbackState.SPOKEN)),
+        )
+        .with_for_update()
+    )
+    return row
+
+
 async def agree(
     work: Work,
     call: Call,
@@ -134,8 +152,7 @@ async def agree(
         raise Conflict("The number was withheld or deleted, so this caller cannot be called back.")
     await outward.check(work, number)
     begins, ends = window
-    if not begins < ends or ends <= work.now or begins > work.now + _LONGEST:
-        raise Invalid("Choose a time within the next thirty days that ends after it begins.")
+    _check_window(work, begins, ends)
     if work.actor.staff_id is not None:
         await outward.count_for_person(
             work,
@@ -148,14 +165,7 @@ async def agree(
         )
     soon = "soon" if slot is Slot.SOON else "chosen"
     key = call.caller_key if given is None else work.keys.match_key(HashOf.CALLER, given)
-    row = await work.session.scalar(
-        select(Callback)
-        .where(
-            Callback.caller_key == key,
-            Callback.state.in_((CallbackState.TRYING, CallbackState.SPOKEN)),
-        )
-        .with_for_update()
-    )
+    row = await _being_made(work, key)
     if row is not None:
         # An earlier call-back is being made. If it does not reach the caller, this wish counts.
         _change(work, row, who, window, soon, await _maker(work))

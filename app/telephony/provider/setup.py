@@ -113,16 +113,7 @@ async def set_up(
                 address=settings.public_url,
             )
         )
-    for line in {line.id: line for line in numbers.values()}.values():
-        if line.shown_number not in shown:
-            report.problems.append(
-                Message(
-                    "%(line)s shows %(number)s, which the account may not show. Verify it there, "
-                    "or let the line show another number.",
-                    line=line.name,
-                    number=line.shown_number,
-                )
-            )
+    _name_hidden_numbers(numbers, shown, report)
     taken = await platform.set_up_waiting_room()
     if taken is not None:
         report.done.append(Message("The waiting room takes %(number)s callers.", number=taken))
@@ -164,3 +155,19 @@ async def _fallback(
 def _write(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
+
+
+def _name_hidden_numbers(
+    numbers: dict[str, LineScript], shown: set[str], report: SetupReport
+) -> None:
+    """Report the lines that show a number which the account may not show."""
+    for line in {line.id: line for line in numbers.values()}.values():
+        if line.shown_number not in shown:
+            report.problems.append(
+                Message(
+                    "%(line)s shows %(number)s, which the account may not show. Verify it there, "
+                    "or let the line show another number.",
+                    line=line.name,
+                    number=line.shown_number,
+                )
+            )
