@@ -33,6 +33,7 @@ from app.retention.data_requests.kinds import (
     RequestKind,
 )
 from app.retention.data_requests.models import DataRequest
+from app.retention.data_requests.searched import changed_of
 from app.safekeeping import erasures
 from app.safekeeping.backups import sealing
 from app.safekeeping.backups.places import BackupRefused
@@ -58,11 +59,13 @@ async def _print(work: Work, request: DataRequest) -> None:
         print(f"extended until\t{until}\t{request.extension_because}\t{told}")
     for child in await which_child.children_meant(work, request):
         print(f"meant\t{child.code}/{child.place}\t{child.standing}\tnow: {child.now or '-'}")
+    changed = changed_of(work, request)
     for one in await requests.items_of(work, request):
         keep = f"kept: {one.keep}" if one.keep else "-"
+        since = "\tchanged since the search" if one.subject_id in changed else ""
         print(
             f"{one.kind}:{one.subject_id}\t{one.label or '-'}\t{one.at:%Y-%m-%d %H:%M}"
-            f"\t{one.because}\t{keep}\tchildren: {one.children or '-'}"
+            f"\t{one.because}\t{keep}\tchildren: {one.children or '-'}{since}"
         )
     for kind, count in request.counts.items():
         print(f"done\t{kind}\t{count}")
