@@ -25,7 +25,7 @@ from app.retention.data_requests.kinds import (
 )
 from app.retention.data_requests.models import DataRequest
 from app.retention.data_requests.requests import LONGEST_SOUGHT, LONGEST_WORDS
-from app.retention.data_requests.searched import sought_of
+from app.retention.data_requests.searched import changed_of, sought_of
 from app.staff.models import Staff
 from app.staff.roles import Permission
 from app.web.access import InWork, Requires
@@ -84,7 +84,8 @@ class RequestView(BaseModel):
 class ItemView(BaseModel):
     """A row that was found. `keep` null: it is erased, or shown in the report.
 
-    `children`: of how many a record tells, at least; null: it is no record.
+    `children`: of how many a record tells, at least; null: it is no record. `changed`: the request
+    was given back, because this row had changed since the search.
     """
 
     kind: ItemKind
@@ -94,6 +95,7 @@ class ItemView(BaseModel):
     because: Because
     children: int | None
     keep: Keep | None
+    changed: bool
 
 
 class CopiesView(BaseModel):
@@ -196,7 +198,7 @@ def _columns(work: Work, request: DataRequest) -> dict[str, Any]:
 async def _view(work: Work, staff: Staff, request: DataRequest) -> OneView:
     own = requests.may_read_whom(staff, request)
     sought = sought_of(work, request) if own else None
-    ready = answering.can_open(work, request)
+    ready, changed = answering.can_open(work, request), changed_of(work, request)
     return OneView(
         **_columns(work, request),
         items=[
@@ -208,6 +210,7 @@ async def _view(work: Work, staff: Staff, request: DataRequest) -> OneView:
                 because=Because(one.because),
                 children=one.children,
                 keep=Keep(one.keep) if one.keep else None,
+                changed=one.subject_id in changed,
             )
             for one in await requests.items_of(work, request)
         ],

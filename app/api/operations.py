@@ -116,7 +116,8 @@ async def _safekeeping(ground: Ground) -> _Safekeeping:
         work = Work(session, ground.clock.now(), PROGRAM, ground)
         now, ways = await backups.read(work), await anchors.states(work)
         marker = await erasure_folder.known_to(work)
-    found = _Safekeeping(erasures=of_lists(ground.settings, marker))
+        waiting = await erasure_folder.lists_waiting(work)
+    found = _Safekeeping(erasures=of_lists(ground.settings, marker, waiting))
     if now is not None:
         late = now.base_late or now.log_late
         found = found._replace(
@@ -132,14 +133,17 @@ async def _safekeeping(ground: Ground) -> _Safekeeping:
     return found
 
 
-def of_lists(settings: Settings, marker: UUID | None) -> str:
-    """Return whether the folder with the lists of what is erased was prepared.
+def of_lists(settings: Settings, marker: UUID | None, waiting: int = 0) -> str:
+    """Return whether the folder with the lists of what is erased was prepared, and whether rows of
+    lists stayed after a restore.
 
     Whether its disk is there is seen by the job that writes: a disk that hangs must not hang this.
     """
     if settings.erasure_folder is None:
         return "not set up"
-    return "well" if marker is not None else erasure_folder.NOT_PREPARED
+    if marker is None:
+        return erasure_folder.NOT_PREPARED
+    return erasure_folder.ROWS_STAY if waiting else "well"
 
 
 async def _role(ground: Ground) -> Standing:

@@ -33,13 +33,25 @@ from app.retention.data_requests.kinds import (
     RequestKind,
 )
 from app.retention.data_requests.models import DataRequest
-from app.safekeeping import erasures
+from app.retention.data_requests.searched import changed_of
+from app.safekeeping import erasure_folder, erasures
 from app.safekeeping.backups import sealing
 from app.safekeeping.backups.places import BackupRefused
 from app.work import PROGRAM, Ground, Work
 
 app = typer.Typer(no_args_is_help=True, help="Requests of a person about their data.")
 Code = Annotated[str, typer.Argument(help="the code of the request, such as D-7F3-9QD-2XC")]
+
+# What has to be done before a row of a list can be erased again, by why it stays.
+_WAITS_FOR = {
+    Keep.LEGAL_HOLD: "a legal hold keeps it. Run this again when the hold is lifted.",
+    Keep.STILL_OPEN: "work on it is open. Finish it, and run this again.",
+    Keep.ANOTHER_PERSON: (
+        "a referral was opened since the restore, or a record tells of other children, and no "
+        "officer has seen that. Have a supervisor make a new request about the person, and run "
+        "this again when it is carried out. If they keep these rows, add --decided with the code."
+    ),
+}
 
 
 def _near(work: Work, request: DataRequest) -> str:
@@ -58,11 +70,13 @@ async def _print(work: Work, request: DataRequest) -> None:
         print(f"extended until\t{until}\t{request.extension_because}\t{told}")
     for child in await which_child.children_meant(work, request):
         print(f"meant\t{child.code}/{child.place}\t{child.standing}\tnow: {child.now or '-'}")
+    changed = changed_of(work, request)
     for one in await requests.items_of(work, request):
         keep = f"kept: {one.keep}" if one.keep else "-"
+        since = "\tchanged since the search" if one.subject_id in changed else ""
         print(
             f"{one.kind}:{one.subject_id}\t{one.label or '-'}\t{one.at:%Y-%m-%d %H:%M}"
-            f"\t{one.because}\t{keep}\tchildren: {one.children or '-'}"
+            f"\t{one.because}\t{keep}\tchildren: {one.children or '-'}{since}"
         )
     for kind, count in request.counts.items():
         print(f"done\t{kind}\t{count}")
@@ -292,6 +306,10 @@ def erase_again(
     carry_out: Annotated[
         bool, typer.Option("--carry-out", help="erase, and do not only show")
     ] = False,
+    decided: Annotated[
+        list[str] | None,
+        typer.Option(help="the code of a list whose last rows a supervisor has decided to keep"),
+    ] = None,
 ) -> None:
     """After a restore: show what was erased since that moment and is there again, or erase it.
 
@@ -300,14 +318,16 @@ def erase_again(
     whole: list[bool] = []
 
     async def verb(work: Work) -> None:
-        whole.append(await _erase_again(work.ground, key, folder, carry_out=carry_out))
+        whole.append(await _erase_again(work.ground, key, folder, carry_out, decided or []))
 
     run_verb(verb)
     if not all(whole):
         raise typer.Exit(1)
 
 
-async def _erase_again(ground: Ground, key: Path, source: Path | None, *, carry_out: bool) -> bool:
+async def _erase_again(
+    ground: Ground, key: Path, source: Path | None, carry_out: bool, decided: list[str]
+) -> bool:
     """Go through the lists, the oldest first. Return whether nothing is left to do or unknown."""
     folder = source or ground.settings.erasure_folder
     if folder is None or not folder.is_dir():
@@ -324,15 +344,23 @@ async def _erase_again(ground: Ground, key: Path, source: Path | None, *, carry_
     lists.sort(key=lambda one: one.head.written_at)
     missing = erasures.missing_in([one.head for one in lists])
     problems += [f"The list of {code} is missing." for code in missing]
-    done = True
+    stay: list[erased_again.Left] = []
     for one in lists:
-        done &= await _one_list(ground, one, folder, identities, carry_out=carry_out)
+        named = one.head.code in decided
+        left = await _one_list(ground, one, folder, identities, carry_out, named)
+        if (left.kept or (left.counts and not carry_out)) and not (named and left.is_others):
+            stay.append(left)
+    for keep in sorted({keep for left in stay for keep in left.kept}):
+        print(f"kept, {keep}: {_WAITS_FOR.get(Keep(keep), 'it is kept.')}")
+    if carry_out:
+        async with transaction(ground, PROGRAM) as work:
+            await erasure_folder.note_waiting(work, len(stay))
     for problem in problems:
         print(problem, file=sys.stderr)
     print(f"{len(lists)} lists were read. Compare their codes with your receipts.")
     if not carry_out:
         print("Nothing was erased. Run it again with --carry-out.")
-    return done and not problems
+    return not stay and not problems
 
 
 async def _one_list(
@@ -340,16 +368,16 @@ async def _one_list(
     one: erasures.Erased,
     folder: Path,
     identities: sealing.Identities,
-    *,
     carry_out: bool,
-) -> bool:
+    decided: bool,
+) -> erased_again.Left:
     if carry_out:
         named = ground.settings.backup_recipients
         recipients = (
             sealing.recipients_of(named) if named else [each.to_public() for each in identities]
         )
         try:
-            left = await erased_again.erase_again(ground, folder, recipients, one)
+            left = await erased_again.erase_again(ground, folder, recipients, one, decided=decided)
         except OSError as error:
             raise Invalid(
                 "The list of %(code)s cannot be written anew (%(why)s): the program must be able "
@@ -367,4 +395,4 @@ async def _one_list(
         print(f"{said}\tkept\t{keep}\t{count}")
     if not left.rows:
         print(f"{said}\tnothing is there again")
-    return not left.kept and (carry_out or not left.counts)
+    return left

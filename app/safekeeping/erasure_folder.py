@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from app.privacy.hash_kinds import HashOf
 from app.privacy.keys import Keys
@@ -20,11 +20,26 @@ from app.work import Work
 MARKER = "marker.json"
 COMMAND = "helpline data-requests prepare-folder"
 NOT_PREPARED = f"not prepared: run {COMMAND}"
+# What readiness says after a restore, until no row of a list stays.
+ROWS_STAY = (
+    "what was erased is there again: do what helpline data-requests erase-again has said, and run "
+    "it again"
+)
 
 
 async def known_to(work: Work) -> UUID | None:
     """Return the id of the folder that was prepared for this database, if there is one."""
     return await work.session.scalar(select(ErasureFolder.marker))
+
+
+async def lists_waiting(work: Work) -> int:
+    """Return of how many lists rows stayed when they were last erased again."""
+    return await work.session.scalar(select(ErasureFolder.lists_waiting)) or 0
+
+
+async def note_waiting(work: Work, lists: int) -> None:
+    """Keep of how many lists rows stay."""
+    await work.session.execute(update(ErasureFolder).values(lists_waiting=lists))
 
 
 def read(folder: Path, keys: Keys) -> UUID | None:

@@ -104,6 +104,8 @@ class ErasureFolder(Base):
     # What the marker in the folder says.
     marker: Mapped[UUID]
     prepared_at: Mapped[datetime]
+    # Of how many lists rows stayed when they were last erased again after a restore.
+    lists_waiting: Mapped[int] = mapped_column(server_default="0")
 
 
 class SafekeepingNotice(Base):

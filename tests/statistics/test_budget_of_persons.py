@@ -399,16 +399,25 @@ async def test_all_shares_together_have_a_bound(
     monkeypatch.setattr(budget, "OF_SHARES", 3)
     people = [await person(house, f"auditor {n} of shares", Role.AUDITOR) for n in range(4)]
     tables = iter(WINDOWS)
+    monkeypatch.setattr(budget, "FIRST", 1)
+    late = await person(house, "auditor who comes last", Role.AUDITOR)
     asked = [bool(await _refused(house, one.id, next(tables))) for one in [*people, *people]]
     assert asked == [False] * 5 + [True] * 3
+    # One who has requested nothing yet is kept from no work by them.
+    asked = [bool(await _refused(house, late.id, next(tables))) for _ in range(2)]
+    assert asked == [False, True]
     # The same for the days that count.
     house.stepped.move_to(house.clock.now() + timedelta(days=1))
     monkeypatch.setattr(budget, "OF_SHARES", 100)
     monkeypatch.setattr(budget, "OF_ALL_PEOPLE", 4)
     monkeypatch.setattr(budget, "OWN_IN_ALL", 4)
     monkeypatch.setattr(budget, "OF_SHARES_OF_PEOPLE", 3)
-    asked = [bool(await _refused(house, one.id, next(tables))) for one in people]
-    assert asked == [False] * 2 + [True] * 2
+    monkeypatch.setattr(budget, "FIRST_IN_ALL", 1)
+    asked = [bool(await _refused(house, one.id, next(tables))) for one in [*people, late]]
+    assert asked == [False] + [True] * 4
+    last = await person(house, "auditor of the last day", Role.AUDITOR)
+    asked = [bool(await _refused(house, last.id, next(tables))) for _ in range(2)]
+    assert asked == [False, True]
 
 
 def test_the_share_of_each_is_small() -> None:
@@ -418,6 +427,9 @@ def test_the_share_of_each_is_small() -> None:
 
 def test_the_shares_together_are_no_more_than_the_budget_and_no_few_use_them_up() -> None:
     assert 25 * budget.OWN <= budget.OF_SHARES <= budget.OF_ALL
+    # A hundred accounts take no more by their first ones than there is without them.
+    assert 100 * budget.FIRST <= budget.OF_ALL
+    assert 100 * budget.FIRST_IN_ALL <= budget.OF_ALL_PEOPLE + budget.OF_SHARES_OF_PEOPLE
     assert 15 * budget.OWN_IN_ALL <= budget.OF_SHARES_OF_PEOPLE <= budget.OF_ALL_PEOPLE
 
 

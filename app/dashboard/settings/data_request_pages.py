@@ -40,7 +40,7 @@ from app.retention.data_requests.kinds import (
 )
 from app.retention.data_requests.models import DataRequest, RequestItem
 from app.retention.data_requests.requests import LONGEST_SOUGHT, LONGEST_WORDS
-from app.retention.data_requests.searched import sought_of
+from app.retention.data_requests.searched import changed_of, sought_of
 from app.staff import accounts
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
@@ -202,7 +202,7 @@ async def _show(
         "names": await accounts.names_of(
             work, {id_ for id_ in (found.asked_by, found.decided_by, found.taken_by) if id_}
         ),
-        "items": _rows(items),
+        "items": _rows(items, changed_of(work, found)),
         "several": any((one.children or 0) > 1 for one in items)
         and said(SEVERAL_WORDS[RequestKind(found.kind)]),
         "free": len([one for one in items if one.keep is None]),
@@ -237,7 +237,7 @@ async def _show(
     return answer
 
 
-def _rows(items: list[RequestItem]) -> list[dict[str, Any]]:
+def _rows(items: list[RequestItem], changed: set[UUID]) -> list[dict[str, Any]]:
     return [
         {
             "row": one,
@@ -247,6 +247,7 @@ def _rows(items: list[RequestItem]) -> list[dict[str, Any]]:
             "kept": said(KEEP_WORDS[Keep(one.keep)]) if one.keep else "",
             "fixed": one.keep in SEEN_BY_PROGRAM,
             "several": (one.children or 0) > 1,
+            "changed": one.subject_id in changed,
         }
         for one in items
     ]

@@ -97,6 +97,11 @@ class Left:
         return {kind.value: found[kind.value] for kind in ItemKind if found[kind.value]}
 
     @property
+    def is_others(self) -> bool:
+        """Whether rows stay, and all of them because they may be another person's."""
+        return set(self.keeps.values()) == {Keep.ANOTHER_PERSON}
+
+    @property
     def kept(self) -> dict[str, int]:
         """How many rows stay, by the ground."""
         return dict(sorted(Counter(keep.value for keep in self.keeps.values()).items()))
@@ -202,13 +207,19 @@ async def _approved_as(work: Work, erased: Erased, request: DataRequest | None) 
 
 
 async def erase_again(
-    ground: Ground, folder: Path, recipients: sealing.Recipients, erased: Erased
+    ground: Ground,
+    folder: Path,
+    recipients: sealing.Recipients,
+    erased: Erased,
+    *,
+    decided: bool = False,
 ) -> Left:
     """Erase what of a list is there again. Return what was there, and what stays.
 
     May be stopped at any moment and run again. Back-ups since the restore hold the rows, so the
     list counts as written now; it lasts as long as rows of it stay. One that a job has written
-    meanwhile is left as it is. Raises BackupRefused, OSError.
+    meanwhile is left as it is. `decided`: an officer has decided anew of what may be another
+    person's, so the list is done while nothing else of it stays. Raises BackupRefused, OSError.
     """
     async with transaction(ground, PROGRAM) as work:
         left = await look(work, erased)
@@ -233,11 +244,12 @@ async def erase_again(
         kept = await erasing.carry_out(ground, erased.head.id, listed=True)
         async with transaction(ground, PROGRAM) as work:
             after = await look(work, erased)
-    if not after.rows:
-        await renew(whole=True)
     stays = {
         (kind, id_): after.keeps.get((kind, id_)) or kept.get((kind, id_), Keep.STILL_OPEN)
         for kind, ids in after.rows.items()
         for id_ in ids
     }
-    return Left(left.rows, stays)
+    there = Left(left.rows, stays)
+    if not after.rows or (decided and there.is_others):
+        await renew(whole=True)
+    return there

@@ -67,7 +67,9 @@ async def carry_out(
     """
     if not listed:
         async with transaction(ground, PROGRAM) as work:
-            await keep_first(work, request_id)
+            if changed := await keep_first(work, request_id):
+                await give_back_changed(work, request_id, changed)
+                return {}
             await keep_list(work, request_id, whole=False)
     for kind in ItemKind:
         while await one_batch(ground, request_id, kind):
@@ -86,15 +88,20 @@ async def carry_out(
     return keeps
 
 
-async def keep_first(work: Work, request_id: UUID) -> None:
+async def keep_first(work: Work, request_id: UUID) -> set[UUID]:
     """Keep what is another person's, held or in work before it is listed: a restore erases by the
-    list alone."""
+    list alone. Return what may be another person's only since it was searched."""
+    changed: set[UUID] = set()
     await _one_after_another(work)
     request = await work.session.get(DataRequest, request_id, with_for_update=True)
     is_approved = request is not None and request.state == RequestState.APPROVED
     if request is not None and is_approved and not await _has_begun(work, request_id):
-        await keep_others(work, request)
-        await _keep_in_work(work, request_id)
+        changed = await keep_others(work, request)
+        was_open = RequestItem.keep == Keep.STILL_OPEN.value
+        open_then = exists().where(RequestItem.request_id == request_id, was_open)
+        waits = bool(await work.session.scalar(select(open_then)))
+        await _keep_in_work(work, request_id, waits=waits)
+    return changed
 
 
 async def _one_after_another(work: Work) -> None:
@@ -155,10 +162,11 @@ async def erase_some(work: Work, request_id: UUID, kind: ItemKind) -> bool:
     return True
 
 
-async def _keep_in_work(work: Work, request_id: UUID) -> None:
+async def _keep_in_work(work: Work, request_id: UUID, *, waits: bool = False) -> None:
     """Keep what is held or in work now. What belongs to it stays also if the work ends before its
     turn comes: a record that is kept has its call. If no record is left to erase until work on one
     ends, flags and wishes stay, too: the request would be done, and the person would still wait.
+    `waits`: a record was open when it was searched.
     """
     erased = aliased(RequestItem)
     by_another = exists().where(
@@ -176,7 +184,8 @@ async def _keep_in_work(work: Work, request_id: UUID) -> None:
         left[one].keep = keep.value
     free = left.keys() - seen.keys()
     alone = {kind for kind, _ in free} <= _BESIDE_RECORDS
-    if alone and Keep.STILL_OPEN in seen.values() and not await _has_begun(work, request_id):
+    waits = waits or Keep.STILL_OPEN in seen.values()
+    if alone and waits and not await _has_begun(work, request_id):
         for one in free:
             left[one].keep = Keep.STILL_OPEN.value
     await work.session.flush()
@@ -267,6 +276,24 @@ async def _forget_sought(work: Work, request: DataRequest) -> None:
     await forget_numbers(work, request, keys)
     await leave_profiles(work, request)
     await work.session.execute(NOT_ERASING)
+
+
+async def give_back_changed(work: Work, request_id: UUID, changed: set[UUID]) -> None:
+    """Give a request back before anything is erased: its officer sees which rows have changed.
+
+    A record whose number was put right may be the person's all the same: a new search says so. If
+    the officer asks once more instead, the rest is erased, and these rows are kept.
+    """
+    request = await requests.lock_request(work, request_id)
+    sought = sought_of(work, request)
+    rows = sorted({*sought.changed, *(str(one) for one in changed)})
+    request.sought_sealed = seal_sought(work, request.id, sought._replace(changed=rows))
+    items = await requests.items_of(work, request)
+    request.kept = requests.kept_of(items)
+    await _give_back(work, request)
+    if requests.is_any_free(items):
+        # No receipt yet.
+        request.kept = {}
 
 
 async def _give_back(work: Work, request: DataRequest) -> None:

@@ -36,6 +36,8 @@ class Sought(NamedTuple):
     profiles: dict[str, str] = {}  # noqa: RUF012
     # The contacts that were in none.
     without_profile: list[str] = []  # noqa: RUF012
+    # The rows that had changed when it was to be carried out: it was given back for them.
+    changed: list[str] = []  # noqa: RUF012
 
 
 async def profiles_now(work: Work, ids: Iterable[UUID]) -> dict[str, str]:
@@ -46,6 +48,11 @@ async def profiles_now(work: Work, ids: Iterable[UUID]) -> dict[str, str]:
         )
     )
     return {str(id_): str(profile) for id_, profile in rows}
+
+
+def changed_of(work: Work, request: DataRequest) -> set[UUID]:
+    """Return the rows that had changed since the search when the request was given back."""
+    return {UUID(one) for one in sought_of(work, request).changed}
 
 
 def seal_sought(work: Work, request_id: UUID, sought: Sought) -> bytes:

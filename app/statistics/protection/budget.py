@@ -12,6 +12,8 @@ it is used up, each person still has a share: their first few tables are given, 
 up the budget of all keeps no others from work. A person and the tokens they made have one share
 together, and so does an account on its first day with the one who made it: one who makes accounts
 and tokens for it has no more than the budget of all. All shares together have a bound of their own.
+Beyond that, too, the very first tables of each are given: many accounts of one person keep no other
+person from work.
 
 Ready reports are of whole periods that never overlap by half, and the same for all. They cost a
 person nothing, so that each day's work goes on when the budget is used up.
@@ -49,6 +51,8 @@ OF_ALL, OF_ALL_PEOPLE = 500, 900
 # also when those of all are used up; and how many more than those of all these may become.
 OWN, OWN_IN_ALL = 20, 60
 OF_SHARES, OF_SHARES_OF_PEOPLE = 500, 900
+# The first of each share, in a day and in these days, are given also when all shares are used up.
+FIRST, FIRST_IN_ALL = 3, 10
 _TELLING = frozenset({File.REPORT, File.REFERRALS, File.FEEDBACK})
 # Requests are counted one after the other, in all processes.
 _LOCK = 116_140
@@ -146,7 +150,7 @@ async def _check_all(work: Work, today: date, who: UUID) -> None:
         by_token.where(AskedTable.token_id.in_(theirs)),
         by_person.where(AskedByPerson.staff_id.in_(theirs)),
     )
-    if share > OWN or number > OF_ALL + OF_SHARES:
+    if share > OWN or (number > OF_ALL + OF_SHARES and share > FIRST):
         raise _too_many_of_all(OF_ALL, today, today + timedelta(days=1))
 
 
@@ -159,7 +163,8 @@ async def _check_all_people(work: Work, today: date, who: UUID) -> None:
         return
     theirs = await of_one_maker(work, who)
     share = await _number(work, asked.where(AskedByPerson.staff_id.in_(theirs)))
-    if share > OWN_IN_ALL or number > OF_ALL_PEOPLE + OF_SHARES_OF_PEOPLE:
+    of_shares = number > OF_ALL_PEOPLE + OF_SHARES_OF_PEOPLE
+    if share > OWN_IN_ALL or (of_shares and share > FIRST_IN_ALL):
         days = select(func.min(AskedByPerson.day)).where(AskedByPerson.day >= _first(today))
         oldest = await work.session.scalar(days) or today
         raise _too_many_of_all(OF_ALL_PEOPLE, oldest, oldest + timedelta(days=DAYS))

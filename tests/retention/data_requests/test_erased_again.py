@@ -1,31 +1,37 @@
 """What was erased is erased again after a restore, from the list outside the database."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 import pytest
 from pyrage import x25519
 from sqlalchemy import text
 
+from app.api.operations import of_lists
+from app.cli import data_requests as command
 from app.jobs.transaction import flush
 from app.privacy.keys import Keys, keys_in_program
-from app.retention.data_requests import erased_again, erasing, lists
+from app.retention.data_requests import erased_again, erasing, lists, preparing
 from app.retention.data_requests.kinds import ItemKind, Keep
 from app.retention.data_requests.models import DataRequest
 from app.retention.holds import hold
 from app.retention.kinds import HeldKind
-from app.safekeeping import erasures
+from app.safekeeping import erasure_folder, erasures
 from app.safekeeping.backups.places import BackupFolder, BackupRefused, Made
 from app.settings import Settings
 from app.staff.models import Staff
 from app.work import PROGRAM, Work
 from tests.support.planted import planted_in
-from tests.support.retention.requested import a_person, approved, erase, found_by, referred_since
+from tests.support.retention.requested import (
+    a_person,
+    approved,
+    erase,
+    found_by,
+    one_work,
+    referred_since,
+)
 from tests.support.sealing.keys import KEYS, OTHER, SECRET
 
 pytestmark = pytest.mark.whole
@@ -118,30 +124,43 @@ async def test_what_is_open_again_stays_and_goes_when_it_is_over(work: Work) -> 
 
 @pytest.mark.a_person
 async def test_what_was_referred_since_the_restore_stays_and_the_reason_is_said(
-    work: Work, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    work: Work, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """No officer has seen it: a new request erases it, and so the list is done, too."""
-
-    @asynccontextmanager
-    async def same(*_: Any, **__: Any) -> AsyncIterator[Work]:
-        yield work
-
-    for module in (erased_again, erasing):
-        monkeypatch.setattr(module, "transaction", same)
+    """No officer has seen it: a new request erases it or keeps it, and so the list is done, too."""
+    for module in (erased_again, erasing, command):
+        monkeypatch.setattr(module, "transaction", one_work(work))
     boss, _, contact = await a_person(work)
     listed = await a_list(work, boss)
     referral = await referred_since(work, boss, contact)
     work.actor = PROGRAM
-    left = await erased_again.erase_again(work.ground, tmp_path, TO, listed)
-    assert set(left.keeps.values()) == {Keep.ANOTHER_PERSON}
+    work.settings.erasure_target = tmp_path
+    key, folder = tmp_path / "key", tmp_path / "erased"
+    key.write_text(f"{KEY}\n")
+    await preparing.prepare(work)
+    marker = await erasure_folder.known_to(work)
+    erasures.write(folder, TO, work.keys, listed)
+
+    async def ran(*decided: str) -> tuple[bool, bool, bool]:
+        """Return whether all is done, what it waits for is said, and readiness says so."""
+        work.actor = PROGRAM
+        well = await command._erase_again(work.ground, key, None, True, list(decided))
+        waits = "a referral was opened since the restore" in capsys.readouterr().out
+        ready = of_lists(work.settings, marker, await erasure_folder.lists_waiting(work))
+        return well, waits, ready == erasure_folder.ROWS_STAY
+
+    assert await ran() == (False, True, True)
     await work.session.refresh(contact)
     assert contact.erased_at is None
+    # A supervisor has decided to keep it.
+    assert await ran(listed.head.code) == (True, False, False)
+    assert [head.whole for head in erasures.heads_in(folder)] == [True]
+    assert await ran() == (False, True, True)
     request = await found_by(work, boss)
     await approved(work, boss, request)
     await erase(work, request)
     await work.session.refresh(referral)
     assert referral.erased_at is not None
-    assert (await erased_again.erase_again(work.ground, tmp_path, TO, listed)).rows == {}
+    assert await ran() == (True, False, False)
 
 
 @pytest.mark.a_person

@@ -37,6 +37,7 @@ from tests.support.retention.requested import (
     approved,
     erase,
     found_by,
+    one_work,
     reminders,
 )
 from tests.support.talks import CHILD
@@ -126,6 +127,24 @@ async def test_flags_and_wishes_do_not_go_alone_while_work_on_all_else_is_open(w
 
 @pytest.mark.usefixtures("readings_at_once")
 @pytest.mark.a_person
+async def test_nor_if_all_else_was_open_already_when_it_was_searched(
+    work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(erasing, "transaction", one_work(work))
+    boss, _, contact = await a_person(work)
+    as_person(work, boss)
+    await completing.reopen(work, boss, contact.id, "She rang again.")
+    await flush(work)
+    request = await found_by(work, boss)
+    await approved(work, boss, request)
+    work.actor = PROGRAM
+    await erasing.carry_out(work.ground, request.id)
+    assert (request.state, request.counts, request.kept) == (S.FOUND, {}, {Keep.STILL_OPEN: 9})
+    assert len((await work.session.scalars(select(CallerFlag.id))).all()) == 1
+
+
+@pytest.mark.usefixtures("readings_at_once")
+@pytest.mark.a_person
 async def test_its_officer_hears_of_it_at_once_and_is_reminded_near_the_day(work: Work) -> None:
     boss, request = await all_held(work)
     work.settings.smtp_url = "smtp://127.0.0.1:1"
@@ -206,6 +225,17 @@ async def test_its_page_and_the_receipt_say_that_nothing_was_erased(stage: Stage
     free = [{"kind": one["kind"], "id": one["id"], "keep": None} for one in begun["items"]]
     assert (await vera.ask("PUT", f"{path}/kept", {"items": free})).status_code == 200
     ground = {"basis": "not_needed", "identity": "called_back", "words": "Called on Monday."}
+    assert (await vera.ask("POST", f"{path}/ask", ground)).status_code == 200
+    assert "data-changed" not in (await page(stage, vera, here)).text
+    (contact,) = [one["id"] for one in begun["items"] if one["kind"] == "contact"]
+    parted = await vera.ask("POST", f"/contacts/{contact}/profile", {})
+    assert parted.status_code == 204, parted.text
+    assert (await mila.ask("POST", f"{path}/decision", {"approve": True})).status_code == 200
+    await stage.settle()
+    told = (await vera.ask("GET", path)).json()
+    assert (told["state"], told["counts"], told["kept"]) == ("found", {}, {})
+    assert {one["kind"] for one in told["items"] if one["changed"]} == {"contact", "call"}
+    assert (await page(stage, vera, here)).text.count("data-changed") == 2
     assert (await vera.ask("POST", f"{path}/ask", ground)).status_code == 200
     assert (await mila.ask("POST", f"{path}/decision", {"approve": True})).status_code == 200
     # The child of the contact is another one when the job begins.

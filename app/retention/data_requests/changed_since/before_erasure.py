@@ -27,11 +27,13 @@ from app.retention.data_requests.searched import Sought, sought_of
 from app.work import Work
 
 
-async def keep_others(work: Work, request: DataRequest) -> None:
+async def keep_others(work: Work, request: DataRequest) -> set[UUID]:
     """Keep what is about other people than the officer was told, before anything is erased.
 
-    Later less is known: what is erased tells no more where it led to. Records are locked.
+    Later less is known: what is erased tells no more where it led to. Records are locked. Return
+    what was to be erased and is kept now.
     """
+    kept: set[UUID] = set()
     every = await of_request(work, request)
     for kind in RECORDS:
         await _lock(work, kind, every[kind])
@@ -45,7 +47,9 @@ async def keep_others(work: Work, request: DataRequest) -> None:
         for row in rows:
             if row.keep is None and row.subject_id in others:
                 row.keep = Keep.ANOTHER_PERSON.value
+                kept.add(row.subject_id)
     await work.session.flush()
+    return kept
 
 
 async def _keep_for_referrals(

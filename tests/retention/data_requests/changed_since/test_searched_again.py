@@ -24,6 +24,7 @@ from app.retention.callers import forget_callers
 from app.retention.data_requests import erasing, report, requests
 from app.retention.data_requests.changed_since.before_erasure import of_others
 from app.retention.data_requests.kinds import AskingPerson, ItemKind, Keep, RequestKind
+from app.retention.data_requests.searched import changed_of
 from app.retention.running import ERASING, NOT_ERASING
 from app.work import PROGRAM, Work
 from tests.support import planted
@@ -36,6 +37,7 @@ from tests.support.retention.requested import (
     approved,
     erase,
     found_by,
+    one_work,
     rang_itself,
     release,
     wrote,
@@ -142,6 +144,39 @@ async def test_a_mistyped_number_of_a_case_leads_to_nothing_when_it_is_put_right
         await work.session.refresh(kept)
         assert kept.erased_at is None
     assert request.kept == {OTHER: 3}
+
+
+async def test_an_erasure_is_given_back_with_what_has_changed_and_a_new_search_finds_it(
+    work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The number in the child's own case was put right: it leads there no more."""
+    monkeypatch.setattr(erasing, "transaction", one_work(work))
+    await a_line(work)
+    boss = await a_supervisor(work)
+    contact = await planted.a_contact(work, boss)
+    lone = await planted.a_contact(work, boss, None, OF_GIRL)
+    case = await planted.a_case(work, boss, lone, more=NAMED | {"child.a1.phone": MISTYPED})
+    request, _ = await asked(work, boss, f"{MISTYPED}, {contact.code}", RequestKind.ERASURE)
+    await release(work, boss, request)
+    row = await work.session.get_one(Case, case.id, populate_existing=True)
+    await write(work, row, {"child.a1.phone": NUMBER})
+    for again in (False, True):
+        await approved(work, boss, request)
+        work.actor = PROGRAM
+        await erasing.carry_out(work.ground, request.id)
+        await work.session.refresh(contact)
+        # The officer sees which rows they are, and may ask once more.
+        assert (contact.erased_at is not None) is again
+        if not again:
+            assert (request.state, request.counts, request.kept) == ("found", {}, {})
+            assert changed_of(work, request) == {case.id, lone.id}
+    assert (request.state, request.kept) == ("done", {OTHER: 2})
+    request, _ = await asked(work, boss, NUMBER, RequestKind.ERASURE)
+    await release(work, boss, request)
+    await approved(work, boss, request)
+    await erase(work, request)
+    await work.session.refresh(case)
+    assert case.erased_at is not None
 
 
 async def test_an_erasure_leaves_a_call_to_which_a_contact_came_since(work: Work) -> None:
