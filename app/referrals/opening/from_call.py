@@ -64,18 +64,17 @@ async def refer_urgently(
     await record.lock_call(work, call_id)
     if await is_practice(work, call_id, None):
         raise NotFromPracticeCall()
-    there = list(
-        await work.session.scalars(
-            select(Referral)
-            .where(
-                Referral.call_id == call_id,
-                Referral.service == service.value,
-                Referral.closed_at.is_(None),
-            )
-            .order_by(Referral.opened_at, Referral.code)
-            .with_for_update()
+    rows = await work.session.scalars(
+        select(Referral)
+        .where(
+            Referral.call_id == call_id,
+            Referral.service == service.value,
+            Referral.closed_at.is_(None),
         )
+        .order_by(Referral.opened_at, Referral.code)
+        .with_for_update()
     )
+    there = list(rows)
     unowned = [r for r in there if r.opened_how == OpenedHow.DANGER_KEY and r.opened_by is None]
     if unowned:
         # The program referred while no counsellor could take the call; now the referral gets one.

@@ -153,6 +153,20 @@ async def copies_of(work: Work, request: DataRequest) -> list[tuple[str, str, in
 # -- finding and asking --------------------------------------------------------------------------
 
 
+async def _what_was_sought(
+    work: Work, items: list[Item], numbers: list[str], codes: list[str]
+) -> Sought:
+    """Return what a search looked for, and how the rows that it found were then."""
+    about = {one.id for one in items if one.kind in (ItemKind.CONTACT, ItemKind.CASE)}
+    entries = await entries_asked(work, await records_of(work, about), numbers, codes)
+    rows = {one: [item.id for item in items if item.kind is one] for one in ItemKind}
+    children = await write_children(work, rows)
+    marked = [str(item.id) for item in items if item.of_another]
+    profiles = await profiles_now(work, rows[ItemKind.CONTACT])
+    without = sorted({str(one) for one in rows[ItemKind.CONTACT]} - profiles.keys())
+    return Sought(numbers, codes, entries, children, marked, profiles, without)
+
+
 async def find(
     work: Work,
     staff: Staff | None,
@@ -186,14 +200,7 @@ async def find(
         **({"replaces": replaced.code} if replaced is not None else {}),
     )
     items = await find_items(work, numbers, codes, caller=person is AskingPerson.CALLER)
-    about = {one.id for one in items if one.kind in (ItemKind.CONTACT, ItemKind.CASE)}
-    entries = await entries_asked(work, await records_of(work, about), numbers, codes)
-    rows = {one: [item.id for item in items if item.kind is one] for one in ItemKind}
-    children = await write_children(work, rows)
-    marked = [str(item.id) for item in items if item.of_another]
-    profiles = await profiles_now(work, rows[ItemKind.CONTACT])
-    without = sorted({str(one) for one in rows[ItemKind.CONTACT]} - profiles.keys())
-    sought = Sought(numbers, codes, entries, children, marked, profiles, without)
+    sought = await _what_was_sought(work, items, numbers, codes)
     request = DataRequest(
         id=request_id,
         code=new_code("D"),

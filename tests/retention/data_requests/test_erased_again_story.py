@@ -61,6 +61,26 @@ async def _nothing_is_left(ground: Ground) -> bool:
         return not (await planted_in(work)).all
 
 
+async def _carry_out_and_watch(
+    monkeypatch: pytest.MonkeyPatch, server: str, ground: Ground, request_id: UUID
+) -> None:
+    """Erase the rest; no other job could go on with the request while its list is written."""
+    free: list[str] = []
+    write = erasures.write
+
+    def watched(*words: Any, **more: Any) -> None:
+        """Look whether another job could go on with the request while its list is written."""
+        with psycopg.connect(named(server, LIVE)) as other:
+            rows = other.execute("SELECT state FROM data_requests FOR UPDATE SKIP LOCKED")
+            free.extend(state for (state,) in rows)
+        write(*words, **more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(erasures, "write", watched)
+        await erasing.carry_out(ground, request_id)
+    assert free == []
+
+
 async def _lived(monkeypatch: pytest.MonkeyPatch, server: str, folder: Path) -> UUID:
     """Erase a person, with a folder that is away and a process that is killed. Return the request.
 
@@ -104,20 +124,7 @@ async def _lived(monkeypatch: pytest.MonkeyPatch, server: str, folder: Path) -> 
         with pytest.raises(KeyboardInterrupt):
             await erasing.carry_out(ground, request_id)
     assert [head.whole for head in erasures.heads_in(folder)] == [False]
-    free: list[str] = []
-    write = erasures.write
-
-    def watched(*words: Any, **more: Any) -> None:
-        """Look whether another job could go on with the request while its list is written."""
-        with psycopg.connect(named(server, LIVE)) as other:
-            rows = other.execute("SELECT state FROM data_requests FOR UPDATE SKIP LOCKED")
-            free.extend(state for (state,) in rows)
-        write(*words, **more)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(erasures, "write", watched)
-        await erasing.carry_out(ground, request_id)
-    assert free == []
+    await _carry_out_and_watch(monkeypatch, server, ground, request_id)
     assert [head.whole for head in erasures.heads_in(folder)] == [True]
     assert await _nothing_is_left(ground)
     await ground.database.close()
