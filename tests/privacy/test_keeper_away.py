@@ -1,9 +1,11 @@
-"""A keeper that is restarted, hangs, or is older: what waits, and what is said."""
+"""A keeper that is restarted, hangs, refuses, or is older: what waits, and what is said."""
 
 import asyncio
+import os
 import socket
 import threading
 import time
+from itertools import pairwise
 from typing import Any
 from uuid import uuid4
 
@@ -12,7 +14,7 @@ import pytest
 from app.errors import BadSettings
 from app.privacy.hash_kinds import HashOf
 from app.privacy.keeper.client import Keeper, KeeperAway
-from app.privacy.keeper.serving import answer
+from app.privacy.keeper.serving import Serving, answer
 from app.privacy.keys import Keys
 from app.privacy.safe import Safe
 from tests.support.sealing.keeper import FIRST, SECOND, TEXT, Kept, counted, facts_of
@@ -56,6 +58,49 @@ def test_an_older_keeper_is_named_and_a_request_that_is_not_known_is_not_waited_
     monkeypatch.setattr("app.privacy.keeper.client.time", Later)
     keeper.look()
     assert keeper.hashes([("name", "Ana")])
+
+
+class Stepped:
+    """A clock of the client that goes on when it is told to."""
+
+    now = 1000.0
+
+    @classmethod
+    def monotonic(cls) -> float:
+        return cls.now
+
+
+def test_a_keeper_that_goes_on_refusing_is_asked_less_and_less_often(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[float] = []
+    refusal = Serving._refusal
+
+    def noted(serving: Serving, connection: socket.socket) -> str:
+        if why := refusal(serving, connection):
+            asked.append(Stepped.now)
+        return why
+
+    kept.begin(FIRST, user=os.geteuid() + 1)
+    monkeypatch.setattr(Serving, "_refusal", noted)
+    monkeypatch.setattr("app.privacy.keeper.client.time", Stepped)
+    keeper = Keeper(kept.path)
+    # As the task that watches it does, and requests beside it.
+    for _ in range(600):
+        for ask in (keeper.look, lambda: keeper.hashes([("name", "Ana")])):
+            with pytest.raises(KeeperAway, match="not served by the keeper"):
+                ask()
+        Stepped.now += 0.05
+    apart = [after - before for before, after in pairwise(asked)]
+    assert len(asked) < 25
+    assert apart[2:] == sorted(apart[2:])
+    assert 4.5 < apart[-1] < 5.1
+    kept.end()
+    kept.begin(FIRST)
+    Stepped.now += 5
+    keeper.look()
+    assert keeper.hashes([("name", "Ana")])
+    keeper.close()
 
 
 def test_a_keeper_that_is_being_restarted_is_not_called_older(
