@@ -360,9 +360,11 @@ class Farewell(Kept):
 
 @_answer
 class HangUp(Kept):
-    """Hang up without a word."""
+    """Hang up without a word, unless `only_a_pin`: the phone of a counsellor or a colleague is not
+    proven, no code counts by telephone, and there is no PIN that does. They hear so."""
 
     kind: Literal["hang_up"] = "hang_up"
+    only_a_pin: bool = False
 
 
 @_answer

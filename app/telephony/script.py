@@ -367,7 +367,10 @@ def _farewell(answer: answers.Farewell, scene: Scene) -> list[Step]:
 
 @steps_for.register
 def _hang_up(answer: answers.HangUp, scene: Scene) -> list[Step]:
-    return [HangUp()]
+    said: list[Spoken] = []
+    if answer.only_a_pin:
+        said = say_only_a_pin(scene) or scene.say(PromptKey.DUTY_REFUSED)
+    return [*said, HangUp()]
 
 
 @steps_for.register

@@ -121,6 +121,7 @@ ANSWERS: list[Answer] = [
     answers.Goodbye(),
     answers.Farewell(),
     answers.HangUp(),
+    answers.HangUp(only_a_pin=True),
     answers.Nothing(),
 ]
 

@@ -72,7 +72,11 @@ async def whisper(work: Work, offer_id: UUID, signed: Signed) -> tuple[Answer, S
 
 
 async def _whisper(work: Work, offer: Offer, attempt: int) -> Answer:
-    proof = not await _is_proven(work, offer, await _counsellor(work, offer))
+    staff = await _counsellor(work, offer)
+    proof = not await _is_proven(work, offer, staff)
+    if proof and await phone_proofs.only_a_pin(work, staff):
+        # The end of this leg ends the offer, and the next counsellor is asked.
+        return answers.HangUp(only_a_pin=True)
     again = offer.lost_at is not None
     return platform_of(work.settings).whisper(attempt=attempt, again=again, proof=proof)
 
