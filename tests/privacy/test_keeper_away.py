@@ -210,14 +210,21 @@ def test_a_session_is_known_while_it_is_away_and_by_another_secret_key_no_more(
     assert far.session_key("a token") != near.session_key("a token")
 
 
-def test_tokens_that_were_made_up_push_no_session_out(kept: Kept, keeper: Keeper) -> None:
+def test_tokens_that_were_made_up_push_no_session_or_web_chat_out_and_no_chat_a_session(
+    kept: Kept, keeper: Keeper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.privacy.keeper.remembered._MOST", 40)
     far = Keys(keeper)
     known = far.session_key("a token")
     far.keep_session_key("a token")
-    for number in range(4_100):
+    for number in range(50):
+        far.session_key(f"a chat {number}")
+        far.keep_session_key(f"a chat {number}", of_chat=True)
+    for number in range(50):
         far.session_key(f"made up {number}")
     kept.end()
     assert far.session_key("a token") == known
+    assert far.session_key("a chat 49") == keys_of(FIRST).session_key("a chat 49")
     with pytest.raises(KeeperAway):
         far.session_key("made up 0")
 

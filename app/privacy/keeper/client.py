@@ -202,9 +202,9 @@ class Keeper:
             remembered.keep(token, made)
         return made
 
-    def keep_session_key(self, token: bytes) -> None:
-        """Remember the hash of a token before others: its session was found."""
-        self._remembered.was_found(token)
+    def keep_session_key(self, token: bytes, *, of_chat: bool) -> None:
+        """Remember the hash of a token before others: its session or web chat was found."""
+        self._remembered.was_found(token, of_chat=of_chat)
 
     def ask(self, act: str, *, told: bool = False, **values: Any) -> Any:
         """Ask on a connection that knows what the database says. `told`: it is about that."""
