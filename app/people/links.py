@@ -342,8 +342,8 @@ async def letter_of(work: Work, link_id: UUID) -> tuple[str, str, str] | None:
     address = address_of(work, link)
     if address is None:
         log().warning(
-            "a link for a password is not mailed and was withdrawn: the secret key was changed since "
-            "it was made; send a new one",
+            "a link for a password is not mailed and was withdrawn: the secret key was changed "
+            "since it was made; send a new one",
             area="people",
             staff_id=str(staff.id),
         )
