@@ -10,4 +10,4 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.add_column("links", sa.Column("proof_channel", sa.String))
+    op.add_column("links", sa.Column("proof_channel", sa.Text))
