@@ -14,7 +14,8 @@ import pytest
 from app.errors import BadSettings
 from app.privacy.hash_kinds import HashOf
 from app.privacy.keeper.client import Keeper, KeeperAway
-from app.privacy.keeper.serving import Serving, answer
+from app.privacy.keeper.serving import answer
+from app.privacy.keeper.wire import send
 from app.privacy.keys import Keys
 from app.privacy.safe import Safe
 from tests.support.sealing.keeper import FIRST, SECOND, TEXT, Kept, counted, facts_of
@@ -74,15 +75,13 @@ def test_a_keeper_that_goes_on_refusing_is_asked_less_and_less_often(
     kept: Kept, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[float] = []
-    refusal = Serving._refusal
 
-    def noted(serving: Serving, connection: socket.socket) -> str:
-        if why := refusal(serving, connection):
-            asked.append(Stepped.now)
-        return why
+    def noted(connection: socket.socket, message: dict[str, Any]) -> None:
+        asked.append(Stepped.now)
+        send(connection, message)
 
     kept.begin(FIRST, user=os.geteuid() + 1)
-    monkeypatch.setattr(Serving, "_refusal", noted)
+    monkeypatch.setattr("app.privacy.keeper.serving.send", noted)
     monkeypatch.setattr("app.privacy.keeper.client.time", Stepped)
     keeper = Keeper(kept.path)
     # As the task that watches it does, and requests beside it.
@@ -213,7 +212,7 @@ def test_a_session_is_known_while_it_is_away_and_by_another_secret_key_no_more(
 def test_tokens_that_were_made_up_push_no_session_or_web_chat_out_and_no_chat_a_session(
     kept: Kept, keeper: Keeper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.privacy.keeper.remembered._MOST", 40)
+    monkeypatch.setattr("app.privacy.keeper.remembered.MOST", 40)
     far = Keys(keeper)
     known = far.session_key("a token")
     far.keep_session_key("a token")

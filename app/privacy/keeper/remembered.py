@@ -4,7 +4,7 @@ import hashlib
 import threading
 
 # Tokens of each kind.
-_MOST = 4096
+MOST = 4096
 
 
 class Remembered:
@@ -52,5 +52,5 @@ def _known_by(token: bytes) -> bytes:
 
 def _put(kept: dict[bytes, bytes], known_by: bytes, made: bytes) -> None:
     kept[known_by] = made
-    if len(kept) > _MOST:
+    if len(kept) > MOST:
         kept.pop(next(iter(kept)))
