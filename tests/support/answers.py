@@ -99,6 +99,7 @@ ANSWERS: list[Answer] = [
     answers.Whisper(attempt=1, again=True),
     answers.Whisper(dialled=True),
     answers.Whisper(proof=True),
+    answers.Whisper(attempt=1, proof=True, only_a_pin=True),
     answers.AskByKey(code="safe", question_id=OFFER, n=2),
     answers.QuestionOver(offer_id=OFFER, heard=True),
     answers.Hold(),
@@ -115,13 +116,13 @@ ANSWERS: list[Answer] = [
     answers.AskParticipant(participant_id=OFFER, outside=True),
     answers.AskParticipant(participant_id=OFFER, attempt=1),
     answers.AskParticipant(participant_id=OFFER, proof=True),
+    answers.AskParticipant(participant_id=OFFER, attempt=1, proof=True, only_a_pin=True),
     answers.JoinParticipant(participant_id=CALL, room_id=OFFER, muted=True),
     answers.JoinParticipant(participant_id=CALL, room_id=OFFER, coach="CA1"),
     answers.Taken(),
     answers.Goodbye(),
     answers.Farewell(),
     answers.HangUp(),
-    answers.HangUp(only_a_pin=True),
     answers.Nothing(),
 ]
 

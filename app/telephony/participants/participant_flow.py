@@ -196,17 +196,17 @@ async def _asked(
 
 async def _ask(work: Work, participant: Participant, attempt: int) -> Answer:
     """Return the question to a participant; a colleague without a PIN that counts hears so."""
-    proof = not await _is_proven(work, participant)
+    proof, only_a_pin = not await _is_proven(work, participant), False
     if proof:
         staff = await work.session.get_one(Staff, participant.staff_id)
-        if await phone_proofs.only_a_pin(work, staff):
-            # The end of this leg ends the invitation.
-            return answers.HangUp(only_a_pin=True)
+        only_a_pin = await phone_proofs.only_a_pin(work, staff)
     return answers.AskParticipant(
         participant_id=participant.id,
-        attempt=attempt,
+        # It is said once.
+        attempt=_WHISPERS - 1 if only_a_pin else attempt,
         outside=participant.staff_id is None,
         proof=proof,
+        only_a_pin=only_a_pin,
     )
 
 
