@@ -357,6 +357,7 @@ async def conversation_of(work: Work, secret: str) -> Visitor:
     away = work.now - found[0]["heard_at"] >= _AWAY
     if found[0]["state"] == CallState.ENDED:
         return visitor
+    work.keys.keep_session_key(secret, of_chat=True)
     if away:
         await news.announce(work, call_id, Author.CHILD)
     noted = found[0]["heard_at"]

@@ -16,6 +16,7 @@ from app.abilities import EndpointKind
 from app.database.topics import Topic
 from app.errors import Conflict, Invalid, NotFound, Refusal
 from app.jobs.names import Task
+from app.log import log
 from app.people import changing, finding
 from app.people.approval.asking import AccessWanted, hold_back, waiting_of
 from app.people.changing import Changes
@@ -75,14 +76,15 @@ def tokens_of(work: Work, link_id: UUID) -> list[str]:
     return [base64.urlsafe_b64encode(key).decode().rstrip("=") for key in made]
 
 
-def address_of(work: Work, link: PasswordLink) -> str:
-    """Return the address of a link, also if the key has been rotated since it was made."""
-    token = next(
-        token
-        for token in tokens_of(work, link.id)
-        if work.keys.session_key(token) == link.token_key
-    )
-    return f"{work.settings.public_url.rstrip('/')}/welcome#{token}"
+def address_of(work: Work, link: PasswordLink) -> str | None:
+    """Return the address of a link, also if the key of the hashes was rotated since it was made.
+
+    None if the secret key is another one: that ends the links that were made before.
+    """
+    for token in tokens_of(work, link.id):
+        if work.keys.session_key(token) == link.token_key:
+            return f"{work.settings.public_url.rstrip('/')}/welcome#{token}"
+    return None
 
 
 async def invite(
@@ -326,18 +328,31 @@ async def choose_password(work: Work, token: str, password: str, language: str) 
 
 
 async def letter_of(work: Work, link_id: UUID) -> tuple[str, str, str] | None:
-    """Return address, subject and body of the letter with a link; None if it is not to be sent."""
+    """Return address, subject and body of the letter with a link; None if it is not to be sent.
+
+    A link that a new secret key has ended is withdrawn: the page of its person says so.
+    """
     link = await work.session.get(PasswordLink, link_id)
     if link is None or link.used_at is not None or link.withdrawn_at is not None or link.waits:
         return None
     staff = await work.session.get(Staff, link.staff_id)
     if staff is None or staff.email is None or link.expires_at <= work.now or link.mailed_at:
         return None
+    address = address_of(work, link)
+    if address is None:
+        log().warning(
+            "a link for a password is not mailed and was withdrawn: the secret key was changed "
+            "since it was made; send a new one",
+            area="people",
+            staff_id=str(staff.id),
+        )
+        await withdraw(work, staff.id)
+        return None
     with spoken_in(staff.page_language):
-        return staff.email, *_letter(work, link)
+        return staff.email, *_letter(link, address)
 
 
-def _letter(work: Work, link: PasswordLink) -> tuple[str, str]:
+def _letter(link: PasswordLink, address: str) -> tuple[str, str]:
     if link.kind == LinkKind.INVITATION:
         subject = _("Your account at the helpline")
         words = _("Open this link and choose a password. It works once.")
@@ -347,7 +362,7 @@ def _letter(work: Work, link: PasswordLink) -> tuple[str, str]:
             "Open this link and choose a new password. It works once. If you did not ask for it, "
             "tell an administrator."
         )
-    return subject, f"{words}\n\n{address_of(work, link)}\n"
+    return subject, f"{words}\n\n{address}\n"
 
 
 async def note_mailed(work: Work, link_id: UUID, at: datetime, *, accepted: bool) -> None:

@@ -291,13 +291,14 @@ class Keys:
         """
         return self._holder.session_key(_hashable(token))
 
-    def keep_session_key(self, token: str) -> None:
+    def keep_session_key(self, token: str, *, of_chat: bool = False) -> None:
         """Remember the hash of a token whose session was found: those made up do not push it out.
 
-        Call it after `session_key`.
+        `of_chat`: it is the secret of a web chat, and pushes no session out either. Call it after
+        `session_key`.
         """
         if self.keeper is not None:
-            self.keeper.keep_session_key(_hashable(token))
+            self.keeper.keep_session_key(_hashable(token), of_chat=of_chat)
 
     def text_key(self, text: str) -> bytes:
         """Return the same hash of what may be guessed, as a code or a password.

@@ -228,6 +228,8 @@ class Whisper(Kept):
     dialled: bool = False
     # The phone is not proven yet: the PIN is asked for in place of the key.
     proof: bool = False
+    # No code counts by telephone, and there is no PIN that does: they hear so, are asked nothing.
+    only_a_pin: bool = False
 
 
 @_answer
@@ -263,6 +265,7 @@ class AskParticipant(Kept):
     attempt: int = 0
     outside: bool = False
     proof: bool = False
+    only_a_pin: bool = False
 
 
 @_answer

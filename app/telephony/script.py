@@ -307,6 +307,8 @@ def _whisper(answer: answers.Whisper, scene: Scene) -> list[Step]:
     key = PromptKey.WHISPER_DIALLED if answer.dialled else PromptKey.WHISPER
     if answer.again:
         key = PromptKey.WHISPER_AGAIN
+    if answer.only_a_pin:
+        return [*_told_only_a_pin(scene), GoTo(then)]
     if answer.proof:
         proof = scene.say(PromptKey.WHISPER_PROOF)
         return [Ask(proof, then, seconds=8, digits=PIN_DIGITS), GoTo(then)]
@@ -319,6 +321,8 @@ def _ask_participant(answer: answers.AskParticipant, scene: Scene) -> list[Step]
     """Ask a participant into a talk. Nothing about the child is said before they join."""
     then = participant_path(answer.participant_id, "pressed", n=answer.attempt + 1)
     key = PromptKey.ASK_OUTSIDE if answer.outside else PromptKey.ASK_COLLEAGUE
+    if answer.only_a_pin:
+        return [*_told_only_a_pin(scene), GoTo(then)]
     if answer.proof:
         proof = scene.say(PromptKey.WHISPER_PROOF)
         return [Ask(proof, then, seconds=8, digits=PIN_DIGITS), GoTo(then)]
@@ -445,9 +449,12 @@ def _duty_pin(answer: answers.DutyPin, scene: Scene) -> list[Step]:
 
 @steps_for.register
 def _duty_refused(answer: answers.DutyRefused, scene: Scene) -> list[Step]:
-    said = say_only_a_pin(scene) if answer.only_a_pin else []
-    said = said or scene.say(PromptKey.DUTY_REFUSED)
+    said = _told_only_a_pin(scene) if answer.only_a_pin else scene.say(PromptKey.DUTY_REFUSED)
     return [*said, *steps_for(answers.Menu(), scene)]
+
+
+def _told_only_a_pin(scene: Scene) -> list[Spoken]:
+    return say_only_a_pin(scene) or [*scene.say(PromptKey.DUTY_REFUSED)]
 
 
 def say_only_a_pin(scene: Scene) -> list[Spoken]:

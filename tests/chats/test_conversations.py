@@ -17,6 +17,7 @@ from app.chats.left import answering, left
 from app.chats.models import Author, Message, ReaderKind, Sentence
 from app.contacts.models import Contact
 from app.errors import Conflict, Invalid, NotFound
+from app.privacy.keys import Keys
 from app.retention.kinds import DataKind
 from app.retention.rules import set_rules
 from app.retention.running import erase_some
@@ -343,7 +344,13 @@ async def test_a_closed_tab_is_not_waited_for_and_a_talk_only_for_a_while(work: 
     assert (await presence_of(work, ana)).state == PresenceState.WRAP_UP
 
 
-async def test_the_same_request_opens_one_conversation(work: Work) -> None:
+async def test_the_same_request_opens_one_conversation(
+    work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept: list[tuple[str, bool]] = []
+    monkeypatch.setattr(
+        Keys, "keep_session_key", lambda _, secret, *, of_chat=False: kept.append((secret, of_chat))
+    )
     line = await a_chat_line(work)
     key = a_key()
     first = await opening.open_conversation(work, line, language="sr", danger=False, client_key=key)
@@ -352,6 +359,7 @@ async def test_the_same_request_opens_one_conversation(work: Work) -> None:
     assert (await opening.conversation_of(work, first.secret)).call_id == first.call.id
     with pytest.raises(NotFound):
         await opening.conversation_of(work, first.secret[:-1])
+    assert kept == [(first.secret, True)], "what is made up pushes it out of no memory of hashes"
     with pytest.raises(opening.KeyUsed):
         await opening.open_conversation(
             later(work, 301), line, language="sr", danger=False, client_key=key

@@ -1,6 +1,7 @@
 """A program with a keeper, and with its database."""
 
 import asyncio
+import os
 import threading
 from dataclasses import replace
 from typing import Any
@@ -208,8 +209,15 @@ async def test_a_server_without_its_keeper_refuses_in_words_and_writes_nothing_h
         await stage.advance(2)
         assert leg.heard, "the child hears that we are there"
         assert not leg.over
+        await asyncio.to_thread(kept.begin, FIRST, user=os.geteuid() + 1)
+        readiness = await stage.client.get(f"{url}/readyz")
+        assert readiness.status_code == 503
+        assert "is not served by the keeper of the keys" in readiness.json()["keys"]
+        await asyncio.to_thread(kept.end)
         await asyncio.to_thread(kept.begin, FIRST)
-        assert (await stage.client.get(f"{url}/readyz")).status_code == 200
+        async with asyncio.timeout(10):
+            while (await stage.client.get(f"{url}/readyz")).status_code != 200:
+                await asyncio.sleep(0.05)
         (await ana.ask("PUT", f"{path}/answers", renamed)).raise_for_status()
         assert (await ana.ask("GET", path)).json()["answers"]["child.a1.name"] == "Luka"
         # The child was asked to wait, and is asked for a language then.

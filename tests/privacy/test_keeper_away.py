@@ -1,9 +1,11 @@
-"""A keeper that is restarted, hangs, or is older: what waits, and what is said."""
+"""A keeper that is restarted, hangs, refuses, or is older: what waits, and what is said."""
 
 import asyncio
+import os
 import socket
 import threading
 import time
+from itertools import pairwise
 from typing import Any
 from uuid import uuid4
 
@@ -13,6 +15,7 @@ from app.errors import BadSettings
 from app.privacy.hash_kinds import HashOf
 from app.privacy.keeper.client import Keeper, KeeperAway
 from app.privacy.keeper.serving import answer
+from app.privacy.keeper.wire import send
 from app.privacy.keys import Keys
 from app.privacy.safe import Safe
 from tests.support.sealing.keeper import FIRST, SECOND, TEXT, Kept, counted, facts_of
@@ -56,6 +59,47 @@ def test_an_older_keeper_is_named_and_a_request_that_is_not_known_is_not_waited_
     monkeypatch.setattr("app.privacy.keeper.client.time", Later)
     keeper.look()
     assert keeper.hashes([("name", "Ana")])
+
+
+class Stepped:
+    """A clock of the client that goes on when it is told to."""
+
+    now = 1000.0
+
+    @classmethod
+    def monotonic(cls) -> float:
+        return cls.now
+
+
+def test_a_keeper_that_goes_on_refusing_is_asked_less_and_less_often(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[float] = []
+
+    def noted(connection: socket.socket, message: dict[str, Any]) -> None:
+        asked.append(Stepped.now)
+        send(connection, message)
+
+    kept.begin(FIRST, user=os.geteuid() + 1)
+    monkeypatch.setattr("app.privacy.keeper.serving.send", noted)
+    monkeypatch.setattr("app.privacy.keeper.client.time", Stepped)
+    keeper = Keeper(kept.path)
+    # As the task that watches it does, and requests beside it.
+    for _ in range(600):
+        for ask in (keeper.look, lambda: keeper.hashes([("name", "Ana")])):
+            with pytest.raises(KeeperAway, match="not served by the keeper"):
+                ask()
+        Stepped.now += 0.05
+    apart = [after - before for before, after in pairwise(asked)]
+    assert len(asked) < 25
+    assert apart[2:] == sorted(apart[2:])
+    assert 4.5 < apart[-1] < 5.1
+    kept.end()
+    kept.begin(FIRST)
+    Stepped.now += 5
+    keeper.look()
+    assert keeper.hashes([("name", "Ana")])
+    keeper.close()
 
 
 def test_a_keeper_that_is_being_restarted_is_not_called_older(
@@ -165,14 +209,21 @@ def test_a_session_is_known_while_it_is_away_and_by_another_secret_key_no_more(
     assert far.session_key("a token") != near.session_key("a token")
 
 
-def test_tokens_that_were_made_up_push_no_session_out(kept: Kept, keeper: Keeper) -> None:
+def test_tokens_that_were_made_up_push_no_session_or_web_chat_out_and_no_chat_a_session(
+    kept: Kept, keeper: Keeper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.privacy.keeper.remembered.MOST", 40)
     far = Keys(keeper)
     known = far.session_key("a token")
     far.keep_session_key("a token")
-    for number in range(4_100):
+    for number in range(50):
+        far.session_key(f"a chat {number}")
+        far.keep_session_key(f"a chat {number}", of_chat=True)
+    for number in range(50):
         far.session_key(f"made up {number}")
     kept.end()
     assert far.session_key("a token") == known
+    assert far.session_key("a chat 49") == keys_of(FIRST).session_key("a chat 49")
     with pytest.raises(KeeperAway):
         far.session_key("made up 0")
 

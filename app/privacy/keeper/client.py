@@ -30,7 +30,8 @@ RESTARTS_WITHIN = 5.0
 _LOOKS_EVERY = 0.05
 # Seconds until the task that watches it learns that a request found it away.
 _AWAY_NOTICED_WITHIN = 0.2
-# Seconds between two looks at a keeper that is older than the program.
+# Seconds between two looks at a keeper that is older than the program, and the most between two at
+# one that refuses this process: each time it waits twice as long as before.
 OLDER_LOOKED_AT_EVERY = 5.0
 # Connections that a process keeps open.
 _MOST_IDLE = 4
@@ -51,13 +52,15 @@ class KeeperAway(Refusal, ConnectionError):
 class Away(NamedTuple):
     """That the keeper is away, and what was found. Moments are by the clock that never goes back.
 
-    `looks_from`: it hangs, or is older than the program. Requests are refused without asking it;
-    a look asks it, from this moment on.
+    `looks_from`: it hangs, is older than the program, or goes on refusing us. Requests are refused
+    without asking it; a look asks it, from this moment on. `pause`: seconds between two looks at
+    one that refuses.
     """
 
     since: float
     why: str
     looks_from: float | None
+    pause: float = 0.0
 
 
 class _Connection:
@@ -199,9 +202,9 @@ class Keeper:
             remembered.keep(token, made)
         return made
 
-    def keep_session_key(self, token: bytes) -> None:
-        """Remember the hash of a token before others: its session was found."""
-        self._remembered.was_found(token)
+    def keep_session_key(self, token: bytes, *, of_chat: bool) -> None:
+        """Remember the hash of a token before others: its session or web chat was found."""
+        self._remembered.was_found(token, of_chat=of_chat)
 
     def ask(self, act: str, *, told: bool = False, **values: Any) -> Any:
         """Ask on a connection that knows what the database says. `told`: it is about that."""
@@ -273,9 +276,12 @@ class Keeper:
             except TimeoutError:
                 connection.close()
                 raise self._gone(looks_from=0.0) from None
-            except (OSError, EOFError, CannotOpen) as error:
+            except CannotOpen as error:
                 connection.close()
-                raise self._gone(str(error) if isinstance(error, CannotOpen) else "") from None
+                raise self._refused(error.detail) from None
+            except (OSError, EOFError):
+                connection.close()
+                raise self._gone() from None
             connection.close()
         older = KeeperAway("it is older than this program and has to be restarted")
         self._gone(older.detail, looks_from=time.monotonic() + OLDER_LOOKED_AT_EVERY)
@@ -318,6 +324,19 @@ class Keeper:
         since = time.monotonic() if before is None else before.since
         self.away = Away(since, why, looks_from)
         return KeeperAway(why or None)
+
+    def _refused(self, why: str) -> KeeperAway:
+        """Note that it does not serve this process: it is full, or it serves another user."""
+        now, before = time.monotonic(), self.away
+        if before is None or before.why != why:
+            # The next request asks again: one that is full has room in a moment.
+            return self._gone(why)
+        if now < (before.looks_from or 0.0):
+            # It was asked beside the request that was refused before this one.
+            return KeeperAway(why)
+        pause = min(max(2 * before.pause, _LOOKS_EVERY), OLDER_LOOKED_AT_EVERY)
+        self.away = Away(before.since, why, now + pause, pause)
+        return KeeperAway(why)
 
     def close(self) -> None:
         """End the connections of this process."""

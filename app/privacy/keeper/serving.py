@@ -105,7 +105,7 @@ class Serving:
         raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
         _, user, _ = _CREDENTIALS.unpack(raw)
         if user != self._user:
-            return f"user {user} is not served, only user {self._user}"
+            return f"user {user} is not served by the keeper of the keys, only user {self._user}"
         with self._change:
             return "too many connections" if len(self._connections) >= _MOST_CONNECTIONS else ""
 

@@ -257,7 +257,7 @@ async def send_code(work: Work, referral: Referral, agency: Agency, link: Link) 
         return None
     is_locked = referral.urgency == Urgency.IMMEDIATE and link.code_attempts >= MOST_ATTEMPTS
     code = new_code(LONG_DIGITS if is_locked else await _digits(work, referral, agency.id))
-    if not may_carry_code(work, link.code_channel):
+    if not may_carry_code(work, link.proof_channel or link.code_channel):
         # What the code before proved counts no more, and would count by the channel of this one.
         link.proven_until = link.proof_key = None
     link.code_key, link.code_channel = code_key(work, link.code_of, code), way[0].value

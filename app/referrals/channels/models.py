@@ -88,6 +88,8 @@ class Link(Base):
     # Until then the browser in which the code was entered shows the child's details.
     proven_until: Mapped[datetime | None]
     proof_key: Mapped[MatchHash | None]
+    # By which channel that code came, which may be that of another link. None: as `code_channel`.
+    proof_channel: Mapped[str | None]
 
 
 class Delivery(Base):

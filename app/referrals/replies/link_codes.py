@@ -74,6 +74,7 @@ async def prove(work: Work, token: str, code: str) -> str | None:
     for one in (link, found):
         one.proven_until = work.now + _PROVEN
         one.proof_key = work.keys.match_key(HashOf.LINK_PROOF, proof)
+        one.proof_channel = found.code_channel
     way, of = ToldHow.by_link(link.channel), str(found.code_of)
     note(work, referral, LogKind.CODE_ENTERED, By(Via.LINK, agency.code), way=way, link=of)
     return proof

@@ -183,7 +183,7 @@ async def _dispatches(work: Work, recipient: Recipient | None) -> list[Dispatch]
 def _is_proven(work: Work, link: Link, proof: str) -> bool:
     """Return whether the code was entered in this browser lately; the address alone is no proof.
     Where no code goes by telephone, one that did proves nothing any more."""
-    if not may_carry_code(work, link.code_channel):
+    if not may_carry_code(work, link.proof_channel or link.code_channel):
         return False
     if link.proven_until is None or link.proven_until <= work.now or link.proof_key is None:
         return False
@@ -379,6 +379,7 @@ async def take_step(work: Work, token: str, step: Step) -> str:
     following, fresh = add_link(work, referral, agency.id, link.recipient_id, channel, lives=lives)
     # The proof holds for the next link, too, and so does a code that was not used yet.
     following.proven_until, following.proof_key = link.proven_until, link.proof_key
+    following.proof_channel = link.proof_channel
     following.code_attempts = link.code_attempts
     following.code_key, following.code_channel = link.code_key, link.code_channel
     following.code_of = link.code_of

@@ -1,5 +1,6 @@
 """The webhooks of a counsellor's leg."""
 
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -71,9 +72,15 @@ async def whisper(work: Work, offer_id: UUID, signed: Signed) -> tuple[Answer, S
 
 
 async def _whisper(work: Work, offer: Offer, attempt: int) -> Answer:
-    proof = not await _is_proven(work, offer, await _counsellor(work, offer))
+    staff = await _counsellor(work, offer)
+    proof = not await _is_proven(work, offer, staff)
+    only_a_pin = proof and await phone_proofs.only_a_pin(work, staff)
+    if only_a_pin:
+        # Said once, and no key was pressed: the next counsellor is asked.
+        attempt = _WHISPERS - 1
     again = offer.lost_at is not None
-    return platform_of(work.settings).whisper(attempt=attempt, again=again, proof=proof)
+    answer = platform_of(work.settings).whisper(attempt=attempt, again=again, proof=proof)
+    return replace(answer, only_a_pin=only_a_pin)
 
 
 async def _is_proven(work: Work, offer: Offer, staff: Staff) -> bool:

@@ -178,12 +178,7 @@ async def _asked(
             second=participant.second_at is not None,
         )
     elif wanted and attempt < _WHISPERS:
-        answer = answers.AskParticipant(
-            participant_id=participant.id,
-            attempt=attempt,
-            outside=participant.staff_id is None,
-            proof=not await _is_proven(work, participant),
-        )
+        answer = await _ask(work, participant, attempt)
     elif wanted:
         answer = answers.HangUp()
         if not await participant_second_phone.browser_rings_on(work, participant):
@@ -197,6 +192,22 @@ async def _asked(
         participant_id=str(participant.id),
     )
     return answer, await scene_of(work, call)
+
+
+async def _ask(work: Work, participant: Participant, attempt: int) -> Answer:
+    """Return the question to a participant; a colleague without a PIN that counts hears so."""
+    proof, only_a_pin = not await _is_proven(work, participant), False
+    if proof:
+        staff = await work.session.get_one(Staff, participant.staff_id)
+        only_a_pin = await phone_proofs.only_a_pin(work, staff)
+    return answers.AskParticipant(
+        participant_id=participant.id,
+        # It is said once.
+        attempt=_WHISPERS - 1 if only_a_pin else attempt,
+        outside=participant.staff_id is None,
+        proof=proof,
+        only_a_pin=only_a_pin,
+    )
 
 
 async def _is_proven(work: Work, participant: Participant) -> bool:

@@ -88,6 +88,11 @@ async def test_a_letter_with_a_link_goes_out_when_it_is_approved(
     await decide(work, vera, nova)
     assert [job.task for job in work.jobs].count(Task.MAIL_LINK) == 1
     assert await links.letter_of(work, link.id) is not None
+    # A new secret key ends a link that is not mailed yet; its page says so, and another one goes.
+    link.token_key = work.keys.session_key("of another secret key")
+    assert await links.letter_of(work, link.id) is None
+    assert link.withdrawn_at == work.now
+    assert await links.make_link(work, nova.id, by=mila, by_mail=True) is None
 
 
 async def test_a_refused_account_stays_inactive_and_its_link_opens_nothing(

@@ -179,6 +179,35 @@ async def test_a_proof_by_a_code_by_telephone_counts_no_more_when_another_is_ask
     assert not (await visit(work, token, proof)).proven
 
 
+async def test_a_code_of_a_call_proves_no_link_with_another_code_once_none_counts(
+    work: Work,
+) -> None:
+    """It was entered at a newer link, whose own code came by e-mail and was not used yet."""
+    _, referral = await _sent(work, email=None, sms=_SMS)
+    work.settings.codes_by_telephone = True
+    agency = await work.session.get_one(Agency, referral.agency_id)
+    assert referral.recipient_id is not None
+    lives = timedelta(days=1)
+    heard = await links.send_links_with_code(
+        work, referral, agency, referral.recipient_id, lives=lives, read_out_to=_SMS
+    )
+    agency.email = _MAIL
+    work.now += timedelta(minutes=5)
+    await links.send_links(work, referral, agency, referral.recipient_id, lives=lives)
+    sent = await work.session.scalars(select(Attempt).order_by(Attempt.wanted_at))
+    of = {one.kind: payload_of(work, one) for one in sent}
+    token, own = of[ChannelKind.SMS]["token"], of[ChannelKind.EMAIL]["code"]
+    proof = await link_codes.prove(work, token, heard)
+    assert proof
+    assert (await visit(work, token, proof)).proven
+    work.settings.codes_by_telephone = False
+    assert not (await visit(work, token, proof)).proven
+    # Its own code counts as before.
+    proof = await link_codes.prove(work, token, own)
+    assert proof
+    assert (await visit(work, token, proof)).proven
+
+
 async def test_a_code_that_waits_at_the_switch_is_neither_texted_nor_read_out(work: Work) -> None:
     _, referral = await _sent(work, email=_MAIL, sms=_SMS)
     work.settings.codes_by_telephone = True

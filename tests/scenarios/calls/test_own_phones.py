@@ -157,8 +157,14 @@ async def test_a_code_of_an_administrator_sets_the_presence_and_then_a_pin(stage
 async def test_a_phone_that_is_not_proven_takes_a_call_only_with_the_pin(stage: Stage) -> None:
     stage.exchange.phones[VERA] = phone = Phone(picks_up=1, presses="1")
     vera = await stage.add_counsellor("vera", endpoint=VERA, pin=PIN, paired=False)
+    # A PIN that does not count is not asked for.
+    stage.settings.codes_by_telephone = False
     leg = await waits(stage)
-    await stage.until(lambda: phone.rung >= 1, limit=30)
+    await stage.until(lambda: bool(phone.heard), limit=30)
+    with pages.spoken_in("sr"):
+        assert phone.heard[-1].text == pages.said(ONLY_A_PIN)
+    await stage.until(lambda: phone.rung >= 2, limit=60)
+    stage.settings.codes_by_telephone = True
     await stage.advance(15)
     assert (await stage.call_of(leg))["state"] != "connected", "key 1 is not enough"
     phone.presses = PIN

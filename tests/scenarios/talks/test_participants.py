@@ -6,6 +6,8 @@ import pytest
 
 from app.demo.stage import Counsellor, Stage
 from app.practice.people import Phone
+from app.words import pages
+from app.words.without_codes import ONLY_A_PIN
 from tests.support.talks import POLICE, a_talk, act, client, done, inside, rings_at, room, waits
 
 pytestmark = pytest.mark.usefixtures("each_quarter")
@@ -33,6 +35,22 @@ async def _joins_and_is_dropped(stage: Stage, ana: Counsellor, call: Any) -> Non
     assert inside(stage) == {"+381641234567", client(ana)}
 
 
+async def _is_told_that_no_pin_of_hers_counts(
+    stage: Stage, ana: Counsellor, call: Any, vera: Counsellor
+) -> None:
+    """A colleague whose phone is not proven is asked for no PIN where none of hers counts."""
+    stage.settings.codes_by_telephone = False
+    await stage.watch.execute("UPDATE phone_proofs SET paired_at = NULL")
+    await act(ana, call, "transfer", {"counsellor_id": str(vera.id), "warm": False})
+    await stage.advance(30)
+    with pages.spoken_in("sr"):
+        assert stage.exchange.phones["+38164999001"].heard[-1].text == pages.said(ONLY_A_PIN)
+    assert inside(stage) == {"+381641234567", client(ana)}
+    assert await vera.presence() == "available"
+    await stage.watch.execute("UPDATE phone_proofs SET paired_at = now()")
+    stage.settings.codes_by_telephone = True
+
+
 async def test_a_third_party_joins_and_is_dropped_and_a_phone_joins_by_1_and_a_machine_never(
     stage: Stage,
 ) -> None:
@@ -44,6 +62,7 @@ async def test_a_third_party_joins_and_is_dropped_and_a_phone_joins_by_1_and_a_m
     await stage.advance(30)
     assert inside(stage) == {"+381641234567", client(ana)}
     assert await vera.presence() == "available"
+    await _is_told_that_no_pin_of_hers_counts(stage, ana, call, vera)
     vera_phone.presses = "1"
     await act(ana, call, "transfer", {"counsellor_id": str(vera.id), "warm": False})
     await stage.advance(12)
