@@ -1,20 +1,24 @@
 """Instants and windows of time in words, in the language of the caller. Pure."""
 
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from app import words
 
 _WEEK = 7
+_DAY = timedelta(days=1)
 
 
 def speak_instant(at: datetime, now: datetime, timezone: str, language: str) -> str:
     """Return an instant of the near future in words: "at 22:00", "tomorrow at 9:00".
 
-    Midnight has its own words: with "tomorrow at 0:00" a child might ring a day late.
+    Midnight has its own words, and is that of the day which ends then: with "tomorrow at 0:00" a
+    child might ring a day late.
     """
     zone, times = ZoneInfo(timezone), words.times_of(language)
     then, today = at.astimezone(zone), now.astimezone(zone).date()
+    if then.time() == time(0) and (then.date() - today).days > 1:
+        return times.midnight_on_day.format(day=_day(then.date() - _DAY, today, times))
     match (then.date() - today).days:
         case 0:
             return times.at.format(time=_hour(then))

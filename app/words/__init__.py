@@ -75,6 +75,7 @@ class Times:
     at: str
     tomorrow: str
     midnight: str
+    midnight_on_day: str
     on_day: str
     date: str
     window: str

@@ -116,10 +116,16 @@ def test_a_weekday_and_a_date_are_said_as_one_says_them() -> None:
     assert window == "on 24 December between 8:00 and 11:00"
 
 
-def test_the_coming_midnight_is_not_called_tomorrow() -> None:
+def test_midnight_is_that_of_the_day_which_ends_then() -> None:
     midnight = datetime(2026, 11, 24, 23, 0, tzinfo=UTC)
     assert speak_instant(midnight, NOW, "Europe/Belgrade", "sr") == "večeras u ponoć"
     assert speak_instant(midnight, NOW, "Europe/Belgrade", "en") == "tonight at midnight"
+    later = midnight + timedelta(days=2)
+    assert speak_instant(later, NOW, "Europe/Belgrade", "sr") == "u četvrtak u ponoć"
+    assert speak_instant(later, NOW, "Europe/Belgrade", "en") == "on Thursday at midnight"
+    assert speak_instant(midnight + timedelta(days=7), NOW, "Europe/Belgrade", "en") == (
+        "on 1 December at midnight"
+    )
 
 
 def test_a_silent_caller_is_through_the_menu_within_twelve_seconds() -> None:
