@@ -47,12 +47,14 @@ class Abilities:
 
     `rings` holds the kinds of counsellors' phones that it can ring, `rings_first` those that ring
     before a click on the board. `at_home`: it runs at one known address, unless another is set.
+    `signalling`: where the telephone of a page connects to at an edge of it; empty if it has none.
     """
 
     can_do: frozenset[Ability]
     rings: frozenset[EndpointKind]
     rings_first: frozenset[EndpointKind]
     at_home: bool
+    signalling: str = ""
 
     def can(self, ability: Ability) -> bool:
         return ability in self.can_do
@@ -64,6 +66,7 @@ CONFERENCES = Abilities(
     rings=frozenset(EndpointKind),
     rings_first=frozenset(EndpointKind) - {EndpointKind.BROWSER},
     at_home=True,
+    signalling="wss://voice-js.{edge}.twilio.com",
 )
 # The caller's own leg dials the counsellor.
 DIAL_ONLY = Abilities(

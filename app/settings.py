@@ -306,7 +306,8 @@ class Settings(BaseSettings):
             return []
         if self.telephone_signalling is not None:
             return [self.telephone_signalling]
-        return [f"wss://voice-js.{edge}.twilio.com" for edge in self.telephone_edges.split(",")]
+        signalling = self.abilities.signalling
+        return [signalling.format(edge=edge) for edge in self.telephone_edges.split(",")]
 
     @property
     def proxies(self) -> list[str]:

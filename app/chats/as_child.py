@@ -36,7 +36,6 @@ class PlaceInQueue(NamedTuple):
     """A place in the queue, and an honest guess: none without enough conversations lately."""
 
     ahead: int
-    waited_seconds: int
     expected_seconds: int | None
 
 
@@ -177,7 +176,7 @@ async def _place(work: Work, call: Call) -> PlaceInQueue:
     waited = int((work.now - call.queued_at).total_seconds())
     assert call.line_id is not None
     usual = await usual_wait(work, call.line_id)
-    return PlaceInQueue(ahead, waited, None if usual is None else max(usual - waited, 0))
+    return PlaceInQueue(ahead, None if usual is None else max(usual - waited, 0))
 
 
 async def usual_wait(work: Work, line_id: UUID) -> int | None:

@@ -99,7 +99,6 @@ class CodeView(BaseModel):
 
 class PlaceView(BaseModel):
     ahead: int
-    waited_seconds: int
     expected_seconds: int | None
 
 

@@ -21,6 +21,10 @@ REGISTERING = {"telephony/webhooks.py", "worker.py"}
 
 # What of the platform is asked for by others.
 ABILITIES = ("abilities", "can_do", "rings_first")
+# Which platform it is.
+WHICH = ("telephony_platform", "PLATFORMS")
+# The page of numbers shows its name; the demo and the practice exchange make one of each kind.
+NAMING = {"dashboard/settings/number_pages.py", "demo/stage.py"}
 
 
 def files(*words: str) -> list[tuple[str, ast.Module]]:
@@ -38,6 +42,17 @@ def test_abilities_are_asked_for_in_one_file() -> None:
         if not (isinstance(node.value, ast.Name) and node.value.id == "platform")
     }
     assert asked <= ASKING
+
+
+def test_which_platform_it_is_decides_nothing_outside_the_folder() -> None:
+    naming = {
+        name
+        for name, tree in files(*WHICH)
+        for node in ast.walk(tree)
+        if (isinstance(node, ast.Attribute) and node.attr in WHICH)
+        or (isinstance(node, ast.Name) and node.id in WHICH)
+    }
+    assert naming <= ASKING | NAMING
 
 
 def test_the_edge_of_telephony_asks_for_no_ability() -> None:

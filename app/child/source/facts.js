@@ -41,12 +41,12 @@ export function when(iso) {
   if (days === 0) return times.at.replace("{time}", time);
   if (days === 1 && time === "0:00") return times.midnight;
   if (days === 1) return times.tomorrow.replace("{time}", time);
-  // Midnight is that of the day which ends then: with its date a child would come a day late.
+  // Midnight is that of the day which ends then: by its own date a child would come a day late.
   if (time === "0:00") return times.midnight_on_day.replace("{day}", dayOf(times, at, days, 1));
   return times.on_day.replace("{day}", dayOf(times, at, days, 0)).replace("{time}", time);
 }
 
-/** Say the day so many days before: "on Friday" within the week, later "on 24 December". */
+/** Say a day, or the one before it: "on Friday" within the week, later "on 24 December". */
 function dayOf(times, at, days, before) {
   const day = new Date(at.getFullYear(), at.getMonth(), at.getDate() - before);
   if (days - before < 7) return times.days[(day.getDay() + 6) % 7];

@@ -324,8 +324,8 @@ async def of_two_supervisors_one_takes_it_and_the_other_hears_so(
     assert owner[0]["name"] == winner
 
 
-async def test_a_strangers_one_stops_no_help(night: Stage) -> None:
-    """A pocket presses 1 again and again, and not the key that only the agency has reason for."""
+async def test_key_1_at_a_wrong_phone_ends_no_search_for_help(night: Stage) -> None:
+    """It is pressed again and again, as in a pocket, and the key of the agency never is."""
     ana = await night.add_counsellor("ana", shift=False, state=None)
     await add_agency(night, "house", "shelter", phones=(DUTY, SECOND))
     stranger = phone(night, DUTY, understands=False)
