@@ -1,7 +1,9 @@
 """What can be wrong between a referral and the agency's system. Pure.
 
-Rows and programs keep our sentences in English; a page says them in the language of its reader. The
-words of the other system stay in quotes, as they came.
+Rows and programs keep our sentences in English; a page says them in the language of its reader.
+They stand in rows that are not sealed, in the chained log, and stay after an erasure: they name
+fields alone. Which code it was, and the words of the other system, are for the sealed words of an
+event.
 """
 
 from app.errors import Message, recognised
@@ -23,7 +25,8 @@ NO_ID = N_("no id of the referral came back")
 TAKEN_BACK = N_("taken back in the meantime")
 NO_ACCESS = N_("no access to it any more")
 
-# A template with which others begin comes after them.
+# A template with which others begin comes after them. What names a code or quotes the other system
+# is in the log from before.
 _KNOWN = (
     NO_FIELD,
     SEVERAL,
@@ -45,9 +48,22 @@ _KNOWN = (
 _BETWEEN = "; "
 
 
+class NoValue(Message):
+    """There is no value for a code: the field is named in the open, the code in sealed words."""
+
+    def __init__(self, field: str, code: str) -> None:
+        super().__init__(NO_VALUE, field=field)
+        self.sealed = f"{field}: {code}"
+
+
 def kept(problems: list[Message]) -> str:
-    """Return problems as they are stored."""
-    return _BETWEEN.join(str(one) for one in problems)
+    """Return problems as they are stored, each once: how many codes a field lacks is not said."""
+    return _BETWEEN.join(dict.fromkeys(str(one) for one in problems))
+
+
+def sealed_words(problems: list[Message]) -> str:
+    """Return the codes that problems are about. They are stored sealed."""
+    return _BETWEEN.join(dict.fromkeys(one.sealed for one in problems if isinstance(one, NoValue)))
 
 
 def problem_words(stored: str | None) -> str:
