@@ -122,6 +122,10 @@ async def test_what_primero_has_no_word_for_is_told_in_words_or_listed(
         headers={"Cookie": ana.cookie_header},
     )
     assert "Signs of danger now: A weapon is within reach" in page.text
+    # The log names no service; its page does.
+    (opened,) = [e["detail"] for e in found["events"] if e["kind"] == "opened"]
+    assert not {"service", "family_first"} & set(opened)
+    assert "opened a referral: immediate, child protection (protocol" in page.text
 
 
 async def test_primero_rejects_and_the_next_is_asked(

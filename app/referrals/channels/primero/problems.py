@@ -13,7 +13,6 @@ from app.words.pages import N_, message_words
 NO_FIELD = N_("%(field)s: their forms have no such field")
 SEVERAL = N_("%(field)s: takes several values")
 ONE = N_("%(field)s: takes one value")
-NO_CODE = N_("%(field)s: their list has no %(code)s")
 NO_VALUE = N_("%(field)s: their list has no such value")
 TICK_BOX = N_("%(field)s: is a tick box")
 DATE = N_("%(field)s: is a date")
@@ -25,15 +24,13 @@ NO_ID = N_("no id of the referral came back")
 TAKEN_BACK = N_("taken back in the meantime")
 NO_ACCESS = N_("no access to it any more")
 
-# A template with which others begin comes after them. What names a code or quotes the other system
-# is in the log from before.
+# A template with which others begin comes after them.
 _KNOWN = (
     NO_FIELD,
     SEVERAL,
     ONE_ONLY,
     ONE,
     NO_VALUE,
-    NO_CODE,
     TICK_BOX,
     DATE,
     WHOLE_NUMBER,
@@ -42,7 +39,6 @@ _KNOWN = (
     NO_ID,
     TAKEN_BACK,
     NO_ACCESS,
-    N_("status %(status)s: %(details)s"),
     N_("status %(status)s"),
 )
 _BETWEEN = "; "
