@@ -36,7 +36,7 @@ from app.definitions.forms import is_entry
 from app.errors import UnknownDefinition
 from app.log import log
 from app.referrals.channels.models import AgencyCase, Attempt, Delivery
-from app.referrals.models import Consent, Dispatch, Recipient, Referral
+from app.referrals.models import Consent, Dispatch, Notice, Recipient, Referral
 from app.retention.kinds import DataKind, HeldKind
 from app.retention.models import LegalHold
 from app.routing.alarm_rows import Alarm
@@ -212,7 +212,13 @@ async def _erase_of_referrals(work: Work, ids: list[UUID]) -> None:
         .values(detail={})
         .execution_options(synchronize_session=False)
     )
-    # What their system said of the case is theirs, in words of its own.
+    await work.session.execute(
+        update(Notice)
+        .where(Notice.referral_id.in_(ids))
+        .values(detail={})
+        .execution_options(synchronize_session=False)
+    )
+    # Which fields of the case their system refused.
     await work.session.execute(
         update(AgencyCase)
         .where(

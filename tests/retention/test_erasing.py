@@ -16,6 +16,8 @@ from app.contacts.scopes import Erased
 from app.errors import Conflict, NotAllowed, NotFound
 from app.jobs.transaction import flush
 from app.referrals.models import Referral
+from app.referrals.states import NoticeKind
+from app.referrals.trail import add_notice
 from app.retention import records, running
 from app.retention.holds import find_by_code, hold, lift, open_holds
 from app.retention.kinds import DataKind, HeldKind, least_days
@@ -182,7 +184,9 @@ async def test_nothing_of_a_closed_referral_is_left(work: Work) -> None:
     boss = await a_supervisor(work)
     referral = await planted.an_open_referral(work, boss)
     await planted.close_referral(work, referral)
+    add_notice(work, referral, NoticeKind.UNMAPPED, problem=f"{planted.WORD} is no value")
     before = await planted_in(work)
+    assert "notices.detail" in before.plain
     assert {
         "referrals.sealed",
         "dispatches.place_sealed",

@@ -42,7 +42,6 @@ DETAIL: dict[str, Any] = {
     "protocol": "rs",
     "version": 3,
     "urgency": "urgent",
-    "service": "police",
 }
 KINDS = [*LogKind, *ReferralEvent, RecordLog.EDITED, RecordLog.DANGER_DECIDED]
 LANGUAGES = pages.page_languages()
@@ -54,7 +53,11 @@ def _sentence(kind: StrEnum, staff_id: UUID | None) -> str:
         kind=kind.value, detail={**DETAIL, "why": why}, staff_id=staff_id, at=datetime.now(UTC)
     )
     names, agencies = {ANA: "Ana"}, {"csr-bg": "Centar"}
-    story: Any = SimpleNamespace(events=[(event, "")], names=names, agencies=agencies)
+    record = SimpleNamespace(service="police", family_first=[])
+    opened = SimpleNamespace(record=record)
+    story: Any = SimpleNamespace(
+        opened=opened, events=[(event, "")], names=names, agencies=agencies
+    )
     return told(story)[0].words
 
 

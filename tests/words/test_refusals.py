@@ -82,14 +82,14 @@ def test_a_date_in_a_refusal_is_written_as_the_reader_writes_dates() -> None:
 
 def test_a_stored_problem_is_a_message_again() -> None:
     said = [
-        Message(problems.NO_CODE, field="case.sex", code="'x'"),
+        problems.NoValue("case.sex", "x"),
         Message(problems.ONE_ONLY, question="a.b", field="case.c"),
         Message(problems.SEVERAL, field="case.d"),
         Message(problems.NO_ID),
     ]
     kept = problems.kept(said)
     assert kept == (
-        "case.sex: their list has no 'x'; a.b: case.c takes one value only; "
+        "case.sex: their list has no such value; a.b: case.c takes one value only; "
         "case.d: takes several values; no id of the referral came back"
     )
     assert problems.problem_words(kept) == kept

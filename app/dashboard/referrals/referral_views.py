@@ -15,6 +15,7 @@ from app.contacts.registry import sheet_of
 from app.definitions.trees import label_in
 from app.referrals.channels.models import Attempt
 from app.referrals.channels.primero.problems import problem_words
+from app.referrals.log_kinds import LogKind
 from app.referrals.reading import Story
 from app.referrals.states import HELD, OVER, RecipientState, ReferralState, ToldBesides
 from app.words import days
@@ -234,6 +235,10 @@ def _sentence(event: RecordEvent, story: Story, named: Mapping[str, str]) -> str
     if "recipient" in detail:
         recipient = story.agencies.get(detail["recipient"], detail["recipient"])
         detail = {**detail, "recipient": recipient}
+    if event.kind == LogKind.OPENED:
+        # The log names no service.
+        record = story.opened.record
+        detail = {**detail, "service": record.service, "family_first": record.family_first}
     for list_ in {"withheld_from", "despite"} & set(detail):
         detail = {**detail, list_: [named.get(one, one) for one in detail[list_] or []]}
     found = KINDS.get(event.kind)

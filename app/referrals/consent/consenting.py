@@ -190,7 +190,6 @@ async def record_consent(work: Work, referral: Referral, agreed: Agreed, by: By)
         by_way=agreed.how.value,
         scope=[s.value for s in agreed.scope],
         withheld_from=list(agreed.withheld_from),
-        for_what=list(agreed.for_what),
     )
 
 

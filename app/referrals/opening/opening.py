@@ -312,6 +312,7 @@ async def open_draft(
         referral.family_first = before
     work.session.add(referral)
     await work.session.flush()
+    # Not the services: they can tell of the child's health, and the chained log is kept for ever.
     note(
         work,
         referral,
@@ -319,10 +320,8 @@ async def open_draft(
         BY_HAND if staff else PROGRAM_ITSELF,
         opened_how=wish.how.value,
         urgency=wish.urgency.value,
-        service=service.value,
         protocol=protocol.protocol,
         version=protocol.version,
-        family_first=list(referral.family_first),
         owner=str(owner.id),
     )
     if wish.directly.strip() and referral.separation_risk:

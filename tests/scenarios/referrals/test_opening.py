@@ -7,7 +7,7 @@ from io import BytesIO
 from pypdf import PdfReader
 
 from app.demo.stage import Stage
-from tests.support.contacts import WHOLE, new_contact, write
+from tests.support.contacts import WHOLE, new_contact, page_of, write
 from tests.support.profile import nightly
 from tests.support.program.quiet import QuietStage
 from tests.support.referrals import (
@@ -89,6 +89,8 @@ async def test_before_a_child_under_three_is_placed_outreach_is_asked(night: Sta
     await night.advance(40)
     found = await referral_of(ana, made["id"])
     assert found["family_first"] == ["mobile_outreach", "family_support"]
+    history = await page_of(night, ana, f"/referrals/{made['id']}")
+    assert "shelter; first to mobile outreach" in history
     assert found["recipients"][0]["agency"] == "team"
     assert house.rung == 0
     # The team goes there; "separation prevented" is counted.

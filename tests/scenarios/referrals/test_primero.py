@@ -48,6 +48,13 @@ async def test_a_referral_in_primeros_words(
     found = await referral_of(ana, made["id"])
     assert found["state"] == "delivered", story(found)
     assert [d["how"] for d in found["disclosures"]] == ["primero"], "tried thrice, told once"
+    # A state that is none of theirs can be any word.
+    there.only["status"] = "she is unwell"
+    await skip_minutes(night, 1.5, every=0.5)
+    found = await referral_of(ana, made["id"])
+    (strange,) = [e for e in found["events"] if e["kind"] == "status_there"]
+    assert (strange["detail"]["status"], strange["words"]) == ("other", "she is unwell")
+    assert await night.rows("SELECT their_status FROM agency_cases") == [{"their_status": "other"}]
     # It sends no report when a referral is answered: we ask.
     there.only["status"] = "accepted"
     await skip_minutes(night, 2.5, every=0.5)
@@ -115,6 +122,10 @@ async def test_what_primero_has_no_word_for_is_told_in_words_or_listed(
         headers={"Cookie": ana.cookie_header},
     )
     assert "Signs of danger now: A weapon is within reach" in page.text
+    # The log names no service; its page does.
+    (opened,) = [e["detail"] for e in found["events"] if e["kind"] == "opened"]
+    assert not {"service", "family_first"} & set(opened)
+    assert "opened a referral: immediate, child protection (protocol" in page.text
 
 
 async def test_primero_rejects_and_the_next_is_asked(
@@ -138,25 +149,38 @@ async def test_their_forms_are_discovered_before_anything_is_sent_and_no_error_n
     night: Stage, primero: tuple[PrimeroStandIn, str]
 ) -> None:
     there, url = primero
+    other = {"option_strings_source": "", "option_strings_text": [{"id": "x"}]}
     there.fields = [
-        {"name": "name_first", "type": "select_box", "option_strings_text": [{"id": "x"}]}
-        if f["name"] == "name_first"
+        {**f, "type": "select_box", **other}
+        if f["name"] in ("name_first", "protection_concerns")
         else f
         for f in there.fields
         if f["name"] != "estimated"
     ]
     ana = await night.add_counsellor("ana", shift=False, state=None)
     await with_primero(night, url)
-    made = await by_hand(ana, override=OVERRIDE, send=True, answers=ANSWERS)
+    # Two that their list lacks, and one that the mapping lacks.
+    special = {
+        "danger.signs": ["suicide", "sexual_violence"],
+        "child.disability": ["chronic_illness"],
+        "child.gender": "non_binary",
+    }
+    codes = ("mentally_distressed", "sexually_exploited", "serious_health_issue", "non_binary")
+    made = await by_hand(ana, override=OVERRIDE, send=True, answers={**ANSWERS, **special})
     await night.advance(10)
     assert there.cases == {}
     found = await referral_of(ana, made["id"])
     refused = next(e for e in found["events"] if e["kind"] == "refused_by_their_system")
     assert "estimated: their forms have no such field" in refused["detail"]["problem"]
-    assert "Jovana" not in refused["detail"]["problem"]
+    for field in ("protection_concerns", "child.gender"):
+        # Once, however many codes: their number tells something, too.
+        assert refused["detail"]["problem"].count(f"{field}: their list has no such value") == 1
+    # Readers of the record read in sealed words which codes they are.
+    assert all(code in refused["words"] for code in codes)
     for table in ("agency_cases", "notices", "record_events"):
         for row in await night.rows(f"SELECT t::text AS words FROM {table} t"):
-            assert "Jovana" not in row["words"], table
+            for word in ("Jovana", *special["danger.signs"], *codes):
+                assert word not in row["words"], table
 
 
 @nightly
@@ -249,12 +273,12 @@ async def test_what_is_unmapped_is_refused_with_the_list_and_handed_over_once_it
     await night.advance(5)
     assert there.cases == {}
     for one, problem in (
-        (made, "child.gender = non_binary"),
-        (other, "service = mobile_outreach"),
+        (made, "child.gender: non_binary"),
+        (other, "service: mobile_outreach"),
     ):
         found = await referral_of(ana, one["id"])
         refused = next(e for e in found["events"] if e["kind"] == "refused_by_their_system")
-        assert problem in refused["detail"]["problem"]
+        assert problem in refused["words"]
     notices = await night.rows("SELECT kind FROM notices")
     assert "unmapped" in {n["kind"] for n in notices}
     found = await referral_of(ana, made["id"])

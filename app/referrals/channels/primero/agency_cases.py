@@ -175,8 +175,10 @@ async def _known(
     return AgencyFacts(facts, words, above)
 
 
-async def note_state(work: Work, recipient_id: UUID, state: AgencyCaseState, **values: Any) -> bool:
-    """Record the state at the other system.
+async def note_state(
+    work: Work, recipient_id: UUID, state: AgencyCaseState, *, words: str = "", **values: Any
+) -> bool:
+    """Record the state at the other system; `words` are those of a refusal, and are sealed.
 
     Return whether to go on there; False if the referral was taken back in the meantime.
     """
@@ -194,10 +196,9 @@ async def note_state(work: Work, recipient_id: UUID, state: AgencyCaseState, **v
     agency_case.state = state.value
     by = By(Via.PRIMERO, agency.code)
     if state is AgencyCaseState.REFUSED:
-        note(work, referral, LogKind.REFUSED_BY_THEIR_SYSTEM, by, problem=agency_case.problem)
-        add_notice(
-            work, referral, NoticeKind.UNMAPPED, agency=agency.code, problem=agency_case.problem
-        )
+        problem = agency_case.problem
+        note(work, referral, LogKind.REFUSED_BY_THEIR_SYSTEM, by, words=words, problem=problem)
+        add_notice(work, referral, NoticeKind.UNMAPPED, agency=agency.code, problem=problem)
         only_way = not is_reached_otherwise(agency, than=ChannelKind.PRIMERO)
         if only_way and referral.recipient_id == recipient.id and referral.escalates_at is not None:
             # The agency has no other channel, and will never hear of this referral.
@@ -219,11 +220,17 @@ def ask_again(work: Work, recipient_id: UUID, times: int) -> None:
     work.defer(Task.ASK_AGENCY_CASE, delay=wait, recipient_id=str(recipient_id), times=times)
 
 
+_OTHER_STATUS = "other"
+
+
 async def note_status(work: Work, recipient_id: UUID, status: str, words: str) -> bool:
     """Apply their status of the referral if it is new. Return whether to keep asking.
 
-    A status without a meaning here is only written to the log.
+    A status without a meaning here is only written to the log: one that is none of theirs is a word
+    of the other system, and sealed.
     """
+    spoken = None if status in set(TheirStatus) else status
+    status = _OTHER_STATUS if spoken is not None else status
     referral, recipient, agency, agency_case = await _rows(work, recipient_id)
     if agency_case.state == AgencyCaseState.ENDED or ReferralState(referral.state) in OVER:
         return False
@@ -243,7 +250,7 @@ async def note_status(work: Work, recipient_id: UUID, status: str, words: str) -
                     # `words` says whether it was a success.
                     await replying.complete(work, referral, recipient, None, by, words=words)
                 case _:
-                    note(work, referral, LogKind.STATUS_THERE, by, status=status)
+                    note(work, referral, LogKind.STATUS_THERE, by, words=spoken, status=status)
         except replying.Over:
             why = TooLate.OVER
             note(work, referral, LogKind.ANSWERED_TOO_LATE, by, status=status, why=why)
@@ -278,7 +285,9 @@ async def try_again(work: Work, referral: Referral) -> None:
         work.defer(Task.MAKE_AGENCY_CASE, recipient_id=str(row.recipient_id))
 
 
-async def note_updated(work: Work, recipient_id: UUID, problem: str, left_out: list[str]) -> None:
+async def note_updated(
+    work: Work, recipient_id: UUID, problem: str, words: str, left_out: list[str]
+) -> None:
     """Record that their case was updated with later answers, or the problem that prevented it."""
     referral, _, agency, agency_case = await _rows(work, recipient_id)
     by = By(Via.PRIMERO, agency.code)
@@ -286,7 +295,8 @@ async def note_updated(work: Work, recipient_id: UUID, problem: str, left_out: l
         agency_case.left_out = left_out
         note(work, referral, LogKind.THEIR_SYSTEM_UPDATED, by)
         return
-    note(work, referral, LogKind.UPDATE_REFUSED_BY_THEIR_SYSTEM, by, problem=problem)
+    kind = LogKind.UPDATE_REFUSED_BY_THEIR_SYSTEM
+    note(work, referral, kind, by, words=words, problem=problem)
     add_notice(work, referral, NoticeKind.UNMAPPED, agency=agency.code, problem=problem)
 
 
@@ -297,7 +307,7 @@ async def note_ended(work: Work, recipient_id: UUID) -> None:
         note(work, referral, LogKind.TAKEN_BACK_AT_THEIR_SYSTEM, By(Via.PRIMERO, agency.code))
 
 
-async def note_not_taken_back(work: Work, recipient_id: UUID, why: str) -> None:
+async def note_not_taken_back(work: Work, recipient_id: UUID, why: str, words: str = "") -> None:
     """Record that the referral still exists at their system: one of our staff has to ring them."""
     if await work.session.get(AgencyCase, recipient_id) is None:
         return
@@ -306,6 +316,7 @@ async def note_not_taken_back(work: Work, recipient_id: UUID, why: str) -> None:
         return
     agency_case.problem = why
     by = By(Via.PRIMERO, agency.code)
-    note(work, referral, LogKind.NOT_TAKEN_BACK_AT_THEIR_SYSTEM, by, problem=why)
+    kind = LogKind.NOT_TAKEN_BACK_AT_THEIR_SYSTEM
+    note(work, referral, kind, by, words=words, problem=why)
     whom, about = ForWhom.SUPERVISORS, RingAbout.THEIR_SYSTEM
     ask_to_ring(work, referral, agency.code, about, for_whom=whom, why=why)

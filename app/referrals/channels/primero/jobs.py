@@ -22,6 +22,7 @@ from app.referrals.channels.primero.agency_cases import Errand
 from app.referrals.channels.primero.mapping import MappedReferral
 from app.referrals.channels.primero.primero import (
     Primero,
+    RefusedThere,
     case_body,
     misfits,
     outcome_in_words,
@@ -85,7 +86,7 @@ class CaseOnce(Outgoing[_Row]):
             if errand.state == AgencyCaseState.WANTED:
                 wrong = await misfits_there(primero, errand, said)
                 if wrong:
-                    raise Refused(problems.kept(wrong))
+                    raise RefusedThere(problems.kept(wrong), problems.sealed_words(wrong))
                 await primero.make_case(errand.case_id, said.body)
                 if not await self._note_case(said):
                     raise Refused(problems.TAKEN_BACK)
@@ -112,12 +113,20 @@ class CaseOnce(Outgoing[_Row]):
     async def failed(self, work: Work, row: _Row, error: Refused | None) -> None:
         assert error is not None
         await agency_cases.note_state(
-            work, self._key, AgencyCaseState.REFUSED, problem=error.what[:2000]
+            work,
+            self._key,
+            AgencyCaseState.REFUSED,
+            problem=error.what[:2000],
+            words=_words_of(error),
         )
 
     async def put_off(self, work: Work, row: _Row, error: RequestFailed) -> bool:
         self.later(work, timedelta(seconds=_wait(error, self._attempts)))
         return True
+
+
+def _words_of(error: Refused) -> str:
+    return _clean(error.words) if isinstance(error, RefusedThere) else ""
 
 
 def _wait(error: RequestFailed, attempts: int) -> float:
@@ -179,7 +188,8 @@ async def ask_agency_case(context: JobContext, recipient_id: str, times: int = 0
         goes_on = True
         if found is not None:
             words = _clean(outcome_in_words(found))
-            goes_on = await agency_cases.note_status(work, key, str(found.get("status")), words)
+            status = _clean(str(found.get("status")))
+            goes_on = await agency_cases.note_status(work, key, status, words)
         if goes_on:
             agency_cases.ask_again(work, key, times + 1)
 
@@ -203,11 +213,11 @@ async def update_agency_case(context: JobContext, recipient_id: str, attempts: i
     try:
         async with primero_of(ground.settings, errand) as primero:
             wrong = await misfits_there(primero, errand, said)
-            problem = problems.kept(wrong)
+            problem, words = problems.kept(wrong), problems.sealed_words(wrong)
             if not wrong:
                 await primero.update_case(errand.case_id, said.body)
     except Refused as error:
-        problem = error.what
+        problem, words = error.what, _words_of(error)
     except RequestFailed as error:
         wait = _wait(error, attempts)
         await run_later(
@@ -217,7 +227,7 @@ async def update_agency_case(context: JobContext, recipient_id: str, attempts: i
     await run_verb(
         ground,
         PROGRAM,
-        lambda work: agency_cases.note_updated(work, key, problem[:2000], said.left_out),
+        lambda work: agency_cases.note_updated(work, key, problem[:2000], words, said.left_out),
     )
 
 
@@ -234,7 +244,7 @@ async def end_agency_case(context: JobContext, recipient_id: str, refused: int =
             async with primero_of(ground.settings, errand) as primero:
                 await primero.revoke(errand.case_id, errand.their_referral)
         except Refused as error:
-            await _not_taken_back(ground, key, error.what[:80], refused)
+            await _not_taken_back(ground, key, error, refused)
             return
         except RequestFailed as error:
             wait = max(error.after, 300)
@@ -245,12 +255,13 @@ async def end_agency_case(context: JobContext, recipient_id: str, refused: int =
     await run_verb(ground, PROGRAM, lambda work: agency_cases.note_ended(work, key))
 
 
-async def _not_taken_back(ground: Ground, key: UUID, why: str, refused: int) -> None:
+async def _not_taken_back(ground: Ground, key: UUID, error: Refused, refused: int) -> None:
     """Tell our staff the first time that the other system refuses, and try again for a week."""
+    why, words = error.what[:80], _words_of(error)
     log().warning("taking back was refused", area="referrals", cause=why)
     if not refused:
         await run_verb(
-            ground, PROGRAM, lambda work: agency_cases.note_not_taken_back(work, key, why)
+            ground, PROGRAM, lambda work: agency_cases.note_not_taken_back(work, key, why, words)
         )
     if refused < _REFUSED_ATTEMPTS:
         await run_later(

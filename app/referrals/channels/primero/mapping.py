@@ -144,9 +144,7 @@ def say(
                 # Not the answer: it may be one of health or belief, and this is not sealed.
                 said.left_out.append(rule.from_)
             else:
-                said.unmapped.append(
-                    Message("%(question)s = %(code)s", question=rule.from_, code=code)
-                )
+                said.unmapped.append(problems.NoValue(rule.from_, str(code)))
         found = [one for one in dict.fromkeys(found) if one is not None]
         if found and rule.many == "yes":
             said.body[rule.to] = list(dict.fromkeys([*said.body.get(rule.to, []), *found]))

@@ -36,6 +36,14 @@ TIMEOUT = 15.0
 _LONGEST_WAIT = 600.0
 
 
+class RefusedThere(Refused):
+    """A refusal about what was sent: `what` is stored as it stands, `words` sealed."""
+
+    def __init__(self, what: str, words: str, *, status: int = 0) -> None:
+        super().__init__(what, status=status)
+        self.words = words
+
+
 @dataclass(frozen=True)
 class PrimeroAccount:
     url: str
@@ -95,7 +103,8 @@ class Primero:
         if response.status_code == 409:
             return None
         if response.status_code >= 400:
-            raise Refused(_problem(response), status=response.status_code)
+            status = response.status_code
+            raise RefusedThere(f"status {status}", _their_words(response), status=status)
         if response.status_code == 204:
             return None
         try:
@@ -150,17 +159,14 @@ def _wait_of(response: httpx2.Response) -> float:
     return min(float(wait), _LONGEST_WAIT) if wait.isascii() and wait[:6].isdigit() else 0
 
 
-def _problem(response: httpx2.Response) -> str:
-    """Return the status and, in quotes as they came, the fields it names; its messages could hold
-    what we sent."""
+def _their_words(response: httpx2.Response) -> str:
+    """Return its messages, in quotes as they came: they can hold what we sent."""
     try:
         errors = response.json()["errors"]
         details = sorted({str(e.get("detail", ""))[:80] for e in errors if isinstance(e, dict)})
     except (ValueError, KeyError, TypeError):
         details = []
-    # Problems are kept side by side with "; " between them.
-    named = ", ".join(f"“{one.replace(';', ',')}”" for one in details if one)
-    return f"status {response.status_code}" + (f": {named}" if named else "")
+    return ", ".join(f"“{one}”" for one in details if one)
 
 
 def _read_forms(forms: list[dict[str, Any]], lookups: dict[str, frozenset[str]]) -> TheirForms:
@@ -256,7 +262,7 @@ _CORE = frozenset({"id", "module_id", "owned_by", "status", "record_state", "cre
 def misfits(body: dict[str, Any], forms: TheirForms, mapping: Mapping) -> list[Message]:
     """Return what their forms would refuse: unknown fields, unknown options, wrong types.
 
-    A value is named only if it is a code of the mapping: other values may be a child's name.
+    A value is named, in sealed words, only if it is a code of the mapping: others may be a name.
     """
     rules = (*mapping.fields, *mapping.service_fields)
     codes = {value for rule in rules for value in (rule.values or {}).values()}
@@ -304,7 +310,7 @@ def _misfit(name: str, field: FormField | None, value: Any, codes: set[str]) -> 
         said = {"true" if v is True else "false" if v is False else str(v) for v in values}
         for one in sorted(said - field.options):
             if one in codes:
-                yield Message(problems.NO_CODE, field=name, code=repr(one))
+                yield problems.NoValue(name, one)
             else:
                 yield Message(problems.NO_VALUE, field=name)
     elif field.type == "tick_box" and not isinstance(value, bool):
@@ -317,8 +323,9 @@ def _misfit(name: str, field: FormField | None, value: Any, codes: set[str]) -> 
 
 
 class TheirStatus(StrEnum):
-    """Their status of a referral, as far as it means something here."""
+    """Their status of a referral, as far as it means something here, and the one before these."""
 
+    IN_PROGRESS = "in_progress"
     ACCEPTED = "accepted"
     REJECTED = "rejected"
     DONE = "done"

@@ -1,7 +1,9 @@
 """What can be wrong between a referral and the agency's system. Pure.
 
-Rows and programs keep our sentences in English; a page says them in the language of its reader. The
-words of the other system stay in quotes, as they came.
+Rows and programs keep our sentences in English; a page says them in the language of its reader.
+They stand in rows that are not sealed, in the chained log, and stay after an erasure: they name
+fields alone. Which code it was, and the words of the other system, are for the sealed words of an
+event.
 """
 
 from app.errors import Message, recognised
@@ -11,7 +13,6 @@ from app.words.pages import N_, message_words
 NO_FIELD = N_("%(field)s: their forms have no such field")
 SEVERAL = N_("%(field)s: takes several values")
 ONE = N_("%(field)s: takes one value")
-NO_CODE = N_("%(field)s: their list has no %(code)s")
 NO_VALUE = N_("%(field)s: their list has no such value")
 TICK_BOX = N_("%(field)s: is a tick box")
 DATE = N_("%(field)s: is a date")
@@ -30,7 +31,6 @@ _KNOWN = (
     ONE_ONLY,
     ONE,
     NO_VALUE,
-    NO_CODE,
     TICK_BOX,
     DATE,
     WHOLE_NUMBER,
@@ -39,15 +39,27 @@ _KNOWN = (
     NO_ID,
     TAKEN_BACK,
     NO_ACCESS,
-    N_("status %(status)s: %(details)s"),
     N_("status %(status)s"),
 )
 _BETWEEN = "; "
 
 
+class NoValue(Message):
+    """There is no value for a code: the field is named in the open, the code in sealed words."""
+
+    def __init__(self, field: str, code: str) -> None:
+        super().__init__(NO_VALUE, field=field)
+        self.sealed = f"{field}: {code}"
+
+
 def kept(problems: list[Message]) -> str:
-    """Return problems as they are stored."""
-    return _BETWEEN.join(str(one) for one in problems)
+    """Return problems as they are stored, each once: how many codes a field lacks is not said."""
+    return _BETWEEN.join(dict.fromkeys(str(one) for one in problems))
+
+
+def sealed_words(problems: list[Message]) -> str:
+    """Return the codes that problems are about. They are stored sealed."""
+    return _BETWEEN.join(dict.fromkeys(one.sealed for one in problems if isinstance(one, NoValue)))
 
 
 def problem_words(stored: str | None) -> str:
