@@ -82,10 +82,25 @@ async def test_guesses_keep_out_neither_known_browsers_nor_links_nor_calls(
     for n in range(7):
         guessed = await click(night, f"/r/{n:043}")
     assert guessed.status_code == 429
-    # The link of an immediate referral opens however often, also from this address.
-    assert {(await click(night, path)).status_code for _ in range(8)} == {200}
+    await _opens_however_often_if_it_is_urgent(night, path, monkeypatch)
     assert (await click(night, path + "/send-code", {"x": "y"})).status_code == 200
     await waits(night, from_="+381641110009")
+
+
+async def _opens_however_often_if_it_is_urgent(
+    stage: Stage, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A link that exists, also from the address of the guesses: slowed down, and then refused only
+    if its referral is not urgent."""
+    waits = _Waits(monkeypatch)
+    monkeypatch.setattr(agency_page, "_SLOW_LINK", RateLimitItemPerMinute(3))
+    monkeypatch.setattr(agency_page, "PER_LINK", RateLimitItemPerMinute(5))
+    answers = []
+    for urgency in ("immediate", "urgent", "priority"):
+        await stage.change_rows(f"UPDATE referrals SET urgency = '{urgency}'")
+        answers.append([(await click(stage, path)).status_code for _ in range(6)])
+    assert answers == [[200] * 6, [200] * 6, [200] * 5 + [429]]
+    assert waits.count == 3 + 6 + 6
 
 
 async def test_a_stolen_password_keeps_its_owner_out_of_no_known_browser_and_no_passkey(
