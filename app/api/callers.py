@@ -11,8 +11,8 @@ from app.calls import callers, queries
 from app.calls.caller_rows import FlagKind, WishKind
 from app.calls.callers import NumberReason
 from app.calls.models import Call
+from app.chats.left import scopes
 from app.errors import NotAllowed, NotFound
-from app.routing import in_hand
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
 from app.web.access import InWork, Requires
@@ -62,7 +62,7 @@ class NumberIn(BaseModel):
 
 
 async def _call(work: Work, staff: Staff, call_id: UUID) -> Call:
-    return await queries.readable_call(work, in_hand.known_callers(staff), call_id)
+    return await queries.readable_call(work, scopes.known_callers(staff), call_id)
 
 
 @router.get("/calls/{call_id}/caller")

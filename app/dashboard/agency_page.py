@@ -42,9 +42,11 @@ _LINK = [Depends(Public("an agency is identified by its link and by a code"))]
 PROOF = "helpline_proof"
 PER_ADDRESS = RateLimitItemPerMinute(60)
 _SLOW_ADDRESS = RateLimitItemPerMinute(20)
-_PER_LINK = RateLimitItemPerMinute(20)
+_SLOW_LINK = RateLimitItemPerMinute(20)
+PER_LINK = RateLimitItemPerMinute(40)
 # Each of these requests sends a message to a person, so the limit is low.
 _SENDS_PER_LINK = RateLimitItemPerMinute(3)
+_NEVER_REFUSED = (Urgency.IMMEDIATE, Urgency.URGENT)
 Text = Annotated[str, Form(max_length=4000)]
 
 
@@ -52,7 +54,8 @@ async def _limit(request: Request, work: Work, token: str, *, sends: bool = Fals
     """Limit guesses of tokens and codes, and the messages sent. Raises TooMany.
 
     A link that exists is counted by itself: what others do from the same address does not count. A
-    link for an immediate referral is slowed down and never refused, except where a message is sent.
+    link for an immediate or urgent referral is slowed down and never refused, except where a
+    message is sent.
     """
     limiter: Limiter = request.app.state.limiter
     urgency, closed = await links.standing_of(work, token)
@@ -68,13 +71,11 @@ async def _limit(request: Request, work: Work, token: str, *, sends: bool = Fals
         if not await limiter.hit(PER_ADDRESS, "link", address):
             raise TooMany()
     key = token[:64]
+    await limiter.slow_down(_SLOW_LINK, "link", key)
     if sends:
         within = await limiter.hit(_SENDS_PER_LINK, "sends", key)
-    elif urgency == Urgency.IMMEDIATE:
-        await limiter.slow_down(_PER_LINK, "link", key)
-        within = True
     else:
-        within = await limiter.hit(_PER_LINK, "link", key)
+        within = urgency in _NEVER_REFUSED or await limiter.hit(PER_LINK, "link", key)
     if not within:
         raise TooMany()
 

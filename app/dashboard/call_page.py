@@ -10,6 +10,7 @@ from app.calls.caller_rows import FlagKind
 from app.calls.callers import NumberReason
 from app.calls.lines import finding_lines
 from app.calls.models import Call
+from app.chats.left import scopes
 from app.contacts import contacts
 from app.dashboard import views
 from app.dashboard.records import contact_pages
@@ -50,7 +51,7 @@ async def call_page(request: Request, work: InWork, staff: SignedIn, call_id: UU
     values = (
         await contact_pages.contact_values(request, work, staff, contact_id) if contact_id else {}
     )
-    known = in_hand.known_callers(staff).where(Call.id == call_id)
+    known = scopes.known_callers(staff).where(Call.id == call_id)
     knows = await work.session.scalar(known) is not None
     if knows:
         values["history"] = await callers.history(work, call)

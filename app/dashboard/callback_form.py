@@ -11,9 +11,9 @@ from app.calls import queries, record
 from app.calls.lines import finding_lines
 from app.calls.models import Call
 from app.chats import ringing
+from app.chats.left import scopes
 from app.dashboard.desk_values import desk_fragment
 from app.errors import Invalid, Refusal
-from app.routing import in_hand
 from app.routing.callbacks import choices
 from app.routing.rota.shifts import first_instant, last_instant
 from app.staff.models import Staff
@@ -41,7 +41,7 @@ async def agree(
     """Agree on a call-back. Day and times are those of the line's time zone."""
     notice = ""
     try:
-        await queries.readable_call(work, in_hand.known_callers(staff), call_id)
+        await queries.readable_call(work, scopes.known_callers(staff), call_id)
         call = await record.lock_call(work, call_id)
         window = window_of(day, begins, ends, await _zone(work, call))
         await ringing.agree_known(work, call, who, window, safe=safe)

@@ -15,7 +15,6 @@ from sqlalchemy import (
     bindparam,
     false,
     func,
-    or_,
     select,
     true,
 )
@@ -164,32 +163,6 @@ def own_calls(staff: Staff) -> Select[Any]:
         Offer.counsellor_id == staff.id,
         Offer.state.in_((OfferState.ACCEPTED, OfferState.CONNECTED)),
     )
-
-
-def known_callers(staff: Staff) -> Select[Any]:
-    """Select the calls whose caller a person may know: number, flags, wishes and call-backs.
-
-    A counsellor's own calls. For a supervisor those of the team, those that no person took, and
-    those in which a counsellor called for help that they may give.
-    """
-    if not may(staff.role, Permission.KNOW_CALLERS):
-        return select(Call).where(false())
-    if not may(staff.role, Permission.SUPERVISE):
-        return select(Call).where(Call.id.in_(own_calls(staff)))
-    taken = (
-        select(Offer.id)
-        .where(
-            Offer.call_id == Call.id,
-            Offer.state.in_((OfferState.ACCEPTED, OfferState.CONNECTED)),
-        )
-        .correlate(Call)
-    )
-    of_team = taken.join(Staff, Staff.id == Offer.counsellor_id).where(Staff.team == staff.team)
-    helped = or_(
-        and_(Call.state == CallState.CONNECTED, supervised.open_call_for_help()),
-        supervised.TAKEN_BY.is_not_distinct_from(str(staff.id)),
-    )
-    return select(Call).where(or_(~taken.exists(), of_team.exists(), helped))
 
 
 async def has_in_hand(work: Work, staff: Staff, call_id: UUID) -> bool:

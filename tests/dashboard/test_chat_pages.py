@@ -10,7 +10,7 @@ from pypdf import PdfReader
 
 from app.calls.states import WRITTEN
 from app.chats import along, messages, ringing
-from app.chats.left import answering, left
+from app.chats.left import answering, left, scopes
 from app.chats.models import Failure, MediaProblem, Sentence
 from app.dashboard.chats import views
 from app.dashboard.chats.pages import check_words
@@ -310,13 +310,13 @@ async def test_what_is_known_of_a_number_is_shown_to_who_answers_its_message(wor
     sara = await a_supervisor(work, "sara")
     call = await a_conversation(work, line)
     await left.leave_message(work, call.id, text="Javite se", client_key=a_key())
-    every = [await answering.may_know_caller(work, one, call.id) for one in (ana, vera, sara)]
+    every = [await scopes.may_know_caller(work, one, call.id) for one in (ana, vera, sara)]
     assert every == [True, True, True], "any of them may answer it"
     await answering.take(work, ana, call.id)
-    taken = [await answering.may_know_caller(work, one, call.id) for one in (ana, vera, sara)]
+    taken = [await scopes.may_know_caller(work, one, call.id) for one in (ana, vera, sara)]
     assert taken == [True, False, True]
     mila = await an_administrator(work)
-    assert not await answering.may_know_caller(work, mila, call.id)
+    assert not await scopes.may_know_caller(work, mila, call.id)
 
 
 async def test_a_supervisor_of_another_team_does_not_read_along(work: Work) -> None:

@@ -5,13 +5,15 @@ from typing import NamedTuple
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import select
 
 from app.calls import messages, queries
 from app.calls.models import Call, VoiceMessage
+from app.chats.left import scopes
+from app.chats.models import ReturnCode
 from app.contacts import contacts
 from app.contacts.states import ContactChannel
 from app.errors import NotFound
-from app.routing import in_hand
 from app.routing.callbacks import callback_attempts, callbacks
 from app.routing.callbacks.callback_rows import Callback, CallbackState
 from app.routing.callbacks.callbacks import WhoAnswered
@@ -64,10 +66,38 @@ NORTH, SOUTH = {"ana", "nora"}, {"boro", "sanja"}
 async def a_call(work: Work, house: House, what: str) -> Call:
     if what == "no person took it":
         return await a_waiting_call(work)
+    if what.endswith("voice message"):
+        message = await a_message(work, house, what)
+        return await work.session.get_one(Call, message.call_id)
+    if what.endswith("written message"):
+        return await a_call_of_ana_in_writing(work, house)
+    if what.endswith("call-back"):
+        made = await a_callback(
+            work, house, "asked for by key" if "key" in what else "agreed by ana"
+        )
+        await callback_attempts.queue_due(work)
+        rung = await work.session.scalars(select(Call).where(Call.callback_id == made.id))
+        return rung.one()
     call, _ = await a_talk(work, house.ana)
     if what == "its counsellor calls for help":
         await calls_for_help.call_for_help(work, house.ana, call)
         await work.session.flush()
+    return call
+
+
+async def a_call_of_ana_in_writing(work: Work, house: House) -> Call:
+    call, _ = await rings(work)
+    row = ReturnCode(
+        call_id=call.id,
+        code_key=bytes(32),
+        made_at=work.now,
+        until_at=work.now + timedelta(days=1),
+        waits_since=work.now,
+        owner_id=house.ana.id,
+        taken_at=work.now,
+    )
+    work.session.add(row)
+    await work.session.flush()
     return call
 
 
@@ -77,6 +107,11 @@ async def a_call(work: Work, house: House, what: str) -> Call:
         ("ana took it", {"ana", "nora"}),
         ("no person took it", {"nora", "sanja"}),
         ("its counsellor calls for help", {"ana", "nora", "sanja"}),
+        ("no person took its voice message", {"nora", "sanja"}),
+        ("ana took its voice message", {"nora"}),
+        ("ana took its written message", {"nora"}),
+        ("a key asked for its call-back", {"nora", "sanja"}),
+        ("ana agreed its call-back", {"nora"}),
     ],
 )
 async def test_whose_caller_a_person_may_know(
@@ -84,7 +119,7 @@ async def test_whose_caller_a_person_may_know(
 ) -> None:
     call = await a_call(work, house, what)
     for person in house:
-        found = await work.session.scalar(in_hand.known_callers(person).where(Call.id == call.id))
+        found = await work.session.scalar(scopes.known_callers(person).where(Call.id == call.id))
         assert (found is not None) == (person.name in knows), (person.name, what)
 
 

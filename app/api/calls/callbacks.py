@@ -10,8 +10,8 @@ from pydantic import BaseModel, Field
 from app.api.views import CallbackView, callback_view
 from app.calls import queries, record
 from app.chats import ringing
+from app.chats.left import scopes
 from app.errors import Invalid
-from app.routing import in_hand
 from app.routing.callbacks import callback_attempts, callbacks, choices
 from app.web.access import InWork, TakesCalls
 from app.web.strict_bodies import StrictRoute
@@ -39,7 +39,7 @@ async def agree_callback(
     It is made to the number from which the caller rings or the child writes, or with `message` to
     one that the child wrote.
     """
-    await queries.readable_call(work, in_hand.known_callers(staff), call_id)
+    await queries.readable_call(work, scopes.known_callers(staff), call_id)
     for at in (body.since, body.until):
         if at.tzinfo is None:
             raise Invalid("Give times with their zone, for example 2026-11-24T08:00:00+01:00.")

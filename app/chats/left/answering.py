@@ -22,7 +22,6 @@ from app.contacts.models import Contact
 from app.contacts.states import channel_of_call
 from app.database.topics import Topic
 from app.errors import Conflict, NotFound
-from app.routing import in_hand
 from app.staff import accounts, receiving
 from app.staff.audit import write_entry, write_reading
 from app.staff.log_kinds import AuditLog
@@ -206,18 +205,6 @@ async def _is_of_team(work: Work, staff: Staff, call_id: UUID) -> bool:
 async def may_read(work: Work, staff: Staff, call_id: UUID) -> bool:
     """Return whether a person may read a message that was left, and any that came with it."""
     return may(staff.role, Permission.HEAR_MESSAGES) and await _is_of_team(work, staff, call_id)
-
-
-async def may_know_caller(work: Work, staff: Staff, call_id: UUID) -> bool:
-    """Return whether a reader of a message sees what is known of its number: the person who has it,
-    or may take it as the first, as in a talk; and those who may know the callers of colleagues."""
-    if not may(staff.role, Permission.KNOW_CALLERS):
-        return False
-    found = await work.session.get_one(ReturnCode, call_id, populate_existing=True)
-    if found.owner_id == staff.id or (found.taken_at is None and found.done_at is None):
-        return True
-    known = in_hand.known_callers(staff).where(Call.id == call_id).with_only_columns(Call.id)
-    return await work.session.scalar(known) is not None
 
 
 async def take(work: Work, staff: Staff, call_id: UUID) -> None:

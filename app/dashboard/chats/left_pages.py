@@ -9,7 +9,7 @@ from fastapi import APIRouter, Form, Request, Response
 from app.calls.models import Call
 from app.calls.states import Channel
 from app.chats import messages
-from app.chats.left import answering
+from app.chats.left import answering, scopes
 from app.contacts import reading_contacts
 from app.dashboard.chats.pages import check_words
 from app.dashboard.chats.values import words_values
@@ -64,7 +64,7 @@ async def _shown(
 
 async def _known(work: Work, staff: Staff, call: Call) -> CallerCard | None:
     """Return what is known of the number from which a message was written. The list is logged."""
-    if not await answering.may_know_caller(work, staff, call.id):
+    if not await scopes.may_know_caller(work, staff, call.id):
         return None
     contact = (await reading_contacts.at_hand_of_each(work, staff, [call.id])).get(call.id)
     return await known_caller(work, staff, call, contact)

@@ -64,11 +64,17 @@ def _only_less(former: Any, new: Any) -> bool:
     return new is None
 
 
+def _same_places(former: Any, new: Any) -> bool:
+    """Return whether only the order or the hours of the duty phones differ."""
+    return isinstance(new, tuple) and {p.number for p in new} == {p.number for p in former}
+
+
 async def hold_back(work: Work, agency: Agency, entry: Entry) -> Entry:
     """Return the entry with the addresses that may be stored now; the others wait for approval.
 
     Where a save brings any new address, what it takes out waits, too: else an agency could not be
-    reached in between. On the command line of the server a change is in force at once.
+    reached in between. What is only taken out is in force at once, and the agency is told: a new
+    address may follow. On the command line of the server every change is in force at once.
     """
     former = await _now(work, agency)
     changed = {
@@ -76,9 +82,10 @@ async def hold_back(work: Work, agency: Agency, entry: Entry) -> Entry:
         for field in _ENTERED
         if getattr(entry, field.value) != former[field]
     }
-    if all(_only_less(former[field], value) for field, value in changed.items()):
-        return entry
-    waits = work.actor.kind is ActorKind.PERSON
+    less = all(_only_less(former[field], value) for field, value in changed.items())
+    if less:
+        changed = {f: new for f, new in changed.items() if not _same_places(former[f], new)}
+    waits = work.actor.kind is ActorKind.PERSON and not less
     asked = []
     for field, value in changed.items():
         plain = _plain(value)
@@ -148,7 +155,9 @@ async def _ask(
     value: Any = None,
     secret: str | None = None,
 ) -> AddressChange:
-    before = _plain((await _now(work, agency)).get(field))
+    present = _plain((await _now(work, agency)).get(field))
+    # If there is none now: the one that was taken out. The second person sees it, and it is told.
+    before = present or await _last_in_force(work, agency, field)
     earlier = await _waiting_change(work, agency, field)
     if earlier is not None:
         earlier.state, earlier.decided_at = ChangeState.REPLACED.value, work.now
@@ -160,7 +169,7 @@ async def _ask(
         field=field.value,
         value=value,
         before=before,
-        former_email=agency.email,
+        former_email=before if field is AddressField.EMAIL else agency.email,
         state=(ChangeState.WAITS if waits else ChangeState.IN_FORCE).value,
         asked_by=work.actor.staff_id,
         asked_role=work.actor.role or OPERATOR,
@@ -177,11 +186,26 @@ async def _ask(
         work,
         AuditLog.ADDRESS_CHANGE_ASKED,
         f"agency:{agency.code}",
-        before={field.value: _for_log(agency, field, before)},
+        before={field.value: _for_log(agency, field, present)},
         after={field.value: _asked_for_log(change)},
     )
     work.announce(Topic.DIRECTORY)
     return change
+
+
+async def _last_in_force(work: Work, agency: Agency, field: AddressField) -> Any:
+    """Return the address that was taken out last, of a field that is empty now."""
+    last = await work.session.scalar(
+        select(AddressChange)
+        .where(
+            AddressChange.agency_id == agency.id,
+            AddressChange.field == field.value,
+            AddressChange.state == ChangeState.IN_FORCE.value,
+        )
+        .order_by(AddressChange.decided_at.desc())
+        .limit(1)
+    )
+    return (last.value or last.before) if last is not None else None
 
 
 def _for_log(agency: Agency, field: AddressField, value: Any) -> Any:

@@ -79,8 +79,9 @@ async def check_own_attempts(request: Request, work: Work, staff: Staff) -> None
         raise TooMany()
 
 
-async def limit_guesses(request: Request, name: str) -> None:
-    """Slow guesses down, then refuse them. Raises TooMany.
+async def limit_guesses(request: Request, name: str) -> bool:
+    """Slow guesses down, then refuse them. Return whether the account has attempts left; else only
+    the right password of an account with a second factor may go on. Raises TooMany.
 
     A browser in which this account has signed in before is counted by itself, by the same limits:
     other people's guesses, from any address, cannot keep its person out. A refused guess is not
@@ -96,16 +97,14 @@ async def limit_guesses(request: Request, name: str) -> None:
         )
         if not allowed:
             raise TooMany()
-        return
+        return True
     address = client_of(request)
     await limiter.slow_down(SLOW_ALL, "sign-in")
     await limiter.slow_down(_SLOW_NAME, name)
     await limiter.slow_down(_SLOW_ADDRESS, "sign-in", address)
     await limiter.slow_down(SLOW_ACCOUNT, "account", name)
-    allowed = (
-        await limiter.hit(PER_ADDRESS, address)
-        and await limiter.hit(_PER_NAME, name, address)
-        and await limiter.hit(PER_ACCOUNT, "account", name)
-    )
-    if not allowed:
+    if not await limiter.hit(PER_ADDRESS, address):
         raise TooMany()
+    return await limiter.hit(_PER_NAME, name, address) and await limiter.hit(
+        PER_ACCOUNT, "account", name
+    )

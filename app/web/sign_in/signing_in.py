@@ -6,7 +6,7 @@ from uuid import UUID
 
 from fastapi import Request
 
-from app.errors import NotAllowed, NotSignedIn
+from app.errors import NotAllowed, NotSignedIn, TooMany
 from app.people.emergency import emergencies
 from app.people.provider import access, keeping
 from app.routing import own_presence, telephones
@@ -258,21 +258,28 @@ async def enter_emergency(request: Request, work: Work, staff: Staff, emergency_
 async def _of_password(request: Request, work: Work, username: str, password: str) -> Staff:
     """Return the account with this name and password. A failure stands in the log.
 
+    While others guess at an account, its right password still leads to its second factor, which
+    they do not have. Any other answer is the same for each name, so none tells which there are.
+
     Raises WrongPassword, TooMany.
     """
     # Names that no account can have are counted as one: some of them cannot even be hashed.
     name = username.strip().lower()[:80] if username.isprintable() else ""
-    await guesses.limit_guesses(request, name)
+    has_attempts = await guesses.limit_guesses(request, name)
     if not (username + password).isprintable():
         # No name has such characters, and no database column holds them.
-        raise accounts.WrongPassword()
+        raise accounts.WrongPassword() if has_attempts else TooMany()
     staff = await accounts.find_by_name(work.session, username[:200])
     # Passwords are compared two at a time: a crowd that waits for it must hold no connection.
     await work.let_go()
     if not await password_is_right(staff, password[:1000]) or staff is None:
+        if not has_attempts:
+            raise TooMany()
         await _note_failure(work, staff, "password")
         raise accounts.WrongPassword()
     staff = await _still(work, staff)
+    if not has_attempts and (await second_factor.state_of(work, staff)).since is None:
+        raise TooMany()
     await check_may_use_password(work, staff)
     return staff
 

@@ -11,12 +11,13 @@ from app.jobs.transaction import transaction
 from app.outbox.responses import TryAgain
 from app.referrals.directory.address_rows import AddressChange
 from app.referrals.directory.agencies import save_agency
-from app.referrals.directory.entries import Entry
+from app.referrals.directory.entries import Entry, Phone
 from app.staff.roles import Role
 from app.telephony.duty_phones.address_texts import text_of_new_address
 from app.words import sms
 from app.work import PROGRAM, Work
 from tests.support.calls.text_provider import TextProvider
+from tests.support.mail import Mail
 from tests.support.referrals import phone
 from tests.support.verbs import a_line
 
@@ -114,3 +115,29 @@ async def test_a_text_of_several_parts_is_sent_by_the_next_run_and_no_other(work
     assert sms.parts_of(body) > 1
     counted = await work.session.scalar(select(func.count()).select_from(Dial))
     assert counted == sms.parts_of(body)
+
+
+async def test_an_address_that_is_taken_out_first_is_told_all_the_same(
+    night: Stage, post: Mail
+) -> None:
+    old, mine = "duty@house.example", "mine@elsewhere.example"
+    phone(night, FORMER)
+    await _saved(night, _house(email=old, duty_phones=(Phone("+381113000001"),)))
+    officer = await night.add_counsellor(
+        "officer", role=Role.REFERRAL_OFFICER, shift=False, state=None
+    )
+    body = {"code": "house", "name": "House", "sector": "shelter", "services": "shelter"}
+    there = {**body, "languages": "en", "duty_phones": "+381113000001"}
+    # Taken out: in force at once, and told once at each address.
+    assert (await officer.ask("POST", "/agencies", there)).status_code == 200
+    await night.advance(2)
+    assert [to for to, _ in post.messages] == [old]
+    assert len(_sent(night, FORMER)) == 1
+    # A new one follows, and waits: the second person sees what was there before.
+    form = {**there, "email": mine, "sms": NEW}
+    assert (await officer.ask("POST", "/agencies", form)).status_code == 200
+    await night.advance(2)
+    assert [to for to, _ in post.messages] == [old, old]
+    assert len(_sent(night, FORMER)) == 2
+    waiting = (await officer.ask("GET", "/agencies/address-changes")).json()
+    assert {(one["before"], one["value"]) for one in waiting} == {(old, mine), (FORMER, NEW)}
