@@ -131,9 +131,16 @@ async def _words(work: Work, token: str, refusal: Refusal) -> str:
 
 
 async def _shown(
-    request: Request, work: Work, token: str, *, said: str = "", problem: str = "", name: str = ""
+    request: Request,
+    work: Work,
+    token: str,
+    *,
+    said: str = "",
+    problem: str = "",
+    name: str = "",
+    again: bool = False,
 ) -> Response:
-    """Render the present page. If the link is used up or expired, offer a new one."""
+    """Render the present page. If the link is used up or expired, or `again`, offer a new one."""
     # Of a link that does not exist no agency is known, only the browser of its reader.
     read = known(preferred(request.headers.get("accept-language", ""), written()))
     language = await links.language_of(work, token, read)
@@ -164,6 +171,7 @@ async def _shown(
         said=said,
         problem=problem,
         name=name,
+        again=again,
         status=422 if problem else 200,
         **more,
     )
@@ -297,7 +305,9 @@ async def send_code(request: Request, work: InWork, token: str) -> Response:
         return await _shown(request, work, token)
     except Refusal as refusal:
         await work.undo()
-        return await _shown(request, work, token, problem=await _words(work, token, refusal))
+        problem = await _words(work, token, refusal)
+        again = refusal.letter == "asked_too_often"
+        return await _shown(request, work, token, problem=problem, again=again)
     words = letters(await links.language_of(work, token), "agency_page")
     said = words["code_sent"].format(way=words[f"way_{way}"])
     return await _shown(request, work, token, said=said)

@@ -89,6 +89,8 @@ class Visit:
     proven: bool
     # Whether a code opens the details; if none does, the agency rings the helpline.
     has_code: bool = True
+    # Whether the code that was sent for this link counts no more, so that one is asked for first.
+    code_is_over: bool = False
     # Why the link offers no step any more; None while it does.
     over: Refusal | None = None
     answers: Answers = field(default_factory=dict)
@@ -158,6 +160,7 @@ async def visit(work: Work, token: str, proof: str = "") -> Visit:
         _steps(referral, recipient),
         (await tracking.deadlines_of(work, [referral.id])).get(referral.id, []),
         proven=_is_proven(work, link, proof),
+        code_is_over=not has_code(work, link),
     )
     if not work.settings.codes_by_telephone:
         found.has_code = has_code(work, link) or await way_of_code(work, agency, link) is not None
@@ -381,7 +384,7 @@ async def take_step(work: Work, token: str, step: Step) -> str:
     following.proven_until, following.proof_key = link.proven_until, link.proof_key
     following.code_attempts = link.code_attempts
     following.code_key, following.code_channel = link.code_key, link.code_channel
-    following.code_of = link.code_of
+    following.code_of, following.code_until = link.code_of, link.code_until
     following.sent_to, following.code_sent_to = link.sent_to, link.code_sent_to
     return fresh
 

@@ -171,6 +171,8 @@ async def a_team_says_how_far_it_is(
 async def test_the_code_goes_the_other_way_and_cannot_be_guessed(night: Stage, post: Mail) -> None:
     ana = await night.add_counsellor("ana", shift=False, state=None)
     _, path = await sent_link(night, post, ana)
+    fresh = (await click(night, path)).text
+    assert fresh.index('id="prove"') < fresh.index('id="send-code"')
     mail, sms = post.messages[0][1], night.exchange.phones[ADDRESSES["sms"]].texts[0].text
     # What came with the link itself opens the other one only.
     wrong = await click(night, path + "/code", {"code": code_in(mail)})
@@ -195,12 +197,19 @@ async def test_the_code_goes_the_other_way_and_cannot_be_guessed(night: Stage, p
     stepped = await click(
         night, path + "/step", {"kind": "acknowledge", "name": "Mira"}, as_=proved
     )
-    following = stepped.headers["location"]
+    following = stepped.headers["location"].split("?")[0]
     assert "Jovana" in (await click(night, following, as_=proved)).text
     assert "Jovana" not in (await click(night, following)).text
     # It is shown for a while only.
     await skip(night, 31 / 60)
-    assert "Jovana" not in (await click(night, following, as_=proved)).text
+    late = (await click(night, following, as_=proved)).text
+    assert "Jovana" not in late
+    # The code that came with the link has ended: a new one is offered before an entry, and at once.
+    assert late.index('id="send-code"') < late.index('id="prove"')
+    told = await click(night, following + "/code", {"code": right})
+    assert letter("en", "agency_page", "wrong_code") in told.text
+    assert "Ask for a new one" in told.text
+    assert "on its way" in (await click(night, following + "/send-code", {"x": "y"})).text
 
 
 @nightly
