@@ -115,6 +115,7 @@ def _render(
         "sections": [],
         "withheld": "",
         "helpline": "",
+        "no_code": "",
         "service": service_words(language, visit.referral.service) if visit else "",
         **more,
     }
@@ -161,8 +162,8 @@ async def _shown(
             more["sections"] = in_sections(work, visit.referral, visit.answers, language)
         except NotConsented:
             more["withheld"] = letter(language, "agency_refusal", "not_consented")
-    elif not visit.has_code and (line := await any_line(work)) is not None:
-        more["helpline"] = letter(language, "message", "phone", phone=line.number)
+    elif not visit.has_code:
+        more |= await _why_to_ring(work, language)
     return _render(
         request,
         token,
@@ -175,6 +176,16 @@ async def _shown(
         status=422 if problem else 200,
         **more,
     )
+
+
+async def _why_to_ring(work: Work, language: str) -> dict[str, str]:
+    """Return why no code opens the details, and the number of the helpline."""
+    why = letter(language, "agency_page", "no_code")
+    if work.settings.codes_by_telephone:
+        why = letter(language, "agency_refusal", "no_second_channel")
+    line = await any_line(work)
+    number = letter(language, "message", "phone", phone=line.number) if line is not None else ""
+    return {"no_code": why, "helpline": number}
 
 
 @router.get("/r/{token}", dependencies=_LINK)

@@ -33,12 +33,13 @@ async def check_not_too_many(
 
     A code that was entered does not count: a duty worker who reads the details all night needs one
     each half hour. Codes, and of an immediate referral links, too, are slowed down after those of a
-    day, and never refused for good: a code counts for minutes alone. They come further and further apart for the link at which they are asked
-    for, together with the links that follow it, until a right code is entered: so the holder of an
-    old link does not ring the agency all night. Any other link of the agency waits only for
-    `SLOWED_APART` after the last message, because that holder has no newer link: one that is asked
-    for goes to the agency's own address. An agency that has to wait longer, at that old link, was
-    sent a newer one meanwhile, or asks for one. Raises TooMany.
+    day, and never refused for good: a code counts for minutes alone. They come further and further
+    apart for the link at which they are asked for, together with the links that follow it, until a
+    right code is entered: so the holder of an old link does not ring the agency all night. Any
+    other link of the agency waits only for `SLOWED_APART` after the last message, because that
+    holder has no newer link: one that is asked for goes to the agency's own address. An agency that
+    has to wait longer, at that old link, was sent a newer one meanwhile, or asks for one on the
+    page that says so. Raises TooMany.
     """
     await work.session.flush()
     last = await work.session.scalar(

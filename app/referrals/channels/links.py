@@ -1,7 +1,8 @@
 """Links and codes for the people of an agency: a link and its code go by different channels.
 
-Where no code goes by telephone (`codes_by_telephone` of the settings), a link may have none: what
-it shows without one, and each step, stays. The details are then told by a person, or by a system.
+Where no code goes by telephone or none by e-mail (`codes_by_telephone` and `codes_by_mail` of the
+settings), a link may have none: what it shows without one, and each step, stays. The details are
+then told by a person, or by a system.
 """
 
 import secrets
@@ -73,7 +74,9 @@ async def _digits(work: Work, referral: Referral, agency_id: UUID) -> int:
 
 def may_carry_code(work: Work, kind: str | None) -> bool:
     """Return whether a code may go by a channel."""
-    return work.settings.codes_by_telephone or kind not in BY_TELEPHONE
+    if kind in BY_TELEPHONE:
+        return work.settings.codes_by_telephone
+    return work.settings.codes_by_mail or kind != ChannelKind.EMAIL
 
 
 def has_code(work: Work, link: Link) -> bool:

@@ -162,14 +162,23 @@ async def visit(work: Work, token: str, proof: str = "") -> Visit:
         proven=_is_proven(work, link, proof),
         code_is_over=not has_code(work, link),
     )
-    if not work.settings.codes_by_telephone:
-        found.has_code = has_code(work, link) or await way_of_code(work, agency, link) is not None
+    if not (work.settings.codes_by_telephone and work.settings.codes_by_mail):
+        found.has_code = has_code(work, link) or await _gets_code(work, agency, link)
     if not found.steps:
         found.over = _why_over(referral, recipient)
     elif not found.has_code:
         # How far a team is needs no code, which is not to be had: only where it goes.
         found.dispatches = await _dispatches(work, recipient)
     return found
+
+
+async def _gets_code(work: Work, agency: Agency, link: Link) -> bool:
+    """Return whether a code can be asked for at a link, or that of another one may count there."""
+    if await way_of_code(work, agency, link) is not None:
+        return True
+    same = Link.recipient_id == link.recipient_id, Link.sent_to == link.sent_to
+    others = await work.session.scalars(select(Link).where(*same, Link.code_until > work.now))
+    return any(has_code(work, one) for one in others)
 
 
 async def _dispatches(work: Work, recipient: Recipient | None) -> list[Dispatch]:
@@ -185,7 +194,7 @@ async def _dispatches(work: Work, recipient: Recipient | None) -> list[Dispatch]
 
 def _is_proven(work: Work, link: Link, proof: str) -> bool:
     """Return whether the code was entered in this browser lately; the address alone is no proof.
-    Where no code goes by telephone, one that did proves nothing any more."""
+    Where no code goes by a channel, one that did proves nothing any more."""
     if not may_carry_code(work, link.code_channel):
         return False
     if link.proven_until is None or link.proven_until <= work.now or link.proof_key is None:

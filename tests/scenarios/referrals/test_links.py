@@ -144,6 +144,13 @@ async def no_code_by_telephone_keeps_no_agency_out(
     assert 'id="prove"' in (await click(night, of_text)).text
     proved = await click(night, f"{of_text}/code", {"code": code_in(post.messages[-1][1])})
     assert "Jovana" in (await click(night, of_text, as_=proved)).text
+    # Where none goes by e-mail, this one has proven nothing, and the page says to ring, too.
+    night.settings.codes_by_telephone, night.settings.codes_by_mail = True, False
+    shown = (await click(night, of_text, as_=proved)).text
+    assert "Jovana" not in shown
+    assert letter("en", "agency_refusal", "no_second_channel") in shown
+    assert "Child helpline: +38111116111" in shown
+    assert 'id="prove"' not in shown
 
 
 async def a_team_says_how_far_it_is(
