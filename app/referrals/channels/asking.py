@@ -20,8 +20,9 @@ from app.work import Work
 # referral.
 MOST_A_DAY = 10
 _APART = timedelta(seconds=60)
-# How far apart codes are from then on, and links of an immediate referral: twice as far each time up
-# to the most. So an agency is never kept out, and the holder of an old link does not ring it all night.
+# How far apart codes are from then on, and links of an immediate referral: twice as far each time
+# up to the most. An agency is never kept out, and the holder of an old link does not ring it all
+# night.
 SLOWED_APART, MOST_APART = timedelta(minutes=10), timedelta(minutes=120)
 _ASKED = {Purpose.CODE: LogKind.CODE_ASKED_FOR, Purpose.LINK: LogKind.LINK_ASKED_FOR}
 

@@ -2,6 +2,7 @@
 ring."""
 
 from datetime import timedelta
+from functools import partial
 from uuid import uuid4
 
 import pytest
@@ -203,7 +204,15 @@ async def test_a_code_that_waits_at_the_switch_is_neither_texted_nor_read_out(wo
         )
         for kind in (ChannelKind.SMS, ChannelKind.PHONE)
     ]
+    # A person has taken it by key, and the document with the code is asked for again.
+    taken = await add_attempt(
+        work, referral, agency, ChannelKind.PHONE, "+381113000001", payload={"code": "654321"}
+    )
+    taken.result = AttemptResult.ACKNOWLEDGED
+    ending = partial(duty.lifted, work, taken.id, Signed({}, "/"))
+    assert "6 5 4 3 2 1" in str(await ending())
     work.settings.codes_by_telephone = False
+    assert "6 5 4 3 2 1" not in str(await ending())
     for kind, goes in ((ChannelKind.SMS, False), (ChannelKind.EMAIL, True)):
         _, body = await words_of(work, referral, of[kind])
         assert "/r/" in body
