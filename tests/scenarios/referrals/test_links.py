@@ -300,6 +300,10 @@ async def test_codes_and_links_are_limited_by_the_day(
         assert any("too often today" in text for text in sent), kind
         attempts = await night.rows("SELECT count(*) AS n FROM attempts WHERE purpose = %s", kind)
         assert attempts[0]["n"] == times, kind
+    # The codes end, so none is refused until the next day, though this is no immediate case.
+    await skip(night, 10.1 / 60)
+    assert "A code is on its way" in (await click(night, f"{path}/send-code", {"x": "y"})).text
+    assert "too often today" in (await click(night, f"{path}/send-link", {"x": "y"})).text
 
 
 @nightly
