@@ -339,6 +339,8 @@ def _check_production(settings: Settings) -> None:
         raise BadSettings("In production HELPLINE_TWILIO_API_BASE_URL must start with https://.")
     if settings.telegram_api_base_url and not settings.telegram_api_base_url.startswith("https://"):
         raise BadSettings("In production HELPLINE_TELEGRAM_API_BASE_URL must start with https://.")
+    if (settings.anchor_time_stamp_url or "https://").startswith("http://"):
+        raise BadSettings("In production HELPLINE_ANCHOR_TIME_STAMP_URL must start with https://.")
     if settings.reach_own_network:
         raise BadSettings(
             "HELPLINE_REACH_OWN_NETWORK cannot be set in production: an address in the directory "

@@ -45,6 +45,8 @@ class Settings(BaseSettings):
     # Whether single-use codes are texted or read out. `false`: no code that came by telephone opens
     # anything; see `docs/operators.md`, Codes by telephone.
     codes_by_telephone: bool = True
+    # Whether codes of agencies go by e-mail. `false`: none that came so opens anything.
+    codes_by_mail: bool = True
 
     # The platform decides what telephony can do; see `app/abilities.py`.
     telephony_platform: Literal["twilio", "somleng"] = "twilio"

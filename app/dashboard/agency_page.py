@@ -116,6 +116,7 @@ def _render(
         "sections": [],
         "withheld": "",
         "helpline": "",
+        "no_code": "",
         "service": service_words(language, visit.referral.service) if visit else "",
         **more,
     }
@@ -132,9 +133,16 @@ async def _words(work: Work, token: str, refusal: Refusal) -> str:
 
 
 async def _shown(
-    request: Request, work: Work, token: str, *, said: str = "", problem: str = "", name: str = ""
+    request: Request,
+    work: Work,
+    token: str,
+    *,
+    said: str = "",
+    problem: str = "",
+    name: str = "",
+    again: bool = False,
 ) -> Response:
-    """Render the present page. If the link is used up or expired, offer a new one."""
+    """Render the present page. If the link is used up or expired, or `again`, offer a new one."""
     # Of a link that does not exist no agency is known, only the browser of its reader.
     read = known(preferred(request.headers.get("accept-language", ""), written()))
     language = await links.language_of(work, token, read)
@@ -155,8 +163,8 @@ async def _shown(
             more["sections"] = in_sections(work, visit.referral, visit.answers, language)
         except NotConsented:
             more["withheld"] = letter(language, "agency_refusal", "not_consented")
-    elif not visit.has_code and (line := await any_line(work)) is not None:
-        more["helpline"] = letter(language, "message", "phone", phone=line.number)
+    elif not visit.has_code:
+        more |= await _why_to_ring(work, language)
     return _render(
         request,
         token,
@@ -165,9 +173,20 @@ async def _shown(
         said=said,
         problem=problem,
         name=name,
+        again=again,
         status=422 if problem else 200,
         **more,
     )
+
+
+async def _why_to_ring(work: Work, language: str) -> dict[str, str]:
+    """Return why no code opens the details, and the number of the helpline."""
+    why = letter(language, "agency_page", "no_code")
+    if work.settings.codes_by_telephone:
+        why = letter(language, "agency_refusal", "no_second_channel")
+    line = await any_line(work)
+    number = letter(language, "message", "phone", phone=line.number) if line is not None else ""
+    return {"no_code": why, "helpline": number}
 
 
 @router.get("/r/{token}", dependencies=_LINK)
@@ -298,7 +317,9 @@ async def send_code(request: Request, work: InWork, token: str) -> Response:
         return await _shown(request, work, token)
     except Refusal as refusal:
         await work.undo()
-        return await _shown(request, work, token, problem=await _words(work, token, refusal))
+        problem = await _words(work, token, refusal)
+        again = refusal.letter == "asked_too_often"
+        return await _shown(request, work, token, problem=problem, again=again)
     words = letters(await links.language_of(work, token), "agency_page")
     said = words["code_sent"].format(way=words[f"way_{way}"])
     return await _shown(request, work, token, said=said)

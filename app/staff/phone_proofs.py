@@ -34,7 +34,7 @@ DIGITS = 6
 _MOST_WRONG = 5
 _LOCKED_FOR = timedelta(minutes=15)
 _LONGEST_LOCK = timedelta(hours=12)
-_TEXTED_LIVES = timedelta(minutes=10)
+TEXTED_LIVES = timedelta(minutes=10)
 _TEXTED_EVERY = timedelta(minutes=2)
 HANDED_LIVES = timedelta(days=3)
 
@@ -310,11 +310,11 @@ async def text_code(work: Work, staff: Staff, wants: str | None) -> str | None:
     if until is not None and until > work.now:
         if proof.code_kind == CodeKind.HANDED:
             return None
-        if until - _TEXTED_LIVES > work.now - _TEXTED_EVERY:
+        if until - TEXTED_LIVES > work.now - _TEXTED_EVERY:
             return None
     code = _random()
     proof.code_hash, proof.code_kind = await hash_password(code), CodeKind.TEXTED.value
-    proof.code_until, proof.wants = work.now + _TEXTED_LIVES, wants
+    proof.code_until, proof.wants = work.now + TEXTED_LIVES, wants
     return code
 
 

@@ -44,7 +44,7 @@ SERVERS = {
     *("field_keys", "keeper_socket", "trusted_proxies", "reach_own_network", "telephony_platform"),
     *("twilio_account_sid", "twilio_auth_token", "twilio_previous_auth_token"),
     *("twilio_api_base_url", "twilio_api_key_sid", "twilio_api_key_secret", "telephone_edges"),
-    *("codes_by_telephone",),
+    *("codes_by_telephone", "codes_by_mail"),
     *("telephone_signalling", "practice_exchange", "telegram_api_base_url", "twilio_timeout"),
     *("heartbeat_seconds", "silence_seconds", "signal_service_url", "signal_timeout"),
     *("translation_url", "translation_key", "translation_timeout"),

@@ -13,6 +13,12 @@ from app.settings import Settings, parse_field_keys
 from tests.settings.given import GOOD, PASSWORD, set_only
 from tests.support.profile import WHOLE
 
+# An authority that stamps, whose certificate is a file.
+STAMP = {
+    "ANCHOR_TIME_STAMP_URL": "https://time.example.org/stamp",
+    "ANCHOR_TIME_STAMP_CERTIFICATE": __file__,
+}
+
 
 @pytest.fixture(autouse=True)
 def _clean(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -25,7 +31,7 @@ def _set(monkeypatch: pytest.MonkeyPatch, **values: str) -> None:
 
 
 def test_good_production_settings_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    _set(monkeypatch, **GOOD)
+    _set(monkeypatch, **GOOD, **STAMP)
     assert read_settings().in_production
 
 
@@ -88,6 +94,7 @@ def test_production_names_what_is_missing(monkeypatch: pytest.MonkeyPatch, name:
         ("SCAN_COMMAND", ""),
         ("LEAKED_PASSWORDS", ""),
         ("ANCHOR_FILE", ""),
+        ("ANCHOR_TIME_STAMP_URL", "http://time.example.org/stamp"),
         ("LEAKED_PASSWORDS", "http://passwords.example.org/range"),
         ("LEAKED_PASSWORDS", "https://passwords.example.org/range?key=1"),
         ("LEAKED_PASSWORDS", "/nonexistent/hashes.txt"),
@@ -95,7 +102,8 @@ def test_production_names_what_is_missing(monkeypatch: pytest.MonkeyPatch, name:
     ],
 )
 def test_unsafe_values_are_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
-    _set(monkeypatch, **{**GOOD, name: value})
+    more = STAMP if name in STAMP else {}
+    _set(monkeypatch, **{**GOOD, **more, name: value})
     with pytest.raises(BadSettings, match=f"HELPLINE_{name}"):
         read_settings()
 

@@ -14,6 +14,7 @@ WORDS = {
     "trusted_proxies": N_("The machines through which browsers reach this server"),
     "reach_own_network": N_("Whether systems of agencies may be in the server's own network"),
     "codes_by_telephone": N_("Whether codes are texted or read out by telephone"),
+    "codes_by_mail": N_("Whether codes are sent by e-mail"),
     "telephony_platform": N_("The kind of telephony provider"),
     "twilio_account_sid": N_("The account at the telephony provider"),
     "twilio_auth_token": N_("The secret of that account"),

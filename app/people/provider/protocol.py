@@ -8,6 +8,7 @@ import asyncio
 import base64
 import hashlib
 import hmac
+import warnings
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,17 +16,20 @@ from urllib.parse import quote, urlencode, urlsplit
 
 import httpx2
 from joserfc import jws, jwt
-from joserfc.errors import JoseError
-from joserfc.jwk import KeySet
+from joserfc.errors import JoseError, SecurityWarning
+from joserfc.jwk import Key, KeySet, RSAKey
 
 from app import strict_json
 from app.errors import Message, Refusal
+from app.log import log
 from app.settings import Settings
 
 _TIMEOUT = 10.0
 # In bytes. What is longer is no answer of a provider.
 _LONGEST = 512 * 1024
 # By public keys only: `none` is no signature, and a shared secret is known to more than one.
+# The fewest bits of an RSA key: 112 bits of security. Providers sign with such keys.
+_LEAST_RSA_BITS = 2048
 _ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA"]
 # Seconds by which the clocks of the two may differ.
 _LEEWAY = 60
@@ -146,15 +150,29 @@ async def discover(client: httpx2.AsyncClient, settings: Settings, issuer: str) 
 
 
 async def keys_of(client: httpx2.AsyncClient, discovered: Discovered) -> KeySet:
-    """Return the provider's public keys. Raises ProviderFailed."""
+    """Return the provider's public keys, without those too short. Raises ProviderFailed."""
     found = await _ask(client, "GET", discovered.keys)
     try:
-        keys = KeySet.import_key_set({"keys": [_public(one) for one in found["keys"]]})
+        with warnings.catch_warnings():
+            # The library warns of short keys, and takes them.
+            warnings.simplefilter("ignore", SecurityWarning)
+            keys = KeySet.import_key_set({"keys": [_public(one) for one in found["keys"]]})
+        long = [one for one in keys.keys if not _is_short(one)]
     except (JoseError, KeyError, TypeError, ValueError):
         raise ProviderFailed("its keys cannot be read") from None
-    if not keys.keys:
+    if len(long) < len(keys.keys):
+        log().warning(
+            "provider_key_too_short",
+            count=len(keys.keys) - len(long),
+            reason=f"RSA keys of fewer than {_LEAST_RSA_BITS} bits count for nothing",
+        )
+    if not long:
         raise ProviderFailed("it has no keys")
-    return keys
+    return KeySet(long)
+
+
+def _is_short(key: Key) -> bool:
+    return isinstance(key, RSAKey) and key.public_key.key_size < _LEAST_RSA_BITS
 
 
 def _public(key: dict[str, Any]) -> dict[str, Any]:

@@ -20,8 +20,9 @@ from app.work import Work
 # referral.
 MOST_A_DAY = 10
 _APART = timedelta(seconds=60)
-# How far apart they are from then on of an immediate referral, twice as far each time up to the
-# most: its agency is never kept out, and the holder of an old link does not ring it all night.
+# How far apart codes are from then on, and links of an immediate referral: twice as far each time
+# up to the most. An agency is never kept out, and the holder of an old link does not ring it all
+# night.
 SLOWED_APART, MOST_APART = timedelta(minutes=10), timedelta(minutes=120)
 _ASKED = {Purpose.CODE: LogKind.CODE_ASKED_FOR, Purpose.LINK: LogKind.LINK_ASKED_FOR}
 
@@ -32,13 +33,14 @@ async def check_not_too_many(
     """Limit how many messages the holder of a link can cause, and how many codes they can guess.
 
     A code that was entered does not count: a duty worker who reads the details all night needs one
-    each half hour. Of an immediate referral, messages are slowed down after those of a day, and
-    never refused for good. They come further and further apart for the link at which they are asked
-    for, together with the links that follow it, until a right code is entered: so the holder of an
-    old link does not ring the agency all night. Any other link of the agency waits only for
-    `SLOWED_APART` after the last message, because that holder has no newer link: one that is asked
-    for goes to the agency's own address. An agency that has to wait longer, at that old link, was
-    sent a newer one meanwhile, or asks for one. Raises TooMany.
+    each half hour. Codes, and of an immediate referral links, too, are slowed down after those of a
+    day, and never refused for good: a code counts for minutes alone. They come further and further
+    apart for the link at which they are asked for, together with the links that follow it, until a
+    right code is entered: so the holder of an old link does not ring the agency all night. Any
+    other link of the agency waits only for `SLOWED_APART` after the last message, because that
+    holder has no newer link: one that is asked for goes to the agency's own address. An agency that
+    has to wait longer, at that old link, was sent a newer one meanwhile, or asks for one on the
+    page that says so. Raises TooMany.
     """
     await work.session.flush()
     last = await work.session.scalar(
@@ -53,7 +55,7 @@ async def check_not_too_many(
     asked, entered_at = await _asked_lately(work, referral, agency, purpose)
     if len(asked) < MOST_A_DAY:
         return
-    if referral.urgency == Urgency.IMMEDIATE:
+    if purpose == Purpose.CODE or referral.urgency == Urgency.IMMEDIATE:
         # Those that were slowed down, asked for at this link since a right code was entered.
         here = [
             one.at

@@ -1,14 +1,17 @@
 """Links and codes for the people of an agency: a link and its code go by different channels.
 
-Where no code goes by telephone (`codes_by_telephone` of the settings), a link may have none: what
-it shows without one, and each step, stays. The details are then told by a person, or by a system.
+Where no code goes by telephone or none by e-mail (`codes_by_telephone` and `codes_by_mail` of the
+settings), a link may have none: what it shows without one, and each step, stays. The details are
+then told by a person, or by a system.
 """
 
 import secrets
+from collections.abc import Mapping
 from datetime import timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from app.definitions.risk import Urgency
 from app.outbox.channels import BY_TELEPHONE, ChannelKind
@@ -25,12 +28,15 @@ from app.referrals.channels.registry import writing_to
 from app.referrals.directory.models import Agency
 from app.referrals.models import Referral
 from app.referrals.states import Purpose
+from app.staff.phone_proofs import TEXTED_LIVES
 from app.work import Work
 
 CODE_DIGITS = 6
 # Of an immediate referral, once a code was asked for or where none can be: too long to be guessed,
 # so that its tries are not counted, and the wrong ones of others keep no agency out.
 LONG_DIGITS = 14
+# How long a code counts after it was sent, by whatever channel.
+CODE_LIVES = TEXTED_LIVES
 # Wrong codes before the agency has to ask for a new one.
 MOST_ATTEMPTS = 5
 
@@ -68,12 +74,15 @@ async def _digits(work: Work, referral: Referral, agency_id: UUID) -> int:
 
 def may_carry_code(work: Work, kind: str | None) -> bool:
     """Return whether a code may go by a channel."""
-    return work.settings.codes_by_telephone or kind not in BY_TELEPHONE
+    if kind in BY_TELEPHONE:
+        return work.settings.codes_by_telephone
+    return work.settings.codes_by_mail or kind != ChannelKind.EMAIL
 
 
 def has_code(work: Work, link: Link) -> bool:
     """Return whether a link has a code that counts."""
-    return link.code_key is not None and may_carry_code(work, link.code_channel)
+    is_over = link.code_until is None or link.code_until <= work.now
+    return link.code_key is not None and not is_over and may_carry_code(work, link.code_channel)
 
 
 def gets_codes(work: Work, agency: Agency) -> bool:
@@ -105,9 +114,10 @@ def add_link(
     code: str | None = None,
     code_channel: ChannelKind | None = None,
     code_sent_to: str | None = None,
+    link_id: UUID | None = None,
 ) -> tuple[Link, str]:
     """Add a link for one step; return it with its token, which is kept nowhere."""
-    token, link_id = new_token(), uuid4()
+    token, link_id = new_token(), link_id or uuid4()
     link = Link(
         token_key=work.keys.match_key(HashOf.LINK, token),
         id=link_id,
@@ -122,6 +132,7 @@ def add_link(
         code_channel=code_channel.value if code_channel else None,
         sent_to=sent_to,
         code_sent_to=code_sent_to,
+        code_until=work.now + CODE_LIVES if code else None,
         code_attempts=0,
     )
     work.session.add(link)
@@ -148,6 +159,7 @@ async def send_links(
         new_code(digits) if len(ways) > 1 and may_carry_code(work, after.kind) else None
         for after, _ in (*ways[1:], *ways[:1])
     ]
+    ids = [uuid4() for _ in ways]
     for n, (channel, address) in enumerate(ways):
         (after, code_sent_to), (before, _) = ways[(n + 1) % len(ways)], ways[n - 1]
         _, token = add_link(
@@ -161,8 +173,10 @@ async def send_links(
             code=codes[n],
             code_channel=after.kind if codes[n] else None,
             code_sent_to=code_sent_to if codes[n] else None,
+            link_id=ids[n],
         )
         payload = {"token": token, "code": codes[n - 1], "code_of": before.kind.value}
+        payload["code_for"] = str(ids[n - 1])
         await add_attempt(
             work,
             referral,
@@ -262,6 +276,7 @@ async def send_code(work: Work, referral: Referral, agency: Agency, link: Link) 
         link.proven_until = link.proof_key = None
     link.code_key, link.code_channel = code_key(work, link.code_of, code), way[0].value
     link.code_sent_to, link.code_attempts = way[1], 0
+    link.code_until = work.now + CODE_LIVES
     await add_attempt(
         work,
         referral,
@@ -270,6 +285,22 @@ async def send_code(work: Work, referral: Referral, agency: Agency, link: Link) 
         way[1],
         purpose=Purpose.CODE,
         recipient_id=link.recipient_id,
-        payload={"code": code},
+        payload={"code": code, "code_for": str(link.code_of)},
     )
     return way[0].value
+
+
+async def begin_code(work: Work, attempt: Attempt, payload: Mapping[str, Any]) -> None:
+    """Let the time of a code begin when it goes out, however long its message has waited."""
+    code, code_of = payload.get("code"), payload.get("code_for")
+    if not code or not code_of or attempt.recipient_id is None:
+        return
+    await work.session.execute(
+        update(Link)
+        .where(
+            Link.recipient_id == attempt.recipient_id,
+            Link.code_of == UUID(code_of),
+            Link.code_key == code_key(work, UUID(code_of), code),
+        )
+        .values(code_until=work.now + CODE_LIVES)
+    )

@@ -84,6 +84,8 @@ class Link(Base):
     # The addresses to which the link and its code went; None if not known.
     sent_to: Mapped[str | None]
     code_sent_to: Mapped[str | None]
+    # Until then the code counts; a new one can be asked for.
+    code_until: Mapped[datetime | None]
     code_attempts: Mapped[int] = mapped_column(server_default="0")
     # Until then the browser in which the code was entered shows the child's details.
     proven_until: Mapped[datetime | None]

@@ -3,7 +3,7 @@
 from app.calls.lines.finding_lines import any_line
 from app.referrals.channels.attempt_once import AttemptOnce
 from app.referrals.channels.attempts import payload_of
-from app.referrals.channels.links import may_carry_code
+from app.referrals.channels.links import begin_code, may_carry_code
 from app.referrals.channels.models import Attempt
 from app.referrals.channels.registry import message_channel
 from app.referrals.escalation.trying import is_needed, note_result
@@ -34,12 +34,13 @@ class ReferralAttemptOnce(AttemptOnce[Attempt]):
     async def prepare(self, work: Work, row: Attempt) -> bool:
         asked = row.purpose == Purpose.CODE and self.is_wanted(row)
         if asked and not may_carry_code(work, row.kind):
-            # The house has decided against codes by telephone while this one waited.
+            # The house has decided against codes by this channel while this one waited.
             return await self.give_up(work, row, AttemptResult.FAILED)
         return await super().prepare(work, row)
 
     async def words(self, work: Work, row: Attempt) -> tuple[str, str]:
         row.sends += 1
+        await begin_code(work, row, payload_of(work, row))
         return await words_of(work, self.referral, row)
 
     async def note(self, work: Work, row: Attempt, result: AttemptResult) -> None:

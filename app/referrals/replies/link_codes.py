@@ -122,6 +122,7 @@ async def _with_codes(work: Work, agency: Agency, link: Link, *, is_long: bool) 
             Link.used_at.is_(None),
             Link.expires_at > work.now,
             Link.code_key.is_not(None),
+            Link.code_until > work.now,
         )
         .order_by(Link.created_at.desc())
         .limit(_OTHERS_LONG if is_long else _OTHERS)

@@ -89,6 +89,8 @@ class Visit:
     proven: bool
     # Whether a code opens the details; if none does, the agency rings the helpline.
     has_code: bool = True
+    # Whether the code that was sent for this link counts no more, so that one is asked for first.
+    code_is_over: bool = False
     # Why the link offers no step any more; None while it does.
     over: Refusal | None = None
     answers: Answers = field(default_factory=dict)
@@ -158,15 +160,25 @@ async def visit(work: Work, token: str, proof: str = "") -> Visit:
         _steps(referral, recipient),
         (await tracking.deadlines_of(work, [referral.id])).get(referral.id, []),
         proven=_is_proven(work, link, proof),
+        code_is_over=not has_code(work, link),
     )
-    if not work.settings.codes_by_telephone:
-        found.has_code = has_code(work, link) or await way_of_code(work, agency, link) is not None
+    if not (work.settings.codes_by_telephone and work.settings.codes_by_mail):
+        found.has_code = has_code(work, link) or await _gets_code(work, agency, link)
     if not found.steps:
         found.over = _why_over(referral, recipient)
     elif not found.has_code:
         # How far a team is needs no code, which is not to be had: only where it goes.
         found.dispatches = await _dispatches(work, recipient)
     return found
+
+
+async def _gets_code(work: Work, agency: Agency, link: Link) -> bool:
+    """Return whether a code can be asked for at a link, or that of another one may count there."""
+    if await way_of_code(work, agency, link) is not None:
+        return True
+    same = Link.recipient_id == link.recipient_id, Link.sent_to == link.sent_to
+    others = await work.session.scalars(select(Link).where(*same, Link.code_until > work.now))
+    return any(has_code(work, one) for one in others)
 
 
 async def _dispatches(work: Work, recipient: Recipient | None) -> list[Dispatch]:
@@ -182,7 +194,7 @@ async def _dispatches(work: Work, recipient: Recipient | None) -> list[Dispatch]
 
 def _is_proven(work: Work, link: Link, proof: str) -> bool:
     """Return whether the code was entered in this browser lately; the address alone is no proof.
-    Where no code goes by telephone, one that did proves nothing any more."""
+    Where no code goes by a channel, one that did proves nothing any more."""
     if not may_carry_code(work, link.proof_channel or link.code_channel):
         return False
     if link.proven_until is None or link.proven_until <= work.now or link.proof_key is None:
@@ -382,7 +394,7 @@ async def take_step(work: Work, token: str, step: Step) -> str:
     following.proof_channel = link.proof_channel
     following.code_attempts = link.code_attempts
     following.code_key, following.code_channel = link.code_key, link.code_channel
-    following.code_of = link.code_of
+    following.code_of, following.code_until = link.code_of, link.code_until
     following.sent_to, following.code_sent_to = link.sent_to, link.code_sent_to
     return fresh
 

@@ -27,6 +27,7 @@ from app.outbox.once import send_once
 from app.outbox.responses import Refused
 from app.outbox.states import Sending
 from app.referrals.channels.attempts import keep_payload, payload_of
+from app.referrals.channels.links import begin_code
 from app.referrals.channels.models import Attempt
 from app.referrals.channels.phone.channel import CHANNEL as PHONE
 from app.referrals.channels.sending import ReferralAttemptOnce
@@ -450,7 +451,9 @@ async def _speak_code(
         await note_result(work, referral, attempt, AttemptResult.FAILED)
         return [_say(attempt, "bye"), HangUp()]
     if digits == ACKNOWLEDGE:
-        code = " ".join(str(payload_of(work, attempt).get("code", "")))
+        payload = payload_of(work, attempt)
+        await begin_code(work, attempt, payload)
+        code = " ".join(str(payload.get("code", "")))
         await note_result(work, referral, attempt, AttemptResult.DELIVERED)
         said = _say(attempt, "code", digits=code)
         # The reference comes first, as in a message: an agency may wait for two codes.

@@ -1,6 +1,8 @@
-"""Where no code goes by telephone: what is sent still goes, and the owner is asked to ring."""
+"""Where no code goes by telephone or e-mail: what is sent still goes, and the owner is asked to
+ring."""
 
 from datetime import timedelta
+from functools import partial
 from uuid import uuid4
 
 import pytest
@@ -12,6 +14,7 @@ from app.outbox.channels import ChannelKind
 from app.referrals import staff_actions
 from app.referrals.channels import links
 from app.referrals.channels.attempts import add_attempt, payload_of
+from app.referrals.channels.email.sending import EmailOnce
 from app.referrals.channels.models import Attempt, Link
 from app.referrals.channels.sending import words_of
 from app.referrals.directory.models import Agency
@@ -19,7 +22,7 @@ from app.referrals.escalation import alarms
 from app.referrals.models import Notice, Referral
 from app.referrals.printing import confirm_in_writing
 from app.referrals.replies import details, link_codes, replying
-from app.referrals.replies.links import answer_question, visit
+from app.referrals.replies.links import Step, StepByLink, answer_question, take_step, visit
 from app.referrals.staff_actions import ToldByAgency
 from app.referrals.states import AttemptResult, NoticeKind, Purpose, ToldHow
 from app.referrals.trail import By, Via
@@ -230,7 +233,15 @@ async def test_a_code_that_waits_at_the_switch_is_neither_texted_nor_read_out(wo
         )
         for kind in (ChannelKind.SMS, ChannelKind.PHONE)
     ]
+    # A person has taken it by key, and the document with the code is asked for again.
+    taken = await add_attempt(
+        work, referral, agency, ChannelKind.PHONE, "+381113000001", payload={"code": "654321"}
+    )
+    taken.result = AttemptResult.ACKNOWLEDGED
+    ending = partial(duty.lifted, work, taken.id, Signed({}, "/"))
+    assert "6 5 4 3 2 1" in str(await ending())
     work.settings.codes_by_telephone = False
+    assert "6 5 4 3 2 1" not in str(await ending())
     for kind, goes in ((ChannelKind.SMS, False), (ChannelKind.EMAIL, True)):
         _, body = await words_of(work, referral, of[kind])
         assert "/r/" in body
@@ -292,3 +303,78 @@ async def test_a_browser_that_a_texted_code_proved_is_proven_no_more(work: Work)
     assert [(await visit(work, *one)).proven for one in proofs] == [True, True]
     work.settings.codes_by_telephone = False
     assert [(await visit(work, *one)).proven for one in proofs] == [False, True]
+
+
+async def _both_ways(work: Work) -> tuple[Referral, dict[str, Attempt]]:
+    """Links by e-mail and SMS that were sent while codes went by both."""
+    _, referral = await _sent(work, email=_MAIL, sms=_SMS)
+    work.settings.codes_by_telephone = True
+    agency = await work.session.get_one(Agency, referral.agency_id)
+    lives = timedelta(days=1)
+    await links.send_links(work, referral, agency, referral.recipient_id, lives=lives)
+    return referral, {one.kind: one for one in await work.session.scalars(select(Attempt))}
+
+
+async def test_where_no_code_goes_by_mail_a_code_by_telephone_opens_what_it_can(
+    work: Work,
+) -> None:
+    referral, of = await _both_ways(work)
+    mail, text = payload_of(work, of[ChannelKind.EMAIL]), payload_of(work, of[ChannelKind.SMS])
+    proof = await link_codes.prove(work, text["token"], mail["code"]) or ""
+    assert (await visit(work, text["token"], proof)).proven
+    work.settings.codes_by_mail = False
+    # What came by mail counts no more, and what waits goes without.
+    assert not (await visit(work, text["token"], proof)).proven
+    for kind, goes in ((ChannelKind.EMAIL, False), (ChannelKind.SMS, True)):
+        _, body = await words_of(work, referral, of[kind])
+        assert "/r/" in body
+        assert (str(payload_of(work, of[kind])["code"]) in body) is goes
+    asked = await add_attempt(
+        work,
+        referral,
+        await work.session.get_one(Agency, referral.agency_id),
+        ChannelKind.EMAIL,
+        _MAIL,
+        purpose=Purpose.CODE,
+        recipient_id=referral.recipient_id,
+        payload={"code": "123456"},
+    )
+    sent = EmailOnce.__new__(EmailOnce)
+    sent.referral = referral
+    assert not await sent.prepare(work, asked)
+    # At the link of the SMS, no code can be asked for: its page says to ring.
+    assert not (await visit(work, text["token"])).has_code
+    work.now += timedelta(minutes=2)
+    with pytest.raises(Conflict, match="no second channel"):
+        await link_codes.ask_for_code(work, text["token"])
+    assert (await visit(work, mail["token"])).has_code
+    assert await link_codes.prove(work, mail["token"], text["code"])
+
+
+async def test_where_no_code_goes_at_all_each_step_stays_and_the_owner_is_asked_to_ring(
+    work: Work,
+) -> None:
+    _, of = await _both_ways(work)
+    work.settings.codes_by_telephone = work.settings.codes_by_mail = False
+    token = payload_of(work, of[ChannelKind.EMAIL])["token"]
+    for step in (StepByLink.ACKNOWLEDGE, StepByLink.ACCEPT):
+        assert not (await visit(work, token)).has_code
+        token = await take_step(work, token, Step(step, "Mira"))
+    assert await _rings(work) == ["owner details"]
+
+
+async def test_a_code_that_was_heard_is_entered_at_a_link_that_can_have_none(work: Work) -> None:
+    """Of an agency with one telephone, for SMS and calls, where no code goes by e-mail."""
+    _, referral = await _sent(work, email=None, sms=_SMS)
+    work.settings.codes_by_telephone, work.settings.codes_by_mail = True, False
+    agency = await work.session.get_one(Agency, referral.agency_id)
+    assert referral.recipient_id is not None
+    to = work, referral, agency, referral.recipient_id
+    lives = timedelta(days=1)
+    code = await links.send_links_with_code(*to, lives=lives, read_out_to=_SMS)
+    await links.send_links(*to, lives=lives)
+    tokens = [payload_of(work, one)["token"] for one in await work.session.scalars(select(Attempt))]
+    assert [(await visit(work, one)).has_code for one in tokens] == [True, True]
+    # Once it was entered, or is over, its page says to ring.
+    assert await link_codes.prove(work, tokens[-1], code)
+    assert [(await visit(work, one)).has_code for one in tokens] == [False, False]

@@ -144,6 +144,13 @@ async def no_code_by_telephone_keeps_no_agency_out(
     assert 'id="prove"' in (await click(night, of_text)).text
     proved = await click(night, f"{of_text}/code", {"code": code_in(post.messages[-1][1])})
     assert "Jovana" in (await click(night, of_text, as_=proved)).text
+    # Where none goes by e-mail, this one has proven nothing, and the page says to ring, too.
+    night.settings.codes_by_telephone, night.settings.codes_by_mail = True, False
+    shown = (await click(night, of_text, as_=proved)).text
+    assert "Jovana" not in shown
+    assert letter("en", "agency_refusal", "no_second_channel") in shown
+    assert "Child helpline: +38111116111" in shown
+    assert 'id="prove"' not in shown
 
 
 async def a_team_says_how_far_it_is(
@@ -171,6 +178,8 @@ async def a_team_says_how_far_it_is(
 async def test_the_code_goes_the_other_way_and_cannot_be_guessed(night: Stage, post: Mail) -> None:
     ana = await night.add_counsellor("ana", shift=False, state=None)
     _, path = await sent_link(night, post, ana)
+    fresh = (await click(night, path)).text
+    assert fresh.index('id="prove"') < fresh.index('id="send-code"')
     mail, sms = post.messages[0][1], night.exchange.phones[ADDRESSES["sms"]].texts[0].text
     # What came with the link itself opens the other one only.
     wrong = await click(night, path + "/code", {"code": code_in(mail)})
@@ -195,12 +204,19 @@ async def test_the_code_goes_the_other_way_and_cannot_be_guessed(night: Stage, p
     stepped = await click(
         night, path + "/step", {"kind": "acknowledge", "name": "Mira"}, as_=proved
     )
-    following = stepped.headers["location"]
+    following = stepped.headers["location"].split("?")[0]
     assert "Jovana" in (await click(night, following, as_=proved)).text
     assert "Jovana" not in (await click(night, following)).text
     # It is shown for a while only.
     await skip(night, 31 / 60)
-    assert "Jovana" not in (await click(night, following, as_=proved)).text
+    late = (await click(night, following, as_=proved)).text
+    assert "Jovana" not in late
+    # The code that came with the link has ended: a new one is offered before an entry, and at once.
+    assert late.index('id="send-code"') < late.index('id="prove"')
+    told = await click(night, following + "/code", {"code": right})
+    assert letter("en", "agency_page", "wrong_code") in told.text
+    assert "Ask for a new one" in told.text
+    assert "on its way" in (await click(night, following + "/send-code", {"x": "y"})).text
 
 
 @nightly
@@ -284,6 +300,10 @@ async def test_codes_and_links_are_limited_by_the_day(
         assert any("too often today" in text for text in sent), kind
         attempts = await night.rows("SELECT count(*) AS n FROM attempts WHERE purpose = %s", kind)
         assert attempts[0]["n"] == times, kind
+    # The codes end, so none is refused until the next day, though this is no immediate case.
+    await skip(night, 10.1 / 60)
+    assert "A code is on its way" in (await click(night, f"{path}/send-code", {"x": "y"})).text
+    assert "too often today" in (await click(night, f"{path}/send-link", {"x": "y"})).text
 
 
 @nightly

@@ -291,11 +291,17 @@ async def test_the_holder_of_an_old_urgent_link_lets_a_newer_one_wait_ten_minute
 async def test_a_right_code_ends_the_long_wait_at_an_urgent_link(
     night: Stage, post: Mail, single: str, few_a_day: int
 ) -> None:
-    """The agency and another person hold the same link."""
+    """The agency and another person hold the same link. Its last code has ended, and a new link,
+    which has no long wait, is offered in its place."""
     await slow_down(night, single, few_a_day)
     await skip(night, 31 / 60)
-    assert await told_by(night, single) == "too often today"
-    assert await status(night, single, heard_code(night)) == 303
+    refused = (await click(night, f"{single}/send-code", {"x": "y"})).text
+    assert "too often today" in refused
+    assert f'action="{single}/send-link"' in refused
+    assert "send-link" not in (await click(night, single)).text
+    await again(night, post, single)
+    assert await opened_by_a_new_code(night, link_in(post.messages[-1][1])) == 303
+    await skip(night, 61 / 3600)
     assert await opened_by_a_new_code(night, single) == 303
 
 

@@ -54,6 +54,8 @@ class Provider:
     asked: list[dict[str, str]] = field(default_factory=list)
     # How often the keys were asked for.
     keys_asked: int = 0
+    # What it shows beside the key with which it signs.
+    other_keys: list[RSAKey] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.issuer = f"http://127.0.0.1:{self.port}"
@@ -71,6 +73,13 @@ class Provider:
         """Sign with a new key from now on."""
         self.key = RSAKey.generate_key(2048, {"kid": secrets.token_hex(4), "use": "sig"})
 
+    def take_short_key(self) -> None:
+        """Sign with a key that can be factored, as an old provider may."""
+        with warnings.catch_warnings():
+            # The library warns of it.
+            warnings.simplefilter("ignore")
+            self.key = RSAKey.generate_key(1024, {"kid": secrets.token_hex(4), "use": "sig"})
+
     async def _describe(self, request: Request) -> Response:
         return JSONResponse(
             {
@@ -84,7 +93,8 @@ class Provider:
 
     async def _keys(self, request: Request) -> Response:
         self.keys_asked += 1
-        return JSONResponse({"keys": [self.key.as_dict(private=False)]})
+        keys = [self.key, *self.other_keys]
+        return JSONResponse({"keys": [one.as_dict(private=False) for one in keys]})
 
     async def _authorize(self, request: Request) -> Response:
         asked = dict(request.query_params)

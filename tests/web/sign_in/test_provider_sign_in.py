@@ -6,11 +6,13 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx2
 import pytest
+from structlog.testing import capture_logs
 
 from app.cli import provider as provider_commands
 from app.cli.staff import ways_in
 from app.demo.stage import Stage
 from app.jobs.transaction import transaction
+from app.log import set_up_logging
 from app.staff import accounts
 from app.staff.roles import Role
 from app.staff.sign_in_rules import Rules, set_sign_in_rules
@@ -81,6 +83,22 @@ FORGED: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
+async def of_a_short_key_the_log_tells(stage: Stage, city: Provider) -> None:
+    """A key that can be factored proves nothing, beside one that is long enough or alone."""
+    set_up_logging("WARNING")
+    long = city.key
+    city.take_short_key()
+    for others in ([long], []):
+        city.other_keys = others
+        async with browser(stage) as page:
+            with capture_logs() as told:
+                assert (await sign_in(page)).status_code == 502
+            assert (await page.get("/api/v1/me")).status_code == 401
+        assert [one["count"] for one in told if one["event"] == "provider_key_too_short"] == [1]
+    city.key = long
+    set_up_logging("ERROR")
+
+
 async def test_what_an_attacker_sends_opens_nothing(stage: Stage, city: Provider) -> None:
     for name, changed in FORGED:
         before = {key: getattr(city, key) for key in changed}
@@ -93,6 +111,7 @@ async def test_what_an_attacker_sends_opens_nothing(stage: Stage, city: Provider
             assert (await page.get("/api/v1/me")).status_code == 401, name
         for key, value in before.items():
             setattr(city, key, value)
+    await of_a_short_key_the_log_tells(stage, city)
     async with browser(stage) as page:
         # Without its state, with a code of another sign-in, and without the name of the issuer.
         back = await go(page)
