@@ -13,8 +13,8 @@ from app.referrals.models import Referral
 from app.referrals.replies import link_codes
 from app.referrals.replies.links import Step, StepByLink, take_step, visit
 from app.referrals.states import Purpose
-from app.telephony.participants import duty
-from app.telephony.participants.duty_sms import DutySms
+from app.telephony.duty_phones import duty
+from app.telephony.duty_phones.duty_sms import DutySms
 from app.telephony.provider.signature import Signed
 from app.work import Work
 from tests.support.verbs import a_counsellor, a_referral, an_agency
