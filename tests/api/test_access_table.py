@@ -11,7 +11,7 @@ import pytest
 from app.demo.stage import Stage
 from tests.support.access import table
 from tests.support.access.asking import nothing_is_committed
-from tests.support.access.cells import cell, places
+from tests.support.access.cells import cell, places, without_a_row
 from tests.support.access.turns import columns
 from tests.support.access.world import a_world
 
@@ -22,6 +22,7 @@ async def test_every_route_answers_each_role_as_the_table_says(stage: Stage) -> 
     world = await a_world(stage)
     await stage.settle()
     before = await _rows(stage)
+    assert without_a_row(stage) == table.WITHOUT_A_ROW.keys()
     asked, written = places(stage), bool(os.environ.get("WRITE_ACCESS"))
     rows = {} if written else table.kept()
     found: dict[str, dict[str, str]] = {}

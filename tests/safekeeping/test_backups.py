@@ -1,8 +1,10 @@
 """A back-up is made while rows are written, the server is killed, and everything comes back."""
 
 import asyncio
+import os
 import time
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psutil
@@ -36,6 +38,7 @@ from tests.safekeeping.kept_lines import (
     subjects,
     ways_in,
 )
+from tests.support.command_line import run_main
 from tests.support.sealing.keys import OTHER, text_of
 
 
@@ -54,7 +57,9 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.whole
 @pytest.mark.usefixtures("patient")
-def test_a_killed_server_comes_back_as_it_was_at_a_moment(migrated: Path) -> None:
+def test_a_killed_server_comes_back_as_it_was_at_a_moment(
+    migrated: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     with a_folder() as folder:
         key, public = a_key(folder)
         settings = settings_in(
@@ -103,10 +108,47 @@ def test_a_killed_server_comes_back_as_it_was_at_a_moment(migrated: Path) -> Non
             with pytest.raises(PartMissing, match="was restored"):
                 making.drain(back)
 
+        by_command = _Command(folder, settings, key, monkeypatch, capsys)
+        by_command.refuses_a_moment_too_late()
         # Without a moment it goes to the last that is known.
-        _, tried = asyncio.run(trying.drill(settings, folder / "target", key, tables.metadata))
-        assert tried.is_whole
-        assert tried.rows["audit_entries"] == 3
+        by_command.drills()
+
+
+@dataclass(frozen=True)
+class _Command:
+    """`helpline backup` as an operator types it."""
+
+    folder: Path
+    settings: Settings
+    key: Path
+    patch: pytest.MonkeyPatch
+    capsys: pytest.CaptureFixture[str]
+
+    def run(self, *words: str) -> tuple[int, str]:
+        given = ("data_dir", "secret_key", "field_keys", "backup_target", "backup_recipients")
+        for name in given:
+            self.patch.setenv(f"HELPLINE_{name.upper()}", str(getattr(self.settings, name)))
+        return run_main(self.capsys, "backup", *words, "--key", str(self.key))
+
+    def refuses_a_moment_too_late(self) -> None:
+        """What is not there takes a while to be missed: the server has begun by then."""
+        tools, to = self.folder / "tools", self.folder / "late"
+        tools.mkdir()
+        (tools / "cp").write_text('#!/bin/sh\n[ -e "$1" ] || sleep 0.3\nexec /bin/cp "$@"\n')
+        (tools / "cp").chmod(0o755)
+        self.folder.chmod(0o755)
+        late = (datetime.now(UTC) + timedelta(minutes=1)).isoformat()
+        with self.patch.context() as patch:
+            patch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
+            code, said = self.run(
+                "restore", str(self.folder / "target"), "--to", str(to), "--until", late
+            )
+        assert (code, "Give an earlier moment with --until" in said) == (2, True), said
+        assert not to.exists()
+
+    def drills(self) -> None:
+        code, said = self.run("drill")
+        assert (code, "audit_entries: 3 rows, whole" in said) == (0, True), said
 
 
 def _refused(folder: Path, place: BackupFolder, made: Made, key: Path) -> None:

@@ -12,7 +12,7 @@ import tarfile
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -269,10 +269,15 @@ def _running(folder: Path, made: Made) -> Iterator[str]:
             )
         except BackupRefused:
             raise BackupRefused(_why(folder)) from None
+        stop = [*arguments, "--wait", "--mode", "fast", "stop"]
         try:
             yield make_conninfo(host=sockets, user=made.superuser, dbname=made.database)
-        finally:
-            run_tool("pg_ctl", [*arguments, "--wait", "--mode", "fast", "stop"])
+        except BaseException:
+            # It may have given up by itself; what is told is why.
+            with suppress(BackupRefused):
+                run_tool("pg_ctl", stop)
+            raise
+        run_tool("pg_ctl", stop)
 
 
 def _wait(folder: Path) -> None:

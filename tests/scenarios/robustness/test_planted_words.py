@@ -18,7 +18,16 @@ from tests.support.children.who_text import says, takes, takes_texts, writer
 from tests.support.leaks import records
 from tests.support.leaks.night import ask, changes
 from tests.support.leaks.records import SPECIAL
-from tests.support.leaks.searching import CODES, NAMED, NUMBER, PLANTED, TEXTS, found_in, said
+from tests.support.leaks.searching import (
+    CODES,
+    HEADLINE,
+    NAMED,
+    NUMBER,
+    PLANTED,
+    TEXTS,
+    found_in,
+    said,
+)
 from tests.support.mail import Mail
 from tests.support.planted import CHILD
 from tests.support.referrals import add_agency
@@ -43,7 +52,7 @@ async def _written_in_a_talk(stage: Stage, ana: Counsellor) -> str:
     call = (await stage.call_of(leg))["id"]
     async with _page(stage, ana) as page:
         # A headline names no child, and is not sealed.
-        answers = {**CHILD, **SPECIAL, "contact.headline": "Beaten at home"}
+        answers = {**CHILD, **SPECIAL, "contact.headline": HEADLINE}
         saved = await ask(page, "PUT", f"/calls/{call}/contact", changes(answers))
         assert saved["refused"] == {}
         contact = str(saved["id"])

@@ -11,7 +11,7 @@ from app.staff.roles import Role
 from app.web.access import Guard, Public
 from tests.support.access.asking import Answer, ask
 from tests.support.access.bodies import body_of
-from tests.support.access.known import known
+from tests.support.access.known import NAMED, known
 from tests.support.access.places import OF_THE_ACCOUNT, address, owned
 from tests.support.access.world import (
     CHILD,
@@ -45,9 +45,9 @@ class Place:
 
     @property
     def kinds(self) -> list[str]:
-        """Which rows of a person the address names."""
+        """Which rows of a person the address or the body names."""
         found = [owned(self.path, p.name) for p in self.route.dependant.path_params]
-        return [kind for kind in found if kind]
+        return [kind for kind in found if kind] + list(NAMED.get(self.key, {}).values())
 
 
 def places(stage: Stage) -> list[Place]:
@@ -58,6 +58,18 @@ def places(stage: Stage) -> list[Place]:
         for method in sorted(route.methods or ())
     ]
     return sorted(found, key=lambda one: (one.path, one.method))
+
+
+def without_a_row(stage: Stage) -> set[str]:
+    """Return what answers and is no row of the table: by its kind and its path.
+
+    Only of a route that declares its dependencies it is known who may use it.
+    """
+    return {
+        f"{type(one).__name__} {getattr(one, 'path', '')}"
+        for one in stage.app.routes
+        if not isinstance(one, APIRoute)
+    }
 
 
 def permission_of(route: APIRoute) -> str:

@@ -4,6 +4,12 @@ from typing import Any
 
 from tests.support.access.rows import Rows
 
+# Rows of a person that a request names in its body: by the field, and which row.
+NAMED = {
+    "POST /api/v1/cases": {"contacts": "contact"},
+    "POST /api/v1/referrals": {"contact_id": "contact"},
+    "POST /sounds/push/ring": {"offer": "offer"},
+}
 # An account with a password, which signs in with it alone.
 SIGNS_IN = {"username": "signs in", "password": "correct horse battery"}
 
@@ -21,6 +27,8 @@ def _fields(rows: Rows) -> dict[str, dict[str, Any]]:
         "ends_at": "2030-02-01T10:00:00",
     }
     return {
+        "POST /api/v1/cases": {"contacts": [rows.get("contact", "")]},
+        "POST /api/v1/referrals": {"contact_id": rows.get("contact", "")},
         "POST /api/v1/cases/{case_id}/contacts": {"code": code},
         "POST /api/v1/cases/{case_id}/links": {"code": rows.get("other_code", "")},
         "POST /api/v1/profiles/{profile_id}/merge": {"into": rows.get("own_profile", "")},

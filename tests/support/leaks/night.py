@@ -7,11 +7,13 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import psycopg
+from pypdf import PdfReader
 from pyrage import x25519
 
 from app.clock import SystemClock
@@ -63,6 +65,8 @@ class Told:
     # Each address that a browser was at, with the heads of its response; the pages.
     heads: list[tuple[str, list[tuple[str, str]]]] = field(default_factory=list)
     pages: list[str] = field(default_factory=list)
+    # What was not carried out: with which status, and what it was.
+    refused: list[str] = field(default_factory=list)
 
 
 class Night:
@@ -105,6 +109,8 @@ class Night:
 
         async def noted(url: str, *rest: Any) -> Any:
             answer = await deliver(url, *rest)
+            if answer[0].status_code >= 400:
+                self.told.refused.append(f"{answer[0].status_code} {url}")
             self.told.documents.append((url, answer[0].content))
             return answer
 
@@ -143,7 +149,10 @@ class Night:
 
     async def note(self, response: httpx2.Response) -> None:
         """Note what a client was told: the headers, and the text of a page."""
-        self.told.heads.append((str(response.request.url), response.headers.multi_items()))
+        request = response.request
+        if response.status_code >= 400:
+            self.told.refused.append(f"{response.status_code} {request.method} {request.url.path}")
+        self.told.heads.append((str(request.url), response.headers.multi_items()))
         if "text/html" in response.headers.get("content-type", ""):
             await response.aread()
             self.told.pages.append(response.text)
@@ -192,10 +201,22 @@ async def a_night(folder: Path) -> AsyncIterator[Night]:
             night.program.log.close()
 
 
-async def ask(client: httpx2.AsyncClient, method: str, path: str, body: Any = None) -> Any:
+async def answered(
+    client: httpx2.AsyncClient, method: str, path: str, body: Any = None
+) -> httpx2.Response:
     answer = await client.request(method, path, json=body)
     assert answer.status_code < 300, (method, path, answer.text)
+    return answer
+
+
+async def ask(client: httpx2.AsyncClient, method: str, path: str, body: Any = None) -> Any:
+    answer = await answered(client, method, path, body)
     return answer.json() if answer.content else None
+
+
+def words_of(paper: httpx2.Response) -> str:
+    """Return the words of a PDF."""
+    return " ".join(page.extract_text() for page in PdfReader(BytesIO(paper.content)).pages)
 
 
 def changes(answers: dict[str, Any]) -> dict[str, Any]:

@@ -8,8 +8,8 @@ import httpx2
 from app.demo.stage import LINE
 from app.practice.people import Caller
 from tests.support.documents.files import jpeg
-from tests.support.leaks.night import Night, ask, changes
-from tests.support.leaks.searching import NAME, NUMBER, said
+from tests.support.leaks.night import Night, answered, ask, changes, words_of
+from tests.support.leaks.searching import HEADLINE, NAME, NUMBER, said
 from tests.support.mail import link_in
 from tests.support.planted import CHILD
 from tests.support.processes import true
@@ -66,7 +66,7 @@ async def leave_voice_message(night: Night) -> None:
 
 async def write_contact(night: Night, client: Client, call: str) -> str:
     """The answers of a contact, with a crash between them; return the contact."""
-    answers = {**CHILD, **SPECIAL, "contact.headline": "Beaten at home"}
+    answers = {**CHILD, **SPECIAL, "contact.headline": HEADLINE}
     half = len(answers) // 2
     first, rest = dict(list(answers.items())[:half]), dict(list(answers.items())[half:])
     saved = await ask(client, "PUT", f"/calls/{call}/contact", changes(first))
@@ -124,10 +124,11 @@ async def write_case(client: Client, contact: str, now: datetime | None = None) 
 
 
 async def print_case(client: Client, case: str) -> None:
-    """Print a case for an authority that may have it."""
-    printed = {"purpose": "handed_over", "recipient": said("recipient"), "notes": True}
-    printed |= {"ground": "law", "reason": said("ground"), "sections": ["child"]}
-    await client.post(f"/cases/{case}/print", json=printed)
+    """Print a case for a court, with what is written in it."""
+    wanted = {"purpose": "court", "recipient": said("recipient"), "notes": True}
+    wanted |= {"ground": "court_order", "reason": said("ground"), "contacts": True}
+    paper = words_of(await answered(client, "POST", f"/cases/{case}/print", wanted))
+    assert f"{NAME}-note" in paper
 
 
 async def refer(night: Night, client: Client, contact: str) -> None:
@@ -151,8 +152,8 @@ async def refer(night: Night, client: Client, contact: str) -> None:
     place = {"place": said("place"), "team": "north", "words": said("dispatch")}
     wanted = (datetime.now(UTC) + timedelta(hours=2)).isoformat()
     at = f"/referrals/{referral['id']}"
-    await client.post(f"{at}/dispatches", json={**place, "wanted_at": wanted})
-    await client.post(f"{at}/feedback", json={"words": said("feedback")})
+    await ask(client, "POST", f"{at}/dispatches", {**place, "wanted_at": wanted})
+    await ask(client, "POST", f"{at}/feedback", {"words": said("feedback")})
     path = link_in(night.post.to("duty@house.example")[0])
     async with httpx2.AsyncClient(trust_env=False, timeout=20, base_url=night.base) as agency:
         agency.event_hooks["response"].append(night.note)
@@ -169,18 +170,6 @@ async def say_to_team(client: Client, other: Client) -> None:
         (to,) = await ask(one, "GET", "/team/messages/recipients")
         await ask(one, "POST", "/team/messages", {"to": to["id"], "words": said(way)})
     await ask(other, "POST", "/team/messages/read")
-
-
-async def ask_for_data(boss: Client) -> None:
-    """A person asks by telephone what is kept of the child."""
-    sought = {"kind": "access", "person": "child", "sought": NUMBER}
-    found = await ask(boss, "POST", "/data-requests", sought)
-    # What may be another person's is marked: the officer has looked at it.
-    marked = [one for one in found["items"] if one["keep"] == "another_person"]
-    released = [{"kind": one["kind"], "id": one["id"], "keep": None} for one in marked]
-    await ask(boss, "PUT", f"/data-requests/{found['id']}/kept", {"items": released})
-    ground = {"basis": "right_of_access", "identity": "document", "words": said("data-request")}
-    await ask(boss, "POST", f"/data-requests/{found['id']}/ask", ground)
 
 
 async def look_at_pages(night: Night, client: Client, *paths: str) -> None:

@@ -19,7 +19,10 @@ SENTENCE = "zelenikisobran"
 NUMBER, OTHER = "+381647391852", str(CHILD["child.a1.phone"])
 TEXTS, WHATSAPPS, TELEGRAMS = "+381657391863", "+381667391874", 5_550_173_918
 NAMED = (NAME, SENTENCE)
-PLANTED = (*NAMED, NUMBER, OTHER, TEXTS, WHATSAPPS, str(TELEGRAMS))
+NUMBERS = (NUMBER, OTHER, TEXTS, WHATSAPPS, str(TELEGRAMS))
+PLANTED = (*NAMED, *NUMBERS)
+# Stands in clear: it names no child. Everything else that is planted is sealed.
+HEADLINE = "Beaten at home"
 # Codes about health, origin and sexual violence, as answers. They stand in the definitions, too.
 CODES = ("psychosocial", "lgbtqi", "V-SEXUAL", "sexual_violence", "mental_health")
 # A shorter one is found by chance.
@@ -29,11 +32,16 @@ _TOLD = 40
 # each of its databases, in each back-up, and there again at the next look.
 _LARGE = 4_096
 _LOOKED_AT: dict[tuple[bytes, tuple[str, ...]], frozenset[str]] = {}
+# What people put between the digits of a number.
+_BETWEEN = b" -/.()"
 
 
 def said(way: str) -> str:
-    """Return a sentence about the child that names the way by which it comes in."""
-    return f"{SENTENCE}-{way} {NAME}-{way}"
+    """Return a sentence about the child that names the way by which it comes in.
+
+    It ends with the child's number as people write one.
+    """
+    return f"{SENTENCE}-{way} {NAME}-{way} 064/739-1852"
 
 
 @cache
@@ -64,9 +72,18 @@ def found_in(content: bytes, words: Iterable[str] = PLANTED) -> set[str]:
 
 
 def _found(small: bytes, words: Iterable[str]) -> Iterator[str]:
+    joined = b""
     for word in words:
         for told, form in spelt(word):
-            at = small.find(form)
-            if at >= 0:
-                near = small[at : at + _TOLD].decode("ascii", "replace")
-                yield f"{told}: {''.join(c if c.isprintable() else '.' for c in near)}"
+            yield from _told(small, told, form)
+        if word in NUMBERS:
+            joined = joined or small.translate(None, _BETWEEN)
+            told, form = spelt(word)[0]
+            yield from _told(joined, f"{told} without what is between", form)
+
+
+def _told(content: bytes, told: str, form: bytes) -> Iterator[str]:
+    at = content.find(form)
+    if at >= 0:
+        near = content[at : at + _TOLD].decode("ascii", "replace")
+        yield f"{told}: {''.join(c if c.isprintable() else '.' for c in near)}"

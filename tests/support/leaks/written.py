@@ -81,7 +81,7 @@ async def write_by_all(night: Night, bot: Bot, client: Client, boss: Client) -> 
 
 
 async def _all_read(client: Client, talks: list[dict[str, Any]]) -> None:
-    """Wait until each picture is fetched, and open it."""
+    """Wait until each picture is fetched, and open it; every message is seen."""
     wanted = {"picture": 3, "voice": 1}
 
     async def kept() -> list[str]:
@@ -94,6 +94,10 @@ async def _all_read(client: Client, talks: list[dict[str, Any]]) -> None:
 
     for media in await until(kept, within=60, every=0.5):
         assert (await client.get(f"/chats/media/{media}")).status_code == 200
+    for one in talks:
+        at = f"/chats/{one['call_id']}"
+        last = (await ask(client, "GET", f"{at}/messages"))[-1]
+        await ask(client, "POST", f"{at}/seen", {"number": last["number"]})
 
 
 async def leave_written_message(night: Night) -> None:
