@@ -6,17 +6,21 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select, union_all
+from sqlalchemy import exists, select, union_all
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import aliased
 
-from app.calls.models import Call, Leg
+from app.calls.models import Call, Leg, VoiceMessage
 from app.chats.models import Arrival, Sent
 from app.database.topics import Topic
 from app.jobs.names import Task
 from app.privacy.hash_kinds import HashOf
+from app.referrals.channels.models import Attempt
+from app.referrals.models import Referral
 from app.retention.data_requests.finding import seen_by_program
 from app.retention.data_requests.kinds import (
     Because,
+    Copy,
     CopyKind,
     CopyState,
     ItemKind,
@@ -54,7 +58,8 @@ async def numbers_to_ask(work: Work, request_id: UUID) -> list[str]:
 
 
 async def _kept(work: Work, sids: list[str]) -> set[str]:
-    """Return which of these ids of the provider are of calls and conversations that stay here."""
+    """Return which of these ids of the provider are of rows that stay here: of calls and
+    conversations, of voice messages, and of attempts to reach an agency for a referral."""
     of_calls: Any = union_all(
         select(Call.provider_sid, Call.id).where(Call.provider_sid.in_(sids)),
         select(Leg.provider_sid, Leg.call_id).where(Leg.provider_sid.in_(sids)),
@@ -71,12 +76,39 @@ async def _kept(work: Work, sids: list[str]) -> set[str]:
     # A rule may have forgotten the number of a call that is held.
     of_hold = await seen_by_program(work, {ItemKind.CALL: dict.fromkeys(calls, Because.CALL)})
     stay = {*known, *(id_ for _, id_ in of_hold)}
-    return {sid for id_ in stay for sid in calls[id_]}
+    together = aliased(Referral)
+    others: Any = union_all(
+        select(VoiceMessage.recording_sid).where(
+            VoiceMessage.recording_sid.in_(sids), VoiceMessage.erased_at.is_(None)
+        ),
+        select(Attempt.provider_sid)
+        .join(Referral, Referral.id == Attempt.referral_id)
+        .where(
+            Attempt.provider_sid.in_(sids),
+            exists().where(
+                together.opened_together == Referral.opened_together, together.erased_at.is_(None)
+            ),
+        ),
+    )
+    return {sid for id_ in stay for sid in calls[id_]} | set(await work.session.scalars(others))
 
 
-async def note_copies(
-    work: Work, request_id: UUID, found: list[tuple[CopyKind, str]], *, asked: bool
-) -> None:
+async def calls_to_ask(work: Work, request_id: UUID) -> list[str]:
+    """Return the calls of a finished erasure, as the provider names them, that it still has.
+
+    A recording of which there is no row here is found by them alone.
+    """
+    found = await work.session.scalars(
+        select(ProviderCopy.sid).where(
+            ProviderCopy.request_id == request_id,
+            ProviderCopy.kind == CopyKind.CALL,
+            ProviderCopy.state == CopyState.WAITING,
+        )
+    )
+    return sorted(sid for sid in found if sid)
+
+
+async def note_copies(work: Work, request_id: UUID, found: list[Copy], *, asked: bool) -> None:
     """Note what the provider has, forget the numbers, and have the copies deleted.
 
     A call or text that is kept here is kept there, too. Without `asked` the platform has no way to
@@ -85,12 +117,12 @@ async def note_copies(
     request = await work.session.get(DataRequest, request_id, with_for_update=True)
     if request is None or request.state != RequestState.DONE:
         return
-    kept = await _kept(work, [sid for _, sid in found])
-    for kind, sid in found:
-        if sid not in kept:
+    kept = await _kept(work, [sid for one in found for sid in (one.sid, one.of_call) if sid])
+    for one in found:
+        if not kept & {one.sid, one.of_call}:
             await work.session.execute(
                 insert(ProviderCopy)
-                .values(request_id=request_id, kind=kind.value, sid=sid, wanted_at=work.now)
+                .values(request_id=request_id, kind=one.kind.value, sid=one.sid, wanted_at=work.now)
                 .on_conflict_do_nothing()
             )
     request.sought_sealed = None

@@ -23,6 +23,7 @@ from app.retention.data_requests import (
 from app.retention.data_requests.finding import read_sought
 from app.retention.data_requests.kinds import (
     AskingPerson,
+    Copy,
     CopyKind,
     IdentityCheck,
     ItemKind,
@@ -458,8 +459,8 @@ async def test_copies_at_the_provider_are_noted_once_and_numbers_forgotten(work:
     assert await copies.numbers_to_ask(work, request.id) == [NUMBER]
     other = await another_caller(work)
     assert other.provider_sid is not None
-    found = [(CopyKind.CALL, "CA1"), (CopyKind.CALL, "CAX"), (CopyKind.MESSAGE, "SM1")]
-    found.append((CopyKind.CALL, other.provider_sid))
+    found = [Copy(CopyKind.CALL, "CA1"), Copy(CopyKind.CALL, "CAX"), Copy(CopyKind.MESSAGE, "SM1")]
+    found.append(Copy(CopyKind.CALL, other.provider_sid))
     for _ in range(2):
         await copies.note_copies(work, request.id, found, asked=True)
     rows = await work.session.execute(select(ProviderCopy.kind, ProviderCopy.sid))
