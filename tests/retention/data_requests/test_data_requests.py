@@ -160,10 +160,10 @@ async def test_what_is_held_or_open_stays_and_says_so(work: Work) -> None:
     await hold(work, None, HeldKind.CONTACT, contact.id, "A court asks for it.")
     await erase(work, request)
     done = await requests.read_request(work, request.id)
-    # The case, the referral, the profile and the call stay with the contact.
-    assert done.kept == {"legal_hold": 7}
-    assert "contact" not in done.counts
-    assert done.counts == {"flag": 1, "wish": 1}
+    # The case, the referral, the profile and the call stay with the contact, and so does what is
+    # noted of the number of that call.
+    assert done.kept == {"legal_hold": 9}
+    assert done.counts == {}
     later = await found_by(work, boss, contact.code)
     keeps = {one.kind: one.keep for one in await requests.items_of(work, later)}
     assert keeps["contact"] == keeps["case"] == keeps["call"] == "legal_hold"
