@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import and_, func, select
 
 from app import words
+from app.calls.asked import QUESTIONS
 from app.calls.caller_rows import CallerFlag, CallerWish
 from app.calls.lines.line_rows import Line
 from app.calls.models import Call, VoiceMessage
@@ -41,6 +42,7 @@ from app.retention.data_requests.shown_records import RECORDS, records, told
 from app.retention.data_requests.written_conversations import conversations
 from app.retention.rules import read_rules
 from app.routing.callbacks.callback_rows import Callback
+from app.routing.participants import questions
 from app.staff.audit import write_reading
 from app.staff.log_beginnings import beginning_of
 from app.staff.log_kinds import AuditLog
@@ -192,8 +194,26 @@ async def _calls(paper: Paper, ids: list[UUID]) -> list[Block]:
         block.say(_("Answered"), paper.at(call.answered_at))
         block.say(_("Ended"), paper.at(call.ended_at))
         block.say(_("Language"), call.language)
+        await _say_answers(paper, call, block)
         blocks.append(block)
     return blocks
+
+
+async def _say_answers(paper: Paper, call: Call, block: Block) -> None:
+    """Say what a child answered by key. It is part of what was told: no other person has it."""
+    if paper.person is not AskingPerson.CHILD:
+        return
+    asked = [
+        one
+        for one in await questions.questions_of(paper.work, call.id)
+        if one.answer_sealed is not None and one.code in QUESTIONS
+    ]
+    if not asked or await by_hidden_reporter(paper.work, call.id):
+        return
+    await write_reading(paper.work, AuditLog.CALL_RECORD_READ, str(call.id), reason=READ_BECAUSE)
+    for one in asked:
+        answer = questions.answer_of(paper.work, one)
+        block.say(said(QUESTIONS[one.code].words), code_words(answer or ""))
 
 
 async def _may_have_number(paper: Paper, call: Call) -> bool:

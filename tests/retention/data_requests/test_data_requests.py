@@ -301,6 +301,8 @@ def lines_of(shown: dict[str, Any]) -> dict[str, str]:
 
 async def test_the_child_sees_what_is_about_them_and_nothing_of_others(work: Work) -> None:
     shown = await report_of(work, AskingPerson.CHILD, *ItemKind)
+    # A neighbour rang, and answered by key.
+    assert f"{WORD} no" not in json.dumps(shown)
     lines = lines_of(shown)
     assert lines["child.a1.name"] == f"{WORD} child"
     assert lines["child.a1.incident"] == f"{WORD} was beaten"
@@ -331,7 +333,9 @@ async def test_a_report_that_cannot_be_made_says_so_and_forgets_the_person(work:
 
 
 async def test_a_guardian_sees_what_the_family_may_have(work: Work) -> None:
-    lines = lines_of(await report_of(work, AskingPerson.GUARDIAN, *ItemKind))
+    shown = await report_of(work, AskingPerson.GUARDIAN, *ItemKind)
+    assert f"{WORD} no" not in json.dumps(shown)
+    lines = lines_of(shown)
     assert lines["child.a1.name"] == f"{WORD} child"
     for path in ("child.a1.incident", "child.a1.phone", "wishes.safe_to_contact", "caller.name"):
         assert path not in lines

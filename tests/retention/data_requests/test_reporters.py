@@ -366,7 +366,10 @@ async def test_a_number_that_was_not_looked_for_is_in_no_report(work: Work) -> N
     await rang_itself(work, contact)
     for typed, is_told in ((contact.code, False), (NUMBER, True)):
         request = await found_by(work, boss, typed, RequestKind.ACCESS)
-        assert (NUMBER in await told_in(work, boss, request)) is is_told
+        told = await told_in(work, boss, request)
+        assert (NUMBER in told) is is_told
+        # What the child answered by key is its own.
+        assert f"{WORD} no" in told
 
 
 @pytest.mark.a_person
