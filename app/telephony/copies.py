@@ -30,12 +30,11 @@ async def find_copies(context: JobContext, request_id: str) -> None:
     parts = parts_of(context)
     can = parts.ground.settings.has_telephony
     async with parts.work() as work:
-        numbers = await copies.numbers_to_ask(work, UUID(request_id))
-        calls = await copies.calls_to_ask(work, UUID(request_id))
+        asked = await copies.to_ask(work, UUID(request_id))
     found: list[Copy] = []
     try:
         if can:
-            found = await parts.platform.find_copies(numbers, calls)
+            found = await parts.platform.find_copies(asked.numbers, asked.calls)
     except Refused:
         can = False
     async with parts.work() as work:

@@ -6,6 +6,7 @@ the helpline's own work are left out.
 """
 
 import json
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -24,12 +25,15 @@ from app.paper import print_page
 from app.privacy.hash_kinds import HashOf
 from app.retention.data_requests.changed_since.before_report import leave_out
 from app.retention.data_requests.children import UNKNOWN
+from app.retention.data_requests.copies import calls_at_provider
 from app.retention.data_requests.kinds import (
+    COPY_WORDS,
     ITEM_WORDS,
     KEEP_WORDS,
     PERSON_WORDS,
     READ_BECAUSE,
     AskingPerson,
+    CopyKind,
     ItemKind,
     Keep,
 )
@@ -37,7 +41,7 @@ from app.retention.data_requests.models import DataRequest, RequestItem
 from app.retention.data_requests.own_calls import by_hidden_reporter
 from app.retention.data_requests.parts import Block, Paper
 from app.retention.data_requests.requests import items_of
-from app.retention.data_requests.searched import sought_of
+from app.retention.data_requests.searched import Sought, sought_of
 from app.retention.data_requests.shown_records import RECORDS, records, told
 from app.retention.data_requests.written_conversations import conversations
 from app.retention.rules import read_rules
@@ -83,6 +87,7 @@ async def read_all(work: Work, request: DataRequest) -> dict[str, Any]:
     with spoken_in(language):
         sections = [
             *await _of_number(paper, shown),
+            await _at_provider(paper, sought, items),
             *[section for kind in RECORDS for section in await records(paper, kind, shown[kind])],
             *await told(paper, shown[ItemKind.REFERRAL]),
             await count_log(paper, shown),
@@ -310,6 +315,29 @@ async def _profiles(paper: Paper, shown: dict[ItemKind, list[UUID]]) -> list[Blo
         block.say(_("Contacts"), contacts)
         blocks.append(block)
     return blocks
+
+
+async def _at_provider(
+    paper: Paper, sought: Sought, items: list[RequestItem]
+) -> tuple[str, list[Block]]:
+    """Say when there was what only the provider has, for the child alone.
+
+    If a call of the number is left out by now, it may be another person's: only what belongs to a
+    call that is shown is said.
+    """
+    calls = {one.subject_id: one.keep for one in items if one.kind == ItemKind.CALL}
+    free = [id_ for id_, keep in calls.items() if keep is None]
+    own = await calls_at_provider(paper.work, free)
+    every = len(free) == len(calls)
+    blocks = {kind: Block(said(COPY_WORDS[kind])) for kind in CopyKind}
+    if paper.person is AskingPerson.CHILD:
+        copies = sorted(sought.provider.get("copies", []), key=lambda one: one[1])
+        for kind, at, of_call in copies:
+            if every or of_call in own:
+                block = blocks[CopyKind(kind)]
+                block.say(str(len(block.lines) + 1), paper.at(datetime.fromisoformat(at)))
+    found = [block for block in blocks.values() if block.lines]
+    return _("What only the telephony provider has"), found
 
 
 # -- who read, and what is left out --------------------------------------------------------------

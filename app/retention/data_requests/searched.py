@@ -36,6 +36,9 @@ class Sought(NamedTuple):
     profiles: dict[str, str] = {}  # noqa: RUF012
     # The contacts that were in none.
     without_profile: list[str] = []  # noqa: RUF012
+    # What the telephony provider has that no row here is about, once it was asked for a report: by
+    # `copies`, of each its kind, its instant and the call that it is of, which may be empty.
+    provider: dict[str, list[list[str]]] = {}  # noqa: RUF012
 
 
 async def profiles_now(work: Work, ids: Iterable[UUID]) -> dict[str, str]:

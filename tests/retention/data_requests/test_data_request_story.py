@@ -1,5 +1,6 @@
 """A request about a person's data from the first click to the provider, as its people see it."""
 
+import json
 import re
 from datetime import date, timedelta
 from typing import Any, NamedTuple
@@ -207,6 +208,12 @@ async def reported_to_the_officer_alone(house: House) -> None:
     told = (await vera.ask("GET", f"{path}/report.json")).text
     assert CHILD in told
     assert "Марко" not in told
+    # What no row of ours is about: a text, and a recording. The legs of the talk are ours.
+    (only,) = [one for one in json.loads(told)["sections"] if "only the telephony" in one["title"]]
+    assert [(one["title"], len(one["lines"])) for one in only["blocks"]] == [
+        ("Recordings at the telephony provider", 1),
+        ("Texts at the telephony provider", 1),
+    ]
     for who, status in ((mila, 403), (olga, 403), (ana, 403)):
         assert (await who.ask("GET", f"{path}/report.pdf")).status_code == status
     assert f'href="/api/v1{path}/report.pdf"' in (await page(stage, vera, here)).text

@@ -15,7 +15,14 @@ from app.referrals.channels.attempts import add_attempt
 from app.referrals.directory.agencies import agency_of_code
 from app.referrals.models import Referral
 from app.retention.data_requests import copies, requests, wanted_copies
-from app.retention.data_requests.kinds import Copy, CopyKind, ItemKind, Keep
+from app.retention.data_requests.kinds import (
+    AskingPerson,
+    Copy,
+    CopyKind,
+    ItemKind,
+    Keep,
+    RequestKind,
+)
 from app.retention.data_requests.models import DataRequest, ProviderCopy, RequestItem
 from app.retention.holds import hold
 from app.retention.kinds import HeldKind
@@ -182,3 +189,24 @@ async def test_the_leg_of_a_third_party_who_is_kept_stays(work: Work) -> None:
     await flush(work)
     await erased(work, boss, request)
     assert {sid for sid in await noted(work) if "-" in sid} == {"CA-None", f"CA-{gone}"}
+
+
+@pytest.mark.a_person
+async def test_the_provider_is_asked_for_the_report_of_a_child_whose_number_is_its_own(
+    work: Work,
+) -> None:
+    """Not for one who may hurt the child, and of a shared number only for calls that are shown."""
+    boss, _, _ = await a_person(work)
+    other = await planted.a_call(work, "CA2")
+    await flush(work)
+    own = await found_by(work, boss, kind=RequestKind.ACCESS)
+    shared = await found_by(work, boss, kind=RequestKind.ACCESS)
+    keep = {(ItemKind.CALL, other.id): Keep.ANOTHER_PERSON}
+    await requests.set_kept(work, boss, shared.id, keep)
+    guardians = await found_by(work, boss, kind=RequestKind.ACCESS)
+    guardians.person = AskingPerson.GUARDIAN.value
+    for request in own, shared, guardians:
+        await approved(work, boss, request)
+    assert await copies.to_ask(work, own.id) == ([NUMBER], ["CA1", "CA2"])
+    assert await copies.to_ask(work, shared.id) == ([], ["CA1"])
+    assert await copies.to_ask(work, guardians.id) == ([], [])
