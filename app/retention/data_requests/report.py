@@ -322,22 +322,24 @@ async def _at_provider(
 ) -> tuple[str, list[Block]]:
     """Say when there was what only the provider has, for the child alone.
 
-    If a call of the number is left out by now, it may be another person's: only what belongs to a
-    call that is shown is said.
+    If a call of the number is left out by now, or is of a reporter who is hidden, it may be another
+    person's: only what belongs to a call that is shown is said.
     """
+    copies = sorted(sought.provider.get("copies", []), key=lambda one: one[1])
+    title = _("What only the telephony provider has")
+    if paper.person is not AskingPerson.CHILD or not copies:
+        return title, []
     calls = {one.subject_id: one.keep for one in items if one.kind == ItemKind.CALL}
     free = [id_ for id_, keep in calls.items() if keep is None]
     own = await calls_at_provider(paper.work, free)
-    every = len(free) == len(calls)
+    hidden = [id_ for id_ in free if await by_hidden_reporter(paper.work, id_)]
+    every = len(free) == len(calls) and not hidden
     blocks = {kind: Block(said(COPY_WORDS[kind])) for kind in CopyKind}
-    if paper.person is AskingPerson.CHILD:
-        copies = sorted(sought.provider.get("copies", []), key=lambda one: one[1])
-        for kind, at, of_call in copies:
-            if every or of_call in own:
-                block = blocks[CopyKind(kind)]
-                block.say(str(len(block.lines) + 1), paper.at(datetime.fromisoformat(at)))
-    found = [block for block in blocks.values() if block.lines]
-    return _("What only the telephony provider has"), found
+    for kind, at, of_call in copies:
+        if every or of_call in own:
+            block = blocks[CopyKind(kind)]
+            block.say(str(len(block.lines) + 1), paper.at(datetime.fromisoformat(at)))
+    return title, [block for block in blocks.values() if block.lines]
 
 
 # -- who read, and what is left out --------------------------------------------------------------
