@@ -3,9 +3,10 @@
 A record is kept while it, or a record that it belongs to, is held or open: a case that is not
 closed or has a follow-up to be done, a referral that is not over. A contact is due when it is
 complete. The number and the voice message of a call are kept with the case or referral of that
-call, and with its contact if that is held. A conversation is kept, with the number to which an
-answer would go, while a child's words in it were not read; so is the number of a call while a voice
-message of it was not heard.
+call, and with its contact if that is held; so are the flags and wishes of a number from which a
+held record has come. A conversation is kept, with the number to which an answer would go, while a
+child's words in it were not read; so is the number of a call while a voice message of it was not
+heard.
 """
 
 from datetime import datetime, timedelta
@@ -25,6 +26,7 @@ from app.contacts.models import Case, Contact
 from app.contacts.states import ContactState
 from app.referrals.models import Referral
 from app.retention.data_requests.models import DataRequest
+from app.retention.held_numbers import held_keys
 from app.retention.kinds import DataKind
 from app.retention.models import LegalHold
 from app.routing.participants.participants import Participant
@@ -182,13 +184,15 @@ def _hashes(before: datetime) -> tuple[Any, Any, ColumnElement[bool]]:
             CallerFlag.lifted_at.is_(None),
             CallerFlag.expires_at >= before,
         ),
+        # Flags and wishes go with it, and those of a held call stay.
+        Call.caller_key.not_in(held_keys()),
     )
     return Call, Call.ended_at, and_(over, ~_kept_with_call(Call.id))
 
 
 def _flags(before: datetime) -> tuple[Any, Any, ColumnElement[bool]]:
     ended = func.coalesce(CallerFlag.lifted_at, CallerFlag.expires_at)
-    return CallerFlag, ended, ended < before
+    return CallerFlag, ended, and_(ended < before, CallerFlag.caller_key.not_in(held_keys()))
 
 
 def _third_parties(before: datetime) -> tuple[Any, Any, ColumnElement[bool]]:

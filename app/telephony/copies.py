@@ -12,7 +12,7 @@ from procrastinate import JobContext
 from app.jobs.names import Task
 from app.outbox.responses import Refused
 from app.retention.data_requests import copies
-from app.retention.data_requests.kinds import CopyKind, CopyState
+from app.retention.data_requests.kinds import Copy, CopyKind, CopyState
 from app.retention.data_requests.models import ProviderCopy
 from app.telephony.jobs import parts_of, task
 
@@ -25,15 +25,16 @@ _ATTEMPTS = 200
 
 @task(Task.FIND_COPIES)
 async def find_copies(context: JobContext, request_id: str) -> None:
-    """Ask the provider for calls and texts of the person's numbers, and have all deleted."""
+    """Ask the provider for calls and texts of the person's numbers, and for what belongs to these
+    and to erased calls: legs and recordings. Have all deleted."""
     parts = parts_of(context)
     can = parts.ground.settings.has_telephony
     async with parts.work() as work:
-        numbers = await copies.numbers_to_ask(work, UUID(request_id))
-    found: list[tuple[CopyKind, str]] = []
+        asked = await copies.to_ask(work, UUID(request_id))
+    found: list[Copy] = []
     try:
         if can:
-            found = await parts.platform.find_copies(numbers)
+            found = await parts.platform.find_copies(asked.numbers, asked.calls)
     except Refused:
         can = False
     async with parts.work() as work:

@@ -51,6 +51,7 @@ def rest_app(exchange: Exchange) -> Starlette:
             (one_participant, conferences.participant, ["GET"]),
             (one_participant, conferences.update_participant, ["POST"]),
             (one_participant, conferences.remove_participant, ["DELETE"]),
+            (f"{_ROOT}/Recordings.json", recordings.list_recordings, ["GET"]),
             (f"{recording}.json", recordings.delete_recording, ["DELETE"]),
             (f"{recording}.mp3", recordings.audio, ["GET"]),
         ]

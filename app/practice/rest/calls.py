@@ -47,6 +47,7 @@ class Calls(Face):
             for leg in self._x.legs.values()
             if query.get("To") in (None, leg.to)
             and query.get("From") in (None, leg.from_)
+            and query.get("ParentCallSid") in (None, leg.parent)
             and query.get("Status") in (None, leg.status)
             and is_since(query.get("StartTime>"), leg.created_at)
             and is_since(query.get("EndTime>"), leg.ended_at)

@@ -2,6 +2,7 @@
 
 import io
 import wave
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
@@ -39,20 +40,26 @@ class Recordings(Face):
         return recording
 
     async def fetch_recording(self, request: Request) -> Response:
-        r = self._recording(request)
-        return JSONResponse(
-            {
-                "sid": r.sid,
-                "account_sid": self._x.account_sid,
-                "call_sid": r.call_sid,
-                "duration": str(r.seconds),
-                "status": r.status,
-                "source": "RecordVerb",
-                "channels": 1,
-                "date_created": rfc2822(r.created_at),
-                "uri": f"{self._base}/Recordings/{r.sid}.json",
-            }
-        )
+        return JSONResponse(self._shown(self._recording(request)))
+
+    async def list_recordings(self, request: Request) -> Response:
+        of = request.query_params.get("CallSid")
+        there = [one for one in self._x.recordings.values() if not one.deleted]
+        found = [self._shown(one) for one in there if of in (None, one.call_sid)]
+        return self._page(request, "recordings", found)
+
+    def _shown(self, r: Recording) -> dict[str, Any]:
+        return {
+            "sid": r.sid,
+            "account_sid": self._x.account_sid,
+            "call_sid": r.call_sid,
+            "duration": str(r.seconds),
+            "status": r.status,
+            "source": "RecordVerb",
+            "channels": 1,
+            "date_created": rfc2822(r.created_at),
+            "uri": f"{self._base}/Recordings/{r.sid}.json",
+        }
 
     async def delete_recording(self, request: Request) -> Response:
         recording = self._recording(request)

@@ -8,9 +8,10 @@ from sqlalchemy import select, text, update
 
 from app.database.topics import Topic
 from app.errors import Conflict, Invalid, NotAllowed, NotFound
+from app.jobs.names import Task
 from app.jobs.passing import PASSING
 from app.jobs.transaction import transaction
-from app.retention.data_requests import ending, erasing, letters, reminding
+from app.retention.data_requests import copies, ending, erasing, letters, reminding
 from app.retention.data_requests.changed_since.before_report import shows_others
 from app.retention.data_requests.kinds import RequestEnd, RequestKind, RequestState
 from app.retention.data_requests.models import DataRequest, RequestFile
@@ -57,6 +58,11 @@ async def carry_out(ground: Ground, request_id: UUID) -> None:
         await erasing.carry_out(ground, request_id)
         return
     try:
+        async with transaction(ground, PROGRAM) as work:
+            if await copies.must_be_asked(work, await read_request(work, request_id)):
+                # When the provider has answered, that job has the report made.
+                work.defer(Task.FIND_COPIES, request_id=str(request_id))
+                return
         async with transaction(ground, PROGRAM) as work:
             # What is read is what was compared: no child takes the place of another meanwhile.
             await work.session.execute(ONE_STATE)

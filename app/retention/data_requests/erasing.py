@@ -9,15 +9,13 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, delete, exists, func, select, text, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import Select, delete, exists, func, select, update
 from sqlalchemy.orm import aliased
 
 from app.calls.caller_rows import CallerFlag, CallerWish
 from app.calls.models import Call, CallQuestion, VoiceMessage
-from app.calls.states import BY_PROVIDER
 from app.chats import erasing as chat_erasing
-from app.chats.models import Access, Arrival, Message, Sent
+from app.chats.models import Access, Message
 from app.contacts.events import note_event
 from app.contacts.log_kinds import RecordLog
 from app.contacts.models import Case, Contact, Profile, ProfileNumber, RecordEvent
@@ -31,12 +29,12 @@ from app.privacy.numbers import CallerKind
 from app.referrals.models import Referral
 from app.retention import records
 from app.retention.callers import forget_callbacks, forget_callers
-from app.retention.data_requests import ending, reminding, requests
+from app.retention.data_requests import ending, reminding, requests, wanted_copies
 from app.retention.data_requests.changed_since.before_erasure import keep_others, of_others
 from app.retention.data_requests.finding import seen_by_program
-from app.retention.data_requests.kinds import Because, CopyKind, ItemKind, Keep, RequestState
+from app.retention.data_requests.kinds import Because, ItemKind, Keep, RequestState
 from app.retention.data_requests.lists import keep_list
-from app.retention.data_requests.models import DataRequest, ProviderCopy, RequestItem
+from app.retention.data_requests.models import DataRequest, RequestItem
 from app.retention.data_requests.searched import seal_sought, sought_of
 from app.retention.forgotten_numbers import forget_numbers, leave_profiles, profiles_of
 from app.retention.kinds import DataKind
@@ -152,6 +150,7 @@ async def erase_some(work: Work, request_id: UUID, kind: ItemKind) -> bool:
     await work.session.execute(ERASING)
     erased = set(await _ERASERS[kind](work, request, free)) if free else set()
     await work.session.execute(NOT_ERASING)
+    await wanted_copies.of_alarms(work, request.id, erased)
     for row in rows:
         if row.subject_id in erased:
             row.erased_at = work.now
@@ -328,6 +327,12 @@ async def _drop_files(work: Work) -> None:
 # -- the kinds -----------------------------------------------------------------------------------
 
 
+async def _referrals(work: Work, request: DataRequest, ids: list[UUID]) -> list[UUID]:
+    erased = await _of_records(DataKind.REFERRALS, Referral)(work, request, ids)
+    await wanted_copies.of_referrals(work, request.id, erased)
+    return erased
+
+
 def _of_records(
     kind: DataKind, model: Any
 ) -> Callable[[Work, DataRequest, list[UUID]], Awaitable[list[UUID]]]:
@@ -341,12 +346,7 @@ def _of_records(
 
 
 async def _messages(work: Work, request: DataRequest, ids: list[UUID]) -> list[UUID]:
-    sids = await work.session.scalars(
-        select(VoiceMessage.recording_sid).where(
-            VoiceMessage.id.in_(ids), VoiceMessage.provider_deleted_at.is_(None)
-        )
-    )
-    await _want_deleted(work, request.id, CopyKind.RECORDING, sids.all())
+    await wanted_copies.of_recordings(work, request.id, ids)
     await _update(work, VoiceMessage, ids, audio_sealed=None, audio_type=None, erased_at=work.now)
     return ids
 
@@ -372,7 +372,8 @@ async def _wishes(work: Work, _request: DataRequest, ids: list[UUID]) -> list[UU
     return await _rows(CallerWish, work, ids)
 
 
-async def _third_parties(work: Work, _request: DataRequest, ids: list[UUID]) -> list[UUID]:
+async def _third_parties(work: Work, request: DataRequest, ids: list[UUID]) -> list[UUID]:
+    await wanted_copies.of_third_parties(work, request.id, ids)
     await empty(work, Participant.number_sealed, Participant.id, ids)
     return ids
 
@@ -423,9 +424,7 @@ async def _empty_words_about(work: Work, ids: list[UUID]) -> None:
 async def _calls(work: Work, request: DataRequest, ids: list[UUID]) -> list[UUID]:
     rows = (
         await work.session.execute(
-            select(Call.id, Call.provider_sid, Call.caller_number_sealed, Call.caller_kind).where(
-                Call.id.in_(ids)
-            )
+            select(Call.id, Call.caller_number_sealed, Call.caller_kind).where(Call.id.in_(ids))
         )
     ).all()
     numbers = {
@@ -441,15 +440,13 @@ async def _calls(work: Work, request: DataRequest, ids: list[UUID]) -> list[UUID
         # The provider is asked for what it has of these numbers, too.
         both = sought._replace(numbers=[*sought.numbers, *new])
         request.sought_sealed = seal_sought(work, request.id, both)
-    sids = [row.provider_sid for row in rows if row.provider_sid]
-    await _want_deleted(work, request.id, CopyKind.CALL, sids)
+    await wanted_copies.of_calls(work, request.id, ids)
     await work.session.execute(
         update(CallQuestion)
         .where(CallQuestion.call_id.in_(ids))
         .values(answer_sealed=None)
         .execution_options(synchronize_session=False)
     )
-    await _want_deleted(work, request.id, CopyKind.MESSAGE, await _carried(work, ids))
     await erase_words(work, ids)
     await _forget_writing(work, ids)
     known = await work.session.scalars(
@@ -459,26 +456,6 @@ async def _calls(work: Work, request: DataRequest, ids: list[UUID]) -> list[UUID
     await forget_callers(work, ids)
     await forget_numbers(work, request, keys, await profiles_of(work, ids))
     return ids
-
-
-async def _carried(work: Work, call_ids: list[UUID]) -> list[str]:
-    """Return the provider's ids of the messages that it has carried in conversations.
-
-    What another carrier has is no copy of the telephony provider's.
-    """
-    sent = (
-        select(Sent.provider_sid)
-        .join(Call, Call.id == Sent.call_id)
-        .where(
-            Sent.call_id.in_(call_ids),
-            Sent.provider_sid.is_not(None),
-            Call.channel.in_(BY_PROVIDER),
-        )
-    )
-    arrived = select(Arrival.sid).where(
-        Arrival.call_id.in_(call_ids), Arrival.channel.in_(BY_PROVIDER)
-    )
-    return [sid for sid in await work.session.scalars(sent.union(arrived)) if sid]
 
 
 async def _forget_writing(work: Work, call_ids: list[UUID]) -> None:
@@ -506,24 +483,8 @@ async def _update(work: Work, model: Any, ids: list[UUID], **values: Any) -> Non
     )
 
 
-async def _want_deleted(work: Work, request_id: UUID, kind: CopyKind, sids: Any) -> None:
-    """Note copies at the provider that are to be deleted; a copy is noted once."""
-    for sid in sids:
-        await work.session.execute(
-            insert(ProviderCopy)
-            .values(
-                id=text("gen_random_uuid()"),
-                request_id=request_id,
-                kind=kind.value,
-                sid=sid,
-                wanted_at=work.now,
-            )
-            .on_conflict_do_nothing()
-        )
-
-
 _ERASERS: dict[ItemKind, Callable[[Work, DataRequest, list[UUID]], Awaitable[list[UUID]]]] = {
-    ItemKind.REFERRAL: _of_records(DataKind.REFERRALS, Referral),
+    ItemKind.REFERRAL: _referrals,
     ItemKind.CASE: _of_records(DataKind.CASES, Case),
     ItemKind.CONTACT: _of_records(DataKind.CONTACTS, Contact),
     ItemKind.VOICE_MESSAGE: _messages,

@@ -37,6 +37,7 @@ from app.retention.data_requests.kinds import Because, ItemKind, Keep
 from app.retention.data_requests.marks import Marks, find_marks
 from app.retention.data_requests.own_calls import by_child
 from app.retention.data_requests.trail import Item, Trail
+from app.retention.held_numbers import held_keys
 from app.retention.models import LegalHold
 from app.routing.callbacks.callback_rows import OPEN as OPEN_CALLBACKS
 from app.routing.callbacks.callback_rows import Callback, CallbackState
@@ -374,7 +375,7 @@ async def seen_by_program(
         )
     )
     alive = await _alive(work, joined.everything)
-    keeps: dict[tuple[ItemKind, UUID], Keep] = {}
+    keeps = await _held_with_number(work, found)
     for kind, rows in found.items():
         for id_ in rows:
             around = joined.around(kind, id_)
@@ -382,6 +383,21 @@ async def seen_by_program(
                 keeps[kind, id_] = Keep.LEGAL_HOLD
             elif around & alive:
                 keeps[kind, id_] = Keep.STILL_OPEN
+    return keeps
+
+
+async def _held_with_number(
+    work: Work, found: dict[ItemKind, dict[UUID, Because]]
+) -> dict[tuple[ItemKind, UUID], Keep]:
+    """Return the flags and wishes of a number from which a held record has come. Open work does
+    not keep them."""
+    keeps: dict[tuple[ItemKind, UUID], Keep] = {}
+    for kind, model in _OF_NUMBER.items():
+        if ids := list(found.get(kind, {})):
+            held = await work.session.scalars(
+                select(model.id).where(model.id.in_(ids), model.caller_key.in_(held_keys()))
+            )
+            keeps |= dict.fromkeys([(kind, id_) for id_ in held], Keep.LEGAL_HOLD)
     return keeps
 
 
@@ -396,6 +412,7 @@ async def that_stay_with(
     }
 
 
+_OF_NUMBER: dict[ItemKind, Any] = {ItemKind.FLAG: CallerFlag, ItemKind.WISH: CallerWish}
 # How far a hold or open work reaches: a record keeps those that it is joined with and theirs; a
 # call is kept with its contact.
 _REACH = {

@@ -1,6 +1,8 @@
 """What a request about a person's data can be, what is found, and why something is kept. Pure."""
 
+from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from app.words.pages import N_
 
@@ -156,6 +158,16 @@ class CopyKind(StrEnum):
     CALL = "call"
     RECORDING = "recording"
     MESSAGE = "message"
+
+
+class Copy(NamedTuple):
+    """A copy that the telephony provider has."""
+
+    kind: CopyKind
+    sid: str
+    at: datetime | None = None
+    # Of a recording, or of a leg that the provider made for a call: that call.
+    of_call: str | None = None
 
 
 class CopyState(StrEnum):

@@ -6,6 +6,7 @@ the helpline's own work are left out.
 """
 
 import json
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -14,6 +15,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import and_, func, select
 
 from app import words
+from app.calls.asked import QUESTIONS
 from app.calls.caller_rows import CallerFlag, CallerWish
 from app.calls.lines.line_rows import Line
 from app.calls.models import Call, VoiceMessage
@@ -23,12 +25,15 @@ from app.paper import print_page
 from app.privacy.hash_kinds import HashOf
 from app.retention.data_requests.changed_since.before_report import leave_out
 from app.retention.data_requests.children import UNKNOWN
+from app.retention.data_requests.copies import calls_at_provider
 from app.retention.data_requests.kinds import (
+    COPY_WORDS,
     ITEM_WORDS,
     KEEP_WORDS,
     PERSON_WORDS,
     READ_BECAUSE,
     AskingPerson,
+    CopyKind,
     ItemKind,
     Keep,
 )
@@ -36,11 +41,12 @@ from app.retention.data_requests.models import DataRequest, RequestItem
 from app.retention.data_requests.own_calls import by_hidden_reporter
 from app.retention.data_requests.parts import Block, Paper
 from app.retention.data_requests.requests import items_of
-from app.retention.data_requests.searched import sought_of
+from app.retention.data_requests.searched import Sought, sought_of
 from app.retention.data_requests.shown_records import RECORDS, records, told
 from app.retention.data_requests.written_conversations import conversations
 from app.retention.rules import read_rules
 from app.routing.callbacks.callback_rows import Callback
+from app.routing.participants import questions
 from app.staff.audit import write_reading
 from app.staff.log_beginnings import beginning_of
 from app.staff.log_kinds import AuditLog
@@ -81,6 +87,7 @@ async def read_all(work: Work, request: DataRequest) -> dict[str, Any]:
     with spoken_in(language):
         sections = [
             *await _of_number(paper, shown),
+            await _at_provider(paper, sought, items),
             *[section for kind in RECORDS for section in await records(paper, kind, shown[kind])],
             *await told(paper, shown[ItemKind.REFERRAL]),
             await count_log(paper, shown),
@@ -192,8 +199,26 @@ async def _calls(paper: Paper, ids: list[UUID]) -> list[Block]:
         block.say(_("Answered"), paper.at(call.answered_at))
         block.say(_("Ended"), paper.at(call.ended_at))
         block.say(_("Language"), call.language)
+        await _say_answers(paper, call, block)
         blocks.append(block)
     return blocks
+
+
+async def _say_answers(paper: Paper, call: Call, block: Block) -> None:
+    """Say what a child answered by key. It is part of what was told: no other person has it."""
+    if paper.person is not AskingPerson.CHILD:
+        return
+    asked = [
+        one
+        for one in await questions.questions_of(paper.work, call.id)
+        if one.answer_sealed is not None and one.code in QUESTIONS
+    ]
+    if not asked or await by_hidden_reporter(paper.work, call.id):
+        return
+    await write_reading(paper.work, AuditLog.CALL_RECORD_READ, str(call.id), reason=READ_BECAUSE)
+    for one in asked:
+        answer = questions.answer_of(paper.work, one)
+        block.say(said(QUESTIONS[one.code].words), code_words(answer or ""))
 
 
 async def _may_have_number(paper: Paper, call: Call) -> bool:
@@ -290,6 +315,31 @@ async def _profiles(paper: Paper, shown: dict[ItemKind, list[UUID]]) -> list[Blo
         block.say(_("Contacts"), contacts)
         blocks.append(block)
     return blocks
+
+
+async def _at_provider(
+    paper: Paper, sought: Sought, items: list[RequestItem]
+) -> tuple[str, list[Block]]:
+    """Say when there was what only the provider has, for the child alone.
+
+    If a call of the number is left out by now, or is of a reporter who is hidden, it may be another
+    person's: only what belongs to a call that is shown is said.
+    """
+    copies = sorted(sought.provider.get("copies", []), key=lambda one: one[1])
+    title = _("What only the telephony provider has")
+    if paper.person is not AskingPerson.CHILD or not copies:
+        return title, []
+    calls = {one.subject_id: one.keep for one in items if one.kind == ItemKind.CALL}
+    free = [id_ for id_, keep in calls.items() if keep is None]
+    own = await calls_at_provider(paper.work, free)
+    hidden = [id_ for id_ in free if await by_hidden_reporter(paper.work, id_)]
+    every = len(free) == len(calls) and not hidden
+    blocks = {kind: Block(said(COPY_WORDS[kind])) for kind in CopyKind}
+    for kind, at, of_call in copies:
+        if every or of_call in own:
+            block = blocks[CopyKind(kind)]
+            block.say(str(len(block.lines) + 1), paper.at(datetime.fromisoformat(at)))
+    return title, [block for block in blocks.values() if block.lines]
 
 
 # -- who read, and what is left out --------------------------------------------------------------

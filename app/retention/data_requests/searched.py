@@ -38,6 +38,9 @@ class Sought(NamedTuple):
     without_profile: list[str] = []  # noqa: RUF012
     # The rows that had changed when it was to be carried out: it was given back for them.
     changed: list[str] = []  # noqa: RUF012
+    # What the telephony provider has that no row here is about, once it was asked for a report: by
+    # `copies`, of each its kind, its instant and the call that it is of, which may be empty.
+    provider: dict[str, list[list[str]]] = {}  # noqa: RUF012
 
 
 async def profiles_now(work: Work, ids: Iterable[UUID]) -> dict[str, str]:

@@ -6,7 +6,7 @@ not have raises `CannotDo` and sends nothing. Areas below this edge ask for the 
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import ClassVar
 from uuid import UUID
@@ -15,7 +15,7 @@ from app.abilities import Ability
 from app.calls.labels import AnyLabel
 from app.calls.models import Call
 from app.outbox.responses import Refused
-from app.retention.data_requests.kinds import CopyKind
+from app.retention.data_requests.kinds import Copy
 from app.routing.models import Offer
 from app.telephony.answers import Answer, Dial, Wait, Whisper
 from app.telephony.provider.client import Provider, ProviderLeg
@@ -137,8 +137,9 @@ class Platform(Provider, ABC):
         """Set up the provider's queue. Return how many callers it takes; None without one."""
 
     @abstractmethod
-    async def find_copies(self, numbers: list[str]) -> list[tuple[CopyKind, str]]:
-        """Return the provider's records of calls and texts with these numbers, to be deleted."""
+    async def find_copies(self, numbers: list[str], calls: Collection[str] = ()) -> list[Copy]:
+        """Return the provider's records of calls and texts with these numbers, and the recordings
+        and legs that belong to those and to `calls`: ids of the provider. One may come twice."""
 
     # -- requests ------------------------------------------------------------------------------
 

@@ -1,12 +1,13 @@
 """A platform with conferences: caller, counsellor and others meet in one (Twilio)."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any, ClassVar
 from uuid import UUID
 
 from app.calls.labels import AnyLabel
 from app.calls.models import Call
-from app.retention.data_requests.kinds import CopyKind
+from app.retention.data_requests.kinds import Copy, CopyKind
 from app.routing.models import Offer
 from app.telephony.answers import Answer, Dial, JoinCounsellor, Wait, Whisper
 from app.telephony.messaging.whatsapp.carrier import CARRIER as WHATSAPP
@@ -59,13 +60,16 @@ class ConferencePlatform(Platform):
         await self.set_queue_size(WAITING_ROOM, LARGEST_QUEUE)
         return LARGEST_QUEUE
 
-    async def find_copies(self, numbers: list[str]) -> list[tuple[CopyKind, str]]:
-        found: list[tuple[CopyKind, str]] = []
+    async def find_copies(self, numbers: list[str], calls: Collection[str] = ()) -> list[Copy]:
+        found: list[Copy] = []
         for number in numbers:
-            found += [(CopyKind.CALL, sid) for sid in await self.calls_with(number)]
+            found += await self.calls_with(number)
             # The provider lists what came by WhatsApp under an address of its own.
             for address in (number, WHATSAPP.prefix + number):
-                found += [(CopyKind.MESSAGE, sid) for sid in await self.messages_with(address)]
+                found += await self.messages_with(address)
+        listed = [one.sid for one in found if one.kind is CopyKind.CALL]
+        for sid in dict.fromkeys([*calls, *listed]):
+            found += await self.copies_of_call(sid)
         return found
 
     async def ring(

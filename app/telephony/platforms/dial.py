@@ -4,7 +4,7 @@ It executes few verbs, reports only the end of a leg, and its lists ignore filte
 calls, the newest first.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,7 +15,7 @@ from app.calls.labels import AnyLabel
 from app.calls.models import Call
 from app.calls.states import Direction
 from app.jobs.names import Task
-from app.retention.data_requests.kinds import CopyKind
+from app.retention.data_requests.kinds import Copy
 from app.routing.models import Offer
 from app.telephony import steps as plain
 from app.telephony.answers import Answer, Dial, RingsAgain, Wait, Whisper
@@ -180,7 +180,7 @@ class DialPlatform(Platform):
     async def keep_flow(self, name: str, definition: dict[str, Any]) -> str:
         raise CannotDo(Ability.FLOWS)
 
-    async def find_copies(self, numbers: list[str]) -> list[tuple[CopyKind, str]]:
+    async def find_copies(self, numbers: list[str], calls: Collection[str] = ()) -> list[Copy]:
         raise CannotDo(Ability.DELETE_COPIES)
 
     async def delete_recording(self, recording_sid: str) -> bool:

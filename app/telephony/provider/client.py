@@ -22,7 +22,7 @@ from twilio.rest import Client
 from app.abilities import Abilities
 from app.outbox.fetching import fetch
 from app.outbox.responses import Refused, RequestFailed, TryAgain, Uncertain
-from app.retention.data_requests.kinds import CopyKind
+from app.retention.data_requests.kinds import Copy, CopyKind
 from app.settings import Settings
 from app.telephony.provider.urls import public
 
@@ -420,22 +420,39 @@ class Provider:
 
         await self.ask(ask)
 
-    async def calls_with(self, number: str) -> list[str]:
-        """Return the provider's ids of all calls from and to a number."""
+    async def calls_with(self, number: str) -> list[Copy]:
+        """Return what the provider has of all calls from and to a number."""
 
-        def ask(client: Client) -> list[str]:
+        def ask(client: Client) -> list[Copy]:
             found = [*client.calls.list(from_=number), *client.calls.list(to=number)]
-            return list(dict.fromkeys(str(call.sid) for call in found))
+            known = {str(call.sid): call.date_created for call in found}
+            return [Copy(CopyKind.CALL, sid, at) for sid, at in known.items()]
 
         return await self.ask(ask)
 
-    async def messages_with(self, number: str) -> list[str]:
-        """Return the provider's ids of all texts from and to an address: a number, for WhatsApp
+    async def copies_of_call(self, sid: str) -> list[Copy]:
+        """Return the legs that the provider made for a call, and the recordings of all of it."""
+
+        def ask(client: Client) -> list[Copy]:
+            legs = client.calls.list(parent_call_sid=sid)
+            found = [Copy(CopyKind.CALL, str(leg.sid), leg.date_created, sid) for leg in legs]
+            for one in (sid, *(leg.sid for leg in found)):
+                found += [
+                    Copy(CopyKind.RECORDING, str(row.sid), row.date_created, sid)
+                    for row in client.recordings.list(call_sid=one)
+                ]
+            return found
+
+        return await self.ask(ask)
+
+    async def messages_with(self, number: str) -> list[Copy]:
+        """Return what the provider has of all texts from and to an address: a number, for WhatsApp
         with `whatsapp:` before it."""
 
-        def ask(client: Client) -> list[str]:
+        def ask(client: Client) -> list[Copy]:
             found = [*client.messages.list(from_=number), *client.messages.list(to=number)]
-            return list(dict.fromkeys(str(message.sid) for message in found))
+            known = {str(message.sid): message.date_created for message in found}
+            return [Copy(CopyKind.MESSAGE, sid, at) for sid, at in known.items()]
 
         return await self.ask(ask)
 

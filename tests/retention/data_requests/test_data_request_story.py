@@ -1,18 +1,24 @@
 """A request about a person's data from the first click to the provider, as its people see it."""
 
+import json
 import re
 from datetime import date, timedelta
-from typing import NamedTuple
-from uuid import uuid4
+from typing import Any, NamedTuple
+from uuid import UUID, uuid4
 
 from app.demo.stage import LINE, Counsellor, Stage
+from app.jobs.transaction import transaction
+from app.practice.legs import Leg
+from app.referrals.models import Referral
 from app.staff.roles import Role
 from app.telephony.platforms.choose import platform_of
 from app.telephony.provider.urls import message_path
-from tests.support.calls.callers import flag, talked
+from app.work import PROGRAM
+from tests.support.calls.callers import flag
 from tests.support.contacts import WHOLE, all_completed, new_contact, write
-from tests.support.referrals import page
-from tests.support.talks import CHILD
+from tests.support.planted import close_referral
+from tests.support.referrals import add_agency, page, phone
+from tests.support.talks import CHILD, POLICE, act, busy
 
 HERE = "/admin/data-requests"
 
@@ -23,12 +29,16 @@ def chosen(form: str) -> list[str]:
 
 
 async def test_a_person_is_shown_and_then_erased_here_and_at_the_provider(stage: Stage) -> None:
-    ana = await stage.add_counsellor("ana")
+    phone(stage, ANA, presses="1")
+    ana = await stage.add_counsellor("ana", endpoint=ANA)
     vera = await stage.add_counsellor("vera", role=Role.SUPERVISOR, shift=False, state=None)
     mila = await stage.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
     olga = await stage.add_counsellor("olga", role=Role.AUDITOR, shift=False, state=None)
-    call = await talked(stage, ana)
-    await talked(stage, ana, from_="+381641999999")
+    await stage.exchange.hang_up(await at_telephone(stage, ana, "+381641999999"))
+    await stage.advance(5)
+    await ana.be("available")
+    of_others = set(stage.exchange.legs)
+    call = await talked_with_others(stage, ana)
     await flag(ana, call, "at_risk")
     written = (await ana.ask("GET", f"/calls/{call}/contact")).json()
     await write(ana, written["id"], {"contact.kind": "child"})
@@ -39,8 +49,8 @@ async def test_a_person_is_shown_and_then_erased_here_and_at_the_provider(stage:
     provider = platform_of(stage.settings)
     await provider.send_message(to=CHILD, from_=LINE, body="Hello", told=message_path(uuid4()))
     await stage.advance(5)
-    before = {leg.sid for leg in stage.exchange.legs.values() if CHILD in (leg.from_, leg.to)}
-    assert before
+    before = stage.exchange.legs.keys() - of_others
+    assert {leg.to for leg in stage.exchange.legs.values()} >= {ANA, POLICE, DUTY}
 
     house = House(stage, ana, vera, mila, olga)
     (row,) = await stage.rows("SELECT code FROM contacts WHERE id = %s", contact)
@@ -53,17 +63,52 @@ async def test_a_person_is_shown_and_then_erased_here_and_at_the_provider(stage:
     deleted = {(one["kind"], one["state"]): one["count"] for one in told["copies"]}
     assert deleted[("call", "deleted")] == len(before)
     assert deleted[("message", "deleted")] == 1
-    assert not before & stage.exchange.legs.keys()
+    # No leg of the call is left, to whom it ever went; all those of another child are.
+    assert stage.exchange.legs.keys() == of_others
     assert stage.exchange.messages == {}
-    assert any(leg.from_ == "+381641999999" for leg in stage.exchange.legs.values())
+    assert deleted[("recording", "deleted")] == 1
+    assert all(one.deleted for one in stage.exchange.recordings.values())
     receipt = (await page(stage, vera, f"{HERE}/{erasure}")).text
     assert 'id="data-receipt"' in receipt
     assert CHILD not in receipt
     rows = await stage.rows("SELECT caller_key, caller_number_sealed FROM calls ORDER BY opened_at")
-    assert rows[0] == {"caller_key": None, "caller_number_sealed": None}
-    assert rows[1]["caller_key"] is not None
+    assert rows[0]["caller_key"] is not None
+    assert rows[1] == {"caller_key": None, "caller_number_sealed": None}
     log = str(await stage.rows("SELECT subject, detail FROM audit_entries"))
     assert CHILD not in log
+
+
+ANA = "+381641000001"
+DUTY = "+381113000001"
+
+
+async def at_telephone(stage: Stage, who: Counsellor, from_: str) -> Leg:
+    """A talk at the counsellor's own telephone."""
+    leg = await busy(stage, who, from_)
+    await stage.advance(10)
+    assert stage.exchange.conferences.of_leg(leg) is not None
+    return leg
+
+
+async def talked_with_others(stage: Stage, ana: Counsellor) -> Any:
+    """A talk at the counsellor's own telephone, with a third party and a duty phone, of which the
+    provider has a recording that we know nothing of. Return the id of the call."""
+    await add_agency(stage, "shelter", "shelter", phones=(DUTY,))
+    phone(stage, DUTY, presses="1")
+    phone(stage, POLICE)
+    leg = await at_telephone(stage, ana, CHILD)
+    call = await stage.call_of(leg)
+    await act(ana, call, "add", {"number": POLICE, "role": "police"})
+    made = await ana.ask("POST", f"/calls/{call['id']}/urgent", {"service": "shelter"})
+    assert made.status_code == 201, made.text
+    await stage.advance(40)
+    stage.exchange.keep_recording(leg, 5)
+    await stage.exchange.hang_up(leg)
+    await stage.advance(5)
+    async with transaction(stage.ground, PROGRAM) as work:
+        referral = await work.session.get_one(Referral, UUID(made.json()["id"]))
+        await close_referral(work, referral)
+    return call["id"]
 
 
 class House(NamedTuple):
@@ -163,6 +208,12 @@ async def reported_to_the_officer_alone(house: House) -> None:
     told = (await vera.ask("GET", f"{path}/report.json")).text
     assert CHILD in told
     assert "Марко" not in told
+    # What no row of ours is about: a text, and a recording. The legs of the talk are ours.
+    (only,) = [one for one in json.loads(told)["sections"] if "only the telephony" in one["title"]]
+    assert [(one["title"], len(one["lines"])) for one in only["blocks"]] == [
+        ("Recordings at the telephony provider", 1),
+        ("Texts at the telephony provider", 1),
+    ]
     for who, status in ((mila, 403), (olga, 403), (ana, 403)):
         assert (await who.ask("GET", f"{path}/report.pdf")).status_code == status
     assert f'href="/api/v1{path}/report.pdf"' in (await page(stage, vera, here)).text

@@ -23,6 +23,7 @@ from app.retention.data_requests import (
 from app.retention.data_requests.finding import read_sought
 from app.retention.data_requests.kinds import (
     AskingPerson,
+    Copy,
     CopyKind,
     IdentityCheck,
     ItemKind,
@@ -159,10 +160,10 @@ async def test_what_is_held_or_open_stays_and_says_so(work: Work) -> None:
     await hold(work, None, HeldKind.CONTACT, contact.id, "A court asks for it.")
     await erase(work, request)
     done = await requests.read_request(work, request.id)
-    # The case, the referral, the profile and the call stay with the contact.
-    assert done.kept == {"legal_hold": 7}
-    assert "contact" not in done.counts
-    assert done.counts == {"flag": 1, "wish": 1}
+    # The case, the referral, the profile and the call stay with the contact, and so does what is
+    # noted of the number of that call.
+    assert done.kept == {"legal_hold": 9}
+    assert done.counts == {}
     later = await found_by(work, boss, contact.code)
     keeps = {one.kind: one.keep for one in await requests.items_of(work, later)}
     assert keeps["contact"] == keeps["case"] == keeps["call"] == "legal_hold"
@@ -300,6 +301,8 @@ def lines_of(shown: dict[str, Any]) -> dict[str, str]:
 
 async def test_the_child_sees_what_is_about_them_and_nothing_of_others(work: Work) -> None:
     shown = await report_of(work, AskingPerson.CHILD, *ItemKind)
+    # A neighbour rang, and answered by key.
+    assert f"{WORD} no" not in json.dumps(shown)
     lines = lines_of(shown)
     assert lines["child.a1.name"] == f"{WORD} child"
     assert lines["child.a1.incident"] == f"{WORD} was beaten"
@@ -330,7 +333,9 @@ async def test_a_report_that_cannot_be_made_says_so_and_forgets_the_person(work:
 
 
 async def test_a_guardian_sees_what_the_family_may_have(work: Work) -> None:
-    lines = lines_of(await report_of(work, AskingPerson.GUARDIAN, *ItemKind))
+    shown = await report_of(work, AskingPerson.GUARDIAN, *ItemKind)
+    assert f"{WORD} no" not in json.dumps(shown)
+    lines = lines_of(shown)
     assert lines["child.a1.name"] == f"{WORD} child"
     for path in ("child.a1.incident", "child.a1.phone", "wishes.safe_to_contact", "caller.name"):
         assert path not in lines
@@ -458,8 +463,8 @@ async def test_copies_at_the_provider_are_noted_once_and_numbers_forgotten(work:
     assert await copies.numbers_to_ask(work, request.id) == [NUMBER]
     other = await another_caller(work)
     assert other.provider_sid is not None
-    found = [(CopyKind.CALL, "CA1"), (CopyKind.CALL, "CAX"), (CopyKind.MESSAGE, "SM1")]
-    found.append((CopyKind.CALL, other.provider_sid))
+    found = [Copy(CopyKind.CALL, "CA1"), Copy(CopyKind.CALL, "CAX"), Copy(CopyKind.MESSAGE, "SM1")]
+    found.append(Copy(CopyKind.CALL, other.provider_sid))
     for _ in range(2):
         await copies.note_copies(work, request.id, found, asked=True)
     rows = await work.session.execute(select(ProviderCopy.kind, ProviderCopy.sid))

@@ -23,6 +23,7 @@ from app.safekeeping.backups.places import BackupFolder, BackupRefused, Made
 from app.settings import Settings
 from app.staff.models import Staff
 from app.work import PROGRAM, Work
+from tests.support import planted
 from tests.support.planted import planted_in
 from tests.support.retention.requested import (
     a_person,
@@ -45,12 +46,13 @@ async def test_a_request_is_listed_before_its_first_row_goes_and_then_by_what_we
     work: Work,
 ) -> None:
     boss, call, contact = await a_person(work)
+    other = await planted.a_call(work, "CA2")
     request = await found_by(work, boss)
     await approved(work, boss, request)
     before = await lists.list_of(work, request.id, whole=False)
     assert before is not None
     assert not before.head.whole
-    assert before.rows["call"] == [str(call.id)]
+    assert set(before.rows["call"]) == {str(call.id), str(other.id)}
     assert len(before.rows) == 9
     # A court asks for it between the decision and the job: nothing of that is erased again.
     await hold(work, None, HeldKind.CONTACT, contact.id, "A court asks for it.")
@@ -58,7 +60,8 @@ async def test_a_request_is_listed_before_its_first_row_goes_and_then_by_what_we
     after = await lists.list_of(work, request.id, whole=True)
     assert after is not None
     assert after.head.whole
-    assert after.rows.keys() == {"flag", "wish"}
+    assert after.rows.keys() == {"call", "voice_message"}
+    assert after.rows["call"] == [str(other.id)]
 
 
 async def erase_without_end(work: Work, request: DataRequest) -> None:

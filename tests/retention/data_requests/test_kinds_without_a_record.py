@@ -22,7 +22,8 @@ from app.retention.data_requests.kinds import (
     RequestKind,
 )
 from app.retention.data_requests.models import DataRequest
-from app.retention.kinds import DataKind
+from app.retention.holds import hold, lift
+from app.retention.kinds import DataKind, HeldKind
 from app.routing.participants.participants import Participant
 from app.staff.log_kinds import AuditLog
 from app.staff.models import AuditEntry
@@ -90,6 +91,29 @@ async def test_a_flag_goes_after_its_end(work: Work) -> None:
     work.now += 2 * DAY
     await is_erased(work, D.CALLER_FLAGS)
     assert await work.session.scalar(select(func.count()).select_from(CallerFlag)) == 0
+
+
+async def test_what_is_noted_of_a_number_stays_with_a_held_call_until_the_hold_is_lifted(
+    work: Work,
+) -> None:
+    """Also if the number has another call, which is not held."""
+    boss, _, contact = await a_person(work)
+    await planted.a_call(work, "CA2")
+    as_person(work, boss)
+    await hold(work, boss, HeldKind.CONTACT, contact.id, "A court asks for it.")
+    await flush(work)
+    kinds = [D.CALLER_NUMBERS, D.CALLER_FLAGS, D.CALLER_HASHES]
+    for kind in kinds:
+        await rule(work, kind, 100)
+    work.now += timedelta(days=365)
+    for kind, rows in zip(kinds, (1, 0, 0), strict=True):
+        assert await due_rows(work, kind) == await erase(work, kind) == rows, kind
+    for model in (CallerFlag, CallerWish, ProfileNumber):
+        assert await work.session.scalar(select(func.count()).select_from(model)) == 1
+    await lift(work, boss, HeldKind.CONTACT, contact.id)
+    await flush(work)
+    for kind, rows in zip(kinds, (1, 1, 2), strict=True):
+        assert await due_rows(work, kind) == await erase(work, kind) == rows, kind
 
 
 async def test_the_number_of_a_third_party_goes_and_their_part_stays(work: Work) -> None:

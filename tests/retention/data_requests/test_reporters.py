@@ -18,10 +18,18 @@ from app.contacts.states import ContactChannel
 from app.jobs.transaction import flush
 from app.retention import records
 from app.retention.data_requests import (
+    copies,
     report,
     requests,
 )
-from app.retention.data_requests.kinds import AskingPerson, ItemKind, Keep, RequestKind
+from app.retention.data_requests.kinds import (
+    AskingPerson,
+    Copy,
+    CopyKind,
+    ItemKind,
+    Keep,
+    RequestKind,
+)
 from app.retention.data_requests.models import DataRequest
 from app.retention.holds import hold
 from app.retention.kinds import DataKind, HeldKind
@@ -366,7 +374,10 @@ async def test_a_number_that_was_not_looked_for_is_in_no_report(work: Work) -> N
     await rang_itself(work, contact)
     for typed, is_told in ((contact.code, False), (NUMBER, True)):
         request = await found_by(work, boss, typed, RequestKind.ACCESS)
-        assert (NUMBER in await told_in(work, boss, request)) is is_told
+        told = await told_in(work, boss, request)
+        assert (NUMBER in told) is is_told
+        # What the child answered by key is its own.
+        assert f"{WORD} no" in told
 
 
 @pytest.mark.a_person
@@ -378,3 +389,33 @@ async def test_a_hold_takes_no_mark_away(work: Work) -> None:
     keeps = await keeps_of(work, await asked(work, boss, contact.code))
     assert keeps[Kind.CONTACT, contact.id] is None
     assert keeps[Kind.CALL, call.id] == OTHER
+
+
+@pytest.mark.a_person
+async def test_what_only_the_provider_has_of_a_hidden_reporter_is_in_no_report(work: Work) -> None:
+    """A recording of a call that is shown belongs to it; a text may be the reporter's."""
+    boss, _, contact = await a_person(work)
+    sections = []
+    for rang in (True, False):
+        request = await found_by(work, boss, NUMBER, RequestKind.ACCESS)
+        await approved(work, boss, request)
+        at = work.now
+        found = [
+            Copy(CopyKind.MESSAGE, "SMOLD", at),
+            Copy(CopyKind.RECORDING, "RENOROW", at, "CA1"),
+            # These we know, and a leg belongs to its call.
+            Copy(CopyKind.CALL, "CA1", at),
+            Copy(CopyKind.CALL, "CACHILD", at, "CA1"),
+        ]
+        await copies.note_copies(work, request.id, found, asked=True)
+        work.actor = PROGRAM
+        page = await report.read_all(work, request)
+        sections += [
+            [block["title"] for block in one["blocks"]]
+            for one in page["sections"]
+            if one["title"] == "What only the telephony provider has"
+        ]
+        if rang:
+            await rang_itself(work, contact)
+    recordings, texts = "Recordings at the telephony provider", "Texts at the telephony provider"
+    assert sections == [[recordings], [recordings, texts]]

@@ -6,6 +6,7 @@ from app.demo.invariants import broken_at_the_end
 from app.demo.stage import Stage
 from app.practice.legs import Leg
 from app.practice.people import Phone
+from app.telephony.platforms.choose import platform_of
 from tests.support.talks import PARTNER, busy, plan, rings_at, waits
 
 pytestmark = pytest.mark.usefixtures("each_quarter")
@@ -57,6 +58,9 @@ async def _takes(stage: Stage, in_vain: Leg) -> None:
     await stage.advance(2)
     call = await stage.call_of(leg)
     assert (call["state"], call["outcome"]) == ("ended", "transferred_out")
+    # No row of ours has the leg of the partner: an erasure finds it by that of the caller.
+    found = await platform_of(stage.settings).find_copies([], [leg.sid])
+    assert [(one.sid, one.of_call) for one in found] == [(theirs.sid, leg.sid)]
 
 
 async def test_in_the_night_the_partner_is_rung_before_the_tone(stage: Stage) -> None:

@@ -211,7 +211,7 @@ async def test_whatsapp_is_the_same_person_and_closes_after_a_day(stage: Stage) 
     came = {message.sid for message in texts.came}
     assert len(came) == 2
     copies = await platform_of(stage.settings).find_copies([CHILD])
-    assert came <= {sid for kind, sid in copies if kind == CopyKind.MESSAGE}
+    assert came <= {one.sid for one in copies if one.kind == CopyKind.MESSAGE}
     seen = await stage.rows("SELECT FROM chat_messages WHERE seen_at IS NOT NULL")
     assert len(seen) == 1, "WhatsApp says what was read"
     await a_day_passes(stage)
