@@ -25,6 +25,7 @@ from app.staff.log_kinds import AuditLog
 from app.staff.models import CodeKind, PhoneProof, Staff
 from app.staff.passwords import WrongPresentPassword
 from app.staff.second_factor import state_of
+from app.staff.telling import Told, tell_owner
 from app.words.without_codes import ONLY_A_PIN
 from app.work import Work
 
@@ -236,6 +237,7 @@ async def set_pin(work: Work, staff: Staff, pin: str, *, by_factor: bool = False
     proof.failures, proof.locked_until = 0, None
     proof.code_hash = proof.code_kind = proof.code_until = None
     write_entry(work, AuditLog.PHONE_PIN_SET, str(staff.id))
+    tell_owner(work, staff, Told.PHONE_PIN_SET)
 
 
 async def set_own_pin(work: Work, person: Staff, present: str, pin: str) -> None:
