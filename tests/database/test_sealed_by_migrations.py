@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import psycopg
+import pyotp
 import pytest
 
 from app.database.migrate import migrate
@@ -208,9 +209,9 @@ def test_second_factors_of_existing_rows_are_sealed_for_their_person(
             [passkey, owner],
         )
         rows.execute(
-            "INSERT INTO second_factors (id, staff_id, secret_sealed, made_at)"
-            " VALUES (%s, %s, %s, now())",
-            [factor, owner, keys.seal(b"SECRET", **place, row=factor)],
+            "INSERT INTO second_factors (id, staff_id, secret_sealed, made_at, confirmed_at)"
+            " VALUES (%s, %s, %s, now(), now())",
+            [factor, owner, keys.seal(b"SECRETSE" * 4, **place, row=factor)],
         )
         rows.execute(
             "INSERT INTO field_keys (number, check_value, added_at, seals_from)"
@@ -244,7 +245,10 @@ def test_second_factors_of_existing_rows_are_sealed_for_their_person(
         running.result(10)
     with psycopg.connect(earlier) as rows:
         (key,) = rows.execute("SELECT public_key_sealed FROM passkeys").fetchall()[0]
-        (secret,) = rows.execute("SELECT secret_sealed FROM second_factors").fetchall()[0]
+        ((seed, secret),) = rows.execute("SELECT seed_sealed, secret_sealed FROM second_factors")
     of_passkey = {"table": "passkeys", "column": "public_key_sealed"}
     assert keys.open(bytes(key), **of_passkey, row=owner) == passkey.bytes + b"the key"
-    assert keys.open(bytes(secret), **place, row=owner) == b"SECRET"
+    # The seed is used where the keys are, and no longer lies where it could be opened.
+    code, place["column"] = pyotp.TOTP("SECRETSE" * 4).generate_otp(1001), "seed_sealed"
+    assert keys.step_of(bytes(seed), code, [1001], **place, row=owner) == 1001
+    assert secret is None

@@ -67,6 +67,8 @@ def test_codes_signatures_and_lists_are_made_by_secrets_that_it_does_not_hand_ou
     for keys in (near, far):
         assert keys.step_of(seed, code, [1000, 1001], row=row, **of_codes) == 1001
         assert keys.step_of(seed, code, [1000, 1002], row=row, **of_codes) is None
+        with pytest.raises(CannotOpen, match="never handed out"):
+            keys.open(seed, row=row, **of_codes)
         with pytest.raises(CannotOpen, match="moved"):
             keys.step_of(seed, code, [1001], row=uuid4(), **of_codes)
         # With another secret than that of a telephone it makes no code.
