@@ -87,7 +87,7 @@ async def made_a_code(work: Work, ana: Staff) -> None:
 async def set_the_pin(work: Work, ana: Staff) -> None:
     ana.password_hash = await hash_password(PASSWORD)
     await work.session.flush()
-    await phone_proofs.set_own_pin(work, ana, PASSWORD, PIN)
+    await phone_proofs.set_own_pin(work, ana, PASSWORD, PIN, "")
 
 
 async def chose_the_pin_by_key(work: Work, ana: Staff) -> None:
