@@ -58,8 +58,8 @@ async def test_a_setup_that_a_process_before_this_version_began_is_begun_anew(wo
     factor = (await work.session.scalars(select(SecondFactor))).one()
     old = pyotp.random_base32()
     for column in ("seed_sealed", "secret_sealed"):
-        place = {"table": "second_factors", "column": column, "row": factor.id}
-        setattr(factor, column, work.keys.seal(old.encode(), **place))
+        place = {"table": "second_factors", "column": column}
+        setattr(factor, column, work.keys.seal(old.encode(), **place, row=factor.id))
     with pytest.raises(Conflict, match="Begin again"):
         await second_factor.confirm(work, ana, pyotp.TOTP(old).at(work.now))
     with pytest.raises(Conflict, match="Begin again"):

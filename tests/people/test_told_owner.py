@@ -17,7 +17,7 @@ from app.people.provider import access
 from app.staff import passkeys, passwords, phone_proofs, second_factor
 from app.staff.hashing import hash_password
 from app.staff.models import Staff
-from app.staff.passkey_rows import ChallengePurpose
+from app.staff.passkey_rows import ChallengePurpose, Passkey
 from app.staff.telling import Told
 from app.web.sign_in import signing_in
 from app.work import Work
@@ -61,7 +61,7 @@ async def used_a_recovery_code(work: Work, ana: Staff) -> None:
     await second_factor.use_code(work, ana, codes[0])
 
 
-async def added_a_passkey(work: Work, ana: Staff) -> passkeys.Passkey:
+async def added_a_passkey(work: Work, ana: Staff) -> Passkey:
     sent = Authenticator(ORIGIN).make(await passkeys.begin_adding(work, ana))
     challenge = await passkeys.take_challenge(work, ana, ChallengePurpose.ADDING, sent)
     return (await passkeys.add(work, ana, "my phone", sent, challenge)).passkey

@@ -234,7 +234,7 @@ def test_as_a_process_it_is_not_looked_into_and_ends_when_told(tmp_path: Path) -
     assert SECRET.encode() not in said
 
 
-def test_a_program_with_a_keeper_holds_no_key(tmp_path: Path) -> None:
+def test_a_program_with_a_keeper_is_given_no_key_and_makes_none(tmp_path: Path) -> None:
     socket = tmp_path / "s"
     for name, key in (("field_keys", text_of(FIRST)), ("secret_key", SECRET)):
         both = Settings(keeper_socket=socket).model_copy(update={name: key})
