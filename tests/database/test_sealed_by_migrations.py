@@ -4,6 +4,7 @@ import base64
 import json
 import os
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -188,6 +189,18 @@ def _factors(rows: psycopg.Connection) -> list[Any]:
     return [key, secret]
 
 
+def _migrate_with_a_keeper(database: str, socket: Path) -> None:
+    """A keeper serves as well; it may still be starting."""
+    serving = Serving(Given([(1, KEYS[1])], SECRET), socket, os.geteuid())
+    with ThreadPoolExecutor(1) as thread:
+        running = thread.submit(serving.run)
+        try:
+            migrate(database, Settings(database_url=database, keeper_socket=socket))
+        finally:
+            serving.stop()
+        running.result(10)
+
+
 @nightly
 def test_second_factors_of_existing_rows_are_sealed_for_their_person(
     earlier: str, tmp_path_factory: pytest.TempPathFactory
@@ -232,17 +245,7 @@ def test_second_factors_of_existing_rows_are_sealed_for_their_person(
     with psycopg.connect(as_role(earlier, SUPERUSER)) as rows:
         rows.execute("UPDATE second_factors SET secret_sealed = %s", [before[1][0]])
         assert _factors(rows) == before, "nothing is done by halves"
-    # A keeper serves as well; it may still be starting.
-    socket = tmp_path_factory.mktemp("k") / "s"
-    serving = Serving(Given([(1, KEYS[1])], SECRET), socket, os.geteuid())
-    with ThreadPoolExecutor(1) as thread:
-        running = thread.submit(serving.run)
-        try:
-            kept = Settings(database_url=earlier, keeper_socket=socket)
-            migrate(earlier, kept)
-        finally:
-            serving.stop()
-        running.result(10)
+    _migrate_with_a_keeper(earlier, tmp_path_factory.mktemp("k") / "s")
     with psycopg.connect(earlier) as rows:
         (key,) = rows.execute("SELECT public_key_sealed FROM passkeys").fetchall()[0]
         ((seed, secret),) = rows.execute("SELECT seed_sealed, secret_sealed FROM second_factors")
