@@ -252,7 +252,7 @@ async def file_page(
     A file of single records is downloaded from the page of reports, which asks for a proof.
     """
     export = await requested.downloadable(work, staff, export_id)
-    if export.personal and not await is_fresh(work, token_of(request)):
+    if export.personal and not await is_fresh(work, staff, token_of(request)):
         return RedirectResponse("/reports", status_code=303)
     return RedirectResponse(f"/api/v1/statistics/exports/{export_id}/file", status_code=303)
 

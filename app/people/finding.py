@@ -6,6 +6,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import array
 
 from app.abilities import EndpointKind
 from app.contacts.finding.words import normal_words
@@ -126,7 +127,9 @@ _OF_ACCOUNT = (
     AuditLog.SECOND_FACTOR_RESET,
     AuditLog.SECOND_FACTOR_SET,
     AuditLog.SECOND_PHONE_SET,
+    AuditLog.PHONE_CODE_MADE,
     AuditLog.PHONE_PAIRED,
+    AuditLog.PHONE_PIN_SET,
     AuditLog.SIGN_IN_FAILED,
     AuditLog.TELEPHONE_CLOCK_LEARNED,
 )
@@ -141,7 +144,7 @@ async def events_of(work: Work, staff: Staff) -> list[AuditEntry]:
             AuditEntry.action.in_([act.value for act in _OF_ACCOUNT])
             | (
                 (AuditEntry.action == AuditLog.STAFF_CHANGED.value)
-                & AuditEntry.detail["after"].has_key("email")
+                & AuditEntry.detail["after"].has_any(array(["email", "endpoint"]))
             ),
         )
         .order_by(AuditEntry.id.desc())

@@ -128,6 +128,8 @@ def _sentence(what: Told, browser: str) -> str:
             return _(
                 "An administrator changed where your calls ring, or made a code for your telephone."
             )
+        case Told.PHONE_PIN_SET:
+            return f"{_('PIN for the telephone')}: {_('Your PIN is set.')}"
         case Told.EMAIL_CHANGED:
             return _(
                 "The e-mail address of your account was changed. Letters about it no longer come "

@@ -17,8 +17,8 @@ tells nothing of them once the salt is gone:
     SHA-256(salt (16 bytes) | path of the question, or nothing | NUL | words)
 
 No method returns a key: the secrets of the hashes, too, are made, read and sealed anew in here.
-Nor does one return the secret of an agency's events; that of a telephone which makes codes is shown
-to its owner once.
+Nor does one return the secret of an agency's events, or the seed by which the codes of a telephone
+are checked. While a telephone is set up, its owner is shown the seed from a column of its own.
 """
 
 import hashlib
@@ -61,6 +61,8 @@ SECRET = "this secret is used where it is held, and never handed out"
 ELSEWHERE = "this is no secret for that"
 GAP = "the generations of the hashes have a gap"
 NO_HASH = "this is not a hash that can be carried over"
+# Where secrets lie that are used in here, and opened for no asker.
+USED_HERE = (secret_uses.OF_CODES, secret_uses.OF_EVENTS)
 # What makes the key of the lists of what was erased.
 _LISTS = (HashOf.ERASURE.value, "lists")
 
@@ -335,7 +337,7 @@ class Safe:
         return bytes([_VERSION, number]) + nonce + body
 
     def _open(self, item: Item) -> bytes | CannotOpen:
-        if item.bound.startswith(_OF_SECRETS) or _is_of(item, secret_uses.OF_EVENTS):
+        if item.bound.startswith(_OF_SECRETS) or any(_is_of(item, one) for one in USED_HERE):
             return CannotOpen(SECRET)
         try:
             return _opened(self._ciphers, item)

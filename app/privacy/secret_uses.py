@@ -11,7 +11,7 @@ import pyotp
 from standardwebhooks import Webhook
 
 # The columns in which these secrets are sealed.
-OF_CODES = ("second_factors", "secret_sealed")
+OF_CODES = ("second_factors", "seed_sealed")
 OF_EVENTS = ("agencies", "webhook_secret_sealed")
 
 

@@ -149,8 +149,11 @@ class SecondFactor(Base):
 
     id: Mapped[Identifier]
     staff_id: Mapped[UUID] = mapped_column(ForeignKey("staff.id", ondelete="CASCADE"))
-    # Sealed for its person: in the row of another one it opens nothing.
-    secret_sealed: Mapped[Sealed] = mapped_column(info={SEALED: "bytes", "row": "staff_id"})
+    # Both are sealed for their person: in the row of another one they open nothing. Codes are
+    # checked by `seed_sealed`, which is opened for no asker (`app/privacy/safe.py`). The same seed
+    # is in `secret_sealed` while it is being set up, and shown.
+    seed_sealed: Mapped[Sealed] = mapped_column(info={SEALED: "bytes", "row": "staff_id"})
+    secret_sealed: Mapped[Sealed | None] = mapped_column(info={SEALED: "bytes", "row": "staff_id"})
     made_at: Mapped[datetime]
     confirmed_at: Mapped[datetime | None]
     # The time step of the newest code that was accepted: no code counts twice.

@@ -19,12 +19,14 @@ from sqlalchemy.dialects.postgresql import insert as pg_insert
 
 from app.abilities import EndpointKind
 from app.errors import Conflict, Invalid
+from app.staff import session_tokens
 from app.staff.audit import write_entry
 from app.staff.hashing import hash_password, is_of, password_is_right
 from app.staff.log_kinds import AuditLog
 from app.staff.models import CodeKind, PhoneProof, Staff
 from app.staff.passwords import WrongPresentPassword
 from app.staff.second_factor import state_of
+from app.staff.telling import Told, tell_owner
 from app.words.without_codes import ONLY_A_PIN
 from app.work import Work
 
@@ -236,16 +238,18 @@ async def set_pin(work: Work, staff: Staff, pin: str, *, by_factor: bool = False
     proof.failures, proof.locked_until = 0, None
     proof.code_hash = proof.code_kind = proof.code_until = None
     write_entry(work, AuditLog.PHONE_PIN_SET, str(staff.id))
+    tell_owner(work, staff, Told.PHONE_PIN_SET)
 
 
-async def set_own_pin(work: Work, person: Staff, present: str, pin: str) -> None:
+async def set_own_pin(work: Work, person: Staff, present: str, pin: str, token: str) -> None:
     """Choose the own PIN on a page. Raises WrongPresentPassword, Invalid; OnlyAPin for a person
-    without a second factor, if no code counts by telephone."""
+    without a second factor, or a session that has not seen it, if no code counts by telephone."""
     staff = await work.session.get(Staff, person.id, populate_existing=True)
     if not await password_is_right(staff, present[:1000]) or staff is None:
         raise WrongPresentPassword()
-    # Who has a factor is signed in by it, or has set it up in this session.
-    by_factor = (await state_of(work, staff)).since is not None
+    # A session that began by the password alone has not seen the factor that was set up since.
+    since, proved = (await state_of(work, staff)).since, await session_tokens.proved_at(work, token)
+    by_factor = since is not None and proved is not None and proved >= since
     if not (by_factor or work.settings.codes_by_telephone):
         raise OnlyAPin()
     await set_pin(work, staff, pin, by_factor=by_factor)

@@ -35,6 +35,7 @@ from app.work import PROGRAM, Work
 RECOVERY_CODES = 10
 # How long a secret that was shown can be confirmed.
 _SHOWN = timedelta(hours=1)
+# Where the seed lies by which codes are checked.
 _PLACE = dict(zip(("table", "column"), OF_CODES, strict=True))
 
 
@@ -176,8 +177,17 @@ async def begin(work: Work, staff: Staff) -> Setup:
                 SecondFactor.staff_id == staff.id, SecondFactor.confirmed_at.is_(None)
             )
         )
-        sealed = work.keys.seal(pyotp.random_base32().encode(), row=staff.id, **_PLACE)
-        factor = SecondFactor(id=uuid4(), staff_id=staff.id, secret_sealed=sealed, made_at=work.now)
+        seed = pyotp.random_base32().encode()
+        factor = SecondFactor(
+            id=uuid4(),
+            staff_id=staff.id,
+            seed_sealed=work.keys.seal(seed, row=staff.id, **_PLACE),
+            # To be shown, until it is confirmed.
+            secret_sealed=work.keys.seal(
+                seed, table="second_factors", column="secret_sealed", row=staff.id
+            ),
+            made_at=work.now,
+        )
         work.session.add(factor)
         await work.session.flush()
     return _setup(work, staff, factor)
@@ -204,13 +214,20 @@ def _setup(work: Work, staff: Staff, factor: SecondFactor) -> Setup:
 
 
 def _secret(work: Work, factor: SecondFactor) -> str | None:
-    """Return the secret; None if it was not sealed for this person.
+    """Return the secret that is being set up; None if it was not sealed for this person.
 
     A row was moved from another person or damaged. One that is sealed for the row is not accepted
     either: moved to another person, it would open that account.
     """
+    if factor.secret_sealed is None:
+        return None
     try:
-        return work.keys.open(factor.secret_sealed, row=factor.staff_id, **_PLACE).decode()
+        return work.keys.open(
+            factor.secret_sealed,
+            table="second_factors",
+            column="secret_sealed",
+            row=factor.staff_id,
+        ).decode()
     except CannotOpen:
         _log_changed(factor)
         return None
@@ -218,7 +235,7 @@ def _secret(work: Work, factor: SecondFactor) -> str | None:
 
 def _is_intact(work: Work, factor: SecondFactor) -> bool:
     try:
-        work.keys.check_opens(factor.secret_sealed, row=factor.staff_id, **_PLACE)
+        work.keys.check_opens(factor.seed_sealed, row=factor.staff_id, **_PLACE)
     except CannotOpen:
         _log_changed(factor)
         return False
@@ -235,7 +252,7 @@ def _find(work: Work, factor: SecondFactor, code: str) -> telephone_clock.Find:
 
     def find(steps: Sequence[int]) -> int | None:
         try:
-            sealed, row = factor.secret_sealed, factor.staff_id
+            sealed, row = factor.seed_sealed, factor.staff_id
             return work.keys.step_of(sealed, code, steps, row=row, **_PLACE)
         except CannotOpen:
             _log_changed(factor)
@@ -270,6 +287,8 @@ async def confirm(work: Work, staff: Staff, typed: str) -> list[str] | None:
         )
     )
     factor.confirmed_at, factor.drift, factor.seen_drift = work.now, drift, None
+    # From now on it is used where the keys are held, and never opened again.
+    factor.secret_sealed = None
     await work.session.flush()
     await end_set_ups(work, staff)
     write_entry(work, AuditLog.SECOND_FACTOR_SET, str(staff.id))

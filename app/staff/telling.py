@@ -26,6 +26,7 @@ class Told(StrEnum):
     PASSKEY_REMOVED = "passkey_removed"
     PASSKEY_STOPPED = "passkey_stopped"
     PHONE_CHANGED = "phone_changed"
+    PHONE_PIN_SET = "phone_pin_set"
     # Told at the address from before.
     EMAIL_CHANGED = "email_changed"
     IDENTITY_LINKED = "identity_linked"

@@ -15,6 +15,7 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from app.web.headers import OF_EACH, OF_NO_REQUEST
 from app.web.outlet import OUTLET, OfResponse
 
 # In bytes: the request line and all headers of one request. Cookies are the longest.
@@ -149,6 +150,14 @@ class Limited(HttpToolsProtocol):
         """Close the connection without a word."""
         self.unfinished.remove(self)
         self.transport.abort()
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what the program never sees, because it is no request: headers as on the rest."""
+        body = msg.encode()
+        of_body = (b"content-length", str(len(body)).encode())
+        head = b"".join(b"%s: %s\r\n" % one for one in (*OF_EACH, *OF_NO_REQUEST, of_body))
+        self.transport.write(b"HTTP/1.1 400 Bad Request\r\n" + head + b"\r\n" + body)
+        self.transport.close()
 
     def data_received(self, data: bytes) -> None:
         if not self._bytes and not self._is_complete:

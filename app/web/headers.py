@@ -24,10 +24,19 @@ _HEADERS = {
 }
 
 
-_RAW = tuple((name.encode(), value.encode()) for name, value in _HEADERS.items())
+OF_EACH = tuple((name.encode(), value.encode()) for name, value in _HEADERS.items())
 _NOT_KEPT = (b"cache-control", b"no-store")
 # For two years, renewed by each response; hosts below this one cannot set its cookies in clear.
 _ONLY_TLS = (b"strict-transport-security", b"max-age=63072000; includeSubDomains")
+
+
+# What the server answers that was sent no request: it does not come here.
+OF_NO_REQUEST = (
+    _NOT_KEPT,
+    (b"content-security-policy", POLICY.format(code="'none'", connect="'none'").encode()),
+    (b"content-type", b"text/plain; charset=utf-8"),
+    (b"connection", b"close"),
+)
 
 
 # Files of the program, the same for all. Errors beneath them are kept by no cache either: an
@@ -65,7 +74,7 @@ class SecurityHeaders:
     def __init__(self, app: ASGIApp, hosts: Sequence[str] = (), *, with_tls: bool) -> None:
         self._app = app
         self._connect = " ".join(("'self'", *hosts))
-        self._raw = (*_RAW, _ONLY_TLS) if with_tls else _RAW
+        self._raw = (*OF_EACH, _ONLY_TLS) if with_tls else OF_EACH
         self._no_page = self._policy("'none'")
 
     def _policy(self, code: str) -> tuple[bytes, bytes]:

@@ -26,7 +26,7 @@ from app.contacts.models import Contact
 from app.errors import NotAllowed
 from app.routing import hands, partners
 from app.routing.models import PresenceState
-from app.staff import session_tokens, sessions
+from app.staff import second_factor, session_tokens, sessions
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
@@ -69,6 +69,8 @@ class GuardedAct:
     # Returns which call or conversation a request is for; while its person talks in it, no proof
     # is asked for.
     in_talk: Callable[[Request, Work], Awaitable[UUID | None]] | None = None
+    # Whether a proof is asked for only if the last one is from before the person's second factor.
+    only_before_factor: bool = False
 
 
 async def _asks_for_records(request: Request, _work: Work, _token: str) -> bool:
@@ -167,6 +169,9 @@ ACTS: Mapping[str, GuardedAct] = {
     "api.settings.line_chats.set_signal_number": _KEY,
     "api.own.account.choose_second_phone": GuardedAct(What.TELEPHONE),
     "dashboard.people.own.choose_second_phone": GuardedAct(What.TELEPHONE),
+    # Where no code goes by telephone, a PIN counts by the factor. The password is in the request.
+    "api.own.account.set_own_pin": GuardedAct(What.TELEPHONE, only_before_factor=True),
+    "dashboard.people.own.set_phone_pin": GuardedAct(What.TELEPHONE, only_before_factor=True),
     "api.settings.wallboards.make_wallboard": _KEY,
     "api.tokens.make_token": _KEY,
     "api.data_requests.find": _PERSON,
@@ -306,9 +311,11 @@ def name_of(endpoint: Callable[..., object]) -> str:
 async def check(request: Request, work: Work, staff: Staff, token: str) -> None:
     """Let a request through unless it needs a proof that is too old. Raises ProofNeeded."""
     act = ACTS.get(name_of(request.scope["endpoint"]))
-    if act is None or await is_fresh(work, token):
+    if act is None or await is_fresh(work, staff, token):
         return
     if act.only is not None and not await act.only(request, work, token):
+        return
+    if act.only_before_factor and not await _is_from_before_factor(work, staff, token):
         return
     call_id = await act.in_talk(request, work) if act.in_talk is not None else None
     if call_id is None or not await hands.talks_in(work, staff.id, call_id):
@@ -316,11 +323,21 @@ async def check(request: Request, work: Work, staff: Staff, token: str) -> None:
     write_entry(work, AuditLog.PROOF_NOT_ASKED, str(staff.id), opens=act.opens.value)
 
 
-async def is_fresh(work: Work, token: str) -> bool:
-    """Return whether the last proof of a session still counts."""
+async def is_fresh(work: Work, staff: Staff, token: str) -> bool:
+    """Return whether the last proof of a session still counts. The password alone does not, once
+    there is a second factor."""
     proved = await session_tokens.proved_at(work, token)
     minutes = (await sign_in_rules(work)).proof_minutes
-    return proved is not None and work.now - proved < timedelta(minutes=minutes)
+    if proved is None or work.now - proved >= timedelta(minutes=minutes):
+        return False
+    return not await _is_from_before_factor(work, staff, token)
+
+
+async def _is_from_before_factor(work: Work, staff: Staff, token: str) -> bool:
+    """Return whether a person has a second factor, and the session no proof since then."""
+    since = (await second_factor.state_of(work, staff)).since
+    proved = await session_tokens.proved_at(work, token)
+    return since is not None and (proved is None or proved < since)
 
 
 async def talks(work: Work, staff: Staff) -> bool:

@@ -4,10 +4,12 @@ import base64
 import json
 import os
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 import psycopg
+import pyotp
 import pytest
 
 from app.database.migrate import migrate
@@ -187,6 +189,18 @@ def _factors(rows: psycopg.Connection) -> list[Any]:
     return [key, secret]
 
 
+def _migrate_with_a_keeper(database: str, socket: Path) -> None:
+    """A keeper serves as well; it may still be starting."""
+    serving = Serving(Given([(1, KEYS[1])], SECRET), socket, os.geteuid())
+    with ThreadPoolExecutor(1) as thread:
+        running = thread.submit(serving.run)
+        try:
+            migrate(database, Settings(database_url=database, keeper_socket=socket))
+        finally:
+            serving.stop()
+        running.result(10)
+
+
 @nightly
 def test_second_factors_of_existing_rows_are_sealed_for_their_person(
     earlier: str, tmp_path_factory: pytest.TempPathFactory
@@ -208,9 +222,9 @@ def test_second_factors_of_existing_rows_are_sealed_for_their_person(
             [passkey, owner],
         )
         rows.execute(
-            "INSERT INTO second_factors (id, staff_id, secret_sealed, made_at)"
-            " VALUES (%s, %s, %s, now())",
-            [factor, owner, keys.seal(b"SECRET", **place, row=factor)],
+            "INSERT INTO second_factors (id, staff_id, secret_sealed, made_at, confirmed_at)"
+            " VALUES (%s, %s, %s, now(), now())",
+            [factor, owner, keys.seal(b"SECRETSE" * 4, **place, row=factor)],
         )
         rows.execute(
             "INSERT INTO field_keys (number, check_value, added_at, seals_from)"
@@ -231,20 +245,13 @@ def test_second_factors_of_existing_rows_are_sealed_for_their_person(
     with psycopg.connect(as_role(earlier, SUPERUSER)) as rows:
         rows.execute("UPDATE second_factors SET secret_sealed = %s", [before[1][0]])
         assert _factors(rows) == before, "nothing is done by halves"
-    # A keeper serves as well; it may still be starting.
-    socket = tmp_path_factory.mktemp("k") / "s"
-    serving = Serving(Given([(1, KEYS[1])], SECRET), socket, os.geteuid())
-    with ThreadPoolExecutor(1) as thread:
-        running = thread.submit(serving.run)
-        try:
-            kept = Settings(database_url=earlier, keeper_socket=socket)
-            migrate(earlier, kept)
-        finally:
-            serving.stop()
-        running.result(10)
+    _migrate_with_a_keeper(earlier, tmp_path_factory.mktemp("k") / "s")
     with psycopg.connect(earlier) as rows:
         (key,) = rows.execute("SELECT public_key_sealed FROM passkeys").fetchall()[0]
-        (secret,) = rows.execute("SELECT secret_sealed FROM second_factors").fetchall()[0]
+        ((seed, secret),) = rows.execute("SELECT seed_sealed, secret_sealed FROM second_factors")
     of_passkey = {"table": "passkeys", "column": "public_key_sealed"}
     assert keys.open(bytes(key), **of_passkey, row=owner) == passkey.bytes + b"the key"
-    assert keys.open(bytes(secret), **place, row=owner) == b"SECRET"
+    # The seed is used where the keys are, and no longer lies where it could be opened.
+    code, place["column"] = pyotp.TOTP("SECRETSE" * 4).generate_otp(1001), "seed_sealed"
+    assert keys.step_of(bytes(seed), code, [1001], **place, row=owner) == 1001
+    assert secret is None

@@ -134,6 +134,33 @@ def test_all_of_the_program_is_in_the_wheel_and_nothing_else() -> None:
     assert chosen() == wanted | bundles
 
 
+# What keys, tokens and passwords look like; in an example of a page stands the word `password`.
+_SECRET = re.compile(
+    r"PRIVATE KEY-----\s|AGE-SECRET-KEY-1[A-Z0-9]{20}|whsec_[A-Za-z0-9+/=]{24}"
+    r"|\b(?:AC|SK)[0-9a-f]{32}\b|\b\d{8,10}:[A-Za-z0-9_-]{35}\b|eyJ[\w-]{10,}\.eyJ[\w-]{10,}\."
+    r"|\b(?:AKIA|ASIA)[A-Z0-9]{16}\b|gh[pousr]_[A-Za-z0-9]{36}|\bhl_[\w-]{40}"
+    r"|://[^\s/:@\"'{}<>]+:(?!password@)[^\s/@\"'{}<>.*]{6,}@",
+    re.I,
+)
+
+
+def test_nothing_in_the_sources_or_the_wheel_looks_like_a_secret() -> None:
+    for made_up in (
+        f"TWILIO_ACCOUNT_SID={'AC' + '0' * 32}",
+        "postgresql://helpline:hunter2hunter2@db/helpline",
+        f"whsec_{'A' * 32}",
+        "AGE-SECRET-KEY-1" + "Q" * 58,
+    ):
+        assert _SECRET.search(made_up)
+    found = []
+    # Tests make up secrets of their own.
+    for name in sorted({one for one in listed() if not one.startswith("tests/")} | chosen()):
+        text = (ROOT / name).read_bytes().decode(errors="ignore")
+        found += [(name, one[0]) for one in _SECRET.finditer(text)]
+    # The bytes from 0 to 31: the example by which a receiver tries its own code.
+    assert found == [("docs/integrators.md", "whsec_AAECAwQFBgcICQoLDA0ODxAR")]
+
+
 @by_night
 @pytest.mark.whole
 def test_a_built_wheel_holds_what_was_chosen_and_neither_times_nor_rights(wheel: bytes) -> None:

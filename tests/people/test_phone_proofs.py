@@ -7,7 +7,7 @@ import pytest
 from app.errors import Conflict, Invalid
 from app.people import changing, phone_codes
 from app.people.changing import Changes
-from app.staff import phone_proofs
+from app.staff import phone_proofs, session_tokens
 from app.staff.hashing import hash_password
 from app.staff.models import Staff
 from app.staff.passwords import WrongPresentPassword
@@ -52,8 +52,8 @@ async def test_the_own_pin_needs_the_password_and_is_kept_as_a_hash(
     vera.password_hash = await hash_password("correct horse battery")
     await work.session.flush()
     with pytest.raises(WrongPresentPassword):
-        await phone_proofs.set_own_pin(work, vera, "wrong", PIN)
-    await phone_proofs.set_own_pin(work, vera, "correct horse battery", PIN)
+        await phone_proofs.set_own_pin(work, vera, "wrong", PIN, "")
+    await phone_proofs.set_own_pin(work, vera, "correct horse battery", PIN, "")
     proof = await phone_proofs.proof_of(work, vera.id)
     assert proof is not None
     assert (proof.pin_hash or "").startswith("$argon2")
@@ -145,7 +145,8 @@ async def test_where_no_code_goes_by_telephone_only_a_pin_of_the_page_counts(
     work: Work, vera: Staff
 ) -> None:
     vera.password_hash = await hash_password("correct horse battery")
-    own = (vera, "correct horse battery", PIN)
+    before = await session_tokens.open_session(work, vera)
+    own = (vera, "correct horse battery", PIN, before)
     await phone_proofs.set_own_pin(work, *own)
     texted = await phone_proofs.text_code(work, vera, "available") or ""
     work.settings.codes_by_telephone = False
@@ -159,7 +160,12 @@ async def test_where_no_code_goes_by_telephone_only_a_pin_of_the_page_counts(
     # Without a second factor, the page refuses a PIN that would count for nothing.
     with pytest.raises(phone_proofs.OnlyAPin):
         await phone_proofs.set_own_pin(work, *own)
+    work.now += timedelta(minutes=1)
     await with_telephone(work, vera)
+    # Nor in a session that began before there was one: it has seen the password alone.
+    with pytest.raises(phone_proofs.OnlyAPin):
+        await phone_proofs.set_own_pin(work, *own)
+    await session_tokens.note_proof(work, vera, before, "code")
     await phone_proofs.set_own_pin(work, *own)
     assert await prove(work, vera, PIN) is EntryResult.RIGHT
     # A code that its person reads on the page proves the telephone that is rung.

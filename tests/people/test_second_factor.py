@@ -56,9 +56,10 @@ async def test_a_setup_that_a_process_before_this_version_began_is_begun_anew(wo
     ana = await a_counsellor(work, "ana")
     await second_factor.begin(work, ana)
     factor = (await work.session.scalars(select(SecondFactor))).one()
-    place = {"table": "second_factors", "column": "secret_sealed"}
     old = pyotp.random_base32()
-    factor.secret_sealed = work.keys.seal(old.encode(), **place, row=factor.id)
+    for column in ("seed_sealed", "secret_sealed"):
+        place = {"table": "second_factors", "column": column}
+        setattr(factor, column, work.keys.seal(old.encode(), **place, row=factor.id))
     with pytest.raises(Conflict, match="Begin again"):
         await second_factor.confirm(work, ana, pyotp.TOTP(old).at(work.now))
     with pytest.raises(Conflict, match="Begin again"):
@@ -182,7 +183,8 @@ async def test_neither_secret_nor_codes_are_stored_in_clear(work: Work) -> None:
     ana = await a_counsellor(work, "ana")
     telephone, codes = await with_telephone(work, ana)
     factor = (await work.session.scalars(select(SecondFactor))).one()
-    assert telephone.secret.encode() not in factor.secret_sealed
+    assert telephone.secret.encode() not in factor.seed_sealed
+    assert factor.secret_sealed is None, "shown while it was set up, and in no readable place since"
     keys = b"".join(await work.session.scalars(select(RecoveryCode.code_key)))
     assert not any(code.replace("-", "").encode() in keys for code in codes)
     assert telephone.secret not in str(work.last_rows) + str(work.jobs)

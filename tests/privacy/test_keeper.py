@@ -67,6 +67,8 @@ def test_codes_signatures_and_lists_are_made_by_secrets_that_it_does_not_hand_ou
     for keys in (near, far):
         assert keys.step_of(seed, code, [1000, 1001], row=row, **of_codes) == 1001
         assert keys.step_of(seed, code, [1000, 1002], row=row, **of_codes) is None
+        with pytest.raises(CannotOpen, match="never handed out"):
+            keys.open(seed, row=row, **of_codes)
         with pytest.raises(CannotOpen, match="moved"):
             keys.step_of(seed, code, [1001], row=uuid4(), **of_codes)
         # With another secret than that of a telephone it makes no code.
@@ -232,7 +234,7 @@ def test_as_a_process_it_is_not_looked_into_and_ends_when_told(tmp_path: Path) -
     assert SECRET.encode() not in said
 
 
-def test_a_program_with_a_keeper_holds_no_key(tmp_path: Path) -> None:
+def test_a_program_with_a_keeper_is_given_no_key_and_makes_none(tmp_path: Path) -> None:
     socket = tmp_path / "s"
     for name, key in (("field_keys", text_of(FIRST)), ("secret_key", SECRET)):
         both = Settings(keeper_socket=socket).model_copy(update={name: key})

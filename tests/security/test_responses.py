@@ -20,7 +20,7 @@ from tests.support.profile import WHOLE
 from tests.support.program.serving import base, served, settings_on
 
 ROOT = Path(__file__).parent.parent.parent
-MARKUP = "<img src=x onerror=alert(1)>\"'&lt;"
+MARKUP = "<img src=x onerror=alert(1)>\"'&lt;{{ 77777 * 77777 }}"
 
 
 async def test_an_unexpected_error_tells_nothing_of_the_inside_and_is_logged(
@@ -90,6 +90,7 @@ async def test_no_other_site_is_allowed_to_read(stage: Stage) -> None:
         # A folder of files shows no list of them.
         if path.endswith("/") and len(path) > 1:
             assert answer.status_code == 404, path
+    await _what_is_no_request(stage)
 
 
 def _check_scripts(path: str, policy: str) -> None:
@@ -131,6 +132,26 @@ async def test_no_page_allows_scripts_of_its_text_or_from_elsewhere(stage: Stage
                 assert set(tags_in(text)) <= {nonce}, path
             opened += is_page and answer.status_code == 200
     assert opened > 10
+
+
+async def _what_is_no_request(stage: Stage) -> None:
+    """What the server refuses before the program sees it has the same headers."""
+    port = int(stage.settings.public_url.rpartition(":")[2])
+    for sent in (
+        "GET / HTTP/9.9\r\n\r\n",
+        "CONNECT a.example:443 HTTP/1.1\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: a\r\n" + "A: b\r\n" * 101 + "\r\n",
+    ):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(sent.encode())
+        answer = (await asyncio.wait_for(reader.read(), 20)).decode().lower()
+        writer.close()
+        above, _, body = answer.partition("\r\n\r\n")
+        assert above.startswith("http/1.1 400 "), sent[:20]
+        for header in ("nosniff", "cache-control: no-store", "default-src 'none'", "same-origin"):
+            assert header in above, (sent[:20], header)
+        assert f"content-length: {len(body)}\r\n" in f"{above}\r\n", sent[:20]
 
 
 async def _by_hand(stage: Stage, path: str, cookie: str) -> tuple[int, str, str]:
@@ -268,6 +289,7 @@ async def test_markup_in_names_is_text_on_every_page(stage: Stage) -> None:
             )
             assert answer.status_code == 200, path
             assert "<img src=x" not in answer.text, path
+            assert "6049261729" not in answer.text, path
             showed += "&lt;img src=x onerror=alert(1)&gt;" in answer.text
     assert showed > 5
     assert LINE not in (await stage.client.get(stage.settings.public_url + "/login")).text

@@ -22,8 +22,7 @@ from app.contacts.saving import Change, save_answers
 from app.contacts.states import ContactChannel, FlagAbout, FollowUpAbout
 from app.definitions.risk import Risk, Urgency
 from app.jobs.transaction import flush
-from app.privacy.safe import SECRETS
-from app.privacy.secret_uses import OF_EVENTS
+from app.privacy.safe import SECRETS, USED_HERE
 from app.referrals.models import Disclosure, Referral
 from app.referrals.replies import outreach, replying
 from app.referrals.states import ReferralOutcome
@@ -345,7 +344,7 @@ async def _sealed_words(work: Work) -> set[str]:
         for row in rows.mappings():
             for path, value in values_of(place, row["stored"]).items():
                 bound = place.bound_to(dict(row), path)
-                if (place.table, place.column) in (SECRETS, OF_EVENTS):
+                if (place.table, place.column) in (SECRETS, *USED_HERE):
                     # These secrets hold no words, and are not told.
                     work.keys.check_opens(value, **bound)
                 elif WORD.encode() in work.keys.open(value, **bound):

@@ -68,6 +68,7 @@ from app.web.step_up import ACTS, What, name_of
 from app.work import PROGRAM, Work
 from tests.support.calls.conversations import a_chat_line, a_writer, writing
 from tests.support.contacts import skip
+from tests.support.identity.second_step import with_telephone
 from tests.support.program.quiet import QuietStage
 from tests.support.routes import guards_of
 from tests.support.talks import talk
@@ -101,6 +102,7 @@ _OPENERS = (
     agencies.set_primero_password,
     links.make_link,
     phone_proofs.new_code,
+    phone_proofs.set_own_pin,
     access.unlink,
     emergencies.ask,
     emergencies.decide,
@@ -351,6 +353,8 @@ async def test_in_a_talk_only_what_it_needs_at_once_is_open_without_a_proof(
 
     monkeypatch.setattr(requested, "is_personal", personal)
     ana = await a_writer(work, "ana")
+    # A person with a second factor, in a session that has not seen it.
+    await with_telephone(work, ana)
     call, _ = await writing(work, await a_chat_line(work))
     assert await step_up.talks(work, ana)
     mine = await work.session.scalar(select(Contact.id).where(Contact.call_id == call.id))

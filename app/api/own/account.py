@@ -36,7 +36,8 @@ class PinIn(BaseModel):
 async def set_own_pin(request: Request, work: InWork, staff: SignedIn, wanted: PinIn) -> None:
     """Choose the PIN by which you prove by telephone who you are; `present` is your password."""
     await check_own_attempts(request, work, staff)
-    await phone_proofs.set_own_pin(work, staff, wanted.present, wanted.pin)
+    token = token_of(request)
+    await phone_proofs.set_own_pin(work, staff, wanted.present, wanted.pin, token)
 
 
 class NumberIn(BaseModel):

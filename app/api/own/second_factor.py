@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from app.staff import second_factor
 from app.web.access import InWork, SignedIn, token_of
 from app.web.sign_in.guesses import check_own_attempts
-from app.web.sign_in.proving import Proof, proof_of, prove
+from app.web.sign_in.proving import Proof, confirm_own_factor, proof_of, prove
 from app.web.step_up import is_fresh
 from app.web.strict_bodies import StrictRoute
 
@@ -74,7 +74,7 @@ class FactorSet(RecoveryCodes):
 @router.get("/me/proof")
 async def own_proof(request: Request, work: InWork, staff: SignedIn) -> ProofView:
     """Say by what you prove again who you are before numbers, files and keys."""
-    fresh = await is_fresh(work, token_of(request))
+    fresh = await is_fresh(work, staff, token_of(request))
     state = await second_factor.state_of(work, staff)
     return ProofView(by=await proof_of(work, staff), passkey=state.passkeys > 0, fresh=fresh)
 
@@ -108,7 +108,7 @@ async def confirm_factor(
 ) -> FactorSet:
     """Set the second factor with a code of it. The answer has the recovery codes."""
     await check_own_attempts(request, work, staff)
-    codes = await second_factor.confirm(work, staff, sent.code)
+    codes = await confirm_own_factor(request, work, staff, sent.code)
     return FactorSet(recovery_codes=codes or [], next_code=codes is None)
 
 

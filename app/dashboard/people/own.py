@@ -99,7 +99,7 @@ async def set_phone_pin(
     try:
         if pin != again:
             raise Invalid("The two PINs are not the same. Enter both again.")
-        await phone_proofs.set_own_pin(work, staff, present, pin)
+        await phone_proofs.set_own_pin(work, staff, present, pin, token_of(request))
     except Refusal as refusal:
         await work.undo()
         return await show_account(request, work, staff, problem=refusal_words(refusal))

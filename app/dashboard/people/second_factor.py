@@ -19,7 +19,7 @@ from app.staff.sessions import browser_of
 from app.web.access import InWork, Public, set_cookie
 from app.web.sign_in.guesses import check_own_attempts
 from app.web.sign_in.known_browsers import remember_browser
-from app.web.sign_in.proving import prove
+from app.web.sign_in.proving import confirm_own_factor, prove
 from app.web.sign_in.signing_in import SignIn, begun, sign_in_by_code, sign_in_by_setting_up
 from app.words import pages
 from app.words.pages import _, refusal_words
@@ -237,7 +237,7 @@ async def confirm(request: Request, work: InWork, staff: SignedIn, code: _Code =
     """Set the second factor with a first code of the telephone."""
     await check_own_attempts(request, work, staff)
     try:
-        codes = await second_factor.confirm(work, staff, code)
+        codes = await confirm_own_factor(request, work, staff, code)
     except NotSignedIn as refusal:
         await work.undo()
         setup = await second_factor.shown_setup(work, staff)

@@ -82,6 +82,17 @@ async def prove(
     await session_tokens.note_proof(work, staff, token_of(request), how.value)
 
 
+async def confirm_own_factor(
+    request: Request, work: Work, staff: Staff, code: str
+) -> list[str] | None:
+    """Set the second factor of a signed-in person, who so proves again who they are; see
+    `second_factor.confirm`."""
+    codes = await second_factor.confirm(work, staff, code)
+    if codes is not None:
+        await session_tokens.note_proof(work, staff, token_of(request), Proof.CODE.value)
+    return codes
+
+
 async def proof_of(work: Work, staff: Staff) -> Proof:
     """Return by what a person proves again who they are."""
     state = await second_factor.state_of(work, staff)

@@ -207,7 +207,10 @@ async def sign_in_by_adding_passkey(
 async def add_passkey(request: Request, work: Work, staff: Staff, name: str, sent: Sent) -> Added:
     """Add a passkey that the browser has made. Raises Invalid, WrongPasskey, Conflict, TooMany."""
     challenge = await _taken_challenge(request, work, staff, sent)
-    return await passkeys.add(work, staff, name, sent, challenge)
+    added = await passkeys.add(work, staff, name, sent, challenge)
+    # Its device has asked who is there.
+    await session_tokens.note_proof(work, staff, token_of(request), "passkey")
+    return added
 
 
 async def _taken_challenge(request: Request, work: Work, staff: Staff, sent: Sent) -> bytes:

@@ -18,8 +18,7 @@ from app.database.embedded import EmbeddedPostgres
 from app.database.own_server import as_role
 from app.database.roles import PROGRAM as PROGRAM_ROLE
 from app.jobs.transaction import transaction
-from app.privacy.safe import SECRETS
-from app.privacy.secret_uses import OF_EVENTS
+from app.privacy.safe import SECRETS, USED_HERE
 from app.reading_settings import with_generated_secrets
 from app.sealing.places import sealed_places, values_of
 from app.settings import Settings
@@ -160,7 +159,7 @@ async def sealed_ways(night: Night) -> set[str]:
     ways: set[str] = set()
     async with prepared(settings) as ground, transaction(ground, PROGRAM) as work:
         for place in sealed_places(tables.metadata):
-            if (place.table, place.column) in (SECRETS, OF_EVENTS):
+            if (place.table, place.column) in (SECRETS, *USED_HERE):
                 # These secrets hold no words, and are not told.
                 continue
             columns = ", ".join(dict.fromkeys(place.also()))

@@ -212,6 +212,30 @@ async def test_a_person_sets_up_and_renews_by_programs_with_a_proof(quiet: Quiet
         assert (state["codes_left"], state["needed"]) == (10, False)
 
 
+async def test_a_session_from_before_the_factor_sets_no_pin_that_counts_by_it(
+    quiet: QuietStage,
+) -> None:
+    vera = await a_person(quiet)
+    async with browser(quiet) as page:
+        await page.post("/api/v1/session", json=CREDENTIALS)
+        await quiet.change_rows("UPDATE staff SET endpoint_kind = 'phone', endpoint = '+3816499'")
+        assert "a PIN is safer" in (await page.get("/account")).text
+        await skip(quiet, 1 / 60)
+        telephone = await with_factor(quiet, vera)
+        pin = {"present": PASSWORD, "pin": "258036"}
+        refused = await page.put("/api/v1/me/phone-pin", json=pin)
+        assert (refused.status_code, refused.headers["helpline-proof"]) == (403, "needed")
+        refused = await page.post("/account/phone-pin", data={**pin, "again": pin["pin"]})
+        assert (refused.status_code, refused.headers["helpline-proof"]) == (403, "needed")
+        # What a page asks before it shows the question.
+        assert not (await page.get("/api/v1/me/proof")).json()["fresh"]
+        proof = {"proof": telephone.at(quiet.clock.now())}
+        assert (await page.post("/api/v1/me/proof", json=proof)).status_code == 204
+        assert (await page.put("/api/v1/me/phone-pin", json=pin)).status_code == 204
+    (row,) = await quiet.rows("SELECT pin_by_factor FROM phone_proofs")
+    assert row["pin_by_factor"]
+
+
 async def test_of_two_changes_in_the_same_instant_one_list_of_recovery_codes_is_left(
     quiet: QuietStage,
 ) -> None:
