@@ -16,7 +16,7 @@ from app.privacy.keys import CannotOpen, Keys
 from migrations.sealing import keys_of_database
 
 revision = "0130"
-down_revision = "0125"
+down_revision = "0129"
 branch_labels = None
 depends_on = None
 
