@@ -22,6 +22,7 @@ from tests.support.children.who_text import (
     writer,
     written,
 )
+from tests.support.leaks.deferred import in_jobs
 from tests.support.profile import WHOLE, nightly
 from tests.support.referrals import page
 
@@ -81,8 +82,7 @@ async def test_a_child_texts_is_answered_and_is_known_the_next_day(stage: Stage)
     rows = await stage.rows("SELECT channel, state, caller_key, line_id FROM calls")
     assert sorted(row["channel"] for row in rows) == ["sms", "sms", "voice"]
     assert len({row["caller_key"] for row in rows}) == 1
-    jobs = await stage.rows("SELECT args::text AS args FROM procrastinate_jobs")
-    assert not [job for job in jobs if "Zz" in job["args"] or "+381" in job["args"]]
+    assert in_jobs("Zz", "+381") == []
 
 
 @nightly
