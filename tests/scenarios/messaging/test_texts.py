@@ -58,6 +58,9 @@ async def test_a_child_texts_is_answered_and_is_known_the_next_day(stage: Stage)
     call_id = await takes(stage, ana)
     texts.write(CHILD, LINE, "Zztu sam")
     await stage.advance(4)
+    form = (await page(stage, ana, f"/board/chats/{call_id}/ring")).text
+    assert 'name="day"' in form
+    assert CHILD[5:] not in form
     said = (await ana.ask("GET", f"/chats/{call_id}/messages")).json()
     mine = [one["text"] for one in said if one["author"] == "child"]
     assert mine == ["Zzmogu li da pišem?\nMi se ne ide u školu.", "Zztu sam"], "each once"
