@@ -40,7 +40,9 @@ from tests.support.kept.databases import database_for_a_test, let_go, named, put
 from tests.support.kept.places import short_folder
 from tests.support.kept.sharing import shared_between_stages
 from tests.support.kept.template import made_or_copied
+from tests.support.leaks.deferred import deferred_jobs_kept, take_unfit
 from tests.support.mail import Mail, mail
+from tests.support.pages.left_out import opens_its_routes
 from tests.support.program.quiet import QuietStage, quiet_stage_on
 
 
@@ -50,7 +52,21 @@ def _sharing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     # The folder of a process is in that of the whole run.
     folder = (mine.parent if "PYTEST_XDIST_WORKER" in os.environ else mine) / "templates"
     folder.mkdir(exist_ok=True)
-    with shared_between_stages(folder):
+    with shared_between_stages(folder), deferred_jobs_kept():
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _jobs_say_nothing() -> Iterator[None]:
+    """No job of this test was deferred with anything but ids, counts, instants and codes."""
+    yield
+    assert take_unfit() == [], "in the queue, in clear"
+
+
+@pytest.fixture(autouse=True)
+def _opens_its_routes(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A test that alone opens a route does open it."""
+    with opens_its_routes(request.node.nodeid):
         yield
 
 

@@ -118,3 +118,16 @@ def test_the_arguments_of_a_job_are_ids_and_numbers() -> None:
     for name, task in TASKS.items():
         asked = set(inspect.signature(task.func).parameters)
         assert not asked & words, name
+
+
+def test_jobs_are_written_by_a_unit_of_work_alone() -> None:
+    """There the tests look at what each job is deferred with: `tests/support/leaks/deferred.py`."""
+    ways = re.compile(r"\b(?:batch_)?defer(?:_jobs?)?(?:_async)?\(|INTO procrastinate_jobs\b")
+    found = {
+        str(path)
+        for path, text in sources.texts().items()
+        # Of these, no page and no child has a part.
+        if not path.is_relative_to("demo/bench")
+        and any(not one.startswith("defer(") for one in ways.findall(text))
+    }
+    assert found == {"jobs/transaction.py"}

@@ -90,6 +90,13 @@ async def test_a_recording_is_sent_played_to_callers_and_heard_on_the_page(stage
     leg = stage.ring("+381641234567")
     await stage.until(lambda: leg.has_heard(str(kept["id"])), what="it plays")
     await stage.exchange.hang_up(leg)
+    # One for every line is heard by itself.
+    every = f"{stage.settings.public_url}/admin/every-line/prompts/sr/hold"
+    answer = await stage.client.post(every, files=files, headers=headers)
+    assert answer.status_code == 303, answer.text
+    (kept,) = await stage.rows("SELECT id FROM prompts WHERE line_id IS NULL")
+    assert (await page(stage, mila, f"/admin/every-line/recordings/{kept['id']}")).content == WAV
+    assert (await mila.ask("GET", f"/every-line/recordings/{kept['id']}")).content == WAV
 
 
 async def test_hours_numbers_languages_and_plan_are_changed(stage: Stage) -> None:

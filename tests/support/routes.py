@@ -24,6 +24,15 @@ from tests.support.access.asking import ask, noting_late_logs
 from tests.support.contacts import WHOLE as WHOLE_FORM
 from tests.support.contacts import new_contact
 from tests.support.definitions.sets import with_short_form, zipped
+from tests.support.pages.in_each_state import (
+    NEVER_WELL_IN,
+    Said,
+    add_settings_in_each_state,
+    all_rows,
+    ids_of,
+    lacking,
+)
+from tests.support.pages.left_out import LEFT_OUT
 from tests.support.profile import WHOLE
 from tests.support.referrals import OVERRIDE, add_agency, by_hand
 
@@ -31,43 +40,6 @@ from tests.support.referrals import OVERRIDE, add_agency, by_hand
 TEMPLATES = "".join(
     path.read_text() for path in (Path(app.__file__).parent / "dashboard/templates").rglob("*.html")
 )
-
-
-def _nth(*of: str) -> str:
-    """Return the place of a row among those of its kind: one of each kind has the first."""
-    places = (f"row_number() OVER (PARTITION BY {one} ORDER BY opened_at, id)" for one in of)
-    return f"least({', '.join(places)}) AS nth"
-
-
-# Where the rows of a parameter of an address come from. Those with the first place are opened by a
-# supervisor all: one in each state, and of each line and channel, as some pages are only of what
-# was practised, or written.
-ROWS = {
-    "call_id": (
-        f"SELECT id, {_nth('state, outcome', 'line_id, channel, rings_only_id IS NULL')}"
-        " FROM calls ORDER BY nth, opened_at, id"
-    ),
-    "contact_id": (
-        f"SELECT id, {_nth('state', 'channel')} FROM contacts ORDER BY nth, opened_at, id"
-    ),
-    "case_id": f"SELECT id, {_nth('status')} FROM cases ORDER BY nth, opened_at, id",
-    "referral_id": f"SELECT id, {_nth('state')} FROM referrals ORDER BY nth, opened_at, id",
-    "profile_id": "SELECT id FROM profiles",
-    "message_id": "SELECT id FROM voice_messages",
-    "export_id": "SELECT id FROM exports",
-    "prompt_id": "SELECT id FROM prompts",
-    "practice_id": "SELECT id FROM practices",
-    # A page of a team is of those who are in it.
-    "person_id": "SELECT id FROM staff ORDER BY active DESC, role <> 'counsellor', id",
-    "staff_id": "SELECT id FROM staff ORDER BY active DESC, role <> 'counsellor', id",
-    "proposal_id": "SELECT id FROM rota_proposals",
-    "line_id": "SELECT id FROM lines WHERE active",
-    "test_id": "SELECT id FROM connection_tests",
-    "data_request_id": "SELECT id FROM data_requests",
-    "set_id": "SELECT id FROM definition_sets",
-    "code": "SELECT code AS id FROM agencies",
-    "recording": "SELECT id FROM prompts WHERE audio IS NOT NULL",
-}
 
 
 WORDS = {
@@ -100,62 +72,6 @@ _MANY: dict[Role, int | None] = (
 _FINE = {200, 204, 302, 303, 401, 403, 404, 409, 410, 422}
 
 
-# Streams do not end, tokens of strangers are tested where they are made, and a release needs a year
-# that is over.
-_LEFT_OUT = {
-    "/api/v1/events",
-    "/board/live",
-    "/r/{token}",
-    "/r/{token}/news",
-    "/calendar/{token}.ics",
-    # They lead to a provider of identities, and back; tested where there is one.
-    "/login/provider",
-    "/login/provider/back",
-    "/login/provider/proof",
-    # For a directory's token, which no person has.
-    *(
-        f"/api/v1/scim/v2/{what}"
-        for what in (
-            "ServiceProviderConfig",
-            "ResourceTypes",
-            "ResourceTypes/{kind}",
-            "Schemas",
-            "Schemas/{schema}",
-            "Users",
-            "Users/{person_id}",
-        )
-    ),
-    # Recordings for every line: opened in `tests/dashboard/test_line_pages.py`.
-    "/admin/every-line/recordings/{recording}",
-    "/api/v1/every-line/recordings/{recording}",
-    # Of live conversations and their messages: opened in `tests/dashboard/test_chat_pages.py`.
-    "/board/messages/written/{call_id}",
-    "/api/v1/chats/left/{call_id}/messages",
-    "/board/chats/{call_id}/along",
-    "/board/chats/{call_id}/caller",
-    "/board/chats/{call_id}/news",
-    "/board/chats/{call_id}/ring/{message_number}",
-    # Of a child who writes by a carrier: opened in `tests/scenarios/messaging/test_texts.py`.
-    "/board/chats/{call_id}/ring",
-    # What children sent: opened in `tests/scenarios/messaging/test_media.py`.
-    "/api/v1/chats/media/{media_id}",
-    "/board/chats/media/{media_id}",
-    # Without an engine there are none: `tests/scenarios/chats/test_translation.py`.
-    "/api/v1/chats/{call_id}/translations",
-    "/board/chats/{call_id}/translations",
-    # A bot of Telegram: read in `tests/scenarios/messaging/test_telegram.py`.
-    "/api/v1/lines/{line_id}/telegram",
-    # Its number in Signal: read in `tests/scenarios/messaging/test_signal.py`.
-    "/api/v1/lines/{line_id}/signal",
-    "/chat/conversation",
-    "/chat/conversation/messages",
-    "/chat/conversation/events",
-    "/api/v1/statistics/public/{period}",
-    "/api/v1/statistics/public/{period}/csv",
-    "/reports/public/{period}",
-}
-
-
 # What says who a child is or what was told, in an hour: the name and the headline of its contacts,
 # and how the numbers of its callers begin.
 IDENTITY = ("Zzorica", "Quarrel with a friend", "+38164123")
@@ -172,6 +88,13 @@ class Opened:
     identities: list[str] = field(default_factory=list)
     read_by_supervisor: bool = False
     never_well: set[str] = field(default_factory=set)
+    # States in which no row is, and routes that are left out and do not exist.
+    in_no_row: dict[str, set[str]] = field(default_factory=dict)
+    no_routes: set[str] = field(default_factory=set)
+    # By route and state: where no role read a row in this state, though it should be read; and
+    # where one did, though none should.
+    never_well_in: set[str] = field(default_factory=set)
+    excused_in_vain: set[str] = field(default_factory=set)
     # What was logged or committed after the answer had begun.
     late: list[str] = field(default_factory=list)
 
@@ -184,27 +107,21 @@ async def open_every_route(stage: Stage) -> Opened:
     }
     await _add_settings(stage, people[Role.SUPERVISOR], people[Role.ADMINISTRATOR])
     await _set_up_a_provider(stage, people[Role.ADMINISTRATOR])
-    kept = {name: await stage.rows(sql) for name, sql in ROWS.items()}
-    rows = {name: [str(row["id"]) for row in of] for name, of in kept.items()} | WORDS
-    # Of calls, contacts, cases and referrals: one in each state.
-    firsts = {name: sum(row.get("nth") == 1 for row in of) for name, of in kept.items()}
+    await add_settings_in_each_state(stage)
+    said = await all_rows(stage)
+    rows = {name: list(of) for name, of in said.items()} | WORDS
     rows["token"] = [await wallboard(stage, people[Role.ADMINISTRATOR])]
     pairs = [
         (str(row["case_id"]), str(row["id"]))
         for row in await stage.rows("SELECT case_id, id FROM case_documents")
     ]
-    found = Opened()
+    found = Opened(in_no_row=lacking(said))
+    found.no_routes = LEFT_OUT.keys() - {one.path for one in routes(stage)}
     for route in routes(stage):
-        # The provider's own addresses are signed.
-        if (
-            "GET" in (route.methods or ())
-            and route.path not in _LEFT_OUT
-            and "/telephony" not in route.path
-        ):
-            names = {p.name for p in route.dependant.path_params}
-            in_each_state = max((firsts.get(name, 0) for name in names), default=0)
+        if "GET" in (route.methods or ()) and route.path not in LEFT_OUT:
             addresses = addresses_of(stage, route, rows, pairs)
-            await _open(stage, route, people, addresses, in_each_state, found)
+            states = {one: _states_at(route, one, said) for one in addresses}
+            await _Opening(stage, route, people, states, found).open()
     return found
 
 
@@ -224,7 +141,7 @@ async def rows_of_settings(stage: Stage, boss: Counsellor, admin: Counsellor) ->
     """Make these, and return one row of each by the name that addresses have for it."""
     await _add_settings(stage, boss, admin)
     names = ("line_id", "set_id", "test_id", "export_id", "proposal_id", "recording", "prompt_id")
-    found = {n: str((await stage.rows(ROWS[n]))[0]["id"]) for n in (*names, "data_request_id")}
+    found = await ids_of(stage, (*names, "data_request_id"))
     return found | {"token": await wallboard(stage, admin)}
 
 
@@ -408,52 +325,102 @@ def addresses_of(
     return [path + asked for path in found]
 
 
-async def _open(
-    stage: Stage,
-    route: APIRoute,
-    people: dict[Role, Counsellor],
-    addresses: list[str],
-    in_each_state: int,
-    found: Opened,
-) -> None:
-    well = False
-    answers: dict[int, int] = defaultdict(int)
-    for number, (role, who) in enumerate(people.items()):
-        is_open = _is_open(route, role)
+def _states_at(route: APIRoute, address: str, said: Said) -> set[str]:
+    """Return the states of all rows that an address names."""
+    parts = set(re.split(r"[/.?]", address))
+    names = [p.name for p in route.dependant.path_params if p.name in said]
+    return {state for n in names for one in parts & said[n].keys() for state in said[n][one]}
+
+
+@dataclass
+class _Opening:
+    """One route, at its addresses: by each, the states of the rows that it names."""
+
+    stage: Stage
+    route: APIRoute
+    people: dict[Role, Counsellor]
+    addresses: dict[str, set[str]]
+    found: Opened
+    well: bool = False
+    # The states in which it answered well.
+    well_in: set[str] = field(default_factory=set)
+    answers: dict[int, int] = field(default_factory=lambda: defaultdict(int))
+
+    async def open(self) -> None:
+        for number, role in enumerate(self.people):
+            await self._open_some(role, number)
+        excused = NEVER_WELL_IN.get(self.route.path, set())
+        lacking = set().union(*self.addresses.values()) - self.well_in
+        await self._open_in(lacking if WHOLE else lacking - excused)
+        if not self.well:
+            self.found.never_well.add(f"{self.route.path} {dict(self.answers)}")
+            return
+        self.found.never_well_in |= {
+            f"{self.route.path}: {state}" for state in lacking - self.well_in - excused
+        }
+        if "{call_id}" not in self.route.path and "{contact_id}" not in self.route.path:
+            # What an hour leaves, of which some have had a talk, is left to the dice.
+            self.found.excused_in_vain |= {
+                f"{self.route.path}: {state}" for state in excused & self.well_in
+            }
+
+    async def _open_some(self, role: Role, number: int) -> None:
+        is_open, addresses = _is_open(self.route, role), list(self.addresses)
         many = _MANY.get(role, _SOME)
-        prints = route.path.endswith((".pdf", ".po")) and not WHOLE
+        prints = self.route.path.endswith((".pdf", ".po")) and not WHOLE
+        # Each role begins with another row.
+        first = number % max(len(addresses), 1)
         if prints:
             # To print a page takes as long as to open thirty, and prints what the page says; a
             # catalogue takes as long as ten, and is the same for all.
-            many = 0 if well and is_open else 1
-        if role is Role.SUPERVISOR and many is not None and not prints:
-            # A report is there for one of the few requests about data.
-            every = "{data_request_id}" in route.path
-            many, first = None if every else max(many, in_each_state), 0
-        else:
-            # Each role begins with another row.
-            first = number % max(len(addresses), 1)
+            many = 0 if self.well and is_open else 1
+        elif role is Role.SUPERVISOR and many is not None:
+            many, first = max(many, _in_new_states(self.addresses)), 0
         for address in [*addresses[first:], *addresses[:first]][:many]:
-            headers = {"Cookie": who.cookie_header, "Host": "127.0.0.1"}
-            late: list[str] = []
-            with noting_late_logs(late):
-                answer = await ask(stage.app, "GET", address, headers)
-            found.late += [f"{address}: {what}" for what in late]
-            found.requests += 1
-            answers[answer.status] += 1
-            well = well or answer.status in (200, 204, 302, 303)
-            said = answer.body.decode(errors="replace")
-            if any(word in said for word in IDENTITY):
-                found.read_by_supervisor = found.read_by_supervisor or role is Role.SUPERVISOR
-                if role in _READ_NO_CHILD:
-                    found.identities.append(f"{role.value} {address}")
-            if answer.status not in _FINE:
-                found.broken.append(f"{role.value} {address}: {answer.status}")
-            if not is_open and answer.status in (401, 403):
+            status = await self._ask(role, address)
+            if not is_open and status in (401, 403):
                 # Refused by the route, before any row is read: the others are alike.
                 break
-    if not well:
-        found.never_well.add(f"{route.path} {dict(answers)}")
+
+    async def _open_in(self, states: set[str]) -> None:
+        """Open it in states in which it was not opened well, until one who may read it does."""
+        for role in self.people:
+            for address, of in self.addresses.items():
+                if not _is_open(self.route, role):
+                    break
+                if of & states - self.well_in:
+                    await self._ask(role, address)
+
+    async def _ask(self, role: Role, address: str) -> int:
+        headers = {"Cookie": self.people[role].cookie_header, "Host": "127.0.0.1"}
+        late: list[str] = []
+        with noting_late_logs(late):
+            answer = await ask(self.stage.app, "GET", address, headers)
+        found = self.found
+        found.late += [f"{address}: {what}" for what in late]
+        found.requests += 1
+        self.answers[answer.status] += 1
+        if answer.status in (200, 204, 302, 303):
+            self.well = True
+            self.well_in |= self.addresses[address]
+        said = answer.body.decode(errors="replace")
+        if any(word in said for word in IDENTITY):
+            found.read_by_supervisor = found.read_by_supervisor or role is Role.SUPERVISOR
+            if role in _READ_NO_CHILD:
+                found.identities.append(f"{role.value} {address}")
+        if answer.status not in _FINE:
+            found.broken.append(f"{role.value} {address}: {answer.status}")
+        return answer.status
+
+
+def _in_new_states(addresses: dict[str, set[str]]) -> int:
+    """Return how many of the first addresses are each in a state in which none before is."""
+    seen: set[str] = set()
+    for number, of in enumerate(addresses.values()):
+        if of <= seen:
+            return number
+        seen |= of
+    return len(addresses)
 
 
 def _is_open(route: APIRoute, role: Role) -> bool:

@@ -17,6 +17,7 @@ from app.telephony.duty_phones.address_texts import text_of_new_address
 from app.words import sms
 from app.work import PROGRAM, Work
 from tests.support.calls.text_provider import TextProvider
+from tests.support.leaks.deferred import in_jobs
 from tests.support.mail import Mail
 from tests.support.referrals import phone
 from tests.support.verbs import a_line
@@ -76,8 +77,7 @@ async def test_the_former_number_is_told_of_every_new_address(
     (way,) = {row["way"] for row in await night.rows("SELECT way FROM dials")}
     assert way == DialWay.SMS
     # The number is in no job.
-    jobs = await night.rows("SELECT args::text AS args FROM procrastinate_jobs")
-    assert not [row for row in jobs if FORMER[1:] in row["args"]]
+    assert in_jobs(FORMER[1:]) == []
 
 
 async def test_a_number_that_may_not_be_dialled_is_not_texted(night: Stage) -> None:

@@ -5,6 +5,7 @@ from uuid import uuid4
 from app.demo.stage import Stage
 from app.demo.writing import a_child
 from tests.support.calls.engine import KEY, engine
+from tests.support.leaks.deferred import in_jobs
 from tests.support.referrals import page
 
 
@@ -55,6 +56,7 @@ async def test_nothing_of_a_translation_is_kept_and_the_desk_goes_on_without_it(
     assert "Tu sam" in (await page(stage, ana, f"{at}/messages", **said)).text
     words = await stage.rows("SELECT count(*) AS n FROM chat_messages WHERE author = 'counsellor'")
     assert words == [{"n": 1}]
-    for table in ("audit_entries", "call_events", "procrastinate_jobs", "chat_typing"):
+    assert in_jobs("MIJOB", "EREH") == []
+    for table in ("audit_entries", "call_events", "chat_typing"):
         rows = await stage.rows(f"SELECT row.*::text AS row FROM {table} AS row")
         assert not [one for one in rows if "MIJOB" in one["row"] or "EREH" in one["row"]], table

@@ -23,6 +23,7 @@ from tests.support.children.who_text import (
     takes_texts,
     writer,
 )
+from tests.support.leaks.deferred import in_jobs
 
 
 class Bench(ABC):
@@ -189,6 +190,8 @@ async def test_words_go_once_in_both_ways(stage: Stage, bench_of: type[Bench]) -
     assert (rows[0]["channel"], rows[0]["provider_sid"]) == (bench.channel, None)
     assert bench.child.encode() not in bytes(rows[0]["caller_number_sealed"])
     assert await broken_now(stage) == []
-    for table in ("procrastinate_jobs", "call_events", "chat_sent", "chat_arrivals"):
+    assert in_jobs("Zz", bench.child) == []
+    for table in ("call_events", "chat_sent", "chat_arrivals"):
         found = await stage.rows(f"SELECT row.*::text AS row FROM {table} AS row")
+        assert found, table
         assert not [one for one in found if "Zz" in one["row"] or bench.child in one["row"]], table

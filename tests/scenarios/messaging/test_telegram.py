@@ -162,6 +162,7 @@ async def test_a_bot_that_is_removed_and_added_again_is_heard_whichever_comes_la
     mila = await stage.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
     (line,) = await stage.rows("SELECT id FROM lines")
     api, bot = f"/lines/{line['id']}/telegram", await has_bot(stage)
+    assert (await mila.ask("GET", api)).json()["name"] == bot.name
     before, at_once = bot.url, BotApi.bring_nowhere
 
     async def late(api_of_bot: BotApi) -> None:

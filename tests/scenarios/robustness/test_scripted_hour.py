@@ -1,17 +1,31 @@
 """The scripted hour, with callbacks lost, doubled and delayed and the server away for a while."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from app.dashboard.settings.log_words import FIELD_WORDS
 from app.demo.hour import play_hour
 from app.demo.lengths import HOUR, PART, Length
 from app.demo.stage import Stage, stage_on
+from tests.support.pages.left_out import LEFT_OUT
 from tests.support.pages.states import add_states, missing
 from tests.support.profile import WHOLE
 from tests.support.routes import add_cases, add_practice, open_every_route
 
 # A part of it has nearly everything that happens in the hour.
 PLAYED = [(1, HOUR), (2, HOUR), (3, HOUR)] if WHOLE else [(1, PART)]
+
+
+def test_each_route_that_is_left_out_is_opened_by_a_test_that_runs_every_day() -> None:
+    """Whether it does open it is looked up when it ends: `opens_its_routes`."""
+    for named in set(LEFT_OUT.values()):
+        file, _, name = named.partition("::")
+        written = (Path(__file__).parents[3] / file).read_text()
+        found = re.search(rf"((?:^@.*\n)*)^(?:async )?def {name}\(", written, re.MULTILINE)
+        assert found is not None, named
+        assert "@nightly" not in found[1], named
 
 
 @pytest.mark.timeout(1200)
@@ -46,6 +60,10 @@ async def test_no_caller_is_lost_in_an_hour_and_every_route_opens_with_every_row
     assert fields <= set(FIELD_WORDS), "the page of the log has words for each"
     assert opened.broken == []
     assert opened.never_well == set()
+    assert opened.in_no_row == {}
+    assert opened.no_routes == set()
+    assert opened.never_well_in == set()
+    assert opened.excused_in_vain == set()
     # What is read is in the log before the first byte leaves, also if the server is killed then.
     assert opened.late == []
     # Accounts, settings and the log are kept without reading of a child by any way; and a

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from app.demo.stage import Stage
-from tests.support.routes import ROWS, WORDS, addresses_of, routes
+from tests.support.pages.in_each_state import ROWS
+from tests.support.routes import WORDS, addresses_of, routes
 
 # No pages: programs, parts of the board, what the telephone asks, and files.
 _NO_PAGES = ("/api/", "/board/", "/telephony", "/static", "/healthz", "/readyz", "/metrics")
