@@ -6,7 +6,7 @@ left on.
 
 import os
 from collections.abc import Mapping
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
@@ -34,6 +34,8 @@ _FEWEST_BYTES = 16
 _SHORTEST_KEY = 32
 # What signs the provider's webhooks: 128 bits, which are as many hexadecimal digits.
 _SHORTEST_SIGNING = 32
+# Bits of the widest public network of proxies, by its version; delivery networks have more.
+_WIDEST = {4: 8, 6: 16}
 # A password of a database on another machine that fewer guesses than this would find is refused.
 _FEWEST_GUESSES = 10**10
 
@@ -44,6 +46,7 @@ class Checked(Protocol):
     secret_key: str | None
     twilio_auth_token: str | None
     twilio_previous_auth_token: str | None
+    twilio_api_key_secret: str | None
     monitoring_token: str | None
     monitoring_port: int | None
     monitoring_host: str
@@ -61,6 +64,10 @@ class Checked(Protocol):
     @property
     def owner_url(self) -> str | None:
         """The address for the role that owns the tables, if one is set."""
+
+    @property
+    def proxies(self) -> list[str]:
+        """Addresses and networks of the operator's own proxies, or the word `unix`."""
 
     @property
     def field_key_list(self) -> list[tuple[int, bytes]]:
@@ -88,6 +95,7 @@ def check_strength(settings: Checked) -> None:
     _check_database("HELPLINE_BACKUP_DATABASE_URL", settings.backup_database_url)
     _check_services(settings)
     _check_monitoring(settings)
+    _check_proxies(settings)
     mail = urlsplit(settings.smtp_url or "")
     if mail.scheme == "smtp" and not is_this_machine(mail.hostname or ""):
         raise BadSettings(
@@ -129,6 +137,18 @@ def _check_monitoring(settings: Checked) -> None:
         )
 
 
+def _check_proxies(settings: Checked) -> None:
+    """Refuse to believe most of the internet: each client could say any address of itself."""
+    for proxy in settings.proxies:
+        network = None if proxy == "unix" else ip_network(proxy, strict=False)
+        if network and not network.is_private and network.prefixlen < _WIDEST[network.version]:
+            raise BadSettings(
+                f"HELPLINE_TRUSTED_PROXIES holds {proxy}, which is too wide: from there each "
+                "client could choose the address by which its guesses are counted. Name the "
+                "addresses of your proxies, or their network."
+            )
+
+
 def _check_services(settings: Checked) -> None:
     """Refuse to send what children write over a network in clear."""
     for name, url in (
@@ -153,6 +173,7 @@ def _check_secrets(settings: Checked) -> None:
             settings.twilio_previous_auth_token,
             _SHORTEST_SIGNING,
         ),
+        ("HELPLINE_TWILIO_API_KEY_SECRET", settings.twilio_api_key_secret, SHORTEST),
         ("HELPLINE_MONITORING_TOKEN", settings.monitoring_token, SHORTEST),
     ):
         if value is not None:

@@ -51,6 +51,7 @@ UNCHANGED = {
     Kind.CONVERSATION_READ: READS,
     Kind.COVERAGE_ALARM_SEEN: "a person saw an alarm",
     Kind.DANGER_ALARM_DECIDED: OF_RECORD,
+    Kind.LINE_ACCOUNT_ELSEWHERE: "another program changed it at its carrier; it was set back",
     Kind.DATA_REPORT_MADE: MADE,
     Kind.DATA_REPORT_OPENED: READS,
     Kind.DATA_REQUEST_APPROVED: MADE,

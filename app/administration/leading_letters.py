@@ -21,6 +21,10 @@ WORDS = {
     Leads.RECORDING: N_("A recording that callers hear"),
     Leads.PAGE: N_("A page to which children who write are led"),
     Leads.MESSENGER: N_("The account of the line at a messenger"),
+    Leads.BOT_ELSEWHERE: N_(
+        "What children wrote to the bot of the line at Telegram went elsewhere. The program has "
+        "set it back. Have a new token made at BotFather, and find out who knew the old one."
+    ),
     Leads.TRANSLATION: N_("A translation"),
     Leads.NAME: N_("The name of the line"),
     Leads.COUNTRY: N_("The country of the line, and its emergency number"),
@@ -74,4 +78,6 @@ async def letter_of(
             back = _("You can take it back yourself until %(day)s: open Team.", day=until)
             lines += ["", back]
         subject = _("What leads children to a telephone or a page was changed")
-        return staff.email, subject, f"{said}\n\n" + "\n".join(lines) + "\n"
+        # The program found it, and no person is known who did it.
+        head = [] if Leads.BOT_ELSEWHERE in changed else [said, ""]
+        return staff.email, subject, "\n".join([*head, *lines]) + "\n"

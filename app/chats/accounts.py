@@ -1,7 +1,7 @@
 """The accounts of lines at carriers that are not the telephony provider, such as bots of Telegram.
 
-An administrator gives the token; the edge registers the account at its carrier, and again each
-hour, so that it stays registered: see `app/telephony/messaging/`.
+An administrator gives the token; the edge registers the account at its carrier, and again every
+ten minutes, so that it stays registered: see `app/telephony/messaging/`.
 """
 
 import re
@@ -23,6 +23,7 @@ from app.database.topics import Topic
 from app.errors import Conflict, Invalid, NotFound
 from app.jobs.names import Task
 from app.jobs.transaction import transaction
+from app.log import log
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.log_values import AccountSaid
@@ -36,7 +37,7 @@ _TOKENS: Mapping[Channel, re.Pattern[str]] = {
 }
 CARRIERS = tuple(_TOKENS)
 # How long a registration is believed; and how long if the account is asked every few seconds.
-_BELIEVED, _ASKED_WITHIN = timedelta(hours=1), timedelta(minutes=1)
+_BELIEVED, _ASKED_WITHIN = timedelta(minutes=10), timedelta(minutes=1)
 # The carriers whose accounts are asked: `is_asked` in `app/telephony/messaging/base.py`.
 ASKED = (Channel.SIGNAL,)
 
@@ -247,6 +248,20 @@ async def note(
     work.announce(Topic.LINES)
 
 
+async def note_elsewhere(work: Work, account_id: UUID) -> None:
+    """Say that the messages of an account went elsewhere: who knows its token had it so."""
+    row = await work.session.get(CarrierAccount, account_id)
+    if row is None:
+        return
+    log().error("messages of a bot were brought elsewhere", area="chats")
+    write_entry(
+        work, AuditLog.LINE_ACCOUNT_ELSEWHERE, str(row.line_id), account=values_for_log(row)
+    )
+    await leading.tell_supervisors(
+        work, row.line_id, leading.Leads.BOT_ELSEWHERE, administrators=True
+    )
+
+
 async def forget(work: Work, account_id: UUID) -> None:
     """Delete an account that its carrier has forgotten."""
     await work.session.execute(
@@ -258,7 +273,7 @@ async def forget(work: Work, account_id: UUID) -> None:
 
 async def ask_again(ground: Ground) -> None:
     """Register each account again whose registration is old: another program that has the token
-    could have taken its messages."""
+    could have taken its messages, and supervisors hear of it."""
     async with transaction(ground, PROGRAM) as work:
         await fetched.forget_old(work)
         await earlier_accounts.forget_old(work)
@@ -278,4 +293,4 @@ async def ask_again(ground: Ground) -> None:
             .execution_options(synchronize_session=False)
         )
         for account_id in rows.all():
-            work.defer(Task.SET_UP_ACCOUNT, account_id=str(account_id))
+            work.defer(Task.SET_UP_ACCOUNT, account_id=str(account_id), looks=True)

@@ -14,6 +14,7 @@ from app.calls.speech import LineScript
 from app.calls.states import Channel
 from app.chats.models import AccountProblem, CarrierAccount, Fetched
 from app.database.topics import Topic
+from app.privacy.keys import Bound, told
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.work import Work
@@ -30,9 +31,7 @@ async def keep(work: Work, line_id: UUID, channel: Channel, their_id: str, conte
     row = Fetched(
         id=uuid4(), line_id=line_id, channel=channel.value, their_id=their_id, at=work.now
     )
-    row.content_sealed = work.keys.seal(
-        content, table="chat_fetched", column="content_sealed", row=row.id
-    )
+    (row.content_sealed,) = await work.keys.seal_all([(_place(row.id), content)])
     work.session.add(row)
     await work.session.flush()
 
@@ -74,11 +73,14 @@ async def lock(work: Work, row_id: UUID) -> Fetched | None:
     return await work.session.get(Fetched, row_id, with_for_update=True)
 
 
-def content_of(work: Work, row: Fetched) -> bytes:
+async def content_of(work: Work, row: Fetched) -> bytes:
     """Return what the carrier handed out."""
-    return work.keys.open(
-        row.content_sealed, table="chat_fetched", column="content_sealed", row=row.id
-    )
+    (opened,) = await work.keys.open_all([(_place(row.id), row.content_sealed)])
+    return told(opened)
+
+
+def _place(row_id: UUID) -> Bound:
+    return Bound("chat_fetched", "content_sealed", row_id)
 
 
 async def note_unread(work: Work, row_id: UUID) -> None:

@@ -42,10 +42,10 @@ _LINK = [Depends(Public("an agency is identified by its link and by a code"))]
 PROOF = "helpline_proof"
 PER_ADDRESS = RateLimitItemPerMinute(60)
 _SLOW_ADDRESS = RateLimitItemPerMinute(20)
-_SLOW_LINK = RateLimitItemPerMinute(20)
+SLOW_LINK = RateLimitItemPerMinute(20)
 PER_LINK = RateLimitItemPerMinute(40)
 # Each of these requests sends a message to a person, so the limit is low.
-_SENDS_PER_LINK = RateLimitItemPerMinute(3)
+_SENDSPER_LINK = RateLimitItemPerMinute(3)
 _NEVER_REFUSED = (Urgency.IMMEDIATE, Urgency.URGENT)
 Text = Annotated[str, Form(max_length=4000)]
 
@@ -71,9 +71,9 @@ async def _limit(request: Request, work: Work, token: str, *, sends: bool = Fals
         if not await limiter.hit(PER_ADDRESS, "link", address):
             raise TooMany()
     key = token[:64]
-    await limiter.slow_down(_SLOW_LINK, "link", key)
+    await limiter.slow_down(SLOW_LINK, "link", key)
     if sends:
-        within = await limiter.hit(_SENDS_PER_LINK, "sends", key)
+        within = await limiter.hit(_SENDSPER_LINK, "sends", key)
     else:
         within = urgency in _NEVER_REFUSED or await limiter.hit(PER_LINK, "link", key)
     if not within:

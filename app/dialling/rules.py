@@ -148,8 +148,29 @@ def why_not_address(address: str, rules: Rules) -> Why | None:
     if whole is not None:
         return why_not(whole, rules)
     # An extension, or a number as it is dialled within the country.
-    found = [why_not(number, rules) for number in e164_in(user, list(rules.home))]
-    return Why.EXPENSIVE if Why.EXPENSIVE in found else None
+    abroad = _number_abroad(user, rules.home)
+    if abroad is not None:
+        return why_not(abroad, rules)
+    within = [why_not(number, rules) for number in e164_in(user, list(rules.home))]
+    return Why.EXPENSIVE if Why.EXPENSIVE in within else None
+
+
+def _number_abroad(user: str, home: tuple[str, ...] = ()) -> str | None:
+    """Return the number that begins with the code of a country without a plus, as some gateways
+    dial it; None if it is none, or one that a country of ours dials as it stands.
+
+    Where numbers are dialled with a 0 before them, one without it is none of that country.
+    """
+    number = e164(f"+{user}") if user.isdecimal() else None
+    if number is None or not _is_valid(number):
+        return None
+    closed = [one for one in home if not phonenumbers.ndd_prefix_for_region(one, True)]
+    return None if any(_is_valid(one) for one in e164_in(user, closed)) else number
+
+
+def _is_valid(number: str) -> bool:
+    """Return whether a number in international form is of a range that is in use."""
+    return phonenumbers.is_valid_number(phonenumbers.parse(number))
 
 
 def words_of(why: Why, number: str) -> Message:
@@ -176,4 +197,7 @@ def words_of(why: Why, number: str) -> Message:
 
 
 def _number_in(address: str) -> str:
-    return (e164(user_of(address)) or "") if ":" in address else address
+    if ":" not in address:
+        return address
+    user = user_of(address)
+    return e164(user) or _number_abroad(user) or ""

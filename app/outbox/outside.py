@@ -16,6 +16,8 @@ from app.settings import Settings
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 # The only addresses of IPv6 that are given out for the public internet (IANA).
 _UNICAST = ipaddress.IPv6Network("2000::/3")
+# At a public address the machines of a cloud reach the service that runs them (Azure).
+_OF_A_CLOUD = ipaddress.IPv4Address("168.63.129.16")
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
@@ -30,7 +32,10 @@ def is_outside(text: str) -> bool:
         address in _UNICAST or address in _NAT64 or address.ipv4_mapped is not None
     ):
         return False
-    return all(one.is_global and not one.is_multicast for one in (address, *_within(address)))
+    return all(
+        one.is_global and not one.is_multicast and one != _OF_A_CLOUD
+        for one in (address, *_within(address))
+    )
 
 
 def _within(address: Address) -> Iterable[Address]:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
 from app.privacy.hash_kinds import HashOf
-from app.privacy.keeper.client import Keeper
+from app.privacy.keeper.client import LONG, Keeper
 from app.privacy.safe import (
     LONGEST_HASHED,
     PLAIN_HASH,
@@ -45,9 +45,6 @@ __all__ = [
 T = TypeVar("T")
 # The column of a log in which the salt of a row's sums is sealed.
 SALT_COLUMN = "salt_sealed"
-
-# Bytes: to seal or open more takes so long that other requests go on meanwhile.
-_LONG = 256 * 1024
 
 
 class Summed(NamedTuple):
@@ -194,7 +191,7 @@ class Keys:
         Of each value the salt with the path of its question (`start_of`), its place, and itself.
         """
         salted = [Salted(start, Item(bytes(bound), one)) for start, bound, one in values]
-        if sum(len(one.item.value) for one in salted) > _LONG:
+        if sum(len(one.item.value) for one in salted) > LONG:
             return await asyncio.to_thread(self._holder.sums, salted)
         return self._holder.sums(salted) if salted else []
 
@@ -328,7 +325,7 @@ async def _apart(
     items = [Item(bytes(bound), value) for bound, value in values]
     if not items:
         return []
-    if sum(len(item.value) for item in items) > _LONG:
+    if sum(len(item.value) for item in items) > LONG:
         return await asyncio.to_thread(act, items)
     return act(items)
 

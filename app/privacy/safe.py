@@ -30,12 +30,12 @@ from typing import NamedTuple, Protocol
 from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from app.errors import Refusal
 from app.privacy import secret_uses
+from app.privacy.cipher import Cipher
 from app.privacy.hash_kinds import HashOf
 
 _VERSION = 1
@@ -183,7 +183,7 @@ class Safe:
     def __init__(self, field_keys: list[tuple[int, bytes]], secret_key: str) -> None:
         self._session_key = derived(secret_key.encode(), b"helpline sessions")
         self._given = dict(field_keys)
-        self._ciphers = {number: AESGCM(key) for number, key in field_keys}
+        self._ciphers = {number: Cipher(key) for number, key in field_keys}
         self._last = field_keys[-1][0]
         # The number of the key that seals, with its cipher: threads take both at once.
         self._seals_with = (field_keys[0][0], self._ciphers[field_keys[0][0]])
@@ -201,7 +201,7 @@ class Safe:
         if not generations or generations != list(range(1, len(generations) + 1)):
             raise CannotOpen(GAP)
         ciphers = {
-            number: AESGCM(key)
+            number: Cipher(key)
             for number, key in self._given.items()
             if number not in facts.retired
         }
@@ -284,7 +284,7 @@ class Safe:
         cipher, found = self._of_lists(), []
         for item in items:
             nonce = secrets.token_bytes(12)
-            found.append(nonce + cipher.encrypt(nonce, item.value, item.bound))
+            found.append(b"".join([nonce, cipher.encrypt(nonce, item.value, item.bound)]))
         return found
 
     def open_for_good(self, items: Sequence[Item]) -> list[bytes | CannotOpen]:
@@ -292,7 +292,7 @@ class Safe:
         found: list[bytes | CannotOpen] = []
         for bound, value in items:
             try:
-                found.append(cipher.decrypt(value[:12], value[12:], bound))
+                found.append(cipher.decrypt(value[:12], memoryview(value)[12:], bound))
             except (InvalidTag, ValueError):
                 found.append(CannotOpen(MOVED))
         return found
@@ -315,8 +315,8 @@ class Safe:
             raise CannotOpen(ELSEWHERE)
         return _opened(self._ciphers, item).decode()
 
-    def _of_lists(self) -> AESGCM:
-        return AESGCM(self._hash(*_LISTS))
+    def _of_lists(self) -> Cipher:
+        return Cipher(self._hash(*_LISTS))
 
     def _hash(self, kind: str, text: str) -> bytes:
         return hmac.digest(self._hash_secrets[1], f"{kind}:{text}".encode(), "sha256")
@@ -334,7 +334,7 @@ class Safe:
             raise CannotOpen(NO_KEY)
         nonce = secrets.token_bytes(12)
         body = cipher.encrypt(nonce, item.value, item.bound)
-        return bytes([_VERSION, number]) + nonce + body
+        return b"".join([bytes([_VERSION, number]), nonce, body])
 
     def _open(self, item: Item) -> bytes | CannotOpen:
         if item.bound.startswith(_OF_SECRETS) or any(_is_of(item, one) for one in USED_HERE):
@@ -384,12 +384,12 @@ def _refuse_secrets(items: Sequence[Item]) -> None:
             raise CannotOpen(SECRET)
 
 
-def _opened(ciphers: Mapping[int, AESGCM], item: Item) -> bytes:
+def _opened(ciphers: Mapping[int, Cipher], item: Item) -> bytes:
     sealed = item.value
     if len(sealed) < SEALED_NOTHING or sealed[0] != _VERSION or sealed[1] not in ciphers:
         raise CannotOpen(NO_KEY)
     try:
-        return ciphers[sealed[1]].decrypt(sealed[2:14], sealed[14:], item.bound)
+        return ciphers[sealed[1]].decrypt(sealed[2:14], memoryview(sealed)[14:], item.bound)
     except InvalidTag:
         raise CannotOpen(MOVED) from None
 

@@ -94,6 +94,7 @@ class AuditLog(StrEnum):
     IDENTITY_LINKED = "identity_linked"
     IDENTITY_UNLINKED = "identity_unlinked"
     LEFT_BY_DIRECTORY = "left_by_directory"
+    LINE_ACCOUNT_ELSEWHERE = "line_account_elsewhere"
     LINE_ACCOUNT_REMOVED = "line_account_removed"
     LINE_ACCOUNT_SET = "line_account_set"
     LINE_CHAT_SET = "line_chat_set"

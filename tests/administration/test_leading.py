@@ -98,9 +98,9 @@ async def _change(work: Work, line: LineScript, what: Leads) -> None:
             await languages.import_catalogue(work, "sr", "pages", _PO, reviewed=False)
 
 
-# What the program does by itself is told with the line that is in use again, and a partner that was
-# refused with the refusal.
-_BESIDES = (Leads.PARTNER_LOST, Leads.PARTNER_REFUSED)
+# What the program finds or does by itself: a bot that was led elsewhere is told of where it is
+# found, a lost partner with the line that is in use again, a refused one with the refusal.
+_BESIDES = (Leads.PARTNER_LOST, Leads.PARTNER_REFUSED, Leads.BOT_ELSEWHERE)
 
 
 @pytest.mark.parametrize("what", [one for one in Leads if one not in _BESIDES])

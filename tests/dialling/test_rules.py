@@ -73,6 +73,9 @@ def test_without_a_line_no_country_is_refused_but_what_is_expensive_is() -> None
         ("sip:+881612345678@trunk.example;transport=tls", Why.EXPENSIVE),
         ("sip:0900123456@trunk.example", Why.EXPENSIVE),
         ("sip:+385911234567@trunk.example", Why.COUNTRY),
+        # As some gateways dial: with the code of a country and no plus.
+        ("sip:38268123456@gw.example", Why.COUNTRY),
+        ("sip:381641234567@gw.example", None),
     ],
 )
 def test_a_number_in_a_sip_address_is_checked_too(address: str, expected: Why | None) -> None:

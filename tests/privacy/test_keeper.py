@@ -10,10 +10,11 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from uuid import uuid4
 
 import pyotp
@@ -22,10 +23,11 @@ from standardwebhooks import Webhook
 
 from app.cli.keeper import read_own_settings
 from app.errors import BadSettings
+from app.privacy.cipher import PIECE
 from app.privacy.hash_kinds import HashOf
 from app.privacy.keeper.client import Keeper, KeeperAway
 from app.privacy.keeper.serving import Given, Serving, answer
-from app.privacy.keeper.wire import BadMessage, receive, send
+from app.privacy.keeper.wire import LONGEST_MESSAGE, MOST_ITEMS, BadMessage, receive, send
 from app.privacy.keys import CannotOpen, Keys, told
 from app.privacy.safe import Bound, Item, Safe, Secret, derived
 from app.privacy.secret_uses import OF_CODES, OF_EVENTS
@@ -52,6 +54,35 @@ def test_it_seals_and_hashes_as_the_program_itself_would(keeper: Keeper) -> None
     (mine, damaged) = asyncio.run(far.sums_all(salted))
     assert mine == asyncio.run(near.sums_all(salted))[0] == sha256(b"salt" + TEXT).digest()
     assert isinstance(damaged, CannotOpen)
+
+
+def test_no_message_is_long_whatever_is_sealed() -> None:
+    sent: list[bytes] = []
+    here, there = socket.socketpair()
+    here.settimeout(20)
+
+    class Noted:
+        def sendall(self, piece: bytes) -> None:
+            sent.append(bytes(piece))
+
+    many = [[b"a place " * 8, bytes([number % 256]) * 200] for number in range(MOST_ITEMS)]
+    for items in ([[b"a place", b"x" * 3_000_000], [b"another", b""]], many):
+        sent.clear()
+        request = {"act": "seal", "items": items}
+        send(cast(socket.socket, Noted()), request)
+        assert len(sent[0]) <= LONGEST_MESSAGE + 4
+        assert max(map(len, sent[1:])) <= PIECE
+        writing = threading.Thread(target=there.sendall, args=(b"".join(sent),))
+        writing.start()
+        assert receive(here) == request
+        writing.join()
+    with pytest.raises(BadMessage, match="too long"):
+        send(there, {"act": "hashes", "texts": [["name", "x" * LONGEST_MESSAGE]]})
+    there.sendall((LONGEST_MESSAGE + 1).to_bytes(4))
+    with pytest.raises(BadMessage, match="too long"):
+        receive(here)
+    here.close()
+    there.close()
 
 
 def test_codes_signatures_and_lists_are_made_by_secrets_that_it_does_not_hand_out(
@@ -211,6 +242,7 @@ def test_as_a_process_it_is_not_looked_into_and_ends_when_told(tmp_path: Path) -
         "HELPLINE_FIELD_KEYS": text_of(FIRST),
         "HELPLINE_SECRET_KEY": SECRET,
         "HELPLINE_KEEPER_SOCKET": str(path),
+        "HELPLINE_ENV": "development",
     }
     command = [sys.executable, "-m", "app.cli", "keeper"]
     process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE)
@@ -255,9 +287,11 @@ def test_a_keeper_starts_with_both_keys_and_with_none_that_can_be_guessed(name: 
         "HELPLINE_KEEPER_SOCKET": "/tmp/x",
     }
     given = {**good, name: weak[name]}
-    assert read_own_settings(given)[1] == Path("/tmp/x")
-    with pytest.raises(BadSettings, match="can be guessed"):
-        read_own_settings({**given, "HELPLINE_ENV": "production"})
+    assert read_own_settings({**given, "HELPLINE_ENV": "development"})[1] == Path("/tmp/x")
+    # It has no address that would tell whether others depend on it.
+    for production in ({}, {"HELPLINE_ENV": "production"}):
+        with pytest.raises(BadSettings, match="can be guessed"):
+            read_own_settings({**given, **production})
     del given[name]
     with pytest.raises(BadSettings, match=name):
         read_own_settings(given)

@@ -13,11 +13,11 @@ import pytest
 
 from app.errors import BadSettings
 from app.privacy.hash_kinds import HashOf
-from app.privacy.keeper.client import Keeper, KeeperAway
+from app.privacy.keeper.client import LONG, Keeper, KeeperAway
 from app.privacy.keeper.serving import answer
 from app.privacy.keeper.wire import send
 from app.privacy.keys import Keys
-from app.privacy.safe import Safe
+from app.privacy.safe import Item, Safe
 from tests.support.sealing.keeper import FIRST, SECOND, TEXT, Kept, counted, facts_of
 from tests.support.sealing.keys import KEYS, keys_of
 
@@ -165,6 +165,44 @@ def test_the_way_to_an_answer_takes_no_longer_than_one_request_may(
     # Each part of it may.
     with pytest.raises(KeeperAway):
         keeper.hashes([("name", "Ana")])
+
+
+def test_a_keeper_that_is_busy_with_a_long_value_is_not_away(
+    keeper: Keeper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.privacy.keeper.client.PATIENCE", 0.05)
+    is_asked, goes_on = threading.Event(), threading.Event()
+    late: list[KeeperAway] = []
+
+    def paused(safe: Safe, message: dict[str, Any]) -> dict[str, Any]:
+        is_asked.set()
+        goes_on.wait(20)
+        return answer(safe, message)
+
+    def seal_long(bytes_a_second: int) -> None:
+        monkeypatch.setattr("app.privacy.keeper.client._BYTES_A_SECOND", bytes_a_second)
+        try:
+            keeper.seal([Item(b"a place", b"x" * (LONG + 1))])
+        except KeeperAway as away:
+            late.append(away)
+
+    keeper.hashes([("name", "Ana")])
+    monkeypatch.setattr("app.privacy.keeper.serving.answer", paused)
+    seal_long(10**9)
+    assert late
+    assert keeper.away is None, "that it is slow says nothing of short requests"
+    is_asked.clear()
+    other = threading.Thread(target=seal_long, args=(10_000,))
+    other.start()
+    assert is_asked.wait(10)
+    for hangs in (False, True):
+        with pytest.raises(KeeperAway):
+            keeper.hashes([("name", "Ana")])
+        assert (keeper.away is not None) == hangs, "the second one shows that it hangs"
+    goes_on.set()
+    other.join()
+    assert len(late) == 1
+    assert keeper.away is None
 
 
 def test_it_survives_a_restart_and_other_keys_seal_nothing(kept: Kept, keeper: Keeper) -> None:

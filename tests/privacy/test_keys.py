@@ -1,9 +1,12 @@
 from uuid import uuid4
 
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from app.privacy.cipher import PIECE, Cipher
 from app.privacy.hash_kinds import HashOf
 from app.privacy.keys import CannotOpen, keys_in_program
+from app.privacy.safe import Bound, InForce, Safe, Secret
 
 OLD, NEW = (1, b"o" * 32), (2, b"n" * 32)
 
@@ -56,3 +59,28 @@ def test_equal_values_of_two_kinds_have_different_hashes() -> None:
     kinds = HashOf.__members__.values()
     assert len({keys.match_key(kind, "one value") for kind in kinds}) == len(kinds)
     assert keys.session_key("one value") not in [keys.match_key(one, "one value") for one in kinds]
+
+
+def test_another_key_under_a_known_number_seals_nothing() -> None:
+    right, row = Safe([NEW, OLD], "s" * 40), uuid4()
+    right.seal_with(1)
+    secret = Secret(right.make_secret(row, first=True), row)
+    # In the middle of a rotation: the new key seals, and the secret of the hashes opens with both.
+    facts = InForce(2, (), {1: secret}, 1, 1, right.check_values())
+    right.work_by(facts)
+    other = Safe([(2, b"x" * 32), OLD], "s" * 40)
+    with pytest.raises(CannotOpen, match="key 2 is missing, or is another one"):
+        other.work_by(facts)
+
+
+def test_a_long_value_is_sealed_in_pieces_and_is_the_same_as_one_sealed_at_once() -> None:
+    place, nonce, long = Bound("t", "c", uuid4()), b"n" * 12, bytes(range(256)) * 3_000
+    assert len(long) > 2 * PIECE
+    at_once = AESGCM(OLD[1]).encrypt(nonce, long, bytes(place))
+    assert Cipher(OLD[1]).encrypt(nonce, long, bytes(place)) == at_once
+    keys = keys_in_program([OLD], "s" * 40)
+    sealed = b"\x01\x01" + nonce + at_once
+    assert keys.open(sealed, **place._asdict()) == long
+    for damaged in (sealed[:-1] + b"?", sealed[:99] + b"?" + sealed[100:], sealed[:-1]):
+        with pytest.raises(CannotOpen):
+            keys.open(damaged, **place._asdict())

@@ -14,6 +14,8 @@ GOOD = {
     "FIELD_KEYS": KEY,
     "TWILIO_ACCOUNT_SID": "AC1",
     "TWILIO_AUTH_TOKEN": "9b41f7d20e6c83a5d17f4029be58c36a",
+    "TWILIO_API_KEY_SID": "SK1",
+    "TWILIO_API_KEY_SECRET": "Vn4sTq8ZyPd1LxWc6RkB0mHfJ3gUe9Xa",
     "PUBLIC_URL": "https://helpline.example.org",
     "DATABASE_URL": f"postgresql://helpline:{PASSWORD}@db/helpline?sslmode=verify-full",
     "SCAN_COMMAND": "clamdscan --no-summary -",

@@ -72,6 +72,10 @@ def test_production_names_what_is_missing(monkeypatch: pytest.MonkeyPatch, name:
         # At random, and half as long as a key of 128 bits.
         ("TWILIO_AUTH_TOKEN", "9bb60b91eb0207c5"),
         ("TWILIO_PREVIOUS_AUTH_TOKEN", "0123456789abcdef0123456789abcdef"),
+        ("TWILIO_API_KEY_SECRET", "x"),
+        ("TRUSTED_PROXIES", "10.0.0.1,0.0.0.0/0"),
+        ("TRUSTED_PROXIES", "128.0.0.0/1"),
+        ("TRUSTED_PROXIES", "::/0"),
         ("SECRET_KEY", "practice-secret-key-practice-secret-key"),
         ("SECRET_KEY", "changeme-changeme-please-changeme-now"),
         ("SECRET_KEY", "abcdefghijklmnopqrstuvwxyz0123456789"),
@@ -151,6 +155,7 @@ def test_a_database_that_the_environment_puts_elsewhere_needs_encryption(
         ("TRANSLATION_URL", "http://localhost:5000"),
         ("TRANSLATION_URL", "https://translate:5000"),
         ("TELEPHONE_SIGNALLING", "wss://edge.example.org"),
+        ("TRUSTED_PROXIES", "unix,10.0.0.0/8,fc00::/7,104.16.0.0/13,2400:cb00::/32"),
         ("SMTP_URL", "smtp://localhost"),
         ("SMTP_URL", "smtp+starttls://user:pw@mail.example.org"),
         ("SMTP_URL", "smtps://user:pw@mail.example.org"),

@@ -29,6 +29,8 @@ class Leads(StrEnum):
     RECORDING = "recording"
     PAGE = "page"
     MESSENGER = "messenger"
+    # Telegram says that its messages went to another address: another program has the token.
+    BOT_ELSEWHERE = "bot_elsewhere"
     TRANSLATION = "translation"
     # The name, which the greeting says and the page shows.
     NAME = "name"

@@ -22,6 +22,7 @@ _TAKES = {
     "setWebhook": frozenset(
         "url secret_token max_connections allowed_updates drop_pending_updates".split()
     ),
+    "getWebhookInfo": frozenset[str](),
     "deleteWebhook": frozenset(["drop_pending_updates"]),
     "getFile": frozenset(["file_id"]),
     "sendMessage": frozenset("chat_id text link_preview_options".split()),
@@ -94,6 +95,8 @@ class BotMethods:
                 return {"id": bot.id, "is_bot": True, "first_name": bot.name, "username": bot.name}
             case "setWebhook":
                 return self._set(bot, values)
+            case "getWebhookInfo":
+                return {"url": bot.url, "pending_update_count": len(bot.waiting)}
             case "deleteWebhook":
                 bot.url = ""
                 return True

@@ -4,6 +4,10 @@ A short request takes about as long as a switch to another task and back, so it 
 loop; a long one is made in a thread (`app/privacy/keys.py`), and so is a look whether the keeper
 is there. If it does not answer, one request waits for a second at most. The next ones are refused
 at once, until a look has found it well: the task that watches it looks again and again.
+
+A long request keeps a keeper busy that is well: that it takes too long says nothing of the others.
+While one runs, a short one that was not answered in time is refused, and only a second one after it
+shows that the keeper hangs.
 """
 
 import asyncio
@@ -24,6 +28,8 @@ from app.privacy.safe import CannotOpen, InForce, Item, Salted
 # bytes that may take one second more.
 PATIENCE = 1.0
 _BYTES_A_SECOND = 5_000_000
+# Bytes of a long request: to seal or open more takes so long that other requests go on meanwhile.
+LONG = 256 * 1024
 # Seconds for which requests wait when the keeper has gone: as long as a restart takes.
 RESTARTS_WITHIN = 5.0
 # Seconds between two looks whether it is back.
@@ -126,6 +132,8 @@ class Keeper:
         self._check_value: bytes | None = None
         self._remembered = Remembered()
         self.away: Away | None = None
+        # How many long requests run, and whether a short one was not answered in time meanwhile.
+        self._long, self._was_late = 0, False
 
     # -- asking ----------------------------------------------------------------------------------
 
@@ -211,10 +219,23 @@ class Keeper:
         away = self.away
         if away is not None and away.looks_from is not None:
             raise KeeperAway(away.why or None)
-        long = sum(len(item[1]) for item in values.get("items", ()))
-        ends = time.monotonic() + PATIENCE + long / _BYTES_A_SECOND
+        size = sum(len(item[1]) for item in values.get("items", ()))
+        ends = time.monotonic() + PATIENCE + size / _BYTES_A_SECOND
+        if size <= LONG:
+            return self._ask(ends, act, told, values)
+        with self._lock:
+            self._long += 1
+        try:
+            return self._ask(ends, act, told, values, is_long=True)
+        finally:
+            with self._lock:
+                self._long -= 1
+
+    def _ask(
+        self, ends: float, act: str, told: bool, values: dict[str, Any], *, is_long: bool = False
+    ) -> Any:
         while True:
-            connection, is_new = self._connection(ends)
+            connection, is_new = self._connection(ends, is_long)
             try:
                 if connection.told is not self._facts and self._facts is not None:
                     self._tell(connection, told)
@@ -227,7 +248,7 @@ class Keeper:
                 raise
             except TimeoutError:
                 connection.close()
-                raise self._gone(looks_from=0.0) from None
+                raise self._late(is_long) from None
             except (OSError, EOFError):
                 connection.close()
                 if is_new:
@@ -238,7 +259,7 @@ class Keeper:
                 self._forget_idle()
                 continue
             self._keep(connection)
-            self.away = None
+            self.away, self._was_late = None, False
             return answer
 
     def _tell(self, connection: _Connection, told: bool) -> None:
@@ -253,16 +274,16 @@ class Keeper:
             # watches its keys learns which, and says so.
             raise KeeperAway() from None
 
-    def _connection(self, ends: float) -> tuple[_Connection, bool]:
+    def _connection(self, ends: float, is_long: bool) -> tuple[_Connection, bool]:
         """Return a connection, and whether it is new. Raises KeeperAway."""
         with self._lock:
             if self._idle:
                 connection = self._idle.pop()
                 connection.ends = ends
                 return connection, False
-        return self._new_connection(ends), True
+        return self._new_connection(ends, is_long), True
 
-    def _new_connection(self, ends: float) -> _Connection:
+    def _new_connection(self, ends: float, is_long: bool = False) -> _Connection:
         """Return a new connection, on which it said which keys it has. Raises KeeperAway."""
         # One that is restarted just now cuts a connection anywhere, and hardly twice there.
         for _ in range(2):
@@ -275,7 +296,7 @@ class Keeper:
                     return connection
             except TimeoutError:
                 connection.close()
-                raise self._gone(looks_from=0.0) from None
+                raise self._late(is_long) from None
             except CannotOpen as error:
                 connection.close()
                 raise self._refused(error.detail) from None
@@ -338,6 +359,13 @@ class Keeper:
         self.away = Away(before.since, why, now + pause, pause)
         return KeeperAway(why)
 
+    def _late(self, is_long: bool) -> KeeperAway:
+        """Return the refusal of a request that was not answered in time, and note what it shows."""
+        if is_long or (self._long and not self._was_late):
+            self._was_late = self._was_late or not is_long
+            return KeeperAway()
+        return self._gone(looks_from=0.0)
+
     def close(self) -> None:
         """End the connections of this process."""
         self._forget_idle()
@@ -351,7 +379,7 @@ class Keeper:
             raise KeeperAway(away.why)
         self._forget_idle()
         self._keep(self._new_connection(time.monotonic() + PATIENCE))
-        self.away = None
+        self.away, self._was_late = None, False
 
     def wait(self, seconds: float) -> None:
         """Wait for it when a command starts. Raises BadSettings."""

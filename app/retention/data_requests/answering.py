@@ -11,6 +11,7 @@ from app.errors import Conflict, Invalid, NotAllowed, NotFound
 from app.jobs.names import Task
 from app.jobs.passing import PASSING
 from app.jobs.transaction import transaction
+from app.privacy.keys import Bound, told
 from app.retention.data_requests import copies, ending, erasing, letters, reminding
 from app.retention.data_requests.changed_since.before_report import shows_others
 from app.retention.data_requests.kinds import RequestEnd, RequestKind, RequestState
@@ -103,9 +104,7 @@ async def keep_files(work: Work, request_id: UUID, files: dict[str, bytes]) -> N
         return
     for kind, content in files.items():
         file_id = uuid4()
-        sealed = work.keys.seal(
-            content, table="data_request_files", column="content_sealed", row=file_id
-        )
+        (sealed,) = await work.keys.seal_all([(_place(file_id), content)])
         work.session.add(
             RequestFile(
                 id=file_id,
@@ -173,9 +172,12 @@ async def open_report(work: Work, staff: Staff | None, request_id: UUID, kind: s
         work, AuditLog.DATA_REPORT_OPENED, f"data_request:{request_id}", format=kind
     )
     await _note_opened(work, request_id)
-    return work.keys.open(
-        file.content_sealed, table="data_request_files", column="content_sealed", row=file.id
-    )
+    (opened,) = await work.keys.open_all([(_place(file.id), file.content_sealed)])
+    return told(opened)
+
+
+def _place(file_id: UUID) -> Bound:
+    return Bound("data_request_files", "content_sealed", file_id)
 
 
 async def _note_opened(work: Work, request_id: UUID) -> None:

@@ -187,7 +187,7 @@ async def _hear_row(work: Work, row_id: UUID, asked: _Asked) -> Sequence[Mapping
     line = await finding_lines.line_of_id(work, row.line_id)
     if line is None:
         raise LookupError("the line is gone")
-    heard = asked.carrier.unpack(fetched.content_of(work, row))
+    heard = asked.carrier.unpack(await fetched.content_of(work, row))
     for fields in heard:
         await _hear(work, line, row.their_id, asked.carrier, fields)
     await work.session.delete(row)

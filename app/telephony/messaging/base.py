@@ -138,6 +138,13 @@ class Carrier(ABC):
     def told(self, fields: Mapping[str, Any]) -> MessageFate | None:
         """Return what a report says; None for a word that says nothing new."""
 
+    async def is_elsewhere(self, settings: Settings, account: AtCarrier) -> bool:
+        """Return whether messages of an account that was set up go to another address than then.
+
+        Raises TryAgain, Uncertain, Refused.
+        """
+        return False
+
     async def set_up(self, settings: Settings, account: AtCarrier) -> str | None:
         """Have messages of an account brought, kept or forgotten. Return how children find it.
 

@@ -27,16 +27,23 @@ async def set_up_accounts(context: JobContext, line_id: str) -> None:
 
 
 @task(Task.SET_UP_ACCOUNT)
-async def set_up_account(context: JobContext, account_id: str) -> None:
-    """Register an account, let its carrier keep messages, or take it away. May run twice."""
+async def set_up_account(context: JobContext, account_id: str, looks: bool = False) -> None:
+    """Register an account, let its carrier keep messages, or take it away. May run twice.
+
+    `looks`: nothing of it was changed just now, so it is looked at whether another program changed
+    it at the carrier since it was set up.
+    """
     parts, row_id = parts_of(context), UUID(account_id)
     async with parts.work() as work:
         found = await _wanted(work, row_id)
+        row = await work.session.get(CarrierAccount, row_id)
+        looks = looks and found is not None and row is not None and row.state == found[1].state
     if found is None:
         return
     carrier, wanted = found
-    name, problem = None, None
+    name, problem, is_elsewhere = None, None, False
     try:
+        is_elsewhere = looks and await carrier.is_elsewhere(parts.ground.settings, wanted)
         name = await carrier.set_up(parts.ground.settings, wanted)
     except Refused as error:
         problem = carrier.trouble(error)
@@ -46,6 +53,8 @@ async def set_up_account(context: JobContext, account_id: str) -> None:
         # The same can be asked again: it is tried until the carrier answers.
         raise
     async with parts.work() as work:
+        if is_elsewhere:
+            await accounts.note_elsewhere(work, row_id)
         if wanted.state is AccountState.REMOVING:
             await accounts.forget(work, row_id)
             await accounts.set_up_elsewhere(work, carrier.channel, wanted.their_id)

@@ -93,7 +93,7 @@ async def _opens_however_often_if_it_is_urgent(
     """A link that exists, also from the address of the guesses: slowed down, and then refused only
     if its referral is not urgent."""
     waits = _Waits(monkeypatch)
-    monkeypatch.setattr(agency_page, "_SLOW_LINK", RateLimitItemPerMinute(3))
+    monkeypatch.setattr(agency_page, "SLOW_LINK", RateLimitItemPerMinute(3))
     monkeypatch.setattr(agency_page, "PER_LINK", RateLimitItemPerMinute(5))
     answers = []
     for urgency in ("immediate", "urgent", "priority"):

@@ -43,6 +43,11 @@ class BotApi:
         me = await self._ask("getMe")
         return str(me.get("username", ""))[:64] if isinstance(me, dict) else ""
 
+    async def brought_to(self) -> str:
+        """Return the address to which messages are brought; empty if Telegram keeps them."""
+        info = await self._ask("getWebhookInfo")
+        return str(info.get("url", "")) if isinstance(info, dict) else ""
+
     async def bring_to(self, address: str, secret: str) -> None:
         """Have messages brought to an address of ours, with a secret that proves the sender."""
         await self._ask(

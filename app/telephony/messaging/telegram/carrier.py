@@ -78,6 +78,9 @@ class Telegram(Carrier):
             return None
         return replace(bare, text=text, has_media=has_media, attached=attached)
 
+    async def is_elsewhere(self, settings: Settings, account: AtCarrier) -> bool:
+        return await BotApi(settings, account.token).brought_to() != _address(settings, account)
+
     async def set_up(self, settings: Settings, account: AtCarrier) -> str | None:
         """Register a bot, let Telegram keep its messages, or take it away."""
         bot = BotApi(settings, account.token)
@@ -88,7 +91,7 @@ class Telegram(Carrier):
         if account.state is AccountState.PAUSED:
             await bot.bring_nowhere()
         else:
-            await bot.bring_to(public(settings, telegram_path(account.id)), account.secret)
+            await bot.bring_to(_address(settings, account), account.secret)
         return name
 
     def line_in(self, fields: Mapping[str, Any]) -> str | None:
@@ -119,6 +122,13 @@ class Telegram(Carrier):
 
     def why(self, code: int) -> Failure:
         return _WHY.get(code, Failure.REFUSED)
+
+
+def _address(settings: Settings, account: AtCarrier) -> str:
+    """Return where messages of an account are to go; empty while Telegram is to keep them."""
+    if account.state is not AccountState.REGISTERED:
+        return ""
+    return public(settings, telegram_path(account.id))
 
 
 def _part(of: Mapping[str, Any], name: str) -> Mapping[str, Any]:
