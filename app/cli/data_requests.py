@@ -318,14 +318,14 @@ def erase_again(
     whole: list[bool] = []
 
     async def verb(work: Work) -> None:
-        whole.append(await _erase_again(work.ground, key, folder, carry_out, decided or []))
+        whole.append(await erase_list_again(work.ground, key, folder, carry_out, decided or []))
 
     run_verb(verb)
     if not all(whole):
         raise typer.Exit(1)
 
 
-async def _erase_again(
+async def erase_list_again(
     ground: Ground, key: Path, source: Path | None, carry_out: bool, decided: list[str]
 ) -> bool:
     """Go through the lists, the oldest first. Return whether nothing is left to do or unknown."""

@@ -45,7 +45,7 @@ _SLOW_ADDRESS = RateLimitItemPerMinute(20)
 SLOW_LINK = RateLimitItemPerMinute(20)
 PER_LINK = RateLimitItemPerMinute(40)
 # Each of these requests sends a message to a person, so the limit is low.
-_SENDSPER_LINK = RateLimitItemPerMinute(3)
+_SENDS_PER_LINK = RateLimitItemPerMinute(3)
 _NEVER_REFUSED = (Urgency.IMMEDIATE, Urgency.URGENT)
 Text = Annotated[str, Form(max_length=4000)]
 
@@ -73,7 +73,7 @@ async def _limit(request: Request, work: Work, token: str, *, sends: bool = Fals
     key = token[:64]
     await limiter.slow_down(SLOW_LINK, "link", key)
     if sends:
-        within = await limiter.hit(_SENDSPER_LINK, "sends", key)
+        within = await limiter.hit(_SENDS_PER_LINK, "sends", key)
     else:
         within = urgency in _NEVER_REFUSED or await limiter.hit(PER_LINK, "link", key)
     if not within:

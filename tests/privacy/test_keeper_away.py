@@ -180,7 +180,7 @@ def test_a_keeper_that_is_busy_with_a_long_value_is_not_away(
         return answer(safe, message)
 
     def seal_long(bytes_a_second: int) -> None:
-        monkeypatch.setattr("app.privacy.keeper.client._BYTES_A_SECOND", bytes_a_second)
+        monkeypatch.setattr("app.privacy.keeper.client.BYTES_A_SECOND", bytes_a_second)
         try:
             keeper.seal([Item(b"a place", b"x" * (LONG + 1))])
         except KeeperAway as away:

@@ -338,6 +338,7 @@ _PUT_TOGETHER = {
     "outbox/mail.py": "the log",
     "outbox/responses.py": "the log",
     "people/emergency/emergencies.py": "the name of an account",
+    "people/provider/protocol.py": "the log",
     "referrals/channels/primero/primero.py": "recognised by problems.py; notes to their system",
     "referrals/channels/webhook/delivery.py": "recognised by problems.py",
     "retention/columns.py": "for developers",

@@ -27,7 +27,7 @@ from app.privacy.safe import CannotOpen, InForce, Item, Salted
 # Seconds that a short request may take, with a new connection for it if that is needed, and the
 # bytes that may take one second more.
 PATIENCE = 1.0
-_BYTES_A_SECOND = 5_000_000
+BYTES_A_SECOND = 5_000_000
 # Bytes of a long request: to seal or open more takes so long that other requests go on meanwhile.
 LONG = 256 * 1024
 # Seconds for which requests wait when the keeper has gone: as long as a restart takes.
@@ -220,7 +220,7 @@ class Keeper:
         if away is not None and away.looks_from is not None:
             raise KeeperAway(away.why or None)
         size = sum(len(item[1]) for item in values.get("items", ()))
-        ends = time.monotonic() + PATIENCE + size / _BYTES_A_SECOND
+        ends = time.monotonic() + PATIENCE + size / BYTES_A_SECOND
         if size <= LONG:
             return self._ask(ends, act, told, values)
         with self._lock:

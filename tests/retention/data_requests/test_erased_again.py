@@ -146,7 +146,7 @@ async def test_what_was_referred_since_the_restore_stays_and_the_reason_is_said(
     async def ran(*decided: str) -> tuple[bool, bool, bool]:
         """Return whether all is done, what it waits for is said, and readiness says so."""
         work.actor = PROGRAM
-        well = await command._erase_again(work.ground, key, None, True, list(decided))
+        well = await command.erase_list_again(work.ground, key, None, True, list(decided))
         waits = "a referral was opened since the restore" in capsys.readouterr().out
         ready = of_lists(work.settings, marker, await erasure_folder.lists_waiting(work))
         return well, waits, ready == erasure_folder.ROWS_STAY
