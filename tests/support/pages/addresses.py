@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from app.demo.stage import Stage
-from tests.support.pages.in_each_state import ROWS
+from tests.support.pages.in_each_state import all_rows
 from tests.support.routes import WORDS, addresses_of, routes
 
 # No pages: programs, parts of the board, what the telephone asks, and files.
@@ -51,7 +51,7 @@ class Pattern(str):
 
 async def page_addresses(stage: Stage, chosen: dict[str, str]) -> dict[Pattern, list[str]]:
     """Return the addresses of each page, with rows of each kind; first, those that are `chosen`."""
-    rows = {name: await _rows(stage, sql) for name, sql in ROWS.items()} | WORDS
+    rows = {name: list(of)[:_TRIED] for name, of in (await all_rows(stage)).items()} | WORDS
     rows |= {"period": [str(stage.clock.now().year)]}
     for name, row in chosen.items():
         rows[name] = [row, *(one for one in rows.get(name, []) if one != row)]
@@ -74,7 +74,3 @@ def _patterns(
                 yield Pattern.of(path, name, value), {name: [value]}
             return
     yield Pattern.of(path), {}
-
-
-async def _rows(stage: Stage, sql: str) -> list[str]:
-    return [str(row["id"]) for row in await stage.rows(f"{sql} LIMIT {_TRIED}")]

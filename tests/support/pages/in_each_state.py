@@ -219,7 +219,7 @@ async def _add_people(stage: Stage, missing: set[str]) -> None:
     for state, values in _PEOPLE.items():
         if state in missing:
             named = {"name": state, "identity": f"c{state.replace(' ', '')}", "active": True}
-            await _copy(stage, "staff", named | values)
+            await _copy(stage, "staff", named | values, of="active AND role = 'counsellor'")
     if "locked telephone" in missing:
         await stage.change_rows(
             "INSERT INTO phone_proofs (staff_id, paired_at, failures, locked_until)"
@@ -252,13 +252,13 @@ async def _add_places(stage: Stage) -> None:
         await _copy(stage, "agencies", values | said)
 
 
-async def _copy(stage: Stage, table: str, values: dict[str, Any]) -> None:
-    """Write a row like the first one of a table, with other values."""
+async def _copy(stage: Stage, table: str, values: dict[str, Any], of: str = "true") -> None:
+    """Write a row like the first one of a table for which a condition holds, with other values."""
     new = "gen_random_uuid()" if table != "definition_sets" else "(SELECT max(id) + 1 FROM t)"
     await stage.watch.execute(
         f"INSERT INTO {table} OVERRIDING SYSTEM VALUE"
         f" SELECT (jsonb_populate_record(NULL::{table}, to_jsonb(one) || %s::jsonb"
         f" || jsonb_build_object('id', {new.replace(' t)', f' {table})')}))).*"
-        f" FROM (SELECT * FROM {table} ORDER BY ctid LIMIT 1) AS one",
+        f" FROM (SELECT * FROM {table} WHERE {of} ORDER BY ctid LIMIT 1) AS one",
         (json.dumps(values),),
     )
