@@ -126,6 +126,7 @@ def _shapes() -> dict[str, Callable[[Any], bool]]:
         "former": lambda value: value is None or _like(_SEALED)(value),
         "how": _one_of(Via),
         "key": lambda value: _is_id(value) or _like(_COUNT)(value),
+        "looks": lambda value: isinstance(value, bool),
         "number": _is_count,
         "paths": lambda value: all(_like(_PATH)(one) for one in value),
         "refused": _is_count,
