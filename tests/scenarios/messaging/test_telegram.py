@@ -2,13 +2,10 @@
 
 import asyncio
 from typing import Any
-from uuid import UUID
 
 import pytest
 
-from app.administration.leading_letters import letter_of
 from app.calls.lines import finding_lines
-from app.calls.lines.leading import Leads
 from app.calls.states import CallState, Channel
 from app.chats import accounts
 from app.demo.stage import LINE, Stage
@@ -26,6 +23,7 @@ from tests.support.children.who_text import (
     writer,
     written,
 )
+from tests.support.mail import Mail
 from tests.support.profile import nightly
 from tests.support.referrals import page
 
@@ -111,15 +109,13 @@ async def test_only_telegram_is_heard_and_only_people(stage: Stage) -> None:
     assert await stage.rows(NUMBERS) == []
 
 
-async def test_who_leads_the_bot_elsewhere_is_noticed_and_told_of(stage: Stage) -> None:
+async def test_who_leads_the_bot_elsewhere_is_noticed_and_told_of(stage: Stage, post: Mail) -> None:
     await takes_texts(stage, "telegram")
     bot = await has_bot(stage)
     await stage.add_counsellor("vera", role=Role.SUPERVISOR, shift=False, state=None)
     await stage.change_rows("UPDATE staff SET email = 'vera@x.example' WHERE name = 'vera'")
-    stage.settings.smtp_url = "smtp://127.0.0.1:1"
+    stage.settings.smtp_url = post.url
     ours, log = bot.url, "SELECT subject FROM audit_entries WHERE action = 'line_account_elsewhere'"
-    letters = "SELECT args FROM procrastinate_jobs WHERE task_name = %s"
-    task = "administration:tell_leads_elsewhere"
 
     async def look() -> None:
         await stage.change_rows(
@@ -131,26 +127,14 @@ async def test_who_leads_the_bot_elsewhere_is_noticed_and_told_of(stage: Stage) 
         assert bot.url == ours
 
     await look()
-    assert await stage.rows(log) + await stage.rows(letters, task) == []
+    assert (await stage.rows(log), post.messages) == ([], [])
     # Who has the token lets another program ask for messages, or have them brought to it.
     for found, elsewhere in enumerate(("", "https://example.org/other"), start=1):
         bot.url = elsewhere
         await look()
-        assert len(await stage.rows(log)) == len(await stage.rows(letters, task)) == found
-    told = (await stage.rows(letters, task))[0]["args"]
-    assert (told["changed"], told["by"], told["taken_back"]) == (["bot_elsewhere"], "", False)
-    async with transaction(stage.ground, PROGRAM) as work:
-        letter = await letter_of(
-            work,
-            UUID(told["staff_id"]),
-            None,
-            work.now,
-            UUID(told["line_id"]),
-            [Leads.BOT_ELSEWHERE],
-            taken_back=False,
-        )
-    assert letter is not None
-    assert letter[2].startswith("What children wrote to the bot of the line at Telegram went")
+        assert len(await stage.rows(log)) == len(post.messages) == found
+    said = "What children wrote to the bot of the line at Telegram went"
+    assert [to for to, text in post.messages if said in text] == ["vera@x.example"] * 2
 
 
 @nightly
