@@ -26,7 +26,7 @@ from app.staff.models import Staff
 from app.work import Work
 from tests.support import planted
 from tests.support.planted import as_person
-from tests.support.profile import by_day
+from tests.support.profile import each_once
 from tests.support.retention.one_profile import kept_of
 from tests.support.retention.one_telephone import WHO, one_telephone
 from tests.support.retention.requested import NUMBER, approved, erase, rang_itself
@@ -101,8 +101,7 @@ async def _went(work: Work, boss: Staff, request: DataRequest, *children: Contac
     return [one.erased_at is not None for one in children]
 
 
-@pytest.mark.parametrize("kind", by_day(RequestKind, 2))
-@pytest.mark.parametrize("how", CHANGES)
+@pytest.mark.parametrize(("kind", "how"), each_once(RequestKind, CHANGES))
 async def test_a_record_that_is_known_since_to_be_a_sisters_stays_with_her(
     work: Work, kind: RequestKind, how: str
 ) -> None:
@@ -198,15 +197,18 @@ async def test_a_contact_of_no_profile_that_is_put_into_another_childs_since_is_
     assert await _went(work, boss, request, boy, third) == [True, False]
 
 
-@pytest.mark.parametrize("kind", RequestKind)
 @pytest.mark.parametrize(
-    ("of", "to"), [*product(["his", "none"], ["hers", "merged", "stays"]), ("none", "his")]
+    ("kind", "way"),
+    each_once(
+        RequestKind, [*product(["his", "none"], ["hers", "merged", "stays"]), ("none", "his")]
+    ),
 )
 async def test_a_released_contact_that_is_put_into_the_profile_of_a_sister_since_is_hers(
-    work: Work, kind: RequestKind, of: str, to: str
+    work: Work, kind: RequestKind, way: tuple[str, str]
 ) -> None:
     """The officer has looked at it while it was in his, or in none: two share the number, and the
     program has left it to a colleague to choose."""
+    of, to = way
     boss, boy, girl = await _of_both(work)
     hers = await profiles.tell_apart(work, boss, girl.id)
     third = await planted.a_contact(work, boss, await planted.a_call(work, "CA3"))
