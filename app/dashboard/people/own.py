@@ -39,7 +39,7 @@ async def show_account(request: Request, work: Work, staff: Staff, **said: Any) 
     staff = await work.session.get_one(Staff, staff.id)
     proof = await phone_proofs.proof_of(work, staff.id)
     only = await phone_proofs.only_a_pin(work, staff)
-    mine = work.keys.session_key(token_of(request))
+    mine = await sessions.current_key(work, work.keys.session_key(token_of(request)))
     values = {
         "staff": staff,
         "sessions": await sessions.sessions_of(work, staff),
