@@ -195,20 +195,33 @@ async def proved_at(work: Work, token: str) -> datetime | None:
 
 
 class Renewed(NamedTuple):
-    """A session after a proof: the key of the token that it had, and its new token."""
+    """A session with a new token, and the key of the one that it had."""
 
     former: bytes
     token: str
 
 
 async def note_proof(work: Work, staff: Staff, token: str, how: str) -> Renewed:
-    """Note that the person of a session has proved again who they are. The session has a new token
-    from now on: what the proof opens, it opens by that alone. The one of before ends soon.
+    """Note that the person of a session has proved again who they are. What that opens, it opens by
+    the new token alone; see `renew`."""
+    renewed = await renew(work, token)
+    await work.session.execute(
+        update(StaffSession)
+        .where(StaffSession.token_key == work.keys.session_key(renewed.token))
+        .values(proved_at=work.now)
+        .execution_options(synchronize_session=False)
+    )
+    write_entry(work, AuditLog.PROVED_AGAIN, str(staff.id), how=how)
+    return renewed
+
+
+async def renew(work: Work, token: str) -> Renewed:
+    """Give a session a new token. The former one ends soon.
 
     Raises NotSignedIn if the session has ended meanwhile.
     """
     session_id = await id_of(work, token)
-    # Of two proofs at once, the second follows the first: each token becomes a former one.
+    # Of two at once, the second follows the first: each token becomes a former one.
     former = await work.session.scalar(
         select(StaffSession.token_key).where(StaffSession.id == session_id).with_for_update()
     )
@@ -218,7 +231,7 @@ async def note_proof(work: Work, staff: Staff, token: str, how: str) -> Renewed:
     await work.session.execute(
         update(StaffSession)
         .where(StaffSession.id == session_id)
-        .values(token_key=work.keys.session_key(new), proved_at=work.now)
+        .values(token_key=work.keys.session_key(new))
         .execution_options(synchronize_session=False)
     )
     await work.session.execute(delete(FormerToken).where(FormerToken.until_at <= work.now))
@@ -228,7 +241,6 @@ async def note_proof(work: Work, staff: Staff, token: str, how: str) -> Renewed:
     await work.session.flush()
     # Nothing takes the former one for the present one, and streams learn when it ends.
     accounts_changed(work)
-    write_entry(work, AuditLog.PROVED_AGAIN, str(staff.id), how=how)
     return Renewed(former, new)
 
 

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import httpx2
+import pyotp
 
 from app.demo.stage import Stage
 from app.staff import session_tokens
@@ -17,6 +18,7 @@ from tests.support.identity.second_step import CREDENTIALS, PASSWORD, a_person, 
 from tests.support.program.quiet import QuietStage
 from tests.support.talks import talk
 
+OTHER, THIRD = "violet kettle under snow", "seven lamps by the quiet harbour"
 _MOMENT = FORMER_LASTS / timedelta(hours=1)
 _ROWS = (
     "SELECT to_jsonb(s)::text AS row FROM staff_sessions s"
@@ -81,6 +83,42 @@ async def test_a_proof_gives_a_new_token_and_the_former_one_ends_soon(quiet: Qui
         assert await act(quiet, new) == 204
 
 
+async def test_each_way_to_prove_it_gives_a_new_token(quiet: QuietStage) -> None:
+    async with with_an_old_proof(quiet) as page:
+        known = {page.cookies[COOKIE]}
+
+        async def answered(path: str, **body: str) -> httpx2.Response:
+            """Send a proof, by a program or a page; the code of a telephone counts once."""
+            sends = "json" if path.startswith("/api/") else "data"
+            method = "PUT" if path in (password, pin) else "POST"
+            answer = await page.request(method, path, **{sends: body})  # type: ignore[arg-type]
+            assert answer.status_code < 300, answer.text
+            assert page.cookies[COOKIE] not in known, path
+            known.add(page.cookies[COOKIE])
+            await skip(quiet, 1 / 60)
+            assert (await page.get("/api/v1/me")).status_code == 200
+            return answer
+
+        def code() -> str:
+            return telephone.at(quiet.clock.now())
+
+        password, pin = "/api/v1/me/password", "/api/v1/me/phone-pin"
+        factor, codes = "/api/v1/me/second-factor", "/api/v1/me/recovery-codes"
+        telephone = pyotp.TOTP((await answered(factor, proof=PASSWORD)).json()["secret"])
+        await answered(f"{factor}/confirm", code=code())
+        await answered(codes, proof=code())
+        await answered("/account/second-factor", act="codes", proof=code())
+        telephone = pyotp.TOTP((await answered(factor, proof=code())).json()["secret"])
+        await answered("/account/second-factor/confirm", code=code())
+        await answered("/account/second-factor", act="remove", proof=code())
+        await answered("/account/second-factor", act="set", proof=PASSWORD)
+        # Where the password is typed for one change, it gives a new token, too.
+        await answered(password, present=PASSWORD, new=OTHER)
+        await answered("/account/password", present=OTHER, new=THIRD, again=THIRD)
+        await answered(pin, present=THIRD, pin="519283")
+        await answered("/account/phone-pin", present=THIRD, pin="628374", again="628374")
+
+
 async def test_two_proofs_in_a_second_and_in_two_tabs_sign_no_page_out(quiet: QuietStage) -> None:
     async with with_an_old_proof(quiet) as page, browser(quiet) as tab:
         first = page.cookies[COOKIE]
@@ -121,7 +159,7 @@ async def test_a_new_password_by_the_former_token_keeps_the_page_signed_in(
     async with with_an_old_proof(quiet) as page:
         former = page.cookies[COOKIE]
         new = await prove(page)
-        body = {"present": PASSWORD, "new": "violet kettle under snow"}
+        body = {"present": PASSWORD, "new": OTHER}
         headers = {"Cookie": f"{COOKIE}={former}"}
         changed = await page.put("/api/v1/me/password", json=body, headers=headers)
         assert changed.status_code == 204, changed.text

@@ -13,6 +13,7 @@ from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
 from app.staff.passkey_rows import ChallengePurpose
 from app.staff.passkeys import Sent
+from app.staff.session_tokens import Renewed
 from app.web.access import token_of
 from app.web.sign_in import guesses, passkey_answers
 from app.web.step_up import ProofNeeded
@@ -85,11 +86,19 @@ async def prove(
 
 async def note_proof(request: Request, work: Work, staff: Staff, how: Proof) -> str:
     """Note that a signed-in person has proved again who they are. Return the new token for the
-    cookie: the page goes on with it, and so does its telephone.
-
-    Raises NotSignedIn if the session has ended meanwhile.
-    """
+    cookie. Raises NotSignedIn if the session has ended meanwhile."""
     renewed = await session_tokens.note_proof(work, staff, token_of(request), how.value)
+    return await _pass_on(work, staff, renewed)
+
+
+async def renew_token(request: Request, work: Work, staff: Staff) -> str:
+    """Give the session a new token after its person has typed their password for one change: that
+    opens nothing else. Return it for the cookie. Raises NotSignedIn as `note_proof` does."""
+    return await _pass_on(work, staff, await session_tokens.renew(work, token_of(request)))
+
+
+async def _pass_on(work: Work, staff: Staff, renewed: Renewed) -> str:
+    """Let the page go on by the new token, and so its telephone."""
     key = work.keys.session_key(renewed.token)
     await telephones.pass_on(work, staff.id, renewed.former, key)
     return renewed.token
