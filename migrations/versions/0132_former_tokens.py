@@ -19,7 +19,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(
             ["session_id"],
             ["staff_sessions.id"],
-            name="fk_former_tokens_session_id_staff_sessions",
+            name="fk_former_tokens_session_id",
             ondelete="CASCADE",
         ),
     )
