@@ -3,7 +3,6 @@
 from datetime import timedelta
 from typing import Any
 
-import httpx2
 import pytest
 from sqlalchemy import update
 
@@ -11,8 +10,8 @@ from app.demo.stage import Counsellor, Stage
 from app.demo.writing import a_child
 from app.jobs.transaction import transaction
 from app.practice.people import Phone
-from app.staff import hashing, session_tokens
-from app.staff.models import Staff, StaffSession
+from app.staff import session_tokens
+from app.staff.models import StaffSession
 from app.staff.roles import Role
 from app.web.access import COOKIE
 from app.work import PROGRAM
@@ -26,25 +25,11 @@ from tests.support.identity.second_step import (
     browser,
     with_factor,
 )
+from tests.support.identity.tokens import TELEPHONE, again, give_password, status_with
 from tests.support.program.quiet import QuietStage
 from tests.support.talks import a_talk, act, client, die, inside, talk
 
 _ROWS = "SELECT awaits FROM staff_sessions"
-TELEPHONE = (
-    "SELECT telephone, telephone_page, s.token_key IS NOT NULL AS alive FROM presences"
-    " LEFT JOIN staff_sessions s ON s.token_key = telephone_session"
-)
-
-
-async def status_with(stage: Stage, token: str) -> int:
-    """What a request with an earlier cookie is answered."""
-    async with browser(stage) as other:
-        answer = await other.get("/api/v1/me", headers={"Cookie": f"{COOKIE}={token}"})
-    return int(answer.status_code)
-
-
-async def again(page: httpx2.AsyncClient, **more: str) -> Any:
-    return await page.post("/login", data={**CREDENTIALS, "next": "/", **more})
 
 
 async def test_a_sign_in_ends_the_session_that_the_browser_had(quiet: QuietStage) -> None:
@@ -108,14 +93,6 @@ async def test_a_wrong_password_ends_no_session(quiet: QuietStage) -> None:
         first = page.cookies[COOKIE]
         await again(page, password="wrong")
         assert await status_with(quiet, first) == 200
-
-
-async def give_password(stage: Stage, ana: Counsellor) -> None:
-    hashed = await hashing.hash_password(PASSWORD)
-    async with transaction(stage.ground, PROGRAM) as work:
-        await work.session.execute(
-            update(Staff).where(Staff.id == ana.id).values(password_hash=hashed)
-        )
 
 
 async def test_calls_ring_at_once_after_a_sign_in_with_a_second_step(stage: Stage) -> None:

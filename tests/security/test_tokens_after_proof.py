@@ -12,9 +12,9 @@ from app.demo.stage import Stage
 from app.staff import session_tokens
 from app.staff.session_tokens import FORMER_LASTS
 from app.web.access import COOKIE
-from tests.security.test_renewed_sessions import TELEPHONE, again, give_password, status_with
 from tests.support.contacts import skip
 from tests.support.identity.second_step import CREDENTIALS, PASSWORD, a_person, browser
+from tests.support.identity.tokens import TELEPHONE, again, give_password, status_with
 from tests.support.program.quiet import QuietStage
 from tests.support.talks import talk
 
