@@ -245,6 +245,8 @@ class Counsellor:
         # A proof gives a new token; another account, which an emergency opens, is not taken on.
         if path.startswith("/me/") and COOKIE in answer.cookies:
             self.cookies[COOKIE] = answer.cookies[COOKIE]
+            # Others send by the same client.
+            self.stage.client.cookies.delete(COOKIE)
         return answer
 
     async def be(self, state: str) -> None:

@@ -26,6 +26,7 @@ from app.staff.sessions import (
     id_of,
     is_of,
     is_open,
+    key_after,
     none_at_work,
     note_provider_session,
     page_ended,
@@ -319,9 +320,9 @@ async def staff_of_session(work: Work, token: str, at_work: AtWork = none_at_wor
         return known
     key, memory = work.keys.session_key(token), work.ground.memory
     found = await _of_token(work, key)
-    if found is None:
-        current = await current_key(work, key)
-        found = await _of_token(work, current) if current != key else None
+    is_former = False
+    if found is None and (after := await key_after(work, key)) is not None:
+        found, is_former = await _of_token(work, after), True
     if found is None:
         return None
     staff, stored, row = found
@@ -332,7 +333,7 @@ async def staff_of_session(work: Work, token: str, at_work: AtWork = none_at_wor
             await _end_for_good(work, staff, stored)
             return None
         ends = work.now + _ASKED_AGAIN
-    if stored.token_key != key:
+    if is_former:
         # A former token is asked for each time, and so ends to the second.
         return staff
     work.keys.keep_session_key(token)

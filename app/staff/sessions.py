@@ -123,12 +123,18 @@ def is_of(key: bytes, now: datetime) -> ColumnElement[bool]:
 
 async def current_key(work: Work, key: bytes) -> bytes:
     """Return the key of the token that a session has by now, if it had that with `key` just now."""
+    return await key_after(work, key) or key
+
+
+async def key_after(work: Work, key: bytes) -> bytes | None:
+    """Return the key of the token that a session has after that with `key`; None if there is no
+    such session."""
     found: bytes | None = await work.session.scalar(
         select(StaffSession.token_key)
         .join(FormerToken, FormerToken.session_id == StaffSession.id)
         .where(FormerToken.token_key == key, FormerToken.until_at > work.now)
     )
-    return key if found is None else found
+    return found
 
 
 async def note_use(work: Work, token: str, *, acts: bool, reads: bool) -> None:
