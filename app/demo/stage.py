@@ -241,7 +241,13 @@ class Counsellor:
         """Send a request to the JSON API."""
         headers = {"Cookie": self.cookie_header}
         url = f"{self.stage.settings.public_url}/api/v1{path}"
-        return await self.stage.client.request(method, url, json=body, headers=headers)
+        answer = await self.stage.client.request(method, url, json=body, headers=headers)
+        # A proof gives a new token; another account, which an emergency opens, is not taken on.
+        if path.startswith("/me/") and COOKIE in answer.cookies:
+            self.cookies[COOKIE] = answer.cookies[COOKIE]
+            # Others send by the same client.
+            self.stage.client.cookies.delete(COOKIE)
+        return answer
 
     async def be(self, state: str) -> None:
         if not self._has_telephone:

@@ -234,6 +234,7 @@ WITHOUT_RULE: Mapping[str, str] = {
             "partner_requests.*",
             "phone_proofs.*",
             "staff_sessions.*",
+            "former_tokens.*",
             "push_subscriptions.*",
             "calendar_feeds.*",
             "presences.*",

@@ -23,6 +23,7 @@ from app.routing.participants.participants import LIVE, Participant, Participant
 from app.routing.telephone_state import may_ring, state_now, state_of
 from app.settings import Settings
 from app.staff.models import Staff
+from app.staff.sessions import current_key
 from app.words.pages import N_
 from app.work import Work
 
@@ -70,7 +71,7 @@ async def claim(work: Work, staff: Staff, page: str, session: bytes | None = Non
     call, offer = _talk(*await _held(work, staff.id))
     presence = await presences.lock_presence(work, staff.id)
     before, presence.telephone_page = presence.telephone_page, page
-    _note_session(work, presence, session)
+    await _note_session(work, presence, session)
     if before == page:
         return
     _set(work, presence, TelephoneState.ASKING)
@@ -92,7 +93,7 @@ async def report(
         if await _is_kept(work, presence, state, offer):
             return False
         presence.telephone_page = page
-    _note_session(work, presence, session)
+    await _note_session(work, presence, session)
     _set(work, presence, state)
     if state is TelephoneState.READY and call is not None and offer is not None:
         await leaving.ring_page_again(work, offer)
@@ -173,8 +174,13 @@ async def other_who_talks(work: Work, staff_id: UUID, session: bytes) -> UUID | 
     return found
 
 
-def _note_session(work: Work, presence: Presence, session: bytes | None) -> None:
-    """Note the session of the page: its person may have signed in again there."""
+async def _note_session(work: Work, presence: Presence, session: bytes | None) -> None:
+    """Note the session of the page: its person may have signed in again there. The request may have
+    begun before a proof, which passes the telephone on, too."""
+    if presence.telephone_session == session:
+        return
+    if session is not None:
+        session = await current_key(work, session)
     if presence.telephone_session != session:
         presence.telephone_session = session
         work.announce(Topic.QUEUE)

@@ -116,6 +116,19 @@ class StaffSession(Base):
     provider_key: Mapped[KeyedHash | None] = mapped_column(index=True)
 
 
+class FormerToken(Base):
+    """A token that a session had before its person proved again who they are: it opens the session
+    for a moment more, for what the browser asked for by it, and nothing that needs the proof."""
+
+    __tablename__ = "former_tokens"
+
+    token_key: Mapped[KeyedHash] = mapped_column(primary_key=True)
+    session_id: Mapped[UUID] = mapped_column(
+        ForeignKey("staff_sessions.id", ondelete="CASCADE"), index=True
+    )
+    until_at: Mapped[datetime]
+
+
 class EarlierPassword(Base):
     """The hash of a password that a person had before, so that it is not chosen again."""
 

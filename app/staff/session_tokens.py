@@ -7,20 +7,26 @@ from typing import NamedTuple, TypeVar
 from uuid import UUID
 
 from sqlalchemy import LargeBinary, and_, bindparam, delete, or_, select, true, update
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import make_transient_to_detached
 
 from app.database.quick import Question, Row
 from app.database.topics import Topic
+from app.errors import NotSignedIn
 from app.jobs.transaction import rows_of, transaction
 from app.staff.accounts import actor_of
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
-from app.staff.models import Awaits, SignInRules, Staff, StaffSession
+from app.staff.models import Awaits, FormerToken, SignInRules, Staff, StaffSession
 from app.staff.sessions import (
     AtWork,
     accounts_changed,
+    current_key,
     goes_on,
+    id_of,
+    is_of,
     is_open,
+    key_after,
     none_at_work,
     note_provider_session,
     page_ended,
@@ -30,6 +36,9 @@ from app.work import PROGRAM, Ground, Work
 
 # How long a person has for the second factor after the right password.
 AWAITS_LENGTH = timedelta(minutes=30)
+# How long after a proof the former token goes on: other pages of the browser are in the middle of
+# requests, and open their streams again.
+FORMER_LASTS = timedelta(seconds=30)
 # The longest time that a process trusts a session it has looked up.
 _REMEMBERED = timedelta(seconds=5)
 # How long a session that goes on beyond its limits is valid before that is asked again.
@@ -123,7 +132,11 @@ async def close_session(work: Work, token: str) -> None:
     key = work.keys.session_key(token)
     work.ground.memory.forget(Topic.STAFF)
     work.announce(Topic.STAFF)
-    await work.session.execute(delete(StaffSession).where(StaffSession.token_key == key))
+    await work.session.execute(
+        delete(StaffSession)
+        .where(is_of(key, work.now))
+        .execution_options(synchronize_session=False)
+    )
     if work.actor.staff_id:
         page_ended(work, work.actor.staff_id)
         write_entry(work, AuditLog.SIGNED_OUT, str(work.actor.staff_id))
@@ -144,7 +157,7 @@ async def end_former_session(work: Work, staff: Staff, token: str) -> Former | N
 
     Another person's ends, too: what its page asks for would be done in the name of this one.
     """
-    key = work.keys.session_key(token)
+    key = await current_key(work, work.keys.session_key(token))
     row = (
         await work.session.execute(
             delete(StaffSession)
@@ -182,15 +195,54 @@ async def proved_at(work: Work, token: str) -> datetime | None:
     return found
 
 
-async def note_proof(work: Work, staff: Staff, token: str, how: str) -> None:
-    """Note that the person of a session has proved again who they are."""
+class Renewed(NamedTuple):
+    """A session with a new token, and the key of the one that it had."""
+
+    former: bytes
+    token: str
+
+
+async def note_proof(work: Work, staff: Staff, token: str, how: str) -> Renewed:
+    """Note that the person of a session has proved again who they are. What that opens, it opens by
+    the new token alone; see `renew`."""
+    renewed = await renew(work, token)
     await work.session.execute(
         update(StaffSession)
-        .where(StaffSession.token_key == work.keys.session_key(token))
+        .where(StaffSession.token_key == work.keys.session_key(renewed.token))
         .values(proved_at=work.now)
         .execution_options(synchronize_session=False)
     )
     write_entry(work, AuditLog.PROVED_AGAIN, str(staff.id), how=how)
+    return renewed
+
+
+async def renew(work: Work, token: str) -> Renewed:
+    """Give a session a new token. The former one ends soon.
+
+    Raises NotSignedIn if the session has ended meanwhile.
+    """
+    session_id = await id_of(work, token)
+    # Of two at once, the second follows the first: each token becomes a former one.
+    former = await work.session.scalar(
+        select(StaffSession.token_key).where(StaffSession.id == session_id).with_for_update()
+    )
+    if former is None:
+        raise NotSignedIn()
+    new = secrets.token_urlsafe(32)
+    await work.session.execute(
+        update(StaffSession)
+        .where(StaffSession.id == session_id)
+        .values(token_key=work.keys.session_key(new))
+        .execution_options(synchronize_session=False)
+    )
+    await work.session.execute(delete(FormerToken).where(FormerToken.until_at <= work.now))
+    work.session.add(
+        FormerToken(token_key=former, session_id=session_id, until_at=work.now + FORMER_LASTS)
+    )
+    await work.session.flush()
+    # Nothing takes the former one for the present one, and streams learn when it ends.
+    accounts_changed(work)
+    return Renewed(former, new)
 
 
 def remembered_staff(work: Work, token: str) -> Staff | None:
@@ -200,6 +252,7 @@ def remembered_staff(work: Work, token: str) -> Staff | None:
     return known
 
 
+_Stored = tuple[Staff, StaffSession, SignInRules | None]
 _STORED = (
     select(Staff, StaffSession, SignInRules)
     .join(StaffSession, StaffSession.staff_id == Staff.id)
@@ -229,9 +282,7 @@ _OF_TOKEN = Question(
 )
 
 
-async def _of_token(
-    work: Work, key: bytes
-) -> tuple[Staff, StaffSession, SignInRules | None] | None:
+async def _of_token(work: Work, key: bytes) -> _Stored | None:
     """Return the account, the session and the rules of a session's key, of no session of the
     database."""
     rows = await rows_of(work, _OF_TOKEN, key=key)
@@ -269,6 +320,9 @@ async def staff_of_session(work: Work, token: str, at_work: AtWork = none_at_wor
         return known
     key, memory = work.keys.session_key(token), work.ground.memory
     found = await _of_token(work, key)
+    is_former = False
+    if found is None and (after := await key_after(work, key)) is not None:
+        found, is_former = await _of_token(work, after), True
     if found is None:
         return None
     staff, stored, row = found
@@ -279,6 +333,9 @@ async def staff_of_session(work: Work, token: str, at_work: AtWork = none_at_wor
             await _end_for_good(work, staff, stored)
             return None
         ends = work.now + _ASKED_AGAIN
+    if is_former:
+        # A former token is asked for each time, and so ends to the second.
+        return staff
     work.keys.keep_session_key(token)
     # A change of the account, and a sign-out, are announced on the bus.
     memory.keep(Topic.STAFF, key, staff, min(work.now + _REMEMBERED, ends))
@@ -303,20 +360,37 @@ async def sessions_now(
     ground: Ground, tokens: Collection[str], at_work: AtWork = none_at_work
 ) -> dict[str, tuple[Staff, datetime]]:
     """Return the accounts of these cookies as the database has them now, without remembering them,
-    and until when each session is valid."""
+    and until when each cookie is valid."""
     keys = {ground.keys.session_key(token): token for token in tokens}
     now = ground.clock.now()
     async with ground.database.reading_sessions() as session:
         rows = (await session.execute(_STORED.where(StaffSession.token_key.in_(keys)))).all()
-        ends = {stored.token_key: _ends_at(staff, stored, row) for staff, stored, row in rows}
-        late = {staff.id for staff, stored, _ in rows if ends[stored.token_key] <= now}
+        by_key: dict[bytes, tuple[_Stored, datetime | None]]
+        by_key = {stored.token_key: ((staff, stored, row), None) for staff, stored, row in rows}
+        if rest := keys.keys() - by_key.keys():
+            by_key |= await _of_former_tokens(session, rest, now)
+        ends = {key: _ends_at(*row) for key, (row, _) in by_key.items()}
+        late = {row[0].id for key, (row, _) in by_key.items() if ends[key] <= now}
         at_their_work = await at_work(session, late, now) if late else {}
     found = {}
-    for staff, stored, _ in rows:
-        until = ends[stored.token_key]
+    for key, ((staff, stored, _), former_until) in by_key.items():
+        until = ends[key]
         if until <= now:
             if not goes_on(stored, until, at_their_work.get(staff.id), now):
                 continue
             until = now + _ASKED_AGAIN
-        found[keys[stored.token_key]] = staff, until
+        found[keys[key]] = staff, min(until, former_until or until)
     return found
+
+
+async def _of_former_tokens(
+    session: AsyncSession, keys: Collection[bytes], now: datetime
+) -> dict[bytes, tuple[_Stored, datetime | None]]:
+    """Return what is stored of the sessions that had tokens with these keys just now, and until
+    when each token goes on."""
+    rows = await session.execute(
+        _STORED.join(FormerToken, FormerToken.session_id == StaffSession.id)
+        .add_columns(FormerToken.token_key, FormerToken.until_at)
+        .where(FormerToken.token_key.in_(keys), FormerToken.until_at > now)
+    )
+    return {key: ((staff, stored, rules), until) for staff, stored, rules, key, until in rows}

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import delete, or_, select, update
+from sqlalchemy import ColumnElement, delete, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.database.topics import Topic
@@ -22,7 +22,7 @@ from app.jobs.transaction import transaction
 from app.staff.audit import write_entry
 from app.staff.emergency_rows import Emergency, EmergencyState
 from app.staff.log_kinds import AuditLog
-from app.staff.models import Staff, StaffSession
+from app.staff.models import FormerToken, Staff, StaffSession
 from app.staff.sign_in_rules import LONGEST_HOURS
 from app.work import PROGRAM, Work
 
@@ -113,6 +113,30 @@ def page_ended(work: Work, staff_id: UUID) -> None:
     work.announce(Topic.PRESENCE, Topic.PRESENCE.of(staff_id), Topic.QUEUE)
 
 
+def is_of(key: bytes, now: datetime) -> ColumnElement[bool]:
+    """Return the condition that a session has the token with this key, or had it just now."""
+    had = select(FormerToken.session_id).where(
+        FormerToken.token_key == key, FormerToken.until_at > now
+    )
+    return or_(StaffSession.token_key == key, StaffSession.id == had.scalar_subquery())
+
+
+async def current_key(work: Work, key: bytes) -> bytes:
+    """Return the key of the token that a session has by now, if it had that with `key` just now."""
+    return await key_after(work, key) or key
+
+
+async def key_after(work: Work, key: bytes) -> bytes | None:
+    """Return the key of the token that a session has after that with `key`; None if there is no
+    such session."""
+    found: bytes | None = await work.session.scalar(
+        select(StaffSession.token_key)
+        .join(FormerToken, FormerToken.session_id == StaffSession.id)
+        .where(FormerToken.token_key == key, FormerToken.until_at > work.now)
+    )
+    return found
+
+
 async def note_use(work: Work, token: str, *, acts: bool, reads: bool) -> None:
     """Note that a session is used, and whether its person acts; written down only now and then.
 
@@ -128,7 +152,7 @@ async def note_use(work: Work, token: str, *, acts: bool, reads: bool) -> None:
         return
     statement = (
         update(StaffSession)
-        .where(StaffSession.token_key == key)
+        .where(is_of(key, work.now))
         .values(**values)
         .execution_options(synchronize_session=False)
     )
@@ -182,7 +206,7 @@ async def has_open_page(work: Work, staff_id: UUID, but: bytes | None = None) ->
 async def id_of(work: Work, token: str) -> UUID | None:
     """Return the id of the session of a cookie, by which its owner ends it."""
     found: UUID | None = await work.session.scalar(
-        select(StaffSession.id).where(StaffSession.token_key == work.keys.session_key(token))
+        select(StaffSession.id).where(is_of(work.keys.session_key(token), work.now))
     )
     return found
 
@@ -228,7 +252,7 @@ async def end_sessions(
         named = StaffSession.provider_key == provider_key
         statement = statement.where(or_(named, StaffSession.provider_key.is_(None)))
     if but is not None:
-        statement = statement.where(StaffSession.token_key != but)
+        statement = statement.where(StaffSession.token_key != await current_key(work, but))
     if until is not None:
         statement = statement.where(StaffSession.created_at <= until)
     ended = await work.session.execute(statement.returning(StaffSession.id))

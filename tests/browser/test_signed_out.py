@@ -1,15 +1,19 @@
 """In a browser: the proof before a number, and signing in again over the page that was open."""
 
+import asyncio
 from datetime import timedelta
 
+import pytest
 from playwright.async_api import Dialog, Page, Request, Response, expect
 from sqlalchemy import delete, update
 
 from app.demo.stage import Counsellor, Stage
 from app.jobs.transaction import transaction
+from app.staff import session_tokens
 from app.staff.models import StaffSession
 from app.staff.roles import Role
 from app.staff.sessions import accounts_changed
+from app.web.access import COOKIE
 from app.work import PROGRAM
 from tests.support.axe import faults, faults_again
 from tests.support.browser import (
@@ -46,8 +50,9 @@ async def sign_ins_end(live: Stage, who: Counsellor) -> None:
 
 
 async def test_a_proof_and_a_new_sign_in_come_over_the_page_and_it_goes_on(
-    live: Stage, page: Page
+    live: Stage, page: Page, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(session_tokens, "FORMER_LASTS", timedelta(seconds=2))
     ana = await live.add_counsellor("ana")
     leg = await answers_a_call(live, ana)
     boss = await live.add_counsellor("boss", role=Role.AUDITOR, shift=False, state=None)
@@ -58,7 +63,14 @@ async def test_a_proof_and_a_new_sign_in_come_over_the_page_and_it_goes_on(
     await enter(page, live, ana, f"/calls/{call}")
 
     await proofs_are_old(live, ana)
+    other = await page.context.new_page()
+    await other.goto(live.settings.public_url)
+    await expect(other.locator("#connection")).to_have_text("● live")
+    streams: list[Response] = []
+    page.context.on("response", lambda one: streams.append(one) if is_stream(one) else None)
     await number_is_opened_after_a_proof(live, page)
+    await both_windows_go_on_by_the_new_token(streams, page, other)
+    await other.close()
     await sign_ins_end(live, ana)
     await what_is_typed_meanwhile_is_saved_after_it(live, page)
     await sign_ins_end(live, ana)
@@ -96,6 +108,29 @@ async def number_is_opened_after_a_proof(live: Stage, page: Page) -> None:
     await expect(form.locator("output")).to_have_text("+381641234567")
     await expect(dialog).to_be_hidden()
     await expect(form.locator("[name=reason]")).to_have_value("call_back")
+
+
+def is_stream(answer: Response) -> bool:
+    return "/board/live?" in answer.url
+
+
+async def both_windows_go_on_by_the_new_token(streams: list[Response], *windows: Page) -> None:
+    """Their streams, which the former token had opened, are opened again when that ends."""
+    (token,) = [one["value"] for one in await windows[0].context.cookies() if one["name"] == COOKIE]
+    async with asyncio.timeout(20):
+        for window in windows:
+            while not await is_open_by(token, [one for one in streams if one.frame.page == window]):
+                await asyncio.sleep(0.1)
+    for window in windows:
+        await expect(window.locator("#connection")).to_have_text("● live")
+        await expect(window.get_by_role("dialog", name="Sign in again")).to_have_count(0)
+
+
+async def is_open_by(token: str, streams: list[Response]) -> bool:
+    """Whether one of these streams was opened by a token."""
+    sent = [(one.status, await one.request.header_value("cookie") or "") for one in streams]
+    assert all(status == 200 for status, _ in sent)
+    return any(token in cookie for _, cookie in sent)
 
 
 async def what_is_typed_meanwhile_is_saved_after_it(live: Stage, page: Page) -> None:

@@ -165,8 +165,11 @@ async def test_where_no_code_goes_by_telephone_only_a_pin_of_the_page_counts(
     # Nor in a session that began before there was one: it has seen the password alone.
     with pytest.raises(phone_proofs.OnlyAPin):
         await phone_proofs.set_own_pin(work, *own)
-    await session_tokens.note_proof(work, vera, before, "code")
-    await phone_proofs.set_own_pin(work, *own)
+    renewed = await session_tokens.note_proof(work, vera, before, "code")
+    # The token of before has not seen it.
+    with pytest.raises(phone_proofs.OnlyAPin):
+        await phone_proofs.set_own_pin(work, *own)
+    await phone_proofs.set_own_pin(work, *own[:-1], renewed.token)
     assert await prove(work, vera, PIN) is EntryResult.RIGHT
     # A code that its person reads on the page proves the telephone that is rung.
     code = await phone_proofs.make_code(work, vera)

@@ -112,16 +112,12 @@ def test_what_an_operator_has_to_do_stands_in_the_page_that_is_named() -> None:
     assert checked > 20
 
 
-# Of levels 1 and 2: the beginning of the page says so, too.
-_NOT_MET = {"7.2.4"}
-
-
 def test_what_touches_a_childs_record_is_not_left_out() -> None:
     for *number, level, child, _asked, state, _how, _proof in _rows():
         name = ".".join(number)
         assert bool(child) == (level == "3"), f"{name}: levels 1 and 2 hold for everything"
         if state == "not met":
-            assert level == "3" or name in _NOT_MET, f"{name}: levels 1 and 2 are met"
+            assert level == "3", f"{name}: levels 1 and 2 are met"
             assert child.strip() != "yes", f"{name}: it touches a child's record"
         if state == "no":
             assert child.strip() != "yes", f"{name}: it applies to nothing here"

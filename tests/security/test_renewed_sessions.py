@@ -3,7 +3,6 @@
 from datetime import timedelta
 from typing import Any
 
-import httpx2
 import pytest
 from sqlalchemy import update
 
@@ -11,8 +10,8 @@ from app.demo.stage import Counsellor, Stage
 from app.demo.writing import a_child
 from app.jobs.transaction import transaction
 from app.practice.people import Phone
-from app.staff import hashing, session_tokens
-from app.staff.models import Staff, StaffSession
+from app.staff import session_tokens
+from app.staff.models import StaffSession
 from app.staff.roles import Role
 from app.web.access import COOKIE
 from app.work import PROGRAM
@@ -26,25 +25,11 @@ from tests.support.identity.second_step import (
     browser,
     with_factor,
 )
+from tests.support.identity.tokens import TELEPHONE, again, give_password, status_with
 from tests.support.program.quiet import QuietStage
 from tests.support.talks import a_talk, act, client, die, inside, talk
 
 _ROWS = "SELECT awaits FROM staff_sessions"
-_TELEPHONE = (
-    "SELECT telephone, telephone_page, s.token_key IS NOT NULL AS alive FROM presences"
-    " LEFT JOIN staff_sessions s ON s.token_key = telephone_session"
-)
-
-
-async def status_with(stage: Stage, token: str) -> int:
-    """What a request with an earlier cookie is answered."""
-    async with browser(stage) as other:
-        answer = await other.get("/api/v1/me", headers={"Cookie": f"{COOKIE}={token}"})
-    return int(answer.status_code)
-
-
-async def again(page: httpx2.AsyncClient, **more: str) -> Any:
-    return await page.post("/login", data={**CREDENTIALS, "next": "/", **more})
 
 
 async def test_a_sign_in_ends_the_session_that_the_browser_had(quiet: QuietStage) -> None:
@@ -110,17 +95,9 @@ async def test_a_wrong_password_ends_no_session(quiet: QuietStage) -> None:
         assert await status_with(quiet, first) == 200
 
 
-async def _with_password(stage: Stage, ana: Counsellor) -> None:
-    hashed = await hashing.hash_password(PASSWORD)
-    async with transaction(stage.ground, PROGRAM) as work:
-        await work.session.execute(
-            update(Staff).where(Staff.id == ana.id).values(password_hash=hashed)
-        )
-
-
 async def test_calls_ring_at_once_after_a_sign_in_with_a_second_step(stage: Stage) -> None:
     ana = await stage.add_counsellor("ana")
-    await _with_password(stage, ana)
+    await give_password(stage, ana)
     telephone = await with_factor(stage, ana.staff)
     ready = {"page": f"stage:{ana.id.hex}", "state": "ready"}
     credentials = {"username": "ana", "password": PASSWORD, "next": "/"}
@@ -161,7 +138,7 @@ async def test_another_person_in_the_browser_ends_the_session_that_it_had(stage:
         assert (await again(page)).status_code == 303
         assert (await page.get("/api/v1/me")).status_code == 401
     # Requests of her page would be the other's: no call is offered to her there.
-    assert [row["alive"] for row in await stage.rows(_TELEPHONE)] == [False]
+    assert [row["alive"] for row in await stage.rows(TELEPHONE)] == [False]
     child = stage.ring("+381641234567")
     await stage.advance(2)
     stage.exchange.press(child, "1")
@@ -217,7 +194,7 @@ async def test_that_talk_is_the_last_in_the_page(stage: Stage, elsewhere: bool) 
 
 async def _alive(stage: Stage, who: Counsellor) -> list[bool]:
     """Whether the session of the page goes on that has a person's telephone."""
-    rows = await stage.rows(_TELEPHONE)
+    rows = await stage.rows(TELEPHONE)
     return [row["alive"] for row in rows if row["telephone_page"] == f"stage:{who.id.hex}"]
 
 
@@ -347,7 +324,7 @@ async def test_a_talk_at_a_second_telephone_keeps_no_session_of_the_page(stage: 
     stage.exchange.press(child, "1")
     await stage.advance(20)
     assert (await stage.call_of(child))["state"] == "connected"
-    assert [row["telephone"] for row in await stage.rows(_TELEPHONE)] == ["ready"]
+    assert [row["telephone"] for row in await stage.rows(TELEPHONE)] == ["ready"]
     await _another_signs_in(stage, ana)
     assert await _alive(stage, ana) == [False]
     await stage.advance(2)
@@ -394,7 +371,7 @@ async def test_a_talk_whose_line_broke_keeps_no_session_of_the_page(stage: Stage
 
 async def test_a_talk_goes_on_when_its_counsellor_signs_in_again(stage: Stage) -> None:
     ana = await stage.add_counsellor("ana")
-    await _with_password(stage, ana)
+    await give_password(stage, ana)
     child = await talk(stage, ana)
     page_of = {"page": f"stage:{ana.id.hex}"}
     async with browser(stage) as page:
@@ -402,13 +379,13 @@ async def test_a_talk_goes_on_when_its_counsellor_signs_in_again(stage: Stage) -
         talking = {**page_of, "state": "talking"}
         told = await page.post("/board/telephone/state", json=talking)
         assert told.json() == {"yours": True}
-        before = await stage.rows(_TELEPHONE)
+        before = await stage.rows(TELEPHONE)
         assert before[0]["alive"]
         credentials = {"username": "ana", "password": PASSWORD}
         answer = await page.post("/api/v1/session", json=credentials)
         assert answer.status_code == 200
         # The telephone is the page's as before, by the new session; the talk goes on.
-        assert await stage.rows(_TELEPHONE) == before
+        assert await stage.rows(TELEPHONE) == before
         assert (await page.get("/api/v1/me")).status_code == 401, "the former cookie"
         del page.headers["Cookie"]
         assert (await page.post("/board/telephone/state", json=talking)).json() == {"yours": True}

@@ -54,6 +54,7 @@ from app.staff import (
     passwords,
     phone_proofs,
     second_factor,
+    session_tokens,
     sessions,
     sign_in_rules,
     tokens,
@@ -62,6 +63,7 @@ from app.staff.models import Staff
 from app.staff.roles import Permission, Role
 from app.statistics.exports import exporting, requested
 from app.web import step_up
+from app.web.access import set_cookie
 from app.web.lean import LeanRoute
 from app.web.sign_in import provider_sign_in
 from app.web.step_up import ACTS, What, name_of
@@ -432,6 +434,13 @@ def test_every_route_that_sets_a_password_asks_first_whether_it_was_leaked() -> 
         "dashboard.people.welcome.choose",
     }
     assert all(leaked.ask in found[name] for name in names)
+
+
+def test_every_route_by_which_a_session_gets_a_new_token_sets_the_cookie() -> None:
+    found = {name_of(route.endpoint): reached_from(route.endpoint) for route in _all_routes()}
+    names = {name for name, reached in found.items() if session_tokens.renew in reached}
+    assert {"api.own.second_factor.prove_again", "dashboard.people.passkey_pages.add"} <= names
+    assert [name for name in names if set_cookie not in found[name]] == []
 
 
 def _all_routes() -> Iterator[APIRoute]:

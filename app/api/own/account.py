@@ -1,12 +1,13 @@
 """The JSON interface of the user's own account: password, PIN, telephone, language of pages."""
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
 from app.people import leaked, second_phone
 from app.staff import accounts, passwords, phone_proofs
-from app.web.access import InWork, SignedIn, TakesCalls, token_of
+from app.web.access import InWork, SignedIn, TakesCalls, set_cookie, token_of
 from app.web.sign_in.guesses import check_own_attempts
+from app.web.sign_in.proving import renew_token
 from app.web.strict_bodies import StrictRoute
 
 router = APIRouter(tags=["session"], route_class=StrictRoute)
@@ -33,11 +34,15 @@ class PinIn(BaseModel):
 
 
 @router.put("/me/phone-pin", status_code=204)
-async def set_own_pin(request: Request, work: InWork, staff: SignedIn, wanted: PinIn) -> None:
-    """Choose the PIN by which you prove by telephone who you are; `present` is your password."""
+async def set_own_pin(
+    request: Request, response: Response, work: InWork, staff: SignedIn, wanted: PinIn
+) -> None:
+    """Choose the PIN by which you prove by telephone who you are; `present` is your password. The
+    response sets a new cookie."""
     await check_own_attempts(request, work, staff)
     token = token_of(request)
     await phone_proofs.set_own_pin(work, staff, wanted.present, wanted.pin, token)
+    set_cookie(response, work.ground, await renew_token(request, work, staff))
 
 
 class NumberIn(BaseModel):
@@ -80,10 +85,11 @@ async def give_second_phone_up(work: InWork, staff: TakesCalls) -> None:
 
 @router.put("/me/password", status_code=204)
 async def change_own_password(
-    request: Request, work: InWork, staff: SignedIn, wanted: PasswordIn
+    request: Request, response: Response, work: InWork, staff: SignedIn, wanted: PasswordIn
 ) -> None:
-    """Change your password. Your other sessions end."""
+    """Change your password. Your other sessions end, and the response sets a new cookie."""
     await check_own_attempts(request, work, staff)
     await leaked.ask(work, wanted.new)
     token = token_of(request)
     await passwords.change_own(work, staff, wanted.present, wanted.new, token)
+    set_cookie(response, work.ground, await renew_token(request, work, staff))

@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field
 
 from app.staff import passkeys
 from app.staff.passkey_rows import ChallengePurpose, Passkey
-from app.web.access import InWork, Public, SignedIn
+from app.web.access import InWork, Public, SignedIn, set_cookie
 from app.web.bodies import LONGEST_OF_STRANGERS
 from app.web.sign_in.guesses import count_options
 from app.web.sign_in.signing_in import add_passkey, passkey_options_at_once
@@ -99,10 +99,11 @@ async def begin_passkey(request: Request, work: InWork, staff: SignedIn) -> Resp
 
 @router.post("/me/passkeys", status_code=201)
 async def add_own_passkey(
-    request: Request, work: InWork, staff: SignedIn, sent: PasskeyIn
+    request: Request, response: Response, work: InWork, staff: SignedIn, sent: PasskeyIn
 ) -> AddedPasskey:
-    """Add a passkey that the browser has made."""
-    added = await add_passkey(request, work, staff, sent.name, sent.credential)
+    """Add a passkey that the browser has made. The response sets a new cookie."""
+    added, token = await add_passkey(request, work, staff, sent.name, sent.credential)
+    set_cookie(response, work.ground, token)
     return AddedPasskey(**_view(added.passkey).model_dump(), recovery_codes=added.codes)
 
 

@@ -3,15 +3,17 @@
 from datetime import datetime
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
 from app.staff import second_factor
-from app.web.access import InWork, SignedIn, token_of
+from app.staff.models import Staff
+from app.web.access import InWork, SignedIn, set_cookie, token_of
 from app.web.sign_in.guesses import check_own_attempts
 from app.web.sign_in.proving import Proof, confirm_own_factor, proof_of, prove
 from app.web.step_up import is_fresh
 from app.web.strict_bodies import StrictRoute
+from app.work import Work
 
 router = APIRouter(tags=["session"], route_class=StrictRoute)
 
@@ -80,9 +82,19 @@ async def own_proof(request: Request, work: InWork, staff: SignedIn) -> ProofVie
 
 
 @router.post("/me/proof", status_code=204)
-async def prove_again(request: Request, work: InWork, staff: SignedIn, sent: ProofIn) -> None:
-    """Prove again who you are. Then send the request again that was answered with ProofNeeded."""
-    await prove(request, work, staff, sent.proof, sent.passkey)
+async def prove_again(
+    request: Request, response: Response, work: InWork, staff: SignedIn, sent: ProofIn
+) -> None:
+    """Prove again who you are. The response sets a new cookie. Then send the request again that was
+    answered with ProofNeeded."""
+    await _prove(request, response, work, staff, sent)
+
+
+async def _prove(
+    request: Request, response: Response, work: Work, staff: Staff, sent: ProofIn
+) -> None:
+    token = await prove(request, work, staff, sent.proof, sent.passkey)
+    set_cookie(response, work.ground, token)
 
 
 @router.get("/me/second-factor")
@@ -94,35 +106,41 @@ async def own_factor(work: InWork, staff: SignedIn) -> FactorView:
 
 @router.post("/me/second-factor", status_code=201)
 async def begin_factor(
-    request: Request, work: InWork, staff: SignedIn, asked: ProofIn
+    request: Request, response: Response, work: InWork, staff: SignedIn, asked: ProofIn
 ) -> SetupView:
     """Begin to set up a second factor, or another one. It counts once a code of it was sent."""
-    await prove(request, work, staff, asked.proof, asked.passkey)
+    await _prove(request, response, work, staff, asked)
     setup = await second_factor.begin(work, staff)
     return SetupView(secret=setup.secret, uri=setup.uri)
 
 
 @router.post("/me/second-factor/confirm", status_code=201)
 async def confirm_factor(
-    request: Request, work: InWork, staff: SignedIn, sent: CodeIn
+    request: Request, response: Response, work: InWork, staff: SignedIn, sent: CodeIn
 ) -> FactorSet:
     """Set the second factor with a code of it. The answer has the recovery codes."""
     await check_own_attempts(request, work, staff)
-    codes = await confirm_own_factor(request, work, staff, sent.code)
-    return FactorSet(recovery_codes=codes or [], next_code=codes is None)
+    done = await confirm_own_factor(request, work, staff, sent.code)
+    if done is None:
+        return FactorSet(recovery_codes=[], next_code=True)
+    codes, token = done
+    set_cookie(response, work.ground, token)
+    return FactorSet(recovery_codes=codes, next_code=False)
 
 
 @router.post("/me/recovery-codes", status_code=201)
 async def renew_recovery_codes(
-    request: Request, work: InWork, staff: SignedIn, asked: ProofIn
+    request: Request, response: Response, work: InWork, staff: SignedIn, asked: ProofIn
 ) -> RecoveryCodes:
     """Make new recovery codes; the earlier ones end."""
-    await prove(request, work, staff, asked.proof, asked.passkey)
+    await _prove(request, response, work, staff, asked)
     return RecoveryCodes(recovery_codes=await second_factor.renew_codes(work, staff))
 
 
 @router.post("/me/second-factor/remove", status_code=204)
-async def remove_factor(request: Request, work: InWork, staff: SignedIn, asked: ProofIn) -> None:
+async def remove_factor(
+    request: Request, response: Response, work: InWork, staff: SignedIn, asked: ProofIn
+) -> None:
     """Take your second factor away, where your role needs none."""
-    await prove(request, work, staff, asked.proof, asked.passkey)
+    await _prove(request, response, work, staff, asked)
     await second_factor.remove_own(work, staff)

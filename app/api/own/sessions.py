@@ -83,7 +83,7 @@ class SessionView(BaseModel):
 @router.get("/me/sessions")
 async def own_sessions(request: Request, work: InWork, staff: SignedIn) -> list[SessionView]:
     """List where you are signed in."""
-    mine = work.keys.session_key(token_of(request))
+    mine = await sessions.current_key(work, work.keys.session_key(token_of(request)))
     return [
         SessionView(
             id=one.id,

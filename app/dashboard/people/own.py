@@ -14,8 +14,9 @@ from app.people.provider import access, keeping
 from app.staff import passkeys, passwords, phone_proofs, second_factor, sessions
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
-from app.web.access import InWork, reader_with, token_of
+from app.web.access import InWork, reader_with, set_cookie, token_of
 from app.web.sign_in.guesses import check_own_attempts
+from app.web.sign_in.proving import renew_token
 from app.words.pages import _, refusal_words
 from app.words.pages import said as said_in
 from app.words.without_codes import ONLY_A_PIN
@@ -39,7 +40,7 @@ async def show_account(request: Request, work: Work, staff: Staff, **said: Any) 
     staff = await work.session.get_one(Staff, staff.id)
     proof = await phone_proofs.proof_of(work, staff.id)
     only = await phone_proofs.only_a_pin(work, staff)
-    mine = work.keys.session_key(token_of(request))
+    mine = await sessions.current_key(work, work.keys.session_key(token_of(request)))
     values = {
         "staff": staff,
         "sessions": await sessions.sessions_of(work, staff),
@@ -78,11 +79,14 @@ async def change_password(
         await leaked.ask(work, new)
         token = token_of(request)
         ended = await passwords.change_own(work, staff, present, new, token)
+        renewed = await renew_token(request, work, staff)
     except Refusal as refusal:
         await work.undo()
         return await show_account(request, work, staff, problem=refusal_words(refusal))
     told = _("Your password is changed. Other sessions that ended: %(number)s.", number=ended)
-    return await show_account(request, work, staff, told=told)
+    answer = await show_account(request, work, staff, told=told)
+    set_cookie(answer, work.ground, renewed)
+    return answer
 
 
 @router.post("/account/phone-pin")
@@ -100,10 +104,13 @@ async def set_phone_pin(
         if pin != again:
             raise Invalid("The two PINs are not the same. Enter both again.")
         await phone_proofs.set_own_pin(work, staff, present, pin, token_of(request))
+        renewed = await renew_token(request, work, staff)
     except Refusal as refusal:
         await work.undo()
         return await show_account(request, work, staff, problem=refusal_words(refusal))
-    return await show_account(request, work, staff, told=_("Your PIN is set."))
+    answer = await show_account(request, work, staff, told=_("Your PIN is set."))
+    set_cookie(answer, work.ground, renewed)
+    return answer
 
 
 @router.post("/account/second-phone")

@@ -12,7 +12,7 @@ from app.dashboard.people.signing_in import safe_next
 from app.errors import Refusal
 from app.staff import passkeys
 from app.staff.models import Awaits
-from app.web.access import InWork, Public
+from app.web.access import InWork, Public, set_cookie
 from app.web.sign_in.signing_in import (
     add_passkey,
     begun,
@@ -79,14 +79,17 @@ async def add(
 ) -> Response:
     """Add a passkey that the browser has made; of a first factor the recovery codes are shown."""
     try:
-        added = await add_passkey(request, work, staff, name, credential)
+        added, token = await add_passkey(request, work, staff, name, credential)
     except Refusal as refusal:
         await work.undo()
         return await show_account(request, work, staff, problem=refusal_words(refusal))
     if added.codes is not None:
-        return show_codes(request, staff, added.codes, "/account")
-    told = _("The passkey %(name)s is added.", name=added.passkey.name)
-    return await show_account(request, work, staff, told=told)
+        answer = show_codes(request, staff, added.codes, "/account")
+    else:
+        told = _("The passkey %(name)s is added.", name=added.passkey.name)
+        answer = await show_account(request, work, staff, told=told)
+    set_cookie(answer, work.ground, token)
+    return answer
 
 
 @router.post("/account/passkeys/{passkey_id}/remove")

@@ -15,7 +15,7 @@ from app.log import log
 from app.people.provider import access
 from app.people.provider.rows import Errand
 from app.web import decisions
-from app.web.access import InWork, Public
+from app.web.access import InWork, Public, set_cookie
 from app.web.decisions import Right
 from app.web.sign_in.provider_sign_in import (
     Back,
@@ -72,7 +72,10 @@ async def back(
 def _go_on(request: Request, work: Work, found: Back) -> Response:
     wanted = safe_next(found.wanted)
     if found.signed_in is None:
-        return RedirectResponse(wanted, status_code=303)
+        answer = RedirectResponse(wanted, status_code=303)
+        if found.token is not None:
+            set_cookie(answer, work.ground, found.token)
+        return answer
     if found.signed_in.awaits is not None:
         return lead_to_factor(work, found.signed_in, wanted)
     return finish(request, work, found.signed_in, RedirectResponse(wanted, status_code=303))

@@ -212,19 +212,28 @@ async def change_factor(
     The person proves first who they are.
     """
     try:
-        await prove(request, work, staff, proof, credential or None)
-        match act:
-            case "set":
-                setup = await second_factor.begin(work, staff)
-                return _set_up(request, staff, setup, _CONFIRM, "/account")
-            case "codes":
-                codes = await second_factor.renew_codes(work, staff)
-                return show_codes(request, staff, codes, "/account", renewed=True)
-            case "remove":
-                await second_factor.remove_own(work, staff)
+        token = await prove(request, work, staff, proof, credential or None)
+        answer = await _changed(request, work, staff, act)
     except Refusal as refusal:
         await work.undo()
         return await show_account(request, work, staff, problem=refusal_words(refusal))
+    set_cookie(answer, work.ground, token)
+    return answer
+
+
+async def _changed(
+    request: Request, work: Work, staff: Staff, act: Literal["set", "codes", "remove"]
+) -> Response:
+    """Do what was chosen, after the proof."""
+    match act:
+        case "set":
+            setup = await second_factor.begin(work, staff)
+            return _set_up(request, staff, setup, _CONFIRM, "/account")
+        case "codes":
+            codes = await second_factor.renew_codes(work, staff)
+            return show_codes(request, staff, codes, "/account", renewed=True)
+        case "remove":
+            await second_factor.remove_own(work, staff)
     left = (await second_factor.state_of(work, staff)).since is not None
     told = _("Your second factor is removed. From now on the password is enough.")
     if left:
@@ -237,12 +246,15 @@ async def confirm(request: Request, work: InWork, staff: SignedIn, code: _Code =
     """Set the second factor with a first code of the telephone."""
     await check_own_attempts(request, work, staff)
     try:
-        codes = await confirm_own_factor(request, work, staff, code)
+        done = await confirm_own_factor(request, work, staff, code)
     except NotSignedIn as refusal:
         await work.undo()
         setup = await second_factor.shown_setup(work, staff)
         return _set_up(request, staff, setup, _CONFIRM, "/account", refusal=refusal)
-    if codes is None:
+    if done is None:
         setup = await second_factor.shown_setup(work, staff)
         return _set_up(request, staff, setup, _CONFIRM, "/account", next_code=True)
-    return show_codes(request, staff, codes, "/account")
+    codes, token = done
+    answer = show_codes(request, staff, codes, "/account")
+    set_cookie(answer, work.ground, token)
+    return answer

@@ -31,7 +31,7 @@ from app.staff.models import Staff
 from app.staff.sessions import note_provider_session
 from app.web.access import cookie_name, finished, opened, token_of
 from app.web.limits import Limiter, client_of
-from app.web.sign_in.proving import check_provider_proves
+from app.web.sign_in.proving import Proof, check_provider_proves, note_proof
 from app.web.sign_in.signing_in import SignIn, sign_in_person
 from app.work import Ground, Work
 
@@ -88,6 +88,8 @@ class Back:
     errand: Errand
     wanted: str
     signed_in: SignIn | None = None
+    # The new token for the cookie, after a proof.
+    token: str | None = None
 
 
 def _once(work: Work, state: str) -> Once:
@@ -232,7 +234,8 @@ async def come_back(
                 staff = await _signed_in_staff(request, work, kept)
                 await access.link_own(work, staff, kept.rules, claims)
             case Errand.PROOF:
-                await _prove(request, work, kept, claims)
+                token = await _prove(request, work, kept, claims)
+                return Back(kept.errand, kept.wanted, token=token)
     except Refusal:
         await write_reading(
             work, AuditLog.SIGN_IN_FAILED, str(kept.staff_id or "provider"), wrong="provider"
@@ -291,8 +294,9 @@ async def _signed_in_staff(request: Request, work: Work, kept: _Kept) -> Staff:
     return staff
 
 
-async def _prove(request: Request, work: Work, kept: _Kept, claims: dict[str, Any]) -> None:
-    """Take a new sign-in at the provider as a proof of who a person is."""
+async def _prove(request: Request, work: Work, kept: _Kept, claims: dict[str, Any]) -> str:
+    """Take a new sign-in at the provider as a proof of who a person is. Return the new token for
+    the cookie."""
     staff = await _signed_in_staff(request, work, kept)
     # They may have set a factor up here since they were sent there.
     await check_provider_proves(work, staff)
@@ -301,6 +305,6 @@ async def _prove(request: Request, work: Work, kept: _Kept, claims: dict[str, An
         raise ProviderFailed("it did not let the person sign in again")
     if not await access.is_the_same(work, staff, kept.client.issuer, claims):
         raise NotThisSignIn()
-    token = token_of(request)
+    token = await note_proof(request, work, staff, Proof.PROVIDER)
     await _note_session(work, kept, token, claims)
-    await session_tokens.note_proof(work, staff, token, "provider")
+    return token

@@ -5,6 +5,7 @@ from enum import StrEnum
 from fastapi import Request
 
 from app.errors import Invalid, NotSignedIn
+from app.routing import telephones
 from app.staff import passkeys, second_factor, session_tokens
 from app.staff.audit import write_reading
 from app.staff.hashing import password_is_right
@@ -12,6 +13,7 @@ from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
 from app.staff.passkey_rows import ChallengePurpose
 from app.staff.passkeys import Sent
+from app.staff.session_tokens import Renewed
 from app.web.access import token_of
 from app.web.sign_in import guesses, passkey_answers
 from app.web.step_up import ProofNeeded
@@ -46,10 +48,10 @@ class Proof(StrEnum):
 
 async def prove(
     request: Request, work: Work, staff: Staff, typed: str, passkey: Sent | None = None
-) -> None:
+) -> str:
     """Check again that a signed-in person is there: by a passkey or a code, or by the password
     where there is no second factor; by a passkey alone where the role needs one. For a while no
-    other proof is asked for; see `app/web/step_up.py`.
+    other proof is asked for; see `app/web/step_up.py`. Return the new token for the cookie.
 
     Raises WrongProof, WrongOwnCode, WrongOwnPasskey, OwnPasskeyNeeded, TooMany.
     """
@@ -79,18 +81,38 @@ async def prove(
         if how is Proof.PROVIDER or not is_right:
             await write_reading(work, AuditLog.PROOF_FAILED, str(staff.id), wrong=how.value)
             raise WrongProof()
-    await session_tokens.note_proof(work, staff, token_of(request), how.value)
+    return await note_proof(request, work, staff, how)
+
+
+async def note_proof(request: Request, work: Work, staff: Staff, how: Proof) -> str:
+    """Note that a signed-in person has proved again who they are. Return the new token for the
+    cookie. Raises NotSignedIn if the session has ended meanwhile."""
+    renewed = await session_tokens.note_proof(work, staff, token_of(request), how.value)
+    return await _pass_on(work, staff, renewed)
+
+
+async def renew_token(request: Request, work: Work, staff: Staff) -> str:
+    """Give the session a new token after its person has typed their password for one change: that
+    opens nothing else. Return it for the cookie. Raises NotSignedIn as `note_proof` does."""
+    return await _pass_on(work, staff, await session_tokens.renew(work, token_of(request)))
+
+
+async def _pass_on(work: Work, staff: Staff, renewed: Renewed) -> str:
+    """Let the page go on by the new token, and so its telephone."""
+    key = work.keys.session_key(renewed.token)
+    await telephones.pass_on(work, staff.id, renewed.former, key)
+    return renewed.token
 
 
 async def confirm_own_factor(
     request: Request, work: Work, staff: Staff, code: str
-) -> list[str] | None:
-    """Set the second factor of a signed-in person, who so proves again who they are; see
-    `second_factor.confirm`."""
+) -> tuple[list[str], str] | None:
+    """Set the second factor of a signed-in person, who so proves again who they are. Return the
+    recovery codes and the new token for the cookie; see `second_factor.confirm`."""
     codes = await second_factor.confirm(work, staff, code)
-    if codes is not None:
-        await session_tokens.note_proof(work, staff, token_of(request), Proof.CODE.value)
-    return codes
+    if codes is None:
+        return None
+    return codes, await note_proof(request, work, staff, Proof.CODE)
 
 
 async def proof_of(work: Work, staff: Staff) -> Proof:

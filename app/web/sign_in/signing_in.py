@@ -17,12 +17,13 @@ from app.staff.log_kinds import AuditLog
 from app.staff.models import Awaits, Staff, StaffSession
 from app.staff.passkey_rows import ChallengePurpose
 from app.staff.passkeys import Added, Sent
-from app.staff.sessions import browser_of
+from app.staff.sessions import browser_of, current_key
 from app.staff.telling import Told, tell_owner
 from app.web import decisions, step_up
 from app.web.access import token_of
 from app.web.decisions import Right
 from app.web.sign_in import guesses, known_browsers, passkey_answers
+from app.web.sign_in.proving import Proof, note_proof
 from app.work import Work
 
 
@@ -204,13 +205,17 @@ async def sign_in_by_adding_passkey(
     return await _signed_in(request, work, staff, session), added.codes or []
 
 
-async def add_passkey(request: Request, work: Work, staff: Staff, name: str, sent: Sent) -> Added:
-    """Add a passkey that the browser has made. Raises Invalid, WrongPasskey, Conflict, TooMany."""
+async def add_passkey(
+    request: Request, work: Work, staff: Staff, name: str, sent: Sent
+) -> tuple[Added, str]:
+    """Add a passkey that the browser has made. Return the new token for the cookie, too.
+
+    Raises Invalid, WrongPasskey, Conflict, TooMany.
+    """
     challenge = await _taken_challenge(request, work, staff, sent)
     added = await passkeys.add(work, staff, name, sent, challenge)
     # Its device has asked who is there.
-    await session_tokens.note_proof(work, staff, token_of(request), "passkey")
-    return added
+    return added, await note_proof(request, work, staff, Proof.PASSKEY)
 
 
 async def _taken_challenge(request: Request, work: Work, staff: Staff, sent: Sent) -> bytes:
@@ -355,7 +360,7 @@ async def _end_former(request: Request, work: Work, staff: Staff) -> bytes | Non
     a colleague signs in. All else that they have there goes to colleagues, as when they sign out.
     """
     token = token_of(request)
-    session = work.keys.session_key(token)
+    session = await current_key(work, work.keys.session_key(token))
     talks = await telephones.other_who_talks(work, staff.id, session)
     if talks is not None:
         await own_presence.page_taken_in_talk(work, talks, session)

@@ -153,8 +153,10 @@ async def test_a_fresh_proof_is_a_passkey_where_the_role_needs_one(
     await page.post("/login", data=CREDENTIALS)
     await page.post("/login/code", data={"code": telephone.at(stage.clock.now())})
     adding = device.make(await challenge(page, "/api/v1/me/passkeys/options"))
+    before = page.cookies[COOKIE]
     made = await page.post("/api/v1/me/passkeys", json={"name": "key", "credential": adding})
     assert made.status_code == 201
+    assert page.cookies[COOKIE] != before
     await demand(stage)
     # The session goes on, and from now on the proof is a passkey.
     assert (await page.get("/api/v1/me")).status_code == 200
@@ -171,7 +173,9 @@ async def test_a_fresh_proof_is_a_passkey_where_the_role_needs_one(
         assert "Your role needs a passkey" in renewed.text
     assert (await page.get("/api/v1/me/second-factor")).json()["codes_left"] == 10
     answered = device.answer(await challenge(page, "/api/v1/me/proof/passkey"))
+    before = page.cookies[COOKIE]
     assert (await page.post("/api/v1/me/proof", json={"passkey": answered})).status_code == 204
+    assert page.cookies[COOKIE] != before
 
 
 async def test_a_sign_in_at_the_provider_is_no_proof_of_a_person_who_has_a_passkey_here(

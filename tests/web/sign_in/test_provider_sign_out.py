@@ -12,6 +12,7 @@ from limits import RateLimitItemPerMinute
 from app.demo.stage import Stage
 from app.jobs.transaction import transaction
 from app.people.provider import keeping
+from app.web.access import COOKIE
 from app.web.sign_in import provider_sign_out
 from app.work import PROGRAM
 from tests.support.contacts import skip
@@ -163,7 +164,9 @@ async def test_a_proof_at_the_provider_may_begin_another_session_there(
         # The provider lets them sign in again, and counts that as another session.
         city.person = ANA | {"amr": ["mfa"], "sid": "after"}
         there = await page.get((await page.get("/login/provider/proof")).headers["location"])
+        token = page.cookies[COOKIE]
         assert (await page.get(there.headers["location"])).headers["location"] == "/account/proved"
+        assert page.cookies[COOKIE] != token
         await log_out(stage, city.logout_token("", session="before"))
         assert (await page.get("/api/v1/me")).status_code == 200
         await log_out(stage, city.logout_token("", session="after"))
