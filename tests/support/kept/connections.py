@@ -29,6 +29,10 @@ _Kind = tuple[Any, ...]
 MOST = 70
 
 
+# Statements that a connection remembers, and from which use on the server does.
+_MOST_PREPARED, _PREPARED_FROM = 600, 2
+
+
 # Of each that waits: its kind, the raw connection and its prepared statements. The one that has
 # waited longest is the first.
 _waiting: list[tuple[_Kind, Any, Any]] = []
@@ -107,6 +111,7 @@ def kept_connections() -> Iterator[None]:
         if found is None:
             _make_room(1)
             one = await made(cls, conninfo, prepare_threshold=prepare_threshold, **options)
+            _prepare_often(one)
         else:
             raw, prepared = found
             one = _around(cls, raw, options)
@@ -142,6 +147,13 @@ def kept_on(url: str) -> Iterator[None]:
     _hosts.discard(str(host))
     while _waiting:
         _waiting.pop()[1].finish()
+
+
+def _prepare_often(one: Any) -> None:
+    """Let the server parse and plan a statement once for all stages that use the connection."""
+    one.prepared_max = _MOST_PREPARED
+    if one.prepare_threshold:
+        one.prepare_threshold = _PREPARED_FROM
 
 
 def kept_processes(database: str) -> list[int]:
