@@ -40,6 +40,7 @@ from app.work import Work
 from tests.support.calls.lines import a_line
 from tests.support.verbs import a_counsellor, a_referral, an_agency, recipient_of
 
+_DAY = timedelta(days=1)
 _MAIL, _SMS = "a@house.example", "+381640000001"
 
 
@@ -156,21 +157,22 @@ async def test_an_agency_that_was_told_all_before_it_acknowledged_is_not_rung(
     assert await _rings(work) == (["owner details"] if is_confirmed_since else [])
 
 
-async def test_a_proof_by_a_code_by_telephone_counts_no_more_when_another_is_asked_for(
-    work: Work,
-) -> None:
+async def _read_out(work: Work, *, to: str) -> tuple[Referral, Agency, str]:
+    """Refer to an agency with a number alone, and read a code out. Return all three."""
     _, referral = await _sent(work, email=None, sms=_SMS)
     work.settings.codes_by_telephone = True
     agency = await work.session.get_one(Agency, referral.agency_id)
     assert referral.recipient_id is not None
     code = await links.send_links_with_code(
-        work,
-        referral,
-        agency,
-        referral.recipient_id,
-        lives=timedelta(days=1),
-        read_out_to="+381113000001",
+        work, referral, agency, referral.recipient_id, lives=_DAY, read_out_to=to
     )
+    return referral, agency, code
+
+
+async def test_a_proof_by_a_code_by_telephone_counts_no_more_when_another_is_asked_for(
+    work: Work,
+) -> None:
+    _, agency, code = await _read_out(work, to="+381113000001")
     (sent,) = await work.session.scalars(select(Attempt))
     token = payload_of(work, sent)["token"]
     proof = await link_codes.prove(work, token, code)
@@ -186,17 +188,10 @@ async def test_a_code_of_a_call_proves_no_link_with_another_code_once_none_count
     work: Work,
 ) -> None:
     """It was entered at a newer link, whose own code came by e-mail and was not used yet."""
-    _, referral = await _sent(work, email=None, sms=_SMS)
-    work.settings.codes_by_telephone = True
-    agency = await work.session.get_one(Agency, referral.agency_id)
-    assert referral.recipient_id is not None
-    lives = timedelta(days=1)
-    heard = await links.send_links_with_code(
-        work, referral, agency, referral.recipient_id, lives=lives, read_out_to=_SMS
-    )
+    referral, agency, heard = await _read_out(work, to=_SMS)
     agency.email = _MAIL
     work.now += timedelta(minutes=5)
-    await links.send_links(work, referral, agency, referral.recipient_id, lives=lives)
+    await links.send_links(work, referral, agency, referral.recipient_id, lives=_DAY)
     sent = await work.session.scalars(select(Attempt).order_by(Attempt.wanted_at))
     of = {one.kind: payload_of(work, one) for one in sent}
     token, own = of[ChannelKind.SMS]["token"], of[ChannelKind.EMAIL]["code"]
