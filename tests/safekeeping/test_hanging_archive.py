@@ -18,6 +18,8 @@ from app.safekeeping.backups.places import BackupRefused
 from app.settings import Settings
 from tests.safekeeping.kept_lines import a_folder, a_key, say, settings_in
 
+pytestmark = pytest.mark.whole
+
 HOUR = 3600
 # As of a server that was started long ago.
 _STARTED_LONG_AGO = making.OVERDUE.replace("pg_postmaster_start_time()", "'-infinity'")

@@ -22,6 +22,8 @@ from app.safekeeping.backups.places import BackupRefused, places_in
 from app.settings import Settings
 from tests.safekeeping.kept_lines import a_folder, a_key, say, settings_in, subjects
 
+pytestmark = pytest.mark.whole
+
 
 @dataclass(frozen=True)
 class Running:

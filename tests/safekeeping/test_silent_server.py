@@ -15,6 +15,8 @@ from app.safekeeping.backups import connecting, outside, receiving, replicating,
 from app.safekeeping.backups.places import BackupFolder, BackupRefused, alone
 from app.settings import Settings
 
+pytestmark = pytest.mark.whole
+
 
 @pytest.fixture
 def silent() -> Iterator[str]:
