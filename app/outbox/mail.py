@@ -99,16 +99,15 @@ def converse(box: Mailbox, message: EmailMessage) -> None:
 
 
 def _connect(box: Mailbox) -> smtplib.SMTP:
-    context = ssl.create_default_context()
     if box.scheme == "smtps":
         server: smtplib.SMTP = smtplib.SMTP_SSL(
-            box.host, box.port, timeout=TIMEOUT, context=context
+            box.host, box.port, timeout=TIMEOUT, context=ssl.create_default_context()
         )
     else:
         server = smtplib.SMTP(box.host, box.port, timeout=TIMEOUT)
         server.ehlo()
         if server.has_extn("starttls"):
-            server.starttls(context=context)
+            server.starttls(context=ssl.create_default_context())
             server.ehlo()
         elif box.scheme == "smtp+starttls":
             server.close()
