@@ -23,7 +23,8 @@ from playwright.async_api import Browser, Page, ViewportSize, expect
 
 from app.clock import SystemClock
 from app.contacts import registry
-from app.demo.stage import MONDAY, Counsellor, Stage, stage_on
+from app.demo.counsellor import Counsellor
+from app.demo.stage import MONDAY, Stage, stage_on
 from app.practice import voices
 from app.routing import own_presence
 from app.routing.models import PresenceState

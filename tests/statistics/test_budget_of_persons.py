@@ -11,7 +11,8 @@ import pytest
 from sqlalchemy import text
 
 from app.database.engine import open_database
-from app.demo.stage import Counsellor, Stage
+from app.demo.counsellor import Counsellor
+from app.demo.stage import Stage
 from app.errors import TooMany
 from app.jobs.transaction import transaction
 from app.staff.accounts import add_staff

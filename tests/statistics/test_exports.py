@@ -19,7 +19,8 @@ import pytest
 
 from app.api.statistics.requested_files import read_range
 from app.cli import commands, export
-from app.demo.stage import Counsellor, Stage
+from app.demo.counsellor import Counsellor
+from app.demo.stage import Stage
 from app.jobs.transaction import transaction
 from app.retention.running import run_now
 from app.staff.roles import Role

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from app.demo.stage import Counsellor, Stage
+from app.demo.counsellor import Counsellor
+from app.demo.stage import Stage
 from app.errors import NotAllowed
 from app.jobs.transaction import transaction
 from app.staff.roles import Role

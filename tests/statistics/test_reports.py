@@ -14,7 +14,8 @@ import pytest
 from app.clock import SteppedClock
 from app.definitions.datafile import BadDefinition
 from app.definitions.folder import read_folder
-from app.demo.stage import Counsellor, Stage, stage_on
+from app.demo.counsellor import Counsellor
+from app.demo.stage import Stage, stage_on
 from app.jobs.transaction import transaction
 from app.staff.models import Staff
 from app.staff.roles import Role

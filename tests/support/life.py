@@ -23,7 +23,8 @@ from app.contacts import completing, contacts
 from app.contacts.models import Contact
 from app.contacts.saving import Change
 from app.contacts.states import ContactChannel, NonCounselling, Source
-from app.demo.stage import Counsellor, Stage
+from app.demo.counsellor import Counsellor
+from app.demo.stage import Stage
 from app.errors import Conflict
 from app.jobs.transaction import flush
 from app.routing import leaving, offers, own_presence, releasing, sound

@@ -20,7 +20,8 @@ from app.calls.lines.line_rows import PartnerRequest
 from app.chats import ending
 from app.contacts import contacts
 from app.contacts.models import Contact, Profile
-from app.demo.stage import Counsellor, Stage
+from app.demo.counsellor import Counsellor
+from app.demo.stage import Stage
 from app.jobs.transaction import send_rows, transaction
 from app.staff import (
     hashing,

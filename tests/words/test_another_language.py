@@ -23,7 +23,8 @@ from pypdf import PdfReader
 from app import definitions, words
 from app.calls.lines import finding_lines, line_languages
 from app.dashboard import page_words
-from app.demo.stage import Counsellor, Stage
+from app.demo.counsellor import Counsellor
+from app.demo.stage import Stage
 from app.errors import Invalid
 from app.jobs.transaction import transaction
 from app.practice.people import Phone

@@ -7,7 +7,8 @@ from uuid import uuid4
 import pytest
 
 from app.chats import media
-from app.demo.stage import LINE, Counsellor, Stage
+from app.demo.counsellor import Counsellor
+from app.demo.stage import LINE, Stage
 from app.jobs.transaction import transaction
 from app.practice.texts import WHATSAPP
 from app.retention.data_requests.erasing import erase_words

@@ -17,7 +17,8 @@ from fastapi import FastAPI
 
 from app import server
 from app.definitions.datafile import BadDefinition
-from app.demo.stage import Served, Stage, free_port
+from app.demo.served import Served, free_port
+from app.demo.stage import Stage
 from app.settings import Settings
 from tests.loops import Loop
 from tests.support.processes import Program
