@@ -9,7 +9,7 @@ import socket
 import uvicorn
 from starlette.types import ASGIApp
 
-from app.server import Server
+from app.server.serving import Server
 from app.web.connections import Limited
 
 _PORTS = itertools.count()

@@ -18,7 +18,7 @@ from app.demo.served import free_port
 from app.errors import BadSettings
 from app.reading_settings import read_settings
 from app.secret_files import SECRETS, SUFFIX
-from app.server import listen
+from app.server.sockets import listen
 from app.settings import Settings
 from tests.settings.given import GOOD, set_only
 from tests.support.commands import command
