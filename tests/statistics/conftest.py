@@ -11,7 +11,8 @@ from app.database.engine import open_database
 from app.database.own_server import as_role
 from app.database.roles import OWNER, PROGRAM, SUPERUSER
 from app.demo.stage import Stage, stage_on
-from tests.support.life import BEGINS, DAYS, Life, lived
+from tests.support.lived.days import BEGINS, DAYS, lived
+from tests.support.lived.life import Life
 
 _LIVES: dict[str, Life] = {}
 

@@ -25,7 +25,7 @@ from app.statistics.exports.exporting import ExportWanted, read_wanted
 from app.statistics.protection import budget
 from app.words.pages import refusal_words
 from app.work import PROGRAM, Actor, ActorKind, Ground
-from tests.support.life import person
+from tests.support.people import person
 
 MAY = "from=2026-05-01&to=2026-06-01"
 # Windows of whole months that are over.

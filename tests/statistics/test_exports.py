@@ -34,11 +34,11 @@ from app.statistics.protection.guard import CONTENT_MEASURES
 from app.statistics.sums import SUMS
 from app.words.pages import said, spoken_in
 from app.work import PROGRAM
-from tests.support import recount
 from tests.support.command_line import typed_on
 from tests.support.documents.shell import ROOT, documented, requests
-from tests.support.life import person
+from tests.support.people import person
 from tests.support.profile import WHOLE, nightly
+from tests.support.recount import grouping, measuring, telling
 
 FIRST, LAST = "2026-03-26", "2026-11-03"
 INTEGRATORS = ROOT / "docs/integrators.md"
@@ -64,8 +64,8 @@ def read_csv(text: str) -> tuple[list[str], list[dict[str, str]]]:
     return comments, list(csv.DictReader(line for line in lines if not line.startswith("#")))
 
 
-def ones_of(url: str) -> list[recount.Told]:
-    return recount.within(recount.told(url), date.fromisoformat(FIRST), date.fromisoformat(LAST))
+def ones_of(url: str) -> list[telling.Told]:
+    return grouping.within(telling.told(url), date.fromisoformat(FIRST), date.fromisoformat(LAST))
 
 
 async def test_a_summary_is_the_same_in_every_format(
@@ -90,15 +90,16 @@ async def test_a_summary_is_the_same_in_every_format(
                 one
                 for one in ones
                 if (
-                    recount.PERIODS["month"](one) == row["period"] and one.outcome == row["outcome"]
+                    grouping.PERIODS["month"](one) == row["period"]
+                    and one.outcome == row["outcome"]
                 )
                 or (
                     one.outcome == "-"
                     and row["outcome"] == "does_not_apply"
-                    and recount.PERIODS["month"](one) == row["period"]
+                    and grouping.PERIODS["month"](one) == row["period"]
                 )
             ]
-            told = recount.measured(mine)
+            told = measuring.measured(mine)
             shown = [n for n in NAMES if n not in CONTENT_MEASURES]
             assert {n: row[n] for n in shown} == {n: told[n] for n in shown}, row["period"]
             # These tell what was said, and this window is not one of whole months.
@@ -327,7 +328,7 @@ async def test_single_contacts_need_a_second_person_and_leave_a_trail(
     for one in ones:
         if one.contact:
             row = said[str(one.contact["id"])]
-            codes = recount.DIMENSIONS["category"](one)
+            codes = grouping.DIMENSIONS["category"](one)
             assert set(row["categories"].split(";")) == {
                 c.replace("?", "not_recorded") for c in codes
             }
