@@ -101,7 +101,7 @@ _MAY_DIFFER = {
     "app/training/debrief.py: code == section": _A_NAME,
     "app/web/sign_in/signing_in.py: found.password_hash != staff.password_hash": _BOTH_OURS,
     "app/words/pages.py: one.lower() == code": "the code of a language",
-    "app/retention/data_requests/report.py: call.caller_key not in paper.keys": _BOTH_OURS,
+    "app/retention/data_requests/reports/report.py: call.caller_key not in paper.keys": _BOTH_OURS,
     "app/routing/callbacks/rung_by_writer.py: _CONVERSATION.caller_key == caller_key": _BOTH_OURS,
 }
 

@@ -11,7 +11,7 @@ from app.demo.counsellor import Counsellor
 from app.demo.stage import LINE, Stage
 from app.jobs.transaction import transaction
 from app.practice.texts import WHATSAPP
-from app.retention.data_requests.erasing import erase_words
+from app.retention.data_requests.erasing_kinds import erase_words
 from app.retention.kinds import DataKind
 from app.retention.rules import set_rules
 from app.retention.running import erase_some
