@@ -36,7 +36,17 @@ _OWN_PROCESSES = (
 
 
 # The files of tests/statistics whose tests count hundreds of lived days.
-_LIVED = ("budget_of_persons", "command", "exports", "guard", "life", "release", "reports", "time")
+_LIVED = (
+    "budget_of_persons",
+    "command",
+    "exports",
+    "guard",
+    "life",
+    "release",
+    "reports",
+    "requested_files",
+    "time",
+)
 
 
 # The files of tests/retention whose tests are of a person that is written down once in a process.
@@ -47,12 +57,13 @@ _OF_A_PERSON = (
     "test_data_requests",
     "test_deadlines",
     "test_erased_again",
-    "test_guardians",
+    "reports/test_guardians",
     "test_kept_at_the_provider",
     "test_kinds_without_a_record",
     "test_prepared_folder",
     "test_reporters",
-    "test_reports_in_time",
+    "reports/test_reports_in_time",
+    "reports/test_what_each_sees",
     "test_requests_end",
     "test_written_meanwhile",
 )

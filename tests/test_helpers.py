@@ -54,7 +54,7 @@ def _defined(tree: ast.AST) -> Iterator[str]:
 
 
 def _last_names(node: ast.AST) -> Iterator[str]:
-    """Yield the last part of each name in a text, as of `app.server.listen`."""
+    """Yield the last part of each name in a text, as of `app.server.sockets.listen`."""
     for one in ast.walk(node):
         if isinstance(one, ast.Constant) and isinstance(one.value, str):
             yield one.value.rpartition(".")[2]

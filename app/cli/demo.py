@@ -46,7 +46,7 @@ def demo(
     with _needs_the_extra("demo"):
         from app.demo.live import run_live
         from app.demo.once import run_once
-        from app.server import settle_memory
+        from app.server.serving import settle_memory
 
     if once:
         set_up_logging("ERROR")

@@ -19,6 +19,6 @@ def serve(
     ] = False,
 ) -> None:
     """Run the web server, and a worker with it unless --no-worker is given."""
-    from app import server
+    from app.server import serving
 
-    server.serve(host, port, workers=workers, with_worker=not no_worker, replace=replace)
+    serving.serve(host, port, workers=workers, with_worker=not no_worker, replace=replace)

@@ -7,7 +7,8 @@ that ask every few seconds instead cost a third of the hour, and nearly all of t
 from datetime import datetime, timedelta
 from typing import Any
 
-from app.demo.stage import Counsellor, Stage
+from app.demo.counsellor import Counsellor
+from app.demo.stage import Stage
 
 # As `heartbeat.js`.
 _BEATS_EVERY = timedelta(seconds=20)

@@ -9,9 +9,10 @@ import asyncio
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
+from app.demo.counsellor import Counsellor
 from app.demo.first_papers import play_first_papers
 from app.demo.people import send, signed_in
-from app.demo.stage import TIMEZONE, Counsellor, Stage
+from app.demo.stage import TIMEZONE, Stage
 from app.practice.people import Caller
 
 # Words of the Serbian prompts that a child waits for, and the key that it presses then.

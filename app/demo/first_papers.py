@@ -7,8 +7,9 @@ a shift that is open. All of it by the interface that others use, too.
 from datetime import date, timedelta
 from typing import Any
 
+from app.demo.counsellor import Counsellor
 from app.demo.people import send, signed_in
-from app.demo.stage import Counsellor, Stage
+from app.demo.stage import Stage
 
 
 async def play_first_papers(stage: Stage, contact: dict[str, Any], case: dict[str, Any]) -> None:

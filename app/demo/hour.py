@@ -13,9 +13,10 @@ from typing import Any
 from app.demo.agencies import furnish
 from app.demo.asking_pages import Page
 from app.demo.beats import look_again
+from app.demo.counsellor import Counsellor
 from app.demo.invariants import broken_at_the_end, broken_now
 from app.demo.lengths import HOUR, Length, told
-from app.demo.stage import Counsellor, Stage
+from app.demo.stage import Stage
 from app.demo.texting_hour import count_texts, lost_texts, text_in, texters
 from app.demo.writing import WritingChild
 from app.demo.writing_hour import count_chats, lost_words, work_in_writing, write_in, writers

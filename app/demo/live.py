@@ -12,10 +12,12 @@ from app.abilities import EndpointKind
 from app.clock import Clock
 from app.demo.agencies import furnish
 from app.demo.children import SAID
+from app.demo.counsellor import Counsellor
 from app.demo.first_minutes import play_first_minutes
 from app.demo.people import ACCOUNTS, COLLEAGUES, PASSWORD, WRITES, add_people, signed_in
+from app.demo.served import free_port
 from app.demo.short_deadlines import shorten_deadlines
-from app.demo.stage import API_KEY, LINE, Counsellor, Stage, free_port
+from app.demo.stage import API_KEY, LINE, Stage
 from app.demo.writing import a_child
 from app.demo.writing_hour import take_and_answer
 from app.jobs.transaction import transaction

@@ -4,7 +4,8 @@ from typing import Any
 
 from sqlalchemy import select
 
-from app.demo.stage import Counsellor, Stage
+from app.demo.counsellor import Counsellor
+from app.demo.stage import Stage
 from app.jobs.transaction import transaction
 from app.staff import hashing
 from app.staff.models import SignInRules, Staff

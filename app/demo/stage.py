@@ -6,21 +6,14 @@ everything settle in between: webhooks under way, jobs, matching. An hour takes 
 
 import asyncio
 import contextlib
-import itertools
-import os
-import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, Literal
-from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import httpx2
-import jwt
 import psycopg
-import uvicorn
 from fastapi import FastAPI
-from starlette.types import ASGIApp
 
 from app.abilities import EndpointKind
 from app.calls.lines.chat_lines import change_chat
@@ -29,26 +22,24 @@ from app.calls.lines.lines import add_line
 from app.calls.lines.number_setup import SetupReport, set_up_numbers
 from app.clock import Clock, SteppedClock
 from app.database.topics import Topic
+from app.demo.counsellor import Counsellor
 from app.demo.idling import NEVER, READ_BY_NONE, Changes, Idling
+from app.demo.served import Served, free_port
 from app.jobs.transaction import transaction
 from app.main import make_app
 from app.practice.exchange import Exchange, Number
 from app.practice.legs import Leg
-from app.practice.people import Caller, Phone
+from app.practice.people import Caller
 from app.practice.profiles import PROFILES
 from app.practice.rest.app import rest_app
-from app.routing import own_presence, queue, telephones
-from app.routing.models import TelephoneState
+from app.routing import queue
 from app.routing.rota.roster import add_shift
-from app.server import Server
 from app.settings import Settings
-from app.staff import accounts, session_tokens
+from app.staff import accounts
 from app.staff.hashing import hash_password
-from app.staff.models import PhoneProof, Staff
+from app.staff.models import PhoneProof
 from app.staff.roles import Permission, Role, may
-from app.web.access import COOKIE
-from app.web.connections import Limited
-from app.work import PROGRAM, Ground, Work, make_ground
+from app.work import PROGRAM, Ground, make_ground
 
 ACCOUNT = "AC" + "0" * 31 + "1"
 SOMLENG_ACCOUNT = "74d3ff4f-8ec2-4f9c-9d9a-1f2c1b7d0d2e"
@@ -94,197 +85,6 @@ PASSWORD_ALONE = """
 INSERT INTO sign_in_rules (id, factor_roles, session_hours, idle_minutes)
 VALUES (1, '{}', 14, 0) ON CONFLICT DO NOTHING
 """
-_PORTS = itertools.count()
-
-
-class Served:
-    """An application on a port of its own, in this event loop."""
-
-    def __init__(self, app: ASGIApp, port: int) -> None:
-        self._server = Server(
-            uvicorn.Config(
-                app,
-                host="127.0.0.1",
-                port=port,
-                log_config=None,
-                http=Limited,
-                proxy_headers=False,
-                lifespan="on",
-                timeout_graceful_shutdown=2,
-            )
-        )
-        self._task: asyncio.Task[None] | None = None
-
-    async def start(self) -> None:
-        """Return when it serves. Raises what it could not start for."""
-        self._task = asyncio.create_task(self._serve())
-        while not self._server.started:
-            await asyncio.sleep(0.005)
-            if self._task.done():
-                ended, self._task = self._task, None
-                ended.result()
-                raise RuntimeError("the server did not start")
-
-    async def _serve(self) -> None:
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._server.serve_within()
-
-    async def stop(self) -> None:
-        self._server.should_exit = True
-        if self._task is not None:
-            await self._task
-
-
-def free_port() -> int:
-    """Return a free port: one of a hundred that no other process of ours takes.
-
-    The server binds it a moment later. By then another process could have taken one of the
-    system's own choice, for a server or for an outgoing connection.
-    """
-    while True:
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            port = 15_000 + os.getpid() % 170 * 100 + next(_PORTS) % 100
-            # As the server: connections that have just ended are not in its way.
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(("127.0.0.1", port))
-            return port
-
-
-async def start_silent_telephone(
-    exchange: Exchange, client: httpx2.AsyncClient, base: str, cookie: str = ""
-) -> None:
-    """Register a telephone without sound for a signed-in person, as a page does with sound."""
-    headers = {"Cookie": cookie} if cookie else {}
-    page = {"page": "stage:1"}
-    asked = await client.post(f"{base}/board/telephone", json=page, headers=headers)
-    asked.raise_for_status()
-    claims = jwt.decode(asked.json()["token"], options={"verify_signature": False})
-    address = f"client:{claims['grants']['identity']}"
-    exchange.phones.setdefault(address, Phone(picks_up=0.3, presses=None))
-    said = {**page, "state": "ready"}
-    told = await client.post(f"{base}/board/telephone/state", json=said, headers=headers)
-    told.raise_for_status()
-
-
-class Counsellor:
-    """A counsellor at a browser, who signs in and uses the JSON API."""
-
-    def __init__(self, stage: "Stage", staff: Staff) -> None:
-        self.stage, self.staff = stage, staff
-        self.id: UUID = staff.id
-        self.cookies: dict[str, str] = {}
-        self._page = f"stage:{staff.id.hex}"
-        self._has_telephone = False
-
-    @property
-    def cookie_header(self) -> str:
-        """Return the cookie header that the counsellor's browser sends."""
-        return "; ".join(f"{name}={value}" for name, value in self.cookies.items())
-
-    @property
-    def address(self) -> str:
-        """Return the address at which the exchange rings the counsellor's browser."""
-        return f"client:{self.staff.identity}"
-
-    def plug_in(self) -> None:
-        """Register a telephone without sound at the exchange, as a page does with sound.
-
-        It picks up at once: a page does so for the call that its person has accepted.
-        """
-        phones = self.stage.exchange.phones
-        if self.address not in phones:
-            phones[self.address] = Phone(picks_up=0.3, presses=None)
-
-    async def start_telephone(self) -> None:
-        """Register a telephone without sound, and tell the server that it is ready."""
-        if self._has_page_telephone():
-            self.plug_in()
-            await self.tell_telephone("ready")
-
-    def _has_page_telephone(self) -> bool:
-        in_browser = self.staff.endpoint_kind == EndpointKind.BROWSER
-        return in_browser and self.stage.settings.has_page_telephones
-
-    async def begin(self, work: Work, state: str | None) -> None:
-        """Sign in, start the telephone and choose a state: what a page does in four requests."""
-        self.cookies = {COOKIE: await session_tokens.open_session(work, self.staff)}
-        if state is None:
-            return
-        self._has_telephone = True
-        if self._has_page_telephone():
-            self.plug_in()
-            await telephones.claim(work, self.staff, self._page)
-            await telephones.report(work, self.staff, self._page, TelephoneState.READY)
-        await own_presence.choose_presence_by_name(work, self.staff, state)
-
-    async def tell_telephone(self, state: str) -> None:
-        """Report a state of the telephone, as a page does."""
-        base = f"{self.stage.settings.public_url}/board/telephone"
-        headers, page = {"Cookie": self.cookie_header}, self._page
-        for path, body in (("", {"page": page}), ("/state", {"page": page, "state": state})):
-            answer = await self.stage.client.post(base + path, json=body, headers=headers)
-            answer.raise_for_status()
-        self.stage.ground.memory.forget("presence")
-
-    def unplug(self) -> None:
-        """Take the telephone away, as by closing the page."""
-        self.stage.exchange.phones.pop(self.address, None)
-
-    async def sign_in(self) -> None:
-        """Sign in with a session made directly: hashing a password takes a tenth of a second."""
-        async with transaction(self.stage.ground, PROGRAM) as work:
-            staff = await work.session.get(Staff, self.id)
-            assert staff is not None
-            self.cookies = {COOKIE: await session_tokens.open_session(work, staff)}
-
-    async def ask(self, method: str, path: str, body: Any = None) -> httpx2.Response:
-        """Send a request to the JSON API."""
-        headers = {"Cookie": self.cookie_header}
-        url = f"{self.stage.settings.public_url}/api/v1{path}"
-        answer = await self.stage.client.request(method, url, json=body, headers=headers)
-        # A proof gives a new token; another account, which an emergency opens, is not taken on.
-        if path.startswith("/me/") and COOKIE in answer.cookies:
-            self.cookies[COOKIE] = answer.cookies[COOKIE]
-            # Others send by the same client.
-            self.stage.client.cookies.delete(COOKIE)
-        return answer
-
-    async def be(self, state: str) -> None:
-        if not self._has_telephone:
-            self._has_telephone = True
-            await self.start_telephone()
-        (await self.ask("PUT", "/me/presence", {"state": state})).raise_for_status()
-        self.stage.ground.memory.forget(Topic.PRESENCE)
-        await self.stage.settle()
-
-    async def presence(self) -> str:
-        return str((await self.ask("GET", "/me")).json()["presence"]["state"])
-
-    async def offer(self) -> dict[str, Any] | None:
-        """Return the offer that rings, or the call that the counsellor has, or None."""
-        found = (await self.ask("GET", "/offers/mine")).json()
-        return found[0] if found else None
-
-    async def accept(self) -> httpx2.Response:
-        offer = await self.offer()
-        assert offer is not None, "nothing is offered"
-        answer = await self.ask("POST", f"/offers/{offer['id']}/accept")
-        await self.stage.settle()
-        return answer
-
-    async def decline(self) -> None:
-        offer = await self.offer()
-        assert offer is not None, "nothing is offered"
-        (await self.ask("POST", f"/offers/{offer['id']}/decline")).raise_for_status()
-        await self.stage.settle()
-
-    async def do(self, action: str) -> httpx2.Response:
-        """Hold, resume or hang up the counsellor's call."""
-        offer = await self.offer()
-        assert offer is not None, "no call in hand"
-        answer = await self.ask("POST", f"/calls/{offer['call_id']}/{action}")
-        await self.stage.settle()
-        return answer
 
 
 class Stage:

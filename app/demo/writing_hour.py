@@ -10,8 +10,9 @@ from uuid import uuid4
 
 from app.demo.asking_pages import Page
 from app.demo.beats import look_again
+from app.demo.counsellor import Counsellor
 from app.demo.lengths import HOUR, Length, told
-from app.demo.stage import Counsellor, Stage
+from app.demo.stage import Stage
 from app.demo.texting_hour import GOODBYE
 from app.demo.writing import WritingChild, a_child
 

@@ -21,7 +21,7 @@ from app.contacts.log_kinds import RecordLog
 from app.contacts.models import Contact, ProfileNumber
 from app.contacts.profiles import merged_from, merged_to
 from app.contacts.states import Subject
-from app.retention.data_requests.finding import seen_by_program
+from app.retention.data_requests.held_or_open import seen_by_program
 from app.retention.data_requests.kinds import Because, ItemKind, Keep
 from app.retention.data_requests.models import DataRequest, RequestItem
 from app.work import Work

@@ -9,7 +9,8 @@ from fastapi import Request
 from fastapi.routing import APIRoute
 
 from app.api.own.sessions import router as sessions_router
-from app.demo.stage import Counsellor, Stage
+from app.demo.counsellor import Counsellor
+from app.demo.stage import Stage
 from app.staff.roles import PERMISSIONS, Permission, Role, may
 from app.web.access import Guard, Public, opened
 from tests.support.program.quiet import QuietStage

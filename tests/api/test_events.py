@@ -12,7 +12,8 @@ import pytest
 
 from app.database.bus import Bus
 from app.database.topics import Topic
-from app.demo.stage import Counsellor, Stage
+from app.demo.counsellor import Counsellor
+from app.demo.stage import Stage
 from app.demo.writing import a_child
 from app.routing import places_in_queue
 from app.staff.roles import Role

@@ -10,7 +10,8 @@ import pytest
 
 from app.api.records.record_views import ContactRow, ContactView
 from app.database.topics import Topic
-from app.demo.stage import Counsellor, Stage
+from app.demo.counsellor import Counsellor
+from app.demo.stage import Stage
 from app.staff.roles import Role
 from tests.support.program.quiet import QuietStage
 

@@ -10,7 +10,9 @@ import pytest
 from playwright.async_api import BrowserContext, Page, Playwright, expect
 
 from app.clock import SystemClock
-from app.demo.stage import ACCOUNT, API_KEY, TOKEN, Counsellor, Stage, free_port, stage_on
+from app.demo.counsellor import Counsellor
+from app.demo.served import free_port
+from app.demo.stage import ACCOUNT, API_KEY, TOKEN, Stage, stage_on
 from app.practice import voices
 from app.practice.legs import Leg
 from app.staff.roles import Role

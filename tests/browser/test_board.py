@@ -6,7 +6,8 @@ from typing import Any
 from playwright.async_api import Browser, Page, expect
 
 from app.database.topics import Topic
-from app.demo.stage import LINE, Served, Stage, free_port
+from app.demo.served import Served, free_port
+from app.demo.stage import LINE, Stage
 from app.main import make_app
 from app.web.access import COOKIE
 from app.work import make_ground

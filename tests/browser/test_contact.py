@@ -7,7 +7,8 @@ from pathlib import Path
 
 from playwright.async_api import BrowserContext, Page, Playwright, Route, expect
 
-from app.demo.stage import Counsellor, Stage
+from app.demo.counsellor import Counsellor
+from app.demo.stage import Stage
 from app.web.access import COOKIE
 from tests.support.browser import CHROMIUM, FLAGS, answered, enter, press, ring, write
 from tests.support.contacts import WHOLE, completed, new_contact

@@ -23,7 +23,8 @@ import pytest
 from playwright.async_api import Page, expect
 
 from app import words
-from app.demo.stage import Counsellor, Stage
+from app.demo.counsellor import Counsellor
+from app.demo.stage import Stage
 from app.jobs.transaction import transaction
 from app.staff import accounts
 from app.staff.models import Staff

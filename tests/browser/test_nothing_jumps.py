@@ -12,7 +12,8 @@ import pytest
 from playwright.async_api import Locator, Page, expect
 
 from app.database.topics import Topic
-from app.demo.stage import Counsellor, Stage
+from app.demo.counsellor import Counsellor
+from app.demo.stage import Stage
 from app.jobs.transaction import transaction
 from app.routing.alarm_rows import AlarmKind
 from app.routing.rota.unstaffed_alarms import open_alarm

@@ -23,7 +23,8 @@ from playwright.async_api import Browser, Page, ViewportSize, expect
 
 from app.clock import SystemClock
 from app.contacts import registry
-from app.demo.stage import MONDAY, Counsellor, Stage, stage_on
+from app.demo.counsellor import Counsellor
+from app.demo.stage import MONDAY, Stage, stage_on
 from app.practice import voices
 from app.routing import own_presence
 from app.routing.models import PresenceState
@@ -31,7 +32,8 @@ from app.staff.models import Staff
 from app.staff.roles import Role
 from app.work import Actor, ActorKind, Work
 from tests.support.browser import HERS, at, available, press, ring
-from tests.support.life import LINES, Life, Step, plan_day
+from tests.support.lived.days import plan_day
+from tests.support.lived.life import LINES, Life, Step
 from tests.support.profile import WHOLE
 
 pytestmark = [

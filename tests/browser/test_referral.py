@@ -8,7 +8,8 @@ from pathlib import Path
 
 from playwright.async_api import Page, expect
 
-from app.demo.stage import Counsellor, Stage
+from app.demo.counsellor import Counsellor
+from app.demo.stage import Stage
 from app.staff.roles import Role
 from tests.support.browser import at, enter, picture
 from tests.support.contacts import WHOLE, new_contact

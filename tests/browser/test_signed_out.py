@@ -7,7 +7,8 @@ import pytest
 from playwright.async_api import Dialog, Page, Request, Response, expect
 from sqlalchemy import delete, update
 
-from app.demo.stage import Counsellor, Stage
+from app.demo.counsellor import Counsellor
+from app.demo.stage import Stage
 from app.jobs.transaction import transaction
 from app.staff import session_tokens
 from app.staff.models import StaffSession

@@ -5,7 +5,8 @@ import os
 import pytest
 from playwright.async_api import Page, expect
 
-from app.demo.stage import Counsellor, Stage
+from app.demo.counsellor import Counsellor
+from app.demo.stage import Stage
 from app.practice.people import Phone
 from app.staff.roles import Role
 from tests.support.browser import at, press, ring

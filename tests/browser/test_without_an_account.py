@@ -9,7 +9,8 @@ from playwright.async_api import Page, expect
 from sqlalchemy import text
 
 from app import words
-from app.demo.stage import Counsellor, Stage
+from app.demo.counsellor import Counsellor
+from app.demo.stage import Stage
 from app.jobs.transaction import transaction
 from app.staff.roles import Role
 from app.words import pages

@@ -18,7 +18,7 @@ from app.dashboard import board, desk_values
 from app.dashboard.chats import values, views
 from app.database.topics import Topic
 from app.jobs.transaction import send_rows
-from app.retention.data_requests import erasing
+from app.retention.data_requests import erasing_kinds
 from app.routing import leaving, places_in_queue
 from app.routing.models import PresenceState
 from app.words import pages
@@ -163,7 +163,7 @@ async def test_the_words_are_sealed_and_go_with_the_messages(work: Work) -> None
     stored = text("SELECT danger_words_sealed FROM calls WHERE id = :id")
     sealed = await work.session.scalar(stored, {"id": call.id})
     assert WORD.encode() not in bytes(sealed)
-    await erasing.erase_words(work, [call.id])
+    await erasing_kinds.erase_words(work, [call.id])
     assert await work.session.scalar(stored, {"id": call.id}) is None
     (waits,) = await answering.waiting(work, ana.team)
     assert (waits.alarming, waits.danger_words) == (False, "")

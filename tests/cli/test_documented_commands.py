@@ -1,6 +1,6 @@
 """Commands of the documents that need rows of the reader, as they stand there: with these rows.
 
-`tests/test_docs.py` runs the others, and names the tests of these.
+`tests/documents/test_helpline_commands.py` runs the others, and names the tests of these.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from sqlalchemy import select
 from app.cli import data_requests, retention
 from app.cli.staff import ways_in
 from app.jobs.transaction import flush
-from app.retention.data_requests import answering, report, requests
+from app.retention.data_requests import answering, requests
 from app.retention.data_requests.kinds import (
     AskingPerson,
     IdentityCheck,
@@ -23,6 +23,7 @@ from app.retention.data_requests.kinds import (
     RequestState,
 )
 from app.retention.data_requests.models import DataRequest
+from app.retention.data_requests.reports import report
 from app.retention.holds import open_holds
 from app.staff import second_factor
 from app.staff.audit import write_entry

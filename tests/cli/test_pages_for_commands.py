@@ -9,7 +9,8 @@ import typer
 from fastapi.routing import APIRoute
 
 from app.cli.commands import app
-from app.demo.stage import Counsellor, Stage
+from app.demo.counsellor import Counsellor
+from app.demo.stage import Stage
 from app.staff.roles import Role
 from tests.support.command_line import commands_of
 from tests.support.contacts import all_completed

@@ -14,7 +14,8 @@ from app.chats.left import answering, left, scopes
 from app.chats.models import Failure, MediaProblem, Sentence
 from app.dashboard.chats import views
 from app.dashboard.chats.pages import check_words
-from app.demo.stage import Counsellor, Stage
+from app.demo.counsellor import Counsellor
+from app.demo.stage import Stage
 from app.demo.writing import a_child
 from app.errors import Invalid, NotFound
 from app.people import holding, leaving

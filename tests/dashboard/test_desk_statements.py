@@ -2,7 +2,8 @@
 
 import pytest
 
-from app.demo.stage import Counsellor, Stage
+from app.demo.counsellor import Counsellor
+from app.demo.stage import Stage
 from tests.support.kept.statements import statements
 from tests.support.referrals import page
 from tests.support.talks import talk

@@ -7,7 +7,8 @@ import lxml.html
 
 from app.calls.lines import finding_lines
 from app.dashboard.settings.lines.line_views import NAMES, PLAN_NUMBERS, STEPS
-from app.demo.stage import Counsellor, Stage
+from app.demo.counsellor import Counsellor
+from app.demo.stage import Stage
 from app.jobs.transaction import transaction
 from app.people import leaving
 from app.routing import changing_plans

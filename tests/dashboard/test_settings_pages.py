@@ -14,7 +14,8 @@ from app.dashboard.settings.log_pages import CHAIN_WORDS
 from app.dashboard.settings.log_words import FIELD_WORDS
 from app.dashboard.settings.own_setting_pages import LABELS
 from app.dashboard.settings.token_pages import SCOPE_WORDS
-from app.demo.stage import Counsellor, Stage
+from app.demo.counsellor import Counsellor
+from app.demo.stage import Stage
 from app.jobs.transaction import transaction
 from app.people.log_check import ask_for_check
 from app.retention.kinds import DataKind

@@ -22,7 +22,8 @@ from app.database.base import Base
 from app.database.own_server import as_role
 from app.database.roles import OWNER
 from app.database.roles import PROGRAM as PROGRAM_ROLE
-from app.demo.stage import MONDAY, Served, free_port
+from app.demo.served import Served, free_port
+from app.demo.stage import MONDAY
 from app.jobs.names import Task
 from app.jobs.transaction import transaction
 from app.outbox.once import ASKS, Outgoing, send_once

@@ -9,7 +9,9 @@ import pytest
 from sqlalchemy import func, select
 
 from app.calls.lines.line_rows import Line
-from app.demo.stage import Counsellor, Served, Stage
+from app.demo.counsellor import Counsellor
+from app.demo.served import Served
+from app.demo.stage import Stage
 from app.errors import Invalid, NotFound
 from app.jobs.transaction import transaction
 from app.outbox.push import subscriptions

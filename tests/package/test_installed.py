@@ -25,7 +25,8 @@ import pytest
 from packaging.utils import canonicalize_name
 
 from app.database.roles import OWNER
-from app.demo.stage import ACCOUNT, LINE, free_port
+from app.demo.served import free_port
+from app.demo.stage import ACCOUNT, LINE
 from app.practice.wire import sign
 from app.web.access import COOKIE
 from tests.support.package.installation import AUTH, MONITORS, Installed

@@ -14,7 +14,8 @@ import httpx2
 import psycopg
 import pytest
 
-from app.demo.stage import ACCOUNT, LINE, free_port
+from app.demo.served import free_port
+from app.demo.stage import ACCOUNT, LINE
 from app.practice.wire import sign
 from tests.support.package.installation import AUTH, MONITORS, environment_of
 from tests.support.package.read_only import read_only

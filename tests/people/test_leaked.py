@@ -10,7 +10,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from app.demo.stage import Served, Stage, free_port
+from app.demo.served import Served, free_port
+from app.demo.stage import Stage
 from app.jobs.transaction import transaction
 from app.people import leaked as service
 from app.people import links

@@ -17,7 +17,8 @@ from app.chats.left import answering
 from app.contacts import completing, contacts
 from app.contacts.cases import case_requests, cases, people
 from app.contacts.states import ContactChannel, FollowUpAbout
-from app.demo.stage import Counsellor, Stage
+from app.demo.counsellor import Counsellor
+from app.demo.stage import Stage
 from app.errors import Invalid, NotFound
 from app.jobs.transaction import send_rows, transaction
 from app.people import changing, leaving, provisioning

@@ -2,7 +2,8 @@
 
 import asyncio
 
-from app.demo.stage import Counsellor, Stage
+from app.demo.counsellor import Counsellor
+from app.demo.stage import Stage
 from app.jobs.transaction import transaction
 from app.staff import hashing
 from app.staff.models import Staff

@@ -2,7 +2,8 @@
 
 import re
 
-from app.demo.stage import Counsellor, Stage
+from app.demo.counsellor import Counsellor
+from app.demo.stage import Stage
 from app.staff.models import Staff
 from app.staff.roles import Role
 from app.web.access import COOKIE

@@ -19,7 +19,8 @@ from hypothesis.strategies import (
 )
 
 from app.clock import SystemClock
-from app.demo.stage import ACCOUNT, LINE, TOKEN, Served, free_port
+from app.demo.served import Served, free_port
+from app.demo.stage import ACCOUNT, LINE, TOKEN
 from app.practice import voices
 from app.practice.exchange import Exchange
 from app.practice.legs import Leg

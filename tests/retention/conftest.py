@@ -5,14 +5,8 @@ from typing import Any
 import pytest
 
 from app.contacts import profiles
-from app.retention.data_requests import (
-    answering,
-    own_calls,
-    report,
-    requests,
-    shown_records,
-    written_conversations,
-)
+from app.retention.data_requests import answering, own_calls, requests
+from app.retention.data_requests.reports import report, shown_records, written_conversations
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.work import Work

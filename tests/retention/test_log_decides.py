@@ -10,8 +10,8 @@ from sqlalchemy import select, text
 from app.people import leaving, links
 from app.retention import log_due
 from app.retention.data_requests.kinds import AskingPerson, ItemKind
-from app.retention.data_requests.parts import Paper
-from app.retention.data_requests.report import count_log
+from app.retention.data_requests.reports.parts import Paper
+from app.retention.data_requests.reports.report import count_log
 from app.staff.account_makers import are_two_people
 from app.staff.log_beginnings import beginning_of
 from app.staff.log_kinds import AuditLog

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from app.demo.stage import Counsellor, Stage
+from app.demo.counsellor import Counsellor
+from app.demo.stage import Stage
 from app.retention import running
 from app.retention.running import ask_tonight
 from app.staff.roles import Role

@@ -12,7 +12,8 @@ import pytest
 from sqlalchemy import select, text
 
 from app.dashboard.rota.alarms import alarm_values
-from app.demo.stage import Counsellor, Stage
+from app.demo.counsellor import Counsellor
+from app.demo.stage import Stage
 from app.errors import Invalid
 from app.jobs.names import Task
 from app.jobs.transaction import flush, transaction

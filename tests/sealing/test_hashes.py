@@ -10,7 +10,8 @@ from app import tables
 from app.contacts import contacts
 from app.contacts.saving import Change
 from app.contacts.states import ContactChannel
-from app.demo.stage import Served, Stage, free_port
+from app.demo.served import Served, free_port
+from app.demo.stage import Stage
 from app.jobs.transaction import flush, transaction
 from app.main import make_app
 from app.people import links

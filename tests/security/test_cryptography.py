@@ -43,7 +43,7 @@ _BOTH_OURS = "both sides are stored or computed here: no request brings one"
 _BOTH_TYPED = "both sides are typed by the same person"
 _MAY_DIFFER = {
     "app/api/own/sessions.py: one.token_key == mine": _BOTH_OURS,
-    "app/server.py: code == _REFUSED": "with what a process ended",
+    "app/server/processes.py: code == _REFUSED": "with what a process ended",
     "app/staff/sessions.py: duty.record == session.token_key": _BOTH_OURS,
     "app/calls/callers.py: flag.caller_key != key_of(call)": _BOTH_OURS,
     "app/calls/prompts.py: prompt_key in SOUNDS": _A_PROMPT,
@@ -101,7 +101,7 @@ _MAY_DIFFER = {
     "app/training/debrief.py: code == section": _A_NAME,
     "app/web/sign_in/signing_in.py: found.password_hash != staff.password_hash": _BOTH_OURS,
     "app/words/pages.py: one.lower() == code": "the code of a language",
-    "app/retention/data_requests/report.py: call.caller_key not in paper.keys": _BOTH_OURS,
+    "app/retention/data_requests/reports/report.py: call.caller_key not in paper.keys": _BOTH_OURS,
     "app/routing/callbacks/rung_by_writer.py: _CONVERSATION.caller_key == caller_key": _BOTH_OURS,
 }
 

@@ -12,7 +12,7 @@ import pytest
 from app.dashboard.templating import BUILT
 from app.demo.stage import LINE, Stage
 from app.log import set_up_logging
-from app.server import listen
+from app.server.sockets import listen
 from app.staff.roles import Role
 from app.web.files import KINDS, Files
 from tests.support.pages.nonces import nonce_in, policy_of, tags_in

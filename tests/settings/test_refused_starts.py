@@ -14,11 +14,11 @@ from pydantic_settings import EnvSettingsSource
 
 from app.data_folder import cannot_write, make_folder
 from app.database.embedded import EmbeddedPostgres
-from app.demo.stage import free_port
+from app.demo.served import free_port
 from app.errors import BadSettings
 from app.reading_settings import read_settings
 from app.secret_files import SECRETS, SUFFIX
-from app.server import listen
+from app.server.sockets import listen
 from app.settings import Settings
 from tests.settings.given import GOOD, set_only
 from tests.support.commands import command

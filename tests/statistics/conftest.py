@@ -10,8 +10,12 @@ from app.clock import SteppedClock
 from app.database.engine import open_database
 from app.database.own_server import as_role
 from app.database.roles import OWNER, PROGRAM, SUPERUSER
+from app.demo.counsellor import Counsellor
 from app.demo.stage import Stage, stage_on
-from tests.support.life import BEGINS, DAYS, Life, lived
+from app.staff.roles import Role
+from tests.support.lived.days import BEGINS, DAYS, lived
+from tests.support.lived.life import Life
+from tests.support.people import person
 
 _LIVES: dict[str, Life] = {}
 
@@ -59,3 +63,8 @@ async def house(life: Life, lived_through: str) -> AsyncIterator[Stage]:
     _settle(lived_through)
     async with stage_on(lived_through, clock=SteppedClock(life.now)) as stage:
         yield stage
+
+
+@pytest.fixture
+async def boss(house: Stage) -> Counsellor:
+    return await person(house, "boss", Role.ADMINISTRATOR)

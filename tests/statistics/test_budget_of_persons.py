@@ -11,7 +11,8 @@ import pytest
 from sqlalchemy import text
 
 from app.database.engine import open_database
-from app.demo.stage import Counsellor, Stage
+from app.demo.counsellor import Counsellor
+from app.demo.stage import Stage
 from app.errors import TooMany
 from app.jobs.transaction import transaction
 from app.staff.accounts import add_staff
@@ -24,7 +25,7 @@ from app.statistics.exports.exporting import ExportWanted, read_wanted
 from app.statistics.protection import budget
 from app.words.pages import refusal_words
 from app.work import PROGRAM, Actor, ActorKind, Ground
-from tests.support.life import person
+from tests.support.people import person
 
 MAY = "from=2026-05-01&to=2026-06-01"
 # Windows of whole months that are over.

@@ -1,70 +1,45 @@
 """Files: read back as a user would, equal to the naive count, only for those who may have them."""
 
-import asyncio
-import csv
-import hashlib
 import io
 import json
 import re
-from datetime import date, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 import duckdb
-import httpx2
 import openpyxl
 import pyarrow.parquet as pq
 import pytest
 
 from app.api.statistics.requested_files import read_range
-from app.cli import commands, export
-from app.demo.stage import Counsellor, Stage
+from app.demo.counsellor import Counsellor
+from app.demo.stage import Stage
 from app.jobs.transaction import transaction
-from app.retention.running import run_now
 from app.staff.roles import Role
 from app.staff.tokens import add_token, revoke_token
-from app.statistics import staff_measures
 from app.statistics.counting.reconcile import reconcile, unexplained
-from app.statistics.exports import making
 from app.statistics.exports.writers import safe
 from app.statistics.measures import NAMES, definition
 from app.statistics.protection.guard import CONTENT_MEASURES
 from app.statistics.sums import SUMS
-from app.words.pages import said, spoken_in
 from app.work import PROGRAM
-from tests.support import recount
-from tests.support.command_line import typed_on
-from tests.support.documents.shell import ROOT, documented, requests
-from tests.support.life import person
-from tests.support.profile import WHOLE, nightly
+from tests.support.documents.shell import ROOT, requests
+from tests.support.lived.files import (
+    FIRST,
+    LAST,
+    RECORDS,
+    WINDOW,
+    fetch,
+    in_serbian,
+    ones_of,
+    read_csv,
+)
+from tests.support.people import person
+from tests.support.profile import nightly
+from tests.support.recount import grouping, measuring
 
-FIRST, LAST = "2026-03-26", "2026-11-03"
 INTEGRATORS = ROOT / "docs/integrators.md"
-
-
-WINDOW = f"from={FIRST}&to={LAST}"
-
-
-@pytest.fixture
-async def boss(house: Stage) -> Counsellor:
-    return await person(house, "boss", Role.ADMINISTRATOR)
-
-
-async def fetch(who: Counsellor, path: str) -> httpx2.Response:
-    answer = await who.ask("GET", path)
-    assert answer.status_code == 200, answer.text[:500]
-    return answer
-
-
-def read_csv(text: str) -> tuple[list[str], list[dict[str, str]]]:
-    lines = text.splitlines()
-    comments = [line for line in lines if line.startswith("#")]
-    return comments, list(csv.DictReader(line for line in lines if not line.startswith("#")))
-
-
-def ones_of(url: str) -> list[recount.Told]:
-    return recount.within(recount.told(url), date.fromisoformat(FIRST), date.fromisoformat(LAST))
 
 
 async def test_a_summary_is_the_same_in_every_format(
@@ -89,15 +64,16 @@ async def test_a_summary_is_the_same_in_every_format(
                 one
                 for one in ones
                 if (
-                    recount.PERIODS["month"](one) == row["period"] and one.outcome == row["outcome"]
+                    grouping.PERIODS["month"](one) == row["period"]
+                    and one.outcome == row["outcome"]
                 )
                 or (
                     one.outcome == "-"
                     and row["outcome"] == "does_not_apply"
-                    and recount.PERIODS["month"](one) == row["period"]
+                    and grouping.PERIODS["month"](one) == row["period"]
                 )
             ]
-            told = recount.measured(mine)
+            told = measuring.measured(mine)
             shown = [n for n in NAMES if n not in CONTENT_MEASURES]
             assert {n: row[n] for n in shown} == {n: told[n] for n in shown}, row["period"]
             # These tell what was said, and this window is not one of whole months.
@@ -161,12 +137,6 @@ async def test_single_calls_add_up_to_the_summary(
 VOICEMAIL = definition("voice_messages").title
 
 
-def in_serbian(text: str) -> str:
-    with spoken_in("sr"):
-        found = said(text)
-    return found
-
-
 async def test_a_reader_has_headings_and_codes_in_words_and_a_program_its_codes(
     house: Stage, boss: Counsellor, lived_through: str, tmp_path: Path
 ) -> None:
@@ -214,18 +184,6 @@ async def test_single_calls_are_read_in_words_beside_their_codes(
     assert languages["sr"] == "srpski"
     assert "counsellor_label" not in one, "a person is named in no file of single calls"
     assert spoken["headings"]["outcome"].startswith(in_serbian("outcome"))
-
-
-async def test_a_requested_file_keeps_its_language(house: Stage, boss: Counsellor) -> None:
-    body = {"what": "room", "from": FIRST, "to": LAST, "format": "json", "language": "sr"}
-    made = await boss.ask("POST", "/statistics/exports", body)
-    assert made.status_code == 202, made.text
-    await house.settle()
-    path = f"/statistics/exports/{made.json()['id']}"
-    file = json.loads((await fetch(boss, f"{path}/file")).text)
-    fairness = next(row for row in file["rows"] if row["measure"] == "fairness")
-    assert fairness["measure_label"] == in_serbian("fairness")
-    assert fairness["words"] == in_serbian(staff_measures.FAIRNESS_WORDS)
 
 
 async def test_calls_and_contacts_are_reconciled_to_nought(
@@ -277,150 +235,6 @@ async def test_a_name_that_is_a_formula_stays_a_name(
     cells = [row[1] for row in openpyxl.load_workbook(io.BytesIO(content))["Data"].rows]
     (cell,) = [c for c in cells if c.value == "'=HYPERLINK(1)"]
     assert cell.data_type == "s"
-
-
-RECORDS = {
-    "what": "records",
-    "from": FIRST,
-    "to": LAST,
-    "format": "csv",
-    "reason": "Yearly evaluation by the institute",
-}
-
-
-# Other tests have approved other ones in this house.
-_APPROVED = "SELECT detail FROM audit_entries WHERE action = 'export_approved' AND subject = %s"
-
-
-async def test_single_contacts_need_a_second_person_and_leave_a_trail(
-    house: Stage, boss: Counsellor, lived_through: str
-) -> None:
-    assert (await boss.ask("GET", f"/statistics/records.csv?{WINDOW}")).status_code == 422
-    chief = await person(house, "chief", Role.SUPERVISOR)
-    short = await boss.ask("POST", "/statistics/exports", {**RECORDS, "reason": "because"})
-    assert (short.status_code, "what it is needed for" in short.text) == (422, True)
-    asked = (await boss.ask("POST", "/statistics/exports", RECORDS)).json()
-    assert asked["state"] == "asked"
-    path = f"/statistics/exports/{asked['id']}"
-    await house.settle()
-    assert (await boss.ask("GET", f"{path}/file")).status_code == 409
-    own = await boss.ask("POST", f"{path}/approve", {})
-    assert (own.status_code, "your own request" in own.text) == (403, True)
-    await _is_told_why_not(house, await person(house, "other", Role.ADMINISTRATOR), path)
-    listed = (await chief.ask("GET", "/statistics/exports")).json()
-    assert [e["reason"] for e in listed if e["id"] == asked["id"]] == [RECORDS["reason"]]
-    assert (await chief.ask("POST", f"{path}/approve", {})).json()["state"] == "approved"
-    (said,) = await house.rows(_APPROVED, f"export:{asked['id']}")
-    assert (said["detail"]["before"], said["detail"]["after"]) == ("asked", "approved")
-    await house.settle()
-    assert (await chief.ask("POST", f"{path}/refuse", {})).status_code == 409
-    # The person who approves does not get it by that; nor does any third person.
-    assert (await chief.ask("GET", f"{path}/file")).status_code == 403
-    auditor = await person(house, "auditor", Role.AUDITOR)
-    assert (await auditor.ask("GET", f"{path}/file")).status_code == 404
-    file = await fetch(boss, f"{path}/file")
-    _, rows = read_csv(file.text)
-    ones = ones_of(lived_through)
-    assert len(rows) == len(ones)
-    said = {row["contact_id"]: row for row in rows if row["contact_id"]}
-    for one in ones:
-        if one.contact:
-            row = said[str(one.contact["id"])]
-            codes = recount.DIMENSIONS["category"](one)
-            assert set(row["categories"].split(";")) == {
-                c.replace("?", "not_recorded") for c in codes
-            }
-    trail = await house.rows(
-        "SELECT action FROM audit_entries WHERE subject = %s ORDER BY id", f"export:{asked['id']}"
-    )
-    assert [t["action"] for t in trail] == [
-        "export_requested",
-        "export_approved",
-        "export_made",
-        "export_downloaded",
-    ]
-    # Neither the reason nor the file can be read in the database.
-    for table in ("exports", "export_parts", "audit_entries"):
-        for row in await house.rows(f"SELECT t::text AS words FROM {table} t"):
-            assert "institute" not in row["words"]
-            assert "V-PHYSICAL" not in row["words"]
-    house.stepped.move_to(house.clock.now() + timedelta(days=8))
-    await house.settle()
-    await run_now(house.ground)
-    await boss.sign_in()
-    assert (await boss.ask("GET", f"{path}/file")).status_code == 409
-    assert await house.rows("SELECT FROM export_parts WHERE export_id = %s", asked["id"]) == []
-
-
-async def test_an_approved_request_is_taken_out_once_on_the_command_line(
-    house: Stage, boss: Counsellor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    chief = await person(house, "chief", Role.SUPERVISOR)
-    monkeypatch.chdir(tmp_path)
-    for number in range(len(documented("export records")) if WHOLE else 1):
-        asked = (await boss.ask("POST", "/statistics/exports", RECORDS)).json()
-        path = f"/statistics/exports/{asked['id']}"
-        assert (await chief.ask("POST", f"{path}/approve", {})).status_code == 200
-        await house.settle()
-        words = documented("export records", {"ID": asked["id"]})[number]
-        for fails in (False, True):
-            async with transaction(house.ground, PROGRAM) as work:
-                types = typed_on(work, monkeypatch, commands.app, export)
-                await types("export", *words, fails=fails)
-        file = tmp_path / words[words.index("--output") + 1]
-        assert len(read_csv(file.read_text())[1]) > 100
-        file.unlink()
-        assert (await boss.ask("GET", f"{path}/file")).status_code == 409, "gone from the page"
-
-
-async def _is_told_why_not(house: Stage, other: Counsellor, path: str) -> None:
-    same = await other.ask("POST", f"{path}/approve", {})
-    assert (same.status_code, same.json()["error"]) == (403, "SecondPerson")
-    page = await house.client.get(
-        f"{house.settings.public_url}/reports", headers={"Cookie": other.cookie_header}
-    )
-    assert f"{path}/approve" not in page.text
-    assert f"{path}/refuse" in page.text
-    assert "A second person with another role decides: not the person who asked" in page.text
-
-
-async def test_a_refused_request_is_never_made(house: Stage, boss: Counsellor) -> None:
-    asked = (await boss.ask("POST", "/statistics/exports", RECORDS)).json()
-    other = await person(house, "another", Role.ADMINISTRATOR)
-    await other.ask("POST", f"/statistics/exports/{asked['id']}/refuse", {})
-    await house.settle()
-    again = await other.ask("POST", f"/statistics/exports/{asked['id']}/approve", {})
-    assert again.status_code == 409
-    parts = await house.rows("SELECT FROM export_parts WHERE export_id = %s", asked["id"])
-    assert parts == []
-    officer = await person(house, "officer", Role.REFERRAL_OFFICER)
-    assert (await officer.ask("POST", "/statistics/exports", RECORDS)).status_code == 403
-
-
-async def test_a_download_goes_on_where_it_broke_off(house: Stage, boss: Counsellor) -> None:
-    body = {"what": "calls", "from": FIRST, "to": LAST, "format": "json"}
-    asked = (await boss.ask("POST", "/statistics/exports", body)).json()
-    await house.settle()
-    path = f"/statistics/exports/{asked['id']}"
-    found = (await boss.ask("GET", path)).json()
-    assert (found["state"], found["done"]) == ("ready", found["of"])
-    whole = await fetch(boss, f"{path}/file")
-    assert len(whole.content) == found["size"]
-    assert hashlib.sha256(whole.content).hexdigest() == found["sha256"]
-    url = f"{house.settings.public_url}/api/v1{path}/file"
-    cookie = {"Cookie": "; ".join(f"{k}={v}" for k, v in boss.cookies.items())}
-    for asked_for, begin, end in (
-        ("bytes=1000-", 1000, None),
-        ("bytes=0-9", 0, 10),
-        ("bytes=-7", -7, None),
-    ):
-        part = await house.client.get(url, headers={**cookie, "Range": asked_for})
-        assert (part.status_code, part.content) == (206, whole.content[begin:end]), asked_for
-    assert part.headers["etag"] == whole.headers["etag"]
-    other = {**cookie, "Range": "bytes=5-", "If-Range": '"something else"'}
-    assert (await house.client.get(url, headers=other)).status_code == 200
-    beyond = {**cookie, "Range": "bytes=99999999-"}
-    assert (await house.client.get(url, headers=beyond)).status_code == 416
 
 
 async def test_a_program_comes_with_a_token(house: Stage) -> None:
@@ -547,29 +361,6 @@ async def test_strange_windows_and_ranges_are_refused_and_break_nothing(
     await house.settle()
     found = (await boss.ask("GET", f"/statistics/exports/{asked['id']}")).json()
     assert (found["state"], "before it ends" in found["problem"]) == ("failed", True)
-
-
-async def test_a_file_is_made_by_one_run_at_a_time(house: Stage, boss: Counsellor) -> None:
-    body = {"what": "calls", "from": FIRST, "to": LAST, "format": "json"}
-    asked = (await boss.ask("POST", "/statistics/exports", body)).json()
-    await asyncio.gather(*(making.make(house.ground, UUID(asked["id"])) for _ in range(3)))
-    await house.settle()
-    whole = await fetch(boss, f"/statistics/exports/{asked['id']}/file")
-    found = (await boss.ask("GET", f"/statistics/exports/{asked['id']}")).json()
-    assert hashlib.sha256(whole.content).hexdigest() == found["sha256"]
-    assert len(json.loads(whole.content)["rows"]) > 200
-
-
-async def test_a_person_who_loses_the_role_loses_the_file(house: Stage, boss: Counsellor) -> None:
-    chief = await person(house, "leaving", Role.SUPERVISOR)
-    asked = (await chief.ask("POST", "/statistics/exports", RECORDS)).json()
-    await boss.ask("POST", f"/statistics/exports/{asked['id']}/approve", {})
-    await house.settle()
-    path = f"/statistics/exports/{asked['id']}/file"
-    assert (await chief.ask("GET", path)).status_code == 200
-    await house.watch.execute("UPDATE staff SET role = 'auditor' WHERE id = %s", (chief.id,))
-    house.ground.memory.forget("everything")
-    assert (await chief.ask("GET", path)).status_code == 403
 
 
 async def test_what_the_page_of_numbers_may_not_show(house: Stage) -> None:

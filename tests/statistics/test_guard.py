@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from app.demo.stage import Counsellor, Stage
+from app.demo.counsellor import Counsellor
+from app.demo.stage import Stage
 from app.errors import NotAllowed
 from app.jobs.transaction import transaction
 from app.staff.roles import Role
@@ -30,8 +31,9 @@ from app.statistics.periods import Period, Window
 from app.statistics.protection import budget
 from app.statistics.protection.guard import BASE, Rounding, check_grid, is_content, on_grid, over_by
 from app.work import PROGRAM
-from tests.support import recount
-from tests.support.life import Life, person
+from tests.support.lived.life import Life
+from tests.support.people import person
+from tests.support.recount import grouping, telling
 
 MAY = Window(date(2026, 5, 1), date(2026, 6, 1))
 
@@ -116,11 +118,11 @@ async def test_no_contact_is_found_by_taking_tables_apart(
     chief = await person(house, "chief of cells", Role.SUPERVISOR)
     month = "from=2026-04-01&to=2026-05-01"
     await _windows_that_differ_a_little_are_refused(boss, chief)
-    ones = recount.within(recount.told(lived_through), date(2026, 4, 1), date(2026, 5, 1))
+    ones = grouping.within(telling.told(lived_through), date(2026, 4, 1), date(2026, 5, 1))
     places = await _cells(boss, f"{month}&by=place")
     assert places == await _cells(chief, f"{month}&by=place"), "the same cells for every account"
     exact = {
-        place: sum(place in recount.DIMENSIONS["place"](one) and bool(one.contact) for one in ones)
+        place: sum(place in grouping.DIMENSIONS["place"](one) and bool(one.contact) for one in ones)
         for place in ("RS-BG", "RS-01", "RS-08", "RS-VO")
     }
     certain = 0

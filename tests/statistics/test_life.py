@@ -18,9 +18,11 @@ from app.statistics.facts.days import days_to_keep, keep_days
 from app.statistics.measures import NAMES
 from app.statistics.periods import Period, Window
 from app.work import PROGRAM
-from tests.support import recount
-from tests.support.life import DAYS, Life, plan_day, say_another_place
+from tests.support.lived.days import DAYS, plan_day
+from tests.support.lived.life import Life
+from tests.support.lived.records import say_another_place
 from tests.support.profile import WHOLE
+from tests.support.recount import grouping, measuring, telling
 
 FIRST, LAST = date(2026, 3, 26), date(2026, 11, 3)
 
@@ -50,20 +52,20 @@ async def summary_of(life: Life, asked: FiguresWanted) -> Summary:
 
 
 def expected(
-    ones: list[recount.Told], period: str | None, by: tuple[str, ...]
+    ones: list[telling.Told], period: str | None, by: tuple[str, ...]
 ) -> dict[tuple[str, tuple[str, ...]], dict[str, Any]]:
-    cells: dict[Any, list[recount.Told]] = defaultdict(list)
+    cells: dict[Any, list[telling.Told]] = defaultdict(list)
     for one in ones:
-        label = recount.PERIODS[period](one) if period else ""
+        label = grouping.PERIODS[period](one) if period else ""
         values: list[tuple[str, ...]] = [()]
         for dimension in by:
-            values = [(*v, w) for v in values for w in recount.DIMENSIONS[dimension](one)]
+            values = [(*v, w) for v in values for w in grouping.DIMENSIONS[dimension](one)]
         for v in values:
             cells[label, v].append(one)
-    return {key: recount.measured(found) for key, found in cells.items()}
+    return {key: measuring.measured(found) for key, found in cells.items()}
 
 
-def check(summary: Summary, ones: list[recount.Told]) -> int:
+def check(summary: Summary, ones: list[telling.Told]) -> int:
     """Every row and every measure; and that each table adds up."""
     period = summary.asked.period.value if summary.asked.period else None
     by = tuple(d.value for d in summary.asked.by)
@@ -86,14 +88,14 @@ def check(summary: Summary, ones: list[recount.Told]) -> int:
             assert figures == cells[key], key
             seen.add(key)
         elif row.kind == TOTAL:
-            nothing = recount.measured([])
+            nothing = measuring.measured([])
             assert figures == totals.get((row.period, ()), nothing), row.period
     assert seen == (set(cells) if by else set()), set(cells) ^ seen
     assert set(parts) <= set(whole_period)
     for label, total in whole_period.items():
         for name in counts:
             assert not by or parts[label][name] == total[name], (label, name)
-    whole = recount.measured(ones)
+    whole = measuring.measured(ones)
     assert {n: whole[n] for n in counts} == {
         n: v for n, v in _figures_of_total(summary).items() if n in counts
     }
@@ -107,9 +109,9 @@ def _figures_of_total(summary: Summary) -> dict[str, Any]:
 
 
 async def test_every_measure_in_every_period(life: Life, lived_through: str) -> None:
-    ones = recount.within(recount.told(lived_through), FIRST, LAST)
+    ones = grouping.within(telling.told(lived_through), FIRST, LAST)
     assert len(ones) > 250
-    whole = recount.measured(ones)
+    whole = measuring.measured(ones)
     happened = (
         "answered",
         "short_abandons",
@@ -158,7 +160,7 @@ async def test_every_measure_in_every_period(life: Life, lived_through: str) -> 
 
 
 async def test_every_pair_of_dimensions_adds_up(life: Life, lived_through: str) -> None:
-    ones = recount.within(recount.told(lived_through), FIRST, LAST)
+    ones = grouping.within(telling.told(lived_through), FIRST, LAST)
     window = Window(FIRST, LAST)
     for period, by in (
         ("month", ("category", "age_band")),
@@ -182,23 +184,25 @@ async def keep_all(life: Life) -> None:
 
 
 async def test_a_changed_target_does_not_relabel_the_past(life: Life, lived_through: str) -> None:
-    ones = recount.within(recount.told(lived_through), FIRST, LAST)
+    ones = grouping.within(telling.told(lived_through), FIRST, LAST)
     changed = datetime(2026, 6, 15, 12, tzinfo=UTC)
     targets = (Target(0, 20), Target(int(changed.timestamp()), 5))
     summary = await summary_of(life, FiguresWanted(Window(FIRST, LAST), targets=targets))
     parts = [
-        recount.measured([one for one in ones if (one.at < changed) == before], target)
+        measuring.measured([one for one in ones if (one.at < changed) == before], target)
         for before, target in ((True, 20), (False, 5))
     ]
     quick = sum(round(p["service_level_2"] * p["answered"]) for p in parts)
     assert quick == summary.total.sums["answered_in_time"]
-    assert quick < recount.measured(ones)["service_level_2"] * recount.measured(ones)["answered"]
+    assert (
+        quick < measuring.measured(ones)["service_level_2"] * measuring.measured(ones)["answered"]
+    )
 
 
 async def test_one_line_in_its_own_time(life: Life, lived_through: str) -> None:
-    told = recount.told(lived_through)
+    told = telling.told(lived_through)
     for line in ("+56211116111", "+61211116111"):
-        ones = [o for o in recount.within(told, FIRST, LAST) if o.line == line]
+        ones = [o for o in grouping.within(told, FIRST, LAST) if o.line == line]
         assert len(ones) > 50
         for period in (Period.HOUR, Period.DAY, Period.WEEKDAY_HOUR):
             check(
@@ -216,7 +220,7 @@ async def test_kept_days_say_the_same_and_forget_what_changes(
         row = connection.execute("SELECT count(*) FROM statistic_days").fetchone()
     kept = row[0] if row else 0
     assert kept >= DAYS - 1
-    ones = recount.within(recount.told(lived_through), FIRST, LAST)
+    ones = grouping.within(telling.told(lived_through), FIRST, LAST)
     check(await summary_of(life, asked), ones)
     # Life goes on, and with it come late facts about days long over.
     life.work.opened = life.ground.database.sessions()
@@ -230,7 +234,7 @@ async def test_kept_days_say_the_same_and_forget_what_changes(
     await say_another_place(life, old.id, "RS-BG")
     await life.commit()
     await life.work.session.close()
-    again = recount.within(recount.told(lived_through), FIRST, LAST)
+    again = grouping.within(telling.told(lived_through), FIRST, LAST)
     assert naive_places(again) != naive_places(ones), "something was restated"
     check(await summary_of(life, asked), again)
     with psycopg.connect(lived_through) as connection:
@@ -238,5 +242,5 @@ async def test_kept_days_say_the_same_and_forget_what_changes(
     assert left < kept
 
 
-def naive_places(ones: list[recount.Told]) -> dict[Any, set[str]]:
-    return {one.id: recount.DIMENSIONS["place"](one) for one in ones}
+def naive_places(ones: list[telling.Told]) -> dict[Any, set[str]]:
+    return {one.id: grouping.DIMENSIONS["place"](one) for one in ones}

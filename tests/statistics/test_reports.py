@@ -14,7 +14,8 @@ import pytest
 from app.clock import SteppedClock
 from app.definitions.datafile import BadDefinition
 from app.definitions.folder import read_folder
-from app.demo.stage import Counsellor, Stage, stage_on
+from app.demo.counsellor import Counsellor
+from app.demo.stage import Stage, stage_on
 from app.jobs.transaction import transaction
 from app.staff.models import Staff
 from app.staff.roles import Role
@@ -22,10 +23,10 @@ from app.statistics.counting.shapes import SHIPPED, shapes_in
 from app.statistics.protection.guard import BASE
 from app.statistics.reports.reports import Report, kind_of, kinds, window_of
 from app.work import PROGRAM
-from tests.support import recount
-from tests.support.life import Life
+from tests.support.lived.life import Life
 from tests.support.mail import Mail
 from tests.support.profile import WHOLE
+from tests.support.recount import grouping, measuring, telling
 
 APRIL = (date(2026, 4, 1), date(2026, 5, 1))
 
@@ -54,12 +55,12 @@ def number(text: str) -> int:
 async def test_the_monthly_report_says_what_the_naive_count_says(
     life: Life, lived_through: str
 ) -> None:
-    told = recount.told(lived_through)
-    ones = recount.within(told, *APRIL)
-    expected = recount.measured(ones)
+    told = telling.told(lived_through)
+    ones = grouping.within(told, *APRIL)
+    expected = measuring.measured(ones)
     report = await report_of(life, "monthly", "2026-04-17")
     key = grid(report, "Key figures")
-    before = recount.measured(recount.within(told, date(2026, 3, 1), date(2026, 4, 1)))
+    before = measuring.measured(grouping.within(told, date(2026, 3, 1), date(2026, 4, 1)))
     for title, name in (
         ("Calls", "calls"),
         ("Answered", "answered"),
@@ -116,20 +117,20 @@ async def test_the_form_of_notifications_adds_up(life: Life, lived_through: str)
     assert all(row[-1] == "holds" and row[0] == row[1] for row in sums.values())
     children = [
         (one, child)
-        for one in recount.within(recount.told(lived_through), date(2026, 1, 1), date(2026, 11, 1))
+        for one in grouping.within(telling.told(lived_through), date(2026, 1, 1), date(2026, 11, 1))
         if one.contact
         and one.contact["closed_as"] is None
-        and "V" in recount.DIMENSIONS["category_group"](one)
+        and "V" in grouping.DIMENSIONS["category_group"](one)
         and one.contact["kind"] in ("child", "about_child", "professional")
-        for child in recount.children(one)
+        for child in grouping.children(one)
     ]
     assert len(children) > 30
     total = grid(report, "Notifications about children")["Notifications in total"]
     assert abs(int(total[0]) - len(children)) < BASE
     severest = grid(report, "By the most severe form")
-    sexual = sum("V-SEXUAL" in recount.DIMENSIONS["category"](one) for one, _ in children)
+    sexual = sum("V-SEXUAL" in grouping.DIMENSIONS["category"](one) for one, _ in children)
     physical = sum(
-        "V-PHYSICAL" in (found := recount.DIMENSIONS["category"](one)) and "V-SEXUAL" not in found
+        "V-PHYSICAL" in (found := grouping.DIMENSIONS["category"](one)) and "V-SEXUAL" not in found
         for one, _ in children
     )
     shown = [int(severest[n][0]) for n in ("sexual violence", "physical violence")]
@@ -161,14 +162,14 @@ async def test_the_yearly_submission_has_every_category(life: Life, lived_throug
     girls = columns.index("Girl") - 1
     expected = sum(
         child.get("gender") == "girl"
-        for one in recount.told(lived_through)
+        for one in telling.told(lived_through)
         if one.contact
         and one.contact["closed_as"] is None
         and one.local < BEFORE_NOVEMBER
         and one.contact["state"] == "complete"
         and one.contact["kind"] != "information"
-        and "V-PHYSICAL" in recount.DIMENSIONS["category"](one)
-        for child in recount.children(one)
+        and "V-PHYSICAL" in grouping.DIMENSIONS["category"](one)
+        for child in grouping.children(one)
     )
     assert abs(int(categories["Violence: Physical violence"][girls]) - expected) < BASE
     assert expected > 0
@@ -285,7 +286,7 @@ async def test_a_report_of_calls_is_counted_by_the_day(
         kind = kind_of(work, "by-day")
         report = await kind.make(work, window_of(work, kind, "2026-04-10"), None)
     grid = next(s.grid for s in report.sections if s.title == "Calls by outcome" and s.grid)
-    ones = recount.within(recount.told(lived_through), date(2026, 4, 10), date(2026, 4, 11))
+    ones = grouping.within(telling.told(lived_through), date(2026, 4, 10), date(2026, 4, 11))
     assert grid.rows[-1][-1] == str(sum(one.is_call for one in ones)), "exact, in no grid"
 
 
@@ -352,8 +353,8 @@ async def test_a_country_adds_a_shape_as_a_file(
         kind = kind_of(work, "schools")
         report = await kind.make(work, window_of(work, kind, "2026-04-10"), None)
     expected = sum(
-        one.contact is not None and recount.DIMENSIONS["role"](one) == {"teacher"}
-        for one in recount.within(recount.told(lived_through), *APRIL)
+        one.contact is not None and grouping.DIMENSIONS["role"](one) == {"teacher"}
+        for one in grouping.within(telling.told(lived_through), *APRIL)
     )
     assert abs(int(grid(report, "By profession")["All"][0]) - expected) < BASE
     assert expected > 0

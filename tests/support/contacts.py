@@ -10,7 +10,8 @@ import httpx2
 from pypdf import PdfReader
 
 from app.definitions.library import SHIPPED
-from app.demo.stage import Counsellor, Stage
+from app.demo.counsellor import Counsellor
+from app.demo.stage import Stage
 from app.jobs.transaction import transaction
 from app.staff.audit import verify_chains
 from app.web.access import COOKIE

@@ -11,7 +11,7 @@ from typing import Any
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from app.demo.stage import free_port
+from app.demo.served import free_port
 
 
 def _all_of(message: Any) -> str:

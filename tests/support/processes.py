@@ -11,7 +11,8 @@ from typing import Any
 import httpx2
 import pyotp
 
-from app.demo.stage import ACCOUNT, API_KEY, TOKEN, free_port
+from app.demo.served import free_port
+from app.demo.stage import ACCOUNT, API_KEY, TOKEN
 from tests.support.commands import Serving, Sooner, command
 
 KEY, SECRET = API_KEY["twilio_api_key_sid"], API_KEY["twilio_api_key_secret"]

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from app.clock import Clock
-from app.demo.stage import free_port
+from app.demo.served import free_port
 
 AUTH = b"sixteen bytes..."
 _LONGEST = 24 * 3600

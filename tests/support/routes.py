@@ -15,7 +15,8 @@ from fastapi.routing import APIRoute
 
 import app
 from app.dashboard.rota.places import place_word
-from app.demo.stage import LINE, Counsellor, Stage
+from app.demo.counsellor import Counsellor
+from app.demo.stage import LINE, Stage
 from app.routing.rota.shifts import Layer, Place
 from app.staff.roles import Role, may
 from app.telephony.inbound.sounds import waiting_sound

@@ -10,7 +10,8 @@ import numpy as np
 from playwright.async_api import Browser, BrowserContext, Page, expect
 
 from app.clock import SystemClock
-from app.demo.stage import LINE, Counsellor, Stage, stage_on
+from app.demo.counsellor import Counsellor
+from app.demo.stage import LINE, Stage, stage_on
 from app.practice.legs import Leg
 from app.practice.people import Caller
 from app.practice.speech import Sound

@@ -13,7 +13,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from app.demo.stage import Counsellor, Stage, free_port
+from app.demo.counsellor import Counsellor
+from app.demo.served import free_port
+from app.demo.stage import Stage
 from app.jobs.transaction import transaction
 from app.privacy.secret_uses import signature_of
 from app.referrals.channels.webhook.signing import Sign, headers_for

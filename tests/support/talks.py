@@ -7,8 +7,9 @@ import httpx2
 
 from app.calls import record
 from app.calls.lines import finding_lines
+from app.demo.counsellor import Counsellor
 from app.demo.invariants import broken_at_the_end
-from app.demo.stage import LINE, Counsellor, Stage
+from app.demo.stage import LINE, Stage
 from app.jobs.transaction import transaction
 from app.practice.legs import Leg
 from app.practice.people import Caller, Phone

@@ -5,7 +5,8 @@ from urllib.parse import urlsplit
 import httpx2
 import pytest
 
-from app.demo.stage import Counsellor, Stage
+from app.demo.counsellor import Counsellor
+from app.demo.stage import Stage
 from app.jobs.transaction import transaction
 from app.people.provider import access
 from app.people.provider.mapping import MappingWanted

@@ -17,7 +17,8 @@ from app.api.statistics.statistics import AsksNumbers
 from app.calls.lines.finding_lines import line_of_number
 from app.chats import opening
 from app.clock import SteppedClock
-from app.demo.stage import LINE, MONDAY, Counsellor, Stage
+from app.demo.counsellor import Counsellor
+from app.demo.stage import LINE, MONDAY, Stage
 from app.jobs.transaction import transaction
 from app.log import ALLOWED_FIELDS, set_up_logging
 from app.outbox.channels import ChannelKind

@@ -1,6 +1,7 @@
 """Emergency access on the pages: the alarm of others, the second person, and acting under it."""
 
-from app.demo.stage import Counsellor, Stage
+from app.demo.counsellor import Counsellor
+from app.demo.stage import Stage
 from app.staff.roles import Role
 from tests.support.contacts import skip
 from tests.support.identity.emergency import sent

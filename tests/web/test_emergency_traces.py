@@ -2,7 +2,8 @@
 
 import httpx2
 
-from app.demo.stage import Counsellor, Stage
+from app.demo.counsellor import Counsellor
+from app.demo.stage import Stage
 from app.jobs.transaction import transaction
 from app.people.provider import access
 from app.people.provider.mapping import MappingWanted

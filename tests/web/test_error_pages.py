@@ -13,7 +13,8 @@ from starlette.requests import Request
 
 from app.dashboard import app as dashboard
 from app.dashboard import board
-from app.demo.stage import Counsellor, Stage
+from app.demo.counsellor import Counsellor
+from app.demo.stage import Stage
 from app.errors import Conflict, TooMany
 from app.routing import presence
 

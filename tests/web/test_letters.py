@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import app
-from app.demo.stage import Counsellor, Served, Stage
+from app.demo.counsellor import Counsellor
+from app.demo.served import Served
+from app.demo.stage import Stage
 from app.jobs.transaction import transaction
 from app.practice.people import Phone
 from app.safekeeping import anchors

@@ -6,7 +6,7 @@ import httpx2
 import pytest
 
 from app.errors import BadSettings
-from app.server import listen, listen_for_monitoring
+from app.server.sockets import listen, listen_for_monitoring
 from app.web.monitoring import PATHS
 from tests.support.documents.shell import ROOT, requests
 from tests.support.program.serving import SHOWN, TOKEN, base, served, settings_on

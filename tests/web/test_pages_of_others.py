@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
-from app.demo.stage import Counsellor
+from app.demo.counsellor import Counsellor
 from tests.support.program.quiet import QuietStage
 
 # Of the pages, their parts, their forms and their scripts.

@@ -10,7 +10,8 @@ from typing import Any
 import psycopg
 
 from app.database.bus import CHANNEL
-from app.demo.stage import Counsellor, Stage
+from app.demo.counsellor import Counsellor
+from app.demo.stage import Stage
 from app.staff.roles import Role
 from tests.support.calls.callers import flag, talked
 from tests.support.contacts import WHOLE, new_contact

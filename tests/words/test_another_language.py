@@ -7,6 +7,7 @@ can be heard.
 import io
 import re
 import shutil
+import subprocess
 from datetime import time, timedelta
 from functools import lru_cache
 from html import unescape
@@ -23,18 +24,21 @@ from pypdf import PdfReader
 from app import definitions, words
 from app.calls.lines import finding_lines, line_languages
 from app.dashboard import page_words
-from app.demo.stage import Counsellor, Stage
+from app.demo.counsellor import Counsellor
+from app.demo.stage import Stage
 from app.errors import Invalid
 from app.jobs.transaction import transaction
 from app.practice.people import Phone
 from app.staff.models import Staff
 from app.staff.roles import Role
 from app.words import pages
+from app.words.catalogues import SHIPPED
 from app.work import PROGRAM
 from tests.support.contacts import completed
 from tests.support.definitions.sets import with_short_form, zipped
 from tests.support.mail import Mail, code_in, link_in
-from tests.support.profile import nightly
+from tests.support.package.wheels import BUNDLES, ROOT, copy_sources
+from tests.support.profile import WHOLE, nightly
 from tests.support.referrals import (
     ADDRESSES,
     OVERRIDE,
@@ -190,6 +194,28 @@ async def test_an_agency_reads_and_hears_it(hungarian: Path, night: Stage, post:
     following = await click(night, done.headers["location"])
     assert f"{MARK}Thank you. We have recorded that you accept it." in following.text
     assert f"{MARK}This link has already been used." in (await click(night, path)).text
+
+
+@pytest.mark.skipif(not WHOLE, reason="with TESTS=whole: to read every message takes seconds")
+def test_the_command_makes_the_catalogues_of_a_new_language(tmp_path: Path) -> None:
+    """In a copy of the sources, with the packages that are installed here."""
+    copy_sources(tmp_path)
+    for name in BUNDLES:
+        shutil.copytree(ROOT / name, tmp_path / name, dirs_exist_ok=True)
+    (tmp_path / ".venv").mkdir()
+    for part in ("bin", "lib", "pyvenv.cfg"):
+        (tmp_path / ".venv" / part).symlink_to(ROOT / ".venv" / part)
+    installed = "cat requirements.lock installer.lock pyproject.toml | cksum > .venv/.stamp"
+    subprocess.run(["bash", "-c", installed], cwd=tmp_path, check=True)
+    folder = tmp_path / "app/words/sl"
+    shutil.copytree(words.FOLDER / "en", folder)
+    command = ["scripts/catalogues", "sl"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    for line, kind in zip(done.stdout.splitlines(), SHIPPED, strict=True):
+        with open(folder / f"{kind}.po", "rb") as file:
+            made = [one for one in read_po(file) if one.id]
+        assert len(made) > 500
+        assert line == f"app/words/sl/{kind}.po: {len(made)} to translate"
 
 
 @nightly

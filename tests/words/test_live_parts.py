@@ -17,7 +17,8 @@ from app.calls.models import Call
 from app.chats import opening
 from app.chats.left import left
 from app.contacts.models import Contact
-from app.demo.stage import Counsellor, Stage
+from app.demo.counsellor import Counsellor
+from app.demo.stage import Stage
 from app.demo.writing import a_child
 from app.jobs.transaction import transaction
 from app.staff import accounts

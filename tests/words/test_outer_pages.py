@@ -14,7 +14,8 @@ from sqlalchemy import text
 
 from app import words
 from app.dashboard.records import lists
-from app.demo.stage import Counsellor, Stage
+from app.demo.counsellor import Counsellor
+from app.demo.stage import Stage
 from app.jobs.transaction import transaction
 from app.staff import accounts
 from app.staff.models import Staff

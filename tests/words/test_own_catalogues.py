@@ -17,7 +17,8 @@ from app.administration import languages
 from app.administration.models import OwnCatalogue
 from app.chats.noticing import danger_in
 from app.cli import languages as commands
-from app.demo.stage import Counsellor, Stage
+from app.demo.counsellor import Counsellor
+from app.demo.stage import Stage
 from app.errors import Invalid
 from app.jobs.transaction import transaction
 from app.staff.roles import Role

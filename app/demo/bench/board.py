@@ -23,19 +23,10 @@ from app.database.embedded import EmbeddedPostgres, folder_of
 from app.database.running import make_ready
 from app.demo.bench.board_pages import Opened, Seen, follow_pages
 from app.demo.bench.processes import cpu_seconds, environment_of, wait_until_up
+from app.demo.counsellor import Counsellor, start_silent_telephone
 from app.demo.results import report
-from app.demo.stage import (
-    ACCOUNT,
-    API_KEY,
-    LINE,
-    TOKEN,
-    Counsellor,
-    Served,
-    Stage,
-    free_port,
-    stage_on,
-    start_silent_telephone,
-)
+from app.demo.served import Served, free_port
+from app.demo.stage import ACCOUNT, API_KEY, LINE, TOKEN, Stage, stage_on
 from app.practice.exchange import Exchange, Number
 from app.practice.rest.app import rest_app
 from app.staff.roles import Role

@@ -35,19 +35,10 @@ from app.demo.bench.processes import (
     wait_until_up,
 )
 from app.demo.bench.statements import KINDS, fields_of, statements_per_webhook
+from app.demo.counsellor import Counsellor, start_silent_telephone
 from app.demo.results import report
-from app.demo.stage import (
-    ACCOUNT,
-    API_KEY,
-    LINE,
-    TOKEN,
-    Counsellor,
-    Served,
-    Stage,
-    free_port,
-    stage_on,
-    start_silent_telephone,
-)
+from app.demo.served import Served, free_port
+from app.demo.stage import ACCOUNT, API_KEY, LINE, TOKEN, Stage, stage_on
 from app.practice.exchange import Exchange, Number
 from app.practice.rest.app import rest_app
 from app.practice.wire import sign

@@ -20,7 +20,7 @@ from uuid import uuid4
 
 from app.demo.bench.board_pages import Board, Opened, Seen
 from app.demo.bench.load import Connection
-from app.demo.stage import Counsellor
+from app.demo.counsellor import Counsellor
 
 # Seconds that the request of an old phone waits for news.
 _WAITS = 25

@@ -29,8 +29,10 @@ from app.database.topics import Topic
 from app.demo.bench.board_pages import OPENING, Seen
 from app.demo.bench.chat_screens import Child, Desk, Heard
 from app.demo.bench.processes import environment_of, wait_until_up
+from app.demo.counsellor import Counsellor
 from app.demo.results import report
-from app.demo.stage import LINE, Counsellor, Stage, free_port, stage_on
+from app.demo.served import free_port
+from app.demo.stage import LINE, Stage, stage_on
 from app.jobs.transaction import run_verb
 from app.routing import offers, queue
 from app.work import PROGRAM, Work

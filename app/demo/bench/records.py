@@ -34,8 +34,10 @@ from app.definitions.library import load
 from app.demo.bench.floor import make_tables
 from app.demo.bench.load import Prepared, Result, run_load
 from app.demo.bench.processes import CLIENTS, environment_of, load_floor, wait_until_up
+from app.demo.counsellor import Counsellor
 from app.demo.results import report
-from app.demo.stage import Counsellor, free_port, stage_on
+from app.demo.served import free_port
+from app.demo.stage import stage_on
 from app.privacy.hash_kinds import HashOf
 from app.privacy.keys import Keys
 from app.staff.roles import Role

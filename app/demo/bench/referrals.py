@@ -24,7 +24,8 @@ from app.database.roles import SUPERUSER
 from app.database.running import make_ready
 from app.demo.bench.processes import environment_of
 from app.demo.results import report
-from app.demo.stage import free_port, stage_on
+from app.demo.served import free_port
+from app.demo.stage import stage_on
 from app.jobs.names import Queue, Task
 from app.jobs.transaction import transaction
 from app.referrals.directory.agencies import save_agency

@@ -16,7 +16,7 @@ from app.retention.data_requests import copies, ending, erasing, letters, remind
 from app.retention.data_requests.changed_since.before_report import shows_others
 from app.retention.data_requests.kinds import RequestEnd, RequestKind, RequestState
 from app.retention.data_requests.models import DataRequest, RequestFile
-from app.retention.data_requests.report import files_of, read_all
+from app.retention.data_requests.reports.report import files_of, read_all
 from app.retention.data_requests.requests import (
     check_officer,
     close,

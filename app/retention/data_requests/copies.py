@@ -20,7 +20,7 @@ from app.jobs.names import Task
 from app.privacy.hash_kinds import HashOf
 from app.referrals.channels.models import Attempt
 from app.referrals.models import Referral
-from app.retention.data_requests.finding import seen_by_program
+from app.retention.data_requests.held_or_open import seen_by_program
 from app.retention.data_requests.kinds import (
     AskingPerson,
     Because,

@@ -24,7 +24,7 @@ from app.jobs.transaction import transaction
 from app.referrals.models import Referral
 from app.retention.data_requests import erasing
 from app.retention.data_requests.children import count_children
-from app.retention.data_requests.finding import seen_by_program
+from app.retention.data_requests.held_or_open import seen_by_program
 from app.retention.data_requests.kinds import Because, ItemKind, Keep, RequestKind, RequestState
 from app.retention.data_requests.lists import MOMENTS, RECEIPT
 from app.retention.data_requests.models import DataRequest, RequestItem

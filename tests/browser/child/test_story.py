@@ -2,7 +2,8 @@
 
 from playwright.async_api import Page, expect
 
-from app.demo.stage import Counsellor, Stage
+from app.demo.counsellor import Counsellor
+from app.demo.stage import Stage
 from tests.support.browser import picture
 from tests.support.children.at_their_page import (
     EXIT,

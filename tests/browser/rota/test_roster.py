@@ -8,7 +8,8 @@ from datetime import date, timedelta
 
 from playwright.async_api import Error, FloatRect, Locator, Page, expect
 
-from app.demo.stage import Counsellor, Stage
+from app.demo.counsellor import Counsellor
+from app.demo.stage import Stage
 from app.staff.roles import Role
 from tests.support.browser import at
 from tests.support.profile import WHOLE

@@ -6,7 +6,8 @@ from datetime import date, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
-from app.demo.stage import LINE, Counsellor, Stage
+from app.demo.counsellor import Counsellor
+from app.demo.stage import LINE, Stage
 from app.jobs.transaction import transaction
 from app.practice.legs import Leg
 from app.referrals.models import Referral

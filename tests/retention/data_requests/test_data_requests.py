@@ -1,25 +1,17 @@
-"""One person's data: everything is found, shown to whom it may, erased, and no figure changes."""
+"""One person's data: everything is found and erased by whom it may be, and no figure changes."""
 
-import json
 from datetime import timedelta
-from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
-from sqlalchemy import func, select, text, union
+from sqlalchemy import func, select, text
 
 from app.calls.caller_rows import CallerFlag, CallerWish
-from app.calls.models import Call, CallQuestion, VoiceMessage
-from app.contacts.cases.models import CaseContact
+from app.calls.models import Call, CallQuestion
 from app.contacts.models import Profile, ProfileNumber
 from app.errors import Conflict, Invalid, NotAllowed, NotFound
 from app.jobs.transaction import flush
-from app.retention.data_requests import (
-    answering,
-    copies,
-    report,
-    requests,
-)
+from app.retention.data_requests import copies, requests
 from app.retention.data_requests.finding import read_sought
 from app.retention.data_requests.kinds import (
     AskingPerson,
@@ -35,12 +27,10 @@ from app.retention.data_requests.kinds import (
 from app.retention.data_requests.models import DataRequest, ProviderCopy, RequestItem
 from app.retention.holds import hold
 from app.retention.kinds import HeldKind
-from app.routing.callbacks.callback_rows import Callback
 from app.staff.audit import verify_chains
 from app.staff.log_words import verify_words
-from app.staff.models import Staff
 from app.statistics.models import Export, ExportPart, ExportState
-from app.work import PROGRAM, Work
+from app.work import Work
 from tests.support import planted
 from tests.support.planted import WORD, as_person, planted_in
 from tests.support.retention.erasing import facts
@@ -49,14 +39,16 @@ from tests.support.retention.requested import (
     NUMBER,
     WORDS,
     a_person,
+    another_caller,
     approved,
     erase,
     found_by,
     rang_itself,
 )
-from tests.support.verbs import a_counsellor, a_line, a_supervisor, an_administrator, logged, rings
+from tests.support.verbs import a_counsellor, a_line, a_supervisor, an_administrator, logged
 
 pytestmark = [pytest.mark.whole, pytest.mark.usefixtures("readings_at_once")]
+
 
 Kind, K = ItemKind, Keep
 
@@ -112,18 +104,6 @@ async def test_a_number_leads_to_everything_and_nothing_of_it_is_left(work: Work
     assert (done.state, done.counts["contact"], done.kept) == ("done", 1, {})
     again = await found_by(work, boss)
     assert await kinds_of(work, again) == {}
-
-
-async def another_caller(work: Work) -> Call:
-    """Another caller, of whom nothing may go."""
-    call, _ = await rings(work, "CA9", From="+381641999999")
-    await work.session.execute(
-        text(
-            "UPDATE calls SET state = 'ended', outcome = 'answered', ended_at = :now WHERE id = :id"
-        ),
-        {"now": work.now, "id": call.id},
-    )
-    return call
 
 
 async def test_whether_a_number_had_rung_before_is_still_counted(work: Work) -> None:
@@ -251,132 +231,6 @@ async def test_the_log_and_its_chains_stay_and_hold_nothing(work: Work) -> None:
     assert WORD not in everything
 
 
-async def report_of(work: Work, person: AskingPerson, *chosen: ItemKind) -> dict[str, Any]:
-    boss, _, _ = await a_person(work)
-    return await report_for(work, boss, person, *chosen)
-
-
-async def report_for(
-    work: Work, boss: Staff, person: AskingPerson, *chosen: ItemKind | UUID
-) -> dict[str, Any]:
-    as_person(work, boss)
-    request = await requests.find(work, boss, RequestKind.ACCESS, person, NUMBER)
-    if chosen:
-        items = await requests.items_of(work, request)
-        wanted = {
-            (ItemKind(one.kind), one.subject_id): None
-            for one in items
-            if one.kind in chosen or one.subject_id in chosen
-        }
-        await requests.set_kept(work, boss, request.id, wanted)
-    await approved(work, boss, request)
-    work.actor = PROGRAM
-    files = await report.files_of(await report.read_all(work, request))
-    assert files["pdf"].startswith(b"%PDF")
-    await answering.keep_files(work, request.id, files)
-    await flush(work)
-    as_person(work, boss)
-    opened = await answering.open_report(work, boss, request.id, "json")
-    assert opened == files["json"]
-    with pytest.raises(NotAllowed):
-        await answering.open_report(work, await a_supervisor(work, "nora"), request.id, "pdf")
-    work.now += answering.LASTS
-    with pytest.raises(Conflict, match="its days are over"):
-        await answering.open_report(work, boss, request.id, "pdf")
-    assert await answering.expire_files(work) == 1
-    assert await answering.expire_files(work) == 0
-    found: dict[str, Any] = json.loads(opened)
-    return found
-
-
-def lines_of(shown: dict[str, Any]) -> dict[str, str]:
-    return {
-        line["path"]: line["value"]
-        for section in shown["sections"]
-        for block in section["blocks"]
-        for line in block["lines"]
-        if "path" in line
-    }
-
-
-async def test_the_child_sees_what_is_about_them_and_nothing_of_others(work: Work) -> None:
-    shown = await report_of(work, AskingPerson.CHILD, *ItemKind)
-    # A neighbour rang, and answered by key.
-    assert f"{WORD} no" not in json.dumps(shown)
-    lines = lines_of(shown)
-    assert lines["child.a1.name"] == f"{WORD} child"
-    assert lines["child.a1.incident"] == f"{WORD} was beaten"
-    # The reporter did not agree to be named; the suspect is another person.
-    assert "caller.name" not in lines
-    assert "caller.relationship" not in lines
-    assert "incident.who_name" not in lines
-    text_of = json.dumps(shown, ensure_ascii=False)
-    assert NUMBER not in text_of, "the number of the reporter"
-    assert "First" in text_of, "the agency that was told"
-    assert "answers are left out" in text_of
-    assert "may name other people" in text_of
-    assert f"{WORD} note" not in text_of, "a note of the helpline's own work"
-    assert "vera" not in text_of, "a name of staff"
-
-
-@pytest.mark.a_person
-async def test_a_report_that_cannot_be_made_says_so_and_forgets_the_person(work: Work) -> None:
-    boss, _, _ = await a_person(work)
-    request = await found_by(work, boss, NUMBER, RequestKind.ACCESS)
-    await approved(work, boss, request)
-    for _ in range(2):
-        await answering.fail(work, request.id)
-    assert (request.state, request.sought_sealed) == (RequestState.FAILED, None)
-    assert await requests.items_of(work, request) == []
-    with pytest.raises(Conflict, match="no report to open"):
-        await answering.open_report(work, boss, request.id, "pdf")
-
-
-async def test_a_guardian_sees_what_the_family_may_have(work: Work) -> None:
-    shown = await report_of(work, AskingPerson.GUARDIAN, *ItemKind)
-    assert f"{WORD} no" not in json.dumps(shown)
-    lines = lines_of(shown)
-    assert lines["child.a1.name"] == f"{WORD} child"
-    for path in ("child.a1.incident", "child.a1.phone", "wishes.safe_to_contact", "caller.name"):
-        assert path not in lines
-
-
-async def test_a_guardian_learns_nothing_that_the_officer_has_not_chosen(work: Work) -> None:
-    """Who hurts a child may ask, to learn whether it rang and who was told."""
-    shown = await report_of(work, AskingPerson.GUARDIAN, ItemKind.CONTACT)
-    assert lines_of(shown)["child.a1.name"] == f"{WORD} child"
-    told = json.dumps(shown, ensure_ascii=False)
-    assert "First" not in told, "which agency was told"
-    assert NUMBER not in told
-    titles = [one["title"] for one in shown["sections"]]
-    assert len(titles) == 1, "the record: not even how much is left out"
-
-
-@pytest.mark.a_person
-async def test_a_guardian_is_not_told_that_another_person_contacted_the_helpline(
-    work: Work,
-) -> None:
-    """The other caller of the case may be the child itself."""
-    boss, _, contact = await a_person(work)
-    other = await planted.a_contact(work, boss, await another_caller(work))
-    case_id = await work.session.scalar(
-        select(CaseContact.case_id).where(CaseContact.contact_id == contact.id)
-    )
-    work.session.add(CaseContact(case_id=case_id, contact_id=other.id, linked_at=work.now))
-    await flush(work)
-    as_person(work, boss)
-    found = await requests.find(work, boss, RequestKind.ACCESS, AskingPerson.GUARDIAN, NUMBER)
-    items = await requests.items_of(work, found)
-    assert other.id in {one.subject_id for one in items}
-    assert {one.keep for one in items} == {"protects_child"}
-    await requests.withdraw(work, boss, found.id)
-    shown = await report_for(work, boss, AskingPerson.GUARDIAN, ItemKind.CASE)
-    titles = [one["title"] for one in shown["sections"]]
-    assert [title[:6] for title in titles] == ["Case C"]
-    for said in (contact.code, other.code, "Not shown"):
-        assert said not in json.dumps(shown)
-
-
 @pytest.mark.parametrize(
     ("person", "kept"),
     [
@@ -407,51 +261,6 @@ async def test_what_is_kept_at_first_depends_on_who_asks(
             assert one.keep == "protects_child", one.kind
         elif one.kind in kept:
             assert one.keep == kept[one.kind]
-
-
-@pytest.mark.a_person
-async def test_a_caller_learns_of_no_row_that_the_officer_has_not_released(work: Work) -> None:
-    """A household shares a telephone, and who hurts a child may ask as another caller.
-
-    The contact says that a neighbour rang; so it would say of a brother of the child.
-    """
-    boss, own, contact = await a_person(work)
-    work.now += timedelta(days=3)
-    childs = await planted.a_call(work, "CA2")
-    assert childs.caller_key == own.caller_key
-    as_person(work, boss)
-    found = await requests.find(work, boss, RequestKind.ACCESS, AskingPerson.CALLER, NUMBER)
-    items = await requests.items_of(work, found)
-    assert {own.id, childs.id} < {one.subject_id for one in items}
-    assert {one.keep for one in items} == {"another_person"}
-    with pytest.raises(Conflict, match="Nothing was found"):
-        await requests.ask(
-            work,
-            boss,
-            found.id,
-            RequestBasis.RIGHT_OF_ACCESS,
-            IdentityCheck.DOCUMENT,
-            "A passport.",
-        )
-    of_own = await work.session.scalars(
-        union(*[select(one.id).where(one.call_id == own.id) for one in (VoiceMessage, Callback)])
-    )
-    await requests.withdraw(work, boss, found.id)
-    shown = await report_for(work, boss, AskingPerson.CALLER, own.id, *of_own)
-    titles = [one["title"] for one in shown["sections"]]
-    assert titles == ["Calls", "Voice messages", "Call-backs"]
-    assert [len(one["blocks"]) for one in shown["sections"]] == [1, 1, 1]
-    told = json.dumps(shown["sections"])
-    for said in (contact.code, "R-", "C-", "at risk", "another person", "Not shown"):
-        assert said not in told
-
-
-async def test_a_caller_sees_only_themselves(work: Work) -> None:
-    shown = await report_of(work, AskingPerson.CALLER, ItemKind.CONTACT)
-    lines = lines_of(shown)
-    assert lines["caller.name"] == f"{WORD} caller"
-    assert not [path for path in lines if path.startswith("child.")]
-    assert "First" not in json.dumps(shown)
 
 
 @pytest.mark.a_person

@@ -5,12 +5,7 @@ from datetime import date, timedelta
 import pytest
 
 from app.jobs.transaction import flush
-from app.retention.data_requests import (
-    deadlines,
-    letters,
-    reminding,
-    requests,
-)
+from app.retention.data_requests import deadlines, letters, reminding, requests
 from app.retention.data_requests.kinds import (
     IdentityCheck,
     Reminder,

@@ -2,7 +2,7 @@
 
 from uuid import uuid4
 
-from app.retention.data_requests.finding import seen_by_program
+from app.retention.data_requests.held_or_open import seen_by_program
 from app.retention.data_requests.kinds import Because, ItemKind
 from app.work import Work
 

@@ -17,11 +17,7 @@ from app.contacts.saving import Change, save_answers
 from app.contacts.states import ContactChannel
 from app.jobs.transaction import flush
 from app.retention import records
-from app.retention.data_requests import (
-    copies,
-    report,
-    requests,
-)
+from app.retention.data_requests import copies, requests
 from app.retention.data_requests.kinds import (
     AskingPerson,
     Copy,
@@ -31,6 +27,7 @@ from app.retention.data_requests.kinds import (
     RequestKind,
 )
 from app.retention.data_requests.models import DataRequest
+from app.retention.data_requests.reports import report
 from app.retention.holds import hold
 from app.retention.kinds import DataKind, HeldKind
 from app.staff.models import Staff

@@ -11,10 +11,7 @@ from app.dashboard.settings import data_request_pages
 from app.dashboard.templating import templates
 from app.errors import NotFound
 from app.jobs.transaction import flush
-from app.retention.data_requests import (
-    requests,
-    searched,
-)
+from app.retention.data_requests import requests, searched
 from app.retention.data_requests.kinds import (
     AskingPerson,
     IdentityCheck,

@@ -15,16 +15,11 @@ from app.contacts.log_kinds import RecordLog
 from app.contacts.models import Contact, RecordEvent
 from app.contacts.saving import Change, save_answers
 from app.jobs.transaction import flush, transaction
-from app.retention.data_requests import (
-    answering,
-    ending,
-    erasing,
-    report,
-    requests,
-)
+from app.retention.data_requests import answering, ending, erasing, requests
 from app.retention.data_requests.changed_since import before_report
 from app.retention.data_requests.kinds import ItemKind, RequestKind, RequestState
 from app.retention.data_requests.models import DataRequest, RequestFile
+from app.retention.data_requests.reports import report
 from app.staff.models import Staff
 from app.statistics.exports import making
 from app.statistics.exports.writers import PIECE

@@ -9,15 +9,13 @@ from app.contacts.cases.models import CaseContact
 from app.contacts.consent.same_child import link_child
 from app.contacts.saving import Change, save_answers
 from app.jobs.transaction import flush
-from app.retention.data_requests import (
-    report,
-    requests,
-)
+from app.retention.data_requests import requests
 from app.retention.data_requests.kinds import (
     ItemKind,
     Keep,
     RequestKind,
 )
+from app.retention.data_requests.reports import report
 from app.work import PROGRAM, Work
 from tests.support import planted
 from tests.support.planted import WORD, as_person

@@ -10,7 +10,9 @@ from uuid import UUID
 import httpx2
 import pytest
 
-from app.demo.stage import Counsellor, Served, Stage, free_port
+from app.demo.counsellor import Counsellor
+from app.demo.served import Served, free_port
+from app.demo.stage import Stage
 from app.main import make_app
 from app.retention.data_requests import extending, requests
 from app.retention.data_requests.models import DataRequest

@@ -6,8 +6,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from app.demo.counsellor import Counsellor
 from app.demo.invariants import broken_at_the_end
-from app.demo.stage import Counsellor, Stage
+from app.demo.stage import Stage
 from app.practice.people import Phone
 from app.routing.callbacks import callback_attempts
 from app.routing.callbacks.choices import Slot

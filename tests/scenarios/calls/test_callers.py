@@ -4,8 +4,9 @@ from datetime import timedelta
 
 import pytest
 
+from app.demo.counsellor import Counsellor
 from app.demo.invariants import broken_at_the_end
-from app.demo.stage import MONDAY, Counsellor, Stage
+from app.demo.stage import MONDAY, Stage
 from app.retention.running import run_now
 from app.staff.roles import Role
 from tests.support.calls.callers import flag, talked

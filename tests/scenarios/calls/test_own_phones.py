@@ -5,8 +5,9 @@ from datetime import timedelta
 
 import pytest
 
+from app.demo.counsellor import Counsellor
 from app.demo.invariants import broken_at_the_end
-from app.demo.stage import Counsellor, Stage
+from app.demo.stage import Stage
 from app.practice.legs import Leg
 from app.practice.people import Phone
 from app.staff.roles import Role

@@ -1,6 +1,7 @@
 """A line is retired while a child waits in it, and taken back into use from its page."""
 
-from app.demo.stage import LINE, Counsellor, Stage
+from app.demo.counsellor import Counsellor
+from app.demo.stage import LINE, Stage
 from app.staff.roles import Role
 from tests.support.profile import nightly
 from tests.support.program.quiet import QuietStage

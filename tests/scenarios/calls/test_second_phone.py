@@ -6,8 +6,9 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from app.demo.counsellor import Counsellor
 from app.demo.invariants import broken_at_the_end
-from app.demo.stage import Counsellor, Stage
+from app.demo.stage import Stage
 from app.practice.people import Phone
 from app.staff.roles import Role
 from tests.support.profile import nightly

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from app.demo.stage import Counsellor, Stage
+from app.demo.counsellor import Counsellor
+from app.demo.stage import Stage
 from app.practice.legs import Leg
 from app.staff.roles import Role
 from tests.support.profile import nightly

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from app.calls.prompts import set_prompt
+from app.demo.counsellor import Counsellor
 from app.demo.invariants import broken_at_the_end
-from app.demo.stage import Counsellor, Stage
+from app.demo.stage import Stage
 from app.jobs.transaction import transaction
 from app.practice.legs import Leg
 from app.practice.people import Phone

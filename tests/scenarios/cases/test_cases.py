@@ -4,7 +4,8 @@ import base64
 from datetime import timedelta
 from typing import Any
 
-from app.demo.stage import Counsellor, Stage
+from app.demo.counsellor import Counsellor
+from app.demo.stage import Stage
 from app.staff.roles import Role
 from app.web.access import COOKIE
 from tests.support.contacts import WHOLE, changes, completed, new_contact, skip

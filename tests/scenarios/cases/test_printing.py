@@ -4,7 +4,7 @@ from io import BytesIO
 
 from pypdf import PdfReader
 
-from app.demo.stage import Counsellor
+from app.demo.counsellor import Counsellor
 from tests.support.contacts import WHOLE, completed, new_contact, printed
 from tests.support.program.quiet import QuietStage
 

@@ -15,8 +15,9 @@ from app.calls import record
 from app.chats import ending, messages
 from app.chats.models import Message
 from app.database.bus import CHANNEL
+from app.demo.counsellor import Counsellor
 from app.demo.invariants import broken_now
-from app.demo.stage import Counsellor, Stage
+from app.demo.stage import Stage
 from app.demo.writing import WritingChild, a_child
 from app.jobs.transaction import transaction
 from app.work import PROGRAM, Work

@@ -6,8 +6,9 @@ from uuid import UUID, uuid4
 
 from app.calls.states import Outcome
 from app.chats.left import answering
+from app.demo.counsellor import Counsellor
 from app.demo.invariants import broken_at_the_end, broken_now
-from app.demo.stage import LINE, Counsellor, Stage
+from app.demo.stage import LINE, Stage
 from app.demo.writing import WritingChild, a_child
 from app.jobs.transaction import transaction
 from app.staff.accounts import actor_of

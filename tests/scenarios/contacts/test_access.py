@@ -2,7 +2,7 @@
 
 import base64
 
-from app.demo.stage import Counsellor
+from app.demo.counsellor import Counsellor
 from app.jobs.transaction import transaction
 from app.staff.audit import verify_chains
 from app.staff.roles import Role

@@ -11,7 +11,8 @@ from app.contacts.special_codes import codes_read
 from app.definitions import library as definitions
 from app.definitions.datafile import BadDefinition
 from app.definitions.folder import read_folder
-from app.demo.stage import Counsellor, Stage
+from app.demo.counsellor import Counsellor
+from app.demo.stage import Stage
 from app.jobs.transaction import transaction
 from app.referrals import library as protocols
 from app.referrals.models import Referral

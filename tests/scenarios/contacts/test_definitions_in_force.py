@@ -10,7 +10,9 @@ import pytest
 
 from app.country import following
 from app.definitions.library import SHIPPED
-from app.demo.stage import Counsellor, Served, Stage, free_port
+from app.demo.counsellor import Counsellor
+from app.demo.served import Served, free_port
+from app.demo.stage import Stage
 from app.jobs.transaction import transaction
 from app.main import make_app
 from app.referrals.library import SHIPPED as PROTOCOLS

@@ -1,6 +1,7 @@
 """The child rings back at night, and the colleague who knows it is asleep."""
 
-from app.demo.stage import Counsellor, Stage
+from app.demo.counsellor import Counsellor
+from app.demo.stage import Stage
 from app.staff.roles import Role
 from tests.support.contacts import completed, desk_page, write
 from tests.support.profile import nightly

@@ -3,7 +3,8 @@
 from datetime import timedelta
 from typing import Any
 
-from app.demo.stage import Counsellor, Stage
+from app.demo.counsellor import Counsellor
+from app.demo.stage import Stage
 from app.staff.roles import Role
 from tests.support.contacts import WHOLE, completed, contact_of, new_contact
 from tests.support.profile import nightly

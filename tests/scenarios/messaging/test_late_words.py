@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 import pytest
 
 from app.calls.states import CallState
-from app.demo.stage import LINE, Counsellor, Stage
+from app.demo.counsellor import Counsellor
+from app.demo.stage import LINE, Stage
 from app.practice.texts import WHATSAPP
 from tests.support.children.who_text import (
     CHILD,

@@ -7,10 +7,11 @@ from uuid import uuid4
 import pytest
 
 from app.chats import media
-from app.demo.stage import LINE, Counsellor, Stage
+from app.demo.counsellor import Counsellor
+from app.demo.stage import LINE, Stage
 from app.jobs.transaction import transaction
 from app.practice.texts import WHATSAPP
-from app.retention.data_requests.erasing import erase_words
+from app.retention.data_requests.erasing_kinds import erase_words
 from app.retention.kinds import DataKind
 from app.retention.rules import set_rules
 from app.retention.running import erase_some

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from app.chats.left import untaken
-from app.demo.stage import LINE, Counsellor, Stage
+from app.demo.counsellor import Counsellor
+from app.demo.stage import LINE, Stage
 from app.jobs.transaction import transaction
 from app.staff.roles import Role
 from app.telephony.messaging import asking, receiving

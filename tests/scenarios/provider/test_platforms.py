@@ -13,8 +13,9 @@ import pytest
 
 from app.abilities import Ability
 from app.clock import SteppedClock
+from app.demo.counsellor import Counsellor
 from app.demo.invariants import broken_at_the_end
-from app.demo.stage import LINE, MONDAY, Counsellor, Stage, stage_on
+from app.demo.stage import LINE, MONDAY, Stage, stage_on
 from app.practice.people import Caller, Phone
 from app.routing.callbacks import callback_attempts
 from tests.support.platforms import (

@@ -3,8 +3,9 @@
 import random
 from itertools import product
 
+from app.demo.counsellor import Counsellor
 from app.demo.invariants import broken_at_the_end
-from app.demo.stage import Counsellor, Stage
+from app.demo.stage import Stage
 from app.practice.legs import Leg
 from app.practice.people import Phone
 from tests.support.platforms import is_in

@@ -7,7 +7,8 @@ import pytest
 
 from app.calls import menu
 from app.calls.examples import DIGITS
-from app.demo.stage import Counsellor, Stage
+from app.demo.counsellor import Counsellor
+from app.demo.stage import Stage
 from app.practice.people import Phone
 from app.staff.roles import Role
 from app.telephony import script

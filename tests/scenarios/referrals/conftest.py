@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from app.demo.stage import Served, free_port
+from app.demo.served import Served, free_port
 from tests.support.primero import PrimeroStandIn
 from tests.support.systems import Receiver
 

@@ -4,7 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from app.demo.stage import Counsellor, Stage
+from app.demo.counsellor import Counsellor
+from app.demo.stage import Stage
 from app.staff.roles import Role
 from tests.support.contacts import page_of, skip, skip_minutes
 from tests.support.mail import Mail

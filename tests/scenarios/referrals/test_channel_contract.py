@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from app.demo.stage import Counsellor, Stage
+from app.demo.counsellor import Counsellor
+from app.demo.stage import Stage
 from app.log import set_up_logging
 from app.outbox.channels import ChannelKind
 from app.practice.people import Phone

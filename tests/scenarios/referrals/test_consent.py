@@ -1,6 +1,7 @@
 """Nothing is sent without consent or a ground; a withdrawal reaches every agency that was told."""
 
-from app.demo.stage import Counsellor, Stage
+from app.demo.counsellor import Counsellor
+from app.demo.stage import Stage
 from app.staff.roles import Role
 from tests.support.contacts import WHOLE, new_contact
 from tests.support.mail import Mail, link_in

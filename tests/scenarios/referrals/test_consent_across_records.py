@@ -3,7 +3,8 @@
 import asyncio
 from typing import Any
 
-from app.demo.stage import Counsellor, Stage
+from app.demo.counsellor import Counsellor
+from app.demo.stage import Stage
 from app.staff.roles import Role
 from tests.support.contacts import new_contact, page_of
 from tests.support.referrals import AGREED, BROTHERS, CENTRE, a_centre, phone, referral_of

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from app.demo.stage import Counsellor, Stage
+from app.demo.counsellor import Counsellor
+from app.demo.stage import Stage
 from app.staff.roles import Role
 from tests.support.contacts import new_contact, skip, skip_minutes, write
 from tests.support.mail import Mail

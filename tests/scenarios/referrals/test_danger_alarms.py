@@ -3,7 +3,8 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from app.demo.stage import Counsellor, Stage
+from app.demo.counsellor import Counsellor
+from app.demo.stage import Stage
 from app.practice.people import Phone
 from app.staff.roles import Role
 from tests.support.contacts import WHOLE, new_contact, skip

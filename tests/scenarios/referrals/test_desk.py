@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from app.demo.stage import Counsellor, Stage
+from app.demo.counsellor import Counsellor
+from app.demo.stage import Stage
 from app.staff.roles import Role
 from tests.support.contacts import WHOLE, new_contact, skip, skip_minutes
 from tests.support.mail import Mail, link_in

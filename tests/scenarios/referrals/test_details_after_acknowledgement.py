@@ -5,7 +5,8 @@ import asyncio
 from datetime import datetime, timedelta
 from typing import Any
 
-from app.demo.stage import Counsellor, Stage
+from app.demo.counsellor import Counsellor
+from app.demo.stage import Stage
 from app.practice.people import Phone
 from app.staff.roles import Role
 from tests.support.contacts import skip, until_later

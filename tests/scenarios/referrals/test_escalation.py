@@ -5,7 +5,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from app.demo.stage import Counsellor, Stage
+from app.demo.counsellor import Counsellor
+from app.demo.stage import Stage
 from app.practice.people import Phone
 from app.staff.roles import Role
 from tests.support.contacts import skip, skip_minutes, until_later

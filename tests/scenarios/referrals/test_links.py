@@ -5,7 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from app.demo.stage import Counsellor, Stage
+from app.demo.counsellor import Counsellor
+from app.demo.stage import Stage
 from app.referrals.channels import asking, links
 from app.settings import Settings
 from app.words import letter

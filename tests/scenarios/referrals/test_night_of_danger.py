@@ -5,7 +5,8 @@ from io import BytesIO
 
 from pypdf import PdfReader
 
-from app.demo.stage import Counsellor, Stage
+from app.demo.counsellor import Counsellor
+from app.demo.stage import Stage
 from app.jobs.transaction import transaction
 from app.practice.people import Phone
 from app.staff.audit import verify_chains

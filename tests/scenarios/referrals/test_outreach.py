@@ -3,7 +3,8 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from app.demo.stage import Counsellor, Stage
+from app.demo.counsellor import Counsellor
+from app.demo.stage import Stage
 from tests.support.mail import Mail, code_in, link_in
 from tests.support.profile import nightly
 from tests.support.program.quiet import QuietStage

@@ -8,7 +8,8 @@ import pytest
 from pypdf import PdfReader
 
 from app.clock import SteppedClock
-from app.demo.stage import MONDAY, Counsellor, Stage, stage_on
+from app.demo.counsellor import Counsellor
+from app.demo.stage import MONDAY, Stage, stage_on
 from app.referrals.replies import replying
 from tests.support.contacts import new_contact, skip_minutes, write
 from tests.support.mail import Mail

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from app.cli import connections
-from app.demo.stage import LINE, Counsellor, Stage
+from app.demo.counsellor import Counsellor
+from app.demo.stage import LINE, Stage
 from app.jobs.transaction import transaction
 from app.outbox.responses import Refused, RequestFailed, TryAgain, Uncertain
 from app.people import connection_tests

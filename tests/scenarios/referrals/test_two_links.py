@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from app.demo.stage import Counsellor, Stage
+from app.demo.counsellor import Counsellor
+from app.demo.stage import Stage
 from app.referrals.channels import asking, links
 from tests.support.contacts import skip
 from tests.support.mail import Mail, code_in, link_in

@@ -5,7 +5,8 @@ from typing import Any
 
 from pypdf import PdfReader
 
-from app.demo.stage import Counsellor, Stage
+from app.demo.counsellor import Counsellor
+from app.demo.stage import Stage
 from tests.support.contacts import new_contact, write
 from tests.support.mail import Mail, code_in, link_in
 from tests.support.profile import nightly

@@ -12,7 +12,8 @@ from uuid import uuid4
 import httpx2
 
 from app.clock import SystemClock
-from app.demo.stage import ACCOUNT, LINE, TOKEN, Served
+from app.demo.served import Served
+from app.demo.stage import ACCOUNT, LINE, TOKEN
 from app.practice.exchange import Exchange, Number
 from app.practice.rest.app import rest_app
 from app.practice.wire import sign

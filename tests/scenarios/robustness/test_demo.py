@@ -10,7 +10,7 @@ import pytest
 
 from app.demo.live import NAME
 from app.demo.people import PASSWORD
-from app.demo.stage import free_port
+from app.demo.served import free_port
 from tests.support.commands import Serving, command
 from tests.support.profile import WHOLE, nightly
 from tests.support.waiting import until

@@ -15,9 +15,10 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 
-from app import server
 from app.definitions.datafile import BadDefinition
-from app.demo.stage import Served, Stage, free_port
+from app.demo.served import Served, free_port
+from app.demo.stage import Stage
+from app.server import processes
 from app.settings import Settings
 from tests.loops import Loop
 from tests.support.processes import Program
@@ -132,10 +133,10 @@ def test_one_that_refuses_to_start_is_started_again_beside_one_that_serves(
             os.kill(os.getpid(), signal.SIGTERM)
         return start(command, **how)
 
-    monkeypatch.setattr(server, "command_of", process)
+    monkeypatch.setattr(processes, "command_of", process)
     monkeypatch.setattr(subprocess, "Popen", counted)
     settings = Settings(database_url="")
-    server.serve_many(settings, [], 2, with_worker=False, ready=is_ready.set)
+    processes.serve_many(settings, [], 2, with_worker=False, ready=is_ready.set)
     assert started.count(serves) == 1
     assert not is_ready.is_set()
 
@@ -153,11 +154,11 @@ def test_where_each_refuses_to_start_all_end_and_none_is_started_again(
             os.kill(os.getpid(), signal.SIGTERM)
         return start(command, **how)
 
-    monkeypatch.setattr(server, "command_of", lambda *_: ["bash", "-c", "exit 2"])
+    monkeypatch.setattr(processes, "command_of", lambda *_: ["bash", "-c", "exit 2"])
     monkeypatch.setattr(subprocess, "Popen", counted)
     settings = Settings(database_url="")
     with pytest.raises(SystemExit) as ended:
-        server.serve_many(settings, [], 2, with_worker=True, ready=is_ready.set)
+        processes.serve_many(settings, [], 2, with_worker=True, ready=is_ready.set)
     assert ended.value.code == 2
     # Two web processes and the one for the jobs.
     assert 1 <= len(started) <= 3
@@ -175,7 +176,7 @@ def test_one_of_several_processes_says_it_too(
     with socket.create_server(("127.0.0.1", 0)) as listener:
         handles = (alive, writer, listener.fileno())
         ended = subprocess.run(
-            server.command_of("web", handles),
+            processes.command_of("web", handles),
             pass_fds=handles,
             stderr=subprocess.PIPE,
             text=True,

@@ -15,7 +15,9 @@ import httpx2
 import pytest
 
 from app.clock import SystemClock
-from app.demo.stage import ACCOUNT, LINE, TOKEN, Served, start_silent_telephone
+from app.demo.counsellor import start_silent_telephone
+from app.demo.served import Served
+from app.demo.stage import ACCOUNT, LINE, TOKEN
 from app.demo.writing import WritingChild
 from app.practice.exchange import Exchange, Number
 from app.practice.legs import Leg

@@ -11,7 +11,8 @@ from typing import Any
 import httpx2
 import pytest
 
-from app.demo.stage import LINE, Counsellor, Stage
+from app.demo.counsellor import Counsellor
+from app.demo.stage import LINE, Stage
 from app.practice.people import Phone
 from app.staff.roles import Role
 from tests.support.children.who_text import says, takes, takes_texts, writer

@@ -12,8 +12,9 @@ from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
 from app.abilities import Ability
+from app.demo.counsellor import Counsellor
 from app.demo.invariants import broken_at_the_end, broken_now
-from app.demo.stage import Counsellor, Stage, stage_on
+from app.demo.stage import Stage, stage_on
 from app.demo.writing import WritingChild, a_child
 from app.demo.writing_hour import lost_words
 from app.practice.legs import Leg

@@ -8,7 +8,8 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from app.demo.stage import ACCOUNT, LINE, TOKEN, free_port
+from app.demo.served import free_port
+from app.demo.stage import ACCOUNT, LINE, TOKEN
 from app.practice.wire import sign
 from tests.support.commands import Serving
 from tests.support.processes import Program, ready

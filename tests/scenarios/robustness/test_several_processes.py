@@ -18,10 +18,10 @@ from typing import Any
 import httpx2
 import pytest
 
-from app import server
 from app.demo.stage import ACCOUNT, LINE, TOKEN
 from app.log import set_up_logging
 from app.practice.wire import sign
+from app.server import processes
 from tests.support.program.serving import base
 
 # How often it is looked whether a process serves, each 0.2 s: much else may run on the machine.
@@ -33,7 +33,7 @@ def test_a_process_ends_as_by_sigterm_when_its_parent_is_gone() -> None:
     before = signal.signal(signal.SIGTERM, lambda *_: ended.set())
     alive, held = os.pipe()
     try:
-        server.end_with_parent(alive)
+        processes.end_with_parent(alive)
         assert not ended.wait(0.05)
         # The system closes it with the parent, also after kill -9.
         os.close(held)
@@ -57,8 +57,8 @@ def test_a_process_that_cannot_be_started_is_started_later(
         return start(command, **how)
 
     monkeypatch.setattr(subprocess, "Popen", without_room_at_first)
-    monkeypatch.setattr(server, "AGAIN_AFTER", 0.01)
-    keeper = threading.Thread(target=server.keep_running, args=(["sleep", "60"], (), stopping))
+    monkeypatch.setattr(processes, "AGAIN_AFTER", 0.01)
+    keeper = threading.Thread(target=processes.keep_running, args=(["sleep", "60"], (), stopping))
     keeper.start()
     keeper.join(10)
     assert (keeper.is_alive(), len(attempts)) == (False, 2)
@@ -82,7 +82,7 @@ class _Counted(threading.Event):
         self.most, self.pauses = most, list[float]()
 
     def wait(self, timeout: float | None = None) -> bool:
-        if timeout and timeout >= server.AGAIN_AFTER:
+        if timeout and timeout >= processes.AGAIN_AFTER:
             self.pauses.append(timeout)
             if len(self.pauses) == self.most:
                 self.set()
@@ -102,7 +102,7 @@ def test_one_that_dies_as_it_starts_is_started_again_with_a_growing_pause_and_to
 
     monkeypatch.setattr(subprocess, "Popen", lambda *_, **_how: _Ended(code))
     set_up_logging()
-    server.keep_running(server.command_of("web", (3,)), (), stopping, ended)
+    processes.keep_running(processes.command_of("web", (3,)), (), stopping, ended)
     assert stopping.pauses == [1, 2, 4, 8, 16, 30, 30, 30]
     assert told == [code] * 8
     said = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
@@ -119,12 +119,12 @@ def test_one_that_had_run_for_a_while_is_started_again_at_once(
     def ended(code: int) -> None:
         codes.append(code)
         # From the third one on it has run for a while.
-        monkeypatch.setattr(server, "STARTED_AFTER", 10.0 if len(codes) < 3 else 0.0)
+        monkeypatch.setattr(processes, "STARTED_AFTER", 10.0 if len(codes) < 3 else 0.0)
         if len(codes) == 5:
             stopping.set()
 
     monkeypatch.setattr(subprocess, "Popen", lambda *_, **_how: _Ended(1))
-    server.keep_running(["helpline"], (), stopping, ended)
+    processes.keep_running(["helpline"], (), stopping, ended)
     assert stopping.pauses == [1, 2]
 
 
@@ -140,8 +140,8 @@ def test_a_process_that_does_not_stop_is_killed(monkeypatch: pytest.MonkeyPatch)
         return started[0]
 
     monkeypatch.setattr(subprocess, "Popen", deaf)
-    monkeypatch.setattr(server, "STOPS_WITHIN", 0.2)
-    server.keep_running(["helpline"], (), stopping)
+    monkeypatch.setattr(processes, "STOPS_WITHIN", 0.2)
+    processes.keep_running(["helpline"], (), stopping)
     assert started[0].wait(5) == -signal.SIGKILL
     started[0].stdout.close()
 
@@ -149,8 +149,8 @@ def test_a_process_that_does_not_stop_is_killed(monkeypatch: pytest.MonkeyPatch)
 @contextlib.contextmanager
 def _kept(stopping: threading.Event, *handles: int) -> Iterator[None]:
     """Keep a web process, as the server does."""
-    command = server.command_of("web", handles)
-    keeper = threading.Thread(target=server.keep_running, args=(command, handles, stopping))
+    command = processes.command_of("web", handles)
+    keeper = threading.Thread(target=processes.keep_running, args=(command, handles, stopping))
     keeper.start()
     try:
         yield
@@ -221,12 +221,14 @@ def test_a_process_for_the_jobs_runs_the_command_of_the_worker_and_ends_with_its
     run, ended = list[Any](), threading.Event()
     before = signal.signal(signal.SIGTERM, lambda *_: ended.set())
     alive, held = os.pipe()
-    _python, _m, module, *words = server.command_of("worker", (alive,))
+    _python, _m, module, *words = processes.command_of("worker", (alive,))
     assert module == "app.server"
+    main = importlib.util.find_spec(f"{module}.__main__")
+    assert main is not None
     monkeypatch.setattr(runpy, "run_module", lambda *of, **how: run.append((*of, how, [*sys.argv])))
     monkeypatch.setattr(sys, "argv", [module, *words])
     try:
-        runpy.run_path(server.__file__, run_name="__main__")
+        runpy.run_path(str(main.origin), run_name="__main__")
         os.close(held)
         assert ended.wait(5)
         assert run == [("app.cli", {"run_name": "__main__"}, ["helpline", "worker"])]

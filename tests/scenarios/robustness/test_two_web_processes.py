@@ -11,7 +11,8 @@ import httpx2
 import psutil
 import pytest
 
-from app.demo.stage import LINE, start_silent_telephone
+from app.demo.counsellor import start_silent_telephone
+from app.demo.stage import LINE
 from tests.scenarios.robustness.pair import Pair, pair_in
 from tests.support.definitions.sets import with_short_form, zipped
 from tests.support.processes import ready, true

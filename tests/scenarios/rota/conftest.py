@@ -2,7 +2,8 @@
 
 import pytest
 
-from app.demo.stage import Counsellor, Stage
+from app.demo.counsellor import Counsellor
+from app.demo.stage import Stage
 from app.staff.roles import Role
 from tests.support.program.quiet import QuietStage
 

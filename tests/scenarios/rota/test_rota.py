@@ -3,7 +3,8 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from app.demo.stage import Counsellor, Stage
+from app.demo.counsellor import Counsellor
+from app.demo.stage import Stage
 from app.jobs.transaction import transaction
 from app.routing.rota import coverage
 from app.staff.models import Staff

@@ -4,7 +4,8 @@ from datetime import time, timedelta
 from typing import Any
 
 from app.calls.lines import finding_lines
-from app.demo.stage import Counsellor, Stage
+from app.demo.counsellor import Counsellor
+from app.demo.stage import Stage
 from app.jobs.transaction import transaction
 from app.practice.people import Phone
 from app.routing import changing_plans

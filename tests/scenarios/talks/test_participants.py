@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from app.demo.stage import Counsellor, Stage
+from app.demo.counsellor import Counsellor
+from app.demo.stage import Stage
 from app.practice.people import Phone
 from app.words import pages
 from app.words.without_codes import ONLY_A_PIN

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from app.demo.stage import Counsellor, Stage
+from app.demo.counsellor import Counsellor
+from app.demo.stage import Stage
 from app.practice.legs import Leg
 from app.practice.people import Phone
 from tests.support.contacts import page_of

@@ -11,7 +11,8 @@ from app.chats import ending, messages, opening
 from app.chats.left import left
 from app.chats.models import Media
 from app.contacts.models import Opening
-from app.demo.stage import LINE, Counsellor, Stage
+from app.demo.counsellor import Counsellor
+from app.demo.stage import LINE, Stage
 from app.jobs.transaction import send_rows, transaction
 from app.outbox.push.models import PushSubscription
 from app.privacy.keys import Bound

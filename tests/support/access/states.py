@@ -14,7 +14,8 @@ from app.calls.states import Channel
 from app.chats import accounts as bots
 from app.chats import opening
 from app.chats.left import left
-from app.demo.stage import LINE, Counsellor, Stage
+from app.demo.counsellor import Counsellor
+from app.demo.stage import LINE, Stage
 from app.jobs.transaction import flush, transaction
 from app.outbox.channels import ChannelKind
 from app.people import links as invitations

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import update
 
-from app.demo.stage import Counsellor, Stage
+from app.demo.counsellor import Counsellor
+from app.demo.stage import Stage
 from app.jobs.transaction import transaction
 from app.people.emergency import emergencies
 from app.staff import tokens

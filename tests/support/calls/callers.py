@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from app.demo.stage import Counsellor, Stage
+from app.demo.counsellor import Counsellor
+from app.demo.stage import Stage
 from tests.support.talks import CHILD, talk
 
 

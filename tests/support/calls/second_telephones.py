@@ -1,6 +1,7 @@
 """The second telephone of a counsellor whose calls ring in a page."""
 
-from app.demo.stage import Counsellor, Stage
+from app.demo.counsellor import Counsellor
+from app.demo.stage import Stage
 from app.jobs.transaction import transaction
 from app.people import second_phone
 from app.practice.people import Phone

@@ -5,7 +5,8 @@ from uuid import uuid4
 
 from playwright.async_api import Locator, Page, expect
 
-from app.demo.stage import Counsellor, Stage
+from app.demo.counsellor import Counsellor
+from app.demo.stage import Stage
 from tests.support.waiting import until
 
 EXIT = "https://neutral.example/weather"

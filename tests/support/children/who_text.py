@@ -11,7 +11,8 @@ from app.calls.states import Channel
 from app.chats import accounts
 from app.chats.models import Message, Sent
 from app.database.topics import Topic
-from app.demo.stage import LINE, Counsellor, Stage
+from app.demo.counsellor import Counsellor
+from app.demo.stage import LINE, Stage
 from app.jobs.transaction import transaction
 from app.practice.people import Phone
 from app.practice.signal import SignalPerson

@@ -56,11 +56,12 @@ def scripts(page: Path) -> list[list[str]]:
     return [shlex.split(line, comments=True) for line in ours]
 
 
-def other_commands(page: Path) -> list[tuple[str, list[str]]]:
-    """Return the commands of a page that are not `helpline`: as they stand, and in words."""
-    found = []
+def other_blocks(page: Path) -> list[list[tuple[str, list[str]]]]:
+    """Return the commands of each block of a page that are not `helpline`: as they stand, and in
+    words."""
+    blocks = []
     for block in _FENCE.findall(page.read_text()):
-        text = ""
+        found, text = [], ""
         for line in block.replace("\\\n", " ").splitlines():
             text = f"{text}\n{line}" if text else line
             try:
@@ -74,7 +75,13 @@ def other_commands(page: Path) -> list[tuple[str, list[str]]]:
             if words and words[0] != "helpline":
                 found.append((whole, words))
         assert not text, f"{page.name}: a command without an end: {text}"
-    return found
+        blocks.append(found)
+    return blocks
+
+
+def other_commands(page: Path) -> list[tuple[str, list[str]]]:
+    """Return the commands of a page that are not `helpline`, from all of its blocks."""
+    return [found for block in other_blocks(page) for found in block]
 
 
 def starts(words: list[str], start: str) -> bool:

@@ -6,7 +6,8 @@ from typing import Any
 
 import httpx2
 
-from app.demo.stage import Served, Stage
+from app.demo.served import Served
+from app.demo.stage import Stage
 from app.jobs.transaction import transaction
 from app.people.provider import keeping
 from app.people.provider.mapping import MappingWanted

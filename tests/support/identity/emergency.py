@@ -4,7 +4,8 @@ from urllib.parse import urlsplit
 
 import httpx2
 
-from app.demo.stage import Counsellor, Stage
+from app.demo.counsellor import Counsellor
+from app.demo.stage import Stage
 from app.jobs.transaction import transaction
 from app.staff import passwords
 from app.staff.models import Staff

@@ -22,7 +22,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from app.clock import Clock
-from app.demo.stage import free_port
+from app.demo.served import free_port
 
 # A claim that a forged token lacks.
 LEFT_OUT = object()

@@ -5,7 +5,8 @@ from typing import Any
 import httpx2
 from sqlalchemy import update
 
-from app.demo.stage import Counsellor, Stage
+from app.demo.counsellor import Counsellor
+from app.demo.stage import Stage
 from app.jobs.transaction import transaction
 from app.staff import hashing
 from app.staff.models import Staff

@@ -18,7 +18,9 @@ from pyrage import x25519
 
 from app.clock import SystemClock
 from app.database.embedded import EmbeddedPostgres
-from app.demo.stage import ACCOUNT, LINE, TOKEN, Served, start_silent_telephone
+from app.demo.counsellor import start_silent_telephone
+from app.demo.served import Served
+from app.demo.stage import ACCOUNT, LINE, TOKEN
 from app.practice.exchange import Exchange, Number
 from app.practice.people import Phone
 from app.practice.rest.app import rest_app

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import pyotp
 from sqlalchemy import select
 
-from app.demo.stage import Counsellor, Stage
+from app.demo.counsellor import Counsellor
+from app.demo.stage import Stage
 from app.jobs.transaction import transaction
 from app.staff import accounts, second_factor, session_tokens
 from app.staff.models import Awaits, Staff

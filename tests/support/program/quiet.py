@@ -12,7 +12,8 @@ import httpx2
 import psycopg
 
 from app.clock import SteppedClock
-from app.demo.stage import MONDAY, PASSWORD_ALONE, Counsellor, Stage
+from app.demo.counsellor import Counsellor
+from app.demo.stage import MONDAY, PASSWORD_ALONE, Stage
 from app.main import make_app
 from app.settings import Settings
 from app.work import make_ground

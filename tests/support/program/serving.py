@@ -9,7 +9,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from app.main import make_app
-from app.server import Server, config_of
+from app.server.serving import Server, config_of
 from app.settings import Settings
 from app.work import make_ground
 

@@ -37,7 +37,7 @@ from app.staff.models import Staff
 from app.work import PROGRAM, DeferredJob, Work
 from tests.support import planted
 from tests.support.planted import WORD, as_person
-from tests.support.verbs import a_line, a_referral, a_supervisor, an_administrator
+from tests.support.verbs import a_line, a_referral, a_supervisor, an_administrator, rings
 
 NUMBER = "+381641234567"
 WORDS = "Her passport was seen on Monday."
@@ -266,3 +266,15 @@ async def choose_all(work: Work, boss: Staff, request: DataRequest) -> None:
     items = await requests.items_of(work, request)
     wanted = {(ItemKind(one.kind), one.subject_id): None for one in items}
     await requests.set_kept(work, boss, request.id, wanted)
+
+
+async def another_caller(work: Work) -> Call:
+    """Another caller, of whom nothing may go."""
+    call, _ = await rings(work, "CA9", From="+381641999999")
+    await work.session.execute(
+        text(
+            "UPDATE calls SET state = 'ended', outcome = 'answered', ended_at = :now WHERE id = :id"
+        ),
+        {"now": work.now, "id": call.id},
+    )
+    return call

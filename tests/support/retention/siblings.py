@@ -8,9 +8,10 @@ from app.contacts.models import Case, Contact, Filled
 from app.contacts.saving import Change, save_answers
 from app.jobs.transaction import flush
 from app.referrals.models import Referral
-from app.retention.data_requests import report, requests
+from app.retention.data_requests import requests
 from app.retention.data_requests.kinds import AskingPerson, RequestKind
 from app.retention.data_requests.models import DataRequest, RequestItem
+from app.retention.data_requests.reports import report
 from app.staff.models import Staff
 from app.work import PROGRAM, Work
 from tests.support import planted

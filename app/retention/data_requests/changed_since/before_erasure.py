@@ -19,7 +19,7 @@ from app.retention.data_requests.changed_since.searched_again import (
     search_again,
 )
 from app.retention.data_requests.children import count_children
-from app.retention.data_requests.finding import that_stay_with
+from app.retention.data_requests.held_or_open import that_stay_with
 from app.retention.data_requests.kinds import Because, ItemKind, Keep
 from app.retention.data_requests.models import DataRequest, RequestItem
 from app.retention.data_requests.same_children import RangFrom, of_other_children

@@ -11,14 +11,7 @@ from app.contacts.cases.models import CaseContact
 from app.contacts.models import Case, Contact
 from app.jobs.transaction import flush
 from app.referrals.models import Referral
-from app.retention.data_requests import (
-    answering,
-    erased_again,
-    lists,
-    report,
-    requests,
-    searched,
-)
+from app.retention.data_requests import answering, erased_again, lists, requests, searched
 from app.retention.data_requests.kinds import (
     AskingPerson,
     ItemKind,
@@ -27,6 +20,7 @@ from app.retention.data_requests.kinds import (
     RequestState,
 )
 from app.retention.data_requests.models import DataRequest
+from app.retention.data_requests.reports import report
 from app.work import PROGRAM, Work
 from tests.support import planted
 from tests.support.planted import WORD, as_person

@@ -13,7 +13,7 @@ from app.calls.models import Call
 from app.contacts import profiles
 from app.contacts.models import Contact
 from app.jobs.transaction import flush
-from app.retention.data_requests import erasing, lists, report, requests
+from app.retention.data_requests import erasing, lists, requests
 from app.retention.data_requests.kinds import (
     AskingPerson,
     ItemKind,
@@ -22,6 +22,7 @@ from app.retention.data_requests.kinds import (
     RequestState,
 )
 from app.retention.data_requests.models import DataRequest
+from app.retention.data_requests.reports import report
 from app.staff.models import Staff
 from app.work import Work
 from tests.support import planted

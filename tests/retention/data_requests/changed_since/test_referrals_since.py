@@ -9,8 +9,9 @@ from app.calls.models import Call, VoiceMessage
 from app.contacts.models import Case, Contact
 from app.jobs.transaction import flush
 from app.referrals.models import Referral
-from app.retention.data_requests import answering, erasing, report, requests
+from app.retention.data_requests import answering, erasing, requests
 from app.retention.data_requests.kinds import ItemKind, Keep, RequestKind, RequestState
+from app.retention.data_requests.reports import report
 from app.staff.models import Staff
 from app.work import PROGRAM, Work
 from tests.support.planted import as_person

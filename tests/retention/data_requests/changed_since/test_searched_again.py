@@ -21,9 +21,10 @@ from app.errors import UnknownDefinition
 from app.jobs.transaction import flush
 from app.privacy.hash_kinds import HashOf
 from app.retention.callers import forget_callers
-from app.retention.data_requests import erasing, report, requests
+from app.retention.data_requests import erasing, requests
 from app.retention.data_requests.changed_since.before_erasure import of_others
 from app.retention.data_requests.kinds import AskingPerson, ItemKind, Keep, RequestKind
+from app.retention.data_requests.reports import report
 from app.retention.data_requests.searched import changed_of
 from app.retention.running import ERASING, NOT_ERASING
 from app.work import PROGRAM, Work

@@ -12,9 +12,10 @@ from app.definitions.library import load
 from app.jobs.transaction import flush
 from app.referrals.directory.models import Agency
 from app.referrals.models import Disclosure, Referral
-from app.retention.data_requests import report, requests
+from app.retention.data_requests import requests
 from app.retention.data_requests.kinds import AskingPerson, ItemKind, RequestKind
-from app.retention.data_requests.seen_answers import FOR_GUARDIAN, may_see
+from app.retention.data_requests.reports import report
+from app.retention.data_requests.reports.seen_answers import FOR_GUARDIAN, may_see
 from app.work import PROGRAM, Work
 from tests.support import planted
 from tests.support.planted import WORD, as_person

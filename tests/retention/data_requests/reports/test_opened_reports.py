@@ -9,9 +9,10 @@ from sqlalchemy import func, select
 from app.contacts.models import Contact
 from app.errors import Conflict
 from app.jobs.transaction import flush, transaction
-from app.retention.data_requests import answering, deadlines, report, requests
+from app.retention.data_requests import answering, deadlines, requests
 from app.retention.data_requests.kinds import RequestState
 from app.retention.data_requests.models import DataRequest, RequestFile, RequestItem
+from app.retention.data_requests.reports import report
 from app.staff.models import Staff
 from app.work import PROGRAM, Work
 from tests.support import planted

@@ -17,7 +17,7 @@ from app.chats.models import Author, MediaKind, MediaState, ReaderKind
 from app.chats.reading import ShownMessage
 from app.retention.data_requests.kinds import READ_BECAUSE, AskingPerson
 from app.retention.data_requests.own_calls import by_another_than_child, by_hidden_reporter
-from app.retention.data_requests.parts import Block, Paper
+from app.retention.data_requests.reports.parts import Block, Paper
 from app.staff.audit import write_reading
 from app.staff.log_kinds import AuditLog
 from app.words.pages import N_, _, code_words, said

@@ -1,4 +1,4 @@
-"""Children who write in a random life of a helpline: see `tests/support/life.py`."""
+"""Children who write in a random life of a helpline."""
 
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -23,7 +23,7 @@ from app.staff.models import Staff
 from app.staff.roles import Role
 
 if TYPE_CHECKING:
-    from tests.support.life import Life, Step
+    from tests.support.lived.life import Life, Step
 
 # Counsellors who write, and take no calls: the days of the others stay as they are.
 WRITERS = ("writer 0", "writer 1")

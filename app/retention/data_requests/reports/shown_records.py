@@ -22,8 +22,8 @@ from app.referrals.directory.models import Agency
 from app.referrals.models import Disclosure, Referral
 from app.retention.data_requests.children import count_children, entries_left, places_of
 from app.retention.data_requests.kinds import ITEM_WORDS, READ_BECAUSE, AskingPerson, ItemKind
-from app.retention.data_requests.parts import Block, Paper
-from app.retention.data_requests.seen_answers import may_see
+from app.retention.data_requests.reports.parts import Block, Paper
+from app.retention.data_requests.reports.seen_answers import may_see
 from app.staff.audit import write_reading
 from app.staff.log_kinds import AuditLog
 from app.words import days as day_forms

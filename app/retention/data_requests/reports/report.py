@@ -39,11 +39,11 @@ from app.retention.data_requests.kinds import (
 )
 from app.retention.data_requests.models import DataRequest, RequestItem
 from app.retention.data_requests.own_calls import by_hidden_reporter
-from app.retention.data_requests.parts import Block, Paper
+from app.retention.data_requests.reports.parts import Block, Paper
+from app.retention.data_requests.reports.shown_records import RECORDS, records, told
+from app.retention.data_requests.reports.written_conversations import conversations
 from app.retention.data_requests.requests import items_of
 from app.retention.data_requests.searched import Sought, sought_of
-from app.retention.data_requests.shown_records import RECORDS, records, told
-from app.retention.data_requests.written_conversations import conversations
 from app.retention.rules import read_rules
 from app.routing.callbacks.callback_rows import Callback
 from app.routing.participants import questions
@@ -54,7 +54,7 @@ from app.staff.models import AuditEntry, Staff
 from app.words.pages import _, code_words, ngettext, said, spoken_in
 from app.work import Work
 
-_TEMPLATE = Path(__file__).parent.parent / "data" / "report.typ"
+_TEMPLATE = Path(__file__).parents[2] / "data" / "report.typ"
 
 
 async def files_of(page: dict[str, Any]) -> dict[str, bytes]:

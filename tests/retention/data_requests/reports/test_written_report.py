@@ -14,7 +14,7 @@ from app.chats.models import Author, ReaderKind
 from app.contacts.models import Contact
 from app.definitions.forms import Option
 from app.jobs.transaction import flush
-from app.retention.data_requests import report, requests
+from app.retention.data_requests import requests
 from app.retention.data_requests.kinds import (
     AskingPerson,
     IdentityCheck,
@@ -23,6 +23,7 @@ from app.retention.data_requests.kinds import (
     RequestBasis,
     RequestKind,
 )
+from app.retention.data_requests.reports import report
 from app.staff.log_kinds import AuditLog
 from app.staff.models import AuditEntry, Staff
 from app.work import PROGRAM, Work

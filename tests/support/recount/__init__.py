@@ -1,0 +1,1 @@
+"""A second, naive count of everything that the statistics say."""
