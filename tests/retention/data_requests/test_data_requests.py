@@ -43,6 +43,7 @@ from app.statistics.models import Export, ExportPart, ExportState
 from app.work import PROGRAM, Work
 from tests.support import planted
 from tests.support.planted import WORD, as_person, planted_in
+from tests.support.profile import nightly
 from tests.support.retention.erasing import facts
 from tests.support.retention.figures import cells_of, figures_of
 from tests.support.retention.requested import (
@@ -231,6 +232,7 @@ async def test_a_second_person_of_another_role_decides(work: Work) -> None:
     assert seen.state == RequestState.APPROVED
 
 
+@nightly
 @pytest.mark.a_person
 async def test_the_log_and_its_chains_stay_and_hold_nothing(work: Work) -> None:
     boss, _, _ = await a_person(work)
@@ -454,6 +456,7 @@ async def test_a_caller_sees_only_themselves(work: Work) -> None:
     assert "First" not in json.dumps(shown)
 
 
+@nightly
 @pytest.mark.a_person
 async def test_copies_at_the_provider_are_noted_once_and_numbers_forgotten(work: Work) -> None:
     boss, call, _ = await a_person(work)
