@@ -27,7 +27,7 @@ from app.staff.roles import Permission
 _EVERY = timedelta(minutes=1)
 # Kinds of decisions that are held at most; the one whose line is the oldest gives way. Five hundred
 # people at work make far fewer in a minute: above it, each request would be a line.
-_MOST_KINDS = 20_000
+MOST_KINDS = 20_000
 # Lines after which requests have their turn.
 _AT_ONCE = 50
 # Hexadecimal digits of a session: seven could look like a telephone number.
@@ -118,7 +118,7 @@ class Decisions:
         if known is not None:
             known.number += 1
             return
-        if len(self._counts) >= _MOST_KINDS:
+        if len(self._counts) >= MOST_KINDS:
             oldest = next(iter(self._counts))
             _write(oldest, self._counts.pop(oldest))
         made = self._counts[decision] = _Count(1, self._clock.now())

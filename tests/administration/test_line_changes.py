@@ -37,6 +37,7 @@ from app.staff.log_kinds import AuditLog
 from app.staff.models import AuditEntry
 from app.work import Work
 from tests.support.calls.lines import a_line
+from tests.support.profile import by_day
 from tests.support.verbs import an_administrator, logged
 
 pytestmark = pytest.mark.whole
@@ -184,7 +185,7 @@ async def test_each_value_of_a_part_is_changed_and_taken_back_by_itself(work: Wo
     }
     before = await as_stored(work, line)
     for part, values in OTHERS.items():
-        for name, value in values.items():
+        for name, value in by_day(values.items(), 3):
             given = {"leads_here": None, "shown_number": None} if part is LinePart.NUMBERS else {}
             _row, script = await finding_lines.read_line(work, line.id)
             await verbs[part](work, script, **given | {name: value})

@@ -17,7 +17,7 @@ from app.staff.roles import Role
 from app.telephony.inbound.sounds import waiting_sound
 from app.words.keys import PROMPT_KEYS
 from app.work import PROGRAM
-from tests.support.profile import nightly
+from tests.support.profile import by_day, nightly
 from tests.support.referrals import page
 from tests.support.verbs import a_counsellor
 
@@ -123,18 +123,19 @@ async def test_hours_numbers_languages_and_plan_are_changed(stage: Stage) -> Non
     assert asked.status_code == 422, asked.text
     assert (line["name"], line["opening_hours"]) == ("Linija za decu", "Mo-Fr 08:00-20:00")
     assert line["plan"] == {"backup_after": 20, "skills": {"violence": 1}}
-    for part, form in (
+    wrong: list[tuple[str, dict[str, str]]] = [
         ("facts", {"name": ""}),
-        ("hours", {"hours": "whenever"}),
         ("hours", {"hours.Mo": "open", "hours.Mo.from": "08:00"}),
-        ("hours", {}),
         ("numbers", {"leads_here": "abc", "shown": ""}),
         ("languages", {"code": "sr"}),
-        ("languages", {"code": "tlh!"}),
         ("plan", {**PLAN, "backup_after": "soon"}),
-        ("plan", {**PLAN, "backup_after": "500"}),
         ("key-questions", {"place.safe": "first"}),
-    ):
+        ("hours", {"hours": "whenever"}),
+        ("hours", {}),
+        ("languages", {"code": "tlh!"}),
+        ("plan", {**PLAN, "backup_after": "500"}),
+    ]
+    for part, form in by_day(wrong, 6):
         answer = await page(stage, mila, f"{at}/{part}", **form)
         assert 'role="alert"' in answer.text, (part, form, answer.text[:200])
     (after,) = await stage.rows(facts)
@@ -203,7 +204,7 @@ async def test_hours_are_changed_by_weekday_and_read_in_the_language_of_the_read
     assert "Srbija – Beograd" in listed
     assert "Makedonija</option>" in listed
     # More times of a holiday than the form has stay a text, like those of any day.
-    for more in ("PH", "Su"):
+    for more in by_day(("PH", "Su")):
         text = f"Mo-Fr 08:00-20:00; {more} 08:00-10:00,11:00-12:00,13:00-14:00"
         (now,) = await stage.rows(hours)
         sent = {"was": now["opening_hours"], "hours": text}

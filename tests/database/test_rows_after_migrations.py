@@ -101,6 +101,7 @@ _ACCOUNTS = (
 )
 
 
+@nightly
 def test_tokens_are_known_to_be_taken_by_what_came_with_them(earlier: str) -> None:
     upgrade_to("0106", earlier)
     with psycopg.connect(as_role(earlier, SUPERUSER)) as rows:

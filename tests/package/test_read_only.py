@@ -20,6 +20,7 @@ from app.practice.wire import sign
 from tests.support.package.installation import AUTH, MONITORS, environment_of
 from tests.support.package.read_only import read_only
 from tests.support.package.wheels import ROOT
+from tests.support.profile import nightly
 
 _ORIGIN = "https://helpline.example.org"
 _AS_WATCH = {"Authorization": f"Bearer {MONITORS}"}
@@ -165,6 +166,7 @@ def test_with_a_read_only_root_charts_and_print_are_made(confined: Confined) -> 
     assert done.stdout == "made\n", done.stderr
 
 
+@nightly
 def test_a_data_folder_that_is_read_only_is_named(confined: Confined, tmp_path: Path) -> None:
     """As when the image gets no volume for it."""
     confined.environment["HELPLINE_DATA_DIR"] = str(tmp_path)

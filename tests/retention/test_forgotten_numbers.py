@@ -27,6 +27,7 @@ from app.staff.models import Staff
 from app.work import Work
 from tests.support import planted
 from tests.support.planted import as_person
+from tests.support.profile import by_day, nightly
 from tests.support.retention.requested import approved, erase, found_by, rang_itself
 from tests.support.retention.siblings import SISTER
 from tests.support.verbs import a_line, a_supervisor, rings
@@ -110,7 +111,7 @@ async def house(work: Work) -> House:
     return House(work, await a_supervisor(work))
 
 
-@pytest.mark.parametrize("typed", ["the number", "the contact"])
+@pytest.mark.parametrize("typed", by_day(["the number", "the contact"]))
 async def test_a_profile_that_is_anothers_too_loses_the_number_that_a_merge_brought(
     house: House, typed: str
 ) -> None:
@@ -127,6 +128,7 @@ async def test_a_profile_that_is_anothers_too_loses_the_number_that_a_merge_brou
     assert girls in await house.profiles_with(GIRL)
 
 
+@nightly
 async def test_profiles_that_were_merged_one_after_the_other_go_whatever_number_is_shared(
     house: House,
 ) -> None:
@@ -188,6 +190,7 @@ async def test_after_a_merge_that_was_wrong_each_child_has_its_own_number_alone(
     assert await house.profiles_with(GIRL) == {girl.profile_id}
 
 
+@nightly
 async def test_profiles_that_are_merged_while_the_erasure_waits_lose_the_number(
     house: House,
 ) -> None:
@@ -307,7 +310,7 @@ async def test_a_flag_that_is_kept_stays_though_no_call_of_its_number_is_left(ho
     assert request.kept == {Keep.PROTECTS_CHILD: 1}
 
 
-@pytest.mark.parametrize("how", ["merged", "split"])
+@pytest.mark.parametrize("how", by_day(["split", "merged"]))
 async def test_why_profiles_were_merged_or_split_goes_with_either_of_them(
     house: House, how: str
 ) -> None:

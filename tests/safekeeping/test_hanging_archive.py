@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 
 import psycopg
@@ -17,6 +18,7 @@ from app.safekeeping.backups import making
 from app.safekeeping.backups.places import BackupRefused
 from app.settings import Settings
 from tests.safekeeping.kept_lines import a_folder, a_key, say, settings_in
+from tests.support.profile import by_day
 
 pytestmark = pytest.mark.whole
 
@@ -51,8 +53,7 @@ def hanging(migrated: Path) -> Iterator[tuple[Settings, Path]]:
             hangs.unlink()
 
 
-@pytest.mark.parametrize("is_old", [True, False])
-@pytest.mark.parametrize("has_tried", [True, False])
+@pytest.mark.parametrize(("is_old", "has_tried"), by_day(product([True, False], [False, True]), 2))
 def test_a_segment_that_waits_for_longer_than_the_bound_is_told(
     hanging: tuple[Settings, Path],
     monkeypatch: pytest.MonkeyPatch,

@@ -27,6 +27,7 @@ from tests.support.identity.second_step import (
     with_factor,
 )
 from tests.support.identity.tokens import TELEPHONE, again, give_password, status_with
+from tests.support.profile import by_day
 from tests.support.program.quiet import QuietStage
 from tests.support.talks import a_talk, act, client, die, inside, talk
 
@@ -171,7 +172,7 @@ async def _rings_no_more(stage: Stage) -> None:
     await stage.exchange.hang_up(second)
 
 
-@pytest.mark.parametrize("elsewhere", [False, True])
+@pytest.mark.parametrize("elsewhere", by_day([False, True]))
 async def test_that_talk_is_the_last_in_the_page(stage: Stage, elsewhere: bool) -> None:
     ana = await stage.add_counsellor("ana")
     child = await talk(stage, ana)
@@ -263,7 +264,7 @@ async def _may_enter(stage: Stage) -> tuple[Counsellor, str]:
     return vera, str(row)
 
 
-@pytest.mark.parametrize("way", ["page", "program"])
+@pytest.mark.parametrize("way", by_day(["page", "program"]))
 async def test_entering_an_emergency_ends_the_session_and_what_rings_goes_to_a_colleague(
     stage: Stage, way: str
 ) -> None:

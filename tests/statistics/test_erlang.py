@@ -14,6 +14,7 @@ from app.statistics.planning.erlang import (
     needed,
     with_shrinkage,
 )
+from tests.support.profile import by_day
 
 pytestmark = pytest.mark.whole
 
@@ -87,7 +88,7 @@ def test_a_service_level_with_patience_as_simulated(staff: int) -> None:
     assert one.abandoned == pytest.approx(left / count, abs=0.01)
 
 
-@pytest.mark.parametrize("staff", [0, 1, 4, 9])
+@pytest.mark.parametrize("staff", by_day([0, 4, 1, 9], 2))
 def test_conversations_at_once_are_erlang_a_at_both_ends(staff: int) -> None:
     """Three at once that slow no counsellor down are three counsellors; one at once is a call."""
     three = erlang_a(60, 1800, 600, staff, 20, 180, AtOnce(3, 0.0))
@@ -117,7 +118,7 @@ def test_one_more_at_once_needs_fewer_counsellors_and_a_slower_pace_more() -> No
 _WRITING = [(1, 3, 0.3), (3, 2, 0.5), (4, 3, 0.25), (5, 4, 0.6)]
 
 
-@pytest.mark.parametrize(("staff", "most", "slowdown"), _WRITING)
+@pytest.mark.parametrize(("staff", "most", "slowdown"), by_day(_WRITING, 2))
 def test_conversations_at_once_as_simulated(staff: int, most: int, slowdown: float) -> None:
     """Children write one by one, each with the counsellor who has the fewest; no child moves later.
 

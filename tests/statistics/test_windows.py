@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from app.statistics.protection import budget
 from app.statistics.protection.guard import BASE, Rounding
-from tests.support.profile import WHOLE
+from tests.support.profile import WHOLE, by_day
 
 MONTHS = 60
 Windows = list[tuple[int, int]]
@@ -138,7 +138,8 @@ def right(
 
 
 @pytest.mark.parametrize(
-    ("number", "least", "most"), [(0, 0.2, 0.55), (budget.IN_ALL, 0.6, 0.88), (1830, 0.95, 1)]
+    ("number", "least", "most"),
+    by_day([(budget.IN_ALL, 0.6, 0.88), (0, 0.2, 0.55), (1830, 0.95, 1)], 2),
 )
 def test_the_budget_of_a_person_leaves_most_of_what_all_windows_tell_unknown(
     number: int, least: float, most: float

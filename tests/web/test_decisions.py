@@ -33,6 +33,7 @@ from app.web.decisions import Decision, Decisions, Right
 from app.work import PROGRAM, Work
 from tests.support.access.asking import ask
 from tests.support.calls.signed import post
+from tests.support.profile import WHOLE
 from tests.support.program.quiet import QuietStage, quiet_stage_on
 from tests.support.referrals import OVERRIDE, add_agency, by_hand
 from tests.support.routes import routes, wallboard
@@ -174,7 +175,8 @@ async def test_no_line_of_a_decision_has_an_id_of_a_row_or_what_was_asked(
     for route in routes(quiet):
         if "GET" not in (route.methods or ()):
             continue
-        for who in people:
+        # By day each route is opened by one of them, who may open it if either of them may.
+        for who in people if WHOLE else [people["/admin" in route.path]]:
             await ask(quiet.app, "GET", _filled(route, secrets), {"cookie": who.cookie_header})
     told = [one for one in lines() if one["event"] == "allowed requests"]
     assert len({one["path"] for one in told}) > 150
@@ -357,9 +359,12 @@ def _counted(path: str) -> Decision:
     return Decision("allowed requests", path, "GET", kind="monitoring")
 
 
-def test_the_kinds_that_are_held_have_a_bound_and_nothing_is_left_out(lines: Lines) -> None:
+def test_the_kinds_that_are_held_have_a_bound_and_nothing_is_left_out(
+    lines: Lines, monkeypatch: pytest.MonkeyPatch
+) -> None:
     lines()
-    counts, most = Decisions(SteppedClock(MONDAY)), 20_000
+    counts, most = Decisions(SteppedClock(MONDAY)), 2_000
+    monkeypatch.setattr(decisions, "MOST_KINDS", most)
     for number in range(most + 500):
         counts.count(_counted(f"/{number}"))
         counts.count(_counted(f"/{number}"))

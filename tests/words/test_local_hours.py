@@ -7,7 +7,7 @@ from app.calls.weekly_hours import read_week
 from app.dashboard.settings.hours_words import hours_words
 from app.words import pages
 from app.words.local_hours import stored_hours
-from tests.support.profile import by_day
+from tests.support.profile import by_day, each_once
 
 pytestmark = pytest.mark.whole
 
@@ -20,8 +20,7 @@ STORED = [
 ]
 
 
-@pytest.mark.parametrize("language", by_day(words.written(), 4))
-@pytest.mark.parametrize("text", STORED)
+@pytest.mark.parametrize(("text", "language"), each_once(STORED, by_day(words.written(), 4)))
 def test_what_a_page_says_can_be_typed_again(language: str, text: str) -> None:
     with pages.spoken_in(language):
         typed = hours_words(text)

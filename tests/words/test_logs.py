@@ -18,6 +18,7 @@ from app.referrals.reasons import WORDS, Fits, WhyNoAgency
 from app.referrals.states import ReferralEvent
 from app.staff.log_kinds import AuditLog
 from app.words import pages
+from tests.support.profile import by_day
 
 pytestmark = pytest.mark.whole
 
@@ -61,7 +62,7 @@ def _sentence(kind: StrEnum, staff_id: UUID | None) -> str:
     return told(story)[0].words
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("language", by_day(LANGUAGES, 3))
 def test_each_line_of_a_referral_is_a_sentence_in_each_language(language: str) -> None:
     for kind in KINDS:
         with pages.spoken_in(language):
@@ -82,7 +83,7 @@ def test_a_kind_without_a_sentence_is_noticed() -> None:
     assert _sentence(unknown, ANA) == "Ana: something new"
 
 
-@pytest.mark.parametrize("language", [one for one in LANGUAGES if one != pages.SOURCE])
+@pytest.mark.parametrize("language", by_day((one for one in LANGUAGES if one != pages.SOURCE), 3))
 def test_each_code_of_a_log_has_words_in_each_language(language: str) -> None:
     with pages.spoken_in(language):
         same = [

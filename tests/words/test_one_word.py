@@ -9,6 +9,7 @@ import pytest
 from app.dashboard import page_words
 from app.words import catalogues
 from app.words.catalogues import CatalogueKind
+from tests.support.profile import by_day
 
 # What the word for *import* begins with, and no word for what a browser downloads or uploads.
 _IMPORT = {
@@ -39,7 +40,7 @@ def _about_imports(language: str) -> dict[str, tuple[str, ...]]:
     return {said: forms for said, forms in every.items() if re.search(r"(?i)\bimport(?!an)", said)}
 
 
-@pytest.mark.parametrize("language", _IMPORT)
+@pytest.mark.parametrize("language", by_day(_IMPORT, 3))
 def test_to_import_is_one_word_on_the_pages(language: str) -> None:
     sentences = _about_imports(language)
     assert len(sentences) > 20

@@ -20,6 +20,7 @@ from app.dashboard.templating import templates
 from app.definitions.trees import label_in
 from app.statistics.counting.shapes import Shape, shapes_in
 from app.words import pages
+from tests.support.profile import by_day
 from tests.words.every_message import every_message
 
 pytestmark = pytest.mark.whole
@@ -210,7 +211,7 @@ def test_no_sentence_of_a_catalogue_is_left_in_english(language: str) -> None:
     assert same == []
 
 
-@pytest.mark.parametrize("language", TRANSLATED)
+@pytest.mark.parametrize("language", by_day(TRANSLATED, 3))
 def test_the_scripts_of_the_pages_get_their_texts(language: str) -> None:
     with pages.spoken_in(language):
         texts = pages.scripts_words()

@@ -18,6 +18,7 @@ from app.work import PROGRAM
 from tests.support.calls.callers import flag
 from tests.support.contacts import WHOLE, all_completed, new_contact, write
 from tests.support.planted import close_referral
+from tests.support.profile import nightly
 from tests.support.referrals import add_agency, page, phone
 from tests.support.talks import CHILD, POLICE, act, busy
 
@@ -242,6 +243,7 @@ async def erased_with_a_second_person(house: House) -> str:
     return str(begun["id"])
 
 
+@nightly
 async def test_a_report_of_a_leaver_is_taken_over_and_an_ended_request_is_begun_again(
     stage: Stage,
 ) -> None:

@@ -33,6 +33,7 @@ from app.statistics.models import Export, ExportPart, ExportState
 from app.work import Work
 from tests.support import planted
 from tests.support.planted import WORD, as_person, planted_in
+from tests.support.profile import nightly
 from tests.support.retention.erasing import facts
 from tests.support.retention.figures import cells_of, figures_of
 from tests.support.retention.requested import (
@@ -211,6 +212,7 @@ async def test_a_second_person_of_another_role_decides(work: Work) -> None:
     assert seen.state == RequestState.APPROVED
 
 
+@nightly
 @pytest.mark.a_person
 async def test_the_log_and_its_chains_stay_and_hold_nothing(work: Work) -> None:
     boss, _, _ = await a_person(work)
@@ -263,6 +265,7 @@ async def test_what_is_kept_at_first_depends_on_who_asks(
             assert one.keep == kept[one.kind]
 
 
+@nightly
 @pytest.mark.a_person
 async def test_copies_at_the_provider_are_noted_once_and_numbers_forgotten(work: Work) -> None:
     boss, call, _ = await a_person(work)

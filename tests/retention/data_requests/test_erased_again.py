@@ -25,6 +25,7 @@ from app.staff.models import Staff
 from app.work import PROGRAM, Work
 from tests.support import planted
 from tests.support.planted import planted_in
+from tests.support.profile import nightly
 from tests.support.retention.requested import (
     a_person,
     approved,
@@ -106,6 +107,7 @@ async def a_list(work: Work, boss: Staff) -> erasures.Erased:
     return replace(listed, head=replace(listed.head, whole=True))
 
 
+@nightly
 @pytest.mark.a_person
 async def test_what_is_open_again_stays_and_goes_when_it_is_over(work: Work) -> None:
     boss, _, _ = await a_person(work)
@@ -180,6 +182,7 @@ async def test_a_referral_that_the_officer_kept_keeps_nothing_after_a_restore(wo
     assert contact.erased_at is not None
 
 
+@nightly
 @pytest.mark.a_person
 async def test_a_request_that_is_being_carried_out_goes_on_to_list_what_it_has_erased(
     work: Work,

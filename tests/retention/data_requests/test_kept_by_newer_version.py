@@ -16,6 +16,7 @@ from app.retention.data_requests.searched import Sought, seal_sought, sought_of
 from app.retention.data_requests.which_child import children_meant
 from app.work import Work
 from tests.support.planted import as_person
+from tests.support.profile import by_day
 from tests.support.retention.requested import NUMBER, a_person, approved, found_by
 from tests.support.verbs import an_administrator
 
@@ -34,7 +35,7 @@ NEWER = [
 ]
 
 
-@pytest.mark.parametrize("newer", NEWER)
+@pytest.mark.parametrize("newer", by_day(NEWER))
 async def test_a_search_that_a_newer_version_kept_is_refused(work: Work, newer: Any) -> None:
     boss, _, _ = await a_person(work)
     request = await found_by(work, boss)
@@ -49,7 +50,7 @@ async def test_a_search_that_a_newer_version_kept_is_refused(work: Work, newer: 
         await children_meant(work, request)
 
 
-@pytest.mark.parametrize("kind", [RequestKind.ACCESS, RequestKind.ERASURE])
+@pytest.mark.parametrize("kind", by_day(RequestKind))
 async def test_only_what_says_something_is_kept_so_that_a_former_version_reads_the_rest(
     work: Work, kind: RequestKind
 ) -> None:
@@ -96,7 +97,7 @@ async def test_a_request_of_a_newer_version_is_not_approved_and_can_be_refused(w
     assert request.sought_sealed is None
 
 
-@pytest.mark.parametrize("kind", [RequestKind.ACCESS, RequestKind.ERASURE])
+@pytest.mark.parametrize("kind", by_day(reversed(RequestKind)))
 async def test_a_worker_of_the_former_version_leaves_it_and_tries_again(
     work: Work, monkeypatch: pytest.MonkeyPatch, kind: RequestKind
 ) -> None:

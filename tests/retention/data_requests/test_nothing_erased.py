@@ -30,6 +30,7 @@ from app.work import PROGRAM, Work
 from tests.support.calls.callers import talked
 from tests.support.contacts import all_completed
 from tests.support.planted import as_person
+from tests.support.profile import nightly
 from tests.support.referrals import page
 from tests.support.retention.requested import (
     WORDS,
@@ -99,6 +100,7 @@ async def test_an_erasure_that_keeps_everything_is_not_done_and_the_person_still
     assert await lists.is_first(work)
 
 
+@nightly
 @pytest.mark.usefixtures("readings_at_once")
 @pytest.mark.a_person
 async def test_flags_and_wishes_do_not_go_alone_while_work_on_all_else_is_open(work: Work) -> None:

@@ -18,7 +18,7 @@ from app.staff.models import Staff
 from app.work import Work
 from tests.support import planted
 from tests.support.planted import as_person
-from tests.support.profile import each_once
+from tests.support.profile import by_day, each_once
 from tests.support.retention.one_profile import kept_of, one_profile
 from tests.support.retention.one_telephone import WHO, one_telephone
 from tests.support.retention.requested import (
@@ -50,7 +50,7 @@ async def _is_kept_as_anothers(
     assert Keep.ANOTHER_PERSON in request.kept
 
 
-@pytest.mark.parametrize("kind", RequestKind)
+@pytest.mark.parametrize("kind", by_day(reversed(RequestKind)))
 async def test_what_is_hers_stays_hers_when_a_sister_is_told_apart(
     work: Work, kind: RequestKind
 ) -> None:
@@ -89,7 +89,7 @@ async def test_what_is_hers_stays_hers_when_a_sister_is_told_apart(
     assert (await work.session.scalars(select(CallerWish.id))).all() == [wished]
 
 
-@pytest.mark.parametrize(("kind", "number"), each_once(RequestKind, [None, OTHERS]))
+@pytest.mark.parametrize(("kind", "number"), by_day(each_once(RequestKind, [None, OTHERS])))
 async def test_whose_call_it_was_says_more_than_the_number_in_its_record(
     work: Work, kind: RequestKind, number: str | None
 ) -> None:
@@ -119,9 +119,16 @@ async def test_whose_call_it_was_says_more_than_the_number_in_its_record(
 
 @pytest.mark.parametrize(
     ("kind", "added"),
-    each_once(
-        RequestKind,
-        [{"child.a1.name": "Jovana"}, {"child.a1.age": 12}, {"child.a1.birth_date": "2018-02-03"}],
+    by_day(
+        each_once(
+            RequestKind,
+            [
+                {"child.a1.birth_date": "2018-02-03"},
+                {"child.a1.name": "Jovana"},
+                {"child.a1.age": 12},
+            ],
+        ),
+        2,
     ),
 )
 async def test_a_record_that_a_colleague_completes_meanwhile_stays_that_of_the_child(
@@ -169,7 +176,9 @@ async def test_the_number_that_stays_does_not_say_that_who_is_written_over_is_th
     await _is_kept_as_anothers(work, boss, request, child)
 
 
-@pytest.mark.parametrize(("kind", "change"), each_once(RequestKind, ["told apart", "named"]))
+@pytest.mark.parametrize(
+    ("kind", "change"), by_day(each_once(RequestKind, ["told apart", "named"]))
+)
 async def test_a_call_from_the_number_does_not_say_that_a_replaced_child_is_the_same(
     work: Work, kind: RequestKind, change: str
 ) -> None:
@@ -190,7 +199,7 @@ async def test_a_call_from_the_number_does_not_say_that_a_replaced_child_is_the_
     await _is_kept_as_anothers(work, boss, request, child)
 
 
-@pytest.mark.parametrize("kind", RequestKind)
+@pytest.mark.parametrize("kind", by_day(reversed(RequestKind)))
 async def test_a_mistaken_number_is_not_that_from_which_a_sister_rang(
     work: Work, kind: RequestKind
 ) -> None:

@@ -25,6 +25,7 @@ from app.sealing.knowing import learn
 from app.work import Work
 from tests.support import planted
 from tests.support.planted import WORD
+from tests.support.profile import by_day, nightly
 from tests.support.retention.requested import (
     a_person,
     approved,
@@ -83,6 +84,7 @@ async def test_a_record_that_tells_of_more_children_since_it_was_approved_stays(
     assert request.kept == {OTHER: 1}
 
 
+@nightly
 async def test_a_record_of_which_it_is_not_known_what_was_told_stays_if_it_has_several(
     work: Work,
 ) -> None:
@@ -102,6 +104,7 @@ async def test_a_record_of_which_it_is_not_known_what_was_told_stays_if_it_has_s
     assert request.kept == {OTHER: 2}
 
 
+@nightly
 async def test_what_was_decided_about_several_children_is_erased_again(work: Work) -> None:
     boss, contact, _ = await one_record(work)
     request, _ = await asked(work, boss, contact.code, RequestKind.ERASURE)
@@ -124,12 +127,12 @@ async def test_a_record_that_tells_of_another_child_since_it_was_searched_stays(
     changes: tuple[dict[str, Any], ...] = (
         # Written over; their number was a mistake; removed, and entered anew.
         {"child.a1.name": f"{WORD} Treci"},
-        {"child.a1.birth_date": "2025-03-02", "child.a1.age": 4},
         {"child.a1.phone": "+381649990000"},
-        {"child.a1.name": None},
         {path: None for path in planted.CHILD if path[:5] == "child"} | ANOTHER,
+        {"child.a1.birth_date": "2025-03-02", "child.a1.age": 4},
+        {"child.a1.name": None},
     )
-    for change in changes:
+    for change in by_day(changes, 3):
         request = await found_by(work, boss)
         rows = len(await requests.items_of(work, request))
         await write(work, contact, change)

@@ -27,6 +27,7 @@ from app.statistics.models import Export, ExportPart, ExportState
 from app.work import PROGRAM, Ground, Work
 from tests.fixtures import ReadingsOf
 from tests.support.planted import WORD
+from tests.support.profile import by_day, nightly
 from tests.support.retention.requested import a_person, approved, found_by
 
 S = RequestState
@@ -88,6 +89,7 @@ async def test_what_two_erasures_share_is_erased_and_counted_once(
         assert [count for _, count in erased] == [1, 1, 1, 1]
 
 
+@nightly
 async def test_what_one_erasure_keeps_and_another_erased_is_no_more_said_to_be_kept(
     ground: Ground,
 ) -> None:
@@ -104,7 +106,7 @@ async def test_what_one_erasure_keeps_and_another_erased_is_no_more_said_to_be_k
         assert (await _state(work, erases)).counts["contact"] == 1
 
 
-@pytest.mark.parametrize(("first", "state"), [("erasure", S.LAPSED), ("report", S.EXPIRED)])
+@pytest.mark.parametrize(("first", "state"), by_day([("erasure", S.LAPSED), ("report", S.EXPIRED)]))
 async def test_no_report_shows_what_is_erased_at_the_same_moment(
     ground: Ground, monkeypatch: pytest.MonkeyPatch, first: str, state: RequestState
 ) -> None:

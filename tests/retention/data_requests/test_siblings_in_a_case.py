@@ -1,6 +1,7 @@
 """A case of siblings belongs to each of them."""
 
 import json
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -19,6 +20,7 @@ from app.retention.data_requests.reports import report
 from app.work import PROGRAM, Work
 from tests.support import planted
 from tests.support.planted import WORD, as_person
+from tests.support.profile import by_day
 from tests.support.retention.requested import (
     approved,
     erase,
@@ -62,16 +64,17 @@ async def test_a_case_goes_if_a_contact_of_the_same_child_was_linked_since(work:
     """By its name, or because a colleague has said so; what is not known is another child."""
     boss, brother, _, _ = await siblings(work)
     unnamed = {"child.a1.name": None, "child.a1.birth_date": None, "child.a1.phone": None}
-    for of_new, said, goes in (
-        ({}, (), True),
-        ({"child.a1.name": "Zlatko"}, ("a1",), True),
+    cases: list[tuple[dict[str, Any], tuple[str | None, ...], bool]] = [
         (unnamed, ("a1",), True),
         (unnamed, (), False),
         # A colleague has said that the case is not about this one.
         ({}, (None,), False),
+        ({}, (), True),
+        ({"child.a1.name": "Zlatko"}, ("a1",), True),
         # Another child came in beside it.
         (ANOTHER | {"child.a3": 2}, (), False),
-    ):
+    ]
+    for of_new, said, goes in by_day(cases, 3):
         case = await planted.a_case(work, boss, brother)
         later = await planted.a_contact(work, boss)
         await write(work, later, of_new)
@@ -113,7 +116,7 @@ async def test_a_case_of_two_siblings_is_marked_for_each_of_them(work: Work) -> 
         assert hidden not in told, hidden
 
 
-@pytest.mark.parametrize("by_code", [True, False])
+@pytest.mark.parametrize("by_code", by_day([False, True]))
 async def test_a_case_that_a_child_was_taken_out_of_still_is_about_several(
     work: Work, by_code: bool
 ) -> None:

@@ -21,7 +21,7 @@ from app.work import Work, make_ground
 from tests.support.calls.callers import talked
 from tests.support.contacts import all_completed
 from tests.support.mail import Mail, mail
-from tests.support.profile import by_day
+from tests.support.profile import by_day, nightly
 from tests.support.referrals import page
 from tests.support.talks import CHILD
 
@@ -160,6 +160,7 @@ async def test_of_two_who_extend_a_request_one_does_and_the_other_hears_why_not(
     assert (await house.logged(path)).count("extension_told") == 1
 
 
+@nightly
 async def test_a_request_that_one_extends_while_the_other_withdraws_it_is_withdrawn(
     house: House, together: Arm
 ) -> None:

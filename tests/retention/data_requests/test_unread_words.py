@@ -21,6 +21,7 @@ from app.work import Work
 from tests.support import planted
 from tests.support.calls.conversations import a_chat_line, a_child, a_key, a_writer, matched, takes
 from tests.support.planted import as_person
+from tests.support.profile import by_day
 from tests.support.retention.erasing import due_rows, rule
 from tests.support.verbs import a_line, a_supervisor
 
@@ -67,7 +68,7 @@ async def _on_a_desk(work: Work) -> tuple[Call, Read]:
     return call, lambda: reading.see_as_staff(work, ana, call.id, 99, away=True)
 
 
-@pytest.mark.parametrize("waits", [_in_the_inbox, _on_a_desk])
+@pytest.mark.parametrize("waits", by_day([_on_a_desk, _in_the_inbox]))
 async def test_a_rule_erases_no_words_that_no_person_has_read(
     work: Work, waits: Callable[[Work], Awaitable[tuple[Call, Read]]]
 ) -> None:

@@ -23,6 +23,7 @@ from app.work import PROGRAM, Actor, ActorKind, Ground, Work
 from tests.fixtures import ReadingsOf
 from tests.support import planted
 from tests.support.planted import as_person
+from tests.support.profile import by_day, nightly
 from tests.support.retention.requested import (
     NUMBER,
     a_person,
@@ -95,6 +96,7 @@ async def test_a_record_that_was_reopened_since_stays_with_what_belongs_to_it(wo
     assert request.kept == {}
 
 
+@nightly
 @pytest.mark.usefixtures("readings_at_once")
 @pytest.mark.a_person
 async def test_if_a_record_in_work_keeps_all_the_officer_has_the_request_again(work: Work) -> None:
@@ -200,7 +202,7 @@ async def _waits_for_a_row(ground: Ground) -> None:
             await asyncio.sleep(0.01)
 
 
-@pytest.mark.parametrize("begun", [False, True])
+@pytest.mark.parametrize("begun", by_day([False, True]))
 async def test_a_record_that_is_reopened_at_the_same_instant_is_kept(
     ground: Ground, begun: bool
 ) -> None:

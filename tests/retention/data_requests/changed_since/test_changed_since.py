@@ -117,7 +117,7 @@ async def test_a_report_shows_no_child_that_took_the_place_of_the_only_one(
             assert SISTER in await told_in(work, boss, request)
 
 
-@pytest.mark.parametrize("typed", ["{}/2", OF_SISTER])
+@pytest.mark.parametrize("typed", by_day(["{}/2", OF_SISTER]))
 async def test_of_several_children_one_who_took_the_place_of_hers_is_not_shown(
     work: Work, typed: str
 ) -> None:
@@ -149,7 +149,7 @@ async def test_a_referral_of_a_child_that_was_replaced_is_not_shown(work: Work) 
     assert f"{WORD} why" in await told_in(work, boss, request)
 
 
-@pytest.mark.parametrize("kind", RequestKind)
+@pytest.mark.parametrize("kind", by_day(reversed(RequestKind)))
 async def test_a_referral_that_was_rewritten_for_another_child_is_neither_shown_nor_erased(
     work: Work, kind: RequestKind
 ) -> None:
@@ -179,7 +179,7 @@ async def test_a_referral_that_was_rewritten_for_another_child_is_neither_shown_
     assert request.kept == {OTHER: 1}
 
 
-@pytest.mark.parametrize("kind", RequestKind)
+@pytest.mark.parametrize("kind", by_day(reversed(RequestKind)))
 async def test_a_child_that_was_named_since_may_be_another(work: Work, kind: RequestKind) -> None:
     """Nothing was written of it by which it could be compared; as long as that is so, it stays."""
     boss, _, _ = await one_record(work)
@@ -264,7 +264,7 @@ async def test_a_record_whose_number_was_put_right_is_not_shown_to_its_former_ow
         assert hidden not in told
 
 
-@pytest.mark.parametrize("kind", RequestKind)
+@pytest.mark.parametrize("kind", by_day(RequestKind))
 async def test_what_a_mistaken_number_led_to_is_neither_shown_nor_erased(
     work: Work, kind: RequestKind
 ) -> None:
@@ -315,7 +315,7 @@ def forget_children(work: Work, request: DataRequest) -> None:
     request.sought_sealed = searched.seal_sought(work, request.id, kept)
 
 
-@pytest.mark.parametrize("changed", [True, False])
+@pytest.mark.parametrize("changed", by_day([True, False]))
 @pytest.mark.a_person
 async def test_an_erasure_that_an_earlier_version_searched_keeps_what_it_cannot_compare(
     work: Work, changed: bool
@@ -342,7 +342,7 @@ async def test_an_erasure_that_an_earlier_version_searched_keeps_what_it_cannot_
     assert contact.erased_at is not None
 
 
-@pytest.mark.parametrize("there", by_day(["approved", None, "asked"], 2))
+@pytest.mark.parametrize("there", by_day([None, "approved", "asked"]))
 @pytest.mark.a_person
 async def test_what_an_earlier_version_searched_is_erased_again_after_a_restore(
     work: Work, there: str | None

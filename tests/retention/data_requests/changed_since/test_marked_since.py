@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from itertools import product
 
 import pytest
 from sqlalchemy import select
@@ -27,7 +26,7 @@ from app.staff.models import Staff
 from app.work import Work
 from tests.support import planted
 from tests.support.planted import as_person
-from tests.support.profile import each_once
+from tests.support.profile import by_day, each_once, nightly
 from tests.support.retention.one_profile import kept_of
 from tests.support.retention.one_telephone import WHO, one_telephone
 from tests.support.retention.requested import NUMBER, approved, erase, rang_itself
@@ -102,7 +101,7 @@ async def _went(work: Work, boss: Staff, request: DataRequest, *children: Contac
     return [one.erased_at is not None for one in children]
 
 
-@pytest.mark.parametrize(("kind", "how"), each_once(RequestKind, CHANGES))
+@pytest.mark.parametrize(("kind", "how"), by_day(each_once(RequestKind, CHANGES), 2))
 async def test_a_record_that_is_known_since_to_be_a_sisters_stays_with_her(
     work: Work, kind: RequestKind, how: str
 ) -> None:
@@ -128,6 +127,7 @@ async def test_by_their_number_alone_it_is_not_known_which_of_them_asks(
     assert request.state == RequestState.FOUND
 
 
+@nightly
 async def test_a_contact_that_is_put_into_the_profile_of_a_sister_is_hers(work: Work) -> None:
     boss, boy, girl = await _of_both(work)
     hers = await profiles.tell_apart(work, boss, girl.id)
@@ -153,7 +153,7 @@ async def test_what_a_neighbour_turns_out_to_have_said_is_not_the_childs(work: W
     assert call.caller_key is not None
 
 
-@pytest.mark.parametrize("kind", RequestKind)
+@pytest.mark.parametrize("kind", by_day(RequestKind))
 async def test_the_flag_of_a_number_stays_with_the_child_that_is_seen_to_ring_from_it(
     work: Work, kind: RequestKind
 ) -> None:
@@ -171,6 +171,7 @@ async def test_the_flag_of_a_number_stays_with_the_child_that_is_seen_to_ring_fr
     assert len((await work.session.scalars(select(CallerFlag.id))).all()) == 1
 
 
+@nightly
 async def test_what_the_officer_released_stays_released(work: Work) -> None:
     """It was marked when it was searched, and the officer has looked at it."""
     boss, boy, girl = await _of_both(work)
@@ -182,7 +183,7 @@ async def test_what_the_officer_released_stays_released(work: Work) -> None:
     assert await _went(work, boss, request, boy, girl) == [True, False]
 
 
-@pytest.mark.parametrize("kind", RequestKind)
+@pytest.mark.parametrize("kind", by_day(reversed(RequestKind)))
 async def test_a_contact_of_no_profile_that_is_put_into_another_childs_since_is_hers(
     work: Work, kind: RequestKind
 ) -> None:
@@ -200,8 +201,18 @@ async def test_a_contact_of_no_profile_that_is_put_into_another_childs_since_is_
 
 @pytest.mark.parametrize(
     ("kind", "way"),
-    each_once(
-        RequestKind, [*product(["his", "none"], ["hers", "merged", "stays"]), ("none", "his")]
+    by_day(
+        each_once(
+            RequestKind,
+            [
+                ("his", "hers"),
+                ("none", "hers"),
+                ("his", "merged"),
+                *(("none", to) for to in ("merged", "stays", "his")),
+                ("his", "stays"),
+            ],
+        ),
+        3,
     ),
 )
 async def test_a_released_contact_that_is_put_into_the_profile_of_a_sister_since_is_hers(

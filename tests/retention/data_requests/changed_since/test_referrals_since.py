@@ -15,6 +15,7 @@ from app.retention.data_requests.reports import report
 from app.staff.models import Staff
 from app.work import PROGRAM, Work
 from tests.support.planted import as_person
+from tests.support.profile import by_day, nightly
 from tests.support.retention.requested import (
     NUMBER,
     a_person,
@@ -75,7 +76,7 @@ async def _all_stays_and_is_found(work: Work, boss: Staff, referral: Referral, c
     assert {referral.id, contact.id, call.id} <= found
 
 
-@pytest.mark.parametrize("of", ["case", "call"])
+@pytest.mark.parametrize("of", by_day(["call", "case"]))
 async def test_one_of_a_case_or_a_call_alone_keeps_what_leads_there(work: Work, of: str) -> None:
     boss, call, contact = await a_person(work)
     case = (await work.session.scalars(select(Case))).one()
@@ -110,6 +111,7 @@ async def test_it_stays_with_its_contact_when_a_request_was_given_back(work: Wor
     await _all_stays_and_is_found(work, boss, referral, call)
 
 
+@nightly
 async def test_one_between_two_parts_of_an_erasure_keeps_what_is_left(work: Work) -> None:
     boss, call, contact = await a_person(work)
     request = await found_by(work, boss)

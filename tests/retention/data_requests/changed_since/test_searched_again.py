@@ -30,7 +30,7 @@ from app.retention.running import ERASING, NOT_ERASING
 from app.work import PROGRAM, Work
 from tests.support import planted
 from tests.support.planted import WORD, as_person
-from tests.support.profile import by_day, each_once
+from tests.support.profile import by_day, nightly
 from tests.support.retention.one_profile import OF_GIRL, SAID, kept_of, one_profile
 from tests.support.retention.requested import (
     NUMBER,
@@ -55,7 +55,9 @@ NAMED = {"child.a1.name": planted.CHILD["child.a1.name"]}
 MISTYPED = "+381649998811"
 
 
-@pytest.mark.parametrize(("how", "kind"), each_once(["told apart", "split"], RequestKind))
+@pytest.mark.parametrize(
+    ("how", "kind"), by_day(product(["split", "told apart"], reversed(RequestKind)))
+)
 async def test_who_was_told_apart_from_the_person_is_neither_shown_nor_erased(
     work: Work, kind: RequestKind, how: str
 ) -> None:
@@ -91,7 +93,7 @@ async def test_who_was_told_apart_from_the_person_is_neither_shown_nor_erased(
     assert request.kept[OTHER] >= 2
 
 
-@pytest.mark.parametrize("kind", RequestKind)
+@pytest.mark.parametrize("kind", by_day(RequestKind))
 async def test_a_contact_that_was_taken_out_of_the_case_is_neither_shown_nor_erased(
     work: Work, kind: RequestKind
 ) -> None:
@@ -115,7 +117,7 @@ async def test_a_contact_that_was_taken_out_of_the_case_is_neither_shown_nor_era
     assert girl.erased_at is None
 
 
-@pytest.mark.parametrize("kind", RequestKind)
+@pytest.mark.parametrize("kind", by_day(reversed(RequestKind)))
 async def test_a_mistyped_number_of_a_case_leads_to_nothing_when_it_is_put_right(
     work: Work, kind: RequestKind
 ) -> None:
@@ -201,7 +203,7 @@ async def test_an_erasure_leaves_a_call_to_which_a_contact_came_since(work: Work
     assert request.counts == {}
 
 
-@pytest.mark.parametrize("kind", RequestKind)
+@pytest.mark.parametrize("kind", by_day(RequestKind))
 @pytest.mark.a_person
 async def test_that_a_number_was_forgotten_or_a_record_erased_tells_of_no_other_person(
     work: Work, kind: RequestKind
@@ -231,7 +233,7 @@ async def test_that_a_number_was_forgotten_or_a_record_erased_tells_of_no_other_
     assert OTHER not in request.kept
 
 
-@pytest.mark.parametrize("kind", RequestKind)
+@pytest.mark.parametrize("kind", by_day(reversed(RequestKind)))
 @pytest.mark.a_person
 async def test_a_server_that_has_not_read_the_form_yet_neither_reports_nor_erases(
     work: Work, kind: RequestKind
@@ -252,7 +254,7 @@ async def test_a_server_that_has_not_read_the_form_yet_neither_reports_nor_erase
 
 @pytest.mark.parametrize(
     ("named", "kind"),
-    by_day([*product([False], RequestKind), *product([True], reversed(RequestKind))], 3),
+    by_day([(False, RequestKind.ACCESS), *product([True, False], reversed(RequestKind))], 2),
 )
 async def test_a_contact_whose_child_is_none_of_the_cases_is_found_by_its_own_code_alone(
     work: Work, kind: RequestKind, named: bool
@@ -282,7 +284,7 @@ async def test_a_contact_whose_child_is_none_of_the_cases_is_found_by_its_own_co
         assert (contact.erased_at is not None) is goes
 
 
-@pytest.mark.parametrize("kind", RequestKind)
+@pytest.mark.parametrize("kind", by_day(RequestKind))
 async def test_a_case_that_is_not_about_the_child_of_a_contact_is_neither_shown_nor_erased(
     work: Work, kind: RequestKind
 ) -> None:
@@ -314,8 +316,10 @@ async def test_a_case_that_is_not_about_the_child_of_a_contact_is_neither_shown_
         assert lost == {case.id}
 
 
-@pytest.mark.parametrize("kind", RequestKind)
-@pytest.mark.parametrize("into", ["the other", "the one that was found"])
+@pytest.mark.parametrize(
+    ("kind", "into"),
+    by_day(product(reversed(RequestKind), ["the one that was found", "the other"])),
+)
 async def test_profiles_that_were_merged_while_it_waited_are_left_to_other_children(
     work: Work, kind: RequestKind, into: str
 ) -> None:
@@ -351,7 +355,7 @@ async def test_profiles_that_were_merged_while_it_waited_are_left_to_other_child
     assert again == {}
 
 
-@pytest.mark.parametrize("named", [False, True])
+@pytest.mark.parametrize("named", by_day([False, True]))
 async def test_a_profile_into_which_a_sister_came_by_herself_since_is_kept_for_her(
     work: Work, named: bool
 ) -> None:
@@ -396,7 +400,7 @@ async def another_number(work: Work, contact: Contact) -> Call:
     return call
 
 
-@pytest.mark.parametrize("killed_after", [None, ItemKind.CONTACT, ItemKind.PROFILE])
+@pytest.mark.parametrize("killed_after", by_day([ItemKind.CONTACT, ItemKind.PROFILE, None]))
 async def test_what_an_erasure_has_erased_itself_leads_on_to_the_rest(
     work: Work, killed_after: ItemKind | None
 ) -> None:
@@ -420,6 +424,7 @@ async def test_what_an_erasure_has_erased_itself_leads_on_to_the_rest(
     assert request.kept == {}
 
 
+@nightly
 async def test_an_erasure_that_took_the_profile_apart_tells_of_no_other_person(work: Work) -> None:
     """Two erasures share a profile, and each has a contact that the other one keeps."""
     boss, one, other = await one_profile(work)
@@ -439,7 +444,7 @@ async def test_an_erasure_that_took_the_profile_apart_tells_of_no_other_person(w
     assert both.kept == {}
 
 
-@pytest.mark.parametrize("itself", [True, False])
+@pytest.mark.parametrize("itself", by_day([False, True]))
 @pytest.mark.a_person
 async def test_a_number_that_was_taken_out_of_the_record_may_be_that_from_which_the_child_rang(
     work: Work, itself: bool

@@ -17,6 +17,7 @@ from app.staff.models import Staff
 from app.work import PROGRAM, Work
 from tests.support import planted
 from tests.support.planted import as_person
+from tests.support.profile import by_day
 from tests.support.program.quiet import QuietStage
 from tests.support.retention.requested import approved, release
 from tests.support.retention.siblings import SISTER, asked, remove, write
@@ -65,7 +66,7 @@ async def test_what_it_shows_is_on_no_page_and_is_forgotten_with_it(work: Work) 
         await answering.open_report(work, boss, request.id, "json")
 
 
-@pytest.mark.parametrize("was_opened", [False, True])
+@pytest.mark.parametrize("was_opened", by_day([False, True]))
 async def test_a_report_that_may_show_another_child_by_now_is_deleted_and_not_opened(
     quiet: QuietStage, was_opened: bool
 ) -> None:
