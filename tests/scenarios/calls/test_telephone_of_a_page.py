@@ -10,7 +10,7 @@ import pytest
 from app.demo.stage import Counsellor, Stage
 from app.practice.legs import Leg
 from app.staff.roles import Role
-from tests.support.profile import nightly
+from tests.support.profile import by_day, nightly
 from tests.support.talks import talk
 
 pytestmark = pytest.mark.usefixtures("each_quarter")
@@ -276,7 +276,7 @@ async def test_after_the_grace_or_a_second_loss_the_child_is_first_in_the_queue(
 ) -> None:
     ana = await stage.add_counsellor("ana")
     page = f"stage:{ana.id.hex}"
-    for twice in (False, True):
+    for twice in by_day((True, False)):
         child = await talk(stage, ana)
         await ask(stage, ana, "/state", page=page, state="off")
         ana.unplug()
