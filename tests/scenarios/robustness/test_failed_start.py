@@ -1,11 +1,14 @@
 """A server that cannot start says why, and leaves nothing that keeps a process from its end."""
 
 import asyncio
+import gc
 import os
 import re
+import runpy
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator
@@ -15,7 +18,7 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 
-from app import server
+from app import crashes, server
 from app.definitions.datafile import BadDefinition
 from app.demo.stage import Served, Stage, free_port
 from app.settings import Settings
@@ -35,6 +38,7 @@ def _without_a_version(folder: Path) -> Path:
     return folder
 
 
+@nightly
 async def test_a_stage_whose_server_does_not_start_again_says_why_and_may_go_on(
     stage: Stage, tmp_path: Path
 ) -> None:
@@ -92,7 +96,7 @@ def test_the_command_says_in_which_line_a_definition_is_wrong_and_ends(
 def test_several_processes_end_as_well_and_are_not_started_again(
     new_folder: Callable[[], Path],
 ) -> None:
-    """By day two tests below have it: where each refuses, and what a real one says."""
+    """By day two tests below have it: where each refuses, and what one of them says."""
     folder = new_folder()
     program = Program(folder)
     program.environment["HELPLINE_DEFINITIONS_DIR"] = str(_without_a_version(folder))
@@ -164,24 +168,35 @@ def test_where_each_refuses_to_start_all_end_and_none_is_started_again(
     assert not is_ready.is_set()
 
 
+@pytest.mark.usefixtures("as_before")
 def test_one_of_several_processes_says_it_too(
-    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    database: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    """What such a process runs, here: it need not load the program once more."""
     monkeypatch.setenv("HELPLINE_DATABASE_URL", database)
     monkeypatch.setenv("HELPLINE_DATA_DIR", str(tmp_path))
     monkeypatch.setenv("HELPLINE_PUBLIC_URL", "http://127.0.0.1:1")
     monkeypatch.setenv("HELPLINE_DEFINITIONS_DIR", str(_without_a_version(tmp_path)))
+    # This process goes on afterwards, as it was.
+    monkeypatch.setattr(crashes, "tell_no_words", lambda: None)
     (alive, held), (reader, writer) = os.pipe(), os.pipe()
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        handles = (alive, writer, listener.fileno())
-        ended = subprocess.run(
-            server.command_of("web", handles),
-            pass_fds=handles,
-            stderr=subprocess.PIPE,
-            text=True,
-            timeout=120,
-        )
-    for one in (alive, held, reader, writer):
+        handles = (alive, writer, os.dup(listener.fileno()))
+        _python, _m, _module, *words = server.command_of("web", handles)
+        monkeypatch.setattr(sys, "argv", [server.__file__, *words])
+        with pytest.raises(SystemExit) as end:
+            runpy.run_path(server.__file__, run_name="__main__")
+    gc.enable()
+    # It ends with its parent, by a signal.
+    ended = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: ended.set())
+    os.close(held)
+    assert ended.wait(5)
+    for one in (alive, reader, writer):
         os.close(one)
-    assert ended.returncode == 2
-    assert re.search(f"^helpline: {_REASON}", ended.stderr, re.M), ended.stderr
+    assert end.value.code == 2
+    said = capsys.readouterr().err
+    assert re.search(f"^helpline: {_REASON}", said, re.M), said
