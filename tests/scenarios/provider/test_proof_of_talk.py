@@ -108,7 +108,6 @@ async def test_a_talk_of_a_moment_is_found_whatever_is_late_or_lost(stage: Stage
     assert await broken_at_the_end(stage) == []
 
 
-@nightly
 async def test_a_talk_is_found_when_the_end_of_the_other_line_is_told_first(stage: Stage) -> None:
     """The conference ends both legs at once. Nothing was told of it, and of the two ends that of
     the counsellor's leg comes first: the child seems to be back in the queue, and then hangs up.

@@ -9,7 +9,7 @@ from app.demo.invariants import broken_at_the_end
 from app.demo.stage import LINE, Stage
 from app.practice.legs import Leg
 from app.telephony.platforms import conference
-from tests.support.profile import WHOLE, nightly
+from tests.support.profile import WHOLE
 from tests.support.talks import leg_of, talk
 
 pytestmark = pytest.mark.usefixtures("each_minute")
@@ -90,7 +90,6 @@ async def test_a_long_outage_is_made_up_for_page_by_page(
     assert len(stage.exchange.asked) - began < 6
 
 
-@nightly
 async def test_numbers_of_others_and_legs_of_ours_are_no_rings(stage: Stage) -> None:
     await stage.advance(1)
     came_and_went(stage, 60, to="+38111999999")

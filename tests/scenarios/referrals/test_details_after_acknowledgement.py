@@ -110,7 +110,6 @@ async def it_is_announced_at_most_once_a_minute(
     return link, shown
 
 
-@nightly
 async def test_with_one_written_way_the_code_is_said_on_the_telephone(
     night: Stage, post: Mail
 ) -> None:
