@@ -8,15 +8,19 @@ from app.calls.log_kinds import Cause
 from app.routing import presence as presences
 from app.routing.models import Presence
 from app.work import Work
+from tests.support.profile import WHOLE
 from tests.support.verbs import a_counsellor
 
 pytestmark = pytest.mark.whole
 
+# In seconds: she types before what she has typed counts no more.
+EVERY = 15 if WHOLE else presences.WRITES_ON
+
 
 async def written_until(work: Work, presence: Presence, end: datetime) -> datetime | None:
-    """A counsellor types every fifteen seconds, as long as her wrap-up lasts."""
+    """A counsellor types in time, as long as her wrap-up lasts."""
     while presence.until_at is not None and work.now < min(end, presence.until_at):
-        work.now += timedelta(seconds=15)
+        work.now += timedelta(seconds=EVERY)
         await presences.keep_wrap_up(work, presence.counsellor_id)
         await work.session.refresh(presence)
     return presence.until_at

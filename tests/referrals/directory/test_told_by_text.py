@@ -19,6 +19,7 @@ from app.work import PROGRAM, Work
 from tests.support.calls.text_provider import TextProvider
 from tests.support.leaks.deferred import in_jobs
 from tests.support.mail import Mail
+from tests.support.profile import each_once
 from tests.support.referrals import phone
 from tests.support.verbs import a_line
 
@@ -42,15 +43,17 @@ async def _saved(stage: Stage, entry: Entry) -> None:
 
 
 @pytest.mark.parametrize(
-    "new",
-    [
-        {"sms": NEW},
-        {"email": "new@house.example"},
-        {"email": "new@house.example", "sms": NEW},
-        {"webhook_url": "https://elsewhere.example/events"},
-    ],
+    ("new", "by_person"),
+    each_once(
+        [
+            {"sms": NEW},
+            {"email": "new@house.example"},
+            {"email": "new@house.example", "sms": NEW},
+            {"webhook_url": "https://elsewhere.example/events"},
+        ],
+        [True, False],
+    ),
 )
-@pytest.mark.parametrize("by_person", [True, False])
 async def test_the_former_number_is_told_of_every_new_address(
     night: Stage, new: dict[str, Any], by_person: bool
 ) -> None:

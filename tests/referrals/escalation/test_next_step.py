@@ -3,10 +3,11 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.referrals.escalation.next_step import Act, Around, Position, Step, StepKind, next_turn
+from tests.support.profile import WHOLE
 
 pytestmark = pytest.mark.whole
 
@@ -52,6 +53,7 @@ def test_an_escalation_goes_step_by_step_and_around() -> None:
     assert position.round == 1
 
 
+@settings(max_examples=100 if WHOLE else 40)
 @given(
     st.lists(
         st.builds(

@@ -118,6 +118,7 @@ async def test_a_partner_is_drawn_where_a_caller_hears_of_it(stage: Stage) -> No
         await stage.exchange.hang_up(one)
 
 
+@nightly
 async def test_a_caller_whose_last_counsellor_goes_is_rung_through_to_the_partner(
     stage: Stage,
 ) -> None:

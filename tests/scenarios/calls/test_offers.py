@@ -15,6 +15,7 @@ from tests.support.talks import talk, waiting, waits
 pytestmark = pytest.mark.usefixtures("each_quarter")
 
 
+@nightly
 async def test_in_danger_it_rings_at_several_and_the_first_takes_it(stage: Stage) -> None:
     crew = [await stage.add_counsellor(name) for name in ("ana", "boris", "vera", "mila")]
     leg = await waits(stage, "9")

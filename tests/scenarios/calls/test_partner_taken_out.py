@@ -18,6 +18,7 @@ from app.staff.models import Staff
 from app.staff.roles import Role
 from app.telephony.inbound import waiting
 from app.work import PROGRAM
+from tests.support.profile import by_day, nightly
 from tests.support.talks import PARTNER, busy, plan, waits
 
 OTHER = "+381112223355"
@@ -109,7 +110,7 @@ async def test_a_partner_who_is_replaced_while_it_rings_gives_way_to_the_new_one
     assert await broken_at_the_end(stage) == []
 
 
-@pytest.mark.parametrize("answers", [None, 2])
+@pytest.mark.parametrize("answers", by_day([None, 2]))
 async def test_a_new_partner_is_rung_at_once_when_the_one_before_never_picks_up(
     stage: Stage, answers: float | None
 ) -> None:
@@ -161,6 +162,7 @@ async def test_a_partner_who_comes_while_a_child_waits_is_rung_without_the_rest_
     assert await broken_at_the_end(stage) == []
 
 
+@nightly
 async def test_a_partner_who_is_confirmed_while_it_rings_takes_the_child(stage: Stage) -> None:
     mila = await stage.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
     vera = await stage.add_counsellor("vera", role=Role.SUPERVISOR, shift=False, state=None)

@@ -58,6 +58,7 @@ async def test_the_second_language_and_the_danger_digit(stage: Stage) -> None:
     assert (await stage.call_of(danger))["danger"]
 
 
+@nightly
 async def test_an_answering_machine_never_takes_a_child_and_a_counsellor_at_a_phone_presses_1(
     stage: Stage,
 ) -> None:

@@ -10,6 +10,7 @@ from app.staff.roles import Role
 from app.web.access import COOKIE
 from tests.support.contacts import WHOLE, changes, completed, new_contact, skip
 from tests.support.mail import Mail
+from tests.support.profile import nightly
 from tests.support.program.quiet import QuietStage
 
 
@@ -124,6 +125,7 @@ async def test_the_workflow_of_a_case_is_kept(quiet: QuietStage) -> None:
     assert (await boss.ask("POST", at, {"to": "in_progress", "reason": "new"})).status_code == 200
 
 
+@nightly
 async def test_a_task_for_a_colleague_reminds_by_mail_and_goes_to_a_supervisor(
     night: Stage, post: Mail
 ) -> None:

@@ -19,7 +19,7 @@ from app.referrals.models import Referral
 from app.work import PROGRAM
 from tests.support.contacts import new_contact, own_tree
 from tests.support.mail import Mail, code_in, link_in
-from tests.support.profile import nightly
+from tests.support.profile import by_day, nightly
 from tests.support.referrals import add_agency, click, phone, referral_of, withdraw
 
 CENTRE, POLICE, TEAM = "+381113000001", "+381113000002", "+381113000003"
@@ -203,11 +203,13 @@ async def test_the_danger_key_writes_into_the_countrys_own_form(
 
 @pytest.mark.parametrize(
     ("line", "words"),
-    [
-        ("means: disability, ", "'disability'"),
-        ("means: child_age, ", "'child_age'"),
-        ("means: child_phone, ", "'child_phone'"),
-    ],
+    by_day(
+        [
+            ("means: disability, ", "'disability'"),
+            ("means: child_age, ", "'child_age'"),
+            ("means: child_phone, ", "'child_phone'"),
+        ]
+    ),
 )
 def test_a_form_without_what_the_protocol_needs_is_refused(
     tmp_path: Path, line: str, words: str

@@ -19,6 +19,7 @@ from tests.support.children.who_text import (
     writer,
 )
 from tests.support.contacts import skip
+from tests.support.profile import by_day
 
 pytestmark = pytest.mark.usefixtures("each_minute")
 
@@ -43,6 +44,7 @@ async def test_a_word_of_the_talk_does_not_end_it(stage: Stage) -> None:
     texts.write(WHATSAPP + CHILD, WHATSAPP + LINE, "Zdravo")
     await stage.advance(4)
     call_id = await takes(stage, ana)
+    words = by_day(words, 3)
     for word in words:
         texts.write(WHATSAPP + CHILD, WHATSAPP + LINE, word)
         await stage.advance(2)

@@ -301,6 +301,7 @@ async def test_a_conversation_goes_on_when_its_line_is_retired(stage: Stage, pre
     assert [row["line_id"] for row in calls] == [by_number[LINE], by_number[second]]
 
 
+@nightly
 async def test_a_retired_line_begins_no_conversation_and_a_new_number_keeps_it(
     stage: Stage,
 ) -> None:

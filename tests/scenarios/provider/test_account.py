@@ -78,6 +78,7 @@ async def test_the_most_urgent_leg_goes_first(stage: Stage) -> None:
     assert order.index(leg_row["provider_sid"]) <= 2, "before those who came earlier"
 
 
+@nightly
 async def test_a_ring_that_waits_at_the_provider_is_no_miss(stage: Stage) -> None:
     """Another program uses the account up: our request is taken, and the phone does not ring."""
     stage.exchange.calls_per_second = 1 / 60

@@ -74,6 +74,7 @@ async def test_callbacks_in_the_wrong_order_lead_to_the_same_record(stage: Stage
     assert await broken_at_the_end(stage) == []
 
 
+@nightly
 async def test_a_talk_that_we_hear_of_only_after_its_end(stage: Stage) -> None:
     stage.exchange.knobs.turn("delay", "participant-join", times=2, seconds=12)
     ana = await stage.add_counsellor("ana")

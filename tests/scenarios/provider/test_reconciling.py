@@ -224,6 +224,7 @@ async def test_a_talk_whose_end_was_never_reported_releases_the_counsellor(stage
     assert await ana.presence() == "away"
 
 
+@nightly
 async def test_a_waiting_caller_whose_end_was_never_reported_is_ended(stage: Stage) -> None:
     await stage.add_counsellor("ana", state=None)
     boris = await stage.add_counsellor("boris")
@@ -253,7 +254,7 @@ async def test_a_long_quiet_talk_is_asked_about_and_goes_on(stage: Stage) -> Non
     stage.exchange.legs = _Unlisted(page)
     await skip_minutes(stage, 2, every=0.5)
     stage.exchange.legs = page
-    await skip_minutes(stage, 15, every=1)
+    await skip_minutes(stage, 15 if WHOLE else 5, every=1)
     assert not leg.over
     assert (await stage.call_of(leg))["state"] == "connected"
     asked = await stage.rows("SELECT 1 FROM call_events WHERE kind = 'asked_the_provider'")
@@ -263,6 +264,7 @@ async def test_a_long_quiet_talk_is_asked_about_and_goes_on(stage: Stage) -> Non
     assert await broken_at_the_end(stage) == []
 
 
+@nightly
 @pytest.mark.parametrize("endpoint", ["browser", "+38164999001"] if WHOLE else ["+38164999001"])
 async def test_a_leg_that_was_given_up_and_lives_is_ended(
     stage: Stage, endpoint: str, monkeypatch: pytest.MonkeyPatch

@@ -10,6 +10,7 @@ from app.demo.stage import Stage
 from app.referrals.channels.webhook import delivery
 from app.staff.roles import Role
 from tests.support.contacts import skip, skip_minutes
+from tests.support.profile import nightly
 from tests.support.referrals import (
     BY_HOUSE,
     CONSENT,
@@ -137,6 +138,7 @@ async def test_replies_are_checked_once_and_in_order(night: Stage, receiver: Rec
     assert found["recipients"][-1]["agency"] == "other"
 
 
+@nightly
 async def test_withdrawn_consent_reaches_the_machine_too(night: Stage, receiver: Receiver) -> None:
     ana = await night.add_counsellor("ana", shift=False, state=None)
     await with_system(night, receiver)

@@ -18,7 +18,7 @@ async def test_a_practice_call_rings_no_real_help(night: Stage) -> None:
     leg = night.ring()
     await night.advance(2)
     night.exchange.press(leg, "9")
-    await skip_minutes(night, 10, every=1 / 3)
+    await skip_minutes(night, 4, every=1 / 3)
     assert (await night.call_of(leg))["danger"]
     assert await night.rows("SELECT 1 FROM referrals") == []
     await night.exchange.hang_up(leg)

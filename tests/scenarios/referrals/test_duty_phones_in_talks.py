@@ -1,6 +1,7 @@
 """A duty phone in the talk with the child."""
 
 from app.demo.stage import Stage
+from tests.support.profile import nightly
 from tests.support.referrals import add_agency, phone, referral_of, story
 from tests.support.talks import talk
 
@@ -55,6 +56,7 @@ async def test_a_duty_phone_that_acknowledges_is_brought_into_the_live_call_and_
     assert (await night.call_of(leg))["state"] == "connected"
 
 
+@nightly
 async def test_the_counsellors_line_drops_while_a_third_party_is_there(night: Stage) -> None:
     """The child is not left alone with them, and not hung up on."""
     ana = await night.add_counsellor("ana")

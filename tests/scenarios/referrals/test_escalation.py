@@ -27,6 +27,7 @@ from tests.support.referrals import (
 )
 
 
+@nightly
 async def test_restarted_in_the_middle_of_the_escalation(night: Stage, post: Mail) -> None:
     ana = await night.add_counsellor("ana", shift=False, state=None)
     await add_agency(

@@ -142,7 +142,7 @@ async def told_of_codes(night: Stage) -> int:
     return len(rows)
 
 
-@pytest.mark.parametrize("is_used", [False, True])
+@pytest.mark.parametrize("is_used", by_day([True, False]))
 async def test_the_holder_of_an_old_link_keeps_no_agency_with_one_address_out(
     night: Stage, post: Mail, single: str, few_a_day: int, is_used: bool
 ) -> None:
@@ -213,10 +213,10 @@ async def test_the_holder_of_an_old_urgent_link_does_not_ring_the_agency_all_nig
         await skip(night, 61 / 3600)
         await click(night, f"{path}/{what}", {"x": "y"})
         await night.advance(5)
-    # After 10, 20, 40, 80 and 120 minutes. That it goes on like this is said above.
+    # After 10, 20, 40, 80 and 120 minutes. That it goes on like this is said above and below.
     _, ring = _WAITS
     told, due = list[str](), list[str]()
-    for tens in by_day((1, 2, 4, 8, 12), 3):
+    for tens in by_day((1, 2, 4, 8, 12), 2):
         asked = [(1, ring)] * (tens > 2) + [(tens - 1, ring)] * (tens > 1) + [(tens, "sent")]
         gone = 0
         for at, says in asked:
@@ -253,7 +253,7 @@ async def test_a_duty_worker_who_enters_each_code_is_refused_none(
 ) -> None:
     """The details can be read for half an hour each time."""
     await night.watch.execute("UPDATE referrals SET urgency = %s", (urgency,))
-    for _ in range(few_a_day + 2):
+    for _ in range(few_a_day + 1):
         await skip(night, 35 / 60)
         assert await opened_by_a_new_code(night, single) == 303
     assert await told_of_codes(night) == 0
@@ -267,8 +267,8 @@ async def test_a_duty_worker_who_enters_each_code_is_refused_none(
 
 
 async def slow_down(night: Stage, path: str, few_a_day: int) -> None:
-    """Ask for codes at a link until the next one is 80 minutes apart; enter none."""
-    for n in range(few_a_day + 3):
+    """Ask for codes at a link until the next one is 40 minutes apart; enter none."""
+    for n in range(few_a_day + 2):
         slowed = n >= few_a_day
         wait = asking.apart_after(n - few_a_day) if slowed else timedelta(seconds=61)
         await skip(night, (wait.total_seconds() + 1) / 3600)

@@ -111,6 +111,7 @@ async def test_the_end_of_a_shift_touches_no_live_call(stage: Stage, three: Thre
     assert await ana.offer() is None
 
 
+@nightly
 async def test_an_absence_tells_the_caller_when_a_counsellor_is_there(
     stage: Stage, three: Three
 ) -> None:

@@ -100,6 +100,7 @@ async def test_the_caller_hangs_up_while_the_counsellor_is_rung_again(stage: Sta
     assert await broken_at_the_end(stage) == []
 
 
+@nightly
 async def test_a_browser_that_is_gone_for_a_moment_comes_back_to_the_same_child(
     stage: Stage,
 ) -> None:

@@ -72,6 +72,7 @@ async def test_a_late_answer_in_the_browser_calls_the_telephone_off(stage: Stage
     assert (await done(stage, leg))["outcome"] == "answered"
 
 
+@nightly
 @pytest.mark.parametrize("answered", [15.0, 16.0, 17.0, 18.0] if WHOLE else [17.0])
 async def test_a_key_at_the_telephone_and_a_click_at_once_are_one_colleague(
     stage: Stage, answered: float

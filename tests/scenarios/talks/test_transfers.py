@@ -80,6 +80,7 @@ async def test_a_warm_transfer_is_held_then_together_then_theirs(stage: Stage) -
     assert kinds.count("handed_over") == 1
 
 
+@nightly
 async def test_a_cold_transfer_goes_on_until_the_other_is_in(stage: Stage) -> None:
     leg, call, (ana, boris, vera) = await a_talk(stage, "ana", "boris", "vera")
     stage.exchange.phones[client(boris)] = Phone(picks_up=6)

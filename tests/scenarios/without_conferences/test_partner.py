@@ -5,7 +5,7 @@ import pytest
 from app.demo.stage import Stage
 from app.practice.people import Phone
 from tests.support.platforms import VERA, at_phone, reach, wait_in_queue
-from tests.support.profile import WHOLE, nightly
+from tests.support.profile import WHOLE, by_day, nightly
 from tests.support.talks import PARTNER, plan, waits
 
 OTHER, BEEP = "+381112223355", "Posle zvučnog signala"
@@ -59,7 +59,7 @@ async def test_only_a_caller_who_talked_with_the_partner_was_transferred(stage: 
     assert call["outcome"] == "transferred_out", call["outcome"]
 
 
-@pytest.mark.parametrize("another", [False, True])
+@pytest.mark.parametrize("another", by_day([True, False]))
 async def test_a_partner_who_is_taken_out_or_replaced_while_it_rings_is_rung_no_more(
     stage: Stage, another: bool
 ) -> None:

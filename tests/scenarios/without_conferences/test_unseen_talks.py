@@ -18,6 +18,7 @@ from tests.support.platforms import (
     unseen,
     wait_in_queue,
 )
+from tests.support.profile import nightly
 
 
 async def test_a_long_talk_whose_beginning_was_not_seen_is_offered_to_no_one_else(
@@ -66,6 +67,7 @@ async def test_a_talk_is_not_forgotten_when_the_database_fails_at_its_end(
     assert call["outcome"] == "answered", call["outcome"]
 
 
+@nightly
 async def test_a_talk_that_the_list_shows_late_is_not_cut_off(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
