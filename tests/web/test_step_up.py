@@ -65,7 +65,7 @@ from app.statistics.exports import exporting, requested
 from app.web import step_up
 from app.web.access import set_cookie
 from app.web.lean import LeanRoute
-from app.web.sign_in import provider_sign_in
+from app.web.sign_in import provider_sign_in, proving, signing_in
 from app.web.step_up import ACTS, What, name_of
 from app.work import PROGRAM, Work
 from tests.support.calls.conversations import a_chat_line, a_writer, writing
@@ -114,6 +114,8 @@ _OPENERS = (
     keeping.remove,
     passkeys.begin_adding,
     passkeys.remove_own,
+    proving.confirm_own_factor,
+    signing_in.add_passkey,
     factors.reset,
     sign_in_rules.set_sign_in_rules,
     rules.set_rules,
