@@ -6,7 +6,7 @@ left on.
 
 import os
 from collections.abc import Mapping
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
@@ -36,6 +36,8 @@ _SHORTEST_KEY = 32
 _SHORTEST_SIGNING = 32
 # Bits of the widest public network of proxies, by its version; delivery networks have more.
 _WIDEST = {4: 8, 6: 16}
+# IPv4 addresses as a socket of IPv6 shows them.
+_MAPPED = IPv6Network("::ffff:0:0/96")
 # A password of a database on another machine that fewer guesses than this would find is refused.
 _FEWEST_GUESSES = 10**10
 
@@ -140,13 +142,22 @@ def _check_monitoring(settings: Checked) -> None:
 def _check_proxies(settings: Checked) -> None:
     """Refuse to believe most of the internet: each client could say any address of itself."""
     for proxy in settings.proxies:
-        network = None if proxy == "unix" else ip_network(proxy, strict=False)
+        network = None if proxy == "unix" else _network_of(proxy)
         if network and not network.is_private and network.prefixlen < _WIDEST[network.version]:
             raise BadSettings(
                 f"HELPLINE_TRUSTED_PROXIES holds {proxy}, which is too wide: from there each "
                 "client could choose the address by which its guesses are counted. Name the "
                 "addresses of your proxies, or their network."
             )
+
+
+def _network_of(proxy: str) -> IPv4Network | IPv6Network:
+    """Return a network of proxies; of IPv4 addresses in IPv6, those addresses."""
+    network = ip_network(proxy, strict=False)
+    if not isinstance(network, IPv6Network) or not network.overlaps(_MAPPED):
+        return network
+    first = network.network_address.ipv4_mapped or "0.0.0.0"  # noqa: S104
+    return IPv4Network(f"{first}/{max(network.prefixlen - _MAPPED.prefixlen, 0)}")
 
 
 def _check_services(settings: Checked) -> None:

@@ -4,6 +4,9 @@
 an administrator allows: a person who makes a machine dial them is paid for each minute.
 """
 
+import re
+import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import lru_cache
@@ -52,6 +55,10 @@ _KINDS: dict[int, tuple[NumberKind, ...]] = {
 # Country codes of no country: satellites and international networks (870, 878, 881 to 883), shared
 # cost (808), premium rate (979) and the like.
 _NO_COUNTRY = "001"
+# What is dialled before a number: for a line to the outside, and to another country (beside 00).
+_OUTSIDE = ("", "0", "9")
+_ABROAD = ("", "011", "810")
+_LONGEST_EXTENSION = 6
 DEFAULT_KINDS = (NumberKind.FIXED_LINE, NumberKind.MOBILE, NumberKind.TOLL_FREE, NumberKind.VOIP)
 
 
@@ -137,22 +144,52 @@ def _is_short(number: str, countries: tuple[str, ...]) -> bool:
 
 
 def why_not_address(address: str, rules: Rules) -> Why | None:
-    """Return why an address is not rung: a number, or the number in a SIP address."""
+    """Return why an address is not rung: a number, or the number in a SIP address.
+
+    The gateway decides what it dials, and only it can refuse everything else: a user part with
+    letters, an extension that it leads abroad, a prefix of its own, and digits that are also a
+    number of a country of ours, as 011 is an area there and the way abroad elsewhere.
+    """
     lowered = address.lower()
     if lowered.startswith("client:"):
         return None
     if not lowered.startswith(("sip:", "sips:")):
         return why_not(address, rules)
-    user = user_of(address)
-    whole = e164(user)
-    if whole is not None:
-        return why_not(whole, rules)
-    # An extension, or a number as it is dialled within the country.
-    abroad = _number_abroad(user, rules.home)
-    if abroad is not None:
-        return why_not(abroad, rules)
-    within = [why_not(number, rules) for number in e164_in(user, list(rules.home))]
-    return Why.EXPENSIVE if Why.EXPENSIVE in within else None
+    for user in _users_of(address, rules.home):
+        why = _why_not_user(user, rules)
+        if why is not None:
+            return why
+    return None
+
+
+def _why_not_user(user: str, rules: Rules) -> Why | None:
+    number = e164(user) or _number_abroad(user, rules.home)
+    if number is not None:
+        return why_not(number, rules)
+    # An extension, or a number as it is dialled within the country, or abroad from there.
+    codes = tuple(f"+{phonenumbers.country_code_for_region(one)}" for one in rules.home)
+    for within in e164_in(user, list(rules.home)):
+        why = why_not(within, rules)
+        if why is Why.EXPENSIVE or (why is not None and not within.startswith(codes)):
+            return why
+    return None
+
+
+def _users_of(address: str, home: tuple[str, ...] = ()) -> Iterator[str]:
+    """Yield what a gateway may dial for a SIP address: its user part, and if that is neither an
+    extension nor a number as it stands, what is left after a prefix."""
+    user = unicodedata.normalize("NFKC", user_of(address))
+    user = user.partition(":")[0].partition(";")[0]
+    if "@" not in address or any(one.isalpha() for one in user):
+        yield user
+        return
+    # Codes with a star or a hash come before a number or after it.
+    for part in dict.fromkeys([user, *re.split("[*#]", user)]):
+        digits = "".join(one for one in part if one == "+" or one.isdecimal())
+        yield digits
+        if len(digits) > _LONGEST_EXTENSION and not any(map(_is_valid, e164_in(digits, [*home]))):
+            prefixes = (outside + abroad for outside in _OUTSIDE for abroad in _ABROAD)
+            yield from (digits.removeprefix(one) for one in prefixes if digits.startswith(one))
 
 
 def _number_abroad(user: str, home: tuple[str, ...] = ()) -> str | None:
@@ -189,15 +226,16 @@ def words_of(why: Why, number: str) -> Message:
                 "an administrator to allow the country (Administration, Dialling).",
                 country=Country(country_of(_number_in(number))),
             )
+    found = _number_in(number)
     return Message(
         "Numbers of this kind (%(kind)s) are not dialled. Enter another number, or ask an "
         "administrator to allow the kind (Administration, Dialling).",
-        kind=[Code(kind) for kind in kinds_of(_number_in(number))],
+        kind=[Code(kind) for kind in (kinds_of(found) if found else ())],
     )
 
 
 def _number_in(address: str) -> str:
     if ":" not in address:
         return address
-    user = user_of(address)
-    return e164(user) or _number_abroad(user) or ""
+    found = (e164(user) or _number_abroad(user) for user in _users_of(address))
+    return next((number for number in found if number is not None), "")

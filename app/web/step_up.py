@@ -186,6 +186,11 @@ ACTS: Mapping[str, GuardedAct] = {
     "api.emergencies.enter_emergency": _KEY,
     "api.own.passkeys.begin_passkey": _KEY,
     "api.own.passkeys.remove_own_passkey": _KEY,
+    # To set what was begun, perhaps elsewhere, counts as a proof.
+    "api.own.passkeys.add_own_passkey": _KEY,
+    "api.own.second_factor.confirm_factor": _KEY,
+    "dashboard.people.passkey_pages.add": _KEY,
+    "dashboard.people.second_factor.confirm": _KEY,
     "api.retention.change_rules": GuardedAct(What.ERASING),
     "api.retention.follow_country": GuardedAct(What.ERASING),
     "api.retention.run": GuardedAct(What.ERASING),

@@ -76,6 +76,28 @@ def test_without_a_line_no_country_is_refused_but_what_is_expensive_is() -> None
         # As some gateways dial: with the code of a country and no plus.
         ("sip:38268123456@gw.example", Why.COUNTRY),
         ("sip:381641234567@gw.example", None),
+        # Marks are not dialled, nor what follows a colon or a star.
+        ("sip:38-268-123456@gw.example", Why.COUNTRY),
+        ("sip:38.268.123456@gw.example", Why.COUNTRY),
+        ("sip:(382)68123456@gw.example", Why.COUNTRY),
+        ("sip:0900123456%23@gw.example", Why.EXPENSIVE),
+        ("sip:0900123456:x@gw.example", Why.EXPENSIVE),
+        ("sip:*67*0900123456@gw.example", Why.EXPENSIVE),
+        ("sip:%EF%BC%8B881612345678@gw.example", Why.EXPENSIVE),
+        # Behind what is dialled for a line to the outside, or to another country.
+        ("sip:9881612345678@gw.example", Why.EXPENSIVE),
+        ("sip:90900123456@gw.example", Why.EXPENSIVE),
+        ("sip:01138268123456@gw.example", Why.COUNTRY),
+        ("sip:900385911234567@gw.example", Why.COUNTRY),
+        ("sip:8~10385911234567@gw.example", Why.COUNTRY),
+        ("sip:90641234567@gw.example", None),
+        # Of Belgrade, whose area code is the way abroad elsewhere; extensions; an address.
+        ("sip:0113826812@gw.example", None),
+        ("sip:064/123-4567@gw.example", None),
+        ("sip:300123@pbx.example", None),
+        ("sip:*98@pbx.example", None),
+        ("sip:38268123456abc@pbx.example", None),
+        ("sip:192.168.100.25", None),
     ],
 )
 def test_a_number_in_a_sip_address_is_checked_too(address: str, expected: Why | None) -> None:
@@ -86,6 +108,7 @@ def test_a_refusal_says_what_to_do() -> None:
     assert "Enter another number" in str(words_of(Why.EXPENSIVE, "+381900123456"))
     abroad = str(words_of(Why.COUNTRY, "sip:+385911234567@trunk.example"))
     assert "HR" in abroad
+    assert "HR" in str(words_of(Why.COUNTRY, "sip:900385-911234567@trunk.example"))
     assert "Administration, Dialling" in abroad
     assert "company number" in str(words_of(Why.KIND, "+381700123456"))
     assert "country code" in str(words_of(Why.NOT_A_NUMBER, "12"))

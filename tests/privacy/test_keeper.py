@@ -13,6 +13,7 @@ import sys
 import threading
 from datetime import UTC, datetime
 from hashlib import sha256
+from itertools import product
 from pathlib import Path
 from typing import Any, cast
 from uuid import uuid4
@@ -107,12 +108,11 @@ def test_codes_signatures_and_lists_are_made_by_secrets_that_it_does_not_hand_ou
             keys.step_of(seed, code, [1001], row=row, **of_events)
     secret = f"whsec_{base64.b64encode(b'24 bytes of an agency...').decode()}"
     sealed, now = far.seal(secret.encode(), row=row, **of_events), datetime.now(UTC)
-    for keys in (near, far):
-        signed = keys.sign_event(
-            sealed, "msg_1", int(now.timestamp()), '{"a": "š"}', row=row, **of_events
-        )
+    # The second one is longer than a message: it follows in pieces.
+    for keys, body in product((near, far), ('{"a": "š"}', f'"{"š" * 550_000}"')):
+        signed = keys.sign_event(sealed, "msg_1", int(now.timestamp()), body, row=row, **of_events)
         headers = {"webhook-id": "msg_1", "webhook-timestamp": str(int(now.timestamp()))}
-        Webhook(secret).verify('{"a": "š"}', {**headers, "webhook-signature": signed})
+        Webhook(secret).verify(body, {**headers, "webhook-signature": signed})
         with pytest.raises(CannotOpen, match="never handed out"):
             keys.open(sealed, row=row, **of_events)
     assert near.open_for_good(far.seal_for_good(TEXT, b"line"), b"line") == TEXT
@@ -157,7 +157,7 @@ def test_no_request_returns_a_key() -> None:
         {"act": "seal_for_good", "items": [list(secret.item)]},
         {"act": "open_for_good", "items": [list(secret.item)]},
         {"act": "step_of", "items": [list(secret.item)], "code": "1", "steps": [1]},
-        {"act": "sign_event", "items": [list(secret.item)], "id": "", "at": 1, "body": ""},
+        {"act": "sign_event", "items": [list(secret.item), [b"", b""]], "at": 1},
     ]
     # The secret of the first generation, named as that of another one, would make the key of the
     # lists of what was erased from what looks like a stored hash.

@@ -76,6 +76,10 @@ def test_production_names_what_is_missing(monkeypatch: pytest.MonkeyPatch, name:
         ("TRUSTED_PROXIES", "10.0.0.1,0.0.0.0/0"),
         ("TRUSTED_PROXIES", "128.0.0.0/1"),
         ("TRUSTED_PROXIES", "::/0"),
+        # All of IPv4, as a socket of IPv6 shows it; and half of it.
+        ("TRUSTED_PROXIES", "::/64"),
+        ("TRUSTED_PROXIES", "::ffff:0.0.0.0/96"),
+        ("TRUSTED_PROXIES", "::1,::ffff:128.0.0.0/97"),
         ("SECRET_KEY", "practice-secret-key-practice-secret-key"),
         ("SECRET_KEY", "changeme-changeme-please-changeme-now"),
         ("SECRET_KEY", "abcdefghijklmnopqrstuvwxyz0123456789"),
@@ -156,6 +160,7 @@ def test_a_database_that_the_environment_puts_elsewhere_needs_encryption(
         ("TRANSLATION_URL", "https://translate:5000"),
         ("TELEPHONE_SIGNALLING", "wss://edge.example.org"),
         ("TRUSTED_PROXIES", "unix,10.0.0.0/8,fc00::/7,104.16.0.0/13,2400:cb00::/32"),
+        ("TRUSTED_PROXIES", "::1,::ffff:10.0.0.0/104,::ffff:104.16.0.0/109"),
         ("SMTP_URL", "smtp://localhost"),
         ("SMTP_URL", "smtp+starttls://user:pw@mail.example.org"),
         ("SMTP_URL", "smtps://user:pw@mail.example.org"),

@@ -53,7 +53,7 @@ from app.staff.roles import Permission
 from app.statistics.exports import exporting, requested
 from app.web.access import set_cookie
 from app.web.lean import LeanRoute
-from app.web.sign_in import provider_sign_in
+from app.web.sign_in import provider_sign_in, proving, signing_in
 from app.web.step_up import ACTS, name_of
 from tests.support.routes import guards_of
 from tests.web.reach import reached_from
@@ -93,6 +93,8 @@ _OPENERS = (
     keeping.remove,
     passkeys.begin_adding,
     passkeys.remove_own,
+    proving.confirm_own_factor,
+    signing_in.add_passkey,
     factors.reset,
     sign_in_rules.set_sign_in_rules,
     rules.set_rules,

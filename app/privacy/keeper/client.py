@@ -196,7 +196,9 @@ class Keeper:
         return found
 
     def sign_event(self, secret: Item, event_id: str, at: int, body: str) -> str:
-        return str(self.ask("sign_event", items=_sent([secret]), id=event_id, at=at, body=body))
+        # Long bytes follow a message in pieces, and a long text does not.
+        items = _sent([secret, Item(event_id.encode(), body.encode())])
+        return str(self.ask("sign_event", items=items, at=at))
 
     def session_keys(self, texts: Sequence[bytes]) -> list[bytes]:
         return list(self.ask("session_keys", texts=list(texts)))

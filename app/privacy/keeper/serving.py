@@ -266,9 +266,8 @@ def _step_of(safe: Safe, message: dict[str, Any]) -> int | None:
 
 
 def _sign_event(safe: Safe, message: dict[str, Any]) -> str:
-    (secret,) = _items(message)
-    event_id, body = str(message["id"]), str(message["body"])
-    return safe.sign_event(secret, event_id, int(message["at"]), body)
+    secret, event = _items(message)
+    return safe.sign_event(secret, event.bound.decode(), int(message["at"]), event.value.decode())
 
 
 def _session_keys(safe: Safe, message: dict[str, Any]) -> list[bytes]:
