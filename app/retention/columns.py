@@ -178,7 +178,8 @@ WITHOUT_RULE: Mapping[str, str] = {
     "chat_access.secret_key": "the hash of a secret of the child; deleted if its person asks",
     "calls.visit_key": "the hash of a key that a page made by chance; goes a day after the end",
     "chat_access.opened_with": "the hash of a key that a page made by chance",
-    "chat_codes.code_key": "the hash of a code; deleted when its time is over and the message done",
+    "chat_codes.code_key": "the hash of a code, which is made of an id; deleted when its time is "
+    "over, the message done and its caller forgotten",
     **dict.fromkeys(
         ["consents.words_sum", "urgency_decisions.words_sum"],
         "the sum of words: without its salt, which goes with them, it tells nothing",

@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from app.calls import messages, queries
 from app.calls.models import Call, VoiceMessage
-from app.chats.left import scopes
+from app.chats.left import left, scopes
 from app.chats.models import ReturnCode
 from app.contacts import contacts
 from app.contacts.states import ContactChannel
@@ -69,8 +69,14 @@ async def a_call(work: Work, house: House, what: str) -> Call:
     if what.endswith("voice message"):
         message = await a_message(work, house, what)
         return await work.session.get_one(Call, message.call_id)
-    if what.endswith("written message"):
-        return await a_call_of_ana_in_writing(work, house)
+    if "written message" in what:
+        call = await a_call_of_ana_in_writing(work, house)
+        if what.startswith("ana answered"):
+            row = await work.session.get_one(ReturnCode, call.id)
+            row.done_at, row.done_by = work.now, house.ana.id
+            work.now = row.until_at + timedelta(seconds=1)
+            await left.forget_codes(work)
+        return call
     if what.endswith("call-back"):
         made = await a_callback(
             work, house, "asked for by key" if "key" in what else "agreed by ana"
@@ -110,6 +116,7 @@ async def a_call_of_ana_in_writing(work: Work, house: House) -> Call:
         ("no person took its voice message", {"nora", "sanja"}),
         ("ana took its voice message", {"nora"}),
         ("ana took its written message", {"nora"}),
+        ("ana answered its written message, and its code is over", {"nora"}),
         ("a key asked for its call-back", {"nora", "sanja"}),
         ("ana agreed its call-back", {"nora"}),
     ],

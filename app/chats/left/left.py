@@ -211,7 +211,15 @@ async def return_by_code(work: Work, code: str) -> tuple[UUID, str]:
 
 
 async def forget_codes(work: Work) -> None:
-    """Forget codes whose time is over, once the message is done."""
+    """Forget codes whose time is over, once the message is done.
+
+    As long as a caller is known of the conversation, it stays whose message it was: else that
+    caller would be of every team again. Its code, made of the conversation's id, opens nothing.
+    """
+    no_caller = select(Call.id).where(Call.caller_key.is_(None))
     await work.session.execute(
-        delete(ReturnCode).where(ReturnCode.until_at < work.now, ReturnCode.done_at.is_not(None))
+        delete(ReturnCode)
+        .where(ReturnCode.until_at < work.now, ReturnCode.done_at.is_not(None))
+        .where(ReturnCode.call_id.in_(no_caller))
+        .execution_options(synchronize_session=False)
     )

@@ -89,7 +89,8 @@ class Visit:
     proven: bool
     # Whether a code opens the details; if none does, the agency rings the helpline.
     has_code: bool = True
-    # Whether the code that was sent for this link counts no more, so that one is asked for first.
+    # Whether the code that was sent for this link counts no more, so that one is asked for first if
+    # one can be had.
     code_is_over: bool = False
     # Why the link offers no step any more; None while it does.
     over: Refusal | None = None
@@ -162,20 +163,18 @@ async def visit(work: Work, token: str, proof: str = "") -> Visit:
         proven=_is_proven(work, link, proof),
         code_is_over=not has_code(work, link),
     )
-    if not (work.settings.codes_by_telephone and work.settings.codes_by_mail):
-        found.has_code = has_code(work, link) or await _gets_code(work, agency, link)
     if not found.steps:
         found.over = _why_over(referral, recipient)
-    elif not found.has_code:
+    elif found.code_is_over and not found.proven and await way_of_code(work, agency, link) is None:
+        found.has_code, found.code_is_over = await _takes_code(work, link), False
+    if not found.has_code:
         # How far a team is needs no code, which is not to be had: only where it goes.
         found.dispatches = await _dispatches(work, recipient)
     return found
 
 
-async def _gets_code(work: Work, agency: Agency, link: Link) -> bool:
-    """Return whether a code can be asked for at a link, or that of another one may count there."""
-    if await way_of_code(work, agency, link) is not None:
-        return True
+async def _takes_code(work: Work, link: Link) -> bool:
+    """Return whether the code of another link may be entered at one that has none."""
     same = Link.recipient_id == link.recipient_id, Link.sent_to == link.sent_to
     others = await work.session.scalars(select(Link).where(*same, Link.code_until > work.now))
     return any(has_code(work, one) for one in others)

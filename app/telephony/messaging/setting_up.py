@@ -37,24 +37,28 @@ async def set_up_account(context: JobContext, account_id: str, looks: bool = Fal
     async with parts.work() as work:
         found = await _wanted(work, row_id)
         row = await work.session.get(CarrierAccount, row_id)
-        looks = looks and found is not None and row is not None and row.state == found[1].state
+        looks = looks and found is not None and row is not None and _can_be_led(row, *found)
     if found is None:
         return
     carrier, wanted = found
     name, problem, is_elsewhere = None, None, False
     try:
         is_elsewhere = looks and await carrier.is_elsewhere(parts.ground.settings, wanted)
+        if is_elsewhere:
+            # By itself: if the carrier then fails, the next try may find it set back.
+            async with parts.work() as work:
+                await accounts.note_elsewhere(work, row_id)
         name = await carrier.set_up(parts.ground.settings, wanted)
     except Refused as error:
         problem = carrier.trouble(error)
     except (TryAgain, Uncertain):
+        # What was not looked at yet, the next try looks at.
+        state = wanted.state if looks and not is_elsewhere else AccountState.WANTED
         async with parts.work() as work:
-            await note_tried(work, wanted, AccountState.WANTED, problem=AccountProblem.AWAY)
+            await note_tried(work, wanted, state, problem=AccountProblem.AWAY)
         # The same can be asked again: it is tried until the carrier answers.
         raise
     async with parts.work() as work:
-        if is_elsewhere:
-            await accounts.note_elsewhere(work, row_id)
         if wanted.state is AccountState.REMOVING:
             await accounts.forget(work, row_id)
             await accounts.set_up_elsewhere(work, carrier.channel, wanted.their_id)
@@ -83,6 +87,13 @@ async def note_tried(
     )
     if row is not None and _of(work, row, tried.state) == tried:
         await accounts.note(work, tried.id, state, name=name, problem=problem)
+
+
+def _can_be_led(row: CarrierAccount, carrier: Carrier, wanted: AtCarrier) -> bool:
+    """Return whether messages of an account could go elsewhere than where they were to go. Those
+    that are fetched go nowhere, and those of an account that goes may go anywhere."""
+    is_as_wanted = row.state == wanted.state
+    return is_as_wanted and not carrier.is_asked and wanted.state is not AccountState.REMOVING
 
 
 async def _wanted(work: Work, account_id: UUID) -> tuple[Carrier, AtCarrier] | None:

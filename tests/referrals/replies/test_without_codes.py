@@ -370,6 +370,10 @@ async def test_a_code_that_was_heard_is_entered_at_a_link_that_can_have_none(wor
     await links.send_links(*to, lives=lives)
     tokens = [payload_of(work, one)["token"] for one in await work.session.scalars(select(Attempt))]
     assert [(await visit(work, one)).has_code for one in tokens] == [True, True]
+    # It is to be entered: no other is offered, which the agency could not get.
+    assert not (await visit(work, tokens[-1])).code_is_over
     # Once it was entered, or is over, its page says to ring.
     assert await link_codes.prove(work, tokens[-1], code)
-    assert [(await visit(work, one)).has_code for one in tokens] == [False, False]
+    for by_mail in (False, True):
+        work.settings.codes_by_mail = by_mail
+        assert [(await visit(work, one)).has_code for one in tokens] == [False, False]

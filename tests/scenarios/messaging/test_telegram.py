@@ -10,6 +10,7 @@ from app.calls.states import CallState, Channel
 from app.chats import accounts
 from app.demo.stage import LINE, Stage
 from app.jobs.transaction import transaction
+from app.practice.knobs import Trouble
 from app.practice.telegram import SECRET, Bot
 from app.staff.roles import Role
 from app.telephony.messaging.telegram.bot_api import BotApi
@@ -24,11 +25,17 @@ from tests.support.children.who_text import (
     written,
 )
 from tests.support.mail import Mail
-from tests.support.profile import nightly
+from tests.support.profile import by_day, nightly
 from tests.support.referrals import page
 
 pytestmark = pytest.mark.usefixtures("each_minute")
 
+# By day the one that leaves the bot as it was led, so that each try has to look.
+_FAILS: tuple[tuple[Trouble, str], ...] = (
+    ("fail", "setWebhook"),
+    ("refuse", "getWebhookInfo"),
+    ("accept_and_time_out", "setWebhook"),
+)
 NUMBERS = "SELECT id, state, caller_kind, language FROM calls ORDER BY opened_at"
 
 
@@ -117,13 +124,13 @@ async def test_who_leads_the_bot_elsewhere_is_noticed_and_told_of(stage: Stage, 
     stage.settings.smtp_url = post.url
     ours, log = bot.url, "SELECT subject FROM audit_entries WHERE action = 'line_account_elsewhere'"
 
-    async def look() -> None:
+    async def look(seconds: float = 1) -> None:
         await stage.change_rows(
             "UPDATE chat_accounts SET asked_at = asked_at - interval '10m',"
             " set_at = set_at - interval '20m'"
         )
         await accounts.ask_again(stage.ground)
-        await stage.advance(1)
+        await stage.advance(seconds)
         assert bot.url == ours
 
     await look()
@@ -133,8 +140,14 @@ async def test_who_leads_the_bot_elsewhere_is_noticed_and_told_of(stage: Stage, 
         bot.url = elsewhere
         await look()
         assert len(await stage.rows(log)) == len(post.messages) == found
+    # So it is where Telegram fails once meanwhile, or has done it and does not say so in time.
+    for fails, method in by_day(_FAILS):
+        bot.url, found = "https://example.org/other", found + 1
+        stage.exchange.knobs.turn(fails, f"/telegram/{method}", times=1, seconds=1.5)
+        await look(8)
+        assert len(await stage.rows(log)) == len(post.messages) == found, fails
     said = "What children wrote to the bot of the line at Telegram went"
-    assert [to for to, text in post.messages if said in text] == ["vera@x.example"] * 2
+    assert [to for to, text in post.messages if said in text] == ["vera@x.example"] * found
 
 
 @nightly

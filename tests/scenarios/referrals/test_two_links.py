@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from app.demo.counsellor import Counsellor
-from app.demo.stage import Stage
+from app.demo.stage import LINE, Stage
 from app.referrals.channels import asking, links
 from tests.support.contacts import skip
 from tests.support.mail import Mail, code_in, link_in
@@ -351,6 +351,13 @@ async def test_an_agency_with_one_telephone_is_not_locked_out_of_an_urgent_refer
     proved = await click(night, f"{path}/code", {"code": code})
     assert proved.is_redirect
     assert "Jovana" in (await click(night, path, as_=proved)).text
+    # After ten minutes the page offers no code, which cannot be had, and says where to ring.
+    await skip(night, 10.5 / 60)
+    shown = (await click(night, path)).text
+    assert 'id="no-code"' in shown
+    assert "Ring the helpline" in shown
+    assert LINE in shown
+    assert 'id="send-code"' not in shown
 
 
 @pytest.mark.parametrize("kind", by_day(["sms", "email"]))
