@@ -335,6 +335,8 @@ async def _carry_out(
         await phone_proofs.forget_pairing(work, staff)
         if work.actor.staff_id != staff.id:
             tell_owner(work, staff, Told.PHONE_CHANGED)
+    if "name" in different and work.actor.staff_id != staff.id:
+        tell_owner(work, staff, Told.NAME_CHANGED)
     if "email" in different and before["email"] and staff.active:
         tell_former_address(work, staff, before["email"])
     if "role" in different:

@@ -144,7 +144,7 @@ async def events_of(work: Work, staff: Staff) -> list[AuditEntry]:
             AuditEntry.action.in_([act.value for act in _OF_ACCOUNT])
             | (
                 (AuditEntry.action == AuditLog.STAFF_CHANGED.value)
-                & AuditEntry.detail["after"].has_any(array(["email", "endpoint"]))
+                & AuditEntry.detail["after"].has_any(array(["name", "email", "endpoint"]))
             ),
         )
         .order_by(AuditEntry.id.desc())

@@ -115,6 +115,10 @@ def _sentence(what: Told, browser: str) -> str:
             return _("An administrator reset the second factor of your account.")
         case Told.RECOVERY_CODE_USED:
             return _("A recovery code of your account was used.")
+        case Told.RECOVERY_CODES_MADE:
+            return _("New recovery codes were made for your account.")
+        case Told.NAME_CHANGED:
+            return _("The name of your account was changed.")
         case Told.PASSKEY_ADDED:
             return _("A passkey was added to your account.")
         case Told.PASSKEY_REMOVED:

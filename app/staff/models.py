@@ -118,7 +118,8 @@ class StaffSession(Base):
 
 class FormerToken(Base):
     """A token that a session had before its person proved again who they are: it opens the session
-    for a moment more, for what the browser asked for by it, and nothing that needs the proof."""
+    until soon after the new one was used, for what the browser asks for by it, and nothing that
+    needs the proof."""
 
     __tablename__ = "former_tokens"
 

@@ -302,6 +302,7 @@ async def renew_codes(work: Work, staff: Staff) -> list[str]:
     if (await state_of(work, staff)).since is None:
         raise Conflict("There is no second factor. Set one up first.")
     write_entry(work, AuditLog.RECOVERY_CODES_MADE, str(staff.id))
+    tell_owner(work, staff, Told.RECOVERY_CODES_MADE)
     return await _new_codes(work, staff)
 
 

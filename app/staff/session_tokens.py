@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple, TypeVar
 from uuid import UUID
 
-from sqlalchemy import LargeBinary, and_, bindparam, delete, or_, select, true, update
+from sqlalchemy import LargeBinary, and_, bindparam, delete, func, or_, select, true, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import make_transient_to_detached
 
@@ -36,9 +36,12 @@ from app.work import PROGRAM, Ground, Work
 
 # How long a person has for the second factor after the right password.
 AWAITS_LENGTH = timedelta(minutes=30)
-# How long after a proof the former token goes on: other pages of the browser are in the middle of
-# requests, and open their streams again.
+# How long the former token goes on after the new one was first used: other pages of the browser are
+# in the middle of requests, and open their streams again.
 FORMER_LASTS = timedelta(seconds=30)
+# How long after the proof it goes on at most: the answer with the new one may have been lost, and a
+# page with a talk must not be signed out by that.
+_FORMER_LONGEST = timedelta(minutes=10)
 # The longest time that a process trusts a session it has looked up.
 _REMEMBERED = timedelta(seconds=5)
 # How long a session that goes on beyond its limits is valid before that is asked again.
@@ -217,7 +220,7 @@ async def note_proof(work: Work, staff: Staff, token: str, how: str) -> Renewed:
 
 
 async def renew(work: Work, token: str) -> Renewed:
-    """Give a session a new token. The former one ends soon.
+    """Give a session a new token. The former one ends soon after the new one was used.
 
     Raises NotSignedIn if the session has ended meanwhile.
     """
@@ -237,12 +240,26 @@ async def renew(work: Work, token: str) -> Renewed:
     )
     await work.session.execute(delete(FormerToken).where(FormerToken.until_at <= work.now))
     work.session.add(
-        FormerToken(token_key=former, session_id=session_id, until_at=work.now + FORMER_LASTS)
+        FormerToken(token_key=former, session_id=session_id, until_at=work.now + _FORMER_LONGEST)
     )
     await work.session.flush()
     # Nothing takes the former one for the present one, and streams learn when it ends.
     accounts_changed(work)
     return Renewed(former, new)
+
+
+async def _end_former_soon(work: Work, session_id: UUID) -> None:
+    """Let the former tokens of a session end soon: its browser has the present one."""
+    until = work.now + FORMER_LASTS
+    async with transaction(work.ground, PROGRAM, aside=True) as own:
+        await own.session.execute(
+            update(FormerToken)
+            .where(FormerToken.session_id == session_id, FormerToken.until_at > until)
+            .values(until_at=until)
+            .execution_options(synchronize_session=False)
+        )
+        # Streams learn when it ends.
+        accounts_changed(own)
 
 
 def remembered_staff(work: Work, token: str) -> Staff | None:
@@ -269,7 +286,11 @@ _OF_TOKEN = Question(
             column.label(f"{kind}_{column.key}")
             for kind, table in _KINDS.items()
             for column in table.__table__.c
-        )
+        ),
+        select(func.max(FormerToken.until_at))
+        .where(FormerToken.session_id == StaffSession.id)
+        .scalar_subquery()
+        .label("former_until"),
     )
     .select_from(Staff)
     .join(StaffSession, StaffSession.staff_id == Staff.id)
@@ -282,19 +303,20 @@ _OF_TOKEN = Question(
 )
 
 
-async def _of_token(work: Work, key: bytes) -> _Stored | None:
+async def _of_token(work: Work, key: bytes) -> tuple[_Stored, datetime | None] | None:
     """Return the account, the session and the rules of a session's key, of no session of the
-    database."""
+    database, and until when a token goes on that the session had before."""
     rows = await rows_of(work, _OF_TOKEN, key=key)
     if not rows:
         return None
     row = rows[0]
     has_rules = row["rules_id"] is not None
-    return (
+    stored = (
         _as_loaded("account", Staff, row),
         _as_loaded("session", StaffSession, row),
         _as_loaded("rules", SignInRules, row) if has_rules else None,
     )
+    return stored, row["former_until"]
 
 
 def _as_loaded(kind: str, table: type[Loaded], row: Row) -> Loaded:
@@ -325,7 +347,7 @@ async def staff_of_session(work: Work, token: str, at_work: AtWork = none_at_wor
         found, is_former = await _of_token(work, after), True
     if found is None:
         return None
-    staff, stored, row = found
+    (staff, stored, row), former_until = found
     ends = _ends_at(staff, stored, row)
     if ends <= work.now:
         duty = (await at_work(work.session, [staff.id], work.now)).get(staff.id)
@@ -336,6 +358,8 @@ async def staff_of_session(work: Work, token: str, at_work: AtWork = none_at_wor
     if is_former:
         # A former token is asked for each time, and so ends to the second.
         return staff
+    if former_until is not None and former_until > work.now + FORMER_LASTS:
+        await _end_former_soon(work, stored.id)
     work.keys.keep_session_key(token)
     # A change of the account, and a sign-out, are announced on the bus.
     memory.keep(Topic.STAFF, key, staff, min(work.now + _REMEMBERED, ends))

@@ -22,11 +22,14 @@ class Told(StrEnum):
     SECOND_FACTOR_REMOVED = "second_factor_removed"
     SECOND_FACTOR_RESET = "second_factor_reset"
     RECOVERY_CODE_USED = "recovery_code_used"
+    RECOVERY_CODES_MADE = "recovery_codes_made"
     PASSKEY_ADDED = "passkey_added"
     PASSKEY_REMOVED = "passkey_removed"
     PASSKEY_STOPPED = "passkey_stopped"
     PHONE_CHANGED = "phone_changed"
     PHONE_PIN_SET = "phone_pin_set"
+    # By another person.
+    NAME_CHANGED = "name_changed"
     # Told at the address from before.
     EMAIL_CHANGED = "email_changed"
     IDENTITY_LINKED = "identity_linked"

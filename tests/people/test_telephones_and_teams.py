@@ -110,7 +110,10 @@ async def test_one_person_alone_lets_no_child_ring_at_a_telephone_in_a_counsello
     code, waits = await phone_codes.make(work, ana.id, by=mila)
     assert waits
     assert await phone_proofs.prove(work, ana, code) is EntryResult.WRONG
+    work.jobs.clear()
     await deciding.decide(work, (await waiting(work, ana)).id, by=rada, approve=True)
+    (told,) = [job for job in work.jobs if job.task == Task.TELL_OWNER]
+    assert (told.arguments["staff_id"], told.arguments["what"]) == (str(ana.id), "phone_changed")
     assert await phone_proofs.prove(work, ana, code) is EntryResult.HANDED
 
 

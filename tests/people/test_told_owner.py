@@ -61,6 +61,16 @@ async def used_a_recovery_code(work: Work, ana: Staff) -> None:
     await second_factor.use_code(work, ana, codes[0])
 
 
+async def made_recovery_codes(work: Work, ana: Staff) -> None:
+    await with_telephone(work, ana)
+    await second_factor.renew_codes(work, ana)
+
+
+async def changed_the_name(work: Work, ana: Staff) -> None:
+    mila = await an_administrator(work)
+    await changing.change(work, ana.id, Changes(name="ana-maria"), by=mila)
+
+
 async def added_a_passkey(work: Work, ana: Staff) -> Passkey:
     sent = Authenticator(ORIGIN).make(await passkeys.begin_adding(work, ana))
     challenge = await passkeys.take_challenge(work, ana, ChallengePurpose.ADDING, sent)
@@ -117,6 +127,8 @@ VERBS: list[tuple[Verb, Told, str, str]] = [
     (removed_the_factor, Told.SECOND_FACTOR_REMOVED, "was removed", "second_factor_removed"),
     (reset_the_factor, Told.SECOND_FACTOR_RESET, "reset the second", "second_factor_reset"),
     (used_a_recovery_code, Told.RECOVERY_CODE_USED, "recovery code", "recovery_code_used"),
+    (made_recovery_codes, Told.RECOVERY_CODES_MADE, "New recovery codes", "recovery_codes_made"),
+    (changed_the_name, Told.NAME_CHANGED, "name of your account", "staff_changed"),
     (added_a_passkey, Told.PASSKEY_ADDED, "passkey was added", "passkey_added"),
     (removed_a_passkey, Told.PASSKEY_REMOVED, "was removed", "passkey_removed"),
     (stopped_a_passkey, Told.PASSKEY_STOPPED, "was stopped", "passkey_stopped"),

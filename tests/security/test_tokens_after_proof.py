@@ -83,6 +83,30 @@ async def test_a_proof_gives_a_new_token_and_the_former_one_ends_soon(quiet: Qui
         assert await act(quiet, new) == 204
 
 
+async def test_a_proof_whose_answer_was_lost_signs_no_page_out(quiet: QuietStage) -> None:
+    async with with_an_old_proof(quiet) as page:
+        former = page.cookies[COOKIE]
+        new = await prove(page)
+        await skip(quiet, 2 * _MOMENT)
+        assert await status_with(quiet, former) == 200
+        assert await act(quiet, former) == 403, "it opens nothing that needs the proof"
+        # The answer came after all: the former one ends soon after the new one was first used.
+        assert await status_with(quiet, new) == 200
+        until = (await session_tokens.sessions_now(quiet.ground, {former}))[former][1]
+        assert until == quiet.clock.now() + FORMER_LASTS
+        await skip(quiet, 0.9 * _MOMENT)
+        assert [await status_with(quiet, one) for one in (former, new)] == [200, 200]
+        assert (await session_tokens.sessions_now(quiet.ground, {former}))[former][1] == until
+        await skip(quiet, 0.1 * _MOMENT)
+        assert [await status_with(quiet, one) for one in (former, new)] == [401, 200]
+        # If it never comes, the former one goes on for ten minutes, and no longer.
+        newest = await prove(page)
+        await skip(quiet, 1 / 6 - 0.1 * _MOMENT)
+        assert await status_with(quiet, new) == 200
+        await skip(quiet, 0.1 * _MOMENT)
+        assert [await status_with(quiet, one) for one in (new, newest)] == [401, 200]
+
+
 async def test_each_way_to_prove_it_gives_a_new_token(quiet: QuietStage) -> None:
     async with with_an_old_proof(quiet) as page:
         known = {page.cookies[COOKIE]}

@@ -21,6 +21,7 @@ from app.staff.log_kinds import AuditLog
 from app.staff.models import AccessKind, PasswordLink, Staff
 from app.staff.roles import Role
 from app.staff.second_person import ChangeState, may_approve
+from app.staff.telling import Told, tell_owner
 from app.work import Work
 
 
@@ -159,6 +160,7 @@ async def _let_take_effect(work: Work, staff: Staff, row: AccessRequest) -> None
         case AccessKind.PHONE_CODE:
             assert row.code_hash is not None
             await phone_proofs.hand_code(work, staff, row.code_hash)
+            tell_owner(work, staff, Told.PHONE_CHANGED)
         case AccessKind.IDENTITY:
             assert row.issuer is not None
             assert row.subject is not None

@@ -1,7 +1,7 @@
 """Limits on guesses of passwords and codes, and on challenges."""
 
 from fastapi import Request
-from limits import RateLimitItemPerHour, RateLimitItemPerMinute
+from limits import RateLimitItemPerDay, RateLimitItemPerHour, RateLimitItemPerMinute
 
 from app.errors import TooMany
 from app.staff import accounts
@@ -14,6 +14,10 @@ _PER_NAME = RateLimitItemPerMinute(10)
 PER_ADDRESS = RateLimitItemPerMinute(60)
 # Of one account from all addresses, or from one browser that is known.
 PER_ACCOUNT = RateLimitItemPerHour(100)
+# Of one account beyond that: as many more are compared with its password. One in a minute stands in
+# the log, so that a flood of them does not swell it.
+COMPARED = RateLimitItemPerDay(1_000)
+_NOTED = RateLimitItemPerMinute(1)
 _SLOW_NAME = RateLimitItemPerMinute(5)
 _SLOW_ADDRESS = RateLimitItemPerMinute(30)
 SLOW_ACCOUNT = RateLimitItemPerHour(50)
@@ -81,11 +85,13 @@ async def check_own_attempts(request: Request, work: Work, staff: Staff) -> None
 
 async def limit_guesses(request: Request, name: str) -> bool:
     """Slow guesses down, then refuse them. Return whether the account has attempts left; else only
-    the right password of an account with a second factor may go on. Raises TooMany.
+    the right password of an account with a second factor may go on, up to a limit of the day:
+    its password cannot be guessed without an end. Raises TooMany.
 
     A browser in which this account has signed in before is counted by itself, by the same limits:
     other people's guesses, from any address, cannot keep its person out. A refused guess is not
-    counted, so that its person waits for an hour at most.
+    counted, so that its person waits there for an hour at most. In any other browser they wait for
+    up to a day, once others have used up the guesses of a day.
     """
     limiter: Limiter = request.app.state.limiter
     known = known_browsers.known_browser(request, name)
@@ -105,6 +111,16 @@ async def limit_guesses(request: Request, name: str) -> bool:
     await limiter.slow_down(SLOW_ACCOUNT, "account", name)
     if not await limiter.hit(PER_ADDRESS, address):
         raise TooMany()
-    return await limiter.hit(_PER_NAME, name, address) and await limiter.hit(
+    if await limiter.hit(_PER_NAME, name, address) and await limiter.hit(
         PER_ACCOUNT, "account", name
-    )
+    ):
+        return True
+    if not await limiter.hit(COMPARED, "compared", name):
+        raise TooMany()
+    return False
+
+
+async def is_noted(request: Request, name: str) -> bool:
+    """Return whether a failure beyond the limits is written to the log: once a minute by name."""
+    limiter: Limiter = request.app.state.limiter
+    return await limiter.hit(_NOTED, "noted", name)

@@ -264,7 +264,8 @@ async def enter_emergency(request: Request, work: Work, staff: Staff, emergency_
 
 
 async def _of_password(request: Request, work: Work, username: str, password: str) -> Staff:
-    """Return the account with this name and password. A failure stands in the log.
+    """Return the account with this name and password. A failure stands in the log: each one within
+    the limits, and one in a minute beyond them.
 
     While others guess at an account, its right password still leads to its second factor, which
     they do not have. Any other answer is the same for each name, so none tells which there are.
@@ -281,10 +282,9 @@ async def _of_password(request: Request, work: Work, username: str, password: st
     # Passwords are compared two at a time: a crowd that waits for it must hold no connection.
     await work.let_go()
     if not await password_is_right(staff, password[:1000]) or staff is None:
-        if not has_attempts:
-            raise TooMany()
-        await _note_failure(work, staff, "password")
-        raise accounts.WrongPassword()
+        if has_attempts or await guesses.is_noted(request, name):
+            await _note_failure(work, staff, "password")
+        raise accounts.WrongPassword() if has_attempts else TooMany()
     staff = await _still(work, staff)
     if not has_attempts and (await second_factor.state_of(work, staff)).since is None:
         raise TooMany()

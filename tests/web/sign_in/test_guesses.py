@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from fastapi import Request, Response
-from limits import RateLimitItemPerHour, RateLimitItemPerMinute
+from limits import RateLimitItemPerDay, RateLimitItemPerHour, RateLimitItemPerMinute
 
 import app
 from app.dashboard import agency_page
@@ -145,11 +145,16 @@ async def test_a_stolen_password_keeps_its_owner_out_of_no_known_browser_and_no_
             assert answer.status_code == 401
 
 
+_FAILED = "SELECT count(*) AS n FROM audit_entries WHERE action = 'sign_in_failed'"
+
+
 async def test_while_an_account_is_guessed_at_its_password_leads_to_its_second_factor(
     quiet: QuietStage, monkeypatch: Any
 ) -> None:
     monkeypatch.setattr(Limiter, "pause", _no_pause)
+    assert guesses.COMPARED.amount == 1_000
     monkeypatch.setattr(guesses, "PER_ACCOUNT", RateLimitItemPerHour(3))
+    monkeypatch.setattr(guesses, "COMPARED", RateLimitItemPerDay(7))
     staff = await a_person(quiet)
     telephone = await with_factor(quiet, staff)
     await _account(quiet, "mira")
@@ -157,6 +162,12 @@ async def test_while_an_account_is_guessed_at_its_password_leads_to_its_second_f
         for name in ("vera", "mira", "who"):
             answers = [await _sign_in(guesser, quiet, name, "wrong") for _ in range(4)]
             assert answers == [401] * 3 + [429], "the same for each name"
+        # Those over the limit stand in the log, too, once in a minute.
+        await skip(quiet, 2 / 60)
+        before = await quiet.rows(_FAILED)
+        for name in ("vera", "vera", "who"):
+            assert await _sign_in(guesser, quiet, name, "wrong again") == 429
+        assert await quiet.rows(_FAILED) == [{"n": before[0]["n"] + 2}]
         # The limits of codes stand between: without one, the password opens nothing.
         assert await _sign_in(other, quiet, "vera", _RIGHT) == 401
         begun = await other.post("/login", data={**CREDENTIALS, "next": "/"})
@@ -164,6 +175,12 @@ async def test_while_an_account_is_guessed_at_its_password_leads_to_its_second_f
         code = {"code": telephone.at(quiet.clock.now())}
         assert (await other.post("/api/v1/session", json=CREDENTIALS | code)).status_code == 200
         assert await _sign_in(other, quiet, "mira", _RIGHT) == 429, "a password is all it has"
+        # They have a limit of a day. Then a browser is refused in which she never signed in.
+        assert await _sign_in(guesser, quiet, "vera", "wrong") == 429
+        assert await _sign_in(guesser, quiet, "vera", _RIGHT) == 429
+        await skip(quiet, 1 / 60)
+        code = {"code": telephone.at(quiet.clock.now())}
+        assert (await other.post("/api/v1/session", json=CREDENTIALS | code)).status_code == 200
 
 
 async def test_a_link_that_exists_is_counted_by_itself(quiet: QuietStage, post: Mail) -> None:

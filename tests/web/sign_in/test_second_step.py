@@ -16,6 +16,8 @@ from sqlalchemy import delete
 
 from app.demo.stage import Stage
 from app.jobs.transaction import transaction
+from app.people import changing
+from app.people.changing import Changes
 from app.staff import passkeys, second_factor, session_tokens
 from app.staff.hashing import hash_password
 from app.staff.models import SignInRules, Staff
@@ -51,7 +53,7 @@ async def failures(stage: Stage) -> list[Any]:
 async def test_a_role_that_needs_one_is_led_through_it_and_does_nothing_before(
     quiet: QuietStage,
 ) -> None:
-    await a_person(quiet)
+    vera = await a_person(quiet)
     async with transaction(quiet.ground, PROGRAM) as work:
         await set_sign_in_rules(work, Rules((Role.SUPERVISOR,)))
     async with browser(quiet) as page:
@@ -78,8 +80,12 @@ async def test_a_role_that_needs_one_is_led_through_it_and_does_nothing_before(
         assert 'href="/reports"' in done.text
         assert page.cookies[COOKIE] != begun, "another token than before the second factor"
         assert (await page.get("/api/v1/me")).json()["name"] == "vera"
+        async with transaction(quiet.ground, PROGRAM) as work:
+            wanted = Changes(name="vera-maria", endpoint="+38164999001")
+            await changing.change(work, vera.id, wanted, by=None)
         own = unescape((await page.get("/account")).text)
         assert "Recovery codes left: 10." in own
+        assert "staff changed: Name. where calls ring" in " ".join(own.split())
 
 
 async def test_a_sign_in_that_gave_no_factor_replaces_none_of_the_owner(quiet: QuietStage) -> None:
