@@ -90,15 +90,14 @@ def upgrade() -> None:
         op.add_column("consents", sa.Column("for_what_sealed", sa.LargeBinary))
         op.add_column("consents", sa.Column("for_what_sum", sa.LargeBinary))
         if keys is not None:
-            # What is only sealed changes no figure.
-            op.execute("SELECT set_config('helpline.resealing', 'on', true)")
-            op.execute("ALTER TABLE consents DISABLE TRIGGER USER")
+            # What is only sealed changes no figure, and no row of a log but in this.
+            for table in ("referrals", "consents"):
+                op.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
             op.execute(_ALIKE)
             _seal_referrals(keys)
             _seal_consents(keys)
-            op.execute("SET CONSTRAINTS ALL IMMEDIATE")
-            op.execute("ALTER TABLE consents ENABLE TRIGGER USER")
-            op.execute("SELECT set_config('helpline.resealing', '', true)")
+            for table in ("referrals", "consents"):
+                op.execute(f"ALTER TABLE {table} ENABLE TRIGGER USER")
     op.alter_column("referrals", "services_sealed", nullable=False)
     op.alter_column("referrals", "opened_alike", nullable=False)
     op.drop_column("referrals", "service")
