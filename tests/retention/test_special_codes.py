@@ -194,9 +194,21 @@ _OTHER_TABLES = text(
 ).bindparams(known=list(tables.metadata.tables))
 
 
-async def test_services_of_referrals_and_consents_have_one_length(told: Work) -> None:
-    """However many they are, and whatever they are called."""
+async def test_services_of_referrals_and_consents_have_one_length(
+    told: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many they are, and whatever they are called. Those of a list are opened together."""
     asked = (await told.session.scalars(select(Referral))).all()
+    opened_together, trips = told.keys.open_together, []
+
+    def counted(values: Any) -> list[bytes]:
+        trips.append(len(values))
+        return opened_together(values)
+
+    monkeypatch.setattr(told.keys, "open_together", counted)
+    told.opened_codes.clear()
+    assert len(services.asked_by_all(told, asked)) == 3
+    assert trips == [3]
     assert {len(asked_by(told, one).first) for one in asked} == {0, 1}
     (one, *_) = asked
     ask_for(told, one, Service.DISABILITY_SUPPORT, list(Service))
