@@ -15,7 +15,7 @@ from app.clock import Clock, SystemClock
 from app.database.engine import STATEMENT_SECONDS, Database, open_database
 from app.database.quick import Check, Command, Question
 from app.database.topics import RowTopic, Topic
-from app.privacy.keys import Keys, read_keys
+from app.privacy.keys import Bound, Keys, read_keys
 from app.settings import Settings
 
 
@@ -199,6 +199,10 @@ class Work:
     last_rows: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     # Records whose reading is in the log, or that this work begins: their codes may be opened.
     admitted: set[UUID] = field(default_factory=set)
+    # Sealed codes that were opened before, by their place and by what is stored.
+    opened_codes: dict[tuple[Bound, bytes], tuple[str, ...]] = field(
+        default_factory=dict, repr=False
+    )
 
     @property
     def session(self) -> AsyncSession:

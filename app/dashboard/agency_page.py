@@ -117,7 +117,7 @@ def _render(
         "withheld": "",
         "helpline": "",
         "no_code": "",
-        "service": service_words(language, visit.referral.service) if visit else "",
+        "service": service_words(language, visit.service) if visit else "",
         **more,
     }
     answer = templates.TemplateResponse(request, "agency.html", values, status_code=status)

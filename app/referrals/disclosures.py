@@ -16,6 +16,7 @@ from app.referrals.consent.rules import Addressee, fields_for, ground_for
 from app.referrals.deadlines import tracking
 from app.referrals.directory.models import Agency
 from app.referrals.models import Disclosure, Recipient, Referral
+from app.referrals.services import asked_by
 from app.referrals.states import ToldHow
 from app.staff.audit import write_reading
 from app.staff.log_kinds import AuditLog
@@ -34,10 +35,11 @@ def addressee_of(agency: Agency) -> Addressee:
 async def needed_by(work: Work, referral: Referral, agency: Agency) -> list[str]:
     """Return the answered and confirmed questions that this agency's service needs."""
     protocol = tracking.protocol_of(work, referral)
-    service = referral.service
+    asked = asked_by(work, referral)
+    service = asked.service
     if service not in agency.services:
         # The agency is asked before placement, or as the deputy of another one.
-        service = next((s for s in referral.family_first if s in agency.services), service)
+        service = next((s for s in asked.first if s in agency.services), service)
     sheet = sheet_of(work, referral)
     there = await codes_read(work, referral)
     shown = [q.path for q in sheet.asked(there) if q.shown and q.path in there]

@@ -37,7 +37,6 @@ from app.referrals.states import (
     ReferralOutcome,
     ReferralState,
     RejectionReason,
-    Service,
 )
 
 
@@ -48,7 +47,6 @@ class Referral(Filled, Base):
     __table_args__ = (
         one_of("state", ReferralState),
         one_of("urgency", Urgency),
-        one_of("service", Service),
         one_of("opened_how", OpenedHow),
         one_of("outcome", ReferralOutcome),
         # One referral for a call whose danger key went unanswered, however often the job runs.
@@ -79,10 +77,14 @@ class Referral(Filled, Base):
     call_id: Mapped[UUID | None] = mapped_column(ForeignKey("calls.id"))
     # The same for all referrals that were opened at once for one need.
     opened_together: Mapped[UUID]
+    # The same for those of them that are for one service: brothers and sisters.
+    opened_alike: Mapped[UUID]
     opened_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
     opened_how: Mapped[str]
     urgency: Mapped[str]
-    service: Mapped[str]
+    # The service, and those that are asked before it so that the child can stay with its family:
+    # see `services.py`.
+    services_sealed: Mapped[Sealed]
     protocol: Mapped[str]
     protocol_version: Mapped[int]
     state: Mapped[str] = mapped_column(server_default="draft")
@@ -92,8 +94,6 @@ class Referral(Filled, Base):
     to_confirm: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
     # The child's age, as far as it is known, to find the right agency.
     child_age: Mapped[int | None]
-    # Services asked before the service itself, so that the child can stay with its family.
-    family_first: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
     separation_risk: Mapped[bool] = mapped_column(server_default="false")
     # The agency that has the referral, or to which it is being offered.
     recipient_id: Mapped[UUID | None]
@@ -153,8 +153,10 @@ class Consent(Base):
     how: Mapped[str | None]
     scope: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
     withheld_from: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
-    # The services for which it was given; empty: the service of this referral.
-    for_what: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
+    # The services for which it was given, and the sum of them, which never changes; NULL: the
+    # service of this referral.
+    for_what_sealed: Mapped[Sealed | None]
+    for_what_sum: Mapped[bytes | None]
     basis: Mapped[str | None]
     child_told: Mapped[bool | None]
     # Sectors or codes that an override names although the consent excludes them.

@@ -25,6 +25,7 @@ from app.referrals.opening.siblings import siblings_of
 from app.referrals.replies import details
 from app.referrals.replies.replying import lock_recipient
 from app.referrals.scopes import lock_own
+from app.referrals.services import asked_by
 from app.referrals.spoken import ground_words, language_for, service_words, urgency_words
 from app.referrals.states import OVER, DeadlineKind, Purpose, ReferralState, ToldHow
 from app.referrals.trail import By, Via, note
@@ -117,7 +118,7 @@ async def _page(
         (words["reach"], line.number if line else "–"),
         *([(words["with"], ", ".join(others))] if others else []),
         (words["urgency"], urgency_words(language, referral.urgency)),
-        (words["service"], service_words(language, referral.service)),
+        (words["service"], service_words(language, asked_by(work, referral).service)),
         (words["opened"], at(referral.opened_at)),
         (words["acknowledged"], at(recipient.acknowledged_at)),
         (words["ground"], ground_words(language, basis)),

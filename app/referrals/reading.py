@@ -1,5 +1,6 @@
 """Read referrals: lists, the story of one referral, notices and counts."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -9,6 +10,7 @@ from sqlalchemy import (
     BindParameter,
     ColumnElement,
     LargeBinary,
+    Row,
     Uuid,
     and_,
     bindparam,
@@ -29,6 +31,7 @@ from app.database.quick import Question
 from app.database.topics import Topic
 from app.definitions.risk import Urgency
 from app.errors import Conflict, Invalid, NotAllowed, NotFound
+from app.privacy.keeper.client import KeeperAway
 from app.referrals.channels.models import AgencyCase, Attempt
 from app.referrals.consent.consenting import given_of
 from app.referrals.consent.rules import Given
@@ -47,6 +50,7 @@ from app.referrals.models import (
     Referral,
 )
 from app.referrals.scopes import lock_referral, reads_referral
+from app.referrals.services import Asked, asked_by_all, for_what, open_services
 from app.referrals.states import OVER, ForWhom, NoticeKind, ReferralState
 from app.referrals.trail import By, Via, note
 from app.staff.accounts import names_of
@@ -78,6 +82,8 @@ class ListedReferral:
     """A referral in a list."""
 
     referral: Referral
+    # Empty while the keeper of the keys is away: the desk of a call is drawn without it.
+    service: str
     agency: str
     owner: str
     next_due: datetime | None
@@ -115,7 +121,7 @@ async def referrals(work: Work, staff: Staff, wanted: ReferralsWanted) -> list[L
     if rows:
         ids = [str(referral.id) for referral, _, _ in rows]
         await write_reading(work, AuditLog.RECORDS_LISTED, "referrals", ids=ids)
-    return [_line(r, agency, owner, running.get(r.id, [])) for r, agency, owner in rows]
+    return _lines(work, rows, running)
 
 
 async def referred_from(
@@ -142,15 +148,31 @@ async def referred_from(
     )
     found = rows.all()
     known = await tracking.deadlines_of(work, [r.id for r, _, _ in found]) if found else {}
-    return [_line(r, agency, owner, known.get(r.id, [])) for r, agency, owner in found]
+    return _lines(work, found, known)
+
+
+def _lines(
+    work: Work,
+    rows: Sequence[Row[Referral, str, str]],
+    deadlines: Mapping[UUID, list[Deadline]],
+) -> list[ListedReferral]:
+    try:
+        asked = asked_by_all(work, [referral for referral, _, _ in rows])
+    except KeeperAway:
+        asked = [Asked("")] * len(rows)
+    return [
+        _line(referral, service, agency, owner, deadlines.get(referral.id, []))
+        for (referral, agency, owner), (service, _) in zip(rows, asked, strict=True)
+    ]
 
 
 def _line(
-    referral: Referral, agency: str | None, owner: str, known: list[Deadline]
+    referral: Referral, service: str, agency: str | None, owner: str, known: list[Deadline]
 ) -> ListedReferral:
     open_ = [c for c in known if c.stopped_at is None]
     return ListedReferral(
         referral,
+        service,
         agency or "",
         owner,
         open_[0].due_at if open_ else None,
@@ -172,7 +194,11 @@ class Story:
     notices: list[Notice]
     agency_cases: dict[UUID, AgencyCase]
     events: list[tuple[RecordEvent, str]]
-    siblings: list[Referral]
+    asked: Asked
+    # Those that were opened together with it, each with its service.
+    siblings: list[tuple[Referral, str]]
+    # The services that each consent names.
+    named: dict[UUID, tuple[str, ...]]
     names: dict[UUID, str] = field(default_factory=dict)
     contact_code: str = ""
     # The contact says in words who must not be told.
@@ -200,6 +226,10 @@ async def read_story(work: Work, staff: Staff, referral_id: UUID) -> Story:
         (c, opened.words(c.words_sealed, table="consents", column="words_sealed", row=c.id))
         for c in consents
     ]
+    siblings = await _siblings(work, staff, referral)
+    asked, *theirs = open_services(
+        work, [(one.id, one.services_sealed) for one in (referral, *siblings)], [c for c, _ in said]
+    )
     dispatches = await session.scalars(
         select(Dispatch).where(Dispatch.referral_id == referral.id).order_by(Dispatch.asked_at)
     )
@@ -218,7 +248,9 @@ async def read_story(work: Work, staff: Staff, referral_id: UUID) -> Story:
         notices=list(notices),
         agency_cases=await _agency_cases(work, recipients),
         events=events,
-        siblings=await _siblings(work, staff, referral),
+        asked=asked,
+        siblings=[(one, to) for one, (to, _) in zip(siblings, theirs, strict=True)],
+        named={c.id: for_what(work, c) for c, _ in said},
         agencies=await _names_in(work, recipients, events),
         given=await given_of(work, referral),
     )

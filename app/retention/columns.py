@@ -89,6 +89,7 @@ BY_RULE: Mapping[DataKind, tuple[str, ...]] = {
 
 _COUNTED = "codes that are counted; without the rest of the record they are about no person"
 _CODES = "codes, versions and places in a form"
+SEALED_CODES = "sealed codes of services, which stay after an erasure"
 _CHAINED = "what happened to a call or a record, as codes and ids: figures are counted from it"
 SYSTEM = "about the helpline itself"
 AGENCY = "about an agency and its duty phones; kept in the directory while it is asked"
@@ -115,6 +116,8 @@ WITHOUT_RULE: Mapping[str, str] = {
         _CODES,
     ),
     "contacts.kind": _COUNTED,
+    "referrals.services_sealed": f"{SEALED_CODES}: figures are counted by them, about no person",
+    "consents.for_what_sealed": f"{SEALED_CODES}: what is left of the consent says for what it was",
     "cases.workflow": _CODES,
     "cases.status": _CODES,
     "profiles.code": "a code to say aloud; it leads nowhere once its numbers and contacts are gone",
@@ -123,7 +126,6 @@ WITHOUT_RULE: Mapping[str, str] = {
             "referrals.protocol",
             "referrals.child_entry",
             "referrals.to_confirm",
-            "referrals.family_first",
             "same_children.*",
             "case_documents.media_type",
             "case_documents.flags",
@@ -140,7 +142,6 @@ WITHOUT_RULE: Mapping[str, str] = {
             "consents.how",
             "consents.scope",
             "consents.withheld_from",
-            "consents.for_what",
             "consents.despite",
             "disclosures.*",
             "recipients.why",
@@ -181,7 +182,7 @@ WITHOUT_RULE: Mapping[str, str] = {
     "chat_codes.code_key": "the hash of a code, which is made of an id; deleted when its time is "
     "over, the message done and its caller forgotten",
     **dict.fromkeys(
-        ["consents.words_sum", "urgency_decisions.words_sum"],
+        ["consents.words_sum", "consents.for_what_sum", "urgency_decisions.words_sum"],
         "the sum of words: without its salt, which goes with them, it tells nothing",
     ),
     "callbacks.number_sealed": "deleted when the call-back is closed",

@@ -32,6 +32,15 @@ FROM {table}
 _NONE = "NULL::uuid"
 # Words about two profiles are in the log of one of them, and go with either.
 _OTHER = "CASE subject_kind WHEN 'profile' THEN (detail ->> 'other')::uuid END"
+# What a consent is for, whose sum has its salt within it.
+_NAMED_BY_CONSENTS = "for_what_sealed"
+_FOR_WHAT = """
+UNION ALL
+SELECT number AS id, 'consents' AS bound_table, 'for_what_sealed' AS bound_column,
+       id AS bound_row, '' AS path, for_what_sealed AS sealed, for_what_sum AS words_sum,
+       NULL::bytea AS salt, true AS has_sums, referral_id AS record, NULL::uuid AS other
+FROM consents
+"""
 _EARLIER = """
 SELECT id, subject_kind || 's' AS bound_table, path AS bound_column, subject_id AS bound_row,
        path, decode(sealed, 'base64') AS sealed, words_sum, salt_sealed AS salt,
@@ -71,7 +80,8 @@ _LOGS = {
         row="id",
         record="referral_id",
         other=_NONE,
-    ),
+    )
+    + _FOR_WHAT,
     "earlier_answers": _EARLIER,
     "completed_versions": _VERSIONS,
 }
@@ -154,6 +164,8 @@ async def _fitting(work: Work, log: str, rows: Sequence[Row[Any]]) -> list[bool]
 def _fits(row: Row[Any], salts: dict[bytes, bytes], summed: bytes | CannotOpen | None) -> bool:
     if not row.has_sums:
         return not isinstance(summed, CannotOpen)
+    if row.bound_column == _NAMED_BY_CONSENTS:
+        return bool(summed == row.words_sum)
     if row.salt is None and row.words_sum is not None:
         return bool(row.is_erased) and (row.sealed is None or len(row.sealed) == SEALED_NOTHING)
     return len(salts.get(row.salt, b"")) == SALT and summed == row.words_sum

@@ -18,6 +18,8 @@ from app.database.roles import SUPERUSER
 from app.errors import BadSettings
 from app.privacy.keeper.serving import Given, Serving
 from app.privacy.keys import read_keys
+from app.privacy.safe import start_of, sum_of
+from app.referrals import services
 from app.settings import Settings
 from tests.support.kept.earlier import upgrade_to
 from tests.support.profile import nightly
@@ -255,3 +257,91 @@ def test_second_factors_of_existing_rows_are_sealed_for_their_person(
     code, place["column"] = pyotp.TOTP("SECRETSE" * 4).generate_otp(1001), "seed_sealed"
     assert keys.step_of(bytes(seed), code, [1001], **place, row=owner) == 1001
     assert secret is None
+
+
+_REFERRAL = """
+INSERT INTO referrals (id, code, form, form_version, categories, categories_version, places,
+  places_version, team, opened_at, owner_id, opened_together, opened_how, urgency, service,
+  family_first, protocol, protocol_version)
+VALUES (%s, %s, 'referral', 1, 'chi', 1, 'rs', 1, '', now(), %s, %s, 'by_hand', 'routine', %s, %s,
+  'general', 1)
+"""
+_CONSENT = """
+INSERT INTO consents (id, referral_id, at, kind, for_what, withheld_from)
+VALUES (%s, %s, now(), 'consent', %s, '{}')
+"""
+# Whether a table, or what is left of it in its file, has a word.
+_IN_FILE = (
+    "SELECT position('mental_health'::bytea IN pg_read_binary_file(pg_relation_filepath(%s))) > 0"
+)
+
+
+def _before_sealed_services(url: str) -> tuple[list[UUID], list[UUID]]:
+    """Return the ids of three referrals of brothers and sisters, and of two consents."""
+    upgrade_to("0132", url)
+    owner, together = uuid4(), uuid4()
+    referrals, consents = [uuid4() for _ in range(3)], [uuid4() for _ in range(2)]
+    asked = [("mental_health", ["family_support"]), ("shelter", []), ("mental_health", [])]
+    with psycopg.connect(as_role(url, SUPERUSER)) as rows:
+        rows.execute(
+            "INSERT INTO staff (id, name, role, endpoint_kind, identity, languages, skills,"
+            " created_at) VALUES (%s, 'ana', 'counsellor', 'browser', 'ana', '{}', '{}', now())",
+            [owner],
+        )
+        for n, (row, (service, first)) in enumerate(zip(referrals, asked, strict=True)):
+            rows.execute(_REFERRAL, [row, f"R-{n}", owner, together, service, first])
+        rows.execute(_CONSENT, [consents[0], referrals[0], ["mental_health", "shelter"]])
+        rows.execute(_CONSENT, [consents[1], referrals[1], []])
+    return referrals, consents
+
+
+def _in_files(url: str) -> list[bool]:
+    with psycopg.connect(as_role(url, SUPERUSER), autocommit=True) as rows:
+        rows.execute("CHECKPOINT")
+        return [
+            found
+            for table in ("referrals", "consents")
+            for (found,) in rows.execute(_IN_FILE, [table])
+        ]
+
+
+@nightly
+def test_services_of_existing_referrals_and_consents_are_sealed_by_a_migration(
+    earlier: str,
+) -> None:
+    referrals, (named, unnamed) = _before_sealed_services(earlier)
+    settings = settings_on(earlier, (1, KEYS[1]))
+    assert _in_files(earlier) == [True, True]
+    with pytest.raises(BadSettings, match="HELPLINE_FIELD_KEYS"):
+        migrate(earlier)
+    with psycopg.connect(earlier) as rows:
+        found = rows.execute("SELECT service FROM referrals ORDER BY code").fetchall()
+        assert found[0] == ("mental_health",), "nothing is done by halves"
+    migrate(earlier, settings)
+    assert _in_files(earlier) == [False, False]
+    keys = read_keys(settings)
+    with psycopg.connect(earlier) as rows:
+        stored = rows.execute("SELECT id, services_sealed, opened_alike FROM referrals").fetchall()
+        place = {"table": "referrals", "column": "services_sealed"}
+        opened = {row: json.loads(keys.open(sealed, **place, row=row)) for row, sealed, _ in stored}
+        first, second, third = (opened[row] for row in referrals)
+        assert (first, second, third) == (
+            ["mental_health", "family_support"],
+            ["shelter"],
+            ["mental_health"],
+        )
+        assert {len(sealed) for _, sealed, _ in stored} == {30 + services.LENGTH}
+        alike = {row: group for row, _, group in stored}
+        assert alike[referrals[0]] == alike[referrals[2]] != alike[referrals[1]]
+        told = {
+            row: (sealed, total)
+            for row, sealed, total in rows.execute(
+                "SELECT id, for_what_sealed, for_what_sum FROM consents"
+            )
+        }
+        assert told[unnamed] == (None, None)
+        body = keys.open(told[named][0], table="consents", column="for_what_sealed", row=named)
+        assert json.loads(body[16:]) == ["mental_health", "shelter"]
+        assert told[named][1] == sum_of(start_of(b""), body)
+        with pytest.raises(psycopg.Error, match=r"append-only|denied"), rows.transaction():
+            rows.execute("UPDATE consents SET for_what_sealed = NULL")

@@ -19,7 +19,7 @@ _CODE = re.compile(r"^(\w+) IN \(")
 _RULE = re.compile(r"^\| `(\w+)` \| ([^|]+) \| (\d+) \|", re.MULTILINE)
 # How a reason begins for which something sealed or hashed may stay without a rule.
 _GOES_OR_OF_NO_CHILD = (
-    *(columns.SYSTEM, columns.AGENCY, columns.ACCOUNT, columns.SOON),
+    *(columns.SYSTEM, columns.AGENCY, columns.ACCOUNT, columns.SOON, columns.SEALED_CODES),
     *("deleted with the message", "deleted when the call-back is closed"),
     "the hash of a number that wants no messages",
     "keyed hashes by which a leaver is found; as long as the account",

@@ -28,19 +28,26 @@ from app.definitions.risk import Urgency
 from app.definitions.special import marks
 from app.jobs.transaction import flush
 from app.privacy.keys import CannotOpen, keys_in_program
+from app.referrals import services
 from app.referrals.consent.consenting import Agreed
 from app.referrals.consent.rules import GivenBy, How, Scope
+from app.referrals.counted import MEMBER_BYTES
 from app.referrals.directory.agencies import save_agency
 from app.referrals.directory.entries import Entry
+from app.referrals.models import Consent, Referral
 from app.referrals.opening.opening import Wish, refer
 from app.referrals.opening.sending import send
 from app.referrals.scopes import lock_referral
+from app.referrals.services import ask_for, asked_by
 from app.referrals.states import OpenedHow, Sector, Service
 from app.referrals.trail import By, Via
 from app.retention.columns import BY_RULE
+from app.retention.kinds import DataKind
+from app.retention.records import erase_records
 from app.sealing.places import sealed_places, values_of
 from app.staff.log_kinds import AuditLog
 from app.staff.models import AuditEntry, Staff
+from app.statistics.counting.referral_figures import referral_figures
 from app.statistics.facts import days
 from app.statistics.facts.facts import COLUMNS, day_bounds, facts_of
 from app.statistics.facts.facts import SEALED as SEALED_FACTS
@@ -70,19 +77,15 @@ IN_THE_RECORD = {f"{table}.sealed" for table in ("contacts", "cases", "referrals
 BESIDE = {f"{table}.categories_sealed" for table in ("contacts", "cases", "referrals")} | {
     "urgency_decisions.reason_sealed"
 }
+# Which services a referral asks for, and which ones a consent names.
+OF_SERVICES = {"referrals.services_sealed", "consents.for_what_sealed"}
 # The definitions say what the codes mean.
 DEFINED = {"definitions.text", "definition_sets.files"}
-# Services that tell of a child's health, and where one can be read without the keys: why is in
-# docs/security/rules.md. In no log, notice or list beside these.
+# Services that tell of a child's health. The directory, which is about agencies, has them in clear;
+# nothing else does that is beside a child.
 SERVICES = (Service.MENTAL_HEALTH, Service.DISABILITY_SUPPORT)
-IN_CLEAR = {
-    "referrals.service": "by it an agency is found and asked, at night by the program alone",
-    "referrals.family_first": "the same, for the services that are asked first",
-    "consents.for_what": "for which services consent was given: asked before anything is told",
-    "agencies.services": "the directory, which is about agencies",
-    "agencies.sector": "the directory, which is about agencies",
-    "audit_entries.detail": "changes of the directory",
-}
+# With the sector of the agency, and with the changes of the directory.
+DIRECTORY = {"agencies.services", "agencies.sector", "audit_entries.detail"}
 
 
 @pytest.fixture
@@ -123,7 +126,8 @@ async def _refer_to_special_services(work: Work, boss: Staff, contact: Contact) 
     for one in made:
         locked = await lock_referral(work, one.id)
         locked.contact_id = contact.id
-        locked.family_first = [Service.DISABILITY_SUPPORT.value]
+        asked = asked_by(work, locked).service
+        ask_for(work, locked, asked, [Service.DISABILITY_SUPPORT])
         await send(work, locked, By(Via.BY_HAND))
 
 
@@ -152,7 +156,7 @@ async def test_special_codes_are_in_the_record_and_in_no_log_list_or_message(tol
         assert await _readable_in(told, code) == set(), code
         where = await _sealed_in(told, code)
         assert "completed_versions.sealed" in where, code
-        assert where <= IN_THE_RECORD | BESIDE, code
+        assert where <= IN_THE_RECORD | BESIDE | (OF_SERVICES if code in SERVICES else set()), code
     # It was really there, and the search finds what is not sealed.
     assert "earlier_answers.sealed" in await _sealed_in(told, "psychosocial")
     assert "contacts.categories_sealed" in await _sealed_in(told, CATEGORY)
@@ -160,20 +164,80 @@ async def test_special_codes_are_in_the_record_and_in_no_log_list_or_message(tol
 
 
 async def _readable_in(work: Work, code: str) -> set[str]:
-    """Look for a code where it is no definition, and not the service that a referral asks for."""
-    asked = set(IN_CLEAR) if code in SERVICES else set()
-    return await readable_in(work, code) - DEFINED - asked
+    """Look for a code where it is no definition, and not in the directory."""
+    directory = DIRECTORY if code in SERVICES else set()
+    return await readable_in(work, code) - DEFINED - directory
 
 
-async def test_the_service_of_a_referral_is_readable_where_the_rules_say_and_nowhere_else(
+async def test_the_service_of_a_referral_is_readable_nowhere_without_the_keys(
     told: Work,
 ) -> None:
-    found = [await readable_in(told, code) - DEFINED for code in SERVICES]
-    assert set.union(*found) == set(IN_CLEAR)
+    """In no column of any table, those of the job store with them."""
+    for code in SERVICES:
+        assert await readable_in(told, code) - DEFINED <= DIRECTORY, code
+        assert await _sealed_in(told, code) >= OF_SERVICES, code
+        others = await told.session.scalars(_OTHER_TABLES)
+        for name in others.all():
+            has = f"SELECT EXISTS (SELECT FROM {name} t WHERE strpos(t::text, :code) > 0)"
+            assert not await told.session.scalar(text(has), {"code": code.value}), name
     entries = select(AuditEntry.subject).where(
         cast(AuditEntry.detail, Text).contains(SERVICES[0].value)
     )
     assert set(await told.session.scalars(entries)) == {"agency:psy"}
+
+
+# Tables that the models do not have.
+_OTHER_TABLES = text(
+    "SELECT format('%I.%I', table_schema, table_name) FROM information_schema.tables"
+    " WHERE table_type = 'BASE TABLE' AND table_name <> ALL (:known)"
+    " AND table_schema NOT IN ('pg_catalog', 'information_schema')"
+).bindparams(known=list(tables.metadata.tables))
+
+
+async def test_services_of_referrals_and_consents_have_one_length(
+    told: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many they are, and whatever they are called. Those of a list are opened together."""
+    asked = (await told.session.scalars(select(Referral))).all()
+    opened_together, trips = told.keys.open_together, []
+
+    def counted(values: Any) -> list[bytes]:
+        trips.append(len(values))
+        return opened_together(values)
+
+    monkeypatch.setattr(told.keys, "open_together", counted)
+    told.opened_codes.clear()
+    assert len(services.asked_by_all(told, asked)) == 3
+    assert trips == [3]
+    assert {len(asked_by(told, one).first) for one in asked} == {0, 1}
+    (one, *_) = asked
+    ask_for(told, one, Service.DISABILITY_SUPPORT, list(Service))
+    assert asked_by(told, one) == (Service.DISABILITY_SUPPORT, tuple(Service))
+    assert {len(one.services_sealed) for one in asked} == {30 + services.LENGTH}
+    consents = await told.session.scalars(select(Consent.for_what_sealed))
+    named = {len(one) for one in consents if one is not None}
+    every = services.seal_for_what(told, uuid4(), Service)["for_what_sealed"]
+    assert named == {len(every)} == {30 + 16 + services.LENGTH}
+
+
+async def test_figures_by_service_are_those_of_the_referrals_after_an_erasure_too(
+    told: Work,
+) -> None:
+    async def counted() -> list[tuple[str, int, int]]:
+        since, until = datetime(2020, 1, 1, tzinfo=UTC), datetime(2040, 1, 1, tzinfo=UTC)
+        found, every = await referral_figures(told, since, until, "service")
+        _, by_state = await referral_figures(told, since, until, "state")
+        assert every == by_state
+        return [
+            (one.value, one.numbers["opened"], len(one.members) // MEMBER_BYTES) for one in found
+        ]
+
+    # Those of the helpline's own list, and one that was closed.
+    expected = [(one.value, 1, 1) for one in (*sorted(SERVICES), Service.SHELTER)]
+    assert await counted() == sorted(expected)
+    ids = list(await told.session.scalars(select(Referral.id)))
+    assert len(await erase_records(told, DataKind.REFERRALS, ids, 1)) == 3
+    assert await counted() == sorted(expected)
 
 
 async def test_codes_of_one_question_have_one_length(told: Work) -> None:

@@ -11,6 +11,10 @@ from app.contacts.saving import STRETCH, Change, merged
 from app.contacts.states import ContactChannel
 from app.definitions.risk import Urgency
 from app.jobs.transaction import flush
+from app.referrals.consent.consenting import Agreed, record_consent
+from app.referrals.consent.rules import GivenBy, How, Scope
+from app.referrals.states import Service
+from app.referrals.trail import By, Via
 from app.staff.accounts import actor_of
 from app.staff.models import Staff
 from app.work import PROGRAM, Work
@@ -27,7 +31,10 @@ async def a_story(work: Work) -> Staff:
         work, ana, call, FlagKind.TEST_CALLER, "Rings to test", timedelta(days=1)
     )
     await an_agency(work, "house")
-    await a_referral(work, ana)
+    referral = await a_referral(work, ana)
+    named = (Service.MENTAL_HEALTH,)
+    agreed = Agreed(GivenBy.CHILD, How.SPOKEN, (Scope.SERVICES,), for_what=named)
+    await record_consent(work, referral, agreed, By(Via.BY_HAND))
     work.actor = actor_of(ana)
     contact, _ = await contacts.create_contact(
         work, ana, channel=ContactChannel.CALL, changes=merged({**WHOLE, "child.a1.name": "Mina"})

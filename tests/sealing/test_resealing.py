@@ -110,10 +110,12 @@ async def test_everything_is_sealed_anew_and_nothing_else_changes(work: Work) ->
     assert {
         "calls.caller_number_sealed",
         "completed_versions.sealed",
+        "consents.for_what_sealed",
         "consents.words_sealed",
         "contacts.sealed",
         "earlier_answers.sealed",
         "record_events.words_sealed",
+        "referrals.services_sealed",
         "urgency_decisions.reason_sealed",
     } <= stored
     await work.session.execute(

@@ -16,6 +16,8 @@ from app.contacts.saving import STRETCH, Change
 from app.database.logs import Why, change_rows
 from app.jobs.transaction import flush
 from app.privacy.keys import Bound, CannotOpen
+from app.referrals.services import seal_for_what
+from app.referrals.states import Service
 from app.staff.accounts import actor_of
 from app.staff.audit import verify_chains
 from app.staff.log_words import verify_words
@@ -69,6 +71,13 @@ async def test_words_that_were_overwritten_with_a_right_seal_are_found(work: Wor
             async with _undone(work):
                 await _change(work, log, {key: row[key]}, put)
                 assert await _broken(work) == [f"words_of_{log}"]
+    row = await _row(work, "SELECT * FROM consents WHERE for_what_sealed IS NOT NULL")
+    forged_services = seal_for_what(work, row["id"], [Service.SHELTER])["for_what_sealed"]
+    async with _undone(work):
+        await _change(
+            work, "consents", {"number": row["number"]}, {"for_what_sealed": forged_services}
+        )
+        assert await _broken(work) == ["words_of_consents"]
     row = await _row(work, "SELECT * FROM completed_versions WHERE sealed ? 'child.a1.name'")
     answer = Bound("contacts", _NAME, row["contact_id"])
     (forged_name,) = await work.keys.seal_all([(answer, b'"Sara"')])
@@ -133,6 +142,11 @@ async def test_no_change_of_a_log_reaches_a_sum_or_loses_a_salt(work: Work) -> N
             with pytest.raises(DBAPIError, match="append-only"):
                 async with work.session.begin_nested():
                     await _change(work, log, {key: row[key]}, put)
+    row = await _row(work, "SELECT number FROM consents WHERE for_what_sealed IS NOT NULL")
+    for put in ({"for_what_sum": bytes(32)}, {"for_what_sealed": None}):
+        with pytest.raises(DBAPIError, match="append-only"):
+            async with work.session.begin_nested():
+                await _change(work, "consents", dict(row), put)
     row = await _row(work, "SELECT * FROM completed_versions WHERE sealed <> '{}'")
     sought = {"contact_id": row["contact_id"], "number": row["number"]}
     more = {**row["words_sums"], "note.x": "00"}

@@ -15,6 +15,7 @@ from app.dashboard.referrals.referral_views import told
 from app.referrals.channels.primero.problems import problem_words
 from app.referrals.log_kinds import LogKind
 from app.referrals.reasons import WORDS, Fits, WhyNoAgency
+from app.referrals.services import Asked
 from app.referrals.states import ReferralEvent
 from app.staff.log_kinds import AuditLog
 from app.words import pages
@@ -54,10 +55,8 @@ def _sentence(kind: StrEnum, staff_id: UUID | None) -> str:
         kind=kind.value, detail={**DETAIL, "why": why}, staff_id=staff_id, at=datetime.now(UTC)
     )
     names, agencies = {ANA: "Ana"}, {"csr-bg": "Centar"}
-    record = SimpleNamespace(service="police", family_first=[])
-    opened = SimpleNamespace(record=record)
     story: Any = SimpleNamespace(
-        opened=opened, events=[(event, "")], names=names, agencies=agencies
+        asked=Asked("police"), events=[(event, "")], names=names, agencies=agencies
     )
     return told(story)[0].words
 

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel
 
+from app.privacy.keeper.client import KeeperAway
 from app.referrals.directory.entries import Entry
 from app.referrals.directory.finding import Found, LeftOut
 from app.referrals.directory.models import Agency
@@ -153,13 +154,15 @@ def deadline_view(c: Deadline) -> DeadlineView:
     )
 
 
-def _row(r: Referral, agency: str, next_due: datetime | None, breached: bool) -> dict[str, Any]:
+def _row(
+    r: Referral, service: str, agency: str, next_due: datetime | None, breached: bool
+) -> dict[str, Any]:
     return {
         "id": r.id,
         "code": r.code,
         "state": r.state,
         "urgency": r.urgency,
-        "service": r.service,
+        "service": service,
         "opened_at": r.opened_at,
         "opened_how": r.opened_how,
         "owner_id": r.owner_id,
@@ -170,7 +173,11 @@ def _row(r: Referral, agency: str, next_due: datetime | None, breached: bool) ->
 
 
 def referral_row(line: ListedReferral) -> ReferralRow:
-    return ReferralRow(**_row(line.referral, line.agency, line.next_due, line.breached))
+    if not line.service:
+        raise KeeperAway()
+    return ReferralRow(
+        **_row(line.referral, line.service, line.agency, line.next_due, line.breached)
+    )
 
 
 def referral_brief(r: Referral) -> dict[str, Any]:
@@ -202,6 +209,7 @@ def referral_view(story: Story) -> ReferralView:
     current = next((g.name for a, g in story.recipients if a.id == r.recipient_id), "")
     row = _row(
         r,
+        story.asked.service,
         current,
         running[0].due_at if running else None,
         any(c.breached_at is not None for c in running),
@@ -209,7 +217,8 @@ def referral_view(story: Story) -> ReferralView:
     return ReferralView(
         **row,
         **{name: getattr(r, name) for name in _PLAIN},
-        together=[one.code for one in story.siblings],
+        family_first=list(story.asked.first),
+        together=[one.code for one, _ in story.siblings],
         answers=story.opened.answers(),
         deadlines=[deadline_view(c) for c in story.deadlines],
         recipients=[_recipient(a, g) for a, g in story.recipients],
@@ -218,7 +227,11 @@ def referral_view(story: Story) -> ReferralView:
             for g, name in story.attempts
         ],
         consents=[
-            {**{key: getattr(c, key) for key in _OF_CONSENT}, "words": words}
+            {
+                **{key: getattr(c, key) for key in _OF_CONSENT},
+                "for_what": list(story.named[c.id]),
+                "words": words,
+            }
             for c, words in story.consents
         ],
         disclosures=[
@@ -259,7 +272,6 @@ _OF_CONSENT = (
     "given_by",
     "how",
     "scope",
-    "for_what",
     "withheld_from",
     "basis",
     "child_told",
@@ -295,7 +307,6 @@ _PLAIN = (
     "outcome",
     "house_has_it",
     "separation_risk",
-    "family_first",
     "wants_feedback",
     "feedback_at",
     "revision",

@@ -160,5 +160,5 @@ async def _found(work: Work, story: reading.Story) -> Matches:
     referral = story.opened.record
     tried = {a.agency_id for a, _ in story.recipients if a.state == RecipientState.REJECTED}
     return await agencies.find_right(
-        work, referral.service, referral.place, referral.child_age, tried=tried
+        work, story.asked.service, referral.place, referral.child_age, tried=tried
     )

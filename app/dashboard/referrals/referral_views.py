@@ -237,8 +237,7 @@ def _sentence(event: RecordEvent, story: Story, named: Mapping[str, str]) -> str
         detail = {**detail, "recipient": recipient}
     if event.kind == LogKind.OPENED:
         # The log names no service.
-        record = story.opened.record
-        detail = {**detail, "service": record.service, "family_first": record.family_first}
+        detail = {**detail, "service": story.asked.service, "family_first": story.asked.first}
     for list_ in {"withheld_from", "despite"} & set(detail):
         detail = {**detail, list_: [named.get(one, one) for one in detail[list_] or []]}
     found = KINDS.get(event.kind)

@@ -14,6 +14,7 @@ import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID, uuid4
 
 import psycopg
 
@@ -28,8 +29,11 @@ from app.demo.served import free_port
 from app.demo.stage import stage_on
 from app.jobs.names import Queue, Task
 from app.jobs.transaction import transaction
+from app.privacy.keys import Keys
 from app.referrals.directory.agencies import save_agency
 from app.referrals.directory.entries import Entry
+from app.referrals.models import Referral
+from app.referrals.scopes import lock_referral
 from app.work import PROGRAM
 
 OPEN, SPREAD, AT_ONCE = 10_000, 500, 100
@@ -45,13 +49,13 @@ def run_referrals_bench() -> None:
         EmbeddedPostgres(Path(folder)) as server,
     ):
         make_ready(server.url, server.owner_url)
-        referral_id = asyncio.run(_one_referral(server.url))
-        _fill(server.url, referral_id)
+        referral_id, copies = asyncio.run(_one_referral(server.url))
+        _fill(server.url, referral_id, copies)
         _measure(server.url)
 
 
-async def _one_referral(url: str) -> str:
-    """Open a referral like any other, to be copied."""
+async def _one_referral(url: str) -> tuple[str, list[tuple[UUID, bytes]]]:
+    """Open a referral like any other. Return its id, and the id of each copy with its services."""
     async with stage_on(url, clock=SystemClock()) as stage:
         ana = await stage.add_counsellor("ana", state=None)
         for code in ("first", "second"):
@@ -67,10 +71,23 @@ async def _one_referral(url: str) -> str:
         consent = {"given_by": "child", "scope": ["services"]}
         body = {"urgency": "urgent", "services": ["shelter"], "consent": consent, "send": True}
         made = await ana.ask("POST", "/referrals", body)
-        return str(made.json()["id"])
+        async with transaction(stage.ground, PROGRAM) as work:
+            copies = _for_copies(work.keys, await lock_referral(work, made.json()["id"]))
+        return str(made.json()["id"]), copies
 
 
-def _fill(url: str, referral_id: str) -> None:
+def _for_copies(keys: Keys, referral: Referral) -> list[tuple[UUID, bytes]]:
+    """Return new ids, each with the services that the referral asks for, sealed for that row."""
+    body = keys.open(
+        referral.services_sealed, table="referrals", column="services_sealed", row=referral.id
+    )
+    ids = [uuid4() for _ in range(OPEN)]
+    return [
+        (row, keys.seal(body, table="referrals", column="services_sealed", row=row)) for row in ids
+    ]
+
+
+def _fill(url: str, referral_id: str, copies: list[tuple[UUID, bytes]]) -> None:
     """Copy it ten thousand times, each with its own deadlines and their waiting jobs."""
     with psycopg.connect(as_role(url, SUPERUSER), autocommit=True) as connection:
         names = [
@@ -82,8 +99,9 @@ def _fill(url: str, referral_id: str) -> None:
         ]
         shown = ", ".join(
             {
-                "id": "gen_random_uuid()",
+                "id": "c.id",
                 "code": "'R-' || n",
+                "services_sealed": "c.sealed",
                 "recipient_id": "gen_random_uuid()",
                 "escalates_at": "now() + interval '1 day'",
             }.get(name, f"r.{name}")
@@ -93,8 +111,9 @@ def _fill(url: str, referral_id: str) -> None:
         with connection.transaction():
             connection.execute(
                 f"INSERT INTO referrals ({', '.join(names)}) SELECT {shown}"
-                " FROM referrals r, generate_series(1, %s) n WHERE r.id = %s",
-                (OPEN, referral_id),
+                " FROM referrals r, unnest(%s::uuid[], %s::bytea[]) WITH ORDINALITY"
+                " AS c (id, sealed, n) WHERE r.id = %s",
+                (*map(list, zip(*copies, strict=True)), referral_id),
             )
             connection.execute(
                 "INSERT INTO deadlines (id, referral_id, kind, started_at, due_at)"

@@ -1,8 +1,9 @@
 """Consent to a referral, overrides of it, and its withdrawal."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.dialects.postgresql import distinct_on
@@ -18,6 +19,7 @@ from app.referrals.deadlines import tracking
 from app.referrals.directory.models import Agency
 from app.referrals.log_kinds import LogKind
 from app.referrals.models import Consent, Referral
+from app.referrals.services import for_what, open_services, seal_for_what
 from app.referrals.states import NoticeKind, Sector
 from app.referrals.trail import PROGRAM_ITSELF, By, add_notice, note
 from app.work import Work
@@ -111,20 +113,18 @@ async def given_of(work: Work, referral: Referral) -> Given | None:
     """
     await work.session.flush()
     rows = await work.session.execute(
-        select(Consent, Referral.service)
+        select(Consent, Referral.id, Referral.services_sealed)
         .join(Referral, Referral.id == Consent.referral_id)
         .where(await of_same_child(work, referral))
         .order_by(Consent.number.desc())
     )
-    found: Consent | None = None
-    for consent, service in rows:
-        if consent.referral_id == referral.id:
-            found = consent if found is None or consent.kind == ConsentKind.OVERRIDE else found
-            break
-        services = set(consent.for_what) or {service}
-        about_this = consent.kind == ConsentKind.WITHDRAWN or referral.service in services
-        if found is None and consent.kind != ConsentKind.OVERRIDE and about_this:
-            found = consent
+    given = [(consent, (row, sealed)) for consent, row, sealed in rows]
+    # Its own last word, and what was said of other referrals after it.
+    own = next((one for one, _ in given if one.referral_id == referral.id), None)
+    later = [one for one in given if own is None or one[0].number > own.number]
+    found = _of_another(work, referral, later)
+    if own is not None and (found is None or own.kind == ConsentKind.OVERRIDE):
+        found = own
     if found is None:
         return None
     return Given(
@@ -132,10 +132,31 @@ async def given_of(work: Work, referral: Referral) -> Given | None:
         frozenset(found.scope),
         await _withheld(work, referral),
         found.basis,
-        frozenset(found.for_what),
+        frozenset(for_what(work, found)),
         frozenset(found.despite),
         found.given_by,
     )
+
+
+def _of_another(
+    work: Work, referral: Referral, given: list[tuple[Consent, tuple[UUID, bytes]]]
+) -> Consent | None:
+    """Return the newest consent of other referrals that counts for this one, too.
+
+    `given`: with the referral of each, and what is stored of it, the newest first.
+    """
+    if not given:
+        return None
+    rows = [row for _, row in given]
+    own, *asked = open_services(
+        work, [(referral.id, referral.services_sealed), *rows], [one for one, _ in given]
+    )
+    for (consent, _), (service, _) in zip(given, asked, strict=True):
+        services = for_what(work, consent) or (service,)
+        about_this = consent.kind == ConsentKind.WITHDRAWN or own.service in services
+        if consent.kind != ConsentKind.OVERRIDE and about_this:
+            return consent
+    return None
 
 
 async def _withheld(work: Work, referral: Referral) -> frozenset[str]:
@@ -178,7 +199,7 @@ async def record_consent(work: Work, referral: Referral, agreed: Agreed, by: By)
         how=agreed.how.value,
         scope=[s.value for s in agreed.scope],
         withheld_from=list(agreed.withheld_from),
-        for_what=list(agreed.for_what),
+        named=agreed.for_what,
         words=agreed.words,
     )
     note(
@@ -261,12 +282,15 @@ def write_consent(
     how: str | None = None,
     scope: list[str] | None = None,
     withheld_from: list[str] | None = None,
-    for_what: list[str] | None = None,
+    named: Sequence[str] = (),
     basis: str | None = None,
     child_told: bool | None = None,
     despite: list[str] | None = None,
 ) -> None:
-    """Add a row to the record of consent. Raises Invalid."""
+    """Add a row to the record of consent; `named`: the services for which it is given.
+
+    Raises Invalid.
+    """
     if len(words) > 4000 or "\x00" in words:
         raise Invalid("Write at most 4000 characters.")
     row_id = uuid4()
@@ -286,11 +310,11 @@ def write_consent(
             how=how,
             scope=scope or [],
             withheld_from=withheld_from or [],
-            for_what=for_what or [],
             basis=basis,
             child_told=child_told,
             despite=despite or [],
             **sealed,
+            **(seal_for_what(work, row_id, named) if named else {}),
         )
     )
 

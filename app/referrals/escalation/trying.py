@@ -10,6 +10,7 @@ from app.calls.states import CallState
 from app.definitions.risk import Urgency
 from app.jobs.names import Task
 from app.outbox.channels import ChannelKind
+from app.privacy.keeper.client import KeeperAway
 from app.referrals.channels.attempts import (
     add_attempt,
     end_attempts,
@@ -34,7 +35,13 @@ from app.referrals.escalation.next_step import (
 )
 from app.referrals.log_kinds import LogKind
 from app.referrals.models import Recipient, Referral
-from app.referrals.opening.offering import leave_current, next_agency, offer_to, take_away
+from app.referrals.opening.offering import (
+    Following,
+    leave_current,
+    next_agency,
+    offer_to,
+    take_away,
+)
 from app.referrals.opening.siblings import count_asked
 from app.referrals.reasons import Barred, Fits, WhyNoAgency
 from app.referrals.states import (
@@ -58,6 +65,9 @@ _AT_LEAST = timedelta(seconds=AT_LEAST)
 LISTENING = timedelta(seconds=60)
 # Our people hear of the first round that reached no person, and of every tenth one.
 _TELL_EVERY = 10
+
+# The keeper of the keys is away: which services are asked for cannot be read.
+_NOT_KNOWN = Following(None)
 
 _RING = {Act.RING, Act.RING_SUPERVISOR, Act.RING_DIRECTOR}
 _SUPERVISOR = {Act.RING_SUPERVISOR, Act.SEND_SUPERVISOR}
@@ -91,7 +101,7 @@ async def escalate_on(work: Work, referral: Referral) -> None:
     phones = await _still_to_ring(work, referral, agency)
     supervisor = await _on_call(work, referral, Service.SUPERVISOR_ON_CALL)
     director = await _on_call(work, referral, Service.DIRECTOR_ON_CALL)
-    following = await next_agency(work, referral)
+    following = await _next_agency(work, referral)
     around = Around(
         phones=len(phones),
         # A program gets as long to reply as the readers of messages.
@@ -125,11 +135,22 @@ async def escalate_on(work: Work, referral: Referral) -> None:
             assert following.found is not None
             found = following.found
             await go_to(work, referral, found.agency.id, found.fits, PROGRAM_ITSELF)
+        case Act.AROUND if following is _NOT_KNOWN:
+            # There is none to ring but those whom only the keys tell of: the job tries again.
+            raise KeeperAway()
         case Act.AROUND:
             await _go_around(work, referral, following.why)
         case _:
             on_call = supervisor if turn.act in _SUPERVISOR else director
             await _go_to_house(work, referral, turn, on_call)
+
+
+async def _next_agency(work: Work, referral: Referral) -> Following:
+    """Return which agency is next. Those who are known already are rung without the keeper."""
+    try:
+        return await next_agency(work, referral)
+    except KeeperAway:
+        return _NOT_KNOWN
 
 
 async def _ask_about_open(work: Work, referral: Referral) -> None:

@@ -26,6 +26,7 @@ from app.referrals.models import Notice, Referral
 from app.referrals.opening.opening import (
     BY_HAND,
     AlreadyReferred,
+    Group,
     Need,
     NotFromPracticeCall,
     Wish,
@@ -35,6 +36,7 @@ from app.referrals.opening.opening import (
 )
 from app.referrals.opening.prefill import children_of
 from app.referrals.opening.sending import send
+from app.referrals.services import asked_by_all
 from app.referrals.states import ASKED_OF_AUTHORITIES, NoticeKind, OpenedHow, Service
 from app.referrals.trail import PROGRAM_ITSELF, add_notice, note
 from app.staff.audit import write_reading
@@ -64,17 +66,7 @@ async def refer_urgently(
     await record.lock_call(work, call_id)
     if await is_practice(work, call_id, None):
         raise NotFromPracticeCall()
-    rows = await work.session.scalars(
-        select(Referral)
-        .where(
-            Referral.call_id == call_id,
-            Referral.service == service.value,
-            Referral.closed_at.is_(None),
-        )
-        .order_by(Referral.opened_at, Referral.code)
-        .with_for_update()
-    )
-    there = list(rows)
+    there = await _open_referrals(work, call_id, service)
     unowned = [r for r in there if r.opened_how == OpenedHow.DANGER_KEY and r.opened_by is None]
     if unowned:
         # The program referred while no counsellor could take the call; now the referral gets one.
@@ -104,6 +96,23 @@ async def refer_urgently(
             await record_override(work, one, override, BY_HAND)
         await send(work, one, BY_HAND)
     return made[0]
+
+
+async def _open_referrals(work: Work, call_id: UUID, service: Service) -> list[Referral]:
+    """Return the referrals of a locked call to a service that are not closed, locked."""
+    its = select(Referral).where(Referral.call_id == call_id, Referral.closed_at.is_(None))
+    found = (await work.session.scalars(its)).all()
+    asked = asked_by_all(work, found)
+    ids = [one.id for one, (to, _) in zip(found, asked, strict=True) if to == service]
+    if not ids:
+        return []
+    rows = await work.session.scalars(
+        its.where(Referral.id.in_(ids))
+        .order_by(Referral.opened_at, Referral.code)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    return list(rows)
 
 
 async def _not_referred(
@@ -184,7 +193,7 @@ async def refer_unanswered(work: Work, call: Call) -> Referral | None:
         None,
         wish,
         protocol.danger_key.service,
-        uuid4(),
+        Group(uuid4(), uuid4()),
         Need(None, (), frozenset({DANGER_KEY}), answers),
         call_id=call.id,
     )

@@ -15,6 +15,7 @@ from app.referrals.directory.models import Agency
 from app.referrals.disclosures import addressee_of
 from app.referrals.models import Recipient, Referral
 from app.referrals.reasons import Barred, Fits, WhyNoAgency
+from app.referrals.services import asked_by
 from app.referrals.states import DeadlineKind, Purpose, RecipientState, ReferralEvent, Sector
 from app.referrals.trail import By, move
 from app.work import Work
@@ -45,7 +46,8 @@ async def next_agency(
     }
     refused: NotConsented | None = None
     withheld = given.kept_from if given else ()
-    for service in (*referral.family_first, referral.service):
+    asked = asked_by(work, referral)
+    for service in (*asked.first, asked.service):
         matches = await find_right(
             work,
             service,

@@ -4,7 +4,7 @@ It is filled with what is known, and the rest is added later: no form delays the
 """
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
 from sqlalchemy import and_, func, or_, select
@@ -36,6 +36,7 @@ from app.referrals.models import Referral
 from app.referrals.opening.prefill import Known, Prefilled, children_of, of_child, prefill
 from app.referrals.protocol import Protocol
 from app.referrals.scopes import reads_referral
+from app.referrals.services import ask_for, asked_by, open_services
 from app.referrals.states import HOUSE, OVER, OpenedHow, ReferralState, Service
 from app.referrals.trail import PROGRAM_ITSELF, By, Via, note
 from app.routing.responsible import pick_owner
@@ -128,16 +129,18 @@ async def refer(
     if HOUSE & set(wish.services):
         raise Invalid("Choose another service: our own people are part of every escalation.")
     needs = [_need_of(work, wish, known, child) for child in _children(work, wish, known)]
+    services = dict.fromkeys(service for need in needs for service in need.services)
     if known is not None and not wish.seen_open:
         await _check_not_open(work, staff, known.record, needs)
     together = uuid4()
+    groups = {service: Group(together, uuid4()) for service in services}
     return [
         await open_draft(
             work,
             staff,
             wish,
             service,
-            together,
+            groups[service],
             need,
             known=known,
             call_id=call_id,
@@ -146,6 +149,13 @@ async def refer(
         for need in needs
         for service in need.services
     ]
+
+
+class Group(NamedTuple):
+    """Referrals that are opened at once: all of them, and those for one service."""
+
+    together: UUID
+    alike: UUID
 
 
 @dataclass(frozen=True)
@@ -210,10 +220,11 @@ async def _check_not_open(work: Work, staff: Staff, record: Filled, needs: list[
     if isinstance(profile_id := getattr(record, "profile_id", None), UUID):
         of_profile = select(Contact.id).where(Contact.profile_id == profile_id)
         same = or_(same, Referral.contact_id.in_(of_profile))
-    rows = await work.session.execute(
+    result = await work.session.execute(
         select(
+            Referral.id,
+            Referral.services_sealed,
             Referral.code,
-            Referral.service,
             here.label("here"),
             Referral.child_entry,
             reads_referral(staff).label("readable"),
@@ -221,11 +232,13 @@ async def _check_not_open(work: Work, staff: Staff, record: Filled, needs: list[
         .where(same, Referral.state.not_in(sorted(OVER)), Referral.state != ReferralState.COMPLETED)
         .order_by(Referral.opened_at)
     )
+    rows = result.all()
+    asked = open_services(work, [(row.id, row.services_sealed) for row in rows])
     wanted = {(need.child, service.value) for need in needs for service in need.services}
     services = {service for _, service in wanted}
     found = [
         (code if readable else "", service)
-        for code, service, in_here, child, readable in rows
+        for (_, _, code, in_here, child, readable), (service, _) in zip(rows, asked, strict=True)
         # From another record, or opened before its child was named, it may be about any child.
         if service in services and (child is None or not in_here or (child, service) in wanted)
     ]
@@ -275,7 +288,7 @@ async def open_draft(
     staff: Staff | None,
     wish: Wish,
     service: Service,
-    together: UUID,
+    group: Group,
     need: Need,
     *,
     known: Known | None = None,
@@ -299,17 +312,16 @@ async def open_draft(
         contact_id=record.id if record is not None and is_contact(record) else None,
         call_id=call_id,
         case_id=case_id,
-        opened_together=together,
-        service=service.value,
+        opened_together=group.together,
+        opened_alike=group.alike,
         child_entry=need.child,
     )
     refused = await _fill(work, referral, need.answers)
     if wish.place and sheet_of(work, referral).form.path_of("place") in refused:
         raise Invalid("This place is not in the country's list. Choose a place from the list.")
     referral.to_confirm = [path for path in need.to_confirm if path not in refused]
-    before = before_placement(work, referral, need.signs)
-    if not wish.directly.strip():
-        referral.family_first = before
+    before = before_placement(work, referral, service, need.signs)
+    ask_for(work, referral, service, () if wish.directly.strip() else before)
     work.session.add(referral)
     await work.session.flush()
     # Not the services: they can tell of the child's health, and the chained log is kept for ever.
@@ -356,7 +368,6 @@ def _draft(work: Work, wish: Wish, protocol: Protocol, **of: Any) -> Referral:
         house_has_it=False,
         wants_feedback=False,
         separation_risk=False,
-        family_first=[],
     )
 
 
@@ -383,7 +394,9 @@ def _take_what_it_goes_by(work: Work, referral: Referral) -> None:
     referral.wants_feedback = _answer(work, referral, "wants_feedback") == "yes"
 
 
-def before_placement(work: Work, referral: Referral, signs: frozenset[str]) -> list[str]:
+def before_placement(
+    work: Work, referral: Referral, service: str, signs: frozenset[str]
+) -> list[str]:
     """Return the services to ask before a child is placed away from home, so that it can stay.
 
     Record on the referral whether the child may be separated from its family, in any case.
@@ -398,19 +411,20 @@ def before_placement(work: Work, referral: Referral, signs: frozenset[str]) -> l
         referral.child_age, disabled, signs | sheet.with_above(categories_of(work, referral))
     )
     referral.separation_risk = referral.separation_risk or at_risk
-    if rule is None or not at_risk or referral.service not in rule.instead_of:
+    if rule is None or not at_risk or service not in rule.instead_of:
         return []
-    return [service.value for service in rule.first]
+    return [one.value for one in rule.first]
 
 
 async def take_facts(work: Work, referral: Referral) -> None:
     """Copy from the form what the referral works with: age, feedback, and family first."""
     await admit(work, referral)
     _take_what_it_goes_by(work, referral)
-    before = before_placement(work, referral, frozenset())
-    if before and not referral.family_first and referral.state == ReferralState.DRAFT:
+    asked = asked_by(work, referral)
+    before = before_placement(work, referral, asked.service, frozenset())
+    if before and not asked.first and referral.state == ReferralState.DRAFT:
         # This became known only now. A sent referral stays where it is; a draft asks them first.
-        referral.family_first = before
+        ask_for(work, referral, asked.service, before)
 
 
 async def _first_consent(

@@ -23,8 +23,7 @@ ASKED = (ReferralState.SENT, ReferralState.DELIVERED)
 
 def _together(referral: Referral) -> tuple[ColumnElement[bool], ...]:
     return (
-        Referral.opened_together == referral.opened_together,
-        Referral.service == referral.service,
+        Referral.opened_alike == referral.opened_alike,
         Referral.id != referral.id,
     )
 

@@ -34,6 +34,7 @@ from app.referrals.log_kinds import LogKind
 from app.referrals.models import Deadline, Dispatch, Recipient, Referral
 from app.referrals.replies import details, outreach, replying
 from app.referrals.scopes import lock_referral
+from app.referrals.services import asked_by
 from app.referrals.spoken import english, language_for, refusal
 from app.referrals.states import (
     HELD,
@@ -86,6 +87,8 @@ class Visit:
     recipient: Recipient | None
     steps: list[str]
     deadlines: list[Deadline]
+    # What the referral asks for.
+    service: str
     proven: bool
     # Whether a code opens the details; if none does, the agency rings the helpline.
     has_code: bool = True
@@ -160,6 +163,7 @@ async def visit(work: Work, token: str, proof: str = "") -> Visit:
         recipient,
         _steps(referral, recipient),
         (await tracking.deadlines_of(work, [referral.id])).get(referral.id, []),
+        asked_by(work, referral).service,
         proven=_is_proven(work, link, proof),
         code_is_over=not has_code(work, link),
     )

@@ -4,7 +4,7 @@ Every reply comes through here, whatever its channel: the phone, the link, anoth
 member of our staff who writes down what an agency said.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import func, select
@@ -12,6 +12,7 @@ from sqlalchemy import func, select
 from app.definitions.risk import Urgency
 from app.errors import Conflict, Invalid, NotFound, Refusal
 from app.jobs.names import Task
+from app.privacy.keeper.client import KeeperAway
 from app.referrals.channels.attempts import end_attempts
 from app.referrals.channels.models import Attempt
 from app.referrals.channels.telling import (
@@ -55,6 +56,8 @@ from app.work import Work
 _E = ReferralEvent
 # States in which an agency may still take the referral.
 _STILL_ASKED = (RecipientState.OFFERED, RecipientState.DELIVERED, RecipientState.UNANSWERED)
+# Until then a keeper that is restarted is mostly back.
+_KEEPER_IS_BACK = timedelta(seconds=5)
 _AT_ONCE = (Urgency.IMMEDIATE, Urgency.URGENT)
 
 
@@ -292,7 +295,13 @@ async def reject(
 
 async def on_to_the_next(work: Work, referral: Referral) -> None:
     """Offer a locked referral that came back to the next right agency, or escalate it."""
-    following = await next_agency(work, referral)
+    try:
+        following = await next_agency(work, referral)
+    except KeeperAway:
+        # What the agency says counts at once; its job tries again until the keeper is back.
+        await end_attempts(work, referral)
+        await begin(work, referral, after=_KEEPER_IS_BACK)
+        return
     if following.found is not None:
         found = following.found
         await go_to(work, referral, found.agency.id, found.fits, PROGRAM_ITSELF)

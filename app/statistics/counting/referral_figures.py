@@ -2,8 +2,12 @@
 
 A referral belongs to the period in which it was opened. Times are in seconds from the opening
 (or, for agencies, from the offer: see `referrals/accountability.py`).
+
+The service that a referral asks for is sealed: to count by it, those of the window are opened in
+one pass before, and given to the statement beside their ids.
 """
 
+import asyncio
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,6 +16,7 @@ from sqlalchemy import text
 
 from app.referrals.accountability import ALL, plain_number
 from app.referrals.counted import counts_sql, members_sql
+from app.referrals.services import services_of_all
 from app.referrals.states import LEFT, STAYED, Missing
 from app.work import Work
 
@@ -46,13 +51,12 @@ COUNTED = {
 }
 _SQL = """
 WITH r AS (
-  SELECT r.*, coalesce(a.sector, '{no_agency}') AS sector,
+  SELECT r.*, {service} coalesce(a.sector, '{no_agency}') AS sector,
     (SELECT count(*) FROM deadlines c JOIN deadline_breaches b ON b.deadline_id = c.id
       WHERE c.referral_id = r.id)
       AS breaches
-  FROM referrals r LEFT JOIN agencies a ON a.id = r.agency_id
-  WHERE r.opened_at >= :since AND r.opened_at < :until
-    AND NOT is_practice(r.call_id, r.contact_id)
+  FROM referrals r LEFT JOIN agencies a ON a.id = r.agency_id {asked}
+  WHERE {counted}
 )
 SELECT {by} AS value, {counts},
   percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM acknowledged_at - opened_at))
@@ -68,6 +72,13 @@ SELECT {by} AS value, {counts},
 FROM r GROUP BY GROUPING SETS (({by}), ())
 ORDER BY grouping({by}), 1
 """
+_COUNTED = (
+    "r.opened_at >= :since AND r.opened_at < :until AND NOT is_practice(r.call_id, r.contact_id)"
+)
+_SEALED = "SELECT r.id, r.services_sealed FROM referrals r WHERE {counted}"
+_ASKED = (
+    "JOIN unnest(CAST(:ids AS uuid[]), CAST(:services AS text[])) AS o(id, service) ON o.id = r.id"
+)
 # What referrals can be counted by: fixed SQL, never user input.
 BY = {
     "sector": "sector",
@@ -93,13 +104,23 @@ async def referral_figures(
     work: Work, since: datetime, until: datetime, by: str
 ) -> tuple[list[Figures], Figures]:
     """Return the figures by one property, and those of all referrals."""
+    values: dict[str, Any] = {"since": since, "until": until}
+    is_sealed = by == "service"
+    if is_sealed:
+        sealed = await work.session.execute(text(_SEALED.format(counted=_COUNTED)), values)
+        stored = [(row, bytes(value)) for row, value in sealed]
+        values["ids"] = [row for row, _ in stored]
+        values["services"] = await asyncio.to_thread(services_of_all, work.keys, stored)
     sql = _SQL.format(
+        service="o.service," if is_sealed else "",
+        asked=_ASKED if is_sealed else "",
+        counted=_COUNTED,
         by=BY[by],
         no_agency=Missing.AGENCY,
         counts=counts_sql(COUNTED),
         members=members_sql("id", COUNTED, "breaches", BY[by]),
     )
-    values = {"since": since, "until": until, "stayed": sorted(STAYED), "left": sorted(LEFT)}
+    values |= {"stayed": sorted(STAYED), "left": sorted(LEFT)}
     rows = (await work.session.execute(text(sql), values)).mappings().all()
     found = [
         Figures(

@@ -33,6 +33,7 @@ from app.referrals.models import Recipient, Referral
 from app.referrals.reasons import RingAbout, TooLate
 from app.referrals.replies import details, replying
 from app.referrals.scopes import lock_referral
+from app.referrals.services import asked_by
 from app.referrals.states import (
     OVER,
     AgencyCaseState,
@@ -153,7 +154,7 @@ async def _known(
     facts = {
         **answers,
         "urgency": referral.urgency,
-        "service": referral.service,
+        "service": asked_by(work, referral).service,
         "basis": given.basis
         if given and given.kind is ConsentKind.OVERRIDE
         else ConsentKind.CONSENT.value,

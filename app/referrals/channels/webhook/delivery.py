@@ -28,6 +28,7 @@ from app.referrals.log_kinds import LogKind
 from app.referrals.models import Disclosure, Recipient, Referral
 from app.referrals.replies import details, replying
 from app.referrals.scopes import lock_referral, reads_referral
+from app.referrals.services import asked_by
 from app.referrals.states import AgencyEvent, DeliveryState, NoticeKind, ToldHow
 from app.referrals.trail import By, Via, add_notice, note
 from app.settings import Settings
@@ -205,7 +206,7 @@ async def _body(work: Work, row: Delivery, referral: Referral, agency: Agency) -
         "sequence": row.sequence,
         "state": referral.state,
         "urgency": referral.urgency,
-        "service": referral.service,
+        "service": asked_by(work, referral).service,
         "due": {c.kind: c.due_at.isoformat() for c in due if c.stopped_at is None},
         **row.detail,
     }
