@@ -88,6 +88,7 @@ def _is_tried() -> bool:
 
 def written_elsewhere(home: Path) -> list[str]:
     """Return what was written outside the folders of the program, or without a name."""
+    assert (home / KEPT).is_dir(), "it was watched"
     noted = home / NOTED
     return sorted(set(noted.read_text().splitlines())) if noted.exists() else []
 
