@@ -13,6 +13,7 @@ from uuid import uuid4
 
 from app.database.topics import Topic
 from app.demo.stage import Stage
+from tests.support.contacts import changes
 
 # What leads from a cache to everything else, and holds no words itself.
 _ELSEWHERE = (
@@ -77,8 +78,10 @@ async def test_no_cache_holds_what_was_opened_once_the_answer_is_given(stage: St
     ana = await stage.add_counsellor("ana")
     # Made here, so that no constant of a module holds it.
     words = "".join(("Zlatanka", uuid4().hex[:8]))
-    answers = {"child.a1.name": words, "contact.notes": words}
+    answers = {"child.a1.name": words, "actions.summary": words}
     made = await ana.ask("POST", "/contacts", {"channel": "email", "answers": answers})
+    assert made.status_code == 201, made.text
+    assert made.json()["refused"] == {}
     record = made.json()["id"]
     shown = await stage.client.get(
         f"{stage.settings.public_url}/contacts/{record}", headers={"Cookie": ana.cookie_header}
@@ -86,7 +89,14 @@ async def test_no_cache_holds_what_was_opened_once_the_answer_is_given(stage: St
     assert shown.status_code == 200
     assert words in shown.text, "it is opened for its reader"
     assert words in (await ana.ask("GET", f"/contacts/{record}")).text
-    await ana.ask("PUT", f"/contacts/{record}", {"revision": 0, "answers": answers})
+    later = changes({"caller.name": words})
+    saved = await ana.ask("PUT", f"/contacts/{record}/answers", later)
+    assert saved.status_code == 200, saved.text
+    assert saved.json()["refused"] == saved.json()["conflicts"] == {}
+    # A list has none of it, not even opened.
+    listed = await ana.ask("GET", "/contacts")
+    assert [one["id"] for one in listed.json()["contacts"]] == [record]
+    assert words not in listed.text
     # Parts of pages that many see alike are kept for a second.
     await stage.advance(2)
     roots = list(_caches(stage))

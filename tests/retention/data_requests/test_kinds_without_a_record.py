@@ -10,10 +10,11 @@ from app.calls.caller_rows import CallerFlag, CallerWish, FlagKind, WishKind
 from app.calls.callers import flag_caller, wish
 from app.calls.models import Call
 from app.contacts.contacts import create_contact
-from app.contacts.models import Contact, Profile, ProfileNumber
+from app.contacts.models import Case, Contact, Profile, ProfileNumber
 from app.contacts.reading_contacts import open_drafts
 from app.contacts.states import ContactChannel
 from app.jobs.transaction import flush
+from app.referrals.models import Referral
 from app.retention.data_requests import (
     requests,
 )
@@ -96,16 +97,32 @@ async def test_a_flag_goes_after_its_end(work: Work) -> None:
 async def test_what_is_noted_of_a_number_stays_with_a_held_call_until_the_hold_is_lifted(
     work: Work,
 ) -> None:
-    """Also if the number has another call, which is not held."""
+    """Also if the number has another call, which is not held; and if what is held is the case or
+    the referral of the call."""
     boss, _, contact = await a_person(work)
     await planted.a_call(work, "CA2")
     as_person(work, boss)
-    await hold(work, boss, HeldKind.CONTACT, contact.id, "A court asks for it.")
-    await flush(work)
+    case = await work.session.scalar(select(Case))
+    referral = await work.session.scalar(select(Referral))
+    assert case is not None
+    assert referral is not None
     kinds = [D.CALLER_NUMBERS, D.CALLER_FLAGS, D.CALLER_HASHES]
     for kind in kinds:
         await rule(work, kind, 100)
     work.now += timedelta(days=365)
+    for held, record in ((HeldKind.CASE, case), (HeldKind.REFERRAL, referral)):
+        await hold(work, boss, held, record.id, "A court asks for it.")
+        await flush(work)
+        assert [await due_rows(work, kind) for kind in kinds] == [1, 0, 0], held
+        await lift(work, boss, held, record.id)
+    # The referral of a case, of which no contact is named, holds the calls of the case.
+    referral.contact_id, referral.case_id = None, case.id
+    await hold(work, boss, HeldKind.REFERRAL, referral.id, "A court asks for it.")
+    await flush(work)
+    assert [await due_rows(work, kind) for kind in kinds] == [1, 0, 0], "of its case"
+    await lift(work, boss, HeldKind.REFERRAL, referral.id)
+    await hold(work, boss, HeldKind.CONTACT, contact.id, "A court asks for it.")
+    await flush(work)
     for kind, rows in zip(kinds, (1, 0, 0), strict=True):
         assert await due_rows(work, kind) == await erase(work, kind) == rows, kind
     for model in (CallerFlag, CallerWish, ProfileNumber):

@@ -9,7 +9,7 @@ from app.calls.lines import finding_lines
 from app.calls.models import VoiceMessage
 from app.chats import ending, messages, opening
 from app.chats.left import left
-from app.chats.models import Media
+from app.chats.models import Media, ReturnCode
 from app.contacts.models import Opening
 from app.demo.counsellor import Counsellor
 from app.demo.stage import LINE, Stage
@@ -138,7 +138,8 @@ async def _add_records(stage: Stage, who: Counsellor, rows: Rows) -> None:
 
 
 async def _add_around(work: Work, rows: Rows) -> None:
-    """What comes up around a call, a contact and a referral without the counsellor."""
+    """What comes up around a call, a contact and a referral. What is for all teams until a person
+    has taken it is the counsellor's."""
     person, contact, call_id = (UUID(rows[name]) for name in ("person", "contact", "call"))
     staff = await work.session.get_one(Staff, person)
     ids = {name: uuid4() for name in ("opening", "dispatch", "practice", "message")}
@@ -185,18 +186,19 @@ async def _add_around(work: Work, rows: Rows) -> None:
             started_at=work.now,
         )
     )
-    await add_message(work, ids["message"], call_id)
+    await add_message(work, ids["message"], call_id, owner=person)
     call = await record.lock_call(work, call_id)
     line = await finding_lines.any_line(work)
     assert line is not None
     window = await callbacks.window_for(work, Slot.SOON, line, "sr")
     agreed = await callbacks.agree(work, call, Who.CALLER, window, safe=True, slot=Slot.SOON)
+    agreed.made_by = person
     await work.session.flush()
     rows |= {name: str(one) for name, one in ids.items()}
     rows |= {"notice": str(notice.id), "callback": str(agreed.id)}
 
 
-async def add_message(work: Work, id_: UUID, call_id: UUID) -> None:
+async def add_message(work: Work, id_: UUID, call_id: UUID, *, owner: UUID | None = None) -> None:
     bound = Bound("voice_messages", "audio_sealed", id_)
     (sound,) = await work.keys.seal_all([(bound, wav())])
     work.session.add(
@@ -209,13 +211,15 @@ async def add_message(work: Work, id_: UUID, call_id: UUID) -> None:
             audio_sealed=sound,
             audio_type="audio/wav",
             created_at=work.now,
+            owner_id=owner,
+            taken_at=work.now if owner is not None else None,
         )
     )
 
 
 async def chat_of(stage: Stage, who: Counsellor) -> Rows:
     """A child writes, and a counsellor has accepted; the child's secret opens the conversation.
-    Another child has left a message."""
+    Another child has left a message, which the counsellor has taken."""
     async with transaction(stage.ground, PROGRAM) as work:
         line = await finding_lines.line_of_number(work, LINE)
         assert line is not None
@@ -233,6 +237,8 @@ async def chat_of(stage: Stage, who: Counsellor) -> Rows:
         await ending.accept(work, call, offer)
         key = uuid4().hex
         await left.leave_message(work, opened[1].call.id, text="Javite se", client_key=key)
+        message = await work.session.get_one(ReturnCode, opened[1].call.id)
+        message.owner_id, message.taken_at = who.id, work.now
         rows = {"chat": str(call.id), "secret": opened[0].secret, "left": str(opened[1].call.id)}
         rows["media"] = await _picture(work, call.id)
         number = await messages.say_as_child(

@@ -25,6 +25,7 @@ from app.practice.exchange import Exchange, Number
 from app.practice.people import Phone
 from app.practice.rest.app import rest_app
 from tests.support.leaks.crashing import FAULTS
+from tests.support.leaks.watching import WATCHED
 from tests.support.mail import Mail, mail
 from tests.support.processes import KEY, SECRET, Program, ready, sign_in
 from tests.support.push import PushService
@@ -77,7 +78,7 @@ class Night:
     def __init__(self, folder: Path, post: Mail) -> None:
         self.folder, self.post = folder, post
         self.told = Told()
-        self.program = Program(folder, sooner=FAULTS)
+        self.program = Program(folder, sooner=(*FAULTS, *WATCHED))
         self.base, self.api = self.program.base, self.program.base + "/api/v1"
         self.push = PushService(SystemClock())
         self.key = x25519.Identity.generate()

@@ -151,12 +151,14 @@ def _in_files_of_records(connection: Any, data_dir: Path) -> Left:
     return {"files of records": found} if found else {}
 
 
-async def sealed_ways(night: Night) -> set[str]:
-    """Open every sealed value with the keys; return by which ways what is in them has come."""
+async def sealed_ways(night: Night) -> tuple[set[str], set[str]]:
+    """Open every sealed value with the keys; return by which ways what is in them has come, and
+    which sealed columns have no value."""
     settings = with_generated_secrets(
         Settings(data_dir=night.program.data_dir, database_url=as_role(night.url, PROGRAM_ROLE))
     )
     ways: set[str] = set()
+    empty: set[str] = set()
     async with prepared(settings) as ground, transaction(ground, PROGRAM) as work:
         for place in sealed_places(tables.metadata):
             if (place.table, place.column) in (SECRETS, *USED_HERE):
@@ -169,11 +171,14 @@ async def sealed_ways(night: Night) -> set[str]:
                     f" WHERE {place.column} IS NOT NULL"
                 )
             )
-            for row in rows.mappings():
+            found = rows.mappings().all()
+            if not any(values_of(place, row["stored"]) for row in found):
+                empty.add(place.name)
+            for row in found:
                 for path, value in values_of(place, row["stored"]).items():
                     opened = work.keys.open(value, **place.bound_to(dict(row), path))
                     ways |= {one.decode() for one in _WAY.findall(opened)}
-    return ways
+    return ways, empty
 
 
 def at_others(night: Night) -> Left:

@@ -6,10 +6,11 @@ from typing import Any
 import httpx2
 
 from app.demo.stage import LINE
-from app.practice.people import Caller
+from app.practice.legs import Leg
+from app.practice.people import Caller, Phone
 from tests.support.documents.files import jpeg
 from tests.support.leaks.night import Night, answered, ask, changes, words_of
-from tests.support.leaks.searching import HEADLINE, NAME, NUMBER, said
+from tests.support.leaks.searching import HEADLINE, NAME, NUMBER, OTHER, said
 from tests.support.mail import link_in
 from tests.support.planted import CHILD
 from tests.support.processes import true
@@ -43,8 +44,39 @@ async def talk(night: Night, client: Client) -> str:
         return bool(found) and found[0]["state"] == "connected"
 
     await until(connected, within=120)
-    calls = (await ask(client, "GET", "/calls"))["calls"]
-    return str(calls[0]["id"])
+    call = str((await ask(client, "GET", "/calls"))["calls"][0]["id"])
+    await _answer_by_key(night, client, call, leg)
+    await _third_party(night, client, call)
+    return call
+
+
+async def _answer_by_key(night: Night, client: Client, call: str, leg: Leg) -> None:
+    """A child that cannot speak answers a question with a key."""
+    await ask(client, "POST", f"/calls/{call}/questions", {"question": "alone"})
+    await until(lambda: true(leg.has_heard("Can you talk now?")), within=60)
+    night.exchange.press(leg, "2")
+
+    async def answered_by_key() -> bool:
+        (asked,) = await ask(client, "GET", f"/calls/{call}/questions")
+        return bool(asked["answer"])
+
+    await until(answered_by_key, within=60)
+    # The talk goes on.
+    await until(lambda: true(night.exchange.conferences.of_leg(leg)), within=60)
+
+
+async def _third_party(night: Night, client: Client, call: str) -> None:
+    """The police join by telephone, and leave."""
+    night.exchange.phones[OTHER] = Phone(picks_up=1.0)
+    at = f"/calls/{call}"
+    await ask(client, "POST", f"{at}/add", {"number": OTHER, "role": "police"})
+
+    async def are_in() -> str:
+        found = await ask(client, "GET", f"{at}/participants")
+        return next((str(one["id"]) for one in found if one["state"] == "in"), "")
+
+    one = await until(are_in, within=60)
+    await ask(client, "POST", f"{at}/participants/{one}/drop")
 
 
 async def leave_voice_message(night: Night) -> None:
@@ -105,7 +137,11 @@ async def write_case(client: Client, contact: str, now: datetime | None = None) 
     flag = {"about": "danger_at_a_visit", "words": said("case-flag")}
     await ask(client, "POST", f"{at}/flags", flag)
     due = {"about": "check", "due_on": f"{(now or datetime.now(UTC)) + timedelta(days=9):%Y-%m-%d}"}
-    await ask(client, "POST", f"{at}/follow-ups", {**due, "words": said("follow-up")})
+    made = await ask(client, "POST", f"{at}/follow-ups", {**due, "words": said("follow-up")})
+    result = {"result": "done", "words": said("result")}
+    await ask(client, "POST", f"/follow-ups/{made['id']}/done", result)
+    help_ = {**due, "about": "intervention", "words": said("help"), "provider": said("provider")}
+    await ask(client, "POST", f"{at}/follow-ups", help_)
     await ask(client, "POST", f"{at}/transfer", {"name": "mira", "reason": said("transfer")})
     text = f"%PDF-1.4\n{said('document')} ".encode() * 200
     for name, content in ((f"{NAME}.pdf", text), (f"{NAME}.jpg", jpeg())):

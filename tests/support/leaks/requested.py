@@ -44,6 +44,9 @@ async def _decided(boss: Client, second: Client, kind: str, sought: str, basis: 
     wanted = {"kind": kind, "person": "child", "sought": sought}
     found: dict[str, Any] = await ask(boss, "POST", "/data-requests", wanted)
     path = f"/data-requests/{found['id']}"
+    if kind == "access":
+        longer = {"months": 1, "because": "complex", "words": said("extension")}
+        await ask(boss, "POST", f"{path}/extension", longer)
     # What may be another person's is marked: the officer has looked at it.
     marked = [one for one in found["items"] if one["keep"] == "another_person"]
     released = [{"kind": one["kind"], "id": one["id"], "keep": None} for one in marked]

@@ -5,7 +5,10 @@ seconds; what stands behind a root says by which way it came in.
 """
 
 import base64
+import contextlib
 import hashlib
+import re
+import zlib
 from collections.abc import Iterable, Iterator
 from functools import cache
 
@@ -34,6 +37,10 @@ _LARGE = 4_096
 _LOOKED_AT: dict[tuple[bytes, tuple[str, ...]], frozenset[str]] = {}
 # What people put between the digits of a number.
 _BETWEEN = b" -/.()"
+# How packed content begins, as zlib and as gzip write it; and how much of it is looked at.
+_PACKED = re.compile(rb"\x78[\x01\x5e\x9c\xda]|\x1f\x8b\x08")
+_UNPACKED = 1_000_000
+_HASHES = (hashlib.sha256, hashlib.sha1, hashlib.md5)
 
 
 def said(way: str) -> str:
@@ -58,17 +65,45 @@ def spelt(word: str) -> tuple[tuple[str, bytes], ...]:
         for written in {word, one}:
             coded = base64.b64encode(b" " * shift + written.encode())
             forms.append((f"{word} in base64", coded[4 if shift else 0 : -4].lower()))
+    if word in NUMBERS:
+        # There are few numbers: who tries them all finds the one of a hash without a key.
+        for number in {word, word.removeprefix("+"), one, f"0{one}"}:
+            for hashed in (make(number.encode()) for make in _HASHES):
+                told = f"{hashed.name} of {word}"
+                forms += [(told, hashed.hexdigest().encode()), (told, hashed.digest().lower())]
     return tuple((told, form) for told, form in forms if len(form) >= _SHORTEST)
 
 
 def found_in(content: bytes, words: Iterable[str] = PLANTED) -> set[str]:
     """Return what of the words lies in bytes, each with what stands behind it."""
     if len(content) < _LARGE:
-        return set(_found(content.lower(), words))
+        return set(_in_all(content, words))
     key = hashlib.sha256(content).digest(), tuple(words)
     if key not in _LOOKED_AT:
-        _LOOKED_AT[key] = frozenset(_found(content.lower(), words))
+        _LOOKED_AT[key] = frozenset(_in_all(content, words))
     return set(_LOOKED_AT[key])
+
+
+def _in_all(content: bytes, words: Iterable[str]) -> Iterator[str]:
+    """Look at what is there, and at what is packed in it."""
+    words = tuple(words)
+    yield from _found(content.lower(), words)
+    for begin in _PACKED.finditer(content):
+        unpacked = _unpacked(memoryview(content)[begin.start() :])
+        if len(unpacked) >= _SHORTEST:
+            yield from (f"packed: {one}" for one in _found(unpacked.lower(), words))
+
+
+def _unpacked(content: memoryview) -> bytes:
+    """Return what was packed, as far as it goes; nothing if it only looked so."""
+    # Either way of packing is recognised.
+    packing, unpacked = zlib.decompressobj(wbits=47), b""
+    with contextlib.suppress(zlib.error):
+        for at in range(0, len(content), _LARGE):
+            unpacked += packing.decompress(content[at : at + _LARGE], _UNPACKED)
+            if packing.eof or len(unpacked) >= _UNPACKED:
+                break
+    return unpacked
 
 
 def _found(small: bytes, words: Iterable[str]) -> Iterator[str]:

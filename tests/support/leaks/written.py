@@ -54,7 +54,7 @@ async def write_by_all(night: Night, bot: Bot, client: Client, boss: Client) -> 
         assert (await child.say(said("web"))).status_code == 200
         exchange.texts.write(TEXTS, LINE, said("sms"))
         sender, to = WHATSAPP + WHATSAPPS, WHATSAPP + LINE
-        exchange.texts.write(sender, to, said("whatsapp"), name=said("profile"))
+        exchange.texts.write(sender, to, f"{said('whatsapp')} kill me", name=said("profile"))
         more: dict[str, Any] = {
             "from": {"id": TELEGRAMS, "is_bot": False, "first_name": said("first-name")}
         }
