@@ -1,4 +1,4 @@
-"""A counsellor at a browser, as tests and demo have one: requests of the page, without the page."""
+"""A counsellor who sends what a browser would send; for tests and the demo."""
 
 from typing import TYPE_CHECKING, Any
 from uuid import UUID

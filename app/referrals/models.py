@@ -77,7 +77,7 @@ class Referral(Filled, Base):
     call_id: Mapped[UUID | None] = mapped_column(ForeignKey("calls.id"))
     # The same for all referrals that were opened at once for one need.
     opened_together: Mapped[UUID]
-    # The same for those of them that are for one service: brothers and sisters.
+    # Equal for those of them that are for the same service, such as brothers' and sisters'.
     opened_alike: Mapped[UUID]
     opened_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
     opened_how: Mapped[str]

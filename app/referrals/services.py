@@ -70,7 +70,7 @@ def open_services(
 ) -> list[Asked]:
     """Return what each of some referrals asks for, by its id and what is stored.
 
-    For what these consents were given is opened with it, all together.
+    The services that these consents name are opened with them.
     """
     values = [(_place(row), sealed) for row, sealed in referrals]
     named = [

@@ -1,1 +1,1 @@
-"""The server process: its database, its listening socket, and its replacement without a gap."""
+"""Serve the application: its sockets, one or several processes, and replacement without a gap."""

@@ -1,4 +1,4 @@
-"""One of several processes: `web` or `worker`, and the open files that it inherits."""
+"""Run as one of several processes, `web` or `worker`, with the open files that it inherits."""
 
 import contextlib
 import gc

@@ -13,8 +13,8 @@ from collections.abc import Callable
 from app.log import log
 from app.settings import Settings
 
-# Seconds after which it is tried again to start a process: from one failure to the next they
-# double, up to the longest pause. STARTED_AFTER: one that ran for longer has started.
+# Seconds to wait before a process is started again; the wait doubles with each failure up to
+# LONGEST_PAUSE. A process that ran for longer than STARTED_AFTER counts as started.
 AGAIN_AFTER = 1.0
 LONGEST_PAUSE = 30.0
 STARTED_AFTER = 10.0
@@ -33,7 +33,8 @@ def serve_many(
 ) -> None:
     """Run several web processes on the same sockets, and one process for the jobs.
 
-    Exits as one does that refuses to start before any serves: each would refuse the same.
+    If a process refuses to start before any serves, exit with its code: every other would refuse,
+    too.
     """
     gc.enable()
     os.environ["HELPLINE_DATABASE_URL"] = settings.database_url or ""

@@ -1,4 +1,4 @@
-"""Serve the application on its sockets: as one process, or with others."""
+"""Serve the application on its sockets, in one process or in several."""
 
 import asyncio
 import contextlib

@@ -186,7 +186,7 @@ ACTS: Mapping[str, GuardedAct] = {
     "api.emergencies.enter_emergency": _KEY,
     "api.own.passkeys.begin_passkey": _KEY,
     "api.own.passkeys.remove_own_passkey": _KEY,
-    # To set what was begun, perhaps elsewhere, counts as a proof.
+    # To complete a set-up counts as a proof, and it may have begun in another session.
     "api.own.passkeys.add_own_passkey": _KEY,
     "api.own.second_factor.confirm_factor": _KEY,
     "dashboard.people.passkey_pages.add": _KEY,

@@ -32,9 +32,9 @@ from app.staff.models import Staff
 from app.staff.roles import Role
 from app.work import Actor, ActorKind, Work
 from tests.support.browser import HERS, at, available, press, ring
-from tests.support.lived.days import plan_day
-from tests.support.lived.life import LINES, Life, Step
 from tests.support.profile import WHOLE
+from tests.support.random_life.days import plan_day
+from tests.support.random_life.life import LINES, Life, Step
 
 pytestmark = [
     pytest.mark.skipif(

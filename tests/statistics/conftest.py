@@ -13,9 +13,9 @@ from app.database.roles import OWNER, PROGRAM, SUPERUSER
 from app.demo.counsellor import Counsellor
 from app.demo.stage import Stage, stage_on
 from app.staff.roles import Role
-from tests.support.lived.days import BEGINS, DAYS, lived
-from tests.support.lived.life import Life
 from tests.support.people import person
+from tests.support.random_life.days import BEGINS, DAYS, lived
+from tests.support.random_life.life import Life
 
 _LIVES: dict[str, Life] = {}
 

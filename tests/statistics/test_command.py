@@ -15,8 +15,8 @@ import typer
 
 from app.cli import main
 from app.log import set_up_logging
-from tests.support.lived.life import Life
-from tests.support.recount import telling
+from tests.support.random_life.life import Life
+from tests.support.recount import logs
 
 Run = Callable[..., Awaitable[CompletedProcess[str]]]
 # To put all commands together takes longer than most of them.
@@ -62,7 +62,7 @@ async def test_files_from_the_command_line(
     window = ("--from", "2026-04-01", "--to", "2026-05-01")
     ones = [
         o
-        for o in telling.told(lived_through)
+        for o in logs.told(lived_through)
         if o.is_call and (o.local.year, o.local.month) == (2026, 4)
     ]
     path = tmp_path / "calls.parquet"

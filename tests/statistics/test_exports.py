@@ -25,18 +25,18 @@ from app.statistics.protection.guard import CONTENT_MEASURES
 from app.statistics.sums import SUMS
 from app.work import PROGRAM
 from tests.support.documents.shell import ROOT, requests
-from tests.support.lived.files import (
+from tests.support.people import person
+from tests.support.profile import nightly
+from tests.support.random_life.files import (
     FIRST,
     LAST,
     RECORDS,
     WINDOW,
+    calls_in_logs,
     fetch,
     in_serbian,
-    ones_of,
     read_csv,
 )
-from tests.support.people import person
-from tests.support.profile import nightly
 from tests.support.recount import grouping, measuring
 
 INTEGRATORS = ROOT / "docs/integrators.md"
@@ -57,7 +57,7 @@ async def test_a_summary_is_the_same_in_every_format(
     assert book["Data"].freeze_panes == "A2"
     assert len(rows) == len(whole["rows"]) == len(parquet) == len(excel) > 50
     assert whole["rows"] == parquet
-    ones = ones_of(lived_through)
+    ones = calls_in_logs(lived_through)
     for line, row, cells in zip(rows, parquet, excel, strict=True):
         if row["row"] == "cell":
             mine = [
@@ -111,7 +111,7 @@ async def test_single_calls_add_up_to_the_summary(
             f" FROM '{tmp_path}/calls.{kind}' GROUP BY ALL ORDER BY ALL"
         ).fetchall()
     assert counted["csv"] == counted["parquet"]
-    calls = [one for one in ones_of(lived_through) if one.is_call]
+    calls = [one for one in calls_in_logs(lived_through) if one.is_call]
     assert sum(row[1] for row in counted["csv"]) == len(calls)
     answered = next(row for row in counted["csv"] if row[0] == "answered")
     told = [one for one in calls if one.outcome == "answered"]
@@ -191,7 +191,7 @@ async def test_calls_and_contacts_are_reconciled_to_nought(
 ) -> None:
     found = json.loads((await fetch(boss, f"/statistics/calls.json?{WINDOW}")).text)
     lines = {line["words"]: line["number"] for line in found["reconciliation"]}
-    ones = ones_of(lived_through)
+    ones = calls_in_logs(lived_through)
     assert lines["Not explained"] == 0
     assert lines["Answered calls"] == sum(one.outcome == "answered" for one in ones)
     told = sum(one.contact is not None for one in ones)

@@ -31,10 +31,10 @@ from app.statistics.periods import Period, Window
 from app.statistics.protection import budget
 from app.statistics.protection.guard import BASE, Rounding, check_grid, is_content, on_grid, over_by
 from app.work import PROGRAM
-from tests.support.lived.life import Life
 from tests.support.people import person
 from tests.support.profile import WHOLE
-from tests.support.recount import grouping, telling
+from tests.support.random_life.life import Life
+from tests.support.recount import grouping, logs
 
 MAY = Window(date(2026, 5, 1), date(2026, 6, 1))
 
@@ -119,7 +119,7 @@ async def test_no_contact_is_found_by_taking_tables_apart(
     chief = await person(house, "chief of cells", Role.SUPERVISOR)
     month = "from=2026-04-01&to=2026-05-01"
     await _windows_that_differ_a_little_are_refused(boss, chief)
-    ones = grouping.within(telling.told(lived_through), date(2026, 4, 1), date(2026, 5, 1))
+    ones = grouping.within(logs.told(lived_through), date(2026, 4, 1), date(2026, 5, 1))
     places = await _cells(boss, f"{month}&by=place")
     assert places == await _cells(chief, f"{month}&by=place"), "the same cells for every account"
     exact = {

@@ -18,11 +18,11 @@ from app.statistics.facts.days import days_to_keep, keep_days
 from app.statistics.measures import NAMES
 from app.statistics.periods import Period, Window
 from app.work import PROGRAM
-from tests.support.lived.days import DAYS, plan_day
-from tests.support.lived.life import Life
-from tests.support.lived.records import say_another_place
 from tests.support.profile import WHOLE, by_day
-from tests.support.recount import grouping, measuring, telling
+from tests.support.random_life.days import DAYS, plan_day
+from tests.support.random_life.life import Life
+from tests.support.random_life.records import say_another_place
+from tests.support.recount import grouping, logs, measuring
 
 FIRST, LAST = date(2026, 3, 26), date(2026, 11, 3)
 
@@ -52,9 +52,9 @@ async def summary_of(life: Life, asked: FiguresWanted) -> Summary:
 
 
 def expected(
-    ones: list[telling.Told], period: str | None, by: tuple[str, ...]
+    ones: list[logs.FromLog], period: str | None, by: tuple[str, ...]
 ) -> dict[tuple[str, tuple[str, ...]], dict[str, Any]]:
-    cells: dict[Any, list[telling.Told]] = defaultdict(list)
+    cells: dict[Any, list[logs.FromLog]] = defaultdict(list)
     for one in ones:
         label = grouping.PERIODS[period](one) if period else ""
         values: list[tuple[str, ...]] = [()]
@@ -65,7 +65,7 @@ def expected(
     return {key: measuring.measured(found) for key, found in cells.items()}
 
 
-def check(summary: Summary, ones: list[telling.Told]) -> int:
+def check(summary: Summary, ones: list[logs.FromLog]) -> int:
     """Every row and every measure; and that each table adds up."""
     period = summary.asked.period.value if summary.asked.period else None
     by = tuple(d.value for d in summary.asked.by)
@@ -109,7 +109,7 @@ def _figures_of_total(summary: Summary) -> dict[str, Any]:
 
 
 async def test_every_measure_in_every_period(life: Life, lived_through: str) -> None:
-    ones = grouping.within(telling.told(lived_through), FIRST, LAST)
+    ones = grouping.within(logs.told(lived_through), FIRST, LAST)
     assert len(ones) > 250
     whole = measuring.measured(ones)
     happened = (
@@ -161,7 +161,7 @@ async def test_every_measure_in_every_period(life: Life, lived_through: str) -> 
 
 
 async def test_every_pair_of_dimensions_adds_up(life: Life, lived_through: str) -> None:
-    ones = grouping.within(telling.told(lived_through), FIRST, LAST)
+    ones = grouping.within(logs.told(lived_through), FIRST, LAST)
     window = Window(FIRST, LAST)
     for period, by in (
         ("month", ("category", "age_band")),
@@ -185,7 +185,7 @@ async def keep_all(life: Life) -> None:
 
 
 async def test_a_changed_target_does_not_relabel_the_past(life: Life, lived_through: str) -> None:
-    ones = grouping.within(telling.told(lived_through), FIRST, LAST)
+    ones = grouping.within(logs.told(lived_through), FIRST, LAST)
     changed = datetime(2026, 6, 15, 12, tzinfo=UTC)
     targets = (Target(0, 20), Target(int(changed.timestamp()), 5))
     summary = await summary_of(life, FiguresWanted(Window(FIRST, LAST), targets=targets))
@@ -201,7 +201,7 @@ async def test_a_changed_target_does_not_relabel_the_past(life: Life, lived_thro
 
 
 async def test_one_line_in_its_own_time(life: Life, lived_through: str) -> None:
-    told = telling.told(lived_through)
+    told = logs.told(lived_through)
     for line in by_day(("+56211116111", "+61211116111")):
         ones = [o for o in grouping.within(told, FIRST, LAST) if o.line == line]
         assert len(ones) > 50
@@ -221,7 +221,7 @@ async def test_kept_days_say_the_same_and_forget_what_changes(
         row = connection.execute("SELECT count(*) FROM statistic_days").fetchone()
     kept = row[0] if row else 0
     assert kept >= DAYS - 1
-    ones = grouping.within(telling.told(lived_through), FIRST, LAST)
+    ones = grouping.within(logs.told(lived_through), FIRST, LAST)
     check(await summary_of(life, asked), ones)
     # Life goes on, and with it come late facts about days long over.
     life.work.opened = life.ground.database.sessions()
@@ -235,7 +235,7 @@ async def test_kept_days_say_the_same_and_forget_what_changes(
     await say_another_place(life, old.id, "RS-BG")
     await life.commit()
     await life.work.session.close()
-    again = grouping.within(telling.told(lived_through), FIRST, LAST)
+    again = grouping.within(logs.told(lived_through), FIRST, LAST)
     assert naive_places(again) != naive_places(ones), "something was restated"
     check(await summary_of(life, asked), again)
     with psycopg.connect(lived_through) as connection:
@@ -243,5 +243,5 @@ async def test_kept_days_say_the_same_and_forget_what_changes(
     assert left < kept
 
 
-def naive_places(ones: list[telling.Told]) -> dict[Any, set[str]]:
+def naive_places(ones: list[logs.FromLog]) -> dict[Any, set[str]]:
     return {one.id: grouping.DIMENSIONS["place"](one) for one in ones}

@@ -23,10 +23,10 @@ from app.statistics.counting.shapes import SHIPPED, shapes_in
 from app.statistics.protection.guard import BASE
 from app.statistics.reports.reports import Report, kind_of, kinds, window_of
 from app.work import PROGRAM
-from tests.support.lived.life import Life
 from tests.support.mail import Mail
 from tests.support.profile import WHOLE, by_day
-from tests.support.recount import grouping, measuring, telling
+from tests.support.random_life.life import Life
+from tests.support.recount import grouping, logs, measuring
 
 APRIL = (date(2026, 4, 1), date(2026, 5, 1))
 
@@ -55,7 +55,7 @@ def number(text: str) -> int:
 async def test_the_monthly_report_says_what_the_naive_count_says(
     life: Life, lived_through: str
 ) -> None:
-    told = telling.told(lived_through)
+    told = logs.told(lived_through)
     ones = grouping.within(told, *APRIL)
     expected = measuring.measured(ones)
     report = await report_of(life, "monthly", "2026-04-17")
@@ -117,7 +117,7 @@ async def test_the_form_of_notifications_adds_up(life: Life, lived_through: str)
     assert all(row[-1] == "holds" and row[0] == row[1] for row in sums.values())
     children = [
         (one, child)
-        for one in grouping.within(telling.told(lived_through), date(2026, 1, 1), date(2026, 11, 1))
+        for one in grouping.within(logs.told(lived_through), date(2026, 1, 1), date(2026, 11, 1))
         if one.contact
         and one.contact["closed_as"] is None
         and "V" in grouping.DIMENSIONS["category_group"](one)
@@ -162,7 +162,7 @@ async def test_the_yearly_submission_has_every_category(life: Life, lived_throug
     girls = columns.index("Girl") - 1
     expected = sum(
         child.get("gender") == "girl"
-        for one in telling.told(lived_through)
+        for one in logs.told(lived_through)
         if one.contact
         and one.contact["closed_as"] is None
         and one.local < BEFORE_NOVEMBER
@@ -287,7 +287,7 @@ async def test_a_report_of_calls_is_counted_by_the_day(
         kind = kind_of(work, "by-day")
         report = await kind.make(work, window_of(work, kind, "2026-04-10"), None)
     grid = next(s.grid for s in report.sections if s.title == "Calls by outcome" and s.grid)
-    ones = grouping.within(telling.told(lived_through), date(2026, 4, 10), date(2026, 4, 11))
+    ones = grouping.within(logs.told(lived_through), date(2026, 4, 10), date(2026, 4, 11))
     assert grid.rows[-1][-1] == str(sum(one.is_call for one in ones)), "exact, in no grid"
 
 
@@ -355,7 +355,7 @@ async def test_a_country_adds_a_shape_as_a_file(
         report = await kind.make(work, window_of(work, kind, "2026-04-10"), None)
     expected = sum(
         one.contact is not None and grouping.DIMENSIONS["role"](one) == {"teacher"}
-        for one in grouping.within(telling.told(lived_through), *APRIL)
+        for one in grouping.within(logs.told(lived_through), *APRIL)
     )
     assert abs(int(grid(report, "By profession")["All"][0]) - expected) < BASE
     assert expected > 0

@@ -20,18 +20,18 @@ from app.statistics.exports import making
 from app.work import PROGRAM
 from tests.support.command_line import typed_on
 from tests.support.documents.shell import documented
-from tests.support.lived.files import (
+from tests.support.people import person
+from tests.support.profile import WHOLE
+from tests.support.random_life.files import (
     FIRST,
     LAST,
     RECORDS,
     WINDOW,
+    calls_in_logs,
     fetch,
     in_serbian,
-    ones_of,
     read_csv,
 )
-from tests.support.people import person
-from tests.support.profile import WHOLE
 from tests.support.recount import grouping
 
 
@@ -79,7 +79,7 @@ async def test_single_contacts_need_a_second_person_and_leave_a_trail(
     assert (await auditor.ask("GET", f"{path}/file")).status_code == 404
     file = await fetch(boss, f"{path}/file")
     _, rows = read_csv(file.text)
-    ones = ones_of(lived_through)
+    ones = calls_in_logs(lived_through)
     assert len(rows) == len(ones)
     said = {row["contact_id"]: row for row in rows if row["contact_id"]}
     for one in ones:

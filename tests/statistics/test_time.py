@@ -27,8 +27,8 @@ from app.statistics.periods import Period, Window
 from app.statistics.planning.erlang import AtOnce, needed
 from app.statistics.planning.planning import Writing, as_json, plan
 from app.work import PROGRAM
-from tests.support.lived.life import Life
-from tests.support.recount import telling
+from tests.support.random_life.life import Life
+from tests.support.recount import logs
 
 BELGRADE = ZoneInfo("Europe/Belgrade")
 
@@ -56,14 +56,14 @@ def seconds_of(url: str, window: Window) -> tuple[dict[str, dict[str, int]], set
         wraps = any(c["at"] == ended and c["after"] == "wrap_up" for c in by_staff[staff])
         to = after[0] if after and wraps and offer["connected_at"] else ended
         trained.setdefault(staff, set()).update(
-            range(telling.second(offer["opened_at"]), telling.second(to))
+            range(logs.second(offer["opened_at"]), logs.second(to))
         )
     for staff, changes in by_staff.items():
         mine = spent.setdefault(staff, {})
-        ends = [*(telling.second(c["at"]) for c in changes[1:]), until]
+        ends = [*(logs.second(c["at"]) for c in changes[1:]), until]
         for change, end in zip(changes, ends, strict=True):
             state = change["after"]
-            for second in range(max(telling.second(change["at"]), since), min(end, until)):
+            for second in range(max(logs.second(change["at"]), since), min(end, until)):
                 if second in trained.get(staff, set()):
                     continue
                 mine[state] = mine.get(state, 0) + 1
@@ -126,7 +126,7 @@ def conversations_of(url: str, window: Window) -> dict[str, Counter[int]]:
     held: dict[str, Counter[int]] = defaultdict(Counter)
     for row in rows:
         if row["connected_at"] is not None:
-            begins, ends = telling.second(row["connected_at"]), telling.second(row["released_at"])
+            begins, ends = logs.second(row["connected_at"]), logs.second(row["released_at"])
             held[str(row["counsellor_id"])].update(range(max(begins, since), min(ends, until)))
     return {who: Counter(seconds.values()) for who, seconds in held.items() if seconds}
 
@@ -170,7 +170,7 @@ async def test_what_the_coming_week_needs(life: Life, lived_through: str) -> Non
     assert found.slots[0].begins == datetime.combine(
         today, datetime.min.time(), BELGRADE
     ).astimezone(UTC)
-    told = telling.told(lived_through)
+    told = logs.told(lived_through)
     entered = [o for o in told if o.is_call and o.queued is not None and not o.written]
     history = [today - timedelta(days=n) for n in range(1, 57)]
     weeks = [d for d in history if not is_holiday(d, BELGRADE, "RS")]

@@ -213,8 +213,8 @@ async def return_by_code(work: Work, code: str) -> tuple[UUID, str]:
 async def forget_codes(work: Work) -> None:
     """Forget codes whose time is over, once the message is done.
 
-    As long as a caller is known of the conversation, it stays whose message it was: else that
-    caller would be of every team again. Its code, made of the conversation's id, opens nothing.
+    While the caller is known, the row stays that says whose message it was: without it every team
+    would see that caller. Its code, made of the conversation's id, opens nothing.
     """
     no_caller = select(Call.id).where(Call.caller_key.is_(None))
     await work.session.execute(

@@ -136,7 +136,7 @@ async def escalate_on(work: Work, referral: Referral) -> None:
             found = following.found
             await go_to(work, referral, found.agency.id, found.fits, PROGRAM_ITSELF)
         case Act.AROUND if following is _NOT_KNOWN:
-            # There is none to ring but those whom only the keys tell of: the job tries again.
+            # Only the sealed services say whom to ring next, so the job tries again.
             raise KeeperAway()
         case Act.AROUND:
             await _go_around(work, referral, following.why)

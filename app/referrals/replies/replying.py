@@ -56,7 +56,7 @@ from app.work import Work
 _E = ReferralEvent
 # States in which an agency may still take the referral.
 _STILL_ASKED = (RecipientState.OFFERED, RecipientState.DELIVERED, RecipientState.UNANSWERED)
-# Until then a keeper that is restarted is mostly back.
+# A restarted keeper is usually back within this time.
 _KEEPER_IS_BACK = timedelta(seconds=5)
 _AT_ONCE = (Urgency.IMMEDIATE, Urgency.URGENT)
 

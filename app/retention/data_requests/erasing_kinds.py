@@ -1,4 +1,4 @@
-"""Erase rows of each kind, with all by which they are joined to others of the person."""
+"""Erase the rows of each kind, and what links them to the person's other rows."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any

@@ -37,7 +37,7 @@ async def set_up_account(context: JobContext, account_id: str, looks: bool = Fal
     async with parts.work() as work:
         found = await _wanted(work, row_id)
         row = await work.session.get(CarrierAccount, row_id)
-        looks = looks and found is not None and row is not None and _can_be_led(row, *found)
+        looks = looks and found is not None and row is not None and _may_go_elsewhere(row, *found)
     if found is None:
         return
     carrier, wanted = found
@@ -89,9 +89,11 @@ async def note_tried(
         await accounts.note(work, tried.id, state, name=name, problem=problem)
 
 
-def _can_be_led(row: CarrierAccount, carrier: Carrier, wanted: AtCarrier) -> bool:
-    """Return whether messages of an account could go elsewhere than where they were to go. Those
-    that are fetched go nowhere, and those of an account that goes may go anywhere."""
+def _may_go_elsewhere(row: CarrierAccount, carrier: Carrier, wanted: AtCarrier) -> bool:
+    """Return whether messages of the account could reach another system.
+
+    Not if we fetch them; and while the account is being removed it does not matter.
+    """
     is_as_wanted = row.state == wanted.state
     return is_as_wanted and not carrier.is_asked and wanted.state is not AccountState.REMOVING
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import date
 from typing import Any
 
-from tests.support.recount.telling import Told
+from tests.support.recount.logs import FromLog
 
 BANDS = (
     (0, 2, "0-2"),
@@ -17,11 +17,11 @@ BANDS = (
 )
 
 
-def _answers(one: Told) -> dict[str, Any]:
+def _answers(one: FromLog) -> dict[str, Any]:
     return one.contact["answers"] if one.contact else {}
 
 
-def children(one: Told) -> list[dict[str, Any]]:
+def children(one: FromLog) -> list[dict[str, Any]]:
     """Return what was answered about each child, except those of whom only the place is known."""
     found: dict[str, dict[str, Any]] = {}
     for path, value in _answers(one).items():
@@ -31,7 +31,7 @@ def children(one: Told) -> list[dict[str, Any]]:
     return [c for c in found.values() if set(c) != {"place"}]
 
 
-def _or(one: Told, values: set[str]) -> set[str]:
+def _or(one: FromLog, values: set[str]) -> set[str]:
     return values or ({"?"} if one.contact else {"-"})
 
 
@@ -41,12 +41,12 @@ def _band(child: dict[str, Any]) -> str:
     return next(code for low, high, code in BANDS if low <= child["age"] <= high)
 
 
-def _answer(one: Told, path: str) -> set[str]:
+def _answer(one: FromLog, path: str) -> set[str]:
     value = _answers(one).get(path)
     return _or(one, set(value) if isinstance(value, list) else {value} if value else set())
 
 
-DIMENSIONS: dict[str, Callable[[Told], set[str]]] = {
+DIMENSIONS: dict[str, Callable[[FromLog], set[str]]] = {
     "line": lambda one: {one.line},
     "language": lambda one: {one.language},
     "counsellor": lambda one: {one.counsellor},
@@ -67,14 +67,14 @@ DIMENSIONS: dict[str, Callable[[Told], set[str]]] = {
 }
 
 
-def _clock(one: Told, minutes: int) -> str:
+def _clock(one: FromLog, minutes: int) -> str:
     offset = one.local.strftime("%z")
     wall = one.local.replace(tzinfo=None)
     begins = f"{wall:%Y-%m-%dT%H}:{wall.minute // minutes * minutes:02d}"
     return f"{begins}{offset[:3]}:{offset[3:]}"
 
 
-def _week(one: Told) -> str:
+def _week(one: FromLog) -> str:
     year, week, _ = one.local.isocalendar()
     return f"{year}-W{week:02d}"
 
@@ -82,7 +82,7 @@ def _week(one: Told) -> str:
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
-PERIODS: dict[str, Callable[[Told], str]] = {
+PERIODS: dict[str, Callable[[FromLog], str]] = {
     "quarter_hour": lambda one: _clock(one, 15),
     "hour": lambda one: _clock(one, 60),
     "day": lambda one: one.local.date().isoformat(),
@@ -94,6 +94,6 @@ PERIODS: dict[str, Callable[[Told], str]] = {
 }
 
 
-def within(ones: list[Told], begins: date, ends: date) -> list[Told]:
+def within(ones: list[FromLog], begins: date, ends: date) -> list[FromLog]:
     """By the wall clock of the line, so midnight is the line's midnight."""
     return [one for one in ones if begins <= one.local.date() < ends]

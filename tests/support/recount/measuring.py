@@ -4,7 +4,7 @@ from collections import Counter
 from datetime import datetime
 from typing import Any
 
-from tests.support.recount.telling import Told, second
+from tests.support.recount.logs import FromLog, second
 
 
 def _divide(above: float, below: float) -> float | None:
@@ -21,7 +21,7 @@ def _percentile(values: list[int], share: float) -> float | None:
     return round(ordered[below] + (ordered[above] - ordered[below]) * (place - below), 6)
 
 
-def _wait(one: Told) -> int:
+def _wait(one: FromLog) -> int:
     until = one.answered if one.answered is not None else one.ended
     if one.outcome in ("voicemail", "callback_requested") and one.left is not None:
         until = one.left
@@ -37,7 +37,7 @@ TO_ANSWER = ("voicemail", "message_left", "callback_requested")
 class _Waits:
     """How long callers waited: until an answer, until they gave up, or until they were put off."""
 
-    def __init__(self, calls: list[Told]) -> None:
+    def __init__(self, calls: list[FromLog]) -> None:
         self.answered = [one for one in calls if one.outcome == "answered"]
         self.left = [o for o in calls if o.outcome in ("short_abandon", "abandoned_in_queue")]
         put_off = TO_ANSWER
@@ -47,7 +47,7 @@ class _Waits:
         self.again = [seconds for one in calls for seconds in one.again]
 
 
-def measured(ones: list[Told], target: int = 20) -> dict[str, Any]:
+def measured(ones: list[FromLog], target: int = 20) -> dict[str, Any]:
     """All measures of some calls and contacts."""
     calls = [one for one in ones if one.is_call]
     waits = _Waits(calls)
@@ -63,7 +63,7 @@ def measured(ones: list[Told], target: int = 20) -> dict[str, Any]:
     }
 
 
-def _outcomes(calls: list[Told], waits: _Waits) -> dict[str, Any]:
+def _outcomes(calls: list[FromLog], waits: _Waits) -> dict[str, Any]:
     n = Counter(one.outcome for one in calls)
     entered = [one for one in calls if one.queued is not None]
     away = [o.circumstance for o in calls if o.outcome == "turned_away"]
@@ -94,7 +94,7 @@ def _outcomes(calls: list[Told], waits: _Waits) -> dict[str, Any]:
     }
 
 
-def _service_levels(calls: list[Told], waits: _Waits, target: int) -> dict[str, Any]:
+def _service_levels(calls: list[FromLog], waits: _Waits, target: int) -> dict[str, Any]:
     short = sum(one.outcome == "short_abandon" for one in calls)
     quick = sum(w <= target for w in waits.waits)
     quickly_gone = sum(w <= target for w in waits.gone)
@@ -127,7 +127,7 @@ def _times_of_waits(waits: _Waits) -> dict[str, Any]:
     }
 
 
-def _handling(ones: list[Told], waits: _Waits) -> dict[str, Any]:
+def _handling(ones: list[FromLog], waits: _Waits) -> dict[str, Any]:
     """How long counsellors were busy with calls, inbound and outbound."""
     answered = len(waits.answered)
     talk, hold = sum(o.talk for o in waits.answered), sum(o.hold for o in waits.answered)
@@ -147,7 +147,7 @@ def _handling(ones: list[Told], waits: _Waits) -> dict[str, Any]:
     }
 
 
-def _offers_and_danger(calls: list[Told]) -> dict[str, Any]:
+def _offers_and_danger(calls: list[FromLog]) -> dict[str, Any]:
     offers, missed = sum(o.offers for o in calls), sum(o.missed for o in calls)
     return {
         "offers": offers,
@@ -164,11 +164,11 @@ def _offers_and_danger(calls: list[Told]) -> dict[str, Any]:
     }
 
 
-def _by(one: Told, *authors: str) -> list[datetime]:
+def _by(one: FromLog, *authors: str) -> list[datetime]:
     return [at for author, at in one.wrote if author in authors]
 
 
-def _first_words(calls: list[Told]) -> dict[str, Any]:
+def _first_words(calls: list[FromLog]) -> dict[str, Any]:
     """How long it took until a person said something, or answered what was left."""
     words = []
     for one in calls:
@@ -193,7 +193,7 @@ def _first_words(calls: list[Told]) -> dict[str, Any]:
     }
 
 
-def _in_writing(written: list[Told]) -> dict[str, Any]:
+def _in_writing(written: list[FromLog]) -> dict[str, Any]:
     """What was written, and who left before a counsellor came."""
     taken = [one for one in written if one.outcome == "answered"]
     lost = [one for one in written if one.outcome not in ("answered", "open")]

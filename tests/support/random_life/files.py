@@ -7,7 +7,7 @@ import httpx2
 
 from app.demo.counsellor import Counsellor
 from app.words.pages import said, spoken_in
-from tests.support.recount import grouping, telling
+from tests.support.recount import grouping, logs
 
 FIRST, LAST = "2026-03-26", "2026-11-03"
 
@@ -27,8 +27,8 @@ def read_csv(text: str) -> tuple[list[str], list[dict[str, str]]]:
     return comments, list(csv.DictReader(line for line in lines if not line.startswith("#")))
 
 
-def ones_of(url: str) -> list[telling.Told]:
-    return grouping.within(telling.told(url), date.fromisoformat(FIRST), date.fromisoformat(LAST))
+def calls_in_logs(url: str) -> list[logs.FromLog]:
+    return grouping.within(logs.told(url), date.fromisoformat(FIRST), date.fromisoformat(LAST))
 
 
 def in_serbian(text: str) -> str:

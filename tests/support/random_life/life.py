@@ -1,4 +1,4 @@
-"""What happens in a random life of a helpline, one instant after the other."""
+"""The people, lines and pending steps of a random life."""
 
 import heapq
 import itertools
@@ -20,7 +20,7 @@ from app.staff import accounts
 from app.staff.models import Staff
 from app.staff.roles import Role
 from app.work import Actor, ActorKind, Ground, Work
-from tests.support.lived import writing
+from tests.support.random_life import writing
 
 LINES = {
     "+38111116111": "Europe/Belgrade",

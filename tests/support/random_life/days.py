@@ -11,11 +11,11 @@ from app.routing.models import PresenceState
 from app.settings import Settings
 from app.staff.models import Staff
 from app.work import Actor, ActorKind, Work, make_ground
-from tests.support.lived import writing
-from tests.support.lived.calls import ring, ring_out
-from tests.support.lived.life import Life, Step
-from tests.support.lived.records import visit, write_more
 from tests.support.profile import WHOLE
+from tests.support.random_life import writing
+from tests.support.random_life.calls import ring, ring_out
+from tests.support.random_life.life import Life, Step
+from tests.support.random_life.records import visit, write_more
 
 
 async def plan_day(life: Life, day: datetime, calls: float) -> None:

@@ -22,7 +22,7 @@ def second(at: datetime) -> int:
 
 
 @dataclass
-class Told:
+class FromLog:
     """What the log tells of one call, or one contact without a call."""
 
     id: Any
@@ -82,7 +82,7 @@ def _opened(row: dict[str, Any]) -> dict[str, Any]:
     return row
 
 
-def told(database: str) -> list[Told]:
+def told(database: str) -> list[FromLog]:
     """Read the logs of everything that was not practice."""
     with psycopg.connect(database, row_factory=dict_row) as connection:
         lines = {r["id"]: r for r in connection.execute("SELECT * FROM lines")}
@@ -130,8 +130,8 @@ def _answers_of(connection: Any) -> tuple[dict[Any, list[tuple[str, datetime]]],
     return wrote, backs
 
 
-def _visited(contact: Any) -> Told:
-    return Told(
+def _visited(contact: Any) -> FromLog:
+    return FromLog(
         contact["id"],
         contact["taken_at"],
         HOME,
@@ -149,7 +149,7 @@ class _Reading:
 
     def __init__(self, call: Any, line: Any) -> None:
         zone, number = (line["timezone"], line["number"]) if line else (HOME, "?")
-        self.one = Told(call["id"], call["opened_at"], zone, number)
+        self.one = FromLog(call["id"], call["opened_at"], zone, number)
         self.talks: list[tuple[int, int]] = []
         self._owner: dict[str, str] = {}
         self._talking = ""
@@ -235,7 +235,7 @@ class _Reading:
             self._talks_since = None
 
 
-def _live(events: list[Any], call: Any, line: Any) -> Told:
+def _live(events: list[Any], call: Any, line: Any) -> FromLog:
     reading = _Reading(call, line)
     for event in events:
         reading.read(event)
@@ -252,7 +252,7 @@ def _live(events: list[Any], call: Any, line: Any) -> Told:
     return one
 
 
-def _say_what_it_was(one: Told, call: Any) -> None:
+def _say_what_it_was(one: FromLog, call: Any) -> None:
     one.outbound = (2 if call["answered_at"] else 1) if call["direction"] == "outbound" else 0
     one.is_call = not one.outbound
     if one.is_call:
@@ -267,7 +267,7 @@ def _say_what_it_was(one: Told, call: Any) -> None:
         one.outcome = {"voicemail": "message_left"}.get(one.outcome, one.outcome)
 
 
-def _count_seconds(one: Told, talks: list[tuple[int, int]]) -> None:
+def _count_seconds(one: FromLog, talks: list[tuple[int, int]]) -> None:
     # No counsellor talks with a child who has left, however late we were told.
     for since, until in talks:
         gone = one.ended if one.ended is not None else until

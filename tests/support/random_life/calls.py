@@ -17,9 +17,9 @@ from app.routing import leaving, offers, releasing, sound
 from app.routing import presence as presences
 from app.routing.models import Offer, OfferState, PresenceState
 from app.telephony import answers
-from tests.support.lived import writing
-from tests.support.lived.life import LINES, Life, Step, any_staff
-from tests.support.lived.records import complete, said, write
+from tests.support.random_life import writing
+from tests.support.random_life.life import LINES, Life, Step, any_staff
+from tests.support.random_life.records import complete, said, write
 
 
 async def ring(life: Life) -> None:

@@ -23,7 +23,7 @@ from app.staff.models import Staff
 from app.staff.roles import Role
 
 if TYPE_CHECKING:
-    from tests.support.lived.life import Life, Step
+    from tests.support.random_life.life import Life, Step
 
 # Counsellors who write, and take no calls: the days of the others stay as they are.
 WRITERS = ("writer 0", "writer 1")

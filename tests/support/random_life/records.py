@@ -15,7 +15,7 @@ from app.contacts.states import ContactChannel, NonCounselling, Source
 from app.errors import Conflict
 from app.staff.models import Staff
 from app.work import Actor, ActorKind
-from tests.support.lived.life import Life, Step, any_staff
+from tests.support.random_life.life import Life, Step, any_staff
 
 CATEGORIES = ("V-PHYSICAL", "V-SEXUAL", "MH-SUICIDE", "FR-GENERAL", "PR-FRIENDS", "V-NEGLECT")
 
