@@ -262,7 +262,7 @@ async def test_nothing_of_the_planted_is_left_where_it_must_not_be(
         base64.b64encode(b"a" + SENTENCE.encode() + b"bc"),
         base64.b64encode(b"ab" + SENTENCE.encode() + b"c"),
         zlib.compress(b"packed " + SENTENCE.encode()),
-        gzip.compress(b"packed " + SENTENCE.encode()),
+        gzip.compress(b"packed " + SENTENCE.encode(), mtime=0),
         hashlib.sha256(NUMBER.encode()).hexdigest().encode(),
         hashlib.md5(NUMBER.encode()).digest(),
     ],
