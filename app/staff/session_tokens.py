@@ -223,7 +223,8 @@ async def renew(work: Work, token: str, *, ends_soon: bool = False) -> Renewed:
     """Give a session a new token. The former one ends soon after the new one was used.
 
     `ends_soon`: all former ones end soon, also if the new one is never used: after a new password
-    nothing goes on that another person may have. Raises NotSignedIn if the session has ended meanwhile.
+    nothing goes on that another person may have. Raises NotSignedIn if the session has ended
+    meanwhile.
     """
     session_id = await id_of(work, token)
     # Of two at once, the second follows the first: each token becomes a former one.
