@@ -231,7 +231,7 @@ async def renew(work: Work, token: str, *, ends_soon: bool = False) -> Renewed:
     former = await work.session.scalar(
         select(StaffSession.token_key).where(StaffSession.id == session_id).with_for_update()
     )
-    if former is None:
+    if session_id is None or former is None:
         raise NotSignedIn()
     new = secrets.token_urlsafe(32)
     await work.session.execute(
