@@ -84,8 +84,8 @@ def _proof(ground: Ground, nonce: str, name: str) -> str:
 
 
 def _account_proof(ground: Ground, nonce: str, staff: Staff) -> str:
-    # No name is in capitals, so this is the proof of none.
-    return _proof(ground, nonce, f"ID {staff.id}")[:32]
+    # No name begins with a space, so this is the proof of none.
+    return _proof(ground, nonce, f" {staff.id}")[:32]
 
 
 def remember_browser(request: Request, response: Response, staff: Staff) -> None:
