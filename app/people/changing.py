@@ -27,7 +27,7 @@ from app.staff import accounts, former_addresses, phone_proofs, receiving
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.log_rows import every_entry
-from app.staff.models import AccessKind, Staff
+from app.staff.models import AccessKind, EarlierPassword, Staff
 from app.staff.roles import Role, gives_sight, may_give, reads_others, reads_records
 from app.staff.second_person import By, Outside, note_could_approve
 from app.staff.sessions import accounts_changed
@@ -274,7 +274,6 @@ async def _second_person(
     role = role if "role" in different else None
     owned = staff.active and reads_others(staff.role) and reads_others(after["role"])
     waits: dict[str, Any] = {"role": role}
-    waits["email"] = after["email"] if "email" in different and owned else None
     rings = "endpoint" in different and reads_records(after["role"])
     waits["endpoint"] = after["endpoint"] if staff.active and (rings or role is not None) else None
     moves = "team" in different and await _moves_by_two(work, staff)
@@ -282,6 +281,9 @@ async def _second_person(
     if waits["endpoint"] == EndpointKind.BROWSER:
         # It rings where the person is signed in.
         waits["endpoint"] = None
+    # The address waits with a telephone, whatever the role, so that the former one is told of both.
+    owned = owned or ("endpoint" in different and waits["endpoint"] is not None)
+    waits["email"] = after["email"] if "email" in different and owned else None
     held = {name for name, value in waits.items() if value is not None}
     if different - held:
         # What waits begins from the account as the rest of the change leaves it.
@@ -333,16 +335,35 @@ async def _carry_out(
     )
     if "endpoint" in different:
         await phone_proofs.forget_pairing(work, staff)
-        if work.actor.staff_id != staff.id:
-            tell_owner(work, staff, Told.PHONE_CHANGED)
-    if "name" in different and work.actor.staff_id != staff.id:
-        tell_owner(work, staff, Told.NAME_CHANGED)
-    if "email" in different and before["email"] and staff.active:
-        tell_former_address(work, staff, before["email"])
+    await _tell(work, staff, before["email"], different)
     if "role" in different:
         await ending.role_changed(work, staff, Role(before["role"]))
     accounts_changed(work)
     work.announce(Topic.ROSTER, Topic.PRESENCE, Topic.QUEUE)
+
+
+async def _tell(work: Work, staff: Staff, former_email: str, different: Collection[str]) -> None:
+    """Tell the owner of an account what another person changed, and that there is another e-mail
+    address: at the former address all of it."""
+    told = []
+    if work.actor.staff_id != staff.id:
+        if "endpoint" in different:
+            told.append(Told.PHONE_CHANGED)
+        if "name" in different and await _could_sign_in(work, staff):
+            told.append(Told.NAME_CHANGED)
+    for what in told:
+        tell_owner(work, staff, what)
+    if "email" in different and former_email and staff.active:
+        for what in (*told, Told.EMAIL_CHANGED):
+            tell_former_address(work, staff, what, former_email)
+
+
+async def _could_sign_in(work: Work, staff: Staff) -> bool:
+    """Return whether a person could sign in at any time; one who was only invited could not."""
+    if staff.password_hash is not None or staff.by_provider:
+        return True
+    earlier = select(exists().where(EarlierPassword.staff_id == staff.id))
+    return bool(await work.session.scalar(earlier))
 
 
 async def _check_role(work: Work, staff: Staff, role: Role, by: By) -> None:

@@ -21,14 +21,13 @@ async def letter_to_owner(
 ) -> tuple[str, str, str] | None:
     """Return address, subject and body of a letter; None if there is no address any more.
 
-    That about another address goes to the `former` one.
+    What was changed together with the address, and that it was, goes to the `former` one.
     """
     staff = await work.session.get(Staff, staff_id)
     if staff is None:
         return None
-    if what is Told.EMAIL_CHANGED:
-        to = former
-    else:
+    to = former
+    if to is None and what is not Told.EMAIL_CHANGED:
         to = staff.email if staff.active else None
     if to is None:
         return None
@@ -37,10 +36,17 @@ async def letter_to_owner(
     with spoken_in(staff.page_language):
         moment = f"{date_words(at, 'd MMM y, HH:mm')} UTC"
         said = _sentence(what, browser or _("another program"))
-        if_not = _("If this was not you, change your password at once and tell an administrator:")
         address = f"{work.settings.public_url.rstrip('/')}/account"
-        body = f"{said}\n{moment}\n\n{if_not}\n{address}\n"
+        body = f"{said}\n{moment}\n\n{_what_to_do(staff, what)}\n{address}\n"
         return to, _("Your account at the helpline"), body
+
+
+def _what_to_do(staff: Staff, what: Told) -> str:
+    signs_in_by_name = staff.password_hash is not None or not staff.by_provider
+    if what is Told.NAME_CHANGED and signs_in_by_name:
+        # Another person changed it, and the former one opens no page.
+        return _("Sign in with the new name; ask an administrator for it.")
+    return _("If this was not you, change your password at once and tell an administrator:")
 
 
 def _of_work_left(work: Work, language: str) -> tuple[str, str]:

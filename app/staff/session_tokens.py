@@ -219,17 +219,19 @@ async def note_proof(work: Work, staff: Staff, token: str, how: str) -> Renewed:
     return renewed
 
 
-async def renew(work: Work, token: str) -> Renewed:
+async def renew(work: Work, token: str, *, ends_soon: bool = False) -> Renewed:
     """Give a session a new token. The former one ends soon after the new one was used.
 
-    Raises NotSignedIn if the session has ended meanwhile.
+    `ends_soon`: all former ones end soon, also if the new one is never used: after a new password
+    nothing goes on that another person may have. Raises NotSignedIn if the session has ended
+    meanwhile.
     """
     session_id = await id_of(work, token)
     # Of two at once, the second follows the first: each token becomes a former one.
     former = await work.session.scalar(
         select(StaffSession.token_key).where(StaffSession.id == session_id).with_for_update()
     )
-    if former is None:
+    if session_id is None or former is None:
         raise NotSignedIn()
     new = secrets.token_urlsafe(32)
     await work.session.execute(
@@ -239,10 +241,11 @@ async def renew(work: Work, token: str) -> Renewed:
         .execution_options(synchronize_session=False)
     )
     await work.session.execute(delete(FormerToken).where(FormerToken.until_at <= work.now))
-    work.session.add(
-        FormerToken(token_key=former, session_id=session_id, until_at=work.now + _FORMER_LONGEST)
-    )
+    until = work.now + (FORMER_LASTS if ends_soon else _FORMER_LONGEST)
+    work.session.add(FormerToken(token_key=former, session_id=session_id, until_at=until))
     await work.session.flush()
+    if ends_soon:
+        await _end_former_by(work, session_id, until)
     # Nothing takes the former one for the present one, and streams learn when it ends.
     accounts_changed(work)
     return Renewed(former, new)
@@ -250,16 +253,19 @@ async def renew(work: Work, token: str) -> Renewed:
 
 async def _end_former_soon(work: Work, session_id: UUID) -> None:
     """Let the former tokens of a session end soon: its browser has the present one."""
-    until = work.now + FORMER_LASTS
     async with transaction(work.ground, PROGRAM, aside=True) as own:
-        await own.session.execute(
-            update(FormerToken)
-            .where(FormerToken.session_id == session_id, FormerToken.until_at > until)
-            .values(until_at=until)
-            .execution_options(synchronize_session=False)
-        )
+        await _end_former_by(own, session_id, work.now + FORMER_LASTS)
         # Streams learn when it ends.
         accounts_changed(own)
+
+
+async def _end_former_by(work: Work, session_id: UUID, until: datetime) -> None:
+    await work.session.execute(
+        update(FormerToken)
+        .where(FormerToken.session_id == session_id, FormerToken.until_at > until)
+        .values(until_at=until)
+        .execution_options(synchronize_session=False)
+    )
 
 
 def remembered_staff(work: Work, token: str) -> Staff | None:

@@ -44,12 +44,12 @@ def tell_owner(work: Work, staff: Staff, what: Told, browser: str = "") -> None:
         _tell(work, staff, what, browser=browser)
 
 
-def tell_former_address(work: Work, staff: Staff, address: str) -> None:
+def tell_former_address(work: Work, staff: Staff, what: Told, address: str) -> None:
     """Write to the address that an account had before: who changed it may have the new one.
 
     The address is sealed in the job, which can wait for hours and is named in log lines.
     """
-    _tell(work, staff, Told.EMAIL_CHANGED, address=address)
+    _tell(work, staff, what, address=address)
 
 
 def _tell(

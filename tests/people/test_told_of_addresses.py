@@ -13,7 +13,7 @@ from app.people.approval import deciding
 from app.people.changing import Changes
 from app.people.letters import letter_to_owner
 from app.people.provisioning import PersonEntry
-from app.staff import accounts
+from app.staff import accounts, passwords
 from app.staff.models import Staff
 from app.staff.telling import Told, former_address
 from app.work import Work
@@ -86,6 +86,68 @@ async def test_an_address_that_is_changed_is_told_at_the_one_from_before(
     await flush(work)
     shown = await finding.events_of(work, ana)
     assert [one.detail["after"].keys() for one in shown] == [{"email"}]
+
+
+ALL = [Told.PHONE_CHANGED, Told.NAME_CHANGED, Told.EMAIL_CHANGED]
+
+
+@pytest.mark.parametrize("email", [NEW, ""])
+async def test_what_is_changed_with_the_address_is_told_at_the_one_from_before(
+    work: Work, email: str
+) -> None:
+    work.ground.settings.smtp_url = "smtp://127.0.0.1:1?from=line@example.org"
+    ana, mila, vera = (
+        await a_counsellor(work, "ana"),
+        await an_administrator(work),
+        await a_supervisor(work),
+    )
+    ana.email, vera.password_hash = OLD, "a hash"
+    ana.endpoint_kind, ana.endpoint = "phone", "+38164999001"
+    await work.session.flush()
+    # A person who was only invited opens nothing by a name.
+    await changing.change(work, ana.id, Changes(name="Ana M."), by=mila)
+    assert _told(work) == []
+    # One whose password was taken away will sign in again.
+    ana.password_hash = "a hash"
+    await passwords.forget_password(work, ana)
+    wanted = Changes(name="Ana N.", endpoint="+38164999002", email=email)
+    await changing.change(work, ana.id, wanted, by=None)
+    assert _told(work, former=True) == [(what, OLD) for what in ALL]
+    assert [what for what, _ in _told(work, former=False)] == (ALL[:2] if email else [])
+    letters = [await _letter(work, ana, what, to) for what, to in _told(work, former=True)]
+    assert {one[0] for one in letters} == {OLD}
+    assert "ask an administrator for it" in letters[1][2]
+    assert "change your password" not in letters[1][2]
+    # Where the telephone waits for a second person, the address waits with it.
+    work.jobs.clear()
+    work.actor = accounts.actor_of(mila)
+    again = Changes(endpoint="+38164999003", email="third@other.example")
+    await changing.change(work, ana.id, again, by=mila)
+    assert (ana.email or "") == email
+    assert _told(work) == []
+    work.actor = accounts.actor_of(vera)
+    (waits,) = await deciding.waiting(work, vera)
+    await deciding.decide(work, waits.row.id, by=vera, approve=True)
+    assert ana.email == "third@other.example"
+    both = [(what, NEW) for what in (ALL[0], ALL[2])]
+    assert _told(work, former=True) == (both if email else [])
+
+
+def _told(work: Work, *, former: bool | None = None) -> list[tuple[Told, str | None]]:
+    """Return what is told, and at which address from before. `former`: only at such, or none."""
+    told = [job.arguments for job in work.jobs if job.task == Task.TELL_OWNER]
+    return [
+        (Told(one["what"]), to)
+        for one in told
+        for to in [one["former"] and former_address(work, UUID(one["letter_id"]), one["former"])]
+        if former in (None, to is not None)
+    ]
+
+
+async def _letter(work: Work, staff: Staff, what: Told, to: str | None) -> tuple[str, str, str]:
+    letter = await letter_to_owner(work, staff.id, what, work.now, "", to)
+    assert letter is not None
+    return letter
 
 
 def test_no_other_road_changes_the_address_of_an_account() -> None:

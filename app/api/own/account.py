@@ -92,4 +92,5 @@ async def change_own_password(
     await leaked.ask(work, wanted.new)
     token = token_of(request)
     await passwords.change_own(work, staff, wanted.present, wanted.new, token)
-    set_cookie(response, work.ground, await renew_token(request, work, staff))
+    renewed = await renew_token(request, work, staff, ends_soon=True)
+    set_cookie(response, work.ground, renewed)

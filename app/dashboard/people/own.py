@@ -79,7 +79,7 @@ async def change_password(
         await leaked.ask(work, new)
         token = token_of(request)
         ended = await passwords.change_own(work, staff, present, new, token)
-        renewed = await renew_token(request, work, staff)
+        renewed = await renew_token(request, work, staff, ends_soon=True)
     except Refusal as refusal:
         await work.undo()
         return await show_account(request, work, staff, problem=refusal_words(refusal))

@@ -14,10 +14,12 @@ _PER_NAME = RateLimitItemPerMinute(10)
 PER_ADDRESS = RateLimitItemPerMinute(60)
 # Of one account from all addresses, or from one browser that is known.
 PER_ACCOUNT = RateLimitItemPerHour(100)
-# Of one account beyond that: as many more are compared with its password. One in a minute stands in
-# the log, so that a flood of them does not swell it.
+# Guesses per account and day that are still compared with the password, beyond the limit of an
+# hour. One failure a minute is logged, so that a flood does not fill the log.
 COMPARED = RateLimitItemPerDay(1_000)
-_NOTED = RateLimitItemPerMinute(1)
+# Of those, guesses from one address: it alone cannot use up the day of an account.
+_COMPARED_OF_ADDRESS = RateLimitItemPerHour(20)
+_LOGGED = RateLimitItemPerMinute(1)
 _SLOW_NAME = RateLimitItemPerMinute(5)
 _SLOW_ADDRESS = RateLimitItemPerMinute(30)
 SLOW_ACCOUNT = RateLimitItemPerHour(50)
@@ -47,7 +49,7 @@ async def limit_second_step(
     cannot be guessed, by its address.
     """
     limiter: Limiter = request.app.state.limiter
-    known = known_browsers.known_browser(request, staff.name.strip().lower()[:80])
+    known = known_browsers.known_browser(request, staff)
     await work.let_go()
     key: tuple[str, ...]
     if known is not None:
@@ -85,16 +87,17 @@ async def check_own_attempts(request: Request, work: Work, staff: Staff) -> None
 
 async def limit_guesses(request: Request, name: str) -> bool:
     """Slow guesses down, then refuse them. Return whether the account has attempts left; else only
-    the right password of an account with a second factor may go on, up to a limit of the day:
-    its password cannot be guessed without an end. Raises TooMany.
+    the right password of an account with a second factor may go on, up to a limit of the hour for
+    each address and one of the day for all: its password cannot be guessed without an end. Raises
+    TooMany.
 
     A browser in which this account has signed in before is counted by itself, by the same limits:
     other people's guesses, from any address, cannot keep its person out. A refused guess is not
-    counted, so that its person waits there for an hour at most. In any other browser they wait for
-    up to a day, once others have used up the guesses of a day.
+    counted, so that its person waits there for an hour at most. In any other browser a person who
+    is refused waits as long as the guesses go on, and an hour at most after them.
     """
     limiter: Limiter = request.app.state.limiter
-    known = known_browsers.known_browser(request, name)
+    known = known_browsers.known_for_name(request, name)
     if known is not None:
         await limiter.slow_down(_SLOW_NAME, "browser", known)
         await limiter.slow_down(SLOW_ACCOUNT, "browser", known)
@@ -115,12 +118,15 @@ async def limit_guesses(request: Request, name: str) -> bool:
         PER_ACCOUNT, "account", name
     ):
         return True
-    if not await limiter.hit(COMPARED, "compared", name):
+    if not await limiter.hit(
+        _COMPARED_OF_ADDRESS, "compared", name, address
+    ) or not await limiter.hit(COMPARED, "compared", name):
         raise TooMany()
     return False
 
 
-async def is_noted(request: Request, name: str) -> bool:
-    """Return whether a failure beyond the limits is written to the log: once a minute by name."""
+async def may_log_failure(request: Request, name: str) -> bool:
+    """Count a failure beyond the limits. Return whether to log it: at most one per name and
+    minute."""
     limiter: Limiter = request.app.state.limiter
-    return await limiter.hit(_NOTED, "noted", name)
+    return await limiter.hit(_LOGGED, "noted", name)

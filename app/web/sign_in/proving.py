@@ -91,10 +91,14 @@ async def note_proof(request: Request, work: Work, staff: Staff, how: Proof) -> 
     return await _pass_on(work, staff, renewed)
 
 
-async def renew_token(request: Request, work: Work, staff: Staff) -> str:
+async def renew_token(
+    request: Request, work: Work, staff: Staff, *, ends_soon: bool = False
+) -> str:
     """Give the session a new token after its person has typed their password for one change: that
-    opens nothing else. Return it for the cookie. Raises NotSignedIn as `note_proof` does."""
-    return await _pass_on(work, staff, await session_tokens.renew(work, token_of(request)))
+    opens nothing else. Return it for the cookie. `ends_soon`: see `session_tokens.renew`. Raises
+    NotSignedIn as `note_proof` does."""
+    renewed = await session_tokens.renew(work, token_of(request), ends_soon=ends_soon)
+    return await _pass_on(work, staff, renewed)
 
 
 async def _pass_on(work: Work, staff: Staff, renewed: Renewed) -> str:

@@ -282,11 +282,14 @@ async def _of_password(request: Request, work: Work, username: str, password: st
     # Passwords are compared two at a time: a crowd that waits for it must hold no connection.
     await work.let_go()
     if not await password_is_right(staff, password[:1000]) or staff is None:
-        if has_attempts or await guesses.is_noted(request, name):
+        if has_attempts or await guesses.may_log_failure(request, name):
             await _note_failure(work, staff, "password")
         raise accounts.WrongPassword() if has_attempts else TooMany()
     staff = await _still(work, staff)
     if not has_attempts and (await second_factor.state_of(work, staff)).since is None:
+        await work.let_go()
+        if await guesses.may_log_failure(request, name):
+            await _note_failure(work, staff, "limit")
         raise TooMany()
     await check_may_use_password(work, staff)
     return staff
@@ -417,7 +420,7 @@ async def _signed_in(
         )
     if former is not None:
         await telephones.pass_on(work, staff.id, former, work.keys.session_key(token))
-    if known_browsers.known_browser(request, staff.name.strip().lower()[:80]) is None:
+    if known_browsers.known_browser(request, staff) is None:
         write_entry(work, AuditLog.NEW_BROWSER, str(staff.id), browser=_browser(request))
         tell_owner(work, staff, Told.NEW_BROWSER, _browser(request))
     return SignIn(staff, token)

@@ -145,6 +145,7 @@ async def test_a_stolen_password_keeps_its_owner_out_of_no_known_browser_and_no_
             assert answer.status_code == 401
 
 
+_NEW_BROWSERS = "SELECT count(*) AS n FROM audit_entries WHERE action = 'new_browser'"
 _FAILED = "SELECT count(*) AS n FROM audit_entries WHERE action = 'sign_in_failed'"
 
 
@@ -174,7 +175,11 @@ async def test_while_an_account_is_guessed_at_its_password_leads_to_its_second_f
         assert (begun.status_code, begun.headers["location"]) == (303, "/login/code")
         code = {"code": telephone.at(quiet.clock.now())}
         assert (await other.post("/api/v1/session", json=CREDENTIALS | code)).status_code == 200
-        assert await _sign_in(other, quiet, "mira", _RIGHT) == 429, "a password is all it has"
+        before = await quiet.rows(_FAILED)
+        await skip(quiet, 2 / 60)
+        for _ in range(2):
+            assert await _sign_in(other, quiet, "mira", _RIGHT) == 429, "a password is all it has"
+        assert await quiet.rows(_FAILED) == [{"n": before[0]["n"] + 1}], "it stands in the log, too"
         # They have a limit of a day. Then a browser is refused in which she never signed in.
         assert await _sign_in(guesser, quiet, "vera", "wrong") == 429
         assert await _sign_in(guesser, quiet, "vera", _RIGHT) == 429
@@ -275,6 +280,26 @@ async def test_a_known_browser_has_a_limit_of_an_hour_and_is_let_in_again_after_
         assert await _sign_in(known, quiet, "dora", _RIGHT) == 429
         quiet.stepped.move_to(quiet.clock.now() + timedelta(hours=1))
         assert await _sign_in(known, quiet, "dora", _RIGHT) == 200
+        mark = known.cookies["helpline_known"]
+    # It stays known when the account is renamed, and by a mark of the name alone, as it was before.
+    earlier = mark.rpartition(".")[0]
+    async with browser(quiet) as known:
+        assert (
+            await _sign_in(known, quiet, "dora", _RIGHT, Cookie=f"helpline_known={earlier}") == 200
+        )
+        assert known.cookies["helpline_known"] == mark
+        await quiet.rows("UPDATE staff SET name = 'dora mae' WHERE name = 'dora' RETURNING id")
+        assert await _sign_in(known, quiet, "dora mae", _RIGHT) == 200
+        renamed = known.cookies["helpline_known"]
+    assert renamed.count("~") == 0
+    assert renamed.split(".")[::2] == mark.split(".")[::2]
+    assert renamed != mark, "guesses at the new name do not keep it out"
+    assert await quiet.rows(_NEW_BROWSERS) == [{"n": 1}]
+    # The mark of an account is of no other that gets its name.
+    await _account(quiet, "dora")
+    async with browser(quiet) as other:
+        assert await _sign_in(other, quiet, "dora", _RIGHT, Cookie=f"helpline_known={mark}") == 200
+    assert await quiet.rows(_NEW_BROWSERS) == [{"n": 2}]
 
 
 async def test_each_client_behind_a_trusted_proxy_is_counted_by_itself(
@@ -416,7 +441,16 @@ async def test_guesses_at_an_account_from_many_addresses_are_slowed_down_before_
         # As many as can be tried in an hour, never five in a minute.
         quiet.stepped.move_to(quiet.clock.now() + timedelta(seconds=35))
     assert counted == [0] * 4 + [*range(1, 5)]
+    # One address does not use up what is compared beyond that in a day: it alone is refused.
+    monkeypatch.setattr(guesses, "COMPARED", RateLimitItemPerDay(24))
+    refused = 0
+    for _ in range(30):
+        try:
+            await guesses.limit_guesses(_asked_from(quiet, "198.51.100.7"), "mira")
+        except TooMany:
+            refused += 1
     assert not await guesses.limit_guesses(_asked_from(quiet, "198.51.100.200"), "mira")
+    assert refused == 10
 
 
 async def test_own_passwords_and_codes_are_slowed_down_before_they_are_refused(
