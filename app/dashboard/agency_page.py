@@ -141,8 +141,12 @@ async def _shown(
     problem: str = "",
     name: str = "",
     again: bool = False,
+    of_code: Refusal | None = None,
 ) -> Response:
-    """Render the present page. If the link is used up or expired, or `again`, offer a new one."""
+    """Render the present page. If the link is used up or expired, or `again`, offer a new one.
+
+    `of_code`: why a code was refused. Where no code is taken, the page says what to do instead.
+    """
     # Of a link that does not exist no agency is known, only the browser of its reader.
     read = known(preferred(request.headers.get("accept-language", ""), written()))
     language = await links.language_of(work, token, read)
@@ -157,6 +161,8 @@ async def _shown(
         words = refusal_words(language, refusal)
         return _render(request, token, None, language, status=404, problem=words)
     more: dict[str, Any] = {}
+    if of_code is not None and visit.has_code:
+        problem = refusal_words(language, of_code)
     if visit.proven and not visit.over and not visit.house:
         try:
             visit = await links.read_details(work, visit)
@@ -173,8 +179,8 @@ async def _shown(
         said=said,
         problem=problem,
         name=name,
-        again=again,
-        status=422 if problem else 200,
+        again=again or visit.needs_link,
+        status=of_code.status if of_code else 422 if problem else 200,
         **more,
     )
 
@@ -290,6 +296,9 @@ async def enter_code(request: Request, work: InWork, token: str, code: Text = ""
     except (links.LinkUsed, links.LinkExpired, links.NoSuchLink):
         await work.undo()
         return await _shown(request, work, token)
+    except TooMany as refusal:
+        await work.undo()
+        return await _shown(request, work, token, of_code=refusal)
     if proof is not None:
         answer = RedirectResponse(f"/r/{token}", status_code=303)
         answer.set_cookie(

@@ -180,6 +180,9 @@ def _users_of(address: str, home: tuple[str, ...] = ()) -> Iterator[str]:
     extension nor a number as it stands, what is left after a prefix."""
     user = unicodedata.normalize("NFKC", user_of(address))
     user = user.partition(":")[0].partition(";")[0]
+    user = "".join(str(unicodedata.decimal(one, one)) for one in user)
+    # No code of a country begins with a zero: a plus before one says no more than what follows.
+    user = re.sub(r"\+(?=0)", "", user)
     if "@" not in address or any(one.isalpha() for one in user):
         yield user
         return

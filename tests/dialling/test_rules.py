@@ -104,6 +104,13 @@ def test_a_number_in_a_sip_address_is_checked_too(address: str, expected: Why | 
     assert why_not_address(address, HOME) is expected
 
 
+@pytest.mark.parametrize("home", [("US",), (), ("RS",)])
+@pytest.mark.parametrize("before", ["00", "٠٠", "+00", "+٠٠", "9+00"])
+def test_the_way_abroad_is_known_however_it_is_written(before: str, home: tuple[str, ...]) -> None:
+    address = f"sip:{before}881612345678@gw.example"
+    assert why_not_address(address, Rules(home=home)) is Why.EXPENSIVE
+
+
 def test_a_refusal_says_what_to_do() -> None:
     assert "Enter another number" in str(words_of(Why.EXPENSIVE, "+381900123456"))
     abroad = str(words_of(Why.COUNTRY, "sip:+385911234567@trunk.example"))

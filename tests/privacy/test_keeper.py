@@ -87,7 +87,7 @@ def test_no_message_is_long_whatever_is_sealed() -> None:
 
 
 def test_codes_signatures_and_lists_are_made_by_secrets_that_it_does_not_hand_out(
-    keeper: Keeper,
+    keeper: Keeper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     far, near, row = Keys(keeper), keys_of(FIRST), uuid4()
     of_codes, of_events = ({"table": a, "column": b} for a, b in (OF_CODES, OF_EVENTS))
@@ -108,6 +108,13 @@ def test_codes_signatures_and_lists_are_made_by_secrets_that_it_does_not_hand_ou
             keys.step_of(seed, code, [1001], row=row, **of_events)
     secret = f"whsec_{base64.b64encode(b'24 bytes of an agency...').decode()}"
     sealed, now = far.seal(secret.encode(), row=row, **of_events), datetime.now(UTC)
+    asked, ask = list[dict[str, Any]](), keeper.ask
+
+    def noted(act: str, **values: Any) -> Any:
+        asked.append(values)
+        return ask(act, **values)
+
+    monkeypatch.setattr(keeper, "ask", noted)
     # The second one is longer than a message: it follows in pieces.
     for keys, body in product((near, far), ('{"a": "š"}', f'"{"š" * 550_000}"')):
         signed = keys.sign_event(sealed, "msg_1", int(now.timestamp()), body, row=row, **of_events)
@@ -115,6 +122,9 @@ def test_codes_signatures_and_lists_are_made_by_secrets_that_it_does_not_hand_ou
         Webhook(secret).verify(body, {**headers, "webhook-signature": signed})
         with pytest.raises(CannotOpen, match="never handed out"):
             keys.open(sealed, row=row, **of_events)
+    # A short one is sent as keepers have always read it.
+    shapes = [(len(one["items"]), "body" in one) for one in asked if "at" in one]
+    assert shapes == [(1, True), (2, False)]
     assert near.open_for_good(far.seal_for_good(TEXT, b"line"), b"line") == TEXT
     assert far.open_for_good(near.seal_for_good(TEXT, b"line"), b"line") == TEXT
     with pytest.raises(CannotOpen):
@@ -158,6 +168,7 @@ def test_no_request_returns_a_key() -> None:
         {"act": "open_for_good", "items": [list(secret.item)]},
         {"act": "step_of", "items": [list(secret.item)], "code": "1", "steps": [1]},
         {"act": "sign_event", "items": [list(secret.item), [b"", b""]], "at": 1},
+        {"act": "sign_event", "items": [list(secret.item)], "id": "m", "at": 1, "body": "{}"},
     ]
     # The secret of the first generation, named as that of another one, would make the key of the
     # lists of what was erased from what looks like a stored hash.

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 from app.errors import BadSettings, Refusal
 from app.privacy.keeper.remembered import Remembered
-from app.privacy.keeper.wire import receive, send
+from app.privacy.keeper.wire import LONGEST_MESSAGE, receive, send
 from app.privacy.safe import CannotOpen, InForce, Item, Salted
 
 # Seconds that a short request may take, with a new connection for it if that is needed, and the
@@ -30,6 +30,8 @@ PATIENCE = 1.0
 BYTES_A_SECOND = 5_000_000
 # Bytes of a long request: to seal or open more takes so long that other requests go on meanwhile.
 LONG = 256 * 1024
+# Bytes of an event that goes in a message, with the sealed secret beside it.
+_LONGEST_EVENT = LONGEST_MESSAGE - 16 * 1024
 # Seconds for which requests wait when the keeper has gone: as long as a restart takes.
 RESTARTS_WITHIN = 5.0
 # Seconds between two looks whether it is back.
@@ -196,9 +198,13 @@ class Keeper:
         return found
 
     def sign_event(self, secret: Item, event_id: str, at: int, body: str) -> str:
+        event = Item(event_id.encode(), body.encode())
+        if len(event.bound) + len(event.value) <= _LONGEST_EVENT:
+            # So an older keeper reads it, too.
+            items = _sent([secret])
+            return str(self.ask("sign_event", items=items, id=event_id, at=at, body=body))
         # Long bytes follow a message in pieces, and a long text does not.
-        items = _sent([secret, Item(event_id.encode(), body.encode())])
-        return str(self.ask("sign_event", items=items, at=at))
+        return str(self.ask("sign_event", items=_sent([secret, event]), at=at))
 
     def session_keys(self, texts: Sequence[bytes]) -> list[bytes]:
         return list(self.ask("session_keys", texts=list(texts)))

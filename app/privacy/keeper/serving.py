@@ -266,8 +266,13 @@ def _step_of(safe: Safe, message: dict[str, Any]) -> int | None:
 
 
 def _sign_event(safe: Safe, message: dict[str, Any]) -> str:
-    secret, event = _items(message)
-    return safe.sign_event(secret, event.bound.decode(), int(message["at"]), event.value.decode())
+    secret, *long = _items(message)
+    if long:
+        (event,) = long
+        event_id, body = event.bound.decode(), event.value.decode()
+    else:
+        event_id, body = str(message["id"]), str(message["body"])
+    return safe.sign_event(secret, event_id, int(message["at"]), body)
 
 
 def _session_keys(safe: Safe, message: dict[str, Any]) -> list[bytes]:

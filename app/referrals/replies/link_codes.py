@@ -17,6 +17,7 @@ from app.referrals.channels.links import (
     new_token,
     send_code,
     send_links,
+    way_of_code,
 )
 from app.referrals.channels.models import Link
 from app.referrals.deadlines import tracking
@@ -81,16 +82,18 @@ async def prove(work: Work, token: str, code: str) -> str | None:
 
 
 async def _count_wrong(work: Work, referral: Referral, agency: Agency, link: Link) -> None:
-    """Count a wrong code. Our people are told at once that an immediate referral's is locked."""
+    """Count a wrong code. Our people are told at once of a link that is locked: of an immediate
+    referral, or of any if the agency can ask for no other code."""
     link.code_attempts += 1
-    if link.code_attempts >= MOST_ATTEMPTS:
+    if link.code_attempts < MOST_ATTEMPTS:
+        return
+    is_immediate = referral.urgency == Urgency.IMMEDIATE
+    if is_immediate or await way_of_code(work, agency, link) is None:
         await _tell_of_codes(work, referral, agency)
 
 
 async def _tell_of_codes(work: Work, referral: Referral, agency: Agency) -> None:
-    """Tell our people, once until they saw it, that codes of an immediate referral fail."""
-    if referral.urgency != Urgency.IMMEDIATE:
-        return
+    """Tell our people, once until they saw it, that an agency's codes fail."""
     if not await details.waits_to_ring(work, referral, agency, RingAbout.CODES):
         whom = ForWhom.SUPERVISORS
         ask_to_ring(work, referral, agency.code, RingAbout.CODES, for_whom=whom)
@@ -140,7 +143,8 @@ async def ask_for_code(work: Work, token: str) -> str:
     way = await send_code(work, referral, agency, link)
     if way is None:
         raise refusal(Conflict, "no_second_channel")
-    if await is_a_days_worth(work, referral, agency, Purpose.CODE):
+    is_immediate = referral.urgency == Urgency.IMMEDIATE
+    if is_immediate and await is_a_days_worth(work, referral, agency, Purpose.CODE):
         await _tell_of_codes(work, referral, agency)
     by, of = By(Via.LINK, agency.code), str(link.code_of)
     note(work, referral, LogKind.CODE_ASKED_FOR, by, way=way, link=of)

@@ -19,6 +19,7 @@ from app.errors import Conflict, Invalid, NotFound, Refusal
 from app.outbox.channels import ChannelKind
 from app.privacy.hash_kinds import HashOf
 from app.referrals.channels.links import (
+    MOST_ATTEMPTS,
     add_link,
     has_code,
     may_carry_code,
@@ -92,9 +93,12 @@ class Visit:
     proven: bool
     # Whether a code opens the details; if none does, the agency rings the helpline.
     has_code: bool = True
-    # Whether the code that was sent for this link counts no more, so that one is asked for first if
-    # one can be had.
+    # Whether one can be asked for, and whether the code that was sent for this link counts no more,
+    # so that one is asked for first if one can be had.
+    can_ask: bool = False
     code_is_over: bool = False
+    # Whether wrong codes locked this link, and a new one takes the code that counts.
+    needs_link: bool = False
     # Why the link offers no step any more; None while it does.
     over: Refusal | None = None
     answers: Answers = field(default_factory=dict)
@@ -169,12 +173,23 @@ async def visit(work: Work, token: str, proof: str = "") -> Visit:
     )
     if not found.steps:
         found.over = _why_over(referral, recipient)
-    elif found.code_is_over and not found.proven and await way_of_code(work, agency, link) is None:
-        found.has_code, found.code_is_over = await _takes_code(work, link), False
+    elif not found.proven:
+        found.can_ask = await way_of_code(work, agency, link) is not None
+        if not found.can_ask:
+            await _without_another(work, found)
     if not found.has_code:
         # How far a team is needs no code, which is not to be had: only where it goes.
         found.dispatches = await _dispatches(work, recipient)
     return found
+
+
+async def _without_another(work: Work, found: Visit) -> None:
+    """Find out what opens the details at a link for which no other code can be asked for."""
+    counts = not found.code_is_over or await _takes_code(work, found.link)
+    is_locked = found.link.code_attempts >= MOST_ATTEMPTS
+    found.code_is_over, found.needs_link = False, is_locked and counts
+    # Of an immediate referral the code may be too long to be guessed, and is taken all the same.
+    found.has_code = counts and (not is_locked or found.referral.urgency == Urgency.IMMEDIATE)
 
 
 async def _takes_code(work: Work, link: Link) -> bool:

@@ -306,14 +306,16 @@ async def test_a_right_code_ends_the_long_wait_at_an_urgent_link(
     assert await opened_by_a_new_code(night, single) == 303
 
 
-async def taken_at_the_phone(night: Stage, post: Mail, **addresses: str) -> tuple[str, str]:
+async def taken_at_the_phone(
+    night: Stage, post: Mail, urgency: str = "immediate", **addresses: str
+) -> tuple[str, str]:
     """The link that is sent to an agency that takes an urgent referral at its telephone, and the
     code that it hears there."""
     await add_agency(night, "house", "shelter", phones=(OTHER,), **addresses)
     for number in (OTHER, ADDRESSES["sms"]):
         phone(night, number)
     ana = await night.add_counsellor("ana", shift=False, state=None)
-    await by_hand(ana, override=OVERRIDE, send=True, answers=TOLD, urgency="immediate")
+    await by_hand(ana, override=OVERRIDE, send=True, answers=TOLD, urgency=urgency)
     await night.until(lambda: bool(codes_heard(night)), limit=900)
     await night.advance(5)
     return written(night, post, addresses)[-1], heard_code(night)
@@ -341,7 +343,9 @@ async def test_an_agency_with_one_telephone_is_not_locked_out_of_an_urgent_refer
     addresses = {"sms": OTHER}
     path, code = await taken_at_the_phone(night, post, **addresses)
     assert len(code) == links.LONG_DIGITS
+    assert 'id="send-code"' not in (await click(night, path)).text, "it would be refused"
     assert [await status(night, path, "000000") for _ in range(6)] == [422] * 5 + [429]
+    assert 'id="prove"' in (await click(night, path)).text
     if at == "a new one, and it was used":
         step = {"kind": "accept", "name": "Mira"}
         assert (await click(night, f"{path}/step", step)).is_redirect
@@ -358,6 +362,29 @@ async def test_an_agency_with_one_telephone_is_not_locked_out_of_an_urgent_refer
     assert "Ring the helpline" in shown
     assert LINE in shown
     assert 'id="send-code"' not in shown
+
+
+async def test_a_short_code_that_was_locked_at_the_only_telephone_opens_a_new_link(
+    night: Stage, post: Mail
+) -> None:
+    """The page says where to ring meanwhile, in the agency's language, and our people are told."""
+    addresses = {"sms": OTHER}
+    path, code = await taken_at_the_phone(night, post, "urgent", **addresses)
+    assert len(code) == links.CODE_DIGITS
+    await night.watch.execute("UPDATE agencies SET languages = '{sr}'")
+    assert [await status(night, path, "000000") for _ in range(5)] == [422] * 5
+    assert await told_of_codes(night) == 1
+    refused = await click(night, f"{path}/code", {"code": code})
+    assert refused.status_code == 429
+    for shown in (refused.text, (await click(night, path)).text):
+        assert 'lang="sr' in shown
+        assert LINE in shown
+        found = re.findall(r'id="(no-code|send-link|send-code|prove)"', shown)
+        assert found == ["send-link", "no-code"]
+    new = await asked_again(night, post, path, addresses)
+    shown = (await click(night, new)).text
+    assert re.findall(r'id="(no-code|send-link|send-code|prove)"', shown) == ["prove"]
+    assert await status(night, new, code) == 303
 
 
 @pytest.mark.parametrize("kind", by_day(["sms", "email"]))
