@@ -13,6 +13,7 @@ from app.contacts.models import Contact
 from app.contacts.registry import beginning
 from app.definitions.risk import Urgency
 from app.errors import Conflict
+from app.referrals import services
 from app.referrals.models import Referral
 from app.referrals.states import OpenedHow
 from app.work import Work
@@ -71,21 +72,21 @@ async def test_a_child_for_whom_an_urgent_referral_was_opened_is_not_asked(
     call, _ = await writing(work, line)
     contact = await work.session.scalar(select(Contact).where(Contact.call_id == call.id))
     assert contact is not None
-    work.session.add(
-        Referral(
-            **beginning(work, "referral"),
-            owner_id=ana.id,
-            team=ana.team,
-            call_id=call.id if through == "call" else None,
-            contact_id=contact.id if through == "contact" else None,
-            opened_together=uuid4(),
-            opened_how=OpenedHow.URGENT_BUTTON,
-            urgency=Urgency.IMMEDIATE,
-            service="shelter",
-            protocol="rs",
-            protocol_version=1,
-        )
+    referral = Referral(
+        **beginning(work, "referral"),
+        owner_id=ana.id,
+        team=ana.team,
+        call_id=call.id if through == "call" else None,
+        contact_id=contact.id if through == "contact" else None,
+        opened_together=uuid4(),
+        opened_alike=uuid4(),
+        opened_how=OpenedHow.URGENT_BUTTON,
+        urgency=Urgency.IMMEDIATE,
+        protocol="rs",
+        protocol_version=1,
     )
+    services.ask_for(work, referral, "shelter")
+    work.session.add(referral)
     await work.session.flush()
     await ending.end_as_child(work, call.id)
     assert not (await as_child.conversation(work, call.id)).may_rate
