@@ -17,7 +17,7 @@ from app.work import PROGRAM
 from tests.support.axe import AXE, faults
 from tests.support.browser import at, enter, picture, visit
 from tests.support.contacts import completed
-from tests.support.profile import WHOLE
+from tests.support.profile import WHOLE, nightly
 from tests.support.waiting import until
 
 
@@ -128,6 +128,7 @@ async def _faults(page: Page, where: str) -> list[str]:
     return found
 
 
+@nightly
 @pytest.mark.skipif(not Path(AXE).exists(), reason="npm packages are not installed")
 async def test_a_line_is_retired_and_used_again_and_everything_is_sealed_anew(
     page: Page, live: Stage

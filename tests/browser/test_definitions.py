@@ -8,6 +8,7 @@ from app.demo.stage import Stage
 from app.staff.roles import Role
 from tests.support.browser import at
 from tests.support.definitions.sets import with_short_form
+from tests.support.profile import nightly
 
 
 def _write(folder: Path, files: dict[str, str]) -> Path:
@@ -16,6 +17,7 @@ def _write(folder: Path, files: dict[str, str]) -> Path:
     return folder
 
 
+@nightly
 async def test_a_folder_is_checked_looked_at_and_put_in_force(
     live: Stage, page: Page, tmp_path: Path
 ) -> None:

@@ -229,6 +229,7 @@ async def _sign_in(page: Page, origin: str) -> None:
     await page.keyboard.press("Enter")
 
 
+@nightly
 async def test_a_passkey_is_set_up_used_asked_for_again_and_removed(
     live: Stage, page: Page
 ) -> None:

@@ -28,6 +28,7 @@ from tests.support.browser import (
     picture,
     ring,
 )
+from tests.support.profile import nightly
 
 HEADLINE = "Does not want to go home"
 OTHERS = "Another person who signs in here does not see this page."
@@ -355,6 +356,7 @@ async def a_form_is_sent_though_no_answer_comes(page: Page) -> None:
     await page.unroute("**/api/v1/me")
 
 
+@nightly
 async def test_a_reader_who_stays_is_not_asked_again_at_once(live: Stage, page: Page) -> None:
     ana = await live.add_counsellor("ana", role=Role.ADMINISTRATOR, shift=False, state=None)
     bob = await live.add_counsellor("bob", shift=False, state=None)

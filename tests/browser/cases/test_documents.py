@@ -5,10 +5,12 @@ from playwright.async_api import FilePayload, Page, expect
 from app.demo.stage import Stage
 from tests.support.browser import enter
 from tests.support.documents.files import WHO, jpeg
+from tests.support.profile import nightly
 
 HEIC = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + b"x" * 100
 
 
+@nightly
 async def test_details_are_removed_unless_the_file_is_kept_as_evidence(
     live: Stage, page: Page
 ) -> None:

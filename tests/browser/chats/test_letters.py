@@ -5,8 +5,10 @@ from playwright.async_api import Browser, Page, expect
 from app.demo.stage import Stage
 from tests.support.browser import at, available, picture, press
 from tests.support.children.at_their_page import EXIT, say, visit
+from tests.support.profile import nightly
 
 
+@nightly
 async def test_both_read_each_letter_while_it_is_typed(
     live: Stage, page: Page, chromium: Browser
 ) -> None:
