@@ -199,8 +199,9 @@ class Work:
     last_rows: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     # Records whose reading is in the log, or that this work begins: their codes may be opened.
     admitted: set[UUID] = field(default_factory=set)
-    # Sealed codes that were opened before, by their place and by what is stored.
-    opened_codes: dict[tuple[Bound, bytes], tuple[str, ...]] = field(
+    # Sealed codes that were opened before, by their place and by what is stored; None of those
+    # that cannot be opened.
+    opened_codes: dict[tuple[Bound, bytes], tuple[str, ...] | None] = field(
         default_factory=dict, repr=False
     )
 

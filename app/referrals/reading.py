@@ -82,7 +82,8 @@ class ListedReferral:
     """A referral in a list."""
 
     referral: Referral
-    # Empty while the keeper of the keys is away: the desk of a call is drawn without it.
+    # Empty if it cannot be opened, or while the keeper of the keys is away: the desk of a call is
+    # drawn without it.
     service: str
     agency: str
     owner: str

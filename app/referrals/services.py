@@ -12,7 +12,8 @@ from uuid import UUID
 
 from pydantic_core import from_json
 
-from app.privacy.keys import Bound, Keys
+from app.log import log
+from app.privacy.keys import Bound, CannotOpen, Keys
 from app.privacy.safe import new_salt, start_of, sum_of
 from app.referrals.models import Consent, Referral
 from app.referrals.states import Service
@@ -27,6 +28,7 @@ _AT_ONCE = 1000
 class Asked(NamedTuple):
     """What a referral asks for."""
 
+    # Empty if what is stored cannot be opened, or while the keeper of the keys is away.
     service: str
     # Services that are asked before it, so that the child can stay with its family.
     first: tuple[str, ...] = ()
@@ -48,12 +50,27 @@ def _codes(services: Iterable[str]) -> bytes:
     return body
 
 
+def _opened(keys: Keys, values: Sequence[tuple[Bound, bytes]]) -> list[bytes | None]:
+    """Return what was sealed, opened together; None of what cannot be opened."""
+    try:
+        return [*keys.open_together(values)]
+    except CannotOpen:
+        if len(values) > 1:
+            half = len(values) // 2
+            return _opened(keys, values[:half]) + _opened(keys, values[half:])
+        ((place, _),) = values
+        what = "the services of a referral or consent cannot be opened"
+        log().error(what, area="referrals", kind=place.table, code=str(place.row))
+        return [None]
+
+
 def _open(work: Work, values: Sequence[tuple[Bound, bytes]]) -> None:
     """Open all values that this work has not opened yet, together."""
     there = [one for one in dict.fromkeys(values) if one not in work.opened_codes]
-    for one, opened in zip(there, work.keys.open_together(there), strict=True):
+    for one, opened in zip(there, _opened(work.keys, there), strict=True):
         # What a consent names has a salt before it.
-        work.opened_codes[one] = tuple(from_json(opened[-LENGTH:]))
+        codes = None if opened is None else tuple(from_json(opened[-LENGTH:]))
+        work.opened_codes[one] = codes
 
 
 def ask_for(work: Work, referral: Referral, service: str, first: Iterable[str] = ()) -> None:
@@ -70,7 +87,8 @@ def open_services(
 ) -> list[Asked]:
     """Return what each of some referrals asks for, by its id and what is stored.
 
-    The services that these consents name are opened with them.
+    The services that these consents name are opened with them. What cannot be opened spoils no
+    other: its service is empty.
     """
     values = [(_place(row), sealed) for row, sealed in referrals]
     named = [
@@ -79,18 +97,21 @@ def open_services(
         if one.for_what_sealed is not None
     ]
     _open(work, [*values, *named])
-    found = [work.opened_codes[one] for one in values]
+    found = [work.opened_codes[one] or ("",) for one in values]
     return [Asked(service, tuple(first)) for service, *first in found]
 
 
 def asked_by_all(work: Work, referrals: Iterable[Referral]) -> list[Asked]:
-    """Return what each referral asks for; all are opened together."""
+    """Return what each referral asks for, as `open_services` does."""
     return open_services(work, [(one.id, one.services_sealed) for one in referrals])
 
 
 def asked_by(work: Work, referral: Referral) -> Asked:
-    """Return what a referral asks for."""
-    return asked_by_all(work, [referral])[0]
+    """Return what a referral asks for. Raises CannotOpen."""
+    (asked,) = asked_by_all(work, [referral])
+    if not asked.service:
+        raise CannotOpen()
+    return asked
 
 
 def seal_for_what(work: Work, consent_id: UUID, services: Iterable[str]) -> dict[str, bytes]:
@@ -108,12 +129,18 @@ def seal_for_what(work: Work, consent_id: UUID, services: Iterable[str]) -> dict
 
 
 def for_what(work: Work, consent: Consent) -> tuple[str, ...]:
-    """Return the services that a consent names; empty: it is for the service of its referral."""
+    """Return the services that a consent names; empty: it is for the service of its referral.
+
+    Raises CannotOpen.
+    """
     if consent.for_what_sealed is None:
         return ()
     value = (_place_of_consent(consent.id), consent.for_what_sealed)
     _open(work, [value])
-    return work.opened_codes[value]
+    services = work.opened_codes[value]
+    if services is None:
+        raise CannotOpen()
+    return services
 
 
 def services_of_all(keys: Keys, rows: Sequence[tuple[UUID, bytes]]) -> list[str]:

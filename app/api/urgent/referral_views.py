@@ -6,7 +6,6 @@ from uuid import UUID
 
 from pydantic import BaseModel
 
-from app.privacy.keeper.client import KeeperAway
 from app.referrals.directory.entries import Entry
 from app.referrals.directory.finding import Found, LeftOut
 from app.referrals.directory.models import Agency
@@ -28,7 +27,8 @@ class ReferralRow(BaseModel):
     code: str
     state: str
     urgency: str
-    service: str
+    # None if it cannot be opened, or while the keeper of the keys is away.
+    service: str | None
     opened_at: datetime
     opened_how: str
     owner_id: UUID
@@ -162,7 +162,7 @@ def _row(
         "code": r.code,
         "state": r.state,
         "urgency": r.urgency,
-        "service": service,
+        "service": service or None,
         "opened_at": r.opened_at,
         "opened_how": r.opened_how,
         "owner_id": r.owner_id,
@@ -173,8 +173,6 @@ def _row(
 
 
 def referral_row(line: ListedReferral) -> ReferralRow:
-    if not line.service:
-        raise KeeperAway()
     return ReferralRow(
         **_row(line.referral, line.service, line.agency, line.next_due, line.breached)
     )

@@ -14,6 +14,7 @@ from app.contacts.models import Case, Contact
 from app.contacts.registry import sheet_of
 from app.definitions.forms import Meaning
 from app.errors import Conflict, Invalid, Message
+from app.privacy.keys import CannotOpen
 from app.referrals.consent.rules import Basis, ConsentKind, Given, GivenBy, How, Scope
 from app.referrals.deadlines import tracking
 from app.referrals.directory.models import Agency
@@ -152,11 +153,21 @@ def _of_another(
         work, [(referral.id, referral.services_sealed), *rows], [one for one, _ in given]
     )
     for (consent, _), (service, _) in zip(given, asked, strict=True):
-        services = for_what(work, consent) or (service,)
-        about_this = consent.kind == ConsentKind.WITHDRAWN or own.service in services
+        about_this = consent.kind == ConsentKind.WITHDRAWN or (
+            # What cannot be opened is no consent to this one.
+            bool(own.service) and own.service in _services(work, consent, service)
+        )
         if consent.kind != ConsentKind.OVERRIDE and about_this:
             return consent
     return None
+
+
+def _services(work: Work, consent: Consent, service: str) -> tuple[str, ...]:
+    """Return the services that a consent to a referral for `service` is for."""
+    try:
+        return for_what(work, consent) or (service,)
+    except CannotOpen:
+        return ()
 
 
 async def _withheld(work: Work, referral: Referral) -> frozenset[str]:

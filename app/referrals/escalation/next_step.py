@@ -85,6 +85,9 @@ def next_turn(steps: list[Step], position: Position, around: Around) -> Turn:
     """Return the next turn of an escalation."""
     at = position.step
     phone = position.phone
+    if around.more_agencies and any(one.kind is StepKind.NEXT_AGENCY for one in steps[:at]):
+        # It was passed over while it was not known who is next.
+        return Turn(Act.NEXT_AGENCY, Position(position.round, 0, -1), 0)
     while at < len(steps):
         step = steps[at]
         found = _in_step(step, phone, around)

@@ -1,6 +1,6 @@
 """The escalation of a referral: try one person after the other until one acknowledges."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import func, select
@@ -66,10 +66,15 @@ LISTENING = timedelta(seconds=60)
 # Our people hear of the first round that reached no person, and of every tenth one.
 _TELL_EVERY = 10
 
+# A restarted keeper is usually back within this time.
+KEEPER_IS_BACK = timedelta(seconds=5)
 # The keeper of the keys is away: which services are asked for cannot be read.
-_NOT_KNOWN = Following(None)
+_NOT_KNOWN = Following(None, WhyNoAgency.NONE_IN_TIME)
 
 _RING = {Act.RING, Act.RING_SUPERVISOR, Act.RING_DIRECTOR}
+# Beside these it is asked again and again which agency is next if that is not known, so that it is
+# rung as soon as the keeper is back.
+_ASKS_AGAIN = {Act.RING_SUPERVISOR, Act.RING_DIRECTOR, Act.AROUND}
 _SUPERVISOR = {Act.RING_SUPERVISOR, Act.SEND_SUPERVISOR}
 
 
@@ -92,8 +97,7 @@ async def escalate_on(work: Work, referral: Referral) -> None:
         _rest(referral)
         return
     await _ask_about_open(work, referral)
-    protocol = tracking.protocol_of(work, referral)
-    steps = protocol.rule(referral.urgency).steps
+    steps = tracking.protocol_of(work, referral).rule(referral.urgency).steps
     agency = await work.session.get(Agency, referral.agency_id) if referral.agency_id else None
     # After a rejection, a redirection or a failure the agency is not rung any more.
     if referral.state not in (ReferralState.SENT, ReferralState.DELIVERED):
@@ -108,14 +112,18 @@ async def escalate_on(work: Work, referral: Referral) -> None:
         messages=bool(writing_to(agency) or systems_of(agency)),
         more_agencies=following.found is not None,
         supervisor_phones=len(supervisor[1]),
-        supervisor_messages=bool(writing_to(supervisor[0])),
+        supervisor_messages=await _still_to_write(work, referral, supervisor[0]),
         director_phones=len(director[1]),
-        director_messages=bool(writing_to(director[0])),
+        director_messages=await _still_to_write(work, referral, director[0]),
     )
     position = Position(
         referral.escalation_round, referral.escalation_step, referral.escalation_phone
     )
     turn = next_turn(steps, position, around)
+    early = await _too_early(work, referral, turn, following)
+    if early is not None:
+        wait_for(work, referral, early)
+        return
     if turn.act in _RING:
         numbers = {Act.RING: phones, Act.RING_SUPERVISOR: supervisor[1]}.get(turn.act, director[1])
         wait = await _too_soon(work, referral, numbers[0])
@@ -135,14 +143,13 @@ async def escalate_on(work: Work, referral: Referral) -> None:
             assert following.found is not None
             found = following.found
             await go_to(work, referral, found.agency.id, found.fits, PROGRAM_ITSELF)
-        case Act.AROUND if following is _NOT_KNOWN:
-            # Only the sealed services say whom to ring next, so the job tries again.
-            raise KeeperAway()
         case Act.AROUND:
             await _go_around(work, referral, following.why)
         case _:
             on_call = supervisor if turn.act in _SUPERVISOR else director
             await _go_to_house(work, referral, turn, on_call)
+    if following is _NOT_KNOWN and turn.act in _ASKS_AGAIN:
+        wait_for(work, referral, KEEPER_IS_BACK)
 
 
 async def _next_agency(work: Work, referral: Referral) -> Following:
@@ -151,6 +158,69 @@ async def _next_agency(work: Work, referral: Referral) -> Following:
         return await next_agency(work, referral)
     except KeeperAway:
         return _NOT_KNOWN
+
+
+async def _too_early(
+    work: Work, referral: Referral, turn: Turn, following: Following
+) -> timedelta | None:
+    """Return how long to wait before a turn that is asked for again and again; None if it is time.
+
+    While it is not known which agency is next, our own people are rung meanwhile: one after the
+    other, and with the same pause before each round.
+    """
+    until: datetime | None = None
+    if turn.act is Act.AROUND and following is _NOT_KNOWN:
+        last = await _last_tried(work, referral)
+        # Without an attempt in this round there is no person to go round to.
+        until = work.now + KEEPER_IS_BACK if last is None else last + timedelta(seconds=turn.wait)
+    until = await _house_rings_until(work, referral) or until
+    if turn.act is Act.NEXT_AGENCY or until is None or until <= work.now:
+        return None
+    wait = until - work.now
+    return min(wait, KEEPER_IS_BACK) if following is _NOT_KNOWN else wait
+
+
+async def _last_tried(work: Work, referral: Referral) -> datetime | None:
+    """Return when the last attempt of this round was made or ended; None if there was none."""
+    await work.session.flush()
+    found: datetime | None = await work.session.scalar(
+        select(func.max(func.coalesce(Attempt.ended_at, Attempt.wanted_at))).where(
+            Attempt.referral_id == referral.id,
+            Attempt.round == referral.escalation_round,
+            Attempt.purpose == Purpose.ESCALATION,
+        )
+    )
+    return found
+
+
+async def _house_rings_until(work: Work, referral: Referral) -> datetime | None:
+    """Return until when the phone of our own people that this turn rings may ring; None if none."""
+    if (referral.escalation_step, referral.escalation_phone) == (0, -1):
+        # It has just begun with another agency: a ring that is being ended is in no one's way.
+        return None
+    await work.session.flush()
+    found = await work.session.scalar(
+        select(Attempt)
+        .where(
+            Attempt.referral_id == referral.id,
+            Attempt.recipient_id.is_(None),
+            Attempt.turn == referral.turn,
+            Attempt.kind == ChannelKind.PHONE,
+            Attempt.purpose == Purpose.ESCALATION,
+            Attempt.answered_at.is_(None),
+            Attempt.ended_at.is_(None),
+        )
+        .limit(1)
+    )
+    return None if found is None else _end_of_ring(found.wanted_at, found.seconds)
+
+
+def _end_of_ring(begins: datetime, seconds: int) -> datetime:
+    """Return when a ring is over: the provider rings a little longer than asked.
+
+    The result comes by itself before that.
+    """
+    return begins + timedelta(seconds=seconds + 15)
 
 
 async def _ask_about_open(work: Work, referral: Referral) -> None:
@@ -283,6 +353,24 @@ async def _on_call(
     """Return our own people on call, and their phones not yet tried in this round."""
     agency = await people_on_call(work, service)
     return agency, await _still_to_ring(work, referral, agency)
+
+
+async def _still_to_write(work: Work, referral: Referral, house: Agency | None) -> bool:
+    """Return whether our own people can be written to, and were not in this round."""
+    if house is None or not writing_to(house):
+        return False
+    written = await work.session.scalar(
+        select(Attempt.id)
+        .where(
+            Attempt.referral_id == referral.id,
+            Attempt.agency_id == house.id,
+            Attempt.round == referral.escalation_round,
+            Attempt.kind != ChannelKind.PHONE,
+            Attempt.purpose == Purpose.ESCALATION,
+        )
+        .limit(1)
+    )
+    return written is None
 
 
 async def _go_to_house(

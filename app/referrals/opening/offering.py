@@ -4,6 +4,7 @@ from typing import NamedTuple
 from uuid import UUID, uuid4
 
 from app.errors import Invalid
+from app.privacy.keys import CannotOpen
 from app.referrals.channels.registry import systems_of
 from app.referrals.channels.telling import recipients_of, tell_agency
 from app.referrals.consent.consenting import given_of
@@ -35,9 +36,13 @@ async def next_agency(
 ) -> Following:
     """Return the agency to which a referral is offered next.
 
-    With `fresh`, only one that was not asked before; `rather` comes first if it fits.
+    With `fresh`, only one that was not asked before; `rather` comes first if it fits. There is none
+    if what the referral asks for, or for what consent was given, cannot be opened.
     """
-    given = await given_of(work, referral)
+    try:
+        given, asked = await given_of(work, referral), asked_by(work, referral)
+    except CannotOpen:
+        return Following(None)
     recipients = await recipients_of(work, referral.id)
     tried = {
         a.agency_id
@@ -46,7 +51,6 @@ async def next_agency(
     }
     refused: NotConsented | None = None
     withheld = given.kept_from if given else ()
-    asked = asked_by(work, referral)
     for service in (*asked.first, asked.service):
         matches = await find_right(
             work,

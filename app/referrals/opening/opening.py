@@ -36,7 +36,7 @@ from app.referrals.models import Referral
 from app.referrals.opening.prefill import Known, Prefilled, children_of, of_child, prefill
 from app.referrals.protocol import Protocol
 from app.referrals.scopes import reads_referral
-from app.referrals.services import ask_for, asked_by, open_services
+from app.referrals.services import ask_for, asked_by_all, open_services
 from app.referrals.states import HOUSE, OVER, OpenedHow, ReferralState, Service
 from app.referrals.trail import PROGRAM_ITSELF, By, Via, note
 from app.routing.responsible import pick_owner
@@ -420,7 +420,7 @@ async def take_facts(work: Work, referral: Referral) -> None:
     """Copy from the form what the referral works with: age, feedback, and family first."""
     await admit(work, referral)
     _take_what_it_goes_by(work, referral)
-    asked = asked_by(work, referral)
+    (asked,) = asked_by_all(work, [referral])
     before = before_placement(work, referral, asked.service, frozenset())
     if before and not asked.first and referral.state == ReferralState.DRAFT:
         # This became known only now. A sent referral stays where it is; a draft asks them first.

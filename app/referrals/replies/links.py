@@ -35,7 +35,7 @@ from app.referrals.log_kinds import LogKind
 from app.referrals.models import Deadline, Dispatch, Recipient, Referral
 from app.referrals.replies import details, outreach, replying
 from app.referrals.scopes import lock_referral
-from app.referrals.services import asked_by
+from app.referrals.services import asked_by_all
 from app.referrals.spoken import english, language_for, refusal
 from app.referrals.states import (
     HELD,
@@ -167,7 +167,7 @@ async def visit(work: Work, token: str, proof: str = "") -> Visit:
         recipient,
         _steps(referral, recipient),
         (await tracking.deadlines_of(work, [referral.id])).get(referral.id, []),
-        asked_by(work, referral).service,
+        asked_by_all(work, [referral])[0].service,
         proven=_is_proven(work, link, proof),
         code_is_over=not has_code(work, link),
     )

@@ -4,7 +4,7 @@ Every reply comes through here, whatever its channel: the phone, the link, anoth
 member of our staff who writes down what an agency said.
 """
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import func, select
@@ -24,7 +24,7 @@ from app.referrals.channels.telling import (
 )
 from app.referrals.deadlines import tracking
 from app.referrals.directory.models import Agency
-from app.referrals.escalation.trying import begin, go_to
+from app.referrals.escalation.trying import KEEPER_IS_BACK, begin, go_to
 from app.referrals.log_kinds import LogKind
 from app.referrals.models import Recipient, Referral
 from app.referrals.opening.offering import next_agency
@@ -56,8 +56,6 @@ from app.work import Work
 _E = ReferralEvent
 # States in which an agency may still take the referral.
 _STILL_ASKED = (RecipientState.OFFERED, RecipientState.DELIVERED, RecipientState.UNANSWERED)
-# A restarted keeper is usually back within this time.
-_KEEPER_IS_BACK = timedelta(seconds=5)
 _AT_ONCE = (Urgency.IMMEDIATE, Urgency.URGENT)
 
 
@@ -300,7 +298,7 @@ async def on_to_the_next(work: Work, referral: Referral) -> None:
     except KeeperAway:
         # What the agency says counts at once; its job tries again until the keeper is back.
         await end_attempts(work, referral)
-        await begin(work, referral, after=_KEEPER_IS_BACK)
+        await begin(work, referral, after=KEEPER_IS_BACK)
         return
     if following.found is not None:
         found = following.found

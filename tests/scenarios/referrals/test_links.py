@@ -2,14 +2,18 @@
 
 import hashlib
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 
 from app.demo.counsellor import Counsellor
 from app.demo.stage import Stage
+from app.jobs.transaction import transaction
 from app.referrals.channels import asking, links
+from app.referrals.models import Referral
 from app.settings import Settings
 from app.words import letter
+from app.work import PROGRAM
 from tests.support.contacts import skip, skip_minutes, until_later
 from tests.support.mail import Mail, code_in, link_in
 from tests.support.profile import nightly
@@ -19,6 +23,7 @@ from tests.support.referrals import (
     add_agency,
     by_hand,
     click,
+    page,
     phone,
     referral_of,
     sent_link,
@@ -42,6 +47,7 @@ async def test_a_scanner_follows_the_link_which_is_used_once(night: Stage, post:
     after = await referral_of(ana, referral_id)
     assert (after["state"], len(after["disclosures"])) == (before["state"], 0)
     await what_is_no_link_leads_nowhere(night, path)
+    await it_stays_when_its_service_cannot_be_opened(night, ana, referral_id, path)
     await it_is_used_once(night, ana, referral_id, path)
 
 
@@ -58,6 +64,23 @@ async def what_is_no_link_leads_nowhere(night: Stage, path: str) -> None:
     stored = await night.rows("SELECT payload_sealed FROM attempts")
     assert all(r["payload_sealed"] is None for r in stored), "forgotten once it is sent"
     assert hashlib.sha256(token.encode()).digest() not in [r["token_key"] for r in rows]
+
+
+async def it_stays_when_its_service_cannot_be_opened(
+    night: Stage, ana: Counsellor, referral_id: str, path: str
+) -> None:
+    async def change() -> None:
+        async with transaction(night.ground, PROGRAM) as work:
+            referral = await work.session.get_one(Referral, UUID(referral_id))
+            sealed = bytes(referral.services_sealed)
+            referral.services_sealed = sealed[:-1] + bytes([sealed[-1] ^ 1])
+
+    await change()
+    assert (await click(night, path)).status_code == 200
+    assert (await referral_of(ana, referral_id))["service"] is None
+    assert "· –</h1>" in (await page(night, ana, f"/referrals/{referral_id}")).text
+    await change()
+    assert (await referral_of(ana, referral_id))["service"] is not None
 
 
 async def it_is_used_once(night: Stage, ana: Counsellor, referral_id: str, path: str) -> None:
