@@ -95,7 +95,7 @@ def remember_browser(request: Request, response: Response, staff: Staff) -> None
     known = _mark_of(request, staff)
     nonce = known.nonce if known is not None else secrets.token_urlsafe(16)
     mark = f"{nonce}.{_proof(ground, nonce, _name(staff))}.{_account_proof(ground, nonce, staff)}"
-    if known is not None and known.whole == mark:
+    if known is not None and _is_same(known.whole, mark):
         return
     others = [one for one in _marks(request) if known is None or one != known.whole]
     marks = [mark, *others][:_MOST_KNOWN]
