@@ -7,7 +7,6 @@ import pytest
 from playwright.async_api import Page, expect
 from sqlalchemy import update
 
-from app.demo.counsellor import Counsellor
 from app.demo.stage import Stage
 from app.jobs.transaction import transaction
 from app.staff import hashing
@@ -157,12 +156,12 @@ async def test_a_line_is_retired_and_used_again_and_everything_is_sealed_anew(
     await page.get_by_role("button", name="Take Druga linija back into use").click()
     await expect(page.get_by_role("heading", name="Druga linija")).to_be_visible()
     if WHOLE:
-        await everything_is_sealed_anew(live, page, mila)
+        await everything_is_sealed_anew(live, page)
 
 
-async def everything_is_sealed_anew(live: Stage, page: Page, mila: Counsellor) -> None:
+async def everything_is_sealed_anew(live: Stage, page: Page) -> None:
     """By day `tests/sealing/test_resealing.py` has the act, and `test_every_page` the page."""
-    await visit(page, live, mila, "/admin/keys")
+    await page.goto(f"{live.settings.public_url}/admin/keys")
     assert await _faults(page, "keys") == []
     await page.get_by_role("button", name="Seal everything anew").click()
     await expect(page.locator("#resealing")).to_contain_text("Under way since")

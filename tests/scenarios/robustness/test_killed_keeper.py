@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import hashlib
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ from tests.support.waiting import until
 
 AWAY = "the keeper of the keys does not answer"
 # Of the same length as the first one, and another.
-_NEXT = base64.b64encode(b"second-key-of-the-tests-12345678").decode()
+_NEXT = base64.b64encode(hashlib.sha256(b"the second key of the tests").digest()).decode()
 _CHILD = "+381641234567"
 
 

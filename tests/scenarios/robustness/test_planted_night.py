@@ -72,6 +72,7 @@ EMPTY = {
     "chat_media.source_sealed": _BRIEF,
     "chat_typing.text_sealed": _BRIEF,
     "alarms.words_sealed": "why an alarm ends that sounds after hours",
+    "consents.for_what_sealed": "services of a consent: a test of their own seeks them everywhere",
     "emergencies.before_sealed": "settings that were changed under one",
     "practice_remarks.words_sealed": "of practice, in which no child speaks",
     "statistic_columns.data_sealed": "of days that are over",
