@@ -285,6 +285,7 @@ async def _second_person(
     owned = owned or ("endpoint" in different and waits["endpoint"] is not None)
     waits["email"] = after["email"] if "email" in different and owned else None
     held = {name for name, value in waits.items() if value is not None}
+    await _replace_what_waits(work, staff, different - held)
     if different - held:
         # What waits begins from the account as the rest of the change leaves it.
         staff.revision += 1
@@ -293,6 +294,14 @@ async def _second_person(
         return held
     staff.revision += not different - held
     return set()
+
+
+async def _replace_what_waits(work: Work, staff: Staff, stored: set[str]) -> None:
+    """Take an address or a telephone out of what waits if another one is stored in its place."""
+    if replaced := stored & {"email", "endpoint"}:
+        waits = await waiting_of(work, staff, AccessKind.CHANGE)
+        for name in replaced if waits is not None else ():
+            setattr(waits, name, None)
 
 
 async def _moves_by_two(work: Work, staff: Staff) -> bool:

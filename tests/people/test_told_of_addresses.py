@@ -150,6 +150,30 @@ async def _letter(work: Work, staff: Staff, what: Told, to: str | None) -> tuple
     return letter
 
 
+async def test_what_was_put_right_meanwhile_does_not_come_back_with_the_next_request(
+    work: Work,
+) -> None:
+    ana, mila, vera = (
+        await a_counsellor(work, "ana"),
+        await an_administrator(work),
+        await a_supervisor(work),
+    )
+    ana.password_hash = vera.password_hash = "a hash"
+    ana.endpoint_kind, ana.endpoint = "phone", "+38164999001"
+    await work.session.flush()
+    for wanted in (
+        Changes(endpoint="+38164999002", email="typo@stranger.example"),
+        Changes(email=NEW),
+        Changes(endpoint="+38164999002"),
+    ):
+        work.actor = accounts.actor_of(mila)
+        await changing.change(work, ana.id, wanted, by=mila)
+    work.actor = accounts.actor_of(vera)
+    (waits,) = await deciding.waiting(work, vera)
+    await deciding.decide(work, waits.row.id, by=vera, approve=True)
+    assert (ana.email, ana.endpoint) == (NEW, "+38164999002")
+
+
 def test_no_other_road_changes_the_address_of_an_account() -> None:
     """Pages, API, command, directory and provider store it by the verb that tells of it."""
     found = [

@@ -151,14 +151,16 @@ async def phones_of(work: Work, agency: Agency) -> set[str]:
     return set(found) - set(agency.of_leavers)
 
 
-async def end_attempts(work: Work, referral: Referral) -> None:
-    """End all open attempts of this referral's escalation."""
+async def end_attempts(work: Work, referral: Referral, *, but_house: bool = False) -> None:
+    """End all open attempts of this referral's escalation, or all but those to our own people."""
     await work.session.flush()
+    of_agencies = [Attempt.recipient_id.is_not(None)] if but_house else []
     rows = await work.session.scalars(
         select(Attempt).where(
             Attempt.referral_id == referral.id,
             Attempt.ended_at.is_(None),
             Attempt.purpose == Purpose.ESCALATION,
+            *of_agencies,
         )
     )
     for attempt in rows.all():

@@ -325,7 +325,8 @@ async def go_to(
         move(work, referral, ReferralEvent.REDIRECT, by)
         if held:
             await take_away(work, referral)
-    await end_attempts(work, referral)
+    # A phone of our own people that rings rings on: it is not rung again in this round.
+    await end_attempts(work, referral, but_house=by == PROGRAM_ITSELF)
     await offer_to(work, referral, agency_id, why, by)
     await begin(work, referral)
 

@@ -10,6 +10,7 @@ from sqlalchemy import select
 from structlog.testing import capture_logs
 
 from app.api.urgent.referral_views import referral_row
+from app.jobs.names import Task
 from app.privacy.keeper.client import KeeperAway
 from app.referrals import reading
 from app.referrals.channels.models import Attempt
@@ -112,6 +113,12 @@ async def test_phones_that_are_known_are_rung_while_the_keeper_is_away(
         assert referral_row(line).service is None
     await _asks_again(work, referral)
     assert (await _rung(work))[7:] == [SECOND], "it is rung while ours still rings"
+    ours = select(Attempt).where(Attempt.target == SUPERVISOR).order_by(Attempt.number.desc())
+    ring = await work.session.scalar(ours.limit(1))
+    assert ring is not None
+    ended = [job for job in work.jobs if job.task == Task.END_DUTY_LEG]
+    assert str(ring.id) not in [job.arguments.get("attempt_id") for job in ended]
+    assert ring.ended_at is None
     await _not_answered(work, referral)
     assert (await _rung(work))[8:] == [DIRECTOR], "no phone is rung twice in a round"
     monkeypatch.setattr(work.keys, "open_together", away)
