@@ -1,9 +1,9 @@
 """The escalation of a referral: try one person after the other until one acknowledges."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from app.calls.models import Call
 from app.calls.states import CallState
@@ -24,7 +24,6 @@ from app.referrals.deadlines import tracking
 from app.referrals.directory.agencies import people_on_call
 from app.referrals.directory.models import Agency
 from app.referrals.escalation.next_step import (
-    AT_LEAST,
     SENT,
     Act,
     Around,
@@ -33,6 +32,7 @@ from app.referrals.escalation.next_step import (
     Turn,
     next_turn,
 )
+from app.referrals.escalation.waiting import KEEPER_IS_BACK, NOT_KNOWN, too_early, too_soon
 from app.referrals.log_kinds import LogKind
 from app.referrals.models import Recipient, Referral
 from app.referrals.opening.offering import (
@@ -60,16 +60,10 @@ from app.referrals.states import (
 from app.referrals.trail import PROGRAM_ITSELF, By, Via, add_notice, can, move, note
 from app.work import Work
 
-_AT_LEAST = timedelta(seconds=AT_LEAST)
 # How long a person who has lifted the phone has to press a key.
 LISTENING = timedelta(seconds=60)
 # Our people hear of the first round that reached no person, and of every tenth one.
 _TELL_EVERY = 10
-
-# A restarted keeper is usually back within this time.
-KEEPER_IS_BACK = timedelta(seconds=5)
-# The keeper of the keys is away: which services are asked for cannot be read.
-_NOT_KNOWN = Following(None, WhyNoAgency.NONE_IN_TIME)
 
 _RING = {Act.RING, Act.RING_SUPERVISOR, Act.RING_DIRECTOR}
 # Beside these it is asked again and again which agency is next if that is not known, so that it is
@@ -120,13 +114,13 @@ async def escalate_on(work: Work, referral: Referral) -> None:
         referral.escalation_round, referral.escalation_step, referral.escalation_phone
     )
     turn = next_turn(steps, position, around)
-    early = await _too_early(work, referral, turn, following)
+    early = await too_early(work, referral, turn, following)
     if early is not None:
         wait_for(work, referral, early)
         return
     if turn.act in _RING:
         numbers = {Act.RING: phones, Act.RING_SUPERVISOR: supervisor[1]}.get(turn.act, director[1])
-        wait = await _too_soon(work, referral, numbers[0])
+        wait = await too_soon(work, referral, numbers[0])
         if wait is not None:
             # Repeat the same turn a little later.
             _take(work, referral, position, wait)
@@ -148,7 +142,7 @@ async def escalate_on(work: Work, referral: Referral) -> None:
         case _:
             on_call = supervisor if turn.act in _SUPERVISOR else director
             await _go_to_house(work, referral, turn, on_call)
-    if following is _NOT_KNOWN and turn.act in _ASKS_AGAIN:
+    if following is NOT_KNOWN and turn.act in _ASKS_AGAIN:
         wait_for(work, referral, KEEPER_IS_BACK)
 
 
@@ -157,70 +151,7 @@ async def _next_agency(work: Work, referral: Referral) -> Following:
     try:
         return await next_agency(work, referral)
     except KeeperAway:
-        return _NOT_KNOWN
-
-
-async def _too_early(
-    work: Work, referral: Referral, turn: Turn, following: Following
-) -> timedelta | None:
-    """Return how long to wait before a turn that is asked for again and again; None if it is time.
-
-    While it is not known which agency is next, our own people are rung meanwhile: one after the
-    other, and with the same pause before each round.
-    """
-    until: datetime | None = None
-    if turn.act is Act.AROUND and following is _NOT_KNOWN:
-        last = await _last_tried(work, referral)
-        # Without an attempt in this round there is no person to go round to.
-        until = work.now + KEEPER_IS_BACK if last is None else last + timedelta(seconds=turn.wait)
-    until = await _house_rings_until(work, referral) or until
-    if turn.act is Act.NEXT_AGENCY or until is None or until <= work.now:
-        return None
-    wait = until - work.now
-    return min(wait, KEEPER_IS_BACK) if following is _NOT_KNOWN else wait
-
-
-async def _last_tried(work: Work, referral: Referral) -> datetime | None:
-    """Return when the last attempt of this round was made or ended; None if there was none."""
-    await work.session.flush()
-    found: datetime | None = await work.session.scalar(
-        select(func.max(func.coalesce(Attempt.ended_at, Attempt.wanted_at))).where(
-            Attempt.referral_id == referral.id,
-            Attempt.round == referral.escalation_round,
-            Attempt.purpose == Purpose.ESCALATION,
-        )
-    )
-    return found
-
-
-async def _house_rings_until(work: Work, referral: Referral) -> datetime | None:
-    """Return until when the phone of our own people that this turn rings may ring; None if none."""
-    if (referral.escalation_step, referral.escalation_phone) == (0, -1):
-        # It has just begun with another agency: a ring that is being ended is in no one's way.
-        return None
-    await work.session.flush()
-    found = await work.session.scalar(
-        select(Attempt)
-        .where(
-            Attempt.referral_id == referral.id,
-            Attempt.recipient_id.is_(None),
-            Attempt.turn == referral.turn,
-            Attempt.kind == ChannelKind.PHONE,
-            Attempt.purpose == Purpose.ESCALATION,
-            Attempt.answered_at.is_(None),
-            Attempt.ended_at.is_(None),
-        )
-        .limit(1)
-    )
-    return None if found is None else _end_of_ring(found.wanted_at, found.seconds)
-
-
-def _end_of_ring(begins: datetime, seconds: int) -> datetime:
-    """Return when a ring is over: the provider rings a little longer than asked.
-
-    The result comes by itself before that.
-    """
-    return begins + timedelta(seconds=seconds + 15)
+        return NOT_KNOWN
 
 
 async def _ask_about_open(work: Work, referral: Referral) -> None:
@@ -256,21 +187,6 @@ def wait_for(work: Work, referral: Referral, wait: timedelta) -> None:
     """Continue the escalation after `wait`, unless something happens first."""
     referral.escalates_at = work.now + wait
     work.defer(Task.ESCALATE, delay=wait or None, referral_id=str(referral.id), turn=referral.turn)
-
-
-async def _too_soon(work: Work, referral: Referral, target: str) -> timedelta | None:
-    """Return how long to wait before this target may be tried again; None if it may be now."""
-    await work.session.flush()
-    last = await work.session.scalar(
-        select(func.max(Attempt.wanted_at)).where(
-            Attempt.referral_id == referral.id,
-            Attempt.target == target,
-            Attempt.purpose == Purpose.ESCALATION,
-        )
-    )
-    if last is None or work.now - last >= _AT_LEAST:
-        return None
-    return last + _AT_LEAST - work.now
 
 
 async def _ring(work: Work, referral: Referral, agency: Agency, number: str, turn: Turn) -> None:

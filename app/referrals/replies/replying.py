@@ -24,7 +24,8 @@ from app.referrals.channels.telling import (
 )
 from app.referrals.deadlines import tracking
 from app.referrals.directory.models import Agency
-from app.referrals.escalation.trying import KEEPER_IS_BACK, begin, go_to
+from app.referrals.escalation.trying import begin, go_to
+from app.referrals.escalation.waiting import KEEPER_IS_BACK
 from app.referrals.log_kinds import LogKind
 from app.referrals.models import Recipient, Referral
 from app.referrals.opening.offering import next_agency
