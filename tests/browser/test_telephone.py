@@ -31,6 +31,7 @@ from tests.support.sound import (
     Child,
     Desk,
     stage_with_sound,
+    with_the_story,
     write_pulses,
 )
 from tests.support.waiting import until
@@ -141,11 +142,12 @@ async def talk_goes_on(desk: Desk, child: Child) -> bool:
 async def talk(stage: Stage, desk: Desk) -> Child:
     """A child who talks with the counsellor, heard both ways."""
     child = Child(stage)
-    await child.choose()
-    await desk.accept()
-    await expect(desk.page.locator("#call-title")).to_contain_text("Talking")
-    await until(child.hears, "the child hears the counsellor")
-    await until(desk.hears, "the counsellor hears the child")
+    async with with_the_story(stage, desk):
+        await child.choose()
+        await desk.accept()
+        await expect(desk.page.locator("#call-title")).to_contain_text("Talking")
+        await until(child.hears, "the child hears the counsellor")
+        await until(desk.hears, "the counsellor hears the child")
     return child
 
 

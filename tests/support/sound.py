@@ -125,6 +125,30 @@ def write_phrases(path: Path) -> None:
         file.writeframes((tone_ * 32_767).astype("<i2").tobytes())
 
 
+@asynccontextmanager
+async def with_the_story(stage: Stage, desk: "Desk") -> AsyncIterator[None]:
+    """Say at a failure inside what was recorded of the last call, of its legs, and in the page."""
+    try:
+        yield
+    except AssertionError as error:
+        rows = await stage.rows(
+            "SELECT at, kind, detail FROM call_events WHERE call_id ="
+            " (SELECT id FROM calls ORDER BY opened_at DESC LIMIT 1) ORDER BY id"
+        )
+        legs = list(stage.exchange.legs.values())[-4:]
+        told = [f"{one['at']:%H:%M:%S.%f} {one['kind']} {one['detail']}" for one in rows]
+        told += [f"{leg.to} {leg.status} {leg.story}" for leg in legs]
+        told.append(str(await desk.page.evaluate(_TELEPHONE)))
+        error.add_note("\n".join(told))
+        raise
+
+
+_TELEPHONE = """() => ({
+  state: helplineTelephone.state, words: helplineTelephone.words,
+  call: helplineTelephone.call?.status() ?? "", device: helplineTelephone.device?.state ?? "",
+})"""
+
+
 class Desk:
     """A counsellor at a page of their own."""
 
