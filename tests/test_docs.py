@@ -1,6 +1,7 @@
 """The documents: they build without a warning, and their links, files and pictures are there."""
 
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -29,6 +30,41 @@ def test_links_and_files_of_a_page_exist(page: Path) -> None:
     missing += [name for name in _FILE.findall(text) if not (ROOT / name).exists()]
     # What a recipe tells the reader to make is not there yet.
     assert [name for name in missing if "NNNN" not in name] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_table_of_a_page_has_a_head(page: Path) -> None:
+    lines = [line.strip() for line in page.read_text().splitlines()]
+    first = [
+        at for at, line in enumerate(lines) if line.startswith("|") and lines[at - 1][:1] != "|"
+    ]
+    # What a blank line cuts off from its table is shown as text.
+    assert [lines[at] for at in first if not re.fullmatch(r"[|: -]+", lines[at + 1])] == []
+
+
+_PLAIN = "one two three four five six seven eight nine ten " * 4
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (f"A {_PLAIN}and so on for ever.", [(1, 46, "A one two three four five")]),
+        (f"A {_PLAIN}and so on ever.", []),
+        (f"A {_PLAIN}and so. On to its end. `a b` is code.", []),
+        (f"A {_PLAIN}and, e.g. so on to its end.", [(1, 48, "A one two three four five")]),
+        (f"\n- {_PLAIN}\n- {_PLAIN}and some more words.\n- {_PLAIN}and `a. B` c d e.", []),
+        (f"| a | b |\n|---|---|\n| {_PLAIN} | {_PLAIN} |", []),
+        (
+            f"| a | b |\n|---|---|\n| {_PLAIN} | {_PLAIN} a b c d e f |",
+            [(3, 46, "one two three four five six")],
+        ),
+        (f"```\n{_PLAIN}\n{_PLAIN}\n```", []),
+        (f"{_PLAIN}[a b c d](https://example.org/{'a-b/' * 20})", []),
+    ],
+)
+def test_a_sentence_that_is_too_long_is_found(text: str, found: list[tuple[int, int, str]]) -> None:
+    long_sentences = runpy.run_path(str(ROOT / "scripts/lengths"))["long_sentences"]
+    assert list(long_sentences(text)) == found
 
 
 # The most that a picture of the documents may weigh, in bytes.
