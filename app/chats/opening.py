@@ -16,7 +16,7 @@ from app.calls.log_kinds import CallLog
 from app.calls.models import Call
 from app.calls.speech import LineScript
 from app.calls.states import CallState, Channel
-from app.chats import gone, news
+from app.chats import ended_without_counsellor, news
 from app.chats.left import kept
 from app.chats.models import Access, Author
 from app.contacts import contacts
@@ -305,7 +305,7 @@ async def say_danger(work: Work, call: Call, line: LineScript, *, again: bool = 
 async def _hear_late_danger(work: Work, call: Call) -> None:
     """Have people act on danger that was said after the end, on a locked call."""
     if call.answered_at is not None:
-        await gone.keep(work, call)
+        await ended_without_counsellor.keep(work, call)
         await contacts.note_danger(work, call.id)
     else:
         if call.messages:

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from app.calls.states import Channel
-from app.chats import gone, sendings, statements
+from app.chats import ended_without_counsellor, sendings, statements
 from app.chats.models import Author, Failure, Message, OnItsWay, ReaderKind, Sentence
 from app.contacts import contacts
 from app.database.quick import Row
@@ -145,7 +145,7 @@ async def see_as_staff(
     """
     if await statements.see_as_holder(work, staff.id, call_id, number):
         return
-    if not away or not await gone.put_away(work, staff, call_id, number):
+    if not away or not await ended_without_counsellor.put_away(work, staff, call_id, number):
         raise NotYours()
 
 

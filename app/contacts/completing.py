@@ -7,6 +7,7 @@ from sqlalchemy import insert, select
 from app.calls import platform
 from app.calls.models import Call, CallQuestion
 from app.calls.states import EndedBy
+from app.contacts.checksums import sums_of_version
 from app.contacts.contacts import (
     NotOpenForWriting,
     apply_event,
@@ -31,7 +32,6 @@ from app.contacts.states import (
     NonCounselling,
     Subject,
 )
-from app.contacts.sums import sums_of_version
 from app.database.topics import Topic
 from app.definitions.answers import AskedQuestion, Missing
 from app.definitions.risk import Suggestion, Urgency, must_decide

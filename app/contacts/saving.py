@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import delete, select
 
+from app.contacts.checksums import add_sums
 from app.contacts.events import note_event
 from app.contacts.finding.words import looks_personal, normal_digits, normal_words, sound_of
 from app.contacts.log_kinds import RecordLog
@@ -16,7 +17,6 @@ from app.contacts.registry import sheet_of
 from app.contacts.sealed_answers import seal_answer, seal_answers, seal_categories
 from app.contacts.special_codes import codes_read
 from app.contacts.states import KeyKind, Subject
-from app.contacts.sums import add_sums
 from app.database.quick import Command
 from app.database.topics import Topic
 from app.definitions.answers import Answers, NotAnAnswer, Sheet, Value

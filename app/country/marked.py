@@ -16,10 +16,10 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, String, and_, bindparam, select, text
 from sqlalchemy.dialects.postgresql import ARRAY
 
+from app.contacts.checksums import add_sums, sums_of_version
 from app.contacts.models import Case, CompletedVersion, Contact, EarlierAnswer, Filled
 from app.contacts.registry import library_of, sheet_of
 from app.contacts.sealed_answers import seal_answer, seal_answers
-from app.contacts.sums import add_sums, sums_of_version
 from app.country import following
 from app.database.logs import Why, change_rows
 from app.definitions.answers import Sheet

@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 
 from app.abilities import EndpointKind
 from app.calls import messages
-from app.chats import gone
+from app.chats import ended_without_counsellor
 from app.chats.left import answering
 from app.contacts import contacts
 from app.contacts.cases import follow_ups
@@ -190,7 +190,7 @@ async def _give(work: Work, staff: Staff, kind: WorkKind, to: Staff) -> int:
             number = await messages.give_all(work, staff.id, to.id)
         case WorkKind.WRITTEN_MESSAGES:
             number = await answering.give_all(work, staff.id, to.id)
-            number += await gone.give_all(work, staff.id, to.id)
+            number += await ended_without_counsellor.give_all(work, staff.id, to.id)
     if kind in (WorkKind.REFERRALS, WorkKind.DRAFTS, WorkKind.CASES):
         await staff_actions.give_alarms(work, staff, to)
     return number

@@ -12,7 +12,7 @@ from app.calls.caller_rows import FlagKind
 from app.calls.models import Call
 from app.calls.speech import LineScript
 from app.calls.states import CallState, EndedBy, Outcome
-from app.chats import as_child, ending, gone, messages, opening, reading
+from app.chats import as_child, ended_without_counsellor, ending, messages, opening, reading
 from app.chats.as_child import Phase
 from app.chats.left import answering, left
 from app.contacts.models import Contact
@@ -165,7 +165,9 @@ async def test_danger_that_is_said_after_the_end_is_acted_on(work: Work, talked:
     assert (over.state, over.danger) == (CallState.ENDED, True)
     waits = [job.task for job in work.jobs].count(Task.DANGER_UNANSWERED)
     at = await work.session.scalar(select(Contact.danger_at).where(Contact.call_id == call.id))
-    desk = [(one.call_id, one.danger) for one in await gone.conversations(work, ana)]
+    desk = [
+        (one.call_id, one.danger) for one in await ended_without_counsellor.conversations(work, ana)
+    ]
     if talked:
         assert (waits, at, desk) == (0, work.now, [(call.id, True)])
     else:

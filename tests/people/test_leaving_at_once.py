@@ -12,7 +12,7 @@ from sqlalchemy.exc import OperationalError
 
 from app.calls import messages, record
 from app.calls.lines import finding_lines
-from app.chats import gone
+from app.chats import ended_without_counsellor
 from app.chats.left import answering
 from app.contacts import completing, contacts
 from app.contacts.cases import case_requests, cases, people
@@ -230,7 +230,7 @@ async def test_late_words_stay_on_the_desk_of_an_account_that_is_only_changed(
     async with transaction(stage.ground, PROGRAM) as changer:
         await changing.lock_person(changer, ana.id)
         async with transaction(stage.ground, PROGRAM, aside=True) as work:
-            await gone.keep(work, await record.lock_call(work, call.id))
+            await ended_without_counsellor.keep(work, await record.lock_call(work, call.id))
     (row,) = await stage.rows("SELECT kept_on_desk, kept_for_id FROM offers")
     assert (row["kept_on_desk"], row["kept_for_id"]) == (True, None)
 

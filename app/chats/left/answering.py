@@ -15,7 +15,7 @@ from app.calls import danger_words, record
 from app.calls.lines.line_rows import Line
 from app.calls.models import Call
 from app.calls.states import Channel
-from app.chats import messages, opting, reading
+from app.chats import messages, reading, stopped_numbers
 from app.chats.models import Author, Message, OptOut, ReturnCode
 from app.contacts import contacts
 from app.contacts.models import Contact
@@ -220,7 +220,7 @@ async def take(work: Work, staff: Staff, call_id: UUID) -> None:
 
 async def _is_answerable(work: Work, call: Call, found: ReturnCode) -> bool:
     if Channel(call.channel).is_carried:
-        return not await opting.is_out(work, call)
+        return not await stopped_numbers.is_out(work, call)
     return found.told_at is not None
 
 

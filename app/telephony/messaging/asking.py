@@ -21,7 +21,7 @@ from app.calls.chat_rules import read_chat
 from app.calls.lines import finding_lines
 from app.calls.models import Call
 from app.calls.speech import LineScript
-from app.chats import accounts, carrying, fetched, sendings, typing
+from app.chats import accounts, by_carrier, fetched, sendings, typing
 from app.chats.models import AccountProblem, AccountState, CarrierAccount, Sent
 from app.database.topics import Topic
 from app.jobs.names import Task
@@ -207,7 +207,7 @@ async def _hear(
     elif types := carrier.types(fields):
         address, begins = types
         key = work.keys.match_key(HashOf.CALLER, address)
-        call = await carrying.running(work, line, carrier.channel, key)
+        call = await by_carrier.running(work, line, carrier.channel, key)
         if call is not None:
             await typing.type_as_child(work, call.id, None if begins else "")
 

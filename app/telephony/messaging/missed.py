@@ -6,7 +6,7 @@ from datetime import timedelta
 from sqlalchemy import select
 
 from app.calls.lines import finding_lines
-from app.chats import carrying
+from app.chats import by_carrier
 from app.chats.models import Arrival
 from app.jobs.transaction import run_verb
 from app.log import log
@@ -44,7 +44,7 @@ async def hear_missed(parts: Parts) -> None:
 async def _wanted(work: Work) -> list[tuple[str, ByProvider]]:
     """Return the numbers to which children write, each with the carrier; also those to which they
     wrote in a conversation that is open, since a line may have been retired meanwhile."""
-    numbers, in_use = await finding_lines.numbers_of(work), await carrying.numbers_in_use(work)
+    numbers, in_use = await finding_lines.numbers_of(work), await by_carrier.numbers_in_use(work)
     found: list[tuple[str, ByProvider]] = []
     for carrier in CARRIERS:
         if isinstance(carrier, ByProvider):

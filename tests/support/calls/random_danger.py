@@ -15,7 +15,7 @@ from app.calls.caller_rows import CallerFlag, FlagKind
 from app.calls.models import Call
 from app.calls.speech import LineScript
 from app.calls.states import CallState, Channel
-from app.chats import carrying, ending, messages, opening, typing
+from app.chats import by_carrier, ending, messages, opening, typing
 from app.chats.left import answering
 from app.chats.models import Message, ReturnCode
 from app.errors import Refusal
@@ -125,11 +125,11 @@ class Danger:
         # Most often a number that is blocked: what it writes is looked at with care.
         number = (barred if barred and self.dice.random() < 0.7 else numbers)[0]
         key, blocked = keys[number], number in barred
-        begins = await carrying.running(self.work, self.line, Channel.SMS, key) is None
+        begins = await by_carrier.running(self.work, self.line, Channel.SMS, key) is None
         by = ["sms"] if self.takes_texts else []
         line = replace(self.line, chat={**(self.line.chat or {}), "by": by})
         arrived = Arrived(sid=sid, address=number, text=words)
-        cried = await carrying.has_cried(self.work, line, Channel.SMS, key)
+        cried = await by_carrier.has_cried(self.work, line, Channel.SMS, key)
         for _ in range(self.dice.choice((1, 2))):
             await receiving.hear(self.work, Channel.SMS, line, arrived)
         call = await self._holder(receiving.key_of(sid))

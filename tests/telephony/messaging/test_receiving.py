@@ -10,7 +10,7 @@ from app.calls import callers, record
 from app.calls.caller_rows import FlagKind
 from app.calls.models import Call, RecordedEvent
 from app.calls.states import CallState, Channel, Outcome
-from app.chats import at_desk, carrying, ending, messages, opening
+from app.chats import at_desk, by_carrier, ending, messages, opening
 from app.chats.left import answering
 from app.chats.models import Author, Message, Sentence
 from app.jobs.names import Task
@@ -38,7 +38,7 @@ async def test_the_same_text_is_heard_once_and_others_go_on(work: Work) -> None:
     (call,) = await calls(work)
     assert (call.channel, call.state, call.caller_kind) == ("sms", CallState.QUEUED, "e164")
     assert call.provider_sid is None
-    assert carrying.address_of(work, call) == CHILD
+    assert by_carrier.address_of(work, call) == CHILD
     assert await said(work, call) == [
         ("child", "Zdravo"),
         ("program", "wait"),
@@ -266,8 +266,8 @@ async def carrying_over(work: Work, call: Call) -> None:
 @pytest.fixture
 def most(monkeypatch: pytest.MonkeyPatch) -> int:
     """How many conversations a number opens in an hour: fewer, so that fewer texts are a flood."""
-    assert carrying.MOST_AN_HOUR == 10
-    monkeypatch.setattr(carrying, "MOST_AN_HOUR", 4)
+    assert by_carrier.MOST_AN_HOUR == 10
+    monkeypatch.setattr(by_carrier, "MOST_AN_HOUR", 4)
     return 4
 
 
@@ -332,18 +332,18 @@ async def test_a_child_who_waits_in_vain_is_told_and_answered_later(work: Work) 
     ana = await a_writer(work, "ana")
     await texts(work, "Zdravo")
     (call,) = await calls(work)
-    await carrying.watch(work, call.id)
+    await by_carrier.watch(work, call.id)
     assert call.state == CallState.QUEUED
     assert [job.task for job in work.jobs].count(Task.WATCH_CARRIED) == 2
     ana.chats_at_once = 0
     await work.session.flush()
     forget(work)
-    await carrying.watch(work, call.id)
+    await by_carrier.watch(work, call.id)
     assert (call.state, call.outcome) == (CallState.ENDED, Outcome.VOICEMAIL)
     assert (await said(work, call))[-1] == ("program", "closed")
     (waits,) = await answering.waiting(work, ana.team)
     assert waits.call_id == call.id
-    await carrying.watch(work, call.id)
+    await by_carrier.watch(work, call.id)
     assert len(await answering.waiting(work, ana.team)) == 1
 
 
