@@ -60,7 +60,7 @@ async def texts(
 ) -> Call:
     """Let a child write by a carrier, and a counsellor take the conversation."""
     forget(work)
-    call = await by_carrier.begin(work, line, channel, address, language="sr", cries=False)
+    call = await by_carrier.begin(work, line, channel, address, language="sr", says_danger=False)
     await messages.add(work, call, Author.CHILD, text="Da, pozovi me", client_key=a_key())
     await opening.admit(work, call, line)
     await takes(work, next(one for one in await matched(work) if one.call_id == call.id))

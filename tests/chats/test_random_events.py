@@ -120,7 +120,7 @@ class Room(Danger):
         )
         self.pages.add(call.id)
         if call.danger:
-            self.note_cry(call.id, "danger")
+            self.note_danger(call.id, "danger")
 
     async def _a_child_calls(self) -> None:
         self.rings += 1
@@ -140,7 +140,7 @@ class Room(Danger):
         call = await self._some(written=True)
         locked = await record.lock_call(self.work, call.id)
         await ending.say_danger(self.work, locked, self.line)
-        self.note_cry(call.id, "danger")
+        self.note_danger(call.id, "danger")
 
     async def _a_child_leaves(self) -> None:
         open_ = (CallState.GREETING, CallState.QUEUED, CallState.OFFERED, CallState.CONNECTED)

@@ -1,4 +1,4 @@
-"""What a child writes by a carrier is heard: once, in a conversation, and in the queue."""
+"""What a child writes by a carrier is received: once, in a conversation, and in the queue."""
 
 import contextlib
 import hashlib
@@ -46,7 +46,7 @@ async def text_arrived(work: Work, signed: Signed) -> str:
     if arrived is None:
         # No sender whom we could answer: a short code, an advertisement, a withheld number.
         return ""
-    await hear(work, carrier.channel, line, arrived)
+    await receive(work, carrier.channel, line, arrived)
     return ""
 
 
@@ -63,7 +63,7 @@ async def _keep(work: Work, carrier: Carrier, fields: Mapping[str, str]) -> None
     await carry_caller(work, arrived.address)
     key = work.keys.match_key(HashOf.CALLER, arrived.address)
     await by_carrier.only_one(work, line, carrier.channel, key)
-    await _hear(work, carrier.channel, line, key, arrived)
+    await _receive(work, carrier.channel, line, key, arrived)
 
 
 async def line_of_child(
@@ -93,13 +93,13 @@ def takes(line: LineScript, channel: Channel) -> bool:
     return line.active and rules.on and channel.value in rules.by
 
 
-async def hears(work: Work, line: LineScript, channel: Channel) -> bool:
-    """Return whether messages to a line are heard: it takes them, or has an open conversation."""
+async def receives(work: Work, line: LineScript, channel: Channel) -> bool:
+    """Return whether a line receives messages: it takes them, or has an open conversation."""
     return takes(line, channel) or await by_carrier.has_open(work, line.id, channel)
 
 
-async def hear(work: Work, channel: Channel, line: LineScript, arrived: Arrived) -> None:
-    """Hear what a child wrote. The same message is heard once, however often it is brought.
+async def receive(work: Work, channel: Channel, line: LineScript, arrived: Arrived) -> None:
+    """Receive what a child wrote. The same message is received once, however often it is brought.
 
     A line that takes no messages any more goes on with its open conversations; what another child
     writes to it meanwhile is left for later, so that it is not lost.
@@ -111,38 +111,48 @@ async def hear(work: Work, channel: Channel, line: LineScript, arrived: Arrived)
         return
     something = arrived.text or arrived.has_media or arrived.attached
     if something or arrived.stops or arrived.begins:
-        await _hear(work, channel, line, key, arrived)
+        await _receive(work, channel, line, key, arrived)
 
 
-async def _hear(
+async def _receive(
     work: Work, channel: Channel, line: LineScript, key: bytes, arrived: Arrived
 ) -> None:
     if arrived.stops or means_stop(arrived.text):
         await _stop(work, channel, line, key, arrived)
         return
     await stopped_numbers.opt_in(work, line.id, channel.value, key)
-    cries = await by_carrier.cries(work, line, channel, key, arrived.text)
+    says_danger = await by_carrier.says_danger(work, line, channel, key, arrived.text)
     call = await by_carrier.running(work, line, channel, key)
     if call is not None:
         await _say(work, call, arrived)
-        if cries and CallState(call.state) is not CallState.CONNECTED:
+        if says_danger and CallState(call.state) is not CallState.CONNECTED:
             await opening.say_danger(work, call, line)
         return
     language = await by_carrier.language_of(work, line, key, arrived.language)
     # A block ends nothing that has begun with danger: where the child is, and what it answers.
-    heard = cries or await by_carrier.has_cried(work, line, channel, key)
+    even_if_blocked = says_danger or await by_carrier.had_danger_lately(work, line, channel, key)
     flood = await by_carrier.is_flood(work, line, channel, key)
-    earlier = await _earlier(work, channel, line, key, language, cries=cries, heard=heard)
+    earlier = await _earlier(
+        work, channel, line, key, language, says_danger=says_danger, even_if_blocked=even_if_blocked
+    )
     if earlier is not None:
         # More of what was left before: one answer will do.
         answer = await left.answered_in(work, earlier)
         await _say(work, earlier, arrived, afterwards=True)
-        await left.came_again(work, earlier, answer, again=cries)
-    elif flood and not heard and not by_carrier.is_danger(line, arrived.text, language):
+        await left.came_again(work, earlier, answer, again=says_danger)
+    elif flood and not even_if_blocked and not by_carrier.is_danger(line, arrived.text, language):
         log().warning("a number opens very many conversations", area="chats", line=line.number)
         await by_carrier.refuse_flood(work, line, channel, key, arrived.ours, arrived.sid)
     else:
-        await _begin(work, channel, line, arrived, language, cries=cries, heard=heard)
+        await _begin(
+            work,
+            channel,
+            line,
+            arrived,
+            language,
+            says_danger=says_danger,
+            even_if_blocked=even_if_blocked,
+        )
 
 
 async def _earlier(
@@ -152,18 +162,15 @@ async def _earlier(
     key: bytes,
     language: str,
     *,
-    cries: bool,
-    heard: bool,
+    says_danger: bool,
+    even_if_blocked: bool,
 ) -> Call | None:
-    """Return the message that a number left before, locked, if what it writes belongs to it.
-
-    `heard`: also if the number is blocked.
-    """
-    if cries:
+    """Return the message that a number left before, locked, if what it writes belongs to it."""
+    if says_danger:
         if await by_carrier.is_staffed(work, line, language, danger=True):
             return None
-        return await by_carrier.cry_of_this_hour(work, line, channel, key)
-    if not heard and await callers.is_blocked(work, key):
+        return await by_carrier.danger_of_this_hour(work, line, channel, key)
+    if not even_if_blocked and await callers.is_blocked(work, key):
         return None
     if takes(line, channel) and await by_carrier.is_staffed(work, line, language):
         return None
@@ -177,11 +184,17 @@ async def _begin(
     arrived: Arrived,
     language: str,
     *,
-    cries: bool,
-    heard: bool,
+    says_danger: bool,
+    even_if_blocked: bool,
 ) -> None:
     call = await by_carrier.begin(
-        work, line, channel, arrived.address, language=language, cries=cries, heard=heard
+        work,
+        line,
+        channel,
+        arrived.address,
+        language=language,
+        says_danger=says_danger,
+        even_if_blocked=even_if_blocked,
     )
     if await has_open_urgent_referral(work, call):
         call.priority += URGENT_REFERRAL_PRIORITY

@@ -112,8 +112,8 @@ async def _wanted(work: Work, account_id: UUID) -> tuple[Carrier, AtCarrier] | N
     if state is not AccountState.REMOVING:
         line = await finding_lines.line_of_id(work, row.line_id)
         # With no more conversations to go on with, it is paused when it is next asked.
-        hears = line is not None and await receiving.hears(work, line, carrier.channel)
-        state = AccountState.REGISTERED if hears else AccountState.PAUSED
+        receives = line is not None and await receiving.receives(work, line, carrier.channel)
+        state = AccountState.REGISTERED if receives else AccountState.PAUSED
     return carrier, _of(work, row, state)
 
 
