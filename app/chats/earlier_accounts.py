@@ -21,7 +21,7 @@ async def keep(
     """Keep an account that a line loses, or of which it loses the token. The line is locked.
 
     `works`: whether the carrier ever took this token. One that it did not take replaces none that
-    is kept: who goes back is to have the last token by which messages of children came.
+    is kept: to go back, the line needs the last token by which messages of children came.
     """
     if channel in WITHOUT_TOKEN:
         return

@@ -84,7 +84,7 @@ async def read_whole(work: Work, staff: Staff, call_id: UUID) -> list[ShownMessa
 
 
 async def all_of(work: Work, call_id: UUID) -> list[ShownMessage]:
-    """Return what was said in a conversation; who asks has been checked and logged."""
+    """Return what was said in a conversation. The caller has checked and logged the reader."""
     found: list[Message] = []
     while page := await _read(work, call_id, found[-1].number if found else 0):
         found += page

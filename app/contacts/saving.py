@@ -202,7 +202,7 @@ class _Writer:
         )
 
     def present(self) -> Answers:
-        """Return the answers: of a sealed one only that it is there."""
+        """Return the answers; for a sealed one, only that it is there."""
         return {**self._answers, **dict.fromkeys(self._sealed, _SEALED)}
 
     async def stored(self, path: str) -> Value | None:

@@ -129,7 +129,7 @@ async def marked_records(work: Work) -> list[Marked]:
             try:
                 sheet = library.sheet(*written)
             except KeyError:
-                # Of a newer version of the program; a worker of that version seals it.
+                # From a newer version of the program: a worker of that version seals it.
                 continue
             if questions := _questions_of(sheet):
                 found.append(Marked(kind, *written, questions))
@@ -278,7 +278,7 @@ async def _completed(
 async def _change(
     work: Work, record: Filled, log: str, sought: dict[str, Any], put: dict[str, Any]
 ) -> int:
-    """Write to a row of a log. Of an erased record, nothing more is kept than was."""
+    """Write to a row of a log. No more is kept of an erased record than before."""
     why = Why.RESEALING if record.erased_at is None else Why.ERASING
     return await change_rows(work.session, why, log, [(sought, put)])
 

@@ -226,7 +226,7 @@ async def deactivate(
     if may(staff.role, Permission.TAKE_CALLS):
         await withdrawing.take_out(work, staff)
     given = await _give_everything(work, staff, plan, knowingly=knowingly, leaves_rest=leaves_rest)
-    # Of a person who holds no duty, too: a swap without duty would move what they work one day.
+    # Also for a person who holds no duty: a swap without duty would move what they work one day.
     await giving.give_duty(work, staff, None)
     await case_people.leave_cases(work, staff)
     await links.withdraw(work, staff.id)

@@ -188,7 +188,7 @@ class Keys:
     ) -> list[bytes | CannotOpen]:
         """Return the checksums of sealed values, all together, without their words.
 
-        Of each value the salt with the path of its question (`start_of`), its place, and itself.
+        Each value comes with its salt and the path of its question (`start_of`), and its place.
         """
         salted = [Salted(start, Item(bytes(bound), one)) for start, bound, one in values]
         if sum(len(one.item.value) for one in salted) > LONG:
@@ -321,7 +321,7 @@ def told(opened: bytes | CannotOpen) -> bytes:
 async def _apart(
     act: Callable[[Sequence[Item]], list[T]], values: Sequence[tuple[Bound, bytes]]
 ) -> list[T]:
-    """Return what the holder makes of the values; of long ones in a thread."""
+    """Return what the holder makes of the values; long ones are handled in a thread."""
     items = [Item(bytes(bound), value) for bound, value in values]
     if not items:
         return []

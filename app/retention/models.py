@@ -13,7 +13,7 @@ from app.retention.kinds import DataKind, Decider, HeldKind
 class RetentionRule(Base):
     """For how many days a kind of data is kept, and who has decided so; NULL: for ever.
 
-    Of a rule that has gone back to the default of the program only what waits counts: the default
+    For a rule that has gone back to the default of the program, only what waits counts: the default
     may change.
     """
 

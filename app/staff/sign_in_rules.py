@@ -74,8 +74,8 @@ class Rules:
         self, factor: Iterable[Role] | None = None, passkey: Iterable[Role] | None = None
     ) -> "Rules":
         """Return these rules with other roles that need a second factor, or a passkey; None leaves
-        them as they are. A passkey is a second factor: who needs one needs the other, and a role
-        that is left out of `factor` needs no passkey, either, unless `passkey` names it."""
+        them as they are. A passkey is a second factor: a role that needs one needs the other, and a
+        role that is left out of `factor` needs no passkey, either, unless `passkey` names it."""
         factors = set(self.factor_roles if factor is None else factor)
         passkeys = factors & set(self.passkey_roles) if passkey is None else set(passkey)
         return replace(

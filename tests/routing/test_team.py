@@ -193,7 +193,8 @@ async def test_a_call_for_help_is_on_all_pages_until_it_is_taken(work: Work) -> 
     )
     assert await supervised.open_calls_for_help(work) == []
     assert [talk.taken_by for talk in await supervised.live_talks(work, mira)] == ["vera"]
-    # Who took it goes on, also without the first answer, and sees the talk of the other team.
+    # The supervisor who took it goes on, also without the first answer, and sees the talk of the
+    # other team.
     assert await calls_for_help.take_call_for_help(work, north, call) is False
     assert [talk.call.id for talk in await supervised.live_talks(work, north)] == [call.id]
     await supervised.check_supervises(work, north, call.id)

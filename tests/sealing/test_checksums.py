@@ -26,7 +26,7 @@ from tests.sealing.stories import a_story
 
 pytestmark = pytest.mark.whole
 
-# Of each log the column with the words, what names its row, and to what the words are bound.
+# For each log: the column with the words, what names its row, and to what the words are bound.
 _BYTES = {
     "record_events": ("words_sealed", "id", "words_id"),
     "urgency_decisions": ("reason_sealed", "id", "id"),

@@ -205,7 +205,7 @@ async def test_the_days_of_a_month_are_counted_together(
         200,
         429,
     ]
-    # Of a person who asks nothing any more, nothing is kept.
+    # Nothing is kept of a person who asks nothing any more.
     house.stepped.move_to(begins + timedelta(days=3 * budget.DAYS))
     await budget.forget_old_tables(house.ground)
     assert await house.rows("SELECT 1 FROM asked_by_persons") == []

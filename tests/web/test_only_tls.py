@@ -22,7 +22,7 @@ from app.staff.roles import Role
 from app.work import PROGRAM, Ground, make_ground
 
 ROOT = Path(__file__).parent.parent.parent
-# What routes use; of a GET its HEAD is refused, too.
+# What routes use; the HEAD of a GET is refused, too.
 _METHODS = {"GET", "POST", "PUT", "PATCH", "DELETE"}
 HOST = "https://helpline.example.org"
 PASSWORD = "correct horse battery"

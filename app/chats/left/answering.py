@@ -143,7 +143,8 @@ async def _lock(work: Work, staff: Staff, call_id: UUID) -> tuple[Call, ReturnCo
 
     Raises NotFound, and TakenByAnotherTeam.
     """
-    # The conversation first, as all verbs do; who may not read the message changes nothing.
+    # The conversation first, as all verbs do; a person who may not read the message changes
+    # nothing.
     known = select(ReturnCode.call_id).where(ReturnCode.call_id == call_id, of_team(staff.team))
     if await work.session.scalar(known) is None:
         raise NotFound("There is no such message.")

@@ -80,8 +80,8 @@ async def note_tried(
     name: str | None = None,
     problem: AccountProblem | None = None,
 ) -> None:
-    """Note what a carrier said of an account, unless it got another token meanwhile: of that the
-    carrier said nothing, and the job that came with it asks."""
+    """Note what a carrier said of an account, unless it got another token meanwhile: the carrier
+    said nothing of that one, and the job that came with it asks."""
     row = await work.session.get(
         CarrierAccount, tried.id, with_for_update=True, populate_existing=True
     )
