@@ -424,7 +424,7 @@ async def test_all_shares_together_have_a_bound(
     assert asked == [False, True]
 
 
-def test_the_share_of_each_is_small() -> None:
+def test_the_share_of_each_account_is_a_tenth_of_the_budget_at_most() -> None:
     assert 10 * budget.OWN <= budget.TABLES
     assert 5 * budget.OWN_IN_ALL <= budget.IN_ALL
 
