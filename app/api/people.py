@@ -299,8 +299,8 @@ class RulesBody(BaseModel):
 
 
 class RulesIn(RulesBody):
-    """`knowingly`: you know what it means that a role needs a second factor, or a passkey, no
-    more."""
+    """`knowingly`: you know what it means that a role no longer needs a second factor, or a
+    passkey."""
 
     knowingly: bool = False
 

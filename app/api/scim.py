@@ -392,6 +392,6 @@ async def change_user(request: Request, work: InWork, person_id: str) -> Respons
 
 @router.delete("/Users/{person_id}", dependencies=_GUARD)
 async def delete_user(work: InWork, person_id: str) -> Response:
-    """Let a person leave, and find them no more. What they did stays, with their name."""
+    """Let a person leave; they are not found any more. What they did stays, with their name."""
     await provisioning.delete(work, _id(person_id))
     return Response(status_code=204)

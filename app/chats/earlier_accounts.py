@@ -63,7 +63,7 @@ async def kept_of(work: Work, line_id: UUID) -> set[tuple[str, str]]:
 
 
 async def forget_old(work: Work) -> None:
-    """Forget what can be taken back no more."""
+    """Forget what cannot be taken back any more."""
     await work.session.execute(
         delete(EarlierAccount)
         .where(EarlierAccount.at < work.now - BACK_WITHIN)

@@ -1,4 +1,4 @@
-"""The messages of a conversation as both sides write them.
+"""Adding messages to a conversation, by the child, the counsellor, or the program.
 
 Each is sealed by itself. They are numbered under the lock of the call, so that there is one order.
 """

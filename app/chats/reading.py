@@ -1,4 +1,4 @@
-"""The messages of a conversation as both sides read them: what is new, and what was seen."""
+"""Reading a conversation, for each side: what is new, and what was seen."""
 
 from collections.abc import Collection
 from datetime import datetime

@@ -289,7 +289,8 @@ async def _plan_for(work: Work, staff: Staff) -> Plan:
 
 
 async def delete(work: Work, person_id: UUID) -> None:
-    """Let a person leave whom the directory deletes; it finds them no more. What they did stays.
+    """Let a person leave whom the directory deletes; it does not find them any more. What they did
+    stays.
 
     Raises what `leave` raises.
     """

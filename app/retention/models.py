@@ -69,7 +69,7 @@ class Erasure(Base):
 
     run_id: Mapped[UUID] = mapped_column(primary_key=True)
     kind: Mapped[str] = mapped_column(primary_key=True)
-    # Of the last batch; each batch adds its rows in the transaction that erases them.
+    # The time of the last batch; each batch adds its rows in the transaction that erases them.
     at: Mapped[datetime]
     rows: Mapped[int]
     days: Mapped[int]

@@ -178,8 +178,8 @@ def _check_limits(limits: Limits) -> None:
 async def set_sign_in_rules(work: Work, rules: Rules, *, knowingly: bool = False) -> None:
     """Change the rules. What concerns the sign-in holds from the next one of each person.
 
-    `knowingly`: it was said what it means that a role needs a second factor, or a passkey, no more.
-    Raises Invalid, Relaxed, NoName.
+    `knowingly`: the reader was told what it means that a role no longer needs a second factor, or a
+    passkey. Raises Invalid, Relaxed, NoName.
     """
     for one in (Limits(rules.session_hours, rules.idle_minutes), *rules.of_roles.values()):
         _check_limits(one)

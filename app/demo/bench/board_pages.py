@@ -96,7 +96,7 @@ class Seen:
         self.cpu = time.process_time()
 
     def end(self) -> None:
-        """Count no more."""
+        """Stop counting."""
         self.cpu = time.process_time() - self.cpu
 
 

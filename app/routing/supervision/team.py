@@ -78,7 +78,7 @@ class TeamMember(NamedTuple):
 
     staff: Staff
     presence: Presence | None
-    # Of the telephone in their page; unset if they have never been here.
+    # The state of the telephone in their page; unset if they have never been here.
     telephone: TelephoneState | None
     # The line of the call that they hold, and whether it is a practice call.
     line: str | None

@@ -80,7 +80,7 @@ class _Begun:
     """The server of the back-ups, and the place where they are."""
 
     server: Server
-    # Of a server that is not the program's own.
+    # What is known of a server that is not the program's own.
     known: KnownServer | None
     place: BackupFolder
 

@@ -156,7 +156,7 @@ async def _release(work: Work, window: Window) -> Any:
 
 
 def cells_of(figures: Any) -> int:
-    """Count the numbers other than nought in figures: of nothing, two are the same at once."""
+    """Count the numbers other than nought in figures: two without any would be the same at once."""
     if isinstance(figures, dict):
         return sum(cells_of(one) for one in figures.values())
     if isinstance(figures, (list, tuple)):

@@ -123,7 +123,7 @@ def _answers(
                 block.say(label_in(one.label, paper.language), value, path=path, marked=marked)
             if block.lines:
                 blocks.append(block)
-    # A guardian, who may be who hurts the child, is not told how much there is.
+    # A guardian, who may be the one who hurts the child, is not told how much there is.
     if left and paper.person is not AskingPerson.GUARDIAN:
         head.notes.append(
             ngettext(
