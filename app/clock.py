@@ -87,7 +87,8 @@ class SteppedClock:
         heapq.heapify(self._sleepers)
 
     def leap(self, time: timedelta) -> None:
-        """Let time go by while every task stands still; who is due meanwhile is woken later."""
+        """Let time go by while every task stands still; a task that is due meanwhile is woken
+        later."""
         self._now += time
 
     def move_to(self, instant: datetime) -> None:

@@ -48,7 +48,7 @@ def _caught_nowhere(args: Any) -> None:
 def without_words(error: BaseException) -> str:
     """Return where an error came up, and the kinds of it and of those that led to it.
 
-    Of a group of errors, each of its members is told likewise.
+    For a group of errors, the same is returned for each member.
     """
     return "\n".join(_told(error, 0))
 

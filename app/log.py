@@ -76,8 +76,8 @@ def fault(error: BaseException) -> dict[str, str]:
     """Return what the log says of an error that was not expected: its kind, and where we raised it.
 
     None of its words, because they may hold a caller's. The place is the last line of the program
-    on the way to the error, like `app/routing/queue.py:81`; there is none if it never was in it. Of
-    a group it is the first error that counts, and of one that a library made of ours, ours.
+    on the way to the error, like `app/routing/queue.py:81`; there is none if it never was in it. In
+    a group the first error counts; if a library made its error of one of ours, ours counts.
     """
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]

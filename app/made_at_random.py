@@ -2,10 +2,10 @@
 
 What a person makes up mostly goes on from what stands before: a vowel follows a consonant, as in
 the words of every language, a key follows its neighbour, a digit the one below it, and what was
-typed is typed again. Of characters made at random, more than half go on from nothing. So no list of
-words is needed, and few passphrases pass: they are for people, who have to keep them in mind. It is
-a net and no proof: what is made up of rare words, digits and signs, or was printed as an example,
-can look as if it were made at random.
+typed is typed again. More than half of the characters made at random go on from nothing. So no list
+of words is needed, and few passphrases pass: they are for people, who have to keep them in mind. It
+is a net and no proof: what is made up of rare words, digits and signs, or was printed as an
+example, can look as if it were made at random.
 """
 
 import itertools
@@ -13,12 +13,13 @@ import itertools
 SHORTEST = 16
 # Fewer letters and digits than this say nothing; what else is in a secret is not looked at.
 _FEWEST_SIGNS = 12
-# Of digits and the letters a to f alone: 96 bits, about as many as the shortest others have.
+# Made of digits and the letters a to f alone: 96 bits, about as many as the shortest others have.
 _SHORTEST_HEXADECIMAL = 24
 # No more is looked at: what is beyond only makes a secret better.
 _READ = 64
-# At least this share of the characters goes on from nothing. Of secrets of 64 characters that were
-# made at random one in ten thousand has less, of 40 characters in words one in a thousand has more.
+# At least this share of the characters goes on from nothing. One in ten thousand secrets of 64
+# characters that were made at random has less; one in a thousand of 40 characters in words has
+# more.
 _LEAST = 0.3
 # The same where digits may stand for letters: read so, also random text looks more like words.
 _LEAST_SPELT = 0.15

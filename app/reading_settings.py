@@ -258,7 +258,7 @@ def _check_safekeeping(settings: Settings) -> None:
             "the file with the root certificate of the authority, or neither."
         )
     certificate = settings.anchor_time_stamp_certificate
-    # Not by its own `is_file`: of a path that is too long that says an error.
+    # Not by its own `is_file`: that raises an error if a path is too long.
     if certificate is not None and not os.path.isfile(certificate):
         raise BadSettings("HELPLINE_ANCHOR_TIME_STAMP_CERTIFICATE is not a file that can be read.")
     if settings.erasure_target is not None and not settings.backup_recipients:

@@ -1,6 +1,6 @@
 """JSON that all its readers understand alike: no name twice in an object, no NaN and no Infinity.
 
-Of a name that stands there twice, one reader takes the first value and another one the last: what
+If a name is there twice, one reader takes the first value and another one the last: what
 was checked would not be what is done (RFC 8259, section 4, and section 6 for the numbers).
 """
 

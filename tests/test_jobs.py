@@ -126,7 +126,7 @@ def test_jobs_are_written_by_a_unit_of_work_alone() -> None:
     found = {
         str(path)
         for path, text in sources.texts().items()
-        # Of these, no page and no child has a part.
+        # No page and no child has a part in these.
         if not path.is_relative_to("demo/bench")
         and any(not one.startswith("defer(") for one in ways.findall(text))
     }

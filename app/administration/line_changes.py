@@ -84,7 +84,7 @@ class _Bots(NamedTuple):
 
 
 class LineChange(NamedTuple):
-    """A change of a line. Of a number, `before` and `after` hold only the ends."""
+    """A change of a line. For a number, `before` and `after` hold only the ends."""
 
     # The number of its entry in the log.
     id: int
@@ -209,7 +209,7 @@ async def take_back(work: Work, line_id: UUID, change_id: int) -> None:
     if not _is_as_left(whole, (await _present(work, row, line))[part]):
         raise ChangedSince()
     before, after = whole
-    # Of a bot that stayed the same its token was changed, and is set again.
+    # If the bot stayed the same, its token was changed, and is set again.
     names = before if part is LinePart.BOT else _changed(before, after)
     values = {name: before.get(name) for name in names}
     # A number that was set by mistake does not lead here, and one that stood behind the line stays.

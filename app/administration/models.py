@@ -12,8 +12,8 @@ from app.database.base import Base
 
 
 class OwnCatalogue(Base):
-    """A translation of pages, of definitions, of prompts and letters, or of practice calls. Of a
-    language and kind the newest counts that was not taken back."""
+    """A translation of pages, of definitions, of prompts and letters, or of practice calls. For
+    each language and kind, the newest that was not taken back counts."""
 
     __tablename__ = "own_catalogues"
     __table_args__ = (

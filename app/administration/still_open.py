@@ -40,10 +40,10 @@ class StillOpen(NamedTuple):
 
 
 async def of(work: Work, staff: Staff) -> StillOpen:
-    """Return what is open of a person. Of one who is back: the entries at which their telephone
-    and address acknowledge nothing yet, since no person has checked the entry again. Of one whose
-    role may not make such things: what they made. Of every person: the tokens and wallboards that
-    stopped, since they stay so when the account or role is back."""
+    """Return what is open of a person. For a person who is back: the entries at which their
+    telephone and address acknowledge nothing yet, since no person has checked the entry again. For
+    a person whose role may not make such things: what they made. For every person: the tokens and
+    wallboards that stopped, since they stay so when the account or role is back."""
     reached, gone = await leavers.still(work, staff), await _is_gone(work, staff)
     made = await tokens.stopped_of(work, staff)
     walls = await wallboards.stopped_of(work, staff)

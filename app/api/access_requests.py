@@ -28,9 +28,9 @@ class AccessRequestView(BaseModel):
     # The role now, and the one that the account is to have.
     role: Role
     new_role: Role
-    # Of a new address its first letter and its domain; null if it stays.
+    # For a new address, its first letter and its domain; null if it stays.
     new_email: str | None
-    # Null if they stay; of a telephone its ends, also of an account that becomes active.
+    # Null if they stay; for a telephone, its ends, also for an account that becomes active.
     new_team: str | None
     new_endpoint: str | None
     # Whether the link goes to the person's address; false: it was shown to the asker. Null: none.

@@ -68,7 +68,7 @@ class RequestView(BaseModel):
     opened_at: datetime | None
     # The request with which this one was begun again.
     replaced_by: UUID | None
-    # Of a request that is not answered: the last day for it, and whether that is near, or over.
+    # For a request that is not answered: the last day for it, and whether that is near, or over.
     answer_by: date | None
     is_near: bool
     is_overdue: bool

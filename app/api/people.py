@@ -156,7 +156,7 @@ class DutyView(BaseModel):
 
 class HandedOver(StillOpenView):
     """How much of each kind was handed over; the duty that stays uncovered because the colleague
-    is not free for it, and the duty that others keep by agreed swaps. Of a person who has left,
+    is not free for it, and the duty that others keep by agreed swaps. For a person who has left,
     what is open, and as `to_confirm` the codes of all entries of our own people on call: an address
     that was never in the account is not found by itself."""
 
@@ -299,8 +299,8 @@ class RulesBody(BaseModel):
 
 
 class RulesIn(RulesBody):
-    """`knowingly`: you know what it means that a role needs a second factor, or a passkey, no
-    more."""
+    """`knowingly`: you know what it means that a role no longer needs a second factor, or a
+    passkey."""
 
     knowingly: bool = False
 

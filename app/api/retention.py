@@ -85,7 +85,7 @@ class FollowIn(BaseModel):
 class DueView(BaseModel):
     """How many rows of a kind a run would erase now, and from when the oldest is.
 
-    Of the log, what is from `held_from` on is old enough, and stays because a record is held.
+    In the log, entries from `held_from` on are old enough, and stay because a record is held.
     """
 
     kind: DataKind

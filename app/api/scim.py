@@ -245,8 +245,9 @@ async def _sent(request: Request) -> dict[str, Any]:
 def says_leaving(sent: dict[str, Any]) -> bool:
     """Return whether a message says that a person is not active any more.
 
-    It is looked for before the rest is read: who leaves is out, also if the message is refused for
-    another attribute. Directories write it as an attribute or an operation, and false as a text.
+    It is looked for before the rest is read: a person who leaves is out, also if the message is
+    refused for another attribute. Directories write it as an attribute or an operation, and false
+    as a text.
     """
     operations = next((of for name, of in sent.items() if name.lower() == "operations"), None)
     said: list[Any] = []
@@ -353,7 +354,7 @@ async def add_user(request: Request, work: InWork) -> Response:
 
 @router.put("/Users/{person_id}", dependencies=_GUARD)
 async def replace_user(request: Request, work: InWork, person_id: str) -> Response:
-    """Let an account say what is sent; who is not active leaves."""
+    """Let an account say what is sent; a person who is not active leaves."""
     context = Context.RESOURCE_REPLACEMENT_REQUEST
     known = await provisioning.one(work, _id(person_id))
     sent = await _sent(request)
@@ -391,6 +392,6 @@ async def change_user(request: Request, work: InWork, person_id: str) -> Respons
 
 @router.delete("/Users/{person_id}", dependencies=_GUARD)
 async def delete_user(work: InWork, person_id: str) -> Response:
-    """Let a person leave, and find them no more. What they did stays, with their name."""
+    """Let a person leave; they are not found any more. What they did stays, with their name."""
     await provisioning.delete(work, _id(person_id))
     return Response(status_code=204)

@@ -28,6 +28,6 @@ def opened(work: Work, call_id: UUID, kept: bytes | None) -> str:
 
 
 def may_read(role: str) -> bool:
-    """Return whether a role may read such words of a child whom no counsellor has yet: who may read
-    what a child has left for any team."""
+    """Return whether a role may read such words of a child whom no counsellor has yet: a role that
+    may read what a child has left for any team."""
     return may(role, Permission.HEAR_MESSAGES)

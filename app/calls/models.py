@@ -193,7 +193,7 @@ class Call(Base):
     transferred_at: Mapped[datetime | None]
     # The caller wants to be called back.
     asked_back: Mapped[bool] = mapped_column(server_default="false")
-    # The caller's number is blocked: they hear so, and get through with the danger digit only.
+    # The caller's number is blocked: they are told so, and get through with the danger digit only.
     blocked: Mapped[bool] = mapped_column(server_default="false")
     # The provider itself could not tell how it ended.
     lost: Mapped[bool] = mapped_column(server_default="false")

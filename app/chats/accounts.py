@@ -249,7 +249,8 @@ async def note(
 
 
 async def note_elsewhere(work: Work, account_id: UUID) -> None:
-    """Say that the messages of an account went elsewhere: who knows its token had it so."""
+    """Say that the messages of an account went elsewhere: a person who knows its token arranged
+    it."""
     row = await work.session.get(CarrierAccount, account_id)
     if row is None:
         return

@@ -150,7 +150,7 @@ async def _admit(work: Work, call: Call) -> None:
 
 
 async def _staffed(work: Work, call: Call) -> tuple[Unstaffed | None, datetime | None]:
-    """Return why a child waits in vain, if it does."""
+    """Return why no counsellor will come to a waiting child, if so."""
     if CallState(call.state) not in (CallState.GREETING, CallState.QUEUED):
         return None, None
     line = await finding_lines.line_of_id(work, call.line_id)

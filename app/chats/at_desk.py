@@ -42,7 +42,7 @@ class AtDesk(NamedTuple):
     last_number: int
     types: bool
     typed: str | None
-    # Of an offer: the seconds in which it can be accepted.
+    # For an offer: the seconds in which it can be accepted.
     seconds_left: int | None
     channel: Channel
     # With a scripted child: for training, and in no figure.

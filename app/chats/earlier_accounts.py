@@ -21,7 +21,7 @@ async def keep(
     """Keep an account that a line loses, or of which it loses the token. The line is locked.
 
     `works`: whether the carrier ever took this token. One that it did not take replaces none that
-    is kept: who goes back is to have the last token by which children were heard.
+    is kept: to go back, the line needs the last token by which messages of children came.
     """
     if channel in WITHOUT_TOKEN:
         return
@@ -63,7 +63,7 @@ async def kept_of(work: Work, line_id: UUID) -> set[tuple[str, str]]:
 
 
 async def forget_old(work: Work) -> None:
-    """Forget what can be taken back no more."""
+    """Forget what cannot be taken back any more."""
     await work.session.execute(
         delete(EarlierAccount)
         .where(EarlierAccount.at < work.now - BACK_WITHIN)

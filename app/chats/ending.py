@@ -13,7 +13,7 @@ from app.calls.log_kinds import CallLog
 from app.calls.models import Call
 from app.calls.speech import LineScript
 from app.calls.states import CallState, EndedBy
-from app.chats import gone, messages, opening, reading, typing, worries
+from app.chats import danger_marks, ended_without_counsellor, messages, opening, reading, typing
 from app.chats.left import kept, left
 from app.chats.models import Author, Sentence
 from app.contacts import contacts
@@ -75,7 +75,7 @@ async def end_as_child(
     for client_key, text in last:
         if call.blocked and CallState(call.state) is CallState.ENDED:
             # Words of danger get through also then.
-            await worries.notice(work, call, (text,))
+            await danger_marks.notice(work, call, (text,))
         with contextlib.suppress(Refusal):
             await messages.add(
                 work,
@@ -102,7 +102,7 @@ async def _came_late(work: Work, call: Call) -> None:
     if call.messages:
         await kept.wait_again(work, call)
     elif call.answered_at is not None:
-        await gone.keep(work, call)
+        await ended_without_counsellor.keep(work, call)
     else:
         await left.keep_late(work, call)
 

@@ -1,6 +1,6 @@
-"""What a carrier handed out and forgot with that is kept as it came, sealed, until it is heard.
+"""What a carrier handed out and forgot with that is kept as it came, sealed, until it is received.
 
-What cannot be heard stays, is tried again each minute, and opens an alarm: see `untaken.py`. A
+What cannot be read stays, is tried again each minute, and opens an alarm: see `untaken.py`. A
 person who cannot help it puts it away: the alarm ends, and it is tried on all the same.
 """
 
@@ -19,7 +19,7 @@ from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.work import Work
 
-# How long it is tried to hear what could not be heard, and how often.
+# For how long what could not be read is tried again, and how often.
 KEPT = timedelta(days=30)
 _AGAIN = timedelta(minutes=1)
 # What alarms a person.
@@ -37,7 +37,7 @@ async def keep(work: Work, line_id: UUID, channel: Channel, their_id: str, conte
 
 
 class WaitingTexts(NamedTuple):
-    """What is kept. `tried`: it could not be heard before; `due`: it is to be tried now; `alarms`:
+    """What is kept. `tried`: it could not be read before; `due`: it is to be tried now; `alarms`:
     no person has put it away."""
 
     id: UUID
@@ -60,7 +60,7 @@ async def waiting(work: Work, line_id: UUID, channel: Channel) -> list[WaitingTe
 
 
 async def forget_old(work: Work) -> None:
-    """Delete what could not be heard for too long."""
+    """Delete what could not be read for too long."""
     await work.session.execute(
         delete(Fetched)
         .where(Fetched.at < work.now - KEPT)
@@ -69,7 +69,7 @@ async def forget_old(work: Work) -> None:
 
 
 async def lock(work: Work, row_id: UUID) -> Fetched | None:
-    """Lock what is to be heard; None if it was heard meanwhile."""
+    """Lock what is to be received; None if it was received meanwhile."""
     return await work.session.get(Fetched, row_id, with_for_update=True)
 
 
@@ -84,7 +84,7 @@ def _place(row_id: UUID) -> Bound:
 
 
 async def note_unread(work: Work, row_id: UUID) -> None:
-    """Note that something could not be heard."""
+    """Note that something could not be read."""
     await work.session.execute(
         update(Fetched)
         .where(Fetched.id == row_id)
@@ -94,7 +94,7 @@ async def note_unread(work: Work, row_id: UUID) -> None:
 
 
 async def unread_lines(work: Work) -> list[UUID]:
-    """Return the lines of which something could not be heard."""
+    """Return the lines of which something could not be read."""
     rows = await work.session.scalars(select(Fetched.line_id).where(*_ALARMS).distinct())
     return list(rows)
 
@@ -102,7 +102,7 @@ async def unread_lines(work: Work) -> list[UUID]:
 async def put_away(
     work: Work, line: LineScript, channel: Channel, *, until: datetime | None = None
 ) -> int:
-    """Put away what could not be heard of a line, so that it alarms no person. It is kept and tried
+    """Put away what could not be read of a line, so that it alarms no person. It is kept and tried
     on. `until`: what came later alarms on, because the person has not seen of it; without it, what
     comes from now on. Return how many. May run twice."""
     of_line = (Fetched.line_id == line.id, Fetched.channel == channel.value, *_ALARMS)

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from procrastinate import Blueprint, JobContext, RetryStrategy
 
-from app.chats import carrying, ending, opening, typing
+from app.chats import by_carrier, ending, opening, typing
 from app.chats.left import left
 from app.chats.models import Sentence
 from app.jobs.names import Task
@@ -41,6 +41,6 @@ def chat_tasks() -> Blueprint:
     @tasks.task(name=Task.WATCH_CARRIED.in_area, retry=_RETRY, pass_context=True)
     async def watch_carried(context: JobContext, call_id: str) -> None:
         ground: Ground = context.additional_context["ground"]
-        await run_verb(ground, PROGRAM, lambda work: carrying.watch(work, UUID(call_id)))
+        await run_verb(ground, PROGRAM, lambda work: by_carrier.watch(work, UUID(call_id)))
 
     return tasks

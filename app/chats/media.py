@@ -138,7 +138,7 @@ async def _settle(work: Work, media_id: UUID, **values: object) -> None:
 
 
 async def forget_source(work: Work, media_id: UUID) -> None:
-    """Note that the carrier has it no more."""
+    """Note that the carrier does not have it any more."""
     await work.session.execute(
         update(Media)
         .where(Media.id == media_id)

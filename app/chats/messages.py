@@ -1,4 +1,4 @@
-"""The messages of a conversation as both sides write them.
+"""Adding messages to a conversation, by the child, the counsellor, or the program.
 
 Each is sealed by itself. They are numbered under the lock of the call, so that there is one order.
 """
@@ -14,7 +14,7 @@ from app.calls import record
 from app.calls.log_kinds import CallLog
 from app.calls.models import Call
 from app.calls.states import CallState, Channel
-from app.chats import noticing, opening, reading, sendings, statements, worries
+from app.chats import danger_marks, noticing, opening, reading, sendings, statements
 from app.chats.models import Author, Message, ReaderKind, Sentence, Typing
 from app.chats.news import announce as announce
 from app.errors import Conflict, Invalid, TooMany
@@ -154,7 +154,7 @@ async def add(
         raise ConversationOver()
     if author is Author.CHILD:
         await _check_pace(work, call, before, text, last)
-        await worries.notice(work, call, (text,))
+        await danger_marks.notice(work, call, (text,))
     if author is Author.COUNSELLOR and kind is ReaderKind.SAID and not afterwards:
         call.first_word_at = call.first_word_at or work.now
     return await _append(
@@ -177,7 +177,7 @@ async def _check_pace(work: Work, call: Call, before: Before, text: str, last: b
     if before.lately < most:
         return
     known = call.alarming and before.lately >= most + MOST_A_MINUTE
-    if known or await worries.find(work, call, (text,)) is None:
+    if known or await danger_marks.find(work, call, (text,)) is None:
         raise TooFast()
 
 

@@ -95,7 +95,7 @@ class AccountProblem(StrEnum):
     MODE = "mode"
     ADDRESS = "address"
     AWAY = "away"
-    # Something that it handed out could not be heard: it is kept.
+    # Something that it handed out could not be read: it is kept.
     UNREAD = "unread"
 
 
@@ -267,7 +267,7 @@ class Sent(SentOnce, Base):
 
 
 class Arrival(Base):
-    """A message that a carrier has brought, by the carrier's own id: it is heard once."""
+    """A message that a carrier has brought, by the carrier's own id: it is received once."""
 
     __tablename__ = "chat_arrivals"
     __table_args__ = (
@@ -278,7 +278,7 @@ class Arrival(Base):
     channel: Mapped[str] = mapped_column(primary_key=True)
     sid: Mapped[str] = mapped_column(primary_key=True)
     at: Mapped[datetime]
-    # The conversation in which it was heard, and the number of ours to which it came.
+    # The conversation to which it was added, and the number of ours to which it came.
     call_id: Mapped[UUID | None] = mapped_column(ForeignKey("calls.id"), index=True)
     ours: Mapped[str | None]
 
@@ -360,8 +360,8 @@ class EarlierAccount(Base):
 
 
 class Fetched(Base):
-    """What a carrier handed out for an account of a line, as it came, until it is heard: the
-    carrier has forgotten it. `tried_at`: when it could not be heard last. `put_away_at`: since when
+    """What a carrier handed out for an account of a line, as it came, until it is received: the
+    carrier has forgotten it. `tried_at`: when it could not be read last. `put_away_at`: since when
     it alarms no person any more."""
 
     __tablename__ = "chat_fetched"

@@ -37,7 +37,7 @@ def of_topic(rest: str) -> Marks:
 
 
 def types(does: bool) -> str:
-    """Return what a topic says behind a conversation in which a side types, or types no more."""
+    """Return what a topic says behind a conversation in which a side types, or has stopped."""
     return f"/types/{int(does)}"
 
 

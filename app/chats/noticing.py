@@ -1,8 +1,7 @@
 """What is noticed in a written message: personal data, and words that speak of danger. Pure.
 
-Both are marks for people and nothing more: a mark never changes an urgency, and stops no message.
-What is marked is not stored; that a conversation which no counsellor has read speaks of danger is,
-so that it is read before others.
+Neither changes an urgency, and neither stops a message. Personal data is only shown. The first
+words of danger are stored sealed with the conversation, and lift a block (`danger_marks.py`).
 """
 
 import re

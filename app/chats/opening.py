@@ -16,7 +16,7 @@ from app.calls.log_kinds import CallLog
 from app.calls.models import Call
 from app.calls.speech import LineScript
 from app.calls.states import CallState, Channel
-from app.chats import gone, news
+from app.chats import ended_without_counsellor, news
 from app.chats.left import kept
 from app.chats.models import Access, Author
 from app.contacts import contacts
@@ -33,8 +33,8 @@ from app.work import Work
 _OPENING_KEY = re.compile(r"[A-Za-z0-9_-]{32,64}")
 # How long a request to open a conversation can be repeated.
 _REPEATED_WITHIN = timedelta(minutes=5)
-# The most cries of danger of one visit or number within an hour that ask an agency by themselves.
-MOST_CRIES = 3
+# The most danger calls of one visit or number within an hour that ask an agency by themselves.
+MOST_DANGER_CALLS = 3
 _HOUR = timedelta(hours=1)
 # How long a secret opens a conversation that has ended, or one to which the child came back with a
 # code: long enough to read once more what was said and to rate it, and over before the next person
@@ -171,7 +171,7 @@ async def _begin(work: Work, call: Call, line: LineScript, origin: Origin) -> No
     if origin.near_blocked:
         # It waits a little longer than others, and is never kept out: a school is one network.
         call.priority += NEAR_BLOCKED_PRIORITY
-    call.danger_again = danger and (origin.danger_again or await _cried_often(work, call))
+    call.danger_again = danger and (origin.danger_again or await _said_danger_often(work, call))
     call.blocked = (
         not danger and origin.visit is not None and await callers.is_blocked(work, origin.visit)
     )
@@ -199,14 +199,14 @@ def _opened_with(work: Work, client_key: str) -> bytes:
     return work.keys.text_key(f"chat opened with:{client_key}")
 
 
-async def _cried_often(work: Work, call: Call) -> bool:
+async def _said_danger_often(work: Work, call: Call) -> bool:
     """Return whether other conversations of a visit were in danger again and again."""
     if call.visit_key is None:
         return False
-    return await cried_often(work, call, Call.visit_key == call.visit_key)
+    return await said_danger_often(work, call, Call.visit_key == call.visit_key)
 
 
-async def cried_often(work: Work, call: Call, *alike: ColumnElement[bool]) -> bool:
+async def said_danger_often(work: Work, call: Call, *alike: ColumnElement[bool]) -> bool:
     """Return whether other conversations were in danger again and again within the hour. `alike`:
     what they have in common, such as the page or the number that they came from."""
     lately = await work.session.scalar(
@@ -217,7 +217,7 @@ async def cried_often(work: Work, call: Call, *alike: ColumnElement[bool]) -> bo
             Call.opened_at > work.now - _HOUR,
         )
     )
-    return (lately or 0) >= MOST_CRIES
+    return (lately or 0) >= MOST_DANGER_CALLS
 
 
 async def _opened_before(work: Work, opened_with: bytes, *, leaves: bool) -> Call | None:
@@ -288,7 +288,7 @@ async def say_danger(work: Work, call: Call, line: LineScript, *, again: bool = 
     """
     if call.danger:
         return
-    again = again or await _cried_often(work, call)
+    again = again or await _said_danger_often(work, call)
     call.danger, call.danger_again, call.blocked = True, again, False
     call.priority = max(call.priority, DANGER_PRIORITY)
     await record.record(work, call, CallLog.DANGER, state=call.state, again=again or None)
@@ -305,7 +305,7 @@ async def say_danger(work: Work, call: Call, line: LineScript, *, again: bool = 
 async def _hear_late_danger(work: Work, call: Call) -> None:
     """Have people act on danger that was said after the end, on a locked call."""
     if call.answered_at is not None:
-        await gone.keep(work, call)
+        await ended_without_counsellor.keep(work, call)
         await contacts.note_danger(work, call.id)
     else:
         if call.messages:

@@ -1,4 +1,4 @@
-"""The messages of a conversation as both sides read them: what is new, and what was seen."""
+"""Reading a conversation, for each side: what is new, and what was seen."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from app.calls.states import Channel
-from app.chats import gone, sendings, statements
+from app.chats import ended_without_counsellor, sendings, statements
 from app.chats.models import Author, Failure, Message, OnItsWay, ReaderKind, Sentence
 from app.contacts import contacts
 from app.database.quick import Row
@@ -84,7 +84,7 @@ async def read_whole(work: Work, staff: Staff, call_id: UUID) -> list[ShownMessa
 
 
 async def all_of(work: Work, call_id: UUID) -> list[ShownMessage]:
-    """Return what was said in a conversation; who asks has been checked and logged."""
+    """Return what was said in a conversation. The caller has checked and logged the reader."""
     found: list[Message] = []
     while page := await _read(work, call_id, found[-1].number if found else 0):
         found += page
@@ -145,7 +145,7 @@ async def see_as_staff(
     """
     if await statements.see_as_holder(work, staff.id, call_id, number):
         return
-    if not away or not await gone.put_away(work, staff, call_id, number):
+    if not away or not await ended_without_counsellor.put_away(work, staff, call_id, number):
         raise NotYours()
 
 

@@ -9,7 +9,7 @@ from app.calls.lines import finding_lines
 from app.calls.log_kinds import CallLog
 from app.calls.models import Call
 from app.calls.states import Channel
-from app.chats import opting, reading
+from app.chats import reading, stopped_numbers
 from app.chats.models import Author
 from app.chats.noticing import personal_in
 from app.dialling import outward
@@ -76,7 +76,7 @@ async def agree_known(
 
 
 async def _check_wanted(work: Work, call: Call) -> None:
-    if Channel(call.channel).is_carried and await opting.is_out(work, call):
+    if Channel(call.channel).is_carried and await stopped_numbers.is_out(work, call):
         raise WantsNoMore()
 
 

@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import delete, func, select, update
 
 from app.calls.models import Call
-from app.chats import opting
+from app.chats import stopped_numbers
 from app.chats.models import Arrival, Author, Failure, Message, Sent
 from app.chats.news import announce, announce_sent
 from app.database.topics import Topic
@@ -156,7 +156,7 @@ async def fail(work: Work, call: Call, sent: Sent, why: Failure, code: int | Non
     """Note that a message did not reach the child; its counsellor sees why."""
     sent.reported, sent.code = DeliveryReport.FAILED.value, code
     if why is Failure.OPTED_OUT and call.caller_key is not None:
-        await opting.opt_out(work, call)
+        await stopped_numbers.opt_out(work, call)
     if sent.message_id is not None:
         await _mark(work, call, sent, failure=why.value)
         return

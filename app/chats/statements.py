@@ -337,7 +337,8 @@ async def note_typing(
     """Note that the child types, or with `staff_id` its counsellor; or with an empty text, that
     all was deleted. Return whether the conversation is theirs.
 
-    The other side is told of typing only if it was not told since `told_since`; of words always.
+    The other side is told of typing only if it was not told since `told_since`, and of words
+    always.
     """
     row_id = uuid4()
     sealed = None

@@ -213,15 +213,15 @@ async def open_conversation(
     # Very many may share one address: a child in danger is never refused.
     await OPENED_BY_CLIENT.check(request, refuses=not body.danger)
     found = await line_of(work, line)
-    # A repeated request is not one more cry for help.
-    cries = body.danger and not await opening.has_opened(work, body.client_key)
+    # A repeated request is not one more danger call.
+    says_danger = body.danger and not await opening.has_opened(work, body.client_key)
     # A request that is slowed down must not hold a connection to the database: webhooks need it.
     await work.let_go()
     limiter = limiter_of(request)
     await limiter.slow_down(OPENED_SLOWLY, "chat", str(found.id))
     await limiter.slow_down(_OPENED_ANYWHERE_SLOWLY, "chat")
     visit = opening.visit_key(work, body.visit)
-    again = cries and await origin.is_danger_again(request)
+    again = says_danger and await origin.is_danger_again(request)
     near = await origin.is_near_blocked(request)
     opened = await opening.open_conversation(
         work,

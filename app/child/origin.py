@@ -15,7 +15,7 @@ from app.web.limits import client_of
 
 # How long, in hours, a network is known from which a blocked visit came.
 _NEAR_BLOCKED = RateLimitItemPerHour(1, 4)
-# Cries of danger within an hour from one network that ask an agency by themselves.
+# Danger calls within an hour from one network that ask an agency by themselves.
 OF_NETWORK = RateLimitItemPerHour(8)
 
 
@@ -30,6 +30,6 @@ async def is_near_blocked(request: Request) -> bool:
 
 
 async def is_danger_again(request: Request) -> bool:
-    """Count a cry of danger, and return whether there were too many from this network within the
+    """Count a danger call, and return whether there were too many from this network within the
     hour to ask an agency for each of them. Call this once for each conversation."""
     return not await limiter_of(request).hit_about(OF_NETWORK, "chat-danger", client_of(request))

@@ -70,7 +70,7 @@ class OpenStreams:
             one.set()
 
     def _drop(self, one: End) -> None:
-        """Tell a request to end, and count it no more."""
+        """Tell a request to end, and stop counting it."""
         one.set()
         call_id = self._all.pop(one, None)
         if call_id is not None:

@@ -7,6 +7,7 @@ from sqlalchemy import insert, select
 from app.calls import platform
 from app.calls.models import Call, CallQuestion
 from app.calls.states import EndedBy
+from app.contacts.checksums import checksums_of_version
 from app.contacts.contacts import (
     NotOpenForWriting,
     apply_event,
@@ -31,7 +32,6 @@ from app.contacts.states import (
     NonCounselling,
     Subject,
 )
-from app.contacts.sums import sums_of_version
 from app.database.topics import Topic
 from app.definitions.answers import AskedQuestion, Missing
 from app.definitions.risk import Suggestion, Urgency, must_decide
@@ -183,7 +183,7 @@ async def _keep_version(work: Work, staff: Staff, contact: Contact) -> None:
             staff_id=staff.id,
             answers=contact.answers,
             sealed=contact.sealed,
-            **await sums_of_version(work, contact, contact.sealed),
+            **await checksums_of_version(work, contact, contact.sealed),
         )
     )
     work.announce(Topic.RECORDS, Topic.RECORDS.of(contact.owner_id))

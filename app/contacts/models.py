@@ -259,7 +259,7 @@ class RecordEvent(Base):
     # SHA-256 of the words as they were sealed at first: the chain holds it, and keys may change.
     words_digest: Mapped[bytes | None]
     words_id: Mapped[UUID | None]
-    # The sum of the words, which never changes, and the salt of it, which goes with them.
+    # The checksum of the words, which never changes, and the salt of it, which goes with them.
     words_sum: Mapped[bytes | None]
     salt_sealed: Mapped[Sealed | None] = mapped_column(info={SEALED: "bytes", "row": "words_id"})
     previous: Mapped[KeyedHash]
@@ -284,7 +284,7 @@ class UrgencyDecision(Base):
     suggested: Mapped[str | None]
     # Why: the signs of danger, and the counsellor's own words.
     reason_sealed: Mapped[Sealed | None]
-    # The sum of the words, which never changes, and the salt of it, which goes with them.
+    # The checksum of the words, which never changes, and the salt of it, which goes with them.
     words_sum: Mapped[bytes | None]
     salt_sealed: Mapped[Sealed | None]
 
@@ -302,7 +302,7 @@ class CompletedVersion(Base):
     sealed: Mapped[dict[str, str]] = mapped_column(
         JSONB, info={SEALED: "answers", "row": "contact_id"}
     )
-    # The sum of each sealed answer in hexadecimal, which never changes, and the salt of them.
+    # The checksum of each sealed answer in hexadecimal, which never changes, and the salt of them.
     words_sums: Mapped[dict[str, str] | None] = mapped_column(JSONB(none_as_null=True))
     salt_sealed: Mapped[Sealed | None] = mapped_column(info={SEALED: "bytes", "row": "contact_id"})
 
@@ -322,7 +322,7 @@ class EarlierAnswer(Base):
     path: Mapped[str]
     answer: Mapped[Any | None] = mapped_column(JSONB)
     sealed: Mapped[str | None] = mapped_column(info={SEALED: "answer", "row": "subject_id"})
-    # The sum of the words, which never changes, and the salt of it, which goes with them.
+    # The checksum of the words, which never changes, and the salt of it, which goes with them.
     words_sum: Mapped[bytes | None]
     salt_sealed: Mapped[Sealed | None] = mapped_column(info={SEALED: "bytes", "row": "subject_id"})
     revision: Mapped[int]

@@ -1,8 +1,8 @@
 """How contacts and cases are opened.
 
 `open_record` is the only way to sealed answers: it reads the record within the reader's scope,
-logs the reading, and only then returns what can unseal them. Of special codes, by which a form
-asks its questions, the program itself opens as many as it goes by, and the log has that first, too
+logs the reading, and only then returns what can unseal them. A form asks its questions by special
+codes: the program itself opens those that it goes by, and the log has that first, too
 (`special_codes.admit`).
 """
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import delete, select
 
+from app.contacts.checksums import add_checksums
 from app.contacts.events import note_event
 from app.contacts.finding.words import looks_personal, normal_digits, normal_words, sound_of
 from app.contacts.log_kinds import RecordLog
@@ -16,7 +17,6 @@ from app.contacts.registry import sheet_of
 from app.contacts.sealed_answers import seal_answer, seal_answers, seal_categories
 from app.contacts.special_codes import codes_read
 from app.contacts.states import KeyKind, Subject
-from app.contacts.sums import add_sums
 from app.database.quick import Command
 from app.database.topics import Topic
 from app.definitions.answers import Answers, NotAnAnswer, Sheet, Value
@@ -169,7 +169,7 @@ class _Writer:
         self._keys: dict[str, Value | None] = {}
         # What is still to be sealed: all together, when all changes are known.
         self._to_seal: Answers = {}
-        # The answers that are overwritten: their sums are made together as well.
+        # The answers that are overwritten: their checksums are made together as well.
         self._kept: list[dict[str, Any]] = []
         self.touched = False
         self._written: set[str] = set()
@@ -202,7 +202,7 @@ class _Writer:
         )
 
     def present(self) -> Answers:
-        """Return the answers: of a sealed one only that it is there."""
+        """Return the answers; for a sealed one, only that it is there."""
         return {**self._answers, **dict.fromkeys(self._sealed, _SEALED)}
 
     async def stored(self, path: str) -> Value | None:
@@ -274,7 +274,7 @@ class _Writer:
     async def finish(self, revision: int, new: bool) -> None:
         record = self._record
         self._sealed |= await seal_answers(self._work, record, self._to_seal)
-        await add_sums(self._work, record, self._kept)
+        await add_checksums(self._work, record, self._kept)
         for kept in self._kept:
             self._work.write_later(_EARLIER, kept)
         record.answers, record.sealed = self._answers, self._sealed

@@ -168,7 +168,7 @@ class KeyKind(StrEnum):
     """What a hash is made of, by which a record is found."""
 
     NAME = "name"
-    # Of an earlier version: see `finding/rebuilding.py`.
+    # From an earlier version: see `finding/rebuilding.py`.
     SOUND = "sound"
     HEARD = "heard"
     NUMBER = "number"

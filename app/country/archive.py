@@ -21,7 +21,7 @@ from app.words.pages import N_
 MOST_FILES = 200
 LARGEST_FILE = 1024 * 1024
 LARGEST_SET = 4 * 1024 * 1024
-# Of a body with files or an archive.
+# The limit of a body with files or an archive.
 LARGEST_UPLOAD = 8 * 1024 * 1024
 # Everything that may lie in a folder or an archive, definitions or not.
 MOST_ENTRIES = 1000

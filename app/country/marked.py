@@ -16,10 +16,10 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, String, and_, bindparam, select, text
 from sqlalchemy.dialects.postgresql import ARRAY
 
+from app.contacts.checksums import add_checksums, checksums_of_version
 from app.contacts.models import Case, CompletedVersion, Contact, EarlierAnswer, Filled
 from app.contacts.registry import library_of, sheet_of
 from app.contacts.sealed_answers import seal_answer, seal_answers
-from app.contacts.sums import add_sums, sums_of_version
 from app.country import following
 from app.database.logs import Why, change_rows
 from app.definitions.answers import Sheet
@@ -129,7 +129,7 @@ async def marked_records(work: Work) -> list[Marked]:
             try:
                 sheet = library.sheet(*written)
             except KeyError:
-                # Of a newer version of the program; a worker of that version seals it.
+                # From a newer version of the program: a worker of that version seals it.
                 continue
             if questions := _questions_of(sheet):
                 found.append(Marked(kind, *written, questions))
@@ -229,7 +229,7 @@ async def _earlier(work: Work, marked: Marked, after: int | None) -> tuple[int, 
         if record.erased_at is None:
             put["sealed"] = seal_answer(work, record, row.path, row.answer)
             kept = {"path": row.path, "sealed": put["sealed"]}
-            await add_sums(work, record, [kept])
+            await add_checksums(work, record, [kept])
             put |= kept
         done += await _change(work, record, "earlier_answers", {"id": row.id}, put)
     return done, last
@@ -266,8 +266,8 @@ async def _completed(
             sealed = await seal_answers(work, contact, open_)
             put["sealed"] = {**row.sealed, **sealed}
             if row.words_sums is not None:
-                # A version without sums gets none.
-                more = await sums_of_version(work, contact, sealed, row.salt_sealed)
+                # A version without checksums gets none.
+                more = await checksums_of_version(work, contact, sealed, row.salt_sealed)
                 put |= more | {"words_sums": {**row.words_sums, **more["words_sums"]}}
         sought = {"contact_id": row.contact_id, "number": row.number}
         if await _change(work, contact, "completed_versions", sought, put):
@@ -278,7 +278,7 @@ async def _completed(
 async def _change(
     work: Work, record: Filled, log: str, sought: dict[str, Any], put: dict[str, Any]
 ) -> int:
-    """Write to a row of a log. Of an erased record, nothing more is kept than was."""
+    """Write to a row of a log. No more is kept of an erased record than before."""
     why = Why.RESEALING if record.erased_at is None else Why.ERASING
     return await change_rows(work.session, why, log, [(sought, put)])
 

@@ -147,7 +147,7 @@ async def _shown(
 
     `of_code`: why a code was refused. Where no code is taken, the page says what to do instead.
     """
-    # Of a link that does not exist no agency is known, only the browser of its reader.
+    # A link that does not exist names no agency: only the browser of its reader is known.
     read = known(preferred(request.headers.get("accept-language", ""), written()))
     language = await links.language_of(work, token, read)
     try:

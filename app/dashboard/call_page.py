@@ -57,7 +57,7 @@ async def call_page(request: Request, work: InWork, staff: SignedIn, call_id: UU
         values["history"] = await callers.history(work, call)
         values["flags"] = await callers.flags_of(work, call)
         values["wishes"] = await callers.wishes_of(work, call)
-    # Of a child at the page only the visit can be known again.
+    # A child at the page can be known again by its visit alone.
     by_visit = call.caller_key is None and call.visit_key is not None
     return page(
         request,

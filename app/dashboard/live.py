@@ -120,7 +120,7 @@ async def live(
     `later`: those of the topics that may wait for the next message. `parts`: the addresses of the
     parts that the stream brings whenever they change, and first of all as they are now; those that
     the reader may not see are left out. `along`: the conversations that a supervisor reads along;
-    of each, the stream says when there is something new (`chats:` and the id), and never what.
+    for each, the stream says when there is something new (`chats:` and the id), and never what.
     `me`: whose page it is; if another person has signed in meanwhile, the page gives way.
 
     Raises NotAllowed.

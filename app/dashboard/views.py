@@ -364,8 +364,9 @@ def _call_card(desk: InHand, now: datetime, back: Callback | None, aside: bool) 
     )
 
 
-# How many of the waiting callers a page lists: those who are served next. Of the rest it says the
-# number: no reader goes through three hundred rows, and every open page gets them with each change.
+# How many of the waiting callers a page lists: those who are served next. It gives the number of
+# the rest: no reader goes through three hundred rows, and every open page gets them with each
+# change.
 WAITING_SHOWN = 20
 
 

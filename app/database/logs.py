@@ -39,7 +39,8 @@ async def change_rows(
     log: str,
     changes: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]],
 ) -> int:
-    """Change rows of a log; of each change the values by which rows are found, and what they hold.
+    """Change rows of a log. A change has the values by which rows are found, and what they are to
+    hold.
 
     Return how many rows changed. What the trigger of the log does not allow is refused.
     """

@@ -1,7 +1,7 @@
 """Which process serves the folder of a PostgreSQL, and waiting for it.
 
 A server writes the number of its process into its folder. After a hard stop the file stays, and
-the number may be that of any other process by now: of another helpline's server, too. That one is
+the number may be that of any other process by now, even of another helpline's server. That one is
 neither waited for, nor attached to, nor stopped.
 
 In another container the number means nothing: a server there is known by the lock that it holds.
@@ -63,7 +63,8 @@ def _place_of(process: Any) -> Path:
         if not Path("/proc/self/cwd").exists():
             # Not on Linux.
             return Path(process.cwd())
-        # Of a server in a container the path names another folder here; this leads to its own.
+        # If a server runs in a container, its path names another folder here; this leads to its
+        # own.
         place = Path(f"/proc/{process.pid}/cwd")
         place.stat()
         return place
@@ -78,7 +79,7 @@ def forget_the_dead(folder: Path) -> None:
     PostgreSQL does not start if a process of the same user has that number now.
     """
     found = list(folder.glob(".s.PGSQL.*.lock"))
-    # Of what is no path, as after a power cut, nothing is there.
+    # What is no path, as after a power cut, leads to nothing.
     with contextlib.suppress(FileNotFoundError, ValueError):
         sockets = Path((*lines_of(folder), *5 * [""])[4])
         if sockets.is_absolute() and sockets != folder:

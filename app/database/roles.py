@@ -33,12 +33,12 @@ WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p', 'S')
 # whether it owns a table or function of ours, their schema or the database. It counts who signed in
 # and who that may become, also if a setting of the connection or of the role has put on another.
 # PostgreSQL has roles that run programs of the server, read and write its files or the rows of all
-# tables: all of them count but those that only look on, also those of versions to come. Who copies
-# the whole server reads as much; before PostgreSQL 16, who makes roles gives itself those rights;
-# and who may set `session_replication_role` passes the triggers of the logs by. `changes` is a role
-# by which it may change or delete rows of a log, append to one of the owner's, set back what counts
-# their rows or make what stands before our functions: `grant` takes such rights from the program's
-# own role, and not from one of which it is a member.
+# tables: all of them count but those that only look on, also those of versions to come. A role that
+# copies the whole server reads as much; before PostgreSQL 16, a role that makes roles can give
+# itself those rights; and a role that may set `session_replication_role` bypasses the triggers of
+# the logs. `changes` is a role by which it may change or delete rows of a log, append to one of the
+# owner's, set back what counts their rows or make what stands before our functions: `grant` takes
+# such rights from the program's own role, and not from one of which it is a member.
 STANDING = f"""
 WITH mine AS (
   SELECT r.* FROM pg_roles r

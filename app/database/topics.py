@@ -1,4 +1,4 @@
-"""The topics of the bus: what has changed; of a conversation also how far it was read."""
+"""The topics of the bus: what has changed; for a conversation also how far it was read."""
 
 from enum import StrEnum
 from typing import NewType
@@ -14,7 +14,7 @@ class Topic(StrEnum):
     ALARMS = "alarms"
     CALLBACKS = "callbacks"
     CALLS = "calls"
-    # Of one conversation, for both sides: what was written, seen, or is being typed.
+    # In one conversation, for both sides: what was written, seen, or is being typed.
     CHATS = "chats"
     CONNECTIONS = "connections"
     DATA_REQUESTS = "data_requests"

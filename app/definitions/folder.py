@@ -41,7 +41,7 @@ def folder_with(texts: dict[str, str]) -> Folder:
 
 def read_folder(path: Path) -> Folder:
     """Read the definition files of a folder. Raises BadDefinition."""
-    # Of a path that is too long nothing can be said.
+    # If a path is too long, nothing can be said about it.
     is_folder = False
     with contextlib.suppress(OSError):
         is_folder = path.is_dir()

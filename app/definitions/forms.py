@@ -168,7 +168,7 @@ class Condition(Part):
 
 
 class Field(Part):
-    """One question. `at_most` of a text is in characters; of a number, both limits are values."""
+    """One question. `at_most` of a text is in characters; for a number, both limits are values."""
 
     code: Name
     type: Kind

@@ -88,7 +88,7 @@ class Tree(Part):
         return self._paths
 
     def choices(self) -> dict[str, Node]:
-        """Return what a contact may be given: of categories the leaves, of places every node."""
+        """Return what a contact may be given: the leaves of categories, every node of places."""
         return self._choices
 
     def unmapped(self) -> list[Node]:

@@ -288,7 +288,7 @@ async def _unwritten(stage: Stage) -> list[str]:
 
 
 async def _misread(stage: Stage) -> list[str]:
-    """Check 8: who reads a contact has a cause that is not over, and who has one reads it."""
+    """Check 8: a person reads a contact if and only if they have a cause that is not over."""
     too_many = await stage.rows(readers.without_a_cause(stage.clock.now()))
     too_few = await stage.rows(readers.WITHOUT_READING)
     found = [f"8: {row['name']} reads a contact without a cause" for row in too_many]

@@ -34,8 +34,8 @@ class DialledFor(StrEnum):
 
 
 class AnsweredBy(StrEnum):
-    """Who answers a person that wrote to us: no country is asked for, but of what the program
-    answers to other countries there is a limit."""
+    """Whether a person or the program answers a message to us. No country is asked for then, but
+    there is a limit on what the program answers to other countries."""
 
     PROGRAM = "program"
     PERSON = "person"

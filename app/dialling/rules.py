@@ -86,7 +86,7 @@ def _about(number: str) -> tuple[str, int]:
     parsed = phonenumbers.parse(number)
     country = phonenumbers.region_code_for_number(parsed)
     if country is None:
-        # Of no known range: the main country of its code.
+        # In no known range: the main country of its code.
         country = phonenumbers.region_code_for_country_code(parsed.country_code or 0)
     return str(country), phonenumbers.number_type(parsed)
 

@@ -1,7 +1,7 @@
 """Change an account: one verb for the page, the interface for programs and the command line.
 
-Of two people who change an account at once, the second is told. The log holds the values before
-and after; of a name, a number or an e-mail address only enough to recognise a change.
+Of two people who change an account at once, the second is told. The log holds the values before and
+after; for a name, a number or an e-mail address, only enough to recognise a change.
 """
 
 from collections.abc import Collection
@@ -397,7 +397,7 @@ def _store(staff: Staff, values: dict[str, Any]) -> None:
 
 
 def for_log(name: str, value: Any) -> Any:
-    """Return a value as the log may hold it for ever: of a person's own data only its ends."""
+    """Return a value as the log may hold it for ever: only the ends of a person's own data."""
     if name == "name":
         return ends.of_name(value)
     if name == "email":

@@ -10,7 +10,7 @@ from app.people.emergency import emergency_reading
 from app.referrals.directory import leavers
 from app.referrals.directory.leavers import StillReached
 from app.routing import withdrawing
-from app.routing.hands import has_anything
+from app.routing.offers_held import has_anything
 from app.routing.participants.participants import ParticipantPurpose
 from app.routing.rota import roster
 from app.staff import former_addresses, phone_proofs, sessions, tokens

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, Select, func, select
 
 from app.calls.models import VoiceMessage
-from app.chats import gone
+from app.chats import ended_without_counsellor
 from app.chats.models import ReturnCode
 from app.contacts import contacts
 from app.contacts.cases.models import FollowUp
@@ -15,8 +15,8 @@ from app.referrals.models import Referral
 from app.referrals.states import OVER
 from app.routing.callbacks.callback_rows import OPEN, Callback, CallbackState
 from app.routing.callbacks.callbacks import agreed_by
-from app.routing.hands import in_hand
 from app.routing.models import PresenceState
+from app.routing.offers_held import in_hand
 from app.routing.participants import participants
 from app.routing.rota import giving
 from app.staff.models import Staff
@@ -85,7 +85,7 @@ async def count(work: Work, staff: Staff) -> dict[WorkKind, int]:
         ),
     }
     found = {kind: await work.session.scalar(rows) or 0 for kind, rows in counted.items()}
-    unseen = select(func.count()).select_from(gone.unseen_of(own).subquery())
+    unseen = select(func.count()).select_from(ended_without_counsellor.unseen_of(own).subquery())
     found[WorkKind.WRITTEN_MESSAGES] += await work.session.scalar(unseen) or 0
     return {**found, WorkKind.SHIFTS: await giving.count_ahead(work, staff)}
 

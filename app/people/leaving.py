@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 
 from app.abilities import EndpointKind
 from app.calls import messages
-from app.chats import gone
+from app.chats import ended_without_counsellor
 from app.chats.left import answering
 from app.contacts import contacts
 from app.contacts.cases import follow_ups
@@ -190,7 +190,7 @@ async def _give(work: Work, staff: Staff, kind: WorkKind, to: Staff) -> int:
             number = await messages.give_all(work, staff.id, to.id)
         case WorkKind.WRITTEN_MESSAGES:
             number = await answering.give_all(work, staff.id, to.id)
-            number += await gone.give_all(work, staff.id, to.id)
+            number += await ended_without_counsellor.give_all(work, staff.id, to.id)
     if kind in (WorkKind.REFERRALS, WorkKind.DRAFTS, WorkKind.CASES):
         await staff_actions.give_alarms(work, staff, to)
     return number
@@ -226,7 +226,7 @@ async def deactivate(
     if may(staff.role, Permission.TAKE_CALLS):
         await withdrawing.take_out(work, staff)
     given = await _give_everything(work, staff, plan, knowingly=knowingly, leaves_rest=leaves_rest)
-    # Of a person who holds no duty, too: a swap without duty would move what they work one day.
+    # Also for a person who holds no duty: a swap without duty would move what they work one day.
     await giving.give_duty(work, staff, None)
     await case_people.leave_cases(work, staff)
     await links.withdraw(work, staff.id)

@@ -1,4 +1,4 @@
-"""Names in place of the ids of the log: of people, lines and agencies. A record shows its code.
+"""Names in place of the ids of people, lines and agencies in the log. A record shows its code.
 
 A code says nothing about a child. It leads to the record only for a reader who may open it.
 """

@@ -55,7 +55,8 @@ class PersonEntry:
     role: str | None = None
     email: str = ""
     external_id: str | None = None
-    # Of the pages, as a tag of BCP 47. It counts for a new account: people choose it themselves.
+    # The language of the pages, as a tag of BCP 47. It counts for a new account: people choose it
+    # themselves.
     language: str | None = None
 
 
@@ -158,8 +159,8 @@ def _check_ordinary(staff: Staff, changes: Changes) -> None:
 async def change(
     work: Work, person_id: UUID, entry: PersonEntry, *, revision: int | None = None
 ) -> ProvisionedAccount:
-    """Let an account say what the directory says; who is not active there leaves here, and nothing
-    else of the entry counts.
+    """Let an account say what the directory says. A person who is not active there leaves here, and
+    nothing else of the entry counts.
 
     Raises NotFound, Invalid, NotTheDirectorys, LastAdministrator, ChangedMeanwhile, and what a
     change of role raises.
@@ -257,7 +258,7 @@ async def _end(work: Work, staff: Staff) -> None:
 
 async def _plan_for(work: Work, staff: Staff) -> Plan:
     """Return who takes over what a person holds: a supervisor of the team if there is one, then
-    another of the team, then any person who may; of these the one who holds least.
+    another of the team, then any person who may. Among several, it is the one who holds least.
 
     Shifts are left uncovered, which alarms. A kind that no account may hold is not in it.
     """
@@ -288,7 +289,8 @@ async def _plan_for(work: Work, staff: Staff) -> Plan:
 
 
 async def delete(work: Work, person_id: UUID) -> None:
-    """Let a person leave whom the directory deletes; it finds them no more. What they did stays.
+    """Let a person leave whom the directory deletes; it does not find them any more. What they did
+    stays.
 
     Raises what `leave` raises.
     """

@@ -103,7 +103,7 @@ class ScriptedMouth:
         self._noise = 0.0
         # A sentence that a hold cut short: it is said again.
         self._cut = ""
-        # Seconds since the talk began, holds included; of silence on both sides; and of the
+        # Seconds since the talk began, holds included; of silence on both sides; of the
         # counsellor's pause.
         self.at = self._quiet = self._pause = 0.0
         # How long the counsellor has spoken since the caller's last words.

@@ -89,7 +89,7 @@ def resampled(sound: Sound, rate: int) -> Sound:
 
 
 def read_wav(file: bytes) -> Sound:
-    """Return what is in a WAV file of 16 bit; of other files nothing."""
+    """Return what is in a WAV file of 16 bit; nothing for other files."""
     try:
         with wave.open(io.BytesIO(file)) as opened:
             if opened.getsampwidth() != 2:

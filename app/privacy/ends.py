@@ -1,4 +1,4 @@
-"""Of a number or an address only its ends: what a log may hold of it for ever. Pure."""
+"""Only the ends of a number or an address: what a log may hold of it for ever. Pure."""
 
 from urllib.parse import urlsplit
 

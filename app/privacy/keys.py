@@ -43,12 +43,12 @@ __all__ = [
 ]
 
 T = TypeVar("T")
-# The column of a log in which the salt of a row's sums is sealed.
+# The column of a log in which the salt of a row's checksums is sealed.
 SALT_COLUMN = "salt_sealed"
 
 
 class Summed(NamedTuple):
-    """Words of a log, sealed, with their sum and the salt of it, sealed as well."""
+    """Words of a log, sealed, with their checksum and the salt of it, sealed as well."""
 
     sealed: bytes
     salt_sealed: bytes
@@ -143,7 +143,7 @@ class Keys:
         return self._holder.seal([Item(bytes(Bound(table, column, row)), value)])[0]
 
     def seal_with_sum(self, words: bytes, *, table: str, column: str, row: UUID) -> Summed:
-        """Return words sealed for a log, with a sum that shows it if others take their place."""
+        """Return words sealed for a log, with a checksum that shows whether they were replaced."""
         salt = new_salt()
         sealed, salt_sealed = self._holder.seal(
             [
@@ -186,9 +186,9 @@ class Keys:
     async def sums_all(
         self, values: Sequence[tuple[bytes, Bound, bytes]]
     ) -> list[bytes | CannotOpen]:
-        """Return the sums of sealed values, all together, without their words.
+        """Return the checksums of sealed values, all together, without their words.
 
-        Of each value the salt with the path of its question (`start_of`), its place, and itself.
+        Each value comes with its salt and the path of its question (`start_of`), and its place.
         """
         salted = [Salted(start, Item(bytes(bound), one)) for start, bound, one in values]
         if sum(len(one.item.value) for one in salted) > LONG:
@@ -321,7 +321,7 @@ def told(opened: bytes | CannotOpen) -> bytes:
 async def _apart(
     act: Callable[[Sequence[Item]], list[T]], values: Sequence[tuple[Bound, bytes]]
 ) -> list[T]:
-    """Return what the holder makes of the values; of long ones in a thread."""
+    """Return what the holder makes of the values; long ones are handled in a thread."""
     items = [Item(bytes(bound), value) for bound, value in values]
     if not items:
         return []

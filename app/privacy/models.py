@@ -17,7 +17,7 @@ class FieldKey(Base):
     number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     check_value: Mapped[bytes]
     added_at: Mapped[datetime]
-    # Of the keys whose moment has come, the newest seals. Empty: it has never sealed.
+    # The newest key whose moment has come seals. Empty: it has never sealed.
     seals_from: Mapped[datetime | None]
     # Nothing is sealed with it any more, and it opens nothing.
     retired_at: Mapped[datetime | None]

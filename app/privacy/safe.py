@@ -11,7 +11,7 @@ hash of the one before, so that a value that is not known any more can be carrie
     generation 1:  HMAC(key 1, text)                            (32 bytes)
     generation n:  n (1 byte) | HMAC(key n, hash of generation n - 1)   (33 bytes)
 
-Beside words that a log keeps stands their sum, which stays the same when they are sealed anew, and
+A log keeps the checksum of its words beside them. It stays the same when they are sealed anew, and
 tells nothing of them once the salt is gone:
 
     SHA-256(salt (16 bytes) | path of the question, or nothing | NUL | words)
@@ -39,7 +39,7 @@ from app.privacy.cipher import Cipher
 from app.privacy.hash_kinds import HashOf
 
 _VERSION = 1
-# Bytes of the salt of a sum, and of a value in which nothing is sealed.
+# Bytes of the salt of a checksum, and of a value in which nothing is sealed.
 SALT, SEALED_NOTHING = 16, 30
 PLAIN_HASH = 32
 # Bytes of a text of which the secret key makes a hash.
@@ -144,7 +144,7 @@ class Holder(Protocol):
         """Return sealed values under the key that seals now. Raises CannotOpen."""
 
     def sums(self, values: Sequence[Salted]) -> list[bytes | CannotOpen]:
-        """Return the sum of what is sealed in each value, or why it does not open."""
+        """Return the checksum of what is sealed in each value, or why it does not open."""
 
     def hashes(self, texts: Sequence[tuple[str, str]]) -> list[list[bytes]]:
         """Return the hash of each text of a kind, in every generation from the first."""
@@ -346,7 +346,7 @@ class Safe:
 
 
 def new_salt() -> bytes:
-    """Return a salt for the sums of one row."""
+    """Return a salt for the checksums of one row."""
     return secrets.token_bytes(SALT)
 
 
@@ -356,7 +356,7 @@ def start_of(salt: bytes, path: str = "") -> bytes:
 
 
 def sum_of(start: bytes, words: bytes) -> bytes:
-    """Return the sum of words, 32 bytes."""
+    """Return the checksum of words, 32 bytes."""
     return hashlib.sha256(start + words).digest()
 
 

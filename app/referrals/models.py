@@ -153,7 +153,7 @@ class Consent(Base):
     how: Mapped[str | None]
     scope: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
     withheld_from: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
-    # The services for which it was given, and the sum of them, which never changes; NULL: the
+    # The services for which it was given, and the checksum of them, which never changes; NULL: the
     # service of this referral.
     for_what_sealed: Mapped[Sealed | None]
     for_what_sum: Mapped[bytes | None]
@@ -162,7 +162,7 @@ class Consent(Base):
     # Sectors or codes that an override names although the consent excludes them.
     despite: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
     words_sealed: Mapped[Sealed | None]
-    # The sum of the words, which never changes, and the salt of it, which goes with them.
+    # The checksum of the words, which never changes, and the salt of it, which goes with them.
     words_sum: Mapped[bytes | None]
     salt_sealed: Mapped[Sealed | None]
 

@@ -117,7 +117,7 @@ def asked_by(work: Work, referral: Referral) -> Asked:
 def seal_for_what(work: Work, consent_id: UUID, services: Iterable[str]) -> dict[str, bytes]:
     """Return the columns of a consent that say for which services it is given.
 
-    The salt of the sum is sealed with them: without the keys the sum tells nothing.
+    The salt of the checksum is sealed with them: without the keys the checksum tells nothing.
     """
     body, place = new_salt() + _codes(dict.fromkeys(services)), _place_of_consent(consent_id)
     return {

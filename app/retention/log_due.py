@@ -24,7 +24,7 @@ NAMES_HELD = """cardinality(held) > 0 AND (right(subject, 36) = ANY(held)
   OR pg_column_size(detail) > 36 AND EXISTS (
     SELECT FROM unnest(string_to_array(translate(detail::text, ':', '"'), '"')) AS said
     WHERE said = ANY(held)))"""
-# Of the oldest entries; where none of these stays, all are due.
+# Due among the oldest entries; where none of these stays, all are due.
 _LOOK = """
 WITH oldest AS (
   SELECT id, at, subject, detail FROM audit_entries ORDER BY id LIMIT :most

@@ -13,7 +13,7 @@ from app.retention.kinds import DataKind, Decider, HeldKind
 class RetentionRule(Base):
     """For how many days a kind of data is kept, and who has decided so; NULL: for ever.
 
-    Of a rule that has gone back to the default of the program only what waits counts: the default
+    For a rule that has gone back to the default of the program, only what waits counts: the default
     may change.
     """
 
@@ -69,7 +69,7 @@ class Erasure(Base):
 
     run_id: Mapped[UUID] = mapped_column(primary_key=True)
     kind: Mapped[str] = mapped_column(primary_key=True)
-    # Of the last batch; each batch adds its rows in the transaction that erases them.
+    # The time of the last batch; each batch adds its rows in the transaction that erases them.
     at: Mapped[datetime]
     rows: Mapped[int]
     days: Mapped[int]

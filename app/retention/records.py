@@ -1,6 +1,6 @@
 """Erasing records: what tells of a child goes, the row with what is counted stays.
 
-Of the answers, those stay that figures are made of: codes and whole numbers of questions that are
+The answers that figures are made of stay: codes and whole numbers of questions that are
 not personal. Sealed answers, free text, dates, the headline, the keyed hashes by which names are
 found, documents, notes and reasons go. A column that cannot be empty gets the seal of nothing.
 """

@@ -12,7 +12,7 @@ from app.calls.models import Call, Leg
 from app.calls.states import CallEvent, Direction
 from app.database.topics import Topic
 from app.jobs.names import Task
-from app.routing import hands
+from app.routing import offers_held
 from app.routing import presence as presences
 from app.routing.models import Offer, OfferState, PresenceState
 from app.routing.participants import participants
@@ -97,7 +97,7 @@ async def take_written(work: Work, call: Call, offer: Offer, staff: Staff) -> Of
         id=uuid4(),
         call_id=call.id,
         counsellor_id=staff.id,
-        slot=await hands.free_slot(work, staff.id, _ANY_NUMBER),
+        slot=await offers_held.free_slot(work, staff.id, _ANY_NUMBER),
         state=OfferState.CONNECTED.value,
         opened_at=work.now,
         expires_at=work.now,
@@ -106,7 +106,7 @@ async def take_written(work: Work, call: Call, offer: Offer, staff: Staff) -> Of
     )
     work.session.add(new)
     await work.session.flush()
-    if presence.state not in hands.BUSY:
+    if presence.state not in offers_held.BUSY:
         if presence.state in (PresenceState.OFF_DUTY, PresenceState.AWAY, PresenceState.BREAK):
             presence.after_call = PresenceState(presence.state).value
         if presence.after_call == PresenceState.AWAY:
@@ -180,7 +180,7 @@ async def _leave_talk(work: Work, offer: Offer, cause: AnyCause) -> None:
         mine.state, mine.left_at = ParticipantState.LEFT.value, work.now
     presence = await presences.lock_presence(work, offer.counsellor_id)
     if presence.state in (PresenceState.ON_CALL, PresenceState.WRITING):
-        await hands.settle(work, presence, cause, talked=True)
+        await offers_held.settle(work, presence, cause, talked=True)
     work.announce(Topic.OFFERS.of(offer.counsellor_id), Topic.CALLS, Topic.CALLS.of(offer.call_id))
 
 

@@ -46,7 +46,7 @@ class InHand(NamedTuple):
     line: str
     # The call is one of a practice line: for training, and in no figure.
     practice: bool = False
-    # Of the telephone in their page.
+    # The state of the telephone in their page.
     telephone: TelephoneState = TelephoneState.OFF
 
     @property

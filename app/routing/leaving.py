@@ -17,7 +17,7 @@ from app.calls.models import Call, Leg, RecordedEvent
 from app.calls.states import CallEvent, CallState, Direction
 from app.database.topics import Topic
 from app.jobs.names import Task
-from app.routing import handing_over, hands, offers, releasing, second_phone
+from app.routing import handing_over, offers, offers_held, releasing, second_phone
 from app.routing import presence as presences
 from app.routing.models import Offer, OfferState, PresenceState, TelephoneState
 from app.routing.participants import participants
@@ -106,7 +106,7 @@ async def give_back_conversations(
     # All calls are locked before the presence, as everywhere.
     found = [
         await offers.lock_offer(work, offer_id)
-        for offer_id in await hands.conversations(work, counsellor_id)
+        for offer_id in await offers_held.conversations(work, counsellor_id)
     ]
     for call, offer in found:
         await give_back(work, call, offer, cause, then)
@@ -123,7 +123,7 @@ async def give_back(
     else:
         await lose_counsellor(work, call, offer, cause)
     presence = await presences.lock_presence(work, offer.counsellor_id)
-    if presence.state not in hands.BUSY:
+    if presence.state not in offers_held.BUSY:
         presence.after_call = None
         await presences.set_presence(work, presence, then, cause)
 
@@ -156,7 +156,7 @@ async def _release(work: Work, call: Call, offer: Offer, cause: AnyCause) -> Non
     await record.move(work, call, CallEvent.COUNSELLOR_LOST, offer_id=str(offer.id), cause=cause)
     presence = await presences.lock_presence(work, offer.counsellor_id)
     if presence.state in (PresenceState.ON_CALL, PresenceState.WRITING):
-        await hands.settle(work, presence, Cause.CONNECTION_LOST, talked=True)
+        await offers_held.settle(work, presence, Cause.CONNECTION_LOST, talked=True)
     if call.danger:
         # A child in danger is waiting again.
         work.defer(Task.WATCH_DANGER, call_id=str(call.id))

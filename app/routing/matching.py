@@ -45,7 +45,7 @@ class Waiting:
     # A conversation in writing, and the line's rules for it.
     written: bool = False
     chat: ChatRules = _ANY_CHAT
-    # Of a call-back: the counsellor who writes with this very child now.
+    # For a call-back: the counsellor who writes with this very child now.
     writes_with: UUID | None = None
 
     def waited(self, now: datetime) -> float:

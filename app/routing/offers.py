@@ -23,7 +23,7 @@ from app.jobs.names import Task
 from app.jobs.transaction import rows_of
 from app.outbox.push.subscriptions import wake
 from app.outbox.states import Sending
-from app.routing import hands, releasing, waking
+from app.routing import offers_held, releasing, waking
 from app.routing import presence as presences
 from app.routing.callbacks import rung_by_writer
 from app.routing.models import AnsweredOn, Offer, OfferState, Presence, PresenceState
@@ -286,7 +286,7 @@ async def _begin_to_write(work: Work, call: Call, offer: Offer) -> None:
     await connect_offer(work, call, offer, at=work.now)
     presence = await presences.lock_presence(work, offer.counsellor_id)
     presence.missed, presence.warned_at = 0, None
-    await hands.settle(work, presence, Cause.ACCEPTED)
+    await offers_held.settle(work, presence, Cause.ACCEPTED)
     work.announce(Topic.OFFERS.of(offer.counsellor_id), Topic.QUEUE)
 
 
@@ -330,7 +330,7 @@ async def decline_offer(
     presence = await presences.lock_presence(work, offer.counsellor_id)
     presence.missed = 0
     if presence.state in (PresenceState.OFFERED, PresenceState.WRITING):
-        await hands.settle(work, presence, Cause.DECLINED)
+        await offers_held.settle(work, presence, Cause.DECLINED)
 
 
 async def _never_rang(work: Work, offer: Offer) -> bool:
@@ -346,7 +346,7 @@ async def _has_a_call(work: Work, offer: Offer) -> bool:
     """Return whether a conversation was offered to a counsellor who took a call meanwhile."""
     if offer.slot is None:
         return False
-    call = (await hands.in_hand(work, offer.counsellor_id)).call
+    call = (await offers_held.in_hand(work, offer.counsellor_id)).call
     return call in (OfferState.ACCEPTED, OfferState.CONNECTED)
 
 
@@ -396,12 +396,15 @@ async def miss_offer(
         work.defer(Task.RETURN_CALLER, call_id=str(call.id), entry=call.entries)
     presence = await presences.lock_presence(work, offer.counsellor_id)
     if excused:
-        await hands.settle(work, presence, Cause.COULD_NOT_BE_RUNG, rested=True)
+        await offers_held.settle(work, presence, Cause.COULD_NOT_BE_RUNG, rested=True)
         return
     presence.missed += 1
-    if presence.state in hands.BUSY and (await hands.in_hand(work, presence.counsellor_id)).state:
+    if (
+        presence.state in offers_held.BUSY
+        and (await offers_held.in_hand(work, presence.counsellor_id)).state
+    ):
         # They write with other children, so they are there.
-        await hands.settle(work, presence, Cause.MISSED)
+        await offers_held.settle(work, presence, Cause.MISSED)
         return
     endpoint = await work.session.scalar(
         select(Staff.endpoint_kind).where(Staff.id == offer.counsellor_id)
@@ -515,8 +518,10 @@ async def withdraw_open(work: Work, call: Call, cause: AnyCause) -> bool:
 
 
 async def offer_in_hand(work: Work, counsellor_id: UUID) -> Offer | None:
-    """Return the offer or live call that a counsellor holds, if any; see `hands.conversations`
-    for what they have in writing."""
+    """Return the offer or live call that a counsellor holds, if any.
+
+    For what they have in writing, see `offers_held.conversations`.
+    """
     return await work.session.scalar(
         select(Offer).where(
             Offer.counsellor_id == counsellor_id,

@@ -7,7 +7,7 @@ from sqlalchemy import update
 from app.calls import platform
 from app.calls.log_kinds import Cause
 from app.errors import Conflict, Invalid
-from app.routing import hands, leaving, telephones
+from app.routing import leaving, offers_held, telephones
 from app.routing import presence as presences
 from app.routing.models import CHOICES, Offer, OfferState, Presence, PresenceState
 from app.routing.offers import decline_offer, lock_offer, offer_in_hand
@@ -57,7 +57,8 @@ async def choose_presence(work: Work, staff: Staff, choice: PresenceState) -> Pr
 async def _decline_conversations(work: Work, staff: Staff) -> None:
     """Decline the conversations that are offered to a counsellor who wants no more."""
     found = [
-        await lock_offer(work, offer_id) for offer_id in await hands.conversations(work, staff.id)
+        await lock_offer(work, offer_id)
+        for offer_id in await offers_held.conversations(work, staff.id)
     ]
     for call, offer in found:
         if offer.state == OfferState.OPEN:

@@ -39,7 +39,7 @@ from app.calls.lines.line_rows import LineLanguage
 from app.calls.models import Call
 from app.calls.states import WRITTEN, CallState, Channel, Direction
 from app.jobs.transaction import transaction
-from app.routing import hands
+from app.routing import offers_held
 from app.routing.callbacks import rung_by_writer
 from app.routing.matching import Free, Waiting, pair
 from app.routing.models import Offer, OfferState, Presence, PresenceState
@@ -398,7 +398,7 @@ async def _claim(work: Work, caller: Waiting, counsellor: Free) -> _Claimed:
         return _Claimed.UNFIT
     if call.is_written:
         now = replace(counsellor, at_once=staff.chats_at_once)
-        slot = await hands.free_slot(work, staff.id, now.may_write(caller))
+        slot = await offers_held.free_slot(work, staff.id, now.may_write(caller))
         if slot is None:
             return _Claimed.UNFIT
     await open_offer(work, call, staff, presence, slot=slot)

@@ -15,7 +15,7 @@ from app.calls.record import WebhookDelivery
 from app.calls.states import CallState, EndedBy
 from app.database.topics import Topic
 from app.jobs.names import Task
-from app.routing import hands
+from app.routing import offers_held
 from app.routing import presence as presences
 from app.routing.models import Offer, OfferState
 from app.routing.participants import participants
@@ -144,7 +144,7 @@ async def let_go(work: Work, offer: Offer, cause: AnyCause = Cause.CALLER_GONE) 
     await end_legs(work, offer.id)
     presence = await presences.lock_presence(work, offer.counsellor_id)
     why = Cause.CALL_ENDED if talked else cause
-    await hands.settle(work, presence, why, talked=talked, rested=not talked)
+    await offers_held.settle(work, presence, why, talked=talked, rested=not talked)
     work.announce(Topic.OFFERS.of(offer.counsellor_id))
 
 

@@ -128,6 +128,6 @@ async def browser_rings_on(work: Work, offer: Offer) -> bool:
 
 
 async def is_called_off(work: Work, staff_id: UUID, rung: Offer | Participant) -> bool:
-    """Return whether the telephone rings in vain: the call was taken in the browser."""
+    """Return whether the telephone need not ring any more: the call was taken in the browser."""
     staff = await work.session.get_one(Staff, staff_id)
     return not is_at_telephone(staff, rung)

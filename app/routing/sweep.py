@@ -31,7 +31,7 @@ from app.database.quick import Question
 from app.database.topics import Topic
 from app.jobs.names import Task
 from app.jobs.transaction import run_verb
-from app.routing import hands, leaving, offers, queue, second_phone
+from app.routing import leaving, offers, offers_held, queue, second_phone
 from app.routing import presence as presences
 from app.routing.models import Offer, OfferState, Presence, PresenceState
 from app.routing.participants import actions, participant_second_phone
@@ -354,7 +354,7 @@ async def _set_away(work: Work, counsellor_id: UUID) -> None:
 async def _free_stuck(work: Work, counsellor_id: UUID) -> None:
     """Free a counsellor who is shown as busy but holds no call, whatever the reason."""
     presence = await presences.lock_presence(work, counsellor_id)
-    await hands.settle(work, presence, Cause.NO_CALL_HELD)
+    await offers_held.settle(work, presence, Cause.NO_CALL_HELD)
 
 
 async def _give_back(work: Work, offer_id: UUID) -> None:

@@ -75,7 +75,7 @@ class AnchorDelivery(Base):
 
 
 class Backup(Base):
-    """A back-up or a drill that ended. Of kind `log` there is one row: the last segment."""
+    """A back-up or a drill that ended. The kind `log` has one row: the last segment."""
 
     __tablename__ = "backups"
     __table_args__ = (
@@ -104,7 +104,7 @@ class ErasureFolder(Base):
     # What the marker in the folder says.
     marker: Mapped[UUID]
     prepared_at: Mapped[datetime]
-    # Of how many lists rows stayed when they were last erased again after a restore.
+    # How many lists left rows when they were last erased again after a restore.
     lists_waiting: Mapped[int] = mapped_column(server_default="0")
 
 

@@ -124,7 +124,7 @@ async def _tell(work: Work, kind: AdministratorNoticeKind, notice_id: UUID) -> N
         )
     )
     for person in people:
-        # Of what is overdue all get a letter who answer or decide.
+        # If a request is overdue, all who answer or decide get a letter.
         if person.email and kind is not AdministratorNoticeKind.REQUEST_OVERDUE:
             work.defer(Task.MAIL_SAFEKEEPING, notice_id=str(notice_id), staff_id=str(person.id))
     await waking.wake_absent(work, [person.id for person in people])

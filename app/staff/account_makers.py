@@ -102,8 +102,8 @@ async def are_two_people(
     Neither made the other, by however many accounts between them; `but_approved`: the decider's
     account is of no one's making if a second person approved it. Nor did one person make both: an
     administrator could make one to ask and one to decide. An account that reads the records of
-    others is not of one person's making, because another one had to approve it; of the first ones,
-    which were given alone, that is believed of who decides, since a new helpline has no other.
+    others is not of one person's making, because another one had to approve it; the first ones were
+    given alone: that is believed of the person who decides, since a new helpline has no other.
     """
     acting = await who_acted(work)
     made_decider = await _all_makers(work, acting, decider.id, but_approved=but_approved)

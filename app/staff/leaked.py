@@ -56,7 +56,7 @@ async def is_leaked(work: Work, password: str) -> bool:
 
 
 def remember(work: Work, password: str, leaked: bool) -> None:
-    """Remember for a moment what the service said of a password; of it, a keyed hash is kept."""
+    """Remember for a moment what the service said of a password, which is kept as a keyed hash."""
     key = work.keys.text_key(f"leaked password {password}")
     work.ground.memory.keep(_TOPIC, key, leaked, work.now + _LASTS)
 

@@ -47,8 +47,8 @@ async def beginning_of(session: AsyncSession) -> Beginning | None:
     return Beginning(*row) if row is not None else None
 
 
-# Each part that was erased follows the one before, and was as old as its rule says. Of the newest
-# one, the log says the same: the entry about it is not old enough to be erased itself.
+# Each part that was erased follows the one before, and was as old as its rule says. The log says
+# the same of the newest one: the entry about it is not old enough to be erased itself.
 _BEGINNINGS = text("""
 SELECT count(*), coalesce(array_agg(last_id ORDER BY last_id) FILTER (
     WHERE rows <> last_id - before OR days < 1095 OR at > now()

@@ -1,8 +1,8 @@
-"""The check of the sealed words of the logs: the sum of each is worked out again.
+"""The check of the sealed words of the logs: the checksum of each is worked out again.
 
-Beside sealed words a log keeps their sum, which no role of the program can change: see
-`app/privacy/safe.py`. Other words in their place, and words of another row, have another sum. Words
-are gone only where the log says that their record was erased, or the other one that they are about.
+Beside sealed words a log keeps their checksum, which no role of the program can change: see
+`app/privacy/safe.py`. Replaced words, and words of another row, have another checksum. Words are
+gone only where the log says that their record was erased, or the other one that they are about.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from app.work import Work
 _AT_ONCE, _NAMED = 200, 20
 # What stands before the name of a log whose words were checked.
 WORDS_OF = "words_of_"
-# Words of which no sum was kept: of these a check sees only whether they open.
+# Words without a checksum: a check sees only whether they open.
 BEFORE_SUMS = "words_before_sums"
 
 # The values of a log, one a line: what names the row, to what the value is bound, and its record.
@@ -32,7 +32,7 @@ FROM {table}
 _NONE = "NULL::uuid"
 # Words about two profiles are in the log of one of them, and go with either.
 _OTHER = "CASE subject_kind WHEN 'profile' THEN (detail ->> 'other')::uuid END"
-# What a consent is for, whose sum has its salt within it.
+# What a consent is for, whose checksum has its salt within it.
 _NAMED_BY_CONSENTS = "for_what_sealed"
 _FOR_WHAT = """
 UNION ALL
@@ -95,7 +95,7 @@ _CHECK_AGAIN = f"{_CHECK} AND id::text = ANY(:sought)"
 
 
 class _Seen(NamedTuple):
-    """How many values of a log have sums, how many have none, and those that do not fit."""
+    """How many values of a log have checksums, how many have none, and those that do not fit."""
 
     rows: int
     before: int
@@ -104,7 +104,7 @@ class _Seen(NamedTuple):
 
 
 async def verify_words(work: Work) -> list[ChainReport]:
-    """Work out every sum of the logs again, and report the rows whose words have another one.
+    """Work out every checksum of the logs again, and report the rows whose words have another one.
 
     A row is named if it does not fit twice: a statement sees the rows as they were when it began,
     and they may have been sealed anew, and their key retired, before they were opened.
@@ -143,7 +143,7 @@ async def _look(work: Work, log: str, statement: TextClause) -> _Seen:
 
 
 async def _fitting(work: Work, log: str, rows: Sequence[Row[Any]]) -> list[bool]:
-    """Return of each value whether it is what its sum says; without a sum, whether it opens."""
+    """Return whether each value fits its checksum; without a checksum, whether it opens."""
     salts = await _salts(work, log, rows)
     opened = iter(
         await work.keys.sums_all(

@@ -48,7 +48,7 @@ async def receiver(work: Work, *which: ColumnElement[bool], waits: bool = True) 
     """Return an active account, which stays active until the end of the transaction.
 
     None if there is none; without `waits` also if the account is being changed right now. A verb
-    that holds the lock of a call does not wait: who leaves waits for that lock.
+    that holds the lock of a call does not wait: a person who leaves waits for that lock.
     """
     found: Staff | None = await work.session.scalar(
         select(Staff)

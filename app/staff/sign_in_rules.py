@@ -74,8 +74,8 @@ class Rules:
         self, factor: Iterable[Role] | None = None, passkey: Iterable[Role] | None = None
     ) -> "Rules":
         """Return these rules with other roles that need a second factor, or a passkey; None leaves
-        them as they are. A passkey is a second factor: who needs one needs the other, and a role
-        that is left out of `factor` needs no passkey, either, unless `passkey` names it."""
+        them as they are. A passkey is a second factor: a role that needs one needs the other, and a
+        role that is left out of `factor` needs no passkey, either, unless `passkey` names it."""
         factors = set(self.factor_roles if factor is None else factor)
         passkeys = factors & set(self.passkey_roles) if passkey is None else set(passkey)
         return replace(
@@ -178,8 +178,8 @@ def _check_limits(limits: Limits) -> None:
 async def set_sign_in_rules(work: Work, rules: Rules, *, knowingly: bool = False) -> None:
     """Change the rules. What concerns the sign-in holds from the next one of each person.
 
-    `knowingly`: it was said what it means that a role needs a second factor, or a passkey, no more.
-    Raises Invalid, Relaxed, NoName.
+    `knowingly`: the reader was told what it means that a role no longer needs a second factor, or a
+    passkey. Raises Invalid, Relaxed, NoName.
     """
     for one in (Limits(rules.session_hours, rules.idle_minutes), *rules.of_roles.values()):
         _check_limits(one)

@@ -45,7 +45,8 @@ def tell_owner(work: Work, staff: Staff, what: Told, browser: str = "") -> None:
 
 
 def tell_former_address(work: Work, staff: Staff, what: Told, address: str) -> None:
-    """Write to the address that an account had before: who changed it may have the new one.
+    """Write to the address that an account had before: an intruder who changed it may have the new
+    one.
 
     The address is sealed in the job, which can wait for hours and is named in log lines.
     """

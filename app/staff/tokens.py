@@ -18,8 +18,8 @@ from app.staff.roles import Permission
 from app.work import Actor, ActorKind, Work
 
 PREFIX = "hl_"
-# The scopes of tokens, and the permissions that each gives. `accounts` alone gives access to names:
-# of the people who work here, for the directory that adds them and lets them leave.
+# The scopes of tokens, and the permissions that each gives. Only `accounts` gives access to names,
+# those of the people who work here, for the directory that adds them and lets them leave.
 SCOPES: dict[str, frozenset[Permission]] = {
     "statistics": frozenset({Permission.SEE_STATISTICS}),
     "single_calls": frozenset({Permission.SEE_STATISTICS, Permission.SEE_SINGLE_CALLS}),

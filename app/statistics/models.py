@@ -57,8 +57,8 @@ class StatisticColumn(Base):
     words: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
     offsets: Mapped[bytes | None] = mapped_column(BYTEA)
     data: Mapped[bytes] = mapped_column(BYTEA)
-    # Of what a child told, words, offsets and data are in here: the other columns of the day name
-    # the call at the same place.
+    # The words, offsets and data of what a child told are in here: the other columns of the day
+    # name the call at the same place.
     id: Mapped[UUID] = mapped_column(server_default=text("gen_random_uuid()"))
     data_sealed: Mapped[Sealed | None]
 

@@ -228,7 +228,8 @@ class Whisper(Kept):
     dialled: bool = False
     # The phone is not proven yet: the PIN is asked for in place of the key.
     proof: bool = False
-    # No code counts by telephone, and there is no PIN that does: they hear so, are asked nothing.
+    # No code counts by telephone, and there is no PIN that does: they are told so, and asked
+    # nothing.
     only_a_pin: bool = False
 
 

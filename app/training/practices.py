@@ -21,7 +21,7 @@ from app.database.topics import Topic
 from app.errors import Conflict, Invalid, NotFound
 from app.jobs.names import Task
 from app.jobs.transaction import transaction
-from app.routing import hands, offers, presence, telephone_state
+from app.routing import offers, offers_held, presence, telephone_state
 from app.routing.models import PresenceState
 from app.staff.audit import write_entry, write_reading
 from app.staff.log_kinds import AuditLog
@@ -197,7 +197,7 @@ async def start(
 
 
 async def _check_free(work: Work, staff: Staff, *, written: bool) -> None:
-    if await hands.has_anything(work, staff.id):
+    if await offers_held.has_anything(work, staff.id):
         raise TraineeNotFree()
     now = await presence.lock_presence(work, staff.id)
     if now.state not in _IDLE:
@@ -273,7 +273,7 @@ async def ring_trainee(
     if practice is None or practice.ended_at is not None or practice.call_id is not None:
         return False
     staff = await work.session.get(Staff, practice.trainee_id)
-    held = await hands.has_anything(work, practice.trainee_id)
+    held = await offers_held.has_anything(work, practice.trainee_id)
     now = await presence.lock_presence(work, practice.trainee_id)
     if staff is None or held or now.state not in _IDLE:
         await _end(work, practice, None, None)

@@ -1,8 +1,8 @@
 """How often one client of a child's page asked within the last minute.
 
 No address is kept: this process holds a hash of it, by a random key that it never writes down, in
-its memory and for a minute. No row, log line or metric has this hash. After a block or a cry of
-danger a row of the limits holds another one, for hours: see `app/child/origin.py`.
+its memory and for a minute. No row, log line or metric has this hash. After a block or a danger
+call a row of the limits holds another one, for hours: see `app/child/origin.py`.
 """
 
 import asyncio

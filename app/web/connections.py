@@ -33,7 +33,7 @@ MOST_OF_ADDRESS = 128
 # `HELPLINE_TRUSTED_PROXIES`, and where a client is counted by its address. Who may connect is
 # decided by the file's mode.
 SOCKET_FILE = "unix"
-# Of the files that the process may open, those that are left for the database and for files.
+# How many of the files that the process may open are left for the database and for files.
 _OTHER_FILES = 256
 _MOST_FILES = 65_536
 

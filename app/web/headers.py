@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-# `code`: which scripts and styles are loaded. Of a page those with the nonce of its own response:
+# `code`: which scripts and styles are loaded. For a page, those with the nonce of its own response:
 # an address of this server alone lets none in. Only the service worker is named by its server.
 POLICY = (
     "default-src 'none'; script-src {code}; style-src {code}; worker-src 'self'; "
@@ -85,7 +85,7 @@ class SecurityHeaders:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        # Made before the request goes on: who answers it may hold a copy of the scope.
+        # Made before the request goes on: what answers it may hold a copy of the scope.
         nonce = nonce_of(scope)
 
         async def with_headers(message: Message) -> None:

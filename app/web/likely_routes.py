@@ -88,7 +88,7 @@ def _beginnings(route: BaseRoute) -> list[str]:
 
 def _may_have(route: BaseRoute, beginning: str) -> bool:
     """Return whether a path with this beginning can be a route's: what stands before its first `{`
-    decides. Of other routes than those with a path nothing is known."""
+    decides. Nothing is known of routes without a path."""
     if not isinstance(route, (Route, Mount)):
         return True
     begins = route.path.partition("{")[0]
@@ -101,5 +101,5 @@ def _is_fixed(route: BaseRoute) -> TypeGuard[Route]:
 
 
 def _matches(route: BaseRoute, path: str) -> bool:
-    """Return whether a route has a path, by whatever method. Of other routes nothing is known."""
+    """Return whether a route has a path, by whatever method. Nothing is known of other routes."""
     return not isinstance(route, Route) or route.path_regex.match(path) is not None

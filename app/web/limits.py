@@ -209,7 +209,7 @@ def client_of(request: Request) -> str:
     """Return the address by which a client is counted.
 
     Behind a proxy of `HELPLINE_TRUSTED_PROXIES` it is the client's own; behind any other, the
-    proxy's. Of an IPv6 address only the network counts: one household has all its addresses.
+    proxy's. For an IPv6 address only the network counts: one household has all its addresses.
     """
     host = request.client.host if request.client else ""
     try:

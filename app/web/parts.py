@@ -1,4 +1,4 @@
-"""Parts of pages that many readers see alike: made once for each change, and sent to all of them.
+"""Parts pushed by the live stream: made once for each change, and sent to all who see them alike.
 
 What such a part shows depends on its scope and on the language of the reader, and on nothing else:
 all with its permission, a team, or one person. For each scope and language there is one copy,

@@ -1,4 +1,4 @@
-"""Parts of pages that many readers see alike: made once after each change, and given to all.
+"""Parts answered to a request: made once after each change, and given to all who see them alike.
 
 What a part shows may depend on its scope and the language of the reader, and on nothing else: a
 permission, or a team. Each scope has a copy of its own.

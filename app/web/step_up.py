@@ -24,7 +24,7 @@ from fastapi import Request
 from app.contacts import profiles
 from app.contacts.models import Contact
 from app.errors import NotAllowed
-from app.routing import hands, partners
+from app.routing import offers_held, partners
 from app.routing.models import PresenceState
 from app.staff import second_factor, session_tokens, sessions
 from app.staff.audit import write_entry
@@ -323,7 +323,7 @@ async def check(request: Request, work: Work, staff: Staff, token: str) -> None:
     if act.only_before_factor and not await _is_from_before_factor(work, staff, token):
         return
     call_id = await act.in_talk(request, work) if act.in_talk is not None else None
-    if call_id is None or not await hands.talks_in(work, staff.id, call_id):
+    if call_id is None or not await offers_held.talks_in(work, staff.id, call_id):
         raise ProofNeeded()
     write_entry(work, AuditLog.PROOF_NOT_ASKED, str(staff.id), opens=act.opens.value)
 
@@ -347,5 +347,5 @@ async def _is_from_before_factor(work: Work, staff: Staff, token: str) -> bool:
 
 async def talks(work: Work, staff: Staff) -> bool:
     """Return whether a person has a talk now, or is about to: it is they who sit there."""
-    held = await hands.in_hand(work, staff.id)
+    held = await offers_held.in_hand(work, staff.id)
     return held.state in (PresenceState.ON_CALL, PresenceState.WRITING)

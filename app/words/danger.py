@@ -19,8 +19,8 @@ KEY = "chats.danger"
 # looked for as whole words, as beginnings they would be found everywhere.
 SHORTEST, _WHOLE = 2, 2
 # A list is refused if its new words are found in more than one of this many harmless sentences: in
-# those of its own language, and in those of any other. Of the shipped words, all those of a
-# language together are found in one of 50 at most (15 of 842).
+# those of its own language, and in those of any other. All shipped words of a language together are
+# found in one of 50 at most (15 of 842).
 ONE_IN, _ONE_IN_OTHERS = 25, 10
 # A phrase of this many common words, or fewer, says nothing.
 _MOST_COMMON = 2

@@ -2,8 +2,8 @@
 
 A file says of which words it was made (`MADE_FROM` in its header). What was changed since stays,
 message by message, where the file has those words or none. A message that both have changed is
-decided by the person who imports the file. Who imported the other one does not count: one person
-may import what several have translated.
+decided by the person who imports the file. It does not matter who imported the other one: one
+person may import what several have translated.
 """
 
 import hashlib
@@ -104,7 +104,7 @@ def without(
 ) -> str | None:
     """Return a later import without the words that one before it brought, which is taken back.
 
-    `before` was in force when it came. Of a list that was changed again, what the one taken back
+    `before` was in force when it came. In a list that was changed again, what the one taken back
     had put in goes, what it had left out stands again, and the rest stays. None if the later one
     says none of its words; an empty text if it says no others.
     """

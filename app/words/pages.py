@@ -74,8 +74,8 @@ def read_in(language: str | None) -> str:
 
 
 def preferred(accepted: str, among: Sequence[str] | None = None) -> str:
-    """Return the language that a browser prefers (`Accept-Language`, RFC 9110): of the pages, or
-    `among` others, where none of them is an empty text."""
+    """Return the language that a browser prefers (`Accept-Language`, RFC 9110): one of the pages,
+    or `among` others, where none of them is an empty text."""
     if among is None:
         return _preferred_page(accepted[:500], tuple(page_languages()))
     return _preferred(accepted, among) or ""

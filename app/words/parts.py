@@ -67,7 +67,7 @@ def apart(text: str) -> Markup:
 def ltr(text: str | None, page: str | None = None) -> str:
     """Return a number, an address or a code so that it is read from the left on every page.
 
-    Of a text that is read from the right only the runs in it are (`runs.py`). `page` is the
+    In a text that is read from the right only the runs in it are (`runs.py`). `page` is the
     language of the page, by default the reader's.
     """
     if not text or not words.about(page or pages.reader()).right_to_left:

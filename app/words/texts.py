@@ -21,7 +21,7 @@ FILES: Mapping[str, tuple[str, ...]] = {
     "chats.yaml": ("chats",),
     "language.yaml": ("language",),
 }
-# Of what a language says about itself, the only text that is said to people.
+# The only text about a language itself that is said to people.
 _TROUBLE = "language.trouble"
 # Lists of any number of entries; a translator writes one on each line.
 _LISTS = ("letters.duty_words.", "chats.", "language.until", "language.stop")

@@ -101,7 +101,7 @@ def _statements(tree: ast.AST) -> Iterator[ast.AST]:
         yield one
         for part in ("body", "orelse", "finalbody", "handlers", "cases"):
             inner = getattr(one, part, ())
-            # Of a conditional expression or a lambda, these are no statements.
+            # In a conditional expression or a lambda, these are no statements.
             pending += inner if isinstance(inner, list) else ()
 
 

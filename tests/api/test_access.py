@@ -88,7 +88,7 @@ async def test_the_work_list_and_the_log_have_their_readers(quiet: QuietStage) -
     assert "contact read" not in page
 
 
-async def test_without_a_cookie_nothing(quiet: QuietStage) -> None:
+async def test_without_a_cookie_nothing_is_shown(quiet: QuietStage) -> None:
     base = quiet.settings.public_url
     answer = await quiet.client.get(base + "/api/v1/me")
     assert (answer.status_code, answer.json()["error"]) == (401, "NotSignedIn")

@@ -233,7 +233,7 @@ async def test_a_part_that_all_see_is_made_once_for_each_change_and_language(
 
 
 async def test_a_supervisor_is_told_of_a_conversation_that_they_read_along(stage: Stage) -> None:
-    """Of the one that is open on their page, and only if it is one of their team."""
+    """For the one that is open on their page, and only if it is one of their team."""
     await stage.let_write()
     ana = await stage.add_counsellor("ana", chats=2)
     sara, other = [

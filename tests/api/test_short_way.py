@@ -88,7 +88,7 @@ _ASKED: list[tuple[bytes, str, dict[str, str], int]] = [
 ]
 
 
-async def test_both_ways_answer_alike(quiet: QuietStage) -> None:
+async def test_the_short_and_the_long_way_answer_alike(quiet: QuietStage) -> None:
     who = await quiet.add_counsellor("ana", state=None, shift=False)
     for body, kind, more, status in _ASKED:
         _forget(quiet)

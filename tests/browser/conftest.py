@@ -27,7 +27,7 @@ def _has_chromium() -> None:
 
 @pytest.fixture(scope="package", autouse=True)
 def _poll_less() -> Iterator[None]:
-    """Let workers look for jobs that become due once a second: of a new one they are notified."""
+    """Let workers look once a second for jobs that become due: they are notified of a new one."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sharing, "POLL_SECONDS", 1.0)
         yield

@@ -1,4 +1,4 @@
-"""What is changed of a line is logged with what was before and after; of numbers only the ends."""
+"""What is changed of a line is logged with what was before and after; for numbers only the ends."""
 
 from datetime import timedelta
 from typing import Any

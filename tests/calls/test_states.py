@@ -42,7 +42,7 @@ def test_the_whole_grid_of_a_call() -> None:
         assert TRANSITIONS.get((state, event)) == allowed.get((state.value, event.value))
 
 
-def test_nothing_leaves_the_end() -> None:
+def test_an_ended_call_changes_no_more() -> None:
     assert not [key for key in TRANSITIONS if key[0] is CallState.ENDED]
 
 

@@ -11,7 +11,16 @@ from app.calls import callers
 from app.calls.models import Call
 from app.calls.speech import LineScript
 from app.calls.states import CallState, Channel
-from app.chats import at_desk, carrying, ending, messages, opening, opting, reading, ringing
+from app.chats import (
+    at_desk,
+    by_carrier,
+    ending,
+    messages,
+    opening,
+    reading,
+    ringing,
+    stopped_numbers,
+)
 from app.chats.models import Author
 from app.contacts import reading_contacts
 from app.contacts.cases import case_flags, cases
@@ -51,7 +60,7 @@ async def texts(
 ) -> Call:
     """Let a child write by a carrier, and a counsellor take the conversation."""
     forget(work)
-    call = await carrying.begin(work, line, channel, address, language="sr", cries=False)
+    call = await by_carrier.begin(work, line, channel, address, language="sr", says_danger=False)
     await messages.add(work, call, Author.CHILD, text="Da, pozovi me", client_key=a_key())
     await opening.admit(work, call, line)
     await takes(work, next(one for one in await matched(work) if one.call_id == call.id))
@@ -238,14 +247,14 @@ async def test_the_rules_of_a_call_back_hold_for_the_number_from_which_a_child_w
     chat = await texts(work, line)
     with pytest.raises(Invalid):
         await ringing.agree_known(work, chat, Who.CALLER, from_now(work), safe=False)
-    await opting.opt_out(work, chat)
+    await stopped_numbers.opt_out(work, chat)
     with pytest.raises(ringing.WantsNoMore):
         await agreed(work, ana, chat)
     with pytest.raises(ringing.WantsNoMore):
         await ringing.agree(work, chat, NUMBER, Who.CALLER, from_now(work), safe=True)
     assert chat.line_id is not None
     assert chat.caller_key is not None
-    await opting.opt_in(work, chat.line_id, chat.channel, chat.caller_key)
+    await stopped_numbers.opt_in(work, chat.line_id, chat.channel, chat.caller_key)
     await agreed(work, ana, chat)
     abroad = await texts(work, line, address="+12125550123")
     with pytest.raises(outward.NotDialled):

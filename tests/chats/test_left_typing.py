@@ -90,7 +90,7 @@ async def test_codes_are_counted_after_they_were_forgotten(work: Work) -> None:
     assert before["outcome"][1] == ["message_left"]
     assert sorted(before["code"][3]) == [0, 1, 2]
     work.now += timedelta(days=work.settings.chat_code_days + 1)
-    # Of a number that is known, it stays whose message it was; the code opens nothing any more.
+    # If a number is known, it stays whose message it was; the code opens nothing any more.
     used.caller_key = bytes(32)
     await left.forget_codes(work)
     assert (await work.session.scalars(select(ReturnCode.call_id))).all() == [used.id]

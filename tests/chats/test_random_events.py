@@ -22,7 +22,7 @@ from app.chats.models import Author, Sentence
 from app.demo.invariants import ALWAYS
 from app.errors import Refusal
 from app.jobs.transaction import send_rows
-from app.routing import hands, offers, own_presence, queue, releasing, sweep
+from app.routing import offers, offers_held, own_presence, queue, releasing, sweep
 from app.routing.models import CHOICES, Offer, OfferState, Presence, PresenceState
 from app.routing.participants import inviting
 from app.routing.sweep import Due
@@ -120,7 +120,7 @@ class Room(Danger):
         )
         self.pages.add(call.id)
         if call.danger:
-            self.note_cry(call.id, "danger")
+            self.note_danger(call.id, "danger")
 
     async def _a_child_calls(self) -> None:
         self.rings += 1
@@ -140,7 +140,7 @@ class Room(Danger):
         call = await self._some(written=True)
         locked = await record.lock_call(self.work, call.id)
         await ending.say_danger(self.work, locked, self.line)
-        self.note_cry(call.id, "danger")
+        self.note_danger(call.id, "danger")
 
     async def _a_child_leaves(self) -> None:
         open_ = (CallState.GREETING, CallState.QUEUED, CallState.OFFERED, CallState.CONNECTED)
@@ -284,7 +284,7 @@ class Room(Danger):
             assert not found, (words, found[:2])
         await self.check_danger()
         for staff in self.crew:
-            now = await hands.in_hand(self.work, staff.id)
+            now = await offers_held.in_hand(self.work, staff.id)
             assert len(now.slots) <= staff.chats_at_once + 1
 
     async def close(self) -> None:

@@ -11,7 +11,7 @@ from app.calls import record
 from app.calls.log_kinds import Cause
 from app.calls.models import Call
 from app.calls.states import CallState, EndedBy, Outcome
-from app.chats import as_child, ending, gone, messages, reading
+from app.chats import as_child, ended_without_counsellor, ending, messages, reading
 from app.chats.left import answering, left, untaken
 from app.chats.models import ReturnCode
 from app.errors import Conflict, NotFound
@@ -185,10 +185,10 @@ async def test_last_words_after_the_end_of_a_talk_are_on_the_desk(work: Work) ->
     await takes(work, (await matched(work))[0])
     await reading.see_as_staff(work, ana, call.id, 9)
     await ending.end_as_staff(work, ana, call.id)
-    assert await gone.conversations(work, ana) == []
+    assert await ended_without_counsellor.conversations(work, ana) == []
     for _ in range(2):
         await ending.end_as_child(work, call.id, [("a-key-of-its-own", "Nemoj još")])
-    (kept,) = await gone.conversations(work, ana)
+    (kept,) = await ended_without_counsellor.conversations(work, ana)
     assert (kept.call_id, kept.unread) == (call.id, 1)
 
 
@@ -231,13 +231,13 @@ async def test_what_came_after_the_page_was_drawn_is_not_put_away(work: Work) ->
     await _say(work, call, "Zdravo")
     await takes(work, (await matched(work))[0])
     await ending.end_as_child(work, call.id)
-    (drawn,) = await gone.conversations(work, ana)
+    (drawn,) = await ended_without_counsellor.conversations(work, ana)
     await ending.end_as_child(work, call.id, [("a-key-of-its-own", "Nemoj još")])
     await reading.see_as_staff(work, ana, call.id, drawn.last, away=True)
-    (kept,) = await gone.conversations(work, ana)
+    (kept,) = await ended_without_counsellor.conversations(work, ana)
     assert (kept.unread, kept.last > drawn.last) == (1, True)
     with pytest.raises(NotFound):
         await reading.see_as_staff(work, ana, call.id, kept.last)
     for _ in range(2):
         await reading.see_as_staff(work, ana, call.id, kept.last, away=True)
-    assert await gone.conversations(work, ana) == []
+    assert await ended_without_counsellor.conversations(work, ana) == []

@@ -10,7 +10,15 @@ from sqlalchemy import event, select
 from app.calls import record
 from app.calls.log_kinds import Cause
 from app.calls.models import Call
-from app.chats import as_child, ending, feedback, gone, messages, reading, translating
+from app.chats import (
+    as_child,
+    ended_without_counsellor,
+    ending,
+    feedback,
+    messages,
+    reading,
+    translating,
+)
 from app.chats.left import answering, left, untaken
 from app.chats.models import Author, Message
 from app.chats.noticing import danger_in
@@ -75,14 +83,14 @@ async def _go_off_duty(work: Work, staff: Staff) -> None:
 async def test_a_talk_that_its_counsellor_ends_and_has_seen_leaves_the_desk(work: Work) -> None:
     ana, call = await _talk(work)
     await ending.end_as_staff(work, ana, call.id)
-    assert await gone.conversations(work, ana) == [], "she has seen all"
+    assert await ended_without_counsellor.conversations(work, ana) == [], "she has seen all"
 
 
 async def test_a_message_that_crossed_the_end_is_on_the_desk(work: Work) -> None:
     ana, call = await _talk(work)
     await _say(work, call, "On je tu, hoću da se ubijem")
     await ending.end_as_staff(work, ana, call.id)
-    (kept,) = await gone.conversations(work, ana)
+    (kept,) = await ended_without_counsellor.conversations(work, ana)
     assert (kept.call_id, kept.unread, kept.alarming) == (call.id, 1, True)
 
 
@@ -96,7 +104,7 @@ async def test_late_words_alarm_until_they_are_seen(work: Work) -> None:
     assert await _alarms(work) == 0, "it is night"
     work.now += timedelta(hours=8)
     assert await _alarms(work) == 1
-    (kept,) = await gone.conversations(work, ana)
+    (kept,) = await ended_without_counsellor.conversations(work, ana)
     await reading.see_as_staff(work, ana, call.id, kept.last, away=True)
     assert await _alarms(work) == 0
 
@@ -115,7 +123,7 @@ async def test_unseen_words_of_danger_alarm_at_once_also_at_night(
         await ending.end_as_child(work, call.id)
     assert await _alarms(work) == 1
     nora = await a_supervisor(work, "nora", ana.team)
-    (kept,) = await gone.conversations(work, nora)
+    (kept,) = await ended_without_counsellor.conversations(work, nora)
     assert (kept.call_id, kept.alarming, kept.counsellor) == (call.id, True, "ana")
     pages.speak("en")
     card = templates.get_template("fragments/chats/gone.html").render(gone=[gone_card(kept)])
@@ -135,15 +143,15 @@ async def test_supervisors_of_the_team_have_what_an_absent_counsellor_did_not_se
     far = await a_supervisor(work, "far", "far away")
     await _say(work, call, "Nemoj još")
     await ending.end_as_child(work, call.id)
-    assert await gone.conversations(work, nora) == [], "its counsellor is there"
+    assert await ended_without_counsellor.conversations(work, nora) == [], "its counsellor is there"
     await _go_off_duty(work, ana)
     # Also after a month.
     work.now += timedelta(days=30)
     for other in (vera, far):
-        assert await gone.conversations(work, other) == []
+        assert await ended_without_counsellor.conversations(work, other) == []
         with pytest.raises(NotFound):
             await reading.see_as_staff(work, other, call.id, 99, away=True)
-    (kept,) = await gone.conversations(work, nora)
+    (kept,) = await ended_without_counsellor.conversations(work, nora)
     assert (kept.call_id, kept.unread, kept.counsellor) == (call.id, 1, "ana")
     assert kept.contact_id is not None
     assert [one.words for one in await reading.read_whole(work, nora, call.id) if one.words] == [
@@ -152,8 +160,8 @@ async def test_supervisors_of_the_team_have_what_an_absent_counsellor_did_not_se
     ]
     for _ in range(2):
         await reading.see_as_staff(work, nora, call.id, kept.last, away=True)
-    assert await gone.conversations(work, nora) == []
-    assert await gone.conversations(work, ana) == []
+    assert await ended_without_counsellor.conversations(work, nora) == []
+    assert await ended_without_counsellor.conversations(work, ana) == []
 
 
 async def test_a_colleague_gets_unseen_words_of_a_counsellor_who_leaves(work: Work) -> None:
@@ -166,11 +174,11 @@ async def test_a_colleague_gets_unseen_words_of_a_counsellor_who_leaves(work: Wo
     handed = await leaving.deactivate(work, ana.id, plan, by=None)
     await send_rows(work)
     assert handed.given[WorkKind.WRITTEN_MESSAGES] == 1
-    (kept,) = await gone.conversations(work, vera)
+    (kept,) = await ended_without_counsellor.conversations(work, vera)
     assert (kept.call_id, kept.unread, kept.counsellor) == (call.id, 1, "")
     assert len(await reading.read_whole(work, vera, call.id)) > 1
     await reading.see_as_staff(work, vera, call.id, kept.last, away=True)
-    assert await gone.conversations(work, vera) == []
+    assert await ended_without_counsellor.conversations(work, vera) == []
 
 
 async def test_late_words_to_a_counsellor_who_has_left_go_to_a_colleague(work: Work) -> None:
@@ -183,7 +191,7 @@ async def test_late_words_to_a_counsellor_who_has_left_go_to_a_colleague(work: W
     nora = await a_supervisor(work, "nora", "another team")
     await ending.end_as_child(work, call.id, [(a_key(), "Nemoj još")])
     await send_rows(work)
-    (kept,) = await gone.conversations(work, nora)
+    (kept,) = await ended_without_counsellor.conversations(work, nora)
     assert (kept.call_id, kept.counsellor) == (call.id, "")
     assert len(await reading.read_whole(work, nora, call.id)) > 1
 

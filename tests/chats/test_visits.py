@@ -12,7 +12,7 @@ from app.calls.caller_rows import FlagKind
 from app.calls.models import Call
 from app.calls.speech import LineScript
 from app.calls.states import CallState, EndedBy, Outcome
-from app.chats import as_child, ending, gone, messages, opening, reading
+from app.chats import as_child, ended_without_counsellor, ending, messages, opening, reading
 from app.chats.as_child import Phase
 from app.chats.left import answering, left
 from app.contacts.models import Contact
@@ -165,7 +165,9 @@ async def test_danger_that_is_said_after_the_end_is_acted_on(work: Work, talked:
     assert (over.state, over.danger) == (CallState.ENDED, True)
     waits = [job.task for job in work.jobs].count(Task.DANGER_UNANSWERED)
     at = await work.session.scalar(select(Contact.danger_at).where(Contact.call_id == call.id))
-    desk = [(one.call_id, one.danger) for one in await gone.conversations(work, ana)]
+    desk = [
+        (one.call_id, one.danger) for one in await ended_without_counsellor.conversations(work, ana)
+    ]
     if talked:
         assert (waits, at, desk) == (0, work.now, [(call.id, True)])
     else:
@@ -219,7 +221,7 @@ async def test_danger_again_asks_no_agency_while_one_acts_and_always_tells_the_h
     line = await a_chat_line(work)
     await a_writer(work, "ana")
 
-    async def cries(visit: str) -> Call:
+    async def says_danger(visit: str) -> Call:
         call = (await _opens(work, line, visit)).call
         await opening.say_danger(work, call, line, again=True)
         assert (call.state, call.danger, call.danger_again) == (CallState.QUEUED, True, True)
@@ -234,15 +236,15 @@ async def test_danger_again_asks_no_agency_while_one_acts_and_always_tells_the_h
         )
         return [tuple(row) for row in rows]
 
-    first = await refer_unanswered(work, await cries("v1"))
+    first = await refer_unanswered(work, await says_danger("v1"))
     assert first is not None, "no one acts on an earlier one"
     assert await told() == [(first.id, None)]
-    again = await cries("v1")
+    again = await says_danger("v1")
     for _ in range(2):
         assert await refer_unanswered(work, again) is None
         assert await told() == [(first.id, None), (first.id, str(again.id))]
-    other = await refer_unanswered(work, await cries("v2"))
+    other = await refer_unanswered(work, await says_danger("v2"))
     assert other is not None, "a network is not one child"
     first.closed_at = work.now
     await work.session.flush()
-    assert await refer_unanswered(work, await cries("v1")) is not None
+    assert await refer_unanswered(work, await says_danger("v1")) is not None

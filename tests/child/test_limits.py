@@ -153,7 +153,7 @@ async def test_one_client_raises_few_alarms_and_one_that_is_blocked_shuts_out_no
         async def opens(address: str, visit: str, *, danger: bool = False) -> dict[str, Any]:
             body = {"language": "sr", "danger": danger, "client_key": uuid4().hex, "visit": visit}
             path = f"/{LINE.lstrip('+')}/conversations"
-            # An answer that got lost: the cry is counted once.
+            # An answer that got lost: it is counted once.
             answer = [await from_(stage, address, path, body) for _ in range(2)][-1].json()
             (row,) = await stage.rows(
                 "SELECT blocked, priority, danger, danger_again FROM calls WHERE id = "
@@ -161,9 +161,9 @@ async def test_one_client_raises_few_alarms_and_one_that_is_blocked_shuts_out_no
             )
             return {**answer, **row}
 
-        cries = [await opens(FLOODS, visit, danger=True) for visit in "aaaabcd"]
-        assert all(one["danger"] for one in cries), "each comes first"
-        assert [one["danger_again"] for one in cries] == [False] * 3 + [True, False, True, True]
+        dangers = [await opens(FLOODS, visit, danger=True) for visit in "aaaabcd"]
+        assert all(one["danger"] for one in dangers), "each comes first"
+        assert [one["danger_again"] for one in dangers] == [False] * 3 + [True, False, True, True]
         assert not (await opens(OTHER, "a2", danger=True))["danger_again"]
         call = await opens(FLOODS, "x")
         flag = {"kind": "blocked", "reason": "Preti i psuje", "hours": 2}

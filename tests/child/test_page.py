@@ -98,7 +98,7 @@ async def test_a_counsellor_of_another_language_is_none_for_this_child(stage: St
     assert about["open"] is True, "without a language, any of them counts"
 
 
-async def test_the_words_of_the_child(stage: Stage) -> None:
+async def test_the_page_of_the_child_is_in_the_language_of_the_browser(stage: Stage) -> None:
     await stage.let_write(slug="plavi")
     for accepts, asked, code, words in (
         ("de, sr;q=0.8, en;q=0.5", "", "sr", "Počni da pišeš"),
@@ -128,7 +128,7 @@ async def test_a_line_without_writing_gives_its_number(stage: Stage) -> None:
     "exit_site",
     ["http://a.rs", "javascript:alert(1)", "https://", "https://a.rs/ b", 'https://a.rs/"', ""],
 )
-def test_a_way_out_is_a_page(exit_site: str) -> None:
+def test_a_way_out_that_is_no_page_is_refused(exit_site: str) -> None:
     with pytest.raises(ValueError, match="page to leave to"):
         check_chat(ChatRules(exit_site=exit_site), ())
 

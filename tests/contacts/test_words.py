@@ -86,7 +86,7 @@ def test_ninety_five_of_a_hundred_variants_sound_the_same() -> None:
 @pytest.mark.parametrize(
     ("one", "other"), [("Marko", "Darko"), ("Ana", "Iva"), ("Petar", "Pavle"), ("Vera", "Vedrana")]
 )
-def test_other_names_do_not(one: str, other: str) -> None:
+def test_different_names_sound_different(one: str, other: str) -> None:
     assert sound_of(normal_words(one)[0]) != sound_of(normal_words(other)[0])
 
 

@@ -130,7 +130,7 @@ async def test_a_set_has_a_name_that_can_be_read(work: Work, name: str) -> None:
         await taken(work, BRIEF, name)
 
 
-async def test_a_set_never_changes(work: Work) -> None:
+async def test_a_stored_set_of_definitions_cannot_be_updated(work: Work) -> None:
     await taken(work, BRIEF)
     with pytest.raises(DBAPIError, match="permission denied"):
         await work.session.execute(text("UPDATE definition_sets SET name = 'x'"))
@@ -327,7 +327,7 @@ def _raised(text: str) -> str:
 
 
 @nightly
-async def test_the_commands_do_the_same(
+async def test_commands_import_compare_and_order_sets(
     work: Work, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """By day the verbs that they call are tried."""

@@ -58,7 +58,7 @@ def broad(selector: str) -> list[str]:
         (":root:has(.a), .a > *", False),
     ],
 )
-def test_what_is_broad(selector: str, is_broad: bool) -> None:
+def test_a_selector_that_names_nothing_behind_a_has_is_broad(selector: str, is_broad: bool) -> None:
     assert bool(broad(selector)) == is_broad
 
 

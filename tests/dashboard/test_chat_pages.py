@@ -9,7 +9,7 @@ import pytest
 from pypdf import PdfReader
 
 from app.calls.states import WRITTEN
-from app.chats import along, messages, ringing
+from app.chats import messages, reading_along, ringing
 from app.chats.left import answering, left, scopes
 from app.chats.models import Failure, MediaProblem, Sentence
 from app.dashboard.chats import views
@@ -331,8 +331,8 @@ async def test_a_supervisor_of_another_team_does_not_read_along(work: Work) -> N
     other.team = "another"
     await work.session.flush()
     with pytest.raises(NotFound):
-        await along.read_along(work, other, call.id)
-    said = await along.read_along(work, sara, call.id)
+        await reading_along.read_along(work, other, call.id)
+    said = await reading_along.read_along(work, sara, call.id)
     assert [one.words for one in said if one.words] == ["Zdravo"]
 
 

@@ -86,7 +86,7 @@ def test_no_element_has_a_language_without_its_direction() -> None:
         '<li dir="auto">{{ code }}</li><li>{{ one.reason|again }}</li>',
     ],
 )
-def test_one_without_it_is_found(text: str) -> None:
+def test_a_field_or_text_without_a_direction_is_found(text: str) -> None:
     assert undirected(text) != []
 
 

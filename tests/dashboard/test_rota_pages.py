@@ -53,7 +53,7 @@ async def test_a_planner_moves_a_duty_by_a_form_and_the_second_planner_is_told(
     assert "The end must be after the beginning." in made.text
     view = (await chief.ask("GET", f"/roster?begins={DAY}&ends=2030-01-17")).json()
     assert [one["begins_at"] for one in view["duties"]] == [f"{DAY}T08:00:00Z"]
-    # Of a person who has left the page still says whose duty it was.
+    # The page still says whose duty it was if the person has left.
     await stage.change_rows("UPDATE staff SET active = false WHERE name = 'ana'")
     left = await page(stage, chief, f"/roster/duty?at={was.replace('+', '%2B')}")
     assert "<h1>ana</h1>" in left.text
@@ -190,7 +190,7 @@ async def test_a_planner_offers_a_shift_and_a_counsellor_signs_up_for_it(stage: 
         # The night of a Sunday, of which the week has five minutes.
         ((20, 23, 55), (21, 7, 55), (335, 336)),
         ((20, 23, 30), (21, 7, 30), (335, 336)),
-        # Of the Sunday before it has none, and of the Monday after none.
+        # It has none for the Sunday before, and none for the Monday after.
         ((13, 16, 0), (14, 0, 0), None),
         ((21, 0, 0), (21, 8, 0), None),
         ((13, 23, 0), (14, 0, 5), (0, 1)),

@@ -218,7 +218,7 @@ def _keys(nodes: Iterable[ast.AST]) -> set[str]:
 
 def test_each_log_that_is_checked_has_words() -> None:
     sources = "".join(inspect.getsource(one) for one in (audit, log_beginnings, log_words))
-    # Of checks from before there were sums.
+    # From checks before there were checksums.
     for name in set(CHAIN_WORDS) - {"resealed_words"}:
         table = name.removeprefix(log_words.WORDS_OF)
         assert f'"{table}"' in sources

@@ -31,7 +31,7 @@ def _departs(name: str, value: str) -> bool:
         known = re.fullmatch(r"var\(--(type|wall-type)-\d\)|inherit", value)
         return known is None and value != "var(--pico-font-size)"
     if _SPACE.fullmatch(name):
-        # Of a sum, each part.
+        # In a sum, each part.
         parts = re.sub(r"var\(--[\w-]+\)|calc|\b(min|max)\b|env\([^)]*\)", "", value)
         found = [one for one in re.split(r"[\s(),*]+| [+-] ", parts) if one not in ("", "+", "-")]
         return any(not _PLAIN.fullmatch(one) and one not in ("1", "-1", "inherit") for one in found)

@@ -14,7 +14,7 @@ from tests.definitions.tried import FORM, with_field
 from tests.support.contacts import TREE, own_country
 
 
-def test_what_ships_is_whole() -> None:
+def test_the_shipped_categories_are_complete_and_labelled() -> None:
     library = load(None)
     framework = library.framework
     assert len(framework.nodes) == 11

@@ -37,7 +37,7 @@ def _country(tree: str = TREE, form: str = "") -> Folder:
     return folder_with(files | ({"tried.yaml": form} if form else {}))
 
 
-def test_what_is_listed_is_there() -> None:
+def test_every_special_code_exists_in_the_shipped_forms() -> None:
     library = load(None)
     codes = set(library.framework.paths())
     for listed in marks().categories["chi"].values():

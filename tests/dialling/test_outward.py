@@ -299,7 +299,7 @@ async def test_minutes_of_dialled_phones_are_counted_and_open_the_alarm(work: Wo
     work.now = begun + timedelta(hours=9)
     assert await minutes(work) == (60, 540 + 10 + 120)
     assert await alarm_kinds(work) == ["dialling_day"]
-    # Of what goes on for longer than a day, a day counts.
+    # A call that goes on for longer than a day counts as a day.
     work.now = begun + timedelta(hours=30)
     assert await minutes(work) == (60, 1440)
 

@@ -53,7 +53,7 @@ _PARAMETER = re.compile(r"{(\w+)}")
 
 
 def _filled(path: str, rows: dict[str, str]) -> str:
-    """Return an address with a row for each parameter; of most there is none with this id."""
+    """Return an address with a row for each parameter; most have none with this id."""
     return _PARAMETER.sub(lambda one: rows.get(one[1], str(UUID(int=7))), path)
 
 

@@ -271,7 +271,7 @@ async def test_only_a_response_counts_as_no_trace(ground: Ground, other: OtherSi
     assert other.has == [str(key)]
 
 
-async def test_a_refusal_is_the_end(ground: Ground, other: OtherSide) -> None:
+async def test_a_refused_letter_is_not_sent_again(ground: Ground, other: OtherSide) -> None:
     key = await wanted(ground)
     other.what = ["refuse", "accept"]
     assert await run(ground, LetterOnce(key, other)) == []

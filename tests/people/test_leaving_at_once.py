@@ -12,7 +12,7 @@ from sqlalchemy.exc import OperationalError
 
 from app.calls import messages, record
 from app.calls.lines import finding_lines
-from app.chats import gone
+from app.chats import ended_without_counsellor
 from app.chats.left import answering
 from app.contacts import completing, contacts
 from app.contacts.cases import case_requests, cases, people
@@ -230,7 +230,7 @@ async def test_late_words_stay_on_the_desk_of_an_account_that_is_only_changed(
     async with transaction(stage.ground, PROGRAM) as changer:
         await changing.lock_person(changer, ana.id)
         async with transaction(stage.ground, PROGRAM, aside=True) as work:
-            await gone.keep(work, await record.lock_call(work, call.id))
+            await ended_without_counsellor.keep(work, await record.lock_call(work, call.id))
     (row,) = await stage.rows("SELECT kept_on_desk, kept_for_id FROM offers")
     assert (row["kept_on_desk"], row["kept_for_id"]) == (True, None)
 
@@ -286,7 +286,7 @@ async def test_a_contact_of_a_person_who_has_left_is_reopened_by_its_new_owner(
 async def test_a_directory_lets_a_person_leave_who_is_approved_at_the_same_time(
     stage: Stage,
 ) -> None:
-    """Who is let in by a second person meanwhile is found in, and leaves."""
+    """A person who is let in by a second person meanwhile is found in, and leaves."""
     async with transaction(stage.ground, PROGRAM) as work:
         ana = await a_counsellor(work, "ana")
         ana.active = False
@@ -366,6 +366,6 @@ async def test_what_is_made_while_its_maker_leaves_or_loses_the_role_is_refused(
     assert [one.status_code for one in await asyncio.gather(*asked)] == [403, 403]
     assert await stage.rows("SELECT FROM wallboards WHERE withdrawn_at IS NULL") == []
     assert await stage.rows("SELECT FROM api_tokens WHERE revoked_at IS NULL") == []
-    # Of others they are made as before.
+    # For others they are made as before.
     assert (await olga.ask("POST", "/tokens", token)).status_code == 201
     assert (await olga.ask("POST", "/wallboards", {"name": "Hall"})).status_code == 201

@@ -175,7 +175,7 @@ async def test_where_no_code_goes_by_telephone_only_a_pin_of_the_page_counts(
     code = await phone_proofs.make_code(work, vera)
     assert await prove(work, vera, code) is EntryResult.WRONG
     assert await phone_proofs.prove_phone(work, vera, code, shown=True)
-    # A PIN that is chosen by key takes the place of one of the page, and counts no more.
+    # A PIN that is chosen by key takes the place of one of the page, and does not count any more.
     await phone_proofs.set_pin(work, vera, PIN)
     assert await prove(work, vera, PIN) is EntryResult.WRONG
 

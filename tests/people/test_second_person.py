@@ -76,7 +76,7 @@ def a_data_request(kind: str) -> Callable[[Work, Staff], Awaitable[UUID]]:
         )
         work.session.add(found)
         await work.session.flush()
-        # Something was found: of nothing there is no decision.
+        # Something was found: otherwise there is nothing to decide.
         item = RequestItem(
             request_id=found.id,
             kind=ItemKind.CALL,
@@ -196,7 +196,7 @@ async def test_one_administrator_gets_no_file_by_an_account_of_their_own(work: W
     await refused(work, VERBS["file"], puppet, what)
     # Any other person who may approve refuses.
     await requested.decide(work, puppet, what, approve=False)
-    # Of the two roles of a small helpline the supervisor asks, also one whom this administrator
+    # In a small helpline with two roles the supervisor asks, also one whom this administrator
     # invited.
     write_entry(work, AuditLog.STAFF_CHANGED, str(vera.id))
     await flush(work)

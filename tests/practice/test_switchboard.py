@@ -196,7 +196,7 @@ async def test_the_first_of_two_pages_gets_the_call(board: Board) -> None:
         await until(lambda: leg.status == "in-progress", every=0.02)
 
 
-async def test_declined_and_not_answered(board: Board) -> None:
+async def test_a_page_declines_a_ring_and_a_ring_that_times_out_is_cancelled(board: Board) -> None:
     async with board.page() as page:
         await page.register()
         leg = board.ring()

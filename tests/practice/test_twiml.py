@@ -32,7 +32,7 @@ def test_attribute_names_are_the_sdks(profile: Profile, name: str) -> None:
 
 
 @pytest.mark.parametrize("profile", PROFILES.values(), ids=lambda p: p.name)
-def test_nesting_is_the_sdks(profile: Profile) -> None:
+def test_elements_nest_as_in_the_sdk(profile: Profile) -> None:
     classes = {"Response": sdk.VoiceResponse, "Gather": sdk.Gather, "Dial": sdk.Dial}
     for parent, children in profile.children.items():
         for child in children:

@@ -77,7 +77,7 @@ async def test_a_record_is_saved_and_opened_in_a_request_of_each_kind_and_not_of
         assert opened.answer("child.a1.name") == "Mina Petrović"
     assert asked == ["open"]
     asked.clear()
-    # What is overwritten is kept with its sum; the other answers are as they were.
+    # What is overwritten is kept with its checksum; the other answers are as they were.
     async with transaction(ground, actor_of(ana)) as work:
         await work.session.execute(text("UPDATE contacts SET edited_at = '2020-01-01'"))
         again = [Change(one.path, f"{one.value} again", 1) for one in ANSWERS]

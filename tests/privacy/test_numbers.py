@@ -36,7 +36,7 @@ def test_withheld_numbers_match_no_caller(raw: str | None) -> None:
     assert read_caller(raw) == ("withheld", None)
 
 
-def test_kinds_are_told_apart() -> None:
+def test_numbers_clients_and_sip_addresses_are_told_apart() -> None:
     assert read_caller("+381641234567") == ("e164", "+381641234567")
     assert read_caller("+381 64 123 4567") == ("e164", "+381641234567")
     assert read_caller("client:c_1") == ("client", "client:c_1")

@@ -93,7 +93,7 @@ def test_a_country_chooses_and_a_wrong_choice_is_refused(tmp_path: Path) -> None
     assert load(read_folder(tmp_path)).current.protocol == "mine"
 
 
-def test_who_is_needed_and_who_is_asked_first() -> None:
+def test_the_protocol_says_which_sectors_are_needed_and_family_first() -> None:
     protocol = load().current
     assert protocol.needed_for({"V-SEXUAL", "V"}) == ["child_protection", "police"]
     assert protocol.needed_for({"suicide"}) == ["emergency_medical"]

@@ -395,7 +395,7 @@ async def test_the_database_refuses_it_too(stage: Stage) -> None:
         async with await psycopg.AsyncConnection.connect(address) as connection:
             await connection.execute(stop, (referral_id,))
             if urgency == "routine":
-                # Of what is not urgent it may stand still; then it cannot become urgent.
+                # For what is not urgent it may stand still; then it cannot become urgent.
                 await connection.commit()
                 await connection.execute(graver, (referral_id,))
             with pytest.raises(psycopg.errors.CheckViolation):

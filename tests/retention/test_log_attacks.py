@@ -128,7 +128,7 @@ FORGERIES = {
 
 
 @pytest.mark.parametrize("forgery", FORGERIES.values(), ids=FORGERIES)
-async def test_what_was_forged_is_kept(forger: Work, forgery: str) -> None:
+async def test_a_forged_entry_of_the_log_is_not_erased(forger: Work, forgery: str) -> None:
     """To erase it would erase the proof; the check names it for as long as it is there."""
     await old_log(forger, 3000, 2999, 2998, 10)
     await rule(forger, D.LOG, YEARS)

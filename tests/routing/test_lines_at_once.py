@@ -42,7 +42,7 @@ async def _change(work: Work, verb: Changer, **values: Any) -> None:
         ("chat", chat_lines.change_chat, {"at_once": 2}, {"title": "Weather"}),
     ],
 )
-async def test_both_changes_stay(
+async def test_two_changes_of_a_line_at_once_both_stay(
     stage: Stage, part: str, verb: Changer, first: dict[str, Any], second: dict[str, Any]
 ) -> None:
     async def other() -> None:

@@ -136,7 +136,7 @@ def test_in_danger_several_ring_at_once_after_all_other_callers() -> None:
     assert len(pair([caller(danger=True, plan=Plan(ring_at_once=1))], room, NOW)) == 1
 
 
-def test_whom_a_caller_wants_and_never_wants() -> None:
+def test_a_caller_waits_for_a_preferred_counsellor_and_never_gets_an_excluded_one() -> None:
     liked, other = free(1), free(900)
     room = Room((liked, other))
     wants = caller(5, preferred=liked.counsellor_id)

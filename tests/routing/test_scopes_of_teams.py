@@ -170,7 +170,7 @@ async def a_message(work: Work, house: House, what: str) -> VoiceMessage:
         ("ana took it and left", SOUTH),
     ],
 )
-async def test_who_hears_a_voice_message(
+async def test_only_its_people_list_and_hear_a_voice_message(
     work: Work, house: House, what: str, hears: set[str]
 ) -> None:
     message = await a_message(work, house, what)

@@ -185,15 +185,16 @@ async def test_a_call_for_help_is_on_all_pages_until_it_is_taken(work: Work) -> 
     mira = await a_supervisor(work, "mira")
     call, _ = await a_talk(work, ana)
     assert await calls_for_help.call_for_help(work, ana, call) is False
-    (cry,) = await supervised.open_calls_for_help(work)
-    assert (cry.call.id, cry.counsellor) == (call.id, "ana")
+    (call_for_help,) = await supervised.open_calls_for_help(work)
+    assert (call_for_help.call.id, call_for_help.counsellor) == (call.id, "ana")
     assert [talk.calls_for_help for talk in await supervised.live_talks(work, north)] == [True]
     assert await calls_for_help.take_call_for_help(work, north, call) is False, (
         "no telephone: taken, not joined"
     )
     assert await supervised.open_calls_for_help(work) == []
     assert [talk.taken_by for talk in await supervised.live_talks(work, mira)] == ["vera"]
-    # Who took it goes on, also without the first answer, and sees the talk of the other team.
+    # The supervisor who took it goes on, also without the first answer, and sees the talk of the
+    # other team.
     assert await calls_for_help.take_call_for_help(work, north, call) is False
     assert [talk.call.id for talk in await supervised.live_talks(work, north)] == [call.id]
     await supervised.check_supervises(work, north, call.id)
@@ -261,7 +262,7 @@ async def test_who_rings_for_one_call_for_help_or_is_in_it_cannot_take_another(w
     (rung,) = await participants.live_participants(work, of_ana.id)
     with pytest.raises(calls_for_help.HelpsElsewhere):
         await calls_for_help.take_call_for_help(work, vera, of_boris)
-    assert {cry.counsellor for cry in await supervised.open_calls_for_help(work)} == {
+    assert {one.counsellor for one in await supervised.open_calls_for_help(work)} == {
         "ana",
         "boris",
     }

@@ -42,7 +42,9 @@ async def test_supervisors_and_the_counsellor_read_that_no_call_rings_there(
     assert card.telephone == CLOSED
 
 
-async def test_she_is_not_set_available(work: Work, ana: Staff) -> None:
+async def test_a_supervisor_cannot_set_a_counsellor_available_whose_session_ended(
+    work: Work, ana: Staff
+) -> None:
     vera, ana.chats_at_once = await a_supervisor(work), 0
     with pytest.raises(CannotBeRung):
         await team.set_state(work, vera, ana.id, PresenceState.AVAILABLE, StateReason.NEEDED_NOW)

@@ -19,7 +19,7 @@ _RULES = """\
 host all boss 127.0.0.1/32 scram-sha-256
 host helpline helpline_owner,helpline 127.0.0.1/32 scram-sha-256
 """
-# What a back-up needs is not set yet; of what is set, a restored server must read nothing.
+# What a back-up needs is not set yet; a restored server must read nothing of what is set.
 _SETTINGS = """\
 listen_addresses = '127.0.0.1'
 port = {port}

@@ -24,7 +24,7 @@ _LIBRARIES = frozenset(
     "jwt nacl py_vapid pwdlib pyotp pyrage pywebpush rfc3161_client secrets ssl standardwebhooks "
     "twilio webauthn Crypto Cryptodome random".split()
 )
-# Of the provider's library only this computes with keys.
+# Only this part of the provider's library computes with keys.
 _OF_TWILIO = ("twilio.jwt", "twilio.request_validator")
 # Its numbers are no secret: pauses between two attempts.
 _PAUSES = "app/telephony/jobs.py"

@@ -267,7 +267,7 @@ async def test_two_people_of_a_small_helpline_open_it(work: Work, small: dict[st
 async def test_who_invited_all_confirms_no_reading_although_another_approved(
     work: Work, small: dict[str, Staff]
 ) -> None:
-    """A link that was shown is theirs as well; also when they are an administrator no more."""
+    """A link that was shown is theirs as well; also when they are not an administrator any more."""
     rade = await approved(work, small, "rade", Role.REFERRAL_OFFICER)
     code, mila = await a_record(work), small["mila"]
     row = await asked_by(work, rade, code)

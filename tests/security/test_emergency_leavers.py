@@ -1,4 +1,4 @@
-"""Who leaves, or loses the role, acts under no emergency access any more."""
+"""A person who leaves, or loses the role, acts under no emergency access any more."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any

@@ -94,7 +94,7 @@ async def test_a_leaver_comes_in_by_the_provider_only_when_linked_anew(city: Wor
     assert (ana.by_provider, await access.identity_of(city, ana)) == (False, None)
     with pytest.raises(NoAccountHere):
         await comes(city, ANA)
-    # Who signs in with the new password links it, and leaves again.
+    # A person signs in with the new password, links it, and leaves again.
     await access.link_own(city, ana, WANTED, ANA)
     assert (await comes(city, ANA)).id == ana.id
     with pytest.raises(AlreadyLinked):

@@ -176,7 +176,9 @@ async def _rings_no_more(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("elsewhere", by_day([False, True]))
-async def test_that_talk_is_the_last_in_the_page(stage: Stage, elsewhere: bool) -> None:
+async def test_a_talk_goes_on_after_another_signs_in_and_is_the_last_in_the_page(
+    stage: Stage, elsewhere: bool
+) -> None:
     ana = await stage.add_counsellor("ana")
     child = await talk(stage, ana)
     # The page has not said yet that it talks: the other person's cookie came before.

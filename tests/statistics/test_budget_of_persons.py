@@ -205,7 +205,7 @@ async def test_the_days_of_a_month_are_counted_together(
         200,
         429,
     ]
-    # Of a person who asks nothing any more, nothing is kept.
+    # Nothing is kept of a person who asks nothing any more.
     house.stepped.move_to(begins + timedelta(days=3 * budget.DAYS))
     await budget.forget_old_tables(house.ground)
     assert await house.rows("SELECT 1 FROM asked_by_persons") == []
@@ -424,7 +424,7 @@ async def test_all_shares_together_have_a_bound(
     assert asked == [False, True]
 
 
-def test_the_share_of_each_is_small() -> None:
+def test_the_share_of_each_account_is_a_tenth_of_the_budget_at_most() -> None:
     assert 10 * budget.OWN <= budget.TABLES
     assert 5 * budget.OWN_IN_ALL <= budget.IN_ALL
 

@@ -50,7 +50,7 @@ def test_erlang_a_as_published(staff: int, waits: float, abandoned: float, wait:
     assert one.mean_wait == pytest.approx(wait, abs=0.01)
 
 
-def test_what_is_needed_and_rostered() -> None:
+def test_staff_needed_follows_from_load_shrinkage_and_patience() -> None:
     assert needed(100, 1800, 180, 20, 0.8).staff == 14
     assert with_shrinkage(14, 0.3) == 20
     assert with_shrinkage(0, 0.3) == 0

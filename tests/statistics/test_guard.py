@@ -92,7 +92,7 @@ def test_what_was_said_is_counted_by_whole_months() -> None:
         with pytest.raises(NotAllowed):
             check_grid(MAY, period, (Dimension.PLACE,), LATER)
     check_grid(MAY, Period.MONTH, (Dimension.PLACE, Dimension.SEX), LATER)
-    # Of a month that runs on, the tables of two days would tell what came in between.
+    # In a month that runs on, the tables of two days would tell what came in between.
     running = datetime(2026, 5, 20, tzinfo=UTC)
     assert not on_grid(MAY, None, running)
     year = Window(date(2026, 1, 1), date(2027, 1, 1))
@@ -261,7 +261,7 @@ async def test_a_token_has_a_budget_for_tables_about_contents(
     # What tells nothing about contents has no budget; a refusal costs nothing, and a day is new.
     calls = f"/summary?{may}&by=outcome&measures=calls,answered"
     assert [await ask(calls) for _ in range(8)] == [200] * 8
-    # Of whole months, the urgent contacts are content, whatever they are counted by.
+    # In whole months, the urgent contacts are content, whatever they are counted by.
     assert await ask(f"/summary?{may}&by=outcome") == 429
     assert await ask("/summary?from=2026-05-01&to=2026-05-20&by=outcome") == 200
     house.stepped.move_to(house.clock.now() + timedelta(days=1))

@@ -39,7 +39,7 @@ async def test_a_file_is_made_for_each_language_of_its_readers(work: Work) -> No
         language: [one for one in (ar, mk, sr) if sending.is_for(one, language)]
         for language in ("ar", "sr", "mk", "uk", "tr")
     }
-    # Who came or chose another language meanwhile has the first file.
+    # A reader who came or chose another language meanwhile has the first file.
     assert of == {"ar": [ar], "sr": [sr], "mk": [mk], "uk": [ar], "tr": [ar]}
     assert await sending.take_due(work) == 0
 

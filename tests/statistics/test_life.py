@@ -200,7 +200,7 @@ async def test_a_changed_target_does_not_relabel_the_past(life: Life, lived_thro
     )
 
 
-async def test_one_line_in_its_own_time(life: Life, lived_through: str) -> None:
+async def test_figures_of_one_line_go_by_its_own_time_zone(life: Life, lived_through: str) -> None:
     told = logs.told(lived_through)
     for line in by_day(("+56211116111", "+61211116111")):
         ones = [o for o in grouping.within(told, FIRST, LAST) if o.line == line]

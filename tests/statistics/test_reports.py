@@ -31,7 +31,7 @@ from tests.support.recount import grouping, logs, measuring
 APRIL = (date(2026, 4, 1), date(2026, 5, 1))
 
 
-# Of the year that runs on, what was said is counted up to the last whole month.
+# In the year that runs on, what was said is counted up to the last whole month.
 BEFORE_NOVEMBER = datetime(2026, 11, 1, tzinfo=ZoneInfo("Europe/Belgrade"))
 
 
@@ -80,7 +80,7 @@ async def test_the_monthly_report_says_what_the_naive_count_says(
     days = grid(report, "By day")
     assert len(days) == 30
     assert sum(number(row[0]) for row in days.values()) == expected["calls"]
-    # Hours of several zones share no axis; of one line they are shown.
+    # Hours of several zones share no axis; for one line they are shown.
     assert not [s for s in report.sections if s.title == "Calls by hour and weekday"]
     assert any("several time zones" in note for note in report.notes)
     alone = await report_of(life, "monthly", "2026-04-17", line="+38111116111")

@@ -158,7 +158,9 @@ async def test_conversations_at_once_second_by_second(life: Life, lived_through:
         assert max(row["chats_most"] for row in rows[:-1]) == max(whole)
 
 
-async def test_what_the_coming_week_needs(life: Life, lived_through: str) -> None:
+async def test_the_plan_of_the_coming_week_has_each_half_hour(
+    life: Life, lived_through: str
+) -> None:
     async with (
         stage_on(lived_through, clock=SteppedClock(life.now), with_server=False) as stage,
         transaction(stage.ground, PROGRAM) as work,

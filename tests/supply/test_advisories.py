@@ -108,7 +108,7 @@ def test_a_name_is_compared_as_its_registry_does() -> None:
     assert not is_affected(of_npm("2.0.0"), advisory(of_npm("2.0.0"), told, name="voice-sdk"))
 
 
-def test_what_was_withdrawn_is_none() -> None:
+def test_a_withdrawn_advisory_affects_no_part() -> None:
     part = of_python("1.0")
     told = advisory(part, events("introduced 0"), withdrawn="2026-01-05T00:00:00Z")
     assert not is_affected(part, told)

@@ -31,7 +31,7 @@ class Mail:
     def __init__(self) -> None:
         self.messages: list[tuple[str, str]] = []
         self.ids: list[str] = []
-        # Of each message the address, and all of it: headers, text, HTML and what is attached.
+        # For each message, the address and all of it: headers, text, HTML and what is attached.
         self.whole: list[tuple[str, str]] = []
         self.answer = "250 OK"
         # Takes the message and goes away without a word.

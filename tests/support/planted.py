@@ -304,7 +304,7 @@ async def readable_in(work: Work, word: str) -> set[str]:
     """Look for a word in every column of every table, as it stands."""
     await work.session.flush()
     found = set()
-    # One statement for all tables, and one for each that has the word: of most there is no row.
+    # One statement for all tables, and one for each that has the word: most have no row.
     for name in await work.session.scalars(_TABLES_WITH, {"word": word.lower()}):
         columns = tables.metadata.tables[name].columns.keys()
         has = ", ".join(f"bool_or(strpos(lower(concat({one})), :word) > 0)" for one in columns)

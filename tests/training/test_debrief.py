@@ -38,7 +38,7 @@ def test_without_sound_nothing_was_measured() -> None:
     assert read_measured(told) == Measured(9.0, (Stretch(1, 2),), ())
 
 
-def test_what_was_told_is_beside_what_was_not() -> None:
+def test_the_debrief_lists_facts_that_were_told_and_not_told() -> None:
     _, turns = play(
         BULLYING, [Move(CounsellorAct.LISTENED), Move(CounsellorAct.OPEN_QUESTION, "who")]
     )

@@ -48,7 +48,7 @@ def test_a_phase_begins_with_its_own_words() -> None:
 
 
 @pytest.mark.parametrize("times", [1, 2, 3])
-def test_what_earns_trust_earns_it_twice(times: int) -> None:
+def test_the_same_act_earns_trust_twice_at_most(times: int) -> None:
     talk, _ = play(BULLYING, [Move(CounsellorAct.REASSURED)] * times)
     assert talk.trust == BULLYING.trust + min(times, 2)
 

@@ -1,6 +1,6 @@
 """What leaves by itself: no letter, text, push message or event tells who a child is.
 
-An administrator sets addresses: of colleagues, agencies, files. Whatever they set, no identity
+An administrator sets addresses of colleagues, agencies and files. Whatever they set, no identity
 reaches an address that no second person has approved. An approved system of an agency
 gets what was disclosed to it, and so shows that the search finds what is there.
 """

@@ -22,7 +22,7 @@ from app.staff.roles import Role
 from app.work import PROGRAM, Ground, make_ground
 
 ROOT = Path(__file__).parent.parent.parent
-# What routes use; of a GET its HEAD is refused, too.
+# What routes use; the HEAD of a GET is refused, too.
 _METHODS = {"GET", "POST", "PUT", "PATCH", "DELETE"}
 HOST = "https://helpline.example.org"
 PASSWORD = "correct horse battery"
@@ -132,7 +132,7 @@ async def test_a_route_answers_the_methods_that_are_used_and_no_others(
             used[re.sub(r"\{[^}]*\}", "x", row["path"])].add(row["method"])
     assert {method for methods in used.values() for method in methods} <= _METHODS
     for n, (path, methods) in enumerate(sorted(used.items())[::3]):
-        # Of every third path one of the others, and another one for the next.
+        # For every third path one of the others, and another one for the next.
         others = sorted({*_METHODS, "HEAD", "OPTIONS", "TRACE", "PROPFIND", "MOVE"} - methods)
         method = others[n % len(others)]
         answer = await secure.request(method, path, headers={"Origin": HOST})

@@ -78,7 +78,7 @@ def _texts(value: object) -> list[str]:
     return [text for inner in value for text in _texts(inner)] if isinstance(value, list) else []
 
 
-def test_it_is_not_spoken_beside_serbian() -> None:
+def test_cyrillic_is_a_written_language_and_not_a_spoken_one() -> None:
     assert CYRILLIC in words.written()
     assert CYRILLIC not in words.languages()
     assert CYRILLIC in pages.page_languages()

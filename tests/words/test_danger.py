@@ -14,8 +14,8 @@ from app.words.chats import chat_words
 
 @pytest.fixture
 def _poisoned() -> Iterator[None]:
-    """A list as it was imported before: of one word nothing is left, of one a letter, one is
-    a greeting."""
+    """A list as it was imported before: nothing is left of one word, a letter of another, and one
+    is a greeting."""
     words.use({"sr": {danger.KEY: "\u0301\u0301\na\u0301\n \u0301\nzdravo\ncrna rupa"}})
     chat_words.cache_clear()
     yield

@@ -17,7 +17,7 @@ def test_what_is_filled_in_is_no_english() -> None:
     assert codes_in([named]) == set()
 
 
-def test_a_word_without_an_accent_is_a_code_of_an_enum_or_not() -> None:
+def test_plain_ascii_codes_are_reported() -> None:
     label = longer("found by")
     codes = [f"{label}: recent", f"{label}: volume.all = volume.answered", f"{label}: turned_away"]
     assert codes_in([label, *codes, "csv", "vera@helpline.example"]) == set(codes)

@@ -60,7 +60,7 @@ class _Browser:
         public = self._stage.settings.public_url
         headers = {"accept-language": self._language, "origin": public}
         if self._who is not None:
-            # Who has an account reads its language, whatever the browser prefers.
+            # A reader with an account reads its language, whatever the browser prefers.
             headers |= {"accept-language": "en", "cookie": self._who.cookie_header}
         method = "GET" if form is None else "POST"
         answer = await self._stage.client.request(

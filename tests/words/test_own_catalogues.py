@@ -206,7 +206,7 @@ def test_a_message_that_no_page_can_say_is_said_as_shipped() -> None:
 
 
 @nightly
-async def test_programs_do_the_same(stage: Stage) -> None:
+async def test_a_program_imports_and_exports_a_translation(stage: Stage) -> None:
     mila = await _administrator(stage)
     listed = (await mila.ask("GET", "/languages")).json()
     serbian = next(
@@ -252,7 +252,7 @@ async def _stored_earlier(stage: Stage) -> None:
 
 
 @nightly
-async def test_commands_do_the_same(
+async def test_commands_import_and_export_a_translation(
     work: Work, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """By day pages and programs do so."""

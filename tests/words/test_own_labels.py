@@ -70,7 +70,7 @@ async def test_a_form_is_read_in_the_words_that_were_imported_on_the_page(stage:
     assert "Девојчица" in (await page(stage, iva, record)).text
 
 
-async def test_a_program_does_the_same(stage: Stage) -> None:
+async def test_a_program_imports_labels_of_a_form(stage: Stage) -> None:
     mila = await stage.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
     made = await stage.client.post(
         f"{stage.settings.public_url}/api/v1/languages/sr/{LABELS}",
@@ -87,7 +87,7 @@ async def test_a_program_does_the_same(stage: Stage) -> None:
     await until(lambda: label_in(GIRL, "sr") == "Devojčica")
 
 
-async def test_commands_do_the_same(
+async def test_commands_import_and_export_labels(
     work: Work, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     types = typed_on(work, monkeypatch, commands.app, commands)

@@ -31,7 +31,7 @@ async def open_session(
     request: Request, response: Response, work: InWork, credentials: Credentials
 ) -> Me:
     """Sign in. The response sets the cookie. An account with a second factor needs `code`, too, or
-    `passkey`; of a role that needs a passkey, `passkey`."""
+    `passkey`; for a role that needs a passkey, `passkey`."""
     given = credentials
     signed_in = await sign_in_at_once(
         request, work, given.username, given.password, given.code or "", given.passkey

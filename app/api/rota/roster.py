@@ -204,7 +204,7 @@ async def add_duty(work: InWork, staff: Plans, body: NewDuty) -> dict[str, UUID]
 
 @router.post("/roster/duties/move")
 async def move_duty(work: InWork, staff: Plans, body: Move) -> PlaceView:
-    """Move a stretch of duty: its times, its person, its kind. Of a shift, this day alone, or with
+    """Move a stretch of duty: its times, its person, its kind. For a shift, this day alone, or with
     `later` this day and all later ones."""
     zone = await roster.home_zone(work)
     was, to = body.was.place(zone), body.to.place(zone)
@@ -222,7 +222,7 @@ def _view(place: Place) -> PlaceView:
 
 @router.post("/roster/duties/remove", status_code=204)
 async def remove_duty(work: InWork, staff: Plans, body: Removal) -> None:
-    """Remove a stretch of duty; one that has begun ends now. Of a shift, this day alone, or with
+    """Remove a stretch of duty; one that has begun ends now. For a shift, this day alone, or with
     `later` this day and all later ones."""
     was = body.was.place(await roster.home_zone(work))
     await (later if body.later else stretches).remove(work, staff, was)

@@ -69,13 +69,13 @@ class Move(BaseModel):
     # As `GET /roster` said. If it stands elsewhere by now, the answer is 409.
     was: PlaceIn
     to: PlaceIn
-    # Of a duty that repeats: this day and all later ones.
+    # For a duty that repeats: this day and all later ones.
     later: bool = False
 
 
 class Removal(BaseModel):
     was: PlaceIn
-    # Of a duty that repeats: this day and all later ones.
+    # For a duty that repeats: this day and all later ones.
     later: bool = False
 
 
@@ -100,7 +100,7 @@ class CopyView(BaseModel):
 class ChangeView(BaseModel):
     id: UUID
     state: str
-    # Of an absence: the duty that no person works now.
+    # For an absence: the duty that no person works now.
     fallen_out: list[PlaceView] = []
 
 

@@ -167,7 +167,7 @@ class EarlierNumbers(Base):
 
 
 class PartnerRequest(Base):
-    """The number at which a line's callers are to reach its partner; of each line at most one
+    """The number at which a line's callers are to reach its partner; for each line at most one
     waits."""
 
     __tablename__ = "partner_requests"

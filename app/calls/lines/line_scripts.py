@@ -55,7 +55,7 @@ async def learn_languages(work: Work) -> None:
 
 
 def _remember(work: Work, line: Line, spoken: Iterable[str]) -> None:
-    """Remember the languages of a line as they are now; of one that was retired, none."""
+    """Remember the languages of a line as they are now; none if it was retired."""
     known: dict[UUID, list[str]] = work.ground.kept.setdefault(_SPOKEN, {})
     if line.active:
         known[line.id] = list(spoken)
@@ -103,8 +103,8 @@ def _as_value(row: LineLanguage) -> Spoken:
 
 
 async def _shown_number(work: Work, line: Line) -> str:
-    """Return the number that phones show; of a retired line that of the oldest one in use, since
-    the provider may have given its own to another."""
+    """Return the number that phones show. For a retired line this is the number of the oldest line
+    in use, since the provider may have given its own to another customer."""
     if not line.active:
         line = await work.session.scalar(OLDEST) or line
     return line.shown_number or await _own_number(work, line)

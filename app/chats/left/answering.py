@@ -15,7 +15,7 @@ from app.calls import danger_words, record
 from app.calls.lines.line_rows import Line
 from app.calls.models import Call
 from app.calls.states import Channel
-from app.chats import messages, opting, reading
+from app.chats import messages, reading, stopped_numbers
 from app.chats.models import Author, Message, OptOut, ReturnCode
 from app.contacts import contacts
 from app.contacts.models import Contact
@@ -143,7 +143,8 @@ async def _lock(work: Work, staff: Staff, call_id: UUID) -> tuple[Call, ReturnCo
 
     Raises NotFound, and TakenByAnotherTeam.
     """
-    # The conversation first, as all verbs do; who may not read the message changes nothing.
+    # The conversation first, as all verbs do; a person who may not read the message changes
+    # nothing.
     known = select(ReturnCode.call_id).where(ReturnCode.call_id == call_id, of_team(staff.team))
     if await work.session.scalar(known) is None:
         raise NotFound("There is no such message.")
@@ -220,7 +221,7 @@ async def take(work: Work, staff: Staff, call_id: UUID) -> None:
 
 async def _is_answerable(work: Work, call: Call, found: ReturnCode) -> bool:
     if Channel(call.channel).is_carried:
-        return not await opting.is_out(work, call)
+        return not await stopped_numbers.is_out(work, call)
     return found.told_at is not None
 
 

@@ -16,7 +16,7 @@ from app.calls import record
 from app.calls.log_kinds import CallLog, Cause
 from app.calls.models import Call
 from app.calls.states import CallState, EndedBy
-from app.chats import messages, worries
+from app.chats import danger_marks, messages
 from app.chats.left import kept
 from app.chats.models import Access, Author, Message, ReturnCode, Sentence
 from app.database.topics import Topic
@@ -52,7 +52,7 @@ async def leave_message(work: Work, call_id: UUID, *, text: str, client_key: str
     if CallState(call.state) is CallState.CONNECTED:
         raise Conflict("A counsellor is here. Write to them.")
     if call.blocked:
-        await worries.notice(work, call, (text,))
+        await danger_marks.notice(work, call, (text,))
     if call.blocked:
         raise Conflict("We cannot write with you here now. Say if you are in danger.")
     over = CallState(call.state) is CallState.ENDED

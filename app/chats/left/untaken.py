@@ -32,7 +32,7 @@ from sqlalchemy.orm import aliased
 from app.calls.lines.line_rows import Line
 from app.calls.models import Call, VoiceMessage
 from app.calls.states import CallState, Channel, MessageState
-from app.chats import fetched, gone
+from app.chats import ended_without_counsellor, fetched
 from app.chats.models import Author, Message, ReturnCode
 from app.jobs.transaction import transaction
 from app.routing.alarm_rows import AlarmKind
@@ -72,7 +72,7 @@ async def _late_lines(work: Work) -> list[UUID]:
         _UNSTAFFED,
         _since(Offer, Message.at, _DANGER)
         .join(Message, Message.call_id == Call.id)
-        .where(Offer.kept_on_desk, Call.rings_only_id.is_(None), *gone.UNSEEN),
+        .where(Offer.kept_on_desk, Call.rings_only_id.is_(None), *ended_without_counsellor.UNSEEN),
     ).subquery()
     rows = await work.session.execute(
         select(

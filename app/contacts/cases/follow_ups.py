@@ -133,7 +133,7 @@ async def ring_again(work: Work, case: Case) -> None:
 async def finish_follow_up(
     work: Work, staff: Staff, follow_up_id: UUID, result: str, words: str
 ) -> FollowUp:
-    """Record the result of a follow-up; of one about separation, where the child is now.
+    """Record the result of a follow-up; for one about separation, where the child is now.
 
     Raises NotFound, Invalid, Conflict.
     """

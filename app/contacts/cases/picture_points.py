@@ -6,7 +6,7 @@ from PIL import Image
 
 from app.contacts.cases.heic_pictures import points_of
 
-# Of the pictures, the formats as the library names them.
+# The formats of the pictures, as the library names them.
 PILLOW_FORMATS = {"image/jpeg": ("JPEG", "MPO"), "image/png": ("PNG",)}
 HEIC = "image/heic"
 

@@ -208,8 +208,8 @@ _LEFT_OUT = (
     "META-INF/documentsignatures.xml",
     "META-INF/macrosignatures.xml",
 )
-# Of remarks and tracked changes: attributes of Word, and elements of OpenDocument. What the text
-# itself shows, such as a field with the date, is not among them.
+# What marks remarks and tracked changes: attributes of Word, and elements of OpenDocument. What the
+# text itself shows, such as a field with the date, is not among them.
 _OF_WORD = ("/wordprocessingml/", "/office/word/")
 _EMPTIED_ATTRIBUTES = {"author", "initials", "userId", "providerId"}
 _DROPPED_ATTRIBUTES = {"date", "dateUtc"}

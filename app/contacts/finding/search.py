@@ -99,9 +99,9 @@ _LISTED: dict[type[Contact] | type[Case], tuple[InstrumentedAttribute[Any], ...]
 }
 # Records that a search by category opens at once, and the most that it looks through for one page.
 _OPENED_AT_ONCE, _LOOKED_THROUGH = 1_000, 20_000
-# The most words of a name that are searched; of a headline, twice as many.
+# The most words of a name that are searched; for a headline, twice as many.
 _WORDS = 6
-# Of this many words or fewer, each has to match.
+# If there are this many words or fewer, each has to match.
 _ALL_NEEDED = 2
 # A word with the same spelling counts more than all words with the same sound.
 _RANK = 100

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import HTMLResponse
 
 from app.calls.models import Call
-from app.chats import along, ending, media, messages, reading, typing
+from app.chats import ending, media, messages, reading, reading_along, typing
 from app.chats.models import ReaderKind
 from app.chats.noticing import personal_in
 from app.contacts import reading_contacts
@@ -229,7 +229,7 @@ async def _along(
     request: Request, work: Work, staff: Staff, call_id: UUID, notice: str = "", sent: bool = False
 ) -> Response:
     await work.session.flush()
-    words = await along.read_along(work, staff, call_id)
+    words = await reading_along.read_along(work, staff, call_id)
     values = {**await words_values(work, call_id, words), "call_id": call_id, "notice": notice}
     answer = page(request, "fragments/chats/along.html", **values, staff=staff)
     if sent:

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from app.calls.lines import finding_lines
-from app.chats import at_desk, gone, media, messages, reading
+from app.chats import at_desk, ended_without_counsellor, media, messages, reading
 from app.chats.at_desk import AtDesk
 from app.contacts import reading_contacts
 from app.dashboard import views as desk_views
@@ -37,7 +37,10 @@ async def chats_values(work: Work, staff: Staff) -> dict[str, Any]:
     return {
         "chats": cards,
         **_WORDS,
-        "gone": [views.gone_card(one) for one in await gone.conversations(work, staff)],
+        "gone": [
+            views.gone_card(one)
+            for one in await ended_without_counsellor.conversations(work, staff)
+        ],
         "chat_offers": [_offered(work, one) for one in offered],
         "now": work.now,
         "knows_callers": may(staff.role, Permission.KNOW_CALLERS),

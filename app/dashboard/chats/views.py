@@ -10,7 +10,7 @@ from app.calls.reporting import report_page
 from app.calls.speech import LineScript
 from app.calls.states import Channel, EndedBy
 from app.chats.at_desk import AtDesk
-from app.chats.gone import Gone
+from app.chats.ended_without_counsellor import Gone
 from app.chats.media import ShownMedia
 from app.chats.models import Author, Failure, MediaProblem, ReaderKind, Sentence
 from app.chats.noticing import MessagePart, Personal, danger_in, parts_of

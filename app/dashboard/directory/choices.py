@@ -31,7 +31,7 @@ class Option(NamedTuple):
     label: str
     around: str
     finds: str
-    # Of a place: how many others are around it.
+    # For a place: how many others are around it.
     depth: int = 0
 
 
@@ -46,7 +46,7 @@ def services_to_choose() -> list[Option]:
 
 
 async def told_by_name(work: Work) -> list[Option]:
-    """Return the sectors and agencies that a child can name: who must not be told."""
+    """Return the sectors and agencies that a child can name as those that must not be told."""
     sectors = [
         option(one.value, code_words(one), _("sector")) for one in Sector if one != Sector.OWN_HOUSE
     ]

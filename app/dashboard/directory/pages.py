@@ -88,7 +88,7 @@ async def _checked(work: Work, entry: Entry, wrong: list[Problem]) -> list[Probl
     try:
         check_entry(work, entry, await outward.rules_now(work))
     except BadEntry as refusal:
-        # Of a phone, this form says only what its hours lack.
+        # For a phone, this form says only what its hours lack.
         told = {one.column for one in wrong} - {"duty_phones"}
         return [one for one in refusal.problems if one.column not in told]
     return []

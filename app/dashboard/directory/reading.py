@@ -107,7 +107,7 @@ def _day(filled: Filled, name: str, wrong: list[Problem]) -> date | None:
 
 
 def _hours(filled: Filled, before: str, wrong: list[Problem]) -> str:
-    """Return the opening hours: of the text if there is one, otherwise by weekday."""
+    """Return the opening hours: from the text if there is one, otherwise by weekday."""
     text = filled.one("hours_text")
     if text:
         return before if text == before else _read_text("hours", text, wrong)

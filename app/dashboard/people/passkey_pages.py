@@ -77,7 +77,8 @@ async def set_up_passkey(
 async def add(
     request: Request, work: InWork, staff: SignedIn, name: _Name = "", credential: _Answer = ""
 ) -> Response:
-    """Add a passkey that the browser has made; of a first factor the recovery codes are shown."""
+    """Add a passkey that the browser has made. If it is the first factor, the recovery codes are
+    shown."""
     try:
         added, token = await add_passkey(request, work, staff, name, credential)
     except Refusal as refusal:

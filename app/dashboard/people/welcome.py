@@ -103,7 +103,7 @@ async def choose(
 async def _choose(work: Work, token: str, password: str, again: str, language: str) -> Staff:
     if password != again:
         raise Invalid("The two passwords are not the same. Type both again.")
-    # Of who has no link, no service is asked.
+    # No service is asked for a reader without a link.
     await links.find(work, token)
     await leaked.ask(work, password)
     return await links.choose_password(work, token, password, language)

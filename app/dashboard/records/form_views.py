@@ -41,7 +41,7 @@ class FieldView:
     hidden: bool
     required: bool
     sealed: bool
-    # Of categories: by which words each is found, in one spelling for both scripts.
+    # For categories: by which words each is found, in one spelling for both scripts.
     finds: dict[str, str] = field(default_factory=dict)
 
 

@@ -127,7 +127,7 @@ async def _form(
 ) -> Response:
     zone = await roster.home_zone(work)
     takers = await changes.people_of_rota(work)
-    # Of a person who has left there may still be a stretch, and no choice.
+    # A person who has left may still have a stretch, and is no choice.
     of_others = {was.counsellor_id} - {one.id for one in takers} if was else set()
     names = {one.id: one.name for one in takers} | await accounts.names_of(work, of_others)
     name = names.get(was.counsellor_id, "") if was else ""

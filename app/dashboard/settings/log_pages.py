@@ -88,7 +88,7 @@ WAY_WORDS = {
 
 
 class ShownValue(NamedTuple):
-    """One value of an entry, in the reader's words; of a change, `before` is what it was."""
+    """One value of an entry, in the reader's words; for a change, `before` is what it was."""
 
     name: str
     before: list[Name]

@@ -169,7 +169,7 @@ def _in_full(number: str) -> Message:
 
 
 class OfServer(NamedTuple):
-    """A setting of the server: what it is, and its number; of others only whether it is set."""
+    """A setting of the server: what it is, and its number; for others only whether it is set."""
 
     words: str
     # The name for the operator of the server.

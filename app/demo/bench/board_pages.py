@@ -78,9 +78,9 @@ class Opened(NamedTuple):
 class Seen:
     """When boards first showed what had changed, on this process's clock."""
 
-    # Of each call: when each board first showed it among those who wait.
+    # For each call: when each board first showed it among those who wait.
     waiting: dict[str, list[float]] = field(default_factory=dict)
-    # Of each offer: when its counsellor's board rang.
+    # For each offer: when its counsellor's board rang.
     rang: dict[str, float] = field(default_factory=dict)
     fetched: int = 0
     # Parts that came in a stream.
@@ -96,7 +96,7 @@ class Seen:
         self.cpu = time.process_time()
 
     def end(self) -> None:
-        """Count no more."""
+        """Stop counting."""
         self.cpu = time.process_time() - self.cpu
 
 

@@ -205,7 +205,8 @@ class Desk(Board):
         super().__init__(port, Opened("/", who.cookie_header), seen, opening)
         self._browser = Browser(port, f"Cookie: {who.cookie_header}", heard)
         self._heard = heard
-        # Of each conversation: the last message in the page, and the last that was said to be seen.
+        # For each conversation: the last message in the page, and the last that was said to be
+        # seen.
         self.last: dict[str, int] = {}
         self._told_seen: dict[str, int] = {}
         self._focus = ""

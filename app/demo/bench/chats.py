@@ -189,7 +189,7 @@ async def _talk(
     screens: list[Child | Desk] = [*children.values(), *desks]
     for screen in screens:
         pages.append(asyncio.create_task(screen.run()))
-        # They come one after the other: of one address, only 128 may begin at the same instant.
+        # They come one after the other: only 128 from one address may begin at the same instant.
         await asyncio.sleep(0.01)
     # First a while that is not measured: the server loads what it needs with the first requests.
     await _send(children, desk_of, replace(size, seconds=_WARMS_UP))

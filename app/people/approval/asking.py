@@ -236,7 +236,7 @@ async def _asker(work: Work, by: Staff | Outside) -> tuple[UUID | None, str]:
 
 
 def for_log(staff: Staff, asked: AccessWanted) -> dict[str, str | None]:
-    """Return what is asked as the log may hold it: of an address only its ends."""
+    """Return what is asked as the log may hold it: only the ends of an address."""
     found: dict[str, str | None] = {"kind": asked.kind.value, "role": asked.role or staff.role}
     if asked.email is not None:
         found["email"] = ends.of_email(asked.email)

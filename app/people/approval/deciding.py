@@ -152,8 +152,8 @@ async def _let_take_effect(work: Work, staff: Staff, row: AccessRequest) -> None
             await changing.change(work, staff.id, changes, by=None)
             await renewing.role_given(work, staff, row.role_before)
             if row.role is not None or row.email is not None or row.endpoint is not None:
-                # One that was shown for the former role, or goes to the former address, opens no
-                # more.
+                # One that was shown for the former role, or goes to the former address, does not
+                # open any more.
                 await links.withdraw(work, staff.id)
         case AccessKind.FACTOR:
             await factors.reset(work, staff.id, by=None)

@@ -14,7 +14,7 @@ from sqlalchemy import select
 from app.people import ending, links
 from app.people.provider import access
 from app.routing import withdrawing
-from app.routing.hands import has_anything
+from app.routing.offers_held import has_anything
 from app.staff import passwords, phone_proofs, second_factor
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog

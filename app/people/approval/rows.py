@@ -12,7 +12,7 @@ from app.staff.second_person import ChangeState
 
 
 class AccessRequest(Base):
-    """One request; of each account at most one waits."""
+    """One request; for each account at most one waits."""
 
     __tablename__ = "access_requests"
     __table_args__ = (

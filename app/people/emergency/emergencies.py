@@ -1,11 +1,11 @@
-"""Emergency access by two people, with a siren.
+"""Emergency access by two people: everyone concerned is told.
 
 One person asks and writes the ground; a second one, of another role, confirms within a quarter of
 an hour: a second person by the rule of `app/staff/second_person.py`, in both directions. Then it
 opens for a limited time: either one record to the person who asked, or the accounts, by an account
-of its own that no person can sign in to. Everyone concerned is told at once, each act under it is
-marked in the log, and it stands open until another person has reviewed it (`reviewing.py`).
-Its end is in `closing.py`; who is told of it in `telling.py`.
+of its own that no person can sign in to. All of them are told at once, each act under it is marked
+in the log, and it stands open until another person has reviewed it (`reviewing.py`). Its end is in
+`closing.py`; who is told of it in `telling.py`.
 """
 
 from datetime import timedelta

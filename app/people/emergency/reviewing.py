@@ -153,7 +153,8 @@ async def shown_to(work: Work, staff: Staff, *, alarms: bool = False) -> list[Sh
             names.get(row.asked_by, ""),
             names.get(row.decided_by, "") if row.decided_by else "",
             names.get(row.reviewed_by, "") if row.reviewed_by else "",
-            # A ground can name a child: who reads no records reads it of the accounts alone.
+            # A ground can name a child: a person who reads no records reads that of the accounts
+            # alone.
             opened(work, row.ground_sealed, row, GROUND)
             if row.kind == EmergencyKind.ACCOUNTS or reads
             else "",

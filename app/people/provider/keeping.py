@@ -218,8 +218,8 @@ async def remove(work: Work) -> None:
     await work.session.scalars(
         select(Staff.id).where(Staff.by_provider).order_by(Staff.id).with_for_update(key_share=True)
     )
-    # Who lost access by the provider does not get it back by its going, nor who has left by coming
-    # in as a new person.
+    # A person who lost access by the provider does not get it back when it goes; nor does one who
+    # has left by coming in as a new person.
     gone = await work.session.execute(
         delete(StaffIdentity)
         .where(StaffIdentity.lost_at.is_(None), StaffIdentity.left_at.is_(None))

@@ -95,7 +95,7 @@ class ProviderErrand(Base):
     __table_args__ = (one_of("errand", Errand),)
 
     state_key: Mapped[KeyedHash] = mapped_column(primary_key=True)
-    # Of the browser that was sent: the answer counts in no other.
+    # The browser that was sent: the answer counts in no other.
     browser_key: Mapped[KeyedHash]
     # Where it was sent: the answer of another provider does not count.
     issuer: Mapped[str]

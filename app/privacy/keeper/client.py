@@ -210,7 +210,7 @@ class Keeper:
         return list(self.ask("session_keys", texts=list(texts)))
 
     def session_key(self, token: bytes) -> bytes:
-        # If the keeper has another secret key by the time it answers, these are remembered no more.
+        # If the keeper has another secret key by the time it answers, these are forgotten.
         remembered = self._remembered
         made = remembered.recall(token)
         if made is None:

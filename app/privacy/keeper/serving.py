@@ -127,7 +127,7 @@ class Serving:
 
 def _listen(path: Path, *, mine: bool) -> socket.socket:
     """Return the socket. Another user's processes may reach it, too, if it serves another user."""
-    # Of a path that is too long it cannot even be said whether something is there.
+    # If a path is too long, not even whether something is there can be said.
     with contextlib.suppress(OSError):
         if path.is_socket():
             if _answers(path):

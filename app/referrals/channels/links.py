@@ -32,7 +32,7 @@ from app.staff.phone_proofs import TEXTED_LIVES
 from app.work import Work
 
 CODE_DIGITS = 6
-# Of an immediate referral, once a code was asked for or where none can be: too long to be guessed,
+# For an immediate referral, once a code was asked for or where none can be: too long to be guessed,
 # so that its tries are not counted, and the wrong ones of others keep no agency out.
 LONG_DIGITS = 14
 # How long a code counts after it was sent, by whatever channel.
@@ -53,7 +53,7 @@ def new_code(digits: int = CODE_DIGITS) -> str:
 async def _digits(work: Work, referral: Referral, agency_id: UUID) -> int:
     """Return how long the codes are that an agency is sent now.
 
-    Of an immediate referral they are long from the second one on that is asked for within a day:
+    For an immediate referral they are long from the second one on that is asked for within a day:
     when no more may be asked for, the last one cannot be locked.
     """
     if referral.urgency != Urgency.IMMEDIATE:
@@ -201,7 +201,7 @@ async def send_links_with_code(
 ) -> str:
     """Send a link by the agency's only written channel; return its code, to be read out at a phone.
 
-    Of an immediate referral it is long at once if the agency cannot ask for another one at any
+    For an immediate referral it is long at once if the agency cannot ask for another one at any
     hour, because its only phone is the one that is written to: else wrong codes would lock it.
     """
     channel, address = writing_to(agency)[0]
@@ -249,7 +249,7 @@ async def way_of_code(work: Work, agency: Agency, link: Link) -> tuple[ChannelKi
     if phone := await phone_on_duty(work, agency):
         ways.append((ChannelKind.PHONE, phone))
     # SMS and calls to the same number are one channel. No code goes by the kind of its link, also
-    # if the address was changed meanwhile: who reads an agency's mails may read those of both.
+    # if the address was changed meanwhile: a person who reads an agency's mail may read both.
     return next(
         (
             way

@@ -209,7 +209,7 @@ async def _last_in_force(work: Work, agency: Agency, field: AddressField) -> Any
 
 
 def _for_log(agency: Agency, field: AddressField, value: Any) -> Any:
-    """Return a value in force as the log may hold it; of a secret only whether there is one."""
+    """Return a value in force as the log may hold it; for a secret, only whether there is one."""
     if field in _ENTERED:
         return for_log(field.value, value)
     return _FORMER if getattr(agency, f"{field.value}_sealed") is not None else None

@@ -69,7 +69,7 @@ async def save_agency(work: Work, entry: Entry, *, with_: set[str] | None = None
     if not new:
         entry = await addresses.hold_back(work, agency, entry)
     before: dict[str, Any] = {} if new else await _values(work, agency)
-    # Of an entry that becomes one of our own people, every address is new.
+    # Every address of an entry that becomes one of our own people is new.
     was_ours = not new and agency.sector == Sector.OWN_HOUSE
     reached = await leavers.addresses_of(work, agency) if was_ours else set()
     changed = [] if new else _different(before, entry)

@@ -33,7 +33,7 @@ class Phone:
 
 
 def for_log(name: str, value: Any) -> Any:
-    """Return a value of an entry as the log may hold it for ever: of an address only its ends."""
+    """Return a value of an entry as the log may hold it for ever: only the ends of an address."""
     if value is None:
         return None
     match name:

@@ -49,7 +49,7 @@ class Agency(Base):
     verified_by: Mapped[str] = mapped_column(server_default="")
     # When the agency said that it is the wrong service; its entry has to be verified again.
     doubted_at: Mapped[datetime | None]
-    # Of our own people on call: those of its numbers and addresses that were those of a person who
+    # For our own people on call: those of its numbers and addresses that were those of a person who
     # has left. Nothing is written to them, and no key there acknowledges, until the entry is
     # verified again.
     of_leavers: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")

@@ -174,7 +174,7 @@ async def announce_update(work: Work, referral_id: UUID) -> None:
     for system in systems_of(agency):
         await system.update(work, referral, agency, recipient)
     # An agency that has not read since the last message finds everything behind its current link.
-    # Of one that can open nothing there, the owner may have seen the last notice already.
+    # If it can open nothing there, the owner may have seen the last notice already.
     if (
         recipient.read_at is None
         or (recipient.announced_at or recipient.read_at) > recipient.read_at

@@ -49,9 +49,8 @@ async def prove(work: Work, token: str, code: str) -> str | None:
 
     The code of another link that went the same way is right, too: a person who was sent two cannot
     know which code is whose. A wrong one is a try of the link at which it was entered, and of no
-    other: who holds an old link keeps the agency out of no new one. One that is too long to be
-    guessed is none.
-    Raises NoSuchLink, LinkUsed, LinkExpired, TooMany.
+    other, so the holder of an old link cannot lock the new one. One that is too long to be guessed
+    is none. Raises NoSuchLink, LinkUsed, LinkExpired, TooMany.
     """
     link, referral, agency, _ = await locked(work, token)
     check_usable(work, link)
@@ -82,8 +81,8 @@ async def prove(work: Work, token: str, code: str) -> str | None:
 
 
 async def _count_wrong(work: Work, referral: Referral, agency: Agency, link: Link) -> None:
-    """Count a wrong code. Our people are told at once of a link that is locked: of an immediate
-    referral, or of any if the agency can ask for no other code."""
+    """Count a wrong code. Our people are told at once of a locked link of an immediate referral, or
+    of any referral if the agency can ask for no other code."""
     link.code_attempts += 1
     if link.code_attempts < MOST_ATTEMPTS:
         return
@@ -102,7 +101,7 @@ async def _tell_of_codes(work: Work, referral: Referral, agency: Agency) -> None
 async def _with_codes(work: Work, agency: Agency, link: Link, *, is_long: bool) -> list[Link]:
     """Return the links whose codes may be entered at this one.
 
-    Of codes too long to be guessed tries are not counted.
+    Tries of codes too long to be guessed are not counted.
 
     First itself, then the latest of those that can be used, were sent to the same agency for the
     same referral at the same address, and whose codes went to one address, too, or to any that the

@@ -178,7 +178,7 @@ async def visit(work: Work, token: str, proof: str = "") -> Visit:
         if not found.can_ask:
             await _without_another(work, found)
     if not found.has_code:
-        # How far a team is needs no code, which is not to be had: only where it goes.
+        # No code can be had here. The team's progress needs none; its destination does.
         found.dispatches = await _dispatches(work, recipient)
     return found
 
@@ -188,7 +188,7 @@ async def _without_another(work: Work, found: Visit) -> None:
     counts = not found.code_is_over or await _takes_code(work, found.link)
     is_locked = found.link.code_attempts >= MOST_ATTEMPTS
     found.code_is_over, found.needs_link = False, is_locked and counts
-    # Of an immediate referral the code may be too long to be guessed, and is taken all the same.
+    # In an immediate referral the code may be too long to be guessed: it is taken even if locked.
     found.has_code = counts and (not is_locked or found.referral.urgency == Urgency.IMMEDIATE)
 
 

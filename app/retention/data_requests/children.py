@@ -40,7 +40,8 @@ class Child:
     names: set[bytes] = field(default_factory=set)
     born: set[bytes] = field(default_factory=set)
     phones: set[bytes] = field(default_factory=set)
-    # Of a child in a contact: which entry of a case it is, as a colleague has said; "": none of it.
+    # For a child in a contact: which entry of a case it is, as a colleague has said; "": none of
+    # it.
     in_cases: dict[UUID, str] = field(default_factory=dict)
 
     def is_same(self, other: "Child") -> bool:
@@ -48,7 +49,7 @@ class Child:
         return bool(self.names and other.names) and not self.differs(other)
 
     def differs(self, other: "Child") -> bool:
-        """Return whether it is another child. Of what is not written down nothing follows."""
+        """Return whether it is another child. Nothing follows from what is not written down."""
         if self.record == other.record:
             return self.entry != other.entry
         for one, case in ((self, other), (other, self)):
@@ -84,7 +85,7 @@ class Children:
     def count(self, records: Iterable[UUID]) -> int:
         """Return how many children these records tell of together, at least."""
         read = [self.of_record.get(record, []) for record in records]
-        # Those of whom most is written down come first: of the others it is not seen who they are.
+        # Those of whom most is written down come first: who the others are cannot be seen.
         every = [child for one in read for child in one or []]
         there = {(child.record, child.entry) for child in every}
         every = [child for child in every if there.isdisjoint(child.in_cases.items())]
@@ -96,7 +97,7 @@ class Children:
 
 
 async def read_children(work: Work, records: Iterable[Filled]) -> Children:
-    """Return the children that contacts and cases tell of; of erased records none."""
+    """Return the children that contacts and cases tell of; none for erased records."""
     found = Children()
     by_path: dict[tuple[UUID, str], Child] = {}
     for record in records:
@@ -207,7 +208,7 @@ async def count_children(work: Work, rows: Rows) -> dict[UUID, int]:
 async def children_of_rows(work: Work, rows: Rows) -> tuple[dict[UUID, set[UUID]], Children]:
     """Return from which contacts and cases it is known of whom each row tells, and their children.
 
-    Of what is no record, nothing. The records of all rows are read at once.
+    A row that is no record has none. The records of all rows are read at once.
     """
     of_row = {id_: {id_} for id_ in rows.get(ItemKind.CONTACT, ())}
     of_row |= await _of_cases(work, rows.get(ItemKind.CASE, ()))

@@ -69,7 +69,7 @@ def day_asked(work: Work, on: date | None, replaced: DataRequest | None) -> date
 def take_extension_over(work: Work, request: DataRequest, replaced: DataRequest) -> None:
     """Let a request that is begun again have the extension of the one before.
 
-    It is that of a month: of a request for which the person asked on another day there is none.
+    It is that of a month: a request for which the person asked on another day has none.
     """
     if replaced.extended_at is None or asked_day(work, request) != asked_day(work, replaced):
         return

@@ -125,7 +125,7 @@ async def look(work: Work, erased: Erased) -> Left:
 async def begin(work: Work, erased: Erased) -> Left:
     """Make the request anew as it was approved, with the rows that are there again.
 
-    Of one that is being carried out the other rows stay: its own list must name what was erased.
+    If it is being carried out, the other rows stay: its own list must name what was erased.
     """
     left = await look(work, erased)
     if not left.counts:
@@ -169,7 +169,7 @@ async def begin(work: Work, erased: Erased) -> Left:
 async def _keep_children(work: Work, request: DataRequest, left: Left) -> None:
     """Write down of which children the rows of a list tell: it was decided that they are erased.
 
-    Of a request that is being carried out what was written when it was searched stays.
+    In a request that is being carried out, what was written when it was searched stays.
     """
     sought = sought_of(work, request)
     children = await write_children(work, left.rows) | sought.children

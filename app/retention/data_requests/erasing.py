@@ -222,7 +222,7 @@ async def finish(work: Work, request_id: UUID, *, listed: bool = False) -> None:
     if await _has_begun(work, request_id):
         await _forget_sought(work, request)
     items = await requests.items_of(work, request)
-    # Of a request that is carried out again after a restore, what was erased before counts on.
+    # If a request is carried out again after a restore, what was erased before still counts.
     erased = Counter(item.kind for item in items if item.erased_at is not None)
     request.counts = dict(Counter(request.counts) + erased)
     request.kept = requests.kept_of(items)

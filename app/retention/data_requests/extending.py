@@ -123,7 +123,7 @@ async def note_told(
 
 
 async def _changed(work: Work, request: DataRequest) -> DataRequest:
-    """Remind of it again: of telling the person, or before the new day."""
+    """Remind again: to tell the person, or before the new day."""
     request.reminded_at = None
     await work.session.flush()
     work.announce(Topic.DATA_REQUESTS)

@@ -166,7 +166,7 @@ class Copy(NamedTuple):
     kind: CopyKind
     sid: str
     at: datetime | None = None
-    # Of a recording, or of a leg that the provider made for a call: that call.
+    # For a recording, or a leg that the provider made for a call: that call.
     of_call: str | None = None
 
 

@@ -132,11 +132,11 @@ class _Records:
         self._of_number += [one for one in of_record if rang or not named or one.entry in named]
 
     def _choose(self) -> None:
-        """Decide of the records that only a number has led to: brothers and sisters share one.
+        """Decide on the records that only a number has led to: brothers and sisters share one.
 
         They are the person's own if they can all be about one child, or have the name of the child
-        in a record that was named by its code. Those whom a colleague has told apart cannot: of
-        them only what is in the profile of such a record is.
+        in a record that was named by its code. Those whom a colleague has told apart cannot: only
+        what is in the profile of such a record is theirs.
         """
         named = [child for one in self.own for child in self._children.of(one)]
         every = [*named, *self._of_number]

@@ -130,7 +130,7 @@ class RequestItem(Base):
     # The code of a record; empty for what has none.
     label: Mapped[str] = mapped_column(server_default="")
     at: Mapped[datetime]
-    # Of how many children a record tells; NULL: it is no record, or was found before that was kept.
+    # How many children a record tells of; NULL: it is no record, or was found before that was kept.
     children: Mapped[int | None]
     # Why it is kept; NULL: it is erased, or shown in the report.
     keep: Mapped[str | None]

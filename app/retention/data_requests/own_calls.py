@@ -33,8 +33,8 @@ def by_child(work: Work, contact: Contact) -> bool | None:
     """Return whether the child itself rang or wrote, as a contact says; None if it does not say it.
 
     Nothing is opened: the answer is a code, and that something about another caller was answered is
-    enough. Of a form that this server has not read, of one that does not ask, of a draft in which
-    nothing was chosen, and of what a rule has erased, nothing is known.
+    enough. Nothing is known from a form that this server has not read, from one that does not ask,
+    from a draft in which nothing was chosen, or from what a rule has erased.
     """
     sheet = _sheet_of(work, contact)
     return None if sheet is None else _says_child(sheet, present(contact))
@@ -53,7 +53,7 @@ async def by_another_than_child(work: Work, call_id: UUID) -> bool:
 async def by_hidden_reporter(work: Work, call_id: UUID) -> bool:
     """Return whether another than the child may have rung or written, and is not to be named.
 
-    Of an erased contact it is not known any more whether they agreed. Each contact that is opened
+    Whether they agreed is not known any more for an erased contact. Each contact that is opened
     for it is logged first.
     """
     for contact in await _contacts_of(work, call_id):

@@ -418,7 +418,8 @@ def needs_words(words: str, problem: str) -> str:
 
 
 def can_be_withdrawn(request: DataRequest) -> bool:
-    """Return whether a request is not decided yet, or its person waits for a report in vain."""
+    """Return whether a request is not decided yet, or its person waits for a report that will not
+    come."""
     return request.state in OPEN or deadlines.has_no_report(request)
 
 

@@ -217,8 +217,8 @@ def _are_same(
 def _is_same(hashes: dict[str, str], then: dict[str, Any], now: dict[str, Any]) -> bool:
     """Return whether what was written of a child still is. More may be written since.
 
-    A name may be given in full, or shortened; it is another one if a word of it was replaced. Of a
-    child of whom nothing was written, what is written since may be another's.
+    A name may be given in full, or shortened; it is another one if a word of it was replaced. If
+    nothing was written of a child, what is written since may be another's.
     """
     if then.get("version") != now.get("version"):
         return False

@@ -28,7 +28,7 @@ class Sought(NamedTuple):
     codes: list[str]
     # The entries of the child who asks, as they were then, by the code of the record.
     entries: dict[str, list[str]] = {}  # noqa: RUF012
-    # Of which children the records told then.
+    # Which children the records told of then.
     children: Written = {}  # noqa: RUF012
     # The rows that might have been another person's then: the officer has looked at each.
     marked: list[str] = []  # noqa: RUF012

@@ -20,7 +20,7 @@ class Item:
     keep: Keep | None = None
     # It may be about another person, until the officer says otherwise.
     of_another: bool = False
-    # Of how many children a record tells; None: it is no record.
+    # How many children a record tells of; None: it is no record.
     children: int | None = None
 
 
@@ -39,7 +39,7 @@ class Trail:
     paths: dict[UUID, set[str]] = field(default_factory=dict)
     # The profiles that may be followed; None: each.
     only_profiles: set[UUID] | None = None
-    # Contacts that count as the person's own: what said so went by an erasure.
+    # Contacts that count as the person's own: what showed it was erased.
     stands: set[UUID] = field(default_factory=set)
     # Contacts of a case that another caller made.
     of_others: set[UUID] = field(default_factory=set)

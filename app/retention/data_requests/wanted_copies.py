@@ -1,6 +1,6 @@
 """Which copies at the telephony provider go with the rows that are erased.
 
-Of a call these are all its legs: to counsellors, to colleagues and third parties, to duty phones.
+For a call these are all its legs: to counsellors, to colleagues and third parties, to duty phones.
 What is shared with a row that stays, stays: an agency is rung once about brothers and sisters.
 """
 

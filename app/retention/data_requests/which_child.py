@@ -44,7 +44,7 @@ class Meant:
     standing: Standing
     # The place of this child in the record now.
     now: int | None = None
-    # Of the record, for the person who looked for it; empty if they are not written down.
+    # The name in the record, for the person who looked for it; empty if it is not written down.
     name: str = ""
     born: str = ""
 

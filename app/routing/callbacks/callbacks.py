@@ -295,7 +295,7 @@ class OnDesk(NamedTuple):
     agreed: Callback | None
 
 
-# Of the counsellor `who`, with the call `call_id` at hand.
+# Call-backs on the desk of the counsellor `who`, with the call `call_id` at hand.
 ON_DESK = (
     select(Callback)
     .where(

@@ -30,7 +30,7 @@ _IN_WRITING = (
     Offer.slot.is_not(None),
     Offer.state.in_((OfferState.ACCEPTED, OfferState.CONNECTED)),
 )
-# Of a call-back in the queue, for a query of calls: the counsellor who writes with its child now,
+# For a call-back in the queue, in a query of calls: the counsellor who writes with its child now,
 # in the conversation in which it was agreed or in one from the same number.
 WRITES_WITH = func.coalesce(
     select(Offer.counsellor_id)

@@ -16,7 +16,7 @@ from app.calls.states import CallState
 from app.database.topics import Topic
 from app.errors import Conflict, NotAllowed, NotFound
 from app.jobs.names import Task
-from app.routing import handing_over, hands, leaving, offers, sound
+from app.routing import handing_over, leaving, offers, offers_held, sound
 from app.routing.participants import calls_for_help, inviting, participants
 from app.routing.participants.participants import (
     LIVE,
@@ -92,7 +92,7 @@ async def _has_another(work: Work, participant: Participant) -> bool:
     """Return whether a participant has another call, and so cannot take this one too."""
     if participant.staff_id is None:
         return False
-    return await hands.has_anything(work, participant.staff_id)
+    return await offers_held.has_anything(work, participant.staff_id)
 
 
 async def gone(work: Work, call: Call, participant: Participant, cause: AnyCause) -> None:

@@ -9,7 +9,7 @@ from app.calls.log_kinds import CallLog, Cause
 from app.calls.models import Call
 from app.database.topics import Topic
 from app.errors import Conflict
-from app.routing import hands, offers, waking
+from app.routing import offers, offers_held, waking
 from app.routing.models import OfferState, Presence, PresenceState
 from app.routing.participants import inviting, participants, supervising
 from app.routing.participants.participants import (
@@ -62,7 +62,7 @@ async def take_call_for_help(work: Work, by: Staff, call: Call) -> bool:
         # The answer to the first click was lost, or the telephone was quicker.
         there = await participants.live_participants(work, call.id)
         return by.id in {participant.staff_id for participant in there}
-    if await hands.has_anything(work, by.id):
+    if await offers_held.has_anything(work, by.id):
         raise inviting.Busy("You have a call of your own. End it first.")
     try:
         async with work.session.begin_nested():

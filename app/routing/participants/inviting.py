@@ -19,7 +19,7 @@ from app.dialling import outward
 from app.dialling.models import DialledFor
 from app.errors import Conflict, Invalid, NotFound
 from app.jobs.names import Task
-from app.routing import handing_over, hands, offers, sound, telephone_state
+from app.routing import handing_over, offers, offers_held, sound, telephone_state
 from app.routing.models import Offer, OfferState, Presence, PresenceState
 from app.routing.participants import participants
 from app.routing.participants.participants import (
@@ -134,7 +134,7 @@ async def _engage(work: Work, staff: Staff) -> None:
     if not await telephone_state.is_ready(work, staff, now):
         raise TelephoneNotReady()
     presence = await participants.engage(work, staff.id)
-    if presence.state in hands.BUSY:
+    if presence.state in offers_held.BUSY:
         # A call came after we looked and before we locked.
         raise Busy()
 
@@ -171,7 +171,7 @@ async def _writer(work: Work, talk: Offer, staff_id: UUID) -> Staff:
     """Return a colleague who can take a written conversation over. Raises NotFound, Busy."""
     staff = await _account(work, staff_id)
     presence = await work.session.get(Presence, staff_id, populate_existing=True)
-    now = await hands.in_hand(work, staff_id)
+    now = await offers_held.in_hand(work, staff_id)
     there = (PresenceState.AVAILABLE, PresenceState.WRITING, PresenceState.WRAP_UP)
     full = len(now.slots) >= staff.chats_at_once
     if staff_id == talk.counsellor_id or presence is None or presence.state not in there or full:

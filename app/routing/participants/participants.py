@@ -24,7 +24,7 @@ from app.database.base import Base, Identifier, Sealed, one_of
 from app.database.quick import is_one_of
 from app.database.topics import Topic
 from app.jobs.names import Task
-from app.routing import hands
+from app.routing import offers_held
 from app.routing import presence as presences
 from app.routing.models import Presence, PresenceState
 from app.work import Work
@@ -224,7 +224,7 @@ async def engage(work: Work, staff_id: UUID) -> Presence:
     if own_break:
         # To help is work. Afterwards they are on their break again.
         presence.after_call = PresenceState.BREAK.value
-    busy = (*hands.BUSY, PresenceState.BREAK)
+    busy = (*offers_held.BUSY, PresenceState.BREAK)
     if own_break or presence.state not in busy:
         await presences.set_presence(work, presence, PresenceState.BREAK, HELPING)
     return presence

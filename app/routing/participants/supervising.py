@@ -6,7 +6,7 @@ from app.calls.models import Call
 from app.database.topics import Topic
 from app.errors import Conflict
 from app.jobs.names import Task
-from app.routing import hands, sound
+from app.routing import offers_held, sound
 from app.routing.models import Presence
 from app.routing.participants import inviting, participants
 from app.routing.participants.participants import (
@@ -31,7 +31,7 @@ async def supervise(work: Work, by: Staff, call: Call, mode: Mode) -> Participan
             await set_mode(work, call, participant, mode)
             return participant
     presence = await work.session.get(Presence, by.id, populate_existing=True)
-    if presence is not None and presence.state in hands.BUSY:
+    if presence is not None and presence.state in offers_held.BUSY:
         raise inviting.Busy("You have a call of your own. End it first.")
     return await inviting.invite(work, by, call, ParticipantPurpose.SUPERVISE, staff=by, mode=mode)
 

@@ -219,7 +219,7 @@ class _Giving:
         midnights = [
             first_instant(datetime.combine(today + _DAY * n, time()), zone) for n in (0, 1)
         ]
-        # The shift ends with yesterday: of today, what was worked stands by itself.
+        # The shift ends with yesterday: what was worked today stands by itself.
         since = max(duty.start, midnights[0])
         for span, swap in divide(since, duty.end, self.swaps):
             if swap is not None:

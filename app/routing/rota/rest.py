@@ -87,9 +87,9 @@ def longest_free(
 ) -> timedelta:
     """Return the longest time without duty that begins in a window.
 
-    `spans` are known for `around` after the window: rest that goes on there counts, too; of rest
-    that has begun before, only what is in the window. A week is free enough if this is at least the
-    weekly rest.
+    `spans` are known for `around` after the window: rest that goes on there counts, too. Rest that
+    has begun before counts only in the window. A week is free enough if this is at least the weekly
+    rest.
     """
     edges = work_of(spans)
     ends = [since, *(max(end, since) for _, end in edges)]

@@ -130,7 +130,8 @@ async def staffing(
     present, takers = await on_shift(work), await people(work)
     # A trainee is on the rota, but does not count unless a supervisor is there.
     now = await room(work)
-    # Whose telephone cannot be rung is on duty all the same, and the caller hears so.
+    # A counsellor whose telephone cannot be rung is on duty all the same, and the caller is told
+    # so.
     able = {
         who: person
         for who, person in takers.items()

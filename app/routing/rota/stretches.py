@@ -94,7 +94,7 @@ async def repeat(
 async def move(work: Work, by: Staff | None, was: Place, to: Place) -> Place:
     """Move a stretch of duty: its times, its person, its layer. Return where it stands now.
 
-    Of a stretch that has begun, only the end is changed.
+    If a stretch has begun, only its end is changed.
     Raises Invalid, NotAllowed, NotFound, ChangedMeanwhile, OnDutyAlready, AbsentThen, CutByAnother.
     """
     check_plans(by)

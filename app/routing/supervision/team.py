@@ -19,7 +19,7 @@ from app.database.quick import Question, is_one_of
 from app.database.topics import Topic
 from app.errors import Conflict, Invalid, NotFound
 from app.jobs.transaction import rows_of
-from app.routing import hands, in_hand, offers, telephone_state
+from app.routing import in_hand, offers, offers_held, telephone_state
 from app.routing import presence as presences
 from app.routing.models import (
     CHOICES,
@@ -78,7 +78,7 @@ class TeamMember(NamedTuple):
 
     staff: Staff
     presence: Presence | None
-    # Of the telephone in their page; unset if they have never been here.
+    # The state of the telephone in their page; unset if they have never been here.
     telephone: TelephoneState | None
     # The line of the call that they hold, and whether it is a practice call.
     line: str | None
@@ -244,7 +244,7 @@ async def _take_offer_back(work: Work, person: Staff, choice: PresenceState) -> 
         return
     held = await offers.offer_in_hand(work, person.id)
     found = [held.id] if held is not None and held.state == OfferState.OPEN else []
-    found += await hands.conversations(work, person.id)
+    found += await offers_held.conversations(work, person.id)
     # The calls are locked before the presence, as everywhere.
     for call, offer in [await offers.lock_offer(work, offer_id) for offer_id in found]:
         if offer.state == OfferState.OPEN:

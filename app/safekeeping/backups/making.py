@@ -80,7 +80,7 @@ class _Begun:
     """The server of the back-ups, and the place where they are."""
 
     server: Server
-    # Of a server that is not the program's own.
+    # What is known of a server that is not the program's own.
     known: KnownServer | None
     place: BackupFolder
 
@@ -244,7 +244,7 @@ def _drain(settings: Settings, place: BackupFolder) -> int:
 def expire(place: BackupFolder, keep: int) -> None:
     """Keep the newest back-up of each of the last `keep` days, and what was written since.
 
-    Days are those of UTC on which a back-up was begun. Of the newest few all are kept.
+    Days are those of UTC on which a back-up was begun. The newest few are all kept.
     """
     made = place.all()
     kept = _kept(made, keep)
@@ -264,7 +264,7 @@ def expire(place: BackupFolder, keep: int) -> None:
 
 def _kept(made: list[Made], keep: int) -> list[Made]:
     """Return the back-ups that are kept: many of one day take no other day away."""
-    # Names sort by their moment: of each day the last stays.
+    # Names sort by their moment: the last of each day stays.
     of_day = {one.name[:_DAY]: one for one in made}
     days = sorted(of_day)[-keep:]
     stays = [*made[-_NEWEST:], *of_day.values()]

@@ -38,7 +38,7 @@ class ShapeDimension(StrEnum):
 
 # A category that the framework does not have.
 UNMAPPED = "unmapped"
-# Of whom it is not known what they count as.
+# Values of those for whom it is not known what they count as.
 UNKNOWN = (*Unknown, UNMAPPED)
 _OF_CHILD = {Dimension.AGE_BAND: "ages", ShapeDimension.AGE: "ages", Dimension.SEX: "sexes"}
 DIMENSIONS = (*Dimension, *ShapeDimension)

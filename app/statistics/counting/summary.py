@@ -123,7 +123,7 @@ class Summary:
     rows: list[Row]
     total: Group
     labels: dict[Dimension, dict[str, str]] = field(default_factory=dict)
-    # Of the labels; files are in English whatever their reader's language is.
+    # The language of the labels; files are in English whatever their reader's language is.
     language: str = SOURCE
     # The order of the values of a dimension, if they are not sorted by size.
     orders: dict[Dimension, list[str]] = field(default_factory=dict)

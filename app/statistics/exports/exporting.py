@@ -425,7 +425,7 @@ def _cut(table: OutTable, records: int, packed: Any, zones: Zones, wanted: Expor
     return batch
 
 
-# Of a column that stands in a file of referrals only if they are counted by it.
+# For a column that is in a file of referrals only if they are counted by it.
 _BY_IT = N_("what the referrals are counted by")
 
 

@@ -327,7 +327,7 @@ WHERE k.call_id IS NULL AND k.taken_at >= %(since)s AND k.taken_at < %(until)s
 ORDER BY 2, 1
 """
 
-# Of what is sealed, only the codes that a fact is made of: no text leaves the database for it.
+# Only the codes that a fact is made of are taken from sealed answers: no text leaves the database.
 _SPECIAL = """
 LEFT JOIN LATERAL (
   SELECT jsonb_object_agg(s.key, s.value) AS codes FROM jsonb_each_text(k.sealed) s

@@ -53,8 +53,8 @@ class Calendar(NamedTuple):
 
 
 async def calendar_of(work: Work, number: str | None) -> Calendar:
-    """Return the calendar of a line, that of its opening hours; of all lines, the helpline's, which
-    the rota goes by."""
+    """Return the calendar of a line, that of its opening hours; for all lines, the helpline's,
+    which the rota goes by."""
     line = await finding_lines.line_of_number(work, number) if number else None
     line = line or await finding_lines.any_line(work)
     own = (await roster.rota_of(work)).own_days
@@ -86,7 +86,7 @@ class History:
 
 @dataclass
 class _Counted:
-    """Of one channel: how many entered in each half hour of each day, and how long they took."""
+    """In one channel: how many entered in each half hour of each day, and how long they took."""
 
     entered: dict[date, dict[int, int]]
     # Seconds of talk with hold, and of wrap-up.

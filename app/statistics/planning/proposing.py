@@ -191,7 +191,7 @@ async def _slots(
 ) -> list[NeededSlot]:
     """Return each half hour to come, and how many more counsellors it needs than are planned.
 
-    Those who can write are counted as such, too: of the others none takes a conversation.
+    Those who can write are counted as such, too: the others take no conversation.
     """
     first = max(since, work.now).astimezone(zone).date()
     days = (until.astimezone(zone).date() - first).days

@@ -204,7 +204,7 @@ async def _listened(work: Work, attempt_id: UUID, signed: Signed, n: int) -> lis
 
 async def _take(work: Work, alarm: Alarm, attempt: AlarmAttempt, scene: Scene) -> list[Step]:
     attempt.result, attempt.ended_at = AttemptResult.ACKNOWLEDGED.value, work.now
-    # Of the owner of a record, who is no entry of the directory, it is the name already.
+    # The owner of a record is no entry of the directory, so it is the name already.
     names = await names_of_codes(work, [attempt.who])
     await alarms.acknowledge(work, alarm.id, names.get(attempt.who, attempt.who))
     return [*scene.say(PromptKey.ALARM_TAKEN), HangUp()]

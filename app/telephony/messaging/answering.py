@@ -10,7 +10,7 @@ from app.calls.chat_rules import read_chat
 from app.calls.lines import finding_lines
 from app.calls.models import Call
 from app.calls.speech import LineScript
-from app.chats import accounts, carrying, opting, reading, sendings
+from app.chats import accounts, by_carrier, reading, sendings, stopped_numbers
 from app.chats.models import Failure, Message, Sent, Sentence
 from app.dialling import outward
 from app.dialling.models import AnsweredBy, DialledFor, DialWay
@@ -59,11 +59,11 @@ class AnswerOnce(AtProvider[Sent]):
         return row.held_at is not None
 
     async def address(self, work: Work, row: Sent) -> str:
-        return carrying.address_of(work, self._call) or ""
+        return by_carrier.address_of(work, self._call) or ""
 
     async def prepare(self, work: Work, row: Sent) -> bool:
         line = await finding_lines.line_of_id(work, self._call.line_id)
-        to = carrying.address_of(work, self._call)
+        to = by_carrier.address_of(work, self._call)
         if line is None or to is None:
             return await self._give_up(work, row, Failure.NO_ADDRESS)
         if await sendings.is_after_another(work, row):
@@ -71,7 +71,7 @@ class AnswerOnce(AtProvider[Sent]):
             return False
         message = await work.session.get(Message, row.message_id) if row.message_id else None
         confirms = message is not None and message.sentence == Sentence.OPTED_OUT
-        if await opting.is_out(work, self._call) and not confirms:
+        if await stopped_numbers.is_out(work, self._call) and not confirms:
             return await self._give_up(work, row, Failure.OPTED_OUT)
         token = await self._token(work)
         if self._carrier.has_accounts and token is None:
@@ -91,7 +91,7 @@ class AnswerOnce(AtProvider[Sent]):
         self._by = AnsweredBy.PROGRAM if by_program else AnsweredBy.PERSON
         self.out = ToChild(
             to=to,
-            line=await carrying.written_to(work, self._call) or line.shown_number or line.number,
+            line=await by_carrier.written_to(work, self._call) or line.shown_number or line.number,
             text=text,
             template=template if message is None else None,
             told=chat_path(row.id, "status"),

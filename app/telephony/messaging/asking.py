@@ -2,7 +2,7 @@
 
 What it hands out it forgets. So one message is taken at a time and written down as it came, before
 it is understood; while the database is away it is held, and nothing more is asked for. Each is
-heard by itself. One that cannot be heard stays, is tried again, and a person is told.
+received by itself. One that cannot be read stays, is tried again, and a person is told.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from app.calls.chat_rules import read_chat
 from app.calls.lines import finding_lines
 from app.calls.models import Call
 from app.calls.speech import LineScript
-from app.chats import accounts, carrying, fetched, sendings, typing
+from app.chats import accounts, by_carrier, fetched, sendings, typing
 from app.chats.models import AccountProblem, AccountState, CarrierAccount, Sent
 from app.database.topics import Topic
 from app.jobs.names import Task
@@ -63,7 +63,7 @@ def defer_asking(work: Work, account_id: UUID, delay: timedelta = EVERY) -> None
 
 @task(Task.ASK_ACCOUNT)
 async def ask_account(context: JobContext, account_id: str, turn: str) -> None:
-    """Ask for what children wrote to an account, hear it, and ask again later. May run twice."""
+    """Ask for what children wrote to an account, receive it, and ask again later. May run twice."""
     parts, row_id, at = parts_of(context), UUID(account_id), datetime.fromisoformat(turn)
     async with parts.work() as work:
         asked = await _asked(work, row_id, at)
@@ -72,13 +72,13 @@ async def ask_account(context: JobContext, account_id: str, turn: str) -> None:
     again, problem = EVERY, None
     try:
         settings, files = parts.ground.settings, bool(asked.files)
-        unread = await _hear_kept(parts, asked)
+        unread = await _receive_kept(parts, asked)
         for _ in range(_IN_ONE_TURN):
             content = await asked.carrier.ask(settings, asked.token, files=files)
             if not content:
                 break
             await _keep(parts, asked, content)
-            unread = await _hear_kept(parts, asked) or unread
+            unread = await _receive_kept(parts, asked) or unread
         problem = AccountProblem.UNREAD if unread else None
     except Refused as error:
         again, problem = AFTER_TROUBLE, asked.carrier.trouble(error)
@@ -89,7 +89,7 @@ async def ask_account(context: JobContext, account_id: str, turn: str) -> None:
 
 
 async def _asked(work: Work, account_id: UUID, turn: datetime) -> _Asked | None:
-    """Return an account whose turn it is; None if another job asks, or its line hears no child
+    """Return an account whose turn it is; None if another job asks, or its line receives nothing
     there any more."""
     row = await work.session.get(CarrierAccount, account_id)
     if row is None or row.state != AccountState.REGISTERED or row.asked_at != turn:
@@ -98,7 +98,7 @@ async def _asked(work: Work, account_id: UUID, turn: datetime) -> _Asked | None:
     line = await finding_lines.line_of_id(work, row.line_id)
     if line is None:
         return None
-    if not await receiving.hears(work, line, carrier.channel):
+    if not await receiving.receives(work, line, carrier.channel):
         # The carrier keeps what is written, until the line takes it again.
         await accounts.note(work, account_id, AccountState.PAUSED)
         return None
@@ -152,8 +152,8 @@ async def _keep(parts: Parts, asked: _Asked, content: bytes) -> None:
             await asyncio.sleep(_TRIED_EVERY)
 
 
-async def _hear_kept(parts: Parts, asked: _Asked) -> bool:
-    """Hear what is kept, one after the other. Return whether something cannot be heard, and no
+async def _receive_kept(parts: Parts, asked: _Asked) -> bool:
+    """Receive what is kept, one after the other. Return whether something cannot be read, and no
     person has put that away."""
     async with parts.work() as work:
         waiting = await fetched.waiting(work, asked.line_id, asked.carrier.channel)
@@ -162,11 +162,11 @@ async def _hear_kept(parts: Parts, asked: _Asked) -> bool:
         if not one.due:
             unread = unread or one.alarms
             continue
-        hear = functools.partial(_hear_row, asked=asked, row_id=one.id)
+        receive = functools.partial(_receive_row, asked=asked, row_id=one.id)
         try:
-            heard = await run_verb(parts.ground, PROVIDER, hear)
+            received = await run_verb(parts.ground, PROVIDER, receive)
         except Exception as error:
-            # One message that cannot be heard must not keep the others from being heard.
+            # One message that cannot be read must not hold up the others.
             note = functools.partial(fetched.note_unread, row_id=one.id)
             await run_verb(parts.ground, PROVIDER, note)
             if not one.tried:
@@ -174,40 +174,40 @@ async def _hear_kept(parts: Parts, asked: _Asked) -> bool:
                 log().error("a text failed", area="telephony", exception_type=kind)
             unread = unread or one.alarms
             continue
-        for fields in heard:
+        for fields in received:
             await _drop_others(parts, asked, fields)
     return unread
 
 
-async def _hear_row(work: Work, row_id: UUID, asked: _Asked) -> Sequence[Mapping[str, Any]]:
-    """Hear what is kept, and keep it no longer. Return what was in it."""
+async def _receive_row(work: Work, row_id: UUID, asked: _Asked) -> Sequence[Mapping[str, Any]]:
+    """Receive what is kept, and keep it no longer. Return what was in it."""
     row = await fetched.lock(work, row_id)
     if row is None:
         return ()
     line = await finding_lines.line_of_id(work, row.line_id)
     if line is None:
         raise LookupError("the line is gone")
-    heard = asked.carrier.unpack(await fetched.content_of(work, row))
-    for fields in heard:
-        await _hear(work, line, row.their_id, asked.carrier, fields)
+    received = asked.carrier.unpack(await fetched.content_of(work, row))
+    for fields in received:
+        await _receive(work, line, row.their_id, asked.carrier, fields)
     await work.session.delete(row)
-    return heard
+    return received
 
 
-async def _hear(
+async def _receive(
     work: Work, line: LineScript, their_id: str, carrier: Carrier, fields: Mapping[str, Any]
 ) -> None:
     arrived, told = carrier.read(fields), carrier.told(fields)
     if arrived is not None:
         # The carrier's id holds who wrote: a hash of it is as good.
         sid = work.keys.text_key(f"arrival {their_id} {arrived.sid}").hex()
-        await receiving.hear(work, carrier.channel, line, replace(arrived, sid=sid))
+        await receiving.receive(work, carrier.channel, line, replace(arrived, sid=sid))
     elif told is not None:
         await _report(work, line.id, carrier, told)
     elif types := carrier.types(fields):
         address, begins = types
         key = work.keys.match_key(HashOf.CALLER, address)
-        call = await carrying.running(work, line, carrier.channel, key)
+        call = await by_carrier.running(work, line, carrier.channel, key)
         if call is not None:
             await typing.type_as_child(work, call.id, None if begins else "")
 

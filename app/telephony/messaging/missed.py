@@ -6,7 +6,7 @@ from datetime import timedelta
 from sqlalchemy import select
 
 from app.calls.lines import finding_lines
-from app.chats import carrying
+from app.chats import by_carrier
 from app.chats.models import Arrival
 from app.jobs.transaction import run_verb
 from app.log import log
@@ -26,7 +26,7 @@ _GRACE = timedelta(seconds=45)
 
 
 async def hear_missed(parts: Parts) -> None:
-    """Hear each text to a line that its webhook never brought, the oldest first."""
+    """Receive each text to a line that its webhook never brought, the oldest first."""
     async with parts.work() as work:
         since, until = work.now - _SINCE, work.now - _GRACE
         wanted = await _wanted(work)
@@ -38,13 +38,13 @@ async def hear_missed(parts: Parts) -> None:
             return
         for one in sorted(came, key=lambda one: one.at):
             if one.at <= until:
-                await _hear(parts, carrier, one)
+                await _receive(parts, carrier, one)
 
 
 async def _wanted(work: Work) -> list[tuple[str, ByProvider]]:
     """Return the numbers to which children write, each with the carrier; also those to which they
     wrote in a conversation that is open, since a line may have been retired meanwhile."""
-    numbers, in_use = await finding_lines.numbers_of(work), await carrying.numbers_in_use(work)
+    numbers, in_use = await finding_lines.numbers_of(work), await by_carrier.numbers_in_use(work)
     found: list[tuple[str, ByProvider]] = []
     for carrier in CARRIERS:
         if isinstance(carrier, ByProvider):
@@ -55,7 +55,7 @@ async def _wanted(work: Work) -> list[tuple[str, ByProvider]]:
     return found
 
 
-async def _hear(parts: Parts, carrier: Carrier, came: Came) -> None:
+async def _receive(parts: Parts, carrier: Carrier, came: Came) -> None:
     arrived = carrier.read(came.fields)
     if arrived is None:
         return
@@ -69,7 +69,7 @@ async def _hear(parts: Parts, carrier: Carrier, came: Came) -> None:
         line = await receiving.line_of_child(work, carrier, came.fields)
         if line is None:
             return False
-        await receiving.hear(work, carrier.channel, line, replace(arrived, at=came.at))
+        await receiving.receive(work, carrier.channel, line, replace(arrived, at=came.at))
         return True
 
     if await run_verb(parts.ground, PROGRAM, verb):

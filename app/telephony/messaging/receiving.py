@@ -1,4 +1,4 @@
-"""What a child writes by a carrier is heard: once, in a conversation, and in the queue."""
+"""What a child writes by a carrier is received: once, in a conversation, and in the queue."""
 
 import contextlib
 import hashlib
@@ -10,7 +10,7 @@ from app.calls.lines import finding_lines
 from app.calls.models import Call
 from app.calls.speech import LineScript
 from app.calls.states import CallState, Channel
-from app.chats import carrying, ending, media, messages, opening, opting, sendings
+from app.chats import by_carrier, ending, media, messages, opening, sendings, stopped_numbers
 from app.chats.left import left
 from app.chats.media import Attached
 from app.chats.models import Author, Sentence
@@ -37,7 +37,7 @@ async def text_arrived(work: Work, signed: Signed) -> str:
         # Answered here and now: it is not found again as one that never reached us.
         sid, again = signed.fields.get("MessageSid", ""), False
         if carrier is not None and sid:
-            again = not await carrying.claim(work, carrier.channel, sid)
+            again = not await by_carrier.claim(work, carrier.channel, sid)
         said = await staff_phone.text_message(work, signed, again=again)
         if said is None and carrier is not None:
             await _keep(work, carrier, signed.fields)
@@ -46,7 +46,7 @@ async def text_arrived(work: Work, signed: Signed) -> str:
     if arrived is None:
         # No sender whom we could answer: a short code, an advertisement, a withheld number.
         return ""
-    await hear(work, carrier.channel, line, arrived)
+    await receive(work, carrier.channel, line, arrived)
     return ""
 
 
@@ -62,8 +62,8 @@ async def _keep(work: Work, carrier: Carrier, fields: Mapping[str, str]) -> None
         return
     await carry_caller(work, arrived.address)
     key = work.keys.match_key(HashOf.CALLER, arrived.address)
-    await carrying.only_one(work, line, carrier.channel, key)
-    await _hear(work, carrier.channel, line, key, arrived)
+    await by_carrier.only_one(work, line, carrier.channel, key)
+    await _receive(work, carrier.channel, line, key, arrived)
 
 
 async def line_of_child(
@@ -80,7 +80,7 @@ async def line_of_child(
     if arrived is not None and ours is not None:
         await carry_caller(work, arrived.address)
         key = work.keys.match_key(HashOf.CALLER, arrived.address)
-        line_id = await carrying.line_written_to(work, carrier.channel, key, ours)
+        line_id = await by_carrier.line_written_to(work, carrier.channel, key, ours)
         if line_id is not None:
             return await finding_lines.line_of_id(work, line_id)
     line = await finding_lines.line_of_number(work, ours)
@@ -93,56 +93,66 @@ def takes(line: LineScript, channel: Channel) -> bool:
     return line.active and rules.on and channel.value in rules.by
 
 
-async def hears(work: Work, line: LineScript, channel: Channel) -> bool:
-    """Return whether messages to a line are heard: it takes them, or has an open conversation."""
-    return takes(line, channel) or await carrying.has_open(work, line.id, channel)
+async def receives(work: Work, line: LineScript, channel: Channel) -> bool:
+    """Return whether a line receives messages: it takes them, or has an open conversation."""
+    return takes(line, channel) or await by_carrier.has_open(work, line.id, channel)
 
 
-async def hear(work: Work, channel: Channel, line: LineScript, arrived: Arrived) -> None:
-    """Hear what a child wrote. The same message is heard once, however often it is brought.
+async def receive(work: Work, channel: Channel, line: LineScript, arrived: Arrived) -> None:
+    """Receive what a child wrote. The same message is received once, however often it is brought.
 
     A line that takes no messages any more goes on with its open conversations; what another child
     writes to it meanwhile is left for later, so that it is not lost.
     """
     await carry_caller(work, arrived.address)
     key = work.keys.match_key(HashOf.CALLER, arrived.address)
-    await carrying.only_one(work, line, channel, key)
-    if not await carrying.claim(work, channel, arrived.sid):
+    await by_carrier.only_one(work, line, channel, key)
+    if not await by_carrier.claim(work, channel, arrived.sid):
         return
     something = arrived.text or arrived.has_media or arrived.attached
     if something or arrived.stops or arrived.begins:
-        await _hear(work, channel, line, key, arrived)
+        await _receive(work, channel, line, key, arrived)
 
 
-async def _hear(
+async def _receive(
     work: Work, channel: Channel, line: LineScript, key: bytes, arrived: Arrived
 ) -> None:
     if arrived.stops or means_stop(arrived.text):
         await _stop(work, channel, line, key, arrived)
         return
-    await opting.opt_in(work, line.id, channel.value, key)
-    cries = await carrying.cries(work, line, channel, key, arrived.text)
-    call = await carrying.running(work, line, channel, key)
+    await stopped_numbers.opt_in(work, line.id, channel.value, key)
+    says_danger = await by_carrier.says_danger(work, line, channel, key, arrived.text)
+    call = await by_carrier.running(work, line, channel, key)
     if call is not None:
         await _say(work, call, arrived)
-        if cries and CallState(call.state) is not CallState.CONNECTED:
+        if says_danger and CallState(call.state) is not CallState.CONNECTED:
             await opening.say_danger(work, call, line)
         return
-    language = await carrying.language_of(work, line, key, arrived.language)
+    language = await by_carrier.language_of(work, line, key, arrived.language)
     # A block ends nothing that has begun with danger: where the child is, and what it answers.
-    heard = cries or await carrying.has_cried(work, line, channel, key)
-    flood = await carrying.is_flood(work, line, channel, key)
-    earlier = await _earlier(work, channel, line, key, language, cries=cries, heard=heard)
+    even_if_blocked = says_danger or await by_carrier.had_danger_lately(work, line, channel, key)
+    flood = await by_carrier.is_flood(work, line, channel, key)
+    earlier = await _earlier(
+        work, channel, line, key, language, says_danger=says_danger, even_if_blocked=even_if_blocked
+    )
     if earlier is not None:
         # More of what was left before: one answer will do.
         answer = await left.answered_in(work, earlier)
         await _say(work, earlier, arrived, afterwards=True)
-        await left.came_again(work, earlier, answer, again=cries)
-    elif flood and not heard and not carrying.is_danger(line, arrived.text, language):
+        await left.came_again(work, earlier, answer, again=says_danger)
+    elif flood and not even_if_blocked and not by_carrier.is_danger(line, arrived.text, language):
         log().warning("a number opens very many conversations", area="chats", line=line.number)
-        await carrying.refuse_flood(work, line, channel, key, arrived.ours, arrived.sid)
+        await by_carrier.refuse_flood(work, line, channel, key, arrived.ours, arrived.sid)
     else:
-        await _begin(work, channel, line, arrived, language, cries=cries, heard=heard)
+        await _begin(
+            work,
+            channel,
+            line,
+            arrived,
+            language,
+            says_danger=says_danger,
+            even_if_blocked=even_if_blocked,
+        )
 
 
 async def _earlier(
@@ -152,22 +162,19 @@ async def _earlier(
     key: bytes,
     language: str,
     *,
-    cries: bool,
-    heard: bool,
+    says_danger: bool,
+    even_if_blocked: bool,
 ) -> Call | None:
-    """Return the message that a number left before, locked, if what it writes belongs to it.
-
-    `heard`: also if the number is blocked.
-    """
-    if cries:
-        if await carrying.is_staffed(work, line, language, danger=True):
+    """Return the message that a number left before, locked, if what it writes belongs to it."""
+    if says_danger:
+        if await by_carrier.is_staffed(work, line, language, danger=True):
             return None
-        return await carrying.cry_of_this_hour(work, line, channel, key)
-    if not heard and await callers.is_blocked(work, key):
+        return await by_carrier.danger_of_this_hour(work, line, channel, key)
+    if not even_if_blocked and await callers.is_blocked(work, key):
         return None
-    if takes(line, channel) and await carrying.is_staffed(work, line, language):
+    if takes(line, channel) and await by_carrier.is_staffed(work, line, language):
         return None
-    return await carrying.unanswered(work, line, channel, key)
+    return await by_carrier.unanswered(work, line, channel, key)
 
 
 async def _begin(
@@ -177,21 +184,27 @@ async def _begin(
     arrived: Arrived,
     language: str,
     *,
-    cries: bool,
-    heard: bool,
+    says_danger: bool,
+    even_if_blocked: bool,
 ) -> None:
-    call = await carrying.begin(
-        work, line, channel, arrived.address, language=language, cries=cries, heard=heard
+    call = await by_carrier.begin(
+        work,
+        line,
+        channel,
+        arrived.address,
+        language=language,
+        says_danger=says_danger,
+        even_if_blocked=even_if_blocked,
     )
     if await has_open_urgent_referral(work, call):
         call.priority += URGENT_REFERRAL_PRIORITY
     await _say(work, call, arrived)
     if call.blocked:
-        await carrying.refuse(work, call)
+        await by_carrier.refuse(work, call)
     elif not takes(line, channel) and not call.danger:
-        await carrying.leave(work, call)
+        await by_carrier.leave(work, call)
     else:
-        await carrying.queue_or_leave(work, call, line)
+        await by_carrier.queue_or_leave(work, call, line)
 
 
 async def _say(work: Work, call: Call, arrived: Arrived, *, afterwards: bool = False) -> None:
@@ -208,7 +221,7 @@ async def _say(work: Work, call: Call, arrived: Arrived, *, afterwards: bool = F
     if arrived.has_media or len(attached) < len(arrived.attached):
         await messages.tell(work, call, Sentence.NO_MEDIA, key_of(arrived.sid)[-32:])
     await sendings.release(work, call)
-    await carrying.note_arrival(work, call, arrived.sid, arrived.ours)
+    await by_carrier.note_arrival(work, call, arrived.sid, arrived.ours)
 
 
 async def _taken(work: Work, call: Call, arrived: Arrived) -> list[Attached]:
@@ -253,7 +266,7 @@ async def _stop(
 
     A word that was found late counts for nothing if the child has written since.
     """
-    call = await carrying.latest(work, line, channel, key)
+    call = await by_carrier.latest(work, line, channel, key)
     if call is None:
         return
     # Clocks differ by seconds: only a word that was found long after counts as late.
@@ -268,8 +281,8 @@ async def _stop(
             await _add(work, call, arrived, [], afterwards=False)
     if late:
         return
-    if not await opting.is_out(work, call):
-        await opting.opt_out(work, call)
+    if not await stopped_numbers.is_out(work, call):
+        await stopped_numbers.opt_out(work, call)
         if not arrived.stops:
             await messages.tell(work, call, Sentence.OPTED_OUT, f"{work.now:%Y%m%d%H%M%S}")
     await ending.end_as_child(work, call.id)

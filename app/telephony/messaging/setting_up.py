@@ -80,8 +80,8 @@ async def note_tried(
     name: str | None = None,
     problem: AccountProblem | None = None,
 ) -> None:
-    """Note what a carrier said of an account, unless it got another token meanwhile: of that the
-    carrier said nothing, and the job that came with it asks."""
+    """Note what a carrier said of an account, unless it got another token meanwhile: the carrier
+    said nothing of that one, and the job that came with it asks."""
     row = await work.session.get(
         CarrierAccount, tried.id, with_for_update=True, populate_existing=True
     )
@@ -112,8 +112,8 @@ async def _wanted(work: Work, account_id: UUID) -> tuple[Carrier, AtCarrier] | N
     if state is not AccountState.REMOVING:
         line = await finding_lines.line_of_id(work, row.line_id)
         # With no more conversations to go on with, it is paused when it is next asked.
-        hears = line is not None and await receiving.hears(work, line, carrier.channel)
-        state = AccountState.REGISTERED if hears else AccountState.PAUSED
+        receives = line is not None and await receiving.receives(work, line, carrier.channel)
+        state = AccountState.REGISTERED if receives else AccountState.PAUSED
     return carrier, _of(work, row, state)
 
 

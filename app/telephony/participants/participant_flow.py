@@ -195,7 +195,7 @@ async def _asked(
 
 
 async def _ask(work: Work, participant: Participant, attempt: int) -> Answer:
-    """Return the question to a participant; a colleague without a PIN that counts hears so."""
+    """Return the question to a participant; a colleague without a PIN that counts is told so."""
     proof, only_a_pin = not await _is_proven(work, participant), False
     if proof:
         staff = await work.session.get_one(Staff, participant.staff_id)

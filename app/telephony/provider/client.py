@@ -137,7 +137,7 @@ def _never_arrived(error: requests.exceptions.ConnectionError) -> bool:
 LIVE = ("ringing", "in-progress")
 # Calls per page of a list.
 PAGE = 500
-# Of what was dialled or sent lately, the newest N entries are read.
+# The newest N entries of what was dialled or sent lately are read.
 NEWEST = 200
 
 

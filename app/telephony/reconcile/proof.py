@@ -17,7 +17,7 @@ from app.calls.models import Call, Leg, RecordedEvent
 from app.calls.states import CallState, Direction
 from app.contacts import contacts
 from app.jobs.names import Task
-from app.routing import hands, offers
+from app.routing import offers, offers_held
 from app.routing import presence as presences
 from app.routing.models import Offer, OfferState, PresenceState
 from app.routing.participants.participants import Participant
@@ -196,7 +196,7 @@ async def _note_talk(work: Work, call: Call, offer: Offer, at: datetime) -> None
     await record.record(work, call, CallLog.TALK_FOUND, offer_id=str(offer.id), late=True)
     offer.state, offer.connected_at = OfferState.CONNECTED.value, at
     await contacts.open_for_call(work, call, offer.counsellor_id)
-    if await hands.has_anything(work, offer.counsellor_id):
+    if await offers_held.has_anything(work, offer.counsellor_id):
         return
     presence = await presences.lock_presence(work, offer.counsellor_id)
     if presence.state == PresenceState.AVAILABLE and presence.since >= (call.ended_at or at):

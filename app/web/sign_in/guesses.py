@@ -12,7 +12,7 @@ from app.work import Work
 
 _PER_NAME = RateLimitItemPerMinute(10)
 PER_ADDRESS = RateLimitItemPerMinute(60)
-# Of one account from all addresses, or from one browser that is known.
+# Guesses at one account from all addresses, or from one browser that is known.
 PER_ACCOUNT = RateLimitItemPerHour(100)
 # Guesses per account and day that are still compared with the password, beyond the limit of an
 # hour. One failure a minute is logged, so that a flood does not fill the log.

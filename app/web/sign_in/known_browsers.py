@@ -24,9 +24,9 @@ class _Mark(NamedTuple):
 
     whole: str
     nonce: str
-    # Of the name: it is all that is known before a password was right.
+    # A hash of the name: it is all that is known before a password was right.
     of_name: str
-    # Of the account, whatever its name is by now. Marks of earlier programs have none.
+    # A hash of the account, whatever its name is by now. Marks of earlier programs have none.
     of_account: str
 
 

@@ -123,7 +123,7 @@ async def proof_of(work: Work, staff: Staff) -> Proof:
     """Return by what a person proves again who they are."""
     state = await second_factor.state_of(work, staff)
     if state.passkey_needed:
-        # Of a person with none here, the provider has decided what was needed.
+        # For a person with none here, the provider has decided what was needed.
         return Proof.PROVIDER if staff.by_provider and state.codes_count else Proof.PASSKEY
     if state.since is not None:
         return Proof.CODE

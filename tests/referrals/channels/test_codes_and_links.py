@@ -1,4 +1,4 @@
-"""The code of a link never goes the way of the link: who reads one mailbox has nothing."""
+"""The code of a link never goes the way of the link: reading one mailbox gives nothing."""
 
 from datetime import timedelta
 

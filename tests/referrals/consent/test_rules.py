@@ -27,7 +27,7 @@ HOUSE = Addressee("house", Sector.SHELTER)
 POLICE = Addressee("police", Sector.POLICE)
 
 
-def test_what_may_be_told_to_whom() -> None:
+def test_a_referral_needs_consent_for_its_kind_of_agency_or_an_override() -> None:
     with pytest.raises(NotConsented):
         ground_for(None, HOUSE)
     services = Given(ConsentKind.CONSENT, frozenset({"services"}))

@@ -70,7 +70,7 @@ def test_working_time_never_runs_faster_than_time(start: datetime, seconds: int)
     assert due_at(at + timedelta(hours=1), timedelta(seconds=seconds), "working", **HOURS) >= due
 
 
-def test_hours_that_never_come() -> None:
+def test_a_deadline_in_hours_that_never_come_is_refused() -> None:
     with pytest.raises(ValueError, match="never add up"):
         due_at(
             local("2026-11-24T09:00"),

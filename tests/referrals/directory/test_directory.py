@@ -115,7 +115,9 @@ RUBBISH = (
 )
 
 
-async def test_rubbish(stage: Stage, keeper: Any) -> None:
+async def test_a_broken_directory_file_is_refused_with_its_problem(
+    stage: Stage, keeper: Any
+) -> None:
     for text, problem in RUBBISH:
         answer = await upload(stage, keeper, text)
         assert answer.status_code == 422, problem

@@ -375,7 +375,7 @@ def test_numbers_and_codes_are_told_apart() -> None:
     assert read_sought(typed, ["RS"]) == ([NUMBER], ["K-7F3-9QD-2XC"])
 
 
-async def test_an_unknown_code_is_said(work: Work) -> None:
+async def test_an_unknown_code_of_a_record_is_refused_by_name(work: Work) -> None:
     await a_line(work)
     with pytest.raises(NotFound, match="K-000-000-000"):
         await found_by(work, await a_supervisor(work), "K-000-000-000")

@@ -256,7 +256,7 @@ def test_a_list_tells_nothing_without_both_keys_and_is_whole_or_refused(tmp_path
     # Field keys that were rotated since open it, too.
     rotated = keys_in_program([(2, KEYS[2]), (1, KEYS[1])], SECRET)
     assert erasures.read(path, BY, rotated).rows == erased.rows
-    # Who has the key of the back-ups alone reads no row, and can write no list.
+    # The key of the back-ups alone reads no row, and can write no list.
     with pytest.raises(BackupRefused, match="belongs to another database"):
         erasures.read(path, BY, keys_in_program([(1, OTHER)], SECRET))
     changed = content.replace(b"2027-01-10", b"2037-01-10")

@@ -6,7 +6,7 @@ from sqlalchemy import func, select
 
 from app.calls.models import Call
 from app.calls.states import Channel
-from app.chats import messages, opting
+from app.chats import messages, stopped_numbers
 from app.chats.models import Access, Arrival, Author, Message, OptOut, Sent
 from app.jobs.transaction import flush
 from app.retention.data_requests import erasing, requests
@@ -41,7 +41,7 @@ async def _by(work: Work, channel: Channel) -> Call:
         staff_id=None,
         afterwards=True,
     )
-    await opting.opt_out(work, call)
+    await stopped_numbers.opt_out(work, call)
     work.session.add_all(
         [
             Access(

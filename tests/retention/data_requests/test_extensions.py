@@ -118,7 +118,7 @@ async def test_an_extension_is_an_officers_within_the_first_month_with_a_reason(
 async def test_a_person_who_was_told_too_late_has_to_be_answered_at_once(work: Work) -> None:
     """A day that was in time may be noted later: what counts is when the person knew."""
     boss, request = await begun(work)
-    # A colleague extends it: who began it may be away.
+    # A colleague extends it: the officer who began it may be away.
     nora = await a_supervisor(work, "nora")
     await extending.extend(work, nora, request.id, 1, COMPLEX, WHY)
     extended = deadlines.day_of(work, work.now)

@@ -377,7 +377,7 @@ async def test_another_officer_takes_over_the_report_of_a_leaver(work: Work) -> 
     assert await reminding.remind(work) == 1
     assert [(id_, state) for id_, state, _ in reminders(work)] == [(str(nora.id), "unopened")]
     work.now = request.began_at + timedelta(days=1)
-    # Who has taken it over is an officer no more: the next one may.
+    # The person who took it over is an officer no more: the next one may.
     nora.role = "counsellor"
     as_person(work, rada)
     await answering.take_over(work, rada, request.id)

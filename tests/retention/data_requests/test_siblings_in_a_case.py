@@ -143,7 +143,7 @@ async def test_a_case_that_a_child_was_taken_out_of_still_is_about_several(
 
 
 async def test_a_child_that_was_found_in_the_case_by_a_colleague_counts_once(work: Work) -> None:
-    """Her contact has her short name. Of another one it is said that the case is not about it."""
+    """Her contact has her short name. Another child is marked as one that the case is not about."""
     boss, brother, sister, case = await siblings(work)
     await link_child(work, case.id, "a1", sister.id, "a1")
     _, items = await asked(work, boss, case.code)

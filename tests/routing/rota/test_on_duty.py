@@ -131,7 +131,7 @@ def test_a_swap_moves_duty_and_its_layer() -> None:
     assert set(on_duty(rota, at("2026-05-06T09:00"))) == {ANA, BORIS}
 
 
-def test_the_later_word_counts() -> None:
+def test_the_later_of_two_changes_of_a_duty_counts() -> None:
     absent = DutyChange(K.ABSENCE, ANA, at("2026-05-05T00:00"), at("2026-05-06T00:00"))
     comes = DutyChange(K.EXTRA, ANA, at("2026-05-05T10:00"), at("2026-05-05T12:00"))
     noon = at("2026-05-05T11:00")

@@ -61,7 +61,7 @@ def test_next_duty_and_days_of_the_week() -> None:
     assert found.start == datetime(2026, 11, 30, 6, 0, tzinfo=UTC)
 
 
-def test_always_is_always() -> None:
+def test_a_shift_without_weekday_or_end_is_always_on_duty() -> None:
     always = Shift(ANA, None, time(0), 1440, "UTC", date(2026, 1, 1))
     assert set(on_duty(Rota((always,)), datetime(2031, 7, 1, 3, tzinfo=UTC))) == {ANA}
     assert not on_duty(Rota((always,)), datetime(2025, 7, 1, 3, tzinfo=UTC))

@@ -214,7 +214,7 @@ async def test_the_counsellor_says_who_answered_and_nothing_is_forgotten_before(
 
 
 @nightly
-async def test_a_house_that_lifts_when_the_counsellor_is_gone_hears_nothing_of_us(
+async def test_a_callback_rung_after_the_counsellor_is_lost_is_hung_up(
     stage: Stage,
 ) -> None:
     stage.exchange.phones[CHILD] = child = Phone(picks_up=6, presses=None)

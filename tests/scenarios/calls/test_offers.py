@@ -21,7 +21,7 @@ async def test_in_danger_it_rings_at_several_and_the_first_takes_it(stage: Stage
     leg = await waits(stage, "9")
     ids = [(c, o["id"]) for c in crew if (o := await c.offer())]
     assert len(ids) == 3
-    # Who is a moment later hears so, and is not at fault.
+    # A counsellor who is a moment too late is told so, and is not at fault.
     answers = await asyncio.gather(*(c.ask("POST", f"/offers/{offer}/accept") for c, offer in ids))
     assert sorted(a.status_code for a in answers) == [200, 409, 409]
     assert sum("OfferNoLongerOpen" in a.text for a in answers) == 2

@@ -74,7 +74,7 @@ async def test_a_line_that_rang_does_not_become_one_for_practice(stage: Stage) -
     await stage.until(lambda: leg.has_heard("Plavi telefon"))
     shown = (await page(stage, mila, at)).text
     assert fixed in shown.partition("Its calls")[0]
-    # Of a page that was open before, and of a program.
+    # From a page that was open before, and from a program.
     facts = {"name": "Plavi telefon", "number": LINE, "country": "RS", "timezone": "Europe/Kyiv"}
     was = {"was.number": LINE, "was.country": "RS", "was.practice": "False"}
     late = await page(stage, mila, f"{at}/facts", **facts, **was, kind="practice")

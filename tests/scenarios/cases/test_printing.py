@@ -9,7 +9,7 @@ from tests.support.contacts import WHOLE, completed, new_contact, printed
 from tests.support.program.quiet import QuietStage
 
 
-async def test_a_case_on_paper(quiet: QuietStage) -> None:
+async def test_a_case_is_printed_with_the_chosen_sections(quiet: QuietStage) -> None:
     ana = await quiet.add_counsellor("ana", shift=False, state=None)
     contact_id = await completed(ana)
     case = (await ana.ask("POST", "/cases", {"contacts": [contact_id]})).json()["id"]

@@ -43,7 +43,7 @@ async def test_a_closure_needs_the_word_of_a_second_person(night: Stage, post: M
         await who.sign_in()
     (request,) = (await chief.ask("GET", "/case-requests")).json()["requests"]
     decide = f"/case-requests/{request['id']}/decide"
-    # Two who decide in the same moment: one wins, the other hears so.
+    # Two who decide in the same moment: one wins, the other is told so.
     both = await asyncio.gather(
         chief.ask("POST", decide, {"approve": True}), chief.ask("POST", decide, {"approve": True})
     )

@@ -142,7 +142,7 @@ async def test_a_picture_by_whatsapp_is_fetched_once_and_deleted_there(stage: St
     assert any("cannot get pictures" in one for one in read_by(stage, child))
     assert len(await stage.rows(MEDIA)) == 1, "the line takes pictures alone"
     assert stage.exchange.faults == []
-    # Who asks for erasure gets the words and the pictures erased.
+    # A person who asks for erasure gets the words and the pictures erased.
     async with transaction(stage.ground, PROGRAM) as work:
         await erase_words(work, [call_id])
     rows = await stage.rows("SELECT text_sealed FROM chat_messages WHERE author = 'child'")

@@ -172,14 +172,14 @@ async def test_what_cannot_be_read_is_kept_told_and_heard_later(
     await takes_texts(stage, "signal")
     child, signal = await has_signal(stage), stage.exchange.signal
     ana = await writer(stage)
-    hear = receiving.hear
+    receive = receiving.receive
 
     async def fails(work: Any, channel: Any, line: Any, arrived: Arrived) -> None:
         if arrived.text == "Pomozite":
             raise RuntimeError("a fault of ours")
-        await hear(work, channel, line, arrived)
+        await receive(work, channel, line, arrived)
 
-    monkeypatch.setattr(receiving, "hear", fails)
+    monkeypatch.setattr(receiving, "receive", fails)
     signal.write(LINE, child, "Pomozite")
     signal.write(LINE, child, "Ima li koga?")
     await stage.advance(6)
@@ -220,7 +220,7 @@ async def test_what_cannot_be_read_is_kept_told_and_heard_later(
     assert None not in [one["ended_at"] for one in await stage.rows(alarms)]
     assert (await mila.ask("GET", f"{at}/signal")).json()["problem"] is None
     assert (await mila.ask("POST", f"{at}/signal/put-away")).status_code == 204
-    monkeypatch.setattr(receiving, "hear", hear)
+    monkeypatch.setattr(receiving, "receive", receive)
     await stage.advance(90)
     assert await heard(stage, ana, call_id) == ["Ima li koga?", "Pomozite"]
     assert (await mila.ask("GET", f"{at}/signal")).json()["problem"] is None

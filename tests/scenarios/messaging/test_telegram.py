@@ -79,7 +79,7 @@ async def test_a_child_writes_to_a_bot_and_stops_it(stage: Stage) -> None:
     await says(stage, ana, call_id, "Zovemo te u dva.")
     await stage.advance(2)
     assert read(bot)[-1] == "Zovemo te u dva."
-    # Who stops the bot wants no more.
+    # A child who stops the bot wants no more messages.
     telegram.stop(bot, PERSON)
     await stage.advance(2)
     assert (await stage.rows(NUMBERS))[0]["state"] == CallState.ENDED
@@ -135,7 +135,7 @@ async def test_who_leads_the_bot_elsewhere_is_noticed_and_told_of(stage: Stage, 
 
     await look()
     assert (await stage.rows(log), post.messages) == ([], [])
-    # Who has the token lets another program ask for messages, or have them brought to it.
+    # A person who has the token lets another program ask for messages, or have them brought to it.
     for found, elsewhere in enumerate(("", "https://example.org/other"), start=1):
         bot.url = elsewhere
         await look()

@@ -1,4 +1,4 @@
-"""A child texts, is answered, and is known again; nothing is heard or sent twice."""
+"""A child texts, is answered, and is known again; nothing is received or sent twice."""
 
 import re
 

@@ -263,7 +263,7 @@ async def test_what_was_measured_is_asked_for_again(stage: Stage) -> None:
 
 
 @nightly
-async def test_it_is_in_no_statistic(stage: Stage) -> None:
+async def test_a_practice_call_is_in_no_statistic(stage: Stage) -> None:
     ana = await stage.add_counsellor("ana")
     boss = await stage.add_counsellor("boss", role=Role.SUPERVISOR, shift=False, state=None)
     await stage.advance(5)

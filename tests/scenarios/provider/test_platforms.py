@@ -413,7 +413,7 @@ async def test_doubled_late_and_lost_callbacks_change_nothing(anywhere: Stage) -
             await who.be("available")
     assert knobs.fired.keys() == {"duplicate", "delay", "lose"}
     knobs.reset()
-    # Of an end that was lost the provider tells when it is asked.
+    # The provider tells of an end that was lost when it is asked.
     await stage.advance(130)
     assert await broken_at_the_end(stage) == []
 

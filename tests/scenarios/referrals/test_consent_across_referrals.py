@@ -126,7 +126,7 @@ async def test_an_immediate_case_is_decided_by_a_supervisor(night: Stage, post: 
     refused = await ana.ask("POST", f"/referrals/{marko}/override", OVERRIDE)
     assert refused.status_code == 403
     assert (await ana.ask("POST", f"/referrals/{marko}/confirm-withdrawal", {})).status_code == 403
-    # One goes on without consent; the other ends, and the agency hears so.
+    # One goes on without consent; the other ends, and the agency is told so.
     assert (await chief.ask("POST", f"/referrals/{marko}/override", OVERRIDE)).status_code == 200
     ended = await chief.ask("POST", f"/referrals/{pavle}/confirm-withdrawal", {"words": "Safe."})
     assert ended.json()["state"] == "consent_withdrawn"

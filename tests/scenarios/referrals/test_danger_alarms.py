@@ -98,7 +98,7 @@ async def test_of_an_owner_with_an_unproven_phone_the_pin_alone_takes_the_alarm(
     await night.advance(20)
     (alarm,) = await alarms(boris)
     assert alarm["acknowledged_by"] == "Dir", "whose number two people approved"
-    # Of the next one the PIN takes the alarm.
+    # The PIN takes the next alarm.
     second = await by_hand(boris)
     own.press_after, said = 2.0, len(own.heard)
     await night.until(lambda: any("PIN" in h.text for h in own.heard[said:]), limit=200)

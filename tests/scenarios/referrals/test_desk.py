@@ -28,7 +28,7 @@ from tests.support.systems import with_primero
 from tests.support.talks import talk
 
 
-async def test_what_comes_back_is_never_left_lying(quiet: QuietStage) -> None:
+async def test_a_referral_that_comes_back_goes_on_or_its_owner_is_told(quiet: QuietStage) -> None:
     """Urgent: the next at once. Otherwise the owner is told, and its deadline runs on."""
     ana = await quiet.add_counsellor("ana", shift=False, state=None)
     for n in (1, 2):

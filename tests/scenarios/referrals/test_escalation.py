@@ -50,7 +50,7 @@ async def test_restarted_in_the_middle_of_the_escalation(night: Stage, post: Mai
 
 @nightly
 async def test_two_agencies_answer_at_once(night: Stage, post: Mail) -> None:
-    """The first one answers late, when the second has it: one winner, and the other hears so."""
+    """The first one answers late, when the second has it: one winner, and the other is told so."""
     ana = await night.add_counsellor("ana", shift=False, state=None)
     await add_agency(night, "first", "shelter", email="a@first.example")
     await add_agency(night, "second", "shelter", email="a@second.example")

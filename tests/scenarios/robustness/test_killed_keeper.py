@@ -227,7 +227,7 @@ async def _dies_and_is_back(keeper: OtherKeeper, desk: Desk, exchange: Exchange,
         return (await desk.readiness())[0] == 200
 
     await until(is_well, within=30)
-    # What was answered with success is there, whole; of the rest there is nothing.
+    # What was answered with success is there, whole; nothing of the rest is.
     after = await desk.written()
     assert len(after) == len(before) + len(kept)
     assert {name: after[name] for name in before} == before

@@ -210,7 +210,7 @@ async def _waiting_call(house: House) -> Leg:
 
 
 async def _goes_on(house: House, waiting: Leg, rings: Leg) -> None:
-    """Who waited waits on, and who rang while no server ran is greeted."""
+    """A caller who waited waits on, and one who rang while no server ran is greeted."""
     await until(lambda: true(rings.has_heard("ovde Child helpline")), within=40)
     await until(lambda: true(waiting.waits_in), within=40)
 

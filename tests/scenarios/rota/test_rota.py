@@ -127,7 +127,9 @@ async def test_an_absence_tells_the_caller_when_a_counsellor_is_there(
     assert leg.has_heard("We are open again at 14:30")
 
 
-async def test_who_may_change_whose_duty(quiet: QuietStage, quiet_three: Three) -> None:
+async def test_only_a_planner_changes_the_duty_of_others(
+    quiet: QuietStage, quiet_three: Three
+) -> None:
     chief, ana, boris = quiet_three
     await add(chief, boris, "08:00", "16:00")
     span = ("2030-01-15T09:00", "2030-01-15T12:00")

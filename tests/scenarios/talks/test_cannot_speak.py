@@ -131,7 +131,7 @@ async def test_only_those_who_may_read_the_record_read_the_answers(stage: Stage)
         "SELECT actor FROM audit_entries WHERE action = 'call_record_read' AND subject = %s",
         str(call["id"]),
     )
-    # Of ana, who has the call, only the log; of the supervisor the answers, too.
+    # For ana, who has the call, only the log; for the supervisor the answers, too.
     assert len(read) == 4
     for role in (Role.ADMINISTRATOR, Role.AUDITOR):
         assert await seen(readers[role]) == (403, logged), role

@@ -119,7 +119,7 @@ async def test_not_proven_declined_in_vain_and_at_a_machine_nothing_changes(stag
     await stage.advance(36)
     await alone(rung=0)
     await is_proven(stage, boris)
-    # Who declines in the browser is not rung at the telephone.
+    # A counsellor who declines in the browser is not rung at the telephone.
     await again(Phone(busy=True), Phone(picks_up=2))
     await stage.advance(8)
     await alone(rung=0)

@@ -63,7 +63,7 @@ async def test_only_a_caller_who_talked_with_the_partner_was_transferred(stage: 
 async def test_a_partner_who_is_taken_out_or_replaced_while_it_rings_is_rung_no_more(
     stage: Stage, another: bool
 ) -> None:
-    """Who answers there would have the caller at once: the ring is ended."""
+    """A person who answers there would have the caller at once: the ring is ended."""
     stage.exchange.phones[PARTNER] = Phone(picks_up=20)
     stage.exchange.phones[OTHER] = Phone(picks_up=2)
     await plan(stage, partner_number=PARTNER)

@@ -15,7 +15,7 @@ from app.calls.caller_rows import CallerFlag, FlagKind
 from app.calls.models import Call
 from app.calls.speech import LineScript
 from app.calls.states import CallState, Channel
-from app.chats import carrying, ending, messages, opening, typing
+from app.chats import by_carrier, ending, messages, opening, typing
 from app.chats.left import answering
 from app.chats.models import Message, ReturnCode
 from app.errors import Refusal
@@ -35,7 +35,7 @@ ACTS = {
     "a number wants no more": 0.5,
     "a child says words of danger": 1,
     "a child comes late": 2,
-    "a child cries again": 1,
+    "a child says danger again": 1,
     "a child types": 2,
     "a caller is blocked": 3,
     "a block is lifted": 0.7,
@@ -97,7 +97,7 @@ class Danger:
 
     def __init__(self) -> None:
         # The conversations in which danger was said, and by what: "danger" or "words".
-        self.cries: dict[UUID, set[str]] = {}
+        self.dangers: dict[UUID, set[str]] = {}
         # Those of which people are told if no counsellor answers.
         self.pushed: set[UUID] = set()
         self.takes_texts = True
@@ -111,8 +111,8 @@ class Danger:
         if job.task in (Task.DANGER_UNANSWERED, Task.WATCH_DANGER):
             self.pushed.add(UUID(job.arguments["call_id"]))
 
-    def note_cry(self, call_id: UUID, what: str) -> None:
-        self.cries.setdefault(call_id, set()).add(what)
+    def note_danger(self, call_id: UUID, what: str) -> None:
+        self.dangers.setdefault(call_id, set()).add(what)
 
     # -- numbers that text ---------------------------------------------------------------------
 
@@ -125,21 +125,23 @@ class Danger:
         # Most often a number that is blocked: what it writes is looked at with care.
         number = (barred if barred and self.dice.random() < 0.7 else numbers)[0]
         key, blocked = keys[number], number in barred
-        begins = await carrying.running(self.work, self.line, Channel.SMS, key) is None
+        begins = await by_carrier.running(self.work, self.line, Channel.SMS, key) is None
         by = ["sms"] if self.takes_texts else []
         line = replace(self.line, chat={**(self.line.chat or {}), "by": by})
         arrived = Arrived(sid=sid, address=number, text=words)
-        cried = await carrying.has_cried(self.work, line, Channel.SMS, key)
+        even_if_blocked = await by_carrier.had_danger_lately(self.work, line, Channel.SMS, key)
         for _ in range(self.dice.choice((1, 2))):
-            await receiving.hear(self.work, Channel.SMS, line, arrived)
+            await receiving.receive(self.work, Channel.SMS, line, arrived)
         call = await self._holder(receiving.key_of(sid))
         if call is not None:
             self.said.setdefault(call.id, []).append(words)
             if blocked and begins and words not in (DANGER, self.line.danger_digit):
-                assert call.blocked or cried, "the words of a blocked number reach people"
-                assert not (call.blocked and cried), "what follows a cry is not heard"
+                assert call.blocked or even_if_blocked, "the words of a blocked number reach people"
+                assert not (call.blocked and even_if_blocked), (
+                    "what follows danger reaches no person"
+                )
         if blocked and words == self.line.danger_digit:
-            assert call is not None, "a cry of danger is lost"
+            assert call is not None, "a danger call is lost"
             talks = CallState(call.state) is CallState.CONNECTED
             assert call.danger or talks, "a block keeps danger out"
         return call
@@ -160,13 +162,13 @@ class Danger:
     async def _a_number_texts_of_danger(self) -> None:
         call = await self._text(DANGER)
         assert call is not None, "words of danger are lost"
-        self.note_cry(call.id, "words")
+        self.note_danger(call.id, "words")
 
     async def _a_number_texts_the_digit(self) -> None:
         call = await self._text(self.line.danger_digit)
-        assert call is not None, "a cry of danger is lost"
+        assert call is not None, "a danger call is lost"
         if call.danger:
-            self.note_cry(call.id, "danger")
+            self.note_danger(call.id, "danger")
 
     async def _a_number_wants_no_more(self) -> None:
         call = await self._text("STOP")
@@ -178,7 +180,7 @@ class Danger:
         call = await self._some(written=True)
         await messages.say_as_child(self.work, call.id, text=DANGER, client_key=a_key())
         self.said.setdefault(call.id, []).append(DANGER)
-        self.note_cry(call.id, "words")
+        self.note_danger(call.id, "words")
 
     async def _a_child_comes_late(self) -> None:
         """The last words of a page arrive, perhaps after the end."""
@@ -191,9 +193,9 @@ class Danger:
             self.said.setdefault(call.id, []).append(words)
         if danger:
             assert holder is not None, "words of danger are lost"
-            self.note_cry(call.id, "words")
+            self.note_danger(call.id, "words")
 
-    async def _a_child_cries_again(self) -> None:
+    async def _a_child_says_danger_again(self) -> None:
         visit = self.dice.choice(self.visits)
         opened = await opening.open_conversation(
             self.work,
@@ -204,7 +206,7 @@ class Danger:
             origin=opening.Origin(visit=visit),
         )
         self.pages.add(opened.call.id)
-        self.note_cry(opened.call.id, "danger")
+        self.note_danger(opened.call.id, "danger")
 
     async def _a_child_types(self) -> None:
         call = await self._some(written=True)
@@ -257,10 +259,10 @@ class Danger:
             found = (await self.work.session.execute(text(sql))).all()
             assert not found, (words, found[:2])
         rows: Any = await self.work.session.scalars(
-            select(Call).where(Call.id.in_(self.cries)).execution_options(populate_existing=True)
+            select(Call).where(Call.id.in_(self.dangers)).execution_options(populate_existing=True)
         )
         for call in rows:
-            kinds = self.cries[call.id]
+            kinds = self.dangers[call.id]
             assert not call.blocked, "a block keeps danger out"
             assert call.danger or "danger" not in kinds
             assert "words" not in kinds or (call.alarming and call.danger_words_sealed)

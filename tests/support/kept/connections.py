@@ -33,7 +33,7 @@ MOST = 70
 _MOST_PREPARED, _PREPARED_FROM = 600, 2
 
 
-# Of each that waits: its kind, the raw connection and its prepared statements. The one that has
+# For each that waits: its kind, the raw connection and its prepared statements. The one that has
 # waited longest is the first.
 _waiting: list[tuple[_Kind, Any, Any]] = []
 

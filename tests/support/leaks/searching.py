@@ -66,7 +66,7 @@ def spelt(word: str) -> tuple[tuple[str, bytes], ...]:
             coded = base64.b64encode(b" " * shift + written.encode())
             forms.append((f"{word} in base64", coded[4 if shift else 0 : -4].lower()))
     if word in NUMBERS:
-        # There are few numbers: who tries them all finds the one of a hash without a key.
+        # There are few numbers: by trying them all, the one of a hash without a key is found.
         for number in {word, word.removeprefix("+"), one, f"0{one}"}:
             for hashed in (make(number.encode()) for make in _HASHES):
                 told = f"{hashed.name} of {word}"

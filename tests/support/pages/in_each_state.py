@@ -28,7 +28,7 @@ _STAFF = (
     # A page of a team is of those who are in it.
     " ORDER BY active DESC, role <> 'counsellor', s.id"
 )
-# Where the rows of a parameter of an address come from, with the states of each: of calls and
+# Where the rows of a parameter of an address come from, with the states of each: for calls and
 # contacts also the line and the channel, as some pages are only of what was practised, or written.
 ROWS = {
     "call_id": (
@@ -75,7 +75,7 @@ ROWS = {
     ),
     "recording": ("SELECT id, ARRAY[]::text[] AS said FROM prompts WHERE audio IS NOT NULL"),
 }
-# What the rows of settings have to say, each at least once. Of proposals, only one is open at once.
+# What the rows of settings have to say, each at least once. Only one proposal is open at once.
 WANTED: dict[str, set[str]] = {
     "person_id": {
         *PersonState,
@@ -122,7 +122,7 @@ NEVER_WELL_IN: dict[str, set[str]] = {
     "/api/v1/lines/{line_id}/chat": _NO_LINE_OF_CHILDREN,
     "/api/v1/lines/{line_id}/prompts": _NO_LINE_OF_CHILDREN,
     "/api/v1/lines/{line_id}/recordings/{recording}": _NO_LINE_OF_CHILDREN,
-    # Who has left leaves no more.
+    # A person who has left cannot leave again.
     "/admin/people/{person_id}/leave": {"inactive"},
     "/api/v1/data-requests/{data_request_id}/report.{file_format}": _NO_REPORT,
     "/api/v1/statistics/exports/{export_id}/file": _NO_FILE,

@@ -38,8 +38,8 @@ def options_of(command: Any, words: tuple[str, ...] = ()) -> dict[str, dict[str,
 
 
 def fields_in(html: str) -> set[str]:
-    """Return the names of the fields of a page or a template, without those of the frame; of a name
-    with parts, also its parts."""
+    """Return the names of the fields of a page or a template, without those of the frame; for a
+    name with parts, also its parts."""
     _before, main, rest = html.partition("<main")
     html = rest.partition("</main>")[0] if main else html
     found = set(_NAME.findall(html))

@@ -33,7 +33,7 @@ _AT_ONCE = re.compile(r"^(?:from (\S+) import (\([^)]*\)|.*)|import (\S+))", re.
 def loaded_with(module: str) -> set[str]:
     """Return the modules that are loaded with a module of ours, without loading any.
 
-    Of a library, only what our files name is there, and not what it loads itself.
+    Only what our files name of a library is there, and not what it loads itself.
     """
     files = {_module(path): text for path, text in texts().items()}
     loaded, found = set[str](), {module}

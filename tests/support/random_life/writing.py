@@ -13,7 +13,7 @@ from app.chats import ending, messages
 from app.chats.left import answering, left
 from app.chats.models import Author
 from app.errors import Refusal
-from app.routing import hands, offers, own_presence, releasing
+from app.routing import offers, offers_held, own_presence, releasing
 from app.routing import presence as presences
 from app.routing.callbacks.callback_rows import Callback, CallbackState
 from app.routing.callbacks.choices import Who
@@ -90,7 +90,7 @@ def _take(call_id: UUID) -> "Step":
     async def step(life: "Life") -> None:
         call = await life.call(call_id)
         staff = await _writer(life)
-        slot = await hands.free_slot(life.work, staff.id, _AT_ONCE)
+        slot = await offers_held.free_slot(life.work, staff.id, _AT_ONCE)
         if CallState(call.state) is not CallState.QUEUED or slot is None:
             return
         presence = await presences.lock_presence(life.work, staff.id)

@@ -56,7 +56,7 @@ class FromLog:
     channel: str = "call"
     contact: dict[str, Any] | None = None
     spoken: list[tuple[Any, datetime]] = field(default_factory=list)
-    # Of a written conversation: who wrote, and when; what its log tells besides.
+    # For a written conversation: who wrote, and when; what its log tells besides.
     written: bool = False
     wrote: list[tuple[str, datetime]] = field(default_factory=list)
     kinds: set[str] = field(default_factory=set)

@@ -132,7 +132,7 @@ async def _files(work: Work, window: Window) -> dict[str, Any]:
 
 async def _summaries(work: Work, window: Window) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    # By day every third: of the facts, which are compared as a whole, all are counted alike.
+    # By day every third: the facts, which are compared as a whole, are all counted alike.
     for dimension in Dimension if WHOLE else list(Dimension)[::3]:
         # What is drawn is drawn from what is exact, with a secret that stays.
         for exact in (True, False) if WHOLE else (True,):
@@ -156,7 +156,7 @@ async def _release(work: Work, window: Window) -> Any:
 
 
 def cells_of(figures: Any) -> int:
-    """Count the numbers other than nought in figures: of nothing, two are the same at once."""
+    """Count the numbers other than nought in figures: two without any would be the same at once."""
     if isinstance(figures, dict):
         return sum(cells_of(one) for one in figures.values())
     if isinstance(figures, (list, tuple)):

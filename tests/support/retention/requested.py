@@ -161,7 +161,7 @@ async def found_by(
 
 
 async def rang_itself(work: Work, contact: Contact) -> None:
-    """Of a contact: the child rang, and not a neighbour."""
+    """For a contact: the child rang, and not a neighbour."""
     await work.session.execute(
         text(
             "UPDATE contacts SET answers = answers - 'caller.relationship' - 'caller.name'"
@@ -223,7 +223,7 @@ async def erase(work: Work, request: DataRequest) -> None:
     work.actor = PROGRAM
     waiting = await _waiting(work, request)
     for kind in ItemKind:
-        # Of the kinds without a row each would be locked and looked for.
+        # Each kind without a row would be locked and looked for.
         while kind in waiting and await erasing.erase_some(work, request.id, kind):
             await flush(work)
             waiting = await _waiting(work, request)

@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from app.calls.models import Call
 from app.calls.states import Channel
-from app.chats import carrying
+from app.chats import by_carrier
 from app.chats.models import ReturnCode
 from app.dialling import outward
 from app.dialling.models import Dial, DialledFor
@@ -79,7 +79,7 @@ async def _kept(work: Work) -> list[tuple[str | None, bool]]:
     await flush(work)
     calls = await work.session.scalars(select(Call).where(Call.channel == Channel.SMS))
     return [
-        (carrying.address_of(work, one), await work.session.get(ReturnCode, one.id) is not None)
+        (by_carrier.address_of(work, one), await work.session.get(ReturnCode, one.id) is not None)
         for one in calls
     ]
 

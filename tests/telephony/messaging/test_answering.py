@@ -10,7 +10,7 @@ from sqlalchemy import func, select, update
 from app.calls.lines.line_rows import Line
 from app.calls.models import Call
 from app.calls.states import CallState
-from app.chats import messages, opting, reading, sendings
+from app.chats import messages, reading, sendings, stopped_numbers
 from app.chats.models import Arrival, Failure, Message, Sent, Sentence
 from app.chats.sendings import DeliveryReport
 from app.dialling.models import Dial
@@ -167,7 +167,7 @@ async def test_who_opted_out_gets_the_confirmation_and_nothing_else(work: Work) 
     message = await messages.say_as_staff(work, ana, call.id, text="Tu", client_key="k" * 8)
     await texts(work, "Stop")
     assert call.state == CallState.ENDED
-    assert await opting.is_out(work, call)
+    assert await stopped_numbers.is_out(work, call)
     out, row = await to_child(work, message.id)
     assert not await out.prepare(work, row)
     rows = await reading.all_of(work, call.id)

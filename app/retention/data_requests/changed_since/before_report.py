@@ -93,7 +93,7 @@ async def _entries_shown(
 ) -> Only:
     """Return of records about several children which entries the report may have.
 
-    Another entry may change or go. Of what is about one child, all is compared, and so is what was
+    Another entry may change or go. All is compared that is about one child, and so is what was
     about one if it is not known in which entry that is.
     """
     if request.person == AskingPerson.CALLER:

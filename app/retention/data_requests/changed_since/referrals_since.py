@@ -17,7 +17,7 @@ async def list_referrals(work: Work, request: DataRequest, listed: Listed) -> li
     So they are counted. One that was listed so before is returned again.
     """
     rows = {row.subject_id: row for row in listed[ItemKind.REFERRAL]}
-    # Of what the search lists it is kept of how many children it tells.
+    # How many children a row tells of is kept for what the search lists.
     searched = {id_ for id_, row in rows.items() if row.children is not None}
     opened_since = _of(listed) & (Referral.opened_at > request.began_at)
     found = await work.session.scalars(

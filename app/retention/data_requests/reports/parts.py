@@ -44,7 +44,7 @@ class Paper:
     codes: list[str] = field(default_factory=list)
     # The entries that were found so, by the code of the record.
     entries: dict[str, list[str]] = field(default_factory=dict)
-    # Of how many children each record told when it was found.
+    # How many children each record told of when it was found.
     children: dict[UUID, int] = field(default_factory=dict)
 
     def at(self, moment: datetime | None) -> str:

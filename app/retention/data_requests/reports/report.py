@@ -127,7 +127,7 @@ async def _language_of(work: Work, request: DataRequest) -> str:
 
 async def _intro(work: Work, person: AskingPerson) -> list[str]:
     """Return what the law wants said beside the data itself. Agencies are named to the child alone:
-    who hurts it may ask as its guardian."""
+    a person who hurts it may ask as its guardian."""
     rules = (await read_rules(work)).days
     kept = [
         ngettext(
@@ -299,7 +299,7 @@ async def _reason_of(paper: Paper, flag: CallerFlag) -> str:
 
 
 async def _profiles(paper: Paper, shown: dict[ItemKind, list[UUID]]) -> list[Block]:
-    # Of its contacts those that are shown are counted.
+    # Only those of its contacts that are shown are counted.
     of_it = and_(Contact.profile_id == Profile.id, Contact.id.in_(shown[ItemKind.CONTACT]))
     rows = await paper.work.session.execute(
         select(Profile.code, Profile.created_at, func.count(Contact.id))

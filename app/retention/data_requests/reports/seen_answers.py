@@ -1,4 +1,4 @@
-"""Of the report: which answers of a record the person who asks may see. Pure."""
+"""For the report: which answers of a record the person who asks may see. Pure."""
 
 from collections.abc import Callable
 
@@ -7,9 +7,9 @@ from app.definitions.answers import Answers
 from app.definitions.forms import OF_CALLER, Field, Form, Meaning, Section
 from app.retention.data_requests.kinds import AskingPerson
 
-# What a guardian may see: who the child is. Who asks may be who hurts the child, so that whatever
-# else a form asks, where the child is and what it told and wants, is left out until it is named
-# here.
+# What a guardian may see: who the child is. The person who asks may be the one who hurts the child.
+# So whatever else a form asks, where the child is and what it told and wants, is left out until it
+# is named here.
 FOR_GUARDIAN: frozenset[Meaning] = frozenset(
     {
         "child_name",

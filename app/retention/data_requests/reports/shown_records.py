@@ -1,4 +1,4 @@
-"""Of the report: the records about the person, and which agencies were told of them.
+"""For the report: the records about the person, and which agencies were told of them.
 
 A record about several children belongs to each of them. The report has the entry of the child who
 asks, if it is known which that is, and nothing that may be about the others or about all of them.
@@ -123,7 +123,7 @@ def _answers(
                 block.say(label_in(one.label, paper.language), value, path=path, marked=marked)
             if block.lines:
                 blocks.append(block)
-    # A guardian, who may be who hurts the child, is not told how much there is.
+    # A guardian, who may be the one who hurts the child, is not told how much there is.
     if left and paper.person is not AskingPerson.GUARDIAN:
         head.notes.append(
             ngettext(
@@ -194,8 +194,8 @@ async def _of_case(paper: Paper, opened: Opened[Case]) -> list[Block]:
 async def told(paper: Paper, ids: list[UUID]) -> list[tuple[str, list[Block]]]:
     """Say what each agency was told, and whom to ask there: they hold their own copies.
 
-    Of what the person may not see it is not said either that it was told. A guardian, who may be
-    who hurts the child, is not told who helps it.
+    Nor is it said that an agency was told what the person may not see. A guardian, who may be the
+    one who hurts the child, is not told who helps it.
     """
     if paper.person is not AskingPerson.CHILD:
         return []

@@ -1,4 +1,4 @@
-"""Of the report: what was written with the person, as it stands in their conversations.
+"""For the report: what was written with the person, as it stands in their conversations.
 
 A child reads both sides, without what staff whispered, unless another wrote for it who did not
 agree to be named. Another person reads what they wrote

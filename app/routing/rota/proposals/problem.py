@@ -187,7 +187,8 @@ def rest_broken(rules: Rules, worked: Sequence[Span], span: Span, zone: ZoneInfo
             continue
         if longest_free([*near, span], since, until, AROUND) >= rules.weekly:
             continue
-        # A week that has too little rest already gets no more work; of the others none loses it.
+        # A week that has too little rest already gets no more work, and no other week loses its
+        # rest.
         if (
             touches(span, (since, until))
             or longest_free(near, since, until, AROUND) >= rules.weekly

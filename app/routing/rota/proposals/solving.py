@@ -437,7 +437,7 @@ class _Solver:
             touched = set()
             for value, column in open_ones:
                 n, span = self.week.offers[column]
-                # Of what is not whole only the largest part of each person.
+                # From what is not whole, only the largest part of each person.
                 if -value < 1 - _NEARLY_NONE and n in touched:
                     continue
                 touched.add(n)

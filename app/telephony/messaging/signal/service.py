@@ -168,7 +168,7 @@ def _failure(answer: httpx2.Response) -> Exception:
     told = str(said.get("error", "")).lower() if isinstance(said, dict) else ""
     code = next((code for words, code in _SAID.items() if words in told), 0)
     if code == PROOF_WANTED or (status == 429 and said.get("challenge_tokens")):
-        # A person has to solve a puzzle for Signal; until then it is in vain.
+        # A person has to solve a puzzle for Signal; until then it fails.
         return Refused("Signal asks for a proof", status=status, code=PROOF_WANTED)
     if status == 429 or "rate limit" in told:
         return TryAgain("too many requests", status=429, after=2)

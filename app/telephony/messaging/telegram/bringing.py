@@ -1,4 +1,4 @@
-"""What Telegram brings: proven by the secret of the line's bot, and then heard like any message."""
+"""What Telegram brings: proven by the secret of the line's bot, then received like any message."""
 
 import hmac
 import json
@@ -36,7 +36,7 @@ class _NotNow(Exception):
 
 
 async def bring(request: Request, account_id: UUID) -> Response:
-    """Hear an update. Telegram repeats it, and sends no other one, until the answer is 200."""
+    """Receive an update. Telegram repeats it, and sends no other one, until the answer is 200."""
     given = request.headers.get(HEADER, "")
     length = request.headers.get("content-length", "")
     if not given or not length.isdigit() or int(length) > _LONGEST:
@@ -52,7 +52,7 @@ async def bring(request: Request, account_id: UUID) -> Response:
         ):
             raise _refused(request)
         decisions.grant(request, Right.TELEGRAM_SECRET)
-        await _hear(work, account, _read(body))
+        await _receive(work, account, _read(body))
 
     try:
         await in_time(run_verb(ground_of(request), PROVIDER, verb))
@@ -85,13 +85,13 @@ def _read(body: bytes) -> dict[str, Any]:
     return found
 
 
-async def _hear(work: Work, account: CarrierAccount, update: dict[str, Any]) -> None:
+async def _receive(work: Work, account: CarrierAccount, update: dict[str, Any]) -> None:
     arrived = CARRIER.read(update)
     if arrived is None or account.state == AccountState.REMOVING:
         return
     line = await finding_lines.line_of_id(work, account.line_id)
-    if line is None or not await receiving.hears(work, line, Channel.TELEGRAM):
+    if line is None or not await receiving.receives(work, line, Channel.TELEGRAM):
         raise _NotNow()
     # Each bot counts its own updates.
     sid = f"{account.their_id}.{arrived.sid}"
-    await receiving.hear(work, Channel.TELEGRAM, line, replace(arrived, sid=sid))
+    await receiving.receive(work, Channel.TELEGRAM, line, replace(arrived, sid=sid))

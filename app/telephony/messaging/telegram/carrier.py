@@ -43,7 +43,7 @@ class Telegram(Carrier):
     has_accounts = True
 
     def read(self, fields: Mapping[str, Any]) -> Arrived | None:
-        """Return what an update of Telegram brings; groups and other bots are not heard."""
+        """Return what an update of Telegram brings; groups and other bots are ignored."""
         moved = _part(fields, "my_chat_member")
         message = _part(fields, "message") or _part(fields, "edited_message")
         chat = _part(message or moved, "chat")

@@ -292,7 +292,7 @@ async def test_what_a_mistaken_number_led_to_is_neither_shown_nor_erased(
 
 
 async def test_a_case_to_which_another_contact_leads_goes_on(work: Work) -> None:
-    """Of one of its contacts the number was put right; the other still has it."""
+    """The number of one of its contacts was put right; the other still has it."""
     boss, _, _ = await one_record(work)
     numbers = planted.CHILD | {"caller.phone": "+381649998811"}
     one, other = [await planted.a_contact(work, boss, None, numbers) for _ in range(2)]

@@ -449,7 +449,8 @@ async def test_an_erasure_that_took_the_profile_apart_tells_of_no_other_person(w
 async def test_a_number_that_was_taken_out_of_the_record_may_be_that_from_which_the_child_rang(
     work: Work, itself: bool
 ) -> None:
-    """Who rang for another child may have left a mistyped number, and nothing else leads there."""
+    """A person who rang for another child may have left a mistyped number, and nothing else leads
+    there."""
     boss, call, contact = await a_person(work)
     if itself:
         await rang_itself(work, contact)

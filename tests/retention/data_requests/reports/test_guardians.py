@@ -1,4 +1,5 @@
-"""Who asks for a child may be who hurts it: a guardian reads who the child is, of every form."""
+"""The person who asks for a child may be the one who hurts it: a guardian reads who the child is,
+of every form."""
 
 import json
 from typing import get_args
@@ -25,7 +26,7 @@ pytestmark = pytest.mark.usefixtures("readings_at_once")
 
 FORMS = list(load(None).forms.values())
 # All that a guardian may see, by form. A new question is left out until it is named here and in
-# `FOR_GUARDIAN`: who names it thinks of the child whose parent reads it.
+# `FOR_GUARDIAN`: the developer who names it thinks of the child whose parent reads it.
 SHOWN = {
     "contact": {
         *(f"child.{code}" for code in ("name", "age", "age_is", "birth_date")),

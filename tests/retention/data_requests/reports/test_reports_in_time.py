@@ -66,7 +66,7 @@ async def test_the_others_are_told_of_a_report_whose_officer_leaves_after_it_was
     work.now += timedelta(days=1)
     assert (await reminding.remind(work), told(work)) == (0, [])
     boss.active = False
-    # Who has decided it may not open it.
+    # The person who decided on it may not open it.
     request.decided_by = zora.id
     await flush(work)
     for _ in range(2):

@@ -130,7 +130,7 @@ async def test_a_guardian_sees_what_the_family_may_have(work: Work) -> None:
 
 
 async def test_a_guardian_learns_nothing_that_the_officer_has_not_chosen(work: Work) -> None:
-    """Who hurts a child may ask, to learn whether it rang and who was told."""
+    """A person who hurts a child may ask, to learn whether it rang and who was told."""
     shown = await report_of(work, AskingPerson.GUARDIAN, ItemKind.CONTACT)
     assert lines_of(shown)["child.a1.name"] == f"{WORD} child"
     told = json.dumps(shown, ensure_ascii=False)

@@ -48,7 +48,7 @@ async def claim(work: Work, channel: Channel, sid: str) -> bool:
 
 
 async def note_arrival(work: Work, call: Call, sid: str, ours: str | None) -> None:
-    """Note in which conversation a message was heard, and to which of our numbers it came."""
+    """Note to which conversation a message was added, and to which of our numbers it came."""
     await work.session.execute(
         update(Arrival)
         .where(Arrival.channel == call.channel, Arrival.sid == sid[:128])
@@ -69,7 +69,7 @@ async def written_to(work: Work, call: Call) -> str | None:
 
 
 async def only_one(work: Work, line: LineScript, channel: Channel, caller_key: bytes) -> None:
-    """Let the messages of one number be heard one after the other."""
+    """Let the messages of one number be handled one after the other."""
     what = f"{line.id}:{channel.value}:{caller_key.hex()}"
     await work.session.execute(
         select(func.pg_advisory_xact_lock(func.hashtextextended(what, 710_047)))
@@ -159,11 +159,11 @@ async def unanswered(
     )
 
 
-async def cry_of_this_hour(
+async def danger_of_this_hour(
     work: Work, line: LineScript, channel: Channel, caller_key: bytes
 ) -> Call | None:
     """Return the last conversation, locked, in which a number has said within the hour that it is
-    in danger, if that is a message and not done yet: of a later cry people are told anew."""
+    in danger, if that is a message and not done yet. If it says so later, people are told anew."""
     return await _message_of(
         work, line, channel, caller_key, Call.danger, Call.opened_at > work.now - _HOUR
     )
@@ -198,9 +198,11 @@ async def _message_of(
     return call if found.done_at is None else None
 
 
-async def has_cried(work: Work, line: LineScript, channel: Channel, caller_key: bytes) -> bool:
-    """Return whether something was said within a day in a conversation of a number that is about
-    danger, by the child or to it."""
+async def had_danger_lately(
+    work: Work, line: LineScript, channel: Channel, caller_key: bytes
+) -> bool:
+    """Return whether the child or the helpline wrote within a day in a conversation of a number
+    that is about danger."""
     said = (
         select(Message.id)
         .join(Call, Call.id == Message.call_id)
@@ -249,11 +251,11 @@ async def is_flood(work: Work, line: LineScript, channel: Channel, caller_key: b
     return (lately or 0) >= MOST_AN_HOUR
 
 
-async def cries(
+async def says_danger(
     work: Work, line: LineScript, channel: Channel, caller_key: bytes, text: str
 ) -> bool:
-    """Return whether a text is the danger digit, by a number that knows what it means: it is not
-    heard now, or was told so within a day. By any other child it may be an age."""
+    """Return whether a text is the danger digit, from a number that knows what it means: it is
+    refused now, or was told within a day that it is. From any other child it may be an age."""
     if not _is_digit(text, line.danger_digit):
         return False
     if await callers.is_blocked(work, caller_key):
@@ -289,8 +291,8 @@ def is_danger(line: LineScript, text: str, language: str) -> bool:
 async def refuse_flood(
     work: Work, line: LineScript, channel: Channel, caller_key: bytes, ours: str | None, sid: str
 ) -> None:
-    """Tell a number once an hour that it has begun too many conversations, and how it is heard if
-    it is in danger."""
+    """Tell a number once an hour that it has begun too many conversations, and what to write if it
+    is in danger."""
     call = await latest(work, line, channel, caller_key)
     assert call is not None
     await note_arrival(work, call, sid, ours)
@@ -316,13 +318,13 @@ async def begin(
     address: str,
     *,
     language: str,
-    cries: bool,
-    heard: bool = False,
+    says_danger: bool,
+    even_if_blocked: bool = False,
 ) -> Call:
     """Open a conversation with a number, with what is known of it. It is not queued yet.
 
-    `cries`: the child wrote the danger digit, and knows what it means. `heard`: its block does not
-    count, because it has cried lately.
+    `says_danger`: the child wrote the danger digit, and knows what it means. `even_if_blocked`: a
+    block does not count, because the number said lately that it is in danger.
     """
     call = await record.open_conversation(
         work,
@@ -340,9 +342,10 @@ async def begin(
         call.priority += TEST_CALLER_PRIORITY
     call.preferred_id, call.excluded_ids = known.prefers, sorted(known.never)
     blocked = FlagKind.BLOCKED in known.flags
-    # A child who says that there is danger is heard, as in a call.
-    call.blocked, call.danger = blocked and not (cries or heard), cries
-    call.danger_again = call.danger and await _cried_often(work, call)
+    # A block does not keep out a child who says that there is danger, as in a call.
+    call.blocked = blocked and not (says_danger or even_if_blocked)
+    call.danger = says_danger
+    call.danger_again = call.danger and await _said_danger_often(work, call)
     await record.record(
         work,
         call,
@@ -354,10 +357,10 @@ async def begin(
     return call
 
 
-async def _cried_often(work: Work, call: Call) -> bool:
+async def _said_danger_often(work: Work, call: Call) -> bool:
     """Return whether a number has begun conversations in danger again and again within the hour."""
     written = Call.channel != Channel.VOICE
-    return await opening.cried_often(work, call, Call.caller_key == call.caller_key, written)
+    return await opening.said_danger_often(work, call, Call.caller_key == call.caller_key, written)
 
 
 async def refuse(work: Work, call: Call) -> None:

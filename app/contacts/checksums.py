@@ -1,7 +1,8 @@
-"""Sums of sealed answers that a log keeps: words in the place of others are found by them.
+"""A log keeps a salted checksum of each sealed answer, so that replaced words are noticed.
 
-A log takes an answer as it is sealed in the record, so the holder of the keys opens it for its sum
-and hands out the sum alone. See `app/privacy/safe.py`; `app/staff/log_words.py` compares.
+A log takes an answer as it is sealed in the record, so the holder of the keys opens it to work out
+the checksum, and hands out nothing else. See `app/privacy/safe.py`; `app/staff/log_words.py`
+compares.
 """
 
 import base64
@@ -16,8 +17,8 @@ from app.work import Work
 _EARLIER, _VERSIONS = EarlierAnswer.__tablename__, CompletedVersion.__tablename__
 
 
-async def add_sums(work: Work, record: Filled, rows: list[dict[str, Any]]) -> None:
-    """Add to rows of earlier answers the sum of what is sealed, and its salt."""
+async def add_checksums(work: Work, record: Filled, rows: list[dict[str, Any]]) -> None:
+    """Add to rows of earlier answers the checksum of what is sealed, and its salt."""
     for row in rows:
         row["words_sum"] = row[SALT_COLUMN] = None
     of_sealed = [row for row in rows if row["sealed"] is not None]
@@ -25,15 +26,15 @@ async def add_sums(work: Work, record: Filled, rows: list[dict[str, Any]]) -> No
     bound = Bound(_EARLIER, SALT_COLUMN, record.id)
     sealed = await work.keys.seal_all([(bound, salt) for salt in salts])
     answers = [(row["path"], row["sealed"]) for row in of_sealed]
-    sums = await _sums(work, record, answers, salts)
-    for row, one, salt_sealed in zip(of_sealed, sums, sealed, strict=True):
+    checksums = await _checksums(work, record, answers, salts)
+    for row, one, salt_sealed in zip(of_sealed, checksums, sealed, strict=True):
         row["words_sum"], row[SALT_COLUMN] = one, salt_sealed
 
 
-async def sums_of_version(
+async def checksums_of_version(
     work: Work, record: Filled, sealed: Mapping[str, str], salt_sealed: bytes | None = None
 ) -> dict[str, Any]:
-    """Return the columns of a completed version with the sums of these answers and their salt.
+    """Return the columns of a completed version with the checksums of these answers and their salt.
 
     `salt_sealed`: the salt that the version has already.
     """
@@ -46,19 +47,19 @@ async def sums_of_version(
     else:
         salt = told((await work.keys.open_all([(bound, salt_sealed)]))[0])
     answers = list(sealed.items())
-    sums = await _sums(work, record, answers, [salt] * len(answers))
-    hexadecimal = {path: one.hex() for path, one in zip(sealed, sums, strict=True) if one}
+    checksums = await _checksums(work, record, answers, [salt] * len(answers))
+    hexadecimal = {path: one.hex() for path, one in zip(sealed, checksums, strict=True) if one}
     return {"words_sums": hexadecimal, SALT_COLUMN: salt_sealed}
 
 
-async def _sums(
+async def _checksums(
     work: Work, record: Filled, answers: list[tuple[str, str]], salts: list[bytes]
 ) -> list[bytes | None]:
-    """Return the sum of each answer of a record; none of a damaged one, which the check names."""
+    """Return the checksum of each answer of a record; none for a damaged one."""
     table = record.__tablename__
     values = [
         (start_of(salt, path), Bound(table, path, record.id), base64.b64decode(sealed))
         for (path, sealed), salt in zip(answers, salts, strict=True)
     ]
-    sums = await work.keys.sums_all(values)
-    return [None if isinstance(one, CannotOpen) else one for one in sums]
+    checksums = await work.keys.sums_all(values)
+    return [None if isinstance(one, CannotOpen) else one for one in checksums]

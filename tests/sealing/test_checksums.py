@@ -1,4 +1,4 @@
-"""Words that are sealed in a log are those that were written: their sums say so."""
+"""Words that are sealed in a log are those that were written: their checksums say so."""
 
 import base64
 from collections.abc import AsyncIterator
@@ -26,7 +26,7 @@ from tests.sealing.stories import a_story
 
 pytestmark = pytest.mark.whole
 
-# Of each log the column with the words, what names its row, and to what the words are bound.
+# For each log: the column with the words, what names its row, and to what the words are bound.
 _BYTES = {
     "record_events": ("words_sealed", "id", "words_id"),
     "urgency_decisions": ("reason_sealed", "id", "id"),
@@ -156,7 +156,7 @@ async def test_no_change_of_a_log_reaches_a_sum_or_loses_a_salt(work: Work) -> N
                 await _change(work, "completed_versions", sought, {"words_sums": sums})
 
 
-# The hash of a row as it was made before there were sums.
+# The hash of a row as it was made before there were checksums.
 _HASH_BEFORE = """
 SELECT hash = sha256(previous || convert_to(jsonb_build_array(subject_kind, subject_id, kind,
   extract(epoch FROM at), staff_id, detail, encode(words_digest, 'hex'), words_id)::text, 'UTF8'))

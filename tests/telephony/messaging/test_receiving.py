@@ -10,7 +10,7 @@ from app.calls import callers, record
 from app.calls.caller_rows import FlagKind
 from app.calls.models import Call, RecordedEvent
 from app.calls.states import CallState, Channel, Outcome
-from app.chats import at_desk, carrying, ending, messages, opening
+from app.chats import at_desk, by_carrier, ending, messages, opening
 from app.chats.left import answering
 from app.chats.models import Author, Message, Sentence
 from app.jobs.names import Task
@@ -29,7 +29,7 @@ async def test_a_line_that_takes_no_texts_asks_to_be_rung(work: Work) -> None:
     assert await calls(work) == []
 
 
-async def test_the_same_text_is_heard_once_and_others_go_on(work: Work) -> None:
+async def test_the_same_text_is_received_once_and_others_go_on(work: Work) -> None:
     await a_line_for_texts(work)
     await a_writer(work, "ana")
     for _ in range(3):
@@ -38,7 +38,7 @@ async def test_the_same_text_is_heard_once_and_others_go_on(work: Work) -> None:
     (call,) = await calls(work)
     assert (call.channel, call.state, call.caller_kind) == ("sms", CallState.QUEUED, "e164")
     assert call.provider_sid is None
-    assert carrying.address_of(work, call) == CHILD
+    assert by_carrier.address_of(work, call) == CHILD
     assert await said(work, call) == [
         ("child", "Zdravo"),
         ("program", "wait"),
@@ -143,33 +143,33 @@ async def test_a_blocked_number_adds_nothing_to_what_it_left_before(
 
 
 @pytest.mark.parametrize("digit", by_day(["٩", " 9. ", "9"]))
-async def test_a_blocked_number_is_heard_with_the_danger_digit_also_while_a_message_waits(
+async def test_a_blocked_number_is_received_with_the_danger_digit_also_while_a_message_waits(
     work: Work, monkeypatch: pytest.MonkeyPatch, digit: str
 ) -> None:
     call, ana = await _a_message_that_was_answered(work, monkeypatch)
     monkeypatch.setattr(callers, "is_blocked", _always)
-    for _ in range(opening.MOST_CRIES + 2):
+    for _ in range(opening.MOST_DANGER_CALLS + 2):
         await texts(work, digit)
     first, second = await answering.waiting(work, ana.team)
     assert (first.danger, second.danger, second.call_id) == (True, False, call.id)
     unanswered = [job for job in work.jobs if job.task == Task.DANGER_UNANSWERED]
     assert [job.arguments["call_id"] for job in unanswered] == [str(first.call_id)], "one task"
-    # Once a person has taken it, the next cry is for every team again.
+    # Once a person has taken it, the next danger is for every team again.
     await answering.take(work, ana, first.call_id)
     assert first.call_id not in [one.call_id for one in await answering.waiting(work, "other")]
     await texts(work, digit)
     assert first.call_id in [one.call_id for one in await answering.waiting(work, "other")]
-    # A cry of another hour, and one after the first was dealt with: people are told anew.
+    # Danger in another hour, or after the first was dealt with: people are told anew.
     work.now += timedelta(minutes=61)
-    for _ in range(opening.MOST_CRIES + 2):
+    for _ in range(opening.MOST_DANGER_CALLS + 2):
         await texts(work, digit)
     assert len([job for job in work.jobs if job.task == Task.DANGER_UNANSWERED]) == 2
     assert len(await answering.waiting(work, ana.team)) == 3
 
 
-@pytest.mark.parametrize("cry", ["9", "Hoću da se ubijem"])
-async def test_a_blocked_number_is_heard_after_its_cry(
-    work: Work, monkeypatch: pytest.MonkeyPatch, cry: str
+@pytest.mark.parametrize("danger", ["9", "Hoću da se ubijem"])
+async def test_a_blocked_number_is_received_after_it_says_danger(
+    work: Work, monkeypatch: pytest.MonkeyPatch, danger: str
 ) -> None:
     """Where the child is, and what it answers to a question, reaches a person."""
     await a_line_for_texts(work)
@@ -177,7 +177,7 @@ async def test_a_blocked_number_is_heard_after_its_cry(
     _block_all(monkeypatch)
     monkeypatch.setattr(callers, "is_blocked", _always)
     await texts(work, "Glupi ste")
-    await texts(work, cry)
+    await texts(work, danger)
     await texts(work, "Njegoševa 5, treći sprat")
     (waits,) = await answering.waiting(work, ana.team)
     call = next(one for one in await calls(work) if one.id == waits.call_id)
@@ -208,7 +208,7 @@ async def _always(work: Work, key: bytes) -> bool:
     return True
 
 
-async def test_a_blocked_number_is_heard_after_a_talk_that_it_cried_for(
+async def test_a_blocked_number_that_had_a_danger_talk_is_queued_again(
     work: Work, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     line = await a_line_for_texts(work)
@@ -224,7 +224,7 @@ async def test_a_blocked_number_is_heard_after_a_talk_that_it_cried_for(
     assert (again.blocked, again.state) == (False, CallState.QUEUED)
 
 
-async def test_a_cry_is_for_a_counsellor_without_the_language_though_a_message_waits(
+async def test_danger_is_for_a_counsellor_without_the_language_though_a_message_waits(
     work: Work, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     line = await a_line_for_texts(work)
@@ -266,8 +266,8 @@ async def carrying_over(work: Work, call: Call) -> None:
 @pytest.fixture
 def most(monkeypatch: pytest.MonkeyPatch) -> int:
     """How many conversations a number opens in an hour: fewer, so that fewer texts are a flood."""
-    assert carrying.MOST_AN_HOUR == 10
-    monkeypatch.setattr(carrying, "MOST_AN_HOUR", 4)
+    assert by_carrier.MOST_AN_HOUR == 10
+    monkeypatch.setattr(by_carrier, "MOST_AN_HOUR", 4)
     return 4
 
 
@@ -289,7 +289,7 @@ async def test_a_flood_opens_no_more_conversations(work: Work, most: int) -> Non
 
 
 @pytest.mark.parametrize("digit", [False, True])
-async def test_danger_is_heard_in_a_flood(work: Work, digit: bool, most: int) -> None:
+async def test_danger_is_received_in_a_flood(work: Work, digit: bool, most: int) -> None:
     line = await a_line_for_texts(work)
     await a_writer(work, "ana")
     for _ in range(most + 1):
@@ -301,12 +301,12 @@ async def test_danger_is_heard_in_a_flood(work: Work, digit: bool, most: int) ->
     (last,) = [one for one in await calls(work) if one.state != CallState.ENDED]
     assert (last.state, last.danger, last.alarming) == (CallState.QUEUED, digit, not digit)
     if digit:
-        for _ in range(opening.MOST_CRIES):
+        for _ in range(opening.MOST_DANGER_CALLS):
             await carrying_over(work, last)
             await texts(work, line.danger_digit)
             (last,) = [one for one in await calls(work) if one.state != CallState.ENDED]
         again = [one.danger_again for one in await calls(work) if one.danger]
-        assert sorted(again) == [False] * opening.MOST_CRIES + [True]
+        assert sorted(again) == [False] * opening.MOST_DANGER_CALLS + [True]
 
 
 async def test_more_than_a_person_types_in_one_conversation_is_not_kept(
@@ -332,18 +332,18 @@ async def test_a_child_who_waits_in_vain_is_told_and_answered_later(work: Work) 
     ana = await a_writer(work, "ana")
     await texts(work, "Zdravo")
     (call,) = await calls(work)
-    await carrying.watch(work, call.id)
+    await by_carrier.watch(work, call.id)
     assert call.state == CallState.QUEUED
     assert [job.task for job in work.jobs].count(Task.WATCH_CARRIED) == 2
     ana.chats_at_once = 0
     await work.session.flush()
     forget(work)
-    await carrying.watch(work, call.id)
+    await by_carrier.watch(work, call.id)
     assert (call.state, call.outcome) == (CallState.ENDED, Outcome.VOICEMAIL)
     assert (await said(work, call))[-1] == ("program", "closed")
     (waits,) = await answering.waiting(work, ana.team)
     assert waits.call_id == call.id
-    await carrying.watch(work, call.id)
+    await by_carrier.watch(work, call.id)
     assert len(await answering.waiting(work, ana.team)) == 1
 
 
@@ -360,7 +360,7 @@ async def test_the_language_is_that_of_the_last_call(work: Work) -> None:
 
 
 @pytest.mark.parametrize("from_", ["INFO", "12345", "anonymous", ""])
-async def test_who_cannot_be_answered_is_not_heard(work: Work, from_: str) -> None:
+async def test_a_sender_that_cannot_be_answered_is_ignored(work: Work, from_: str) -> None:
     await a_line_for_texts(work)
     assert await texts(work, "Osvojili ste nagradu", from_=from_) == ""
     assert await calls(work) == []
