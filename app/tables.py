@@ -11,9 +11,10 @@ from app.database.base import Base
 from app.definitions import models as definitions
 from app.dialling import models as dialling
 from app.outbox.push import models as push
-from app.people import connection_rows, directory_rows, set_up_rows, wallboards
+from app.people import connection_rows, directory_rows, wallboards
 from app.people.approval import rows as access_request_rows
 from app.people.provider import rows as provider
+from app.people.setting_up import set_up_rows
 from app.privacy import models as privacy
 from app.referrals import models as referrals
 from app.referrals.channels import models as channels
