@@ -38,7 +38,7 @@ from app.api.urgent.referral_views import (
     referral_view,
 )
 from app.errors import Invalid
-from app.referrals import printing, reading, staff_actions
+from app.referrals import notices, printing, reading, staff_actions
 from app.referrals.consent import withdrawing
 from app.referrals.deadlines import urgency as urgency_of
 from app.referrals.models import Referral
@@ -348,4 +348,4 @@ async def move_dispatch(
 @router.post("/notices/{notice_id}/seen", status_code=204)
 async def notice_seen(work: InWork, staff: Sees, notice_id: UUID) -> None:
     """Mark a notice as seen. For an override, this is the check by a second person."""
-    await reading.mark_seen(work, staff, notice_id)
+    await notices.mark_seen(work, staff, notice_id)
