@@ -21,8 +21,8 @@ from app.referrals.channels.links import send_links
 from app.referrals.channels.models import Attempt
 from app.referrals.channels.registry import systems_of, writing_to
 from app.referrals.deadlines import tracking
-from app.referrals.directory.agencies import people_on_call
 from app.referrals.directory.models import Agency
+from app.referrals.directory.on_call import people_on_call
 from app.referrals.escalation.next_step import (
     SENT,
     Act,
