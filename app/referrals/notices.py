@@ -2,20 +2,12 @@
 
 from uuid import UUID
 
-from sqlalchemy import (
-    ColumnElement,
-    or_,
-    select,
-    update,
-)
+from sqlalchemy import ColumnElement, or_, select, update
 
 from app.database.topics import Topic
 from app.errors import Conflict, NotAllowed, NotFound
 from app.referrals.log_kinds import LogKind
-from app.referrals.models import (
-    Notice,
-    Referral,
-)
+from app.referrals.models import Notice, Referral
 from app.referrals.scopes import lock_referral, reads_referral
 from app.referrals.states import ForWhom, NoticeKind
 from app.referrals.trail import By, Via, note

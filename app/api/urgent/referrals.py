@@ -44,9 +44,7 @@ from app.referrals.deadlines import urgency as urgency_of
 from app.referrals.models import Referral
 from app.referrals.opening import from_call, opening
 from app.referrals.reading import ReferralsWanted
-from app.referrals.states import (
-    OpenedHow,
-)
+from app.referrals.states import OpenedHow
 from app.routing import in_hand
 from app.staff.models import Staff
 from app.staff.roles import Permission
