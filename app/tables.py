@@ -4,6 +4,7 @@ from app.administration import models as administration
 from app.calls import caller_rows
 from app.calls import models as calls
 from app.calls.lines import line_rows
+from app.chats import carrier_rows
 from app.chats import models as chats
 from app.contacts import models as contacts
 from app.contacts.cases import models as cases
@@ -46,6 +47,7 @@ __all__ = [
     "callback_rows",
     "caller_rows",
     "calls",
+    "carrier_rows",
     "cases",
     "channels",
     "chats",
