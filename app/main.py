@@ -240,11 +240,11 @@ async def _load_later(app: FastAPI, stack: contextlib.AsyncExitStack, *, with_wo
 
 async def say_first_code(ground: Ground) -> None:
     """While there is no account, say the code with which a page makes the first one."""
-    first_run = importlib.import_module("app.people.first_run")
+    first_administrator = importlib.import_module("app.people.setting_up.first_administrator")
     with contextlib.suppress(SQLAlchemyError, psycopg.Error, OSError):
         async with transaction(ground, PROGRAM) as work:
-            if not await first_run.has_accounts(work):
-                code = await first_run.code_of(work)
+            if not await first_administrator.has_accounts(work):
+                code = await first_administrator.code_of(work)
                 log().warning(
                     "there is no account yet: open /setup in a browser and enter the code",
                     area="people",

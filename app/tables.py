@@ -4,6 +4,7 @@ from app.administration import models as administration
 from app.calls import caller_rows
 from app.calls import models as calls
 from app.calls.lines import line_rows
+from app.chats import carrier_rows
 from app.chats import models as chats
 from app.contacts import models as contacts
 from app.contacts.cases import models as cases
@@ -11,9 +12,10 @@ from app.database.base import Base
 from app.definitions import models as definitions
 from app.dialling import models as dialling
 from app.outbox.push import models as push
-from app.people import connection_rows, directory_rows, set_up_rows, wallboards
+from app.people import connection_rows, directory_rows, wallboards
 from app.people.approval import rows as access_request_rows
 from app.people.provider import rows as provider
+from app.people.setting_up import set_up_rows
 from app.privacy import models as privacy
 from app.referrals import models as referrals
 from app.referrals.channels import models as channels
@@ -45,6 +47,7 @@ __all__ = [
     "callback_rows",
     "caller_rows",
     "calls",
+    "carrier_rows",
     "cases",
     "channels",
     "chats",

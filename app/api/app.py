@@ -48,7 +48,7 @@ from app.api.settings import (
 )
 from app.api.statistics import requested_files, schedules, statistics
 from app.api.team import live_talks, messages, supervising
-from app.api.urgent import agencies, danger_alarms, referrals
+from app.api.urgent import agencies, agency_events, danger_alarms, referrals
 from app.api.writing import chats
 from app.database.engine import lost_a_race, ran_too_long, waited_too_long
 from app.errors import Refusal
@@ -142,6 +142,7 @@ _PARTS = (
     case_work,
     cases,
     referrals,
+    agency_events,
     danger_alarms,
     agencies,
     roster,

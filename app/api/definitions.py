@@ -1,4 +1,6 @@
-"""The JSON interface of definitions: sets are imported, compared, put in force and taken back."""
+"""The JSON interface of definitions: what is in force, and the sets that are imported, compared,
+put in force and taken back.
+"""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -9,6 +11,7 @@ from pydantic import AwareDatetime, BaseModel
 from app.api.description import files
 from app.api.records.form_views import FormView, PreviewView, form_view, preview_state
 from app.api.records.record_bodies import Changes
+from app.contacts.registry import library_of
 from app.country import archive, sets, whole
 from app.country.archive import Received
 from app.country.sets import BadSet
@@ -19,9 +22,11 @@ from app.definitions.library import Library
 from app.definitions.models import DefinitionOrder, DefinitionSet
 from app.errors import Invalid, NotFound
 from app.retention.kinds import DataKind
+from app.staff.audit import write_entry
+from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
 from app.staff.roles import Permission
-from app.web.access import InWork, Requires
+from app.web.access import InWork, ReadsRecords, Requires
 from app.web.strict_bodies import StrictRoute
 from app.words.pages import message_words
 from app.work import Work
@@ -126,6 +131,11 @@ class InForceIn(BaseModel):
     model_config = {"alias_generator": lambda name: name.rstrip("_")}
 
 
+class Unmapped(BaseModel):
+    code: str
+    label: dict[str, str]
+
+
 def _set_view(one: DefinitionSet) -> SetView:
     names = sorted(one.files)
     return SetView(id=one.id, name=one.name, files=names, uploaded_at=one.uploaded_at)
@@ -171,6 +181,22 @@ async def files_in_force(work: InWork, _staff: Sees) -> Response:
     """Return every file that is in force, with those of the program: a folder to begin with."""
     _, folder = await sets.folder_at(work, work.now)
     return _zip(whole.all_files(folder), "definitions")
+
+
+@router.get("/forms/{record}")
+async def get_form(work: InWork, _staff: ReadsRecords, record: str) -> FormView:
+    """Return the form in force for a contact or a case: sections, fields, export columns."""
+    if record not in ("contact", "case"):
+        raise NotFound("There is no such form. Ask for `contact` or `case`.")
+    return form_view(library_of(work.ground), record)
+
+
+@router.get("/definitions/unmapped")
+async def unmapped(work: InWork, _staff: Sees) -> list[Unmapped]:
+    """Return the country's own category codes that map to no category of the framework."""
+    write_entry(work, AuditLog.UNMAPPED_LIST_READ, "definitions")
+    nodes = library_of(work.ground).categories.unmapped()
+    return [Unmapped(code=node.code, label=node.label) for node in nodes]
 
 
 @router.post("/definitions/check", max_body_size=archive.LARGEST_UPLOAD)

@@ -5,8 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel
 
-from app.people import first_run
-from app.people.first_run import StepKey
+from app.people.setting_up.first_steps import StepKey, steps
 from app.staff.models import Staff
 from app.staff.roles import Permission
 from app.web.access import InWork, Requires
@@ -36,5 +35,5 @@ async def first_steps(work: InWork, _staff: Keeps) -> list[StepView]:
             can_wait=one.can_wait,
             why=message_words(one.why) if one.why is not None else None,
         )
-        for one in await first_run.steps(work)
+        for one in await steps(work)
     ]

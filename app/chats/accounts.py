@@ -18,7 +18,7 @@ from app.calls.lines import chat_lines, leading, lines
 from app.calls.speech import LineScript
 from app.calls.states import Channel
 from app.chats import earlier_accounts, fetched
-from app.chats.models import AccountProblem, AccountState, CarrierAccount
+from app.chats.carrier_rows import AccountProblem, AccountState, CarrierAccount
 from app.database.topics import Topic
 from app.errors import Conflict, Invalid, NotFound
 from app.jobs.names import Task

@@ -8,7 +8,7 @@ from sqlalchemy import delete, select
 
 from app.calls.lines.leading import BACK_WITHIN
 from app.calls.states import Channel
-from app.chats.models import EarlierAccount
+from app.chats.carrier_rows import EarlierAccount
 from app.work import Work
 
 # The carriers at which an account is known by its number alone, which the log holds.

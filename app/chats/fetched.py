@@ -12,7 +12,7 @@ from sqlalchemy import delete, func, select, update
 
 from app.calls.speech import LineScript
 from app.calls.states import Channel
-from app.chats.models import AccountProblem, CarrierAccount, Fetched
+from app.chats.carrier_rows import AccountProblem, CarrierAccount, Fetched
 from app.database.topics import Topic
 from app.privacy.keys import Bound, told
 from app.staff.audit import write_entry

@@ -12,7 +12,8 @@ from sqlalchemy import delete, func, select, update
 
 from app.calls.models import Call
 from app.chats import stopped_numbers
-from app.chats.models import Arrival, Author, Failure, Message, Sent
+from app.chats.carrier_rows import Arrival, Sent
+from app.chats.models import Author, Failure, Message
 from app.chats.news import announce, announce_sent
 from app.database.topics import Topic
 from app.errors import NotFound

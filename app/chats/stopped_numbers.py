@@ -6,7 +6,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
 
 from app.calls.models import Call
-from app.chats.models import OptOut
+from app.chats.carrier_rows import OptOut
 from app.work import Work
 
 

@@ -136,13 +136,13 @@ def first_steps() -> None:
     """Say what is left until a call is answered, how the first administrator begins, and which
     words of danger mark nothing."""
     from app.administration import unmarked
-    from app.people import first_run
+    from app.people.setting_up import first_administrator, first_steps
 
     async def verb(work: Work) -> None:
-        if not await first_run.has_accounts(work):
-            code = await first_run.code_of(work)
+        if not await first_administrator.has_accounts(work):
+            code = await first_administrator.code_of(work)
             print(f"Open {work.settings.public_url}/setup and enter {code}")
-        for one in await first_run.steps(work):
+        for one in await first_steps.steps(work):
             state = "done" if one.done else "can wait" if one.can_wait else "to do"
             print(f"{one.key}\t{state}\t{one.why or ''}".rstrip())
         for said in await unmarked.unmarked(work):

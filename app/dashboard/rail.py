@@ -19,10 +19,10 @@ from app.database.quick import Listed, Question, count_of
 from app.definitions.risk import Urgency
 from app.jobs.transaction import rows_of
 from app.people import work_left
-from app.referrals import reading
 from app.referrals.deadlines import tracking
 from app.referrals.escalation import alarms as danger_alarms
 from app.referrals.escalation import dangers
+from app.referrals.notices import notices_for
 from app.referrals.states import ForWhom, NoticeKind
 from app.routing import places_in_queue
 from app.routing.callbacks import callbacks
@@ -108,7 +108,7 @@ async def own_counts(work: InWork, staff: Sees) -> Response:
 
 async def own_counts_part(work: Work, staff: Staff) -> str:
     """Render how many referrals and deadlines need the reader."""
-    found = {"referrals": len(await reading.notices_for(work, staff))}
+    found = {"referrals": len(await notices_for(work, staff))}
     if may(staff.role, Permission.SEE_DEADLINES):
         over = await tracking.count_due(work, staff, timedelta())
         found["supervisor"] = over.over + len(await dangers.open_dangers(work, staff))
@@ -146,7 +146,7 @@ async def alerts_part(work: Work, staff: Staff) -> str:
             f"/api/v1/notices/{notice.id}/seen",
             _("Seen"),
         )
-        for notice, referral in await reading.notices_for(work, staff)
+        for notice, referral in await notices_for(work, staff)
         if notice.kind == NoticeKind.BREACH
         and notice.author_id != staff.id
         and notice.for_whom == ForWhom.SUPERVISORS

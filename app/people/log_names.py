@@ -48,6 +48,7 @@ BARE = {
     "settings": N_("Times and limits"),
     "sign_in_rules": N_("Signing in"),
     "telephony": N_("Telephony"),
+    # Of older entries; it is "definitions" now.
     "unmapped categories": N_("Categories"),
 }
 

@@ -29,11 +29,12 @@ from app.referrals.consent import withdrawing
 from app.referrals.deadlines import tracking
 from app.referrals.directory import telling
 from app.referrals.directory.address_rows import AddressChange
-from app.referrals.directory.agencies import house_address
 from app.referrals.directory.models import Agency
+from app.referrals.directory.on_call import house_address
 from app.referrals.escalation.alarm_attempts import AlarmEmailOnce
 from app.referrals.escalation.alarms import alarm_tasks
-from app.referrals.escalation.trying import breached, escalate_on
+from app.referrals.escalation.breaches import breached
+from app.referrals.escalation.trying import escalate_on
 from app.referrals.library import protocols_of
 from app.referrals.models import Deadline, Notice, Referral
 from app.referrals.opening.from_call import refer_unanswered

@@ -15,7 +15,7 @@ from sqlalchemy import and_, delete, exists, or_, select
 
 from app.calls.caller_rows import CallerFlag, CallerWish
 from app.calls.models import Call
-from app.chats.models import OptOut
+from app.chats.carrier_rows import OptOut
 from app.contacts.events import note_event
 from app.contacts.log_kinds import RecordLog
 from app.contacts.models import Contact, ProfileNumber

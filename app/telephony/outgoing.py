@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from app.calls.models import Call, Leg
 from app.calls.states import Direction
-from app.chats.models import Sent
+from app.chats.carrier_rows import Sent
 from app.dialling import outward
 from app.dialling.models import DialledFor, DialWay
 from app.outbox.once import Outgoing, Row

@@ -263,7 +263,6 @@ HearsMessages = Annotated[Staff, Depends(Requires(Permission.HEAR_MESSAGES), sco
 ReadsRecords = Annotated[Staff, Depends(Requires(Permission.READ_RECORDS), scope="function")]
 WritesContacts = Annotated[Staff, Depends(Requires(Permission.WRITE_CONTACTS), scope="function")]
 WritesCases = Annotated[Staff, Depends(Requires(Permission.WRITE_CASES), scope="function")]
-SeesDefinitions = Annotated[Staff, Depends(Requires(Permission.SEE_DEFINITIONS), scope="function")]
 
 
 def set_cookie(response: Response, ground: Ground, token: str) -> None:

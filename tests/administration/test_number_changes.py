@@ -12,7 +12,7 @@ from app.calls.lines.leading import BACK_WITHIN, Leads
 from app.calls.speech import LineScript
 from app.calls.states import Channel
 from app.chats import accounts, earlier_accounts
-from app.chats.models import AccountState
+from app.chats.carrier_rows import AccountState
 from app.errors import NotFound
 from app.jobs.names import Task
 from app.jobs.transaction import flush

@@ -10,8 +10,8 @@ from app.database.topics import Topic
 from app.definitions.risk import Urgency
 from app.jobs.names import Task
 from app.outbox.push import subscriptions
-from app.referrals import reading
 from app.referrals.escalation import alarms
+from app.referrals.notices import mark_seen
 from app.referrals.states import ForWhom, NoticeKind
 from app.referrals.trail import add_notice
 from app.routing.alarm_rows import AlarmKind
@@ -115,7 +115,7 @@ async def test_an_urgent_deadline_and_a_danger_call_a_supervisor_until_they_are_
     assert "A deadline of an urgent referral has passed" in shown
     assert "shelter" not in shown.lower()
     work.actor = actor_of(vera)
-    await reading.mark_seen(work, vera, notice.id)
+    await mark_seen(work, vera, notice.id)
     (acknowledged,) = re.findall(r"/danger-alarms/([0-9a-f-]+)/", shown)
     await alarms.acknowledge(work, UUID(acknowledged), "vera", vera)
     await work.session.flush()

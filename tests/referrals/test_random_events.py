@@ -25,7 +25,7 @@ from app.referrals.consent import withdrawing
 from app.referrals.consent.consenting import Agreed, Override
 from app.referrals.consent.rules import Basis, GivenBy, How, Scope
 from app.referrals.deadlines.urgency import change_urgency
-from app.referrals.escalation import trying
+from app.referrals.escalation import breaches, results
 from app.referrals.jobs import check_deadline, escalate_if_due
 from app.referrals.models import Deadline, Recipient, Referral
 from app.referrals.opening import opening
@@ -111,7 +111,7 @@ class Play:
             await check_deadline(work, deadline.id)
             referral = await lock_referral(work, self.referral_id)
             if deadline.breached_at is not None and deadline.stopped_at is None:
-                await trying.breached(work, referral, kind)
+                await breaches.breached(work, referral, kind)
 
     async def _result(self, work: Work) -> None:
         referral = await lock_referral(work, self.referral_id)
@@ -133,7 +133,7 @@ class Play:
                     AttemptResult.WRONG_NUMBER,
                 )
             ]
-            await trying.note_result(
+            await results.note_result(
                 work, referral, self.dice.choice(list(rows)), self.dice.choice(unreached)
             )
 

@@ -10,7 +10,7 @@ from app.calls.caller_rows import CallerFlag, CallerWish, FlagKind, WishKind
 from app.calls.callers import flag_caller, wish
 from app.calls.models import Call
 from app.calls.states import Channel
-from app.chats.models import OptOut
+from app.chats.carrier_rows import OptOut
 from app.contacts import completing, contacts, profiles
 from app.contacts.models import Contact, Profile, ProfileNumber
 from app.contacts.states import ContactChannel

@@ -48,7 +48,7 @@ _MAY_DIFFER = {
     "app/calls/callers.py: flag.caller_key != key_of(call)": _BOTH_OURS,
     "app/calls/prompts.py: prompt_key in SOUNDS": _A_PROMPT,
     "app/cli/agencies.py: one.agency.code == code": _A_NAME,
-    "app/contacts/cases/removing.py: mark != _MARK": "the sign at the beginning of a kind of file",
+    "app/contacts/cases/removing/ogg_sound.py: mark != _MARK": "the sign of a kind of file",
     "app/contacts/finding/search.py: model.code == bindparam('code')": _A_NAME,
     "app/contacts/registry.py: known[key] != libraries.digest_of(text)": _BOTH_OURS,
     "app/country/marked.py: getattr(table, name) == code": _A_NAME,

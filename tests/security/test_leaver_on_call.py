@@ -27,11 +27,12 @@ from app.referrals.channels.links import add_link
 from app.referrals.channels.models import Attempt
 from app.referrals.channels.registry import writing_to
 from app.referrals.directory import addresses, leavers
-from app.referrals.directory.agencies import agency_of_code, house_address, save_agency
+from app.referrals.directory.agencies import agency_of_code, save_agency
 from app.referrals.directory.directory_csv import write_directory
 from app.referrals.directory.entries import Entry, Phone
 from app.referrals.directory.leavers import StillReached
 from app.referrals.directory.models import Agency
+from app.referrals.directory.on_call import house_address
 from app.referrals.directory.phones import phones_of
 from app.referrals.escalation import alarms
 from app.referrals.states import Purpose, Service

@@ -141,7 +141,7 @@ WITHOUT = {
     "dashboard.people.passkey_pages.options": "a sign-in that goes on after the password",
     "api.emergencies.refuse_emergency": "a refusal opens nothing",
     "dashboard.people.emergency_pages.refuse": "a refusal opens nothing",
-    "dashboard.people.first_run.set_up": "no account is there yet; it asks for a code",
+    "dashboard.people.first_administrator.set_up": "no account is there yet; it asks for a code",
     "api.emergencies.end_emergency": "what was changed under it goes back",
     "dashboard.people.emergency_pages.end": "what was changed under it goes back",
     "dashboard.people.provider_pages.back": "a sign-in at the provider",

@@ -12,10 +12,8 @@ from pydantic import BaseModel, Field
 
 from app.api.records.form_views import (
     FormState,
-    FormView,
     SavedView,
     form_state,
-    form_view,
     saved_view,
     saved_with_state,
 )
@@ -31,17 +29,14 @@ from app.api.records.record_views import (
 from app.contacts import completing, contacts, openings, profiles, reading_contacts
 from app.contacts.finding.search import ContactsWanted, search
 from app.contacts.models import Contact
-from app.contacts.registry import library_of
 from app.contacts.saving import Change
 from app.contacts.special_codes import admit_list
 from app.contacts.states import ContactChannel, NonCounselling, Source
 from app.definitions.risk import Urgency
 from app.errors import NotFound
-from app.staff.audit import write_entry
-from app.staff.log_kinds import AuditLog
 from app.staff.log_values import FoundBy
 from app.staff.models import Staff
-from app.web.access import InWork, ReadsRecords, SeesDefinitions, WritesContacts
+from app.web.access import InWork, ReadsRecords, WritesContacts
 from app.web.form_language import FormLanguage
 from app.web.lean import LeanRoute
 from app.work import Work
@@ -313,27 +308,3 @@ async def split_profile(
     """Move some of a profile's contacts, which are another person's, to a new profile."""
     new = await profiles.split(work, staff, profile_id, body.contacts, body.reason)
     return {"profile_id": new}
-
-
-# -- definitions -------------------------------------------------------------------------------
-
-
-@router.get("/forms/{record}")
-async def get_form(work: InWork, _staff: ReadsRecords, record: str) -> FormView:
-    """Return the form in force for a contact or a case: sections, fields, export columns."""
-    if record not in ("contact", "case"):
-        raise NotFound("There is no such form. Ask for `contact` or `case`.")
-    return form_view(library_of(work.ground), record)
-
-
-class Unmapped(BaseModel):
-    code: str
-    label: dict[str, str]
-
-
-@router.get("/definitions/unmapped")
-async def unmapped(work: InWork, _staff: SeesDefinitions) -> list[Unmapped]:
-    """Return the country's own category codes that map to no category of the framework."""
-    write_entry(work, AuditLog.UNMAPPED_LIST_READ, "unmapped categories")
-    nodes = library_of(work.ground).categories.unmapped()
-    return [Unmapped(code=node.code, label=node.label) for node in nodes]

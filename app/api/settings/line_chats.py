@@ -13,7 +13,7 @@ from app.calls.chat_rules import ChatRules, read_chat
 from app.calls.lines import chat_lines, finding_lines
 from app.calls.states import Channel
 from app.chats import accounts, fetched
-from app.chats.models import AccountProblem, AccountState, CarrierAccount
+from app.chats.carrier_rows import AccountProblem, AccountState, CarrierAccount
 from app.web.access import InWork
 from app.web.strict_bodies import StrictRoute
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from app.api.description import files
 from app.api.urgent.referral_views import AgencyView, FoundView, agency_view, found_view
 from app.errors import Invalid
-from app.referrals.directory import addresses, agencies, directory_csv
+from app.referrals.directory import addresses, agencies, directory_csv, right_agency
 from app.referrals.directory.address_rows import AddressField
 from app.referrals.states import Service
 from app.staff.models import Staff
@@ -135,7 +135,7 @@ async def match(work: InWork, _staff: Sees, child: Wanted) -> Matched:
 
     The facts about the child are in the body, so that no URL contains them.
     """
-    found = await agencies.find_right(work, child.service.value, child.place, child.age)
+    found = await right_agency.find_right(work, child.service.value, child.place, child.age)
     return Matched(
         right=[found_view(one) for one in found.right],
         left_out=[found_view(one) for one in found.left_out],

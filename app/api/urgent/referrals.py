@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Response
 
 from app.api.records.cases import download
 from app.api.records.form_views import FormState, SavedView, form_state, saved_with_state
@@ -38,22 +38,17 @@ from app.api.urgent.referral_views import (
     referral_view,
 )
 from app.errors import Invalid
-from app.referrals import printing, reading, staff_actions
-from app.referrals.channels.webhook import delivery, replies
+from app.referrals import notices, printing, reading, staff_actions
 from app.referrals.consent import withdrawing
 from app.referrals.deadlines import urgency as urgency_of
 from app.referrals.models import Referral
 from app.referrals.opening import from_call, opening
 from app.referrals.reading import ReferralsWanted
-from app.referrals.states import (
-    OpenedHow,
-)
+from app.referrals.states import OpenedHow
 from app.routing import in_hand
 from app.staff.models import Staff
 from app.staff.roles import Permission
-from app.web import decisions
-from app.web.access import InWork, Public, Requires
-from app.web.decisions import Right
+from app.web.access import InWork, Requires
 from app.web.form_language import FormLanguage
 from app.web.strict_bodies import StrictRoute
 
@@ -61,7 +56,6 @@ router = APIRouter(tags=["referrals"], route_class=StrictRoute)
 Sees = Annotated[Staff, Depends(Requires(Permission.SEE_REFERRALS), scope="function")]
 Writes = Annotated[Staff, Depends(Requires(Permission.WRITE_REFERRALS), scope="function")]
 SeesDeadlines = Annotated[Staff, Depends(Requires(Permission.SEE_DEADLINES), scope="function")]
-_SIGNED = [Depends(Public("an agency's system proves itself by its signature"))]
 
 
 # -- opening -----------------------------------------------------------------------------------
@@ -352,41 +346,4 @@ async def move_dispatch(
 @router.post("/notices/{notice_id}/seen", status_code=204)
 async def notice_seen(work: InWork, staff: Sees, notice_id: UUID) -> None:
     """Mark a notice as seen. For an override, this is the check by a second person."""
-    await reading.mark_seen(work, staff, notice_id)
-
-
-# -- for other systems -------------------------------------------------------------------------
-
-
-@router.post("/deliveries/{delivery_id}/again", status_code=204)
-async def send_again(work: InWork, staff: SeesDeadlines, delivery_id: UUID) -> None:
-    """Send an event again that could not be delivered."""
-    await delivery.send_again(work, staff, delivery_id)
-
-
-@router.post("/agencies/{code}/events", dependencies=_SIGNED)
-async def receive_event(request: Request, work: InWork, code: str) -> dict[str, Any]:
-    """Receive an agency system's signed event (Standard Webhooks: id, timestamp, signature)."""
-    body = await _bounded(request)
-    headers = request.headers
-    event_id = headers.get("webhook-id", "")
-    agency = await replies.sender_of(
-        work,
-        code[:60],
-        event_id,
-        headers.get("webhook-timestamp", ""),
-        headers.get("webhook-signature", "")[:2000],
-        body,
-    )
-    decisions.grant(request, Right.AGENCY_SIGNATURE)
-    return await replies.receive(work, agency, event_id, body)
-
-
-async def _bounded(request: Request) -> bytes:
-    """Read a body of at most 64 KB, whatever length the sender claims. Raises Invalid."""
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > 64 * 1024:
-            raise Invalid("The event is larger than 64 KB. Send a smaller one.")
-    return bytes(body)
+    await notices.mark_seen(work, staff, notice_id)

@@ -15,6 +15,7 @@ from pydantic import BaseModel, Field
 from app.calls.states import Channel
 from app.chats import at_desk, ending, media, messages, reading, translating, typing
 from app.chats.at_desk import AtDesk
+from app.chats.carrier_rows import OnItsWay
 from app.chats.left import answering
 from app.chats.media import ShownMedia
 from app.chats.messages import LONGEST
@@ -24,7 +25,6 @@ from app.chats.models import (
     MediaKind,
     MediaProblem,
     MediaState,
-    OnItsWay,
     ReaderKind,
     Sentence,
 )

@@ -36,7 +36,7 @@ def _main(media_type: str, act: str, most_points: int) -> int:
     from app.contacts.cases import picture_points, suspicions
 
     if act == REMOVE:
-        from app.contacts.cases import removing
+        from app.contacts.cases.removing import removing
     _bound()
     content = sys.stdin.buffer.read()
     warnings: set[str] = set()

@@ -4,7 +4,7 @@ import io
 
 from PIL import Image
 
-from app.contacts.cases.heic_pictures import points_of
+from app.contacts.cases.removing.heic_pictures import points_of
 
 # The formats of the pictures, as the library names them.
 PILLOW_FORMATS = {"image/jpeg": ("JPEG", "MPO"), "image/png": ("PNG",)}

@@ -14,7 +14,7 @@ from app.dashboard.languages import named
 from app.dashboard.records.form_views import spelling
 from app.dashboard.settings.hours_words import days_words
 from app.definitions.trees import Tree, label_in
-from app.referrals.directory import agencies
+from app.referrals.directory import right_agency
 from app.referrals.directory.entries import EVERYWHERE, Entry
 from app.referrals.library import protocols_of
 from app.referrals.states import HOUSE, Sector, Service
@@ -50,7 +50,7 @@ async def told_by_name(work: Work) -> list[Option]:
     sectors = [
         option(one.value, code_words(one), _("sector")) for one in Sector if one != Sector.OWN_HOUSE
     ]
-    known = (await agencies.directory_of(work)).candidates
+    known = (await right_agency.directory_of(work)).candidates
     return sectors + [
         option(one.code, one.name, _("agency"), one.code)
         for one in known

@@ -1,14 +1,17 @@
 """The page of the directory, with the agencies that fit a child."""
 
+from datetime import date
 from typing import Annotated
+from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Form, Request, Response
 
 from app.dashboard.directory.address_changes import address_changes_values
 from app.dashboard.records.lists import labels_of, places_of
 from app.dashboard.templating import page
-from app.referrals.directory import agencies
+from app.referrals.directory import agencies, right_agency
 from app.referrals.directory.finding import Matches
+from app.referrals.library import protocols_of
 from app.referrals.states import Service
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
@@ -36,7 +39,7 @@ async def right_agencies(
 ) -> Response:
     """Show the directory with the agencies that fit a child, whose data are in no address."""
     years = int(age) if age.isascii() and age.isdigit() else None
-    found = await agencies.find_right(work, service.value, place or None, years)
+    found = await right_agency.find_right(work, service.value, place or None, years)
     return await _directory(
         request, work, staff, found=found, service=service.value, place=place, age=age
     )
@@ -68,5 +71,10 @@ async def _directory(
         places=places_of(request, work),
         labels=labels_of(request, work),
         may_keep=may(staff.role, Permission.KEEP_DIRECTORY),
-        today=agencies.local_today(work),
+        today=_local_today(work),
     )
+
+
+def _local_today(work: Work) -> date:
+    """Return today's date where the helpline is."""
+    return work.now.astimezone(ZoneInfo(protocols_of(work.ground).current.timezone)).date()

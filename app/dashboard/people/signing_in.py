@@ -9,8 +9,8 @@ from starlette.responses import RedirectResponse
 
 from app.dashboard.templating import templates
 from app.errors import Refusal
-from app.people import first_run
 from app.people.provider import keeping
+from app.people.setting_up import first_administrator
 from app.routing import own_presence
 from app.staff.models import Awaits, Staff
 from app.staff.roles import Permission
@@ -29,7 +29,7 @@ _SIGN_IN = [Depends(Public("this is the sign-in"))]
 @router.get("/login", dependencies=_SIGN_IN)
 async def login_page(request: Request, work: InWork, next: str = "/") -> Response:
     """Show the sign-in form. Signing in leads on to the page that was wanted."""
-    if not await first_run.has_accounts(work):
+    if not await first_administrator.has_accounts(work):
         return RedirectResponse("/setup", status_code=303)
     return await show_login(request, work, next)
 

@@ -8,12 +8,12 @@ from app.calls import queries
 from app.contacts import openings
 from app.dashboard.referrals import referral_views
 from app.dashboard.templating import page
-from app.referrals import reading
 from app.referrals.channels.webhook import delivery
 from app.referrals.deadlines import tracking
 from app.referrals.directory import agencies
 from app.referrals.escalation import alarms, dangers
 from app.referrals.models import Notice, Referral
+from app.referrals.notices import notices_for
 from app.referrals.spoken import house_words
 from app.routing.alarm_rows import AlarmKind
 from app.staff.models import Staff
@@ -34,7 +34,7 @@ async def supervisor_page(request: Request, work: InWork, staff: SeesDeadlines) 
 
 
 async def _supervisor(work: Work, staff: Staff) -> dict[str, Any]:
-    notices = await reading.notices_for(work, staff)
+    notices = await notices_for(work, staff)
     return {
         "staff": staff,
         "now": work.now,
@@ -71,7 +71,7 @@ async def notices_fragment(request: Request, work: InWork, staff: Sees) -> Respo
 
 async def notices_values(work: Work, staff: Staff) -> dict[str, Any]:
     """Return the notices, dangers and openings for the board."""
-    notices = await reading.notices_for(work, staff, limit=20)
+    notices = await notices_for(work, staff, limit=20)
     return {
         "staff": staff,
         "notices": notices,

@@ -20,7 +20,7 @@ from app.errors import Invalid
 from app.referrals import reading
 from app.referrals.consent.rules import GivenBy, How, Scope
 from app.referrals.deadlines import tracking
-from app.referrals.directory import agencies
+from app.referrals.directory import right_agency
 from app.referrals.directory.finding import Matches
 from app.referrals.library import protocols_of
 from app.referrals.reading import ReferralsWanted
@@ -159,6 +159,6 @@ async def _found(work: Work, story: reading.Story) -> Matches:
     """Return the agencies that fit now, for a choice by hand."""
     referral = story.opened.record
     tried = {a.agency_id for a, _ in story.recipients if a.state == RecipientState.REJECTED}
-    return await agencies.find_right(
+    return await right_agency.find_right(
         work, story.asked.service, referral.place, referral.child_age, tried=tried
     )

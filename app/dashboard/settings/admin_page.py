@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Request, Response
 
 from app.contacts.registry import library_of
-from app.dashboard.people.first_run import steps_values
+from app.dashboard.people.first_steps import steps_values
 from app.dashboard.templating import page
 from app.definitions.library import Shelf
 from app.definitions.trees import label_in

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import select
 
 from app.chats import accounts as chat_accounts
-from app.chats.models import AccountState, CarrierAccount
+from app.chats.carrier_rows import AccountState, CarrierAccount
 from app.people import finding
 from app.people.provider import keeping
 from app.staff.emergency_rows import Emergency

@@ -6,7 +6,7 @@ from app.referrals.channels.attempts import payload_of
 from app.referrals.channels.links import begin_code, may_carry_code
 from app.referrals.channels.models import Attempt
 from app.referrals.channels.registry import message_channel
-from app.referrals.escalation.trying import is_needed, note_result
+from app.referrals.escalation.results import is_needed, note_result
 from app.referrals.models import Referral
 from app.referrals.scopes import lock_referral
 from app.referrals.spoken import write

@@ -3,27 +3,22 @@
 import base64
 import secrets
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
-from zoneinfo import ZoneInfo
 
-from sqlalchemy import func, select, update
+from sqlalchemy import select, update
 
-from app import words
-from app.contacts.registry import library_of
 from app.database.topics import Topic
 from app.dialling import outward
 from app.errors import Invalid, NotFound
 from app.referrals.directory import addresses, leavers
 from app.referrals.directory.address_rows import AddressField
-from app.referrals.directory.entries import EVERYWHERE, Entry, Phone, check_entry, for_log
-from app.referrals.directory.finding import Candidate, Matches, Sought, find
+from app.referrals.directory.entries import Entry, Phone, check_entry, for_log
 from app.referrals.directory.models import Agency, DutyPhone, Mandate
 from app.referrals.directory.phones import phones_of, set_phones
 from app.referrals.library import protocols_of
-from app.referrals.states import Sector, Service
+from app.referrals.states import Sector
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.work import ActorKind, Work
@@ -41,10 +36,6 @@ class MandateHeld(Invalid):
             place=place,
             code=holder.code,
         )
-
-
-# How long a process uses its copy of the directory before it reads it again.
-_BELIEVED = timedelta(seconds=30)
 
 
 async def save_agency(work: Work, entry: Entry, *, with_: set[str] | None = None) -> Agency:
@@ -289,115 +280,3 @@ async def doubted_phones(work: Work) -> set[tuple[UUID, str]]:
         )
     )
     return {(agency_id, number) for agency_id, number in rows}
-
-
-@dataclass(frozen=True)
-class Directory:
-    """A copy of the directory as plain values, kept in memory for a while."""
-
-    candidates: list[Candidate]
-    mandates: dict[tuple[str, str], UUID]
-
-
-async def directory_of(work: Work) -> Directory:
-    """Return the directory for finding the right agency, from memory where possible."""
-    memory = work.ground.memory
-    known: Directory | None = memory.recall(Topic.DIRECTORY, "", work.now)
-    if known is None:
-        found = await entries(work)
-        known = Directory(
-            [_candidate(agency, entry) for agency, entry in found],
-            {
-                (service, place): agency.id
-                for agency, entry in found
-                for service, _, place in (m.partition("@") for m in entry.mandated_for)
-            },
-        )
-        memory.keep(Topic.DIRECTORY, "", known, work.now + _BELIEVED)
-    return known
-
-
-def _candidate(agency: Agency, entry: Entry) -> Candidate:
-    return Candidate(
-        id=agency.id,
-        code=agency.code,
-        name=agency.name,
-        sector=agency.sector,
-        services=frozenset(entry.services),
-        areas=frozenset(entry.areas),
-        age_from=entry.age_from,
-        age_to=entry.age_to,
-        hours=entry.hours,
-        timezone=entry.timezone,
-        country=agency.country,
-        languages=entry.languages,
-        deputy=entry.deputy,
-        valid_from=entry.valid_from,
-        valid_until=entry.valid_until,
-        writes=bool(entry.email or entry.sms or entry.webhook_url or entry.primero),
-        phones=tuple(phone.hours for phone in entry.duty_phones),
-    )
-
-
-async def find_right(
-    work: Work,
-    service: str,
-    place: str | None,
-    age: int | None,
-    *,
-    withheld_from: Iterable[str] = (),
-    tried: Iterable[UUID] = (),
-) -> Matches:
-    """Return the right agencies for a child now, the best first, and why the others are not."""
-    directory = await directory_of(work)
-    path = library_of(work.ground).places.paths().get(place or "", ())
-    nearest = [directory.mandates.get((service, p)) for p in (*reversed(path), EVERYWHERE)]
-    sought = Sought(
-        service=service,
-        place_path=tuple(path),
-        age=age,
-        at=work.now,
-        mandated=tuple(dict.fromkeys(m for m in nearest if m is not None)),
-        withheld_from=frozenset(withheld_from),
-        tried=frozenset(tried),
-    )
-    return find(directory.candidates, sought)
-
-
-async def house(work: Work, service: Service) -> list[Candidate]:
-    """Return our own people who are on call for a service now."""
-    found = await find_right(work, service.value, None, None)
-    return [one.agency for one in found.right]
-
-
-async def people_on_call(work: Work, service: Service) -> Agency | None:
-    """Return the entry of our own people who are on call for a service now, if there is one."""
-    found = await house(work, service)
-    return await work.session.get(Agency, found[0].id) if found else None
-
-
-@dataclass(frozen=True)
-class OnCall:
-    """How our own people on call are written to, and in which language."""
-
-    email: str
-    language: str
-
-
-async def house_address(work: Work, service: Service) -> OnCall | None:
-    """Return the e-mail address of our own people who are on call for a service now."""
-    on_call = [one.id for one in await house(work, service)]
-    rows = await work.session.execute(
-        select(Agency.id, Agency.email, Agency.languages).where(
-            Agency.id.in_(on_call),
-            Agency.email.is_not(None),
-            Agency.email != func.all(Agency.of_leavers),
-        )
-    )
-    found = {row.id: OnCall(row.email, words.first_known(row.languages)) for row in rows}
-    return next((found[one] for one in on_call if one in found), None)
-
-
-def local_today(work: Work) -> date:
-    """Return today's date where the helpline is."""
-    return work.now.astimezone(ZoneInfo(protocols_of(work.ground).current.timezone)).date()

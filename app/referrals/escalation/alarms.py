@@ -20,8 +20,8 @@ from app.outbox.channels import ChannelKind
 from app.outbox.states import Sending
 from app.referrals.channels.attempts import phones_on_duty
 from app.referrals.channels.registry import message_channel, writing_to
-from app.referrals.directory.agencies import people_on_call
 from app.referrals.directory.models import Agency
+from app.referrals.directory.on_call import people_on_call
 from app.referrals.escalation import dangers
 from app.referrals.escalation.next_step import Act, Around, Position, Step, StepKind, next_turn
 from app.referrals.library import protocols_of

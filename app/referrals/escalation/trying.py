@@ -5,9 +5,6 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from app.calls.models import Call
-from app.calls.states import CallState
-from app.definitions.risk import Urgency
 from app.jobs.names import Task
 from app.outbox.channels import ChannelKind
 from app.privacy.keeper.client import KeeperAway
@@ -21,8 +18,8 @@ from app.referrals.channels.links import send_links
 from app.referrals.channels.models import Attempt
 from app.referrals.channels.registry import systems_of, writing_to
 from app.referrals.deadlines import tracking
-from app.referrals.directory.agencies import people_on_call
 from app.referrals.directory.models import Agency
+from app.referrals.directory.on_call import people_on_call
 from app.referrals.escalation.next_step import (
     SENT,
     Act,
@@ -34,30 +31,20 @@ from app.referrals.escalation.next_step import (
 )
 from app.referrals.escalation.waiting import KEEPER_IS_BACK, NOT_KNOWN, too_early, too_soon
 from app.referrals.log_kinds import LogKind
-from app.referrals.models import Recipient, Referral
-from app.referrals.opening.offering import (
-    Following,
-    leave_current,
-    next_agency,
-    offer_to,
-    take_away,
-)
+from app.referrals.models import Referral
+from app.referrals.opening.offering import Following, next_agency, offer_to, take_away
 from app.referrals.opening.siblings import count_asked
 from app.referrals.reasons import Barred, Fits, WhyNoAgency
 from app.referrals.states import (
     HELD,
     UNACKNOWLEDGED,
-    AttemptResult,
-    DeadlineKind,
-    ForWhom,
     NoticeKind,
     Purpose,
-    RecipientState,
     ReferralEvent,
     ReferralState,
     Service,
 )
-from app.referrals.trail import PROGRAM_ITSELF, By, Via, add_notice, can, move, note
+from app.referrals.trail import PROGRAM_ITSELF, By, Via, add_notice, move, note
 from app.work import Work
 
 # How long a person who has lifted the phone has to press a key.
@@ -70,9 +57,6 @@ _RING = {Act.RING, Act.RING_SUPERVISOR, Act.RING_DIRECTOR}
 # rung as soon as the keeper is back.
 _ASKS_AGAIN = {Act.RING_SUPERVISOR, Act.RING_DIRECTOR, Act.AROUND}
 _SUPERVISOR = {Act.RING_SUPERVISOR, Act.SEND_SUPERVISOR}
-
-
-# -- turns -------------------------------------------------------------------------------------
 
 
 async def begin(work: Work, referral: Referral, *, after: timedelta | None = None) -> None:
@@ -88,7 +72,7 @@ async def escalate_on(work: Work, referral: Referral) -> None:
     """Take the next turn of the escalation of a locked referral that is not acknowledged."""
     waits = referral.state == ReferralState.DRAFT or referral.withdrawal_at is not None
     if ReferralState(referral.state) not in UNACKNOWLEDGED or waits:
-        _rest(referral)
+        rest(referral)
         return
     await _ask_about_open(work, referral)
     steps = tracking.protocol_of(work, referral).rule(referral.urgency).steps
@@ -170,7 +154,8 @@ async def _ask_about_open(work: Work, referral: Referral) -> None:
         work.defer(Task.ASK_DUTY_LEG, attempt_id=str(attempt_id))
 
 
-def _rest(referral: Referral) -> None:
+def rest(referral: Referral) -> None:
+    """Stop the escalation: no turn follows, and one that is late does nothing."""
     referral.escalates_at = None
     referral.turn += 1
 
@@ -319,160 +304,3 @@ async def _go_to_house(
     if turn.position.phone in (0, SENT):
         who = StepKind.SUPERVISOR if turn.act in _SUPERVISOR else StepKind.DIRECTOR
         add_notice(work, referral, NoticeKind.ESCALATED, to=who)
-
-
-# -- results of attempts -----------------------------------------------------------------------
-
-_NOT_REACHED = frozenset(
-    {
-        AttemptResult.NO_ANSWER,
-        AttemptResult.BUSY,
-        AttemptResult.MACHINE,
-        AttemptResult.NO_KEY,
-        AttemptResult.UNREACHABLE,
-        AttemptResult.FAILED,
-        AttemptResult.WRONG_NUMBER,
-        AttemptResult.NOT_CONFIRMED,
-    }
-)
-
-
-async def note_result(
-    work: Work, referral: Referral, attempt: Attempt, result: AttemptResult
-) -> None:
-    """Record the result of one attempt. If no person was reached, go on at once."""
-    if attempt.ended_at is not None and attempt.result is not None:
-        return
-    attempt.result, attempt.ended_at, attempt.payload_sealed = result.value, work.now, None
-    agency = await work.session.get(Agency, attempt.agency_id)
-    assert agency is not None
-    note(
-        work,
-        referral,
-        LogKind.RUNG,
-        By(Via.PROGRAM, agency.code),
-        attempt=attempt.number,
-        way=attempt.kind,
-        purpose=attempt.purpose,
-        result=result.value,
-    )
-    if attempt.purpose != Purpose.ESCALATION:
-        if result in (AttemptResult.FAILED, AttemptResult.UNREACHABLE):
-            add_notice(
-                work,
-                referral,
-                NoticeKind.UNDELIVERED,
-                for_whom=ForWhom.OWNER,
-                agency=agency.code,
-                purpose=attempt.purpose,
-            )
-        return
-    if result is AttemptResult.DELIVERED:
-        await _delivered(work, referral, attempt)
-        return
-    if result not in _NOT_REACHED or attempt.turn != referral.turn or referral.escalates_at is None:
-        return
-    if attempt.kind != ChannelKind.PHONE and await _other_way_open(work, referral, attempt):
-        return
-    # A failed phone attempt is over; of two messages, neither is on its way any more.
-    await escalate_on(work, referral)
-
-
-async def _other_way_open(work: Work, referral: Referral, attempt: Attempt) -> bool:
-    """Return whether the other of two messages has arrived or may still arrive."""
-    await work.session.flush()
-    found = await work.session.scalar(
-        select(Attempt.id)
-        .where(
-            Attempt.referral_id == referral.id,
-            Attempt.turn == attempt.turn,
-            Attempt.purpose == Purpose.ESCALATION,
-            Attempt.id != attempt.id,
-            (Attempt.result.is_(None)) | (Attempt.result == AttemptResult.DELIVERED),
-        )
-        .limit(1)
-    )
-    return found is not None
-
-
-async def _delivered(work: Work, referral: Referral, attempt: Attempt) -> None:
-    """Record that a message has arrived at the agency; that is not yet an acknowledgement."""
-    if attempt.recipient_id is None or attempt.recipient_id != referral.recipient_id:
-        return
-    recipient = await work.session.get(Recipient, attempt.recipient_id)
-    assert recipient is not None
-    if recipient.state == RecipientState.OFFERED:
-        recipient.state, recipient.delivered_at = RecipientState.DELIVERED.value, work.now
-    if can(referral, ReferralEvent.DELIVER):
-        move(work, referral, ReferralEvent.DELIVER, By(Via.PROGRAM), way=attempt.kind)
-
-
-def is_needed(referral: Referral, attempt: Attempt) -> bool:
-    """Return whether this attempt still has a person to reach."""
-    if attempt.purpose == Purpose.ESCALATION:
-        state = ReferralState(referral.state)
-        return state in UNACKNOWLEDGED and state is not ReferralState.DRAFT
-    if attempt.purpose in (Purpose.WITHDRAWN, Purpose.RECALLED):
-        return True
-    return referral.closed_at is None
-
-
-async def live_talk(work: Work, referral: Referral) -> Call | None:
-    """Return the call of this referral while the caller is still talking with us, else None."""
-    if referral.call_id is None:
-        return None
-    call = await work.session.get(Call, referral.call_id, populate_existing=True)
-    return call if call is not None and call.state == CallState.CONNECTED else None
-
-
-async def breached(work: Work, referral: Referral, kind: str) -> None:
-    """Act on a missed deadline: an urgent referral without a reply goes to the next agency."""
-    if kind == DeadlineKind.HAND_OVER and referral.house_has_it:
-        await take_back_from_house(work, referral)
-    elif kind == DeadlineKind.DETAILS and can(referral, ReferralEvent.LAPSE):
-        await _details_not_opened(work, referral)
-    elif (
-        kind == DeadlineKind.ACKNOWLEDGE
-        and referral.urgency != Urgency.IMMEDIATE
-        and referral.escalates_at is not None
-    ):
-        # An immediate referral escalates all the time; any other waits for its deadline.
-        found = (await next_agency(work, referral, fresh=True)).found
-        if found is not None:
-            await go_to(work, referral, found.agency.id, found.fits, PROGRAM_ITSELF)
-        elif referral.urgency != Urgency.URGENT and can(referral, ReferralEvent.EXPIRE):
-            await _expire(work, referral)
-
-
-async def _expire(work: Work, referral: Referral) -> None:
-    """Expire a referral that is not urgent: its owner decides, and a late reply still counts."""
-    move(work, referral, ReferralEvent.EXPIRE, PROGRAM_ITSELF)
-    await leave_current(work, referral)
-    await end_attempts(work, referral)
-    _rest(referral)
-
-
-async def _details_not_opened(work: Work, referral: Referral) -> None:
-    """Resume the escalation: an agency acknowledged and has not opened the details in time.
-
-    Its phones are rung first. It may still reply until another agency takes the referral.
-    """
-    assert referral.recipient_id is not None
-    recipient = await work.session.get(Recipient, referral.recipient_id)
-    assert recipient is not None
-    move(work, referral, ReferralEvent.LAPSE, PROGRAM_ITSELF)
-    recipient.state = RecipientState.OFFERED.value
-    referral.acknowledged_at = None
-    await tracking.run_on(work, referral, DeadlineKind.ACKNOWLEDGE)
-    await tracking.stop(work, referral, DeadlineKind.DETAILS)
-    referral.escalation_round += 1
-    recipient.round = referral.escalation_round
-    await begin(work, referral)
-
-
-async def take_back_from_house(work: Work, referral: Referral) -> None:
-    """Restart the escalation: our supervisor has the referral, and no agency took it in time."""
-    move(work, referral, ReferralEvent.REDIRECT, PROGRAM_ITSELF, why=WhyNoAgency.NONE_IN_TIME)
-    await take_away(work, referral)
-    referral.escalation_round += 1
-    await begin(work, referral)

@@ -10,9 +10,9 @@ from app.referrals.channels.telling import recipients_of, tell_agency
 from app.referrals.consent.consenting import given_of
 from app.referrals.consent.rules import Addressee, NotConsented, ground_for
 from app.referrals.deadlines import tracking
-from app.referrals.directory.agencies import find_right
 from app.referrals.directory.finding import Found
 from app.referrals.directory.models import Agency
+from app.referrals.directory.right_agency import find_right
 from app.referrals.disclosures import addressee_of
 from app.referrals.models import Recipient, Referral
 from app.referrals.reasons import Barred, Fits, WhyNoAgency

@@ -1,4 +1,4 @@
-"""Duty phones that were added to a live call: list them, and remove one."""
+"""Duty phones in a live call: the call that they can join, those in it, and removing one."""
 
 from typing import Literal, NamedTuple
 from uuid import UUID
@@ -7,6 +7,7 @@ from sqlalchemy import select
 
 from app.calls.labels import duty_label
 from app.calls.models import Call, RecordedEvent
+from app.calls.states import CallState
 from app.database.topics import Topic
 from app.jobs.names import Task
 from app.outbox.channels import ChannelKind
@@ -22,6 +23,14 @@ from app.routing.participants import actions
 from app.routing.participants.participants import Mode, ParticipantState, inside_by_events
 from app.staff.models import Staff
 from app.work import Work
+
+
+async def live_talk(work: Work, referral: Referral) -> Call | None:
+    """Return the call of this referral while the caller is still talking with us, else None."""
+    if referral.call_id is None:
+        return None
+    call = await work.session.get(Call, referral.call_id, populate_existing=True)
+    return call if call is not None and call.state == CallState.CONNECTED else None
 
 
 class DutyInTalk(NamedTuple):

@@ -14,7 +14,7 @@ from sqlalchemy.orm import aliased
 
 from app.calls.models import Call, Leg, VoiceMessage
 from app.calls.states import Channel
-from app.chats.models import Arrival, Sent
+from app.chats.carrier_rows import Arrival, Sent
 from app.database.topics import Topic
 from app.jobs.names import Task
 from app.privacy.hash_kinds import HashOf

@@ -13,7 +13,7 @@ from sqlalchemy.orm import aliased
 
 from app.calls.models import Call, Leg, VoiceMessage
 from app.calls.states import BY_PROVIDER
-from app.chats.models import Arrival, Sent
+from app.chats.carrier_rows import Arrival, Sent
 from app.contacts.models import Contact
 from app.outbox.channels import ChannelKind
 from app.referrals.channels.models import Attempt

@@ -35,9 +35,11 @@ from app.referrals.deadlines import tracking
 from app.referrals.directory import leavers
 from app.referrals.directory.models import Agency
 from app.referrals.directory.phones import doubt_phone
-from app.referrals.escalation.trying import LISTENING, is_needed, live_talk, note_result, wait_for
+from app.referrals.escalation.results import is_needed, note_result
+from app.referrals.escalation.trying import LISTENING, wait_for
 from app.referrals.models import Referral
 from app.referrals.replies import replying
+from app.referrals.replies.in_talk import live_talk
 from app.referrals.scopes import lock_referral
 from app.referrals.spoken import speak, spell
 from app.referrals.states import AttemptResult, NoticeKind, Purpose

@@ -11,7 +11,7 @@ from app.outbox.once import send_once
 from app.referrals.channels.models import Attempt
 from app.referrals.channels.sending import ReferralAttemptOnce
 from app.referrals.channels.sms.channel import CHANNEL as SMS
-from app.referrals.escalation.trying import note_result
+from app.referrals.escalation.results import note_result
 from app.telephony.duty_phones.attempts import BySms
 from app.telephony.duty_phones.duty import DutyCall, learn_sid, lock_attempt
 from app.telephony.jobs import Parts, parts_of, task

@@ -22,7 +22,7 @@ from app.calls.lines import finding_lines
 from app.calls.models import Call
 from app.calls.speech import LineScript
 from app.chats import accounts, by_carrier, fetched, sendings, typing
-from app.chats.models import AccountProblem, AccountState, CarrierAccount, Sent
+from app.chats.carrier_rows import AccountProblem, AccountState, CarrierAccount, Sent
 from app.database.topics import Topic
 from app.jobs.names import Task
 from app.jobs.transaction import run_verb

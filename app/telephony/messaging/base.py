@@ -13,8 +13,9 @@ from typing import Any, ClassVar, NamedTuple
 from uuid import UUID
 
 from app.calls.states import Channel
+from app.chats.carrier_rows import AccountProblem, AccountState
 from app.chats.media import Attached
-from app.chats.models import AccountProblem, AccountState, Failure
+from app.chats.models import Failure
 from app.chats.sendings import DeliveryReport
 from app.outbox.responses import Refused, RequestFailed
 from app.settings import Settings

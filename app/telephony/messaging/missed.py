@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from app.calls.lines import finding_lines
 from app.chats import by_carrier
-from app.chats.models import Arrival
+from app.chats.carrier_rows import Arrival
 from app.jobs.transaction import run_verb
 from app.log import log
 from app.outbox.responses import RequestFailed

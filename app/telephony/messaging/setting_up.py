@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from app.calls.lines import finding_lines
 from app.chats import accounts
-from app.chats.models import AccountProblem, AccountState, CarrierAccount
+from app.chats.carrier_rows import AccountProblem, AccountState, CarrierAccount
 from app.jobs.names import Task
 from app.outbox.responses import Refused, TryAgain, Uncertain
 from app.telephony.jobs import parts_of, task

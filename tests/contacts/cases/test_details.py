@@ -12,10 +12,11 @@ import av
 import pytest
 from PIL import Image, ImageChops, ImageOps
 
-from app.contacts.cases import documents, removing
+from app.contacts.cases import documents
 from app.contacts.cases.details import REMOVABLE, CannotRemove, Details, without_details
 from app.contacts.cases.picture_points import TooManyPoints, check_points
-from app.contacts.cases.removing import removed
+from app.contacts.cases.removing import cannot_remove
+from app.contacts.cases.removing.removing import removed
 from app.work import Work
 from tests.support.documents.files import (
     DOCX,
@@ -105,7 +106,7 @@ def test_a_voice_note_sounds_the_same(words: str) -> None:
     with av.open(io.BytesIO(after), "r") as file:
         assert not {**file.metadata, **file.streams.audio[0].metadata}
     for broken in (before[:-20], before + b"more", before[:48] + b"x" + before[49:], b"OggS"):
-        with pytest.raises((removing.CannotRemove, struct.error)):
+        with pytest.raises((cannot_remove.CannotRemove, struct.error)):
             removed(broken, "audio/ogg")
 
 

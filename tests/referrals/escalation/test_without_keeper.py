@@ -19,7 +19,8 @@ from app.referrals.consent.consenting import Agreed, given_of
 from app.referrals.consent.rules import ConsentKind, GivenBy, How, Scope
 from app.referrals.directory.agencies import save_agency
 from app.referrals.directory.entries import Entry, Phone
-from app.referrals.escalation.trying import escalate_on, note_result
+from app.referrals.escalation.results import note_result
+from app.referrals.escalation.trying import escalate_on
 from app.referrals.models import Referral
 from app.referrals.opening.from_call import refer_urgently
 from app.referrals.opening.opening import take_facts

@@ -7,7 +7,8 @@ from sqlalchemy import func, select
 from app.calls.models import Call
 from app.calls.states import Channel
 from app.chats import messages, stopped_numbers
-from app.chats.models import Access, Arrival, Author, Message, OptOut, Sent
+from app.chats.carrier_rows import Arrival, OptOut, Sent
+from app.chats.models import Access, Author, Message
 from app.jobs.transaction import flush
 from app.retention.data_requests import erasing, requests
 from app.retention.data_requests.kinds import (

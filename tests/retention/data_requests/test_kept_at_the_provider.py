@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from app.calls.models import Call, Leg
 from app.calls.states import Channel
-from app.chats.models import Arrival, Sent
+from app.chats.carrier_rows import Arrival, Sent
 from app.jobs.transaction import flush
 from app.outbox.channels import ChannelKind
 from app.referrals.channels.attempts import add_attempt

@@ -9,7 +9,8 @@ from sqlalchemy import update
 from app.calls.lines import chat_lines, finding_lines
 from app.calls.states import Channel
 from app.chats import accounts
-from app.chats.models import Message, Sent
+from app.chats.carrier_rows import Sent
+from app.chats.models import Message
 from app.database.topics import Topic
 from app.demo.counsellor import Counsellor
 from app.demo.stage import LINE, Stage

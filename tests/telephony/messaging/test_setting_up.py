@@ -5,7 +5,7 @@ import pytest
 from app.calls.lines import finding_lines, lines
 from app.calls.states import Channel
 from app.chats import accounts
-from app.chats.models import AccountProblem, AccountState
+from app.chats.carrier_rows import AccountProblem, AccountState
 from app.telephony.messaging.base import AtCarrier
 from app.telephony.messaging.setting_up import note_tried
 from app.work import Work

@@ -5,7 +5,7 @@ from typing import Any
 
 from app.calls import reporting
 from app.calls.chat_rules import ICONS, MEDIA, MOST_AT_ONCE, SERVED, ChatRules
-from app.chats.models import AccountProblem, AccountState
+from app.chats.carrier_rows import AccountProblem, AccountState
 from app.errors import Invalid
 from app.words.pages import N_
 

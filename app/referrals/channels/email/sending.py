@@ -9,7 +9,7 @@ from app.outbox.states import Sending
 from app.referrals.channels.email.channel import ACCEPTED, CHANNEL, NOT_ACCEPTED, REFUSED
 from app.referrals.channels.models import Attempt
 from app.referrals.channels.sending import ReferralAttemptOnce
-from app.referrals.escalation.trying import note_result
+from app.referrals.escalation.results import note_result
 from app.referrals.states import AttemptResult, Purpose
 from app.work import Ground, Work
 

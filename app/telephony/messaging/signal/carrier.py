@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from app.calls.states import Channel
+from app.chats.carrier_rows import AccountProblem, AccountState
 from app.chats.media import Attached
-from app.chats.models import AccountProblem, AccountState, Failure, MediaKind
+from app.chats.models import Failure, MediaKind
 from app.chats.sendings import DeliveryReport
 from app.outbox.responses import Refused, RequestFailed
 from app.settings import Settings

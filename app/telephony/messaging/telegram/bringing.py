@@ -11,7 +11,7 @@ from fastapi import Request, Response
 from app.calls.lines import finding_lines
 from app.calls.states import Channel
 from app.chats import accounts
-from app.chats.models import AccountState, CarrierAccount
+from app.chats.carrier_rows import AccountState, CarrierAccount
 from app.errors import NotAllowed
 from app.jobs.transaction import run_verb
 from app.log import fault, log

@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from app.calls.states import Channel
+from app.chats.carrier_rows import AccountState
 from app.chats.media import Attached
-from app.chats.models import AccountState, Failure, MediaKind
+from app.chats.models import Failure, MediaKind
 from app.outbox.responses import Refused
 from app.settings import Settings
 from app.telephony.messaging.base import Arrived, AtCarrier, Carrier, MessageFate, ToChild

@@ -1,0 +1,5 @@
+"""A file whose details cannot be removed. Pure."""
+
+
+class CannotRemove(Exception):
+    """The details cannot be removed from this file."""
