@@ -342,7 +342,6 @@ _PUT_TOGETHER = {
     "people/provider/protocol.py": "the log",
     "referrals/channels/primero/primero.py": "recognised by problems.py; notes to their system",
     "referrals/channels/webhook/delivery.py": "recognised by problems.py",
-    "retention/columns.py": "for developers",
     "retention/data_requests/preparing.py": "for the operator, as all refusals of back-ups",
     "staff/audit.py": "SQL",
     "staff/leaked.py": "the key of a hash",
