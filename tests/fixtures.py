@@ -12,7 +12,6 @@ import psycopg
 import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.clock import SteppedClock
 from app.database.embedded import EmbeddedPostgres, folder_of
 from app.database.own_server import as_role
 from app.database.roles import OWNER, SUPERUSER
@@ -27,6 +26,7 @@ from app.demo.stage import (
     Stage,
     stage_on,
 )
+from app.demo.stepped_clock import SteppedClock
 from app.log import set_up_logging
 from app.retention.data_requests.reminding import late_requests
 from app.safekeeping.notices import also_late

@@ -9,8 +9,8 @@ import psycopg
 import pytest
 
 from app import worker
-from app.clock import SteppedClock
 from app.demo.stage import MONDAY, Stage
+from app.demo.stepped_clock import SteppedClock
 from app.routing.sweep import Verb, sweep
 from app.work import Ground, Work
 from tests.support.kept.changes import changes

@@ -40,7 +40,6 @@ shared_router = APIRouter(include_in_schema=False, route_class=LeanRoute)
 TakesCalls = Annotated[Staff, reader_with(Permission.TAKE_CALLS)]
 SeesQueue = Annotated[Staff, reader_with(Permission.SEE_QUEUE)]
 SignedIn = Annotated[Staff, reader_with(Permission.SIGNED_IN)]
-HearsMessages = Annotated[Staff, reader_with(Permission.HEAR_MESSAGES)]
 
 
 @router.get("/")

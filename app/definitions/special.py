@@ -32,20 +32,18 @@ def marks() -> Marks:
     return read_model(Marks, _FILE.read_text(encoding="utf-8"), _FILE.name)[0]
 
 
-def special_codes(tree: Tree, framework: Tree | None = None) -> dict[str, Special]:
-    """Return which categories are special: by a mark on them or above them, or by what they count
-    as in the framework."""
+def special_codes(tree: Tree) -> dict[str, Special]:
+    """Return which categories are special: by a mark on them or above them."""
     listed = {
         code: kind
         for kind, codes in marks().categories.get(tree.tree, {}).items()
         for code in codes
     }
-    counted = special_codes(framework) if framework is not None else {}
     found: dict[str, Special] = {}
     for node, above in tree.walk():
         own = node.special or listed.get(node.code)
         inherited = next((found[code] for code in reversed(above) if code in found), None)
-        kind = own or inherited or counted.get(node.counts_as or "")
+        kind = own or inherited
         if kind is not None:
             found[node.code] = kind
     return found

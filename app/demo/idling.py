@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
-from app.clock import SteppedClock
 from app.database.topics import Topic
+from app.demo.stepped_clock import SteppedClock
 from app.jobs.transaction import transaction
 from app.referrals.deadlines import tracking
 from app.referrals.escalation import dangers

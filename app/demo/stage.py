@@ -20,11 +20,12 @@ from app.calls.lines.chat_lines import change_chat
 from app.calls.lines.finding_lines import line_of_number
 from app.calls.lines.lines import add_line
 from app.calls.lines.number_setup import SetupReport, set_up_numbers
-from app.clock import Clock, SteppedClock
+from app.clock import Clock
 from app.database.topics import Topic
 from app.demo.counsellor import Counsellor
 from app.demo.idling import NEVER, READ_BY_NONE, Changes, Idling
 from app.demo.served import Served, free_port
+from app.demo.stepped_clock import SteppedClock
 from app.jobs.transaction import transaction
 from app.main import make_app
 from app.practice.exchange import Exchange, Number

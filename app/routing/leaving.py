@@ -98,24 +98,23 @@ async def lose_counsellor(
         work.defer(Task.RETURN_CALLER, call_id=str(call.id), entry=call.entries)
 
 
-async def give_back_conversations(
-    work: Work, counsellor_id: UUID, cause: AnyCause, then: PresenceState
-) -> None:
+async def give_back_conversations(work: Work, counsellor_id: UUID, cause: AnyCause) -> None:
     """Return the children who write with a counsellor to the queue, with their first place, and
-    withdraw what is offered. `then` is the counsellor's state if they hold nothing more."""
+    withdraw what is offered. The counsellor goes off duty."""
     # All calls are locked before the presence, as everywhere.
     found = [
         await offers.lock_offer(work, offer_id)
         for offer_id in await offers_held.conversations(work, counsellor_id)
     ]
     for call, offer in found:
-        await give_back(work, call, offer, cause, then)
+        await give_back(work, call, offer, cause, PresenceState.OFF_DUTY)
 
 
 async def give_back(
     work: Work, call: Call, offer: Offer, cause: AnyCause, then: PresenceState
 ) -> None:
-    """Return one child who writes with a counsellor to the queue; see above."""
+    """Return one child who writes with a counsellor to the queue; see above. `then` is the
+    counsellor's state if they hold nothing more."""
     if offer.released_at is not None:
         return
     if offer.state == OfferState.OPEN:

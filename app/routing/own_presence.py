@@ -79,9 +79,7 @@ async def leave_desk(work: Work, staff: Staff) -> None:
     """Set a person whose session has ended off duty, and give their conversations to colleagues."""
     if may(staff.role, Permission.TAKE_CALLS):
         await choose_presence(work, staff, PresenceState.OFF_DUTY)
-        await leaving.give_back_conversations(
-            work, staff.id, Cause.OWN_CHOICE, PresenceState.OFF_DUTY
-        )
+        await leaving.give_back_conversations(work, staff.id, Cause.OWN_CHOICE)
 
 
 async def page_taken(work: Work, staff_id: UUID, session: bytes | None = None) -> None:

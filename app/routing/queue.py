@@ -88,14 +88,9 @@ async def pairs_now(work: Work) -> list[tuple[Waiting, Free]]:
     return pairs
 
 
-async def match_once(work: Work) -> int:
-    """Offer the best callers to the best free counsellors. Return how many offers were made."""
-    return (await _offer_pairs(work))[_Claimed.OFFERED]
-
-
-async def _offer_pairs(work: Work) -> Counter["_Claimed"]:
-    """Return how many pairs were offered, and how many were locked."""
-    found = Counter[_Claimed]()
+async def match_once(work: Work) -> Counter["Claimed"]:
+    """Offer the best callers to the best free counsellors. Return what came of how many pairs."""
+    found = Counter[Claimed]()
     for caller, counsellor in await pairs_now(work):
         found[await _claim(work, caller, counsellor)] += 1
     return found
@@ -350,7 +345,7 @@ async def _free_counsellors(work: Work) -> list[Free]:
     return [free for free in found if (free.speaks and free.rings) or free.at_once]
 
 
-class _Claimed(Enum):
+class Claimed(Enum):
     """What came of a pair."""
 
     OFFERED = auto()
@@ -359,7 +354,7 @@ class _Claimed(Enum):
     UNFIT = auto()
 
 
-async def _claim(work: Work, caller: Waiting, counsellor: Free) -> _Claimed:
+async def _claim(work: Work, caller: Waiting, counsellor: Free) -> Claimed:
     """Lock call and presence and open the offer, if both are unlocked and still suitable."""
     waits = (Call.id == caller.call_id, Call.state.in_((CallState.QUEUED, CallState.OFFERED)))
     call = await work.session.scalar(
@@ -371,7 +366,7 @@ async def _claim(work: Work, caller: Waiting, counsellor: Free) -> _Claimed:
     if call is None:
         return await _locked_or_unfit(work, select(Call.id).where(*waits))
     if call.state == CallState.OFFERED and not await _may_ring_more(work, call, caller.plan):
-        return _Claimed.UNFIT
+        return Claimed.UNFIT
     if counsellor.layer is Layer.ON_CALL:
         await ensure_presence(work, counsellor.counsellor_id)
     free = (
@@ -395,14 +390,14 @@ async def _claim(work: Work, caller: Waiting, counsellor: Free) -> _Claimed:
     writes = presence.state == PresenceState.WRITING and not call.is_written and not call.danger
     # A conversation may have been offered since the pairs were read.
     if writes and not await rung_by_writer.writes_with_no_other(work, staff.id, call):
-        return _Claimed.UNFIT
+        return Claimed.UNFIT
     if call.is_written:
         now = replace(counsellor, at_once=staff.chats_at_once)
         slot = await offers_held.free_slot(work, staff.id, now.may_write(caller))
         if slot is None:
-            return _Claimed.UNFIT
+            return Claimed.UNFIT
     await open_offer(work, call, staff, presence, slot=slot)
-    return _Claimed.OFFERED
+    return Claimed.OFFERED
 
 
 def _still_free(
@@ -420,9 +415,9 @@ def _still_free(
     return (or_(available, writes) if also_writing else available, may_ring())
 
 
-async def _locked_or_unfit(work: Work, still: Select[UUID]) -> _Claimed:
+async def _locked_or_unfit(work: Work, still: Select[UUID]) -> Claimed:
     found = await work.session.scalar(still)
-    return _Claimed.UNFIT if found is None else _Claimed.LOCKED
+    return Claimed.UNFIT if found is None else Claimed.LOCKED
 
 
 async def _may_ring_more(work: Work, call: Call, plan: Plan) -> bool:
@@ -446,11 +441,11 @@ async def match(ground: Ground) -> int:
     total = looks = 0
     while True:
         async with transaction(ground, PROGRAM) as work:
-            found = await _offer_pairs(work)
-        total += found[_Claimed.OFFERED]
-        if found[_Claimed.OFFERED]:
+            found = await match_once(work)
+        total += found[Claimed.OFFERED]
+        if found[Claimed.OFFERED]:
             continue
-        if not found[_Claimed.LOCKED] or looks == _LOOKS:
+        if not found[Claimed.LOCKED] or looks == _LOOKS:
             return total
         looks += 1
         await asyncio.sleep(_LOCKED_FOR)

@@ -22,9 +22,7 @@ from app.work import Work
 async def take_out(work: Work, staff: Staff) -> None:
     """End all that a person has to do with calls, and set them off duty. May run twice."""
     await _leave_own_call(work, staff)
-    await leaving.give_back_conversations(
-        work, staff.id, Cause.ACCOUNT_CHANGED, PresenceState.OFF_DUTY
-    )
+    await leaving.give_back_conversations(work, staff.id, Cause.ACCOUNT_CHANGED)
     await leave_others(work, staff)
     presence = await presences.lock_presence(work, staff.id)
     presence.missed, presence.warned_at = 0, None

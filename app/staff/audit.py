@@ -1,9 +1,9 @@
 """The append-only log of people's acts, and the check of every chain.
 
-The hashes are made by triggers in the database (see the first migration):
-SHA-256 over the previous hash and the row's own content. Rows can be neither
-changed nor deleted; a change that gets round this breaks the chain. The oldest
-part goes by a rule, if there is one: see `app/staff/log_beginnings.py`.
+The hashes are made by triggers in the database (`migrations/first/functions.py`; that of
+`record_events` is newer, in revision 0013): SHA-256 over the previous hash and the row's own
+content. Rows can be neither changed nor deleted; a change that gets round this breaks the chain.
+The oldest part goes by a rule, if there is one: see `app/staff/log_beginnings.py`.
 """
 
 import asyncio

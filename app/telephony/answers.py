@@ -9,7 +9,7 @@ import json
 from dataclasses import fields
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any, Literal, TypeVar, dataclass_transform, get_args
+from typing import Annotated, Any, Literal, TypeVar, dataclass_transform
 from uuid import UUID
 
 from pydantic import ConfigDict, Field, TypeAdapter
@@ -410,7 +410,6 @@ Answer = (
     | HangUp
     | Nothing
 )
-KINDS: tuple[type[Answer], ...] = get_args(Answer)
 _ANY: TypeAdapter[Any] = TypeAdapter(Annotated[Answer, Field(discriminator="kind")])
 
 

@@ -140,7 +140,7 @@ async def test_a_conversation_that_is_offered_in_that_moment_keeps_the_call_back
         return pairs
 
     monkeypatch.setattr(queue, "pairs_now", read_before)
-    assert await queue.match_once(work) == 0
+    assert (await queue.match_once(work))[queue.Claimed.OFFERED] == 0
 
 
 async def test_a_number_that_the_child_wrote_by_a_messenger_is_rung_by_her_too(work: Work) -> None:

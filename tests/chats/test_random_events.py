@@ -255,7 +255,8 @@ class Room(Danger):
             for kind, row_id in due:
                 await _SWEPT[kind](self.work, row_id)
             forget(self.work)
-            if not await queue.match_once(self.work) and not due and not self.work.jobs:
+            offered = (await queue.match_once(self.work))[queue.Claimed.OFFERED]
+            if not offered and not due and not self.work.jobs:
                 return
 
     async def _carry_out(self, job: DeferredJob) -> None:

@@ -12,8 +12,8 @@ from starlette.requests import Request
 
 from app.child import conversations, origin
 from app.child.waiting import OpenStreams
-from app.clock import SteppedClock
 from app.demo.stage import LINE, MONDAY, Stage, stage_on
+from app.demo.stepped_clock import SteppedClock
 from app.demo.writing import WritingChild, a_child
 from app.privacy.hash_kinds import HashOf
 from app.routing.plan import NEAR_BLOCKED_PRIORITY

@@ -3,15 +3,14 @@
 import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
-from pathlib import Path
 
 import pytest
 from jinja2 import nodes
 
-from app.dashboard import page_words
 from app.dashboard.templating import templates
+from scripts import page_words
 
-FOLDER = Path(page_words.__file__).parent / "templates"
+FOLDER = page_words.ROOT / "dashboard/templates"
 NAMES = sorted(str(path.relative_to(FOLDER)) for path in FOLDER.rglob("*.html"))
 # What the program knows by codes, however a field is called that asks for one or for several.
 CODED = re.compile(

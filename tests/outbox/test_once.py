@@ -17,13 +17,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from app.clock import SteppedClock
 from app.database.base import Base
 from app.database.own_server import as_role
 from app.database.roles import OWNER
 from app.database.roles import PROGRAM as PROGRAM_ROLE
 from app.demo.served import Served, free_port
 from app.demo.stage import MONDAY
+from app.demo.stepped_clock import SteppedClock
 from app.jobs.names import Task
 from app.jobs.transaction import transaction
 from app.outbox.once import ASKS, Outgoing, send_once

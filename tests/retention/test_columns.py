@@ -11,9 +11,9 @@ from sqlalchemy.dialects.postgresql import JSON
 from app import tables
 from app.calls.models import Call
 from app.database.base import CARRIED, SEALED
-from app.retention import columns
 from app.retention.kinds import DataKind, default_days, least_days
 from app.settings import Settings
+from tests.support.retention import columns
 
 _CODE = re.compile(r"^(\w+) IN \(")
 _RULE = re.compile(r"^\| `(\w+)` \| ([^|]+) \| (\d+) \|", re.MULTILINE)
@@ -55,7 +55,7 @@ def test_every_column_that_may_hold_something_of_a_person_is_listed() -> None:
     found = [one for table in tables.metadata.sorted_tables for one in may_hold(table)]
     assert len(found) > 250
     missing = [f"{one.table.name}.{one.name}" for one in found if not is_listed(one)]
-    assert missing == [], "say in app/retention/columns.py by which rule it goes, or why it stays"
+    assert missing == [], "say in tests/support/retention/columns.py why, or by which rule it goes"
 
 
 def test_a_new_column_would_be_missed() -> None:

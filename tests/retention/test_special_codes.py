@@ -41,7 +41,6 @@ from app.referrals.scopes import lock_referral
 from app.referrals.services import ask_for, asked_by
 from app.referrals.states import OpenedHow, Sector, Service
 from app.referrals.trail import By, Via
-from app.retention.columns import BY_RULE
 from app.retention.kinds import DataKind
 from app.retention.records import erase_records
 from app.sealing.places import sealed_places, values_of
@@ -55,6 +54,7 @@ from app.statistics.facts.questions import read_questions
 from app.work import PROGRAM, Work
 from tests.support import planted
 from tests.support.planted import as_person, readable_in
+from tests.support.retention.columns import BY_RULE
 from tests.support.retention.erasing import facts
 from tests.support.verbs import a_line, a_supervisor
 

@@ -6,8 +6,8 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import select
 
-from app.clock import SteppedClock
 from app.demo.stage import Stage
+from app.demo.stepped_clock import SteppedClock
 from app.errors import Invalid, NotFound
 from app.routing.supervision import team_messages
 from app.routing.supervision.team_messages import TeamMessage

@@ -6,12 +6,12 @@ from dataclasses import replace
 import psycopg
 import pytest
 
-from app.clock import SteppedClock
 from app.database.engine import open_database
 from app.database.own_server import as_role
 from app.database.roles import OWNER, PROGRAM, SUPERUSER
 from app.demo.counsellor import Counsellor
 from app.demo.stage import Stage, stage_on
+from app.demo.stepped_clock import SteppedClock
 from app.staff.roles import Role
 from tests.support.people import person
 from tests.support.random_life.days import BEGINS, DAYS, lived

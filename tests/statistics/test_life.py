@@ -11,7 +11,7 @@ from sqlalchemy import select
 from app.contacts.models import Contact
 from app.jobs.transaction import transaction
 from app.statistics.counting.labels import OVERLAP, TOTAL
-from app.statistics.counting.summary import FiguresWanted, Summary, summarise
+from app.statistics.counting.summary import FiguresWanted, Summary
 from app.statistics.counting.targets import Target
 from app.statistics.dimensions import Dimension
 from app.statistics.facts.days import days_to_keep, keep_days
@@ -23,6 +23,7 @@ from tests.support.random_life.days import DAYS, plan_day
 from tests.support.random_life.life import Life
 from tests.support.random_life.records import say_another_place
 from tests.support.recount import grouping, logs, measuring
+from tests.support.recount.exactly import summarise_exactly
 
 FIRST, LAST = date(2026, 3, 26), date(2026, 11, 3)
 
@@ -48,7 +49,7 @@ PAIRS = list(
 async def summary_of(life: Life, asked: FiguresWanted) -> Summary:
     async with transaction(life.ground, PROGRAM) as work:
         work.now = life.now
-        return await summarise(work, asked, exact=True)
+        return await summarise_exactly(work, asked)
 
 
 def expected(

@@ -11,11 +11,11 @@ from zoneinfo import ZoneInfo
 import pypdf
 import pytest
 
-from app.clock import SteppedClock
 from app.definitions.datafile import BadDefinition
 from app.definitions.folder import read_folder
 from app.demo.counsellor import Counsellor
 from app.demo.stage import Stage, stage_on
+from app.demo.stepped_clock import SteppedClock
 from app.jobs.transaction import transaction
 from app.staff.models import Staff
 from app.staff.roles import Role

@@ -10,8 +10,8 @@ import pytest
 from psycopg.rows import dict_row
 
 from app.calls.hours import is_holiday
-from app.clock import SteppedClock
 from app.demo.stage import MONDAY, Stage, stage_on
+from app.demo.stepped_clock import SteppedClock
 from app.demo.writing import a_child
 from app.demo.writing_hour import take_and_answer
 from app.jobs.transaction import transaction

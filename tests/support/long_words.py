@@ -14,9 +14,9 @@ from babel.messages.pofile import write_po
 from babel.support import NullTranslations
 
 from app import words
-from app.dashboard import page_words
 from app.words import catalogues, pages
 from app.words.catalogues import SHIPPED, CatalogueKind
+from scripts import page_words
 
 # A language that is not shipped.
 LONG = "hu"

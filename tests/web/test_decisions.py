@@ -16,9 +16,9 @@ from app.api.scim import SyncsPeople
 from app.api.statistics.statistics import AsksNumbers
 from app.calls.lines.finding_lines import line_of_number
 from app.chats import opening
-from app.clock import SteppedClock
 from app.demo.counsellor import Counsellor
 from app.demo.stage import LINE, MONDAY, Stage
+from app.demo.stepped_clock import SteppedClock
 from app.jobs.transaction import transaction
 from app.log import ALLOWED_FIELDS, set_up_logging
 from app.outbox.channels import ChannelKind

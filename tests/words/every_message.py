@@ -5,7 +5,7 @@ from functools import cache
 
 from babel.messages.catalog import Message
 
-from app.dashboard import page_words
+from scripts import page_words
 
 
 @cache

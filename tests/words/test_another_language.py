@@ -23,7 +23,6 @@ from pypdf import PdfReader
 
 from app import definitions, words
 from app.calls.lines import finding_lines, line_languages
-from app.dashboard import page_words
 from app.demo.counsellor import Counsellor
 from app.demo.stage import Stage
 from app.errors import Invalid
@@ -34,6 +33,7 @@ from app.staff.roles import Role
 from app.words import pages
 from app.words.catalogues import SHIPPED
 from app.work import PROGRAM
+from scripts import page_words
 from tests.support.contacts import completed
 from tests.support.definitions.sets import with_short_form, zipped
 from tests.support.mail import Mail, code_in, link_in

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app.dashboard import page_words
+from scripts import page_words
 
 pytestmark = pytest.mark.whole
 

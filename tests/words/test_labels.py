@@ -3,11 +3,11 @@
 import pytest
 
 from app import words
-from app.dashboard import page_words
 from app.definitions import library
 from app.definitions.trees import label_in
 from app.words import catalogues
 from app.words.catalogues import CatalogueKind
+from scripts import page_words
 
 pytestmark = pytest.mark.whole
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from app.dashboard import page_words
 from app.words import catalogues
 from app.words.catalogues import CatalogueKind
+from scripts import page_words
 from tests.support.profile import by_day
 
 # What the word for *import* begins with, and no word for what a browser downloads or uploads.

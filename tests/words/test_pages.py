@@ -15,17 +15,17 @@ from babel.messages.pofile import write_po
 from jinja2 import nodes
 
 from app import words
-from app.dashboard import page_words
 from app.dashboard.templating import templates
 from app.definitions.trees import label_in
 from app.statistics.counting.shapes import Shape, shapes_in
 from app.words import pages
+from scripts import page_words
 from tests.support.profile import by_day
 from tests.words.every_message import every_message
 
 pytestmark = pytest.mark.whole
 
-TEMPLATES = Path(page_words.__file__).parent / "templates"
+TEMPLATES = page_words.ROOT / "dashboard/templates"
 NAMES = sorted(str(path.relative_to(TEMPLATES)) for path in TEMPLATES.rglob("*.html"))
 # Languages with a catalogue of their own; a second script has that of its language.
 TRANSLATED = [one for one in words.languages() if one != pages.SOURCE]
@@ -332,7 +332,6 @@ _PUT_TOGETHER = {
     "api/statistics/requested_files.py": "a header of HTTP",
     "contacts/finding/search.py": "the key of a hash",
     "country/whole.py": "names of definitions",
-    "dashboard/page_words.py": "messages by their code",
     "dashboard/palette.py": "keys",
     "dashboard/settings/lines/line_chat_views.py": "what a site writes into its page",
     "outbox/at_most_once.py": "the log",
@@ -342,7 +341,6 @@ _PUT_TOGETHER = {
     "people/provider/protocol.py": "the log",
     "referrals/channels/primero/primero.py": "recognised by problems.py; notes to their system",
     "referrals/channels/webhook/delivery.py": "recognised by problems.py",
-    "retention/columns.py": "for developers",
     "retention/data_requests/preparing.py": "for the operator, as all refusals of back-ups",
     "staff/audit.py": "SQL",
     "staff/leaked.py": "the key of a hash",

@@ -1,7 +1,6 @@
 """Each stored code that a template shows through `|code` has words: of every member of its kind."""
 
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
 import pytest
 from jinja2 import nodes
@@ -22,7 +21,6 @@ from app.contacts.states import (
     NonCounselling,
     SeparationOutcome,
 )
-from app.dashboard import page_words
 from app.dashboard.templating import templates
 from app.definitions import library
 from app.definitions.risk import Risk, Urgency
@@ -42,11 +40,12 @@ from app.staff.roles import Role
 from app.statistics.exports.files import WHAT
 from app.statistics.models import ExportState
 from app.work import ActorKind
+from scripts import page_words
 from tests.words.every_message import every_message
 
 pytestmark = pytest.mark.whole
 
-FOLDER = Path(page_words.__file__).parent / "templates"
+FOLDER = page_words.ROOT / "dashboard/templates"
 _LIBRARY = library.load(None)
 _STATUSES = {status.code for status in _LIBRARY.workflow.statuses}
 _RESULTS = {str(one) for about in FollowUpAbout for one in follow_ups.results_of(about)}

@@ -26,7 +26,6 @@ Keeps = Annotated[Staff, Depends(Requires(Permission.KEEP_DIRECTORY), scope="fun
 Uploads = Annotated[
     Staff, Depends(Requires(Permission.KEEP_DIRECTORY, json_only=False), scope="function")
 ]
-SeesNumbers = Annotated[Staff, Depends(Requires(Permission.SEE_STATISTICS), scope="function")]
 _LARGEST = 5 * 1024 * 1024
 
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
 from app.calls.states import Channel
@@ -29,9 +29,7 @@ from app.chats.models import (
     Sentence,
 )
 from app.chats.reading import ShownMessage
-from app.staff.models import Staff
-from app.staff.roles import Permission
-from app.web.access import InWork, Requires, SignedIn, TakesCalls
+from app.web.access import HearsMessages, InWork, SignedIn, TakesCalls, WritesContacts
 from app.web.strict_bodies import StrictRoute
 from app.work import Work
 
@@ -41,8 +39,6 @@ Text = Annotated[str, Field(max_length=LONGEST)]
 _Number = Annotated[int, Query(ge=1, le=1_000_000)]
 Numbers = Annotated[list[_Number], Query(max_length=translating.MOST)]
 After = Annotated[int, Query(ge=0, le=1_000_000)]
-WritesContacts = Annotated[Staff, Depends(Requires(Permission.WRITE_CONTACTS), scope="function")]
-HearsMessages = Annotated[Staff, Depends(Requires(Permission.HEAR_MESSAGES), scope="function")]
 
 
 class ChatView(BaseModel):

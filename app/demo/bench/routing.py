@@ -30,7 +30,7 @@ from app.demo.results import report
 from app.demo.simulated_day import simulate
 from app.demo.stage import Stage, stage_on
 from app.jobs.transaction import transaction
-from app.routing.queue import match_once
+from app.routing.queue import Claimed, match_once
 from app.statistics.planning.erlang import erlang_a, erlang_c
 from app.work import PROGRAM
 
@@ -181,7 +181,7 @@ async def _rounds(
                 )
             before, began = sent, time.perf_counter()
             async with transaction(stage.ground, PROGRAM) as work:
-                offered = await match_once(work)
+                offered = (await match_once(work))[Claimed.OFFERED]
             took = time.perf_counter() - began
             # In a short queue no caller may fit this counsellor: try another.
             if offered and n >= 3:

@@ -21,7 +21,6 @@ from typing import Any
 import psutil
 import psycopg
 
-from app.clock import SteppedClock
 from app.database.embedded import EmbeddedPostgres
 from app.database.own_server import as_role
 from app.database.roles import SUPERUSER
@@ -30,6 +29,7 @@ from app.definitions.library import load
 from app.demo.bench.processes import environment_of
 from app.demo.results import report
 from app.demo.stage import MONDAY, stage_on
+from app.demo.stepped_clock import SteppedClock
 from app.statistics.facts.days import days_to_keep, keep_days
 
 YEAR = datetime(2029, 1, 1, tzinfo=UTC)

@@ -218,24 +218,21 @@ async def summarise(
     asked: FiguresWanted,
     *,
     reconciled: bool = False,
-    exact: bool = False,
     language: str = SOURCE,
 ) -> Summary:
-    """Count a summary; `reconciled` also counts contacts in the record itself. With `exact`,
-    nothing is rounded: that is for the program itself, and is shown to no reader. The labels of
+    """Count a summary; `reconciled` also counts contacts in the record itself. The labels of
     values are in `language`.
 
     Raises Invalid, NotAllowed for a window that is off the grid.
     """
     check(asked)
-    if not exact:
-        check_grid(asked.window, asked.period, asked.by, work.now)
+    check_grid(asked.window, asked.period, asked.by, work.now)
     zones = await zones_of(work)
     zones.check(asked.line)
     await let_go(work)
     async with reading(work.ground, work.now) as look:
         summary = await count(look, zones, asked)
-        summary.rounding = None if exact else look.rounding
+        summary.rounding = look.rounding
         if reconciled:
             summary.recorded = await recorded_contacts(
                 look, asked.window, zones.country, zones.of_line, asked.line

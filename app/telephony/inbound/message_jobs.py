@@ -5,6 +5,7 @@ from uuid import UUID
 
 from procrastinate import JobContext
 
+from app.abilities import Ability
 from app.calls import record
 from app.calls.log_kinds import CallLog, Cause
 from app.calls.models import VoiceMessage
@@ -40,8 +41,10 @@ async def import_message(context: JobContext, message_id: str) -> None:
             await _note_message(parts, message_id, None)
             return
         await _note_message(parts, message_id, audio)
-    if not await parts.platform.delete_recording(sid):
+    # Where the platform cannot, the recording has to be deleted there by hand.
+    if not parts.platform.abilities.can(Ability.DELETE_RECORDINGS):
         return
+    await parts.platform.delete_recording(sid)
     async with parts.work() as work:
         message = await work.session.get(VoiceMessage, UUID(message_id))
         assert message is not None

@@ -1,8 +1,9 @@
 """The contract of a telephony platform: what the program asks of it, and what it may refuse.
 
 A platform says what it can do in `abilities`. A verb that needs an ability which the platform does
-not have raises `CannotDo` and sends nothing. Areas below this edge ask for the ability first, in
-`app/calls/platform.py`, and refuse in words; at this edge the platform itself decides.
+not have sends nothing: it raises `CannotDo`, or returns None where the platform has none of what it
+asks for. Areas below this edge ask for the ability first, in `app/calls/platform.py`, and refuse in
+words; at this edge the platform itself decides.
 """
 
 from abc import ABC, abstractmethod

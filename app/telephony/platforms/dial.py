@@ -183,8 +183,8 @@ class DialPlatform(Platform):
     async def find_copies(self, numbers: list[str], calls: Collection[str] = ()) -> list[Copy]:
         raise CannotDo(Ability.DELETE_COPIES)
 
-    async def delete_recording(self, recording_sid: str) -> bool:
-        return False
+    async def delete_recording(self, recording_sid: str) -> None:
+        raise CannotDo(Ability.DELETE_RECORDINGS)
 
     # -- lists --------------------------------------------------------------------------------
 

@@ -474,14 +474,10 @@ class Provider:
 
         await self.ask(ask)
 
-    async def delete_recording(self, recording_sid: str) -> bool:
-        """Delete a recording at the provider; one that is gone already is no error.
-
-        Return False where the platform cannot: the recording must be deleted there by hand.
-        """
+    async def delete_recording(self, recording_sid: str) -> None:
+        """Delete a recording at the provider; one that is gone already is no error."""
         try:
             await self.ask(lambda c: c.recordings(recording_sid).delete())
         except Refused as error:
             if error.status != 404:
                 raise
-        return True

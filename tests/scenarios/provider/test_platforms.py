@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from app.abilities import Ability
-from app.clock import SteppedClock
 from app.demo.counsellor import Counsellor
 from app.demo.invariants import broken_at_the_end
 from app.demo.stage import LINE, MONDAY, Stage, stage_on
+from app.demo.stepped_clock import SteppedClock
 from app.practice.people import Caller, Phone
 from app.routing.callbacks import callback_attempts
 from tests.support.platforms import (

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from pypdf import PdfReader
 
-from app.clock import SteppedClock
 from app.demo.counsellor import Counsellor
 from app.demo.stage import MONDAY, Stage, stage_on
+from app.demo.stepped_clock import SteppedClock
 from app.referrals.replies import replying
 from tests.support.contacts import new_contact, skip_minutes, write
 from tests.support.mail import Mail

@@ -24,9 +24,9 @@ from sqlalchemy import Connection, Engine, event
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from app import worker
-from app.clock import SteppedClock
 from app.database import engine as engines
 from app.demo import stage
+from app.demo.stepped_clock import SteppedClock
 from app.jobs.app import PLACES, POLL_SECONDS
 from app.settings import Settings
 from app.staff import hashing

@@ -11,9 +11,9 @@ from typing import Any
 import httpx2
 import psycopg
 
-from app.clock import SteppedClock
 from app.demo.counsellor import Counsellor
 from app.demo.stage import MONDAY, PASSWORD_ALONE, Stage
+from app.demo.stepped_clock import SteppedClock
 from app.main import make_app
 from app.settings import Settings
 from app.work import make_ground

@@ -1,7 +1,7 @@
 """Every column that may hold something of a person: by which rule it goes, or why it stays.
 
 A test walks the models and fails for a column that is in no list here. What is a code of the
-program, an instant, an id or a number is not listed. Pure.
+program, an instant, an id or a number is not listed.
 """
 
 from collections.abc import Mapping
