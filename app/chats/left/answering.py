@@ -15,7 +15,7 @@ from app.calls import danger_words, record
 from app.calls.lines.line_rows import Line
 from app.calls.models import Call
 from app.calls.states import Channel
-from app.chats import messages, stopped_numbers, reading
+from app.chats import messages, reading, stopped_numbers
 from app.chats.carrier_rows import OptOut
 from app.chats.models import Author, Message, ReturnCode
 from app.contacts import contacts

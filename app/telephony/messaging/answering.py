@@ -10,7 +10,7 @@ from app.calls.chat_rules import read_chat
 from app.calls.lines import finding_lines
 from app.calls.models import Call
 from app.calls.speech import LineScript
-from app.chats import accounts, by_carrier, stopped_numbers, reading, sendings
+from app.chats import accounts, by_carrier, reading, sendings, stopped_numbers
 from app.chats.carrier_rows import Sent
 from app.chats.models import Failure, Message, Sentence
 from app.dialling import outward
