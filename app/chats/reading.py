@@ -7,9 +7,10 @@ from uuid import UUID
 
 from sqlalchemy import select
 
+from app.calls.sentences import Sentence
 from app.calls.states import Channel
 from app.chats import gone, sendings, statements
-from app.chats.models import Author, Failure, Message, OnItsWay, ReaderKind, Sentence
+from app.chats.models import Author, Failure, Message, OnItsWay, ReaderKind
 from app.contacts import contacts
 from app.database.quick import Row
 from app.errors import NotFound

@@ -9,9 +9,10 @@ from app.calls import record
 from app.calls.chat_rules import read_chat
 from app.calls.lines import finding_lines
 from app.calls.models import Call
+from app.calls.sentences import Sentence
 from app.calls.speech import LineScript
 from app.chats import accounts, carrying, opting, reading, sendings
-from app.chats.models import Failure, Message, Sent, Sentence
+from app.chats.models import Failure, Message, Sent
 from app.dialling import outward
 from app.dialling.models import AnsweredBy, DialledFor, DialWay
 from app.jobs.names import Task

@@ -9,9 +9,10 @@ from sqlalchemy import func, select, update
 
 from app.calls.lines.line_rows import Line
 from app.calls.models import Call
+from app.calls.sentences import Sentence
 from app.calls.states import CallState
 from app.chats import messages, opting, reading, sendings
-from app.chats.models import Arrival, Failure, Message, Sent, Sentence
+from app.chats.models import Arrival, Failure, Message, Sent
 from app.chats.sendings import DeliveryReport
 from app.dialling.models import Dial
 from app.errors import Invalid
