@@ -425,7 +425,7 @@ async def live_talk(work: Work, referral: Referral) -> Call | None:
     return call if call is not None and call.state == CallState.CONNECTED else None
 
 
-async def breached(work: Work, referral: Referral, kind: str) -> None:
+async def breached(work: Work, referral: Referral, kind: DeadlineKind) -> None:
     """Act on a missed deadline: an urgent referral without a reply goes to the next agency."""
     if kind == DeadlineKind.HAND_OVER and referral.house_has_it:
         await take_back_from_house(work, referral)
