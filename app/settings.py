@@ -69,6 +69,8 @@ class Settings(BaseSettings):
     )
     # Where the Bot API of Telegram is, if it is a server of our own.
     telegram_api_base_url: str | None = Field(default=None, pattern=r"^https?://[^\s?#]+$")
+    # Seconds that one request to it may take.
+    telegram_timeout: float = Field(default=5.0, gt=0, le=60)
     # Where signal-cli-rest-api plays a telephone with Signal: on this machine, because it asks for
     # no password, or by HTTPS in a private network. Unset: children cannot write with Signal.
     signal_service_url: str | None = Field(default=None, pattern=r"^https?://[^\s?#@]+$")

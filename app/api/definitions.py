@@ -28,6 +28,7 @@ from app.staff.models import Staff
 from app.staff.roles import Permission
 from app.web.access import InWork, ReadsRecords, Requires
 from app.web.strict_bodies import StrictRoute
+from app.words import SOURCE
 from app.words.pages import message_words
 from app.work import Work
 
@@ -241,7 +242,7 @@ async def compare(
     work: InWork,
     _staff: Sees,
     set_id: int,
-    language: Annotated[str, Query(pattern="^[a-z]{2,3}$")] = "en",
+    language: Annotated[str, Query(pattern="^[a-z]{2,3}$")] = SOURCE,
     against: int | None = None,
 ) -> CompareView:
     """Return what a set changes, in words, and what keeps it from coming into force.

@@ -15,12 +15,13 @@ from app.calls.caller_rows import FlagKind
 from app.calls.lines import finding_lines
 from app.calls.log_kinds import CallLog
 from app.calls.models import Call
+from app.calls.sentences import Sentence
 from app.calls.speech import LineScript
 from app.calls.states import CallState, Channel, EndedBy
 from app.chats import messages, opening
 from app.chats.carrier_rows import Arrival
 from app.chats.left import left
-from app.chats.models import Message, ReturnCode, Sentence
+from app.chats.models import Message, ReturnCode
 from app.chats.noticing import danger_in
 from app.jobs.names import Task
 from app.routing import releasing

@@ -11,11 +11,12 @@ from uuid import UUID
 from app.calls import record
 from app.calls.log_kinds import CallLog
 from app.calls.models import Call
+from app.calls.sentences import Sentence
 from app.calls.speech import LineScript
 from app.calls.states import CallState, EndedBy
 from app.chats import danger_marks, ended_without_counsellor, messages, opening, reading, typing
 from app.chats.left import kept, left
-from app.chats.models import Author, Sentence
+from app.chats.models import Author
 from app.contacts import contacts
 from app.database.topics import Topic
 from app.errors import Conflict, Refusal

@@ -4,9 +4,9 @@ from uuid import UUID
 
 from procrastinate import Blueprint, JobContext, RetryStrategy
 
+from app.calls.sentences import Sentence
 from app.chats import by_carrier, ending, opening, typing
 from app.chats.left import left
-from app.chats.models import Sentence
 from app.jobs.names import Task
 from app.jobs.passing import PASSING
 from app.jobs.transaction import run_verb, transaction

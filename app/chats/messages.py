@@ -13,9 +13,10 @@ from sqlalchemy import delete, false, func, select
 from app.calls import record
 from app.calls.log_kinds import CallLog
 from app.calls.models import Call
+from app.calls.sentences import Sentence
 from app.calls.states import CallState, Channel
 from app.chats import danger_marks, noticing, opening, reading, sendings, statements
-from app.chats.models import Author, Message, ReaderKind, Sentence, Typing
+from app.chats.models import Author, Message, ReaderKind, Typing
 from app.chats.news import announce as announce
 from app.errors import Conflict, Invalid, TooMany
 from app.routing import in_hand

@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from app.calls.sentences import Sentence
 from app.calls.states import WRITTEN
 from app.database.base import Base, Identifier, KeyedHash, Sealed, one_of
 
@@ -27,23 +28,6 @@ class ReaderKind(StrEnum):
     SAID = "said"
     # Only staff see it.
     WHISPER = "whisper"
-
-
-class Sentence(StrEnum):
-    """What the program tells a child; stored instead of words, and said in the child's language."""
-
-    COUNSELLOR_HERE = "counsellor_here"
-    COUNSELLOR_LOST = "counsellor_lost"
-    HANDED_OVER = "handed_over"
-    BUSY_A_MOMENT = "busy_a_moment"
-    # To a child who writes by a carrier, and has no page that would say it.
-    WAIT = "wait"
-    CLOSED = "closed"
-    NO_MEDIA = "no_media"
-    BLOCKED = "blocked"
-    TOO_MANY = "too_many"
-    TOO_FAST = "too_fast"
-    OPTED_OUT = "opted_out"
 
 
 class Failure(StrEnum):

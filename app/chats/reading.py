@@ -7,10 +7,11 @@ from uuid import UUID
 
 from sqlalchemy import select
 
+from app.calls.sentences import Sentence
 from app.calls.states import Channel
 from app.chats import ended_without_counsellor, sendings, statements
 from app.chats.carrier_rows import OnItsWay
-from app.chats.models import Author, Failure, Message, ReaderKind, Sentence
+from app.chats.models import Author, Failure, Message, ReaderKind
 from app.contacts import contacts
 from app.database.quick import Row
 from app.errors import NotFound

@@ -6,10 +6,11 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
+from app.calls.sentences import Sentence
 from app.calls.states import Unstaffed
 from app.chats.as_child import Phase, Seen
 from app.chats.messages import LONGEST, MOST_LAST
-from app.chats.models import Author, Sentence
+from app.chats.models import Author
 from app.chats.reading import ShownMessage
 
 Key = Annotated[str, Field(max_length=64)]

@@ -38,7 +38,7 @@ from app.definitions.risk import Suggestion, Urgency, must_decide
 from app.definitions.trees import label_in
 from app.errors import Conflict, Invalid
 from app.staff.models import Staff
-from app.words import code_words, letter
+from app.words import SOURCE, code_words, letter
 from app.work import Work
 
 
@@ -50,7 +50,7 @@ class Incomplete(Invalid):
         super().__init__("; ".join(m.words for m in missing))
 
 
-async def missing_in(work: Work, contact: Contact, language: str = "en") -> list[Missing]:
+async def missing_in(work: Work, contact: Contact, language: str = SOURCE) -> list[Missing]:
     """Return everything that keeps a contact from being complete."""
     asked = sheet_of(work, contact).asked(await codes_read(work, contact))
     return missing_with(work, contact, asked, await suggestion(work, contact), language)
@@ -61,7 +61,7 @@ def missing_with(
     contact: Contact,
     asked: list[AskedQuestion],
     suggested: Suggestion | None,
-    language: str = "en",
+    language: str = SOURCE,
 ) -> list[Missing]:
     """Return the same, from questions and a suggestion that are known already."""
     missing = sheet_of(work, contact).missing(codes_of(work, contact), language, asked)
@@ -75,7 +75,7 @@ def missing_with(
     return missing
 
 
-async def complete(work: Work, staff: Staff, contact_id: UUID, language: str = "en") -> Contact:
+async def complete(work: Work, staff: Staff, contact_id: UUID, language: str = SOURCE) -> Contact:
     """Complete a contact, if nothing is missing. A copy of its answers is kept for good.
 
     Raises Incomplete, NotFound, NotOpenForWriting.

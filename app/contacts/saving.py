@@ -20,6 +20,7 @@ from app.contacts.states import KeyKind, Subject
 from app.database.quick import Command
 from app.database.topics import Topic
 from app.definitions.answers import Answers, NotAnAnswer, Sheet, Value
+from app.definitions.forms import Findable, Meaning
 from app.errors import Invalid, Message
 from app.jobs.transaction import send_rows
 from app.privacy.hash_kinds import HashOf
@@ -319,7 +320,7 @@ def extract(record: Filled, sheet: Sheet) -> None:
         record.kind = of("kind")
 
 
-def texts_of(kind: str, text: str, this_year: int) -> list[tuple[KeyKind, str]]:
+def texts_of(kind: Findable | Meaning, text: str, this_year: int) -> list[tuple[KeyKind, str]]:
     """Return the texts, each with its kind, by whose hashes a name, number or birth is found."""
     if kind == "number":
         digits = normal_digits(text)

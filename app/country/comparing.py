@@ -17,6 +17,7 @@ from app.definitions.library import FamilySupport, Library
 from app.definitions.risk import RiskCues
 from app.definitions.workflow import Workflow
 from app.errors import Message
+from app.words import SOURCE
 from app.words.pages import N_
 
 # Changes that are listed of one comparison.
@@ -40,7 +41,7 @@ class Comparison(NamedTuple):
     more: bool
 
 
-def compare(before: Whole, after: Whole, language: str = "en") -> Comparison:
+def compare(before: Whole, after: Whole, language: str = SOURCE) -> Comparison:
     """Return what changes when `after` comes into force in place of `before`."""
     found = list(islice(_all(before, after, language), _MOST + 1))
     return Comparison(found[:_MOST], len(found) > _MOST)
@@ -284,7 +285,7 @@ def _different(
 def _leaves(
     where: Message, before: dict[str, Any], after: dict[str, Any]
 ) -> Iterator[DefinitionChange]:
-    say = Say(where, "en")
+    say = Say(where, SOURCE)
     old, new = dict(_flat(before, "")), dict(_flat(after, ""))
     for path in [*old, *(path for path in new if path not in old)]:
         was, now = old.get(path), new.get(path)

@@ -32,6 +32,7 @@ from app.routing.rota.shifts import first_instant
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.log_values import SetSaid
+from app.words import SOURCE
 from app.work import Work
 
 _LOCK = 116_115
@@ -227,7 +228,7 @@ async def compare_set(
     *,
     at: datetime | None = None,
     against: int | None = None,
-    language: str = "en",
+    language: str = SOURCE,
 ) -> Compared:
     """Return what a set changes against what is in force at an instant, or now.
 

@@ -16,6 +16,7 @@ from app.calls.lines.finding_lines import any_line
 from app.dashboard.templating import templates
 from app.definitions.risk import Urgency
 from app.errors import Invalid, Refusal, TooMany
+from app.referrals.channels.asking import AskedTooOften
 from app.referrals.consent.rules import NotConsented
 from app.referrals.disclosures import in_sections
 from app.referrals.printing import print_for_agency
@@ -327,7 +328,7 @@ async def send_code(request: Request, work: InWork, token: str) -> Response:
     except Refusal as refusal:
         await work.undo()
         problem = await _words(work, token, refusal)
-        again = refusal.letter == "asked_too_often"
+        again = isinstance(refusal, AskedTooOften)
         return await _shown(request, work, token, problem=problem, again=again)
     words = letters(await links.language_of(work, token), "agency_page")
     said = words["code_sent"].format(way=words[f"way_{way}"])

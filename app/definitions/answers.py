@@ -25,7 +25,7 @@ from app.definitions.forms import (
 from app.definitions.special import special_cues, special_questions
 from app.definitions.trees import Tree, label_in
 from app.errors import BadText
-from app.words import letter
+from app.words import SOURCE, letter
 
 Value = str | int | list[str]
 Answers = dict[str, Value]
@@ -291,7 +291,7 @@ class Sheet:
         return [filled.answers[path] for path in paths if path in filled.answers]
 
     def missing(
-        self, answers: Answers, language: str = "en", asked: list[AskedQuestion] | None = None
+        self, answers: Answers, language: str = SOURCE, asked: list[AskedQuestion] | None = None
     ) -> list[Missing]:
         """Return what keeps the record from being complete, in the order of the form."""
         found = []

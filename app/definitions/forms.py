@@ -30,6 +30,8 @@ Kind = Literal[
     "categories",
 ]
 Personal = Literal["name", "number", "address", "narrative", "other"]
+# As what a search finds an answer that has none of the meanings.
+Findable = Literal["name", "number"]
 # The meanings that the program itself understands, whatever a country calls the field.
 Meaning = Literal[
     "kind",
@@ -182,7 +184,7 @@ class Field(Part):
     personal: Personal | None = None
     # Which special data its codes hold: they are sealed, and the program goes by them.
     special: Special | None = None
-    found_by: Literal["name", "number"] | None = None
+    found_by: Findable | None = None
     means: Meaning | None = None
     # A personal answer without a meaning that is about the child (see `about_child.py`).
     about: Literal["child"] | None = None

@@ -120,7 +120,7 @@ class FamilySupport(Part):
 
 
 @dataclass
-class Library(Shelves):
+class Library(Shelves[Shelf]):
     """All definitions, by kind, name and version; and the country's choice."""
 
     country: Country
@@ -368,7 +368,9 @@ def _add(library: Library, kind: str, file: Source) -> None:
             _keep(library, Shelf.SUPPORTS, support.support, support.version, support, file)
 
 
-def _keep(library: Library, kind: str, name: str, version: int, made: Any, source: Source) -> None:
+def _keep(
+    library: Library, kind: Shelf, name: str, version: int, made: Any, source: Source
+) -> None:
     shelf: dict[tuple[str, int], Any] = getattr(library, kind)
     if takes_place(library.texts, library.own, (kind, name, version), source):
         shelf[name, version] = made
@@ -451,7 +453,7 @@ def _check_country(library: Library, folder: Folder | None) -> None:
 
 def _check_topics(library: Library) -> None:
     guidance = library.guidance
-    text, source = library.texts["guidances", guidance.guidance, guidance.version]
+    text, source = library.texts[Shelf.GUIDANCES, guidance.guidance, guidance.version]
     known = {*library.categories.paths(), *library.framework.paths()}
     check_topics(guidance, read_data(text, source)[1], known)
 
@@ -462,7 +464,7 @@ def _check_trees(library: Library) -> None:
     for tree in library.trees.values():
         if (Shelf.TREES, tree.tree, tree.version) in library.gone:
             continue
-        text, source = library.texts["trees", tree.tree, tree.version]
+        text, source = library.texts[Shelf.TREES, tree.tree, tree.version]
         tree_lines = read_data(text, source)[1]
         for node, _ in tree.walk():
             if node.cue is not None and node.cue not in risk:

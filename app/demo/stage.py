@@ -415,6 +415,7 @@ async def stage_on(
         signal_service_url=f"http://127.0.0.1:{rest_port}",
         practice_exchange=f"http://127.0.0.1:{rest_port}",
         twilio_timeout=settings.pop("twilio_timeout", 0.5),
+        telegram_timeout=0.5,
         signal_timeout=1.0,
         reach_own_network=settings.pop("reach_own_network", True),
         **{

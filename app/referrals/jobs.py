@@ -42,7 +42,7 @@ from app.referrals.replies import details, replying
 from app.referrals.running import Persist, ground_of, run_later
 from app.referrals.scopes import lock_referral
 from app.referrals.spoken import house_words
-from app.referrals.states import ForWhom, NoticeKind, Service
+from app.referrals.states import DeadlineKind, ForWhom, NoticeKind, Service
 from app.referrals.trail import By, Via, add_notice
 from app.routing import offers
 from app.routing.models import OfferState
@@ -112,7 +112,7 @@ async def after_breach(context: JobContext, deadline_id: str) -> None:
         referral = await lock_referral(work, found.referral_id)
         await work.session.refresh(found)
         if found.breached_at is not None and found.stopped_at is None:
-            await breached(work, referral, found.kind)
+            await breached(work, referral, DeadlineKind(found.kind))
 
     await run_verb(ground_of(context), PROGRAM, verb)
 

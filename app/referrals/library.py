@@ -3,6 +3,7 @@
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +33,15 @@ SHIPPED = Path(__file__).parent / "data"
 _SHIPPED_FORM = "referral"
 
 
+class ProtocolShelf(StrEnum):
+    """The shelves of this library: the names of its attributes, and of kinds in the register."""
+
+    PROTOCOLS = "protocols"
+    MAPPINGS = "mappings"
+
+
 @dataclass
-class ProtocolLibrary(Shelves):
+class ProtocolLibrary(Shelves[ProtocolShelf]):
     """All protocols and mappings by name and version, and the name of the country's protocol."""
 
     chosen: str
@@ -58,31 +66,31 @@ class ProtocolLibrary(Shelves):
     @property
     def current(self) -> Protocol:
         """Return the protocol for new referrals. Raises BadDefinition."""
-        found: Protocol = self.newest("protocols", self.chosen)
+        found: Protocol = self.newest(ProtocolShelf.PROTOCOLS, self.chosen)
         return found
 
     def needed(self) -> set[Key]:
         """Return what new referrals are written with, and the country's own."""
-        mappings = {("mappings", *key) for key in self.mappings} - self.gone
-        current = ("protocols", self.current.protocol, self.current.version)
+        mappings = {(ProtocolShelf.MAPPINGS, *key) for key in self.mappings} - self.gone
+        current = (ProtocolShelf.PROTOCOLS, self.current.protocol, self.current.version)
         return {*self.own, current, *mappings}
 
     def mapping(self, name: str) -> Mapping:
         """Return the newest version of a mapping. Raises BadDefinition."""
-        found: Mapping = self.newest("mappings", name)
+        found: Mapping = self.newest(ProtocolShelf.MAPPINGS, name)
         return found
 
-    def _missing(self, kind: str, name: str) -> Message:
-        if kind == "protocols":
+    def _missing(self, kind: ProtocolShelf, name: str) -> Message:
+        if kind is ProtocolShelf.PROTOCOLS:
             return Message("there is no protocol '%(name)s'", name=name)
         return Message("there is no mapping '%(name)s'", name=name)
 
     def _read_again(self, kind: str, text: str) -> tuple[tuple[str, int], Any] | None:
         match kind:
-            case "protocols":
+            case ProtocolShelf.PROTOCOLS:
                 protocol, _ = read_protocol(text, "the register")
                 return (protocol.protocol, protocol.version), protocol
-            case "mappings":
+            case ProtocolShelf.MAPPINGS:
                 mapping, _ = read_mapping(text, "the register")
                 return (mapping.mapping, mapping.version), mapping
         return None
@@ -130,13 +138,13 @@ def _add(found: ProtocolLibrary, library: Library, source: Source, made: Any, li
                 raise
             # A shipped protocol that does not fit the country's own files is not used there.
             return
-        key = ("protocols", made.protocol, made.version)
+        key = (ProtocolShelf.PROTOCOLS, made.protocol, made.version)
         if takes_place(found.texts, found.own, key, source):
             found.protocols[key[1:]] = made
     else:
         if in_use:
             check_mapping_against_form(made, lines, form)
-        key = ("mappings", made.mapping, made.version)
+        key = (ProtocolShelf.MAPPINGS, made.mapping, made.version)
         if takes_place(found.texts, found.own, key, source):
             found.mappings[key[1:]] = made
 

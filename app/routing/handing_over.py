@@ -9,6 +9,7 @@ from app.abilities import Ability
 from app.calls import platform, record
 from app.calls.log_kinds import AnyCause, CallLog, Cause
 from app.calls.models import Call, Leg
+from app.calls.sentences import Sentence
 from app.calls.states import CallEvent, Direction
 from app.database.topics import Topic
 from app.jobs.names import Task
@@ -123,7 +124,7 @@ async def take_written(work: Work, call: Call, offer: Offer, staff: Staff) -> Of
     work.defer(
         Task.FOLLOW_CONVERSATION,
         call_id=str(call.id),
-        sentence="counsellor_here",
+        sentence=Sentence.COUNSELLOR_HERE,
         key=str(new.id),
     )
     work.announce(Topic.OFFERS.of(staff.id), Topic.PRESENCE.of(staff.id), Topic.TALKS)
@@ -210,7 +211,7 @@ async def _to_the_front(work: Work, call: Call, cause: AnyCause, **detail: Any) 
         work.defer(
             Task.FOLLOW_CONVERSATION,
             call_id=str(call.id),
-            sentence="handed_over",
+            sentence=Sentence.HANDED_OVER,
             key=str(call.entries),
         )
     else:

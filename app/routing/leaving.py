@@ -14,6 +14,7 @@ from sqlalchemy import select
 from app.calls import labels, platform, record
 from app.calls.log_kinds import AnyCause, CallLog, Cause
 from app.calls.models import Call, Leg, RecordedEvent
+from app.calls.sentences import Sentence
 from app.calls.states import CallEvent, CallState, Direction
 from app.database.topics import Topic
 from app.jobs.names import Task
@@ -86,7 +87,7 @@ async def lose_counsellor(
         work.defer(
             Task.FOLLOW_CONVERSATION,
             call_id=str(call.id),
-            sentence="counsellor_lost",
+            sentence=Sentence.COUNSELLOR_LOST,
             key=str(offer.id),
         )
         return

@@ -15,6 +15,7 @@ from app.abilities import EndpointKind
 from app.calls import platform, record
 from app.calls.log_kinds import AnyCause, CallLog, Cause
 from app.calls.models import Call, Leg, LegRequest, RecordedEvent
+from app.calls.sentences import Sentence
 from app.calls.states import NOT_RUNG, CallEvent, CallState, LegStatus
 from app.database.quick import Question, is_one_of
 from app.database.topics import Topic
@@ -301,7 +302,7 @@ async def _leave_writing(work: Work, call: Call, taken: Offer) -> None:
             work.defer(
                 Task.FOLLOW_CONVERSATION,
                 call_id=str(row["call_id"]),
-                sentence="busy_a_moment",
+                sentence=Sentence.BUSY_A_MOMENT,
                 key=str(taken.id),
             )
     if not any(row["state"] == OfferState.OPEN for row in written):

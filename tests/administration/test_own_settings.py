@@ -47,6 +47,7 @@ SERVERS = {
     *("codes_by_telephone", "codes_by_mail"),
     *("telephone_signalling", "practice_exchange", "telegram_api_base_url", "twilio_timeout"),
     *("heartbeat_seconds", "silence_seconds", "signal_service_url", "signal_timeout"),
+    "telegram_timeout",
     *("translation_url", "translation_key", "translation_timeout"),
     *("longest_leg_seconds", "calls_per_second", "callback_gateway", "definitions_dir"),
     *("scan_command", "leaked_passwords", "monitoring_token", "monitoring_port"),

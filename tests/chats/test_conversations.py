@@ -11,10 +11,11 @@ from sqlalchemy import select, update
 from app.calls import record
 from app.calls.log_kinds import Cause
 from app.calls.models import Leg, RecordedEvent
+from app.calls.sentences import Sentence
 from app.calls.states import CallState, EndedBy, Outcome
 from app.chats import as_child, at_desk, ending, messages, opening, reading, typing
 from app.chats.left import answering, left
-from app.chats.models import Author, Message, ReaderKind, Sentence
+from app.chats.models import Author, Message, ReaderKind
 from app.contacts.models import Contact
 from app.errors import Conflict, Invalid, NotFound
 from app.privacy.keys import Keys

@@ -11,9 +11,9 @@ from app.api.calls import queue
 from app.calls import danger_words, record
 from app.calls.log_kinds import Cause
 from app.calls.models import Call
+from app.calls.sentences import Sentence
 from app.chats import at_desk, ending, messages, reading
 from app.chats.left import answering
-from app.chats.models import Sentence
 from app.dashboard import board, desk_values
 from app.dashboard.chats import values, views
 from app.database.topics import Topic

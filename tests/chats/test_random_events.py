@@ -14,11 +14,12 @@ from sqlalchemy import select, text, update
 
 from app.calls import record
 from app.calls.models import Call
+from app.calls.sentences import Sentence
 from app.calls.speech import LineScript
 from app.calls.states import CallState, EndedBy
 from app.chats import as_child, ending, messages
 from app.chats.left import answering
-from app.chats.models import Author, Sentence
+from app.chats.models import Author
 from app.demo.invariants import ALWAYS
 from app.errors import Refusal
 from app.jobs.transaction import send_rows

@@ -8,10 +8,11 @@ from uuid import uuid4
 import pytest
 from pypdf import PdfReader
 
+from app.calls.sentences import Sentence
 from app.calls.states import WRITTEN
 from app.chats import messages, reading_along, ringing
 from app.chats.left import answering, left, scopes
-from app.chats.models import Failure, MediaProblem, Sentence
+from app.chats.models import Failure, MediaProblem
 from app.dashboard.chats import views
 from app.dashboard.chats.pages import check_words
 from app.demo.counsellor import Counsellor

@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from app.dashboard.rota.done import Done
 from app.dashboard.rota.week_blocks import Week, block_in
 from app.demo.stage import Stage
 from app.staff.roles import Role
@@ -136,6 +137,18 @@ async def test_a_counsellor_sees_the_rota_and_no_forms_of_planners(stage: Stage)
     assert "Planned / needed" not in week
     assert "/roster/duty" not in week
     assert (await page(stage, ana, "/roster/duty/new")).status_code == 403
+
+
+async def test_an_address_that_says_something_unknown_opens_the_page_and_says_nothing(
+    stage: Stage,
+) -> None:
+    chief = await stage.add_counsellor("vera", role=Role.SUPERVISOR, shift=False, state=None)
+    for path in ("/roster", "/roster/proposal"):
+        for done in ("flown", "", "x" * 300):
+            shown = await page(stage, chief, f"{path}?done={done}")
+            assert (shown.status_code, "flown" in shown.text) == (200, False), (path, done)
+    known = await page(stage, chief, f"/roster?done={Done.DELETED}")
+    assert "The template is deleted." in known.text
 
 
 async def test_programs_add_move_and_remove_a_duty(stage: Stage) -> None:

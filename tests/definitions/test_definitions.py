@@ -9,7 +9,7 @@ from app.definitions.answers import Answers
 from app.definitions.checking import read_form
 from app.definitions.datafile import BadDefinition
 from app.definitions.folder import read_folder
-from app.definitions.library import SHIPPED, load
+from app.definitions.library import SHIPPED, Shelf, load
 from tests.definitions.tried import FORM, with_field
 from tests.support.contacts import TREE, own_country
 
@@ -205,7 +205,7 @@ def test_a_countrys_own_definition_counts_whatever_version_the_program_brings(
     text = (SHIPPED / "form-short.yaml").read_text().replace("version: 2", "version: 1", 1)
     (tmp_path / "short.yaml").write_text(text)
     library = load(read_folder(tmp_path))
-    assert library.newest("forms", "short").version == 1
+    assert library.newest(Shelf.FORMS, "short").version == 1
     assert ("short", 2) in library.forms, "records that were written with it stay readable"
 
 

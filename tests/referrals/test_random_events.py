@@ -37,6 +37,7 @@ from app.referrals.states import (
     OVER,
     UNACKNOWLEDGED,
     AttemptResult,
+    DeadlineKind,
     OpenedHow,
     RecipientState,
     ReferralEvent,
@@ -107,7 +108,7 @@ class Play:
             deadline = self.dice.choice(list(rows))
             deadline.due_at = work.now - timedelta(seconds=1)
             await work.session.flush()
-            kind = deadline.kind
+            kind = DeadlineKind(deadline.kind)
             await check_deadline(work, deadline.id)
             referral = await lock_referral(work, self.referral_id)
             if deadline.breached_at is not None and deadline.stopped_at is None:

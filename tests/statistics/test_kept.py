@@ -21,6 +21,7 @@ from app.statistics.exports.writers import write
 from app.statistics.facts.days import days_to_keep, keep_days
 from app.statistics.facts.form_answers import Readers
 from app.statistics.facts.questions import SHIPPED, read_questions, version_of
+from app.statistics.periods import Period
 from app.statistics.published.release import read_public_period
 from tests.support.profile import by_day
 
@@ -203,4 +204,4 @@ async def test_releases_never_overlap(stage: Stage) -> None:
 @pytest.mark.parametrize("text", ["２０２６", "٢٠٢٦", "+2026", " 2026", "2026 "])
 def test_a_period_has_one_spelling(text: str) -> None:
     with pytest.raises(Invalid):
-        read_public_period(text, "year")
+        read_public_period(text, Period.YEAR)

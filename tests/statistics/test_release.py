@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from app.demo.stage import Stage
 from app.errors import Invalid
 from app.staff.roles import Role
+from app.statistics.periods import Period
 from app.statistics.protection.guard import BASE, Rounding
 from app.statistics.published.release import read_public_period
 from tests.support.profile import by_day
@@ -243,8 +244,9 @@ async def test_what_is_published_is_what_every_other_table_says(house: Stage) ->
 
 
 def test_the_name_of_a_public_period() -> None:
-    assert read_public_period("2026-Q2", "quarter").words == "2026-04-01/2026-07-01"
-    assert read_public_period("2026-02", "month").words == "2026-02-01/2026-03-01"
-    for text, kind in (("2026-13", "month"), ("2026-Q5", "quarter"), ("26", "year"), ("", "year")):
+    assert read_public_period("2026-Q2", Period.QUARTER).words == "2026-04-01/2026-07-01"
+    assert read_public_period("2026-02", Period.MONTH).words == "2026-02-01/2026-03-01"
+    month, quarter, year = Period.MONTH, Period.QUARTER, Period.YEAR
+    for text, kind in (("2026-13", month), ("2026-Q5", quarter), ("26", year), ("", year)):
         with pytest.raises(Invalid, match="like 2026"):
             read_public_period(text, kind)

@@ -15,7 +15,7 @@ import yaml
 
 import app.child
 from app import words
-from app.chats.models import Sentence
+from app.calls.sentences import Sentence
 from app.words.chats import ChatWords, chat_words
 from tests.support.program import sources
 

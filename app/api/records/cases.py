@@ -29,6 +29,7 @@ from app.staff.roles import Permission
 from app.web.access import InWork, ReadsRecords, Requires, WritesCases, refuse_cross_site
 from app.web.form_language import FormLanguage
 from app.web.lean import LeanRoute
+from app.words import SOURCE
 from app.work import Work
 
 router = APIRouter(tags=["cases"], route_class=LeanRoute)
@@ -108,7 +109,7 @@ class Printed(BaseModel):
     timeline: bool = False
     # What was said in the written conversations of its contacts.
     conversations: bool = False
-    language: str = "en"
+    language: str = SOURCE
 
 
 @router.post("/cases", status_code=201)

@@ -22,6 +22,7 @@ from app.staff.audit import write_reading
 from app.staff.log_kinds import AuditLog
 from app.staff.log_values import FoundBy
 from app.staff.models import Staff
+from app.words import SOURCE
 from app.words.pages import message_words
 from app.work import Work
 
@@ -121,7 +122,7 @@ def _in_words(refused: dict[str, Message]) -> dict[str, str]:
 
 
 async def form_state(
-    work: Work, staff: Staff, model: Any, record_id: UUID, language: str = "en"
+    work: Work, staff: Staff, model: Any, record_id: UUID, language: str = SOURCE
 ) -> FormState:
     """Return what a form asks, what is missing, and what is suggested. Raises NotFound."""
     record = await work.session.scalar(readable(model, staff).where(model.id == record_id))
@@ -135,7 +136,7 @@ async def form_state(
 
 
 async def state_of(
-    work: Work, record: Any, language: str = "en", *, headline: bool = True
+    work: Work, record: Any, language: str = SOURCE, *, headline: bool = True
 ) -> FormState:
     """Return the form state of a loaded record. `headline`: also check the headline."""
     answered = await codes_read(work, record)
@@ -194,7 +195,7 @@ def preview_state(library: Library, record: str, changes: list[Change]) -> Previ
         revision=0,
         state="preview",
         missing=[
-            MissingView(path=m.path, words=m.words) for m in sheet.missing(answered, "en", asked)
+            MissingView(path=m.path, words=m.words) for m in sheet.missing(answered, SOURCE, asked)
         ],
         suggestion=None,
         urgency=None,
@@ -230,7 +231,9 @@ def support_for(
     ]
 
 
-async def saved_with_state(work: Work, record: Any, saved: Saved, language: str = "en") -> Response:
+async def saved_with_state(
+    work: Work, record: Any, saved: Saved, language: str = SOURCE
+) -> Response:
     """Return what was saved, and what the form asks and lacks now."""
     view = saved_view(record, saved)
     # Compare names with the headline only if one of the two was changed.

@@ -12,6 +12,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
+from app.calls.sentences import Sentence
 from app.calls.states import Channel
 from app.chats import at_desk, ending, media, messages, reading, translating, typing
 from app.chats.at_desk import AtDesk
@@ -26,7 +27,6 @@ from app.chats.models import (
     MediaProblem,
     MediaState,
     ReaderKind,
-    Sentence,
 )
 from app.chats.reading import ShownMessage
 from app.web.access import HearsMessages, InWork, SignedIn, TakesCalls, WritesContacts

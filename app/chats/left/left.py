@@ -15,10 +15,11 @@ from sqlalchemy import delete, select, update
 from app.calls import record
 from app.calls.log_kinds import CallLog, Cause
 from app.calls.models import Call
+from app.calls.sentences import Sentence
 from app.calls.states import CallState, EndedBy
 from app.chats import danger_marks, messages
 from app.chats.left import kept
-from app.chats.models import Access, Author, Message, ReturnCode, Sentence
+from app.chats.models import Access, Author, Message, ReturnCode
 from app.database.topics import Topic
 from app.errors import Conflict, NotFound
 from app.routing import releasing

@@ -7,12 +7,13 @@ from uuid import UUID
 
 from app.calls.chat_rules import ChatRules, read_chat
 from app.calls.reporting import report_page
+from app.calls.sentences import Sentence
 from app.calls.speech import LineScript
 from app.calls.states import Channel, EndedBy
 from app.chats.at_desk import AtDesk
 from app.chats.ended_without_counsellor import Gone
 from app.chats.media import ShownMedia
-from app.chats.models import Author, Failure, MediaProblem, ReaderKind, Sentence
+from app.chats.models import Author, Failure, MediaProblem, ReaderKind
 from app.chats.noticing import MessagePart, Personal, danger_in, parts_of
 from app.chats.reading import ShownMessage
 from app.contacts.models import Contact

@@ -8,6 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Request, Response
 from starlette.responses import RedirectResponse
 
+from app.dashboard.rota.done import Done
 from app.dashboard.rota.duty import Typed, read_to
 from app.dashboard.rota.page import Plans, Sees, show_week, week_of
 from app.dashboard.rota.places import place_word
@@ -26,7 +27,7 @@ router = APIRouter(include_in_schema=False)
 _NAMED = 12
 
 
-def _back(week: date, done: str, places: list[Place], **more: Any) -> Response:
+def _back(week: date, done: Done, places: list[Place], **more: Any) -> Response:
     asked = [("week", week.isoformat()), ("done", done), *more.items()]
     asked += [("left", place_word(place)) for place in places[:_NAMED]]
     return RedirectResponse(f"/roster?{urlencode(asked)}", 303)
@@ -55,24 +56,24 @@ async def change(request: Request, work: InWork, staff: Sees) -> Response:
 
 async def _carry_out(
     work: Work, staff: Staff, to: Place, sent: dict[str, str]
-) -> tuple[str, list[Place]]:
+) -> tuple[Done, list[Place]]:
     """Carry a change out. Return what was done, and the duty that no person works now."""
     who, reason = to.counsellor_id, sent.get("reason", "")
     match sent.get("kind"):
         case ChangeKind.ABSENCE:
             fallen = await changes.fallen_out(work, who, to.start, to.end)
             await changes.be_absent(work, staff, who, to.start, to.end, reason)
-            return "absent", fallen
+            return Done.ABSENT, fallen
         case ChangeKind.SWAP:
             try:
                 instead = UUID(sent.get("instead_id", ""))
             except ValueError:
                 raise Invalid("Choose the colleague who takes over.") from None
             row = await changes.swap(work, staff, who, instead, to.start, to.end, reason)
-            return ("swapped" if row.state == RotaChangeState.IN_FORCE else "asked"), []
+            return (Done.SWAPPED if row.state == RotaChangeState.IN_FORCE else Done.ASKED), []
         case ChangeKind.EXTRA:
             await stretches.add(work, staff, to, reason)
-            return "added", []
+            return Done.ADDED, []
     raise Invalid("Choose what is to change.")
 
 
@@ -92,39 +93,39 @@ async def copy_week(request: Request, work: InWork, staff: Plans) -> Response:
         words = refusal_words(refusal)
         return await show_week(request, work, staff, week_of(shown, zone), notice=words)
     left = [one.place for one in done.left_out]
-    return _back(target, "copied", left, made=done.made, there=done.there)
+    return _back(target, Done.COPIED, left, made=done.made, there=done.there)
 
 
 @router.post("/roster/templates")
 async def save_template(request: Request, work: InWork, staff: Plans) -> Response:
     """Keep a week as a template."""
-    return await _with_template(request, work, staff, "saved")
+    return await _with_template(request, work, staff, Done.SAVED)
 
 
 @router.post("/roster/templates/put")
 async def put_template(request: Request, work: InWork, staff: Plans) -> Response:
     """Put a template on a week."""
-    return await _with_template(request, work, staff, "put")
+    return await _with_template(request, work, staff, Done.PUT)
 
 
 @router.post("/roster/templates/delete")
 async def delete_template(request: Request, work: InWork, staff: Plans) -> Response:
     """Delete a template."""
-    return await _with_template(request, work, staff, "deleted")
+    return await _with_template(request, work, staff, Done.DELETED)
 
 
-async def _with_template(request: Request, work: Work, staff: Staff, done: str) -> Response:
+async def _with_template(request: Request, work: Work, staff: Staff, done: Done) -> Response:
     """Save, put or delete a template, and lead to the week."""
     sent = await request.form()
     zone = await roster.home_zone(work)
     week = _day(str(sent.get("week", ""))) or work.now.astimezone(zone).date()
     made, there, left = 0, 0, list[Place]()
     try:
-        if done == "saved":
+        if done == Done.SAVED:
             made = (await templates.save(work, staff, str(sent.get("name", ""))[:200], week)).duties
         else:
             template_id = _template_id(str(sent.get("template_id", "")))
-            if done == "put":
+            if done == Done.PUT:
                 copied = await templates.put(work, staff, template_id, week)
                 made, there = copied.made, copied.there
                 left = [one.place for one in copied.left_out]

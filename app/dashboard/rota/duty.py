@@ -15,6 +15,7 @@ from fastapi import APIRouter, Query, Request, Response
 from starlette.datastructures import FormData
 from starlette.responses import RedirectResponse
 
+from app.dashboard.rota.done import Done
 from app.dashboard.rota.page import Plans, show_week, week_of
 from app.dashboard.rota.places import place_word, read_place
 from app.dashboard.rota.week_blocks import LAYER_WORDS, span_words, wall_words
@@ -202,7 +203,7 @@ async def add_duty(request: Request, work: InWork, staff: Plans) -> Response:
         await work.undo()
         return await _form(request, work, staff, typed, notice=refusal_words(refusal))
     # One removal would leave the other days of a duty that repeats.
-    return _done("added", to, zone, None if typed.repeat else to)
+    return _done(Done.ADDED, to, zone, None if typed.repeat else to)
 
 
 @router.post("/roster/duty")
@@ -214,10 +215,10 @@ async def change_duty(request: Request, work: InWork, staff: Plans) -> Response:
     try:
         # This day alone, or this and all later ones.
         all_later = sent.get("days") == "later"
-        verbs, said_later = (later, "_later") if all_later else (stretches, "")
+        verbs = later if all_later else stretches
         if sent.get("act") == "remove":
             await verbs.remove(work, staff, was)
-            return _done(f"removed{said_later}", was, zone)
+            return _done(Done.REMOVED_LATER if all_later else Done.REMOVED, was, zone)
         to = await verbs.move(work, staff, was, read_to(typed, zone))
     except ChangedMeanwhile as refusal:
         await work.undo()
@@ -226,7 +227,9 @@ async def change_duty(request: Request, work: InWork, staff: Plans) -> Response:
         await work.undo()
         return await _form(request, work, staff, typed, was=was, notice=refusal_words(refusal))
     # What was changed on many days is not undone by changing one.
-    return _done(f"moved{said_later}", to, zone, None if all_later else was)
+    if all_later:
+        return _done(Done.MOVED_LATER, to, zone)
+    return _done(Done.MOVED, to, zone, was)
 
 
 async def _refused(
@@ -237,13 +240,13 @@ async def _refused(
     return await show_week(request, work, staff, week, notice=refusal_words(refusal), status=409)
 
 
-def _done(what: str, at: Place, zone: ZoneInfo, was: Place | None = None) -> Response:
+def _done(what: Done, at: Place, zone: ZoneInfo, was: Place | None = None) -> Response:
     """Lead back to the week of a stretch, which says what was done, and offers the way back.
 
     `was` is where a moved stretch stood; a stretch that was added stands for itself.
     """
     asked = {"week": at.start.astimezone(zone).date().isoformat(), "done": what}
     asked["at"] = place_word(at)
-    if was is not None and (was != at or what == "added"):
+    if was is not None and (was != at or what == Done.ADDED):
         asked["was"] = place_word(was)
     return RedirectResponse(f"/roster?{urlencode(asked)}", 303)

@@ -9,6 +9,7 @@ from sqlalchemy import select
 from starlette.responses import RedirectResponse
 
 from app.calls.lines.line_rows import Line, LineLanguage
+from app.dashboard.rota.done import Done
 from app.dashboard.rota.duty import Typed, read_to
 from app.dashboard.rota.page import Plans, show_week, week_of
 from app.dashboard.rota.week_blocks import LAYER_WORDS
@@ -86,36 +87,36 @@ async def add_open_shift(request: Request, work: InWork, staff: Plans) -> Respon
     except Refusal as refusal:
         await work.undo()
         return await _form(request, work, staff, typed, refusal_words(refusal))
-    return _back(place.start.astimezone(zone).date().isoformat(), "offered")
+    return _back(place.start.astimezone(zone).date().isoformat(), Done.OFFERED)
 
 
 @router.post("/roster/open/{open_id}/sign-up")
 async def sign_up(request: Request, work: InWork, staff: Takes, open_id: UUID) -> Response:
     """Sign the reader up for an open shift."""
-    return await _act(request, work, staff, open_id, "signed_up")
+    return await _act(request, work, staff, open_id, Done.SIGNED_UP)
 
 
 @router.post("/roster/open/{open_id}/sign-off")
 async def sign_off(request: Request, work: InWork, staff: Takes, open_id: UUID) -> Response:
     """Take the reader's own sign-up back."""
-    return await _act(request, work, staff, open_id, "signed_off")
+    return await _act(request, work, staff, open_id, Done.SIGNED_OFF)
 
 
 @router.post("/roster/open/{open_id}/withdraw")
 async def withdraw(request: Request, work: InWork, staff: Plans, open_id: UUID) -> Response:
     """Withdraw an open shift; those signed up keep their duty."""
-    return await _act(request, work, staff, open_id, "taken_back")
+    return await _act(request, work, staff, open_id, Done.WITHDRAWN)
 
 
-async def _act(request: Request, work: Work, staff: Staff, open_id: UUID, done: str) -> Response:
+async def _act(request: Request, work: Work, staff: Staff, open_id: UUID, done: Done) -> Response:
     zone = await roster.home_zone(work)
     row = await work.session.get(OpenShift, open_id)
     day = (row.from_at if row else work.now).astimezone(zone).date()
     try:
         match done:
-            case "signed_up":
+            case Done.SIGNED_UP:
                 await open_shifts.sign_up(work, staff, open_id)
-            case "signed_off":
+            case Done.SIGNED_OFF:
                 await open_shifts.sign_off(work, staff, open_id)
             case _:
                 await open_shifts.withdraw(work, staff, open_id)
@@ -126,5 +127,5 @@ async def _act(request: Request, work: Work, staff: Staff, open_id: UUID, done: 
     return _back(day.isoformat(), done)
 
 
-def _back(week: str, done: str) -> Response:
+def _back(week: str, done: Done) -> Response:
     return RedirectResponse(f"/roster?{urlencode({'week': week, 'done': done})}#open-shifts", 303)

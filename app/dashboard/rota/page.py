@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from app.dashboard.rota import alarms
 from app.dashboard.rota.calendar import week_values
+from app.dashboard.rota.done import Done, SaidDone
 from app.dashboard.rota.open_views import open_lines
 from app.dashboard.rota.places import place_word, read_place
 from app.dashboard.rota.proposal_views import proposed_blocks
@@ -48,31 +49,33 @@ _CHANGE_WORDS = {
 
 _Word = Annotated[str, Query(max_length=200)]
 _DONE = {
-    "added": N_("Added: %(name)s, %(when)s."),
-    "moved": N_("Moved: %(name)s, %(when)s."),
-    "removed": N_("Removed: %(name)s, %(when)s."),
-    "absent": N_("Recorded: %(name)s is absent, %(when)s."),
-    "swapped": N_("A colleague takes over from %(name)s, %(when)s."),
-    "moved_later": N_("Changed on this day and all later ones: %(name)s, %(when)s."),
-    "removed_later": N_("Removed on this day and all later ones: %(name)s, %(when)s."),
-    "asked": N_("The colleague is asked to take over from %(name)s, %(when)s."),
+    Done.ADDED: N_("Added: %(name)s, %(when)s."),
+    Done.MOVED: N_("Moved: %(name)s, %(when)s."),
+    Done.REMOVED: N_("Removed: %(name)s, %(when)s."),
+    Done.ABSENT: N_("Recorded: %(name)s is absent, %(when)s."),
+    Done.SWAPPED: N_("A colleague takes over from %(name)s, %(when)s."),
+    Done.MOVED_LATER: N_("Changed on this day and all later ones: %(name)s, %(when)s."),
+    Done.REMOVED_LATER: N_("Removed on this day and all later ones: %(name)s, %(when)s."),
+    Done.ASKED: N_("The colleague is asked to take over from %(name)s, %(when)s."),
 }
 _COPIED = {
-    "copied": N_("The week was copied: %(made)s added, %(there)s were there already."),
-    "put": N_("The template was put on the week: %(made)s added, %(there)s stood there already."),
-    "deleted": N_("The template is deleted. Duties that were added from it stay."),
+    Done.COPIED: N_("The week was copied: %(made)s added, %(there)s were there already."),
+    Done.PUT: N_(
+        "The template was put on the week: %(made)s added, %(there)s stood there already."
+    ),
+    Done.DELETED: N_("The template is deleted. Duties that were added from it stay."),
 }
 _OPEN = {
-    "offered": N_("The open shift is offered: people can sign up."),
-    "signed_up": N_("You have signed up. The duty is yours."),
-    "signed_off": N_("You have signed off. The place is open again."),
-    "taken_back": N_("The open shift is withdrawn. People who have signed up keep the duty."),
+    Done.OFFERED: N_("The open shift is offered: people can sign up."),
+    Done.SIGNED_UP: N_("You have signed up. The duty is yours."),
+    Done.SIGNED_OFF: N_("You have signed off. The place is open again."),
+    Done.WITHDRAWN: N_("The open shift is withdrawn. People who have signed up keep the duty."),
 }
 # What stands above a list of stretches.
 _LEFT = {
-    "absent": N_("No person works this duty now. Give it to a colleague:"),
-    "put": N_("Not added, as the person is absent, on duty already, or the time is past:"),
-    "copied": N_("Not copied, as the person is absent, on duty already, or the time is past:"),
+    Done.ABSENT: N_("No person works this duty now. Give it to a colleague:"),
+    Done.PUT: N_("Not added, as the person is absent, on duty already, or the time is past:"),
+    Done.COPIED: N_("Not copied, as the person is absent, on duty already, or the time is past:"),
 }
 
 
@@ -129,7 +132,7 @@ async def roster_page(
     work: InWork,
     staff: Sees,
     week: str | None = None,
-    done: _Word = "",
+    done: SaidDone = None,
     at: _Word = "",
     was: _Word = "",
     left: Annotated[list[_Word] | None, Query(max_length=50)] = None,
@@ -141,7 +144,7 @@ async def roster_page(
     more: dict[str, Any] = {}
     if done in _DONE:
         more = await _told(work, shown.zone, done, at, was)
-    elif done == "saved":
+    elif done == Done.SAVED:
         more["told"] = ngettext(
             "The week is kept as a template of %(num)s duty.",
             "The week is kept as a template of %(num)s duties.",
@@ -164,7 +167,7 @@ async def _place_words(work: Work, word: str, zone: ZoneInfo) -> str:
     return f"{person.name if person else ''}, {span_words((place.start, place.end), zone)}"
 
 
-async def _told(work: Work, zone: ZoneInfo, done: str, at: str, was: str) -> dict[str, Any]:
+async def _told(work: Work, zone: ZoneInfo, done: Done, at: str, was: str) -> dict[str, Any]:
     """Return the words for what was just done to a stretch, and the form that undoes it."""
     place, before = read_place(at), read_place(was) if was else None
     person = await work.session.get(Staff, place.counsellor_id)

@@ -7,6 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request, Response
 from starlette.responses import RedirectResponse
 
+from app.dashboard.rota.done import Done, SaidDone
 from app.dashboard.rota.page import Plans
 from app.dashboard.rota.proposal_views import proposal_values
 from app.dashboard.rota.week_blocks import span_words
@@ -22,12 +23,12 @@ from app.words.pages import ngettext, refusal_words, said
 from app.work import Work
 
 router = APIRouter(include_in_schema=False)
-_DONE = ("accepted", "discarded")
+_DONE = (Done.ACCEPTED, Done.DISCARDED)
 
 
-def _told(done: str, number: int) -> str:
+def _told(done: Done, number: int) -> str:
     """Return what became of the duties that were chosen."""
-    if done == "accepted":
+    if done == Done.ACCEPTED:
         return ngettext(
             "%(num)s duty is in the rota now.", "%(num)s duties are in the rota now.", number
         )
@@ -43,7 +44,7 @@ async def proposal_page(
     request: Request,
     work: InWork,
     staff: Plans,
-    done: Annotated[str, Query(max_length=20)] = "",
+    done: SaidDone = None,
     number: Annotated[int, Query(ge=0, le=10_000)] = 0,
 ) -> Response:
     """Show the proposal that is open, or the last one, and the form that asks for one."""
@@ -96,7 +97,7 @@ async def decide(request: Request, work: InWork, staff: Plans, proposal_id: UUID
         await work.undo()
         words = refusal_words(refusal)
         return await _show(request, work, staff, notice=words, status=refusal.status)
-    what = "accepted" if accepts else "discarded"
+    what = Done.ACCEPTED if accepts else Done.DISCARDED
     if left:
         # The reasons are only known here.
         told = _told(what, number)

@@ -26,6 +26,7 @@ WORDS = {
     "telephone_signalling": N_("A telephone exchange for practice, for browsers"),
     "practice_exchange": N_("A telephone exchange for practice calls"),
     "telegram_api_base_url": N_("Where Telegram is reached, if it is a server of our own"),
+    "telegram_timeout": N_("Seconds that one request to Telegram may take"),
     "signal_service_url": N_("Where the service for Signal is, in our own network"),
     "signal_timeout": N_("Seconds that one request to the service for Signal may take"),
     "translation_url": N_("Where the engine that translates is, in our own network"),

@@ -12,7 +12,7 @@ from app.referrals.channels.models import Attempt, Link
 from app.referrals.directory.models import Agency
 from app.referrals.log_kinds import LogKind
 from app.referrals.models import Referral
-from app.referrals.spoken import refusal
+from app.referrals.spoken import english, refusal
 from app.referrals.states import Purpose
 from app.work import Work
 
@@ -25,6 +25,11 @@ _APART = timedelta(seconds=60)
 # night.
 SLOWED_APART, MOST_APART = timedelta(minutes=10), timedelta(minutes=120)
 _ASKED = {Purpose.CODE: LogKind.CODE_ASKED_FOR, Purpose.LINK: LogKind.LINK_ASKED_FOR}
+
+
+class AskedTooOften(TooMany):
+    letter = "asked_too_often"
+    default = english(letter)
 
 
 async def check_not_too_many(
@@ -68,7 +73,7 @@ async def check_not_too_many(
             due = max(due, here[-1] + apart_after(len(here)))
         if work.now >= due:
             return
-    raise refusal(TooMany, "asked_too_often")
+    raise AskedTooOften()
 
 
 def apart_after(slowed: int) -> timedelta:

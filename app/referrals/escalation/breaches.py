@@ -12,7 +12,7 @@ from app.referrals.trail import PROGRAM_ITSELF, can, move
 from app.work import Work
 
 
-async def breached(work: Work, referral: Referral, kind: str) -> None:
+async def breached(work: Work, referral: Referral, kind: DeadlineKind) -> None:
     """Act on a missed deadline: an urgent referral without a reply goes to the next agency."""
     if kind == DeadlineKind.HAND_OVER and referral.house_has_it:
         await _take_back_from_house(work, referral)

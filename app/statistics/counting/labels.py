@@ -22,7 +22,7 @@ from app.statistics.facts.columns import NONE, NOT_SAID, STORED_AS, Unknown
 from app.statistics.facts.questions import Questions, read_questions
 from app.statistics.measures import MEASURES
 from app.statistics.sums import OUTCOMES
-from app.words import yes_no
+from app.words import SOURCE, yes_no
 from app.words.pages import N_, _, code_words, reader, said, spoken_in
 from app.work import Work
 
@@ -80,7 +80,7 @@ def _all_said(texts: Mapping[str, str], language: str) -> dict[str, str]:
 
 
 async def labels_of(
-    work: Work, names: dict[str, str], dimension: Dimension, language: str = "en"
+    work: Work, names: dict[str, str], dimension: Dimension, language: str = SOURCE
 ) -> dict[str, str]:
     """Return the labels of a dimension's values; `names` are the names of lines, by number."""
     library = library_of(work.ground)
@@ -150,7 +150,7 @@ def order_of(library: Library, asked: Questions, dimension: str) -> list[str]:
 
 
 async def labeller(
-    work: Work, names: dict[str, str], language: str = "en"
+    work: Work, names: dict[str, str], language: str = SOURCE
 ) -> Callable[[str, str], str]:
     """Return a function that gives the label of a value of any dimension."""
     library = library_of(work.ground)

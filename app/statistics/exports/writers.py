@@ -22,7 +22,7 @@ import pyarrow.csv as pa_csv
 
 from app import words
 from app.errors import Invalid
-from app.statistics.exports.tables import Batches, OutTable, Said
+from app.statistics.exports.tables import Batches, Kind, OutTable, Said
 from app.words.pages import N_
 
 FORMATS = {
@@ -88,7 +88,7 @@ class CsvWriter:
         self._options = pa_csv.WriteOptions(include_header=False, quoting_style="needed")
 
     @staticmethod
-    def _type(kind: str) -> pa.DataType:
+    def _type(kind: Kind) -> pa.DataType:
         return {"whole": pa.int64(), "number": pa.float64(), "yes_no": pa.bool_()}.get(
             kind, pa.string()
         )
@@ -341,7 +341,7 @@ class XlsxWriter:
             self._row += 1
         return b""
 
-    def _cell(self, n: int, value: Any, kind: str) -> None:
+    def _cell(self, n: int, value: Any, kind: Kind) -> None:
         if value is None:
             return
         if kind in ("instant", "wall"):

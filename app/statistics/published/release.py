@@ -97,26 +97,27 @@ SHAPE = Shape.model_validate(
 )
 
 _NAMES = {
-    "year": re.compile("[0-9]{4}"),
-    "quarter": re.compile("[0-9]{4}-Q[1-4]"),
-    "month": re.compile("[0-9]{4}-[0-9]{2}"),
+    Period.YEAR: re.compile("[0-9]{4}"),
+    Period.QUARTER: re.compile("[0-9]{4}-Q[1-4]"),
+    Period.MONTH: re.compile("[0-9]{4}-[0-9]{2}"),
 }
+_EXAMPLES = {Period.YEAR: "2026", Period.QUARTER: "2026-Q1", Period.MONTH: "2026-03"}
 
 
-def read_public_period(text: str, kind: str) -> Window:
+def read_public_period(text: str, kind: Period) -> Window:
     """Read a period (2026, 2026-Q1 or 2026-03, as the settings say). Raises Invalid."""
     if _NAMES[kind].fullmatch(text) is None:
         text = ""
     try:
-        if kind == "year" and len(text) == 4:
+        if kind == Period.YEAR and len(text) == 4:
             return whole_period(Period.YEAR, date(int(text), 1, 1))
-        if kind == "month" and len(text) == 7 and text[4] == "-":
+        if kind == Period.MONTH and len(text) == 7 and text[4] == "-":
             return whole_period(Period.MONTH, date(int(text[:4]), int(text[5:]), 1))
-        if kind == "quarter" and len(text) == 7 and text[4:6] == "-Q" and text[6] in "1234":
+        if kind == Period.QUARTER and len(text) == 7 and text[4:6] == "-Q" and text[6] in "1234":
             return whole_period(Period.QUARTER, date(int(text[:4]), int(text[6]) * 3 - 2, 1))
     except ValueError:
         pass
-    example = {"year": "2026", "quarter": "2026-Q1", "month": "2026-03"}[kind]
+    example = _EXAMPLES[kind]
     raise Invalid(
         "Figures are published by %(kind)s. Write the period like %(example)s.",
         kind=Code(kind),
@@ -126,7 +127,7 @@ def read_public_period(text: str, kind: str) -> Window:
 
 async def publish(work: Work, period: str) -> PublicRelease:
     """Count, round and store the figures of a period. Raises Invalid, Conflict."""
-    window = read_public_period(period, work.settings.public_period)
+    window = read_public_period(period, Period(work.settings.public_period))
     if await work.session.get(PublicRelease, period) is not None:
         raise Conflict("This period is already published, and a release does not change.")
     assert isinstance(window.begins, date)

@@ -57,7 +57,7 @@ def duty_words() -> dict[str, str]:
 def _ring_instead(work: Work, line: LineScript | None) -> str:
     """Ask the sender of a text to ring, in every language of the line."""
     spoken = [s.language for s in line.languages] if line else spoken_languages(work.ground)
-    known = sorted({words.known(one) for one in spoken}, key=lambda one: (one != "en", one))
+    known = sorted({words.known(one) for one in spoken}, key=lambda one: (one != words.SOURCE, one))
     emergency = (line.emergency if line else EMERGENCY_ELSEWHERE).replace(" ", "")
     # With no line set up yet, there is no number of ours to ring.
     key = "texts_not_read" if line else "texts_not_read_no_line"

@@ -9,10 +9,11 @@ from app.calls import record
 from app.calls.chat_rules import read_chat
 from app.calls.lines import finding_lines
 from app.calls.models import Call
+from app.calls.sentences import Sentence
 from app.calls.speech import LineScript
 from app.chats import accounts, by_carrier, reading, sendings, stopped_numbers
 from app.chats.carrier_rows import Sent
-from app.chats.models import Failure, Message, Sentence
+from app.chats.models import Failure, Message
 from app.dialling import outward
 from app.dialling.models import AnsweredBy, DialledFor, DialWay
 from app.jobs.names import Task

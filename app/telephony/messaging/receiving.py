@@ -8,12 +8,13 @@ from app.calls import callers
 from app.calls.chat_rules import read_chat
 from app.calls.lines import finding_lines
 from app.calls.models import Call
+from app.calls.sentences import Sentence
 from app.calls.speech import LineScript
 from app.calls.states import CallState, Channel
 from app.chats import by_carrier, ending, media, messages, opening, sendings, stopped_numbers
 from app.chats.left import left
 from app.chats.media import Attached
-from app.chats.models import Author, Sentence
+from app.chats.models import Author
 from app.dialling import outward
 from app.log import log
 from app.privacy.hash_kinds import HashOf

@@ -4,8 +4,8 @@ The phone may be in other hands: no sentence says more than the conversation its
 """
 
 from app.calls.models import Call
+from app.calls.sentences import Sentence
 from app.calls.speech import LineScript
-from app.chats.models import Sentence
 from app.routing.rota import staffing
 from app.telephony.spoken_times import speak_instant
 from app.words.pages import _, spoken_in

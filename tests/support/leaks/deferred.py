@@ -23,7 +23,6 @@ _AGENCY = re.compile(r"(?!.*[0-9]{6})[a-z0-9][a-z0-9-]*")
 _PATH = re.compile(r"[a-z_]+(?:\.[a-z0-9]{1,4})?\.[a-z_][a-z0-9_]*")
 _SEALED = re.compile(r"[A-Za-z0-9+/]{40,}={0,2}")
 _BROWSERS = frozenset({"", "Chrome", "Edge", "Firefox", "Opera", "Safari"})
-_SENTENCES = frozenset({"busy_a_moment", "counsellor_here", "counsellor_lost", "handed_over"})
 # A longer number could be one at which a person is rung.
 _MOST, _COUNT = 9_999, re.compile(r"[0-9]{1,4}")
 _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -105,6 +104,7 @@ def _shapes() -> dict[str, Callable[[Any], bool]]:
     """What an argument may be, by its name. A name that is not here is refused."""
     # Each is loaded by now if a job was deferred with one of its codes.
     from app.calls.lines.leading import Leads
+    from app.calls.sentences import Sentence
     from app.contacts.states import ReminderTo, RequestTo
     from app.referrals.trail import Via
     from app.retention.data_requests.kinds import Reminder, RequestEnd
@@ -130,7 +130,7 @@ def _shapes() -> dict[str, Callable[[Any], bool]]:
         "number": _is_count,
         "paths": lambda value: all(_like(_PATH)(one) for one in value),
         "refused": _is_count,
-        "sentence": lambda value: value in _SENTENCES,
+        "sentence": _one_of(Sentence),
         "state": _one_of(EmergencyState, Reminder, RequestEnd),
         "taken_back": lambda value: isinstance(value, bool),
         "times": _is_count,

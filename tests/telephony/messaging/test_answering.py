@@ -9,10 +9,11 @@ from sqlalchemy import func, select, update
 
 from app.calls.lines.line_rows import Line
 from app.calls.models import Call
+from app.calls.sentences import Sentence
 from app.calls.states import CallState
 from app.chats import messages, reading, sendings, stopped_numbers
 from app.chats.carrier_rows import Arrival, Sent
-from app.chats.models import Failure, Message, Sentence
+from app.chats.models import Failure, Message
 from app.chats.sendings import DeliveryReport
 from app.dialling.models import Dial
 from app.errors import Invalid

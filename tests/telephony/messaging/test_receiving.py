@@ -9,10 +9,11 @@ from sqlalchemy import func, select
 from app.calls import callers, record
 from app.calls.caller_rows import FlagKind
 from app.calls.models import Call, RecordedEvent
+from app.calls.sentences import Sentence
 from app.calls.states import CallState, Channel, Outcome
 from app.chats import at_desk, by_carrier, ending, messages, opening
 from app.chats.left import answering
-from app.chats.models import Author, Message, Sentence
+from app.chats.models import Author, Message
 from app.jobs.names import Task
 from app.staff.models import Staff
 from app.work import Work

@@ -86,7 +86,7 @@ class BotApi:
     async def _ask(self, method: str, **values: Any) -> Any:
         """Return what a method answers. Raises TryAgain, Uncertain, Refused."""
         address = f"{self._root()}/{method}"
-        limit = self._settings.twilio_timeout
+        limit = self._settings.telegram_timeout
         try:
             async with asyncio.timeout(limit), client_for_outside(self._settings) as client:
                 answer = await client.post(address, json=values, timeout=limit)
