@@ -59,7 +59,7 @@ _DONE = {
 }
 _COPIED = {
     "copied": N_("The week was copied: %(made)s added, %(there)s were there already."),
-    "put": N_("The template was put on the week: %(made)s added, %(there)s stood there already."),
+    "put": N_("The template was put on the week: %(made)s added, %(there)s were already there."),
     "deleted": N_("The template is deleted. Duties that were added from it stay."),
 }
 _OPEN = {
