@@ -20,7 +20,7 @@ from app.calls.lines.line_facts import LineHasCalls
 from app.calls.lines.line_rows import EarlierNumbers, Line
 from app.calls.speech import LineScript
 from app.calls.states import Channel
-from app.chats import accounts as messengers
+from app.chats import accounts as carrier_accounts
 from app.chats import earlier_accounts
 from app.errors import Conflict, NotFound, Refusal
 from app.routing import changing_plans
@@ -42,7 +42,7 @@ class LinePart(StrEnum):
     PLAN = "plan"
     CHAT = "chat"
     QUESTIONS = "questions"
-    # The account of the line at a messenger, such as a bot.
+    # The account of the line at a carrier, such as a bot.
     BOT = "bot"
     # Whether the line is in use, or retired.
     USE = "use"
@@ -73,7 +73,7 @@ Values = dict[str, Any]
 
 
 class _Bots(NamedTuple):
-    """What of the accounts of a line at messengers can come back."""
+    """What of the accounts of a line at carriers can come back."""
 
     # Carrier and account of those whose token is kept.
     kept: Collection[tuple[str, str]]
@@ -94,7 +94,7 @@ class LineChange(NamedTuple):
     part: LinePart
     before: Values
     after: Values
-    # The messenger of an account that was changed.
+    # The carrier of an account that was changed.
     carrier: Channel | None
     # What taking it back would be refused with; None: it can be taken back.
     why_not: Refusal | None
@@ -255,14 +255,14 @@ async def _set(
 
 async def _set_account(work: Work, line: LineScript, carrier: Channel, account: str | None) -> None:
     if account is None:
-        await messengers.remove(work, line, carrier)
+        await carrier_accounts.remove(work, line, carrier)
         return
     token: str | None = account
     if carrier not in earlier_accounts.WITHOUT_TOKEN:
         token = await earlier_accounts.token_of(work, line.id, carrier, account)
     if token is None:
         raise TokenNotKept()
-    await messengers.set_token(work, line, carrier, token)
+    await carrier_accounts.set_token(work, line, carrier, token)
 
 
 def _given(part: LinePart, values: Values) -> Values:
@@ -289,7 +289,7 @@ def _in_log(entry: AuditEntry) -> tuple[Values, Values]:
 
 
 def _carrier(entry: AuditEntry) -> Channel | None:
-    """Return the messenger whose account an entry is about."""
+    """Return the carrier whose account an entry is about."""
     if _PARTS[AuditLog(entry.action)] is not LinePart.BOT:
         return None
     before, after = _in_log(entry)
@@ -327,9 +327,9 @@ async def _bots(work: Work, line_id: UUID) -> _Bots:
         kept=await earlier_accounts.kept_of(work, line_id),
         other_tokens={
             one
-            for one in messengers.CARRIERS
+            for one in carrier_accounts.CARRIERS
             if one not in earlier_accounts.WITHOUT_TOKEN
-            and await messengers.has_earlier_token(work, line_id, one)
+            and await carrier_accounts.has_earlier_token(work, line_id, one)
         },
         last={one: entry.id for entry in entries if (one := _carrier(entry)) is not None},
     )
@@ -376,8 +376,11 @@ async def _numbers_of(work: Work, entries: list[AuditEntry]) -> dict[str, Earlie
 
 
 async def _accounts(work: Work, line: LineScript) -> Values:
-    """Return the account of a line at each messenger, by which it is known there."""
-    found = {one: await messengers.account_of(work, line.id, one) for one in messengers.CARRIERS}
+    """Return the account of a line at each carrier, by which it is known there."""
+    found = {
+        one: await carrier_accounts.account_of(work, line.id, one)
+        for one in carrier_accounts.CARRIERS
+    }
     return {one: row.their_id if row is not None else None for one, row in found.items()}
 
 

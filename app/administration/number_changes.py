@@ -1,4 +1,4 @@
-"""Changes of the numbers of lines and of their accounts at messengers, which a second person can
+"""Changes of the numbers of lines and of their accounts at carriers, which a second person can
 take back for some days.
 
 They are in force at once, because a number that waits would leave children without a line: see

@@ -138,7 +138,7 @@ async def test_provider(work: InWork, staff: KeepsPeople) -> None:  # noqa: ARG0
 
 @router.delete("/people/{person_id}/identity", status_code=204)
 async def unlink_person(work: InWork, staff: KeepsPeople, person_id: UUID) -> None:
-    """Part another person's account from the provider."""
+    """Unlink another person's account from the provider."""
     await access.unlink(work, await finding.person(work, person_id), by=staff)
 
 
@@ -161,5 +161,5 @@ async def link_own_identity(
 
 @router.delete("/me/identity", status_code=204)
 async def unlink_own_identity(work: InWork, staff: SignedIn) -> None:
-    """Part your account from the provider."""
+    """Unlink your account from the provider."""
     await access.unlink(work, staff, by=staff)

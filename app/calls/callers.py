@@ -212,8 +212,8 @@ async def flag_caller(
         raise Invalid("A flag lasts from an hour to 400 days.")
     if call.caller_key is None and (kind is not FlagKind.BLOCKED or lasts > _OWN_BLOCK):
         raise Invalid(
-            "Nothing is known of a child who writes on the page but this visit. It can be blocked, "
-            "for at most 24 hours."
+            "Only this visit is known of a child who writes on the page. It can be blocked for at "
+            "most 24 hours."
         )
     long = kind is FlagKind.BLOCKED and lasts > _OWN_BLOCK
     if long and not may(staff.role, Permission.SUPERVISE):

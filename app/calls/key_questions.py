@@ -28,7 +28,7 @@ async def set_questions(work: Work, line: LineScript, codes: Iterable[str]) -> l
             questions=list(QUESTIONS),
         )
     if len(set(after)) != len(after):
-        raise Invalid("A question stands twice in the list. Name each one once.")
+        raise Invalid("A question is listed twice. Name each one once.")
     row = await work.session.scalar(
         select(Line)
         .where(Line.id == line.id)

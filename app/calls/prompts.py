@@ -151,7 +151,7 @@ async def set_prompt(
 async def use_words_of_program(
     work: Work, line: LineScript | None, language: str, key: str
 ) -> None:
-    """Give up the prompt of a line, or of every line: the next words count. Raises Invalid."""
+    """Remove the prompt of a line, or of every line: the next words count. Raises Invalid."""
     prompt_key = check_key(key)
     prompt = await _own(work, line, language, prompt_key)
     if prompt is None:

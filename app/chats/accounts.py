@@ -145,9 +145,7 @@ async def set_token(work: Work, line: LineScript, channel: Channel, token: str) 
 
 def _no_token(channel: Channel) -> Invalid:
     if channel is Channel.SIGNAL:
-        return Invalid(
-            "This is no telephone number. Write it with its country, like +381111234567."
-        )
+        return Invalid("That is not a phone number. Write it with + and the country code.")
     return Invalid(
         "This is no token of a bot. Copy it from BotFather as it stands, like "
         "123456789:AAE and 32 more characters."

@@ -184,7 +184,7 @@ def decide(
     code: str,
     approve: Annotated[bool, typer.Option("--approve/--refuse")],
 ) -> None:
-    """Approve or refuse the changed addresses and secrets of an agency that wait."""
+    """Approve or refuse the pending addresses and secrets of an agency."""
 
     async def verb(work: Work) -> tuple[int, list[str]]:
         found = [one for one in await addresses.waiting(work, None) if one.agency.code == code]

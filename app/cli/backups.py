@@ -72,7 +72,7 @@ async def _note(
 
 @app.command("stop")
 def stop() -> None:
-    """Let a server of your own keep nothing more for back-ups, if you make none."""
+    """Drop the replication slot if you make no back-ups: it keeps log until the disk is full."""
     set_up_logging("WARNING")
     names = slots.stop(read_settings())
     print(

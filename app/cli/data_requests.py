@@ -88,7 +88,7 @@ async def _print(work: Work, request: DataRequest) -> None:
 
 @app.command("list")
 def list_requests() -> None:
-    """List the requests, first whose person waits, and which are near their day, or overdue."""
+    """List the requests, those whose person still waits first; mark those nearly due or overdue."""
 
     async def verb(work: Work) -> None:
         for one in await requests.list_requests(work):

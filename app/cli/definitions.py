@@ -76,8 +76,8 @@ def check(source: Source) -> None:
         _refuse(refused)
 
 
-@app.command("upload")
-def upload(
+@app.command("import")
+def import_set(
     source: Source,
     name: Annotated[
         str, typer.Option(help="what the set is called; the folder's name if left out")
@@ -155,7 +155,7 @@ def put_in_force(
     ] = None,
     accept: Annotated[bool, typer.Option(help="the changes marked ! are meant")] = False,
 ) -> None:
-    """Let a set be in force from a time on. No restart is needed."""
+    """Put a set in force from a time on. No restart is needed."""
     from app.country import sets
 
     async def verb(work: Work) -> None:
@@ -168,7 +168,7 @@ def put_in_force(
 
 @app.command("take-back")
 def take_back(order: Annotated[int, typer.Argument(help="the number of the order")]) -> None:
-    """Take back that a set is in force, or will be; what was in force before counts again."""
+    """Take a set out of force, or cancel its start; what was in force before counts again."""
     from app.country import sets
 
     async def verb(work: Work) -> None:

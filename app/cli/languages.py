@@ -79,7 +79,7 @@ def import_catalogue(
 
 @app.command("take-back")
 def take_back(number: Annotated[int, typer.Argument(help="its number in the list")]) -> None:
-    """Let the words before a translation count again."""
+    """Undo the import of a translation: the words before it count again."""
     from app.administration import languages
 
     async def verb(work: Work) -> None:

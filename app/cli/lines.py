@@ -218,7 +218,7 @@ def take_back(
     language: Annotated[str, typer.Option()],
     line: Annotated[str, typer.Option(help="+NUMBER; default: every line")] = "",
 ) -> None:
-    """Take the last change of what callers hear back; up to five changes are kept."""
+    """Undo the last change of what callers hear; up to five changes are kept."""
 
     async def verb(work: Work) -> None:
         where = await line_of(work, line) if line else None
@@ -233,7 +233,7 @@ def use_words_of_program(
     language: Annotated[str, typer.Option()],
     line: Annotated[str, typer.Option(help="+NUMBER; default: every line")] = "",
 ) -> None:
-    """Give up the prompt of a line, or of every line: the words of the program are said again."""
+    """Remove the prompt of a line, or of every line: callers hear the shipped text again."""
 
     async def verb(work: Work) -> None:
         where = await line_of(work, line) if line else None

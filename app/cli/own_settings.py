@@ -26,7 +26,7 @@ def show() -> None:
 
 @app.command("set")
 def set_value(name: str, value: str) -> None:
-    """Decide a setting; every process works by it within moments."""
+    """Set a value; every process uses it within moments."""
     from app.telephony.provider.setup import carry_out, may_show
 
     async def verb(work: Work) -> None:

@@ -96,5 +96,5 @@ def test() -> None:
 
 @app.command("remove")
 def remove() -> None:
-    """Take the provider away: its people sign in with a password."""
+    """Remove the provider: its people sign in with a password."""
     run_verb(keeping.remove)

@@ -67,7 +67,7 @@ def set_rule(
 def follow(
     kind: Annotated[DataKind, typer.Argument(help="which kind of data")],
 ) -> None:
-    """Give up your own rule of a kind: what the country says counts again, or the default.
+    """Drop your own rule of a kind: the country's applies again, or the default.
 
     A shorter rule holds after seven days.
     """

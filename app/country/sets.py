@@ -60,7 +60,7 @@ class WouldBreak(Conflict):
 class NotAccepted(Conflict):
     default = (
         "These definitions change what stored codes mean, or take something away. Look at the "
-        "comparison, and say that it is meant."
+        "comparison, and confirm that it is intended."
     )
 
 

@@ -33,7 +33,7 @@ from app.staff import accounts
 from app.work import PROGRAM, Ground
 
 NAME = next(iter(ACCOUNTS))
-# Where the calls of the person at the board ring if there is no sound for a telephone in the page.
+# Where the calls of the person at the desk ring if there is no sound for a telephone in the page.
 ANAS_PHONE = "+38164999000"
 _MESSAGES_KEPT = 50
 
@@ -93,7 +93,7 @@ async def _live(stage: Stage, rest_port: int) -> None:
 
 
 _HEARD = """
-  Then click Available and allow the microphone (a headset is best). Calls ring on your board:
+  Then click Available and allow the microphone (a headset is best). Calls ring on your desk:
   press Enter to accept, and you hear the child. Speak: the child answers when you are silent."""
 _NOT_HEARD = f"""
   Then click Available. A telephone with the number {ANAS_PHONE} rings for you and is answered after
@@ -109,7 +109,7 @@ def _others() -> str:
 def _say_what_to_do(stage: Stage) -> None:
     url = stage.settings.public_url
     print(
-        f"\n  The board:  {url}\n"
+        f"\n  The desk:   {url}\n"
         f"  Sign in as  {NAME}   with password  {PASSWORD}\n"
         f"  The same password opens the other roles:\n{_others()}\n"
         "  The demo asks for no second factor. A helpline of your own asks every role for one,\n"

@@ -248,8 +248,8 @@ async def _check(
         await _check_role(work, staff, Role(after["role"]), by)
     if after["emergency"] and staff.by_provider:
         raise Conflict(
-            "This account signs in by the provider. Part it from the provider first: an emergency "
-            "account is for the day on which the provider is away."
+            "This account signs in by the provider. Unlink it from the provider first: an "
+            "emergency account is for the day on which the provider is away."
         )
     if "endpoint" in different and await offers.offer_in_hand(work, staff.id) is not None:
         raise InACall()

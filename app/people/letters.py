@@ -148,4 +148,4 @@ def _sentence(what: Told, browser: str) -> str:
         case Told.IDENTITY_LINKED:
             return _("Your account was linked with the organisation's own sign-in.")
         case Told.IDENTITY_UNLINKED:
-            return _("Your account was parted from the organisation's own sign-in.")
+            return _("Your account was unlinked from the organisation's own sign-in.")

@@ -108,7 +108,7 @@ class Sender:
         return True
 
     async def bring(self, url: str, body: Any, headers: Mapping[str, str]) -> bool:
-        """Deliver JSON, as a messenger does. Return whether it was accepted."""
+        """Deliver JSON, as a carrier does. Return whether it was accepted."""
         self.under_way += 1
         try:
             answer = await self._client.post(url, json=body, headers=dict(headers), timeout=15)

@@ -21,7 +21,7 @@ from app.work import Work
 _IDENTITIES = table(
     "staff_identities", column("staff_id", Uuid()), column("lost_at"), column("left_at")
 )
-# A person who left after that was parted from the provider: if they come back, nothing of it
+# A person who left after that was unlinked from the provider: if they come back, nothing of it
 # counts.
 _LOST = select(_IDENTITIES.c.staff_id).where(
     _IDENTITIES.c.lost_at.is_not(None), _IDENTITIES.c.left_at.is_(None)

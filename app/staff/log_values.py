@@ -84,7 +84,7 @@ class PartnerAsked(Detail):
 
 @dataclass(frozen=True)
 class AccountSaid(Detail):
-    """The account of a line at a messenger; no token is in it."""
+    """The account of a line at a carrier; no token is in it."""
 
     carrier: str
     account: str | None

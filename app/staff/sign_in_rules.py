@@ -107,15 +107,15 @@ DEFAULTS = Rules(tuple(Role), idle_minutes=60)
 class Relaxed(Conflict):
     default = (
         "A role that needs a second factor would need none any more: one password of its people "
-        "that was guessed, seen or leaked would open all that they may. Nothing was changed. If it "
-        "is meant, say so: `knowingly` for programs, --knowingly for the command."
+        "that was guessed, seen or leaked would open all that they may. Nothing was changed. If "
+        "you intend this, say so: `knowingly` for programs, --knowingly for the command."
     )
 
 
 class PasskeyRelaxed(Relaxed):
     default = (
         "A role that needs a passkey would need none any more: a forged page could ask its people "
-        "for password and code. Nothing was changed. If it is meant, say so: `knowingly` for "
+        "for password and code. Nothing was changed. If you intend this, say so: `knowingly` for "
         "programs, --knowingly for the command."
     )
 

@@ -56,7 +56,7 @@ async def test_a_folder_is_checked_looked_at_and_put_in_force(
     await page.go_back()
     put = page.get_by_role("button", name="Put in force")
     await put.click()
-    await expect(page.locator("#set-notice")).to_contain_text("say that it is meant")
+    await expect(page.locator("#set-notice")).to_contain_text("confirm that it is intended")
     await page.get_by_label("I have read what is marked").check()
     await put.click()
     await expect(page.locator("#in-force")).to_contain_text("autumn")

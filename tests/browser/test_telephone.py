@@ -364,7 +364,7 @@ async def test_a_reload_and_a_token_that_ends_in_a_talk_keep_child_and_counsello
     await desk.page.get_by_role("button", name="Start the telephone").click()
     await desk.telephone_is("talking")
     await until(child.hears, "the child hears the counsellor by the other headset")
-    await desk.page.get_by_role("link", name="Go to the board").click()
+    await desk.page.get_by_role("link", name="Go to your desk").click()
     await expect(desk.page.locator("#desk")).to_have_count(1)
 
 

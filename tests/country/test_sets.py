@@ -338,11 +338,11 @@ async def test_commands_import_compare_and_order_sets(
         (folder / name).write_text(words)
     wrong = await types("check", str(folder), fails=True)
     assert "form-brief.yaml:16: there is no cue 'dangers' among the risk cues" in wrong.output
-    await types("upload", str(folder), fails=True)
+    await types("import", str(folder), fails=True)
     packed = tmp_path / "autumn.zip"
     packed.write_bytes(zipped(dict(BRIEF)))
     assert "2 files are well." in (await types("check", str(packed))).output
-    (number,) = (await types("upload", str(packed))).output.split()[1:]
+    (number,) = (await types("import", str(packed))).output.split()[1:]
     compared = (await types("compare", number)).output
     assert "brief 2. Drafts that are open keep" in compared
     refused = await types("put-in-force", number, fails=True)
@@ -360,7 +360,7 @@ async def test_commands_import_compare_and_order_sets(
     everything = archive.from_zip((tmp_path / "all.zip").read_bytes()).folder
     assert everything.text("form-contact.yaml") == shipped("form-contact.yaml")
     packed.write_bytes(zipped(dict(LATER)))
-    (later,) = (await types("upload", str(packed), "--name", "winter")).output.split()[1:]
+    (later,) = (await types("import", str(packed), "--name", "winter")).output.split()[1:]
     between = (await types("compare", later, "--against", number)).output
     assert between.splitlines()
     assert len(between) < len((await types("compare", later)).output)

@@ -103,7 +103,9 @@ async def test_a_week_is_kept_as_a_template_and_put_on_another(stage: Stage) -> 
     assert f'<option value="{one["id"]}">Usual (1)</option>' in told
     put = {"week": "2030-01-23", "template_id": one["id"]}
     done = await page(stage, chief, "/roster/templates/put", **put)
-    assert "1 added, 0 stood there" in (await page(stage, chief, done.headers["location"])).text
+    assert (
+        "1 added, 0 were already there" in (await page(stage, chief, done.headers["location"])).text
+    )
     copied = await chief.ask("POST", f"/roster/templates/{one['id']}/put", {"to_on": "2030-01-23"})
     assert copied.json() == {"made": 0, "there": 1, "left_out": []}
     done = await page(stage, chief, "/roster/templates/delete", **put)

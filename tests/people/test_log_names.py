@@ -55,6 +55,19 @@ def test_a_language_of_the_log_is_said_by_its_name() -> None:
     assert said == ["engleski", "srpski (ćirilica)", "makedonski", "arapski"]
 
 
+def test_a_field_of_the_log_says_what_it_means_in_its_kind_of_entry() -> None:
+    named = {
+        (AuditLog.CONVERSATION_READ, "left"): "message that was left",
+        (AuditLog.RECOVERY_CODE_USED, "left"): "remaining",
+        (AuditLog.EMERGENCY_REVIEWED, "fitting"): "was it right to open",
+        (AuditLog.CALLBACK_ANSWERED, "said"): "who answered",
+    }
+    with spoken_in("en"):
+        for (action, field), words in named.items():
+            (found,) = values_of(entry("", action, **{field: 2}), {})
+            assert found.name == words
+
+
 def test_a_time_of_the_log_is_said_in_the_language_of_its_reader() -> None:
     row = entry("", before={}, after={"from": "2026-12-24T07:00:00+00:00", "on": "2026-12-24"})
     for language, instant, day in (

@@ -138,7 +138,7 @@ VERBS: list[tuple[Verb, Told, str, str]] = [
     (chose_the_pin_by_key, Told.PHONE_PIN_SET, "PIN for the telephone", "phone_pin_set"),
     (changed_the_address, Told.EMAIL_CHANGED, "e-mail address of your", "staff_changed"),
     (linked, Told.IDENTITY_LINKED, "was linked", "identity_linked"),
-    (unlinked, Told.IDENTITY_UNLINKED, "was parted", "identity_unlinked"),
+    (unlinked, Told.IDENTITY_UNLINKED, "was unlinked", "identity_unlinked"),
 ]
 
 

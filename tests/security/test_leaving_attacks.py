@@ -137,7 +137,7 @@ async def test_who_lost_the_role_at_the_provider_keeps_no_pin(city: Work) -> Non
 
 
 async def test_who_lost_the_role_at_the_provider_keeps_no_link_and_no_request(city: Work) -> None:
-    """Parted from the provider later, the account would open by the link."""
+    """Unlinked from the provider later, the account would open by the link."""
     ana = await comes(city, ANA)
     shown = await links.make_link(city, ana.id, by=None, by_mail=False)
     assert shown is not None

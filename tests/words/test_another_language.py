@@ -235,7 +235,7 @@ async def test_a_case_is_printed_and_the_pages_are_read_in_it(
     assert (await page(stage, ana, "/page-language", language="hu")).status_code == 303
     board = (await page(stage, ana, "/")).text
     assert '<html lang="hu"' in board
-    assert f"{MARK}My desk" in board
+    assert f"{MARK}You now" in board
     assert f"{MARK}All saved" in board
     assert (await stage.rows("SELECT page_language FROM staff"))[0]["page_language"] == "hu"
     record = (await page(stage, ana, f"/cases/{case}")).text

@@ -70,7 +70,7 @@ async def set_recording(
 
 @router.delete("/every-line/prompts/{language}/{key}", status_code=204)
 async def use_words_of_program(work: InWork, _staff: KeepsLines, language: str, key: str) -> None:
-    """Give up a prompt of every line: what comes with the program is said again."""
+    """Remove a prompt of every line: callers hear the shipped text again."""
     await prompts.use_words_of_program(work, None, language, key)
 
 

@@ -27,7 +27,7 @@ class LineChangeView(BaseModel):
     by: str | None = Field(description="Who made it; null: the command line.")
     part: line_changes.LinePart
     carrier: str | None = Field(
-        description="The messenger whose account was changed; null: another part."
+        description="The carrier whose account was changed; null: another part."
     )
     before: dict[str, Any] = Field(
         description="What the change made another one, as it was; of a number only its ends."
@@ -41,7 +41,7 @@ class LineChangeView(BaseModel):
 
 
 class NumberChangeView(LineChangeView):
-    """A change of a line's numbers, or of its account at a messenger."""
+    """A change of a line's numbers, or of its account at a carrier."""
 
     line_id: UUID
     line: str

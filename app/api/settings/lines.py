@@ -393,7 +393,7 @@ async def recording(work: InWork, _staff: KeepsLines, line_id: UUID, recording: 
 async def use_words_of_program(
     work: InWork, _staff: KeepsLines, line_id: UUID, language: str, key: str
 ) -> None:
-    """Give up the line's own prompt: it says again what comes with the program."""
+    """Remove the line's own prompt: callers hear the shipped text again."""
     line = await _line(work, line_id)
     await prompts.use_words_of_program(work, line, language, key)
 

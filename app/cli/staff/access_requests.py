@@ -31,7 +31,7 @@ def decide_access(
     name: str,
     approve: Annotated[bool, typer.Option("--approve/--refuse")],
 ) -> None:
-    """Approve or refuse what waits of an account."""
+    """Approve or refuse a pending change of an account."""
 
     async def verb(work: Work) -> None:
         person = await finding.person_named(work, name)

@@ -61,7 +61,7 @@ def reset_password(
 
 @app.command("reset-second-factor")
 def reset_second_factor(name: str) -> None:
-    """Take a person's second factor away, as when a telephone was lost."""
+    """Remove a person's second factor, for example when a telephone was lost."""
 
     async def verb(work: Work) -> None:
         person = await finding.person_named(work, name)
@@ -72,7 +72,7 @@ def reset_second_factor(name: str) -> None:
 
 @app.command("unlink")
 def unlink(name: str) -> None:
-    """Part an account from the provider of identities: its person signs in with a password."""
+    """Unlink an account from the provider of identities: its person signs in with a password."""
 
     async def verb(work: Work) -> None:
         person = await finding.person_named(work, name)

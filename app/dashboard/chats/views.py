@@ -54,7 +54,7 @@ GONE = {
     EndedBy.COUNSELLOR: N_("The counsellor ended the conversation."),
     EndedBy.AWAY: N_("The child's page was disconnected for too long."),
     EndedBy.PROGRAM: N_("The program ended the conversation."),
-    EndedBy.PROVIDER: N_("Its carrier ended the conversation."),
+    EndedBy.PROVIDER: N_("The messenger ended the conversation."),
 }
 _BY_MESSENGER = N_("It goes to the child's messenger at once. Another person may read it there.")
 # Where the answer to a message that was left goes.
@@ -81,7 +81,7 @@ FAILURES = {
     Failure.FILTERED: N_("not delivered: a network held the message back"),
     Failure.NO_ADDRESS: N_("not sent: the number of the child was erased"),
     Failure.REFUSED: N_("not sent: the provider refused the message"),
-    Failure.NOT_SET_UP: N_("not sent: the line has no account at this carrier any more"),
+    Failure.NOT_SET_UP: N_("not sent: the line has no account at this messenger any more"),
     Failure.UNCERTAIN: N_("perhaps not delivered: the provider does not say"),
 }
 
@@ -94,7 +94,7 @@ MEDIA_PROBLEMS = {
     MediaProblem.NOT_CLEANED: N_(
         "What the camera wrote into it could not be removed. It was not kept."
     ),
-    MediaProblem.GONE: N_("The carrier did not give it out."),
+    MediaProblem.GONE: N_("The messenger did not give it out."),
 }
 Media = Mapping[UUID, Sequence[ShownMedia]]
 

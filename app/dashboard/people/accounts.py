@@ -329,7 +329,7 @@ async def reset_factor(request: Request, work: InWork, staff: Keeps, person_id: 
 
 @router.post("/admin/people/{person_id}/identity/remove")
 async def unlink(request: Request, work: InWork, staff: Keeps, person_id: UUID) -> Response:
-    """Part the account of another person from the provider."""
+    """Unlink the account of another person from the provider."""
     person = await finding.person(work, person_id)
     try:
         await access.unlink(work, person, by=staff)
@@ -339,7 +339,7 @@ async def unlink(request: Request, work: InWork, staff: Keeps, person_id: UUID) 
         form = views.form_of(person)
         form.notice = refusal_words(refusal)
         return await show_person(request, work, staff, person, form)
-    told = _("The account is parted from the provider.")
+    told = _("The account is unlinked from the provider.")
     return await show_moved(request, work, staff, person, None, told)
 
 

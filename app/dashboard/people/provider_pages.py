@@ -138,11 +138,11 @@ async def link(request: Request, work: InWork, staff: SignedIn) -> Response:
 
 @router.post("/account/provider/unlink")
 async def unlink(request: Request, work: InWork, staff: SignedIn) -> Response:
-    """Part the own account from the provider."""
+    """Unlink the own account from the provider."""
     try:
         await access.unlink(work, staff, by=staff)
     except Refusal as refusal:
         await work.undo()
         return await show_account(request, work, staff, problem=refusal_words(refusal))
-    told = _("Your account is parted. From now on you sign in with your password.")
+    told = _("Your account is unlinked. From now on you sign in with your password.")
     return await show_account(request, work, staff, told=told)

@@ -60,9 +60,7 @@ _DONE = {
 }
 _COPIED = {
     Done.COPIED: N_("The week was copied: %(made)s added, %(there)s were there already."),
-    Done.PUT: N_(
-        "The template was put on the week: %(made)s added, %(there)s stood there already."
-    ),
+    Done.PUT: N_("The template was put on the week: %(made)s added, %(there)s were already there."),
     Done.DELETED: N_("The template is deleted. Duties that were added from it stay."),
 }
 _OPEN = {

@@ -112,7 +112,7 @@ async def upload(request: Request, work: InWork, staff: Keeps) -> Response:
     except BadSet as refused:
         await work.undo()
         notice = _(
-            "Nothing was imported. Correct these places in the files, and upload them again."
+            "Nothing was imported. Correct these places in the files, and import them again."
         )
         return await _list(
             request, work, staff, notice=notice, problems=refused.problems, typed=typed

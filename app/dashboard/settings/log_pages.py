@@ -10,7 +10,7 @@ from pydantic import BeforeValidator
 from starlette.datastructures import UploadFile
 from starlette.responses import RedirectResponse
 
-from app.dashboard.settings.log_words import CODE_WORDS, FIELD_WORDS
+from app.dashboard.settings.log_words import CODE_WORDS, FIELD_WORDS, FIELD_WORDS_OF
 from app.dashboard.settings.own_setting_pages import LABELS
 from app.dashboard.templating import page, templates
 from app.errors import Invalid
@@ -73,7 +73,7 @@ CHAIN_WORDS = {
     "words_of_consents": N_("Words written about consent"),
     "words_of_urgency_decisions": N_("Reasons of decisions about urgency"),
     # Their rows are older than the sums: the check only finds out whether they can be opened.
-    BEFORE_SUMS: N_("Words kept before sums were kept"),
+    BEFORE_SUMS: N_("Words kept before checksums were kept"),
     # As earlier checks named them.
     "resealed_words": N_("Words that were sealed with a newer key"),
 }
@@ -99,6 +99,10 @@ class ShownValue(NamedTuple):
 def values_of(entry: AuditEntry, names: Names) -> list[ShownValue]:
     """Return what an entry says besides who, when and what: changes first."""
 
+    def field(name: str) -> str:
+        own = FIELD_WORDS_OF.get((entry.action, name))
+        return said(own) if own is not None else _field(name)
+
     def words(value: Any, name: str = "") -> list[Name]:
         if (known := CODE_WORDS.get((entry.action, name), {}).get(str(value))) is not None:
             return [Name(said(known))]
@@ -109,8 +113,7 @@ def values_of(entry: AuditEntry, names: Names) -> list[ShownValue]:
         detail["to"] = f"agency:{detail['to']}"
     if "before" not in detail and "after" not in detail:
         return [
-            ShownValue(_field(name), [], words(value, name), False)
-            for name, value in detail.items()
+            ShownValue(field(name), [], words(value, name), False) for name, value in detail.items()
         ]
     was: Any = detail.pop("before", None)
     now: Any = detail.pop("after", None)
@@ -118,12 +121,12 @@ def values_of(entry: AuditEntry, names: Names) -> list[ShownValue]:
         was, now = was or {}, now or {}
         fields = [*was, *(name for name in now if name not in was)]
         changes = [
-            ShownValue(_field(n), words(was.get(n), n), words(now.get(n), n), True) for n in fields
+            ShownValue(field(n), words(was.get(n), n), words(now.get(n), n), True) for n in fields
         ]
     else:
         changes = [ShownValue("", words(was), words(now), True)]
     rest = [
-        ShownValue(_field(name), [], words(value, name), False) for name, value in detail.items()
+        ShownValue(field(name), [], words(value, name), False) for name, value in detail.items()
     ]
     return [*changes, *rest]
 

@@ -95,13 +95,13 @@ async def change_rules(
     except Relaxed as refusal:
         await work.undo()
         problem = _(
-            "Nothing was changed: a role would need a second factor no more. If that is meant, "
-            "tick the box that says what it means."
+            "Nothing was changed: a role would no longer need a second factor. If you intend "
+            "this, tick the box that says what it means."
         )
         if isinstance(refusal, PasskeyRelaxed):
             problem = _(
-                "Nothing was changed: a role would need a passkey no more. If that is meant, tick "
-                "the box that says what it means."
+                "Nothing was changed: a role would no longer need a passkey. If you intend this, "
+                "tick the box that says what it means."
             )
         return _show(request, staff, wanted, problem=problem)
     except Refusal as refusal:

@@ -123,7 +123,7 @@ async def _others_may_be_rung(work: Work, staff: Staff, since: datetime) -> bool
 
 async def choose_anew(work: Work, staff: Staff, *, since: datetime) -> None:
     """Let a person choose a new password, and set up a new second factor. An identity at the
-    provider that was linked since then is parted."""
+    provider that was linked since then is unlinked."""
     if may(staff.role, Permission.TAKE_CALLS):
         await withdrawing.take_out(work, staff)
     had = staff.password_hash is not None
@@ -132,7 +132,7 @@ async def choose_anew(work: Work, staff: Staff, *, since: datetime) -> None:
         tell_owner(work, staff, Told.SECOND_FACTOR_RESET)
     identity = await access.identity_of(work, staff)
     if identity is not None and identity.linked_at >= since:
-        await access.part(work, staff, identity)
+        await access.unlink_locked(work, staff, identity)
     await ending.sign_out(work, staff)
     await work.session.flush()
     before, after = {"password": had}, {"password": False}

@@ -117,7 +117,7 @@ async def signed_in_person(
     staff = await changing.lock_person(work, identity.staff_id)
     known = await _identity(work, wanted.issuer, claims["sub"], lock=True)
     if known is None or known.staff_id != staff.id or known.left_at is not None:
-        # It was parted from the provider while we waited for the account.
+        # It was unlinked from the provider while we waited for the account.
         raise NoAccountHere()
     identity = known
     if not staff.active:
@@ -296,7 +296,7 @@ async def is_the_same(work: Work, staff: Staff, issuer: str, claims: dict[str, A
 
 
 async def unlink(work: Work, staff: Staff, *, by: Staff | None) -> None:
-    """Part an account from the provider: its person signs in with a password.
+    """Unlink an account from the provider: its person signs in with a password.
 
     `by` is the person themselves, an administrator, or None at the command line. Raises NotFound,
     NotAllowed, Conflict.
@@ -309,11 +309,11 @@ async def unlink(work: Work, staff: Staff, *, by: Staff | None) -> None:
         raise NotFound("This account is not linked.")
     if by is not None and by.id == staff.id and staff.password_hash is None:
         raise Conflict("You have no password yet. Ask an administrator for a link to choose one.")
-    await part(work, staff, identity)
+    await unlink_locked(work, staff, identity)
 
 
-async def part(work: Work, staff: Staff, identity: StaffIdentity) -> None:
-    """Part an account, which is locked, from the provider, and tell its person."""
+async def unlink_locked(work: Work, staff: Staff, identity: StaffIdentity) -> None:
+    """Unlink an account, which is locked, from the provider, and tell its person."""
     before = identity.issuer
     await work.session.execute(delete(StaffIdentity).where(StaffIdentity.id == identity.id))
     staff.by_provider = False
@@ -324,7 +324,7 @@ async def part(work: Work, staff: Staff, identity: StaffIdentity) -> None:
 
 
 async def leave(work: Work, staff: Staff) -> None:
-    """Part an account whose person leaves, which is locked, from the provider. Who they are there
+    """Unlink an account whose person leaves, which is locked, from the provider. Who they are there
     stays known: they get no new account while they still have a role there, and if their account
     becomes active again, it is linked anew."""
     identity = await identity_of(work, staff)
@@ -403,7 +403,7 @@ async def close(work: Work, staff: Staff, identity: StaffIdentity) -> bool:
     identity.lost_at = work.now
     await passwords.forget_password(work, staff)
     await second_factor.take_away(work, staff)
-    # Parted from the provider later, the account opens by no link from before, nor by what waits.
+    # Unlinked from the provider later, the account opens by no link from before, nor by what waits.
     await links.withdraw(work, staff.id)
     await asking.withdraw(work, staff)
     await ending.sign_out(work, staff)

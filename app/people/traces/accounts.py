@@ -190,18 +190,18 @@ async def _choose_anew(work: Work, row: Emergency, staff: Staff, acts: list[Audi
     if any(act.action == AuditLog.PHONE_CODE_MADE for act in acts):
         await phone_proofs.forget(work, staff)
     if any(act.action == AuditLog.IDENTITY_LINKED for act in acts):
-        await _part(work, staff)
+        await _unlink(work, staff)
     if not await _chosen_by_others(work, staff, acts):
         return
     await changing.check_not_last(work, staff)
     await renewing.choose_anew(work, staff, since=row.decided_at)
 
 
-async def _part(work: Work, staff: Staff) -> None:
-    """Part an account from a provider that was set under it: its sessions end, too."""
+async def _unlink(work: Work, staff: Staff) -> None:
+    """Unlink an account from a provider that was set under it: its sessions end, too."""
     identity = await access.identity_of(work, staff)
     if identity is not None:
-        await access.part(work, staff, identity)
+        await access.unlink_locked(work, staff, identity)
     await ending.sign_out(work, staff)
 
 

@@ -137,7 +137,7 @@ async def _calls(work: Work, request: DataRequest, ids: list[UUID]) -> list[UUID
             row.caller_number_sealed, table="calls", column="caller_number_sealed", row=row.id
         ).decode()
         for row in rows
-        # The provider knows nothing of an address in a messenger.
+        # The provider knows nothing of an address at a carrier.
         if row.caller_number_sealed is not None and row.caller_kind != CallerKind.WRITTEN
     }
     sought = sought_of(work, request)

@@ -196,8 +196,8 @@ PRESET_WORDS = {
         "each row before you change it."
     ),
     AskingPerson.GUARDIAN: N_(
-        "Set already: every row, to protect the child. Who asks may be who hurts the child. "
-        "Change a row only where the child is safe."
+        "Set already: every row, to protect the child. The person who asks may be the one who "
+        "hurts the child. Change a row only where the child is safe."
     ),
     AskingPerson.CALLER: N_(
         "Set already: every row, as that of another person. A household shares a telephone. "

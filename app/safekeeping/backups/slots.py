@@ -83,7 +83,7 @@ def ask_moving(address: str, slot: str, held_from: int, begin: int) -> int:
 
 
 def stop(settings: Settings) -> list[str]:
-    """Let the server keep nothing more for back-ups; return the names of what it kept.
+    """Drop the slots by which a server keeps its log for back-ups; return their names.
 
     Raises BackupRefused: if back-ups are made, if the server cannot be reached, and with the
     statement for its superuser if the role may not let it go.

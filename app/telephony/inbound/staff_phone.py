@@ -258,7 +258,7 @@ async def _may_answer(work: Work, signed: Signed, said: str, staff: Staff | None
         key = UUID(bytes=work.keys.match_key(HashOf.LIMIT, once)[:16])
         purpose = DialledFor.CONVERSATION
         if colon:
-            # No number is dialled to answer in WhatsApp or a messenger: whichever country it has.
+            # No number is dialled to answer by a carrier like WhatsApp, whichever country it has.
             memory = work.ground.memory
             said_before = memory.recall("texted", str(key), work.now)
             memory.keep("texted", str(key), "yes", work.now + _TOLD_ONCE)

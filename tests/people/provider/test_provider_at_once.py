@@ -32,7 +32,7 @@ async def test_the_account_is_locked_before_its_identity_by_both(stage: Stage) -
             try:
                 await access.signed_in_person(work, WANTED, CLAIMS)
             except NoAccountHere:
-                return "parted"
+                return "unlinked"
             return "in"
 
     refused = False
@@ -48,4 +48,4 @@ async def test_the_account_is_locked_before_its_identity_by_both(stage: Stage) -
             refused = True
         await access.unlink(work, staff, by=None)
     assert refused
-    assert await waits == "parted"
+    assert await waits == "unlinked"

@@ -119,9 +119,8 @@ async def test_an_administrator_gives_a_line_a_number_in_signal(stage: Stage) ->
     (line,) = await stage.rows("SELECT id FROM lines")
     at, api = f"/admin/lines/{line['id']}", f"/lines/{line['id']}/signal"
     signal = stage.exchange.signal
-    assert (
-        "This is no telephone number" in (await page(stage, mila, f"{at}/signal", number="x")).text
-    )
+    refused = (await page(stage, mila, f"{at}/signal", number="x")).text
+    assert "That is not a phone number" in refused
     assert (await page(stage, mila, f"{at}/signal", number=LINE)).status_code == 303
     await stage.advance(1)
     assert "does not have this number" in (await page(stage, mila, at)).text

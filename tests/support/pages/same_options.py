@@ -216,7 +216,7 @@ OWN = {
     ("connections test-call", "key"): ("- the prompts of a line have a button that rings", "key"),
     ("connections test-sms", "name"): (READER, READER),
     ("definitions check", "source"): ("archive", BODY),
-    ("definitions upload", "source"): ("archive", BODY),
+    ("definitions import", "source"): ("archive", BODY),
     ("definitions save", "output"): (SAVED, ANSWER),
     ("export", "output"): (SAVED, ANSWER),
     ("export", "request"): ("export_id", "export_id"),

@@ -64,7 +64,7 @@ SAME = {
         "POST /data-requests/{data_request_id}/withdraw",
         "data-requests withdraw",
     ),
-    "/admin/definitions": ("POST /definitions/sets", "definitions upload"),
+    "/admin/definitions": ("POST /definitions/sets", "definitions import"),
     "/admin/definitions/orders/{order_id}/take-back": (
         "POST /definitions/orders/{order_id}/take-back",
         "definitions take-back",

@@ -51,7 +51,7 @@ async def test_a_person_signs_in_and_the_answer_counts_once_in_their_browser(
         await skip(stage, 11 / 60)
         assert (await page.get(back)).status_code == 400, "too late"
     assert city.refused == []
-    # On the command line the provider is asked, and the account is parted from it.
+    # On the command line the provider is asked, and the account is unlinked from it.
     async with transaction(stage.ground, PROGRAM) as work:
         types = typed_on(work, monkeypatch, provider_commands.app, provider_commands)
         for words in documented("provider test"):

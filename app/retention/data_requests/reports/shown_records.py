@@ -152,7 +152,7 @@ def _notes(paper: Paper, entries: set[str] | None) -> list[str]:
         case AskingPerson.CALLER:
             return []
         case AskingPerson.GUARDIAN:
-            return [_("Only who the child is stands here. Everything else is left out.")]
+            return [_("This shows only who the child is. Everything else is left out.")]
     if entries is None:
         return []
     if entries:

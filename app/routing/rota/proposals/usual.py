@@ -25,7 +25,7 @@ def checked_lengths(hours: list[float]) -> list[float]:
     if any(not 1 <= one <= 24 or one * 2 != int(one * 2) for one in hours):
         raise BadText("a length is 1 to 24 hours, in half hours")
     if len(set(hours)) != len(hours):
-        raise BadText("each length stands once")
+        raise BadText("name each length once")
     return hours
 
 

@@ -141,5 +141,5 @@ async def test_a_guardian_reads_of_released_records_who_the_child_is_and_no_more
         assert hidden not in told_of, hidden
     assert "Document" not in told_of
     # Not even how much is left out.
-    assert "Only who the child is stands here" in told_of
+    assert "This shows only who the child is" in told_of
     assert "are left out" not in told_of
