@@ -41,7 +41,7 @@ QUESTIONS: Mapping[str, Question] = {
         danger=frozenset({"yes"}),
     ),
     "call_back": Question(
-        N_("Shall we ring you later, when you can talk?"), PromptKey.ASK_CALL_BACK
+        N_("Shall we call you later, when you can talk?"), PromptKey.ASK_CALL_BACK
     ),
     "about": Question(
         N_("What is it about?"),

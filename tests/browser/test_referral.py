@@ -92,7 +92,7 @@ async def proves_itself_by_a_spoken_code(live: Stage, agency: Page) -> None:
 async def has_no_place(agency: Page) -> None:
     """The agency rejects, by its link."""
     await agency.get_by_text("Ne možemo da preuzmemo").first.click()
-    await agency.get_by_label("Zašto").select_option("no_capacity")
+    await agency.get_by_label("Razlog").select_option("no_capacity")
     await agency.get_by_label("Vaše ime i funkcija").first.fill("Mira")
     await agency.get_by_role("button", name="Ne možemo da preuzmemo").click()
     await expect(agency.get_by_role("status")).to_contain_text("Obraćamo se drugoj službi")

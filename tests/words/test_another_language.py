@@ -335,7 +335,7 @@ async def test_a_counsellor_with_only_a_phone_is_answered_in_it(
     assert await vera.presence() == "break"
     await add_to_line(stage, "hu")
     assert (
-        f"{MARK}Nobody reads messages here."
+        f"{MARK}We cannot read messages at this number."
         in (await text_message(stage, "+381601234567", "x")).text
     )
 
