@@ -3,7 +3,6 @@
 import os
 import re
 import stat
-import subprocess
 from pathlib import Path
 
 import psycopg
@@ -17,6 +16,7 @@ from tests.support.documents.shell import (
     ROOT,
     other_blocks,
     other_commands,
+    run,
     scripts,
     starts,
 )
@@ -42,6 +42,7 @@ def test_scripts_of_the_pages_exist_and_so_does_what_they_are_given() -> None:
                 assert not name or f"def {name}(" in (ROOT / path).read_text(), word
 
 
+_MACHINE = "tests/documents/test_machine_commands.py::"
 # Commands of the pages that are no `helpline`: the test that runs them.
 _DONE_BY = {
     "scripts/install": "tests/package/test_installed.py::test_a_wheel_in_an_empty_folder_serves",
@@ -67,6 +68,10 @@ _DONE_BY = {
     "curl --header": "tests/web/test_monitoring.py::"
     "test_the_second_port_answers_monitoring_and_the_first_one_does_not",
     "curl -H": "tests/statistics/test_exports.py::test_a_program_comes_with_a_token",
+    "scripts/bench": f"{_MACHINE}test_a_benchmark_prints_and_keeps_its_measures",
+    ".venv/bin/uv": f"{_MACHINE}test_the_lock_is_written_anew_as_it_stands",
+    "systemd-creds": f"{_MACHINE}test_the_keys_of_the_keeper_are_sealed_and_opened_as_they_stand",
+    "useradd": f"{_MACHINE}test_the_users_of_a_server_are_added_as_they_stand",
 }
 
 
@@ -90,18 +95,22 @@ _BY_NO_TEST = {
     "scripts/test": "it runs the tests",
     "scripts/check": "CI runs it before the tests",
     ".ci/run": "it runs the tests",
-    "scripts/bench": "it takes minutes; tests/test_measures.py reads what it keeps",
-    ".venv/bin/uv": "it asks a package index",
     "docker": "no test has a container engine",
-    "systemd-creds": "it needs a module of hardware",
-    **dict.fromkeys(("useradd", "sudo"), "it adds or becomes a user of the machine"),
+    "sudo": "it becomes another user of the machine",
 }
 
 
 # Those that the tests below run as they stand: by themselves, by night, in a folder that stands for
 # the server, and with the tools of PostgreSQL.
 _RUN_HERE = ("python3", "echo 1:", "grep")
-_BY_NIGHT = (".venv/bin/lint-imports", "scripts/test tests/routing/test_matching.py")
+_BY_NIGHT = (
+    ".venv/bin/lint-imports",
+    "scripts/test --fast",
+    "scripts/test --random-order --randomly-seed=1627066341 tests/routing",
+    "scripts/test tests/database",
+    "scripts/test tests/routing",
+    "scripts/test tests/scenarios",
+)
 _ON_A_SERVER = ("git", "cd", "ln", "install", "set", "export")
 _OF_POSTGRESQL = ("pg_dump", "createdb", "pg_restore")
 
@@ -122,21 +131,6 @@ def test_the_test_that_runs_a_command_has_its_words(command: str, test: str) -> 
     assert _SAID.get(command, command) in said
 
 
-def _run(text: str, folder: Path = ROOT, **environment: str) -> str:
-    """Run commands as a reader's shell does. Return what they said."""
-    inherited = {name: value for name, value in os.environ.items() if "PYTEST" not in name}
-    done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", text],
-        cwd=folder,
-        env={**inherited, **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, f"{text}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
-    return done.stdout
-
-
 def _each(*started: str) -> list[str]:
     """Return the commands of all pages that begin so, as they stand."""
     found = [one for page in PAGES for one in other_commands(page)]
@@ -147,14 +141,14 @@ def test_commands_that_make_a_secret_or_look_into_the_program_run_as_they_stand(
     commands = _each(*_RUN_HERE)
     assert len(commands) >= 3
     for text in commands:
-        assert _run(text).strip(), text
+        assert run(text).strip(), text
 
 
 @pytest.mark.whole
 @pytest.mark.skipif(not WHOLE, reason="with TESTS=whole: each takes longer than many tests")
 @pytest.mark.parametrize("text", _each(*_BY_NIGHT))
 def test_a_gate_and_tests_by_name_run_as_they_stand(text: str) -> None:
-    said = _run(text)
+    said = run(text)
     assert "0 broken" in said or re.search(r"\d+ passed", said), said
 
 
@@ -162,7 +156,7 @@ def _made(repository: Path, version: str) -> None:
     """Put a version into a repository of sources."""
     (repository / version).touch()
     by = "-c user.name=helpline -c user.email=helpline@example.org"
-    _run(f"git init -q && git add . && git {by} commit -qm {version}", repository)
+    run(f"git init -q && git add . && git {by} commit -qm {version}", repository)
 
 
 def test_commands_that_lay_out_a_server_run_as_they_stand(tmp_path: Path) -> None:
@@ -182,11 +176,11 @@ def test_commands_that_lay_out_a_server_run_as_they_stand(tmp_path: Path) -> Non
         if "git pull" in script:
             _made(repository, "version-2")
         if "export PATH" in script:
-            said = _run(f"{script}\nprintenv HELPLINE_PUBLIC_URL; command -v helpline", here)
+            said = run(f"{script}\nprintenv HELPLINE_PUBLIC_URL; command -v helpline", here)
             program = str(tmp_path / "opt/helpline/bin/helpline")
             assert said.split() == ["https://helpline.example", program]
         elif script:
-            _run(script, here)
+            run(script, here)
     assert (tmp_path / "opt/helpline-source/version-2").exists()
     assert (tmp_path / "opt/helpline").readlink().name == "helpline-2"
     keeper = tmp_path / "etc/helpline-keeper"
@@ -215,14 +209,14 @@ def test_the_tools_of_the_database_dump_and_restore_it_as_they_stand(
         "PGUSER": str(at["user"]),
         "HELPLINE_DATA_DIR": str(tmp_path / "var"),
     }
-    _run("helpline token add press", tmp_path, HELPLINE_DATABASE_URL=database, **environment)
+    run("helpline token add press", tmp_path, HELPLINE_DATABASE_URL=database, **environment)
     name = str(psycopg.conninfo.conninfo_to_dict(database)["dbname"])
     owned = server.replace("/postgres?", f"/{name}?")
     restored = server.replace("/postgres?", "/helpline_restored?")
     try:
         dumped = "\n".join(_each(*_OF_POSTGRESQL))
-        _run(dumped, tmp_path, HELPLINE_DATABASE_URL=owned, **environment)
-        said = _run(verified, tmp_path, **environment)
+        run(dumped, tmp_path, HELPLINE_DATABASE_URL=owned, **environment)
+        said = run(verified, tmp_path, **environment)
         assert "audit_entries: 1 rows, whole" in said
         with psycopg.connect(restored) as one:
             assert one.execute("SELECT name FROM api_tokens").fetchall() == [("press",)]

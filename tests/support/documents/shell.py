@@ -1,8 +1,10 @@
 """The commands that the documents give, as a reader types them."""
 
 import itertools
+import os
 import re
 import shlex
+import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -104,3 +106,18 @@ def requests(page: Path) -> list[tuple[str, dict[str, str]]]:
             found.append((address, headers))
     assert found, page
     return found
+
+
+def run(text: str, folder: Path = ROOT, **environment: str) -> str:
+    """Run commands as a reader's shell does. Return what they said."""
+    inherited = {name: value for name, value in os.environ.items() if "PYTEST" not in name}
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", text],
+        cwd=folder,
+        env={**inherited, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, f"{text}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
+    return done.stdout
