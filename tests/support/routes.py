@@ -25,6 +25,7 @@ from tests.support.access.asking import ask, noting_late_logs
 from tests.support.contacts import WHOLE as WHOLE_FORM
 from tests.support.contacts import new_contact
 from tests.support.definitions.sets import with_short_form, zipped
+from tests.support.pages.every_state import add_every_state, in_no_row
 from tests.support.pages.in_each_state import (
     NEVER_WELL_IN,
     Said,
@@ -109,6 +110,7 @@ async def open_every_route(stage: Stage) -> Opened:
     await _add_settings(stage, people[Role.SUPERVISOR], people[Role.ADMINISTRATOR])
     await _set_up_a_provider(stage, people[Role.ADMINISTRATOR])
     await add_settings_in_each_state(stage)
+    await add_every_state(stage)
     said = await all_rows(stage)
     rows = {name: list(of) for name, of in said.items()} | WORDS
     rows["token"] = [await wallboard(stage, people[Role.ADMINISTRATOR])]
@@ -116,7 +118,7 @@ async def open_every_route(stage: Stage) -> Opened:
         (str(row["case_id"]), str(row["id"]))
         for row in await stage.rows("SELECT case_id, id FROM case_documents")
     ]
-    found = Opened(in_no_row=lacking(said))
+    found = Opened(in_no_row=lacking(said) | await in_no_row(stage))
     found.no_routes = LEFT_OUT.keys() - {one.path for one in routes(stage)}
     for route in routes(stage):
         if "GET" in (route.methods or ()) and route.path not in LEFT_OUT:

@@ -122,6 +122,9 @@ NEVER_WELL_IN: dict[str, set[str]] = {
     "/api/v1/lines/{line_id}/chat": _NO_LINE_OF_CHILDREN,
     "/api/v1/lines/{line_id}/prompts": _NO_LINE_OF_CHILDREN,
     "/api/v1/lines/{line_id}/recordings/{recording}": _NO_LINE_OF_CHILDREN,
+    # There is no sound yet, or none any more.
+    "/api/v1/voice-messages/{message_id}": {"recorded", "absent"},
+    "/board/messages/{message_id}/audio": {"recorded", "absent"},
     # Who has left leaves no more.
     "/admin/people/{person_id}/leave": {"inactive"},
     "/api/v1/data-requests/{data_request_id}/report.{file_format}": _NO_REPORT,
