@@ -25,6 +25,7 @@ from tests.support.access.asking import ask, noting_late_logs
 from tests.support.contacts import WHOLE as WHOLE_FORM
 from tests.support.contacts import new_contact
 from tests.support.definitions.sets import with_short_form, zipped
+from tests.support.pages.every_state import add_every_state, in_no_row
 from tests.support.pages.in_each_state import (
     NEVER_WELL_IN,
     Said,
@@ -34,6 +35,7 @@ from tests.support.pages.in_each_state import (
     lacking,
 )
 from tests.support.pages.left_out import LEFT_OUT
+from tests.support.pages.of_strangers import add_conversations, agency_links, publish_the_year
 from tests.support.profile import WHOLE
 from tests.support.referrals import OVERRIDE, add_agency, by_hand
 
@@ -109,21 +111,30 @@ async def open_every_route(stage: Stage) -> Opened:
     await _add_settings(stage, people[Role.SUPERVISOR], people[Role.ADMINISTRATOR])
     await _set_up_a_provider(stage, people[Role.ADMINISTRATOR])
     await add_settings_in_each_state(stage)
+    await add_every_state(stage)
+    await add_conversations(stage)
+    year = await publish_the_year(stage)
+    links = await agency_links(stage)
     said = await all_rows(stage)
-    rows = {name: list(of) for name, of in said.items()} | WORDS
-    rows["token"] = [await wallboard(stage, people[Role.ADMINISTRATOR])]
+    rows = _ids(said) | WORDS
+    rows |= {"token": [await wallboard(stage, people[Role.ADMINISTRATOR])], "period": [year]}
     pairs = [
         (str(row["case_id"]), str(row["id"]))
         for row in await stage.rows("SELECT case_id, id FROM case_documents")
     ]
-    found = Opened(in_no_row=lacking(said))
+    found = Opened(in_no_row=lacking(said) | await in_no_row(stage))
     found.no_routes = LEFT_OUT.keys() - {one.path for one in routes(stage)}
     for route in routes(stage):
         if "GET" in (route.methods or ()) and route.path not in LEFT_OUT:
-            addresses = addresses_of(stage, route, rows, pairs)
-            states = {one: _states_at(route, one, said) for one in addresses}
+            own = {"token": links} if route.path.startswith("/r/") else {}
+            addresses = addresses_of(stage, route, rows | _ids(own), pairs)
+            states = {one: _states_at(route, one, said | own) for one in addresses}
             await _Opening(stage, route, people, states, found).open()
     return found
+
+
+def _ids(said: Said) -> dict[str, list[str]]:
+    return {name: list(of) for name, of in said.items()}
 
 
 async def _add_settings(stage: Stage, boss: Counsellor, admin: Counsellor) -> None:

@@ -98,9 +98,19 @@ _NO_FILE = {"asked", "approved", "refused", "making", "failed", "expired"}
 _NO_REPORT = {*UNDER_WAY, "refused", "withdrawn", "lapsed", "failed", "expired", "erasure"}
 _TAKES_NO_CALLS = {"administrator", "auditor", "referral_officer", "for emergencies", "inactive"}
 _NO_TALK = {f"ended, {one}" for one in Outcome if one is not Outcome.ANSWERED}
+_NO_CONVERSATION = {
+    *(f"ended, {one}" for one in Outcome),
+    *CallState,
+    *(set(Channel) - {Channel.WEB}),
+    "for practice",
+    "rings only one",
+}
 _WITHOUT_WORDS = {*ContactState, *ContactChannel} - {ContactChannel.CHAT}
 # Where a route rightly finds no row in a state, or refuses it.
 NEVER_WELL_IN: dict[str, set[str]] = {
+    # Of a conversation under way, and of a message that a child left: no other call is one.
+    "/board/chats/{call_id}/along": _NO_CONVERSATION - {CallState.CONNECTED},
+    "/board/messages/written/{call_id}": _NO_CONVERSATION,
     # What comes with a talk.
     "/api/v1/calls/{call_id}/contact": _NO_TALK,
     "/api/v1/calls/{call_id}/questions": _NO_TALK,
@@ -122,6 +132,9 @@ NEVER_WELL_IN: dict[str, set[str]] = {
     "/api/v1/lines/{line_id}/chat": _NO_LINE_OF_CHILDREN,
     "/api/v1/lines/{line_id}/prompts": _NO_LINE_OF_CHILDREN,
     "/api/v1/lines/{line_id}/recordings/{recording}": _NO_LINE_OF_CHILDREN,
+    # There is no sound yet, or none any more.
+    "/api/v1/voice-messages/{message_id}": {"recorded", "absent"},
+    "/board/messages/{message_id}/audio": {"recorded", "absent"},
     # A person who has left cannot leave again.
     "/admin/people/{person_id}/leave": {"inactive"},
     "/api/v1/data-requests/{data_request_id}/report.{file_format}": _NO_REPORT,

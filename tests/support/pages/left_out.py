@@ -12,10 +12,8 @@ import pytest
 from fastapi.routing import APIRoute
 
 _SCIM = "tests/api/test_scim.py::test_a_directory_adds_finds_changes_and_ends_an_account"
-_LINKS = "tests/scenarios/referrals/test_links.py::"
 _DESK = "tests/dashboard/test_chat_pages.py::test_a_counsellor_writes_rings_and_ends_from_the_desk"
 _PROVIDER = "tests/web/sign_in/test_provider_sign_in.py::"
-_RELEASE = "tests/statistics/test_release.py::test_what_is_published_is_what_every_other_table_says"
 _WRITING = "tests/scenarios/chats/test_writing.py::"
 _TRANSLATION = (
     "tests/scenarios/chats/test_translation.py::"
@@ -38,7 +36,6 @@ LEFT_OUT = {
         "tests/child/test_limits.py::test_a_fourth_stream_of_a_conversation_ends_the_oldest"
     ),
     # By a secret of an agency, of a person's calendar, or of a child.
-    "/r/{token}": f"{_LINKS}test_a_scanner_follows_the_link_which_is_used_once",
     "/r/{token}/news": (
         "tests/web/test_decisions.py::"
         "test_no_line_of_a_decision_has_an_id_of_a_row_or_what_was_asked"
@@ -70,14 +67,9 @@ LEFT_OUT = {
     "/api/v1/scim/v2/Users": _SCIM,
     "/api/v1/scim/v2/Users/{person_id}": _SCIM,
     # Of live conversations, and of messages that children left.
-    "/board/messages/written/{call_id}": (
-        "tests/dashboard/test_chat_pages.py::"
-        "test_a_message_that_a_child_left_is_answered_from_the_inbox"
-    ),
     "/api/v1/chats/left/{call_id}/messages": (
         f"{_WRITING}test_out_of_hours_a_child_leaves_a_message_and_comes_back_with_a_code"
     ),
-    "/board/chats/{call_id}/along": _DESK,
     "/board/chats/{call_id}/ring/{message_number}": _DESK,
     "/board/chats/{call_id}/news": (
         "tests/dashboard/test_chat_pages.py::"
@@ -109,10 +101,6 @@ LEFT_OUT = {
         "tests/scenarios/messaging/test_signal.py::"
         "test_what_cannot_be_read_is_kept_told_and_heard_later"
     ),
-    # A year that is over.
-    "/api/v1/statistics/public/{period}": _RELEASE,
-    "/api/v1/statistics/public/{period}/csv": _TABLE,
-    "/reports/public/{period}": _RELEASE,
     # By the provider, which asks signed, or for what every caller hears.
     "/telephony/sounds/waiting.wav": (
         "tests/scenarios/talks/test_cannot_speak.py::test_a_key_answers_and_the_talk_goes_on"
