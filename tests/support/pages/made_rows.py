@@ -38,7 +38,10 @@ _TWO = (
     "(SELECT id AS one, lead(id) OVER (ORDER BY id) AS other FROM staff WHERE active ORDER BY id"
     " OFFSET {n} LIMIT 1) AS two"
 )
-_TALKS = "(SELECT id FROM calls ORDER BY state = 'connected' DESC, id LIMIT 1) AS talk"
+_TALKS = (
+    "(SELECT id FROM calls ORDER BY state = 'connected' AND channel = 'voice' DESC, id LIMIT 1)"
+    " AS talk"
+)
 _CHANNELS = ("telegram", "viber", "signal", "telegram", "whatsapp")
 _ASKED_OF = "'counsellor' AS asked_role, {now} AS asked_at, two.other AS asked_by"
 

@@ -47,6 +47,12 @@ async def add_states(stage: Stage) -> None:
         await stage.change_rows(f"UPDATE referrals SET state = '{state}' WHERE id = '{made['id']}'")
     for state in lacking.get("contacts.state", ()):
         await _set(stage, "contacts", f"state = '{state}'", "state = 'complete'")
+    await add_calls(stage)
+
+
+async def add_calls(stage: Stage) -> None:
+    """Put answered calls into the states in which none is, as what goes on may have moved one."""
+    lacking = await missing(stage)
     for outcome in sorted(lacking.get("calls.outcome", ())):
         await _set(stage, "calls", f"outcome = '{outcome}'", _OF_AN_ANSWERED_CALL)
     for state in sorted(lacking.get("calls.state", ())):
