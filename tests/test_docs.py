@@ -1,5 +1,6 @@
 """The documents: they build without a warning, and their links, files and pictures are there."""
 
+import os
 import re
 import runpy
 import subprocess
@@ -7,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.support.documents.shell import (
     PAGES,
@@ -40,6 +42,14 @@ def test_every_table_of_a_page_has_a_head(page: Path) -> None:
     ]
     # What a blank line cuts off from its table is shown as text.
     assert [lines[at] for at in first if not re.fullmatch(r"[|: -]+", lines[at + 1])] == []
+
+
+def test_what_runs_before_a_commit_is_there_and_the_guide_says_how() -> None:
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
+    entries = [ROOT / hook["entry"] for repo in hooks for hook in repo["hooks"]]
+    assert entries
+    assert [str(entry) for entry in entries if not os.access(entry, os.X_OK)] == []
+    assert "pre-commit install" in (ROOT / "CONTRIBUTING.md").read_text()
 
 
 _PLAIN = "one two three four five six seven eight nine ten " * 4

@@ -7,7 +7,7 @@ from sqlalchemy import update
 from app.calls import platform
 from app.calls.log_kinds import Cause
 from app.errors import Conflict, Invalid
-from app.routing import leaving, offers_held, telephones
+from app.routing import lost_counsellor, offers_held, telephones
 from app.routing import presence as presences
 from app.routing.models import CHOICES, Offer, OfferState, Presence, PresenceState
 from app.routing.offers import decline_offer, lock_offer, offer_in_hand
@@ -79,7 +79,7 @@ async def leave_desk(work: Work, staff: Staff) -> None:
     """Set a person whose session has ended off duty, and give their conversations to colleagues."""
     if may(staff.role, Permission.TAKE_CALLS):
         await choose_presence(work, staff, PresenceState.OFF_DUTY)
-        await leaving.give_back_conversations(work, staff.id, Cause.OWN_CHOICE)
+        await lost_counsellor.give_back_conversations(work, staff.id, Cause.OWN_CHOICE)
 
 
 async def page_taken(work: Work, staff_id: UUID, session: bytes | None = None) -> None:

@@ -31,7 +31,7 @@ from app.database.quick import Question
 from app.database.topics import Topic
 from app.jobs.names import Task
 from app.jobs.transaction import run_verb
-from app.routing import leaving, offers, offers_held, queue, second_phone
+from app.routing import lost_counsellor, offers, offers_held, queue, second_phone
 from app.routing import presence as presences
 from app.routing.models import Offer, OfferState, Presence, PresenceState
 from app.routing.participants import actions, participant_second_phone
@@ -333,7 +333,7 @@ async def _carry_over(work: Work, offer_id: UUID) -> None:
 
 async def _end_grace(work: Work, offer_id: UUID) -> None:
     call, offer = await offers.lock_offer(work, offer_id)
-    await leaving.give_up_waiting(work, call, offer)
+    await lost_counsellor.give_up_waiting(work, call, offer)
 
 
 async def _end_wrap_up(work: Work, counsellor_id: UUID) -> None:
@@ -364,7 +364,9 @@ async def _give_back(work: Work, offer_id: UUID) -> None:
     heard = select(Presence.heartbeat_at).where(Presence.counsellor_id == offer.counsellor_id)
     at = await work.session.scalar(heard)
     if at is not None and at < lost:
-        await leaving.give_back(work, call, offer, Cause.BROWSER_NOT_HEARD, PresenceState.AWAY)
+        await lost_counsellor.give_back(
+            work, call, offer, Cause.BROWSER_NOT_HEARD, PresenceState.AWAY
+        )
 
 
 async def _ask_the_provider(work: Work, call_id: UUID) -> None:

@@ -15,7 +15,7 @@ from app.calls.log_kinds import Cause
 from app.calls.models import Call, Leg
 from app.calls.states import CallState
 from app.database.topics import Topic
-from app.routing import leaving, offers, second_phone
+from app.routing import lost_counsellor, offers, second_phone
 from app.routing import presence as presences
 from app.routing.models import Offer, OfferState, Presence, PresenceState, TelephoneState
 from app.routing.participants import participant_second_phone
@@ -77,7 +77,7 @@ async def claim(work: Work, staff: Staff, page: str, session: bytes | None = Non
     _set(work, presence, TelephoneState.ASKING)
     same_browser = before is not None and before.partition(":")[0] == page.partition(":")[0]
     if call is not None and offer is not None and same_browser and _is_in_page(offer):
-        await leaving.counsellor_left(work, call, offer, Cause.PAGE_LOADED_AGAIN, died=True)
+        await lost_counsellor.counsellor_left(work, call, offer, Cause.PAGE_LOADED_AGAIN, died=True)
 
 
 async def report(
@@ -96,7 +96,7 @@ async def report(
     await _note_session(work, presence, session)
     _set(work, presence, state)
     if state is TelephoneState.READY and call is not None and offer is not None:
-        await leaving.ring_page_again(work, offer)
+        await lost_counsellor.ring_page_again(work, offer)
     if state in second_phone.GONE and held is not None and offered is not None:
         await second_phone.page_gone(work, held, offered, state)
     return True

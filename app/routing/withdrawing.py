@@ -10,7 +10,7 @@ from app.calls import record
 from app.calls.log_kinds import Cause
 from app.calls.models import Call
 from app.database.topics import Topic
-from app.routing import leaving, offers, releasing
+from app.routing import lost_counsellor, offers, releasing
 from app.routing import presence as presences
 from app.routing.models import Offer, OfferState, PresenceState, TelephoneState
 from app.routing.participants import participants
@@ -22,7 +22,7 @@ from app.work import Work
 async def take_out(work: Work, staff: Staff) -> None:
     """End all that a person has to do with calls, and set them off duty. May run twice."""
     await _leave_own_call(work, staff)
-    await leaving.give_back_conversations(work, staff.id, Cause.ACCOUNT_CHANGED)
+    await lost_counsellor.give_back_conversations(work, staff.id, Cause.ACCOUNT_CHANGED)
     await leave_others(work, staff)
     presence = await presences.lock_presence(work, staff.id)
     presence.missed, presence.warned_at = 0, None
@@ -57,7 +57,7 @@ async def _leave_own_call(work: Work, staff: Staff) -> None:
         # The scripted child of a practice call rings no other person.
         await releasing.hang_up(work, call)
     else:
-        await leaving.lose_counsellor(work, call, offer, Cause.ACCOUNT_CHANGED)
+        await lost_counsellor.lose_counsellor(work, call, offer, Cause.ACCOUNT_CHANGED)
 
 
 async def leave_others(work: Work, staff: Staff, *purposes: ParticipantPurpose) -> None:

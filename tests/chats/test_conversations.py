@@ -24,7 +24,7 @@ from app.retention.rules import set_rules
 from app.retention.running import erase_some
 from app.routing import (
     in_hand,
-    leaving,
+    lost_counsellor,
     offers,
     own_presence,
     places_in_queue,
@@ -426,7 +426,7 @@ async def test_a_conversation_goes_to_a_colleague_or_a_skill_and_a_supervisor_ta
     contact = await work.session.scalar(select(Contact).where(Contact.call_id == call.id))
     assert contact is not None
     assert contact.owner_id == vera.id
-    await leaving.give_back_conversations(work, vera.id, Cause.OWN_CHOICE)
+    await lost_counsellor.give_back_conversations(work, vera.id, Cause.OWN_CHOICE)
     assert call.state == CallState.QUEUED
 
 

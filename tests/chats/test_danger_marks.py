@@ -19,7 +19,7 @@ from app.dashboard.chats import values, views
 from app.database.topics import Topic
 from app.jobs.transaction import send_rows
 from app.retention.data_requests import erasing_kinds
-from app.routing import leaving, places_in_queue
+from app.routing import lost_counsellor, places_in_queue
 from app.routing.models import PresenceState
 from app.words import pages
 from app.work import Work
@@ -106,7 +106,9 @@ async def test_a_child_that_lost_its_counsellor_waits_with_what_it_wrote_in_the_
     await takes(work, offer)
     await _say(work, call, WORDS)
     locked = await record.lock_call(work, call.id)
-    await leaving.give_back(work, locked, offer, Cause.BROWSER_NOT_HEARD, PresenceState.AWAY)
+    await lost_counsellor.give_back(
+        work, locked, offer, Cause.BROWSER_NOT_HEARD, PresenceState.AWAY
+    )
     await send_rows(work)
     for _ in range(2):
         await ending.follow(work, call.id, Sentence.COUNSELLOR_LOST, "k")

@@ -15,7 +15,7 @@ from app.chats import as_child, ended_without_counsellor, ending, messages, read
 from app.chats.left import answering, left, untaken
 from app.chats.models import ReturnCode
 from app.errors import Conflict, NotFound
-from app.routing import leaving
+from app.routing import lost_counsellor
 from app.routing.alarm_rows import Alarm
 from app.routing.models import PresenceState
 from app.work import Work
@@ -171,7 +171,9 @@ async def test_a_child_that_lost_its_counsellor_is_read_if_it_goes(work: Work) -
     await takes(work, offer)
     await reading.see_as_staff(work, ana, call.id, 9)
     locked = await record.lock_call(work, call.id)
-    await leaving.give_back(work, locked, offer, Cause.BROWSER_NOT_HEARD, PresenceState.AWAY)
+    await lost_counsellor.give_back(
+        work, locked, offer, Cause.BROWSER_NOT_HEARD, PresenceState.AWAY
+    )
     await _say(work, call, "Dolazi")
     await ending.end_as_child(work, call.id)
     assert [one.call_id for one in await answering.waiting(work, ana.team)] == [call.id]

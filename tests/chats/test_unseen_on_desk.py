@@ -28,7 +28,7 @@ from app.errors import Conflict, NotFound
 from app.jobs.transaction import send_rows
 from app.people import holding, leaving
 from app.people.holding import WorkKind
-from app.routing import leaving as leaving_talks
+from app.routing import lost_counsellor
 from app.routing import presence as presences
 from app.routing.alarm_rows import Alarm
 from app.routing.models import Offer, PresenceState
@@ -201,7 +201,9 @@ async def test_words_of_danger_are_marked_when_the_child_leaves_before_the_job(w
     await _say(work, call, DANGER)
     offer = (await work.session.scalars(select(Offer).where(Offer.call_id == call.id))).one()
     locked = await record.lock_call(work, call.id)
-    await leaving_talks.give_back(work, locked, offer, Cause.BROWSER_NOT_HEARD, PresenceState.AWAY)
+    await lost_counsellor.give_back(
+        work, locked, offer, Cause.BROWSER_NOT_HEARD, PresenceState.AWAY
+    )
     await ending.end_as_child(work, call.id)
     (waits,) = await answering.waiting(work, ana.team)
     assert (waits.call_id, waits.alarming) == (call.id, True)

@@ -152,7 +152,9 @@ async def test_of_two_who_change_an_account_the_second_is_told(work: Work) -> No
         Changes(name="mila"),
     ],
 )
-async def test_nonsense_is_refused(work: Work, wanted: Changes) -> None:
+async def test_an_impossible_change_is_refused_and_changes_nothing(
+    work: Work, wanted: Changes
+) -> None:
     mila, ana = await an_administrator(work), await a_counsellor(work, "ana")
     with pytest.raises((Invalid, NotFound, Conflict)):
         await change(work, ana.id, wanted, by=mila)

@@ -68,7 +68,7 @@ def test_what_the_provider_would_refuse_is_refused(body: str, code: int) -> None
     assert refused.value.code == code
 
 
-def test_content_type_and_place_count() -> None:
+def test_what_a_document_may_be_depends_on_its_type_and_place() -> None:
     with pytest.raises(BadDocument):
         parse(b"<Response/>", "application/json")
     with pytest.raises(BadDocument):

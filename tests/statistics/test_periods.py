@@ -80,7 +80,7 @@ def test_periods_of_several_zones_have_one_list_of_labels() -> None:
     assert len(labels[0]) == len(set(labels[0])) == 49 + 48
 
 
-def test_whole_periods() -> None:
+def test_a_whole_period_is_that_of_a_day_or_the_last_that_has_ended() -> None:
     assert whole_period(Period.QUARTER, date(2026, 5, 9)) == Window(
         date(2026, 4, 1), date(2026, 7, 1)
     )

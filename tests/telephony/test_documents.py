@@ -42,7 +42,7 @@ def test_every_kind_of_answer_is_tried() -> None:
 
 @pytest.mark.parametrize("language", ["sr", "en", None])
 @pytest.mark.parametrize("answer", ANSWERS, ids=lambda a: a.kind)
-def test_documents_are_right(answer: Answer, language: str | None) -> None:
+def test_a_provider_takes_every_document(answer: Answer, language: str | None) -> None:
     scene = script.Scene(LINE, CALL, language, NOW, OFFER).where(to="+38164999001", shows="1")
     for platform, profile, others in (
         (CONFERENCE, TWILIO, DIALLED),

@@ -59,7 +59,7 @@ def test_a_platform_executes_what_its_documents_say(name: str) -> None:
         parse(body.encode(), "text/xml", None, PROFILES[name])
 
 
-async def test_ring_and_end(anywhere: Stage) -> None:
+async def test_a_leg_is_rung_once_found_by_its_address_and_ended(anywhere: Stage) -> None:
     """A leg is rung once, is found by its address, and ends however often that is asked."""
     stage, platform = anywhere, platform_of(anywhere.settings)
     stage.exchange.phones[PHONE] = phone = Phone(picks_up=None)
@@ -80,7 +80,7 @@ async def test_ring_and_end(anywhere: Stage) -> None:
     assert await platform.live_legs() == []
 
 
-async def test_connect(anywhere: Stage) -> None:
+async def test_a_counsellor_who_presses_1_and_the_caller_come_to_talk(anywhere: Stage) -> None:
     """A counsellor who presses 1 and the caller come to talk, with one record of it."""
     stage = anywhere
     vera, _ = await at_phone(stage, "vera", PHONE)
@@ -175,7 +175,7 @@ async def test_what_the_provider_keeps_is_set_up_found_and_deleted_or_refused(
         assert len(stage.exchange.asked) == before, "nothing was sent"
 
 
-async def test_move(anywhere: Stage) -> None:
+async def test_a_live_leg_hears_another_document_from_its_beginning(anywhere: Stage) -> None:
     """A live leg is sent to another document of ours, and hears it from its beginning."""
     stage, platform = anywhere, platform_of(anywhere.settings)
     leg = stage.ring()

@@ -13,7 +13,7 @@ from app.chats import at_desk, messages, reading
 from app.chats.models import Author
 from app.errors import Invalid
 from app.jobs.names import Task
-from app.routing import leaving, offers
+from app.routing import lost_counsellor, offers
 from app.routing.models import Offer, PresenceState
 from app.staff.models import Staff
 from app.training import practices, writing
@@ -121,7 +121,7 @@ async def test_it_is_offered_to_no_other_counsellor(work: Work) -> None:
     await work.session.flush()
     offer = await work.session.scalar(select(Offer).where(Offer.call_id == call.id))
     assert offer is not None
-    await leaving.give_back(work, call, offer, Cause.BROWSER_NOT_HEARD, PresenceState.AWAY)
+    await lost_counsellor.give_back(work, call, offer, Cause.BROWSER_NOT_HEARD, PresenceState.AWAY)
     assert call.state == CallState.ENDED
     assert await matched(work) == []
     assert not [job for job in work.jobs if job.task in (Task.END_CALLER, Task.RETURN_CALLER)]

@@ -16,7 +16,7 @@ from app.calls.states import CallState
 from app.database.topics import Topic
 from app.errors import Conflict, NotAllowed, NotFound
 from app.jobs.names import Task
-from app.routing import handing_over, leaving, offers, offers_held, sound
+from app.routing import handing_over, lost_counsellor, offers, offers_held, sound
 from app.routing.participants import calls_for_help, inviting, participants
 from app.routing.participants.participants import (
     LIVE,
@@ -100,7 +100,7 @@ async def gone(work: Work, call: Call, participant: Participant, cause: AnyCause
     if participant.owner_offer_id is not None or participant.state not in LIVE:
         return
     await participants.end_participant(work, call, participant, cause)
-    await leaving.leave_empty_room(work, call)
+    await lost_counsellor.leave_empty_room(work, call)
     if CallState(call.state) is not CallState.CONNECTED:
         return
     if call.handed_to == participant.id:

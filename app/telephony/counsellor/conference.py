@@ -20,7 +20,7 @@ from app.calls.states import (
 from app.contacts import contacts
 from app.database.topics import Topic
 from app.jobs.names import Task
-from app.routing import leaving, offers, releasing
+from app.routing import lost_counsellor, offers, releasing
 from app.routing.callbacks.callbacks import settle_by_talk
 from app.routing.models import Offer, OfferState
 from app.routing.participants.participants import Participant, label_of
@@ -218,7 +218,7 @@ async def _apply_conference(work: Work, call: Call, offer: Offer) -> None:
         return
     counsellor = seen.counsellor
     if counsellor.present:
-        await leaving.counsellor_is_back(work, call, offer)
+        await lost_counsellor.counsellor_is_back(work, call, offer)
     if counsellor.present and not seen.caller.present and offer.released_at is None:
         if offer.move_wanted_at is None and offer.state == OfferState.ACCEPTED:
             offer.move_wanted_at = work.now

@@ -19,7 +19,7 @@ from app.calls.states import (
 )
 from app.jobs.names import Task
 from app.outbox.states import Sending
-from app.routing import leaving, offers, second_phone
+from app.routing import lost_counsellor, offers, second_phone
 from app.routing.models import AnsweredOn, Offer, OfferState
 from app.routing.participants.participants import Participant
 from app.staff import phone_proofs
@@ -253,11 +253,11 @@ async def apply_leg_status(
     if offer.lost_at is not None:
         if leg.created_at < offer.lost_at:
             return
-        await leaving.lose_counsellor(work, call, offer, of_leg(status, "rung_again_leg"))
+        await lost_counsellor.lose_counsellor(work, call, offer, of_leg(status, "rung_again_leg"))
         return
     if await second_phone.leg_over(work, call, offer, leg, of_leg(status)):
         return
-    await leaving.counsellor_left(
+    await lost_counsellor.counsellor_left(
         work,
         call,
         offer,

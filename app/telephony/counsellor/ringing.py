@@ -19,7 +19,7 @@ from app.log import log
 from app.outbox.once import send_once
 from app.outbox.responses import Refused
 from app.outbox.states import Sending
-from app.routing import leaving, offers, second_phone
+from app.routing import lost_counsellor, offers, second_phone
 from app.routing.models import Offer, OfferState
 from app.routing.participants import actions, participant_second_phone
 from app.routing.participants.participants import LIVE, RINGS, Mode, Participant, ParticipantPurpose
@@ -127,7 +127,7 @@ async def _prepare_counsellor(
     line = await finding_lines.line_or_any(work, call.line_id)
     left = (offer.expires_at - work.now).total_seconds()
     if offer.lost_at is not None:
-        grace = leaving.grace_of(work.settings, staff, offer)
+        grace = lost_counsellor.grace_of(work.settings, staff, offer)
         left = (grace - (work.now - offer.lost_at)).total_seconds()
     return {
         "to": participant_legs.address_of_staff(staff, leg),

@@ -8,7 +8,7 @@ from app.calls.models import Call
 from app.calls.record import WebhookDelivery
 from app.calls.speech import LineScript
 from app.calls.states import CallState
-from app.routing import leaving, offers
+from app.routing import lost_counsellor, offers
 from app.routing.models import Offer, OfferState
 from app.telephony import answers
 from app.telephony.answers import Answer
@@ -93,7 +93,7 @@ async def back_from(work: Work, call: Call, offer: Offer, cause: AnyCause) -> An
     from outside was put out.
     """
     entries = call.entries
-    await leaving.lose_counsellor(work, call, offer, cause, fetch_caller=False)
+    await lost_counsellor.lose_counsellor(work, call, offer, cause, fetch_caller=False)
     if call.entries == entries:
         call.entries += 1
     return go_back(call)

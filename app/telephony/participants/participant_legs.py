@@ -8,7 +8,7 @@ from app.calls.lines import finding_lines
 from app.calls.log_kinds import Cause, of_leg
 from app.calls.models import Call, Leg
 from app.calls.states import LegStatus, read_leg_status
-from app.routing import leaving, offers
+from app.routing import lost_counsellor, offers
 from app.routing.models import Offer
 from app.routing.participants import actions, participant_second_phone
 from app.routing.participants.participants import Mode, Participant, label_of
@@ -65,7 +65,7 @@ async def leg_over(work: Work, call: Call, leg: Leg, status: LegStatus) -> None:
         offer = await work.session.get(Offer, participant.owner_offer_id, with_for_update=True)
         if offer is not None and offer.released_at is None and offer.finished_at is None:
             died = await line_died(work, offer, leg)
-            await leaving.counsellor_left(work, call, offer, of_leg(status), died=died)
+            await lost_counsellor.counsellor_left(work, call, offer, of_leg(status), died=died)
         return
     await actions.gone(work, call, participant, of_leg(status))
 

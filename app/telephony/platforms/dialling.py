@@ -20,7 +20,7 @@ from app.dialling import outward
 from app.dialling.models import DialledFor
 from app.jobs.names import Task
 from app.outbox.states import Sending
-from app.routing import leaving, offers, releasing
+from app.routing import lost_counsellor, offers, releasing
 from app.routing.models import Offer, OfferState
 from app.staff.models import Staff
 from app.telephony import answers
@@ -129,7 +129,9 @@ async def leave_counsellor(work: Work, call: Call) -> None:
     offer = await offers.live_offer_of_call(work, call.id)
     if offer is not None and offer.move_wanted_at is not None:
         _, offer = await offers.lock_offer(work, offer.id)
-        await leaving.lose_counsellor(work, call, offer, Cause.BEGUN_AGAIN, fetch_caller=False)
+        await lost_counsellor.lose_counsellor(
+            work, call, offer, Cause.BEGUN_AGAIN, fetch_caller=False
+        )
 
 
 async def pressed_leg_over(work: Work, call: Call, offer: Offer, at: datetime) -> None:

@@ -12,7 +12,7 @@ from app.calls.models import Call, Leg
 from app.calls.states import CallState, EndedBy, LegStatus, is_over, read_leg_status
 from app.jobs.names import Task
 from app.outbox.responses import Refused
-from app.routing import handing_over, leaving, offers, releasing
+from app.routing import handing_over, lost_counsellor, offers, releasing
 from app.routing.models import Offer, OfferState
 from app.telephony.counsellor.conference import label_of_owner
 from app.telephony.counsellor.counsellor_flow import note_leg
@@ -90,7 +90,7 @@ async def _put_right(
     if call.kept_room_id is not None:
         # Other participants stay with the caller until the next counsellor is there.
         if inside is not None and not any(other != sid for other in inside):
-            await leaving.leave_empty_room(work, call)
+            await lost_counsellor.leave_empty_room(work, call)
     elif offer is not None and offer.lost_at is not None:
         # The counsellor is being rung again.
         return
@@ -98,7 +98,7 @@ async def _put_right(
         mine = await label_of_owner(work, offer)
         there = any(label in (mine, "") for other, label in inside.items() if other != sid)
         if sid not in inside or not there:
-            await leaving.lose_counsellor(work, call, offer, Cause.FOUND_ALONE)
+            await lost_counsellor.lose_counsellor(work, call, offer, Cause.FOUND_ALONE)
     elif state is CallState.CONNECTED and offer is None and inside is not None:
         theirs = participant_label(call.handed_to) if call.handed_to else None
         if not any(label == theirs for label in inside.values()):

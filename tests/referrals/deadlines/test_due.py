@@ -40,7 +40,7 @@ HOURS: dict[str, Any] = {
         ("2027-01-06T15:30", "PT1H", "2027-01-08T08:30"),
     ],
 )
-def test_working_hours(start: str, within: str, due: str) -> None:
+def test_a_deadline_in_working_hours_runs_in_no_others(start: str, within: str, due: str) -> None:
     found = due_at(local(start), read_duration(within), "working", **HOURS)
     assert found.astimezone(BELGRADE) == local(due)
 

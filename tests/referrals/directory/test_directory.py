@@ -100,7 +100,7 @@ async def test_errors_have_their_line_and_nothing_is_half_imported(
     assert await stage.rows("SELECT 1 FROM agencies") == []
 
 
-RUBBISH = (
+WRONG = (
     ("", "the column 'code' is missing"),
     ("code,name\nx,y\n", "the column 'sector' is missing"),
     (HEADER.replace("email", "fax") + GOOD, "there is no column 'fax'"),
@@ -115,10 +115,10 @@ RUBBISH = (
 )
 
 
-async def test_a_broken_directory_file_is_refused_with_its_problem(
+async def test_a_wrong_file_is_refused_with_its_reason_and_changes_nothing(
     stage: Stage, keeper: Any
 ) -> None:
-    for text, problem in RUBBISH:
+    for text, problem in WRONG:
         answer = await upload(stage, keeper, text)
         assert answer.status_code == 422, problem
         assert problem in answer.json()["detail"]

@@ -32,7 +32,9 @@ from tests.support.systems import Receiver, with_system
 
 # By day where no person is reached.
 @pytest.mark.parametrize("down", ["sms", "mail", "both"] if WHOLE else ["both"])
-async def test_a_gateway_is_down(night: Stage, post: Mail, down: str) -> None:
+async def test_a_referral_goes_another_way_while_a_gateway_is_down(
+    night: Stage, post: Mail, down: str
+) -> None:
     ana = await night.add_counsellor("ana", shift=False, state=None)
     await add_agency(night, "house", "shelter", **ADDRESSES)
     await add_agency(night, "other", "shelter", phones=("+381113000009",))

@@ -13,7 +13,7 @@ from app.calls.states import CallEvent, CallState, EndedBy, Unstaffed
 from app.contacts import contacts
 from app.contacts.models import Contact
 from app.contacts.states import ContactChannel
-from app.routing import leaving, offers, releasing, sound
+from app.routing import lost_counsellor, offers, releasing, sound
 from app.routing import presence as presences
 from app.routing.models import Offer, OfferState, PresenceState
 from app.telephony import answers
@@ -295,7 +295,7 @@ def _lose(call_id: UUID, offer_id: UUID) -> Step:
         call, offer = await offers.lock_offer(life.work, offer_id)
         if offer.released_at is not None or CallState(call.state) is CallState.ENDED:
             return
-        await leaving.lose_counsellor(life.work, call, offer, Cause.LINE_LOST)
+        await lost_counsellor.lose_counsellor(life.work, call, offer, Cause.LINE_LOST)
         life.later(life.dice.expovariate(1 / 60), _hang_up(call_id, impatient=True))
         life.later(0.3, _offer(call_id))
 
