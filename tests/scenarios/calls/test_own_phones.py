@@ -205,7 +205,7 @@ async def test_a_counsellor_writes_to_the_line_and_so_does_a_child(stage: Stage)
         assert await vera.presence() == state
     # A child's text is answered, and not kept.
     answer = await text_message(stage, CHILD, "Zzpomozi mi")
-    assert "Please ring +38111116111" in answer.text
+    assert "Please call +38111116111" in answer.text
     assert in_jobs("Zzpomozi") == []
     assert await stage.rows("SELECT id FROM call_events") == []
     logged = await stage.rows("SELECT t::text AS words FROM audit_entries t")
