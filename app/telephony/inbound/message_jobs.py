@@ -5,7 +5,6 @@ from uuid import UUID
 
 from procrastinate import JobContext
 
-from app.abilities import Ability
 from app.calls import record
 from app.calls.log_kinds import CallLog, Cause
 from app.calls.models import VoiceMessage
@@ -18,6 +17,7 @@ from app.privacy.keys import Bound
 from app.routing.responsible import pick_owner
 from app.staff.roles import Permission
 from app.telephony.jobs import Parts, parts_of, task
+from app.telephony.platforms.base import CannotDo
 
 # After this many "not found" responses a recording counts as absent.
 _MISSING = 8
@@ -41,10 +41,11 @@ async def import_message(context: JobContext, message_id: str) -> None:
             await _note_message(parts, message_id, None)
             return
         await _note_message(parts, message_id, audio)
-    # Where the platform cannot, the recording has to be deleted there by hand.
-    if not parts.platform.abilities.can(Ability.DELETE_RECORDINGS):
+    try:
+        await parts.platform.delete_recording(sid)
+    except CannotDo:
+        # The recording has to be deleted there by hand.
         return
-    await parts.platform.delete_recording(sid)
     async with parts.work() as work:
         message = await work.session.get(VoiceMessage, UUID(message_id))
         assert message is not None

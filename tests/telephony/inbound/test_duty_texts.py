@@ -154,7 +154,7 @@ async def test_a_child_abroad_is_answered_in_a_messenger_once_in_an_hour(
 async def test_a_text_of_a_child_is_answered_once_in_an_hour_and_counted(work: Work) -> None:
     await a_line(work)
     said = await _texts(work, "SM1", "hello", "+381641110001")
-    assert "Please ring +38111116111" in said
+    assert "Please call +38111116111" in said
     assert await _texts(work, "SM1", "hello", "+381641110001") == said, "the same text again"
     for n in range(2, 20):
         assert await _texts(work, f"SM{n}", "hello", "+381641110001") == ""
