@@ -147,6 +147,9 @@ class Records:
             self.period[~fits[codes]] = -1
         self._targets = targets
         self.added = self._added()
+        # The records with a value that is not 0, for each sum that has one: most values are 0.
+        found = {name: np.flatnonzero(values) for name, values in self.added.items()}
+        self.some = {name: records for name, records in found.items() if len(records)}
 
     def _is(self, name: str, *words: str) -> NDArray[np.bool_]:
         known = self._words[name].numbers
@@ -159,7 +162,7 @@ class Records:
         return np.isin(codes, wanted)
 
     def _added(self) -> dict[str, NDArray[Any]]:
-        """Return a column of values for each sum."""
+        """Return a column of values for each sum that this block can have."""
         n = self.block.numbers
         is_call = n["is_call"] == 1
         added: dict[str, NDArray[Any]] = {"calls": is_call, "entered": n["queued"] >= 0}
@@ -222,6 +225,8 @@ class Records:
         n = self.block.numbers
         written = (n["is_call"] == 1) & (n["messages_of_child"] >= 0)
         self.taken = written & answered
+        if not written.any():
+            return {}
         lost = written & ~answered & ~self._ended_as("not_ended")
         return {
             "conversations": written,
@@ -368,11 +373,12 @@ class Tally:
             if place is not None:
                 table[n] = by_outcome.reshape(-1, width)[:, place]
                 continue
-            values = records.added[name] if rows is None else records.added[name][rows]
-            # Most values are 0 for most records.
-            some = np.flatnonzero(values)
-            if not len(some):
+            if name not in records.some:
                 continue
+            values, some = records.added[name], records.some[name]
+            if rows is not None:
+                values = values[rows]
+                some = np.flatnonzero(values)
             if values.dtype == np.bool_:
                 table[n] = np.bincount(group[some], minlength=count + 1)
             else:
