@@ -44,6 +44,8 @@ _TURN_COMES = timedelta(seconds=10)
 BROWSER_ALONE = 0.4
 # How long a counsellor who has lifted the phone has to press 1.
 _LISTENING = timedelta(seconds=15)
+# The SIP code of a ring that reached no page: "temporarily unavailable" (RFC 3261, 21.4.18).
+_NOT_REGISTERED = 480
 
 
 class OfferNoLongerOpen(Conflict):
@@ -343,6 +345,38 @@ async def _never_rang(work: Work, offer: Offer) -> bool:
     return not all(leg.second for leg in legs) and not any(_rang(leg, told) for leg in legs)
 
 
+async def _page_was_away(work: Work, offer: Offer) -> bool:
+    """Return whether a call was taken in a page which its ring did not reach, for the first time.
+
+    The connection of the page to the provider was interrupted. It answers rings by itself, so its
+    counsellor has missed nothing, and the caller rings there again as soon as that is possible.
+    """
+    if offer.state != OfferState.ACCEPTED or offer.second_at is not None:
+        return False
+    of_page = (
+        select(Leg.id)
+        .join(Offer, Offer.id == Leg.offer_id)
+        .join(Staff, Staff.id == Offer.counsellor_id)
+        .where(
+            Leg.offer_id == offer.id,
+            ~Leg.second,
+            Leg.participant_id.is_(None),
+            Leg.answered_at.is_(None),
+            Leg.sip_code == _NOT_REGISTERED,
+            Staff.endpoint_kind == EndpointKind.BROWSER,
+        )
+    )
+    before = select(Offer.id).where(
+        Offer.call_id == offer.call_id,
+        Offer.counsellor_id == offer.counsellor_id,
+        Offer.id != offer.id,
+        Offer.accepted_at.is_not(None),
+        Offer.state == OfferState.WITHDRAWN,
+    )
+    await work.session.flush()
+    return bool(await work.session.scalar(select(of_page.exists() & ~before.exists())))
+
+
 async def _has_a_call(work: Work, offer: Offer) -> bool:
     """Return whether a conversation was offered to a counsellor who took a call meanwhile."""
     if offer.slot is None:
@@ -388,7 +422,12 @@ async def miss_offer(
     if offer.released_at is not None or offer.state == OfferState.CONNECTED:
         return
     was_accepted = offer.state == OfferState.ACCEPTED
-    excused = our_fault or await _never_rang(work, offer) or await _has_a_call(work, offer)
+    excused = (
+        our_fault
+        or await _never_rang(work, offer)
+        or await _page_was_away(work, offer)
+        or await _has_a_call(work, offer)
+    )
     ended = OfferState.WITHDRAWN if excused else OfferState.MISSED
     await _release(work, call, offer, ended, cause)
     if fetch_caller and offer.move_wanted_at is not None:

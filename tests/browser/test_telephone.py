@@ -489,6 +489,29 @@ async def test_a_supervisor_whispers_and_the_child_does_not_hear_it(
     await until(lambda: child.hears_just(COUNSELLOR), "the child hears the counsellor alone")
 
 
+async def test_a_call_that_is_taken_while_the_signalling_is_away_is_offered_again(
+    stage: Stage, desk: Desk
+) -> None:
+    """The ring comes to no page: the child keeps the first place, and rings here once it can."""
+    switchboard = stage.exchange.switchboard
+    assert switchboard is not None
+    child = Child(stage)
+    async with with_the_story(stage, desk):
+        await child.choose()
+        await expect(desk.page.locator("#offer")).to_be_visible()
+        switchboard.away = True
+        await switchboard.drop_sockets()
+        await press(desk.page, "a")
+        await expect(desk.page.locator("#live-call, #offer")).to_have_count(0)
+        assert (await stage.call_of(child.leg))["state"] == "queued"
+        assert not child.leg.over
+        await expect(desk.page.locator("#presence")).to_contain_text("Available")
+        switchboard.away = False
+        await desk.accept()
+        await expect(desk.page.locator("#call-title")).to_contain_text("Talking")
+        await until(child.hears, "the child hears the counsellor")
+
+
 async def ask_in(desk: Desk, name: str, how: str) -> None:
     """Ask a colleague into the talk, by the form on the bar."""
     await desk.page.keyboard.press("t")
