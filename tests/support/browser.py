@@ -279,4 +279,6 @@ PICTURES = os.environ.get("PICTURES")
 async def picture(page: Page, name: str) -> None:
     """Take a picture for a developer who wants to see the page."""
     if PICTURES:
-        await page.screenshot(path=str(Path(PICTURES) / f"{name}.png"), full_page=True)
+        # To hide the caret a style would be added, which the policy of the page refuses.
+        path = str(Path(PICTURES) / f"{name}.png")
+        await page.screenshot(path=path, full_page=True, caret="initial")
