@@ -63,7 +63,7 @@ async def faults(page: Page, state: str) -> list[str]:
         mine: list[Any] = await page.evaluate(MEASURE)
         found += [f"{state} at {width}: {one}" for one in mine]
         if folder := os.environ.get("PICTURES"):
-            await page.screenshot(path=f"{folder}/bar-{state}-{width}.png")
+            await page.screenshot(caret="initial", path=f"{folder}/bar-{state}-{width}.png")
     return found
 
 

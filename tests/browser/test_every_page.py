@@ -143,7 +143,9 @@ class _Eye:
                     found += await faults(page, f"{where} {width} {theme}", besides)
                 if PICTURES:
                     name = f"{where} {width} {theme}".replace("/", "-")
-                    await page.screenshot(path=str(Path(PICTURES) / f"{name}.png"), full_page=True)
+                    await page.screenshot(
+                        caret="initial", path=str(Path(PICTURES) / f"{name}.png"), full_page=True
+                    )
             if not themes or not with_axe:
                 found += await too_wide(page, f"{where} {width}")
         return found

@@ -55,7 +55,7 @@ class Looks:
                 self.found.append(f"{state} {width}: {over} pixels too wide")
             if PICTURES:
                 name = f"full-{state.replace(' ', '-')}-{theme}-{width}.png"
-                await self.page.screenshot(path=str(Path(PICTURES) / name))
+                await self.page.screenshot(caret="initial", path=str(Path(PICTURES) / name))
         await self.page.set_viewport_size({"width": 1440, "height": 900})
 
 

@@ -20,7 +20,7 @@ async def pictures(page: Page) -> None:
         await page.evaluate("theme => document.documentElement.dataset.theme = theme", theme)
         for width in (1440, 1024, 800, 390):
             await page.set_viewport_size({"width": width, "height": 800})
-            await page.screenshot(path=f"{folder}/palette-{width}-{theme}.png")
+            await page.screenshot(caret="initial", path=f"{folder}/palette-{width}-{theme}.png")
     await page.set_viewport_size({"width": 1280, "height": 720})
     await page.keyboard.press("Escape")
 

@@ -164,4 +164,6 @@ async def pictures(page: Page) -> None:
         await page.evaluate("theme => document.documentElement.dataset.theme = theme", theme)
         for width in (1440, 1024, 800, 390):
             await page.set_viewport_size({"width": width, "height": 900})
-            await page.screenshot(path=f"{folder}/sounds-{width}-{theme}.png", full_page=True)
+            await page.screenshot(
+                caret="initial", path=f"{folder}/sounds-{width}-{theme}.png", full_page=True
+            )

@@ -40,7 +40,9 @@ async def test_a_talk_is_supervised_widened_and_handed_over(live: Stage, page: P
     (await ana.ask("POST", f"/calls/{offer['call_id']}/call-for-help")).raise_for_status()
     await expect(talk).to_contain_text("needs a supervisor")
     if os.environ.get("PICTURES"):
-        await page.screenshot(path=os.environ["PICTURES"] + "/talks.png", full_page=True)
+        await page.screenshot(
+            caret="initial", path=os.environ["PICTURES"] + "/talks.png", full_page=True
+        )
     await page.locator("#me summary").click()
     await page.get_by_role("button", name="Sign out").click()
     await widens_and_hands_over(live, page, ana)
@@ -83,7 +85,9 @@ async def widens_and_hands_over(live: Stage, page: Page, ana: Counsellor) -> Non
     await expect(page.locator("#participants")).to_contain_text("Boris is in")
     await expect(page.locator("#call-title")).to_contain_text("On hold")
     if os.environ.get("PICTURES"):
-        await page.screenshot(path=os.environ["PICTURES"] + "/talk.png", full_page=True)
+        await page.screenshot(
+            caret="initial", path=os.environ["PICTURES"] + "/talk.png", full_page=True
+        )
     await page.get_by_role("button", name="All together").click()
     await expect(page.locator("#call-title")).to_contain_text("Talking")
     await page.get_by_role("button", name="Hand over and leave").click()

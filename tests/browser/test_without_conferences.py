@@ -58,7 +58,9 @@ async def test_a_click_rings_the_phone_and_a_colleague_gets_the_call(
     form = page.get_by_role("form", name="A colleague")
     await form.get_by_label("A colleague").select_option(label="Mira")
     if os.environ.get("PICTURES"):
-        await page.screenshot(path=os.environ["PICTURES"] + "/somleng.png", full_page=True)
+        await page.screenshot(
+            caret="initial", path=os.environ["PICTURES"] + "/somleng.png", full_page=True
+        )
     await form.get_by_role("button", name="Send back to the queue").click()
     await expect(page.locator("#presence")).to_contain_text("Writing up")
     for _ in range(400):

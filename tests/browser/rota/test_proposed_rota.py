@@ -21,7 +21,7 @@ async def _pictures(page: Page, name: str) -> None:
             await page.set_viewport_size({"width": width, "height": 1000})
             await page.emulate_media(color_scheme=look)
             path = f"{os.environ['PICTURES']}/{name}-{width}-{look}.png"
-            await page.screenshot(path=path, full_page=True)
+            await page.screenshot(caret="initial", path=path, full_page=True)
     await page.set_viewport_size({"width": 1440, "height": 1000})
 
 

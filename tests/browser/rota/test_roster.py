@@ -195,7 +195,9 @@ async def test_a_duty_manager_plans_a_week_and_mends_the_night(live: Stage, page
                 await page.set_viewport_size({"width": width, "height": 1000})
                 await page.emulate_media(color_scheme=look)
                 await page.screenshot(
-                    path=f"{os.environ['PICTURES']}/roster-{width}-{look}.png", full_page=True
+                    caret="initial",
+                    path=f"{os.environ['PICTURES']}/roster-{width}-{look}.png",
+                    full_page=True,
                 )
         await page.set_viewport_size({"width": 1440, "height": 1000})
 
