@@ -79,7 +79,8 @@ def _clone(folder: Path, *own: str) -> Path:
 
 
 @pytest.mark.whole
-@pytest.mark.skipif(not WHOLE, reason="with TESTS=whole: each takes a minute")
+@pytest.mark.skipif(not WHOLE, reason="with TESTS=whole: each takes minutes")
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("name", _BENCHES)
 def test_a_benchmark_prints_and_keeps_its_measures(name: str, tmp_path: Path) -> None:
     clone = _clone(tmp_path / "clone", "docs")
