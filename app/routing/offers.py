@@ -336,6 +336,15 @@ async def decline_offer(
         await offers_held.settle(work, presence, Cause.DECLINED)
 
 
+async def _is_excused(work: Work, offer: Offer) -> bool:
+    """Return whether an offer that was not taken is no fault of its counsellor."""
+    return (
+        await _never_rang(work, offer)
+        or await _page_was_away(work, offer)
+        or await _has_a_call(work, offer)
+    )
+
+
 async def _never_rang(work: Work, offer: Offer) -> bool:
     """Return whether no phone has rung for this offer: the provider has not taken the request, or
     has not begun the leg."""
@@ -422,12 +431,7 @@ async def miss_offer(
     if offer.released_at is not None or offer.state == OfferState.CONNECTED:
         return
     was_accepted = offer.state == OfferState.ACCEPTED
-    excused = (
-        our_fault
-        or await _never_rang(work, offer)
-        or await _page_was_away(work, offer)
-        or await _has_a_call(work, offer)
-    )
+    excused = our_fault or await _is_excused(work, offer)
     ended = OfferState.WITHDRAWN if excused else OfferState.MISSED
     await _release(work, call, offer, ended, cause)
     if fetch_caller and offer.move_wanted_at is not None:
