@@ -127,10 +127,10 @@ async def test_a_record_that_tells_of_another_child_since_it_was_searched_stays(
     changes: tuple[dict[str, Any], ...] = (
         # Written over; their number was a mistake; removed, and entered anew.
         {"child.a1.name": f"{WORD} Treci"},
-        {"child.a1.phone": "+381649990000"},
-        {path: None for path in planted.CHILD if path[:5] == "child"} | ANOTHER,
         {"child.a1.birth_date": "2025-03-02", "child.a1.age": 4},
+        {"child.a1.phone": "+381649990000"},
         {"child.a1.name": None},
+        {path: None for path in planted.CHILD if path[:5] == "child"} | ANOTHER,
     )
     for change in by_day(changes, 3):
         request = await found_by(work, boss)
