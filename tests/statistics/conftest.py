@@ -31,13 +31,17 @@ def lived_through(server: str) -> Iterator[str]:
 
 
 def _settle(url: str) -> None:
-    """Let no message of these days wait: its alarm would ring on through tests that skip days.
+    """Let nothing that another test left matter to the next.
 
-    These days are over on the machine's clock as well, so each next turn would be due at once.
+    No message of these days waits: its alarm would ring on through tests that skip days. These days
+    are over on the machine's clock as well, so each next turn would be due at once.
     """
     with psycopg.connect(as_role(url, SUPERUSER), autocommit=True) as connection:
         connection.execute("UPDATE chat_codes SET done_at = waits_since WHERE done_at IS NULL")
         connection.execute("UPDATE offers SET kept_on_desk = false WHERE kept_on_desk")
+        # What another test has asked of the figures counts against no budget of this one.
+        connection.execute("DELETE FROM asked_tables")
+        connection.execute("DELETE FROM asked_by_persons")
 
 
 @pytest.fixture

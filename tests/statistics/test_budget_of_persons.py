@@ -8,7 +8,6 @@ from uuid import UUID, uuid4
 
 import httpx2
 import pytest
-from sqlalchemy import text
 
 from app.database.engine import open_database
 from app.demo.counsellor import Counsellor
@@ -211,13 +210,6 @@ async def test_the_days_of_a_month_are_counted_together(
     assert await house.rows("SELECT 1 FROM asked_by_persons") == []
 
 
-@pytest.fixture
-async def nothing_asked(house: Stage) -> None:
-    async with transaction(house.ground, PROGRAM) as work:
-        for table in ("asked_tables", "asked_by_persons"):
-            await work.session.execute(text(f"DELETE FROM {table}"))
-
-
 async def _made_by(house: Stage, maker: UUID, name: str) -> UUID:
     """Return a new auditor whom a person made, or a token."""
     async with transaction(house.ground, Actor(ActorKind.PERSON, maker)) as work:
@@ -236,7 +228,6 @@ async def _refused(house: Stage, who: UUID, window: str) -> str:
     return ""
 
 
-@pytest.mark.usefixtures("nothing_asked")
 async def test_accounts_that_are_made_for_it_have_one_budget_together(
     house: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -282,7 +273,6 @@ async def _refused_to(house: Stage, token: UUID, window: str) -> bool:
     return False
 
 
-@pytest.mark.usefixtures("nothing_asked")
 async def test_each_maker_of_tokens_and_person_keeps_a_share_though_others_used_up_that_of_all(
     house: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -307,7 +297,6 @@ async def test_each_maker_of_tokens_and_person_keeps_a_share_though_others_used_
             await _refused_to(house, spender, next(tables))
 
 
-@pytest.mark.usefixtures("nothing_asked")
 async def test_each_person_keeps_a_share_of_the_days_that_count(
     house: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -326,7 +315,6 @@ async def test_each_person_keeps_a_share_of_the_days_that_count(
     assert given == [True, True, True, False]
 
 
-@pytest.mark.usefixtures("nothing_asked")
 async def test_one_who_makes_tokens_has_no_more_than_the_budget_of_all(
     house: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -353,7 +341,6 @@ async def test_one_who_makes_tokens_has_no_more_than_the_budget_of_all(
     assert [await _refused_to(house, nightly, next(tables)) for _ in range(2)] == [False, True]
 
 
-@pytest.mark.usefixtures("nothing_asked")
 async def test_the_tokens_of_the_operator_have_one_share(
     house: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -364,7 +351,6 @@ async def test_the_tokens_of_the_operator_have_one_share(
     assert asked == [False] * 3 + [True] * 2
 
 
-@pytest.mark.usefixtures("nothing_asked")
 async def test_an_account_shares_with_who_could_be_behind_it_for_a_day(
     house: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -394,7 +380,6 @@ async def test_an_account_shares_with_who_could_be_behind_it_for_a_day(
     assert await _refused(house, boss.id, next(tables)), "their token has their share"
 
 
-@pytest.mark.usefixtures("nothing_asked")
 async def test_all_shares_together_have_a_bound(
     house: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -437,7 +422,6 @@ def test_the_shares_together_are_no_more_than_the_budget_and_no_few_use_them_up(
     assert 15 * budget.OWN_IN_ALL <= budget.OF_SHARES_OF_PEOPLE <= budget.OF_ALL_PEOPLE
 
 
-@pytest.mark.usefixtures("nothing_asked")
 async def test_tokens_and_people_have_one_budget_of_a_day(
     house: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -147,9 +147,8 @@ class Records:
             self.period[~fits[codes]] = -1
         self._targets = targets
         self.added = self._added()
-        # The records with a value that is not 0, for each sum that has one: most values are 0.
-        found = {name: np.flatnonzero(values) for name, values in self.added.items()}
-        self.some = {name: records for name, records in found.items() if len(records)}
+        # The sums to which a record of this block adds something.
+        self.some = {name for name, values in self.added.items() if values.any()}
 
     def _is(self, name: str, *words: str) -> NDArray[np.bool_]:
         known = self._words[name].numbers
@@ -375,10 +374,9 @@ class Tally:
                 continue
             if name not in records.some:
                 continue
-            values, some = records.added[name], records.some[name]
-            if rows is not None:
-                values = values[rows]
-                some = np.flatnonzero(values)
+            values = records.added[name] if rows is None else records.added[name][rows]
+            # Most values are 0 for most records.
+            some = np.flatnonzero(values)
             if values.dtype == np.bool_:
                 table[n] = np.bincount(group[some], minlength=count + 1)
             else:
