@@ -38,6 +38,29 @@ async def test_the_others_ring_on_until_the_two_are_together(stage: Stage) -> No
     assert await broken_at_the_end(stage) == []
 
 
+async def test_a_page_that_was_away_is_excused_once_and_then_the_colleague_is_asked(
+    stage: Stage,
+) -> None:
+    """The ring of a call that was taken reaches no page. It may be a moment, or it may last."""
+    ana = await stage.add_counsellor("ana")
+    stage.exchange.phones[f"client:{ana.staff.identity}"] = Phone(unreachable=True)
+    leg = await waits(stage)
+    assert (await ana.accept()).status_code == 200
+    await stage.advance(3)
+    assert await rings_at(stage, ana) == ["ana"], "offered there again at once"
+    boris = await stage.add_counsellor("boris")
+    assert (await ana.accept()).status_code == 200
+    await stage.advance(3)
+    assert await rings_at(stage, ana, boris) == ["boris"]
+    assert await ana.presence() == "away"
+    assert (await boris.accept()).status_code == 200
+    await stage.advance(3)
+    assert (await stage.call_of(leg))["state"] == "connected"
+    await stage.exchange.hang_up(leg)
+    await stage.advance(5)
+    assert await broken_at_the_end(stage) == []
+
+
 def at_once(stage: Stage) -> None:
     """An account that may begin as many calls a second as it likes."""
     stage.exchange.calls_per_second = 1e6
