@@ -72,7 +72,7 @@ _OF_A_PERSON = (
 # The longest first: what begins last is what the other processes wait for.
 _LONG = (
     "tests/statistics/",
-    "test_scripted_hour",
+    "web/test_every_route",
     "test_access_table",
     "tests/package/",
     "test_random_events",

@@ -34,7 +34,6 @@ from app.settings import Settings
 from app.staff.audit import append
 from app.web.limits import Limiter
 from app.work import PROGRAM, Work, make_ground
-from tests.loops import BACKEND
 from tests.support.kept.connections import crowded, kept_on, left_behind
 from tests.support.kept.databases import database_for_a_test, let_go, named, put_back
 from tests.support.kept.places import short_folder
@@ -43,6 +42,7 @@ from tests.support.kept.template import made_or_copied
 from tests.support.leaks.deferred import deferred_jobs_kept, take_unfit
 from tests.support.mail import Mail, mail
 from tests.support.pages.left_out import opens_its_routes
+from tests.support.program.loops import BACKEND
 from tests.support.program.quiet import QuietStage, quiet_stage_on
 
 

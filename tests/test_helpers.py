@@ -88,6 +88,13 @@ def test_no_test_is_imported_by_another_one() -> None:
     assert [(file, name) for file, name in found if ".test_" in name] == []
 
 
+@pytest.mark.whole
+def test_beside_tests_are_their_fixtures_alone() -> None:
+    """What else helps them is in `tests/support`, where the next test finds it."""
+    names = re.compile(r"support/.+|fixtures\.py|(.+/)?(test_\w+|conftest|__init__)\.py")
+    assert [file for file in _texts_of_tests() if not names.fullmatch(file)] == []
+
+
 def _private_of_others() -> Iterator[tuple[str, int, str]]:
     """Yield each private name that a file of the tests may take from another file, and where."""
     for file, text in _texts_of_tests().items():

@@ -5,41 +5,16 @@ before it is sent. If it gets no response, the next run asks the provider
 what became of it, and never sends it again.
 """
 
-import random
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
-from procrastinate import BaseRetryStrategy, Blueprint, JobContext, RetryDecision
-from procrastinate.jobs import Job
+from procrastinate import Blueprint, JobContext
 
 from app.jobs.names import Task
-from app.jobs.passing import PASSING
 from app.jobs.transaction import transaction
-from app.outbox.responses import TryAgain, Uncertain
 from app.telephony.platforms.base import Platform
+from app.telephony.retries import BackOff
 from app.work import PROGRAM, Ground
-
-
-class BackOff(BaseRetryStrategy):
-    """Retry after 0.25, 0.5, 1, 2 ... seconds, at most `longest`, plus up to half at random.
-
-    A longer wait that the provider asks for is kept, up to 10 seconds. Retries never stop, so a
-    phone that must not ring on is ended after an outage of any length; each run first checks
-    whether it is still wanted. Jobs that a caller waits for have a shorter `longest`.
-    """
-
-    def __init__(self, longest: float = 60.0) -> None:
-        self._longest = longest
-
-    def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision | None:
-        if not isinstance(exception, (TryAgain, Uncertain, *PASSING)):
-            return None
-        wait = min(0.25 * 2 ** min(job.attempts, 10), self._longest)
-        after = min(getattr(exception, "after", 0.0), 10.0)
-        # Jitter, so that a storm of refusals does not come back as one.
-        wait = max(wait, after) * (1 + random.random() / 2)
-        return RetryDecision(retry_in={"milliseconds": int(wait * 1000)})
-
 
 # A caller waits for these: after an outage they go on within seconds.
 _AWAITED = frozenset(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.api.paths import ROOT, Paths
+from tests.support.program.paths import ROOT, Paths
 
 pytestmark = pytest.mark.whole
 

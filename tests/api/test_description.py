@@ -12,7 +12,7 @@ from app.staff.roles import Role
 # strategy does.
 @pytest.mark.filterwarnings("ignore:Do not use the `random` module inside strategies")
 async def test_every_answer_is_as_described_for_every_role(stage: Stage) -> None:
-    from tests.api.described import Interface, try_all
+    from tests.support.program.described import Interface, try_all
 
     people: dict[str, str] = {"nobody": ""}
     for role in Role:

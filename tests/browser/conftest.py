@@ -10,10 +10,10 @@ from playwright.async_api import Browser, Page, Playwright, async_playwright, ex
 from app.clock import SystemClock
 from app.demo.stage import Stage, stage_on
 from app.practice import voices
-from tests.loops import BACKEND
 from tests.support.browser import CHROMIUM, FLAGS, FULL_CHROMIUM, HERS, note_refusals
 from tests.support.calls.plain_sound import hear_plainly, speak_plainly
 from tests.support.kept import sharing
+from tests.support.program.loops import BACKEND
 
 # A busy machine is slow, and that is not what is tried here. Milliseconds.
 expect.set_options(timeout=15_000)

@@ -19,11 +19,11 @@ from app.practice import voices
 from app.staff.roles import Role
 from app.telephony.provider import tokens
 from app.web import parts
-from tests.loops import BACKEND
 from tests.support.browser import CHROMIUM, FLAGS, be, picture, press
 from tests.support.calls.plain_sound import PLAIN, hear_plainly, says, speak_plainly
 from tests.support.kept.databases import database_for_a_test, put_back
 from tests.support.profile import WHOLE, nightly
+from tests.support.program.loops import BACKEND
 from tests.support.sound import (
     CHILD,
     COLLEAGUE,

@@ -10,8 +10,8 @@ from app.definitions.checking import read_form
 from app.definitions.datafile import BadDefinition
 from app.definitions.folder import read_folder
 from app.definitions.library import SHIPPED, Shelf, load
-from tests.definitions.tried import FORM, with_field
 from tests.support.contacts import TREE, own_country
+from tests.support.definitions.tried import FORM, with_field
 
 
 def test_the_shipped_categories_are_complete_and_labelled() -> None:

@@ -9,8 +9,8 @@ from app.definitions.datafile import BadDefinition
 from app.definitions.folder import Folder, folder_with, read_folder
 from app.definitions.library import SHIPPED, load
 from app.definitions.special import marks, special_codes, special_cues
-from tests.definitions.tried import FORM, with_field
 from tests.support.contacts import own_tree
+from tests.support.definitions.tried import FORM, with_field
 
 pytestmark = pytest.mark.whole
 

@@ -56,7 +56,7 @@ _DONE_BY = {
     "test_the_page_is_changed_by_no_argument_that_is_unknown",
     "scripts/demo": "tests/scenarios/robustness/test_demo.py::"
     "test_the_demo_lets_ana_open_the_board_and_stops_with_ctrl_c",
-    # By night; `test_scripted_hour.py` beside it plays the hour without the command.
+    # By night; `tests/web/test_every_route.py` plays the hour without the command.
     "scripts/demo --once": "tests/scenarios/robustness/test_demo.py::"
     "test_the_scripted_hour_is_played_on_the_command_line",
     ".venv/bin/helpline migrate --check": "tests/database/test_migrations.py::"

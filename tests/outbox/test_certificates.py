@@ -19,8 +19,8 @@ from app.outbox.outside import client_for_outside, client_for_own
 from app.outbox.responses import TryAgain
 from app.settings import Settings
 from app.work import Work
-from tests.outbox.authority import Authority
 from tests.support.mail import Mail
+from tests.support.program.certificates import Authority
 
 _HERE, _ELSEWHERE = "localhost", "elsewhere.example"
 _CLIENTS: dict[str, Callable[[], httpx2.AsyncClient]] = {

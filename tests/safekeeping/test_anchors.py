@@ -27,9 +27,9 @@ from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
 from app.staff.roles import Role
 from app.work import PROGRAM, Work
-from tests.safekeeping.authority import authority
 from tests.support.mail import Mail
 from tests.support.referrals import page
+from tests.support.safekeeping.time_authority import authority
 from tests.support.talks import talk
 from tests.support.verbs import a_line, an_administrator, rings, with_settings
 

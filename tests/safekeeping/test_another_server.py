@@ -22,9 +22,9 @@ from app.safekeeping.backups.places import BackupFolder, BackupRefused, Made, Pa
 from app.safekeeping.backups.server import run_tool
 from app.settings import Settings
 from app.work import PROGRAM, make_ground
-from tests.safekeeping.another_server import Another, another_server
-from tests.safekeeping.kept_lines import a_folder, a_key, say, subjects
 from tests.support import profile
+from tests.support.safekeeping.another_server import Another, another_server
+from tests.support.safekeeping.kept_lines import a_folder, a_key, say, subjects
 from tests.support.sealing.keys import KEYS, SECRET, text_of
 
 

@@ -29,7 +29,8 @@ from app.safekeeping.backups.places import (
 )
 from app.safekeeping.backups.server import server_of
 from app.settings import Settings
-from tests.safekeeping.kept_lines import (
+from tests.support.command_line import run_main
+from tests.support.safekeeping.kept_lines import (
     a_folder,
     a_key,
     let_in,
@@ -38,7 +39,6 @@ from tests.safekeeping.kept_lines import (
     subjects,
     ways_in,
 )
-from tests.support.command_line import run_main
 from tests.support.sealing.keys import OTHER, text_of
 
 

@@ -17,8 +17,8 @@ from app.database.running import database_of
 from app.safekeeping.backups import making
 from app.safekeeping.backups.places import BackupRefused
 from app.settings import Settings
-from tests.safekeeping.kept_lines import a_folder, a_key, say, settings_in
 from tests.support.profile import by_day
+from tests.support.safekeeping.kept_lines import a_folder, a_key, say, settings_in
 
 pytestmark = pytest.mark.whole
 

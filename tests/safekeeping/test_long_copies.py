@@ -20,7 +20,7 @@ from app.database.running import database_of
 from app.safekeeping.backups import making, replicating, restoring
 from app.safekeeping.backups.places import BackupRefused, places_in
 from app.settings import Settings
-from tests.safekeeping.kept_lines import a_folder, a_key, say, settings_in, subjects
+from tests.support.safekeeping.kept_lines import a_folder, a_key, say, settings_in, subjects
 
 pytestmark = pytest.mark.whole
 

@@ -22,7 +22,7 @@ from app.staff.accounts import actor_of
 from app.staff.audit import verify_chains
 from app.staff.log_words import verify_words
 from app.work import Work
-from tests.sealing.stories import a_story
+from tests.support.sealing.stories import a_story
 
 pytestmark = pytest.mark.whole
 

@@ -27,9 +27,9 @@ from app.sealing.places import sealed_places, values_of
 from app.staff.audit import verify_chains
 from app.staff.log_words import verify_words
 from app.work import Work, make_ground
-from tests.sealing.stories import a_story
 from tests.support.commands import begun, command
 from tests.support.sealing.keys import KEYS, SECRET, settings_on, text_of, with_keys
+from tests.support.sealing.stories import a_story
 
 pytestmark = pytest.mark.whole
 

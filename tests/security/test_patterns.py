@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.security.patterns import APP, MADE, Found, collected, slow_with, try_all
 from tests.support.commands import elsewhere
 from tests.support.profile import WHOLE
+from tests.support.program.patterns import APP, MADE, Found, collected, slow_with, try_all
 
 pytestmark = pytest.mark.whole
 

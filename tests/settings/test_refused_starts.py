@@ -20,9 +20,9 @@ from app.reading_settings import read_settings
 from app.secret_files import SECRETS, SUFFIX
 from app.server.sockets import listen
 from app.settings import Settings
-from tests.settings.given import GOOD, set_only
 from tests.support.commands import command
 from tests.support.profile import WHOLE, each_once
+from tests.support.program.given_settings import GOOD, set_only
 
 pytestmark = pytest.mark.whole
 

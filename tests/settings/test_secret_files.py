@@ -9,7 +9,7 @@ from app.errors import BadSettings
 from app.reading_settings import read_settings
 from app.secret_files import SECRETS
 from app.settings import Settings
-from tests.settings.given import GOOD, set_only
+from tests.support.program.given_settings import GOOD, set_only
 
 
 def _file(folder: Path, content: bytes, mode: int = 0o400) -> str:

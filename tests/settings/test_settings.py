@@ -10,8 +10,8 @@ from app.abilities import DIAL_ONLY
 from app.errors import BadSettings
 from app.reading_settings import check_settings, read_settings
 from app.settings import Settings, parse_field_keys
-from tests.settings.given import GOOD, PASSWORD, set_only
 from tests.support.profile import WHOLE
+from tests.support.program.given_settings import GOOD, PASSWORD, set_only
 
 # An authority that stamps, whose certificate is a file.
 STAMP = {

@@ -35,9 +35,9 @@ from tests.support.access.asking import ask
 from tests.support.calls.signed import post
 from tests.support.profile import WHOLE
 from tests.support.program.quiet import QuietStage, quiet_stage_on
+from tests.support.program.reach import reached_from
 from tests.support.referrals import OVERRIDE, add_agency, by_hand
 from tests.support.routes import routes, wallboard
-from tests.web.reach import reached_from
 
 Lines = Callable[[], list[dict[str, Any]]]
 # What is open to all, and where a person signs in, which is in the log of acts.

@@ -55,8 +55,8 @@ from app.web.access import set_cookie
 from app.web.lean import LeanRoute
 from app.web.sign_in import provider_sign_in, proving, signing_in
 from app.web.step_up import ACTS, name_of
+from tests.support.program.reach import reached_from
 from tests.support.routes import guards_of
-from tests.web.reach import reached_from
 
 pytestmark = pytest.mark.whole
 

@@ -16,7 +16,7 @@ from app.staff.log_values import ActedFrom, FoundBy
 from app.statistics.sums import OUTCOMES
 from app.words import pages
 from tests.support.program import sources
-from tests.words.every_message import every_message
+from tests.support.program.every_message import every_message
 
 pytestmark = pytest.mark.whole
 

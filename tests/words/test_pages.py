@@ -21,7 +21,7 @@ from app.statistics.counting.shapes import Shape, shapes_in
 from app.words import pages
 from scripts import page_words
 from tests.support.profile import by_day
-from tests.words.every_message import every_message
+from tests.support.program.every_message import every_message
 
 pytestmark = pytest.mark.whole
 

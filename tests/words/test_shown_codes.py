@@ -41,7 +41,7 @@ from app.statistics.exports.files import WHAT
 from app.statistics.models import ExportState
 from app.work import ActorKind
 from scripts import page_words
-from tests.words.every_message import every_message
+from tests.support.program.every_message import every_message
 
 pytestmark = pytest.mark.whole
 

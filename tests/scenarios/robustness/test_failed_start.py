@@ -20,9 +20,9 @@ from app.demo.served import Served, free_port
 from app.demo.stage import Stage
 from app.server import processes
 from app.settings import Settings
-from tests.loops import Loop
 from tests.support.processes import Program
 from tests.support.profile import nightly
+from tests.support.program.loops import Loop
 
 _SHIPPED = Path("app/referrals/data/protocol-rs.yaml")
 _REASON = r"protocol\.yaml:\d+: "

@@ -12,8 +12,8 @@ import psycopg
 import pytest
 
 from app.database.embedded import EmbeddedPostgres
-from tests.scenarios.robustness.pair import Pair, pair_in
 from tests.support.profile import nightly
+from tests.support.sharing.pair import Pair, pair_in
 from tests.support.waiting import until
 
 # A mobile of the country of the line.

@@ -18,13 +18,13 @@ from app.demo.stage import ACCOUNT, LINE, TOKEN
 from app.practice.exchange import Exchange, Number
 from app.practice.rest.app import rest_app
 from app.privacy.safe import derived
-from tests.scenarios.robustness.other_users_keeper import (
+from tests.support.processes import KEY, SECRET, Program, ready, sign_in, true
+from tests.support.profile import WHOLE
+from tests.support.sealing.other_users_keeper import (
     OtherKeeper,
     cannot_be_another,
     memory_holds,
 )
-from tests.support.processes import KEY, SECRET, Program, ready, sign_in, true
-from tests.support.profile import WHOLE
 from tests.support.waiting import until
 
 AWAY = "the keeper of the keys does not answer"

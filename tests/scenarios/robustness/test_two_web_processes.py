@@ -13,10 +13,10 @@ import pytest
 
 from app.demo.counsellor import start_silent_telephone
 from app.demo.stage import LINE
-from tests.scenarios.robustness.pair import Pair, pair_in
 from tests.support.definitions.sets import with_short_form, zipped
 from tests.support.processes import ready, true
 from tests.support.profile import nightly
+from tests.support.sharing.pair import Pair, pair_in
 from tests.support.waiting import until
 
 # Part of what a caller hears whom no person of the rota can understand.

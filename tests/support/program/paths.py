@@ -1,7 +1,7 @@
 """Which functions a function of the program leads to, by reading the source.
 
 A function leads to each function and class that its body names; what a decorator, an annotation or
-a default names is not counted, nor what a job does later. `tests/web/reach.py` finds more than is
+a default names is not counted, nor what a job does later. `reach.py` beside it finds more than is
 ever called, which suits what must ask for a proof; here that would hide a route that writes no log.
 """
 

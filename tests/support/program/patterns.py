@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 from tests.support.profile import WHOLE
 
-APP = Path(__file__).parents[2] / "app"
+APP = Path(__file__).parents[3] / "app"
 # Files whose patterns are made as the program runs; `_made` has one of each.
 MADE = {
     "errors.py",

@@ -17,8 +17,8 @@ from app.demo.stage import ACCOUNT, LINE, TOKEN
 from app.practice.exchange import Exchange, Number
 from app.practice.rest.app import rest_app
 from app.practice.wire import sign
-from tests.scenarios.robustness.pinned import pinned, web_processes
 from tests.support.processes import KEY, SECRET, Program, ready, sign_in
+from tests.support.sharing.pinned import pinned, web_processes
 
 PASSWORD = "correct horse battery"
 PEOPLE = {"ana": "counsellor", "nino": "counsellor", "mila": "administrator"}
