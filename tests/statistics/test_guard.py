@@ -234,7 +234,7 @@ async def test_what_the_framework_lacks_is_rounded_by_the_contacts_that_it_count
         assert 0 <= (counted.coverage.share or 0) <= 1
         exact = await summarise_exactly(life.work, asked)
         numbers = [exact.figures(row)["contacts"] for row in exact.shown_rows]
-        rare += any(0 < n < BASE for n in numbers)
+        rare += any(0 < (n or 0) < BASE for n in numbers)
     assert rare, "some are rounded to nothing or to the least that is shown"
 
 

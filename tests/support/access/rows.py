@@ -246,6 +246,8 @@ async def chat_of(stage: Stage, who: Counsellor) -> Rows:
         )
         rows["message_number"] = str(number.number)
     found = await stage.rows("SELECT id FROM contacts WHERE call_id = %s", rows["chat"])
+    story = "SELECT at, kind, detail FROM call_events WHERE call_id = %s ORDER BY id"
+    assert found, await stage.rows(story, rows["chat"])
     return rows | {"chat_contact": str(found[0]["id"])}
 
 
