@@ -61,7 +61,8 @@ def _a_recipient(referral: Referral, agency_id: UUID, number: int) -> Recipient:
 
 async def add_conversations(stage: Stage) -> None:
     """A child who writes with a counsellor now, and one who has left a message."""
-    await chat_of(stage, await stage.add_counsellor("writer", state=None, shift=False, chats=3))
+    # On shift and there, so that the helpline is staffed whenever this is.
+    await chat_of(stage, await stage.add_counsellor("writer", state="break", chats=3))
 
 
 async def publish_the_year(stage: Stage) -> str:
