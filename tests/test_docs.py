@@ -5,6 +5,7 @@ import re
 import runpy
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -111,6 +112,32 @@ def test_what_an_answer_names_is_in_a_file_that_it_names(question: str) -> None:
     known = [re.sub(r"^HELPLINE_(\w+)$", lambda m: m[1].lower(), name) for name in names]
     missing = [name for name in known if name.rstrip(":").rsplit(".", 1)[-1] not in text]
     assert missing == []
+
+
+_DEVELOPERS = [*(ROOT / "docs/developers").glob("*.md"), ROOT / "CONTRIBUTING.md"]
+_NAME_IN_A_FILE = re.compile(
+    r"((?:`[A-Za-z_][\w.]*`(?:, | and )?)+)\s+in\s+`((?:app|tests|scripts|migrations)/[^`\n]+)`"
+)
+
+
+def _named_in_files() -> Iterator[tuple[str, str, Path]]:
+    for page in _DEVELOPERS:
+        for names, place in _NAME_IN_A_FILE.findall(page.read_text()):
+            for name in re.findall(r"`([\w.]+)`", names):
+                yield page.name, name, ROOT / place
+
+
+def test_a_name_that_a_page_says_is_in_a_file_is_in_that_file() -> None:
+    found = list(_named_in_files())
+    assert len(found) > 40
+    wrong = []
+    for page, name, place in found:
+        files = place.rglob("*.*") if place.is_dir() else [place]
+        written = [file.read_text() for file in files if file.suffix in {"", ".py", ".yaml"}]
+        is_file = name.endswith((".py", ".yaml", ".po")) and (place / name).is_file()
+        if not is_file and not any(name.rpartition(".")[2] in text for text in written):
+            wrong.append(f"{page}: {name} in {place.relative_to(ROOT)}")
+    assert wrong == []
 
 
 def test_every_search_that_a_stranger_is_told_finds_a_line_of_the_program() -> None:

@@ -47,7 +47,7 @@ async def test_a_mandate_of_another_agency_is_refused_in_words(stage: Stage, kee
     law = {"mandate.0.service": "shelter", "mandate.0.place": "RS-BG"}
     refused = (await page(stage, keeper, "/agencies/new", **HOUSE, **law)).text
     assert "shelter, Belgrade: by law it is Sigurna kuća. Remove it there first." in refused
-    assert "RS-BG@" not in refused
+    assert "@RS-BG" not in refused, "said in words"
     assert await _names(stage) == [("house", "Sigurna kuća")]
 
 

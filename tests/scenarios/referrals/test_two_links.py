@@ -230,7 +230,7 @@ async def test_the_holder_of_an_old_urgent_link_does_not_ring_the_agency_all_nig
         assert told == due
     else:
         # The calls of the referral bring the agency links, too: then fewer are sent from here.
-        assert told.count("sent") <= 6
+        assert 1 <= told.count("sent") <= 6
 
 
 async def told_by(night: Stage, path: str, what: str = "send-code") -> str:
