@@ -41,7 +41,6 @@ from tests.support.kept.sharing import shared_between_stages
 from tests.support.kept.template import made_or_copied
 from tests.support.leaks.deferred import deferred_jobs_kept, take_unfit
 from tests.support.mail import Mail, mail
-from tests.support.pages.left_out import opens_its_routes
 from tests.support.program.loops import BACKEND
 from tests.support.program.quiet import QuietStage, quiet_stage_on
 
@@ -61,13 +60,6 @@ def _jobs_say_nothing() -> Iterator[None]:
     """No job of this test was deferred with anything but ids, counts, instants and codes."""
     yield
     assert take_unfit() == [], "in the queue, in clear"
-
-
-@pytest.fixture(autouse=True)
-def _opens_its_routes(request: pytest.FixtureRequest) -> Iterator[None]:
-    """A test that alone opens a route does open it."""
-    with opens_its_routes(request.node.nodeid):
-        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

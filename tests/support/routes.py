@@ -26,17 +26,19 @@ from tests.support.contacts import WHOLE as WHOLE_FORM
 from tests.support.contacts import new_contact
 from tests.support.definitions.sets import with_short_form, zipped
 from tests.support.pages.every_state import add_every_state, in_no_row
+from tests.support.pages.every_way import every_way
 from tests.support.pages.in_each_state import (
     NEVER_WELL_IN,
     Said,
     add_settings_in_each_state,
     all_rows,
     ids_of,
+    in_new_states,
     lacking,
 )
-from tests.support.pages.left_out import LEFT_OUT
-from tests.support.pages.of_strangers import add_conversations, agency_links, publish_the_year
+from tests.support.pages.of_strangers import agency_links, publish_the_year
 from tests.support.pages.states import add_calls
+from tests.support.pages.ways import Way, with_cookie
 from tests.support.profile import WHOLE
 from tests.support.referrals import OVERRIDE, add_agency, by_hand
 
@@ -73,7 +75,10 @@ _MANY: dict[Role, int | None] = (
 
 
 # What a read may answer: done, moved elsewhere, not for this role, not there (any more), not now.
-_FINE = {200, 204, 302, 303, 401, 403, 404, 409, 410, 422}
+_WELL = {200, 204, 302, 303}
+_FINE = _WELL | {401, 403, 404, 409, 410, 422}
+# A browser that the provider of identities did not send back.
+_FINE_AT = {"/login/provider/back": {400}}
 
 
 # What says who a child is or what was told, in an hour: the name and the headline of its contacts,
@@ -92,7 +97,10 @@ class Opened:
     identities: list[str] = field(default_factory=list)
     read_by_supervisor: bool = False
     never_well: set[str] = field(default_factory=set)
-    # States in which no row is, and routes that are left out and do not exist.
+    # Where one was not answered as they should be whose it is; and where another person was.
+    not_answered: list[str] = field(default_factory=list)
+    opened_by_others: list[str] = field(default_factory=list)
+    # States in which no row is, and routes that are named and do not exist.
     in_no_row: dict[str, set[str]] = field(default_factory=dict)
     no_routes: set[str] = field(default_factory=set)
     # By route and state: where no role read a row in this state, though it should be read; and
@@ -110,14 +118,19 @@ async def open_every_route(stage: Stage) -> Opened:
         for role in Role
     }
     await _add_settings(stage, people[Role.SUPERVISOR], people[Role.ADMINISTRATOR])
-    await _set_up_a_provider(stage, people[Role.ADMINISTRATOR])
     await add_settings_in_each_state(stage)
+    async with every_way(stage, people) as ways:
+        return await _open_every_route(stage, people, ways)
+
+
+async def _open_every_route(
+    stage: Stage, people: dict[Role, Counsellor], ways: dict[str, list[Way]]
+) -> Opened:
     # What moves rows by itself has done so before they are put into every state.
     await stage.settle()
     await add_calls(stage)
     await add_every_state(stage)
     lacks = await in_no_row(stage)
-    await add_conversations(stage)
     year = await publish_the_year(stage)
     links = await agency_links(stage)
     said = await all_rows(stage)
@@ -128,13 +141,17 @@ async def open_every_route(stage: Stage) -> Opened:
         for row in await stage.rows("SELECT case_id, id FROM case_documents")
     ]
     found = Opened(in_no_row=lacking(said) | lacks)
-    found.no_routes = LEFT_OUT.keys() - {one.path for one in routes(stage)}
+    found.no_routes = ways.keys() - {one.path for one in routes(stage)}
     for route in routes(stage):
-        if "GET" in (route.methods or ()) and route.path not in LEFT_OUT:
+        if "GET" in (route.methods or ()):
             own = {"token": links} if route.path.startswith("/r/") else {}
-            addresses = addresses_of(stage, route, rows | _ids(own), pairs)
+            opened_by = ways.get(route.path, [])
+            addresses = [
+                *addresses_of(stage, route, rows | _ids(own), pairs),
+                *(one.address for one in opened_by),
+            ]
             states = {one: _states_at(route, one, said | own) for one in addresses}
-            await _Opening(stage, route, people, states, found).open()
+            await _Opening(stage, route, people, states, found, opened_by).open()
     return found
 
 
@@ -201,18 +218,6 @@ async def _found_of_a_contact(stage: Stage, boss: Counsellor, kind: str) -> Any:
             return found
         await boss.ask("POST", f"/data-requests/{found['id']}/withdraw")
     raise AssertionError("work on all of them is still open")
-
-
-async def _set_up_a_provider(stage: Stage, admin: Counsellor) -> None:
-    wanted = {
-        "name": "City",
-        "issuer": "https://id.example",
-        "client_id": "helpline",
-        "client_secret": "secret",
-        "roles": [{"value": "help", "role": "counsellor"}],
-    }
-    saved = await admin.ask("PUT", "/sign-in/provider", wanted)
-    assert saved.status_code == 200, saved.text
 
 
 async def _import_definitions(stage: Stage, admin: Counsellor) -> None:
@@ -358,12 +363,15 @@ class _Opening:
     people: dict[Role, Counsellor]
     addresses: dict[str, set[str]]
     found: Opened
+    ways: list[Way]
     well: bool = False
     # The states in which it answered well.
     well_in: set[str] = field(default_factory=set)
     answers: dict[int, int] = field(default_factory=lambda: defaultdict(int))
 
     async def open(self) -> None:
+        for way in self.ways:
+            await self._open_by(way)
         for number, role in enumerate(self.people):
             await self._open_some(role, number)
         excused = NEVER_WELL_IN.get(self.route.path, set())
@@ -381,6 +389,15 @@ class _Opening:
                 f"{self.route.path}: {state}" for state in excused & self.well_in
             }
 
+    async def _open_by(self, way: Way) -> None:
+        """Let one open it whose it is, and all others try to."""
+        status = await self._asked(None, way.address, way.headers)
+        if status != way.answers:
+            self.found.not_answered.append(f"{way.address}: {status}, not {way.answers}")
+        for role in self.people:
+            if way.alone and await self._ask(role, way.address) in _WELL:
+                self.found.opened_by_others.append(f"{role.value} {way.address}")
+
     async def _open_some(self, role: Role, number: int) -> None:
         is_open, addresses = _is_open(self.route, role), list(self.addresses)
         many = _MANY.get(role, _SOME)
@@ -392,9 +409,11 @@ class _Opening:
             # catalogue takes as long as ten, and is the same for all.
             many = 0 if self.well and is_open else 1
         elif role is Role.SUPERVISOR and many is not None:
-            many, first = max(many, _in_new_states(self.addresses)), 0
+            many, first = max(many, in_new_states(self.addresses)), 0
         for address in [*addresses[first:], *addresses[:first]][:many]:
             status = await self._ask(role, address)
+            if not is_open and status in _WELL:
+                self.found.opened_by_others.append(f"{role.value} {address}")
             if not is_open and status in (401, 403):
                 # Refused by the route, before any row is read: the others are alike.
                 break
@@ -409,15 +428,17 @@ class _Opening:
                     await self._ask(role, address)
 
     async def _ask(self, role: Role, address: str) -> int:
-        headers = {"Cookie": self.people[role].cookie_header, "Host": "127.0.0.1"}
+        return await self._asked(role, address, with_cookie(self.people[role].cookie_header))
+
+    async def _asked(self, role: Role | None, address: str, headers: dict[str, str]) -> int:
         late: list[str] = []
         with noting_late_logs(late):
-            answer = await ask(self.stage.app, "GET", address, headers)
+            answer = await ask(self.stage.app, "GET", address, headers | {"Host": "127.0.0.1"})
         found = self.found
         found.late += [f"{address}: {what}" for what in late]
         found.requests += 1
         self.answers[answer.status] += 1
-        if answer.status in (200, 204, 302, 303):
+        if answer.status in _WELL:
             self.well = True
             self.well_in |= self.addresses[address]
         said = answer.body.decode(errors="replace")
@@ -425,19 +446,9 @@ class _Opening:
             found.read_by_supervisor = found.read_by_supervisor or role is Role.SUPERVISOR
             if role in _READ_NO_CHILD:
                 found.identities.append(f"{role.value} {address}")
-        if answer.status not in _FINE:
-            found.broken.append(f"{role.value} {address}: {answer.status}")
+        if answer.status not in _FINE | _FINE_AT.get(self.route.path, set()):
+            found.broken.append(f"{role} {address}: {answer.status}")
         return answer.status
-
-
-def _in_new_states(addresses: dict[str, set[str]]) -> int:
-    """Return how many of the first addresses are each in a state in which none before is."""
-    seen: set[str] = set()
-    for number, of in enumerate(addresses.values()):
-        if of <= seen:
-            return number
-        seen |= of
-    return len(addresses)
 
 
 def _is_open(route: APIRoute, role: Role) -> bool:

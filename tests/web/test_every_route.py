@@ -1,28 +1,14 @@
 """Every page and every GET route is opened, with rows in every state, as every role."""
 
-import re
-from pathlib import Path
-
 import pytest
 
 from app.dashboard.settings.log_words import FIELD_WORDS
 from app.demo.lengths import HOUR, PART
 from app.demo.stage import Stage
 from tests.support.hour import played_hour
-from tests.support.pages.left_out import LEFT_OUT
 from tests.support.pages.states import add_states, missing
 from tests.support.profile import WHOLE
 from tests.support.routes import add_cases, add_practice, open_every_route
-
-
-def test_each_route_that_is_left_out_is_opened_by_a_test_that_runs_every_day() -> None:
-    """Whether it does open it is looked up when it ends: `opens_its_routes`."""
-    for named in set(LEFT_OUT.values()):
-        file, _, name = named.partition("::")
-        written = (Path(__file__).parents[2] / file).read_text()
-        found = re.search(rf"((?:^@.*\n)*)^(?:async )?def {name}\(", written, re.MULTILINE)
-        assert found is not None, named
-        assert "@nightly" not in found[1], named
 
 
 @pytest.mark.timeout(1200)
@@ -42,6 +28,8 @@ async def test_no_caller_is_lost_in_an_hour_and_every_route_opens_with_every_row
         fields = await _fields_of_the_log(stage)
     assert fields <= set(FIELD_WORDS), "the page of the log has words for each"
     assert opened.broken == []
+    assert opened.not_answered == []
+    assert opened.opened_by_others == []
     assert opened.never_well == set()
     assert opened.in_no_row == {}
     assert opened.no_routes == set()

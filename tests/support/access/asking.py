@@ -45,6 +45,8 @@ class Asked:
 
 
 _ASKED = Asked()
+# Seconds in which a request is answered to its end, or a stream ends when its reader has left.
+_LONGEST = 30
 # The answer to the request that is under way, also for what it begins.
 _ANSWER: ContextVar[Answer] = ContextVar("answer")
 _WITH_WORK = (app.web.access, app.child.access, app.web.lean)
@@ -140,9 +142,9 @@ def noting_late_logs(late: list[str]) -> Iterator[None]:
 async def ask(
     application: Any, method: str, address: str, headers: dict[str, str], body: bytes = b""
 ) -> Answer:
-    """Send one request. A stream is read no further than its head."""
+    """Send one request. A stream is read to its first words; then its reader leaves."""
     path, _, query = address.partition("?")
-    answer, begun, over = Answer(), asyncio.Event(), asyncio.Event()
+    answer, heard, is_stream = Answer(), asyncio.Event(), False
     _ASKED.unread = _ASKED.absent = False
     sent = [{"type": "http.request", "body": body, "more_body": False}]
     scope = {
@@ -164,29 +166,30 @@ async def ask(
     async def receive() -> dict[str, Any]:
         if sent:
             return sent.pop()
-        await over.wait()
+        await heard.wait()
         return {"type": "http.disconnect"}
 
     async def send(message: dict[str, Any]) -> None:
+        nonlocal is_stream
         if message["type"] == "http.response.start":
             named = {name.lower(): value for name, value in message["headers"]}
             answer.status = message["status"]
             answer.location = named.get(b"location", b"").decode()
-            if named.get(b"content-type", b"").startswith(b"text/event-stream"):
-                over.set()
-                begun.set()
+            is_stream = named.get(b"content-type", b"").startswith(b"text/event-stream")
         elif message["type"] == "http.response.body":
             answer.body += message.get("body", b"")
+            if is_stream and answer.body:
+                heard.set()
 
     under_way = _ANSWER.set(answer)
     running = asyncio.ensure_future(application(scope, receive, send))
     _ANSWER.reset(under_way)
-    opened = asyncio.ensure_future(begun.wait())
-    await asyncio.wait({running, opened}, return_when=asyncio.FIRST_COMPLETED)
-    opened.cancel()
+    # One that goes on when its reader has left would be left behind.
+    await asyncio.wait({running}, timeout=_LONGEST)
     if not running.done():
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
+        answer.status = 500
     elif running.exception() is not None and not answer.status:
         answer.status = 500
     answer.unread, answer.absent = _ASKED.unread, _ASKED.absent

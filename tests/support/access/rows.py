@@ -240,6 +240,7 @@ async def chat_of(stage: Stage, who: Counsellor) -> Rows:
         message = await work.session.get_one(ReturnCode, opened[1].call.id)
         message.owner_id, message.taken_at = who.id, work.now
         rows = {"chat": str(call.id), "secret": opened[0].secret, "left": str(opened[1].call.id)}
+        rows["secret_of_left"] = opened[1].secret
         rows["media"] = await _picture(work, call.id)
         number = await messages.say_as_child(
             work, call.id, text="064 765 4321", client_key=uuid4().hex

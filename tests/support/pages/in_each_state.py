@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from app.calls.states import CallState, Channel, Outcome
+from app.chats.models import MediaState
 from app.contacts.states import ContactChannel, ContactState
 from app.demo.stage import Stage
 from app.people.finding import PersonState
@@ -44,6 +45,7 @@ ROWS = {
         "SELECT id, ARRAY[CASE WHEN merged_into IS NULL THEN 'by itself' ELSE 'merged' END] AS said"
         " FROM profiles"
     ),
+    "media_id": "SELECT id, ARRAY[state] AS said FROM chat_media",
     "message_id": "SELECT id, ARRAY[state] AS said FROM voice_messages",
     "export_id": "SELECT id, ARRAY[state] AS said FROM exports ORDER BY state <> 'ready', id",
     "prompt_id": "SELECT id, ARRAY[]::text[] AS said FROM prompts",
@@ -73,7 +75,11 @@ ROWS = {
         "SELECT code AS id, ARRAY[CASE WHEN doubted_at IS NOT NULL THEN 'doubted'"
         " WHEN valid_until IS NOT NULL THEN 'left' ELSE 'in use' END] AS said FROM agencies"
     ),
-    "recording": ("SELECT id, ARRAY[]::text[] AS said FROM prompts WHERE audio IS NOT NULL"),
+    "recording": (
+        "SELECT id, ARRAY[]::text[] AS said FROM prompts WHERE audio IS NOT NULL"
+        # A line has no recording of every line.
+        " ORDER BY line_id IS NULL"
+    ),
 }
 # What the rows of settings have to say, each at least once. Only one proposal is open at once.
 WANTED: dict[str, set[str]] = {
@@ -105,12 +111,33 @@ _NO_CONVERSATION = {
     "for practice",
     "rings only one",
 }
+# What the desk of its counsellor asks of a conversation: it is held now, by a carrier that is used.
+_NOT_HELD = {
+    *(f"ended, {one}" for one in Outcome),
+    *(set(CallState) - {CallState.CONNECTED}),
+    Channel.VOICE,
+    Channel.VIBER,
+}
 _WITHOUT_WORDS = {*ContactState, *ContactChannel} - {ContactChannel.CHAT}
 # Where a route rightly finds no row in a state, or refuses it.
 NEVER_WELL_IN: dict[str, set[str]] = {
+    "/board/chats/{call_id}/news": _NOT_HELD,
+    "/board/chats/{call_id}/caller": _NOT_HELD,
+    "/board/chats/{call_id}/translations": _NOT_HELD,
+    "/api/v1/chats/{call_id}/translations": _NOT_HELD,
+    # A child at a page writes from no number, nor does one of a script write any.
+    "/board/chats/{call_id}/ring": {
+        *_NOT_HELD,
+        Channel.WEB,
+        Channel.TELEGRAM,
+        "for practice",
+        "rings only one",
+    },
+    "/board/chats/{call_id}/ring/{message_number}": {*_NOT_HELD, "for practice", "rings only one"},
     # Of a conversation under way, and of a message that a child left: no other call is one.
     "/board/chats/{call_id}/along": _NO_CONVERSATION - {CallState.CONNECTED},
     "/board/messages/written/{call_id}": _NO_CONVERSATION,
+    "/api/v1/chats/left/{call_id}/messages": _NO_CONVERSATION,
     # What comes with a talk.
     "/api/v1/calls/{call_id}/contact": _NO_TALK,
     "/api/v1/calls/{call_id}/questions": _NO_TALK,
@@ -131,10 +158,13 @@ NEVER_WELL_IN: dict[str, set[str]] = {
     "/api/v1/lines/{line_id}/changes": _NO_LINE_OF_CHILDREN,
     "/api/v1/lines/{line_id}/chat": _NO_LINE_OF_CHILDREN,
     "/api/v1/lines/{line_id}/prompts": _NO_LINE_OF_CHILDREN,
+    "/api/v1/lines/{line_id}/signal": _NO_LINE_OF_CHILDREN,
+    "/api/v1/lines/{line_id}/telegram": _NO_LINE_OF_CHILDREN,
     "/api/v1/lines/{line_id}/recordings/{recording}": _NO_LINE_OF_CHILDREN,
     # There is no sound yet, or none any more.
     "/api/v1/voice-messages/{message_id}": {"recorded", "absent"},
     "/board/messages/{message_id}/audio": {"recorded", "absent"},
+    "/api/v1/chats/media/{media_id}": {*(set(MediaState) - {MediaState.KEPT})},
     # A person who has left cannot leave again.
     "/admin/people/{person_id}/leave": {"inactive"},
     "/api/v1/data-requests/{data_request_id}/report.{file_format}": _NO_REPORT,
@@ -169,6 +199,16 @@ def _various_first(rows: list[dict[str, Any]]) -> dict[str, set[str]]:
             first.append(one)
             seen |= said
     return {one: of[one] for one in (*first, *of)}
+
+
+def in_new_states(rows: dict[str, set[str]]) -> int:
+    """Return how many of the first rows are each in a state in which none before is."""
+    seen: set[str] = set()
+    for number, of in enumerate(rows.values()):
+        if of <= seen:
+            return number
+        seen |= of
+    return len(rows)
 
 
 def lacking(rows: Said) -> dict[str, set[str]]:

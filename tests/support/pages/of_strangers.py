@@ -1,8 +1,9 @@
-"""Rows that an hour leaves none of: links of agencies, live conversations, a year that was told."""
+"""Rows that an hour leaves none of: links of agencies, and a year that was told."""
 
 from datetime import timedelta
 from uuid import UUID, uuid4
 
+from app.demo.counsellor import Counsellor
 from app.demo.stage import Stage
 from app.jobs.transaction import transaction
 from app.outbox.channels import ChannelKind
@@ -10,7 +11,8 @@ from app.referrals.channels.links import add_link
 from app.referrals.models import Recipient, Referral
 from app.statistics.published import release
 from app.work import PROGRAM
-from tests.support.access.rows import chat_of
+from tests.support.pages.ways import Way, with_cookie
+from tests.support.referrals import click, referral_of
 
 _DAY = timedelta(days=1)
 # One recipient of a referral in each state, and one in each state of its own.
@@ -59,10 +61,44 @@ def _a_recipient(referral: Referral, agency_id: UUID, number: int) -> Recipient:
     )
 
 
-async def add_conversations(stage: Stage) -> None:
-    """A child who writes with a counsellor now, and one who has left a message."""
-    # On shift and there, so that the helpline is staffed whenever this is.
-    await chat_of(stage, await stage.add_counsellor("writer", state="break", chats=3))
+_HELD = (
+    "SELECT r.id AS referral, of.id AS recipient, of.agency_id AS agency FROM referrals r"
+    " JOIN recipients of ON of.id = r.recipient_id WHERE r.state = 'acknowledged'"
+    " ORDER BY r.id LIMIT 1"
+)
+_NEWS, _CODE = "/r/{token}/news", "246810"
+
+
+async def told_more(stage: Stage, writes: Counsellor) -> list[Way]:
+    """The browser of an agency, in which the code was entered and the details were read before more
+    was written. Any other hears of no news."""
+    (row,) = await stage.rows(_HELD)
+    async with transaction(stage.ground, PROGRAM) as work:
+        referral = await work.session.get_one(Referral, row["referral"])
+        _, token = add_link(
+            work,
+            referral,
+            row["agency"],
+            row["recipient"],
+            ChannelKind.EMAIL,
+            lives=_DAY,
+            code=_CODE,
+            code_channel=ChannelKind.SMS,
+        )
+    proven = await click(stage, f"/r/{token}/code", {"code": _CODE})
+    cookie = with_cookie(proven.headers["set-cookie"].partition(";")[0])
+    details = await click(stage, f"/r/{token}", as_=proven)
+    assert "data-news" in details.text, details.text
+    await _write_more(writes, str(row["referral"]))
+    address = _NEWS.format(token=token)
+    return [Way(_NEWS, address, cookie, alone=False), Way(_NEWS, address, answers=204, alone=False)]
+
+
+async def _write_more(who: Counsellor, referral_id: str) -> None:
+    base = (await referral_of(who, referral_id))["revision"]
+    changes = {"changes": [{"path": "child.name", "value": "Jovanka", "base": base}]}
+    saved = await who.ask("PUT", f"/referrals/{referral_id}/answers", changes)
+    assert saved.json()["refused"] == {}, saved.text
 
 
 async def publish_the_year(stage: Stage) -> str:
