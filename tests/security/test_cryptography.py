@@ -27,7 +27,7 @@ _LIBRARIES = frozenset(
 # Only this part of the provider's library computes with keys.
 _OF_TWILIO = ("twilio.jwt", "twilio.request_validator")
 # Its numbers are no secret: pauses between two attempts.
-_PAUSES = "app/telephony/jobs.py"
+_PAUSES = "app/telephony/retries.py"
 _ROW = re.compile(r"^\| `(app/[\w/.]+)` \| ((?:`\w+`(?:, )?)+) \|", re.MULTILINE)
 _IN_PAGES = re.compile(r"\bcrypto\.(getRandomValues|subtle)\b")
 
