@@ -32,7 +32,7 @@ from app.training import scenarios
 from app.training.translations import Scripted
 from app.words import catalogues, merging, pages
 from app.words.catalogues import CatalogueKind, Progress
-from app.words.meanwhile import Meanwhile
+from app.words.import_conflicts import Meanwhile
 from app.words.merging import Import, Merged
 from app.work import PROGRAM, Ground, Work
 

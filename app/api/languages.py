@@ -16,7 +16,7 @@ from app.staff.roles import Permission
 from app.web.access import InWork, Requires
 from app.web.strict_bodies import StrictRoute
 from app.words.catalogues import CatalogueKind
-from app.words.meanwhile import Meanwhile
+from app.words.import_conflicts import Meanwhile
 
 router = APIRouter(tags=["languages"], route_class=StrictRoute)
 Sees = Annotated[Staff, Depends(Requires(Permission.SEE_DEFINITIONS), scope="function")]

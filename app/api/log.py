@@ -9,7 +9,7 @@ from pydantic import AwareDatetime, BaseModel, Field
 from app.people.log_check import ask_for_check, last_check
 from app.people.log_search import Sought, search_log
 from app.safekeeping.verifying import LARGEST_FILE, verdict_of
-from app.staff.log_beginnings import beginning_of
+from app.staff.log_checks.beginnings import beginning_of
 from app.staff.models import Staff
 from app.staff.roles import Permission
 from app.web.access import InWork, Requires

@@ -39,6 +39,7 @@ class CallerFlag(Base):
     made_at: Mapped[datetime]
     expires_at: Mapped[datetime]
     lifted_at: Mapped[datetime | None]
+    # Kept as evidence of who lifted it.
     lifted_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
 
 

@@ -268,7 +268,7 @@ class LegRequest(Base):
 
 
 class RecordedEvent(Base):
-    """An event of a call. Append-only and chained; see `app/staff/audit.py`.
+    """An event of a call. Append-only and chained; see `app/staff/log_checks/chains.py`.
 
     `delivery_key` is unique: a webhook that arrives twice is one row, and `answer`
     holds what was decided the first time, so that the repeat gets the same document.

@@ -12,8 +12,8 @@ from app.calls.lines import finding_lines
 from app.calls.models import Call
 from app.calls.states import WRITTEN, CallState, EndedBy, Unstaffed
 from app.chats import opening, reading, statements, typing
-from app.routing import places_in_queue
 from app.routing.rota import staffing
+from app.routing.waiting import places_in_queue
 from app.work import Work
 
 # A wait is estimated from the last conversations of the line, if there are enough of them.

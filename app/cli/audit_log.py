@@ -11,7 +11,7 @@ from app.cli.running import run_verb
 from app.errors import Invalid
 from app.people import finding
 from app.people.log_search import Sought, search_log
-from app.staff.log_beginnings import beginning_of
+from app.staff.log_checks.beginnings import beginning_of
 from app.staff.log_kinds import AuditLog
 from app.staff.models import AuditEntry
 from app.work import Work

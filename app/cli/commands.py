@@ -49,8 +49,8 @@ from app.log import set_up_logging
 from app.people.log_check import check_log
 from app.reading_settings import read_settings
 from app.settings import Settings
-from app.staff.log_beginnings import ChainReport, beginning_of
-from app.staff.log_words import BEFORE_SUMS, WORDS_OF
+from app.staff.log_checks.beginnings import ChainReport, beginning_of
+from app.staff.log_checks.sealed_words import BEFORE_SUMS, WORDS_OF
 from app.work import Work
 
 app = typer.Typer(

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from app.cli.running import run_verb
-from app.words.meanwhile import Meanwhile
+from app.words.import_conflicts import Meanwhile
 from app.work import Work
 
 app = typer.Typer(

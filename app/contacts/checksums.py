@@ -1,8 +1,8 @@
 """A log keeps a salted checksum of each sealed answer, so that replaced words are noticed.
 
 A log takes an answer as it is sealed in the record, so the holder of the keys opens it to work out
-the checksum, and hands out nothing else. See `app/privacy/safe.py`; `app/staff/log_words.py`
-compares.
+the checksum, and hands out nothing else. See `app/privacy/safe.py`; what compares is
+`app/staff/log_checks/sealed_words.py`.
 """
 
 import base64

@@ -155,6 +155,7 @@ class Contact(Filled, Base):
     # What the signs suggested when the urgency was last decided.
     urgency_suggested: Mapped[str | None]
     completed_at: Mapped[datetime | None]
+    # Kept as evidence of who completed it last.
     completed_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
     completions: Mapped[int] = mapped_column(server_default="0")
     # When it was completed with immediate danger, or with a sign that has to be referred.

@@ -16,7 +16,7 @@ from app.calls.lines.finding_lines import any_line
 from app.dashboard.templating import templates
 from app.definitions.risk import Urgency
 from app.errors import Invalid, Refusal, TooMany
-from app.referrals.channels.asking import AskedTooOften
+from app.referrals.channels.code_limits import AskedTooOften
 from app.referrals.consent.rules import NotConsented
 from app.referrals.disclosures import in_sections
 from app.referrals.printing import print_for_agency

@@ -68,6 +68,7 @@ from app.dashboard.settings import (
     retention_pages,
     sign_in_pages,
     token_pages,
+    wallboard_pages,
 )
 from app.dashboard.settings.lines import carrier_pages, every_line_pages, line_pages, prompt_pages
 from app.dashboard.templating import BUILT, templates
@@ -104,6 +105,7 @@ _ROUTERS = (
     rail.router,
     team_messages.router,
     wall.router,
+    wallboard_pages.router,
     leaving.router,
     access_requests.router,
     accounts.router,

@@ -21,9 +21,10 @@ from app.database.topics import Topic
 from app.errors import NotFound, Refusal
 from app.referrals.opening.from_call import refer_urgently
 from app.referrals.states import Service
-from app.routing import in_hand, offers, own_presence, places_in_queue, presence
+from app.routing import in_hand, offers, own_presence, presence
 from app.routing.models import PresenceState
 from app.routing.supervision import team_messages
+from app.routing.waiting import places_in_queue
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
 from app.web.access import HEARTBEAT, InWork, reader_with

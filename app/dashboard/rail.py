@@ -24,9 +24,9 @@ from app.referrals.escalation import alarms as danger_alarms
 from app.referrals.escalation import dangers
 from app.referrals.notices import notices_for
 from app.referrals.states import ForWhom, NoticeKind
-from app.routing import places_in_queue
 from app.routing.callbacks import callbacks
 from app.routing.supervision import supervised
+from app.routing.waiting import places_in_queue
 from app.safekeeping import notices
 from app.staff.models import Staff
 from app.staff.roles import Permission, may

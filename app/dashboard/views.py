@@ -17,7 +17,7 @@ from app.routing.callbacks.callback_rows import Callback, CallbackState
 from app.routing.callbacks.choices import Who
 from app.routing.in_hand import Conversation, InHand
 from app.routing.models import OfferState, PresenceState, TelephoneState
-from app.routing.places_in_queue import WaitingCall
+from app.routing.waiting.places_in_queue import WaitingCall
 from app.words.pages import N_, _, code_words, instant_words, language_name, said
 
 STATE_WORDS = {

@@ -1,29 +1,24 @@
-"""The wallboard: a screen of aggregates at a secret address, and making and withdrawing one."""
+"""The wallboard: a screen of aggregates at a secret address."""
 
-from typing import Annotated, Any, Literal
-from uuid import UUID
+from typing import Any, Literal
 
-from fastapi import APIRouter, Depends, Form, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from limits import RateLimitItemPerMinute
 
 from app.dashboard.templating import templates
 from app.dashboard.views import language_words
-from app.errors import NotFound, Refusal, TooMany
+from app.errors import NotFound, TooMany
 from app.people import wallboards
-from app.staff.models import Staff
-from app.staff.roles import Permission
 from app.statistics import wall as figures
 from app.web import decisions
-from app.web.access import InWork, Public, reader_with
+from app.web.access import InWork, Public
 from app.web.decisions import Right
 from app.web.limits import Limiter, client_of
 from app.words import pages
-from app.words.pages import refusal_words
 from app.work import Work
 
 router = APIRouter(include_in_schema=False)
 _WALL = [Depends(Public("a wallboard is known by its secret address, and shows only counts"))]
-Keeps = Annotated[Staff, reader_with(Permission.KEEP_WALLBOARDS)]
 # A screen asks twelve times a minute; two browsers may show the same one.
 _PER_ADDRESS = RateLimitItemPerMinute(60)
 _PER_SCREEN = RateLimitItemPerMinute(60)
@@ -69,44 +64,3 @@ async def wall_now(request: Request, work: InWork, token: str) -> Response:
     """Render the figures of now, which the screen asks for every few seconds."""
     values = await _values(request, work, token)
     return templates.TemplateResponse(request, "fragments/team/wall.html", values)
-
-
-# -- for administrators --------------------------------------------------------------------------
-
-
-async def _kept(
-    request: Request, work: Work, staff: Staff, *, address: str = "", notice: str = ""
-) -> Response:
-    await work.session.flush()
-    values = {
-        "wallboards": await wallboards.in_use(work),
-        "address": address,
-        "notice": notice,
-        "staff": staff,
-    }
-    return templates.TemplateResponse(request, "fragments/team/wallboards.html", values)
-
-
-@router.post("/admin/wallboards")
-async def make_wallboard(
-    request: Request, work: InWork, staff: Keeps, name: Annotated[str, Form(max_length=200)] = ""
-) -> Response:
-    """Make a wallboard. Its address is shown only once."""
-    try:
-        token = await wallboards.make(work, staff, name)
-    except Refusal as refusal:
-        return await _kept(request, work, staff, notice=refusal_words(refusal))
-    return await _kept(request, work, staff, address=wallboards.address_of(work, token))
-
-
-@router.post("/admin/wallboards/{wallboard_id}/withdraw")
-async def withdraw_wallboard(
-    request: Request, work: InWork, staff: Keeps, wallboard_id: UUID
-) -> Response:
-    """Withdraw the address of a wallboard."""
-    notice = ""
-    try:
-        await wallboards.withdraw(work, wallboard_id)
-    except Refusal as refusal:
-        notice = refusal_words(refusal)
-    return await _kept(request, work, staff, notice=notice)

@@ -15,7 +15,7 @@ from app.jobs.transaction import transaction
 from app.practice.legs import Leg
 from app.practice.people import Phone
 from app.routing import queue
-from app.staff.audit import verify_chains
+from app.staff.log_checks.chains import verify_chains
 from app.statistics.counting.labels import CELL
 from app.statistics.counting.reconcile import reconcile, unexplained
 from app.statistics.counting.summary import FiguresWanted, summarise

@@ -1,4 +1,4 @@
-"""Jobs of accounts: a link for a password, words to the owner, and the check of the logs."""
+"""Jobs of accounts, of emergency access and of the check of the logs."""
 
 from datetime import datetime
 from uuid import UUID

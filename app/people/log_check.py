@@ -12,10 +12,11 @@ from sqlalchemy import select
 from app.database.topics import Topic
 from app.jobs.names import Task
 from app.log import log
-from app.staff.audit import verify_chains, write_entry
-from app.staff.log_beginnings import ChainReport
+from app.staff.audit import write_entry
+from app.staff.log_checks.beginnings import ChainReport
+from app.staff.log_checks.chains import verify_chains
+from app.staff.log_checks.sealed_words import verify_words
 from app.staff.log_kinds import AuditLog
-from app.staff.log_words import verify_words
 from app.staff.models import AuditEntry
 from app.work import Work
 

@@ -58,6 +58,7 @@ class LegalHold(Base):
     # NULL: on the command line.
     held_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
     lifted_at: Mapped[datetime | None]
+    # Kept as evidence of who lifted it. NULL: not lifted, or on the command line.
     lifted_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
 
 

@@ -27,7 +27,7 @@ from app.outbox.responses import Refused, TryAgain, Uncertain
 from app.safekeeping.documents import Document, Heads, line_of_time_stamp, read, written
 from app.safekeeping.models import Anchor, AnchorDelivery, Way
 from app.settings import Settings
-from app.staff.audit import CHAINS
+from app.staff.log_checks.chains import CHAINS
 from app.staff.log_rows import LogBeginning
 from app.work import PROGRAM, Ground, Work
 

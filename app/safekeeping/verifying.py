@@ -17,7 +17,7 @@ from app.errors import Invalid, Message
 from app.safekeeping.documents import Anchored, Document, Heads, breaks, ranges, read, spans
 from app.safekeeping.time_stamps import is_stamped
 from app.settings import Settings
-from app.staff.audit import CHAINS
+from app.staff.log_checks.chains import CHAINS
 from app.staff.log_rows import LogBeginning
 from app.work import Work
 

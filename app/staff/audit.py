@@ -1,9 +1,8 @@
-"""The append-only log of people's acts, and the check of every chain.
+"""The append-only log of people's acts.
 
-The hashes are made by triggers in the database (`migrations/first/functions.py`; that of
-`record_events` is newer, in revision 0013): SHA-256 over the previous hash and the row's own
-content. Rows can be neither changed nor deleted; a change that gets round this breaks the chain.
-The oldest part goes by a rule, if there is one: see `app/staff/log_beginnings.py`.
+Rows can be neither changed nor deleted, and triggers in the database chain them: see
+`app/staff/log_checks/chains.py`. The oldest part goes by a rule, if there is one: see
+`app/staff/log_checks/beginnings.py`.
 """
 
 import asyncio
@@ -13,11 +12,9 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 from pydantic_core import to_json
-from sqlalchemy import select, text
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy import select
 
 from app.database.quick import Command
-from app.staff.log_beginnings import ChainReport, verify_beginnings
 from app.staff.log_kinds import AuditLog
 from app.staff.models import AuditEntry
 from app.work import Actor, Ground, Work
@@ -160,62 +157,3 @@ async def list_entries(
     if before is not None:
         statement = statement.where(AuditEntry.id < before)
     return list(await work.session.scalars(statement))
-
-
-# The logs whose rows are chained, with the column by which each has several chains.
-CHAINS = {"audit_entries": "", "call_events": "call_id", "record_events": "subject_id"}
-
-# The oldest part of a log may be erased by its rule: the chain begins with what the owner's
-# function has written of it, and nothing is left before it.
-_VERIFY = """
-WITH begun AS (
-  SELECT coalesce(max(last_id), 0) AS id,
-         coalesce((array_agg(hash ORDER BY last_id DESC))[1], '\\x'::bytea) AS hash
-  FROM log_beginnings WHERE log = '{table}'
-), linked AS (
-  SELECT id, hash, previous, {table}_digest({table}) AS computed,
-         lag(hash, 1, (SELECT hash FROM begun)) OVER ({partition} ORDER BY id) AS expected
-  FROM {table}
-)
-SELECT count(*),
-       coalesce(array_agg(id ORDER BY id) FILTER (WHERE hash <> computed OR previous <> expected
-         OR id <= (SELECT id FROM begun)), '{{}}'),
-       (SELECT encode(hash, 'hex') FROM {table} ORDER BY id DESC LIMIT 1)
-FROM linked
-"""
-
-
-# Words may only be gone from the log of a record whose content was erased, or where they are about
-# two profiles, of which one was.
-_GONE = text("""
-    SELECT id FROM record_events e WHERE words_digest IS NOT NULL AND words_sealed IS NULL
-      AND NOT EXISTS (SELECT FROM contacts WHERE id = e.subject_id AND erased_at IS NOT NULL)
-      AND NOT EXISTS (SELECT FROM cases WHERE id = e.subject_id AND erased_at IS NOT NULL)
-      AND NOT EXISTS (SELECT FROM referrals WHERE id = e.subject_id AND erased_at IS NOT NULL)
-      AND NOT EXISTS (SELECT FROM profiles WHERE erased_at IS NOT NULL AND id IN (e.subject_id,
-        CASE e.subject_kind WHEN 'profile' THEN (e.detail ->> 'other')::uuid END))
-    ORDER BY id
-""")
-
-
-async def verify_chains(session: AsyncSession) -> list[ChainReport]:
-    """Recompute every hash of the logs, and report the rows that do not match."""
-    reports = []
-    for table, subject in CHAINS.items():
-        partition = f"PARTITION BY {subject}" if subject else ""
-        row = (await session.execute(text(_VERIFY.format(table=table, partition=partition)))).one()
-        broken: list[int | str] = list(row[1])
-        if table == "record_events":
-            broken = sorted({*broken, *(await session.scalars(_GONE))})
-        reports.append(ChainReport(table, row[0], broken[:20], row[2] or ""))
-    missing = (
-        await session.execute(
-            text(
-                "SELECT count(*), coalesce(min(c.event_count - coalesce(e.n, 0)), 0) FROM calls c "
-                "LEFT JOIN (SELECT call_id, count(*) AS n FROM call_events GROUP BY call_id) e "
-                "ON e.call_id = c.id WHERE c.event_count <> coalesce(e.n, 0)"
-            )
-        )
-    ).one()
-    reports.append(ChainReport("calls_without_events", missing[0], [0] * missing[0], ""))
-    return [*reports, *await verify_beginnings(session)]

@@ -24,6 +24,7 @@ from app.telephony.inbound import (
     endings,
     message_flow,
     partner_flow,
+    resuming,
     staff_phone,
     talking,
     waiting,
@@ -69,8 +70,8 @@ async def fallback(request: Request, signed: SignedRequest) -> Response:
     ground = ground_of(request)
     path: str | None = "/telephony/voice/fallback"
     try:
-        resuming = run_verb(ground, PROGRAM, lambda work: endings.resume(work, signed), attempts=1)
-        path = await in_time(resuming)
+        going_on = run_verb(ground, PROGRAM, lambda work: resuming.resume(work, signed), attempts=1)
+        path = await in_time(going_on)
     except Exception as error:  # works without our database
         log().error("fallback without database", area="telephony", **fault(error))
     return reply(request, trouble_steps(request, path or "/telephony/voice"))

@@ -258,7 +258,7 @@ ACTS: Mapping[str, GuardedAct] = {
     "dashboard.settings.retention_pages.run": GuardedAct(What.ERASING),
     "dashboard.settings.sign_in_pages.change_rules": _KEY,
     "dashboard.settings.token_pages.make_token": _KEY,
-    "dashboard.wall.make_wallboard": _KEY,
+    "dashboard.settings.wallboard_pages.make_wallboard": _KEY,
     "api.dialling.change_dialling": _SETTING,
     # What children hear and read, and where they are led.
     "api.settings.every_line.set_prompt": _SETTING,

@@ -1,9 +1,10 @@
 """Gettext catalogues: what the pages say, the labels of the definitions, and what is told. Pure.
 
 A catalogue is shipped as `<language>/pages.po` or `<language>/definitions.po`; one of prompts and
-letters (`told.py`), or of practice calls, is made of the YAML files of the language: each of its
-texts has a key (`keyed.py`). A helpline can import a catalogue of its own: what it translates comes
-first. A second script has no file, its messages are those of the language in other letters.
+letters (`told_catalogue.py`), or of practice calls, is made of the YAML files of the language: each
+of its texts has a key (`keyed.py`). A helpline can import a catalogue of its own: what it
+translates comes first. A second script has no file, its messages are those of the language in other
+letters.
 
 A language in which the definitions themselves are written has a `definitions.po`, too, made of them
 by `scripts/catalogues`. Where such a language says one English label in several ways, each of the
@@ -28,9 +29,9 @@ from app import words
 from app.errors import Invalid, Joined
 from app.errors import Message as Said
 from app.words import runs
-from app.words.elsewhere import leads_elsewhere
+from app.words.foreign_addresses import leads_elsewhere
 from app.words.keyed import Keyed
-from app.words.told import SpokenAndMailed
+from app.words.told_catalogue import SpokenAndMailed
 
 
 class CatalogueKind(StrEnum):

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from app.errors import Message as Said
 from app.words import catalogues, texts
 from app.words.catalogues import CatalogueKind, Identity
-from app.words.meanwhile import Meanwhile
+from app.words.import_conflicts import Meanwhile
 
 MADE_FROM = "X-Helpline-Made-From"
 _HEADER = re.compile(rf'^"{MADE_FROM}: (\d{{1,18}})-([0-9a-f]{{12}})\\n"\s*$', re.MULTILINE)

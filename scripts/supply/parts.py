@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib import metadata
@@ -154,17 +154,13 @@ def _licence(text: str) -> License:
 # -- together ----------------------------------------------------------------------------
 
 
-def sbom(python: Path, groups: Iterable[Group] = tuple(Group)) -> Bom:
+def sbom(python: Path) -> Bom:
     """Return the bill of materials of what is shipped from an environment."""
-    wanted = set(groups)
     bom = described(python)
     of_python = groups_of(installed_in(folder_of(python)))
     root = next((one for one in bom.components if canonicalize_name(one.name) == "helpline"), None)
-    kept = [
-        one for one in bom.components if of_python.get(str(canonicalize_name(one.name))) in wanted
-    ]
-    if Group.PAGES in wanted:
-        kept += bundled()
+    kept = [one for one in bom.components if canonicalize_name(one.name) in of_python]
+    kept += bundled()
     refs = {one.bom_ref for one in kept}
     if root is not None:
         bom.metadata.component = root

@@ -15,7 +15,7 @@ from app.database.topics import Topic
 from app.demo.counsellor import Counsellor
 from app.demo.stage import Stage
 from app.demo.writing import a_child
-from app.routing import places_in_queue
+from app.routing.waiting import places_in_queue
 from app.staff.roles import Role
 from app.web.stream import Reader
 from app.work import Work

@@ -27,7 +27,6 @@ from app.routing import (
     lost_counsellor,
     offers,
     own_presence,
-    places_in_queue,
     releasing,
     sound,
     sweep,
@@ -35,6 +34,7 @@ from app.routing import (
 from app.routing.models import Presence, PresenceState
 from app.routing.participants import inviting, moving
 from app.routing.sweep import Due
+from app.routing.waiting import places_in_queue
 from app.staff.models import Staff
 from app.work import Work
 from tests.support.calls.conversations import (

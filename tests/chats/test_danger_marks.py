@@ -19,8 +19,9 @@ from app.dashboard.chats import values, views
 from app.database.topics import Topic
 from app.jobs.transaction import send_rows
 from app.retention.data_requests import erasing_kinds
-from app.routing import lost_counsellor, places_in_queue
+from app.routing import lost_counsellor
 from app.routing.models import PresenceState
+from app.routing.waiting import places_in_queue
 from app.words import pages
 from app.work import Work
 from tests.support.calls.conversations import (

@@ -21,8 +21,8 @@ from app.database.logs import Why, change_rows
 from app.definitions.risk import Urgency
 from app.jobs.names import Task
 from app.jobs.transaction import flush
+from app.staff.log_checks.sealed_words import verify_words
 from app.staff.log_kinds import AuditLog
-from app.staff.log_words import verify_words
 from app.staff.models import AuditEntry, Staff
 from app.work import Work
 from tests.support.definitions.sets import NEXT, at, taken, with_short_form

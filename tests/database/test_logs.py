@@ -12,7 +12,8 @@ from app.database.own_server import as_role
 from app.database.roles import SUPERUSER
 from app.demo.stage import Stage
 from app.jobs.transaction import transaction
-from app.staff.audit import verify_chains, write_reading
+from app.staff.audit import write_reading
+from app.staff.log_checks.chains import verify_chains
 from app.staff.log_kinds import AuditLog
 from app.work import PROGRAM
 from tests.support.talks import talk

@@ -23,8 +23,8 @@ from app.retention.holds import find_by_code, hold, lift, open_holds
 from app.retention.kinds import DataKind, HeldKind, least_days
 from app.retention.models import Erasure
 from app.retention.rules import set_rules
-from app.staff.audit import verify_chains
-from app.staff.log_words import verify_words
+from app.staff.log_checks.chains import verify_chains
+from app.staff.log_checks.sealed_words import verify_words
 from app.statistics.models import Export
 from app.work import Work
 from tests.support import planted

@@ -23,7 +23,7 @@ from app.retention.models import Erasure, LegalHold
 from app.routing.callbacks import callbacks
 from app.routing.callbacks.choices import Who
 from app.staff.emergency_rows import EmergencyKind
-from app.staff.log_beginnings import beginning_of
+from app.staff.log_checks.beginnings import beginning_of
 from app.staff.log_rows import LogBeginning
 from app.work import Work
 from tests.support import planted

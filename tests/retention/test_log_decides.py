@@ -13,7 +13,7 @@ from app.retention.data_requests.kinds import AskingPerson, ItemKind
 from app.retention.data_requests.reports.parts import Paper
 from app.retention.data_requests.reports.report import count_log
 from app.staff.account_makers import are_two_people
-from app.staff.log_beginnings import beginning_of
+from app.staff.log_checks.beginnings import beginning_of
 from app.staff.log_kinds import AuditLog
 from app.staff.log_rows import every_entry
 from app.work import Work

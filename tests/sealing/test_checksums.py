@@ -19,8 +19,8 @@ from app.privacy.keys import Bound, CannotOpen
 from app.referrals.services import seal_for_what
 from app.referrals.states import Service
 from app.staff.accounts import actor_of
-from app.staff.audit import verify_chains
-from app.staff.log_words import verify_words
+from app.staff.log_checks.chains import verify_chains
+from app.staff.log_checks.sealed_words import verify_words
 from app.work import Work
 from tests.support.sealing.stories import a_story
 

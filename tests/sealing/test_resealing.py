@@ -24,8 +24,8 @@ from app.privacy.safe import SECRETS
 from app.sealing import resealing
 from app.sealing.knowing import learn, learn_now
 from app.sealing.places import sealed_places, values_of
-from app.staff.audit import verify_chains
-from app.staff.log_words import verify_words
+from app.staff.log_checks.chains import verify_chains
+from app.staff.log_checks.sealed_words import verify_words
 from app.work import Work, make_ground
 from tests.support.commands import begun, command
 from tests.support.sealing.keys import KEYS, SECRET, settings_on, text_of, with_keys

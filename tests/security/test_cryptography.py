@@ -27,7 +27,7 @@ _LIBRARIES = frozenset(
 # Only this part of the provider's library computes with keys.
 _OF_TWILIO = ("twilio.jwt", "twilio.request_validator")
 # Its numbers are no secret: pauses between two attempts.
-_PAUSES = "app/telephony/jobs.py"
+_PAUSES = "app/telephony/retries.py"
 _ROW = re.compile(r"^\| `(app/[\w/.]+)` \| ((?:`\w+`(?:, )?)+) \|", re.MULTILINE)
 _IN_PAGES = re.compile(r"\bcrypto\.(getRandomValues|subtle)\b")
 
@@ -74,7 +74,9 @@ _MAY_DIFFER = {
     "app/people/links.py: work.keys.session_key(token) == link.token_key": _BOTH_OURS,
     "app/privacy/safe.py: len(stored) == PLAIN_HASH": "a length",
     "app/referrals/directory/entries.py: entry.deputy == entry.code": _A_NAME,
-    "app/referrals/channels/asking.py: RecordEvent.detail['agency'].astext == agency.code": _A_NAME,
+    "app/referrals/channels/code_limits.py: RecordEvent.detail['agency'].astext == agency.code": (
+        _A_NAME
+    ),
     "app/referrals/printing.py: RecordEvent.detail['agency'].astext == agency.code": _A_NAME,
     "app/referrals/replies/details.py: Notice.detail['agency'].astext == agency.code": _A_NAME,
     "app/referrals/replies/links.py: RecordEvent.detail['agency'].astext == found.agency.code": (

@@ -13,7 +13,7 @@ from app.definitions.library import SHIPPED
 from app.demo.counsellor import Counsellor
 from app.demo.stage import Stage
 from app.jobs.transaction import transaction
-from app.staff.audit import verify_chains
+from app.staff.log_checks.chains import verify_chains
 from app.web.access import COOKIE
 from app.work import PROGRAM
 

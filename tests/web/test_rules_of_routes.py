@@ -254,7 +254,7 @@ NO_PROOF = {
             "api.tokens.revoke_token",
             "dashboard.settings.token_pages.revoke_token",
             "api.settings.wallboards.withdraw_wallboard",
-            "dashboard.wall.withdraw_wallboard",
+            "dashboard.settings.wallboard_pages.withdraw_wallboard",
             "api.settings.line_chats.put_away_unread",
             "dashboard.settings.lines.carrier_pages.put_away_unread",
         ),

@@ -342,7 +342,7 @@ _PUT_TOGETHER = {
     "referrals/channels/primero/primero.py": "recognised by problems.py; notes to their system",
     "referrals/channels/webhook/delivery.py": "recognised by problems.py",
     "retention/data_requests/preparing.py": "for the operator, as all refusals of back-ups",
-    "staff/audit.py": "SQL",
+    "staff/log_checks/chains.py": "SQL",
     "staff/leaked.py": "the key of a hash",
     "staff/passkeys.py": "the key of a hash",
     "staff/second_factor.py": "the key of a hash",

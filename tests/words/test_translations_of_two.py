@@ -18,7 +18,7 @@ from app.staff.log_kinds import AuditLog
 from app.staff.roles import Role
 from app.words import catalogues, danger, merging, pages, texts
 from app.words.catalogues import CatalogueKind
-from app.words.meanwhile import Meanwhile
+from app.words.import_conflicts import Meanwhile
 from app.work import PROGRAM, Actor, ActorKind, Work
 from tests.support.command_line import typed_on
 from tests.support.profile import nightly

@@ -10,8 +10,9 @@ from app.calls import danger_words
 from app.calls.lines import finding_lines
 from app.calls.models import Call
 from app.chats import ending
-from app.routing import in_hand, offers, places_in_queue
+from app.routing import in_hand, offers
 from app.routing.models import Offer
+from app.routing.waiting import places_in_queue
 from app.staff.models import Staff
 from app.web.access import InWork, SeesQueue, TakesCalls
 from app.web.strict_bodies import StrictRoute

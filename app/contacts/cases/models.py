@@ -50,8 +50,8 @@ class SameChild(Base):
     contact_entry: Mapped[str] = mapped_column(primary_key=True)
     # None: a person has said that the case is not about this child.
     case_entry: Mapped[str | None]
+    # Kept as evidence of who said so, and when. None: the program copied the child itself.
     said_at: Mapped[datetime]
-    # None: the program copied the child itself.
     said_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
 
 
@@ -84,6 +84,7 @@ class CaseLink(Base):
     other_id: Mapped[UUID] = mapped_column(ForeignKey("cases.id"), primary_key=True)
     tie: Mapped[str]
     linked_at: Mapped[datetime]
+    # Kept as evidence of who linked them last.
     linked_by: Mapped[UUID] = mapped_column(ForeignKey("staff.id"))
 
 
@@ -105,6 +106,7 @@ class CaseFlag(Base):
     raised_at: Mapped[datetime]
     raised_by: Mapped[UUID] = mapped_column(ForeignKey("staff.id"))
     lowered_at: Mapped[datetime | None]
+    # Kept as evidence of who lowered it.
     lowered_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
 
 

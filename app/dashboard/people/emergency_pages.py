@@ -10,7 +10,7 @@ from app.dashboard.templating import page
 from app.errors import Refusal
 from app.people.emergency import closing, emergencies, reviewing
 from app.staff.emergency_rows import EmergencyKind, EmergencyState
-from app.staff.log_beginnings import beginning_of
+from app.staff.log_checks.beginnings import beginning_of
 from app.staff.models import Staff
 from app.staff.roles import Permission
 from app.web.access import InWork, reader_with, set_cookie

@@ -17,7 +17,7 @@ from app.staff.models import Staff
 from app.staff.roles import Permission, may
 from app.web.access import InWork, reader_with
 from app.words.catalogues import CatalogueKind
-from app.words.meanwhile import Meanwhile
+from app.words.import_conflicts import Meanwhile
 from app.words.pages import N_, language_name, refusal_words
 from app.work import Work
 

@@ -22,10 +22,10 @@ from app.referrals.states import AgencyEvent
 from app.safekeeping import anchors
 from app.safekeeping.models import Way
 from app.safekeeping.verifying import LARGEST_FILE, verdict_of
-from app.staff.log_beginnings import beginning_of
+from app.staff.log_checks.beginnings import beginning_of
+from app.staff.log_checks.sealed_words import BEFORE_SUMS
 from app.staff.log_kinds import AuditLog
 from app.staff.log_values import ActedFrom
-from app.staff.log_words import BEFORE_SUMS
 from app.staff.models import AuditEntry, Staff
 from app.staff.roles import Permission
 from app.web.access import InWork, reader_with

@@ -16,13 +16,13 @@ from sqlalchemy import select, update
 from app.definitions.risk import Urgency
 from app.outbox.channels import BY_TELEPHONE, ChannelKind
 from app.privacy.hash_kinds import HashOf
-from app.referrals.channels.asking import check_not_too_many
 from app.referrals.channels.attempts import (
     add_attempt,
     has_phone_at_all_hours,
     phone_on_duty,
     phones_of,
 )
+from app.referrals.channels.code_limits import check_not_too_many
 from app.referrals.channels.models import Attempt, Link
 from app.referrals.channels.registry import writing_to
 from app.referrals.directory.models import Agency

@@ -76,6 +76,7 @@ class Link(Base):
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]
     used_at: Mapped[datetime | None]
+    # Kept as evidence of the step that the agency took with it.
     used_for: Mapped[str | None]
     # The id of the link with which the code is hashed: this link, or the one before it.
     code_of: Mapped[UUID]
@@ -146,6 +147,7 @@ class AgencyCase(Base):
     state: Mapped[str] = mapped_column(server_default="wanted")
     their_status: Mapped[str | None]
     mapping: Mapped[str]
+    # Kept as evidence of how the answers were translated that went there. 0: none went yet.
     mapping_version: Mapped[int]
     problem: Mapped[str] = mapped_column(server_default="")
     # Answers for which the other system has no term: questions, or a question and its code.

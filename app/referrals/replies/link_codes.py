@@ -7,7 +7,7 @@ from sqlalchemy import select
 from app.definitions.risk import Urgency
 from app.errors import Conflict, TooMany
 from app.privacy.hash_kinds import HashOf
-from app.referrals.channels.asking import check_not_too_many, is_a_days_worth
+from app.referrals.channels.code_limits import check_not_too_many, is_a_days_worth
 from app.referrals.channels.links import (
     LONG_DIGITS,
     MOST_ATTEMPTS,

@@ -14,8 +14,8 @@ from app.safekeeping.backups.restoring import restore
 from app.sealing.knowing import check_keys, learn_now
 from app.sealing.places import sealed_places, values_of
 from app.settings import Settings
-from app.staff.audit import verify_chains
-from app.staff.log_words import verify_words
+from app.staff.log_checks.chains import verify_chains
+from app.staff.log_checks.sealed_words import verify_words
 from app.work import PROGRAM, Work, make_ground
 
 

@@ -1,19 +1,14 @@
-"""How a caller's leg ended, and where a caller goes on after the provider got no document."""
-
-from sqlalchemy import select
+"""How a caller's leg ended, by the status callback of our number."""
 
 from app.calls import record
 from app.calls.lines import finding_lines
 from app.calls.log_kinds import CallLog
-from app.calls.models import Call
-from app.calls.states import CallState, EndedBy, LegStatus, is_over, read_leg_status
+from app.calls.states import EndedBy, LegStatus, is_over, read_leg_status
 from app.errors import NotFound
 from app.privacy.numbers import caller_of
-from app.routing import offers, releasing
-from app.routing.models import OfferState
+from app.routing import releasing
 from app.telephony.inbound.deciding import delivery_of
 from app.telephony.provider.signature import Signed
-from app.telephony.provider.urls import call_path
 from app.work import Work
 
 
@@ -45,24 +40,3 @@ async def number_status(work: Work, signed: Signed) -> None:
     at = delivery.happened_at(work.now, not_before=call.opened_at)
     by = EndedBy.PROVIDER if status in (LegStatus.FAILED, LegStatus.BUSY) else EndedBy.CALLER
     await releasing.end_call(work, call, ended_by=by, at=at, delivery=delivery)
-
-
-async def resume(work: Work, signed: Signed) -> str | None:
-    """Return the path where a caller goes on after the provider got no document from us.
-
-    None means from the beginning: there is no row yet, or no language was chosen.
-    """
-    call_id = await work.session.scalar(select(Call.id).where(Call.provider_sid == signed.call_sid))
-    if call_id is None:
-        return None
-    call = await record.lock_call(work, call_id)
-    code = signed.fields.get("ErrorCode", "")
-    await record.record(work, call, CallLog.FALLBACK, error_code=code[:10], state=call.state)
-    call.heard_at = work.now
-    if CallState(call.state) is CallState.GREETING and call.language is None:
-        return None
-    offer = await offers.live_offer_of_call(work, call.id)
-    if offer is not None and offer.state != OfferState.OPEN and offer.move_wanted_at is not None:
-        return call_path(call.id, "bridge", o=offer.id, n=call.entries)
-    call.entries += 1
-    return call_path(call.id, "returned", n=call.entries)

@@ -11,12 +11,13 @@ from app.calls.record import WebhookDelivery
 from app.calls.speech import LineScript
 from app.calls.states import CallEvent, CallState, Unstaffed
 from app.database.topics import Topic
-from app.routing import offers, places_in_queue
+from app.routing import offers
 from app.routing.callbacks.callbacks import agree, can_be_called, window_for
 from app.routing.callbacks.choices import Slot, Who
-from app.routing.places_in_queue import last_counsellor
 from app.routing.plan import DANGER_PRIORITY
 from app.routing.rota import staffing
+from app.routing.waiting import places_in_queue
+from app.routing.waiting.last_counsellor import last_counsellor
 from app.telephony import answers
 from app.telephony.answers import Answer, CallbackQuestion, CallbackWord, Wait
 from app.telephony.inbound.arriving import admit_again, on_to_partner, partner_is_due

@@ -27,8 +27,8 @@ from app.retention.data_requests.kinds import (
 from app.retention.data_requests.models import DataRequest, ProviderCopy, RequestItem
 from app.retention.holds import hold
 from app.retention.kinds import HeldKind
-from app.staff.audit import verify_chains
-from app.staff.log_words import verify_words
+from app.staff.log_checks.chains import verify_chains
+from app.staff.log_checks.sealed_words import verify_words
 from app.statistics.models import Export, ExportPart, ExportState
 from app.work import Work
 from tests.support import planted

@@ -4,7 +4,7 @@ import base64
 
 from app.demo.counsellor import Counsellor
 from app.jobs.transaction import transaction
-from app.staff.audit import verify_chains
+from app.staff.log_checks.chains import verify_chains
 from app.staff.roles import Role
 from app.work import PROGRAM
 from tests.support.contacts import WHOLE, changes, completed, new_contact

@@ -9,7 +9,7 @@ import pytest
 from app.demo.counsellor import Counsellor
 from app.demo.stage import Stage
 from app.jobs.transaction import transaction
-from app.referrals.channels import asking, links
+from app.referrals.channels import code_limits, links
 from app.referrals.models import Referral
 from app.settings import Settings
 from app.words import letter
@@ -305,8 +305,8 @@ async def test_codes_and_links_are_limited_by_the_day(
 ) -> None:
     """The holder of a link cannot cause messages all day, nor guess for ever: ten times a day,
     here once."""
-    assert asking.MOST_A_DAY == 10
-    monkeypatch.setattr(asking, "MOST_A_DAY", 1)
+    assert code_limits.MOST_A_DAY == 10
+    monkeypatch.setattr(code_limits, "MOST_A_DAY", 1)
     ana = await night.add_counsellor("ana", shift=False, state=None)
     await add_agency(night, "house", "shelter", email="a@house.example", sms="+381640000001")
     phone(night, "+381640000001")
@@ -353,8 +353,8 @@ async def test_the_holder_of_an_urgent_link_cannot_lock_it_by_wrong_codes(
     _, path = await sent_link(night, post, ana)
     texts = night.exchange.phones[ADDRESSES["sms"]].texts
     # How many they are is said above.
-    monkeypatch.setattr(asking, "MOST_A_DAY", 2)
-    for asked in range(asking.MOST_A_DAY + 1):
+    monkeypatch.setattr(code_limits, "MOST_A_DAY", 2)
+    for asked in range(code_limits.MOST_A_DAY + 1):
         for _ in range(links.MOST_ATTEMPTS):
             await click(night, path + "/code", {"code": "000000"})
         told = await night.rows(
@@ -365,10 +365,10 @@ async def test_the_holder_of_an_urgent_link_cannot_lock_it_by_wrong_codes(
         assert (await click(night, path + "/code", {"code": "000000"})).status_code == 429
         await skip(night, 61 / 3600)
         answer = await click(night, path + "/send-code", {"x": "y"})
-        assert ("too often today" in answer.text) == (asked == asking.MOST_A_DAY)
+        assert ("too often today" in answer.text) == (asked == code_limits.MOST_A_DAY)
         await night.advance(3)
     asked_for = [one.text for one in texts if "code that you asked for" in one.text]
-    assert len(asked_for) == asking.MOST_A_DAY
+    assert len(asked_for) == code_limits.MOST_A_DAY
     last = code_in(asked_for[-1])
     for n in range(links.MOST_ATTEMPTS + 1):
         wrong = f"{(int(last) + 1 + n) % 10**links.LONG_DIGITS:0{links.LONG_DIGITS}d}"

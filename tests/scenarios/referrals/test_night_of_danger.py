@@ -9,7 +9,7 @@ from app.demo.counsellor import Counsellor
 from app.demo.stage import Stage
 from app.jobs.transaction import transaction
 from app.practice.people import Phone
-from app.staff.audit import verify_chains
+from app.staff.log_checks.chains import verify_chains
 from app.staff.roles import Role
 from app.work import PROGRAM
 from tests.support.contacts import skip

@@ -8,7 +8,7 @@ import pytest
 
 from app.demo.counsellor import Counsellor
 from app.demo.stage import LINE, Stage
-from app.referrals.channels import asking, links
+from app.referrals.channels import code_limits, links
 from tests.support.contacts import skip
 from tests.support.mail import Mail, code_in, link_in
 from tests.support.profile import by_day
@@ -57,8 +57,8 @@ async def again(night: Stage, post: Mail, path: str) -> None:
 @pytest.fixture
 def few_a_day(monkeypatch: pytest.MonkeyPatch) -> int:
     """An agency asks for as many codes and links a day as show what comes after them."""
-    assert asking.MOST_A_DAY == 10
-    monkeypatch.setattr(asking, "MOST_A_DAY", 2)
+    assert code_limits.MOST_A_DAY == 10
+    monkeypatch.setattr(code_limits, "MOST_A_DAY", 2)
     return 2
 
 
@@ -179,7 +179,7 @@ async def test_an_agency_of_an_urgent_referral_is_slowed_down_and_never_refused_
         for what in asks:
             answer = await click(night, f"{single}/{what}", {"x": "y"})
             assert answer.status_code in (422, 429)
-        await skip(night, asking.apart_after(n).total_seconds() / 3600)
+        await skip(night, code_limits.apart_after(n).total_seconds() / 3600)
         before, count = heard_code(night), len(post.messages)
         for what in asks:
             answer = await click(night, f"{single}/{what}", {"x": "y"})
@@ -191,9 +191,9 @@ async def test_an_agency_of_an_urgent_referral_is_slowed_down_and_never_refused_
 
 
 def test_an_agency_is_slowed_down_twice_as_much_each_time_and_not_without_end() -> None:
-    minutes = [asking.apart_after(n).total_seconds() / 60 for n in range(7)]
+    minutes = [code_limits.apart_after(n).total_seconds() / 60 for n in range(7)]
     assert minutes == [10, 20, 40, 80, 120, 120, 120]
-    assert asking.apart_after(10**6) == asking.MOST_APART
+    assert code_limits.apart_after(10**6) == code_limits.MOST_APART
 
 
 @pytest.mark.parametrize(
@@ -270,7 +270,7 @@ async def slow_down(night: Stage, path: str, few_a_day: int) -> None:
     """Ask for codes at a link until the next one is 40 minutes apart; enter none."""
     for n in range(few_a_day + 2):
         slowed = n >= few_a_day
-        wait = asking.apart_after(n - few_a_day) if slowed else timedelta(seconds=61)
+        wait = code_limits.apart_after(n - few_a_day) if slowed else timedelta(seconds=61)
         await skip(night, (wait.total_seconds() + 1) / 3600)
         assert await told_by(night, path) == "sent", n
         await night.advance(30)

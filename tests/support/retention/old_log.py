@@ -7,7 +7,7 @@ from uuid import uuid4
 from sqlalchemy import text
 
 from app.retention.kinds import DataKind, least_days
-from app.staff.audit import verify_chains
+from app.staff.log_checks.chains import verify_chains
 from app.work import Work
 
 # The shortest rule of retention that a log can have.

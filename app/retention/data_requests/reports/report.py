@@ -48,7 +48,7 @@ from app.retention.rules import read_rules
 from app.routing.callbacks.callback_rows import Callback
 from app.routing.participants import questions
 from app.staff.audit import write_reading
-from app.staff.log_beginnings import beginning_of
+from app.staff.log_checks.beginnings import beginning_of
 from app.staff.log_kinds import AuditLog
 from app.staff.models import AuditEntry, Staff
 from app.words.pages import _, code_words, ngettext, said, spoken_in

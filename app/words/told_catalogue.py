@@ -9,7 +9,7 @@ from app import words
 from app.errors import Message as Said
 from app.words import danger, texts
 from app.words.chats import chat_words
-from app.words.elsewhere import leads_elsewhere
+from app.words.foreign_addresses import leads_elsewhere
 from app.words.keyed import Keyed
 
 _DUTY_WORDS = "letters.duty_words."

@@ -1,18 +1,17 @@
-"""Who waits in the queue, in which place, and with whom a caller talked last."""
+"""Who waits in the queue, and in which place."""
 
 from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import BindParameter, Boolean, LargeBinary, Text, Uuid, bindparam, func, or_, select
+from sqlalchemy import Boolean, Text, Uuid, bindparam, func, or_, select
 
 from app.calls.lines.line_rows import Line
 from app.calls.models import Call
 from app.calls.states import CallState, Channel, Direction
 from app.database.quick import Question, is_one_of
 from app.jobs.transaction import rows_of
-from app.routing.models import Offer
-from app.routing.rota import staffing
+from app.routing.waiting.last_counsellor import LAST_WITH, if_there
 from app.work import Work
 
 
@@ -78,25 +77,10 @@ _AHEAD = select(func.count()).where(
     Call.id != bindparam("call_id"),
     Call.ranked_at < bindparam("mine"),
 )
-# Only the last calls of a number: one caller may have rung a thousand times.
-_KEY: BindParameter[bytes] = bindparam("key", type_=LargeBinary())
-_LATEST = (
-    select(Call.id)
-    .where(Call.caller_key == _KEY, Call.id != bindparam("call_id", type_=Uuid()))
-    .order_by(Call.opened_at.desc())
-    .limit(20)
-)
-_LAST_WITH = (
-    select(Offer.counsellor_id)
-    .where(Offer.call_id.in_(_LATEST.scalar_subquery()), Offer.connected_at.is_not(None))
-    .order_by(Offer.connected_at.desc())
-    .limit(1)
-)
-_LAST_TALK = Question(_LAST_WITH)
 _PLACE = Question(
     select(
         _AHEAD.scalar_subquery().label("ahead"),
-        _LAST_WITH.scalar_subquery().label("counsellor_id"),
+        LAST_WITH.scalar_subquery().label("counsellor_id"),
     )
 )
 
@@ -113,21 +97,4 @@ async def place_of(work: Work, call: Call) -> tuple[int, UUID | None]:
         call_id=call.id,
         key=call.caller_key,
     )
-    return row["ahead"], await _if_there(work, call, row["counsellor_id"])
-
-
-async def last_counsellor(work: Work, call: Call) -> UUID | None:
-    """Return the counsellor whom this number talked with last, if they are on shift and the caller
-    does not refuse them."""
-    if call.caller_key is None:
-        return None
-    quick = work.ground.database.quick
-    rows = await quick.rows(_LAST_TALK, key=call.caller_key, call_id=call.id)
-    return await _if_there(work, call, rows[0]["counsellor_id"] if rows else None)
-
-
-async def _if_there(work: Work, call: Call, who: UUID | None) -> UUID | None:
-    if who is None or who in call.excluded_ids:
-        return None
-    there = {free.counsellor_id for free in (await staffing.room(work)).there}
-    return who if who in there else None
+    return row["ahead"], await if_there(work, call, row["counsellor_id"])

@@ -12,7 +12,7 @@ from sqlalchemy import Row, TextClause, text
 
 from app.privacy.keys import SALT_COLUMN, Bound, CannotOpen
 from app.privacy.safe import SALT, SEALED_NOTHING, start_of
-from app.staff.log_beginnings import ChainReport
+from app.staff.log_checks.beginnings import ChainReport
 from app.work import Work
 
 # Values that are checked together, and how many broken rows are named.

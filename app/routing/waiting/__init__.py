@@ -1,0 +1,1 @@
+"""Who waits in the queue, in which place, and for whom."""

@@ -1,0 +1,1 @@
+"""What shows that a log is whole: its chains, where they begin, and its sealed words."""
