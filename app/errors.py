@@ -19,6 +19,15 @@ class Code(str):
     """A stored code as a value of a message: its reader reads it in words."""
 
 
+# Stored codes that a page shows in other words than their own.
+_OTHER_WORDS = MappingProxyType({"own_house": "own staff"})
+
+
+def text_of_code(code: str) -> str:
+    """Return the text of a catalogue for a stored code: `on_hold` is "on hold"."""
+    return _OTHER_WORDS.get(code) or code.replace("_", " ")
+
+
 class Country(str):
     """The two letters of a country as a value of a message: its reader reads the name."""
 
@@ -73,7 +82,7 @@ def _value(value: Any, say: Say, show: Show) -> Any:
         case date() | Country() | float():
             return show(value)
         case Code():
-            return say(value.replace("_", " "))
+            return say(text_of_code(value))
         case list() | tuple():
             return say(LIST_SIGN).join(str(_value(one, say, show)) for one in value)
         case str():

@@ -42,7 +42,7 @@ from app.contacts.states import (
 )
 from app.definitions.risk import Risk, Urgency
 from app.dialling.rules import NumberKind
-from app.errors import LIST_SIGN
+from app.errors import LIST_SIGN, text_of_code
 from app.outbox.channels import MESSAGES
 from app.people import holding
 from app.people.connection_rows import Found, Means
@@ -141,7 +141,7 @@ _AWAY = (Cause.BROWSER_NOT_HEARD, Cause.MISSED_AN_OFFER, Cause.PHONE_NOT_REACHED
 def codes() -> Iterator[str]:
     """Yield the words of every stored code that a page can show."""
     for enum in _ENUMS:
-        yield from (member.value.replace("_", " ") for member in enum)
+        yield from (text_of_code(member.value) for member in enum)
     yield from (kind.value for kind in MESSAGES)
     for about in FollowUpAbout:
         yield from (str(result).replace("_", " ") for result in follow_ups.results_of(about))

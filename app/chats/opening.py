@@ -283,8 +283,8 @@ async def say_danger(work: Work, call: Call, line: LineScript, *, again: bool = 
     """Note that the child is in danger, on a locked call: it is served before all others, also if
     its visit is blocked. `again`: it was said from its network again and again within the hour.
 
-    On a conversation that has ended, people act on it: after a talk the counsellor and the house,
-    otherwise as on danger that no counsellor answers.
+    On a conversation that has ended, people act on it: after a talk the counsellor and our own
+    staff, otherwise as on danger that no counsellor answers.
     """
     if call.danger:
         return

@@ -164,7 +164,7 @@ async def _shown(
     more: dict[str, Any] = {}
     if of_code is not None and visit.has_code:
         problem = refusal_words(language, of_code)
-    if visit.proven and not visit.over and not visit.house:
+    if visit.proven and not visit.over and not visit.to_staff:
         try:
             visit = await links.read_details(work, visit)
             more["sections"] = in_sections(work, visit.referral, visit.answers, language)

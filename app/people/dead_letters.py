@@ -1,4 +1,4 @@
-"""What was sent and did not arrive: events, cases, mails and texts, for the keeper of connections.
+"""What did not arrive: events, cases, mails and texts, for those who manage connections.
 
 The list says to whom, when and why, and nothing of a child or a referral.
 """

@@ -291,8 +291,8 @@ class Keys:
     def keep_session_key(self, token: str, *, of_chat: bool = False) -> None:
         """Remember the hash of a token whose session was found: those made up do not push it out.
 
-        `of_chat`: it is the secret of a web chat, and pushes no session out either. Call it after
-        `session_key`.
+        `of_chat`: it is the secret of a written conversation, and pushes no session out either.
+        Call it after `session_key`.
         """
         if self.keeper is not None:
             self.keeper.keep_session_key(_hashable(token), of_chat=of_chat)

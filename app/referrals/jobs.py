@@ -30,7 +30,7 @@ from app.referrals.deadlines import tracking
 from app.referrals.directory import telling
 from app.referrals.directory.address_rows import AddressChange
 from app.referrals.directory.models import Agency
-from app.referrals.directory.on_call import house_address
+from app.referrals.directory.on_call import on_call_address
 from app.referrals.escalation.alarm_attempts import AlarmEmailOnce
 from app.referrals.escalation.alarms import alarm_tasks
 from app.referrals.escalation.breaches import breached
@@ -41,7 +41,7 @@ from app.referrals.opening.from_call import refer_unanswered
 from app.referrals.replies import details, replying
 from app.referrals.running import Persist, ground_of, run_later
 from app.referrals.scopes import lock_referral
-from app.referrals.spoken import house_words
+from app.referrals.spoken import notice_words
 from app.referrals.states import DeadlineKind, ForWhom, NoticeKind, Service
 from app.referrals.trail import By, Via, add_notice
 from app.routing import offers
@@ -215,12 +215,12 @@ async def mail_notice(context: JobContext, notice_id: str, attempts: int = 0) ->
         if notice is None or notice.seen_at is not None or notice.for_whom != ForWhom.SUPERVISORS:
             return
         referral = await work.session.get(Referral, notice.referral_id)
-        to = await house_address(work, Service.SUPERVISOR_ON_CALL)
+        to = await on_call_address(work, Service.SUPERVISOR_ON_CALL)
     if to is None or referral is None:
         return
     base = ground.settings.public_url.rstrip("/")
     with spoken_in(to.language):
-        words = said(house_words(notice.kind))
+        words = said(notice_words(notice.kind))
     subject = f"{referral.code}: {words}"
     body = f"{words}.\n\n{base}/referrals/{referral.id}\n"
     try:

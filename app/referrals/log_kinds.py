@@ -29,7 +29,8 @@ class LogKind(RecordKind):
     TEAM_DONE = "team_done"
     TEAM_CALLED_OFF = "team_called_off"
     FEEDBACK_GIVEN = "feedback_given"
-    HANDED_OVER_BY_THE_HOUSE = "handed_over_by_the_house"
+    # Rows are chained by their hashes: this code stays as it was first stored.
+    HANDED_OVER_BY_STAFF = "handed_over_by_the_house"
     REJECTED_TOO = "rejected_too"
     TAKEN_OUT_OF_THE_LIVE_CALL = "taken_out_of_the_live_call"
     CODE_ASKED_FOR = "code_asked_for"

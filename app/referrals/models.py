@@ -116,7 +116,7 @@ class Referral(Filled, Base):
     sent_at: Mapped[datetime | None]
     acknowledged_at: Mapped[datetime | None]
     # Our own supervisor or director has the referral, and no agency has it yet.
-    house_has_it: Mapped[bool] = mapped_column(server_default="false")
+    held_by_staff: Mapped[bool] = mapped_column(server_default="false")
     accepted_at: Mapped[datetime | None]
     seen_at: Mapped[datetime | None]
     written_at: Mapped[datetime | None]

@@ -19,7 +19,7 @@ from app.errors import Message, why
 from app.referrals.consent.rules import Basis
 from app.referrals.deadlines.due import due_at, read_duration, written
 from app.referrals.escalation.next_step import AT_LEAST, Step, StepKind
-from app.referrals.states import HOUSE, DeadlineKind, Service
+from app.referrals.states import OWN_SERVICES, DeadlineKind, Service
 
 Duration = Annotated[timedelta, BeforeValidator(lambda v: read_duration(str(v)))]
 Yes = Annotated[bool, BeforeValidator(lambda v: {"yes": True, "no": False}.get(v, v))]
@@ -351,7 +351,7 @@ def _check_services(protocol: Protocol, lines: Lines) -> None:
         asked |= set(rule.services)
     if protocol.family_first is not None:
         asked |= {*protocol.family_first.first, *protocol.family_first.instead_of}
-    if asked & HOUSE:
+    if asked & OWN_SERVICES:
         raise lines.refuse(
             (), Message("name our own people on call in the escalation, not among the services")
         )

@@ -11,7 +11,7 @@ from app.referrals.states import Purpose
 from app.words.pages import N_
 from app.words.parts import Foreign
 
-_HOUSE = {
+_NOTICES = {
     "breach": N_("A deadline has passed"),
     "override": N_("A referral was made without consent: please review it"),
     "call_back": N_("An agency wants a call-back"),
@@ -114,6 +114,6 @@ def write(
     return said("subject", code=code), between.join(lines)
 
 
-def house_words(kind: str) -> str:
+def notice_words(kind: str) -> str:
     """Return what a notice is about, for our own people."""
-    return _HOUSE.get(kind, kind)
+    return _NOTICES.get(kind, kind)

@@ -260,7 +260,7 @@ async def take_in_hand(work: Work, staff: Staff, referral_id: UUID) -> Referral:
     if referral.state == ReferralState.DRAFT:
         raise NotPossible("This referral was not sent yet. Send it first.")
     await _check_free(work, referral, staff)
-    await replying.acknowledge_in_house(work, referral, By(Via.BY_HAND))
+    await replying.acknowledge_by_staff(work, referral, By(Via.BY_HAND))
     if referral.owner_id != staff.id:
         _give(work, referral, staff)
     return referral
@@ -268,11 +268,11 @@ async def take_in_hand(work: Work, staff: Staff, referral_id: UUID) -> Referral:
 
 async def _check_free(work: Work, referral: Referral, staff: Staff) -> None:
     """Raises Conflict if a colleague or an agency holds the referral already."""
-    if referral.house_has_it and referral.owner_id != staff.id:
+    if referral.held_by_staff and referral.owner_id != staff.id:
         owner = await work.session.get(Staff, referral.owner_id)
         assert owner is not None
         raise Conflict("%(name)s has taken this referral already.", name=owner.name)
-    if ReferralState(referral.state) in HELD and not referral.house_has_it:
+    if ReferralState(referral.state) in HELD and not referral.held_by_staff:
         agency = await work.session.get(Agency, referral.agency_id)
         assert agency is not None
         raise Conflict(

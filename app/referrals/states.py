@@ -178,7 +178,7 @@ class Service(StrEnum):
 
 # Services of authorities, which have duties by law.
 ASKED_OF_AUTHORITIES = frozenset({Service.CHILD_PROTECTION, Service.POLICE, Service.JUSTICE})
-HOUSE = frozenset({Service.SUPERVISOR_ON_CALL, Service.DIRECTOR_ON_CALL})
+OWN_SERVICES = frozenset({Service.SUPERVISOR_ON_CALL, Service.DIRECTOR_ON_CALL})
 
 
 class RejectionReason(StrEnum):

@@ -219,7 +219,7 @@ def _reasons(before: datetime) -> tuple[Any, Any, ColumnElement[bool]]:
     over = and_(
         Export.asked_at < before,
         func.octet_length(Export.reason_sealed) > NOTHING_SEALED,
-        Export.state.not_in((ExportState.ASKED, ExportState.APPROVED, ExportState.MAKING)),
+        Export.state.not_in((ExportState.ASKED, ExportState.APPROVED, ExportState.IN_PROGRESS)),
     )
     return Export, Export.asked_at, over
 

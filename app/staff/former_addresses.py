@@ -2,7 +2,7 @@
 
 Earlier ones are kept as keyed hashes: when its person leaves, they are found in the directory
 and at lines also by a number that was taken out of the account earlier. A second telephone counts
-once it was proven: its person enters it alone, and could enter that of the house.
+once it was proven: its person enters it alone, and could enter the helpline's own.
 """
 
 from collections.abc import Collection

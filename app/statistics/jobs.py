@@ -8,7 +8,7 @@ from app.jobs.names import Task
 from app.jobs.passing import PASSING
 from app.jobs.transaction import transaction
 from app.outbox.responses import TryAgain
-from app.statistics.exports import making, requested
+from app.statistics.exports import carrying_out, requested
 from app.statistics.facts.days import days_to_keep, keep_days
 from app.statistics.planning import proposing
 from app.statistics.reports import sending
@@ -39,7 +39,7 @@ def statistics_tasks() -> Blueprint:
 
     @tasks.task(name=Task.MAKE_EXPORT.in_area, retry=_RETRY, pass_context=True)
     async def make_export(context: JobContext, export_id: str) -> None:
-        await making.make(context.additional_context["ground"], UUID(export_id))
+        await carrying_out.make(context.additional_context["ground"], UUID(export_id))
 
     @tasks.task(name=Task.PROPOSE_ROTA.in_area, retry=_RETRY, pass_context=True)
     async def propose_rota(context: JobContext, proposal_id: str) -> None:

@@ -67,7 +67,7 @@ class ExportState(StrEnum):
     ASKED = "asked"
     APPROVED = "approved"
     REFUSED = "refused"
-    MAKING = "making"
+    IN_PROGRESS = "in_progress"
     READY = "ready"
     FAILED = "failed"
     EXPIRED = "expired"

@@ -17,7 +17,7 @@ from babel.numbers import format_decimal, format_percent
 from babel.support import NullTranslations
 
 from app import words
-from app.errors import LIST_SIGN, Country, Message, Refusal, Share
+from app.errors import LIST_SIGN, Country, Message, Refusal, Share, text_of_code
 from app.words import catalogues, days, runs
 from app.words.catalogues import CatalogueKind, locale_of
 
@@ -196,7 +196,7 @@ def list_words(parts: Iterable[object]) -> str:
 
 def code_words(code: object) -> str:
     """Return a stored code in the reader's words: `on_hold` is "on hold"."""
-    return said(str(code).replace("_", " "))
+    return said(text_of_code(str(code)))
 
 
 def scripts_words() -> dict[str, str]:

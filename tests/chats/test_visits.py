@@ -215,7 +215,7 @@ async def test_the_page_of_a_blocked_visit_is_known_at_its_next_request(work: Wo
     assert (await opening.conversation_of(work, opened.secret)).blocked
 
 
-async def test_danger_again_asks_no_agency_while_one_acts_and_always_tells_the_house(
+async def test_danger_again_asks_no_agency_while_one_acts_and_always_tells_our_staff(
     work: Work,
 ) -> None:
     line = await a_chat_line(work)

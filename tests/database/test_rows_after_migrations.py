@@ -412,6 +412,25 @@ def test_jobs_that_wait_and_calls_for_help_have_the_new_names_after_a_migration(
         rows.rollback()
 
 
+def test_an_export_that_is_made_is_in_progress_after_a_migration(database: str) -> None:
+    migration = import_module("migrations.versions.0134_held_by_staff")
+    export = (
+        "INSERT INTO exports (id, what, format, begins, ends, options, personal, state, asked_at)"
+        " VALUES (gen_random_uuid(), 'calls', 'csv', now(), now(), '{}', false, %s, now())"
+    )
+    with psycopg.connect(as_role(database, SUPERUSER)) as rows:
+        rows.execute("ALTER TABLE exports DROP CONSTRAINT ck_exports_state")
+        for state in ("making", "ready"):
+            rows.execute(export, [state])
+        for statement in migration.STATEMENTS:
+            rows.execute(statement)
+        found = rows.execute("SELECT state FROM exports ORDER BY state").fetchall()
+        assert found == [("in_progress",), ("ready",)]
+        with pytest.raises(psycopg.errors.CheckViolation), rows.transaction():
+            rows.execute("UPDATE exports SET state = 'making'")
+        rows.rollback()
+
+
 def test_jobs_that_wait_have_the_name_of_their_area_after_a_migration(earlier: str) -> None:
     upgrade_to("0117", earlier)
     with psycopg.connect(as_role(earlier, SUPERUSER), autocommit=True) as rows:

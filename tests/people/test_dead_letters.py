@@ -1,4 +1,4 @@
-"""What did not arrive, for the keeper of connections: to whom and why, and nothing of a child."""
+"""What did not arrive, for those who manage connections: to whom and why, nothing of a child."""
 
 from datetime import timedelta
 from typing import Any

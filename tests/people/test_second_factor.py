@@ -248,7 +248,7 @@ async def test_a_role_that_needs_one_is_led_to_it_and_keeps_it(work: Work) -> No
 async def test_every_role_needs_one_until_an_administrator_decides_otherwise(work: Work) -> None:
     await work.session.execute(delete(SignInRules))
     people = {
-        role: await accounts.add_staff(work, name=f"{role} of the house", role=role)
+        role: await accounts.add_staff(work, name=f"{role} of the helpline", role=role)
         for role in Role
     }
     for person in people.values():

@@ -247,7 +247,7 @@ def test_a_session_is_known_while_it_is_away_and_by_another_secret_key_no_more(
     assert far.session_key("a token") != near.session_key("a token")
 
 
-def test_tokens_that_were_made_up_push_no_session_or_web_chat_out_and_no_chat_a_session(
+def test_tokens_that_were_made_up_push_no_session_or_conversation_out_and_no_chat_a_session(
     kept: Kept, keeper: Keeper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("app.privacy.keeper.remembered.MOST", 40)

@@ -153,7 +153,7 @@ class Play:
         await change_urgency(work, self.staff, self.referral_id, to, "why")
 
     async def _in_house(self, work: Work) -> None:
-        await replying.acknowledge_in_house(work, await lock_referral(work, self.referral_id), BY)
+        await replying.acknowledge_by_staff(work, await lock_referral(work, self.referral_id), BY)
 
     def verbs(self) -> dict[str, tuple[Verb, Actor | None]]:
         rid, staff, chief, dice = self.referral_id, self.staff, self.chief, self.dice
@@ -240,7 +240,7 @@ class Play:
                 assert referral.escalates_at is None, told
             else:
                 assert referral.escalates_at is None, told
-                if referral.house_has_it:
+                if referral.held_by_staff:
                     assert "hand_over" in running, told
                 else:
                     assert referral.recipient_id is not None, told

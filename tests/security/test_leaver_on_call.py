@@ -32,7 +32,7 @@ from app.referrals.directory.directory_csv import write_directory
 from app.referrals.directory.entries import Entry, Phone
 from app.referrals.directory.leavers import StillReached
 from app.referrals.directory.models import Agency
-from app.referrals.directory.on_call import house_address
+from app.referrals.directory.on_call import on_call_address
 from app.referrals.directory.phones import phones_of
 from app.referrals.escalation import alarms
 from app.referrals.states import Purpose, Service
@@ -94,7 +94,10 @@ async def test_where_a_leaver_is_still_reached_is_said_and_nothing_goes_there(wo
     assert await leaves(work, vera) == StillReached(("on-call",), ("Plavi telefon",))
     assert agency.of_leavers == sorted([MOBILE, MAIL])
     assert [act for act, _ in logged(work)].count("agency_changed") == 1
-    assert (writing_to(agency), await house_address(work, Service.SUPERVISOR_ON_CALL)) == ([], None)
+    assert (writing_to(agency), await on_call_address(work, Service.SUPERVISOR_ON_CALL)) == (
+        [],
+        None,
+    )
     assert link.expires_at <= work.now
     # Rung last: it could have been handed on. No code of a link is spoken there.
     assert await phones_on_duty(work, agency) == [OTHER, MOBILE]
@@ -198,7 +201,7 @@ async def test_who_leaves_by_a_directory_or_the_provider_alarms_until_all_is_clo
 
 
 @pytest.mark.parametrize("given_up", [False, True])
-async def test_the_houses_telephone_as_an_unproven_second_phone_still_acknowledges(
+async def test_the_helplines_telephone_as_an_unproven_second_phone_still_acknowledges(
     work: Work, given_up: bool
 ) -> None:
     house = replace(ENTRY, email=None, duty_phones=(Phone(MOBILE, ""),))
@@ -210,7 +213,7 @@ async def test_the_houses_telephone_as_an_unproven_second_phone_still_acknowledg
     assert await leaves(work, ana) == StillReached(perhaps=("on-call",))
     assert (agency.of_leavers, len(writing_to(agency))) == ([], 1)
     assert not await leavers.is_a_leavers(work, MOBILE)
-    # It could be theirs after all: the keeper of the directory is asked to look, and is alarmed.
+    # It could be theirs after all: those who change the directory are asked to look, and alarmed.
     (phone,) = await phones_of(work, agency.id)
     assert phone.doubted_at is not None
     await still_open.watch(work, ana.id)
@@ -256,7 +259,7 @@ async def test_an_approval_marks_only_what_it_brings_in(work: Work) -> None:
     vera, agency = await a_leaver(work), await on_call(work)
     mila, olga = await an_administrator(work, "olga"), await a_supervisor(work, "olga2")
     await leaves(work, vera)
-    # Her mobile was handed on to the house, which is checked.
+    # Her mobile was handed on to the helpline, which is checked.
     await on_call(work, replace(ENTRY, verified_by="Olga"))
     work.actor = accounts.actor_of(mila)
     await save_agency(work, replace(ENTRY, verified_by="Olga", email="house@example.org"))
@@ -298,7 +301,7 @@ async def test_an_address_of_a_leaver_that_no_one_has_to_approve_acknowledges_no
     assert agency.of_leavers == [MOBILE]
     told = [job.arguments for job in work.jobs if job.task == Task.WATCH_LEAVER]
     assert told == [{"staff_id": str(vera.id)}]
-    # It was handed on to the house.
+    # It was handed on to the helpline.
     await on_call(work, replace(entry, verified_by="Mila"))
     assert agency.of_leavers == []
 
@@ -353,7 +356,7 @@ async def test_a_leavers_mobile_takes_no_urgent_case(work: Work, digits: str) ->
     assert attempt is not None
     await duty.pressed(work, attempt.id, key(digits), 1)
     tried = await work.session.get_one(Attempt, attempt.id, populate_existing=True)
-    assert (tried.result, referral.house_has_it) == ("not_confirmed", False)
+    assert (tried.result, referral.held_by_staff) == ("not_confirmed", False)
     noted = [detail for act, detail in logged(work) if act == "key_at_unproven_phone"]
     assert noted == [{"agency": "on-call"}]
 

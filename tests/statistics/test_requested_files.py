@@ -16,7 +16,7 @@ from app.jobs.transaction import transaction
 from app.retention.running import run_now
 from app.staff.roles import Role
 from app.statistics import staff_measures
-from app.statistics.exports import making
+from app.statistics.exports import carrying_out
 from app.work import PROGRAM
 from tests.support.command_line import typed_on
 from tests.support.documents.shell import documented
@@ -185,7 +185,7 @@ async def test_a_download_goes_on_where_it_broke_off(house: Stage, boss: Counsel
 async def test_a_file_is_made_by_one_run_at_a_time(house: Stage, boss: Counsellor) -> None:
     body = {"what": "calls", "from": FIRST, "to": LAST, "format": "json"}
     asked = (await boss.ask("POST", "/statistics/exports", body)).json()
-    await asyncio.gather(*(making.make(house.ground, UUID(asked["id"])) for _ in range(3)))
+    await asyncio.gather(*(carrying_out.make(house.ground, UUID(asked["id"])) for _ in range(3)))
     await house.settle()
     whole = await fetch(boss, f"/statistics/exports/{asked['id']}/file")
     found = (await boss.ask("GET", f"/statistics/exports/{asked['id']}")).json()

@@ -24,6 +24,7 @@ from app.contacts.states import (
 from app.dashboard.templating import templates
 from app.definitions import library
 from app.definitions.risk import Risk, Urgency
+from app.errors import Code, Message, text_of_code
 from app.outbox.channels import MESSAGES
 from app.people import holding
 from app.people.finding import PersonState
@@ -39,6 +40,7 @@ from app.staff.log_kinds import AuditLog
 from app.staff.roles import Role
 from app.statistics.exports.files import WHAT
 from app.statistics.models import ExportState
+from app.words.pages import code_words
 from app.work import ActorKind
 from scripts import page_words
 from tests.support.program.every_message import every_message
@@ -192,6 +194,11 @@ def test_every_code_that_is_shown_has_words() -> None:
     without = {
         written: left
         for written, codes in SHOWN.items()
-        if (left := {str(one).replace("_", " ") for one in codes} - every_message().keys())
+        if (left := {text_of_code(str(one)) for one in codes} - every_message().keys())
     }
     assert without == {}
+
+
+def test_the_code_of_our_own_entries_is_read_as_our_staff() -> None:
+    shown = Message("For %(sector)s.", sector=Code(states.Sector.OWN_HOUSE))
+    assert (code_words(states.Sector.OWN_HOUSE), str(shown)) == ("own staff", "For own staff.")

@@ -85,7 +85,7 @@ class ReferralView(ReferralRow):
     completed_at: datetime | None
     closed_at: datetime | None
     outcome: str | None
-    house_has_it: bool
+    held_by_staff: bool
     # The child of the contact whom it is about, and the codes of the other referrals for this need.
     child_entry: str | None
     together: list[str]
@@ -303,7 +303,7 @@ _PLAIN = (
     "completed_at",
     "closed_at",
     "outcome",
-    "house_has_it",
+    "held_by_staff",
     "separation_risk",
     "wants_feedback",
     "feedback_at",

@@ -17,7 +17,7 @@ from app.definitions.trees import Tree, label_in
 from app.referrals.directory import right_agency
 from app.referrals.directory.entries import EVERYWHERE, Entry
 from app.referrals.library import protocols_of
-from app.referrals.states import HOUSE, Sector, Service
+from app.referrals.states import OWN_SERVICES, Sector, Service
 from app.web.form_language import language_of
 from app.words.pages import _, code_words
 from app.words.places import zone_choices
@@ -41,8 +41,8 @@ def option(code: str, label: str, around: str = "", also: str = "") -> Option:
 
 
 def services_to_choose() -> list[Option]:
-    """Return the services of agencies, without those of our own house."""
-    return [option(one.value, code_words(one)) for one in Service if one not in HOUSE]
+    """Return the services of agencies, without those of our own staff."""
+    return [option(one.value, code_words(one)) for one in Service if one not in OWN_SERVICES]
 
 
 async def told_by_name(work: Work) -> list[Option]:

@@ -12,7 +12,7 @@ from app.dashboard.directory.filled import MOST_ROWS, OTHER, PRIMERO, SPANS, Fil
 from app.dashboard.settings.hours_form import read_hours
 from app.errors import BadText, Code, Message, Refusal
 from app.referrals.directory.entries import EVERYWHERE, Entry, Phone, Problem
-from app.referrals.states import HOUSE, Sector
+from app.referrals.states import OWN_SERVICES, Sector
 from app.words.local_hours import stored_hours
 from app.words.pages import language_name, weekday_short
 
@@ -61,10 +61,10 @@ def _check_choices(entry: Entry, wrong: list[Problem]) -> None:
         wrong.append(Problem("sector", Message("Choose one.")))
     elif not entry.services:
         wrong.append(Problem("services", Message("Choose at least one.")))
-    elif any((one in HOUSE) != (entry.sector == Sector.OWN_HOUSE) for one in entry.services):
+    elif any((one in OWN_SERVICES) != (entry.sector == Sector.OWN_HOUSE) for one in entry.services):
         what = Message(
             "%(services)s: choose these for the sector '%(sector)s', and only these.",
-            services=[Code(one) for one in sorted(HOUSE, reverse=True)],
+            services=[Code(one) for one in sorted(OWN_SERVICES, reverse=True)],
             sector=Code(Sector.OWN_HOUSE),
         )
         wrong.append(Problem("services", what))

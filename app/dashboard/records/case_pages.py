@@ -17,7 +17,7 @@ from app.definitions.answers import Sheet
 from app.definitions.risk import Risk, Urgency
 from app.definitions.trees import label_in
 from app.referrals.reading import referred_from
-from app.referrals.states import HOUSE, Service
+from app.referrals.states import OWN_SERVICES, Service
 from app.retention.kinds import HeldKind
 from app.staff import accounts
 from app.staff.models import Staff
@@ -60,7 +60,7 @@ async def case_page(request: Request, work: InWork, staff: Reads, case_id: UUID)
         linked=linked,
         referred=await referred_from(work, staff, case_id=case_id),
         urgencies=list(Urgency),
-        services=[service for service in Service if service not in HOUSE],
+        services=[service for service in Service if service not in OWN_SERVICES],
         children=children_of(opened, sheet_of(work, case), language),
         may_refer=may(staff.role, Permission.WRITE_REFERRALS) and open_,
         **await case_views.plan_values(opened),

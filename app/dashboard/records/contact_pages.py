@@ -18,7 +18,7 @@ from app.dashboard.templating import page
 from app.definitions.risk import RiskCues, Urgency
 from app.definitions.trees import label_in
 from app.referrals.reading import referred_from
-from app.referrals.states import HOUSE, Service
+from app.referrals.states import OWN_SERVICES, Service
 from app.retention.kinds import HeldKind
 from app.staff import accounts
 from app.staff.models import Staff
@@ -79,7 +79,7 @@ async def contact_values(
         "earlier": earlier,
         "may_refer": may(staff.role, Permission.WRITE_REFERRALS) and contact.erased_at is None,
         "referred": await referred_from(work, staff, contact_id=contact_id),
-        "services": [service for service in Service if service not in HOUSE],
+        "services": [service for service in Service if service not in OWN_SERVICES],
         "children": children_of(opened, sheet_of(work, contact), language),
     }
 

@@ -14,7 +14,7 @@ from app.referrals.directory import agencies
 from app.referrals.escalation import alarms, dangers
 from app.referrals.models import Notice, Referral
 from app.referrals.notices import notices_for
-from app.referrals.spoken import house_words
+from app.referrals.spoken import notice_words
 from app.routing.alarm_rows import AlarmKind
 from app.staff.models import Staff
 from app.staff.roles import Permission, may
@@ -46,7 +46,7 @@ async def _supervisor(work: Work, staff: Staff) -> dict[str, Any]:
         "dangers": await _dangers(work, staff),
         "dead": await delivery.dead_letters(work, staff),
         "deadline_words": referral_views.deadline_words,
-        "house_words": lambda kind: said(house_words(kind)),
+        "notice_words": lambda kind: said(notice_words(kind)),
         "openings": await openings.openings_for(work, staff),
         "may_review": may(staff.role, Permission.READ_TEAM_RECORDS),
         "plain": referral_views.plain,
@@ -78,7 +78,7 @@ async def notices_values(work: Work, staff: Staff) -> dict[str, Any]:
         "agency_names": await _named_in(work, notices),
         "dangers": await _dangers(work, staff),
         "now": work.now,
-        "house_words": lambda kind: said(house_words(kind)),
+        "notice_words": lambda kind: said(notice_words(kind)),
         "openings": await openings.openings_for(work, staff),
         "may_review": may(staff.role, Permission.READ_TEAM_RECORDS),
         "plain": referral_views.plain,

@@ -26,7 +26,7 @@ from app.referrals.library import protocols_of
 from app.referrals.reading import ReferralsWanted
 from app.referrals.states import (
     DISPATCH_RESULTS,
-    HOUSE,
+    OWN_SERVICES,
     DeadlineKind,
     DispatchState,
     RecipientState,
@@ -46,7 +46,7 @@ from app.work import Work
 
 router = APIRouter(include_in_schema=False)
 Sees = Annotated[Staff, reader_with(Permission.SEE_REFERRALS)]
-SERVICES = [service for service in Service if service not in HOUSE]
+SERVICES = [service for service in Service if service not in OWN_SERVICES]
 
 
 @router.get("/referrals")

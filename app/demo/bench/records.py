@@ -1,4 +1,4 @@
-"""`helpline bench contacts`: save, open, list and search in a full house, on one web process.
+"""`helpline bench contacts`: save, open, list and search at a busy helpline, on one web process.
 
 100,000 contacts and 10,000 cases are written straight into the tables, sealed like any other;
 then 32 clients at once send requests to one server process. The floor of the calls' benchmark

@@ -219,7 +219,7 @@ class Keeper:
         return made
 
     def keep_session_key(self, token: bytes, *, of_chat: bool) -> None:
-        """Remember the hash of a token before others: its session or web chat was found."""
+        """Remember the hash of a token before others: its session or conversation was found."""
         self._remembered.was_found(token, of_chat=of_chat)
 
     def ask(self, act: str, *, told: bool = False, **values: Any) -> Any:

@@ -11,8 +11,8 @@ class Remembered:
     """Hashes by another hash of the token, in the order of their last use.
 
     Those of tokens whose session was found are apart from the others: a stranger may make up as
-    many tokens as they like, and these push out only their like. So are those of web chats, which
-    a stranger may open.
+    many tokens as they like, and these push out only their like. So are those of written
+    conversations, which a stranger may open.
     """
 
     def __init__(self) -> None:
@@ -38,7 +38,7 @@ class Remembered:
             _put(self._others, _known_by(token), made)
 
     def was_found(self, token: bytes, *, of_chat: bool) -> None:
-        """Keep the hash of a token apart from now on: it is that of a session, or of a web chat."""
+        """Keep the hash of a token of a session or conversation apart from now on."""
         known_by = _known_by(token)
         with self._lock:
             made = self._others.pop(known_by, None)

@@ -151,10 +151,10 @@ async def phones_of(work: Work, agency: Agency) -> set[str]:
     return set(found) - set(agency.of_leavers)
 
 
-async def end_attempts(work: Work, referral: Referral, *, but_house: bool = False) -> None:
+async def end_attempts(work: Work, referral: Referral, *, but_on_call: bool = False) -> None:
     """End all open attempts of this referral's escalation, or all but those to our own people."""
     await work.session.flush()
-    of_agencies = [Attempt.recipient_id.is_not(None)] if but_house else []
+    of_agencies = [Attempt.recipient_id.is_not(None)] if but_on_call else []
     rows = await work.session.scalars(
         select(Attempt).where(
             Attempt.referral_id == referral.id,

@@ -34,7 +34,7 @@ class ReferralAttemptOnce(AttemptOnce[Attempt]):
     async def prepare(self, work: Work, row: Attempt) -> bool:
         asked = row.purpose == Purpose.CODE and self.is_wanted(row)
         if asked and not may_carry_code(work, row.kind):
-            # The house has decided against codes by this channel while this one waited.
+            # The helpline has decided against codes by this channel while this one waited.
             return await self.give_up(work, row, AttemptResult.FAILED)
         return await super().prepare(work, row)
 

@@ -177,7 +177,7 @@ def has_happened(referral: Referral, kind: DeadlineKind, holder: Recipient | Non
     done = {
         DeadlineKind.DETAILS: holder.details_at if holder else None,
         DeadlineKind.ACKNOWLEDGE: referral.acknowledged_at,
-        DeadlineKind.HAND_OVER: None if referral.house_has_it else referral.acknowledged_at,
+        DeadlineKind.HAND_OVER: None if referral.held_by_staff else referral.acknowledged_at,
         DeadlineKind.SEEN: referral.seen_at,
         DeadlineKind.WRITTEN: referral.written_at,
         DeadlineKind.FOLLOW_UP: referral.completed_at,
@@ -240,7 +240,7 @@ async def follow_urgency(
         start = moments.get(rule.from_)
         if kind in known or start is None or has_happened(referral, kind, holder):
             continue
-        if kind is DeadlineKind.DETAILS and referral.house_has_it:
+        if kind is DeadlineKind.DETAILS and referral.held_by_staff:
             continue
         deadline = Deadline(
             id=uuid4(),

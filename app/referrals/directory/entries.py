@@ -16,7 +16,7 @@ from app.outbox.addresses import reads_alike
 from app.privacy import ends
 from app.privacy.numbers import dialled_from
 from app.referrals.library import protocols_of
-from app.referrals.states import HOUSE, Sector, Service
+from app.referrals.states import OWN_SERVICES, Sector, Service
 from app.work import Work
 
 EVERYWHERE = "*"
@@ -58,7 +58,7 @@ def for_log(name: str, value: Any) -> Any:
 
 @dataclass(frozen=True)
 class Entry:
-    """An agency as the keeper of the directory writes it."""
+    """An agency as it is entered in the directory."""
 
     code: str
     name: str
@@ -178,8 +178,8 @@ def _check_services(entry: Entry, wrong: list[Problem]) -> None:
     if unknown or not entry.services:
         what = Message("one or more of %(service)s", service=list(Service))
         wrong.append(Problem("services", what))
-    own_house = entry.sector == Sector.OWN_HOUSE
-    if any((service in HOUSE) != own_house for service in entry.services):
+    is_ours = entry.sector == Sector.OWN_HOUSE
+    if any((service in OWN_SERVICES) != is_ours for service in entry.services):
         what = Message("supervisor_on_call and director_on_call are for own_house only")
         wrong.append(Problem("services", what))
 

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from app.calls.hours import is_open
 from app.errors import Code, Message
 from app.referrals.reasons import WORDS, Fits
-from app.referrals.states import HOUSE, Sector
+from app.referrals.states import OWN_SERVICES, Sector
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,7 @@ def why_not(
     today = sought.at.astimezone(ZoneInfo(agency.timezone)).date()
     if sought.service not in agency.services and not deputising:
         found.append(Message("does not offer %(service)s", service=Code(sought.service)))
-    if agency.sector == Sector.OWN_HOUSE and sought.service not in HOUSE:
+    if agency.sector == Sector.OWN_HOUSE and sought.service not in OWN_SERVICES:
         found.append(Message("is our own staff"))
     if agency.areas and not deputising:
         if not sought.place_path:

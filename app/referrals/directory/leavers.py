@@ -27,7 +27,7 @@ from app.work import Work
 
 LOCK = 710048
 _WITH_PARTNER = select(Line).where(Line.plan["partner_number"].astext.is_not(None))
-_OWN_HOUSE = select(Agency).where(Agency.sector == Sector.OWN_HOUSE).order_by(Agency.code)
+_OWN_ENTRIES = select(Agency).where(Agency.sector == Sector.OWN_HOUSE).order_by(Agency.code)
 
 
 class StillReached(NamedTuple):
@@ -50,7 +50,7 @@ async def note(work: Work, staff: Staff) -> StillReached:
     """
     await wait_for_leavers(work)
     entries, perhaps = [], []
-    for agency in await work.session.scalars(_OWN_HOUSE.with_for_update()):
+    for agency in await work.session.scalars(_OWN_ENTRIES.with_for_update()):
         addresses = await addresses_of(work, agency)
         found = await former_addresses.theirs(work, staff, addresses)
         if found:
@@ -76,7 +76,7 @@ async def still(work: Work, staff: Staff) -> StillReached:
     marked = func.cardinality(Agency.of_leavers) > 0
     entries, perhaps = [], []
     for agency in await work.session.scalars(
-        _OWN_HOUSE.where(or_(marked, doubted, Agency.doubted_at.is_not(None)))
+        _OWN_ENTRIES.where(or_(marked, doubted, Agency.doubted_at.is_not(None)))
     ):
         if await former_addresses.which_of(work, staff, agency.of_leavers):
             entries.append(agency.code)
@@ -102,7 +102,7 @@ async def _in_doubt(work: Work, agency: Agency) -> set[str]:
 async def to_confirm(work: Work) -> list[tuple[str, str]]:
     """Return code and name of every entry of our own people on call. What was never in an account
     is in no list of it: a person who deactivates another one looks these through."""
-    return [(one.code, one.name) for one in await work.session.scalars(_OWN_HOUSE)]
+    return [(one.code, one.name) for one in await work.session.scalars(_OWN_ENTRIES)]
 
 
 async def _note_partners(work: Work, staff: Staff) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -146,8 +146,8 @@ async def addresses_of(work: Work, agency: Agency) -> set[str]:
 
 
 async def _doubt(work: Work, agency: Agency, found: set[str]) -> None:
-    """Put in doubt what a person entered as a second telephone and never proved: it may be that of
-    the house, which acknowledges for others."""
+    """Put in doubt what a person entered as a second telephone and never proved: it may be the
+    helpline's on-call telephone, which acknowledges for others."""
     for number in sorted(found):
         await doubt_phone(work, agency.id, number)
     if agency.sms in found:
@@ -188,7 +188,7 @@ class ToVerify(NamedTuple):
 async def to_verify(work: Work) -> list[ToVerify]:
     """Return the entries of our own people on call that must be verified again, by code."""
     found = []
-    for agency in await work.session.scalars(_OWN_HOUSE):
+    for agency in await work.session.scalars(_OWN_ENTRIES):
         doubted = await _in_doubt(work, agency) - set(agency.of_leavers)
         if agency.of_leavers or doubted:
             found.append(ToVerify(agency.code, tuple(agency.of_leavers), tuple(sorted(doubted))))

@@ -12,7 +12,7 @@ from app.referrals.states import Service
 from app.work import Work
 
 
-async def house(work: Work, service: Service) -> list[Candidate]:
+async def find_on_call(work: Work, service: Service) -> list[Candidate]:
     """Return our own people who are on call for a service now."""
     found = await find_right(work, service.value, None, None)
     return [one.agency for one in found.right]
@@ -20,7 +20,7 @@ async def house(work: Work, service: Service) -> list[Candidate]:
 
 async def people_on_call(work: Work, service: Service) -> Agency | None:
     """Return the entry of our own people who are on call for a service now, if there is one."""
-    found = await house(work, service)
+    found = await find_on_call(work, service)
     return await work.session.get(Agency, found[0].id) if found else None
 
 
@@ -32,9 +32,9 @@ class OnCall:
     language: str
 
 
-async def house_address(work: Work, service: Service) -> OnCall | None:
+async def on_call_address(work: Work, service: Service) -> OnCall | None:
     """Return the e-mail address of our own people who are on call for a service now."""
-    on_call = [one.id for one in await house(work, service)]
+    on_call = [one.id for one in await find_on_call(work, service)]
     rows = await work.session.execute(
         select(Agency.id, Agency.email, Agency.languages).where(
             Agency.id.in_(on_call),

@@ -47,7 +47,7 @@ async def phones_of(work: Work, agency_id: UUID) -> list[DutyPhone]:
 
 
 async def doubt_phone(work: Work, agency_id: UUID, number: str) -> None:
-    """Mark a number that was reported as a wrong number, for the keeper of the directory."""
+    """Mark a number that was reported as a wrong number, for those who may change the directory."""
     await work.session.execute(
         update(DutyPhone)
         .where(

@@ -14,8 +14,8 @@ from app.work import Work
 
 async def breached(work: Work, referral: Referral, kind: DeadlineKind) -> None:
     """Act on a missed deadline: an urgent referral without a reply goes to the next agency."""
-    if kind == DeadlineKind.HAND_OVER and referral.house_has_it:
-        await _take_back_from_house(work, referral)
+    if kind == DeadlineKind.HAND_OVER and referral.held_by_staff:
+        await _take_back_from_staff(work, referral)
     elif kind == DeadlineKind.DETAILS and can(referral, ReferralEvent.LAPSE):
         await _details_not_opened(work, referral)
     elif (
@@ -57,7 +57,7 @@ async def _details_not_opened(work: Work, referral: Referral) -> None:
     await begin(work, referral)
 
 
-async def _take_back_from_house(work: Work, referral: Referral) -> None:
+async def _take_back_from_staff(work: Work, referral: Referral) -> None:
     """Restart the escalation: our supervisor has the referral, and no agency took it in time."""
     move(work, referral, ReferralEvent.REDIRECT, PROGRAM_ITSELF, why=WhyNoAgency.NONE_IN_TIME)
     await take_away(work, referral)

@@ -75,7 +75,7 @@ class Turn:
     wait: int
 
 
-_HOUSE = {
+_ON_CALL = {
     StepKind.SUPERVISOR: (Act.RING_SUPERVISOR, Act.SEND_SUPERVISOR),
     StepKind.DIRECTOR: (Act.RING_DIRECTOR, Act.SEND_DIRECTOR),
 }
@@ -112,7 +112,7 @@ def _in_step(step: Step, phone: int, around: Around) -> tuple[Act, int] | None:
             return (Act.SEND, SENT) if around.messages and not sent else None
         case StepKind.NEXT_AGENCY:
             return (Act.NEXT_AGENCY, -1) if around.more_agencies else None
-    ring, send = _HOUSE[step.kind]
+    ring, send = _ON_CALL[step.kind]
     supervisor = step.kind is StepKind.SUPERVISOR
     phones = around.supervisor_phones if supervisor else around.director_phones
     messages = around.supervisor_messages if supervisor else around.director_messages

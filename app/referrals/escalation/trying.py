@@ -125,7 +125,7 @@ async def escalate_on(work: Work, referral: Referral) -> None:
             await _go_around(work, referral, following.why)
         case _:
             on_call = supervisor if turn.act in _SUPERVISOR else director
-            await _go_to_house(work, referral, turn, on_call)
+            await _go_to_on_call(work, referral, turn, on_call)
     if following is NOT_KNOWN and turn.act in _ASKS_AGAIN:
         wait_for(work, referral, KEEPER_IS_BACK)
 
@@ -227,7 +227,7 @@ async def go_to(
         if held:
             await take_away(work, referral)
     # A phone of our own people that rings rings on: it is not rung again in this round.
-    await end_attempts(work, referral, but_house=by == PROGRAM_ITSELF)
+    await end_attempts(work, referral, but_on_call=by == PROGRAM_ITSELF)
     await offer_to(work, referral, agency_id, why, by)
     await begin(work, referral)
 
@@ -257,15 +257,15 @@ async def _on_call(
     return agency, await _still_to_ring(work, referral, agency)
 
 
-async def _still_to_write(work: Work, referral: Referral, house: Agency | None) -> bool:
+async def _still_to_write(work: Work, referral: Referral, agency: Agency | None) -> bool:
     """Return whether our own people can be written to, and were not in this round."""
-    if house is None or not writing_to(house):
+    if agency is None or not writing_to(agency):
         return False
     written = await work.session.scalar(
         select(Attempt.id)
         .where(
             Attempt.referral_id == referral.id,
-            Attempt.agency_id == house.id,
+            Attempt.agency_id == agency.id,
             Attempt.round == referral.escalation_round,
             Attempt.kind != ChannelKind.PHONE,
             Attempt.purpose == Purpose.ESCALATION,
@@ -275,7 +275,7 @@ async def _still_to_write(work: Work, referral: Referral, house: Agency | None) 
     return written is None
 
 
-async def _go_to_house(
+async def _go_to_on_call(
     work: Work, referral: Referral, turn: Turn, found: tuple[Agency | None, list[str]]
 ) -> None:
     agency, phones = found

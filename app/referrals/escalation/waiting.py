@@ -33,7 +33,7 @@ async def too_early(
         last = await _last_tried(work, referral)
         # Without an attempt in this round there is no person to go round to.
         until = work.now + KEEPER_IS_BACK if last is None else last + timedelta(seconds=turn.wait)
-    until = await _house_rings_until(work, referral) or until
+    until = await _on_call_ring_until(work, referral) or until
     if turn.act is Act.NEXT_AGENCY or until is None or until <= work.now:
         return None
     wait = until - work.now
@@ -53,7 +53,7 @@ async def _last_tried(work: Work, referral: Referral) -> datetime | None:
     return found
 
 
-async def _house_rings_until(work: Work, referral: Referral) -> datetime | None:
+async def _on_call_ring_until(work: Work, referral: Referral) -> datetime | None:
     """Return until when the phone of our own people that this turn rings may ring; None if none."""
     if (referral.escalation_step, referral.escalation_phone) == (0, -1):
         # It has just begun with another agency: a ring that is being ended is in no one's way.

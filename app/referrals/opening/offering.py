@@ -144,7 +144,7 @@ async def leave_current(work: Work, referral: Referral) -> None:
 
 async def take_away(work: Work, referral: Referral) -> None:
     """Take a referral from its holder: the duty is open again, with its old deadline."""
-    referral.house_has_it = False
+    referral.held_by_staff = False
     referral.accepted_at = referral.completed_at = referral.outcome = None
     if referral.recipient_id is not None:
         recipient = await work.session.get(Recipient, referral.recipient_id)

@@ -37,7 +37,7 @@ from app.referrals.opening.prefill import Known, Prefilled, children_of, of_chil
 from app.referrals.protocol import Protocol
 from app.referrals.scopes import reads_referral
 from app.referrals.services import ask_for, asked_by_all, open_services
-from app.referrals.states import HOUSE, OVER, OpenedHow, ReferralState, Service
+from app.referrals.states import OVER, OWN_SERVICES, OpenedHow, ReferralState, Service
 from app.referrals.trail import PROGRAM_ITSELF, By, Via, note
 from app.routing.responsible import pick_owner
 from app.staff import receiving
@@ -126,7 +126,7 @@ async def refer(
     case_id = await _case_of(work, staff, case_id, contact_id)
     if await _is_practice_case(work, case_id):
         raise NotFromPracticeCall()
-    if HOUSE & set(wish.services):
+    if OWN_SERVICES & set(wish.services):
         raise Invalid("Choose another service: our own people are part of every escalation.")
     needs = [_need_of(work, wish, known, child) for child in _children(work, wish, known)]
     services = dict.fromkeys(service for need in needs for service in need.services)
@@ -365,7 +365,7 @@ def _draft(work: Work, wish: Wish, protocol: Protocol, **of: Any) -> Referral:
         escalation_step=0,
         escalation_phone=-1,
         turn=0,
-        house_has_it=False,
+        held_by_staff=False,
         wants_feedback=False,
         separation_risk=False,
     )

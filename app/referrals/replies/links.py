@@ -107,7 +107,7 @@ class Visit:
     talk: list[tuple[str, datetime, str]] = field(default_factory=list)
 
     @property
-    def house(self) -> bool:
+    def to_staff(self) -> bool:
         return self.recipient is None
 
 
@@ -254,7 +254,7 @@ def _steps(referral: Referral, recipient: Recipient | None) -> list[str]:
     steps = ["reject", "progress", "complete", "ask"]
     if recipient.accepted_at is None or referral.recipient_id != recipient.id:
         steps.insert(0, "accept")
-    if state not in HELD or referral.house_has_it:
+    if state not in HELD or referral.held_by_staff:
         steps.insert(0, "acknowledge")
     return steps
 
@@ -267,8 +267,8 @@ def _why_over(referral: Referral, recipient: Recipient | None) -> Refusal:
         return refusal(Conflict, "recalled")
     if referral.state == ReferralState.CLOSED:
         return replying.Over()
-    if recipient is None and referral.house_has_it:
-        return refusal(Conflict, "house_has_it")
+    if recipient is None and referral.held_by_staff:
+        return refusal(Conflict, "held_by_staff")
     found = replying.too_late(referral, recipient) if recipient is not None else None
     return found if found is not None else replying.TakenByAnother()
 
@@ -278,7 +278,7 @@ async def read_details(work: Work, found: Visit) -> Visit:
 
     Raises CodeNeeded, NotConsented.
     """
-    if not found.proven or found.house or found.over:
+    if not found.proven or found.to_staff or found.over:
         raise CodeNeeded()
     assert found.recipient is not None
     await lock_referral(work, found.referral.id)
@@ -433,7 +433,7 @@ async def _do(
     if recipient is None:
         if step.kind is not StepByLink.ACKNOWLEDGE:
             raise refusal(Invalid, "sign_in")
-        await replying.acknowledge_in_house(work, referral, by)
+        await replying.acknowledge_by_staff(work, referral, by)
         return
     match step.kind:
         case StepByLink.ACKNOWLEDGE:

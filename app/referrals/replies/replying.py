@@ -136,10 +136,10 @@ async def acknowledge(
     _check_live(referral, recipient)
     if ReferralState(referral.state) in HELD and referral.recipient_id == recipient.id:
         return None
-    if referral.house_has_it:
+    if referral.held_by_staff:
         # Our supervisor had it; now an agency has it.
-        referral.house_has_it = False
-        note(work, referral, LogKind.HANDED_OVER_BY_THE_HOUSE, by)
+        referral.held_by_staff = False
+        note(work, referral, LogKind.HANDED_OVER_BY_STAFF, by)
     else:
         move(work, referral, _E.ACKNOWLEDGE, by, words=words)
     await _take(work, referral, recipient)
@@ -211,14 +211,14 @@ async def _take(work: Work, referral: Referral, recipient: Recipient) -> None:
     await tracking.start_once(work, referral, "acknowledged")
 
 
-async def acknowledge_in_house(work: Work, referral: Referral, by: By) -> None:
+async def acknowledge_by_staff(work: Work, referral: Referral, by: By) -> None:
     """Record that our supervisor or director has it; an agency must take it by a deadline."""
     if ReferralState(referral.state) in OVER:
         raise Over()
     if ReferralState(referral.state) in HELD:
         return
-    move(work, referral, _E.ACKNOWLEDGE, by, house=True)
-    referral.house_has_it = True
+    move(work, referral, _E.ACKNOWLEDGE, by, held_by_staff=True)
+    referral.held_by_staff = True
     referral.acknowledged_at = referral.acknowledged_at or work.now
     referral.recipient_id = referral.agency_id = None
     referral.escalates_at = None
@@ -236,7 +236,7 @@ async def accept(work: Work, referral: Referral, recipient: Recipient, by: By) -
     if ReferralState(referral.state) not in HELD:
         # Accepting includes acknowledging, also for an agency that replies late.
         await acknowledge(work, referral, recipient, by)
-    elif referral.house_has_it:
+    elif referral.held_by_staff:
         await acknowledge(work, referral, recipient, by)
     move(work, referral, _E.ACCEPT, by)
     referral.accepted_at = recipient.accepted_at = work.now
@@ -393,17 +393,17 @@ async def call_me_back(work: Work, referral: Referral, agency: Agency, by: By) -
     add_notice(work, referral, NoticeKind.CALL_BACK, for_whom=ForWhom.OWNER, agency=agency.code)
 
 
-# -- our own house -----------------------------------------------------------------------------
+# -- our own staff -----------------------------------------------------------------------------
 
 
 async def close(work: Work, referral: Referral, words: str, by: By) -> None:
     """Close a referral: our own staff find that enough was done. Raises NotPossible, Invalid."""
-    if referral.state == ReferralState.ACKNOWLEDGED and not referral.house_has_it:
+    if referral.state == ReferralState.ACKNOWLEDGED and not referral.held_by_staff:
         raise NotPossible(
             "An agency has this referral. First write what the agency has done, or recall the "
             "referral."
         )
-    alone = referral.house_has_it or ReferralState(referral.state) in CAME_BACK
+    alone = referral.held_by_staff or ReferralState(referral.state) in CAME_BACK
     if alone and not words.strip():
         raise Invalid("Write why the referral is closed although no agency has taken it.")
     if referral.wants_feedback and referral.feedback_at is None and not words.strip():

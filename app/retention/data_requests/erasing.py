@@ -299,7 +299,7 @@ async def _give_back(work: Work, request: DataRequest) -> None:
 async def _drop_files(work: Work) -> None:
     """Delete the files of single records: the person may be in each of them, also in one that is
     being made. They can be asked for again."""
-    states = (ExportState.READY, ExportState.MAKING)
+    states = (ExportState.READY, ExportState.IN_PROGRESS)
     of_records = (Export.personal, Export.state.in_(states))
     ids = list(await work.session.scalars(select(Export.id).where(*of_records).with_for_update()))
     if ids:

@@ -22,7 +22,7 @@ from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
 from app.staff.roles import Permission, Role, may
 from app.statistics.counting.summary import today, zone_of
-from app.statistics.exports import making
+from app.statistics.exports import carrying_out
 from app.statistics.models import Export, ExportState, ReportSchedule
 from app.statistics.periods import REPORTED, Period, Window, last_whole, whole_period
 from app.statistics.reports.printing import print_report
@@ -181,14 +181,14 @@ def is_for(export: Export, language: str) -> bool:
 
 async def make_report(ground: Ground, export_id: UUID) -> None:
     """Make a report that is due, keep it sealed, and announce it. A second run does nothing."""
-    async with making.alone_with(ground, export_id) as alone:
+    async with carrying_out.alone_with(ground, export_id) as alone:
         if not alone:
             return
         try:
             await _make_report(ground, export_id)
         except Exception as error:
             if not isinstance(error, PASSING):
-                await making.fail(
+                await carrying_out.fail(
                     ground, export_id, "The file could not be made. The log says why."
                 )
             raise
@@ -197,13 +197,13 @@ async def make_report(ground: Ground, export_id: UUID) -> None:
 async def _make_report(ground: Ground, export_id: UUID) -> None:
     async with transaction(ground, PROGRAM) as work:
         export = await work.session.get(Export, export_id, with_for_update=True)
-        if export is None or export.state not in (ExportState.APPROVED, ExportState.MAKING):
+        if export is None or export.state not in (ExportState.APPROVED, ExportState.IN_PROGRESS):
             return
-        export.state, export.as_of = ExportState.MAKING.value, work.now
+        export.state, export.as_of = ExportState.IN_PROGRESS.value, work.now
         wanted = export
     async with transaction(ground, PROGRAM) as work:
         if wanted.what not in kinds(work):
-            await making.set_export(
+            await carrying_out.set_export(
                 work, export_id, state=ExportState.FAILED, problem=N_("There is no such report.")
             )
             return
@@ -211,10 +211,10 @@ async def _make_report(ground: Ground, export_id: UUID) -> None:
         with spoken_in(wanted.options.get("language", SOURCE)):
             report = await kinds(work)[wanted.what].make(work, window, None)
             content = await print_report(report, zone_of(work))
-    await making.clear_parts(ground, export_id)
-    await making.keep_file(ground, export_id, content)
+    await carrying_out.clear_parts(ground, export_id)
+    await carrying_out.keep_file(ground, export_id, content)
     async with transaction(ground, PROGRAM) as work:
-        await making.set_export(
+        await carrying_out.set_export(
             work, export_id, state=ExportState.READY, expires_at=work.now + timedelta(days=90)
         )
         write_entry(work, AuditLog.REPORT_MADE, f"export:{export_id}", report=wanted.what)

@@ -324,17 +324,17 @@ async def pressed(work: Work, attempt_id: UUID, signed: Signed, n: int) -> list[
 
 async def _unproven(work: Work, attempt: Attempt) -> Staff | None:
     """Return the person of ours whose phone this is, if they never proved that."""
-    if not _is_in_house(attempt):
+    if not _is_to_staff(attempt):
         return None
     return await phone_proofs.whose_unproven(work, attempt.target)
 
 
-def _is_in_house(attempt: Attempt) -> bool:
+def _is_to_staff(attempt: Attempt) -> bool:
     return attempt.recipient_id is None and attempt.purpose == Purpose.ESCALATION
 
 
 async def _is_a_leavers(work: Work, attempt: Attempt) -> bool:
-    return _is_in_house(attempt) and await leavers.is_a_leavers(work, attempt.target)
+    return _is_to_staff(attempt) and await leavers.is_a_leavers(work, attempt.target)
 
 
 async def _takes_nothing(
@@ -411,7 +411,7 @@ async def _acknowledge(work: Work, referral: Referral, attempt: Attempt, by: By)
             await note_result(work, referral, attempt, AttemptResult.STOPPED)
             return _ending(work, referral, attempt)
         await note_result(work, referral, attempt, AttemptResult.ACKNOWLEDGED)
-        await replying.acknowledge_in_house(work, referral, by)
+        await replying.acknowledge_by_staff(work, referral, by)
         return _ending(work, referral, attempt)
     recipient = await replying.lock_recipient(work, referral, attempt.recipient_id)
     if replying.too_late(referral, recipient) is not None:

@@ -1,6 +1,6 @@
 """The provider of identities says that people have signed out there (back-channel logout).
 
-A whole house may be signed out within a minute, so no valid token is kept out: the provider's keys
+All staff may be signed out within a minute, so no valid token is kept out: the provider's keys
 are remembered for minutes, and only what is refused is counted.
 """
 

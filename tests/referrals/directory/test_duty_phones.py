@@ -1,4 +1,4 @@
-"""The duty phones of an agency, as the keeper of the directory changes them."""
+"""The duty phones of an agency, as they are changed in the directory."""
 
 from itertools import permutations
 

@@ -21,7 +21,7 @@ from app.retention.data_requests.kinds import ItemKind, RequestKind, RequestStat
 from app.retention.data_requests.models import DataRequest, RequestFile
 from app.retention.data_requests.reports import report
 from app.staff.models import Staff
-from app.statistics.exports import making
+from app.statistics.exports import carrying_out
 from app.statistics.exports.writers import PIECE
 from app.statistics.models import Export, ExportPart, ExportState
 from app.work import PROGRAM, Ground, Work
@@ -198,9 +198,9 @@ async def test_no_file_of_single_records_that_is_made_meanwhile_outlasts_an_eras
     async def made(*_: Any) -> AsyncIterator[Any]:
         yield SimpleNamespace(pieces=pieces, progress={"done": 0}, table=SimpleNamespace(of=1))
 
-    monkeypatch.setattr(making, "made", made)
-    monkeypatch.setattr(making, "wanted_of", lambda _: SimpleNamespace(kind="csv"))
-    await making.make(ground, export.id)
+    monkeypatch.setattr(carrying_out, "made", made)
+    monkeypatch.setattr(carrying_out, "wanted_of", lambda _: SimpleNamespace(kind="csv"))
+    await carrying_out.make(ground, export.id)
     async with transaction(ground, PROGRAM) as work:
         assert (await _state(work, erased)).state == S.DONE
         assert (await work.session.get_one(Export, export.id)).state == ExportState.EXPIRED

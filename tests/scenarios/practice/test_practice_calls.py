@@ -1,4 +1,4 @@
-"""Practice calls: a scripted child rings a trainee, and nothing of it leaves the house."""
+"""Practice calls: a scripted child rings a trainee, and nothing of it leaves the helpline."""
 
 from typing import Any
 

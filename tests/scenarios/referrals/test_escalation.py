@@ -138,7 +138,7 @@ async def test_key_1_of_our_own_unproven_phone_does_not_stop_the_escalation(nigh
     referral_id = await in_danger(night, ana)
     await until_later(night, lambda: own.rung == 1, 300, "the supervisor")
     await night.until(lambda: director.rung == 1, limit=30, what="the next person")
-    assert not (await referral_of(ana, referral_id))["house_has_it"]
+    assert not (await referral_of(ana, referral_id))["held_by_staff"]
     history = (await page(night, ana, f"/referrals/{referral_id}")).text
     assert "Rings a duty phone of On Call" in history
     assert "of on-call" not in history
@@ -153,7 +153,7 @@ async def test_key_1_of_our_own_unproven_phone_does_not_stop_the_escalation(nigh
     own.presses = pin
     await night.advance(10)
     found = await referral_of(ana, referral_id)
-    assert found["house_has_it"], story(found)
+    assert found["held_by_staff"], story(found)
 
 
 async def test_escalation_goes_on_until_a_person_acknowledges(night: Stage, post: Mail) -> None:
@@ -179,13 +179,13 @@ async def test_escalation_goes_on_until_a_person_acknowledges(night: Stage, post
         await skip(night, 20 / 3600)
     await night.advance(30)
     found = await referral_of(ana, referral_id)
-    assert found["house_has_it"], story(found)
+    assert found["held_by_staff"], story(found)
     assert "hand_over" in running_deadlines(found)
     # No agency takes it over in time: the escalation begins anew.
     director.picks_up = None
     await skip_minutes(night, 16)
     found = await referral_of(ana, referral_id)
-    assert not found["house_has_it"]
+    assert not found["held_by_staff"]
     assert "acknowledge" in running_deadlines(found)
     # An agency that comes late is heard.
     late = link_in(post.to("a@first.example")[0]) + "/step"
@@ -297,7 +297,7 @@ async def test_where_no_agency_fits_our_own_staff_are_asked_and_are_no_agencys_d
     referral_id = await in_danger(night, ana)
     await night.advance(60)
     found = await referral_of(ana, referral_id)
-    assert found["house_has_it"]
+    assert found["held_by_staff"]
     assert found["recipients"] == []
     assert found["attempts"][0]["result"] == "acknowledged"
     # A supervisor adds an agency, and sends it there.
@@ -306,7 +306,7 @@ async def test_where_no_agency_fits_our_own_staff_are_asked_and_are_no_agencys_d
     await ana.ask("POST", f"/referrals/{referral_id}/send", {"agency": "house"})
     await night.advance(40)
     found = await referral_of(ana, referral_id)
-    assert (found["state"], found["house_has_it"]) == ("acknowledged", False), story(found)
+    assert (found["state"], found["held_by_staff"]) == ("acknowledged", False), story(found)
     assert found["recipients"][-1]["agency"] == "house"
 
 

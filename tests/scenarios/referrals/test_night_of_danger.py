@@ -37,7 +37,7 @@ async def test_a_child_in_danger_at_two_in_the_night(night: Stage, post: Mail) -
     await write_what_is_known(night, ana, referral_id)
     await details_are_read_and_the_house_has_no_bed(night, post)
     await night.advance(30)
-    await was_acknowledged_by_the_next_house(ana, referral_id, other)
+    await was_acknowledged_by_the_next_agency(ana, referral_id, other)
     await child_is_brought_there(night, ana, referral_id)
     await handed_over_on_paper_and_closed(ana, referral_id)
     await whole_story_is_on_one_page(night, ana, referral_id)
@@ -133,7 +133,7 @@ async def details_are_read_and_the_house_has_no_bed(night: Stage, post: Mail) ->
     assert rejected.status_code == 303
 
 
-async def was_acknowledged_by_the_next_house(
+async def was_acknowledged_by_the_next_agency(
     ana: Counsellor, referral_id: str, other: Phone
 ) -> None:
     """The next right one was rung at once, and the deadline is the one of the beginning."""

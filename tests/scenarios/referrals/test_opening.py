@@ -64,7 +64,7 @@ async def test_a_contact_is_referred_with_what_is_known(quiet: QuietStage) -> No
     assert centre["answers"]["child.name"] == "Јована Петровић"
     assert centre["answers"]["reason.place"] == "RS-BG"
     assert centre["consents"][0]["scope"] == ["services", "authorities"]
-    # "Confidential in the house" takes nothing from a service that has to know who it is.
+    # "Confidential within the helpline" takes nothing from a service that has to know who it is.
     code = (await quiet.rows("SELECT code FROM contacts"))[0]["code"]
     assert centre["answers"]["child.case_code"] == code
     pdf = await ana.ask("POST", f"/referrals/{centre['id']}/written", {"on_paper": True})

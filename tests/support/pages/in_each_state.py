@@ -100,7 +100,7 @@ WANTED: dict[str, set[str]] = {
     "code": {"in use", "doubted", "left"},
 }
 _NO_LINE_OF_CHILDREN = {"for practice", "retired", "unused"}
-_NO_FILE = {"asked", "approved", "refused", "making", "failed", "expired"}
+_NO_FILE = {"asked", "approved", "refused", "in_progress", "failed", "expired"}
 _NO_REPORT = {*UNDER_WAY, "refused", "withdrawn", "lapsed", "failed", "expired", "erasure"}
 _TAKES_NO_CALLS = {"administrator", "auditor", "referral_officer", "for emergencies", "inactive"}
 _NO_TALK = {f"ended, {one}" for one in Outcome if one is not Outcome.ANSWERED}

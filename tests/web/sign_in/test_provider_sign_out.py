@@ -174,7 +174,7 @@ async def test_a_proof_at_the_provider_may_begin_another_session_there(
 
 
 @nightly
-async def test_a_whole_house_is_signed_out_within_a_minute_also_while_others_guess(
+async def test_all_staff_are_signed_out_within_a_minute_also_while_others_guess(
     stage: Stage, city: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By day one person is signed out everywhere."""

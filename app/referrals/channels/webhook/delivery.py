@@ -289,7 +289,7 @@ async def count_dead(work: Work, staff: Staff) -> int:
 
 
 async def send_again(work: Work, staff: Staff | None, delivery_id: UUID) -> None:
-    """Try a dead event again from the beginning; None is the keeper of connections.
+    """Try a dead event again from the beginning; None is for one who manages connections.
 
     Raises NotFound, Conflict.
     """

@@ -1,4 +1,4 @@
-"""Requested files are made by a job, and kept sealed in pieces."""
+"""A job carries out requested exports, and keeps their files sealed in pieces."""
 
 import hashlib
 from collections.abc import AsyncIterator
@@ -54,10 +54,10 @@ async def make(ground: Ground, export_id: UUID) -> None:
 async def _make(ground: Ground, export_id: UUID) -> None:
     async with transaction(ground, PROGRAM) as work:
         export = await work.session.get(Export, export_id, with_for_update=True)
-        if export is None or export.state not in (_S.APPROVED, _S.MAKING):
+        if export is None or export.state not in (_S.APPROVED, _S.IN_PROGRESS):
             await _drop_late(work, export_id, export)
             return
-        export.state, export.as_of = _S.MAKING.value, work.now
+        export.state, export.as_of = _S.IN_PROGRESS.value, work.now
         await work.session.execute(delete(ExportPart).where(ExportPart.export_id == export_id))
     try:
         wanted = wanted_of(export)
@@ -73,7 +73,7 @@ async def _make(ground: Ground, export_id: UUID) -> None:
         raise
     async with transaction(ground, PROGRAM) as work:
         export = await work.session.get(Export, export_id, with_for_update=True)
-        if export is None or export.state != _S.MAKING:
+        if export is None or export.state != _S.IN_PROGRESS:
             await _drop_late(work, export_id, export)
             return
         await set_export(work, export_id, state=_S.READY)
