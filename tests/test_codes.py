@@ -33,6 +33,7 @@ from app.referrals.escalation.trying import go_to
 from app.referrals.opening.offering import Following, offer_to
 from app.referrals.replies.details import note_opened
 from app.referrals.replies.in_talk import DutyInTalk
+from app.routing.offers import lock_leg_for_delivery, lock_offer_for_delivery
 from app.staff.log_kinds import AuditLog
 from app.staff.log_values import (
     AccountSaid,
@@ -101,6 +102,11 @@ CODES: list[tuple[Any, str]] = [
     (record.move, "cause"),
     (record.last_detail, "kind"),
     (record.restate, "why"),
+    (record.WebhookDelivery, "key"),
+    (record.earlier_answer, "key"),
+    (record.lock_for_delivery, "key"),
+    (lock_offer_for_delivery, "key"),
+    (lock_leg_for_delivery, "key"),
     (note_event, "kind"),
     *((getattr(Keys, name), "kind") for name in KEYED),
     (Caller, "kind"),
@@ -129,6 +135,7 @@ MADE = {
     "MadeKind": "calls/log_kinds.py",
     "LegCause": "calls/log_kinds.py",
     "OtherLabel": "calls/labels.py",
+    "DeliveryKey": "calls/delivery_keys.py",
 }
 
 
