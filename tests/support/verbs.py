@@ -20,7 +20,7 @@ from app.definitions.risk import Urgency
 from app.demo.stage import LINE, Stage
 from app.jobs.transaction import send_rows, transaction
 from app.referrals.consent.consenting import Override
-from app.referrals.consent.rules import Basis
+from app.referrals.consent.grounds import Basis
 from app.referrals.directory.agencies import save_agency
 from app.referrals.directory.entries import Entry
 from app.referrals.models import Recipient, Referral
