@@ -52,6 +52,7 @@ from tests.support.routes import TEMPLATES
 
 pytestmark = pytest.mark.whole
 
+from app.web.parts import Part
 FOLDER = Path(app.__file__).parent
 KEYED = ("match_key", "match_keys", "is_match", "secret_of", "secrets_of", "lasting_secret")
 ENUMS: dict[str, type[StrEnum]] = {
@@ -130,6 +131,8 @@ DETAILS = (Changed, PromptSaid, PartnerAsked, AccountSaid, WordsSaid, SetSaid)
 UNDOING = Path("administration/undoing.py")
 # What of an event or a notice says why, for what or to whom it is.
 REASONS = {"cause", "purpose", "to", "way", "why"}
+    (Part, "topics"),
+    (Part, "soon"),
 # Made of another code: each by the functions of one file.
 MADE = {
     "MadeKind": "calls/log_kinds.py",
@@ -144,6 +147,7 @@ def members() -> dict[type[StrEnum], set[str]]:
     """The members of our enums that the program names anywhere, by their enum."""
     found: dict[type[StrEnum], set[str]] = {}
     for _, node in written():
+    "OwnTopic": "database/topics.py",
         if (one := member(node)) is not None:
             found.setdefault(type(one), set()).add(str(one))
     return found
@@ -353,15 +357,17 @@ def test_every_topic_is_sent() -> None:
     assert announced() | {Topic.EVERYTHING} == set(Topic)
 
 
-def test_every_part_of_a_page_listens_to_topics_that_exist() -> None:
+@pytest.mark.parametrize("attribute", ["data-topics", "data-soon", "data-later", "data-told"])
+def test_every_part_of_a_page_listens_to_topics_that_exist(attribute: str) -> None:
+    """With a typo it would never be refreshed."""
     heard = {
         # A part that shows only what is the reader's own listens to `topic:me`.
         topic.removesuffix(":me")
-        for found in re.findall(r'data-(?:topics|told)="([^"]*)"', TEMPLATES)
+        for found in re.findall(rf'{attribute}\s*=\s*"([^"]*)"', TEMPLATES)
         # Some readers are told of more.
         for topic in re.sub(r"\{%.*?%\}", " ", found).split()
     }
-    assert len(heard) > 10
+    assert heard
     assert heard <= set(Topic)
 
 
