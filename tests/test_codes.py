@@ -1,6 +1,7 @@
 """What is written into a log, and what is announced, is a code of an enum; each code is used."""
 
 import ast
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import fields
@@ -36,6 +37,7 @@ from app.referrals.replies.in_talk import DutyInTalk
 from app.routing.offers import lock_leg_for_delivery, lock_offer_for_delivery
 from app.staff.log_kinds import AuditLog
 from app.staff.log_values import (
+    IDENTITY_PROVIDER,
     AccountSaid,
     Changed,
     PartnerAsked,
@@ -43,16 +45,19 @@ from app.staff.log_values import (
     SetSaid,
     WordsSaid,
 )
+from app.statistics.counting.referral_figures import ReferralsBy
+from app.statistics.exports.exporting import read_wanted
+from app.statistics.facts.columns import pack
 from app.telephony.counsellor.conference import fold, label_of_owner
 from app.telephony.participants.participant_legs import joined_or_left
 from app.telephony.platforms.base import Platform
 from app.telephony.steps import Join
+from app.web.parts import Part
 from tests.support.program import sources
 from tests.support.routes import TEMPLATES
 
 pytestmark = pytest.mark.whole
 
-from app.web.parts import Part
 FOLDER = Path(app.__file__).parent
 KEYED = ("match_key", "match_keys", "is_match", "secret_of", "secrets_of", "lasting_secret")
 ENUMS: dict[str, type[StrEnum]] = {
@@ -126,19 +131,20 @@ CODES: list[tuple[Any, str]] = [
     (note_opened, "how"),
     (DutyInTalk, "mode"),
     (DutyInTalk, "state"),
+    (Part, "topics"),
+    (Part, "soon"),
 ]
 DETAILS = (Changed, PromptSaid, PartnerAsked, AccountSaid, WordsSaid, SetSaid)
 UNDOING = Path("administration/undoing.py")
 # What of an event or a notice says why, for what or to whom it is.
 REASONS = {"cause", "purpose", "to", "way", "why"}
-    (Part, "topics"),
-    (Part, "soon"),
 # Made of another code: each by the functions of one file.
 MADE = {
     "MadeKind": "calls/log_kinds.py",
     "LegCause": "calls/log_kinds.py",
     "OtherLabel": "calls/labels.py",
     "DeliveryKey": "calls/delivery_keys.py",
+    "OwnTopic": "database/topics.py",
 }
 
 
@@ -147,7 +153,6 @@ def members() -> dict[type[StrEnum], set[str]]:
     """The members of our enums that the program names anywhere, by their enum."""
     found: dict[type[StrEnum], set[str]] = {}
     for _, node in written():
-    "OwnTopic": "database/topics.py",
         if (one := member(node)) is not None:
             found.setdefault(type(one), set()).add(str(one))
     return found
@@ -305,6 +310,18 @@ def test_a_keyed_hash_has_the_kind_by_which_stored_ones_are_found() -> None:
         "STATISTICS": "statistics",
         "ERASURE": "erasure",
     }
+
+
+def test_what_rows_hold_of_files_and_settings_is_the_code_that_it_always_was() -> None:
+    assert pack("id", "raw", [bytes(16)]).kind == "raw:16"
+    assert IDENTITY_PROVIDER == "identity_provider"
+    known = ["sector", "urgency", "service", "outcome", "state", "opened_how"]
+    assert list(ReferralsBy) == known
+    for by in known:
+        asked = read_wanted("referrals", "2030-01-01", "2030-01-31", "csv", {"by": [by]})
+        stored = json.loads(json.dumps(asked.options))
+        assert stored["referrals_by"] == by
+        assert read_wanted("referrals", "2030-01-01", "2030-01-31", "csv", stored) == asked
 
 
 def test_a_record_is_found_by_hashes_of_its_own_kind() -> None:
