@@ -48,7 +48,7 @@ from app.people import holding
 from app.people.connection_rows import Found, Means
 from app.people.finding import PersonState
 from app.referrals import accountability, states
-from app.referrals.consent import rules
+from app.referrals.consent import grounds, rules
 from app.referrals.directory.address_rows import AddressField
 from app.referrals.directory.directory_csv import COLUMNS
 from app.routing.participants.participants import ROLES
@@ -118,7 +118,7 @@ _ENUMS: tuple[type[StrEnum], ...] = (
     rules.Scope,
     rules.GivenBy,
     rules.How,
-    rules.Basis,
+    grounds.Basis,
     OnHolidays,
     Role,
     PersonState,
@@ -148,9 +148,8 @@ def codes() -> Iterator[str]:
     yield from (role.replace("_", " ") for role in ROLES)
     yield from (column.replace("_", " ") for column in COLUMNS)
     yield from (
-        rules.ConsentKind.CONSENT.value,
-        rules.ConsentKind.OVERRIDE.value,
-        rules.AGAINST_WISH.replace("_", " "),
+        *(kind.value.replace("_", " ") for kind in grounds.GroundKind),
+        grounds.AGAINST_WISH.replace("_", " "),
     )
     yield from (field.value.replace("_", " ") for field in AddressField)
     yield from (cause.value.replace("_", " ") for cause in _AWAY)

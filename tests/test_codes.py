@@ -1,6 +1,7 @@
 """What is written into a log, and what is announced, is a code of an enum; each code is used."""
 
 import ast
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import fields
@@ -33,8 +34,10 @@ from app.referrals.escalation.trying import go_to
 from app.referrals.opening.offering import Following, offer_to
 from app.referrals.replies.details import note_opened
 from app.referrals.replies.in_talk import DutyInTalk
+from app.routing.offers import lock_leg_for_delivery, lock_offer_for_delivery
 from app.staff.log_kinds import AuditLog
 from app.staff.log_values import (
+    IDENTITY_PROVIDER,
     AccountSaid,
     Changed,
     PartnerAsked,
@@ -42,10 +45,14 @@ from app.staff.log_values import (
     SetSaid,
     WordsSaid,
 )
+from app.statistics.counting.referral_figures import ReferralsBy
+from app.statistics.exports.exporting import read_wanted
+from app.statistics.facts.columns import pack
 from app.telephony.counsellor.conference import fold, label_of_owner
 from app.telephony.participants.participant_legs import joined_or_left
 from app.telephony.platforms.base import Platform
 from app.telephony.steps import Join
+from app.web.parts import Part
 from tests.support.program import sources
 from tests.support.routes import TEMPLATES
 
@@ -101,6 +108,11 @@ CODES: list[tuple[Any, str]] = [
     (record.move, "cause"),
     (record.last_detail, "kind"),
     (record.restate, "why"),
+    (record.WebhookDelivery, "key"),
+    (record.earlier_answer, "key"),
+    (record.lock_for_delivery, "key"),
+    (lock_offer_for_delivery, "key"),
+    (lock_leg_for_delivery, "key"),
     (note_event, "kind"),
     *((getattr(Keys, name), "kind") for name in KEYED),
     (Caller, "kind"),
@@ -119,6 +131,8 @@ CODES: list[tuple[Any, str]] = [
     (note_opened, "how"),
     (DutyInTalk, "mode"),
     (DutyInTalk, "state"),
+    (Part, "topics"),
+    (Part, "soon"),
 ]
 DETAILS = (Changed, PromptSaid, PartnerAsked, AccountSaid, WordsSaid, SetSaid)
 UNDOING = Path("administration/undoing.py")
@@ -129,6 +143,8 @@ MADE = {
     "MadeKind": "calls/log_kinds.py",
     "LegCause": "calls/log_kinds.py",
     "OtherLabel": "calls/labels.py",
+    "DeliveryKey": "calls/delivery_keys.py",
+    "OwnTopic": "database/topics.py",
 }
 
 
@@ -296,6 +312,18 @@ def test_a_keyed_hash_has_the_kind_by_which_stored_ones_are_found() -> None:
     }
 
 
+def test_what_rows_hold_of_files_and_settings_is_the_code_that_it_always_was() -> None:
+    assert pack("id", "raw", [bytes(16)]).kind == "raw:16"
+    assert IDENTITY_PROVIDER == "identity_provider"
+    known = ["sector", "urgency", "service", "outcome", "state", "opened_how"]
+    assert list(ReferralsBy) == known
+    for by in known:
+        asked = read_wanted("referrals", "2030-01-01", "2030-01-31", "csv", {"by": [by]})
+        stored = json.loads(json.dumps(asked.options))
+        assert stored["referrals_by"] == by
+        assert read_wanted("referrals", "2030-01-01", "2030-01-31", "csv", stored) == asked
+
+
 def test_a_record_is_found_by_hashes_of_its_own_kind() -> None:
     made = set(KeyKind) - {KeyKind.SOUND}
     assert {one.hash_of for one in made} == {HashOf(one.value) for one in made}
@@ -346,15 +374,17 @@ def test_every_topic_is_sent() -> None:
     assert announced() | {Topic.EVERYTHING} == set(Topic)
 
 
-def test_every_part_of_a_page_listens_to_topics_that_exist() -> None:
+@pytest.mark.parametrize("attribute", ["data-topics", "data-soon", "data-later", "data-told"])
+def test_every_part_of_a_page_listens_to_topics_that_exist(attribute: str) -> None:
+    """With a typo it would never be refreshed."""
     heard = {
         # A part that shows only what is the reader's own listens to `topic:me`.
         topic.removesuffix(":me")
-        for found in re.findall(r'data-(?:topics|told)="([^"]*)"', TEMPLATES)
+        for found in re.findall(rf'{attribute}\s*=\s*"([^"]*)"', TEMPLATES)
         # Some readers are told of more.
         for topic in re.sub(r"\{%.*?%\}", " ", found).split()
     }
-    assert len(heard) > 10
+    assert heard
     assert heard <= set(Topic)
 
 

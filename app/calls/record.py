@@ -9,6 +9,7 @@ from sqlalchemy import bindparam, select
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.orm import make_transient_to_detached
 
+from app.calls.delivery_keys import DeliveryKey
 from app.calls.log_kinds import (
     AnyCause,
     AnyKind,
@@ -51,7 +52,7 @@ class WebhookDelivery:
     `facts` holds only fields that are on the list of the telephony edge: nothing personal.
     """
 
-    key: str
+    key: DeliveryKey
     facts: dict[str, str] = field(default_factory=dict)
     told_at: datetime | None = None
 
@@ -239,7 +240,7 @@ def _found(call: Call | None) -> Call:
 
 
 async def lock_for_delivery(
-    work: Work, key: str, *, call_id: UUID | None = None, sid: str | None = None
+    work: Work, key: DeliveryKey, *, call_id: UUID | None = None, sid: str | None = None
 ) -> tuple[Call, RecordedEvent | None]:
     """Return the call, locked, and the event of this delivery if it came before; one statement.
 
@@ -256,7 +257,7 @@ async def lock_for_delivery(
     return row[0], row[1]
 
 
-async def earlier_answer(work: Work, key: str) -> RecordedEvent | None:
+async def earlier_answer(work: Work, key: DeliveryKey) -> RecordedEvent | None:
     """Return the event of this delivery with our answer to it, if it came before.
 
     Lock the call first, so that two copies that arrive at once see each other.

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import time
+from enum import StrEnum
 
 from app.calls.hours import ALWAYS
 from app.errors import Invalid
@@ -133,22 +134,32 @@ def _days(numbers: list[int]) -> str:
 # -- as a form sends it ------------------------------------------------------------------
 
 
+class SentDay(StrEnum):
+    """What a form says of a day."""
+
+    OPEN = "open"
+    ALWAYS = "always"
+    CLOSED = "closed"
+    # Of public holidays: as on any other day.
+    SAME = "same"
+
+
 def read_sent(sent: Mapping[str, str]) -> Week:
-    """Return the week of a form: `hours.Mo` is `open`, `closed`, `always` or, of holidays, `same`.
+    """Return the week of a form: `hours.Mo` is a `SentDay`.
 
     The times of an open day are `hours.Mo.from` and `.until`, the second ones `.from2` and
     `.until2`. Raises Invalid.
     """
     days = {day: spans for day in DAYS if (spans := _sent_day(sent, day))}
-    same = sent.get(f"hours.{HOLIDAYS}", "same") == "same"
+    same = sent.get(f"hours.{HOLIDAYS}", SentDay.SAME) == SentDay.SAME
     return Week(days, None if same else _sent_day(sent, HOLIDAYS))
 
 
 def _sent_day(sent: Mapping[str, str], day: str) -> tuple[Span, ...]:
-    match sent.get(f"hours.{day}", "closed"):
-        case "always":
+    match sent.get(f"hours.{day}", SentDay.CLOSED):
+        case SentDay.ALWAYS:
             return ALL_DAY
-        case "open":
+        case SentDay.OPEN:
             pairs = [
                 (sent.get(f"hours.{day}.from{n}", ""), sent.get(f"hours.{day}.until{n}", ""))
                 for n in ("", "2")

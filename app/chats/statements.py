@@ -11,7 +11,7 @@ from psycopg.types.json import Jsonb
 from app.calls.log_kinds import CallLog
 from app.chats.feedback import WAS_DANGER
 from app.chats.models import Author, Message, ReaderKind
-from app.chats.news import types
+from app.chats.news import Mark, child_in_sql, conversation_in_sql, holder_in_sql, types
 from app.database.bus import CHANNEL
 from app.database.quick import Row
 from app.jobs.transaction import ask
@@ -46,11 +46,12 @@ WITH conversation AS MATERIALIZED (
   DELETE FROM chat_typing WHERE call_id = %(call_id)s AND author = %(author)s
     AND EXISTS (SELECT FROM conversation)
 )
-SELECT number, pg_notify(%(channel)s, 'chats:' || call_id), {notify}
+SELECT number, pg_notify(%(channel)s, {conversation}), {notify}
 FROM conversation
 """
 
 _SAY_AS_CHILD = _SAY.format(
+    conversation=conversation_in_sql("call_id"),
     holder="""(SELECT o.counsellor_id FROM offers o
       WHERE o.call_id = c.id AND o.released_at IS NULL AND o.state = 'connected' LIMIT 1)""",
     offer="",
@@ -58,16 +59,17 @@ _SAY_AS_CHILD = _SAY.format(
     AND (SELECT count(*) FROM chat_messages m WHERE m.call_id = c.id AND m.author = 'child'
       AND m.at > %(minute_ago)s) < %(most)s""",
     lock="",
-    notify="""CASE WHEN holder_id IS NOT NULL
-    THEN pg_notify(%(channel)s, 'chats:' || holder_id || '/' || call_id) END""",
+    notify=f"""CASE WHEN holder_id IS NOT NULL
+    THEN pg_notify(%(channel)s, {holder_in_sql("holder_id", "call_id")}) END""",
 )
 _SAY_AS_STAFF = _SAY.format(
+    conversation=conversation_in_sql("call_id"),
     holder="o.counsellor_id",
     offer="JOIN offers o ON o.call_id = c.id",
     may_say="""c.state = 'connected' AND c.channel = 'web' AND c.first_word_at IS NOT NULL
     AND o.counsellor_id = %(staff_id)s AND o.released_at IS NULL AND o.state = 'connected'""",
     lock="FOR SHARE OF o",
-    notify="pg_notify(%(channel)s, 'chats:' || call_id || '.child')",
+    notify=f"pg_notify(%(channel)s, {child_in_sql('call_id')})",
 )
 
 
@@ -133,16 +135,17 @@ async def say(
 PAGE = 200
 # Who is told of what the child did, and of what its counsellor did. The other side is told all of
 # it, so that its page need not ask.
-_OF_CHILD = """
+_CALL = "%(call_id)s::uuid"
+_OF_CHILD = f"""
 topics AS (
-  SELECT 'chats:' || %(call_id)s::uuid AS topic, false AS marks UNION ALL
-  SELECT 'chats:' || o.counsellor_id || '/' || o.call_id, true FROM offers o
+  SELECT {conversation_in_sql(_CALL)} AS topic, false AS marks UNION ALL
+  SELECT {holder_in_sql("o.counsellor_id", "o.call_id")}, true FROM offers o
   WHERE o.call_id = %(call_id)s AND o.released_at IS NULL AND o.state = 'connected'
 )"""
-_OF_STAFF = """
+_OF_STAFF = f"""
 topics AS (
-  SELECT 'chats:' || %(call_id)s::uuid AS topic, false AS marks UNION ALL
-  SELECT 'chats:' || %(call_id)s::uuid || '.child', true
+  SELECT {conversation_in_sql(_CALL)} AS topic, false AS marks UNION ALL
+  SELECT {child_in_sql(_CALL)}, true
 ), mine AS MATERIALIZED (
   SELECT EXISTS (SELECT FROM offers o WHERE o.call_id = %(call_id)s
     AND o.counsellor_id = %(staff_id)s AND o.released_at IS NULL
@@ -159,14 +162,20 @@ found AS MATERIALIZED (
   WHERE m.id = f.id AND m.delivered_at IS NULL AND {to_deliver}
   RETURNING m.number
 ), told AS (
-  SELECT pg_notify(%(channel)s, topic || CASE WHEN marks THEN '/delivered/' || last ELSE '' END)
+  SELECT pg_notify(%(channel)s, topic || CASE WHEN marks THEN '{delivered}' || last ELSE '' END)
   FROM topics, (SELECT max(number) AS last FROM fetched) f WHERE last IS NOT NULL
 )
 """
 _FETCH_AS_CHILD = _FETCH.format(
-    sent="", of_sent="", which="m.kind = 'said'", page=PAGE, to_deliver="m.author <> 'child'"
+    delivered=Mark.DELIVERED.begin,
+    sent="",
+    of_sent="",
+    which="m.kind = 'said'",
+    page=PAGE,
+    to_deliver="m.author <> 'child'",
 )
 _FETCH_AS_STAFF = _FETCH.format(
+    delivered=Mark.DELIVERED.begin,
     sent=", s.sending, s.held_at",
     of_sent="LEFT JOIN chat_sent s ON s.message_id = m.id",
     which="(SELECT holds FROM mine)",
@@ -233,16 +242,18 @@ _SEE = """
   WHERE call_id = %(call_id)s AND number <= %(number)s AND seen_at IS NULL AND {which}
   RETURNING number
 ), told AS (
-  SELECT pg_notify(%(channel)s, topic || CASE WHEN marks THEN '/seen/' || last ELSE '' END)
+  SELECT pg_notify(%(channel)s, topic || CASE WHEN marks THEN '{mark}' || last ELSE '' END)
   FROM topics, (SELECT max(number) AS last FROM seen) s WHERE last IS NOT NULL
 )
 SELECT {holds} AS holds, (SELECT count(*) FROM told) AS told
 """
 _SEE_AS_CHILD = f"WITH {_OF_CHILD}" + _SEE.format(
-    which="author <> 'child' AND kind = 'said'", holds="true"
+    mark=Mark.SEEN.begin, which="author <> 'child' AND kind = 'said'", holds="true"
 )
 _SEE_AS_STAFF = f"WITH {_OF_STAFF}" + _SEE.format(
-    which="author = 'child' AND (SELECT holds FROM mine)", holds="(SELECT holds FROM mine)"
+    mark=Mark.SEEN.begin,
+    which="author = 'child' AND (SELECT holds FROM mine)",
+    holds="(SELECT holds FROM mine)",
 )
 
 

@@ -9,6 +9,7 @@ from fastapi.responses import StreamingResponse
 
 from app.dashboard import board, inbox, rail, team, team_parts
 from app.dashboard.desk_values import frame_part
+from app.database.topics import Topic
 from app.errors import NotFound
 from app.routing.supervision import supervised
 from app.staff.models import Staff
@@ -25,46 +26,42 @@ Names = Annotated[str | None, Query(max_length=800)]
 _MOST_READ_ALONG = 20
 
 
-def _topics(names: str) -> frozenset[str]:
-    return frozenset(names.split())
-
-
 PARTS = (
     Part(
         "/board/frame",
         Permission.TAKE_CALLS,
         frame_part,
-        _topics("presence:me offers:me calls:me roster"),
+        frozenset({Topic.PRESENCE.own, Topic.OFFERS.own, Topic.CALLS.own, Topic.ROSTER}),
         scope=own,
     ),
     Part(
         "/board/queue",
         Permission.SEE_QUEUE,
         board.queue_part,
-        _topics("queue"),
+        frozenset({Topic.QUEUE}),
         scope=board.reads_words,
     ),
     Part(
         "/board/callbacks",
         Permission.TAKE_CALLS,
         inbox.callbacks_part,
-        _topics("callbacks staff"),
+        frozenset({Topic.CALLBACKS, Topic.STAFF}),
         scope=team_of,
     ),
     Part(
         "/board/messages",
         Permission.HEAR_MESSAGES,
         inbox.messages_part,
-        _topics("messages staff"),
+        frozenset({Topic.MESSAGES, Topic.STAFF}),
         scope=team_of,
     ),
-    Part("/board/alarms", Permission.PLAN_ROSTER, board.alarms_part, _topics("alarms")),
+    Part("/board/alarms", Permission.PLAN_ROSTER, board.alarms_part, frozenset({Topic.ALARMS})),
     Part(
         "/board/calls-for-help",
         Permission.SUPERVISE,
         team.calls_for_help_part,
-        _topics("talks"),
-        _topics("calls"),
+        frozenset({Topic.TALKS}),
+        frozenset({Topic.CALLS}),
     ),
     team_parts.TALKS_LINK,
     team_parts.TALKS,
@@ -72,23 +69,23 @@ PARTS = (
         "/board/counts",
         Permission.SIGNED_IN,
         rail.counts_part,
-        _topics("callbacks messages alarms talks staff"),
-        _topics("queue"),
+        frozenset({Topic.CALLBACKS, Topic.MESSAGES, Topic.ALARMS, Topic.TALKS, Topic.STAFF}),
+        frozenset({Topic.QUEUE}),
         rail.seat_of,
     ),
     Part(
         "/board/counts/own",
         Permission.SEE_REFERRALS,
         rail.own_counts_part,
-        _topics("notices"),
-        _topics("deadlines"),
+        frozenset({Topic.NOTICES}),
+        frozenset({Topic.DEADLINES}),
         own,
     ),
     Part(
         "/board/alerts",
         Permission.SEE_DEADLINES,
         rail.alerts_part,
-        _topics("notices"),
+        frozenset({Topic.NOTICES}),
         scope=own,
     ),
     team_parts.STRIP,
@@ -96,8 +93,8 @@ PARTS = (
         "/team/people",
         Permission.SUPERVISE,
         team.people_part,
-        _topics("roster talks staff"),
-        _topics("presence offers calls"),
+        frozenset({Topic.ROSTER, Topic.TALKS, Topic.STAFF}),
+        frozenset({Topic.PRESENCE, Topic.OFFERS, Topic.CALLS}),
         team_of,
     ),
 )

@@ -19,11 +19,11 @@ from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
 from app.staff.roles import Permission, Role, may
 from app.staff.second_person import RULE
-from app.statistics.counting import referral_figures
 from app.statistics.counting.counsellors import room
 from app.statistics.counting.kept_targets import targets_of
 from app.statistics.counting.labels import TOTAL, labeller, plain
 from app.statistics.counting.period_words import period_words
+from app.statistics.counting.referral_figures import ReferralsBy
 from app.statistics.counting.shapes import shapes_in
 from app.statistics.counting.summary import FiguresWanted, summarise, today, zone_of, zones_of
 from app.statistics.dimensions import Dimension
@@ -92,7 +92,7 @@ async def reports_page(request: Request, work: InWork, staff: SeesNumbers) -> Re
         formats=list(FORMATS),
         periods=list(Period),
         dimensions=[d for d in Dimension if _may_count(staff, d)],
-        referrals_by=list(referral_figures.BY),
+        referrals_by=[by.value for by in ReferralsBy],
         plain=plain,
         lines=lines.names,
         titles={name: kind.title for name, kind in kinds(work).items()},

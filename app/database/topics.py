@@ -6,6 +6,8 @@ from uuid import UUID
 
 # A topic of one person or one record, as `Topic.of` makes it.
 RowTopic = NewType("RowTopic", str)
+# What is only about the reader of a page, as `Topic.own` makes it.
+OwnTopic = NewType("OwnTopic", str)
 
 
 class Topic(StrEnum):
@@ -47,9 +49,9 @@ class Topic(StrEnum):
     WORDS = "words"
 
     @property
-    def own(self) -> str:
+    def own(self) -> OwnTopic:
         """Return the name of what is only about the reader: `calls:me` is their own call."""
-        return f"{self.value}:me"
+        return OwnTopic(f"{self.value}:me")
 
     def of(self, row: UUID | str) -> RowTopic:
         """Return the topic of one person, or of one record."""

@@ -17,7 +17,7 @@ from app.contacts.scopes import reads_case, reads_contact
 from app.referrals.directory.models import Agency
 from app.referrals.models import Referral
 from app.referrals.scopes import reads_referral
-from app.staff.log_values import EVERY_LINE
+from app.staff.log_values import EVERY_LINE, IDENTITY_PROVIDER
 from app.staff.models import AuditEntry, Staff
 from app.words.pages import N_, said
 from app.work import Work
@@ -41,7 +41,7 @@ BARE = {
     EVERY_LINE: N_("every line"),
     "field_keys": N_("Keys"),
     "hash_keys": N_("Keys"),
-    "identity_provider": N_("Sign-in by a provider"),
+    IDENTITY_PROVIDER: N_("Sign-in by a provider"),
     "practices": N_("Practice calls"),
     "referrals": N_("referrals"),
     "retention": N_("Retention"),

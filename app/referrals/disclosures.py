@@ -73,7 +73,7 @@ async def disclose(
         agency_id=agency.id,
         at=work.now,
         how=how.value,
-        ground=ground,
+        ground=ground.stored(),
         fields=[*fields, *map(str, besides)],
         staff_id=work.actor.staff_id,
     )

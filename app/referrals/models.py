@@ -26,7 +26,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.contacts.models import Filled, found_by
 from app.database.base import Base, Identifier, Sealed, one_of
 from app.definitions.risk import Urgency
-from app.referrals.consent.rules import Basis, ConsentKind
+from app.referrals.consent.grounds import Basis
+from app.referrals.consent.rules import ConsentKind
 from app.referrals.states import (
     DeadlineKind,
     DispatchState,

@@ -26,7 +26,7 @@ from app.referrals.replies import details
 from app.referrals.replies.replying import lock_recipient
 from app.referrals.scopes import lock_own
 from app.referrals.services import asked_by
-from app.referrals.spoken import ground_words, language_for, service_words, urgency_words
+from app.referrals.spoken import basis_words, language_for, service_words, urgency_words
 from app.referrals.states import OVER, DeadlineKind, Purpose, ReferralState, ToldHow
 from app.referrals.trail import By, Via, note
 from app.staff.accounts import names_of
@@ -121,7 +121,7 @@ async def _page(
         (words["service"], service_words(language, asked_by(work, referral).service)),
         (words["opened"], at(referral.opened_at)),
         (words["acknowledged"], at(recipient.acknowledged_at)),
-        (words["ground"], ground_words(language, basis)),
+        (words["ground"], basis_words(language, basis)),
     ]
     due = (await tracking.deadlines_of(work, [referral.id])).get(referral.id, [])
     head += [(words["due"].format(what=words[c.kind]), at(c.due_at)) for c in due]

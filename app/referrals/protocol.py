@@ -16,7 +16,7 @@ from app.definitions.forms import Form, Meaning
 from app.definitions.risk import Urgency
 from app.definitions.trees import Code, Labels, Language, Tree, check_labels
 from app.errors import Message, why
-from app.referrals.consent.rules import Basis
+from app.referrals.consent.grounds import Basis
 from app.referrals.deadlines.due import due_at, read_duration, written
 from app.referrals.escalation.next_step import AT_LEAST, Step, StepKind
 from app.referrals.states import OWN_SERVICES, DeadlineKind, Service

@@ -53,8 +53,9 @@ def urgency_words(language: str, urgency: str) -> str:
     return words.code_words(language, "urgency", urgency)
 
 
-def ground_words(language: str, ground: str) -> str:
-    return words.code_words(language, "ground", ground)
+def basis_words(language: str, basis: str) -> str:
+    """Return the basis of an override, or `consent`, in the words of letters."""
+    return words.code_words(language, "ground", basis)
 
 
 def spell(code: str) -> str:

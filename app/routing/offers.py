@@ -13,6 +13,7 @@ from sqlalchemy.orm.attributes import set_committed_value
 
 from app.abilities import EndpointKind
 from app.calls import platform, record
+from app.calls.delivery_keys import DeliveryKey
 from app.calls.log_kinds import AnyCause, CallLog, Cause
 from app.calls.models import Call, Leg, LegRequest, RecordedEvent
 from app.calls.sentences import Sentence
@@ -164,7 +165,7 @@ async def lock_offer(work: Work, offer_id: UUID) -> tuple[Call, Offer]:
 
 
 async def lock_offer_for_delivery(
-    work: Work, offer_id: UUID, key: str
+    work: Work, offer_id: UUID, key: DeliveryKey
 ) -> tuple[Call, Offer, RecordedEvent | None]:
     """Lock an offer and its call as `lock_offer`, and return the event of this delivery, if it came
     before: see `record.lock_for_delivery`. Raises NotFound."""
@@ -182,7 +183,7 @@ async def lock_leg(work: Work, leg_id: UUID) -> tuple[Leg, Call, Offer] | None:
 
 
 async def lock_leg_for_delivery(
-    work: Work, leg_id: UUID, key: str
+    work: Work, leg_id: UUID, key: DeliveryKey
 ) -> tuple[Leg, Call, Offer, RecordedEvent | None] | None:
     """Lock a leg as `lock_leg`, and return the event of this delivery, if it came before."""
     values = {"leg_id": leg_id, "key": key}

@@ -29,6 +29,7 @@ from sqlalchemy.dialects.postgresql import JSONB, array
 from app.staff.emergency_rows import Emergency
 from app.staff.log_kinds import AuditLog
 from app.staff.log_rows import every_entry
+from app.staff.log_values import IDENTITY_PROVIDER
 from app.staff.models import AccessKind, AuditEntry, PasswordLink, Staff
 from app.staff.roles import reads_others
 from app.work import ActorKind, Work
@@ -234,7 +235,7 @@ async def _provided(
     """Return who set up the provider of identities, if one of these accounts was linked there."""
     identity, entry = every_entry(), every_entry()
     provider = select(entry.actor, entry.at).where(
-        entry.subject == "identity_provider",
+        entry.subject == IDENTITY_PROVIDER,
         entry.action == AuditLog.PROVIDER_SET,
         exists().where(
             identity.subject.in_([str(one) for one in accounts]),

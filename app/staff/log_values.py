@@ -43,6 +43,8 @@ class ActedFrom(StrEnum):
 
 # The subject of a change of what every line says.
 EVERY_LINE = "every line"
+# The subject of acts about the provider of identities.
+IDENTITY_PROVIDER = "identity_provider"
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from uuid import UUID
 from httpx2 import HTTPError, HTTPStatusError
 from procrastinate import JobContext
 
-from app.calls import record
+from app.calls import delivery_keys, record
 from app.calls.log_kinds import CallLog
 from app.calls.record import WebhookDelivery
 from app.jobs.names import Task
@@ -40,7 +40,7 @@ async def ring(work: Work, signed: Signed, practice_id: UUID) -> tuple[Answer, S
     call, fresh = await record.open_call(
         work, provider_sid=signed.call_sid, raw_from=None, line_id=line_id, greeted=True
     )
-    key = f"voice:{signed.call_sid}"
+    key = delivery_keys.voice(signed.call_sid)
     if not fresh:
         call.entries += 1
         return answers.GoBack(entry=call.entries), await scene_of(work, call)

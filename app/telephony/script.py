@@ -244,7 +244,9 @@ def _message(answer: answers.Message, scene: Scene) -> list[Step]:
         said += _said(answer.said, scene)
     if answer.callback:
         offer: list[Spoken] = list(scene.say(PromptKey.OFFER_CALLBACK, digit=CALLBACK_DIGIT))
-        choice = call_path(scene.call_id, "callback", q="wanted", n="0.0", w=Who.CALLER)
+        choice = call_path(
+            scene.call_id, "callback", q=CallbackQuestion.WANTED, n="0.0", w=Who.CALLER
+        )
         said.append(Ask(offer, choice, silence_too=False))
     said += scene.say(PromptKey.LEAVE_MESSAGE)
     then = call_path(scene.call_id, "message", n=n)

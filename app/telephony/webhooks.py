@@ -5,6 +5,8 @@ from uuid import UUID
 from fastapi import APIRouter, Request, Response
 from sqlalchemy import select
 
+from app.calls import delivery_keys
+from app.calls.delivery_keys import DeliveryKey
 from app.calls.lines.line_rows import Prompt
 from app.errors import NotFound
 from app.jobs.transaction import run_verb, transaction
@@ -89,7 +91,7 @@ async def status(request: Request, signed: SignedRequest) -> Response:
 
 
 async def _decide(
-    request: Request, signed: Signed, call_id: UUID, key: str, decision: deciding.Decision
+    request: Request, signed: Signed, call_id: UUID, key: DeliveryKey, decision: deciding.Decision
 ) -> Response:
     return await speak(
         request, signed, lambda work: deciding.decide(work, call_id, signed, key, decision)
@@ -105,7 +107,7 @@ def _entry_and_step(request: Request) -> tuple[int, int]:
 async def wait(request: Request, signed: SignedRequest, call_id: UUID) -> Response:
     """Say comfort and place, each time the words have run out."""
     entry, step = _entry_and_step(request)
-    key = f"wait:{call_id}:{entry}.{step}"
+    key = delivery_keys.wait(call_id, entry, step)
     return await _decide(request, signed, call_id, key, waiting.wait(entry, step))
 
 
@@ -115,7 +117,7 @@ async def menu(request: Request, signed: SignedRequest, call_id: UUID) -> Respon
     n = number_in(request.query_params.get("n"), 1)
     again = "again" in request.query_params
     digits = signed.fields.get("Digits")
-    key = f"menu:{call_id}:{n}" + (":again" if again and digits is None else "")
+    key = delivery_keys.menu(call_id, n, again=again and digits is None)
     return await _decide(request, signed, call_id, key, arriving.menu(digits, n, asked_again=again))
 
 
@@ -125,7 +127,7 @@ async def blocked(request: Request, signed: SignedRequest, call_id: UUID) -> Res
     n = number_in(request.query_params.get("n"), 1)
     digits = signed.fields.get("Digits")
     return await _decide(
-        request, signed, call_id, f"blocked:{call_id}:{n}", arriving.blocked(digits)
+        request, signed, call_id, delivery_keys.blocked(call_id, n), arriving.blocked(digits)
     )
 
 
@@ -139,7 +141,7 @@ async def callback_question(
     who = Who(w) if w in set(Who) else Who.CALLER
     entry, _, step = n.partition(".")
     place = f"{number_in(entry)}.{number_in(step)}"
-    key = f"callback:{call_id}:{place}:{question}"
+    key = delivery_keys.callback(call_id, place, question)
     decision = waiting.callback(signed.fields.get("Digits"), place, question, who)
     return await _decide(request, signed, call_id, key, decision)
 
@@ -150,7 +152,7 @@ async def question(
 ) -> Response:
     """Ask a question of a caller who cannot speak, or take the key that they press."""
     digits, attempt = signed.fields.get("Digits"), number_in(n, 1)
-    key = f"question:{q}:{attempt}:{'key' if digits else 'silence'}"
+    key = delivery_keys.question(q, attempt, pressed=bool(digits))
     decision = asking_by_key.question(q, digits, attempt)
     return await _decide(request, signed, call_id, key, decision)
 
@@ -168,8 +170,8 @@ async def partner(request: Request, signed: SignedRequest, call_id: UUID) -> Res
 async def partner_left(request: Request, signed: SignedRequest, call_id: UUID) -> Response:
     """Take back a caller whom the partner did not take, or hung up on."""
     n = number_in(request.query_params.get("n"))
-    decision = partner_flow.partner_left(signed)
-    return await _decide(request, signed, call_id, f"partner-left:{call_id}:{n}", decision)
+    key = delivery_keys.partner_left(call_id, n)
+    return await _decide(request, signed, call_id, key, partner_flow.partner_left(signed))
 
 
 @router.post("/back/{call_id}/status")
@@ -190,7 +192,7 @@ async def duty_key(request: Request, signed: SignedRequest, call_id: UUID) -> Re
     n = number_in(request.query_params.get("n"), 1)
     digits = signed.fields.get("Digits")
     decision = staff_phone.duty_key(signed.fields.get("From"), digits)
-    return await _decide(request, signed, call_id, f"duty:{call_id}:{n}", decision)
+    return await _decide(request, signed, call_id, delivery_keys.duty(call_id, n), decision)
 
 
 @router.post("/sms")
@@ -212,7 +214,7 @@ async def sms(request: Request, signed: SignedRequest) -> Response:
 async def choice(request: Request, signed: SignedRequest, call_id: UUID) -> Response:
     """Handle a digit of a waiting caller."""
     entry, step = _entry_and_step(request)
-    key = f"choice:{call_id}:{entry}.{step}"
+    key = delivery_keys.choice(call_id, entry, step)
     digits = signed.fields.get("Digits")
     return await _decide(request, signed, call_id, key, waiting.wait_choice(digits, entry, step))
 
@@ -225,7 +227,7 @@ async def queue_exit(request: Request, signed: SignedRequest, call_id: UUID) -> 
     told = "leave" if "left" in request.query_params else "error"
     result = signed.fields.get("QueueResult", told)[:30]
     gone = deciding.caller_is_gone(signed)
-    key = f"exit:{call_id}:{entry}:{result}"
+    key = delivery_keys.queue_exit(call_id, entry, result)
     return await _decide(request, signed, call_id, key, waiting.leave_queue(result, gone, entry))
 
 
@@ -233,7 +235,7 @@ async def queue_exit(request: Request, signed: SignedRequest, call_id: UUID) -> 
 async def returned(request: Request, signed: SignedRequest, call_id: UUID) -> Response:
     """Send the caller back to the waiting room."""
     entry = number_in(request.query_params.get("n"))
-    key = f"returned:{call_id}:{entry}"
+    key = delivery_keys.returned(call_id, entry)
     return await _decide(request, signed, call_id, key, waiting.returned(entry))
 
 
@@ -241,22 +243,22 @@ async def returned(request: Request, signed: SignedRequest, call_id: UUID) -> Re
 async def bridge(request: Request, signed: SignedRequest, call_id: UUID, o: UUID) -> Response:
     """Send the caller to the counsellor, who is in the conference already."""
     n = read_number(request.query_params.get("n", ""))
-    key = f"bridge:{o}:" + ("" if n is None else str(n))
+    key = delivery_keys.bridge(o, n)
     return await _decide(request, signed, call_id, key, talking.bridge(o))
 
 
 @router.post("/calls/{call_id}/left")
 async def left(request: Request, signed: SignedRequest, call_id: UUID, o: UUID) -> Response:
     """Handle a caller who has left the conference."""
-    gone = deciding.caller_is_gone(signed)
-    return await _decide(request, signed, call_id, f"left:{o}", talking.left_talk(o, gone))
+    decision = talking.left_talk(o, deciding.caller_is_gone(signed))
+    return await _decide(request, signed, call_id, delivery_keys.left(o), decision)
 
 
 @router.post("/calls/{call_id}/dialled")
 async def dialled(request: Request, signed: SignedRequest, call_id: UUID, o: UUID) -> Response:
     """Handle the end of a dial: the counsellor has hung up, or did not answer."""
     decision = dial_bridge.dialled(o, signed)
-    return await _decide(request, signed, call_id, f"dialled:{o}", decision)
+    return await _decide(request, signed, call_id, delivery_keys.dialled(o), decision)
 
 
 @router.post("/calls/{call_id}/duty-proof")
@@ -265,8 +267,9 @@ async def duty_proof(
 ) -> Response:
     """Handle the PIN or the code by which a counsellor proves who they are."""
     who, digits, attempt = signed.fields.get("From"), signed.fields.get("Digits"), number_in(n, 1)
+    key = delivery_keys.duty_proof(call_id, attempt)
     decision = staff_phone.duty_proof(who, s, digits, attempt)
-    return await _decide(request, signed, call_id, f"duty-proof:{call_id}:{attempt}", decision)
+    return await _decide(request, signed, call_id, key, decision)
 
 
 @router.post("/calls/{call_id}/duty-pin")
@@ -275,8 +278,9 @@ async def duty_pin(
 ) -> Response:
     """Handle the PIN that a counsellor chooses."""
     who, digits, attempt = signed.fields.get("From"), signed.fields.get("Digits"), number_in(n, 1)
+    key = delivery_keys.duty_pin(call_id, attempt)
     decision = staff_phone.duty_pin(who, s, digits, attempt)
-    return await _decide(request, signed, call_id, f"duty-pin:{call_id}:{attempt}", decision)
+    return await _decide(request, signed, call_id, key, decision)
 
 
 @router.post("/calls/{call_id}/message")
@@ -284,7 +288,11 @@ async def message(request: Request, signed: SignedRequest, call_id: UUID) -> Res
     """Handle a voice message that was spoken."""
     n = number_in(request.query_params.get("n"), 1)
     return await _decide(
-        request, signed, call_id, f"message:{call_id}:{n}", message_flow.message_left(signed)
+        request,
+        signed,
+        call_id,
+        delivery_keys.message(call_id, n),
+        message_flow.message_left(signed),
     )
 
 
@@ -293,7 +301,11 @@ async def message_again(request: Request, signed: SignedRequest, call_id: UUID) 
     """Handle a caller who spoke no message."""
     n = number_in(request.query_params.get("n"), 1)
     return await _decide(
-        request, signed, call_id, f"message-again:{call_id}:{n}", message_flow.message_again()
+        request,
+        signed,
+        call_id,
+        delivery_keys.message_again(call_id, n),
+        message_flow.message_again(),
     )
 
 

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
 from app.database.bus import Bus
-from app.database.topics import Topic
+from app.database.topics import OwnTopic, Topic
 from app.log import log
 from app.staff.accounts import actor_of
 from app.staff.models import Staff
@@ -93,9 +93,9 @@ class Part:
     permission: Permission
     make: Callable[[Work, Any], Awaitable[Any]]
     # As in the templates: `calls` is a change of any call, `calls:me` of the reader's own.
-    topics: frozenset[str]
+    topics: frozenset[Topic | OwnTopic]
     # Topics that it shows at most once a second.
-    soon: frozenset[str] = frozenset()
+    soon: frozenset[Topic | OwnTopic] = frozenset()
     scope: Callable[[Staff], Hashable] = all_readers
     views: View | None = None
 

@@ -165,7 +165,7 @@ class Reader(Subscription):
         self._sent_at = float("-inf")
         asked, me = self.wanted.topics, self.staff.id
         names = [t for t in Topic if asked is None or t in asked]
-        own = {t for part in self.parts for t in part.topics | part.soon if ":" in t}
+        own: set[str] = {t for part in self.parts for t in part.topics | part.soon if ":" in t}
         own |= asked or set()
         mine = [t for t in Topic if asked is None or t in own or t.own in own]
         self.follows = Topic.CALLS.own in own

@@ -6,7 +6,7 @@ from datetime import date
 from app.demo.stage import Stage
 from app.jobs.transaction import transaction
 from app.staff.roles import Role
-from app.statistics.counting.referral_figures import BY
+from app.statistics.counting.referral_figures import ReferralsBy
 from app.statistics.exports.exporting import data_dictionary
 from app.statistics.models import PublicRelease
 from app.work import PROGRAM
@@ -52,7 +52,7 @@ async def test_a_file_of_referrals_by_sector_is_asked_for_and_each_column_is_exp
     mila = await stage.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
     shown = (await page(stage, mila, "/reports")).text
     first, second = re.findall(r'<select name="by" data-list>.*?</select>', shown, re.DOTALL)
-    assert set(BY) <= set(re.findall(r'<option value="([^"]+)"', first))
+    assert set(ReferralsBy) <= set(re.findall(r'<option value="([^"]+)"', first))
     assert "opened_how" not in second, "referrals are counted by one thing"
     window = {"what": "referrals", "from": "2029-11-01", "to": "2029-12-01", "format": "csv"}
     asked = await mila.ask("POST", "/statistics/exports", {**window, "by": ["sector"]})

@@ -23,7 +23,8 @@ from app.referrals import staff_actions
 from app.referrals.channels.models import Attempt
 from app.referrals.consent import withdrawing
 from app.referrals.consent.consenting import Agreed, Override
-from app.referrals.consent.rules import Basis, GivenBy, How, Scope
+from app.referrals.consent.grounds import Basis
+from app.referrals.consent.rules import GivenBy, How, Scope
 from app.referrals.deadlines.urgency import change_urgency
 from app.referrals.escalation import breaches, results
 from app.referrals.jobs import check_deadline, escalate_if_due

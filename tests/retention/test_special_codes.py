@@ -46,7 +46,7 @@ from app.retention.records import erase_records
 from app.sealing.places import sealed_places, values_of
 from app.staff.log_kinds import AuditLog
 from app.staff.models import AuditEntry, Staff
-from app.statistics.counting.referral_figures import referral_figures
+from app.statistics.counting.referral_figures import ReferralsBy, referral_figures
 from app.statistics.facts import days
 from app.statistics.facts.facts import COLUMNS, day_bounds, facts_of
 from app.statistics.facts.facts import SEALED as SEALED_FACTS
@@ -225,8 +225,8 @@ async def test_figures_by_service_are_those_of_the_referrals_after_an_erasure_to
 ) -> None:
     async def counted() -> list[tuple[str, int, int]]:
         since, until = datetime(2020, 1, 1, tzinfo=UTC), datetime(2040, 1, 1, tzinfo=UTC)
-        found, every = await referral_figures(told, since, until, "service")
-        _, by_state = await referral_figures(told, since, until, "state")
+        found, every = await referral_figures(told, since, until, ReferralsBy.SERVICE)
+        _, by_state = await referral_figures(told, since, until, ReferralsBy.STATE)
         assert every == by_state
         return [
             (one.value, one.numbers["opened"], len(one.members) // MEMBER_BYTES) for one in found

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from app.statistics.counting.referral_figures import BY
+from app.statistics.counting.referral_figures import ReferralsBy
 from app.statistics.exports.exporting import ExportWanted, made
 from app.statistics.exports.files import File
 from app.statistics.periods import Window
@@ -66,7 +66,7 @@ def windows() -> Iterator[Window]:
 async def shown(work: Work, window: Window) -> dict[tuple[str, ...], Any]:
     """Every figure of referrals, by whatever they are counted."""
     found: dict[tuple[str, ...], Any] = {}
-    for by in BY:
+    for by in ReferralsBy:
         _, rows, total = await guarded_referrals.by_thing(work, window, by)
         for one in (*rows, total):
             found |= {(by, one.value, name): number for name, number in one.numbers.items()}
@@ -93,11 +93,11 @@ async def test_the_same_referrals_show_the_same_figure_whatever_they_are_counted
     found = await shown(work, months(0, 1))
     number = found["sector", "all", "opened"]
     assert number in (0, BASE)
-    assert {found[by, "all", "opened"] for by in BY} == {number}
+    assert {found[by, "all", "opened"] for by in ReferralsBy} == {number}
     assert found["agency", "all", "offered"] == number
     assert found["agency", "all", "accepted"] == number
     assert found["agency", "all", "acknowledged"] == number
-    for by in (*BY, "agency"):
+    for by in (*ReferralsBy, "agency"):
         name = "offered" if by == "agency" else "opened"
         parts = [n for key, n in found.items() if key[0] == by and key[2] == name]
         # A row that rounds to nothing is left out.
@@ -106,12 +106,12 @@ async def test_the_same_referrals_show_the_same_figure_whatever_they_are_counted
 
 async def test_a_report_and_a_file_show_the_figure_of_every_window(work: Work) -> None:
     await referrals(work, 1)
-    _, _, total = await guarded_referrals.by_thing(work, months(0, 1), "sector")
+    _, _, total = await guarded_referrals.by_thing(work, months(0, 1), ReferralsBy.SECTOR)
     for window in (months(0, 1), months(-3, 1), months(-20, 1), months(-5, 4)):
         for section in await sections.referral_sections(work, window):
             assert section.grid is not None
             assert section.grid.rows[-1][1] == str(total.numbers["opened"])
-        for by in (None, *BY):
+        for by in (None, *ReferralsBy):
             wanted = ExportWanted(File.REFERRALS, window, "csv", referrals_by=by)
             async with made(work, wanted) as file:
                 (batch,) = [one async for one in file.batches]
@@ -130,7 +130,9 @@ async def test_other_referrals_have_another_draw_and_nothing_is_added_on_the_ave
     two: list[int] = []
     for back in range(200):
         for begins, found in ((-back, alone), (-back - 1, two)):
-            _, _, total = await guarded_referrals.by_thing(work, months(begins, 1 - back), "state")
+            _, _, total = await guarded_referrals.by_thing(
+                work, months(begins, 1 - back), ReferralsBy.STATE
+            )
             found.append(total.numbers["opened"])
     assert set(alone) == set(two) == {0, BASE}
     assert sum(alone) / len(alone) == pytest.approx(1, abs=0.5)

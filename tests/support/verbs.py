@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import func, select
 
 from app.calls import record
+from app.calls.delivery_keys import DeliveryKey
 from app.calls.lines.lines import add_line
 from app.calls.models import Call
 from app.calls.record import WebhookDelivery
@@ -19,7 +20,7 @@ from app.definitions.risk import Urgency
 from app.demo.stage import LINE, Stage
 from app.jobs.transaction import send_rows, transaction
 from app.referrals.consent.consenting import Override
-from app.referrals.consent.rules import Basis
+from app.referrals.consent.grounds import Basis
 from app.referrals.directory.agencies import save_agency
 from app.referrals.directory.entries import Entry
 from app.referrals.models import Recipient, Referral
@@ -146,7 +147,7 @@ async def a_waiting_call(work: Work, *, danger: bool = False) -> Call:
         language="sr",
         danger=danger,
         priority=0,
-        delivery=WebhookDelivery("menu:1"),
+        delivery=WebhookDelivery(DeliveryKey("menu:1")),
         answer=Enqueue(entry=1),
     )
     return call
@@ -185,7 +186,7 @@ async def another_talk(work: Work, staff: Staff) -> Call:
         language="sr",
         danger=False,
         priority=0,
-        delivery=WebhookDelivery("menu:2"),
+        delivery=WebhookDelivery(DeliveryKey("menu:2")),
         answer=Enqueue(entry=1),
     )
     (offer,) = await offered(work, call, staff)

@@ -29,7 +29,7 @@ from app.outbox.channels import MESSAGES
 from app.people import holding
 from app.people.finding import PersonState
 from app.referrals import accountability, states
-from app.referrals.consent import rules
+from app.referrals.consent import grounds, rules
 from app.referrals.directory.address_rows import AddressField
 from app.routing.participants.participants import ROLES
 from app.routing.rota.models import RotaChangeState
@@ -98,7 +98,7 @@ SHOWN: dict[str, Iterable[str]] = {
     "flag.about": FlagAbout,
     "form.values.role": Role,
     "g.channel": set(Channel) - {Channel.VOICE, Channel.WEB},
-    "g.value": {*printing.HandOutGround, *rules.GivenBy, *rules.Basis},
+    "g.value": {*printing.HandOutGround, *rules.GivenBy, *grounds.Basis},
     "file": WHAT,
     "'categories'": {"categories"},
     "'referrals'": {"referrals"},

@@ -9,7 +9,8 @@ from pydantic import BaseModel, Field
 from app.definitions.risk import Urgency
 from app.referrals import staff_actions
 from app.referrals.consent import consenting
-from app.referrals.consent.rules import Basis, GivenBy, How, Scope
+from app.referrals.consent.grounds import Basis
+from app.referrals.consent.rules import GivenBy, How, Scope
 from app.referrals.states import (
     DispatchState,
     ReferralOutcome,

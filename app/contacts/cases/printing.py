@@ -170,9 +170,9 @@ def _free_words(
 ) -> dict[str, list[dict[str, str]]]:
     """Return the notes of a case, and its log without them."""
     return {
-        "notes": [line for line in log if with_notes and line["what"] == "note"],
+        "notes": [line for line in log if with_notes and line["kind"] == RecordLog.NOTE],
         "timeline": [
-            {**line, "words": "" if line["what"] == "note" else line["words"]}
+            {**line, "words": "" if line["kind"] == RecordLog.NOTE else line["words"]}
             for line in log
             if with_timeline
         ],
@@ -197,6 +197,7 @@ async def _log(work: Work, opened: Opened[Case], language: str) -> list[dict[str
         {
             "at": days.moment(event.at, language, zone),
             "who": names.get(event.staff_id, "") if event.staff_id else "",
+            "kind": event.kind,
             "what": kinds[event.kind],
             "words": said,
         }

@@ -18,6 +18,7 @@ from app.definitions.risk import Urgency
 from app.definitions.trees import label_in
 from app.errors import Invalid
 from app.referrals import reading
+from app.referrals.consent.grounds import ground_words
 from app.referrals.consent.rules import GivenBy, How, Scope
 from app.referrals.deadlines import tracking
 from app.referrals.directory import right_agency
@@ -130,7 +131,7 @@ async def referral_page(request: Request, work: InWork, staff: Sees, referral_id
         ),
         plain=referral_views.plain,
         told_words=referral_views.told_words,
-        ground_words=referral_views.ground_words,
+        ground_words=ground_words,
         found=found,
         writable=may_write and not over,
         may_take=may(staff.role, Permission.SEE_DEADLINES),

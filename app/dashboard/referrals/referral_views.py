@@ -15,6 +15,7 @@ from app.contacts.registry import sheet_of
 from app.definitions.trees import label_in
 from app.referrals.channels.models import Attempt
 from app.referrals.channels.primero.problems import problem_words
+from app.referrals.consent.grounds import ground_words
 from app.referrals.log_kinds import LogKind
 from app.referrals.reading import Story
 from app.referrals.states import HELD, OVER, RecipientState, ReferralState, ToldBesides
@@ -88,14 +89,6 @@ def told_words(field: str) -> str:
 
 def plain(word: Any) -> str:
     return code_words(word or "")
-
-
-def ground_words(ground: str) -> str:
-    """Return the ground of a disclosure: `consent`, or `override: BASIS` and what it overrides."""
-    kind, _colon, basis = ground.partition(": ")
-    basis, _comma, against = basis.partition(", ")
-    said_basis = list_words(plain(part) for part in (basis, against) if part)
-    return f"{plain(kind)}: {said_basis}" if basis else plain(kind)
 
 
 @dataclass(frozen=True)

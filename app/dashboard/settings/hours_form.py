@@ -8,6 +8,8 @@ from app.calls.weekly_hours import (
     DAYS,
     HOLIDAYS,
     MOST_SPANS,
+    SentDay,
+    Span,
     read_sent,
     read_week,
     write_week,
@@ -16,10 +18,10 @@ from app.errors import Invalid
 from app.words.local_hours import stored_hours
 from app.words.pages import N_, _, said, weekday_name
 
-_STATES = {
-    "open": N_("open from – until"),
-    "always": N_("open round the clock"),
-    "closed": N_("closed all day"),
+_STATES: dict[SentDay, str] = {
+    SentDay.OPEN: N_("open from – until"),
+    SentDay.ALWAYS: N_("open round the clock"),
+    SentDay.CLOSED: N_("closed all day"),
 }
 
 
@@ -36,6 +38,12 @@ def read_hours(sent: Mapping[str, str], now: str) -> str:
     return now if week == read_week(now) else write_week(week)
 
 
+def _state_of(spans: tuple[Span, ...]) -> SentDay:
+    if spans == ALL_DAY:
+        return SentDay.ALWAYS
+    return SentDay.OPEN if spans else SentDay.CLOSED
+
+
 def hours_rows(text: str, typed: dict[str, Any]) -> list[dict[str, Any]] | None:
     """Return the rows of the form by weekday, or None if the hours are more than that.
 
@@ -49,28 +57,30 @@ def hours_rows(text: str, typed: dict[str, Any]) -> list[dict[str, Any]] | None:
     rows = []
     for n, day in enumerate((*DAYS, HOLIDAYS)):
         spans = (week.holidays or ()) if day == HOLIDAYS else week.of(day)
-        state = "always" if spans == ALL_DAY else "open" if spans else "closed"
+        state = _state_of(spans)
         if day == HOLIDAYS and week.holidays is None:
-            state = "same"
+            state = SentDay.SAME
         # A field for a time has no 24:00.
-        times = [] if state == "always" else [(b, e.replace("24:00", "00:00")) for b, e in spans]
+        times = (
+            [] if state is SentDay.ALWAYS else [(b, e.replace("24:00", "00:00")) for b, e in spans]
+        )
         times += [("", "")] * (MOST_SPANS - len(times))
         name = f"hours.{day}"
         if name in typed:
-            state = typed[name]
+            state = SentDay(typed[name]) if typed[name] in set(SentDay) else SentDay.CLOSED
             times = [
                 (typed.get(f"{name}.from{k}", ""), typed.get(f"{name}.until{k}", ""))
                 for k in ("", "2")
             ]
         states = dict(_STATES)
         if day == HOLIDAYS:
-            states = {"same": N_("as on any other day"), **states}
+            states = {SentDay.SAME: N_("as on any other day"), **states}
         rows.append(
             {
                 "name": name,
                 "words": weekday_name(n) if day != HOLIDAYS else _("public holidays"),
-                "state": state,
-                "states": [(code, said(words)) for code, words in states.items()],
+                "state": state.value,
+                "states": [(code.value, said(words)) for code, words in states.items()],
                 "times": [(k, *pair) for k, pair in zip(("", "2"), times, strict=True)],
             }
         )

@@ -22,6 +22,7 @@ from app.people.provider.protocol import Client
 from app.people.provider.rows import IdentityProvider, ProviderErrand, StaffIdentity, Unknown
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
+from app.staff.log_values import IDENTITY_PROVIDER
 from app.staff.models import Staff
 from app.staff.roles import Role
 from app.staff.sessions import accounts_changed
@@ -170,7 +171,7 @@ async def save(
     write_entry(
         work,
         AuditLog.PROVIDER_SET,
-        "identity_provider",
+        IDENTITY_PROVIDER,
         before=before,
         after=values_for_log(wanted),
         secret_changed=secret is not None,
@@ -232,7 +233,7 @@ async def remove(work: Work) -> None:
     write_entry(
         work,
         AuditLog.PROVIDER_REMOVED,
-        "identity_provider",
+        IDENTITY_PROVIDER,
         before=before,
         after=None,
         number=len(people),

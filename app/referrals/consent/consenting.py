@@ -15,7 +15,8 @@ from app.contacts.registry import sheet_of
 from app.definitions.forms import Meaning
 from app.errors import Conflict, Invalid, Message
 from app.privacy.keys import CannotOpen
-from app.referrals.consent.rules import Basis, ConsentKind, Given, GivenBy, How, Scope
+from app.referrals.consent.grounds import Basis
+from app.referrals.consent.rules import ConsentKind, Given, GivenBy, How, Scope
 from app.referrals.deadlines import tracking
 from app.referrals.directory.models import Agency
 from app.referrals.log_kinds import LogKind
@@ -132,7 +133,7 @@ async def given_of(work: Work, referral: Referral) -> Given | None:
         ConsentKind(found.kind),
         frozenset(found.scope),
         await _withheld(work, referral),
-        found.basis,
+        Basis(found.basis) if found.basis is not None else None,
         frozenset(for_what(work, found)),
         frozenset(found.despite),
         found.given_by,

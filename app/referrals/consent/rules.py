@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from app.errors import Refusal
+from app.referrals.consent.grounds import Basis, Ground, GroundKind
 from app.referrals.reasons import WORDS, Barred
 from app.referrals.states import AUTHORITIES, Sector
 
@@ -37,18 +38,6 @@ class ConsentKind(StrEnum):
     CONSENT = "consent"
     OVERRIDE = "override"
     WITHDRAWN = "withdrawn"
-
-
-class Basis(StrEnum):
-    """A lawful ground without consent."""
-
-    VITAL_INTERESTS = "vital_interests"
-    LEGAL_OBLIGATION = "legal_obligation"
-    BEST_INTERESTS = "best_interests"
-
-
-# What is added to the basis of an override that goes against an explicit wish.
-AGAINST_WISH = "against_an_explicit_wish"
 
 
 class NotConsented(Refusal):
@@ -83,7 +72,7 @@ class Given:
     kind: ConsentKind
     scope: frozenset[str] = frozenset()
     withheld_from: frozenset[str] = frozenset()
-    basis: str | None = None
+    basis: Basis | None = None
     # The services for which it was given; empty: for the service of the referral.
     for_what: frozenset[str] = frozenset()
     # Sectors or codes that an override names although the consent excludes them.
@@ -110,10 +99,8 @@ _NOT_FOR = {
 }
 
 
-def ground_for(given: Given | None, recipient: Addressee) -> str:
-    """Return the ground on which the recipient may be told, as recorded with every disclosure.
-
-    `consent`, `own_house`, or `override: BASIS` and against what: codes, whose words a page makes.
+def ground_for(given: Given | None, recipient: Addressee) -> Ground:
+    """Return the ground on which the recipient may be told; it is kept with every disclosure.
 
     Raises NotConsented, Withheld or ConsentWithdrawn.
     """
@@ -122,19 +109,19 @@ def ground_for(given: Given | None, recipient: Addressee) -> str:
     if given.kind is ConsentKind.WITHDRAWN:
         raise ConsentWithdrawn()
     if recipient.sector == Sector.OWN_HOUSE:
-        return Sector.OWN_HOUSE.value
+        return Ground(GroundKind.OWN_HOUSE)
     named = {recipient.code, recipient.sector}
     if named & given.withheld_from and not named & given.despite:
         raise Withheld()
     if given.kind is ConsentKind.OVERRIDE:
-        against = f", {AGAINST_WISH}" if named & given.despite else ""
-        return f"{ConsentKind.OVERRIDE}: {given.basis}{against}"
+        against_wish = bool(named & given.despite)
+        return Ground(GroundKind.OVERRIDE, given.basis, against_wish=against_wish)
     wanted = Scope.AUTHORITIES if recipient.sector in AUTHORITIES else Scope.SERVICES
     if wanted not in given.scope:
         raise _not_for(_NOT_FOR[wanted])
     if given.for_what and not given.for_what & recipient.services:
         raise _not_for(Barred.OTHER_SERVICES)
-    return ConsentKind.CONSENT.value
+    return Ground(GroundKind.CONSENT)
 
 
 def fields_for(wanted: list[str], answered: list[str]) -> list[str]:

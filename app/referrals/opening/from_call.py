@@ -19,7 +19,8 @@ from app.referrals.consent.consenting import (
     override_by_protocol,
     record_override,
 )
-from app.referrals.consent.rules import Basis, Scope
+from app.referrals.consent.grounds import Basis
+from app.referrals.consent.rules import Scope
 from app.referrals.library import protocols_of
 from app.referrals.log_kinds import LogKind
 from app.referrals.models import Notice, Referral

@@ -95,7 +95,7 @@ async def offer_to(
         ReferralEvent.SEND,
         by,
         recipient=agency.code,
-        ground=ground,
+        ground=ground.stored(),
         why=[one.value for one in why],
     )
     if new:

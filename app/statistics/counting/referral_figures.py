@@ -10,6 +10,7 @@ one pass before, and given to the statement beside their ids.
 import asyncio
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import text
@@ -19,6 +20,18 @@ from app.referrals.counted import counts_sql, members_sql
 from app.referrals.services import services_of_all
 from app.referrals.states import LEFT, STAYED, Missing
 from app.work import Work
+
+
+class ReferralsBy(StrEnum):
+    """What referrals can be counted by."""
+
+    SECTOR = "sector"
+    URGENCY = "urgency"
+    SERVICE = "service"
+    OUTCOME = "outcome"
+    STATE = "state"
+    OPENED_HOW = "opened_how"
+
 
 WORDS = {
     "opened": "referrals opened in the window",
@@ -79,14 +92,9 @@ _SEALED = "SELECT r.id, r.services_sealed FROM referrals r WHERE {counted}"
 _ASKED = (
     "JOIN unnest(CAST(:ids AS uuid[]), CAST(:services AS text[])) AS o(id, service) ON o.id = r.id"
 )
-# What referrals can be counted by: fixed SQL, never user input.
-BY = {
-    "sector": "sector",
-    "urgency": "urgency",
-    "service": "service",
-    "outcome": f"coalesce(outcome, '{Missing.OUTCOME}')",
-    "state": "state",
-    "opened_how": "opened_how",
+# Fixed SQL, never user input.
+_BY = {by: by.value for by in ReferralsBy} | {
+    ReferralsBy.OUTCOME: f"coalesce(outcome, '{Missing.OUTCOME}')"
 }
 
 
@@ -101,11 +109,11 @@ class Figures:
 
 
 async def referral_figures(
-    work: Work, since: datetime, until: datetime, by: str
+    work: Work, since: datetime, until: datetime, by: ReferralsBy
 ) -> tuple[list[Figures], Figures]:
     """Return the figures by one property, and those of all referrals."""
     values: dict[str, Any] = {"since": since, "until": until}
-    is_sealed = by == "service"
+    is_sealed = by is ReferralsBy.SERVICE
     if is_sealed:
         sealed = await work.session.execute(text(_SEALED.format(counted=_COUNTED)), values)
         stored = [(row, bytes(value)) for row, value in sealed]
@@ -115,10 +123,10 @@ async def referral_figures(
         service="o.service," if is_sealed else "",
         asked=_ASKED if is_sealed else "",
         counted=_COUNTED,
-        by=BY[by],
+        by=_BY[by],
         no_agency=Missing.AGENCY,
         counts=counts_sql(COUNTED),
-        members=members_sql("id", COUNTED, "breaches", BY[by]),
+        members=members_sql("id", COUNTED, "breaches", _BY[by]),
     )
     values |= {"stayed": sorted(STAYED), "left": sorted(LEFT)}
     rows = (await work.session.execute(text(sql), values)).mappings().all()

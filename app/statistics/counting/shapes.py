@@ -175,7 +175,7 @@ class CountedRow:
 class CountedTable:
     code: str
     title: str
-    unit: str
+    unit: Unit
     columns: list[str]
     rows: list[CountedRow]
     # All that the table counts, whatever its rows are.

@@ -18,6 +18,7 @@ from app.statistics.counting import feedback, reconcile, referral_figures
 from app.statistics.counting.counsellors import room, room_table
 from app.statistics.counting.kept_targets import targets_of
 from app.statistics.counting.labels import CELL, OVERLAP, TOTAL, labeller
+from app.statistics.counting.referral_figures import ReferralsBy
 from app.statistics.counting.summary import FiguresWanted, Zones, count, let_go, summarise, zones_of
 from app.statistics.dimensions import Dimension
 from app.statistics.exports.at_once_table import COLUMNS as at_once_columns
@@ -72,7 +73,7 @@ class ExportWanted:
     line: str | None = None
     names: tuple[str, ...] = NAMES
     # For referrals: what they are counted by, instead of by agency.
-    referrals_by: str | None = None
+    referrals_by: ReferralsBy | None = None
     # For reports: the name of the shape.
     report: str | None = None
     # Whether the reader may see numbers of single counsellors.
@@ -129,10 +130,11 @@ def read_wanted(
     if file is File.REFERRALS:
         words = list(given.get("by") or [])
         by = given.get("referrals_by") or (words[0] if words else None)
-        if len(words) > 1 or (by is not None and by not in referral_figures.BY):
-            known = list(referral_figures.BY)
+        known = [one.value for one in ReferralsBy]
+        if len(words) > 1 or (by is not None and by not in known):
             raise Invalid("Referrals are counted by agency, or by one of: %(known)s.", known=known)
-        return ExportWanted(file, window, kind, referrals_by=by, language=language)
+        counted_by = ReferralsBy(by) if by is not None else None
+        return ExportWanted(file, window, kind, referrals_by=counted_by, language=language)
     return ExportWanted(
         file,
         window,
@@ -347,11 +349,11 @@ def _agency_columns() -> list[OutColumn]:
     ]
 
 
-async def _referrals_by(work: Work, window: Window, by: str) -> tuple[OutTable, Any]:
+async def _referrals_by(work: Work, window: Window, by: ReferralsBy) -> tuple[OutTable, Any]:
     window, found, total = await guarded_referrals.by_thing(work, window, by)
     words = f"{by} of the referral; `all` for all together"
     said = Message("of the referral; `all` for all together")
-    columns = [OutColumn(by, "text", words, said=said, labels=CODE)]
+    columns = [OutColumn(by.value, "text", words, said=said, labels=CODE)]
     for name, words in referral_figures.WORDS.items():
         columns.append(OutColumn(name, "number" if "seconds" in name else "whole", words))
     table = OutTable("Referrals", columns, _referral_notes(work, _opened(window)))
@@ -439,9 +441,9 @@ def data_dictionary() -> list[tuple[str, str, Message]]:
         File.REFERRALS: [
             *_agency_columns(),
             *(
-                OutColumn(by, "text", _BY_IT, said=Message(_BY_IT))
-                for by in referral_figures.BY
-                if by != "sector"
+                OutColumn(by.value, "text", _BY_IT, said=Message(_BY_IT))
+                for by in ReferralsBy
+                if by is not ReferralsBy.SECTOR
             ),
             *(
                 OutColumn(name, "text", words)
@@ -458,7 +460,7 @@ def texts() -> Iterator[str]:
     """Yield what the headings and definitions of files for readers are made of."""
     columns = [*record_columns(("call", "staff", "record")), *room_columns, *shape_columns]
     columns += [*at_once_columns, *feedback_columns]
-    columns += [*_agency_columns(), *(OutColumn(by, "text", "") for by in referral_figures.BY)]
+    columns += [*_agency_columns(), *(OutColumn(by.value, "text", "") for by in ReferralsBy)]
     for column in columns:
         yield column.name.replace("_", " ")
         for text in (column.title, column.said or column.words):

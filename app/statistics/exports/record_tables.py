@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from app.errors import Message
 from app.statistics.exports.tables import Kind, OutColumn, OutTable, type_of
-from app.statistics.facts.columns import NONE, NOT_SAID, Packed, Unknown
+from app.statistics.facts.columns import IDS, NONE, NOT_SAID, Packed, Unknown
 from app.statistics.facts.facts import COLUMNS
 
 _TIMES = {
@@ -175,7 +175,7 @@ def _ids(data: bytes, records: int) -> pa.Array:
 
 
 def _array(name: str, one: Packed, numbers: Any, at: Any, records: int) -> pa.Array:
-    if one.kind == "raw:16":
+    if one.kind == IDS:
         return _ids(one.data, records)
     if name in _TIMES:
         values = numbers[name].astype(np.int64)

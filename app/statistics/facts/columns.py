@@ -33,6 +33,10 @@ STORED_AS = {Unknown.NOT_RECORDED: NOT_SAID, Unknown.DOES_NOT_APPLY: NONE}
 MISSING = -1
 
 
+# How a column of ids is stored.
+IDS = "raw:16"
+
+
 class Packed(NamedTuple):
     """A column of one day, as it is stored."""
 
@@ -67,7 +71,7 @@ def pack(name: str, kind: Kind, values: list[Any]) -> Packed:
             array = _small([MISSING if v is None else int(v) for v in values])
             return Packed(name, f"number:{_code(array)}", None, None, _bytes(array))
         case "raw":
-            return Packed(name, "raw:16", None, None, b"".join(values))
+            return Packed(name, IDS, None, None, b"".join(values))
         case "word":
             words = sorted(set(values))
             known = {word: n for n, word in enumerate(words)}

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from app.referrals import accountability
 from app.referrals.counted import ID_BYTES, MEMBER_BYTES
 from app.statistics.counting import referral_figures
-from app.statistics.counting.referral_figures import Figures
+from app.statistics.counting.referral_figures import Figures, ReferralsBy
 from app.statistics.counting.summary import zones_of
 from app.statistics.periods import Window
 from app.statistics.protection.guard import Rounding, over_by, rounding_of
@@ -71,7 +71,9 @@ async def by_agency(work: Work, window: Window) -> tuple[Window, list[accountabi
     ]
 
 
-async def by_thing(work: Work, window: Window, by: str) -> tuple[Window, list[Figures], Figures]:
+async def by_thing(
+    work: Work, window: Window, by: ReferralsBy
+) -> tuple[Window, list[Figures], Figures]:
     """Return the figures by one property, those of all referrals, and the window that was counted.
 
     Raises NotAllowed if the window has no whole month that is over.

@@ -20,6 +20,7 @@ from sqlalchemy import select
 from app.errors import Code, Conflict, Invalid, NotFound
 from app.staff.audit import write_entry
 from app.staff.log_kinds import AuditLog
+from app.statistics.counting.conditions import Unit
 from app.statistics.counting.labels import labeller
 from app.statistics.counting.shape_figures import count_shape
 from app.statistics.counting.shapes import CountedTable, Shape
@@ -38,7 +39,7 @@ _OFFERED = 24
 
 
 def _table(
-    code: str, title: str, unit: str, each: Dimension, columns: Dimension | None = None
+    code: str, title: str, unit: Unit, each: Dimension, columns: Dimension | None = None
 ) -> Any:
     one: dict[str, Any] = {"code": code, "title": {"en": title}, "unit": unit, "each": each}
     if columns is not None:

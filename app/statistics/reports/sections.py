@@ -8,6 +8,7 @@ from app.statistics.counting.counsellors import AllCounsellors
 from app.statistics.counting.labels import CELL, OVERLAP, TOTAL, plain
 from app.statistics.counting.period_words import period_words
 from app.statistics.counting.reconcile import reconcile
+from app.statistics.counting.referral_figures import ReferralsBy
 from app.statistics.counting.summary import Row, Summary, zones_of
 from app.statistics.dimensions import Dimension
 from app.statistics.measures import IDENTITY, MEASURES, NAMES, definition
@@ -444,9 +445,9 @@ async def referral_sections(work: Work, window: Window) -> list[Section]:
         return []
     sections = []
     for by, title in (
-        ("sector", N_("Referrals by sector")),
-        ("urgency", N_("Referrals by urgency")),
-        ("outcome", N_("Referrals by outcome")),
+        (ReferralsBy.SECTOR, N_("Referrals by sector")),
+        (ReferralsBy.URGENCY, N_("Referrals by urgency")),
+        (ReferralsBy.OUTCOME, N_("Referrals by outcome")),
     ):
         _heading, found, total = await guarded_referrals.by_thing(work, window, by)
         columns = [said(name) for name in REFERRAL_COLUMNS]
@@ -457,7 +458,7 @@ async def referral_sections(work: Work, window: Window) -> list[Section]:
             if one.numbers["median_seconds_to_acknowledge"] is not None
         ]
         chart = None
-        if by == "sector" and drawn:
+        if by is ReferralsBy.SECTOR and drawn:
             words = _("Median minutes from the opening to the acknowledgement, by sector.")
             chart = charts.bars(drawn, _("minutes to acknowledge, median"), words)
         sections.append(Section(said(title), chart=chart, grid=Grid(["", *columns], rows)))

@@ -6,7 +6,7 @@ from uuid import UUID
 from procrastinate import JobContext
 from sqlalchemy import select
 
-from app.calls import record
+from app.calls import delivery_keys, record
 from app.calls.labels import Label
 from app.calls.lines import finding_lines
 from app.calls.log_kinds import CallLog, kind_of_status
@@ -155,7 +155,8 @@ async def leg_status(work: Work, call_id: UUID, signed: Signed) -> None:
     status = read_leg_status(signed.fields.get("CallStatus"))
     if status is None:
         return
-    key = f"back:{call_id}:{status.value}:{signed.fields.get('SequenceNumber', '')[:12]}"
+    sequence = signed.fields.get("SequenceNumber", "")
+    key = delivery_keys.back(call_id, status.value, sequence)
     call, earlier = await record.lock_for_delivery(work, key, call_id=call_id)
     if earlier is not None or call.direction != Direction.OUTBOUND:
         return
@@ -191,7 +192,7 @@ async def _not_alone(work: Work, call: Call) -> None:
 
 async def answered_by(work: Work, call_id: UUID, signed: Signed) -> None:
     """Note whether a person or a machine answered, and end the call to a machine."""
-    key = f"machine:{call_id}:{signed.call_sid}"
+    key = delivery_keys.machine(call_id, signed.call_sid)
     call, earlier = await record.lock_for_delivery(work, key, call_id=call_id)
     if earlier is not None or call.direction != Direction.OUTBOUND:
         return

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import Text, Uuid, bindparam, select
 
-from app.calls import record
+from app.calls import delivery_keys, record
 from app.calls.labels import AnyLabel, Label, other_of, participant_of
 from app.calls.log_kinds import IN_AND_OUT, ConferenceEvent
 from app.calls.models import Call, RecordedEvent
@@ -111,7 +111,7 @@ async def conference_event(work: Work, offer_id: UUID, signed: Signed) -> None:
     sid, sequence = fields.get("ConferenceSid", ""), fields.get("SequenceNumber", "0")
     said = fields.get("StatusCallbackEvent", "")
     event = ConferenceEvent.read(said)
-    key = f"conference:{sid[:64]}:{sequence[:12]}:{said[:40]}"
+    key = delivery_keys.conference(sid, sequence, said)
     call, offer, earlier = await offers.lock_offer_for_delivery(work, offer_id, key)
     if earlier is not None:
         return

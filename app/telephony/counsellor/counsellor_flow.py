@@ -6,7 +6,8 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from app.calls import record
+from app.calls import delivery_keys, record
+from app.calls.delivery_keys import DeliveryKey
 from app.calls.log_kinds import CallLog, Cause, kind_of_status, of_leg
 from app.calls.models import Call, Leg, RecordedEvent
 from app.calls.record import WebhookDelivery
@@ -39,7 +40,7 @@ from app.work import Work
 _WHISPERS = 2
 
 
-async def _lock(work: Work, offer_id: UUID, key: str) -> tuple[Call, Offer, Answer | None]:
+async def _lock(work: Work, offer_id: UUID, key: DeliveryKey) -> tuple[Call, Offer, Answer | None]:
     """Lock an offer and its call, and return what this delivery was answered before."""
     call, offer, event = await offers.lock_offer_for_delivery(work, offer_id, key)
     return call, offer, _answer_of(event)
@@ -51,7 +52,7 @@ def _answer_of(event: RecordedEvent | None) -> Answer | None:
 
 async def whisper(work: Work, offer_id: UUID, signed: Signed) -> tuple[Answer, Scene | None]:
     """Return what the counsellor's phone hears when a person or a machine has answered it."""
-    key = f"whisper:{offer_id}:{signed.call_sid}"
+    key = delivery_keys.whisper(offer_id, signed.call_sid)
     call, offer, answer = await _lock(work, offer_id, key)
     if answer is None:
         takeable = offer.released_at is None and CallState(call.state) is not CallState.ENDED
@@ -114,8 +115,7 @@ async def take(
     work: Work, offer_id: UUID, signed: Signed, attempt: int
 ) -> tuple[Answer, Scene | None]:
     """Handle the counsellor's key, or none. Key 1 takes the call if it is still on offer."""
-    # The leg is part of it: a phone that is rung again for the same offer is asked for a key again.
-    key = f"answer:{offer_id}:{signed.call_sid}:{attempt}"
+    key = delivery_keys.take(offer_id, signed.call_sid, attempt)
     call, offer, answer = await _lock(work, offer_id, key)
     if answer is not None:
         scene = await scene_of(work, call, offer_id)
@@ -173,7 +173,7 @@ async def counsellor_left(work: Work, offer_id: UUID, signed: Signed) -> Answer:
     If the leg is still up, either the counsellor pressed the star key or the conference ended
     for both. A job asks the provider which it was, before the caller is hung up on.
     """
-    key = f"counsellor-left:{offer_id}"
+    key = delivery_keys.counsellor_left(offer_id)
     call, offer, answer = await _lock(work, offer_id, key)
     if answer is not None:
         return answer
@@ -199,7 +199,8 @@ async def leg_status(work: Work, leg_id: UUID, signed: Signed) -> None:
     status = read_leg_status(signed.fields.get("CallStatus"))
     if status is None:
         return
-    key = f"leg:{leg_id}:{status.value}:{signed.fields.get('SequenceNumber', '')[:12]}"
+    sequence = signed.fields.get("SequenceNumber", "")
+    key = delivery_keys.leg(leg_id, status.value, sequence)
     locked = await offers.lock_leg_for_delivery(work, leg_id, key)
     if locked is None or locked[3] is not None:
         return

@@ -7,7 +7,7 @@ from uuid import UUID
 from procrastinate import JobContext
 from sqlalchemy import select
 
-from app.calls import record
+from app.calls import delivery_keys, record
 from app.calls.log_kinds import CallLog
 from app.calls.states import NOT_RUNG, CallState
 from app.database.topics import Topic
@@ -43,7 +43,7 @@ async def move_caller(context: JobContext, offer_id: str) -> None:
         sid, path = call.provider_sid, call_path(call.id, "bridge", o=offer.id)
         if sid is None:
             return
-        arrived = await record.earlier_answer(work, f"bridge:{offer.id}:")
+        arrived = await record.earlier_answer(work, delivery_keys.bridge(offer.id))
         conference_sid = offer.conference_sid
     if arrived is not None:
         return
@@ -60,7 +60,7 @@ async def return_caller(context: JobContext, call_id: str, entry: int) -> None:
     parts = parts_of(context)
     async with parts.work() as work:
         call = await record.lock_call(work, UUID(call_id))
-        arrived = await record.earlier_answer(work, f"returned:{call.id}:{entry}")
+        arrived = await record.earlier_answer(work, delivery_keys.returned(call.id, entry))
         if not await parts.platform.is_fetched(work, call):
             return
         waits = CallState(call.state) in (CallState.QUEUED, CallState.OFFERED)

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from uuid import uuid5
 
-from app.calls import callers, record
+from app.calls import callers, delivery_keys, record
 from app.calls.caller_rows import FlagKind
 from app.calls.lines import finding_lines
 from app.calls.log_kinds import CallLog, Cause
@@ -58,7 +58,7 @@ async def ring(work: Work, signed: Signed) -> tuple[Answer, Scene | None]:
         line_id=line.id if line else None,
         greeted=True,
     )
-    key = f"voice:{signed.call_sid}"
+    key = delivery_keys.voice(signed.call_sid)
     if not fresh and _begins_again(call, signed):
         return await _go_on(work, call), await scene_of(work, call)
     if not fresh:

@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy import func, select
 
 from app.calls import record
+from app.calls.delivery_keys import DeliveryKey
 from app.calls.lines import finding_lines
 from app.calls.models import Call, RecordedEvent
 from app.calls.record import WebhookDelivery
@@ -28,7 +29,7 @@ class NotThisCall(NotAllowed):
     default = "The call in the address is not the call in the request."
 
 
-def delivery_of(signed: Signed, key: str) -> WebhookDelivery:
+def delivery_of(signed: Signed, key: DeliveryKey) -> WebhookDelivery:
     return WebhookDelivery(key, signed.facts, signed.told_at)
 
 
@@ -55,7 +56,7 @@ Decision = Callable[[Work, Call, WebhookDelivery, LineScript], Awaitable[Answer]
 
 
 async def decide(
-    work: Work, call_id: UUID, signed: Signed, key: str, decision: Decision
+    work: Work, call_id: UUID, signed: Signed, key: DeliveryKey, decision: Decision
 ) -> tuple[Answer, Scene | None]:
     """Answer a webhook of a caller's leg: from the log if it came before, else by deciding.
 

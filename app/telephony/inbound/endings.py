@@ -1,6 +1,6 @@
 """How a caller's leg ended, by the status callback of our number."""
 
-from app.calls import record
+from app.calls import delivery_keys, record
 from app.calls.lines import finding_lines
 from app.calls.log_kinds import CallLog
 from app.calls.states import EndedBy, LegStatus, is_over, read_leg_status
@@ -17,7 +17,8 @@ async def number_status(work: Work, signed: Signed) -> None:
     status = read_leg_status(signed.fields.get("CallStatus"))
     line = await finding_lines.line_of_number(work, signed.fields.get("To"))
     word = status.value if status else "unknown"
-    key = f"status:{signed.call_sid}:{word}:{signed.fields.get('SequenceNumber', '')[:12]}"
+    sequence = signed.fields.get("SequenceNumber", "")
+    key = delivery_keys.status(signed.call_sid, word, sequence)
     delivery = delivery_of(signed, key)
     try:
         call, earlier = await record.lock_for_delivery(work, key, sid=signed.call_sid)

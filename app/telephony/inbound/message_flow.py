@@ -4,7 +4,7 @@ from uuid import UUID, uuid4
 
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 
-from app.calls import record
+from app.calls import delivery_keys, record
 from app.calls.log_kinds import CallLog, Cause
 from app.calls.models import Call, VoiceMessage
 from app.calls.record import WebhookDelivery
@@ -102,7 +102,7 @@ async def recording_status(work: Work, call_id: UUID, signed: Signed) -> None:
     """Handle the recording callback: the message is complete, or there is none."""
     call = await record.lock_call(work, call_id)
     sid = signed.fields.get("RecordingSid", "")
-    key = f"recording:{sid}:{signed.fields.get('RecordingStatus', '')}"
+    key = delivery_keys.recording(sid, signed.fields.get("RecordingStatus", ""))
     if await record.earlier_answer(work, key) is not None:
         return
     await record.record(work, call, CallLog.RECORDING, delivery=delivery_of(signed, key))

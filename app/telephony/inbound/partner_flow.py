@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from app.calls import record
+from app.calls import delivery_keys, record
 from app.calls.log_kinds import CallLog
 from app.calls.models import Call
 from app.calls.record import WebhookDelivery
@@ -45,7 +45,7 @@ async def partner_asked(
     """
     call = await record.lock_call(work, call_id)
     scene = await scene_of(work, call)
-    key = f"partner:{call_id}:{signed.call_sid}:{attempt}"
+    key = delivery_keys.partner(call_id, signed.call_sid, attempt)
     event = await record.earlier_answer(work, key)
     if event is not None and event.answer is not None:
         return read_answer(event.answer), scene

@@ -9,7 +9,7 @@ from uuid import UUID
 from procrastinate import JobContext
 from sqlalchemy import select
 
-from app.calls import record
+from app.calls import delivery_keys, record
 from app.calls.log_kinds import CallLog, Cause
 from app.calls.models import Leg
 from app.calls.states import CallState, is_over, read_leg_status
@@ -159,7 +159,7 @@ async def _asked(
     work: Work, participant_id: UUID, signed: Signed, attempt: int
 ) -> tuple[Answer, Scene | None]:
     call, participant = await actions.lock_participant(work, participant_id)
-    key = f"participant:{participant_id}:{signed.call_sid}:{attempt}"
+    key = delivery_keys.participant(participant_id, signed.call_sid, attempt)
     event = await record.earlier_answer(work, key)
     if event is not None and event.answer is not None:
         return read_answer(event.answer), await scene_of(work, call)
@@ -237,7 +237,7 @@ async def _joins(work: Work, participant: Participant, digits: str) -> bool:
 async def left(work: Work, participant_id: UUID, signed: Signed) -> tuple[Answer, Scene | None]:
     """End the leg of a participant, which has left the conference and asks for a document."""
     call, participant = await actions.lock_participant(work, participant_id)
-    key = f"participant-left:{participant_id}"
+    key = delivery_keys.participant_left(participant_id)
     if await record.earlier_answer(work, key) is None:
         answer = answers.HangUp()
         await record.record(

@@ -10,7 +10,7 @@ from uuid import UUID
 from procrastinate import JobContext
 from sqlalchemy import select
 
-from app.calls import record
+from app.calls import delivery_keys, record
 from app.calls.lines import finding_lines
 from app.calls.log_kinds import CallLog, Cause, of_leg
 from app.calls.models import Call, Leg
@@ -106,7 +106,7 @@ async def callback_dialled(
 ) -> tuple[Answer, Scene | None]:
     """End a call-back: the caller has hung up, or did not answer."""
     call, offer = await offers.lock_offer(work, offer_id)
-    key = f"rang-back:{offer_id}"
+    key = delivery_keys.rang_back(offer_id)
     answer = answers.HangUp()
     if await record.earlier_answer(work, key) is None:
         await record.record(

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from app.definitions.library import load as load_forms
+from app.referrals.consent.grounds import Basis, Ground, GroundKind
 from app.referrals.consent.rules import (
     Addressee,
     ConsentKind,
@@ -22,8 +23,7 @@ from app.referrals.reasons import WORDS, Barred
 from app.referrals.states import Sector, Service
 
 HOUSE = Addressee("house", Sector.SHELTER)
-
-
+OWN = Addressee("own", Sector.OWN_HOUSE)
 POLICE = Addressee("police", Sector.POLICE)
 
 
@@ -31,7 +31,7 @@ def test_a_referral_needs_consent_for_its_kind_of_agency_or_an_override() -> Non
     with pytest.raises(NotConsented):
         ground_for(None, HOUSE)
     services = Given(ConsentKind.CONSENT, frozenset({"services"}))
-    assert ground_for(services, HOUSE) == "consent"
+    assert ground_for(services, HOUSE) == Ground(GroundKind.CONSENT)
     with pytest.raises(NotConsented, match="not for authorities"):
         ground_for(services, POLICE)
     for withheld in ("house", "shelter"):
@@ -39,15 +39,16 @@ def test_a_referral_needs_consent_for_its_kind_of_agency_or_an_override() -> Non
             ground_for(
                 Given(ConsentKind.CONSENT, frozenset({"services"}), frozenset({withheld})), HOUSE
             )
-    override = Given(ConsentKind.OVERRIDE, basis="vital_interests")
-    assert ground_for(override, HOUSE) == "override: vital_interests"
+    override = Given(ConsentKind.OVERRIDE, basis=Basis.VITAL_INTERESTS)
+    assert ground_for(override, HOUSE) == Ground(GroundKind.OVERRIDE, Basis.VITAL_INTERESTS)
     house = frozenset({"house"})
     with pytest.raises(Withheld):
         ground_for(replace(override, withheld_from=house), HOUSE)
     despite = Given(
-        ConsentKind.OVERRIDE, basis="vital_interests", withheld_from=house, despite=house
+        ConsentKind.OVERRIDE, basis=Basis.VITAL_INTERESTS, withheld_from=house, despite=house
     )
-    assert ground_for(despite, HOUSE) == "override: vital_interests, against_an_explicit_wish"
+    assert ground_for(despite, HOUSE) == replace(ground_for(override, HOUSE), against_wish=True)
+    assert ground_for(services, OWN) == Ground(GroundKind.OWN_HOUSE)
     with pytest.raises(ConsentWithdrawn):
         ground_for(Given(ConsentKind.WITHDRAWN), HOUSE)
 

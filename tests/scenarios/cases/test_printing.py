@@ -33,6 +33,21 @@ async def test_a_case_is_printed_with_the_chosen_sections(quiet: QuietStage) -> 
     assert bad.status_code == 422
 
 
+async def test_notes_are_printed_if_they_were_chosen_in_every_language(quiet: QuietStage) -> None:
+    """The log of a case holds its notes, too: without them it says only that there was one."""
+    ana = await quiet.add_counsellor("ana", shift=False, state=None)
+    case = (await ana.ask("POST", "/cases", {"contacts": [await completed(ana)]})).json()["id"]
+    await ana.ask("POST", f"/cases/{case}/notes", {"text": "Her aunt knows"})
+    to = {"recipient": "Court", "ground": "court_order", "reason": "Order 12/30"}
+    paper = {"purpose": "court", "sections": ["case"], "contacts": False, **to}
+    for language in ("en", "sr"):
+        status, words = await printed(ana, case, **paper, language=language, notes=True)
+        assert status == 200, words
+        assert "Her aunt knows" in words, language
+        _, words = await printed(ana, case, **paper, language=language, timeline=True)
+        assert "Her aunt knows" not in words, language
+
+
 async def test_what_is_printed_obeys_consent_and_purpose(quiet: QuietStage) -> None:
     """A doctor has reported and does not want to be named; the father asks for the record."""
     ana = await quiet.add_counsellor("ana")

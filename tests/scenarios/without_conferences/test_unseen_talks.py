@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from app.calls.delivery_keys import DeliveryKey
 from app.demo.invariants import broken_at_the_end
 from app.demo.stage import Stage
 from app.telephony.inbound import deciding
@@ -51,7 +52,9 @@ async def test_a_talk_is_not_forgotten_when_the_database_fails_at_its_end(
     failed: list[int] = []
     decide = deciding.decide
 
-    async def first_fails(work: Any, call_id: Any, signed: Any, key: str, decision: Any) -> Any:
+    async def first_fails(
+        work: Any, call_id: Any, signed: Any, key: DeliveryKey, decision: Any
+    ) -> Any:
         if key.startswith("dialled:") and not failed:
             failed.append(1)
             raise OSError("the database is away")

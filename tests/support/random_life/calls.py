@@ -6,6 +6,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import select
 
 from app.calls import record
+from app.calls.delivery_keys import DeliveryKey
 from app.calls.log_kinds import CallLog, Cause
 from app.calls.models import Call, VoiceMessage
 from app.calls.record import WebhookDelivery
@@ -133,7 +134,7 @@ def _enter(call_id: UUID) -> Step:
             language=life.dice.choice(["sr", "en"]),
             danger=danger,
             priority=3600 if danger else 0,
-            delivery=WebhookDelivery(uuid4().hex),
+            delivery=WebhookDelivery(DeliveryKey(uuid4().hex)),
             answer=answers.Enqueue(entry=1),
         )
         life.later(life.dice.expovariate(1 / 120), _hang_up(call_id, impatient=True))

@@ -17,6 +17,7 @@ from app.definitions import in_force
 from app.jobs.transaction import flush
 from app.statistics.counting import counsellors, summary
 from app.statistics.counting.labels import TOTAL
+from app.statistics.counting.referral_figures import ReferralsBy
 from app.statistics.counting.shapes import shapes_in
 from app.statistics.counting.summary import FiguresWanted, Row, summarise
 from app.statistics.dimensions import Dimension
@@ -126,7 +127,7 @@ async def _files(work: Work, window: Window) -> dict[str, Any]:
     wanted += reported if WHOLE else reported[:1]
     wanted += [
         ExportWanted(File.REFERRALS, window, referrals_by=by)
-        for by in (("service", "urgency") if WHOLE else ())
+        for by in ((ReferralsBy.SERVICE, ReferralsBy.URGENCY) if WHOLE else ())
     ]
     for one in wanted:
         rows: list[Any] = []

@@ -4,6 +4,7 @@ from typing import Any
 
 from sqlalchemy import func, select
 
+from app.calls import delivery_keys
 from app.calls.models import Call
 from app.calls.states import CallState
 from app.routing.plan import DANGER_PRIORITY
@@ -17,7 +18,8 @@ from tests.support.verbs import a_counsellor, a_line, a_webhook, rings
 async def presses(work: Work, call: Call, digits: str | None, attempt: int = 1) -> Answer:
     signed = a_webhook(call.provider_sid or "", **({"Digits": digits} if digits else {}))
     decision = arriving.menu(digits, attempt, asked_again=False)
-    answer, _ = await decide(work, call.id, signed, f"menu:{call.id}:{attempt}", decision)
+    key = delivery_keys.menu(call.id, attempt, again=False)
+    answer, _ = await decide(work, call.id, signed, key, decision)
     return answer
 
 

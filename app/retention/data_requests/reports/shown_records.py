@@ -18,6 +18,7 @@ from app.contacts.sealed_answers import present
 from app.definitions.answers import Sheet
 from app.definitions.forms import Section
 from app.definitions.trees import label_in
+from app.referrals.consent.grounds import ground_words
 from app.referrals.directory.models import Agency
 from app.referrals.models import Disclosure, Referral
 from app.retention.data_requests.children import count_children, entries_left, places_of
@@ -27,7 +28,7 @@ from app.retention.data_requests.reports.seen_answers import may_see
 from app.staff.audit import write_reading
 from app.staff.log_kinds import AuditLog
 from app.words import days as day_forms
-from app.words.pages import _, code_words, list_words, ngettext, said
+from app.words.pages import _, list_words, ngettext, said
 
 RECORDS: dict[ItemKind, tuple[Any, AuditLog]] = {
     ItemKind.CONTACT: (Contact, AuditLog.CONTACT_READ),
@@ -216,7 +217,7 @@ async def told(paper: Paper, ids: list[UUID]) -> list[tuple[str, list[Block]]]:
         block = Block(f"{agency.name}, {paper.at(disclosure.at)}")
         block.say(_("Referral"), referral.code)
         block.say(_("What it was told"), list_words(_labels(paper, referral, disclosure.fields)))
-        block.say(_("On which ground"), code_words(disclosure.ground))
+        block.say(_("On which ground"), ground_words(disclosure.ground))
         found.append(block)
         if agency.id not in whom:
             whom[agency.id] = one = Block(agency.name)
