@@ -120,6 +120,8 @@ class _Scheduler(LoadScopeScheduling):  # type: ignore[misc]
         together = (
             "tests/package/",
             "tests/browser/test_telephone.py",
+            # The names of its containers are those of the documents.
+            "tests/documents/test_container_commands.py",
             # To describe the interface takes two seconds; to list the parts, and to make a server
             # that is stopped hard, takes one: once in a process.
             "tests/api/test_examples.py",

@@ -5,12 +5,16 @@ What each would change on the machine is a folder that stands for it.
 
 import json
 import os
+import pwd
+import re
 import shutil
+import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
 
-from tests.support.documents.shell import PAGES, ROOT, other_commands, run, starts
+from tests.support.documents.shell import PAGES, ROOT, other_blocks, other_commands, run, starts
 from tests.support.profile import WHOLE
 
 _OPERATORS = ROOT / "docs/operators.md"
@@ -48,6 +52,41 @@ def test_the_users_of_a_server_are_added_as_they_stand(tmp_path: Path) -> None:
     assert (tmp_path / "var/lib/helpline").is_dir()
     assert set(users) == {"helpline", "helpline-keeper"}
     assert not (tmp_path / "home").exists(), "the keeper has no home"
+
+
+@pytest.mark.skipif(
+    os.geteuid() != 0 or shutil.which("runuser") is None, reason="only root becomes another user"
+)
+def test_a_shell_of_the_programs_user_is_opened_as_it_stands() -> None:
+    """A user that each machine has stands for the program's. Its lines are typed one by one: the
+    first opens the shell that reads the others."""
+    (block,) = (
+        [text for text, _ in block]
+        for block in other_blocks(_OPERATORS)
+        if any(starts(words, "runuser") for _, words in block)
+    )
+    stands_in = pwd.getpwnam("nobody")
+    # That of `tmp_path` is root's alone.
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        (folder / "etc").mkdir()
+        (folder / "opt/helpline/bin").mkdir(parents=True)
+        (folder / "opt/helpline/bin/helpline").touch(mode=0o755)
+        settings = folder / "etc/helpline.env"
+        settings.write_text("HELPLINE_PUBLIC_URL='https://helpline.example'\n")
+        settings.chmod(0o640)
+        os.chown(settings, 0, stands_in.pw_gid)
+        lines = [
+            re.sub(r"/(opt|etc)/", rf"{folder}/\1/", text.replace(" -l helpline ", " -l nobody "))
+            for text in (*block, "id -un", "printenv HELPLINE_PUBLIC_URL HOME", "type -P helpline")
+        ]
+        done = subprocess.run(
+            ["bash"], input="\n".join(lines), capture_output=True, text=True, check=False
+        )
+    program = f"{folder}/opt/helpline/bin/helpline"
+    wanted = ["nobody", "https://helpline.example", stands_in.pw_dir, program]
+    assert done.stdout.split() == wanted, done.stderr
 
 
 @pytest.mark.skipif(shutil.which("systemd-creds") is None, reason="only systemd seals a file")

@@ -1,4 +1,4 @@
-"""The other commands of the documents: each is run by a test, or it is said why it cannot be."""
+"""The other commands of the documents: each is run by a test."""
 
 import os
 import re
@@ -72,6 +72,10 @@ _DONE_BY = {
     ".venv/bin/uv": f"{_MACHINE}test_the_lock_is_written_anew_as_it_stands",
     "systemd-creds": f"{_MACHINE}test_the_keys_of_the_keeper_are_sealed_and_opened_as_they_stand",
     "useradd": f"{_MACHINE}test_the_users_of_a_server_are_added_as_they_stand",
+    "runuser": f"{_MACHINE}test_a_shell_of_the_programs_user_is_opened_as_it_stands",
+    # By night, where an engine answers.
+    "docker": "tests/documents/test_container_commands.py::"
+    "test_each_command_with_docker_is_run_by_a_test_of_this_file",
 }
 
 
@@ -90,35 +94,29 @@ _SAID = {
 }
 
 
-# Those that no test runs, and why.
-_BY_NO_TEST = {
-    "scripts/test": "it runs the tests",
-    "scripts/check": "CI runs it before the tests",
-    ".ci/run": "it runs the tests",
-    "docker": "no test has a container engine",
-    "sudo": "it becomes another user of the machine",
-}
-
-
 # Those that the tests below run as they stand: by themselves, by night, in a folder that stands for
 # the server, and with the tools of PostgreSQL.
 _RUN_HERE = ("python3", "echo 1:", "grep")
 _BY_NIGHT = (
     ".venv/bin/lint-imports",
+    "scripts/check",
     "scripts/test --fast",
     "scripts/test --random-order --randomly-seed=1627066341 tests/routing",
     "scripts/test tests/database",
     "scripts/test tests/routing",
     "scripts/test tests/scenarios",
 )
+# Those that run all tests, or all in a browser. By night, too: the gates are passed, and the tests
+# are collected as the command says. To run them is what the run is for in which this happens.
+_COLLECT = (".ci/run", "scripts/test")
 _ON_A_SERVER = ("git", "cd", "ln", "install", "set", "export")
 _OF_POSTGRESQL = ("pg_dump", "createdb", "pg_restore")
 
 
-def test_every_other_command_of_a_page_is_run_by_a_test_or_says_why_not() -> None:
+def test_every_other_command_of_a_page_is_run_by_a_test() -> None:
     there = [found for page in PAGES for found in other_commands(page)]
     assert len(there) > 60
-    known = (*_DONE_BY, *_BY_NO_TEST, *_RUN_HERE, *_BY_NIGHT, *_ON_A_SERVER, *_OF_POSTGRESQL)
+    known = (*_DONE_BY, *_RUN_HERE, *_BY_NIGHT, *_COLLECT, *_ON_A_SERVER, *_OF_POSTGRESQL)
     assert [text for text, words in there if not any(starts(words, one) for one in known)] == []
     unused = [one for one in known if not any(starts(words, one) for _, words in there)]
     assert unused == [], "no page has it"
@@ -150,6 +148,24 @@ def test_commands_that_make_a_secret_or_look_into_the_program_run_as_they_stand(
 def test_a_gate_and_tests_by_name_run_as_they_stand(text: str) -> None:
     said = run(text)
     assert "0 broken" in said or re.search(r"\d+ passed", said), said
+
+
+def _that_run_all() -> list[str]:
+    """Return each command that runs all tests once: several pages have it, with other words
+    about it."""
+    found = {one.partition("#")[0].strip() for one in _each(*_COLLECT)}
+    return sorted(found - {one.strip() for one in _each(*_BY_NIGHT)})
+
+
+@pytest.mark.whole
+@pytest.mark.skipif(not WHOLE, reason="with TESTS=whole: to pass the gates takes a minute")
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("text", _that_run_all())
+def test_a_command_that_runs_all_tests_finds_them_as_it_stands(text: str) -> None:
+    said = run(text, PYTEST_ADDOPTS="--collect-only -q")
+    (number,) = re.findall(r"^(\d+) tests collected", said, re.MULTILINE)
+    assert int(number) > (10 if "tests/browser" in text else 5000)
+    assert ("0 broken" in said) is text.startswith(".ci/run")
 
 
 def _made(repository: Path, version: str) -> None:

@@ -1,6 +1,7 @@
 """An authority of the tests, and the certificates of servers that it signs."""
 
 import datetime
+import ipaddress
 import ssl
 from pathlib import Path
 
@@ -50,7 +51,7 @@ class Authority:
         key = ec.generate_private_key(ec.SECP256R1())
         signed = (
             self._begun(x509.Name([]), key.public_key())
-            .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=True)
+            .add_extension(x509.SubjectAlternativeName([_name_of(host)]), critical=True)
             .sign(self._key, hashes.SHA256())
         )
         file = self._folder / f"{host}.pem"
@@ -58,3 +59,10 @@ class Authority:
         made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         made.load_cert_chain(file)
         return made
+
+
+def _name_of(host: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(host))
+    except ValueError:
+        return x509.DNSName(host)
