@@ -19,7 +19,7 @@ _QUIET_AFTER = timedelta(seconds=30)
 
 class NotOnThisPlatform(Conflict):
     default = (
-        "Your telephone platform cannot do this in a talk. You can hand the caller over to a "
+        "Your telephony platform cannot do this in a talk. You can hand the caller over to a "
         "colleague or a skill."
     )
 

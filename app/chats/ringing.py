@@ -43,7 +43,7 @@ async def own_number(work: Work, staff: Staff, call_id: UUID) -> Call:
     if not await in_hand.has_in_hand(work, staff, call_id):
         raise reading.NotYours()
     if not may(staff.role, Permission.KNOW_CALLERS) or not writes_from_a_number(call):
-        raise NotFound("This child does not write from a telephone number that is known.")
+        raise NotFound("This child does not write from a phone number that is known.")
     return call
 
 
@@ -61,7 +61,7 @@ async def given_number(work: Work, staff: Staff, call_id: UUID, message: int) ->
             for part in personal_in(one.words, country, own):
                 if part.number is not None:
                     return call, part.number
-    raise NotFound("There is no telephone number in this message.")
+    raise NotFound("There is no phone number in this message.")
 
 
 async def agree_known(

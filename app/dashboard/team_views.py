@@ -22,7 +22,7 @@ CHOICES = (
 _TELEPHONES = {
     EndpointKind.CLIENT: N_("a program"),
     EndpointKind.PHONE: N_("a phone"),
-    EndpointKind.SIP: N_("a SIP telephone"),
+    EndpointKind.SIP: N_("a SIP phone"),
 }
 _WELL = (TelephoneState.READY, TelephoneState.RINGING, TelephoneState.TALKING)
 _BUSY = (PresenceState.OFFERED, PresenceState.ON_CALL)

@@ -16,7 +16,7 @@ from app.work import Work
 
 
 class InACallNow(Conflict):
-    default = "You have a call now. Change your telephone after it."
+    default = "You have a call now. Change your phone after it."
 
 
 async def choose(work: Work, person: Staff, number: str) -> str:
@@ -30,7 +30,7 @@ async def choose(work: Work, person: Staff, number: str) -> str:
     staff = await _locked(work, person)
     chosen = await outward.read_number(work, number)
     if not chosen.startswith("+"):
-        raise Invalid("Enter the whole number of a telephone, with + and the country code.")
+        raise Invalid("Enter the whole number of a phone, with + and the country code.")
     if chosen != staff.second_phone:
         await _store(work, staff, chosen)
     code = await phone_proofs.make_code(work, staff)
@@ -50,7 +50,7 @@ async def _locked(work: Work, person: Staff) -> Staff:
         Staff, person.id, with_for_update=True, populate_existing=True
     )
     if staff.endpoint_kind != EndpointKind.BROWSER:
-        raise Conflict("Your calls ring on your own telephone already, not in the browser.")
+        raise Conflict("Your calls ring on your own phone already, not in the browser.")
     if await offers.offer_in_hand(work, staff.id) is not None:
         raise InACallNow()
     return staff

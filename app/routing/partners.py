@@ -33,20 +33,20 @@ class NothingWaits(NotFound):
 
 class OfALeaver(Conflict):
     default = (
-        "This is the telephone of a person who has left. It can be the partner once a colleague "
+        "This is the phone of a person who has left. It can be the partner once a colleague "
         "has proven it as their own."
     )
 
 
 class PerhapsOfALeaver(Conflict):
     default = (
-        "A person who has left had entered this telephone as their own, and never proved it. "
+        "A person who has left had entered this phone as their own, and never proved it. "
         "Approve it only if the partner answers there."
     )
 
 
 # The same for a reader who cannot approve it.
-PERHAPS = N_("A person who has left had entered this telephone as their own, and never proved it.")
+PERHAPS = N_("A person who has left had entered this phone as their own, and never proved it.")
 
 
 class NotInDoubt(Conflict):

@@ -33,7 +33,7 @@ _COMES_BACK = timedelta(seconds=2)
 
 
 def is_at_telephone(staff: Staff, rung: Offer | Participant) -> bool:
-    """Return whether a counsellor takes this call at a telephone, and not in a page."""
+    """Return whether a counsellor takes this call at a phone, and not in a page."""
     return staff.endpoint_kind != EndpointKind.BROWSER or rung.second_at is not None
 
 

@@ -51,7 +51,7 @@ Sent = str | dict[str, Any]
 class WrongPasskey(NotSignedIn):
     default = (
         "This passkey was not accepted, or it took too long. Try again, or use a code of your "
-        "telephone or a recovery code."
+        "phone or a recovery code."
     )
 
 
@@ -63,7 +63,7 @@ class PasskeyStopped(NotSignedIn):
 
 
 class NoPasskey(Conflict):
-    default = "This account has no passkey. Use a code of your telephone, or a recovery code."
+    default = "This account has no passkey. Use a code of your phone, or a recovery code."
 
 
 class CounterWentBack(Exception):

@@ -40,13 +40,13 @@ _PLACE = dict(zip(("table", "column"), OF_CODES, strict=True))
 
 
 class CodeNeeded(NotSignedIn):
-    default = "This account has a second factor. Send the code that the telephone shows, too."
+    default = "This account has a second factor. Send the code that the phone shows, too."
 
 
 class WrongCode(NotSignedIn):
     default = (
         "This code is wrong, too old, or was used already. A code counts for 30 seconds: wait for "
-        "the next one on your telephone, or use a recovery code."
+        "the next one on your phone, or use a recovery code."
     )
 
 

@@ -156,7 +156,7 @@ def _set_up(
 def _shown(setup: Setup) -> dict[str, Any]:
     """Return what the page shows of a secret: drawn, as letters, and as an address."""
     drawn = segno.make(setup.uri, error="m").svg_inline(
-        omitsize=True, dark="#000", light="#fff", title=_("Code for the app of your telephone")
+        omitsize=True, dark="#000", light="#fff", title=_("Code for the app of your phone")
     )
     groups = [setup.secret[at : at + 4] for at in range(0, len(setup.secret), 4)]
     return {
@@ -237,7 +237,7 @@ async def _changed(
     left = (await second_factor.state_of(work, staff)).since is not None
     told = _("Your second factor is removed. From now on the password is enough.")
     if left:
-        told = _("The codes of your telephone are removed. Your passkeys stay.")
+        told = _("The codes of your phone are removed. Your passkeys stay.")
     return await show_account(request, work, staff, told=told)
 
 

@@ -32,7 +32,7 @@ KIND_WORDS = {
     NumberKind.FIXED_LINE: N_("Fixed lines"),
     NumberKind.MOBILE: N_("Mobile phones"),
     NumberKind.TOLL_FREE: N_("Toll-free numbers"),
-    NumberKind.VOIP: N_("Internet telephones"),
+    NumberKind.VOIP: N_("Internet phones"),
     NumberKind.COMPANY: N_("Company numbers, which may have a price of their own"),
     NumberKind.PERSONAL: N_("Personal numbers, which may have a price of their own"),
     NumberKind.UNKNOWN: N_("Numbers of a range that is not known"),
