@@ -37,7 +37,7 @@ IN_WRITING = InTalk()
 
 
 def can_in_talk(settings: Settings) -> InTalk:
-    """Return what a page offers in a talk by telephone."""
+    """Return what a page offers in a talk by phone."""
     can = settings.abilities.can
     return InTalk(can(Ability.HOLD), can(Ability.ADD), can(Ability.SUPERVISE))
 

@@ -31,13 +31,13 @@ class WantsNoMore(Conflict):
 
 
 def writes_from_a_number(call: Call) -> bool:
-    """Return whether the child of a conversation writes from a telephone number that is known."""
+    """Return whether the child of a conversation writes from a phone number that is known."""
     by_telephone = Channel(call.channel).is_carried and call.caller_kind == CallerKind.E164
     return by_telephone and call.caller_number_sealed is not None
 
 
 async def own_number(work: Work, staff: Staff, call_id: UUID) -> Call:
-    """Return a conversation that a counsellor has, locked, whose child writes from a telephone
+    """Return a conversation that a counsellor has, locked, whose child writes from a phone
     number. Raises NotYours, NotFound."""
     call = await record.lock_call(work, call_id)
     if not await in_hand.has_in_hand(work, staff, call_id):
@@ -48,7 +48,7 @@ async def own_number(work: Work, staff: Staff, call_id: UUID) -> Call:
 
 
 async def given_number(work: Work, staff: Staff, call_id: UUID, message: int) -> tuple[Call, str]:
-    """Return a conversation that a counsellor has, locked, and the first telephone number in a
+    """Return a conversation that a counsellor has, locked, and the first phone number in a
     message of its child. Raises NotYours, NotFound."""
     call = await record.lock_call(work, call_id)
     if not await in_hand.has_in_hand(work, staff, call_id):

@@ -1,4 +1,4 @@
-"""The telephone that rings if a person's browser does not answer: chosen, proven and given up by
+"""The phone that rings if a person's browser does not answer: chosen, proven and given up by
 the person. It rings for no call before it is proven."""
 
 from app.abilities import EndpointKind
@@ -20,9 +20,9 @@ class InACallNow(Conflict):
 
 
 async def choose(work: Work, person: Staff, number: str) -> str:
-    """Choose the telephone that rings if the browser does not answer, and let it be rung now.
+    """Choose the phone that rings if the browser does not answer, and let it be rung now.
 
-    Return the code that proves it: entered at that telephone within the call. Choosing the same
+    Return the code that proves it: entered at that phone within the call. Choosing the same
     number again rings it again; a number that was proven stays proven. Raises Conflict for a person
     whose calls do not ring in the browser, InACallNow, Invalid, NotDialled, DialledTooOften and
     TooMany.

@@ -139,7 +139,7 @@ async def _page(
 
 
 async def _agreed(work: Work, referral: Referral, agency: Agency, at: Any) -> list[dict[str, str]]:
-    """Return what was agreed with this agency by telephone."""
+    """Return what was agreed with this agency by phone."""
     rows = await work.session.scalars(
         select(RecordEvent)
         .where(

@@ -1,6 +1,6 @@
 """Passkeys (WebAuthn): a key in a person's device, which asks for a finger, a face or a PIN.
 
-They are a second factor beside the telephone, and prove again who a person is. The protocol is the
+They are a second factor beside the phone, and prove again who a person is. The protocol is the
 library's (`webauthn`); ours is that a challenge counts once and soon ends, what a passkey is for,
 and that one whose counter goes back is stopped.
 """

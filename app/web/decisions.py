@@ -30,7 +30,7 @@ _EVERY = timedelta(minutes=1)
 MOST_KINDS = 20_000
 # Lines after which requests have their turn.
 _AT_ONCE = 50
-# Hexadecimal digits of a session: seven could look like a telephone number.
+# Hexadecimal digits of a session: seven could look like a phone number.
 _MARK = 6
 _DENIED = frozenset({401, 403, 404})
 # What a request carries about itself, in its scope.

@@ -169,7 +169,7 @@ ACTS: Mapping[str, GuardedAct] = {
     "api.settings.line_chats.set_signal_number": _KEY,
     "api.own.account.choose_second_phone": GuardedAct(What.TELEPHONE),
     "dashboard.people.own.choose_second_phone": GuardedAct(What.TELEPHONE),
-    # Where no code goes by telephone, a PIN counts by the factor. The password is in the request.
+    # Where no code goes by phone, a PIN counts by the factor. The password is in the request.
     "api.own.account.set_own_pin": GuardedAct(What.TELEPHONE, only_before_factor=True),
     "dashboard.people.own.set_phone_pin": GuardedAct(What.TELEPHONE, only_before_factor=True),
     "api.settings.wallboards.make_wallboard": _KEY,

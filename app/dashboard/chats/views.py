@@ -123,7 +123,7 @@ class Bubble:
 
     @property
     def numbers(self) -> list[str]:
-        """Return the telephone numbers in it that can be dialled."""
+        """Return the phone numbers in it that can be dialled."""
         return [part.number for part in self.parts if part.number is not None]
 
 
@@ -177,7 +177,7 @@ class ChatCard:
     letters: bool = False
     # Danger was written from there again and again.
     danger_again: bool = False
-    # The child writes from a telephone number that is known.
+    # The child writes from a phone number that is known.
     has_number: bool = False
 
 

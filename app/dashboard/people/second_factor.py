@@ -78,7 +78,7 @@ async def show_code(
 async def give_code(
     request: Request, work: InWork, code: _Code = "", next: _Next = "/"
 ) -> Response:
-    """Sign in with a code of the telephone, or a recovery code."""
+    """Sign in with a code of the phone, or a recovery code."""
     return await give(request, work, next, sign_in_by_code, code)
 
 
@@ -243,7 +243,7 @@ async def _changed(
 
 @router.post(_CONFIRM)
 async def confirm(request: Request, work: InWork, staff: SignedIn, code: _Code = "") -> Response:
-    """Set the second factor with a first code of the telephone."""
+    """Set the second factor with a first code of the phone."""
     await check_own_attempts(request, work, staff)
     try:
         done = await confirm_own_factor(request, work, staff, code)

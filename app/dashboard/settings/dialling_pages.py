@@ -65,7 +65,7 @@ LIMITS = {
 
 
 def country_options(home: tuple[str, ...]) -> list[Option]:
-    """Return the countries with telephone numbers, by name, without those of the lines."""
+    """Return the countries with phone numbers, by name, without those of the lines."""
     found = []
     for code, name in country_choices():
         if code in SUPPORTED_REGIONS and code not in home:
