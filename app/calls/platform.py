@@ -69,12 +69,12 @@ def could_ring_browsers(settings: Settings) -> bool:
 
 
 def rings_first(work: Work, kind: str) -> bool:
-    """Return whether a phone of this kind rings before a click on the board."""
+    """Return whether a phone of this kind rings before a click on the desk."""
     return kind in work.settings.abilities.rings_first
 
 
 def joins_by_click(work: Work) -> bool:
-    """Return whether a click on the board is enough to take a call, without a key."""
+    """Return whether a click on the desk is enough to take a call, without a key."""
     return work.settings.abilities.can(Ability.JOIN_BY_CLICK)
 
 

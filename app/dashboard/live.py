@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import StreamingResponse
 
-from app.dashboard import board, inbox, rail, team, team_parts
+from app.dashboard import desk, inbox, rail, team, team_parts
 from app.dashboard.desk_values import frame_part
 from app.errors import NotFound
 from app.routing.supervision import supervised
@@ -40,9 +40,9 @@ PARTS = (
     Part(
         "/board/queue",
         Permission.SEE_QUEUE,
-        board.queue_part,
+        desk.queue_part,
         _topics("queue"),
-        scope=board.reads_words,
+        scope=desk.reads_words,
     ),
     Part(
         "/board/callbacks",
@@ -58,7 +58,7 @@ PARTS = (
         _topics("messages staff"),
         scope=team_of,
     ),
-    Part("/board/alarms", Permission.PLAN_ROSTER, board.alarms_part, _topics("alarms")),
+    Part("/board/alarms", Permission.PLAN_ROSTER, desk.alarms_part, _topics("alarms")),
     Part(
         "/board/calls-for-help",
         Permission.SUPERVISE,

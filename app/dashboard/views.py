@@ -241,7 +241,7 @@ def desk_view(
     back: Callback | None = None,
     aside: bool = False,
 ) -> DeskView:
-    """Return the counsellor's own part of the board.
+    """Return the counsellor's own part of the desk.
 
     `aside`: while the caller is on hold, another participant talks with the counsellor.
     """

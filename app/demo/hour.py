@@ -378,7 +378,7 @@ async def _work(hour: Hour, counsellor: Counsellor) -> None:
 
 
 async def _look_after(hour: Hour, counsellor: Counsellor) -> None:
-    """Press urgent on the board, as a counsellor who talks on the phone beside it."""
+    """Press urgent on the desk, as a counsellor who talks on the phone beside it."""
     pressed: set[str] = set()
     page = Page(hour.stage, counsellor)
     while True:

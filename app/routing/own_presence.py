@@ -1,4 +1,4 @@
-"""A counsellor's own choice of presence, on the board or by phone."""
+"""A counsellor's own choice of presence, on the desk or by phone."""
 
 from uuid import UUID
 

@@ -64,7 +64,7 @@ async def two_houses(night: Stage) -> Phone:
 
 
 async def pressed_urgent_in_a_call(night: Stage, ana: Counsellor) -> str:
-    """Two clicks on the board: open the box, and say what is needed."""
+    """Two clicks on the desk: open the box, and say what is needed."""
     call = await night.call_of(await talk(night, ana))
     at = f"/board/calls/{call['id']}/urgent"
     assert 'id="urgent-shelter"' in (await page(night, ana, at)).text
