@@ -50,10 +50,11 @@ class PersonView(BaseModel):
 
 
 class StillOpenView(BaseModel):
-    """What is open of a person who has left or lost the role at the provider: where the directory
-    (codes) and partners of lines (names) still lead to them, where a phone that they entered
-    and never proved stands in it or is that of a partner, the names of the tokens and wallboards
-    that they made, and the lines (names) that are without a partner because it had their phone.
+    """What is open of a person who has left or lost the role at the provider.
+
+    `directory` and `partner_of` still lead to them: codes of entries, and names of lines. The same
+    with `perhaps` have a phone that they entered and never proved. `tokens` and `wallboards` name
+    what they made. `without_partner`: lines that have no partner, because it had their phone.
     """
 
     directory: list[str]

@@ -113,8 +113,8 @@ async def wake_other_browsers(
 
 
 def want_leg(work: Work, to: Offer | Participant, task: Task, *, second: bool = False) -> None:
-    """Ask for a new leg to the counsellor of an offer, or to a participant; `second`: to the own
-    phone of a colleague."""
+    """Ask for a new leg to the counsellor of an offer, or to a participant; `second`: to a
+    colleague's second phone."""
     asked_in = isinstance(to, Participant)
     leg = Leg(
         id=uuid4(),
