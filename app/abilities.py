@@ -20,7 +20,7 @@ class Ability(StrEnum):
     ASK_BY_KEY = "ask_by_key"  # take the caller out for a question that is answered with a key
     RENEW_LEGS = "renew_legs"  # carry a talk over to new legs before the old ones are too old
     # On the way into a talk
-    JOIN_BY_CLICK = "join_by_click"  # a click on the board is enough; no key is asked for
+    JOIN_BY_CLICK = "join_by_click"  # a click on the desk is enough; no key is asked for
     RING_CALLBACK = "ring_callback"  # ring a call-back at our request, not from another leg
     WAITING_ROOM = "waiting_room"  # a queue of the provider, in which documents can be interrupted
     # What is reported
@@ -46,7 +46,7 @@ class Abilities:
     """What one platform can do.
 
     `rings` holds the kinds of counsellors' phones that it can ring, `rings_first` those that ring
-    before a click on the board. `at_home`: it runs at one known address, unless another is set.
+    before a click on the desk. `at_home`: it runs at one known address, unless another is set.
     `signalling`: where the telephone of a page connects to at an edge of it; empty if it has none.
     """
 

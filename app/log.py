@@ -22,7 +22,7 @@ ALLOWED_FIELDS = frozenset(
     "version exception_type raised_at where role session permission".split(" ")
 )
 _OURS = Path(__file__).parent.parent
-# A run of seven digits or more is a telephone number until proven otherwise.
+# A run of seven digits or more is a phone number until proven otherwise.
 _NUMBER = re.compile(r"(?<![0-9a-fA-F-])\+?\d(?:[\s().-]?\d){6,}(?![0-9a-fA-F-])")
 
 

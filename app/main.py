@@ -56,7 +56,7 @@ _TELEPHONE = "/telephony"
 _CHILD = "/chat/"
 # No program outside is told of requests; looking for one would cost each of them time.
 _NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False}
-# What is answered with JSON, also when it is refused. The telephone is a script of the board.
+# What is answered with JSON, also when it is refused. The telephone is a script of the desk.
 _AT_ANY_TIME = (_TELEPHONE, _CHILD, "/static", *PATHS)
 _FOR_PROGRAMS = ("/api/v1", _TELEPHONE, _CHILD, "/board/telephone", *PATHS)
 

@@ -42,8 +42,8 @@ class Settings(BaseSettings):
     # Whether agencies' systems may be on this machine or in its network: for the demo and tests.
     reach_own_network: bool = False
 
-    # Whether single-use codes are texted or read out. `false`: no code that came by telephone opens
-    # anything; see `docs/operators.md`, Codes by telephone.
+    # Whether single-use codes are texted or read out. `false`: no code that came by phone opens
+    # anything; see `docs/operators.md`, Codes by phone.
     codes_by_telephone: bool = True
     # Whether codes of agencies go by e-mail. `false`: none that came so opens anything.
     codes_by_mail: bool = True
@@ -71,7 +71,7 @@ class Settings(BaseSettings):
     telegram_api_base_url: str | None = Field(default=None, pattern=r"^https?://[^\s?#]+$")
     # Seconds that one request to it may take.
     telegram_timeout: float = Field(default=5.0, gt=0, le=60)
-    # Where signal-cli-rest-api plays a telephone with Signal: on this machine, because it asks for
+    # Where signal-cli-rest-api plays a phone with Signal: on this machine, because it asks for
     # no password, or by HTTPS in a private network. Unset: children cannot write with Signal.
     signal_service_url: str | None = Field(default=None, pattern=r"^https?://[^\s?#@]+$")
     # Seconds that one request to it may take: it begins a program for each, and they wait.

@@ -36,7 +36,7 @@ WORDS = {
         "A second person refused the number of the partner: no caller is connected with it any more"
     ),
     Leads.PARTNER_LOST: N_(
-        "The line has no partner any more: its number was the telephone of a person who has left"
+        "The line has no partner any more: its number was the phone of a person who has left"
     ),
 }
 
@@ -64,7 +64,7 @@ async def letter_of(
         line = await work.session.scalar(select(Line.name).where(Line.id == line_id))
     with spoken_in(staff.page_language):
         said = _(
-            "%(name)s has changed something that leads children to a telephone or a page. If you "
+            "%(name)s has changed something that leads children to a phone or a page. If you "
             "did not expect this, ask them, and let an administrator take it back.",
             name=names.get(by, "") if by is not None else _("command line"),
         )
@@ -77,7 +77,7 @@ async def letter_of(
             until = date_words(at + BACK_WITHIN, "d MMM y")
             back = _("You can take it back yourself until %(day)s: open Team.", day=until)
             lines += ["", back]
-        subject = _("What leads children to a telephone or a page was changed")
+        subject = _("What leads children to a phone or a page was changed")
         # The program found it, and no person is known who did it.
         head = [] if Leads.BOT_ELSEWHERE in changed else [said, ""]
         return staff.email, subject, "\n".join([*head, *lines]) + "\n"

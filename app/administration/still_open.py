@@ -23,25 +23,25 @@ from app.work import PROGRAM, Ground, Work
 
 
 class StillOpen(NamedTuple):
-    """Codes of the directory and names of lines that lead to a telephone or address of theirs, and
+    """Codes of the directory and names of lines that lead to a phone or address of theirs, and
     the tokens and wallboards that they made, which stopped with the account or role, until another
     one is made or a week is over."""
 
     entries: tuple[str, ...] = ()
     lines: tuple[str, ...] = ()
-    # Entries with a telephone that they entered as their second one and never proved.
+    # Entries with a phone that they entered as their second one and never proved.
     perhaps: tuple[str, ...] = ()
     tokens: tuple[ApiToken, ...] = ()
     wallboards: tuple[Wallboard, ...] = ()
-    # Lines whose partner has such a telephone.
+    # Lines whose partner has such a phone.
     perhaps_lines: tuple[str, ...] = ()
-    # Lines that are without a partner since theirs had the telephone of this person.
+    # Lines that are without a partner since theirs had the phone of this person.
     without_partner: tuple[Line, ...] = ()
 
 
 async def of(work: Work, staff: Staff) -> StillOpen:
     """Return what is open of a person. For a person who is back: the entries at which their
-    telephone and address acknowledge nothing yet, since no person has checked the entry again. For
+    phone and address acknowledge nothing yet, since no person has checked the entry again. For
     a person whose role may not make such things: what they made. For every person: the tokens and
     wallboards that stopped, since they stay so when the account or role is back."""
     reached, gone = await leavers.still(work, staff), await _is_gone(work, staff)

@@ -30,7 +30,7 @@ class AccessRequestView(BaseModel):
     new_role: Role
     # For a new address, its first letter and its domain; null if it stays.
     new_email: str | None
-    # Null if they stay; for a telephone, its ends, also for an account that becomes active.
+    # Null if they stay; for a phone, its ends, also for an account that becomes active.
     new_team: str | None
     new_endpoint: str | None
     # Whether the link goes to the person's address; false: it was shown to the asker. Null: none.

@@ -50,10 +50,11 @@ class PersonView(BaseModel):
 
 
 class StillOpenView(BaseModel):
-    """What is open of a person who has left or lost the role at the provider: where the directory
-    (codes) and partners of lines (names) still lead to them, where a telephone that they entered
-    and never proved stands in it or is that of a partner, the names of the tokens and wallboards
-    that they made, and the lines (names) that are without a partner because it had their telephone.
+    """What is open of a person who has left or lost the role at the provider.
+
+    `directory` and `partner_of` still lead to them: codes of entries, and names of lines. The same
+    with `perhaps` have a phone that they entered and never proved. `tokens` and `wallboards` name
+    what they made. `without_partner`: lines that have no partner, because it had their phone.
     """
 
     directory: list[str]
@@ -273,7 +274,7 @@ async def withdraw_link(work: InWork, _staff: KeepsPeople, person_id: UUID) -> N
 
 @router.delete("/people/{person_id}/second-factor", status_code=204)
 async def reset_factor(work: InWork, staff: KeepsPeople, person_id: UUID) -> None:
-    """Reset the second factor of another person, as when a telephone was lost."""
+    """Reset the second factor of another person, as when a phone was lost."""
     await factors.reset(work, person_id, by=staff)
 
 

@@ -22,14 +22,14 @@ AnyLabel = Label | OtherLabel
 # What the label of a duty phone begins with.
 DUTY = "duty-"
 _PARTICIPANT = "participant-"
-# What the label of a colleague's second telephone ends with.
+# What the label of a colleague's second phone ends with.
 _AT_TELEPHONE = "-second"
 
 
 def participant_label(participant_id: UUID, *, at_telephone: bool = False) -> OtherLabel:
     """Return the label of a participant.
 
-    A colleague's second telephone has another label than their browser, so that the end of the one
+    A colleague's second phone has another label than their browser, so that the end of the one
     is not taken for the end of the other.
     """
     return OtherLabel(f"{_PARTICIPANT}{participant_id}{_AT_TELEPHONE if at_telephone else ''}")

@@ -235,7 +235,7 @@ class Leg(SentOnce, Base):
     offer_id: Mapped[UUID] = mapped_column(index=True)
     # The participant whose leg it is, if not the counsellor's: see `routing/participants`.
     participant_id: Mapped[UUID | None] = mapped_column(index=True)
-    # It rings the counsellor's second telephone: see `routing/second_phone.py`.
+    # It rings the counsellor's second phone: see `routing/second_phone.py`.
     second: Mapped[bool] = mapped_column(server_default="false")
     status: Mapped[str | None]
     end_wanted: Mapped[bool] = mapped_column(server_default="false")

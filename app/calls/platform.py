@@ -19,7 +19,7 @@ _QUIET_AFTER = timedelta(seconds=30)
 
 class NotOnThisPlatform(Conflict):
     default = (
-        "Your telephone platform cannot do this in a talk. You can hand the caller over to a "
+        "Your telephony platform cannot do this in a talk. You can hand the caller over to a "
         "colleague or a skill."
     )
 
@@ -37,7 +37,7 @@ IN_WRITING = InTalk()
 
 
 def can_in_talk(settings: Settings) -> InTalk:
-    """Return what a page offers in a talk by telephone."""
+    """Return what a page offers in a talk by phone."""
     can = settings.abilities.can
     return InTalk(can(Ability.HOLD), can(Ability.ADD), can(Ability.SUPERVISE))
 
@@ -69,12 +69,12 @@ def could_ring_browsers(settings: Settings) -> bool:
 
 
 def rings_first(work: Work, kind: str) -> bool:
-    """Return whether a phone of this kind rings before a click on the board."""
+    """Return whether a phone of this kind rings before a click on the desk."""
     return kind in work.settings.abilities.rings_first
 
 
 def joins_by_click(work: Work) -> bool:
-    """Return whether a click on the board is enough to take a call, without a key."""
+    """Return whether a click on the desk is enough to take a call, without a key."""
     return work.settings.abilities.can(Ability.JOIN_BY_CLICK)
 
 

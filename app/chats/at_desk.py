@@ -52,7 +52,7 @@ class AtDesk(NamedTuple):
     line_id: UUID | None = None
     # Danger was written from there again and again: no agency is asked by itself.
     danger_again: bool = False
-    # The child writes from a telephone number that is known.
+    # The child writes from a phone number that is known.
     has_number: bool = False
     # What the child wrote speaks of danger, and which words were the first to.
     alarming: bool = False

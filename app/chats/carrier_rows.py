@@ -37,7 +37,7 @@ class AccountProblem(StrEnum):
     """Why an account could not be set up at its carrier; the values are stored."""
 
     TOKEN = "token"
-    # The service that plays a telephone does not keep what is written while we are away.
+    # The service that plays a phone does not keep what is written while we are away.
     MODE = "mode"
     ADDRESS = "address"
     AWAY = "away"

@@ -33,7 +33,7 @@ class Personal(StrEnum):
 
 
 class MessagePart(NamedTuple):
-    """A piece of a message. `kind`: what it is marked as, if anything. `number`: a telephone number
+    """A piece of a message. `kind`: what it is marked as, if anything. `number`: a phone number
     in international form."""
 
     text: str

@@ -31,24 +31,24 @@ class WantsNoMore(Conflict):
 
 
 def writes_from_a_number(call: Call) -> bool:
-    """Return whether the child of a conversation writes from a telephone number that is known."""
+    """Return whether the child of a conversation writes from a phone number that is known."""
     by_telephone = Channel(call.channel).is_carried and call.caller_kind == CallerKind.E164
     return by_telephone and call.caller_number_sealed is not None
 
 
 async def own_number(work: Work, staff: Staff, call_id: UUID) -> Call:
-    """Return a conversation that a counsellor has, locked, whose child writes from a telephone
+    """Return a conversation that a counsellor has, locked, whose child writes from a phone
     number. Raises NotYours, NotFound."""
     call = await record.lock_call(work, call_id)
     if not await in_hand.has_in_hand(work, staff, call_id):
         raise reading.NotYours()
     if not may(staff.role, Permission.KNOW_CALLERS) or not writes_from_a_number(call):
-        raise NotFound("This child does not write from a telephone number that is known.")
+        raise NotFound("This child does not write from a phone number that is known.")
     return call
 
 
 async def given_number(work: Work, staff: Staff, call_id: UUID, message: int) -> tuple[Call, str]:
-    """Return a conversation that a counsellor has, locked, and the first telephone number in a
+    """Return a conversation that a counsellor has, locked, and the first phone number in a
     message of its child. Raises NotYours, NotFound."""
     call = await record.lock_call(work, call_id)
     if not await in_hand.has_in_hand(work, staff, call_id):
@@ -61,7 +61,7 @@ async def given_number(work: Work, staff: Staff, call_id: UUID, message: int) ->
             for part in personal_in(one.words, country, own):
                 if part.number is not None:
                     return call, part.number
-    raise NotFound("There is no telephone number in this message.")
+    raise NotFound("There is no phone number in this message.")
 
 
 async def agree_known(

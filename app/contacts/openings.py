@@ -34,7 +34,7 @@ from app.work import Work
 JUST = timedelta(hours=2)
 # How long the access lasts: about a shift.
 LASTS = timedelta(hours=12)
-# How long owners see an opening on the board.
+# How long owners see an opening on the desk.
 _SHOWN = timedelta(days=7)
 
 

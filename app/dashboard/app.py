@@ -11,9 +11,9 @@ from starlette.responses import RedirectResponse
 
 from app.dashboard import (
     agency_page,
-    board,
     call_page,
     callback_form,
+    desk,
     inbox,
     installing,
     languages,
@@ -86,8 +86,8 @@ from app.words.pages import _, refusal_words
 _ROUTERS = (
     live.router,
     signing_in.router,
-    board.shared_router,
-    board.router,
+    desk.shared_router,
+    desk.router,
     inbox.router,
     call_page.router,
     callback_form.router,

@@ -1,4 +1,4 @@
-"""The values for the counsellor's own part of the board."""
+"""The values for the counsellor's own part of the desk."""
 
 from datetime import timedelta
 from typing import Any

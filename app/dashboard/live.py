@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import StreamingResponse
 
-from app.dashboard import board, inbox, rail, team, team_parts
+from app.dashboard import desk, inbox, rail, team, team_parts
 from app.dashboard.desk_values import frame_part
 from app.database.topics import Topic
 from app.errors import NotFound
@@ -37,9 +37,9 @@ PARTS = (
     Part(
         "/board/queue",
         Permission.SEE_QUEUE,
-        board.queue_part,
+        desk.queue_part,
         frozenset({Topic.QUEUE}),
-        scope=board.reads_words,
+        scope=desk.reads_words,
     ),
     Part(
         "/board/callbacks",
@@ -55,7 +55,7 @@ PARTS = (
         frozenset({Topic.MESSAGES, Topic.STAFF}),
         scope=team_of,
     ),
-    Part("/board/alarms", Permission.PLAN_ROSTER, board.alarms_part, frozenset({Topic.ALARMS})),
+    Part("/board/alarms", Permission.PLAN_ROSTER, desk.alarms_part, frozenset({Topic.ALARMS})),
     Part(
         "/board/calls-for-help",
         Permission.SUPERVISE,

@@ -1,4 +1,4 @@
-"""Actions on a live talk from the board: bring in, hand over, drop, listen, call for help."""
+"""Actions on a live talk from the desk: bring in, hand over, drop, listen, call for help."""
 
 from typing import Annotated, Any, Literal
 from uuid import UUID

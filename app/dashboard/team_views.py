@@ -22,11 +22,11 @@ CHOICES = (
 _TELEPHONES = {
     EndpointKind.CLIENT: N_("a program"),
     EndpointKind.PHONE: N_("a phone"),
-    EndpointKind.SIP: N_("a SIP telephone"),
+    EndpointKind.SIP: N_("a SIP phone"),
 }
 _WELL = (TelephoneState.READY, TelephoneState.RINGING, TelephoneState.TALKING)
 _BUSY = (PresenceState.OFFERED, PresenceState.ON_CALL)
-# The browser did not answer, so the counsellor's second telephone rings, or has the call.
+# The browser did not answer, so the counsellor's second phone rings, or has the call.
 _AT_TELEPHONE = (Cause.TELEPHONE_RINGS_INSTEAD, Cause.TAKEN_AT_TELEPHONE)
 PRESENT = (
     PresenceState.AVAILABLE,

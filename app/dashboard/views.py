@@ -80,7 +80,7 @@ class CallCard:
     # While the caller is on hold, another participant talks with the counsellor.
     aside: bool
     muted: bool
-    # Taken at the counsellor's second telephone, because the browser did not answer.
+    # Taken at the counsellor's second phone, because the browser did not answer.
     at_telephone: bool
     # The line to the counsellor was lost, and their phone rings again.
     lost: bool
@@ -241,7 +241,7 @@ def desk_view(
     back: Callback | None = None,
     aside: bool = False,
 ) -> DeskView:
-    """Return the counsellor's own part of the board.
+    """Return the counsellor's own part of the desk.
 
     `aside`: while the caller is on hold, another participant talks with the counsellor.
     """

@@ -1,4 +1,4 @@
-"""What the children of the demo say on the telephone. Every one of them is invented.
+"""What the children of the demo say on the phone. Every one of them is invented.
 
 A child says the next line when spoken to; see `app/practice/voices.py`.
 """

@@ -218,7 +218,7 @@ async def _open_the_room(hour: Hour) -> None:
 async def _open_the_chat(hour: Hour) -> None:
     """Let children write: with one counsellor who stays, and one whose page is closed for a while.
 
-    They have no shift on the telephone: their phones do not ring.
+    They have no shift on the phone: their phones do not ring.
     """
     await hour.stage.let_write(by=["sms"])
     for name, leaves_at in (("mara", None), ("jelena", hour.length.page_closed_at)):
@@ -378,7 +378,7 @@ async def _work(hour: Hour, counsellor: Counsellor) -> None:
 
 
 async def _look_after(hour: Hour, counsellor: Counsellor) -> None:
-    """Press urgent on the board, as a counsellor who talks on the phone beside it."""
+    """Press urgent on the desk, as a counsellor who talks on the phone beside it."""
     pressed: set[str] = set()
     page = Page(hour.stage, counsellor)
     while True:

@@ -14,7 +14,7 @@ from app.staff.sign_in_rules import Rules, set_sign_in_rules
 from app.work import PROGRAM
 
 PASSWORD = "plavi-telefon"
-# Who may sign in, and what they are. The first is the person at the board.
+# Who may sign in, and what they are. The first is the person at the desk.
 ACCOUNTS = {
     "ana": Role.SUPERVISOR,
     "iva": Role.COUNSELLOR,

@@ -11,7 +11,7 @@ from app.practice.people import Phone
 
 # With these words a child ends; the counsellor says goodbye and ends the conversation.
 GOODBYE = "Hvala, moram da idem"
-# Seconds between two looks at the telephone, and how long a child waits for the next answer.
+# Seconds between two looks at the phone, and how long a child waits for the next answer.
 _LOOKS_EVERY, _PATIENCE = 6, 420
 
 

@@ -15,5 +15,5 @@ class ChannelKind(StrEnum):
 
 # By these a person is reached: each call or message is an attempt.
 MESSAGES = (ChannelKind.PHONE, ChannelKind.SMS, ChannelKind.EMAIL)
-# What comes by these comes by telephone.
+# What comes by these comes by phone.
 BY_TELEPHONE = (ChannelKind.PHONE, ChannelKind.SMS)

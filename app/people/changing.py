@@ -214,7 +214,7 @@ async def change(
 ) -> Staff:
     """Change an account. `by` is None for the operator at the command line.
 
-    Another team, a role that reads the records of others, and the address and telephone of a person
+    Another team, a role that reads the records of others, and the address and phone of a person
     who has one, may wait for a second person; what else was changed is stored at once. Raises
     NotFound, Invalid, NotAllowed, ChangedMeanwhile, LastAdministrator, and what `ending` raises if
     the person holds what the new role may not hold.
@@ -262,9 +262,9 @@ async def _second_person(
 
     A provider can find an account by its address, and a link goes there: a new address of a person
     who reads the records of others is as good as a new account. A role that takes this reading away
-    is stored at once, and the address with it. At another telephone children reach a stranger in
+    is stored at once, and the address with it. At another phone children reach a stranger in
     the place of the person: it waits for every role that takes calls or reads records. With such a
-    role the second person sees the telephone that would ring, also one that was entered before.
+    role the second person sees the phone that would ring, also one that was entered before.
 
     Another team waits whatever the role is, so that no change of role goes around it: it opens the
     records of other colleagues to the person, and what the person took, agreed and says in talks to
@@ -281,7 +281,7 @@ async def _second_person(
     if waits["endpoint"] == EndpointKind.BROWSER:
         # It rings where the person is signed in.
         waits["endpoint"] = None
-    # The address waits with a telephone, whatever the role, so that the former one is told of both.
+    # The address waits with a phone, whatever the role, so that the former one is told of both.
     owned = owned or ("endpoint" in different and waits["endpoint"] is not None)
     waits["email"] = after["email"] if "email" in different and owned else None
     held = {name for name, value in waits.items() if value is not None}
@@ -297,7 +297,7 @@ async def _second_person(
 
 
 async def _replace_what_waits(work: Work, staff: Staff, stored: set[str]) -> None:
-    """Take an address or a telephone out of what waits if another one is stored in its place."""
+    """Take an address or a phone out of what waits if another one is stored in its place."""
     if replaced := stored & {"email", "endpoint"}:
         waits = await waiting_of(work, staff, AccessKind.CHANGE)
         for name in replaced if waits is not None else ():
@@ -314,7 +314,7 @@ async def _moves_by_two(work: Work, staff: Staff) -> bool:
         return False
     if staff.password_hash is not None or staff.by_provider or reads_records(staff.role):
         return True
-    # A counsellor with only a telephone takes calls without signing in. A leaver has no password.
+    # A counsellor with only a phone takes calls without signing in. A leaver has no password.
     took = exists().where(Offer.counsellor_id == staff.id)
     entry = every_entry()
     left = exists().where(

@@ -79,7 +79,7 @@ class ConnectionTest(SentOnce, Base):
     line_id: Mapped[UUID | None] = mapped_column(ForeignKey("lines.id"))
     key: Mapped[str | None]
     language: Mapped[str] = mapped_column(server_default="en")
-    # The phone asks for a code, which proves that it is the telephone of `staff_id`.
+    # The phone asks for a code, which proves that it is the phone of `staff_id`.
     proves: Mapped[bool] = mapped_column(server_default="false")
     wanted_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]

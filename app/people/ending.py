@@ -106,8 +106,8 @@ async def end_made(work: Work, staff: Staff) -> None:
 
 
 async def forget_telephone(work: Work, staff: Staff) -> StillReached:
-    """Forget at which telephone a person is rung, and how they prove there who they are: their PIN,
-    too. With a telephone of their own they go on duty without signing in. Return where else they
+    """Forget at which phone a person is rung, and how they prove there who they are: their PIN,
+    too. With a phone of their own they go on duty without signing in. Return where else they
     are still reached."""
     await former_addresses.note_all(work, staff)
     reached = await leavers.note(work, staff)

@@ -19,7 +19,7 @@ class NoFactor(Conflict):
 
 
 async def reset(work: Work, person_id: UUID, *, by: Staff | None) -> Staff:
-    """Take a person's second factor away, as when a telephone was lost.
+    """Take a person's second factor away, as when a phone was lost.
 
     At the next sign-in the password is enough, or leads to setting up a new one. Sessions and
     talks go on. That of a person who learns of children may stay until a second person has

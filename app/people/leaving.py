@@ -237,7 +237,7 @@ async def deactivate(
     for browser in await subscriptions.browsers_of(work, staff):
         await subscriptions.forget(work, staff, browser.id)
     staff.active = False
-    # What opened the account opens nothing again: neither telephone, provider nor password.
+    # What opened the account opens nothing again: neither phone, provider nor password.
     telephone = _telephone(staff)
     reached = await ending.forget_telephone(work, staff)
     await access.leave(work, staff)
@@ -253,7 +253,7 @@ async def deactivate(
 
 async def reactivate(work: Work, person_id: UUID, *, by: By) -> Staff:
     """Make an account active again. It has no password, no session, no address of a calendar, no
-    telephone and no link with the provider: the person chooses a new password. One that would learn
+    phone and no link with the provider: the person chooses a new password. One that would learn
     of children may stay inactive until a second person has approved it. Duty from before they left
     does not come back. Raises NotFound, NotAllowed, AlreadyActive.
     """
@@ -292,7 +292,7 @@ async def last_left_at(work: Work, staff: Staff) -> datetime | None:
 
 
 def _telephone(staff: Staff) -> dict[str, str]:
-    """Return at which telephone a person is rung, as the log may hold it; empty in the browser."""
+    """Return at which phone a person is rung, as the log may hold it; empty in the browser."""
     found = {"endpoint": finding.endpoint_of(staff), "second_phone": staff.second_phone or ""}
     kept = {name: value for name, value in found.items() if value not in ("", EndpointKind.BROWSER)}
     return {name: changing.for_log("endpoint", value) for name, value in kept.items()}

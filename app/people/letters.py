@@ -54,7 +54,7 @@ def _of_work_left(work: Work, language: str) -> tuple[str, str]:
         said = _(
             "A person has left by the directory or the provider, or has another role, and "
             "something of theirs is left or has stopped: work that no colleague may take over, a "
-            "telephone or address where we still reach them, a token or a wallboard. The page says "
+            "phone or address where we still reach them, a token or a wallboard. The page says "
             "what:"
         )
         address = f"{work.settings.public_url.rstrip('/')}/admin/people"
@@ -136,10 +136,10 @@ def _sentence(what: Told, browser: str) -> str:
             )
         case Told.PHONE_CHANGED:
             return _(
-                "An administrator changed where your calls ring, or made a code for your telephone."
+                "An administrator changed where your calls ring, or made a code for your phone."
             )
         case Told.PHONE_PIN_SET:
-            return f"{_('PIN for the telephone')}: {_('Your PIN is set.')}"
+            return f"{_('PIN for the phone')}: {_('Your PIN is set.')}"
         case Told.EMAIL_CHANGED:
             return _(
                 "The e-mail address of your account was changed. Letters about it no longer come "

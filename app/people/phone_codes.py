@@ -1,4 +1,4 @@
-"""Codes by which the telephone of an account is proven: an administrator makes them for others."""
+"""Codes by which the phone of an account is proven: an administrator makes them for others."""
 
 from uuid import UUID
 
@@ -14,7 +14,7 @@ async def make(work: Work, person_id: UUID, *, by: Staff | None) -> tuple[str, b
     """Make a single-use code for a person, which is shown only now. Return it, and whether it opens
     nothing before a second person has approved it: the code of a person who learns of children may
     wait, since it decides where calls and alarms ring. Raises NotFound, Conflict;
-    OnlyAPin if no code counts by telephone.
+    OnlyAPin if no code counts by phone.
     """
     if not work.settings.codes_by_telephone:
         raise phone_proofs.OnlyAPin()

@@ -1,4 +1,4 @@
-"""The telephone that rings if a person's browser does not answer: chosen, proven and given up by
+"""The phone that rings if a person's browser does not answer: chosen, proven and given up by
 the person. It rings for no call before it is proven."""
 
 from app.abilities import EndpointKind
@@ -16,13 +16,13 @@ from app.work import Work
 
 
 class InACallNow(Conflict):
-    default = "You have a call now. Change your telephone after it."
+    default = "You have a call now. Change your phone after it."
 
 
 async def choose(work: Work, person: Staff, number: str) -> str:
-    """Choose the telephone that rings if the browser does not answer, and let it be rung now.
+    """Choose the phone that rings if the browser does not answer, and let it be rung now.
 
-    Return the code that proves it: entered at that telephone within the call. Choosing the same
+    Return the code that proves it: entered at that phone within the call. Choosing the same
     number again rings it again; a number that was proven stays proven. Raises Conflict for a person
     whose calls do not ring in the browser, InACallNow, Invalid, NotDialled, DialledTooOften and
     TooMany.
@@ -30,7 +30,7 @@ async def choose(work: Work, person: Staff, number: str) -> str:
     staff = await _locked(work, person)
     chosen = await outward.read_number(work, number)
     if not chosen.startswith("+"):
-        raise Invalid("Enter the whole number of a telephone, with + and the country code.")
+        raise Invalid("Enter the whole number of a phone, with + and the country code.")
     if chosen != staff.second_phone:
         await _store(work, staff, chosen)
     code = await phone_proofs.make_code(work, staff)
@@ -50,7 +50,7 @@ async def _locked(work: Work, person: Staff) -> Staff:
         Staff, person.id, with_for_update=True, populate_existing=True
     )
     if staff.endpoint_kind != EndpointKind.BROWSER:
-        raise Conflict("Your calls ring on your own telephone already, not in the browser.")
+        raise Conflict("Your calls ring on your own phone already, not in the browser.")
     if await offers.offer_in_hand(work, staff.id) is not None:
         raise InACallNow()
     return staff

@@ -4,7 +4,7 @@ import re
 import secrets
 
 # Without letters that look or sound alike when they are read from paper, and without digits: they
-# look like letters, and the log takes a row of them for a telephone number.
+# look like letters, and the log takes a row of them for a phone number.
 LETTERS = "abcdefghjkmnpqrstuvwxyz"
 GROUPS, IN_A_GROUP = 6, 5
 # What people type around the letters: spaces, and all that a keyboard or a letter makes of a dash.

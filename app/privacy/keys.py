@@ -247,7 +247,7 @@ class Keys:
     def step_of(
         self, sealed: bytes, code: str, steps: Sequence[int], *, table: str, column: str, row: UUID
     ) -> int | None:
-        """Return the first of some steps in which the telephone of a sealed secret shows a code.
+        """Return the first of some steps in which the phone of a sealed secret shows a code.
 
         Raises CannotOpen.
         """

@@ -17,7 +17,7 @@ import phonenumbers
 class CallerKind(StrEnum):
     """What the provider names a caller by."""
 
-    E164 = "e164"  # a telephone number in international form
+    E164 = "e164"  # a phone number in international form
     CLIENT = "client"  # a browser
     SIP = "sip"
     WRITTEN = "written"  # an address in a messaging service
@@ -25,7 +25,7 @@ class CallerKind(StrEnum):
     OTHER = "other"
 
 
-# Prefixes of addresses in messaging services: such an address has the digits of a telephone
+# Prefixes of addresses in messaging services: such an address has the digits of a phone
 # number, but is another channel.
 _WRITTEN = ("whatsapp:", "messenger:", "viber:", "telegram:", "signal:", "rcs:")
 # A number of a few digits that only works within a country: 116 111, 19 9.
@@ -116,7 +116,7 @@ def caller_of(fields: Mapping[str, str]) -> str | None:
 def dialled(raw: str | None) -> str | None:
     """Return the dialled number in the form that lines store: international, or short.
 
-    None if it is not a telephone number, such as the same digits in a messaging service.
+    None if it is not a phone number, such as the same digits in a messaging service.
     """
     text = (raw or "").strip()
     lowered = text.lower()

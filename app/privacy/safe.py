@@ -17,8 +17,8 @@ tells nothing of them once the salt is gone:
     SHA-256(salt (16 bytes) | path of the question, or nothing | NUL | words)
 
 No method returns a key: the secrets of the hashes, too, are made, read and sealed anew in here.
-Nor does one return the secret of an agency's events, or the seed by which the codes of a telephone
-are checked. While a telephone is set up, its owner is shown the seed from a column of its own.
+Nor does one return the secret of an agency's events, or the seed by which the codes of a phone
+are checked. While a phone is set up, its owner is shown the seed from a column of its own.
 """
 
 import hashlib
@@ -162,7 +162,7 @@ class Holder(Protocol):
         """Return what was sealed so, or why it does not open."""
 
     def step_of(self, seed: Item, code: str, steps: Sequence[int]) -> int | None:
-        """Return the first step in which a telephone shows a code. Raises CannotOpen."""
+        """Return the first step in which a phone shows a code. Raises CannotOpen."""
 
     def sign_event(self, secret: Item, event_id: str, at: int, body: str) -> str:
         """Return the signature of an event, by the sealed secret. Raises CannotOpen."""

@@ -1,6 +1,6 @@
 """What is done with a sealed secret where it is held, so that no other part has it in hand. Pure.
 
-Codes of a telephone are made and compared by `pyotp`, and the signatures of events between systems
+Codes of a phone are made and compared by `pyotp`, and the signatures of events between systems
 by the library of their specification, Standard Webhooks.
 """
 
@@ -16,7 +16,7 @@ OF_EVENTS = ("agencies", "webhook_secret_sealed")
 
 
 def step_of(seed: str, code: str, steps: Sequence[int]) -> int | None:
-    """Return the first of some steps (RFC 6238) in which the telephone of a seed shows a code."""
+    """Return the first of some steps (RFC 6238) in which the phone of a seed shows a code."""
     telephone = pyotp.TOTP(seed)
     for step in steps:
         if pyotp.utils.strings_equal(code, telephone.generate_otp(step)):

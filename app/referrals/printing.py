@@ -58,7 +58,7 @@ async def confirm_in_writing(
         raise Conflict("The agency has no address for messages. Hand the form over on paper.")
     if not (on_paper or gets_codes(work, agency)):
         raise Conflict(
-            "The agency could not open the form, because no code goes by telephone here. Hand the "
+            "The agency could not open the form, because no code goes by phone here. Hand the "
             "form over on paper."
         )
     how = ToldHow.WRITTEN_FORM_ON_PAPER if on_paper else ToldHow.WRITTEN_FORM
@@ -139,7 +139,7 @@ async def _page(
 
 
 async def _agreed(work: Work, referral: Referral, agency: Agency, at: Any) -> list[dict[str, str]]:
-    """Return what was agreed with this agency by telephone."""
+    """Return what was agreed with this agency by phone."""
     rows = await work.session.scalars(
         select(RecordEvent)
         .where(

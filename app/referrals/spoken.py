@@ -64,7 +64,7 @@ def spell(code: str) -> str:
 
 
 def speak(language: str, key: str, **values: str) -> str:
-    """Return a sentence for the telephone."""
+    """Return a sentence for the phone."""
     return words.letter(language, "duty_phone", key, **values)
 
 

@@ -340,7 +340,7 @@ async def note_handover(
     reference: str,
     details_told: bool,
 ) -> Referral:
-    """Record what was agreed with a person at an agency, with whom and when; also by telephone.
+    """Record what was agreed with a person at an agency, with whom and when; also by phone.
 
     With `details_told` the agency has the details and need not open them. Raises NotFound,
     Invalid, NotConsented.

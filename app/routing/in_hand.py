@@ -37,7 +37,7 @@ from app.work import Work
 
 
 class InHand(NamedTuple):
-    """Everything that one counsellor's board shows about themselves."""
+    """Everything that one counsellor's desk shows about themselves."""
 
     presence: Presence | None
     shift_ends_at: datetime | None
@@ -55,7 +55,7 @@ class InHand(NamedTuple):
 
 
 _WHO = bindparam("who", type_=Uuid)
-# Built once: every board of a counsellor sends it with each change of their own.
+# Built once: every desk of a counsellor sends it with each change of their own.
 _IN_HAND = (
     select(Presence, Offer, Call, Line.name, Line.practice, state_now())
     .select_from(Presence)

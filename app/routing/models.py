@@ -191,7 +191,7 @@ class Offer(Base):
     carried_at: Mapped[datetime | None]
     # When the provider was asked whether the two are connected.
     asked_at: Mapped[datetime | None]
-    # When the counsellor's second telephone is due to ring because the browser has not answered,
+    # When the counsellor's second phone is due to ring because the browser has not answered,
     # and since when it rings or has the call. See `second_phone.py`.
     second_due_at: Mapped[datetime | None]
     second_at: Mapped[datetime | None]

@@ -41,7 +41,7 @@ MISSES_PHONE = 3
 
 # A leg that has not asked for its turn within this time no longer waits for it.
 _TURN_COMES = timedelta(seconds=10)
-# The part of an offer's time for which the browser rings alone, where a telephone rings after it.
+# The part of an offer's time for which the browser rings alone, where a phone rings after it.
 BROWSER_ALONE = 0.4
 # How long a counsellor who has lifted the phone has to press 1.
 _LISTENING = timedelta(seconds=15)
@@ -90,7 +90,7 @@ async def open_offer(
 
 
 async def second_due(work: Work, call: Call, staff: Staff, rings: timedelta) -> datetime | None:
-    """Return when the counsellor's second telephone rings if the browser, which has `rings` to
+    """Return when the counsellor's second phone rings if the browser, which has `rings` to
     answer, has not done so; None if it does not ring."""
     if staff.second_phone is None or call.rings_only_id is not None:
         return None
@@ -114,8 +114,8 @@ async def wake_other_browsers(
 
 
 def want_leg(work: Work, to: Offer | Participant, task: Task, *, second: bool = False) -> None:
-    """Ask for a new leg to the counsellor of an offer, or to a participant; `second`: to the own
-    telephone of a colleague."""
+    """Ask for a new leg to the counsellor of an offer, or to a participant; `second`: to a
+    colleague's second phone."""
     asked_in = isinstance(to, Participant)
     leg = Leg(
         id=uuid4(),
@@ -206,7 +206,7 @@ _WRITTEN = Question(
         Offer.slot.is_not(None),
     )
 )
-# A leg of the counsellor; one to their second telephone only if it is `second`.
+# A leg of the counsellor; one to their second phone only if it is `second`.
 _ANY_LEG = Question(
     select(Leg.id)
     .where(Leg.offer_id == _OFFER_ID, or_(~Leg.second, bindparam("second", type_=Boolean())))
@@ -276,7 +276,7 @@ async def accept_offer(
     why = Cause.TAKEN_AT_TELEPHONE if at_telephone else Cause.ACCEPTED
     await presences.set_presence(work, presence, PresenceState.ON_CALL, why)
     if offer.second_at is not None and not at_telephone:
-        # Taken in the browser after all: the telephone is called off.
+        # Taken in the browser after all: the phone is called off.
         offer.second_at = None
         await releasing.end_legs(work, offer.id)
     legs = await rows_of(work, _ANY_LEG, offer_id=offer.id, second=at_telephone)
@@ -351,7 +351,7 @@ async def _never_rang(work: Work, offer: Offer) -> bool:
     has not begun the leg."""
     legs = list(await work.session.scalars(select(Leg).where(Leg.offer_id == offer.id)))
     told = platform.reports_legs(work)
-    # A browser rings without a leg, so a leg to the second telephone does not count.
+    # A browser rings without a leg, so a leg to the second phone does not count.
     return not all(leg.second for leg in legs) and not any(_rang(leg, told) for leg in legs)
 
 

@@ -1,4 +1,4 @@
-"""A counsellor's own choice of presence, on the board or by telephone."""
+"""A counsellor's own choice of presence, on the desk or by phone."""
 
 from uuid import UUID
 
@@ -68,7 +68,7 @@ async def _decline_conversations(work: Work, staff: Staff) -> None:
 async def sign_out(work: Work, staff: Staff, token: str) -> None:
     """End a person's session. One who takes calls goes off duty.
 
-    A call by telephone goes on; children who write with them go to a colleague, because without a
+    A call by phone goes on; children who write with them go to a colleague, because without a
     page no counsellor reads what they write.
     """
     await session_tokens.close_session(work, token)

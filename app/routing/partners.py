@@ -1,7 +1,7 @@
 """A line's callers are rung through to a new number only when a second person has approved it.
 
 Until then the partner from before is rung. Otherwise a person who keeps the lines could have
-children rung through to a telephone of their own. A number that is taken out is gone at once.
+children rung through to a phone of their own. A number that is taken out is gone at once.
 """
 
 from dataclasses import dataclass, replace
@@ -33,20 +33,20 @@ class NothingWaits(NotFound):
 
 class OfALeaver(Conflict):
     default = (
-        "This is the telephone of a person who has left. It can be the partner once a colleague "
+        "This is the phone of a person who has left. It can be the partner once a colleague "
         "has proven it as their own."
     )
 
 
 class PerhapsOfALeaver(Conflict):
     default = (
-        "A person who has left had entered this telephone as their own, and never proved it. "
+        "A person who has left had entered this phone as their own, and never proved it. "
         "Approve it only if the partner answers there."
     )
 
 
 # The same for a reader who cannot approve it.
-PERHAPS = N_("A person who has left had entered this telephone as their own, and never proved it.")
+PERHAPS = N_("A person who has left had entered this phone as their own, and never proved it.")
 
 
 class NotInDoubt(Conflict):
@@ -67,7 +67,7 @@ class WaitingNumber:
     asked_by: str
     # Whether the reader may approve.
     may_approve: bool
-    # Whether a person who has left had entered it as a second telephone that was never proven.
+    # Whether a person who has left had entered it as a second phone that was never proven.
     perhaps_of_leaver: bool
     # Whether it is that of the partner now, in doubt, and the reader may approve: it is taken out
     # if they refuse it.
@@ -154,14 +154,14 @@ async def confirm(work: Work, line: LineScript, row: Line, seen: str) -> None:
 
 
 async def _check_of_no_leaver(work: Work, number: str) -> None:
-    """Refuse the telephone of a person who has left. The line is locked: one who leaves at the same
+    """Refuse the phone of a person who has left. The line is locked: one who leaves at the same
     time has left by now, or finds the number. Raises OfALeaver."""
     if await former_addresses.of_leavers(work, [number]):
         raise OfALeaver()
 
 
 async def is_of_leaver(work: Work, plan: Plan) -> bool:
-    """Return whether the partner of a plan has the telephone of a person who has left."""
+    """Return whether the partner of a plan has the phone of a person who has left."""
     number = plan.partner_number
     return number is not None and bool(await former_addresses.of_leavers(work, [number]))
 
@@ -232,7 +232,7 @@ async def decide(
     withdrawn: bool = False,
 ) -> bool:
     """Let a new number be rung, or refuse it. `by` is None for the operator. `knowingly`: although
-    it is perhaps the telephone of a person who has left.
+    it is perhaps the phone of a person who has left.
 
     One in doubt is taken out of the plan if a person refuses it who could approve it, or the
     operator does. By any other person the question is only given up, as if `withdrawn`: the number

@@ -114,8 +114,8 @@ async def start_wrap_up(work: Work, presence: Presence, cause: AnyCause) -> None
 # How much of the wrap-up is left at least while the counsellor writes, in seconds.
 WRITES_ON = 30
 # For how long in all a counsellor who writes stays in wrap-up, in seconds, or as many times the
-# longest wrap-up if that is longer: a field in which something is always written must not keep her
-# from the next child for ever. What is not written by then stays as a draft.
+# longest wrap-up if that is longer: a field in which something is always written must not keep
+# them from the next child for ever. What is not written by then stays as a draft.
 WRITES_AT_MOST, TIMES_AT_MOST = 1800, 3
 
 

@@ -1,8 +1,8 @@
-"""The second telephone of a counsellor, which rings if the browser does not answer.
+"""The second phone of a counsellor, which rings if the browser does not answer.
 
 It rings within the time of the same offer, so the call goes to a colleague only after it: when a
 part of that time has passed without an answer, or at once when the browser cannot be a telephone
-any more. The offer then stands at the telephone (`Offer.second_at`), and the browser may still take
+any more. The offer then stands at the phone (`Offer.second_at`), and the browser may still take
 it: whichever is first has the talk, and the other is called off. For a colleague who is asked into
 a talk, see `participants/participant_second_phone.py`.
 """
@@ -33,12 +33,12 @@ _COMES_BACK = timedelta(seconds=2)
 
 
 def is_at_telephone(staff: Staff, rung: Offer | Participant) -> bool:
-    """Return whether a counsellor takes this call at a telephone, and not in a page."""
+    """Return whether a counsellor takes this call at a phone, and not in a page."""
     return staff.endpoint_kind != EndpointKind.BROWSER or rung.second_at is not None
 
 
 async def can_ring(work: Work, staff_id: UUID) -> bool:
-    """Return whether the second telephone of a counsellor can ring now: it may have been changed,
+    """Return whether the second phone of a counsellor can ring now: it may have been changed,
     and not proven, since they were rung."""
     staff = await work.session.get_one(Staff, staff_id)
     if staff.second_phone is None or not staff.active:
@@ -47,7 +47,7 @@ async def can_ring(work: Work, staff_id: UUID) -> bool:
 
 
 async def ring(work: Work, call: Call, offer: Offer, cause: AnyCause) -> bool:
-    """Ring the counsellor's second telephone as well as the browser. Call and offer are locked.
+    """Ring the counsellor's second phone as well as the browser. Call and offer are locked.
 
     Return whether it rings now. It does not if there is none, or if it has rung already.
     """
@@ -59,7 +59,7 @@ async def ring(work: Work, call: Call, offer: Offer, cause: AnyCause) -> bool:
         return False
     offer.second_at = work.now
     if offer.state == OfferState.ACCEPTED:
-        # They said yes in a browser that cannot carry the talk. The telephone gets time to ring.
+        # They said yes in a browser that cannot carry the talk. The phone gets time to ring.
         rings = timedelta(seconds=work.settings.offer_seconds)
         offer.expires_at, offer.asked_at = work.now + rings, None
     offers.want_leg(work, offer, Task.RING_COUNSELLOR, second=True)
@@ -75,7 +75,7 @@ async def ring(work: Work, call: Call, offer: Offer, cause: AnyCause) -> bool:
 
 
 async def ring_if_due(work: Work, call: Call, offer: Offer) -> None:
-    """Ring the telephone when the browser has rung alone for long enough, or is gone."""
+    """Ring the phone when the browser has rung alone for long enough, or is gone."""
     if offer.state != OfferState.OPEN or offer.expires_at <= work.now:
         return
     alone = timedelta(seconds=work.settings.offer_seconds * offers.BROWSER_ALONE)
@@ -89,7 +89,7 @@ async def ring_if_due(work: Work, call: Call, offer: Offer) -> None:
 
 
 async def page_gone(work: Work, call: Call, offer: Offer, state: TelephoneState) -> None:
-    """Ring the telephone early: the page in which a call rings cannot be a telephone any more. A
+    """Ring the phone early: the page in which a call rings cannot be a telephone any more. A
     page that is only closed gets a moment to be loaded again."""
     if offer.state != OfferState.OPEN or offer.second_due_at is None:
         return
@@ -100,7 +100,7 @@ async def page_gone(work: Work, call: Call, offer: Offer, state: TelephoneState)
 
 
 async def taken(work: Work, offer: Offer) -> None:
-    """Say in the presence that a call was taken at the telephone."""
+    """Say in the presence that a call was taken at the phone."""
     if offer.second_at is not None and offer.released_at is None:
         presence = await presences.lock_presence(work, offer.counsellor_id)
         presence.cause = Cause.TAKEN_AT_TELEPHONE.value
@@ -109,7 +109,7 @@ async def taken(work: Work, offer: Offer) -> None:
 async def leg_over(work: Work, call: Call, offer: Offer, leg: Leg, cause: AnyCause) -> bool:
     """Handle the end of a counsellor's leg for which there is another way.
 
-    Return whether the offer goes on: a telephone rings in place of a browser that was not reached,
+    Return whether the offer goes on: a phone rings in place of a browser that was not reached,
     or the browser has the call, or may still take it.
     """
     if leg.end_wanted:
@@ -120,7 +120,7 @@ async def leg_over(work: Work, call: Call, offer: Offer, leg: Leg, cause: AnyCau
 
 
 async def browser_rings_on(work: Work, offer: Offer) -> bool:
-    """Return whether an offer that was not taken at the telephone still rings in the browser."""
+    """Return whether an offer that was not taken at the phone still rings in the browser."""
     if offer.second_at is None or offer.state != OfferState.OPEN:
         return False
     presence = await presences.lock_presence(work, offer.counsellor_id)
@@ -128,6 +128,6 @@ async def browser_rings_on(work: Work, offer: Offer) -> bool:
 
 
 async def is_called_off(work: Work, staff_id: UUID, rung: Offer | Participant) -> bool:
-    """Return whether the telephone need not ring any more: the call was taken in the browser."""
+    """Return whether the phone need not ring any more: the call was taken in the browser."""
     staff = await work.session.get_one(Staff, staff_id)
     return not is_at_telephone(staff, rung)

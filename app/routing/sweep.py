@@ -309,13 +309,13 @@ async def _end_late_offer(work: Work, offer_id: UUID) -> None:
 
 
 async def _ring_second(work: Work, offer_id: UUID) -> None:
-    """Ring the counsellor's second telephone, because the browser has not answered."""
+    """Ring the counsellor's second phone, because the browser has not answered."""
     call, offer = await offers.lock_offer(work, offer_id)
     await second_phone.ring_if_due(work, call, offer)
 
 
 async def _ring_asked(work: Work, participant_id: UUID) -> None:
-    """Ring the second telephone of a colleague who is asked into a talk, and has not answered."""
+    """Ring the second phone of a colleague who is asked into a talk, and has not answered."""
     call, participant = await actions.lock_participant(work, participant_id)
     await participant_second_phone.ring_if_due(work, call, participant)
 

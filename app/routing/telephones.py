@@ -282,11 +282,11 @@ def why_no_browser(settings: Settings) -> str:
     """Return why no call can reach a browser here, and what to do."""
     if platform.could_ring_browsers(settings):
         return N_(
-            "No API key of the telephone provider is set (HELPLINE_TWILIO_API_KEY_SID and "
+            "No API key of the telephony provider is set (HELPLINE_TWILIO_API_KEY_SID and "
             "_SECRET), so a browser cannot be a telephone. Ask your administrator to set it, or "
             "to give you a phone number or a SIP address."
         )
     return N_(
-        "Your telephone platform cannot ring a browser. Ask your administrator to give you a "
+        "Your telephony platform cannot ring a browser. Ask your administrator to give you a "
         "phone number or a SIP address."
     )

@@ -1,7 +1,7 @@
-"""Which telephones and e-mail addresses an account has and had.
+"""Which phones and e-mail addresses an account has and had.
 
 Earlier ones are kept as keyed hashes: when its person leaves, they are found in the directory
-and at lines also by a number that was taken out of the account earlier. A second telephone counts
+and at lines also by a number that was taken out of the account earlier. A second phone counts
 once it was proven: its person enters it alone, and could enter the helpline's own.
 """
 
@@ -33,15 +33,15 @@ def _form(address: str) -> str:
 
 
 async def present(work: Work, staff: Staff) -> set[str]:
-    """Return the telephones and the e-mail address that an account has now, without a second
-    telephone that was only entered."""
+    """Return the phones and the e-mail address that an account has now, without a second
+    phone that was only entered."""
     rung = staff.endpoint if staff.endpoint_kind == EndpointKind.PHONE else None
     second = staff.second_phone if await entered_only(work, staff) is None else None
     return {_form(one) for one in (rung, second, staff.email) if one}
 
 
 async def entered_only(work: Work, staff: Staff) -> str | None:
-    """Return the second telephone of an account, if it was never proven."""
+    """Return the second phone of an account, if it was never proven."""
     if staff.second_phone is None or await phone_proofs.is_proven(work, staff):
         return None
     return staff.second_phone
@@ -90,7 +90,7 @@ async def _stored(work: Work, staff: Staff, *, proven: bool = True) -> set[bytes
 
 
 async def perhaps_of(work: Work, staff: Staff, addresses: Collection[str]) -> set[str]:
-    """Return which of several telephones an account had as a second one that was never proven."""
+    """Return which of several phones an account had as a second one that was never proven."""
     listed = sorted(addresses)
     stored, now = await _stored(work, staff, proven=False), await entered_only(work, staff)
     made = work.keys.match_keys_all([(HashOf.STAFF_ADDRESS, _form(one)) for one in listed])
@@ -103,7 +103,7 @@ async def perhaps_of(work: Work, staff: Staff, addresses: Collection[str]) -> se
 
 
 async def perhaps_theirs(work: Work, staff: Staff, addresses: Collection[str]) -> set[str]:
-    """Return which of several telephones an account had as a second one that was never proven, and
+    """Return which of several phones an account had as a second one that was never proven, and
     that no active colleague has proven."""
     return {
         one
@@ -113,7 +113,7 @@ async def perhaps_theirs(work: Work, staff: Staff, addresses: Collection[str]) -
 
 
 async def which_of(work: Work, staff: Staff, addresses: Collection[str]) -> set[str]:
-    """Return which of several telephones and addresses an account has or had."""
+    """Return which of several phones and addresses an account has or had."""
     listed = sorted(addresses)
     if not listed:
         return set()
@@ -128,7 +128,7 @@ async def which_of(work: Work, staff: Staff, addresses: Collection[str]) -> set[
 
 async def theirs(work: Work, staff: Staff, addresses: Collection[str]) -> set[str]:
     """Return which of several addresses are or were those of an account, and of no active
-    colleague: theirs is an address of their account, and a telephone that they have proven."""
+    colleague: theirs is an address of their account, and a phone that they have proven."""
     found = await which_of(work, staff, addresses)
     return {one for one in found if not await _is_of_another(work, staff, one)}
 
@@ -143,7 +143,7 @@ async def _is_of_another(work: Work, staff: Staff, address: str) -> bool:
 
 
 async def of_leavers(work: Work, addresses: Collection[str]) -> dict[UUID, set[str]]:
-    """Return which of several telephones and addresses are those of people who have left, by their
+    """Return which of several phones and addresses are those of people who have left, by their
     account: an inactive one, or one to which the provider gives no role any more."""
     people = await _leavers_with(work, addresses, proven=True)
     found = {staff.id: await theirs(work, staff, addresses) for staff in people}
@@ -151,7 +151,7 @@ async def of_leavers(work: Work, addresses: Collection[str]) -> dict[UUID, set[s
 
 
 async def perhaps_of_leavers(work: Work, addresses: Collection[str]) -> dict[UUID, set[str]]:
-    """Return which of several telephones people who have left had entered as a second one and never
+    """Return which of several phones people who have left had entered as a second one and never
     proved, by their account."""
     people = await _leavers_with(work, addresses, proven=False)
     found = {staff.id: await perhaps_theirs(work, staff, addresses) for staff in people}
@@ -159,7 +159,7 @@ async def perhaps_of_leavers(work: Work, addresses: Collection[str]) -> dict[UUI
 
 
 async def _leavers_with(work: Work, addresses: Collection[str], *, proven: bool) -> list[Staff]:
-    """Return who has left and had one of several telephones and addresses."""
+    """Return who has left and had one of several phones and addresses."""
     made = work.keys.match_keys_all(
         [(HashOf.STAFF_ADDRESS, _form(one)) for one in sorted(addresses)]
     )

@@ -42,7 +42,7 @@ class Staff(Base):
     password_hash: Mapped[str | None]
     endpoint_kind: Mapped[str]
     endpoint: Mapped[str | None]
-    # The person's second telephone, which rings if the browser does not answer. They chose it, and
+    # The person's second phone, which rings if the browser does not answer. They chose it, and
     # it rings only once it is proven (`PhoneProof.paired_at`).
     second_phone: Mapped[str | None]
     identity: Mapped[str] = mapped_column(unique=True)
@@ -102,7 +102,7 @@ class StaffSession(Base):
     browser: Mapped[str] = mapped_column(server_default="")
     # What is still missing before this session opens anything.
     awaits: Mapped[str | None]
-    # How far refused codes of the telephone were from ours, by their steps: a proof by other means
+    # How far refused codes of the phone were from ours, by their steps: a proof by other means
     # says that they were its owner's (`app/staff/telephone_clock.py`).
     refused_steps: Mapped[dict[str, int]] = mapped_column(JSONB, server_default=text("'{}'"))
     # When its person last proved who they are. While something is missing, it is set if they have
@@ -142,7 +142,7 @@ class EarlierPassword(Base):
 
 
 class SecondFactor(Base):
-    """The secret by which a person's telephone makes codes. One that is being set up has no
+    """The secret by which a person's phone makes codes. One that is being set up has no
     `confirmed_at` yet."""
 
     __tablename__ = "second_factors"
@@ -172,14 +172,14 @@ class SecondFactor(Base):
     confirmed_at: Mapped[datetime | None]
     # The time step of the newest code that was accepted: no code counts twice.
     last_step: Mapped[int | None] = mapped_column(BigInteger)
-    # How far the clock of the telephone is from ours, in steps of 30 seconds.
+    # How far the clock of the phone is from ours, in steps of 30 seconds.
     drift: Mapped[int] = mapped_column(SmallInteger, server_default="0")
     # While it is being set up: how far the first code was from ours, until a second one agrees.
     seen_drift: Mapped[int | None] = mapped_column(SmallInteger)
 
 
 class RecoveryCode(Base):
-    """A code that replaces the telephone once. Only its hash is stored."""
+    """A code that replaces the phone once. Only its hash is stored."""
 
     __tablename__ = "recovery_codes"
 
@@ -198,7 +198,7 @@ class SignInRules(Base):
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     # The roles whose people need a second factor.
     factor_roles: Mapped[list[str]] = mapped_column(ARRAY(Text))
-    # Those of them whose people need a passkey: a code of the telephone is not taken.
+    # Those of them whose people need a passkey: a code of the phone is not taken.
     passkey_roles: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
     # Hours since the sign-in after which a session ends.
     session_hours: Mapped[int]
@@ -262,20 +262,20 @@ class AccessKind(StrEnum):
 
     # An account becomes active: a new one, or one that had left.
     ACCOUNT = "account"
-    # Its role, e-mail address or team becomes another one, or its calls ring at another telephone.
+    # Its role, e-mail address or team becomes another one, or its calls ring at another phone.
     CHANGE = "change"
     # A link by which a password is chosen opens.
     LINK = "link"
     # The second factor is taken away; with a link, that one opens as well.
     FACTOR = "factor"
-    # A code proves its telephone.
+    # A code proves its phone.
     PHONE_CODE = "phone_code"
     # A person at the provider of identities signs in to it.
     IDENTITY = "identity"
 
 
 class PhoneProof(Base):
-    """How a person proves by telephone who they are. The number that a call shows proves nothing.
+    """How a person proves by phone who they are. The number that a call shows proves nothing.
 
     PINs and codes are hashed as passwords are. `pin_hash` is the PIN; `chosen_hash` a new one that
     has to be entered again.
@@ -288,14 +288,14 @@ class PhoneProof(Base):
         ForeignKey("staff.id", ondelete="CASCADE"), primary_key=True
     )
     pin_hash: Mapped[str | None]
-    # Whether the PIN was chosen on a page, with a second factor: where no code counts by telephone,
+    # Whether the PIN was chosen on a page, with a second factor: where no code counts by phone,
     # another PIN counts no more than a code, with which it was chosen.
     pin_by_factor: Mapped[bool] = mapped_column(server_default="false")
     chosen_hash: Mapped[str | None]
     # When the person proved at the number of the account that it is theirs: where their calls ring,
     # or what rings if the browser does not answer.
     paired_at: Mapped[datetime | None]
-    # Wrong entries in a row, and until when nothing is accepted by telephone.
+    # Wrong entries in a row, and until when nothing is accepted by phone.
     failures: Mapped[int] = mapped_column(server_default="0")
     locked_until: Mapped[datetime | None]
     code_hash: Mapped[str | None]
@@ -306,9 +306,9 @@ class PhoneProof(Base):
 
 
 class FormerAddress(Base):
-    """A telephone or e-mail address that an account had, as a keyed hash.
+    """A phone or e-mail address that an account had, as a keyed hash.
 
-    `proven` is false for a second telephone that its person only entered: it may be another's.
+    `proven` is false for a second phone that its person only entered: it may be another's.
     """
 
     __tablename__ = "former_addresses"

@@ -1,6 +1,6 @@
 """Passkeys (WebAuthn): a key in a person's device, which asks for a finger, a face or a PIN.
 
-They are a second factor beside the telephone, and prove again who a person is. The protocol is the
+They are a second factor beside the phone, and prove again who a person is. The protocol is the
 library's (`webauthn`); ours is that a challenge counts once and soon ends, what a passkey is for,
 and that one whose counter goes back is stopped.
 """
@@ -51,7 +51,7 @@ Sent = str | dict[str, Any]
 class WrongPasskey(NotSignedIn):
     default = (
         "This passkey was not accepted, or it took too long. Try again, or use a code of your "
-        "telephone or a recovery code."
+        "phone or a recovery code."
     )
 
 
@@ -63,7 +63,7 @@ class PasskeyStopped(NotSignedIn):
 
 
 class NoPasskey(Conflict):
-    default = "This account has no passkey. Use a code of your telephone, or a recovery code."
+    default = "This account has no passkey. Use a code of your phone, or a recovery code."
 
 
 class CounterWentBack(Exception):

@@ -1,10 +1,10 @@
-"""How a person proves by telephone who they are: a PIN, or a single-use code.
+"""How a person proves by phone who they are: a PIN, or a single-use code.
 
 The number that a call or a text shows proves nothing, because networks let it be forged. A person
 proves once at the number of their account that it is theirs (it is *paired*). Wrong entries lock
-the way by telephone for a while, and never the pages.
+the way by phone for a while, and never the pages.
 
-Where no code goes by telephone (`codes_by_telephone` of the settings), nothing counts but a PIN
+Where no code goes by phone (`codes_by_telephone` of the settings), nothing counts but a PIN
 that was chosen on a page, with a second factor.
 """
 
@@ -76,7 +76,7 @@ async def is_paired(work: Work, staff: Staff) -> bool:
 
 
 async def is_proven(work: Work, staff: Staff) -> bool:
-    """Return whether the telephone of an account was proven: where its calls ring, or what rings if
+    """Return whether the phone of an account was proven: where its calls ring, or what rings if
     the browser does not answer."""
     paired = select(PhoneProof.paired_at).where(PhoneProof.staff_id == staff.id)
     return await work.session.scalar(paired) is not None
@@ -140,7 +140,7 @@ async def forget_pairing(work: Work, staff: Staff) -> None:
 
 
 async def forget(work: Work, staff: Staff) -> None:
-    """Forget all that proves a person by telephone: their PIN, too."""
+    """Forget all that proves a person by phone: their PIN, too."""
     await forget_pairing(work, staff)
     proof = await proof_of(work, staff.id)
     if proof is not None:
@@ -157,7 +157,7 @@ async def pair(work: Work, staff: Staff) -> None:
 
 
 def is_locked(proof: PhoneProof | None, now: datetime) -> bool:
-    """Return whether nothing is accepted by telephone now."""
+    """Return whether nothing is accepted by phone now."""
     return proof is not None and proof.locked_until is not None and proof.locked_until > now
 
 
@@ -169,7 +169,7 @@ def counting_pin(work: Work, proof: PhoneProof | None) -> str | None:
 
 
 async def pins(work: Work) -> dict[UUID, str]:
-    """Return who has a PIN, and whether it counts where no code goes by telephone (`page-pin`)."""
+    """Return who has a PIN, and whether it counts where no code goes by phone (`page-pin`)."""
     rows = await work.session.execute(
         select(PhoneProof.staff_id, PhoneProof.pin_by_factor).where(
             PhoneProof.pin_hash.is_not(None)
@@ -179,7 +179,7 @@ async def pins(work: Work) -> dict[UUID, str]:
 
 
 async def only_a_pin(work: Work, staff: Staff) -> bool:
-    """Return whether no code counts by telephone, and a person has no PIN that does."""
+    """Return whether no code counts by phone, and a person has no PIN that does."""
     if work.settings.codes_by_telephone:
         return False
     return counting_pin(work, await proof_of(work, staff.id)) is None
@@ -188,7 +188,7 @@ async def only_a_pin(work: Work, staff: Staff) -> bool:
 async def prove(work: Work, staff: Staff, entered: str, *, shown: bool = False) -> EntryResult:
     """Compare what was entered with the PIN and the open code. Wrong entries count, and lock.
 
-    `shown`: the code came by a page, not by telephone.
+    `shown`: the code came by a page, not by phone.
     """
     proof = await _lock(work, staff.id)
     if is_locked(proof, work.now):
@@ -243,7 +243,7 @@ async def set_pin(work: Work, staff: Staff, pin: str, *, by_factor: bool = False
 
 async def set_own_pin(work: Work, person: Staff, present: str, pin: str, token: str) -> None:
     """Choose the own PIN on a page. Raises WrongPresentPassword, Invalid; OnlyAPin for a person
-    without a second factor, or a session that has not seen it, if no code counts by telephone."""
+    without a second factor, or a session that has not seen it, if no code counts by phone."""
     staff = await work.session.get(Staff, person.id, populate_existing=True)
     if not await password_is_right(staff, present[:1000]) or staff is None:
         raise WrongPresentPassword()
@@ -303,7 +303,7 @@ async def text_code(work: Work, staff: Staff, wants: str | None) -> str | None:
     """Make a single-use code that is texted to a person's phone; None if that must not be.
 
     None while the way is locked, a code was texted a moment ago, or one was handed over; always if
-    no code counts by telephone.
+    no code counts by phone.
     """
     if not work.settings.codes_by_telephone:
         return None

@@ -1,8 +1,8 @@
-"""The second factor: six digits that a person's telephone makes from a secret, every 30 seconds.
+"""The second factor: six digits that a person's phone makes from a secret, every 30 seconds.
 
 TOTP is RFC 6238; the codes are made and compared by pyotp, where the secret is held
-(`app/privacy/secret_uses.py`). A code counts once, and only in the step in which the telephone
-shows it (`telephone_clock.py`). Passkeys count beside the telephone, or in its place
+(`app/privacy/secret_uses.py`). A code counts once, and only in the step in which the phone
+shows it (`telephone_clock.py`). Passkeys count beside the phone, or in its place
 (`passkeys.py`). Recovery codes replace either, each once; only their hashes are stored.
 """
 
@@ -40,13 +40,13 @@ _PLACE = dict(zip(("table", "column"), OF_CODES, strict=True))
 
 
 class CodeNeeded(NotSignedIn):
-    default = "This account has a second factor. Send the code that the telephone shows, too."
+    default = "This account has a second factor. Send the code that the phone shows, too."
 
 
 class WrongCode(NotSignedIn):
     default = (
         "This code is wrong, too old, or was used already. A code counts for 30 seconds: wait for "
-        "the next one on your telephone, or use a recovery code."
+        "the next one on your phone, or use a recovery code."
     )
 
 
@@ -65,7 +65,7 @@ class PasskeyNeeded(NotSignedIn):
 
 @dataclass(frozen=True)
 class Setup:
-    """A secret that is being set up: as letters, and as the address that a telephone reads."""
+    """A secret that is being set up: as letters, and as the address that a phone reads."""
 
     secret: str
     uri: str
@@ -75,14 +75,14 @@ class Setup:
 class FactorState:
     """Whether an account has a second factor, since when, and how many recovery codes are left."""
 
-    # When the oldest was set up: the app of the telephone, or a passkey.
+    # When the oldest was set up: the app of the phone, or a passkey.
     since: datetime | None
     codes_left: int
     needed: bool
     # When the app was set up, and how many passkeys can be used.
     app_since: datetime | None = None
     passkeys: int = 0
-    # Whether it has to be a passkey, and whether a code of the telephone counts at sign-in: also
+    # Whether it has to be a passkey, and whether a code of the phone counts at sign-in: also
     # where it has to be one, until the first passkey is set up.
     passkey_needed: bool = False
     codes_count: bool = True
@@ -248,7 +248,7 @@ def _log_changed(factor: SecondFactor) -> None:
 
 
 def _find(work: Work, factor: SecondFactor, code: str) -> telephone_clock.Find:
-    """Return what finds the step in which a telephone shows a code; none with a changed secret."""
+    """Return what finds the step in which a phone shows a code; none with a changed secret."""
 
     def find(steps: Sequence[int]) -> int | None:
         try:
@@ -262,10 +262,10 @@ def _find(work: Work, factor: SecondFactor, code: str) -> telephone_clock.Find:
 
 
 async def confirm(work: Work, staff: Staff, typed: str) -> list[str] | None:
-    """Set the second factor that is being set up, with a code of the telephone.
+    """Set the second factor that is being set up, with a code of the phone.
 
     It replaces an earlier one. Return the recovery codes, which are shown only now; None if the
-    next code of the telephone is needed as well, because its clock is wrong or the code was late.
+    next code of the phone is needed as well, because its clock is wrong or the code was late.
     Raises Conflict, WrongCode.
     """
     await lock(work, staff)
@@ -334,7 +334,7 @@ def _code_key(work: Work, staff: Staff, code: str) -> bytes:
 
 
 async def use_code(work: Work, staff: Staff, typed: str) -> bool:
-    """Use up a code of the telephone, or a recovery code. Return whether it was the telephone's.
+    """Use up a code of the phone, or a recovery code. Return whether it was the phone's.
 
     Raises WrongCode, PasskeyNeeded.
     """
@@ -383,7 +383,7 @@ async def _use_step(work: Work, staff: Staff, code: str) -> bool:
 
 
 async def note_refused(work: Work, staff: Staff, begun: StaffSession, typed: str) -> None:
-    """Note how far a refused code was from the telephone's clock as we know it.
+    """Note how far a refused code was from the phone's clock as we know it.
 
     It is written though the sign-in is refused. It changes nothing until its person has proven by
     other means who they are, in the same browser; see `learn_clock`.
@@ -408,7 +408,7 @@ async def note_refused(work: Work, staff: Staff, begun: StaffSession, typed: str
 
 
 async def learn_clock(work: Work, staff: Staff, begun: StaffSession) -> None:
-    """Learn how far the clock of a telephone is from ours now, from the codes that were refused in
+    """Learn how far the clock of a phone is from ours now, from the codes that were refused in
     a sign-in which its person has then proven by a recovery code or a passkey."""
     drift, factor = telephone_clock.agreed_of(begun.refused_steps), await _confirmed(work, staff)
     if drift is None or factor is None or drift == factor.drift:
@@ -445,7 +445,7 @@ async def _use_recovery(work: Work, staff: Staff, code: str) -> bool:
 
 
 async def remove_own(work: Work, staff: Staff) -> None:
-    """Take the app of a person's telephone away. Raises Conflict if their role needs a second
+    """Take the app of a person's phone away. Raises Conflict if their role needs a second
     factor and there is no other."""
     await lock(work, staff)
     state = await state_of(work, staff)

@@ -5,7 +5,7 @@ Here is also which of them go on beyond their limits.
 A session must not end a talk, nor take a word that is being written. While its person only waits
 for calls, the one whose page has the telephone goes on: no caller may ring at a page that was
 signed out. Any other ends at its limit, such as one at home or one that was stolen. If a person
-talks at a telephone of their own, no idle limit ends the one in which they acted last.
+talks at a phone of their own, no idle limit ends the one in which they acted last.
 """
 
 from collections.abc import Awaitable, Callable, Collection, Mapping

@@ -25,7 +25,7 @@ class Demand(IntEnum):
 
     NOTHING = 0
     FACTOR = 1
-    # One that no forged page can ask for: a code of the telephone is not taken.
+    # One that no forged page can ask for: a code of the phone is not taken.
     PASSKEY = 2
 
 

@@ -228,7 +228,7 @@ class Whisper(Kept):
     dialled: bool = False
     # The phone is not proven yet: the PIN is asked for in place of the key.
     proof: bool = False
-    # No code counts by telephone, and there is no PIN that does: they are told so, and asked
+    # No code counts by phone, and there is no PIN that does: they are told so, and asked
     # nothing.
     only_a_pin: bool = False
 
@@ -272,7 +272,7 @@ class AskParticipant(Kept):
 @_answer
 class JoinParticipant(Kept):
     """Join the conference as a participant. `coach`: the only leg that hears them; `second`: at
-    a colleague's second telephone."""
+    a colleague's second phone."""
 
     kind: Literal["join_participant"] = "join_participant"
     participant_id: UUID
@@ -323,7 +323,7 @@ class DutyPin(Kept):
 class DutyRefused(Kept):
     """Say that nothing was proven, and go on as with a caller.
 
-    `only_a_pin`: no code counts by telephone, and there is no PIN that does.
+    `only_a_pin`: no code counts by phone, and there is no PIN that does.
     """
 
     kind: Literal["duty_refused"] = "duty_refused"

@@ -125,7 +125,7 @@ async def lifted(work: Work, test_id: UUID, signed: Signed) -> list[Step]:
 
 
 async def entered(work: Work, test_id: UUID, signed: Signed, n: int) -> list[Step]:
-    """Handle the code that was entered at a telephone that is being proven. Raises NotFound."""
+    """Handle the code that was entered at a phone that is being proven. Raises NotFound."""
     row = await _told(work, test_id, signed)
     person, digits = await _person(work, row), signed.fields.get("Digits", "")
     # The number may have been changed while the phone rang.
@@ -150,11 +150,11 @@ def _ask_for_code(row: ConnectionTest, n: int) -> list[Step]:
 
 
 _ENTER = N_(
-    "This is the helpline. A counsellor has chosen this telephone for calls that the browser does "
+    "This is the helpline. A counsellor has chosen this phone for calls that the browser does "
     "not answer. If it is you, enter the six digits that the page shows."
 )
-_PROVEN = N_("Thank you. This telephone rings now if the browser does not answer.")
-_NOT_PROVEN = N_("This telephone is not proven, and no call rings here. Goodbye.")
+_PROVEN = N_("Thank you. This phone rings now if the browser does not answer.")
+_NOT_PROVEN = N_("This phone is not proven, and no call rings here. Goodbye.")
 
 
 def _say_of_proof(language: str, text: str) -> Spoken:
@@ -191,7 +191,7 @@ def that_it_is_a_test(language: str) -> list[Spoken]:
     """Say in a language of the pages that this is a test; in English if it has no voice."""
     spoken, voice = _spoken(language)
     with spoken_in(spoken):
-        text = _("This is a test of the helpline: this telephone works. You can hang up.")
+        text = _("This is a test of the helpline: this phone works. You can hang up.")
     return [Say(text, *voice)]
 
 

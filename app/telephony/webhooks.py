@@ -501,7 +501,7 @@ async def test_lifted(request: Request, signed: SignedRequest, test_id: UUID) ->
 
 @router.post("/tests/{test_id}/entered")
 async def test_entered(request: Request, signed: SignedRequest, test_id: UUID) -> Response:
-    """Handle the code that was entered at a telephone that is being proven, or none."""
+    """Handle the code that was entered at a phone that is being proven, or none."""
     n = number_in(request.query_params.get("n"), 1)
     return await tell(request, lambda work: trial_calls.entered(work, test_id, signed, n))
 

@@ -1,6 +1,6 @@
 """Whether a request was allowed, and by what: each decision is in the program's log.
 
-A board asks every few seconds, and a line for each of its requests would bury all others. So this
+A desk asks every few seconds, and a line for each of its requests would bury all others. So this
 process counts in its memory: the first decision of a kind is a line at once, and those that follow
 are one line a minute that says how many there were. A person without the permission is a line each.
 No line has more of an address than its template, so no id, no secret and no name.
@@ -30,7 +30,7 @@ _EVERY = timedelta(minutes=1)
 MOST_KINDS = 20_000
 # Lines after which requests have their turn.
 _AT_ONCE = 50
-# Hexadecimal digits of a session: seven could look like a telephone number.
+# Hexadecimal digits of a session: seven could look like a phone number.
 _MARK = 6
 _DENIED = frozenset({401, 403, 404})
 # What a request carries about itself, in its scope.

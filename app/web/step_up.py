@@ -1,10 +1,11 @@
 """Before some acts a person proves again who they are, if their last proof is too old.
 
-A browser that was left open must not give numbers, files of single records or keys to the next
-person at it, nor let them set what is erased, lift a legal hold, change accounts, limits, agencies,
-definitions in force, or where calls come from and go to, or sign its owner out elsewhere. `ACTS` is
-the only list of these acts; `Requires` in `app/web/access.py` asks it before every request of a
-person. Programs show a token of their own and are not asked.
+A browser may have been left open. It must not give the next person at it numbers, files of single
+records or keys. That person must not set what is erased or lift a legal hold. They must not change
+accounts, limits, agencies, definitions in force, or where calls come from and go to. They must not
+sign the owner out elsewhere. `ACTS` is the only list of these acts; `Requires` in
+`app/web/access.py` asks it before every request of a person. Programs show a token of their own and
+are not asked.
 
 Nothing here may stand between a counsellor and an urgent referral, an alarm, a talk or a call-back:
 none of these is in the list. In a talk, what the talk itself needs at once is open without a proof:
@@ -169,7 +170,7 @@ ACTS: Mapping[str, GuardedAct] = {
     "api.settings.line_chats.set_signal_number": _KEY,
     "api.own.account.choose_second_phone": GuardedAct(What.TELEPHONE),
     "dashboard.people.own.choose_second_phone": GuardedAct(What.TELEPHONE),
-    # Where no code goes by telephone, a PIN counts by the factor. The password is in the request.
+    # Where no code goes by phone, a PIN counts by the factor. The password is in the request.
     "api.own.account.set_own_pin": GuardedAct(What.TELEPHONE, only_before_factor=True),
     "dashboard.people.own.set_phone_pin": GuardedAct(What.TELEPHONE, only_before_factor=True),
     "api.settings.wallboards.make_wallboard": _KEY,

@@ -1,6 +1,6 @@
 """Numbers and addresses in a translation that its English does not have. Pure.
 
-A person who imports a translation could send children to a telephone or a page of their own. The
+A person who imports a translation could send children to a phone or a page of their own. The
 numbers that a text is to say are filled in where it is spoken.
 """
 

@@ -11,9 +11,9 @@ _BEGINS, _ENDS = "\u2066", "\u2069"
 _APART = f"{_BEGINS}[^{_BEGINS}{_ENDS}]*{_ENDS}"
 RUN = re.compile(
     r"""
-    (?<![\w+])\+\d[\d\ …]*[\d…]         # a number of a telephone
+    (?<![\w+])\+\d[\d\ …]*[\d…]         # a number of a phone
     | (?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+  # an address of mail
-    | \b(?:[a-z]+://|sip:(?=\w))(?:[!-~]*[\w/])?  # an address of a page or a telephone
+    | \b(?:[a-z]+://|sip:(?=\w))(?:[!-~]*[\w/])?  # an address of a page or a phone
     | \b\d\d:\d\d-\d\d:\d\d\b           # a span of a day
     | (?:\b[a-z_]+:)*\b\d{4}-\d\d(?:-\d\d)?(?:/\d{4}-\d\d(?:-\d\d)?)?\b  # days of programs
     | (?<!\w)[A-Z]-[0-9A-Z]{3}(?:-[0-9A-Z]{3})*\b                        # a code of a record

@@ -1,4 +1,4 @@
-"""In how many parts a text goes through the telephone network: each is billed. Pure.
+"""In how many parts a text goes through the phone network: each is billed. Pure.
 
 See 3GPP TS 23.038 (the default alphabet) and TS 23.040 (joined messages). One letter outside the
 alphabet, such as č or any Cyrillic one, makes the whole text twice as long.

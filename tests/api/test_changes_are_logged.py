@@ -66,8 +66,8 @@ UNLOGGED = {
     "app.dashboard.chats.pages.types": SIGN_OF_LIFE,
     "app.dashboard.chats.translation_pages.preview": KEPT_NOWHERE,
     "app.dashboard.languages.choose_language": COOKIE,
-    "app.dashboard.board.heartbeat": SIGN_OF_LIFE,
-    "app.dashboard.board.writing": SIGN_OF_LIFE,
+    "app.dashboard.desk.heartbeat": SIGN_OF_LIFE,
+    "app.dashboard.desk.writing": SIGN_OF_LIFE,
     "app.dashboard.palette.palette": READS,
     "app.dashboard.people.emergency_pages.seen": SEEN,
     "app.dashboard.people.passkey_pages.options": CHALLENGE,
@@ -132,7 +132,7 @@ def test_each_route_that_changes_something_writes_a_log_or_says_why_not(paths: P
         ("app.api.rota.roster.move_duty", True),
         ("app.api.settings.lines.change_facts", True),
         # Its permission leads to what ends a session; that is not the act itself.
-        ("app.dashboard.board.heartbeat", False),
+        ("app.dashboard.desk.heartbeat", False),
         ("app.people.emergency.reviewing.seen", False),
     ],
 )

@@ -83,7 +83,7 @@ async def soon(truth: Callable[[], bool]) -> None:
 
 
 async def test_a_board_is_told_of_its_own_call_and_not_of_others(stage: Stage) -> None:
-    """With three hundred boards, a call of one of them must not make all others ask again."""
+    """With three hundred desks, a call of one of them must not make all others ask again."""
     ana, boris = [await stage.add_counsellor(name) for name in ("ana", "boris")]
     await boris.be("break")
     hers, his = Heard(), Heard()

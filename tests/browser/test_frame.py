@@ -12,7 +12,7 @@ from sqlalchemy import select, update
 from sqlalchemy.exc import OperationalError
 
 from app.calls.log_kinds import Cause
-from app.dashboard import board
+from app.dashboard import desk
 from app.dashboard.people.signing_in import safe_next
 from app.demo.stage import Stage
 from app.jobs.transaction import transaction
@@ -356,7 +356,7 @@ async def test_signing_in_leads_to_the_page_that_was_wanted_and_a_page_comes_whe
     await page.clock.install()
     for opened_whole in (False, True):
         with monkeypatch.context() as without_database:
-            without_database.setattr(board, "desk_values", away)
+            without_database.setattr(desk, "desk_values", away)
             if opened_whole:
                 await page.goto(live.settings.public_url)
             else:

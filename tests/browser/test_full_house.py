@@ -89,7 +89,7 @@ async def test_a_full_house_with_the_longest_names(live: Stage, page: Page) -> N
     shown = await live.client.get(
         live.settings.public_url + "/board/queue", headers={"Cookie": ana.cookie_header}
     )
-    assert len(shown.content) < 15_000, "what every board fetches with every change"
+    assert len(shown.content) < 15_000, "what every desk fetches with every change"
     await looks.at("talking")
     await press(page, "h")
     await expect(page.locator("#call-title")).to_contain_text("On hold")

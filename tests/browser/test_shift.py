@@ -259,7 +259,7 @@ async def sees_who_has_the_referral(page: Page) -> None:
     await picture(page, "board")
     await referred.locator("a").click()
     await expect(page.locator("#story")).to_contain_text("a person pressed 1")
-    await expect(page.locator("#story")).to_contain_text("Sigurna kuća, telephone: busy")
+    await expect(page.locator("#story")).to_contain_text("Sigurna kuća, phone: busy")
     await expect(page.locator("#record-state")).to_have_text("acknowledged")
     await picture(page, "story")
     await page.locator(".rail a[data-section=desk]").click()

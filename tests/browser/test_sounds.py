@@ -110,7 +110,7 @@ async def on_the_own_account(page: Page) -> None:
     await page.locator("#own-account").click()
     part = page.locator("#own-sounds")
     await expect(part.get_by_label("Chime")).to_be_checked()
-    await part.get_by_label("Telephone").check()
+    await part.get_by_label("Phone").check()
     await expect(part.locator("[data-sounds-says]")).to_have_text("Kept in this browser.")
     await part.get_by_role("button", name="Wake this browser").click()
     await expect(part.locator(".browsers li")).to_contain_text("this browser")
@@ -118,7 +118,7 @@ async def on_the_own_account(page: Page) -> None:
     await expect(part.locator(".browsers li")).to_have_count(0)
     await page.locator("#me > summary").click()
     await page.get_by_role("link", name="Sounds and devices").click()
-    await expect(page.get_by_label("Telephone", exact=True)).to_be_checked()
+    await expect(page.get_by_label("Phone", exact=True)).to_be_checked()
 
 
 async def show(page: Page, words: str) -> None:

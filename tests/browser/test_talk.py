@@ -1,4 +1,4 @@
-"""A talk on the boards of a counsellor, a colleague and a supervisor, in a real browser."""
+"""A talk on the desks of a counsellor, a colleague and a supervisor, in a real browser."""
 
 import os
 

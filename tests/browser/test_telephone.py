@@ -597,7 +597,7 @@ async def test_the_sound_goes_on_while_the_signalling_is_away(
     await until(lambda: bool(switchboard.pages_of(desk.who.staff.identity)), "the page is back")
     await asyncio.sleep(1)
     await until(child.hears, "the sound goes on", within=2)
-    # The board's own button ends the talk, and the telephone is free at once.
+    # The desk's own button ends the talk, and the telephone is free at once.
     await press(desk.page, "e")
     await desk.telephone_is("ready")
     await until(lambda: child.leg.over, "the call ends")
@@ -617,7 +617,7 @@ async def test_the_sound_goes_on_while_the_signalling_is_away(
 async def test_declined_rung_out_and_given_up(
     stage: Stage, desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By day `test_board` has the first and the last, and the one between is in
+    """By day `test_desk_by_mouse` has the first and the last, and the one between is in
     `tests/scenarios/calls/test_reaching_a_counsellor.py`.
     """
     child = Child(stage)

@@ -1,4 +1,4 @@
-"""The board on a platform without conferences: what cannot be done there is not shown."""
+"""The desk on a platform without conferences: what cannot be done there is not shown."""
 
 import os
 from collections.abc import AsyncIterator

@@ -14,7 +14,7 @@ from app.calls.models import Call
 from app.calls.sentences import Sentence
 from app.chats import at_desk, ending, messages, reading
 from app.chats.left import answering
-from app.dashboard import board, desk_values
+from app.dashboard import desk, desk_values
 from app.dashboard.chats import values, views
 from app.database.topics import Topic
 from app.jobs.transaction import send_rows
@@ -65,18 +65,18 @@ async def test_the_queue_shows_the_words_to_who_may_read_them_and_keeps_its_orde
     assert [(one.id, one.alarming) for one in rows] == [(first.id, False), (call.id, True)]
     assert (rows[1].priority, rows[1].danger) == (rows[0].priority, False)
     pages.speak("en")
-    shown = await board.queue_part(work, True)
+    shown = await desk.queue_part(work, True)
     assert shown.count("words of danger") == 1
     assert f'<q dir="auto">{WORD}</q>' in shown, "the first ones, as they were written"
-    for_others = await board.queue_part(work, False)
+    for_others = await desk.queue_part(work, False)
     assert "words of danger" in for_others
     assert WORD not in for_others
     pages.speak("sr")
-    assert "words of danger" not in await board.queue_part(work, True)
+    assert "words of danger" not in await desk.queue_part(work, True)
     for who, told in ((await a_supervisor(work), WORD), (await an_administrator(work), "")):
         api = (await queue.get_queue(work, who))[1]
         assert (api.alarming, api.danger_words) == (True, told)
-        assert board.reads_words(who) == bool(told)
+        assert desk.reads_words(who) == bool(told)
 
 
 async def test_the_offer_shows_the_words_also_those_written_while_it_rings(work: Work) -> None:

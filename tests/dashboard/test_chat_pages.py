@@ -70,7 +70,7 @@ async def test_a_counsellor_writes_rings_and_ends_from_the_desk(stage: Stage) ->
     chat = await begun(stage, ana, "Neću da živim. Broj je 064 123 4567, mama@posta.example")
     shown = (await page(stage, ana, "/board/chats")).text
     assert "The child wrote “Neću da živim”" in shown
-    assert '<mark data-kind="phone" title="telephone number">064 123 4567</mark>' in shown
+    assert '<mark data-kind="phone" title="phone number">064 123 4567</mark>' in shown
     assert '<mark data-kind="mail"' in shown
     assert "1 new" in shown
     assert "1 new" in (await page(stage, ana, "/board/chats/now")).text
@@ -111,7 +111,7 @@ async def test_a_counsellor_writes_rings_and_ends_from_the_desk(stage: Stage) ->
     assert 'name="warm"' not in (await page(stage, ana, f"/board/calls/{chat}/urgent")).text
     last = {"goodbye": "Zovi Peru na 064 765 4321"}
     refused = (await page(stage, ana, f"/board/chats/{chat}/end", **last)).text
-    assert "The last words hold personal data: 064 765 4321 (telephone number)." in refused
+    assert "The last words hold personal data: 064 765 4321 (phone number)." in refused
     assert await ana.presence() == "writing"
     await page(stage, ana, f"/board/chats/{chat}/end", goodbye="Čuvaj se!")
     assert await ana.presence() == "wrap_up"

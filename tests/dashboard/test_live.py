@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import pytest
 from fastapi.routing import APIRoute
 
-from app.dashboard import board, inbox, live, rail, talks, team
+from app.dashboard import desk, inbox, live, rail, talks, team
 from app.dashboard.live import PARTS
 from app.dashboard.rota import page as rota_page
 from app.database.bus import Bus
@@ -22,8 +22,8 @@ from tests.support.verbs import a_counsellor, a_supervisor
 
 _ROUTES = {
     route.path: route
-    for module in (board, inbox, rail, rota_page, talks, team)
-    for router in (module.router, board.shared_router)
+    for module in (desk, inbox, rail, rota_page, talks, team)
+    for router in (module.router, desk.shared_router)
     for route in router.routes
     if isinstance(route, APIRoute) and "GET" in (route.methods or ())
 }

@@ -199,7 +199,7 @@ MOBILE = "+38164999001"
 
 
 async def at_a_telephone(work: Work, *, hours: int, idle: int) -> tuple[Staff, str]:
-    """A counsellor on duty at a telephone of their own, whose page is open."""
+    """A counsellor on duty at a phone of their own, whose page is open."""
     await set_sign_in_rules(work, Rules(session_hours=hours, idle_minutes=idle))
     ana = await a_counsellor(work, "ana", MOBILE)
     await own_presence.choose_presence(work, ana, PresenceState.AVAILABLE)

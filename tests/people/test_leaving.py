@@ -319,7 +319,7 @@ async def test_the_pages_name_what_a_leaver_leaves_open(stage: Stage) -> None:
     for said in (
         "No colleague could take over",
         "this line has no partner",
-        "Their telephones are forgotten",
+        "Their phones are forgotten",
     ):
         assert said in shown
     assert "this line has no partner" in (await page(stage, mila, "/access-requests")).text

@@ -118,7 +118,7 @@ async def test_a_line_that_lost_its_partner_is_an_alarm_and_said_to_supervisors(
     kinds = [Leads(one) for one in changed]
     letter = await letter_of(work, olga.id, None, work.now, row.id, kinds, taken_back=False)
     assert letter is not None
-    assert "The line has no partner any more: its number was the telephone of a" in letter[2]
+    assert "The line has no partner any more: its number was the phone of a" in letter[2]
     assert told[Task.WATCH_LEAVER] == {"staff_id": str(vera.id)}
     await still_open.watch(work, vera.id)
     await work.session.flush()
@@ -127,7 +127,7 @@ async def test_a_line_that_lost_its_partner_is_an_alarm_and_said_to_supervisors(
     assert "without a partner, which was theirs: Druga linija" in await open_lines(work, vera)
     asks, sets = [shown_to(one, await access_request_values(work, one)) for one in (olga, mira)]
     for shown in (asks, sets):
-        assert "this line has no partner: its number was the telephone of a person who" in shown
+        assert "this line has no partner: its number was the phone of a person who" in shown
         assert "A caller whom no counsellor takes waits on, or is asked for a voice" in shown
     assert ("Ask an administrator" in asks, f"/admin/lines/{row.id}" in asks) == (True, False)
     assert f'href="/admin/lines/{row.id}#partner-number"' in sets

@@ -1,6 +1,6 @@
 """Scripts and styles run in a page only with the nonce of its response, which is never used again.
 
-That an address of this server is not enough is tried in `tests/browser/test_board.py`.
+That an address of this server is not enough is tried in `tests/browser/test_desk_by_mouse.py`.
 """
 
 import re

@@ -143,7 +143,7 @@ async def answers_a_call(stage: Stage, who: Counsellor) -> Leg:
 
 
 async def answered(page: Page, live: Stage, name: str = "ana") -> tuple[Counsellor, Leg]:
-    """A counsellor who talks with a child, at the board."""
+    """A counsellor who talks with a child, at the desk."""
     ana = await live.add_counsellor(name, state=None)
     await at(page, live, ana, "/")
     await available(page)

@@ -12,7 +12,7 @@ from sqlalchemy.exc import TimeoutError as PoolFull
 from starlette.requests import Request
 
 from app.dashboard import app as dashboard
-from app.dashboard import board
+from app.dashboard import desk
 from app.demo.counsellor import Counsellor
 from app.demo.stage import Stage
 from app.errors import Conflict, TooMany
@@ -32,12 +32,12 @@ async def opened(
 
 
 def fails_with(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
-    """Let the board fail when it is opened, and when it says that its reader writes."""
+    """Let the desk fail when it is opened, and when it says that its reader writes."""
 
     async def fails(*_values: Any) -> dict[str, Any]:
         raise error
 
-    monkeypatch.setattr(board, "desk_values", fails)
+    monkeypatch.setattr(desk, "desk_values", fails)
     monkeypatch.setattr(presence, "keep_wrap_up", fails)
 
 

@@ -124,7 +124,7 @@ SAID = {
     What.PERSON_DATA: "a record",
     What.EXPORT: "a file",
     What.KEY: "a key",
-    What.TELEPHONE: "a telephone",
+    What.TELEPHONE: "a phone",
     What.SETTING: "a setting",
     What.ERASING: "what is erased",
     What.SESSION: "end a sign-in",

@@ -83,7 +83,7 @@ _SILENT = {"/board/chats/{call_id}/caller": "a child who writes from a number: t
 
 
 class Parts:
-    """Reads every part of the board, as it is now, in each language."""
+    """Reads every part of the desk, as it is now, in each language."""
 
     def __init__(self, stage: Stage) -> None:
         self.stage = stage

@@ -25,7 +25,7 @@ class CallbackIn(BaseModel):
     who: choices.Who = choices.Who.CALLER
     # The caller has said that it is safe to call.
     safe: bool
-    # In a conversation that you have: the message (its `number`) with the telephone number that the
+    # In a conversation that you have: the message (its `number`) with the phone number that the
     # child wrote. Without it, the number from which the child writes is meant.
     message: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
 

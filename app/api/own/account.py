@@ -1,4 +1,4 @@
-"""The JSON interface of the user's own account: password, PIN, telephone, language of pages."""
+"""The JSON interface of the user's own account: password, PIN, phone, language of pages."""
 
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
@@ -37,7 +37,7 @@ class PinIn(BaseModel):
 async def set_own_pin(
     request: Request, response: Response, work: InWork, staff: SignedIn, wanted: PinIn
 ) -> None:
-    """Choose the PIN by which you prove by telephone who you are; `present` is your password. The
+    """Choose the PIN by which you prove by phone who you are; `present` is your password. The
     response sets a new cookie."""
     await check_own_attempts(request, work, staff)
     token = token_of(request)
@@ -50,21 +50,21 @@ class NumberIn(BaseModel):
 
 
 class SecondPhone(BaseModel):
-    """The telephone that rings if your browser does not answer. It rings once it is proven."""
+    """The phone that rings if your browser does not answer. It rings once it is proven."""
 
     number: str | None
     proven: bool
 
 
 class SecondPhoneRung(BaseModel):
-    """The code that proves your telephone, which rings now. It is shown only in this answer."""
+    """The code that proves your phone, which rings now. It is shown only in this answer."""
 
     code: str
 
 
 @router.get("/me/second-phone")
 async def second_phone_of(work: InWork, staff: TakesCalls) -> SecondPhone:
-    """Return the telephone that rings if your browser does not answer."""
+    """Return the phone that rings if your browser does not answer."""
     number = staff.second_phone
     proven = number is not None and await phone_proofs.is_proven(work, staff)
     return SecondPhone(number=number, proven=proven)
@@ -72,7 +72,7 @@ async def second_phone_of(work: InWork, staff: TakesCalls) -> SecondPhone:
 
 @router.put("/me/second-phone")
 async def choose_second_phone(work: InWork, staff: TakesCalls, wanted: NumberIn) -> SecondPhoneRung:
-    """Choose the telephone that rings if your browser does not answer. It is rung now: enter the
+    """Choose the phone that rings if your browser does not answer. It is rung now: enter the
     `code` there, which proves it."""
     return SecondPhoneRung(code=await second_phone.choose(work, staff, wanted.number))
 

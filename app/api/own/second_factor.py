@@ -60,14 +60,14 @@ class CodeIn(BaseModel):
 
 
 class RecoveryCodes(BaseModel):
-    """Each replaces the telephone once. They are shown only now."""
+    """Each replaces the phone once. They are shown only now."""
 
     recovery_codes: list[str]
 
 
 class FactorSet(RecoveryCodes):
     """What became of a first code. `next_code`: nothing is set yet, and there are no recovery
-    codes; send the next code of the telephone as well, because its clock is wrong or the code came
+    codes; send the next code of the phone as well, because its clock is wrong or the code came
     late."""
 
     next_code: bool

@@ -49,7 +49,7 @@ class LineView(BaseModel):
     practice: bool
     # Null: it is in use.
     retired_at: datetime | None
-    # Since when it is without the partner that it had, because that number was the telephone of a
+    # Since when it is without the partner that it had, because that number was the phone of a
     # person who has left, or was refused by a second person. Null: it has one, or none is wanted.
     partner_lost_at: datetime | None
 
@@ -92,10 +92,10 @@ class WholeLineView(LineView):
     plan: PlanView
     # A new number of the partner that waits for a second person; null: none.
     partner_waits: str | None
-    # Whether a person who has left had entered the partner's number as a second telephone that was
+    # Whether a person who has left had entered the partner's number as a second phone that was
     # never proven, and it was not confirmed since. Callers are connected with it meanwhile.
     partner_in_doubt: bool
-    # Whether callers are put through to the telephone of a person who has left.
+    # Whether callers are put through to the phone of a person who has left.
     partner_of_leaver: bool
     # The codes of the questions by key to a caller who cannot speak, in order.
     key_questions: list[str]

@@ -31,7 +31,7 @@ class PartnerRequestView(BaseModel):
     asked_at: datetime
     # Whether the reader may approve.
     may_approve: bool
-    # Whether a person who has left had entered it as a second telephone that was never proven.
+    # Whether a person who has left had entered it as a second phone that was never proven.
     perhaps_of_leaver: bool
     # Whether it is the partner's number now, in doubt, and the reader may approve: it is taken out
     # if they refuse it.
@@ -40,7 +40,7 @@ class PartnerRequestView(BaseModel):
 
 class PartnerDecisionIn(BaseModel):
     approve: bool
-    # Although it is perhaps the telephone of a person who has left.
+    # Although it is perhaps the phone of a person who has left.
     knowingly: bool = False
 
 

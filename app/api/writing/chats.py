@@ -69,7 +69,7 @@ class ChatView(BaseModel):
     letters: bool
     # Danger was written from there again and again within the hour: no agency is asked by itself.
     danger_again: bool
-    # The child writes from a telephone number, at which a call-back can be agreed.
+    # The child writes from a phone number, at which a call-back can be agreed.
     has_number: bool
     # What the child wrote speaks of danger, and which words were the first to.
     alarming: bool
@@ -161,7 +161,7 @@ class LeftView(BaseModel):
     # The child has the code, or a carrier brings it the answer.
     answerable: bool
     # By what the child wrote: on the page (`web`) it reads the answer when it comes back with its
-    # code, a carrier brings it to its telephone at once.
+    # code, a carrier brings it to its phone at once.
     channel: Channel
     # Which words speak of danger.
     danger_words: str
@@ -235,7 +235,7 @@ async def answer_left(
     work: InWork, staff: HearsMessages, call_id: UUID, body: ChatMessageIn
 ) -> ChatMessageView:
     """Answer a message. On the page the child reads it when it comes back with its code; a carrier
-    brings it to its telephone."""
+    brings it to its phone."""
     await answering.answer(work, staff, call_id, text=body.text, client_key=body.client_key)
     return chat_message_view((await answering.read_left(work, staff, call_id))[-1])
 

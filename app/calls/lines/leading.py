@@ -1,4 +1,4 @@
-"""What leads children to a telephone or a page: supervisors are told of each change of it.
+"""What leads children to a phone or a page: supervisors are told of each change of it.
 
 One administrator could otherwise send children elsewhere, and no colleague would look. A letter
 holds no number and no address: only who changed which kind of thing, on which line.
@@ -45,7 +45,7 @@ class Leads(StrEnum):
     SITES = "sites"
     # A second person refused the number of the partner, which was in doubt: it was taken out.
     PARTNER_REFUSED = "partner_refused"
-    # The program took it out: its number was the telephone of a person who has left.
+    # The program took it out: its number was the phone of a person who has left.
     PARTNER_LOST = "partner_lost"
 
 

@@ -76,7 +76,7 @@ async def retire(work: Work, line_id: UUID) -> None:
 async def take_into_use(work: Work, line_id: UUID) -> None:
     """Take a retired line back into use, with the numbers that led to it.
 
-    A partner whose telephone is that of a person who has left meanwhile is taken out of its plan,
+    A partner whose phone is that of a person who has left meanwhile is taken out of its plan,
     and the line is without one; see `lost_partners.py`. Raises NotFound, LineExists if another line
     has one of its numbers now.
     """
@@ -106,7 +106,7 @@ async def take_into_use(work: Work, line_id: UUID) -> None:
 
 
 async def _take_out_leaver(work: Work, row: Line) -> bool:
-    """Take the telephone of a person who has left out of the plan of a line: callers are not
+    """Take the phone of a person who has left out of the plan of a line: callers are not
     connected with it. Return whether it was taken out: then it is an alarm of this person.
 
     The line is not refused: the plan of a retired one cannot be changed, and no other line may have

@@ -395,7 +395,7 @@ async def set_plan(
     work: Work, line: LineScript, plan: dict[str, Any], *, of_leaver: bool = False
 ) -> None:
     """Store a checked plan with its line. `of_leaver`: because the number of the partner is the
-    telephone of a person who has left."""
+    phone of a person who has left."""
     row = await lock_line(work, line.id)
     before = row.plan
     different = [name for name in {**before, **plan} if before.get(name) != plan.get(name)]

@@ -1,4 +1,4 @@
-"""Lines that lost their partner: its number was the telephone of a person who has left, or it was
+"""Lines that lost their partner: its number was the phone of a person who has left, or it was
 in doubt, and a second person refused it.
 
 Callers whom no counsellor takes are connected with no other service. That is said at the line, to
@@ -26,7 +26,7 @@ async def all_lost(work: Work) -> list[Line]:
 
 
 async def lost_of(work: Work, staff: Staff) -> list[Line]:
-    """Return those of them whose partner had the telephone of a person who has left, by name."""
+    """Return those of them whose partner had the phone of a person who has left, by name."""
     return await _listed(work, _LOST.where(Line.partner_lost_of == staff.id))
 
 

@@ -1,4 +1,4 @@
-"""Partners' numbers that a person who has left had entered as their second telephone, and never
+"""Partners' numbers that a person who has left had entered as their second phone, and never
 proved: it may be theirs, or that of the partner. It is in doubt, and an alarm, until it is approved
 or confirmed. Callers are connected with it meanwhile: any counsellor could have entered it.
 """

@@ -260,7 +260,7 @@ async def give_all(work: Work, owner_id: UUID, to_id: UUID) -> int:
 
 async def answer(work: Work, staff: Staff, call_id: UUID, *, text: str, client_key: str) -> Message:
     """Answer a message that a child left: on the page it reads the answer when it comes back, and a
-    carrier brings it to its telephone. A message that no person has taken belongs to the one who
+    carrier brings it to its phone. A message that no person has taken belongs to the one who
     answers. May run twice with the same key.
 
     Of two people who answer at once, the second hears who has answered: a child must not get two

@@ -61,7 +61,7 @@ def reset_password(
 
 @app.command("reset-second-factor")
 def reset_second_factor(name: str) -> None:
-    """Remove a person's second factor, for example when a telephone was lost."""
+    """Remove a person's second factor, for example when a phone was lost."""
 
     async def verb(work: Work) -> None:
         person = await finding.person_named(work, name)

@@ -2,7 +2,7 @@
 and handing it over to a colleague or to another team.
 
 Until the request is decided, the case keeps its status and its owner. The deciders see the request
-on the board and are told by mail; after a day the supervisors of the team are told, too.
+on the desk and are told by mail; after a day the supervisors of the team are told, too.
 """
 
 from dataclasses import dataclass

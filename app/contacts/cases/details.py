@@ -43,7 +43,7 @@ WARNINGS = frozenset(
         "loads from outside",
     }
 )
-# The points that a picture may have; the largest cameras of telephones have 200 million.
+# The points that a picture may have; the largest cameras of phones have 200 million.
 MOST_POINTS = 210_000_000
 # Seconds for one file; how many are worked on at once.
 WITHIN, _AT_ONCE = looking.WITHIN, 2

@@ -18,7 +18,7 @@ REMOVE = "remove"
 
 def _bound() -> None:
     """Give up what this process does not need: memory, time, files, and turns of the processor that
-    a telephone call needs."""
+    a phone call needs."""
     import resource
 
     os.nice(10)

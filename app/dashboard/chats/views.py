@@ -26,7 +26,7 @@ from app.words.pages import N_, said
 SHOWN = 80
 
 PERSONAL = {
-    Personal.PHONE: N_("telephone number"),
+    Personal.PHONE: N_("phone number"),
     Personal.MAIL: N_("e-mail address"),
     Personal.HANDLE: N_("name on a network"),
     Personal.ID: N_("personal number"),
@@ -60,9 +60,9 @@ _BY_MESSENGER = N_("It goes to the child's messenger at once. Another person may
 # Where the answer to a message that was left goes.
 ANSWERS_GO = {
     Channel.WEB: N_("The child reads it when it comes back with its code."),
-    Channel.SMS: N_("It goes to the telephone at once, by SMS. Another person may read it there."),
+    Channel.SMS: N_("It goes to the phone at once, by SMS. Another person may read it there."),
     Channel.WHATSAPP: N_(
-        "It goes to the telephone at once, or a day after the child's last word only when the "
+        "It goes to the phone at once, or a day after the child's last word only when the "
         "child writes again. Another person may read it there."
     ),
     Channel.TELEGRAM: _BY_MESSENGER,
@@ -123,7 +123,7 @@ class Bubble:
 
     @property
     def numbers(self) -> list[str]:
-        """Return the telephone numbers in it that can be dialled."""
+        """Return the phone numbers in it that can be dialled."""
         return [part.number for part in self.parts if part.number is not None]
 
 
@@ -177,7 +177,7 @@ class ChatCard:
     letters: bool = False
     # Danger was written from there again and again.
     danger_again: bool = False
-    # The child writes from a telephone number that is known.
+    # The child writes from a phone number that is known.
     has_number: bool = False
 
 

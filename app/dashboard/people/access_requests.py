@@ -24,10 +24,10 @@ router = APIRouter(include_in_schema=False)
 Sees = Annotated[Staff, reader_with(Permission.SEE_ACCESS_REQUESTS)]
 _KINDS = {
     AccessKind.ACCOUNT: N_("the account becomes active"),
-    AccessKind.CHANGE: N_("another role, address, team or telephone"),
+    AccessKind.CHANGE: N_("another role, address, team or phone"),
     AccessKind.LINK: N_("a link to choose a password"),
     AccessKind.FACTOR: N_("the second factor is reset"),
-    AccessKind.PHONE_CODE: N_("a code for the telephone"),
+    AccessKind.PHONE_CODE: N_("a code for the phone"),
     AccessKind.IDENTITY: N_("sign-in through the identity provider"),
 }
 

@@ -146,7 +146,7 @@ async def reached_words(
         named = list_words((await names_of_codes(work, list(perhaps))).values())
         said.append(
             _(
-                "This person had entered a telephone of the directory as their own, and never "
+                "This person had entered a phone of the directory as their own, and never "
                 "proved it: %(entries)s. It still acknowledges. Look whose it is, and check the "
                 "entry again.",
                 entries=named,
@@ -165,7 +165,7 @@ async def reached_words(
     if on_lines:
         said.append(
             _(
-                "Callers are still connected with the telephone of this person, as the partner: "
+                "Callers are still connected with the phone of this person, as the partner: "
                 "%(lines)s. Change it.",
                 lines=list_words(on_lines),
             )
@@ -173,7 +173,7 @@ async def reached_words(
     if perhaps_lines:
         said.append(
             _(
-                "This person had entered the telephone of a partner as their own, and never proved "
+                "This person had entered the phone of a partner as their own, and never proved "
                 "it: %(lines)s. Callers are still connected with it. Look whose it is. Then change "
                 "it, or confirm it on the page of the line.",
                 lines=list_words(perhaps_lines),

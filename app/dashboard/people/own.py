@@ -98,7 +98,7 @@ async def set_phone_pin(
     pin: _Password = "",
     again: _Password = "",
 ) -> Response:
-    """Choose the PIN by which the reader proves by telephone who they are."""
+    """Choose the PIN by which the reader proves by phone who they are."""
     await check_own_attempts(request, work, staff)
     try:
         if pin != again:
@@ -117,7 +117,7 @@ async def set_phone_pin(
 async def choose_second_phone(
     request: Request, work: InWork, staff: TakesCalls, number: Annotated[str, Form()] = ""
 ) -> Response:
-    """Choose the telephone that rings if the browser does not answer, and let it be rung."""
+    """Choose the phone that rings if the browser does not answer, and let it be rung."""
     try:
         code = await second_phone.choose(work, staff, number[:40])
     except Refusal as refusal:

@@ -78,7 +78,7 @@ async def show_code(
 async def give_code(
     request: Request, work: InWork, code: _Code = "", next: _Next = "/"
 ) -> Response:
-    """Sign in with a code of the telephone, or a recovery code."""
+    """Sign in with a code of the phone, or a recovery code."""
     return await give(request, work, next, sign_in_by_code, code)
 
 
@@ -156,7 +156,7 @@ def _set_up(
 def _shown(setup: Setup) -> dict[str, Any]:
     """Return what the page shows of a secret: drawn, as letters, and as an address."""
     drawn = segno.make(setup.uri, error="m").svg_inline(
-        omitsize=True, dark="#000", light="#fff", title=_("Code for the app of your telephone")
+        omitsize=True, dark="#000", light="#fff", title=_("Code for the app of your phone")
     )
     groups = [setup.secret[at : at + 4] for at in range(0, len(setup.secret), 4)]
     return {
@@ -237,13 +237,13 @@ async def _changed(
     left = (await second_factor.state_of(work, staff)).since is not None
     told = _("Your second factor is removed. From now on the password is enough.")
     if left:
-        told = _("The codes of your telephone are removed. Your passkeys stay.")
+        told = _("The codes of your phone are removed. Your passkeys stay.")
     return await show_account(request, work, staff, told=told)
 
 
 @router.post(_CONFIRM)
 async def confirm(request: Request, work: InWork, staff: SignedIn, code: _Code = "") -> Response:
-    """Set the second factor with a first code of the telephone."""
+    """Set the second factor with a first code of the phone."""
     await check_own_attempts(request, work, staff)
     try:
         done = await confirm_own_factor(request, work, staff, code)

@@ -1,4 +1,4 @@
-"""The supervisor's page of deadlines, and the notices and dangers on the board."""
+"""The supervisor's page of deadlines, and the notices and dangers on the desk."""
 
 from typing import Annotated, Any
 
@@ -70,7 +70,7 @@ async def notices_fragment(request: Request, work: InWork, staff: Sees) -> Respo
 
 
 async def notices_values(work: Work, staff: Staff) -> dict[str, Any]:
-    """Return the notices, dangers and openings for the board."""
+    """Return the notices, dangers and openings for the desk."""
     notices = await notices_for(work, staff, limit=20)
     return {
         "staff": staff,

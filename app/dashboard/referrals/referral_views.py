@@ -24,7 +24,7 @@ from app.words.pages import N_, _, code_words, list_words, reader, said
 from app.work import Work
 
 _HOW = {
-    "phone": N_("by telephone"),
+    "phone": N_("by phone"),
     "link": N_("by link"),
     "machine": N_("by their system"),
     "primero": N_("by Primero"),
@@ -52,7 +52,7 @@ _RESULTS = {
     "failed": N_("failed"),
     "not_needed_any_more": N_("no longer needed"),
 }
-_WAYS = {"phone": N_("telephone"), "sms": N_("SMS"), "email": N_("e-mail")}
+_WAYS = {"phone": N_("phone"), "sms": N_("SMS"), "email": N_("e-mail")}
 _DEADLINES = {
     "acknowledge": N_("to acknowledge"),
     "details": N_("to open the details"),
@@ -306,8 +306,8 @@ def _override(subject: str, _agency: str, _how: str, d: dict[str, Any]) -> str:
 def _handed_over(_subject: str, agency: str, _how: str, d: dict[str, Any]) -> str:
     who = agency or _("them")
     if not d.get("agreed_at"):
-        return _("Agreed with %(agency)s by telephone", agency=who)
-    sentence = escape(said(N_("Agreed with %(agency)s by telephone at %(at)s")))
+        return _("Agreed with %(agency)s by phone", agency=who)
+    sentence = escape(said(N_("Agreed with %(agency)s by phone at %(at)s")))
     return sentence % {"agency": who, "at": _clock(d["agreed_at"])}
 
 

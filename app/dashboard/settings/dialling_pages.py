@@ -32,7 +32,7 @@ KIND_WORDS = {
     NumberKind.FIXED_LINE: N_("Fixed lines"),
     NumberKind.MOBILE: N_("Mobile phones"),
     NumberKind.TOLL_FREE: N_("Toll-free numbers"),
-    NumberKind.VOIP: N_("Internet telephones"),
+    NumberKind.VOIP: N_("Internet phones"),
     NumberKind.COMPANY: N_("Company numbers, which may have a price of their own"),
     NumberKind.PERSONAL: N_("Personal numbers, which may have a price of their own"),
     NumberKind.UNKNOWN: N_("Numbers of a range that is not known"),
@@ -65,7 +65,7 @@ LIMITS = {
 
 
 def country_options(home: tuple[str, ...]) -> list[Option]:
-    """Return the countries with telephone numbers, by name, without those of the lines."""
+    """Return the countries with phone numbers, by name, without those of the lines."""
     found = []
     for code, name in country_choices():
         if code in SUPPORTED_REGIONS and code not in home:

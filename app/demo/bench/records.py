@@ -50,7 +50,7 @@ ROUNDS = 3
 REQUESTS = {"create": 600, "save": 600, "open": 2000, "list": 400, "search": 400}
 # What another open helpline platform reached on a similar machine, in requests per second.
 OTHERS = {"create": 300.0, "open": 1200.0, "search by name": 120.0}
-# Names as in a telephone book: a few hundred of each kind, some of them common.
+# Names as in a phone book: a few hundred of each kind, some of them common.
 _BEGIN = ("Jo", "Мар", "Mi", "Ste", "Ана", "Lu", "Te", "Ни", "Sa", "Vu", "Đo", "Žar")
 _END = ("vana", "ko", "лица", "fan", "ra", "ka", "na", "кола", "ša", "rđe")
 _ROOT = ("Petr", "Јован", "Nikol", "Ђорђ", "Il", "Mark", "Живк", "Sav", "Mil", "Lak")

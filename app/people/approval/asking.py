@@ -124,7 +124,7 @@ def _together(
 async def _needs_two(work: Work, staff: Staff, asked: AccessWanted, by: Staff | Outside) -> bool:
     """Return whether what is asked lets a person learn more of children than they could before.
 
-    What opens the account of a counsellor does so as well, and another telephone for their calls:
+    What opens the account of a counsellor does so as well, and another phone for their calls:
     with it another person would be in their place.
     """
     role = asked.role or staff.role
@@ -143,7 +143,7 @@ async def _adds_at_night(work: Work, staff: Staff, role: str, by: Staff) -> bool
     work they learn everything already: one of their own team, with a role that knows no more of
     children than theirs.
 
-    The account must be new, and not used yet. By the link, second factor, telephone or return of
+    The account must be new, and not used yet. By the link, second factor, phone or return of
     another one they would read what they do not read: the records of another team, or those that an
     officer was not given.
     """
@@ -161,7 +161,7 @@ async def _adds_at_night(work: Work, staff: Staff, role: str, by: Staff) -> bool
 
 
 async def _was_used(work: Work, staff: Staff) -> bool:
-    """Return whether a person has come in by an account, or has proven its telephone."""
+    """Return whether a person has come in by an account, or has proven its phone."""
     if staff.password_hash is not None or staff.by_provider:
         return True
     link = exists().where(PasswordLink.staff_id == staff.id, PasswordLink.used_at.is_not(None))

@@ -53,7 +53,7 @@ class WaitingAccess:
     asked_by: str
     # Whether its link goes to the address of the person alone; None: it has no link.
     by_mail: bool | None
-    # Where calls would ring, if it asks for that: a telephone or `client:`; None: it does not.
+    # Where calls would ring, if it asks for that: a phone or `client:`; None: it does not.
     rings_at: str | None
     # Whether the reader may approve.
     may_approve: bool
@@ -88,7 +88,7 @@ async def waiting(work: Work, staff: Staff | None, of: UUID | None = None) -> li
 
 
 def _rings_at(row: AccessRequest, person: Staff) -> str | None:
-    """Return at which telephone calls would ring: that of a request, or of a whole account."""
+    """Return at which phone calls would ring: that of a request, or of a whole account."""
     if row.kind == AccessKind.ACCOUNT and person.endpoint_kind != EndpointKind.BROWSER:
         return finding.endpoint_of(person)
     return row.endpoint

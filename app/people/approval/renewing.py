@@ -2,9 +2,9 @@
 that another person may hold.
 
 While it has a lesser role, an administrator alone gives it an address, and one that learns of no
-children also a telephone, a link or a lost second factor. If one did since it lost such a role, or
+children also a phone, a link or a lost second factor. If one did since it lost such a role, or
 within 30 days if it never had one, its person chooses a new password, by a link that a second
-person approves, or proves the telephone again.
+person approves, or proves the phone again.
 """
 
 from datetime import datetime, timedelta
@@ -104,7 +104,7 @@ async def _others_may_come_in(work: Work, staff: Staff, since: datetime) -> bool
 
 
 async def _others_may_be_rung(work: Work, staff: Staff, since: datetime) -> bool:
-    """Return whether another person than the operator entered the telephone of the account, or made
+    """Return whether another person than the operator entered the phone of the account, or made
     the code that proved it."""
     one = every_entry()
     entries = await work.session.scalars(

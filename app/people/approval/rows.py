@@ -47,7 +47,7 @@ class AccessRequest(Base):
     email: Mapped[str | None]
     team: Mapped[str | None]
     endpoint: Mapped[str | None]
-    # The hash of the code that proves its telephone once the request is approved.
+    # The hash of the code that proves its phone once the request is approved.
     code_hash: Mapped[str | None]
     link_id: Mapped[UUID | None] = mapped_column(
         ForeignKey("password_links.id", ondelete="SET NULL")

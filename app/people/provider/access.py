@@ -360,7 +360,7 @@ async def signed_out_there(
 
     A session there that is named (`sid`) ends those that began by it, and those of which it is not
     known; without one, all of the person's end. Those that began later stay, so that a token that
-    comes late or twice ends no new sign-in. A call by telephone goes on, as after any sign-out. A
+    comes late or twice ends no new sign-in. A call by phone goes on, as after any sign-out. A
     person who is not known here has none.
     """
     key = session_key(work, issuer, claims)

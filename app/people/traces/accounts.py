@@ -1,6 +1,6 @@
 """What an emergency access made of accounts, and takes with it when it ends.
 
-These are accounts, roles, teams, addresses, telephones, tokens, links to choose a password,
+These are accounts, roles, teams, addresses, phones, tokens, links to choose a password,
 passwords that were chosen by a link that was shown, the provider of identities, and what waits for
 a second person.
 
@@ -46,7 +46,7 @@ _UNDONE = (
 )
 _ON_PROVIDER = (AuditLog.PROVIDER_SET, AuditLog.PROVIDER_REMOVED)
 # The fields of an account that give access, or that lead calls and letters elsewhere. The log holds
-# only the ends of an address and a telephone, so their full values are kept apart (`kept.py`).
+# only the ends of an address and a phone, so their full values are kept apart (`kept.py`).
 _OPENS = ("role", "team", "emergency", "email", "endpoint")
 _KEPT = ("email", "endpoint")
 
@@ -147,7 +147,7 @@ async def _end(work: Work, row: Emergency, staff: Staff) -> None:
 
 
 async def _put_back(work: Work, staff: Staff, acts: list[AuditEntry], kept: dict[str, str]) -> bool:
-    """Give an account back its former role, team, address, telephone and emergency mark.
+    """Give an account back its former role, team, address, phone and emergency mark.
 
     Return whether all of them could go back.
     """
@@ -181,7 +181,7 @@ async def _give_back(work: Work, staff_id: UUID, values: dict[str, Any]) -> None
 
 async def _choose_anew(work: Work, row: Emergency, staff: Staff, acts: list[AuditEntry]) -> None:
     """Drop what another person may have chosen for an account: a password by a link that was shown,
-    with the second factor that was set up after it, and a telephone that was proven by a code.
+    with the second factor that was set up after it, and a phone that was proven by a code.
 
     No letter goes out, as it alone would open the account: an administrator shows the person a
     link, which waits for a second person like any other. Raises LastAdministrator.

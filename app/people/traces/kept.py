@@ -20,7 +20,7 @@ _PLACE = {"table": "emergencies", "column": "before_sealed"}
 
 
 async def keep(work: Work, row: Emergency) -> None:
-    """Keep the addresses and telephones of accounts, the provider of identities, and the bots of
+    """Keep the addresses and phones of accounts, the provider of identities, and the bots of
     lines."""
     people = await work.session.scalars(select(Staff).where(Staff.active))
     found = {

@@ -37,15 +37,18 @@ async def check_not_too_many(
 ) -> None:
     """Limit how many messages the holder of a link can cause, and how many codes they can guess.
 
-    A code that was entered does not count: a duty worker who reads the details all night needs one
-    each half hour. Codes, and of an immediate referral links, too, are slowed down after those of a
-    day, and never refused for good: a code counts for minutes alone. They come further and further
-    apart for the link at which they are asked for, together with the links that follow it, until a
-    right code is entered: so the holder of an old link does not ring the agency all night. Any
-    other link of the agency waits only for `SLOWED_APART` after the last message, because that
-    holder has no newer link: one that is asked for goes to the agency's own address. An agency that
-    has to wait longer, at that old link, was sent a newer one meanwhile, or asks for one on the
-    page that says so. Raises TooMany.
+    - A code that was entered does not count: a duty worker who reads the details all night needs
+      one each half hour.
+    - After `MOST_A_DAY` within 24 hours, links of a referral that is not immediate are refused.
+      Codes are only slowed down, because each counts for minutes; so are links of an immediate
+      referral.
+    - At the link that asks, and those that follow it, they come further and further apart until a
+      right code is entered. So the holder of an old link does not ring the agency all night.
+    - At any other link of the agency, one comes `SLOWED_APART` after the last message. The holder
+      of an old link has no such link: a new one goes to the agency's own address. An agency that
+      waits longer, at the old link, was sent a newer one, or asks for it on the page that says so.
+
+    Raises TooMany.
     """
     await work.session.flush()
     last = await work.session.scalar(

@@ -1,6 +1,6 @@
 """Links and codes for the people of an agency: a link and its code go by different channels.
 
-Where no code goes by telephone or none by e-mail (`codes_by_telephone` and `codes_by_mail` of the
+Where no code goes by phone or none by e-mail (`codes_by_telephone` and `codes_by_mail` of the
 settings), a link may have none: what it shows without one, and each step, stays. The details are
 then told by a person, or by a system.
 """

@@ -101,7 +101,7 @@ async def hold_back(work: Work, agency: Agency, entry: Entry) -> Entry:
 
 
 async def waits_to_go(work: Work, agency: Agency) -> set[str]:
-    """Return the telephones and addresses in force for whose field a change waits."""
+    """Return the phones and addresses in force for whose field a change waits."""
     fields = set(
         await work.session.scalars(
             select(AddressChange.field).where(

@@ -32,9 +32,9 @@ _OWN_ENTRIES = select(Agency).where(Agency.sector == Sector.OWN_HOUSE).order_by(
 
 class StillReached(NamedTuple):
     """Where a person who has left is still reached: codes of the directory, and names of lines that
-    connect callers with their telephone, as the partner. `perhaps`: codes of entries with a
-    telephone that they entered as their second one and never proved; it still acknowledges.
-    `perhaps_lines`: names of lines whose partner has such a telephone, and is in doubt."""
+    connect callers with their phone, as the partner. `perhaps`: codes of entries with a
+    phone that they entered as their second one and never proved; it still acknowledges.
+    `perhaps_lines`: names of lines whose partner has such a phone, and is in doubt."""
 
     entries: tuple[str, ...] = ()
     lines: tuple[str, ...] = ()
@@ -45,7 +45,7 @@ class StillReached(NamedTuple):
 async def note(work: Work, staff: Staff) -> StillReached:
     """Note where a person who leaves would be reached: by what the account has, or had before.
 
-    What another active account has as well is theirs: an address, or a telephone that they have
+    What another active account has as well is theirs: an address, or a phone that they have
     proven, such as one that is handed on.
     """
     await wait_for_leavers(work)
@@ -94,7 +94,7 @@ async def still(work: Work, staff: Staff) -> StillReached:
 
 
 async def _in_doubt(work: Work, agency: Agency) -> set[str]:
-    """Return the telephones of an entry that are in doubt."""
+    """Return the phones of an entry that are in doubt."""
     rung = {one.number for one in await phones_of(work, agency.id) if one.doubted_at is not None}
     return rung | ({agency.sms} if agency.doubted_at is not None and agency.sms else set())
 
@@ -106,7 +106,7 @@ async def to_confirm(work: Work) -> list[tuple[str, str]]:
 
 
 async def _note_partners(work: Work, staff: Staff) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the lines whose callers are connected with a telephone of a person who leaves, and
+    """Return the lines whose callers are connected with a phone of a person who leaves, and
     perhaps with one, by name. These are put in doubt.
 
     Every line is locked, also one without a partner or a retired one: a number that comes into
@@ -140,14 +140,14 @@ def _named(lines: Sequence[Line], numbers: set[str]) -> tuple[str, ...]:
 
 
 async def addresses_of(work: Work, agency: Agency) -> set[str]:
-    """Return the telephones and addresses of an entry that are in force."""
+    """Return the phones and addresses of an entry that are in force."""
     duty = {one.number for one in await phones_of(work, agency.id)}
     return duty | {one for one in (agency.sms, agency.email) if one}
 
 
 async def _doubt(work: Work, agency: Agency, found: set[str]) -> None:
-    """Put in doubt what a person entered as a second telephone and never proved: it may be the
-    helpline's on-call telephone, which acknowledges for others."""
+    """Put in doubt what a person entered as a second phone and never proved: it may be the
+    helpline's on-call phone, which acknowledges for others."""
     for number in sorted(found):
         await doubt_phone(work, agency.id, number)
     if agency.sms in found:
@@ -178,7 +178,7 @@ async def mark_in_force(work: Work, agency: Agency, new: set[str]) -> None:
 
 class ToVerify(NamedTuple):
     """An entry of our own people on call that must be verified again: what of it acknowledges
-    nothing, since it is of a person who has left, and which telephones are in doubt."""
+    nothing, since it is of a person who has left, and which phones are in doubt."""
 
     code: str
     of_leavers: tuple[str, ...]
@@ -233,7 +233,7 @@ def _for_log(address: str) -> str:
 
 
 async def is_a_leavers(work: Work, number: str) -> bool:
-    """Return whether a key at this telephone of our people on call acknowledges nothing: it was
+    """Return whether a key at this phone of our people on call acknowledges nothing: it was
     that of a person who has left, and no other one has proven it since."""
     marked = exists().where(
         Agency.sector == Sector.OWN_HOUSE, literal(number) == func.any(Agency.of_leavers)

@@ -43,7 +43,7 @@ _GATHERED = timedelta(seconds=20)
 async def hand_out(work: Work, referral: Referral, recipient: Recipient, by: By) -> str | None:
     """Send the details of a locked referral to the agency that has just acknowledged it.
 
-    Return a code to be read out on the telephone, if the agency has only one written channel for
+    Return a code to be read out on the phone, if the agency has only one written channel for
     the link and `by` is its own duty phone; else None.
     """
     await tracking.run_details(work, referral, done=recipient.details_at is not None)

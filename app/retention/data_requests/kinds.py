@@ -200,7 +200,7 @@ PRESET_WORDS = {
         "hurts the child. Change a row only where the child is safe."
     ),
     AskingPerson.CALLER: N_(
-        "Set already: every row, as that of another person. A household shares a telephone. "
+        "Set already: every row, as that of another person. A household shares a phone. "
         "Change a row only where you are sure that it was this person."
     ),
 }

@@ -37,7 +37,7 @@ class HelpsElsewhere(Conflict):
 async def call_for_help(work: Work, by: Staff, call: Call) -> bool:
     """Ring the next supervisor into the talk, because the counsellor needs help now.
 
-    Return whether one is there; if not, all supervisors see it on the board.
+    Return whether one is there; if not, all supervisors see it on the desk.
     """
     await inviting.talk_of(work, call)
     await record.record(work, call, CallLog.CALL_FOR_HELP)
@@ -90,7 +90,7 @@ async def ring_next_supervisor(work: Work, by: Staff | None, call: Call) -> bool
     if talk is None or talk.state != OfferState.CONNECTED:
         return False
     if call.is_written:
-        # Nothing can ring into it: the supervisors see it on the board.
+        # Nothing can ring into it: the supervisors see it on the desk.
         return False
     for participant in await participants.live_participants(work, call.id):
         if participant.purpose == ParticipantPurpose.SUPERVISE and participant.staff_id is not None:

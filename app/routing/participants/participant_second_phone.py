@@ -1,4 +1,4 @@
-"""The second telephone of a colleague who is asked into a talk.
+"""The second phone of a colleague who is asked into a talk.
 
 It rings within the time of the same request, if the browser has not answered for a part of it, or
 at once when the page is gone; a colleague who declines in the page is not rung again. The browser
@@ -21,7 +21,7 @@ from app.work import Work
 
 
 async def ring(work: Work, call: Call, participant: Participant, cause: AnyCause) -> bool:
-    """Ring the second telephone as well as the browser. Call and participant are locked.
+    """Ring the second phone as well as the browser. Call and participant are locked.
 
     Return whether it rings now. It does not if there is none, or if it has rung already.
     """
@@ -45,7 +45,7 @@ async def ring(work: Work, call: Call, participant: Participant, cause: AnyCause
 
 
 async def ring_if_due(work: Work, call: Call, participant: Participant) -> None:
-    """Ring the telephone when the browser has rung alone for long enough."""
+    """Ring the phone when the browser has rung alone for long enough."""
     due = participant.second_due_at
     if due is not None and due <= work.now:
         rings = await ring(work, call, participant, Cause.NOT_ANSWERED_IN_BROWSER)
@@ -55,7 +55,7 @@ async def ring_if_due(work: Work, call: Call, participant: Participant) -> None:
 
 
 async def page_gone(work: Work, staff_id: UUID) -> None:
-    """Ring the telephone at once: the page in which a colleague is rung cannot be a telephone any
+    """Ring the phone at once: the page in which a colleague is rung cannot be a telephone any
     more. The ring of a page that is loaded again is lost."""
     found = (
         await work.session.execute(
@@ -76,19 +76,19 @@ async def page_gone(work: Work, staff_id: UUID) -> None:
 
 
 async def is_called_off(work: Work, participant: Participant) -> bool:
-    """Return whether a colleague's telephone rings though they are in by their browser."""
+    """Return whether a colleague's phone rings though they are in by their browser."""
     staff_id = participant.staff_id
     return staff_id is not None and await second_phone.is_called_off(work, staff_id, participant)
 
 
 async def taken_at_telephone(work: Work, participant: Participant) -> None:
-    """End the ring of the browser: the key was pressed at the telephone first."""
+    """End the ring of the browser: the key was pressed at the phone first."""
     if participant.second_at is not None:
         await _end_legs(work, participant, second=False)
 
 
 async def taken_in_browser(work: Work, participant: Participant) -> None:
-    """Stop the ring of the telephone: the browser has answered first."""
+    """Stop the ring of the phone: the browser has answered first."""
     if participant.second_at is not None and await _rings(work, participant, second=False):
         participant.second_at = None
         await _end_legs(work, participant, second=True)
@@ -103,19 +103,19 @@ async def leg_over(
         return participant.second_at is None or await browser_rings_on(work, participant)
     if participant.second_at is not None:
         return await _rings(work, participant, second=True)
-    # A colleague who declined in the page is not rung at their telephone for the same request.
+    # A colleague who declined in the page is not rung at their phone for the same request.
     declined = read_leg_status(leg.status) is LegStatus.BUSY
     return not declined and not leg.end_wanted and await ring(work, call, participant, cause)
 
 
 async def browser_rings_on(work: Work, participant: Participant) -> bool:
-    """Return whether a colleague who did not answer the telephone is still rung in the browser."""
+    """Return whether a colleague who did not answer the phone is still rung in the browser."""
     rings = participant.second_at is not None and participant.state == ParticipantState.RINGING
     return rings and await _rings(work, participant, second=False)
 
 
 async def _rings(work: Work, participant: Participant, *, second: bool) -> bool:
-    """Return whether a leg to the telephone (`second`) or to the browser is up and wanted."""
+    """Return whether a leg to the phone (`second`) or to the browser is up and wanted."""
     found = await work.session.scalar(
         select(Leg.id)
         .where(

@@ -96,7 +96,7 @@ class Participant(Base):
     left_at: Mapped[datetime | None]
     # The offer by which this participant has taken the talk over.
     owner_offer_id: Mapped[UUID | None] = mapped_column(ForeignKey("offers.id"))
-    # When a colleague's second telephone is due to ring because the browser has not answered, and
+    # When a colleague's second phone is due to ring because the browser has not answered, and
     # since when it rings or is in the talk. See `participant_second_phone.py`.
     second_due_at: Mapped[datetime | None]
     second_at: Mapped[datetime | None]
@@ -105,7 +105,7 @@ class Participant(Base):
 def label_of(participant: Participant, *, second: bool | None = None) -> OtherLabel:
     """Return the label of a participant in the provider's conference.
 
-    `second`: of a colleague's second telephone; by default the way that they take now.
+    `second`: of a colleague's second phone; by default the way that they take now.
     """
     at_telephone = participant.second_at is not None if second is None else second
     return participant_label(participant.id, at_telephone=at_telephone)

@@ -1,4 +1,4 @@
-"""Questions to a caller who cannot speak: asked on the board, spoken, answered with a key."""
+"""Questions to a caller who cannot speak: asked on the desk, spoken, answered with a key."""
 
 from uuid import UUID, uuid4
 

@@ -30,7 +30,7 @@ class Person(NamedTuple):
     free: Free
     there: bool
     supervises: bool
-    # Whether the telephone platform can connect a call to them, and whether their phone rings by
+    # Whether the telephony platform can connect a call to them, and whether their phone rings by
     # itself.
     reachable: bool
     rings: bool

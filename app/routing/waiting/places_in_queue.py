@@ -16,7 +16,7 @@ from app.work import Work
 
 
 class WaitingCall(NamedTuple):
-    """A row of the board's queue, without anything that identifies the caller."""
+    """A row of the desk's queue, without anything that identifies the caller."""
 
     id: UUID
     line: str

@@ -8,7 +8,7 @@ from app.work import Work
 def callback_address(settings: Settings, number: str, line_number: str) -> tuple[str, str]:
     """Return the address to ring for a call-back, and the number that the phone shows.
 
-    Telephone platforms cannot withhold the number. A gateway of the helpline's own can, for a call
+    Telephony platforms cannot withhold the number. A gateway of the helpline's own can, for a call
     from `anonymous`, the name that RFC 3323 (4.1.1.3) gives to a caller who withholds theirs.
     """
     if settings.callback_gateway is not None:

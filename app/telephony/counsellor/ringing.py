@@ -194,7 +194,7 @@ async def ring_counsellor(context: JobContext, leg_id: str) -> None:
 
 @task(Task.JOIN_COUNSELLOR)
 async def join_counsellor(context: JobContext, leg_id: str) -> None:
-    """Bring a counsellor who accepted on the board into the conference of the offer."""
+    """Bring a counsellor who accepted on the desk into the conference of the offer."""
     parts = parts_of(context)
 
     async def send(what: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""Alarms by telephone: ring the phones of staff on call; key 1 acknowledges the alarm.
+"""Alarms by phone: ring the phones of staff on call; key 1 acknowledges the alarm.
 
 Answering machines are detected, because a mailbox must not silence an alarm. A message is sent
 once.
@@ -65,7 +65,7 @@ async def _lock(work: Work, attempt_id: UUID) -> tuple[Alarm, AlarmAttempt]:
 
 
 class _AlarmPhone(ByTelephone[AlarmAttempt], AlarmAttemptOnce):
-    """An alarm by telephone."""
+    """An alarm by phone."""
 
     purpose = DialledFor.ALARM
 

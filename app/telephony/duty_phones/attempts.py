@@ -15,7 +15,7 @@ R = TypeVar("R", Attempt, AlarmAttempt)
 
 
 class ByTelephone(AtProvider[R]):
-    """An attempt by telephone: its leg waits for its turn."""
+    """An attempt by phone: its leg waits for its turn."""
 
     from_: str
     seconds: int
@@ -29,7 +29,7 @@ class ByTelephone(AtProvider[R]):
 
 
 class BySms:
-    """Sends an SMS to a person who is reached by telephone otherwise."""
+    """Sends an SMS to a person who is reached by phone otherwise."""
 
     platform: Platform
     to: str

@@ -93,7 +93,7 @@ async def _agency(work: Work, attempt: Attempt) -> Agency:
 
 
 class DutyCall(ByTelephone[Attempt], ReferralAttemptOnce):
-    """An attempt by telephone."""
+    """An attempt by phone."""
 
     purpose = DialledFor.DUTY_PHONE
 
@@ -340,7 +340,7 @@ async def _is_a_leavers(work: Work, attempt: Attempt) -> bool:
 async def _takes_nothing(
     work: Work, referral: Referral, attempt: Attempt, agency: Agency
 ) -> list[Step]:
-    """Write down a key at the telephone of a person who has left, and try the next one."""
+    """Write down a key at the phone of a person who has left, and try the next one."""
     write_entry(work, AuditLog.KEY_AT_UNPROVEN_PHONE, str(referral.id), agency=agency.code)
     await note_result(work, referral, attempt, AttemptResult.NOT_CONFIRMED)
     return [_say(attempt, "not_proven"), _say(attempt, "bye"), HangUp()]

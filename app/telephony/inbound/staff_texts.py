@@ -54,7 +54,7 @@ async def text_phone_code(context: JobContext, counsellor_id: str) -> None:
 
 @task(Task.TELL_MISSED)
 async def tell_missed(context: JobContext, counsellor_id: str) -> None:
-    """Tell a counsellor who has only a phone that calls were missed; the board shows it itself.
+    """Tell a counsellor who has only a phone that calls were missed; the desk shows it itself.
 
     Whether it arrives or not, the alarm tells a person on call.
     """

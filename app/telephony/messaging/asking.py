@@ -213,7 +213,7 @@ async def _receive(
 
 
 async def _report(work: Work, line_id: UUID, carrier: Carrier, told: MessageFate) -> None:
-    """Note what became of the messages of which a child's telephone tells."""
+    """Note what became of the messages of which a child's phone tells."""
     found = await work.session.execute(
         select(Sent.id, Sent.call_id)
         .join(Call, Call.id == Sent.call_id)

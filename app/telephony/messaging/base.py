@@ -27,7 +27,7 @@ class Arrived:
     """A message of a child, as its carrier brought it.
 
     `sid`: the carrier's own id of it, by which a repeat is known. `address`: where the child is
-    answered; the number of a telephone is the same by every carrier. `has_media`: there was more
+    answered; the number of a phone is the same by every carrier. `has_media`: there was more
     than words that no line takes, and it was left at the carrier. `attached`: pictures and voice
     notes, which a line may take. `stops`: the carrier itself took it for a wish to get no more.
     `begins`: the child has opened the conversation, and has not written yet. `language`: that of
@@ -68,7 +68,7 @@ class ToChild:
 class MessageFate:
     """What a carrier says became of a message.
 
-    Where a child's telephone says it: `about`, the carrier's names of the messages, and `address`,
+    Where a child's phone says it: `about`, the carrier's names of the messages, and `address`,
     that of the child.
     """
 

@@ -25,7 +25,7 @@ _KINDS = {
     "image/png": MediaKind.PICTURE,
     "audio/ogg": MediaKind.VOICE,
 }
-# More points than a telephone sends: unpacked, they take a browser in a talk down.
+# More points than a phone sends: unpacked, they take a browser in a talk down.
 _MOST_POINTS = 50_000_000
 # A carrier that does not give it out within this time does not have it.
 _GIVEN_UP = timedelta(hours=6)

@@ -92,7 +92,8 @@ async def note_tried(
 def _may_go_elsewhere(row: CarrierAccount, carrier: Carrier, wanted: AtCarrier) -> bool:
     """Return whether messages of the account could reach another system.
 
-    Not if we fetch them; and while the account is being removed it does not matter.
+    If the program fetches the messages, they reach no other system. Where they go does not matter
+    while the account is being removed.
     """
     is_as_wanted = row.state == wanted.state
     return is_as_wanted and not carrier.is_asked and wanted.state is not AccountState.REMOVING

@@ -46,7 +46,7 @@ def is_muted(participant: Participant, coach: str | None) -> bool:
 
 async def answered(work: Work, leg: Leg) -> None:
     """Note that a participant's leg was answered: a colleague who did so in the browser is not
-    rung at their second telephone any more."""
+    rung at their second phone any more."""
     if leg.second or leg.end_wanted:
         return
     participant = await work.session.get(Participant, leg.participant_id, with_for_update=True)
@@ -96,7 +96,7 @@ async def joined_or_left(work: Work, call: Call, label: OtherLabel, present: boo
     if participant is None or participant.call_id != call.id:
         return
     if present and label == label_of(participant, second=False):
-        # If a key was pressed at the telephone first, the leg of the browser is being ended.
+        # If a key was pressed at the phone first, the leg of the browser is being ended.
         await participant_second_phone.taken_in_browser(work, participant)
     if label != label_of(participant):
         return
@@ -107,7 +107,7 @@ async def joined_or_left(work: Work, call: Call, label: OtherLabel, present: boo
 
 
 def address_of_staff(staff: Staff, leg: Leg) -> str:
-    """Return where a leg rings a person: at their second telephone, if the leg is `second`."""
+    """Return where a leg rings a person: at their second phone, if the leg is `second`."""
     return (staff.second_phone if leg.second else staff.endpoint) or f"client:{staff.identity}"
 
 

@@ -3,7 +3,7 @@
 The counsellor's phone rings as on any platform, and the counsellor presses 1. Then the phone is
 free again for a moment. The caller's leg asks for the next words every few seconds, and now gets
 a `<Dial>` of that phone. The counsellor has just pressed a key, so no machine takes a child's call.
-A click on the board does not prove that the phone is on, so the key is needed after it, too.
+A click on the desk does not prove that the phone is on, so the key is needed after it, too.
 """
 
 from datetime import datetime, timedelta

@@ -236,7 +236,7 @@ async def sign_in_by_setting_up(
     request: Request, work: Work, code: str
 ) -> tuple[SignIn, list[str]] | None:
     """Go on after the password by setting a second factor. Return the recovery codes, too; None if
-    the next code of the telephone is needed as well.
+    the next code of the phone is needed as well.
 
     Raises NotSignedIn, WrongCode, PasskeyNeeded, TooMany, Conflict.
     """
@@ -339,7 +339,7 @@ async def _check_passkey(work: Work, staff: Staff, sent: Sent) -> None:
 async def _check_code(
     work: Work, staff: Staff, code: str, session: StaffSession | None = None
 ) -> bool:
-    """Use a code up. Return whether it was the telephone's. Raises WrongCode, PasskeyNeeded."""
+    """Use a code up. Return whether it was the phone's. Raises WrongCode, PasskeyNeeded."""
     try:
         return await second_factor.use_code(work, staff, code)
     except second_factor.PasskeyNeeded:

@@ -139,7 +139,7 @@ async def test_a_caller_asks_for_the_counsellor_of_last_time(stage: Stage) -> No
     boris = await stage.add_counsellor("boris")
     await ana.be("break")
     leg = await waits(stage, from_=CHILD)
-    # The board rings at Boris; while it does, the child presses 2.
+    # The desk rings at Boris; while it does, the child presses 2.
     await boris.decline()
     await stage.advance(25)
     assert leg.has_heard("istog savetnika kao prošli put")

@@ -71,7 +71,7 @@ async def test_a_counsellor_rings_the_line_and_presses_a_key(stage: Stage) -> No
 
 
 async def test_a_forged_number_sets_nothing_and_is_a_caller(stage: Stage) -> None:
-    """Wrong PINs lock the way by telephone, and never the board."""
+    """Wrong PINs lock the way by phone, and never the desk."""
     stage.exchange.phones[VERA] = Phone(picks_up=2)
     vera = await stage.add_counsellor("vera", endpoint=VERA, state=None, pin=PIN)
     leg = await rings_in(stage, "1", "000000", "111111", "222222")
@@ -85,7 +85,7 @@ async def test_a_forged_number_sets_nothing_and_is_a_caller(stage: Stage) -> Non
     assert await vera.presence() == "off_duty", "locked"
     await stage.exchange.hang_up(leg)
     await vera.be("available")
-    assert await vera.presence() == "available", "the board is not"
+    assert await vera.presence() == "available", "the desk is not"
     stage.stepped.move_to(stage.clock.now() + timedelta(minutes=16))
     await vera.sign_in()
     await rings_in(stage, "2", PIN)

@@ -18,7 +18,7 @@ async def test_a_child_reaches_a_counsellor_and_everything_is_in_the_record(stag
     leg = await talk(stage, ana)
     assert leg.has_heard("ovde Plavi telefon")
     assert await ana.presence() == "on_call"
-    # Held and resumed from the board, with soft sound meanwhile.
+    # Held and resumed from the desk, with soft sound meanwhile.
     assert (await ana.do("hold")).status_code == 204
     await stage.advance(20)
     assert leg.has_heard("Savetnik se vraća")

@@ -66,7 +66,7 @@ async def test_the_second_telephone_takes_the_call_that_the_browser_missed(stage
     await stage.advance(8)
     call = await stage.call_of(child)
     assert (call["state"], phone.rung) == ("connected", 1)
-    assert "at your telephone" in (await page(stage, ana, "/board/frame")).text
+    assert "at your phone" in (await page(stage, ana, "/board/frame")).text
     conference = stage.exchange.conferences.of_leg(child)
     assert conference is not None
     assert len(conference[0].participants) == 2, "the child, and one leg of the counsellor"

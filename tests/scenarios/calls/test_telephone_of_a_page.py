@@ -131,7 +131,7 @@ async def without_an_api_key_the_page_says_so_and_no_counsellor_is_available(sta
         update={"twilio_api_key_sid": None, "twilio_api_key_secret": None}
     )
     object.__setattr__(stage.ground, "settings", settings)
-    assert "No API key of the telephone provider is set" in await board(stage, boris)
+    assert "No API key of the telephony provider is set" in await board(stage, boris)
     assert "telephone.js" not in await board(stage, boris)
     assert (await ask(stage, boris, "", page="b:1"))[0] == 409
     answer = await boris.ask("PUT", "/me/presence", {"state": "available"})

@@ -173,7 +173,7 @@ async def test_out_of_hours_a_text_waits_for_its_answer(stage: Stage) -> None:
     inbox = (await page(stage, ana, "/board/messages")).text
     assert "English · sms" in inbox
     opened = (await page(stage, ana, f"/board/messages/written/{left['call_id']}")).text
-    assert "It goes to the telephone at once, by SMS." in opened
+    assert "It goes to the phone at once, by SMS." in opened
     assert "with its code" not in opened
     assert "written message · sms" in opened
     assert "This number has called 1 time before" in opened

@@ -20,7 +20,7 @@ from tests.support.profile import nightly
 from tests.support.referrals import page
 
 PHONE = "+381641111111"
-TEST = "This is a test of the helpline: this telephone works. You can hang up."
+TEST = "This is a test of the helpline: this phone works. You can hang up."
 TEST_IN_SERBIAN = "Ovo je proba linije: ovaj telefon radi. Možete da prekinete vezu."
 
 

@@ -287,8 +287,8 @@ async def test_a_reply_is_booked_on_the_agency_that_gave_it(night: Stage) -> Non
     assert "Another service has taken" in refused.json()["detail"]
     panel = (await page(night, ana, path)).text
     assert panel.index("Other House</h3>") < panel.index("Safe House</h3>")
-    assert f"telephone to {DUTY}" in panel
-    assert f"telephone to {SECOND}" in panel
+    assert f"phone to {DUTY}" in panel
+    assert f"phone to {SECOND}" in panel
     assert "Safe House acknowledged" in panel
     await what_an_agency_holds_is_not_taken_over_its_head(night, ana, path)
     await of_two_supervisors_one_takes_it_and_the_other_hears_so(night, await in_danger(night, ana))

@@ -64,7 +64,7 @@ async def two_houses(night: Stage) -> Phone:
 
 
 async def pressed_urgent_in_a_call(night: Stage, ana: Counsellor) -> str:
-    """Two clicks on the board: open the box, and say what is needed."""
+    """Two clicks on the desk: open the box, and say what is needed."""
     call = await night.call_of(await talk(night, ana))
     at = f"/board/calls/{call['id']}/urgent"
     assert 'id="urgent-shelter"' in (await page(night, ana, at)).text
@@ -193,16 +193,16 @@ STORY = (
     "ana pressed urgent during the call: immediate, shelter",
     "recorded an override of consent: vital interests",
     "Offered to Safe House (the mandated recipient for this place",
-    "Safe House, telephone: no answer",
-    "Safe House, telephone: answering machine",
-    "Safe House, telephone: a person pressed 1",
-    "Safe House acknowledged by telephone",
+    "Safe House, phone: no answer",
+    "Safe House, phone: answering machine",
+    "Safe House, phone: a person pressed 1",
+    "Safe House acknowledged by phone",
     "sent the written confirmation to Safe House",
     "Safe House rejected: no capacity by link",
     "Offered to Other House",
-    "Other House acknowledged by telephone",
+    "Other House acknowledged by phone",
     "Other House accepted",
-    'Agreed with Other House by telephone at <time data-clock datetime="2030-01-14T',
+    'Agreed with Other House by phone at <time data-clock datetime="2030-01-14T',
     "Other House saw the child",
     "sent the written confirmation to Other House on paper",
     "Other House completed its part: placed shelter",

@@ -112,7 +112,7 @@ async def test_what_needs_a_conference_is_refused_with_words_and_no_key_is_promi
         answer = await who.ask("POST", f"/calls/{call['id']}/{action}", body)
         assert answer.status_code == 409, (action, answer.text)
         assert answer.json()["error"] == "NotOnThisPlatform"
-        assert "Your telephone platform cannot" in answer.json()["detail"]
+        assert "Your telephony platform cannot" in answer.json()["detail"]
     assert await is_in(stage, leg, "connected")
     assert await chief.presence() == "available", "a supervisor is there, and is not rung"
     await stage.exchange.hang_up(leg)

@@ -14,7 +14,7 @@ _BY_NAME: dict[str, Any] = {
     "agency": "house",
     "key": "0123456789abcdef0123456789abcdef",
     "words": "Agreed.",
-    "reason": "Agreed by telephone.",
+    "reason": "Agreed by phone.",
     "text": "Hello",
     "client_key": "0123456789abcdef0123456789abcdef",
     "email": "a@house.example",

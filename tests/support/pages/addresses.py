@@ -6,7 +6,7 @@ from app.demo.stage import Stage
 from tests.support.pages.in_each_state import all_rows
 from tests.support.routes import WORDS, addresses_of, routes
 
-# No pages: programs, parts of the board, what the telephone asks, and files.
+# No pages: programs, parts of the desk, what the telephone asks, and files.
 _NO_PAGES = ("/api/", "/board/", "/telephony", "/static", "/healthz", "/readyz", "/metrics")
 # Pages that the walk cannot open, and why.
 ELSEWHERE = {

@@ -374,7 +374,7 @@ async def count_log(paper: Paper, shown: dict[ItemKind, list[UUID]]) -> tuple[st
 def _left_out(paper: Paper, items: list[RequestItem]) -> tuple[str, list[Block]]:
     """Count what is not shown, for the child alone.
 
-    A guardian, or another caller from the same telephone, is not even told that it exists.
+    A guardian, or another caller from the same phone, is not even told that it exists.
     """
     block = Block(_("Not shown"))
     for kind in ItemKind if paper.person is AskingPerson.CHILD else ():

@@ -1,4 +1,4 @@
-"""Signal: a number of the line's own, which a service of the helpline plays as a telephone."""
+"""Signal: a number of the line's own, which a service of the helpline plays as a phone."""
 
 import json
 import re

@@ -1,5 +1,5 @@
 """The few requests that we send to signal-cli-rest-api, a service of the helpline's own that plays
-a telephone with Signal (https://github.com/bbernhard/signal-cli-rest-api).
+a phone with Signal (https://github.com/bbernhard/signal-cli-rest-api).
 
 It runs beside this program and asks for no password, so it is reached inside alone. A number stands
 in its addresses, so no address is ever logged or kept in an error, nor what it says of a failure.
@@ -41,21 +41,21 @@ _SAID = {
 
 
 class SignalService:
-    """The service, with all numbers that play a telephone there."""
+    """The service, with all numbers that play a phone there."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
 
     async def check(self, number: str) -> None:
         """Check that the service keeps messages and has a number, and let children have a new
-        telephone. Raises TryAgain, Uncertain, Refused."""
+        phone. Raises TryAgain, Uncertain, Refused."""
         about = await self._ask("GET", "/v1/about")
         if not isinstance(about, dict) or about.get("mode") not in KEEPING_MODES:
             raise Refused("the service does not keep messages", code=WRONG_MODE)
         known = await self._ask("GET", "/v1/accounts")
         if not isinstance(known, list) or number not in known:
             raise Refused("the service does not have the number", status=404)
-        # A child with a new telephone has a new key, and must be answered all the same.
+        # A child with a new phone has a new key, and must be answered all the same.
         path = f"/v1/configuration/{_quoted(number)}/settings"
         await self._ask("POST", path, json={"trust_mode": "always"})
 

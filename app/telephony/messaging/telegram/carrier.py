@@ -37,7 +37,7 @@ _WHY = {
 
 
 class Telegram(Carrier):
-    """A child is known by the id of a chat: Telegram gives a bot no telephone number."""
+    """A child is known by the id of a chat: Telegram gives a bot no phone number."""
 
     channel = Channel.TELEGRAM
     is_dialled = False

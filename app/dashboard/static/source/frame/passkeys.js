@@ -16,7 +16,7 @@ const why = (error) => {
 };
 
 export const noPasskeys = () =>
-  _("This browser has no passkeys. Use a newer browser, or a code of your telephone or a recovery code.");
+  _("This browser has no passkeys. Use a newer browser, or a code of your phone or a recovery code.");
 
 // Let the device answer a challenge, or make a passkey. Throws an error whose message is for the reader.
 export const answer = async (optionsJSON, makes = false) => {

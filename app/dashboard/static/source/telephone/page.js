@@ -1,4 +1,4 @@
-// The telephone on the board: who has it, what it shows, and what the board's buttons do to it.
+// The telephone on the desk: who has it, what it shows, and what the desk's buttons do to it.
 // A bundle of its own, loaded only for people whose calls ring in the browser.
 import { fetchOwn, me } from "../frame/own.js";
 import { _ } from "../words.js";
@@ -261,7 +261,7 @@ document.addEventListener("click", (event) => {
 // A tone from the chosen headset, to hear that it is the right one.
 dialog.querySelector("[data-tone]").addEventListener("click", () => Telephone.tone(kept("helpline-speaker")));
 
-// -- the board's buttons --------------------------------------------------------------------------
+// -- the desk's buttons --------------------------------------------------------------------------
 
 place("start").addEventListener("click", start);
 place("accept").addEventListener("click", () => telephone.accept());

@@ -1,4 +1,4 @@
-"""The board of who is signed in, its fragments, and what a counsellor does on it."""
+"""The desk of who is signed in, its fragments, and what a counsellor does on it."""
 
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -44,8 +44,8 @@ SignedIn = Annotated[Staff, reader_with(Permission.SIGNED_IN)]
 
 
 @router.get("/")
-async def board(request: Request, work: InWork, staff: SignedIn) -> Response:
-    """Show the board, with only the parts that the reader's role may see."""
+async def desk(request: Request, work: InWork, staff: SignedIn) -> Response:
+    """Show the desk, with only the parts that the reader's role may see."""
     values: dict[str, Any] = {"staff": staff}
     if may(staff.role, Permission.TAKE_CALLS):
         values |= await desk_values(request, work, staff)
@@ -147,7 +147,7 @@ async def answer_offer(
     offer_id: UUID,
     answer: Literal["accept", "decline"],
 ) -> Response:
-    """Accept or decline an offer. If it is too late, say so and show the present board."""
+    """Accept or decline an offer. If it is too late, say so and show the present desk."""
     notice = ""
     try:
         call, offer = await offers.own_offer(work, offer_id, staff.id)

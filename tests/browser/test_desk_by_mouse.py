@@ -1,4 +1,4 @@
-"""The board in a real Chromium: by mouse, with two processes. `test_shift` uses it by keyboard."""
+"""The desk in a real Chromium: by mouse, with two processes. `test_shift` uses it by keyboard."""
 
 import asyncio
 from typing import Any
@@ -35,7 +35,7 @@ async def test_decline_by_mouse_and_the_caller_who_hangs_up(live: Stage, page: P
 
 
 async def test_two_web_processes_show_the_same(live: Stage) -> None:
-    """The board is served by one process, the webhook comes to another."""
+    """The desk is served by one process, the webhook comes to another."""
     ana = await live.add_counsellor("ana")
     port = free_port()
     app = make_app(make_ground(live.settings), with_worker=False)
