@@ -3,13 +3,13 @@
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from app.calls.speech import LineScript, PromptText, Spoken
+from app import words
+from app.calls.speech import LineScript, Spoken
 from app.calls.states import Unstaffed
 from app.routing.callbacks.choices import Who
 from app.settings import Settings
 from app.telephony import answers, script
 from app.telephony.answers import Answer, CallbackQuestion, CallbackWord, DutyChoice
-from app.words import words_of
 from app.words.keys import PromptKey
 
 SETTINGS = Settings(public_url="https://helpline.example.org")
@@ -35,24 +35,30 @@ NOW = datetime(2026, 11, 24, 20, 0, tzinfo=UTC)
 CALL, OFFER = UUID(int=1), UUID(int=2)
 
 
-TEXTS = {
-    (language, key): PromptText(text, None)
-    for language in ("en", "sr")
-    for key, text in words_of(language).prompts.items()  # type: ignore[union-attr]
-}
+def line_in(*languages: str) -> LineScript:
+    """Return a line that speaks these languages, in the shipped words."""
+    return LineScript(
+        id=UUID(int=3),
+        number="+38111116111",
+        name="Plavi telefon",
+        country="RS",
+        timezone="Europe/Belgrade",
+        danger_digit="9",
+        languages=tuple(
+            Spoken(language, str(key), words.voice_for(language)[0], None)
+            for key, language in enumerate(languages, 1)
+        ),
+        prompts={},
+        plan={"partner_number": "+38111222333"},
+    )
 
 
-LINE = LineScript(
-    id=UUID(int=3),
-    number="+38111116111",
-    name="Plavi telefon",
-    country="RS",
-    timezone="Europe/Belgrade",
-    danger_digit="9",
-    languages=(Spoken("sr", "1", "sr-RS", None), Spoken("en", "2", "en-GB", None)),
-    prompts=TEXTS,
-    plan={"partner_number": "+38111222333"},
-)
+def line_beside(language: str) -> LineScript:
+    """Return a line that speaks a language and, as most lines do, English beside it."""
+    return line_in(language, "sr" if language == "en" else "en")
+
+
+LINE = line_in("sr", "en")
 
 
 KEPT_WORD = CallbackWord(key=PromptKey.CALLBACK_KEPT, begins=NOW, ends=NOW + timedelta(hours=3))

