@@ -148,7 +148,7 @@ def codes() -> Iterator[str]:
     yield from (role.replace("_", " ") for role in ROLES)
     yield from (column.replace("_", " ") for column in COLUMNS)
     yield from (
-        *(kind.value.replace("_", " ") for kind in grounds.GroundKind),
+        *(text_of_code(kind.value) for kind in grounds.GroundKind),
         grounds.AGAINST_WISH.replace("_", " "),
     )
     yield from (field.value.replace("_", " ") for field in AddressField)
