@@ -289,6 +289,6 @@ async def give_up_waiting(work: Work, call: Call, offer: Offer) -> None:
     """Return the caller to the queue if the counsellor did not come back in time."""
     staff = await work.session.get(Staff, offer.counsellor_id)
     assert staff is not None
-    grace_of(work.settings, staff, offer)
-    if offer.lost_at is not None and work.now >= offer.lost_at:
+    grace = grace_of(work.settings, staff, offer)
+    if offer.lost_at is not None and work.now - offer.lost_at >= grace:
         await lose_counsellor(work, call, offer, Cause.LINE_LOST)

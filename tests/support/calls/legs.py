@@ -2,6 +2,7 @@
 
 from uuid import uuid4
 
+from app.calls.delivery_keys import DeliveryKey
 from app.calls.models import Call
 from app.jobs.names import Task
 from app.routing.models import Offer
@@ -22,7 +23,7 @@ async def told(work: Work, call: Call, decision: Decision, **fields: str) -> Ans
     """Let the caller's leg ask for its next document. Return what the caller hears."""
     signed = a_webhook(call.provider_sid or "", **fields)
     # Each is a webhook of its own.
-    answer, _ = await decide(work, call.id, signed, f"told:{uuid4()}", decision)
+    answer, _ = await decide(work, call.id, signed, DeliveryKey(f"told:{uuid4()}"), decision)
     await work.session.flush()
     return answer
 

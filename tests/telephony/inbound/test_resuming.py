@@ -2,7 +2,7 @@
 
 from app.calls.states import CallState
 from app.routing import offers
-from app.telephony.inbound import endings
+from app.telephony.inbound import resuming
 from app.telephony.provider.urls import call_path
 from app.work import Work
 from tests.support.verbs import (
@@ -18,16 +18,16 @@ from tests.support.verbs import (
 
 async def test_without_a_record_or_a_language_a_call_starts_from_the_beginning(work: Work) -> None:
     await a_line(work)
-    assert await endings.resume(work, a_webhook()) is None
+    assert await resuming.resume(work, a_webhook()) is None
     await rings(work)
-    assert await endings.resume(work, a_webhook()) is None
+    assert await resuming.resume(work, a_webhook()) is None
 
 
 async def test_a_caller_who_waits_goes_back_to_the_waiting_room(work: Work) -> None:
     call = await a_waiting_call(work)
     await offered(work, call, await a_counsellor(work, "ana"))
     work.now = work.now.replace(minute=7)
-    path = await endings.resume(work, a_webhook())
+    path = await resuming.resume(work, a_webhook())
     assert path == call_path(call.id, "returned", n=2)
     assert (call.state, call.heard_at) == (CallState.OFFERED, work.now)
 
@@ -37,7 +37,7 @@ async def test_a_caller_on_the_way_into_a_talk_still_gets_there(work: Work) -> N
     (offer,) = await offered(work, call, await a_counsellor(work, "ana"))
     await offers.accept_offer(work, call, offer)
     offer.move_wanted_at = work.now
-    path = await endings.resume(work, a_webhook())
+    path = await resuming.resume(work, a_webhook())
     assert path == call_path(call.id, "bridge", o=offer.id, n=call.entries)
 
 
@@ -45,5 +45,5 @@ async def test_a_caller_who_was_put_out_of_a_talk_is_not_sent_to_another_one(wor
     call, offer = await a_talk(work, await a_counsellor(work, "ana"))
     offer.move_wanted_at = offer.released_at = work.now
     await work.session.flush()
-    path = await endings.resume(work, a_webhook())
+    path = await resuming.resume(work, a_webhook())
     assert path == call_path(call.id, "returned", n=call.entries)

@@ -2,7 +2,6 @@
 
 from datetime import timedelta
 
-from app.routing.places_in_queue import waiting_calls
 from sqlalchemy import select
 
 from app.calls.menu import CALLBACK_DIGIT, MESSAGE_DIGIT
@@ -15,6 +14,7 @@ from app.routing.callbacks.callback_rows import Callback
 from app.routing.callbacks.choices import Who
 from app.routing.models import OfferState, PresenceState
 from app.routing.plan import DANGER_PRIORITY
+from app.routing.waiting.places_in_queue import waiting_calls
 from app.telephony import answers
 from app.telephony.answers import Answer, CallbackQuestion, Leave, Wait
 from app.telephony.inbound import arriving, waiting
