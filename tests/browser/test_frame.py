@@ -21,6 +21,7 @@ from app.routing import presence
 from app.routing.models import Presence
 from app.staff import tokens
 from app.staff.roles import Role
+from app.words.pages import page_languages
 from app.work import PROGRAM
 from tests.support.axe import faults_zoomed
 from tests.support.browser import (
@@ -378,6 +379,39 @@ async def test_signing_in_leads_to_the_page_that_was_wanted_and_a_page_comes_whe
         await expect(page.locator(".rail [aria-current=page]")).to_have_attribute(
             "data-section", "desk"
         )
+
+
+# What stands where the words of a person's state stand, in the bar at the top.
+_OVER_THE_STATE = """
+() => {
+  const word = document.querySelector("#presence .word");
+  const written = document.createRange();
+  written.selectNodeContents(word);
+  const boxes = [...written.getClientRects()];
+  const over = (one) => boxes.some((box) =>
+    box.left < one.right - 1 && one.left < box.right - 1
+      && box.top < one.bottom - 1 && one.top < box.bottom - 1);
+  const all = [...document.querySelectorAll(".bar :is(summary, button, a)")];
+  return all
+    .filter((one) => !one.contains(word) && !one.closest(".sheet") && one.checkVisibility())
+    .filter((one) => over(one.getBoundingClientRect()))
+    .map((one) => one.textContent.trim() || one.id);
+}
+"""
+
+
+async def test_what_the_bar_says_has_room_on_the_narrowest_phone_in_every_language(
+    live: Stage, page: Page
+) -> None:
+    ana = await live.add_counsellor("ana", state="off_duty")
+    await page.set_viewport_size({"width": 320, "height": 700})
+    await at(page, live, ana, "/")
+    for language in page_languages():
+        chosen = await ana.ask("PUT", "/me/page-language", {"language": language})
+        assert chosen.status_code == 204, chosen.text
+        await page.goto(live.settings.public_url + "/")
+        await expect(page.locator("#presence .word")).to_be_visible()
+        assert await page.evaluate(_OVER_THE_STATE) == [], language
 
 
 def test_signing_in_never_leads_elsewhere() -> None:
