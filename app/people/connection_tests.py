@@ -159,7 +159,7 @@ async def ring_test_phone(
 
 
 async def ring_to_prove(work: Work, staff: Staff, number: str) -> ConnectionTest:
-    """Let a person's own phone be rung, which asks for a code; return the row of the call.
+    """Let a person's phone be rung, which asks for a code; return the row of the call.
 
     Raises Invalid if no call can be made, DialledTooOften and TooMany.
     """

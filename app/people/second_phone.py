@@ -50,7 +50,7 @@ async def _locked(work: Work, person: Staff) -> Staff:
         Staff, person.id, with_for_update=True, populate_existing=True
     )
     if staff.endpoint_kind != EndpointKind.BROWSER:
-        raise Conflict("Your calls ring on your own phone already, not in the browser.")
+        raise Conflict("Your calls ring on your phone already, not in the browser.")
     if await offers.offer_in_hand(work, staff.id) is not None:
         raise InACallNow()
     return staff

@@ -83,7 +83,7 @@ async def token(request: Request, work: InWork, staff: TakesCalls, asked: OfPage
     """
     refuse_other_person(staff, asked.me)
     if staff.endpoint_kind != EndpointKind.BROWSER:
-        raise Conflict("Your calls ring on your own phone, not in the browser.")
+        raise Conflict("Your calls ring on your phone, not in the browser.")
     settings = work.settings
     if not settings.has_page_telephones:
         raise Conflict(why_no_browser(settings))

@@ -204,7 +204,7 @@ async def test_the_second_telephone_is_chosen_and_given_up_and_both_are_logged(w
     assert await phone_proofs.prove_phone(work, ana, code)
     await phone_of_account.choose(work, ana, PHONE)
     assert await phone_proofs.is_proven(work, ana), "the same number stays proven"
-    with pytest.raises(Conflict, match="on your own phone already"):
+    with pytest.raises(Conflict, match="on your phone already"):
         await phone_of_account.choose(work, vera, PHONE)
     (offer,) = await offered(work, call, ana)
     with pytest.raises(phone_of_account.InACallNow):
