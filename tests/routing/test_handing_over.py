@@ -1,0 +1,54 @@
+"""A talk goes on to a colleague, to a person outside, or back to the front of the queue."""
+
+from app.calls.log_kinds import Cause
+from app.calls.states import CallState
+from app.jobs.names import Task
+from app.routing import handing_over
+from app.routing.models import OfferState, PresenceState
+from app.routing.participants.participants import ParticipantPurpose, ParticipantState
+from app.routing.plan import RETURNED_PRIORITY
+from app.routing.sound import set_hold
+from app.work import Work
+from tests.support.calls.legs import deferred, takes_part
+from tests.support.verbs import a_counsellor, a_talk, presence_of
+
+
+async def test_the_colleague_has_the_call_when_the_counsellor_is_released(work: Work) -> None:
+    ana, boris = await a_counsellor(work, "ana"), await a_counsellor(work, "boris")
+    vera = await a_counsellor(work, "vera")
+    call, offer = await a_talk(work, ana)
+    await set_hold(work, call, True)
+    colleague, other = await takes_part(work, offer, boris), await takes_part(work, offer, vera)
+    other.purpose, other.state = ParticipantPurpose.TRANSFER, ParticipantState.RINGING
+    new = await handing_over.hand_over(work, call, offer, colleague)
+    assert (new.counsellor_id, new.state, new.room) == (boris.id, OfferState.CONNECTED, offer.room)
+    assert (offer.released_at, call.held_at) == (work.now, None), "no one else can resume it"
+    assert other.state == ParticipantState.FAILED, "who was asked as well is not rung on"
+    assert (await presence_of(work, boris)).state == PresenceState.ON_CALL
+    assert (await presence_of(work, ana)).state != PresenceState.ON_CALL
+
+
+async def test_a_caller_handed_outside_is_still_ours_when_they_come_back(work: Work) -> None:
+    ana = await a_counsellor(work, "ana")
+    call, offer = await a_talk(work, ana)
+    police = await takes_part(work, offer)
+    await handing_over.hand_outside(work, call, offer, police)
+    assert (call.state, call.handed_to) == (CallState.CONNECTED, police.id)
+    assert (await presence_of(work, ana)).state != PresenceState.ON_CALL
+    entries = call.entries
+    await handing_over.come_back(work, call, Cause.OTHER_SIDE_LEFT)
+    assert (call.state, call.handed_to, call.entries) == (CallState.QUEUED, None, entries + 1)
+    assert call.priority == RETURNED_PRIORITY
+
+
+async def test_a_caller_who_is_sent_back_is_first_and_no_one_stays_in_the_room(
+    work: Work,
+) -> None:
+    call, offer = await a_talk(work, await a_counsellor(work, "ana"))
+    call.danger = True
+    police = await takes_part(work, offer)
+    await handing_over.send_back(work, call, offer, Cause.TRANSFERRED_TO_SKILL)
+    assert (call.state, call.priority) == (CallState.QUEUED, RETURNED_PRIORITY)
+    assert (police.state, offer.released_at) == (ParticipantState.LEFT, work.now)
+    assert deferred(work, Task.RETURN_CALLER) == 1
+    assert deferred(work, Task.WATCH_DANGER) == 1, "a child in danger waits again"
