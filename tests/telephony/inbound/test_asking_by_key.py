@@ -11,7 +11,7 @@ from app.telephony.answers import Answer, AskByKey, GoBack, QuestionOver
 from app.telephony.inbound import asking_by_key
 from app.work import Work
 from tests.support.calls.legs import deferred, told
-from tests.support.verbs import a_counsellor, a_talk
+from tests.support.verbs import a_counsellor, a_talk, offered
 
 
 async def a_question(work: Work) -> tuple[Call, Offer, CallQuestion]:
@@ -52,7 +52,8 @@ async def test_a_caller_whose_counsellor_was_lost_meanwhile_goes_back_to_the_que
 ) -> None:
     call, offer, row = await a_question(work)
     await lost_counsellor.lose_counsellor(work, call, offer, Cause.LINE_LOST)
+    await offered(work, call, await a_counsellor(work, "boris"))
     entries = call.entries
     assert await pressed(work, call, row, "1") == GoBack(entry=entries + 1)
-    assert call.state == CallState.QUEUED
+    assert call.state == CallState.OFFERED, "no other counsellor has taken the call yet"
     assert row.state == QuestionState.ANSWERED, "what the child pressed is kept"

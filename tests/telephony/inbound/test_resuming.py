@@ -2,9 +2,10 @@
 
 from app.calls.states import CallState
 from app.routing import offers
-from app.telephony.inbound import resuming
+from app.telephony.inbound import arriving
 from app.telephony.provider.urls import call_path
 from app.work import Work
+from tests.support.calls.legs import told
 from tests.support.verbs import (
     a_counsellor,
     a_line,
@@ -19,8 +20,12 @@ from tests.support.verbs import (
 async def test_without_a_record_or_a_language_a_call_starts_from_the_beginning(work: Work) -> None:
     await a_line(work)
     assert await resuming.resume(work, a_webhook()) is None
-    await rings(work)
+    call, _ = await rings(work)
     assert await resuming.resume(work, a_webhook()) is None
+    await told(work, call, arriving.menu("2", 1, asked_again=False))
+    assert (call.state, call.language) == (CallState.GREETING, "en"), "no counsellor is there"
+    path = await resuming.resume(work, a_webhook())
+    assert path == call_path(call.id, "returned", n=call.entries)
 
 
 async def test_a_caller_who_waits_goes_back_to_the_waiting_room(work: Work) -> None:
@@ -36,6 +41,8 @@ async def test_a_caller_on_the_way_into_a_talk_still_gets_there(work: Work) -> N
     call = await a_waiting_call(work)
     (offer,) = await offered(work, call, await a_counsellor(work, "ana"))
     await offers.accept_offer(work, call, offer)
+    path = await resuming.resume(work, a_webhook())
+    assert path == call_path(call.id, "returned", n=call.entries), "not fetched yet"
     offer.move_wanted_at = work.now
     path = await resuming.resume(work, a_webhook())
     assert path == call_path(call.id, "bridge", o=offer.id, n=call.entries)
