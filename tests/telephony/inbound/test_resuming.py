@@ -2,7 +2,7 @@
 
 from app.calls.states import CallState
 from app.routing import offers
-from app.telephony.inbound import arriving
+from app.telephony.inbound import arriving, resuming
 from app.telephony.provider.urls import call_path
 from app.work import Work
 from tests.support.calls.legs import told
