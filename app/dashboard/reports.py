@@ -35,7 +35,7 @@ from app.statistics.measures import NAMES, definition
 from app.statistics.periods import Period, Window
 from app.statistics.planning import planning
 from app.statistics.protection import budget
-from app.statistics.protection.guard import KEY_OF, is_content
+from app.statistics.protection.guard import KEY_OF, is_content, last_over
 from app.statistics.published import release
 from app.statistics.reports import counted_calls, sending
 from app.statistics.reports.printing import print_report
@@ -318,7 +318,7 @@ async def report_page(
         kind=kind_of(work, name),
         pictures=await asyncio.to_thread(_pictures, report),
         before=_day_before(report.window.begins),
-        after=report.window.ends if _is_over(work, report.window.ends) else None,
+        after=_next_day(work, kind_of(work, name), report.window),
         line=line,
         lines=(await zones_of(work)).names,
         is_shape=name in shapes_in(in_force.folder_of(work.ground)),
@@ -334,8 +334,15 @@ def _calls_of(report: Report, line: str, outcomes: tuple[str, ...]) -> str:
     return f"/reports/calls?{urlencode(asked)}"
 
 
-def _is_over(work: Work, day: Any) -> bool:
-    return isinstance(day, date) and day < today(work)
+def _next_day(work: Work, kind: ReportKind, window: Window) -> date | None:
+    """Return the first day of the next period, if a report of it can be read."""
+    day = window.ends
+    if not isinstance(day, date) or day >= today(work):
+        return None
+    if kind.only_of_months and day >= last_over(work.now).ends:
+        # It has begun, and no month of it is over in every time zone.
+        return None
+    return day
 
 
 def _day_before(day: Any) -> date:

@@ -42,6 +42,8 @@ class Period(StrEnum):
 
 # The periods of which a report is made once they are over.
 REPORTED = (Period.DAY, Period.WEEK, Period.MONTH, Period.QUARTER, Period.YEAR)
+# Those of whole months.
+OF_MONTHS = (Period.MONTH, Period.QUARTER, Period.YEAR)
 
 
 @dataclass(frozen=True)

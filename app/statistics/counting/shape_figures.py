@@ -82,9 +82,7 @@ async def count_shape(
     """Count a report over a window, in each line's own time. Contacts and children are rounded (see
     `guard.py`). Raises NotAllowed.
     """
-    # Calls by the day tell nothing of what was said: such a report needs no whole months.
-    told = shape.mapping_coverage or any(table.unit != "calls" for table in shape.tables)
-    rounding = look.rounding if told else None
+    rounding = look.rounding if shape.counts_what_was_said() else None
     if rounding is not None:
         window = over_by(window, look.now)
     zones.check(line)

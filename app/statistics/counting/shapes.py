@@ -86,6 +86,10 @@ class Shape(Part):
     tables: list[ShapeTable] = Key(min_length=1)
     checks: list[Check] = Key(default_factory=list)
 
+    def counts_what_was_said(self) -> bool:
+        """Return whether it needs whole months: calls by the day tell nothing of what was said."""
+        return self.mapping_coverage or any(table.unit != "calls" for table in self.tables)
+
     def dimensions(self) -> list[str]:
         found = [*self.where]
         for table in self.tables:

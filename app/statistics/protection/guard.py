@@ -25,7 +25,7 @@ from app.privacy.hash_kinds import HashOf
 from app.privacy.keys import Keys
 from app.statistics.dimensions import COLUMN, Dimension
 from app.statistics.facts.facts import COLUMNS
-from app.statistics.periods import Period, Window
+from app.statistics.periods import OF_MONTHS, Period, Window, last_whole
 
 BASE = 3
 # Counts of contacts that show something that was said.
@@ -37,7 +37,7 @@ KEY_OF = {
     "non_counselling": "key_non_counselling",
     "urgent_contacts": "key_urgent",
 }
-_LONG = (None, Period.MONTH, Period.QUARTER, Period.YEAR)
+_LONG = (None, *OF_MONTHS)
 _BITS = 32
 _WORDS = (
     "What was said in contacts is counted by whole months, because shorter or overlapping windows "
@@ -64,10 +64,9 @@ def on_grid(window: Window, period: Period | None, now: datetime) -> bool:
     return begins.day == ends.day == 1 and over
 
 
-def last_over(now: datetime) -> Window:
-    """Return the newest month that is over in every time zone."""
-    ends = (now - timedelta(hours=14)).date().replace(day=1)
-    return Window((ends - timedelta(days=1)).replace(day=1), ends)
+def last_over(now: datetime, period: Period = Period.MONTH) -> Window:
+    """Return the newest month, quarter or year that is over in every time zone."""
+    return last_whole(period, (now - timedelta(hours=14)).date())
 
 
 def over_by(window: Window, now: datetime) -> Window:

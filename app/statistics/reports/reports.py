@@ -34,6 +34,7 @@ from app.statistics.dimensions import Dimension
 from app.statistics.facts.days import reading
 from app.statistics.measures import MEASURES, definition
 from app.statistics.periods import (
+    OF_MONTHS,
     BadWindow,
     Period,
     Window,
@@ -43,7 +44,7 @@ from app.statistics.periods import (
 )
 from app.statistics.planning.own_planning import planning_of
 from app.statistics.protection import guarded_referrals
-from app.statistics.protection.guard import BASE, on_grid
+from app.statistics.protection.guard import BASE, last_over, on_grid
 from app.statistics.reports import charts, shape_sections
 from app.statistics.reports import sections as part
 from app.statistics.reports import writing_sections as writing
@@ -76,6 +77,8 @@ class ReportKind:
     make: Callable[[Work, Window, str | None], Awaitable[Report]]
     # Whether it shows numbers of single counsellors.
     staff: bool = False
+    # Whether it can be of whole months alone.
+    only_of_months: bool = False
 
 
 def kinds(work: Work) -> dict[str, ReportKind]:
@@ -93,6 +96,7 @@ def kinds(work: Work) -> dict[str, ReportKind]:
             Period(shape.period),
             _of_shape(shape),
             staff="counsellor" in shape.dimensions(),
+            only_of_months=shape.counts_what_was_said(),
         )
     return found
 
@@ -106,7 +110,12 @@ def kind_of(work: Work, name: str) -> ReportKind:
 
 
 def window_of(work: Work, kind: ReportKind, day: str | None) -> Window:
-    """Return the period of a day; without a day, the newest that is over. Raises NotFound."""
+    """Return the period of a day; without a day, the newest that is over. Raises NotFound.
+
+    A month is over once it is so in every time zone: before, what was said in it is not counted.
+    """
+    if not day and kind.period in OF_MONTHS:
+        return last_over(work.now, kind.period)
     if not day:
         return last_whole(kind.period, today(work))
     try:

@@ -24,7 +24,8 @@ from app.staff.roles import Permission, Role, may
 from app.statistics.counting.summary import today, zone_of
 from app.statistics.exports import carrying_out
 from app.statistics.models import Export, ExportState, ReportSchedule
-from app.statistics.periods import REPORTED, Period, Window, last_whole, whole_period
+from app.statistics.periods import OF_MONTHS, REPORTED, Period, Window, last_whole, whole_period
+from app.statistics.protection.guard import on_grid
 from app.statistics.reports.printing import print_report
 from app.statistics.reports.reports import kind_of, kinds
 from app.words.pages import N_, SOURCE, _, date_words, read_in, spoken_in
@@ -48,6 +49,10 @@ async def schedule(
         raise Invalid("A report is sent every day, week, month, quarter or year.")
     if role not in set(Role) or not may(role, Permission.SEE_STATISTICS):
         raise Invalid("Choose a role that may see numbers.")
+    if kind.only_of_months and every not in OF_MONTHS:
+        raise Invalid(
+            "This report counts what was said, so it is sent every month, quarter or year."
+        )
     if kind.staff and not may(role, Permission.SEE_STAFF_STATISTICS):
         raise Invalid("It shows numbers of single counsellors. Choose a role that may see them.")
     same = select(ReportSchedule.id).where(
@@ -125,6 +130,9 @@ async def take_due(work: Work) -> int:
     for row in rows.all():
         # After an outage the newest period is sent, not a pile of old ones.
         window = last_whole(Period(row.every), local.date())
+        if row.every in OF_MONTHS and not on_grid(window, None, work.now):
+            # Over here, and not yet in every time zone: until then what was said is not counted.
+            continue
         following = whole_period(Period(row.every), local.date())
         assert isinstance(following.ends, date)
         row.next_on = following.ends

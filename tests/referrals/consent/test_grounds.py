@@ -47,11 +47,11 @@ def test_what_is_no_ground_is_not_read(stored: str) -> None:
 
 def test_a_reader_reads_the_words_of_a_ground() -> None:
     against = "override: best_interests, against_an_explicit_wish"
-    assert ground_words("own_house") == "own house"
+    assert ground_words("own_house") == "own staff"
     assert ground_words(against) == "override: best interests, against an explicit wish"
     with spoken_in("sr"):
         assert ground_words("consent") == "saglasnost"
-        assert ground_words("own_house") != "own house"
+        assert ground_words("own_house") not in ("own house", "own staff")
         words = ground_words(against)
         assert not {"override", "interests", "explicit"} & set(words.replace(",", "").split())
 
