@@ -334,10 +334,15 @@ class Switchboard:
         for page in pages:
             line = await self._voices.page_line()
             ring.lines[page] = line
+            sdp = await line.offer()
+            if settled.done():
+                # It has ended, or another page has taken it, while this line was opened.
+                await line.close()
+                break
             await page.tell(
                 "invite",
                 callsid=leg.sid,
-                sdp=await line.offer(),
+                sdp=sdp,
                 reconnect=leg.sid,
                 parameters={
                     "CallSid": leg.sid,

@@ -326,14 +326,18 @@ class PageLine:
         # When the last packet of the page came, on the loop's clock.
         self.heard_of = asyncio.get_running_loop().time()
         self.packets = 0
+        # What opens sockets is not ended in the middle: nothing would close them.
+        self._opening, self._is_closed = asyncio.Lock(), False
         # Set once the connection has failed; a new offer of the page clears it.
         self.lost = asyncio.Event()
 
     async def offer(self) -> str:
         """Return the description that invites the page."""
-        peer = self._new_peer()
-        peer.addTrack(track_of(self._heard))
-        await peer.setLocalDescription(await peer.createOffer())
+        async with self._opening:
+            peer = self._new_peer()
+            peer.addTrack(track_of(self._heard))
+            await peer.setLocalDescription(await peer.createOffer())
+            await self._close_if_over(peer)
         return str(peer.localDescription.sdp)
 
     async def take_answer(self, sdp: str) -> None:
@@ -349,11 +353,13 @@ class PageLine:
         """
         from aiortc import RTCSessionDescription
 
-        old, reader = self._peer, self._reader
-        peer = self._new_peer()
-        await peer.setRemoteDescription(RTCSessionDescription(sdp, "offer"))
-        peer.addTrack(track_of(self._heard))
-        await peer.setLocalDescription(await peer.createAnswer())
+        async with self._opening:
+            old, reader = self._peer, self._reader
+            peer = self._new_peer()
+            await peer.setRemoteDescription(RTCSessionDescription(sdp, "offer"))
+            peer.addTrack(track_of(self._heard))
+            await peer.setLocalDescription(await peer.createAnswer())
+            await self._close_if_over(peer)
         if reader is not None:
             reader.cancel()
         if old is not None:
@@ -414,10 +420,16 @@ class PageLine:
         self._heard.put_nowait(frame)
 
     async def close(self) -> None:
+        self._is_closed = True
         if self._reader is not None:
             self._reader.cancel()
-        peer, self._peer = self._peer, None
+        async with self._opening:
+            peer, self._peer = self._peer, None
         if peer is not None:
+            await peer.close()
+
+    async def _close_if_over(self, peer: Any) -> None:
+        if self._is_closed:
             await peer.close()
 
 

@@ -6,6 +6,7 @@ import json
 import wave
 from collections.abc import AsyncIterator
 
+import psutil
 import pytest
 import websockets
 from hypothesis.strategies import (
@@ -337,3 +338,15 @@ async def test_any_words_of_a_page_leave_the_signalling_working(board: Board) ->
     # Each odd message is noted, so that a test of the pages would fail by it.
     assert board.x.faults
     board.x.faults.clear()
+
+
+async def test_a_line_that_is_closed_while_it_is_opened_leaves_no_socket_open() -> None:
+    before = psutil.Process().net_connections("udp")
+    for turns in range(12):
+        line = voices.PageLine()
+        opened = asyncio.ensure_future(line.offer())
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        await line.close()
+        await opened
+    assert psutil.Process().net_connections("udp") == before

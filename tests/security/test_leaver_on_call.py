@@ -113,7 +113,7 @@ async def test_where_a_leaver_is_still_reached_is_said_and_nothing_goes_there(wo
     assert (agency.of_leavers, len(writing_to(agency))) == ([], 2)
 
 
-async def test_a_telephone_that_a_colleague_has_as_well_stays_on_call(work: Work) -> None:
+async def test_a_phone_that_a_colleague_has_as_well_stays_on_call(work: Work) -> None:
     vera, agency = await a_leaver(work), await on_call(work)
     bob = await a_counsellor(work, "bob")
     bob.second_phone, vera.email = MOBILE, None
@@ -201,7 +201,7 @@ async def test_who_leaves_by_a_directory_or_the_provider_alarms_until_all_is_clo
 
 
 @pytest.mark.parametrize("given_up", [False, True])
-async def test_the_helplines_telephone_as_an_unproven_second_phone_still_acknowledges(
+async def test_the_helplines_phone_as_an_unproven_second_phone_still_acknowledges(
     work: Work, given_up: bool
 ) -> None:
     house = replace(ENTRY, email=None, duty_phones=(Phone(MOBILE, ""),))
