@@ -11,6 +11,7 @@ from app.errors import Invalid
 from app.staff.roles import Role
 from app.statistics.models import Export
 from app.statistics.periods import Window
+from app.statistics.published import release
 from app.statistics.reports import sending
 from app.statistics.reports.reports import kind_of, window_of
 from app.work import Work
@@ -70,6 +71,20 @@ async def test_what_was_said_is_sent_of_no_shorter_time_than_a_month(
     await a_line(work)
     with pytest.raises(Invalid, match="every month, quarter or year"):
         await sending.schedule(work, "violence", every, "supervisor")
+
+
+async def test_a_year_is_published_with_its_last_month(work: Work) -> None:
+    """A release never changes: made earlier, it would lack December for ever."""
+    await a_line(work)
+    period = "2029" if work.settings.public_period == "year" else "2029-12"
+    work.now = datetime(2030, 1, 1, 6, 0, tzinfo=UTC)
+    assert period not in await release.publishable(work)
+    with pytest.raises(Invalid, match="not over yet"):
+        await release.publish(work, period)
+    work.now = datetime(2030, 1, 1, 14, 0, tzinfo=UTC)
+    assert period in await release.publishable(work)
+    with pytest.raises(Invalid, match="nothing in that period"):
+        await release.publish(work, period)
 
 
 async def test_each_report_opens_on_the_first_of_a_month(database: str, anyio_backend: str) -> None:

@@ -24,13 +24,13 @@ from app.statistics.counting.conditions import Unit
 from app.statistics.counting.labels import labeller
 from app.statistics.counting.shape_figures import count_shape
 from app.statistics.counting.shapes import CountedTable, Shape
-from app.statistics.counting.summary import zones_of
+from app.statistics.counting.summary import Zones, zones_of
 from app.statistics.dimensions import Dimension
 from app.statistics.exports.writers import safe
 from app.statistics.facts.days import REST, reading
 from app.statistics.models import PublicRelease
 from app.statistics.periods import Period, Window, name_of, whole_period
-from app.statistics.protection.guard import BASE
+from app.statistics.protection.guard import BASE, on_grid
 from app.work import Work
 
 _COUNSELLING = {Dimension.PURPOSE: ["counselling"]}
@@ -143,8 +143,7 @@ async def publish(work: Work, period: str) -> PublicRelease:
             other=other,
         )
     zones = await zones_of(work)
-    # The period must be over on every line, and so must the talks that began in it.
-    if zones.widest(window)[1] + REST > work.now:
+    if not _is_over(work, zones, window):
         raise Invalid("This period is not over yet. Publish it afterwards.")
     # What is published is for the public, and in English whatever the publisher's language is.
     label = await labeller(work, dict(zones.names))
@@ -166,6 +165,12 @@ async def publish(work: Work, period: str) -> PublicRelease:
     return found
 
 
+def _is_over(work: Work, zones: Zones, window: Window) -> bool:
+    """Return whether all of a period is counted: it is over on every line, with the talks that
+    began in it, and in every time zone, before which its last month would be left out."""
+    return zones.widest(window)[1] + REST <= work.now and on_grid(window, None, work.now)
+
+
 async def released(work: Work, period: str) -> PublicRelease:
     """Return the release of a period. Raises NotFound."""
     found = await work.session.get(PublicRelease, period)
@@ -185,7 +190,7 @@ async def publishable(work: Work) -> list[str]:
         assert isinstance(window.begins, date)
         assert isinstance(window.ends, date)
         free = not any(r.begins_on < window.ends and r.ends_on > window.begins for r in known)
-        if free and zones.widest(window)[1] + REST <= work.now:
+        if free and _is_over(work, zones, window):
             found.append(name_of(kind, window.begins))
         window = whole_period(kind, window.begins - timedelta(days=1))
     return found
