@@ -22,6 +22,8 @@ from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
 from app.work import PROGRAM, Ground, Work
 
+# After this time a text or a call is given up: its person looks at the page no longer.
+GIVEN_UP_AFTER = timedelta(minutes=2)
 # How many tests of one kind there may be within the time.
 MOST, WITHIN = 10, timedelta(minutes=10)
 # How long a test is kept.

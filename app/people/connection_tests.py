@@ -5,7 +5,6 @@ text go through the outbox, as every one does; the others are answered at once.
 """
 
 import json
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -25,7 +24,14 @@ from app.outbox.mail import send_mail
 from app.outbox.outside import client_for_outside
 from app.outbox.responses import Refused, RequestFailed
 from app.people.connection_rows import ConnectionTest, Found, Means
-from app.people.connection_test_rows import Tested, add_test, begin_test, end_test, result_of
+from app.people.connection_test_rows import (
+    GIVEN_UP_AFTER,
+    Tested,
+    add_test,
+    begin_test,
+    end_test,
+    result_of,
+)
 from app.referrals.channels.primero.agency_cases import account_of
 from app.referrals.channels.primero.primero import Primero, lacking
 from app.referrals.channels.webhook.delivery import post, sign_for
@@ -40,8 +46,6 @@ from app.words.keys import SOUNDS
 from app.words.pages import _
 from app.work import Work
 
-# After this time a text or a call is given up: its person looks at the page no longer.
-GIVEN_UP_AFTER = timedelta(minutes=2)
 # The type of the event by which an agency's system is tested.
 TEST_EVENT = "test"
 _MOST_NAMED = 20

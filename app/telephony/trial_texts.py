@@ -11,8 +11,7 @@ from app.jobs.names import Task
 from app.outbox.once import send_once
 from app.outbox.responses import Refused
 from app.people.connection_rows import ConnectionTest, Found
-from app.people.connection_test_rows import note_result
-from app.people.connection_tests import GIVEN_UP_AFTER
+from app.people.connection_test_rows import GIVEN_UP_AFTER, note_result
 from app.referrals.channels.sms.channel import CHANNEL as SMS
 from app.referrals.states import AttemptResult
 from app.telephony.jobs import Parts, parts_of, task

@@ -186,7 +186,7 @@ async def test_a_test_call_is_one_job_and_remembers_only_the_prompt(work: Work) 
     rings = [one.arguments for one in work.jobs if one.task == Task.RING_TEST_PHONE]
     assert rings == [{"test_id": str(test.id)} for test in (call, prompt)]
     ends = [one.delay for one in work.jobs if one.task == Task.END_TEST_CALL]
-    assert ends == [connection_tests.GIVEN_UP_AFTER] * 2
+    assert ends == [connection_test_rows.GIVEN_UP_AFTER] * 2
     dials = (await work.session.scalars(select(Dial))).all()
     assert {(d.id, d.way, d.purpose, d.staff_id) for d in dials} == {
         (test.id, "call", "test", mila.id) for test in (call, prompt)

@@ -16,9 +16,10 @@ from app.definitions.library import Library
 from app.statistics.counting.tally import CORE, Records
 from app.statistics.counting.targets import always
 from app.statistics.dimensions import COLUMN, Dimension
-from app.statistics.facts.columns import NONE, NOT_SAID, Block, Unknown, Words
+from app.statistics.facts.columns import Block, Words
 from app.statistics.facts.facts import COLUMNS
 from app.statistics.facts.questions import Questions
+from app.statistics.facts.unknowns import NONE, NOT_SAID, Unknown
 from app.statistics.periods import Cut
 from app.statistics.protection.guard import Rounding
 

@@ -19,9 +19,10 @@ from app.statistics.counting import at_once
 from app.statistics.counting.at_once import AtOnce
 from app.statistics.counting.summary import Zones, zones_of
 from app.statistics.exports.tables import OutColumn, OutTable, Said, batch_of, country_note
-from app.statistics.facts.columns import NONE, Block, Words
+from app.statistics.facts.columns import Block, Words
 from app.statistics.facts.days import Reading, reading
 from app.statistics.facts.presence_time import QUARTER
+from app.statistics.facts.unknowns import NONE
 from app.statistics.measures import ratio, rounded
 from app.statistics.periods import Window
 from app.statistics.staff_measures import SIGNED_IN, jain, occupancy

@@ -18,8 +18,8 @@ from app.staff.models import Staff
 from app.statistics.counting.conditions import ShapeDimension
 from app.statistics.counting.targets import Targets
 from app.statistics.dimensions import COLUMN, Dimension
-from app.statistics.facts.columns import NONE, NOT_SAID, STORED_AS, Unknown
 from app.statistics.facts.questions import Questions, read_questions
+from app.statistics.facts.unknowns import NONE, NOT_SAID, STORED_AS, Unknown
 from app.statistics.measures import MEASURES
 from app.statistics.sums import OUTCOMES
 from app.words import SOURCE, yes_no

@@ -29,8 +29,9 @@ from app.statistics.counting.shapes import (
 )
 from app.statistics.counting.summary import Zones
 from app.statistics.dimensions import Dimension
-from app.statistics.facts.columns import Block, Unknown
+from app.statistics.facts.columns import Block
 from app.statistics.facts.days import Reading
+from app.statistics.facts.unknowns import Unknown
 from app.statistics.periods import Window
 from app.statistics.protection.guard import Rounding, over_by
 from app.words.pages import SOURCE, _, spoken_in

@@ -11,8 +11,9 @@ import pyarrow as pa
 
 from app.errors import Message
 from app.statistics.exports.tables import Kind, OutColumn, OutTable, type_of
-from app.statistics.facts.columns import IDS, NONE, NOT_SAID, Packed, Unknown
+from app.statistics.facts.columns import IDS, Packed
 from app.statistics.facts.facts import COLUMNS
+from app.statistics.facts.unknowns import NONE, NOT_SAID, Unknown
 
 _TIMES = {
     "queued": ("queued_at", "when it first entered the queue"),

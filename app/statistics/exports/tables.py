@@ -16,7 +16,7 @@ from app.statistics.counting.labels import OVERLAP
 from app.statistics.counting.summary import Summary
 from app.statistics.counting.targets import target_message
 from app.statistics.dimensions import Dimension
-from app.statistics.facts.columns import STORED_AS
+from app.statistics.facts.unknowns import STORED_AS
 from app.statistics.measures import MEANS, definition
 from app.statistics.periods import Window
 from app.words.pages import language_name, message_words, spoken_in

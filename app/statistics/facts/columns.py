@@ -5,7 +5,6 @@ list of words; while a summary is being made, `Words` gives every word one numbe
 """
 
 from dataclasses import dataclass, field
-from enum import StrEnum
 from functools import lru_cache
 from itertools import groupby
 from operator import attrgetter
@@ -14,25 +13,9 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from app.statistics.facts.unknowns import MISSING
+
 Kind = Literal["number", "word", "words", "raw"]
-
-# The contact exists, but nothing was said; there is no contact (or no counsellor) at all.
-NOT_SAID, NONE = "?", "-"
-
-
-class Unknown(StrEnum):
-    """What figures, files and the API write in place of a value that there is not."""
-
-    NOT_RECORDED = "not_recorded"
-    DOES_NOT_APPLY = "does_not_apply"
-
-
-# How each is stored.
-STORED_AS = {Unknown.NOT_RECORDED: NOT_SAID, Unknown.DOES_NOT_APPLY: NONE}
-# An unknown number.
-MISSING = -1
-
-
 # How a column of ids is stored.
 IDS = "raw:16"
 

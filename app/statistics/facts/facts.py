@@ -23,9 +23,10 @@ from app.calls.states import Outcome
 from app.contacts.states import ContactState, channel_of_call
 from app.definitions.library import Library
 from app.privacy.keys import Keys
-from app.statistics.facts.columns import MISSING, NONE, NOT_SAID, Kind, Packed, pack
+from app.statistics.facts.columns import Kind, Packed, pack
 from app.statistics.facts.form_answers import Readers, said_value
 from app.statistics.facts.questions import ONE, SEVERAL, Questions
+from app.statistics.facts.unknowns import MISSING, NONE, NOT_SAID
 
 # -- columns -----------------------------------------------------------------------------------
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from app.definitions.forms import Form, Meaning
 from app.definitions.library import Library
-from app.statistics.facts.columns import NONE, NOT_SAID
 from app.statistics.facts.questions import ONE, SEVERAL, Questions, places_of
+from app.statistics.facts.unknowns import NONE, NOT_SAID
 
 # The meanings that a fact is made of whatever facts.yaml says.
 _OWN: tuple[Meaning, ...] = ("categories", "child_age", "child_gender")

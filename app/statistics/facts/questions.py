@@ -11,7 +11,7 @@ from app.definitions.folder import Folder, shipped_folder
 from app.definitions.forms import Form, Meaning
 from app.definitions.library import load as load_definitions
 from app.errors import Message
-from app.statistics.facts.columns import NOT_SAID
+from app.statistics.facts.unknowns import NOT_SAID
 
 # Bump this when the derivation of facts changes.
 _WAY = 4
