@@ -99,6 +99,7 @@ def test_two_revisions_stand_side_by_side_with_their_noise(
         "| open: per second, of the floor | 2 | 1.9 | worse |",
         "| memory, MB | 10 | 9 | better |",
         "| loads, share | 0.65 (0.4–0.9) | 0.95 | better |",
+        "| save: p50, ms | 5 | 50 | worse |",
     ]
     assert "No runs are kept" in measures["compared"](tmp_path, "calls")
 
