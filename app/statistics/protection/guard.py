@@ -26,6 +26,7 @@ from app.privacy.keys import Keys
 from app.statistics.dimensions import COLUMN, Dimension
 from app.statistics.facts.facts import COLUMNS
 from app.statistics.periods import OF_MONTHS, Period, Window, last_whole
+from app.words.pages import N_
 
 BASE = 3
 # Counts of contacts that show something that was said.
@@ -39,10 +40,10 @@ KEY_OF = {
 }
 _LONG = (None, *OF_MONTHS)
 _BITS = 32
-_WORDS = (
+_WORDS = N_(
     "What was said in contacts is counted by whole months, because shorter or overlapping windows "
     "would show single contacts. Choose a window from the first of a month to the first of another "
-    "month that has begun."
+    "month that has begun everywhere (at 14:00 UTC)."
 )
 
 
