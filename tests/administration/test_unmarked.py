@@ -16,6 +16,8 @@ from app.work import Work
 from tests.support.command_line import typed_on
 from tests.support.verbs import a_line
 
+pytestmark = pytest.mark.whole
+
 TOLD = CatalogueKind.PROMPTS_AND_LETTERS
 
 

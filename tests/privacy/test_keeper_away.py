@@ -21,6 +21,8 @@ from app.privacy.safe import Item, Safe
 from tests.support.sealing.keeper import FIRST, SECOND, TEXT, Kept, counted, facts_of
 from tests.support.sealing.keys import KEYS, keys_of
 
+pytestmark = pytest.mark.whole
+
 
 class Later:
     """The clock of the client, ten seconds later."""

@@ -8,10 +8,13 @@ from collections.abc import Iterable, Iterator
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
+import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from scripts.supply.parts import ROOT
+
+pytestmark = pytest.mark.whole
 
 _OWN = {"app", "migrations"}
 # What alone may import the packages of the extra `demo`.

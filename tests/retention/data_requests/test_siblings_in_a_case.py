@@ -37,7 +37,7 @@ from tests.support.retention.siblings import (
     write,
 )
 
-pytestmark = pytest.mark.usefixtures("readings_at_once")
+pytestmark = [pytest.mark.usefixtures("readings_at_once"), pytest.mark.whole]
 
 Kind, OTHER = ItemKind, Keep.ANOTHER_PERSON
 
