@@ -63,7 +63,8 @@ SELECT pg_listening_channels()
 
 _LOCKS = b"""
 SELECT 'a lock' FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()
-UNION ALL SELECT 'a temporary table' FROM pg_class WHERE relnamespace = pg_my_temp_schema()
+UNION ALL SELECT 'a temporary table' WHERE pg_my_temp_schema() <> 0
+AND EXISTS (SELECT FROM pg_class WHERE relnamespace = pg_my_temp_schema())
 """
 
 
