@@ -1,6 +1,7 @@
 """Everything that a folder of definitions says, and everything that is wrong with it."""
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 from pydantic import BaseModel
@@ -109,11 +110,7 @@ def _check_names(folder: Folder | None) -> None:
 
 def _check_shipped(folder: Folder | None) -> None:
     """Check that no file is of the same version as a shipped one and says something else."""
-    wrong = Wrong()
-    shipped: dict[tuple[str, str, str], str] = {}
-    for name, text in shipped_files().items():
-        if name != COUNTRY:
-            shipped[_identity(text, name)] = text
+    wrong, shipped = Wrong(), _shipped_versions()
     for key, (text, source) in own_texts(folder).items():
         identity = _identity(text, source)
         if shipped.get(identity, text) != text:
@@ -124,6 +121,14 @@ def _check_shipped(folder: Folder | None) -> None:
             )
             wrong.found.append(lines.refuse(("version",), words))
     wrong.refuse()
+
+
+@lru_cache(maxsize=1)
+def _shipped_versions() -> dict[tuple[str, str, str], str]:
+    """Return the text of each version of a definition that comes with the program."""
+    return {
+        _identity(text, name): text for name, text in shipped_files().items() if name != COUNTRY
+    }
 
 
 def check_marks(folder: Folder | None) -> None:

@@ -332,6 +332,7 @@ def _add_form(library: Library, source: Source) -> None:
     _keep(library, Shelf.FORMS, form.form, form.version, form, source)
 
 
+@functools.lru_cache(maxsize=128)
 def kind_of(text: str, source: str) -> str:
     """Return the kind of a definition. Raises BadDefinition."""
     data, lines = read_data(text, source)
