@@ -56,7 +56,6 @@ class Definition(Base):
     version: Mapped[int] = mapped_column(primary_key=True)
     digest: Mapped[bytes]
     text: Mapped[str]
-    registered_at: Mapped[datetime]
 
 
 class Filled:

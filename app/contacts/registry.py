@@ -76,7 +76,6 @@ async def register_texts(
                 version=version,
                 digest=libraries.digest_of(texts[key][0]),
                 text=texts[key][0],
-                registered_at=work.now,
             )
         )
     return {key for key in new if key[:2] in names}

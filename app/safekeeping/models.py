@@ -103,7 +103,6 @@ class ErasureFolder(Base):
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     # What the marker in the folder says.
     marker: Mapped[UUID]
-    prepared_at: Mapped[datetime]
     # How many lists left rows when they were last erased again after a restore.
     lists_waiting: Mapped[int] = mapped_column(server_default="0")
 

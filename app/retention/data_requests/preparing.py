@@ -80,11 +80,10 @@ def _mark(work: Work, folder: Path, marker: UUID) -> None:
 
 
 async def _know(work: Work, before: UUID | None, marker: UUID) -> None:
-    values = {"marker": marker, "prepared_at": work.now}
     await work.session.execute(
         insert(ErasureFolder)
-        .values(id=1, **values)
-        .on_conflict_do_update(index_elements=["id"], set_=values)
+        .values(id=1, marker=marker)
+        .on_conflict_do_update(index_elements=["id"], set_={"marker": marker})
     )
     write_entry(
         work,

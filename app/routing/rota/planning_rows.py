@@ -61,7 +61,6 @@ class RotaProposal(Base):
     state: Mapped[str]
     made_by: Mapped[UUID | None] = mapped_column(ForeignKey("staff.id"))
     made_at: Mapped[datetime]
-    ready_at: Mapped[datetime | None]
     decided_at: Mapped[datetime | None]
     # Whether the search ended at its time limit.
     stopped: Mapped[bool] = mapped_column(server_default="false")

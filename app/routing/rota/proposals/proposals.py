@@ -164,7 +164,7 @@ async def keep(
             )
         )
     row.uncovered = [_as_stored(problem, one) for one in left]
-    row.stopped, row.ready_at = solution.stopped, work.now
+    row.stopped = solution.stopped
     row.state = ProposalState.READY if solution.stretches else ProposalState.DECIDED
     await work.session.flush()
     work.announce(Topic.ROSTER)
