@@ -114,6 +114,7 @@ async def test_an_agency_leaves_the_directory_while_it_is_asked(night: Stage) ->
     assert (await referral_of(ana, made["id"]))["state"] == "acknowledged"
 
 
+@nightly
 async def test_key_1_of_our_own_unproven_phone_does_not_stop_the_escalation(night: Stage) -> None:
     ana = await night.add_counsellor("ana", shift=False, state=None)
     number, pin = "+381641112224", "283746"
@@ -162,7 +163,7 @@ async def test_escalation_goes_on_until_a_person_acknowledges(night: Stage, post
     director = await two_agencies_and_our_own_staff_who_do_not_answer(night)
     referral_id = await in_danger(night, ana)
     await override_is_seen(night)
-    await skip_minutes(night, 11, every=1 / 3)
+    await skip_minutes(night, 11, every=1 / 2)
     await every_step_was_tried_and_it_goes_around(night, ana, referral_id)
     # The quarter of an hour is over: the breach is in the log, and there is a notice of it.
     await skip_minutes(night, 5, every=1)
@@ -310,6 +311,7 @@ async def test_where_no_agency_fits_our_own_staff_are_asked_and_are_no_agencys_d
     assert found["recipients"][-1]["agency"] == "house"
 
 
+@nightly
 async def test_agencies_that_are_closed_at_night_are_not_offered_and_fill_no_log(
     night: Stage,
 ) -> None:
