@@ -94,6 +94,7 @@ async def test_a_protocol_changes_while_referrals_run(night: Stage, tmp_path: Pa
     assert (await ana.ask("POST", f"/referrals/{after['id']}/send", {})).status_code == 200
 
 
+@nightly
 async def test_an_agency_leaves_the_directory_while_it_is_asked(night: Stage) -> None:
     ana = await night.add_counsellor("ana", shift=False, state=None)
     await add_agency(night, "house", "shelter", phones=("+381113000001",))
@@ -284,6 +285,7 @@ async def test_a_wrong_number_is_not_a_rejection(night: Stage) -> None:
     assert (await referral_of(ana, referral_id))["state"] == "acknowledged"
 
 
+@nightly
 async def test_where_no_agency_fits_our_own_staff_are_asked_and_are_no_agencys_deputy(
     night: Stage,
 ) -> None:
@@ -361,6 +363,7 @@ async def test_our_own_staff_are_steps_of_the_escalation_and_not_recipients(
     assert any(e["kind"] == "owner" for e in found["events"])
 
 
+@nightly
 async def test_a_key_that_is_reported_after_the_end_of_the_leg_counts(night: Stage) -> None:
     ana = await night.add_counsellor("ana", shift=False, state=None)
     await add_agency(night, "house", "shelter", phones=("+381113000001", "+381113000002"))
@@ -388,6 +391,7 @@ async def test_a_key_that_is_reported_after_the_end_of_the_leg_counts(night: Sta
     assert found["attempts"][0]["result"] == "acknowledged"
 
 
+@nightly
 async def test_at_the_change_of_a_duty_phones_shift_no_phone_is_skipped(night: Stage) -> None:
     ana = await night.add_counsellor("ana", shift=False, state=None)
     numbers = [f"+38111300000{n}" for n in (1, 2, 3)]
