@@ -29,7 +29,7 @@ from tests.support.verbs import a_counsellor, a_supervisor, a_talk, an_administr
 pytestmark = pytest.mark.whole
 
 _SEEDS = range(30) if WHOLE else (3,)
-_ACTS = 60
+_ACTS = 60 if WHOLE else 35
 
 
 class Play:

@@ -54,6 +54,7 @@ from app.staff.models import Staff
 from app.staff.roles import Role
 from app.work import PROGRAM, Actor, Work, make_ground
 from tests.support.profile import WHOLE
+from tests.support.program.quiet import QuietStage
 from tests.support.referrals import add_agency
 
 pytestmark = pytest.mark.whole
@@ -350,7 +351,7 @@ async def test_any_sequence_of_events(stage: Stage) -> None:
 
     @settings(
         # Fewer and longer: more events meet what earlier ones have brought about.
-        max_examples=200 if WHOLE else 5,
+        max_examples=200 if WHOLE else 3,
         deadline=None,
         derandomize=True,
         database=None,
@@ -384,12 +385,12 @@ async def test_any_sequence_of_events(stage: Stage) -> None:
         await bring_about(stage, who.staff, chief.staff, name, BEFORE.get(name, ()))
 
 
-async def test_the_database_refuses_it_too(stage: Stage) -> None:
+async def test_the_database_refuses_it_too(quiet: QuietStage) -> None:
     """Whatever the program does: such a row cannot be stored."""
-    ana = await stage.add_counsellor("ana", state=None)
+    ana = await quiet.add_counsellor("ana", state=None)
     stop = "UPDATE deadlines SET stopped_at = now() WHERE referral_id = %s"
     graver = "UPDATE referrals SET urgency = 'immediate' WHERE id = %s"
-    address = stage.settings.database_url
+    address = quiet.settings.database_url
     assert address is not None
     for urgency in ("urgent", "routine"):
         made = await ana.ask("POST", "/referrals", {"urgency": urgency, "services": ["shelter"]})

@@ -1,5 +1,6 @@
 """Where an agency is reached changes only with a second person: records go nowhere else before."""
 
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import select
@@ -15,6 +16,7 @@ from app.staff.log_kinds import AuditLog
 from app.staff.roles import Role
 from app.work import PROGRAM, Actor, ActorKind
 from tests.support.mail import Mail
+from tests.support.program.quiet import QuietStage
 from tests.support.referrals import OVERRIDE, by_hand, take_back
 
 _OWN = "mine@elsewhere.example"
@@ -40,6 +42,10 @@ async def _house(stage: Stage) -> None:
 
 async def _person(stage: Stage, name: str, role: Role) -> Counsellor:
     return await stage.add_counsellor(name, role=role, shift=False, state=None)
+
+
+def _a_moment_later(quiet: QuietStage) -> None:
+    quiet.stepped.move_to(quiet.clock.now() + timedelta(seconds=1))
 
 
 async def _entry(stage: Stage) -> tuple[Agency, Entry]:
@@ -181,11 +187,11 @@ async def test_the_owner_of_a_running_referral_is_told_of_a_new_address(
     assert notice["detail"] == {"agency": "house"}
 
 
-async def test_a_second_hand_does_not_approve_its_own_address(stage: Stage) -> None:
-    await _house(stage)
-    officer = await _person(stage, "officer", Role.REFERRAL_OFFICER)
-    admin = await _person(stage, "admin", Role.ADMINISTRATOR)
-    await stage.advance(1)
+async def test_a_second_hand_does_not_approve_its_own_address(quiet: QuietStage) -> None:
+    await _house(quiet)
+    officer = await _person(quiet, "officer", Role.REFERRAL_OFFICER)
+    admin = await _person(quiet, "admin", Role.ADMINISTRATOR)
+    _a_moment_later(quiet)
     await admin.ask("POST", "/agencies", _saved(email=_OWN))
     (seen,) = (await _changes(officer)).values()
     # Another person's request about the same field replaces it: it is a request of theirs.
@@ -195,21 +201,21 @@ async def test_a_second_hand_does_not_approve_its_own_address(stage: Stage) -> N
     assert (now["value"], now["asked_role"]) == ("new@house.example", "referral_officer")
     assert await _decide(officer, now["id"]) == 403
     assert await _decide(admin, now["id"], approve=False) == 204
-    assert (await _entry(stage))[1].email == "duty@house.example"
+    assert (await _entry(quiet))[1].email == "duty@house.example"
     # The same request again is one request.
     for _ in range(2):
         await admin.ask("POST", "/agencies", _saved(email=_OWN))
     assert len(await _changes(officer)) == 1
     # Taking an address out sends nothing anywhere.
     await admin.ask("POST", "/agencies", _saved(webhook_url=""))
-    assert (await _entry(stage))[1].webhook_url is None
+    assert (await _entry(quiet))[1].webhook_url is None
 
 
-async def test_a_new_agency_and_a_new_secret_wait_too(stage: Stage) -> None:
-    await _house(stage)
-    officer = await _person(stage, "officer", Role.REFERRAL_OFFICER)
-    admin = await _person(stage, "admin", Role.ADMINISTRATOR)
-    await stage.advance(1)
+async def test_a_new_agency_and_a_new_secret_wait_too(quiet: QuietStage) -> None:
+    await _house(quiet)
+    officer = await _person(quiet, "officer", Role.REFERRAL_OFFICER)
+    admin = await _person(quiet, "admin", Role.ADMINISTRATOR)
+    _a_moment_later(quiet)
     mine = {"code": "mine", "name": "Mine", "sector": "shelter", "services": "shelter"}
     saved = await admin.ask("POST", "/agencies", {**mine, "email": _OWN})
     assert saved.status_code == 200, saved.text
@@ -217,7 +223,7 @@ async def test_a_new_agency_and_a_new_secret_wait_too(stage: Stage) -> None:
     assert [one["agency"] for one in fits["right"]] == ["house"], "an agency that cannot be reached"
 
     async def sealed() -> Any:
-        async with transaction(stage.ground, PROGRAM) as work:
+        async with transaction(quiet.ground, PROGRAM) as work:
             return await work.session.scalar(
                 select(Agency.webhook_secret_sealed).where(Agency.code == "house")
             )
@@ -230,7 +236,7 @@ async def test_a_new_agency_and_a_new_secret_wait_too(stage: Stage) -> None:
     assert waiting["house.webhook_secret"]["value"] is None
     assert await _decide(officer, *(one["id"] for one in waiting.values())) == 204
     assert await sealed() not in (before, None)
-    left = await stage.rows("SELECT 1 FROM address_changes WHERE secret_sealed IS NOT NULL")
+    left = await quiet.rows("SELECT 1 FROM address_changes WHERE secret_sealed IS NOT NULL")
     assert left == [], "a secret is kept once"
     fits = (await admin.ask("POST", "/agencies/match", {"service": "shelter"})).json()
     assert {one["agency"] for one in fits["right"]} == {"house", "mine"}

@@ -6,8 +6,8 @@ from typing import Any
 import lxml.html
 import pytest
 
-from app.demo.stage import Stage
 from app.staff.roles import Role
+from tests.support.program.quiet import QuietStage
 from tests.support.referrals import add_a_house_with_dates, add_agency, page
 
 HOUSE = {"name": "Druga kuća", "sector": "shelter", "services": "shelter", "timezone": ""}
@@ -15,49 +15,55 @@ HOUSE |= {"email": "b@house.example"}
 
 
 @pytest.fixture
-async def keeper(stage: Stage) -> Any:
+async def keeper(quiet: QuietStage) -> Any:
     await add_agency(
-        stage,
+        quiet,
         "house",
         "shelter",
         name="Sigurna kuća",
         email="a@house.example",
         mandated_for=("shelter@RS-BG",),
     )
-    return await stage.add_counsellor("olga", role=Role.REFERRAL_OFFICER, shift=False, state=None)
+    return await quiet.add_counsellor("olga", role=Role.REFERRAL_OFFICER, shift=False, state=None)
 
 
-async def _names(stage: Stage) -> list[tuple[str, str]]:
-    rows = await stage.rows("SELECT code, name FROM agencies ORDER BY code")
+async def _names(quiet: QuietStage) -> list[tuple[str, str]]:
+    rows = await quiet.rows("SELECT code, name FROM agencies ORDER BY code")
     return [(row["code"], row["name"]) for row in rows]
 
 
-async def test_a_new_agency_never_takes_the_place_of_another(stage: Stage, keeper: Any) -> None:
-    refused = (await page(stage, keeper, "/agencies/new", **HOUSE, code="house")).text
+async def test_a_new_agency_never_takes_the_place_of_another(
+    quiet: QuietStage, keeper: Any
+) -> None:
+    refused = (await page(quiet, keeper, "/agencies/new", **HOUSE, code="house")).text
     assert "Another agency has this code." in refused
     assert 'value="Druga kuća"' in refused, "what was typed stays"
-    assert await _names(stage) == [("house", "Sigurna kuća")]
+    assert await _names(quiet) == [("house", "Sigurna kuća")]
     # Without a code, one is made that is free.
     same = HOUSE | {"name": "House"}
-    assert "Saved." in (await page(stage, keeper, "/agencies/new", **same)).text
-    assert await _names(stage) == [("house", "Sigurna kuća"), ("house-2", "House")]
+    assert "Saved." in (await page(quiet, keeper, "/agencies/new", **same)).text
+    assert await _names(quiet) == [("house", "Sigurna kuća"), ("house-2", "House")]
 
 
-async def test_a_mandate_of_another_agency_is_refused_in_words(stage: Stage, keeper: Any) -> None:
+async def test_a_mandate_of_another_agency_is_refused_in_words(
+    quiet: QuietStage, keeper: Any
+) -> None:
     law = {"mandate.0.service": "shelter", "mandate.0.place": "RS-BG"}
-    refused = (await page(stage, keeper, "/agencies/new", **HOUSE, **law)).text
+    refused = (await page(quiet, keeper, "/agencies/new", **HOUSE, **law)).text
     assert "shelter, Belgrade: by law it is Sigurna kuća. Remove it there first." in refused
     assert "@RS-BG" not in refused, "said in words"
-    assert await _names(stage) == [("house", "Sigurna kuća")]
+    assert await _names(quiet) == [("house", "Sigurna kuća")]
 
 
-async def test_what_another_person_changed_meanwhile_is_not_lost(stage: Stage, keeper: Any) -> None:
-    refused = await page(stage, keeper, "/agencies/house/entry", **HOUSE, seen="2020-01-01")
+async def test_what_another_person_changed_meanwhile_is_not_lost(
+    quiet: QuietStage, keeper: Any
+) -> None:
+    refused = await page(quiet, keeper, "/agencies/house/entry", **HOUSE, seen="2020-01-01")
     assert "The state has changed in the meantime." in refused.text
-    assert await _names(stage) == [("house", "Sigurna kuća")]
-    ana = await stage.add_counsellor("ana", shift=False, state=None)
-    assert (await page(stage, ana, "/agencies/house/entry", **HOUSE)).status_code == 403
-    assert (await page(stage, keeper, "/agencies/nobody/entry")).status_code == 404
+    assert await _names(quiet) == [("house", "Sigurna kuća")]
+    ana = await quiet.add_counsellor("ana", shift=False, state=None)
+    assert (await page(quiet, ana, "/agencies/house/entry", **HOUSE)).status_code == 403
+    assert (await page(quiet, keeper, "/agencies/nobody/entry")).status_code == 404
 
 
 def _form_of(html: str) -> dict[str, Any]:
@@ -69,29 +75,31 @@ def _form_of(html: str) -> dict[str, Any]:
     return dict(sent)
 
 
-async def _everything(stage: Stage) -> list[Any]:
+async def _everything(quiet: QuietStage) -> list[Any]:
     return [
-        *await stage.rows("SELECT to_jsonb(agencies) - 'updated_at' AS kept FROM agencies"),
-        *await stage.rows("SELECT number, hours FROM duty_phones WHERE gone_at IS NULL"),
-        *await stage.rows("SELECT service, place FROM mandates"),
+        *await quiet.rows("SELECT to_jsonb(agencies) - 'updated_at' AS kept FROM agencies"),
+        *await quiet.rows("SELECT number, hours FROM duty_phones WHERE gone_at IS NULL"),
+        *await quiet.rows("SELECT service, place FROM mandates"),
     ]
 
 
 async def test_what_a_week_cannot_say_stays_when_the_form_is_saved(
-    stage: Stage, keeper: Any
+    quiet: QuietStage, keeper: Any
 ) -> None:
-    await add_a_house_with_dates(stage)
-    before = await _everything(stage)
+    await add_a_house_with_dates(quiet)
+    before = await _everything(quiet)
     assert "Dec 24 off" in str(before)
     assert "Dec 24-26" in str(before)
-    shown = _form_of((await page(stage, keeper, "/agencies/house/entry")).text)
-    saved = await page(stage, keeper, "/agencies/house/entry", **shown)
+    shown = _form_of((await page(quiet, keeper, "/agencies/house/entry")).text)
+    saved = await page(quiet, keeper, "/agencies/house/entry", **shown)
     assert "Saved." in saved.text
-    assert await _everything(stage) == before
+    assert await _everything(quiet) == before
 
 
-async def test_a_refused_agency_keeps_all_that_was_filled_in(stage: Stage, keeper: Any) -> None:
-    shown = _form_of((await page(stage, keeper, "/agencies/house/entry")).text)
+async def test_a_refused_agency_keeps_all_that_was_filled_in(
+    quiet: QuietStage, keeper: Any
+) -> None:
+    shown = _form_of((await page(quiet, keeper, "/agencies/house/entry")).text)
     wrong = shown | {
         "name": ["Сигурна кућа Нада"],
         "services": ["family_support"],
@@ -108,8 +116,8 @@ async def test_a_refused_agency_keeps_all_that_was_filled_in(stage: Stage, keepe
         "phone.0.text": ["pon 8-16"],
         "verified_on": ["2026-11-01"],
     }
-    before = await _everything(stage)
-    refused = (await page(stage, keeper, "/agencies/house/entry", **wrong)).text
+    before = await _everything(quiet)
+    refused = (await page(quiet, keeper, "/agencies/house/entry", **wrong)).text
     kept = _form_of(refused)
     assert {name: kept.get(name) for name in wrong} == wrong
     problems = lxml.html.fromstring(refused).get_element_by_id("problems")
@@ -127,4 +135,4 @@ async def test_a_refused_agency_keeps_all_that_was_filled_in(stage: Stage, keepe
     (link,) = problems.xpath(".//a[normalize-space()='E-mail']/@href")
     place = lxml.html.fromstring(refused).get_element_by_id(link.removeprefix("#"))
     assert place.xpath("descendant-or-self::*[@name='email']"), link
-    assert await _everything(stage) == before
+    assert await _everything(quiet) == before

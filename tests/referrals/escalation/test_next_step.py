@@ -53,7 +53,7 @@ def test_an_escalation_goes_step_by_step_and_around() -> None:
     assert position.round == 1
 
 
-@settings(max_examples=100 if WHOLE else 40)
+@settings(max_examples=100 if WHOLE else 15)
 @given(
     st.lists(
         st.builds(

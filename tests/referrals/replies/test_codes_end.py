@@ -91,5 +91,7 @@ async def test_the_time_of_a_code_begins_when_its_message_goes_out_and_when_it_i
     work.now += timedelta(hours=1)
     heard = await duty.pressed(work, asked.id, Signed({"Digits": "1"}, "/"), 1)
     assert " ".join(code) in str(heard)
+    # It is said of which referral it is: a duty worker may have two links.
+    assert f"{' '.join(referral.code.replace('-', ''))}. Your code is" in str(heard)
     work.now += _LIVES - _MOMENT
     assert await link_codes.prove(work, token, code)

@@ -21,6 +21,7 @@ from app.work import PROGRAM, Ground, make_ground
 from tests.support.contacts import completed, contact_of, new_contact
 from tests.support.definitions.sets import changed, with_short_form, zipped
 from tests.support.profile import by_day
+from tests.support.program.quiet import QuietStage
 from tests.support.talks import talk
 
 
@@ -76,16 +77,16 @@ async def _elsewhere(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> AsyncIter
         await served.stop()
 
 
-async def test_several_processes_register_their_definitions_at_once(stage: Stage) -> None:
-    await stage.watch.execute("ALTER TABLE definitions DISABLE TRIGGER append_only")
-    await stage.watch.execute("DELETE FROM definitions")
+async def test_several_processes_register_their_definitions_at_once(quiet: QuietStage) -> None:
+    await quiet.watch.execute("ALTER TABLE definitions DISABLE TRIGGER append_only")
+    await quiet.watch.execute("DELETE FROM definitions")
 
     async def one() -> None:
-        async with transaction(stage.ground, PROGRAM) as work:
+        async with transaction(quiet.ground, PROGRAM) as work:
             await following.start(work)
 
     await asyncio.gather(*(one() for _ in range(5)))
-    assert len(await stage.rows("SELECT name FROM definitions")) >= 8
+    assert len(await quiet.rows("SELECT name FROM definitions")) >= 8
 
 
 async def test_the_next_contact_uses_the_new_form_in_every_process(stage: Stage) -> None:
@@ -200,12 +201,12 @@ async def test_a_process_that_has_not_read_the_new_definitions_says_so_of_new_re
         assert same == (await ana.ask("GET", here)).json()
 
 
-async def test_an_archive_with_mistakes_is_refused_by_the_api(stage: Stage) -> None:
-    mila = await stage.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
+async def test_an_archive_with_mistakes_is_refused_by_the_api(quiet: QuietStage) -> None:
+    mila = await quiet.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
     body = zipped(dict(with_short_form(("cue: danger_now", "cue: dangers"))))
-    base = f"{stage.settings.public_url}/api/v1/definitions"
+    base = f"{quiet.settings.public_url}/api/v1/definitions"
     headers = {"Cookie": mila.cookie_header, "Content-Type": "application/zip"}
-    found = await stage.client.post(f"{base}/check", content=body, headers=headers)
+    found = await quiet.client.post(f"{base}/check", content=body, headers=headers)
     assert found.json()["problems"] == [
         {
             "file": "form-brief.yaml",
@@ -213,14 +214,14 @@ async def test_an_archive_with_mistakes_is_refused_by_the_api(stage: Stage) -> N
             "words": "there is no cue 'dangers' among the risk cues",
         }
     ]
-    refused = await stage.client.post(f"{base}/sets?name=x", content=body, headers=headers)
+    refused = await quiet.client.post(f"{base}/sets?name=x", content=body, headers=headers)
     assert (refused.status_code, refused.json()["error"]) == (422, "BadSet")
     assert "form-brief.yaml:16: there is no cue" in refused.json()["detail"]
-    none = await stage.client.post(f"{base}/sets?name=x", content=b"no zip", headers=headers)
+    none = await quiet.client.post(f"{base}/sets?name=x", content=b"no zip", headers=headers)
     assert none.json()["error"] == "BadSet"
     as_json = {**headers, "Content-Type": "application/json"}
-    wrong = await stage.client.post(f"{base}/sets?name=x", content=b"{}", headers=as_json)
+    wrong = await quiet.client.post(f"{base}/sets?name=x", content=b"{}", headers=as_json)
     assert wrong.status_code == 422
-    large = await stage.client.post(f"{base}/check", content=b"x" * (9 << 20), headers=headers)
+    large = await quiet.client.post(f"{base}/check", content=b"x" * (9 << 20), headers=headers)
     assert large.status_code == 413
-    assert await stage.rows("SELECT FROM definition_sets") == []
+    assert await quiet.rows("SELECT FROM definition_sets") == []

@@ -79,6 +79,7 @@ async def test_a_counsellor_in_a_talk_opens_earlier_contacts_for_a_reason(stage:
     assert (await bora.ask("GET", f"/contacts/{earlier['id']}")).status_code == 404
 
 
+@nightly
 async def test_a_supervisor_reviews_it(stage: Stage) -> None:
     ana, bora, mine = await _known(stage)
     chief = await stage.add_counsellor("chief", role=Role.SUPERVISOR, state=None)
@@ -96,6 +97,7 @@ async def test_a_supervisor_reviews_it(stage: Stage) -> None:
     assert (await chief.ask("POST", path, {"fitting": True})).status_code == 404
 
 
+@nightly
 async def test_a_talk_of_this_morning_opens_nothing(stage: Stage) -> None:
     _, bora, mine = await _known(stage)
     for leg in list(stage.exchange.legs.values()):

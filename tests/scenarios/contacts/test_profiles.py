@@ -4,10 +4,12 @@ import asyncio
 
 from app.demo.stage import Stage
 from tests.support.contacts import chains_are_whole, new_contact
+from tests.support.profile import nightly
 from tests.support.program.quiet import QuietStage
 from tests.support.talks import talk
 
 
+@nightly
 async def test_two_callers_behind_one_number_are_told_apart_and_put_together(
     stage: Stage,
 ) -> None:

@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from app.demo.stage import Stage
 from tests.support.kept.statements import statements
+from tests.support.program.quiet import QuietStage
 
 # What one statement writes or asks; a contact and its owner's access are one.
 _OF_CREATING = [
@@ -19,9 +19,9 @@ _NAMES = re.compile(r"INSERT INTO (\w+)|(receives_work|pg_notify)\(")
 
 
 async def test_creating_a_contact_sends_five_statements(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
+    quiet: QuietStage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ana = await stage.add_counsellor("ana")
+    ana = await quiet.add_counsellor("ana")
     answers = {"contact.kind": "child", "child.a1": 1, "child.a1.name": "Jovana", "child.a1.age": 9}
     body = {"channel": "call", "answers": answers}
     # The session is remembered from then on.
@@ -31,7 +31,7 @@ async def test_creating_a_contact_sends_five_statements(
     assert (made.status_code, made.json()["refused"]) == (201, {})
     named = [{one or other for one, other in _NAMES.findall(sql)} for sql in sent]
     assert named == _OF_CREATING, sent
-    rows = await stage.rows(
+    rows = await quiet.rows(
         "SELECT r.staff_id, r.cause, r.since = c.opened_at AND r.opened_at = c.opened_at AS at_once"
         " FROM contact_readers r JOIN contacts c ON c.id = r.contact_id WHERE c.id = %s",
         made.json()["id"],

@@ -118,7 +118,7 @@ async def _five_are_acknowledged(night: Stage, ana: Counsellor) -> None:
     """One of them is rejected, and one is carried out; the house needs ten to a hundred seconds."""
     for n, seconds in enumerate((10, 20, 30, 40, 100)):
         more = {"answers": {"participants.wants_feedback": "yes"}} if n < 2 else {}
-        made = await by_hand(ana, consent=CONSENT, urgency="urgent", send=True, **more)
+        made = await by_hand(ana, consent=CONSENT, urgency="priority", send=True, **more)
         await skip(night, seconds / 3600)
         path = f"/referrals/{made['id']}"
         said = {"agency": "house", "name": "Mira"}

@@ -16,6 +16,7 @@ from app.practice.people import Phone
 from app.referrals.channels.primero import primero as primero_module
 from app.referrals.channels.registry import CHANNELS
 from app.referrals.channels.webhook import delivery as webhook_module
+from tests.support.contacts import until_later
 from tests.support.mail import Mail
 from tests.support.primero import PrimeroStandIn
 from tests.support.referrals import (
@@ -350,7 +351,7 @@ async def a_refusal_leads_to_the_next_agency(bench: Bench) -> None:
     bench.refuse()
     made = await refer(bench)
     # A program that refuses events gets as long to reply as the readers of messages.
-    await bench.stage.until(bench.next_rung, limit=180, what="the next agency is asked")
+    await until_later(bench.stage, lambda: bench.next_rung() > 0, 180, "the next agency is asked")
     await bench.stage.advance(15)
     found = await referral_of(bench.ana, made)
     assert found["state"] == "acknowledged", story(found)

@@ -7,6 +7,7 @@ from app.demo.counsellor import Counsellor
 from app.demo.stage import Stage
 from app.staff.roles import Role
 from tests.support.contacts import new_contact, page_of
+from tests.support.program.quiet import QuietStage
 from tests.support.referrals import AGREED, BROTHERS, CENTRE, a_centre, phone, referral_of
 
 YES = {
@@ -76,36 +77,35 @@ async def test_a_no_in_the_contact_reaches_the_referral_of_the_case(night: Stage
     assert "child.k2.agrees_services" not in answers
 
 
-async def test_a_withdrawal_in_the_case_reaches_the_referral_of_the_contact(night: Stage) -> None:
-    ana = await night.add_counsellor("ana", shift=False, state=None)
-    await _centre(night)
+async def test_a_withdrawal_in_the_case_reaches_the_referral_of_the_contact(
+    quiet: QuietStage,
+) -> None:
+    ana = await quiet.add_counsellor("ana", shift=False, state=None)
+    await a_centre(quiet)
     contact_id = await new_contact(ana, BROTHERS | YES)
     of_contact = await _refer(ana, contact_id=contact_id, children=["a1"])
     case_id = await _case_of(ana, contact_id)
     # Consent that was given once counts for the same service in the other record as well.
     of_case = await _refer(ana, case_id=case_id, children=["k1"], consent=None)
-    await night.settle()
     assert (await referral_of(ana, of_case))["state"] == "sent"
     said = {"by": "child", "how": "in_person"}
     answer = await ana.ask("POST", f"/referrals/{of_case}/withdraw-consent", said)
     assert answer.status_code == 200, answer.text
-    await night.settle()
     for one in (of_case, of_contact):
         assert (await referral_of(ana, one))["state"] == "consent_withdrawn"
     answers = await _answers(ana, "contacts", contact_id)
     assert answers["child.a1.agrees_family"] == "no"
     assert answers["child.b2.agrees_family"] == "yes"
-    await two_colleagues_withdraw_consent_at_once(night, ana, contact_id, case_id)
+    await two_colleagues_withdraw_consent_at_once(quiet, ana, contact_id, case_id)
 
 
 async def two_colleagues_withdraw_consent_at_once(
-    night: Stage, ana: Counsellor, contact_id: str, case_id: str
+    quiet: QuietStage, ana: Counsellor, contact_id: str, case_id: str
 ) -> None:
     """One in the contact's referral, one in the case's: neither waits for the other for ever."""
-    chief = await night.add_counsellor("chief", role=Role.SUPERVISOR, state=None)
+    chief = await quiet.add_counsellor("chief", role=Role.SUPERVISOR, state=None)
     first = await _refer(ana, contact_id=contact_id, children=["b2"])
     second = await _refer(ana, case_id=case_id, children=["k2"])
-    await night.settle()
     said = {"by": "child", "how": "in_person"}
     answers = await asyncio.gather(
         *(
@@ -116,7 +116,6 @@ async def two_colleagues_withdraw_consent_at_once(
     assert sorted(answer.status_code for answer in answers) == [200, 409]
     refused = next(answer for answer in answers if answer.status_code == 409)
     assert "has no consent" in refused.text, "it was withdrawn in both a moment before"
-    await night.settle()
     for one in (first, second):
         assert (await referral_of(ana, one))["state"] == "consent_withdrawn"
 

@@ -9,6 +9,7 @@ from app.practice.people import Phone
 from app.staff.roles import Role
 from tests.support.contacts import WHOLE, new_contact, skip
 from tests.support.mail import Mail, link_in
+from tests.support.profile import nightly
 from tests.support.program.quiet import QuietStage
 from tests.support.referrals import (
     CONSENT,
@@ -76,6 +77,7 @@ async def unproven_keys(night: Stage) -> list[str]:
     return [row["detail"]["staff_id"] for row in rows]
 
 
+@nightly
 async def test_of_an_owner_with_an_unproven_phone_the_pin_alone_takes_the_alarm(
     night: Stage,
 ) -> None:

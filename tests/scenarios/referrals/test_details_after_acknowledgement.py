@@ -325,6 +325,7 @@ async def of_two_supervisors_one_takes_it_and_the_other_hears_so(
     assert owner[0]["name"] == winner
 
 
+@nightly
 async def test_key_1_at_a_wrong_phone_ends_no_search_for_help(night: Stage) -> None:
     """It is pressed again and again, as in a pocket, and the key of the agency never is."""
     ana = await night.add_counsellor("ana", shift=False, state=None)

@@ -94,6 +94,7 @@ async def test_a_protocol_changes_while_referrals_run(night: Stage, tmp_path: Pa
     assert (await ana.ask("POST", f"/referrals/{after['id']}/send", {})).status_code == 200
 
 
+@nightly
 async def test_an_agency_leaves_the_directory_while_it_is_asked(night: Stage) -> None:
     ana = await night.add_counsellor("ana", shift=False, state=None)
     await add_agency(night, "house", "shelter", phones=("+381113000001",))
@@ -114,6 +115,7 @@ async def test_an_agency_leaves_the_directory_while_it_is_asked(night: Stage) ->
     assert (await referral_of(ana, made["id"]))["state"] == "acknowledged"
 
 
+@nightly
 async def test_key_1_of_our_own_unproven_phone_does_not_stop_the_escalation(night: Stage) -> None:
     ana = await night.add_counsellor("ana", shift=False, state=None)
     number, pin = "+381641112224", "283746"
@@ -162,7 +164,7 @@ async def test_escalation_goes_on_until_a_person_acknowledges(night: Stage, post
     director = await two_agencies_and_our_own_staff_who_do_not_answer(night)
     referral_id = await in_danger(night, ana)
     await override_is_seen(night)
-    await skip_minutes(night, 11, every=1 / 3)
+    await skip_minutes(night, 11, every=1 / 2)
     await every_step_was_tried_and_it_goes_around(night, ana, referral_id)
     # The quarter of an hour is over: the breach is in the log, and there is a notice of it.
     await skip_minutes(night, 5, every=1)
@@ -283,6 +285,7 @@ async def test_a_wrong_number_is_not_a_rejection(night: Stage) -> None:
     assert (await referral_of(ana, referral_id))["state"] == "acknowledged"
 
 
+@nightly
 async def test_where_no_agency_fits_our_own_staff_are_asked_and_are_no_agencys_deputy(
     night: Stage,
 ) -> None:
@@ -310,6 +313,7 @@ async def test_where_no_agency_fits_our_own_staff_are_asked_and_are_no_agencys_d
     assert found["recipients"][-1]["agency"] == "house"
 
 
+@nightly
 async def test_agencies_that_are_closed_at_night_are_not_offered_and_fill_no_log(
     night: Stage,
 ) -> None:
@@ -359,6 +363,7 @@ async def test_our_own_staff_are_steps_of_the_escalation_and_not_recipients(
     assert any(e["kind"] == "owner" for e in found["events"])
 
 
+@nightly
 async def test_a_key_that_is_reported_after_the_end_of_the_leg_counts(night: Stage) -> None:
     ana = await night.add_counsellor("ana", shift=False, state=None)
     await add_agency(night, "house", "shelter", phones=("+381113000001", "+381113000002"))
@@ -386,6 +391,7 @@ async def test_a_key_that_is_reported_after_the_end_of_the_leg_counts(night: Sta
     assert found["attempts"][0]["result"] == "acknowledged"
 
 
+@nightly
 async def test_at_the_change_of_a_duty_phones_shift_no_phone_is_skipped(night: Stage) -> None:
     ana = await night.add_counsellor("ana", shift=False, state=None)
     numbers = [f"+38111300000{n}" for n in (1, 2, 3)]

@@ -199,7 +199,9 @@ async def a_team_says_how_far_it_is(
     return following
 
 
-async def test_the_code_goes_the_other_way_and_cannot_be_guessed(night: Stage, post: Mail) -> None:
+async def test_the_code_goes_the_other_way_and_cannot_be_guessed(
+    night: Stage, post: Mail, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ana = await night.add_counsellor("ana", shift=False, state=None)
     _, path = await sent_link(night, post, ana)
     fresh = (await click(night, path)).text
@@ -241,6 +243,13 @@ async def test_the_code_goes_the_other_way_and_cannot_be_guessed(night: Stage, p
     assert letter("en", "agency_page", "wrong_code") in told.text
     assert "Ask for a new one" in told.text
     assert "on its way" in (await click(night, following + "/send-code", {"x": "y"})).text
+    # After those of a day, a new link is offered in place of a code.
+    monkeypatch.setattr(code_limits, "MOST_A_DAY", 1)
+    await skip(night, 61 / 3600)
+    refused = (await click(night, following + "/send-code", {"x": "y"})).text
+    assert "too often today" in refused
+    assert f'action="{following}/send-link"' in refused
+    assert "send-link" not in (await click(night, following)).text
 
 
 @nightly
@@ -300,6 +309,7 @@ async def test_an_agency_that_was_passed_over_reads_nothing_later(
     assert (await referral_of(ana, made["id"]))["state"] == "completed"
 
 
+@nightly
 async def test_codes_and_links_are_limited_by_the_day(
     night: Stage, post: Mail, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -344,6 +354,7 @@ async def test_the_code_is_not_spoken_to_the_number_that_got_the_link(
     assert "no second channel" in refused.text
 
 
+@nightly
 async def test_the_holder_of_an_urgent_link_cannot_lock_it_by_wrong_codes(
     night: Stage, post: Mail, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -382,6 +393,7 @@ async def test_the_holder_of_an_urgent_link_cannot_lock_it_by_wrong_codes(
     assert "Jovana" in (await click(night, path, as_=proved)).text
 
 
+@nightly
 async def test_of_a_link_that_is_not_urgent_every_code_has_six_digits(
     night: Stage, post: Mail
 ) -> None:

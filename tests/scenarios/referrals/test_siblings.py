@@ -145,7 +145,7 @@ async def test_if_the_phone_is_not_answered_each_sibling_is_asked_for(night: Sta
     made = await _refer(
         ana, await new_contact(ana, BROTHERS), services=["child_protection"], send=True
     )
-    await skip_minutes(night, 3.5, every=1 / 4)
+    await skip_minutes(night, 3.5, every=1 / 2)
     for one in made:
         found = await referral_of(ana, one["id"])
         first, _second = [one["result"] for one in found["attempts"]]

@@ -1,4 +1,8 @@
-"""Two links of an agency at once: a referral that was sent again, and two referrals."""
+"""Two links of an agency at once: a referral that was sent again, and two referrals.
+
+By day, which code opens which link, and how often one is sent, is shown by
+`tests/referrals/replies/test_two_links.py`.
+"""
 
 import re
 from datetime import timedelta
@@ -11,7 +15,7 @@ from app.demo.stage import LINE, Stage
 from app.referrals.channels import code_limits, links
 from tests.support.contacts import skip
 from tests.support.mail import Mail, code_in, link_in
-from tests.support.profile import by_day
+from tests.support.profile import nightly
 from tests.support.referrals import (
     ADDRESSES,
     OVERRIDE,
@@ -93,7 +97,8 @@ async def test_the_code_of_a_link_that_was_sent_again_opens_the_one_before_and_b
 
 
 # What a link of an immediate referral bears is told in `test_links.py`.
-@pytest.mark.parametrize("urgency", by_day(["urgent", "immediate"]))
+@nightly
+@pytest.mark.parametrize("urgency", ["urgent", "immediate"])
 async def test_wrong_codes_at_an_old_link_lock_no_new_one(
     night: Stage, post: Mail, ana: Counsellor, few_a_day: int, urgency: str
 ) -> None:
@@ -142,7 +147,8 @@ async def told_of_codes(night: Stage) -> int:
     return len(rows)
 
 
-@pytest.mark.parametrize("is_used", by_day([True, False]))
+@nightly
+@pytest.mark.parametrize("is_used", [True, False])
 async def test_the_holder_of_an_old_link_keeps_no_agency_with_one_address_out(
     night: Stage, post: Mail, single: str, few_a_day: int, is_used: bool
 ) -> None:
@@ -165,6 +171,7 @@ async def test_the_holder_of_an_old_link_keeps_no_agency_with_one_address_out(
     assert "Jovana" in (await click(night, new, as_=proved)).text
 
 
+@nightly
 async def test_an_agency_of_an_urgent_referral_is_slowed_down_and_never_refused_for_good(
     night: Stage, post: Mail, single: str, few_a_day: int
 ) -> None:
@@ -196,8 +203,9 @@ def test_an_agency_is_slowed_down_twice_as_much_each_time_and_not_without_end() 
     assert code_limits.apart_after(10**6) == code_limits.MOST_APART
 
 
+@nightly
 @pytest.mark.parametrize(
-    ("what", "is_used"), by_day([("send-code", False), ("send-code", True), ("send-link", True)])
+    ("what", "is_used"), [("send-code", False), ("send-code", True), ("send-link", True)]
 )
 async def test_the_holder_of_an_old_urgent_link_does_not_ring_the_agency_all_night(
     night: Stage, post: Mail, single: str, few_a_day: int, what: str, *, is_used: bool
@@ -216,7 +224,7 @@ async def test_the_holder_of_an_old_urgent_link_does_not_ring_the_agency_all_nig
     # After 10, 20, 40, 80 and 120 minutes. That it goes on like this is said above and below.
     _, ring = _WAITS
     told, due = list[str](), list[str]()
-    for tens in by_day((1, 2, 4, 8, 12), 2):
+    for tens in (1, 2, 4, 8, 12):
         asked = [(1, ring)] * (tens > 2) + [(tens - 1, ring)] * (tens > 1) + [(tens, "sent")]
         gone = 0
         for at, says in asked:
@@ -247,7 +255,8 @@ async def opened_by_a_new_code(night: Stage, path: str) -> int:
     return await status(night, path, heard_code(night))
 
 
-@pytest.mark.parametrize("urgency", by_day(["urgent", "immediate"]))
+@nightly
+@pytest.mark.parametrize("urgency", ["urgent", "immediate"])
 async def test_a_duty_worker_who_enters_each_code_is_refused_none(
     night: Stage, post: Mail, single: str, few_a_day: int, urgency: str
 ) -> None:
@@ -276,6 +285,7 @@ async def slow_down(night: Stage, path: str, few_a_day: int) -> None:
         await night.advance(30)
 
 
+@nightly
 async def test_the_holder_of_an_old_urgent_link_lets_a_newer_one_wait_ten_minutes(
     night: Stage, post: Mail, single: str, few_a_day: int
 ) -> None:
@@ -289,6 +299,7 @@ async def test_the_holder_of_an_old_urgent_link_lets_a_newer_one_wait_ten_minute
     assert await opened_by_a_new_code(night, new) == 303
 
 
+@nightly
 async def test_a_right_code_ends_the_long_wait_at_an_urgent_link(
     night: Stage, post: Mail, single: str, few_a_day: int
 ) -> None:
@@ -335,7 +346,8 @@ async def asked_again(night: Stage, post: Mail, path: str, addresses: dict[str, 
     return written(night, post, addresses)[-1]
 
 
-@pytest.mark.parametrize("at", by_day(["its own", "a new one", "a new one, and it was used"]))
+@nightly
+@pytest.mark.parametrize("at", ["its own", "a new one", "a new one, and it was used"])
 async def test_an_agency_with_one_telephone_is_not_locked_out_of_an_urgent_referral(
     night: Stage, post: Mail, at: str
 ) -> None:
@@ -387,7 +399,8 @@ async def test_a_short_code_that_was_locked_at_the_only_telephone_opens_a_new_li
     assert await status(night, new, code) == 303
 
 
-@pytest.mark.parametrize("kind", by_day(["sms", "email"]))
+@nightly
+@pytest.mark.parametrize("kind", ["sms", "email"])
 async def test_the_code_heard_at_the_telephone_opens_a_link_that_is_asked_for_again(
     night: Stage, post: Mail, kind: str
 ) -> None:
@@ -399,6 +412,7 @@ async def test_the_code_heard_at_the_telephone_opens_a_link_that_is_asked_for_ag
     assert await status(night, new, code) == 303
 
 
+@nightly
 async def test_a_code_of_a_phone_that_is_the_agencys_no_more_opens_no_link_without_a_code(
     night: Stage, post: Mail, single: str
 ) -> None:
@@ -412,6 +426,7 @@ async def test_a_code_of_a_phone_that_is_the_agencys_no_more_opens_no_link_witho
     assert await status(night, new, heard_code(night)[:6]) == 422
 
 
+@nightly
 async def test_a_code_is_compared_with_those_of_three_links_at_most_and_one_slip_locks_none(
     night: Stage, post: Mail, ana: Counsellor
 ) -> None:
@@ -428,6 +443,7 @@ async def test_a_code_is_compared_with_those_of_three_links_at_most_and_one_slip
     assert [await status(night, path, code) for code in (second, last, own)] == [422, 303, 303]
 
 
+@nightly
 @pytest.mark.parametrize("column", ["used_at", "expires_at"])
 async def test_the_code_of_a_link_that_is_over_opens_no_other(
     night: Stage, post: Mail, ana: Counsellor, column: str
@@ -443,6 +459,7 @@ async def test_the_code_of_a_link_that_is_over_opens_no_other(
     assert (await click(night, f"{new}/code", {"code": second})).is_redirect
 
 
+@nightly
 async def test_a_code_goes_on_with_its_link_and_opens_the_other_one(
     night: Stage, post: Mail, ana: Counsellor
 ) -> None:
@@ -455,6 +472,7 @@ async def test_a_code_goes_on_with_its_link_and_opens_the_other_one(
     assert (await click(night, f"{new}/code", {"code": first})).is_redirect
 
 
+@nightly
 @pytest.mark.parametrize("way", ["sms", "email"])
 async def test_what_went_to_an_address_from_before_opens_nothing_sent_to_the_new_one(
     night: Stage, post: Mail, ana: Counsellor, way: str
@@ -495,6 +513,7 @@ async def test_two_referrals_are_told_apart_and_are_read_beside_each_other(
         assert "Jovana" in (await click(night, path, as_=kept)).text, "in one browser, both"
 
 
+@nightly
 async def test_a_code_of_another_agency_opens_nothing(
     night: Stage, post: Mail, ana: Counsellor
 ) -> None:
@@ -511,6 +530,7 @@ async def test_a_code_of_another_agency_opens_nothing(
     assert (await click(night, f"{other}/code", {"code": code})).is_redirect
 
 
+@nightly
 async def test_a_spoken_code_says_which_referral_it_is_for(
     night: Stage, post: Mail, ana: Counsellor
 ) -> None:
@@ -526,6 +546,7 @@ async def test_a_spoken_code_says_which_referral_it_is_for(
     assert f"{' '.join(code.replace('-', ''))}. Your code is" in heard
 
 
+@nightly
 async def test_our_people_are_told_of_each_agency_whose_link_is_locked(
     night: Stage, post: Mail, ana: Counsellor
 ) -> None:
