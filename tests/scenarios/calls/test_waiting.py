@@ -130,6 +130,7 @@ async def test_a_full_queue_at_the_provider_is_not_heard_and_has_its_ways_out(st
     await stage.advance(60)
     assert second.silences(stage.clock.now(), 4.0) == []
     assert second.has_heard("Broj poziva pre tebe: 1")
+    assert first.has_heard("Sledeći poziv je tvoj")
     stage.exchange.press(second, "9")
     await stage.advance(2)
     assert (await stage.call_of(second))["danger"]
