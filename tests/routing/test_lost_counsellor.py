@@ -24,11 +24,13 @@ async def test_a_colleague_in_the_talk_takes_it_over_and_police_stay_in_it(work:
     call, offer = await a_talk(work, ana)
     await takes_part(work, offer)
     await takes_part(work, offer, boris)
+    call.held_at = work.now
     await lost_counsellor.counsellor_left(work, call, offer, LEFT, died=True)
     theirs = await offers.live_offer_of_call(work, call.id)
     assert theirs is not None
     assert (theirs.counsellor_id, theirs.state) == (boris.id, OfferState.CONNECTED)
     assert (call.state, call.returned) == (CallState.CONNECTED, 0)
+    assert call.held_at is None, "the child is not left on hold"
     assert (await presence_of(work, boris)).state == PresenceState.ON_CALL
     assert (await presence_of(work, ana)).state != PresenceState.ON_CALL
 

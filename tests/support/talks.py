@@ -39,15 +39,12 @@ async def asks(stage: Stage, leg: Leg, *keys: str) -> None:
 
 
 async def asked_back(stage: Stage, *keys: str, from_: str = CHILD) -> tuple[Leg, Counsellor]:
-    """All counsellors talk; a child waits, wants to be called back, and hangs up."""
-    ana = await stage.add_counsellor("ana")
-    other = await talk(stage, ana, from_="+381649990000")
+    """The only counsellor is on a break; a child waits, wants to be called back, and hangs up."""
+    ana = await stage.add_counsellor("ana", state="break")
     leg = await waits(stage, from_=from_)
     await asks(stage, leg, *keys)
     await stage.exchange.hang_up(leg)
-    await stage.advance(1)
-    await stage.exchange.hang_up(other)
-    await stage.advance(33)
+    await stage.advance(2)
     return leg, ana
 
 
@@ -219,13 +216,6 @@ async def waits(stage: Stage, digit: str = "1", from_: str = "+381641234567") ->
     stage.exchange.press(leg, digit)
     await stage.advance(2)
     return leg
-
-
-async def queued(stage: Stage, from_: str = "+381641110009", key: str = "1") -> Leg:
-    """A caller who waits while the only counsellor talks with another child."""
-    ana = await stage.add_counsellor("ana")
-    await talk(stage, ana, from_="+381641110001")
-    return await waits(stage, key, from_)
 
 
 async def busy(stage: Stage, who: Counsellor, from_: str) -> Leg:

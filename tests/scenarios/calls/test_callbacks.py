@@ -12,7 +12,9 @@ from app.demo.stage import Stage
 from app.practice.people import Phone
 from app.routing.callbacks import callback_attempts
 from app.routing.callbacks.choices import Slot
-from tests.support.profile import WHOLE, nightly
+from tests.support.calls.callers import hangs_up_unheard, talks_unheard
+from tests.support.profile import nightly
+from tests.support.program.quiet import QuietStage
 from tests.support.talks import (
     CHILD,
     agreed_back,
@@ -61,14 +63,13 @@ async def test_a_child_is_called_back_when_a_counsellor_is_there(stage: Stage) -
     assert await ids(stage) == (theirs.sid, "sent")
     back = (await stage.rows("SELECT * FROM calls WHERE direction = 'outbound'"))[0]
     assert (back["state"], back["caller_key"]) == ("connected", call["caller_key"])
-    # It is a talk like any: held, resumed, written down.
+    # It is a talk like any: held, and written down.
     assert (await ana.do("hold")).status_code == 204
     await stage.advance(1)
     mine = next(x for x in stage.exchange.legs.values() if x.to == CHILD)
     found = stage.exchange.conferences.of_leg(mine)
     assert found is not None
     assert found[1].held
-    assert (await ana.do("resume")).status_code == 204
     contact = await stage.rows("SELECT 1 FROM contacts WHERE call_id = %s", back["id"])
     assert len(contact) == 1
     await stage.advance(5)
@@ -95,12 +96,11 @@ async def on_desk(stage: Stage, ana: Counsellor, call_id: str, **form: str) -> s
 
 
 async def test_a_counsellor_agrees_a_callback_on_the_desk_in_the_lines_own_time(
-    stage: Stage,
+    quiet: QuietStage,
 ) -> None:
-    ana = await stage.add_counsellor("ana")
-    eva = await stage.add_counsellor("eva", state=None)
-    leg = await talk(stage, ana, from_=CHILD)
-    call = await stage.call_of(leg)
+    stage = quiet
+    ana, eva = await stage.add_counsellor("ana"), await stage.add_counsellor("eva")
+    call = {"id": await talks_unheard(stage, ana)}
     day = (stage.clock.now() + timedelta(days=1)).date().isoformat()
     form = {"who": "caller", "day": day, "begins": "17:00", "ends": "18:30"}
     assert "Agree a call-back only after a yes" in await on_desk(stage, ana, call["id"], **form)
@@ -121,23 +121,21 @@ async def test_a_counsellor_agrees_a_callback_on_the_desk_in_the_lines_own_time(
     local = kept["window_from"].astimezone(ZoneInfo("Europe/Belgrade"))
     assert (local.date().isoformat(), f"{local:%H:%M}", kept["who"]) == (day, "17:00", "caller")
     # It stands beside the form in wrap-up, too, and the desk no longer offers another one.
-    await stage.exchange.hang_up(leg)
-    await stage.advance(3)
+    await hangs_up_unheard(stage, call["id"])
     desk = await stage.client.get(
         f"{stage.settings.public_url}/board/desk", headers={"Cookie": ana.cookie_header}
     )
     assert "Call-back agreed:" in desk.text
     assert "Agree a call-back" not in desk.text
-    assert (await stage.call_of(leg))["outcome"] == "answered", "a talk beats everything"
+    (ended,) = await stage.rows("SELECT outcome FROM calls")
+    assert ended["outcome"] == "answered", "a talk beats everything"
     await agreed_by_the_api_it_is_listed_without_the_number(stage, ana)
 
 
 async def agreed_by_the_api_it_is_listed_without_the_number(stage: Stage, ana: Counsellor) -> None:
     (row,) = await stage.rows("SELECT id FROM callbacks")
     assert (await ana.ask("POST", f"/callbacks/{row['id']}/cancel")).status_code == 204
-    await ana.be("available")
-    leg = await talk(stage, ana, from_=CHILD)
-    call = (await stage.call_of(leg))["id"]
+    call = await talks_unheard(stage, ana)
     window = {"from": "2030-01-15T13:00:00+00:00", "until": "2030-01-15T15:00:00+00:00"}
     answer = await ana.ask("POST", f"/calls/{call}/callback", {**window, "safe": True})
     assert answer.status_code == 201
@@ -147,6 +145,7 @@ async def agreed_by_the_api_it_is_listed_without_the_number(stage: Stage, ana: C
     assert CHILD[1:] not in str(listed)
 
 
+@nightly
 async def test_without_a_yes_to_safety_or_without_a_number_nothing_is_agreed(stage: Stage) -> None:
     ana = await stage.add_counsellor("ana")
     await talk(stage, ana, from_="+381649990000")
@@ -184,6 +183,7 @@ async def is_made(stage: Stage, ana: Counsellor) -> Any:
     return await state(stage)
 
 
+@nightly
 async def test_the_counsellor_says_who_answered_and_nothing_is_forgotten_before(
     stage: Stage,
 ) -> None:
@@ -234,6 +234,7 @@ async def test_a_callback_rung_after_the_counsellor_is_lost_is_hung_up(
     assert (await state(stage))["state"] == "agreed"
 
 
+@nightly
 async def test_a_counsellor_is_lost_before_the_phone_rings_and_the_next_one_makes_the_call_back(
     stage: Stage,
 ) -> None:
@@ -273,6 +274,7 @@ async def ids(stage: Stage) -> tuple[str | None, str]:
     return row["provider_sid"], row["sending"]
 
 
+@nightly
 async def test_soon_is_never_at_night_and_follows_the_rota(stage: Stage) -> None:
     """At eleven in the evening the next counsellor comes at eight: then, and not before."""
     stage.stepped.move_to(stage.clock.now().replace(hour=22))
@@ -331,15 +333,13 @@ async def test_a_call_back_that_no_counsellor_can_make_becomes_a_task_and_can_st
     assert (await state(stage))["state"] == "agreed"
 
 
+@nightly
 async def test_after_three_attempts_a_person_looks_at_it(stage: Stage) -> None:
     # An answering machine counts as not reached, and hears nothing.
     stage.exchange.phones[CHILD] = child = Phone(picks_up=1, presses=None, machine=True)
     ana = await agreed_back(stage)
-    # The second is like the first: here it was made already. By day the first was, too.
-    first = ((1, 1), (3, 2)) if WHOLE else ((3, 1),)
-    if not WHOLE:
-        await stage.change_rows("UPDATE callbacks SET attempts = 2")
-    for attempts, rung in first:
+    # The second is like the first: here it was made already.
+    for attempts, rung in ((1, 1), (3, 2)):
         await ana.sign_in()
         await ana.be("available")
         await queue_due(stage)
@@ -367,6 +367,7 @@ async def test_after_three_attempts_a_person_looks_at_it(stage: Stage) -> None:
     assert await broken_at_the_end(stage) == []
 
 
+@nightly
 async def test_a_caller_who_rings_again_and_talks_is_not_called_back(stage: Stage) -> None:
     ana = await agreed_back(stage, Slot.TOMORROW)
     row = await state(stage)
@@ -421,6 +422,7 @@ async def test_a_child_who_was_called_back_reaches_a_second_counsellor(stage: St
     assert await broken_at_the_end(stage) == []
 
 
+@nightly
 async def test_a_child_answers_after_the_counsellor_has_gone(stage: Stage) -> None:
     """It may be anyone at home who answers: they hear nothing of us, and it is tried again."""
     stage.exchange.phones[CHILD] = Phone(picks_up=8, presses=None)
@@ -444,6 +446,7 @@ async def test_a_child_answers_after_the_counsellor_has_gone(stage: Stage) -> No
     assert [row["state"] for row in rows] == ["agreed"]
 
 
+@nightly
 async def test_a_new_wish_while_a_callback_is_being_made(stage: Stage) -> None:
     await agreed_back(stage)
     await queue_due(stage)

@@ -9,9 +9,10 @@ from app.demo.invariants import broken_at_the_end
 from app.demo.stage import MONDAY, Stage
 from app.retention.running import run_now
 from app.staff.roles import Role
-from tests.support.calls.callers import flag, talked
+from tests.support.calls.callers import flag, talked, talks_unheard
 from tests.support.profile import nightly
-from tests.support.talks import CHILD, rings_at, talk, waits
+from tests.support.program.quiet import QuietStage
+from tests.support.talks import CHILD, rings_at, waits
 
 pytestmark = pytest.mark.usefixtures("each_quarter")
 
@@ -71,9 +72,10 @@ async def test_flags_change_the_place_in_the_queue(stage: Stage) -> None:
     assert "caller_flags_read" in {row["action"] for row in log}
 
 
-async def test_who_may_see_and_change_what_is_known(stage: Stage) -> None:
+async def test_who_may_see_and_change_what_is_known(quiet: QuietStage) -> None:
+    stage = quiet
     ana = await stage.add_counsellor("ana")
-    call = await talked(stage, ana)
+    call = await talks_unheard(stage, ana, over=True)
     flag_id = await flag(ana, call, "test_caller")
     boris = await stage.add_counsellor("boris", state=None)
     for path in ("caller", "number"):
@@ -89,15 +91,13 @@ async def test_who_may_see_and_change_what_is_known(stage: Stage) -> None:
 
 
 async def withheld_callers_are_never_linked_or_blocked(stage: Stage, ana: Counsellor) -> None:
-    await ana.be("available")
-    call = await talked(stage, ana, "anonymous")
+    call = await talks_unheard(stage, ana, "anonymous", over=True)
     await flag(ana, call, "blocked", status=404)
     answer = await ana.ask("POST", f"/calls/{call}/wishes", {"wish": "prefer"})
     assert answer.status_code == 404
     view = (await ana.ask("GET", f"/calls/{call}/caller")).json()
     assert (view["linked"], view["calls_before"]) == (False, 0)
-    leg = await talk(stage, ana, from_="anonymous")
-    second = (await stage.call_of(leg))["id"]
+    second = await talks_unheard(stage, ana, "anonymous")
     assert (await ana.ask("GET", f"/calls/{second}/caller")).json()["calls_before"] == 0
     found = await stage.rows(
         "SELECT profile_id FROM contacts WHERE call_id = %s OR call_id = %s", call, second
@@ -106,10 +106,11 @@ async def withheld_callers_are_never_linked_or_blocked(stage: Stage, ana: Counse
 
 
 async def test_the_number_is_opened_for_a_logged_reason_and_forgotten_in_time(
-    stage: Stage,
+    quiet: QuietStage,
 ) -> None:
+    stage = quiet
     ana = await stage.add_counsellor("ana")
-    call = await talked(stage, ana)
+    call = await talks_unheard(stage, ana, over=True)
     assert (await ana.ask("POST", f"/calls/{call}/number", {"reason": "x"})).status_code == 422
     answer = await ana.ask("POST", f"/calls/{call}/number", {"reason": "call_back"})
     assert answer.json() == {"number": CHILD}
@@ -126,9 +127,7 @@ async def test_the_number_is_opened_for_a_logged_reason_and_forgotten_in_time(
     answer = await ana.ask("POST", f"/calls/{call}/number", {"reason": "call_back"})
     assert answer.status_code == 404
     # That the number has rung before is known all the same.
-    await ana.be("available")
-    leg = await talk(stage, ana, from_=CHILD)
-    again = (await stage.call_of(leg))["id"]
+    again = await talks_unheard(stage, ana)
     assert (await ana.ask("GET", f"/calls/{again}/caller")).json()["calls_before"] == 1
 
 
@@ -153,7 +152,8 @@ async def test_a_caller_asks_for_the_counsellor_of_last_time(stage: Stage) -> No
 
 async def test_a_caller_never_gets_a_counsellor_they_do_not_want_again(stage: Stage) -> None:
     ana = await stage.add_counsellor("ana")
-    call = await talked(stage, ana)
+    call = await talks_unheard(stage, ana, over=True)
+    await ana.be("available")
     assert (await ana.ask("POST", f"/calls/{call}/wishes", {"wish": "never"})).status_code == 204
     leg = await waits(stage, "2", CHILD)
     assert await rings_at(stage, ana) == []

@@ -76,7 +76,7 @@ async def test_each_key_of_the_drawing_leads_where_it_says(stage: Stage, on_duty
 
 
 async def test_danger_is_drawn_at_the_first_words_and_heard_there(stage: Stage) -> None:
-    await talk(stage, await stage.add_counsellor("ana"), from_="+381641110001")
+    await stage.add_counsellor("ana", state="break")
     there = _behind(await _drawn(stage), "9").leads[0]
     leg = stage.ring(CHILD)
     await stage.advance(2)

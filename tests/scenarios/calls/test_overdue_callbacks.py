@@ -15,6 +15,7 @@ from app.routing.callbacks import callbacks
 from app.routing.callbacks.choices import Who
 from app.staff.roles import Role
 from app.work import PROGRAM
+from tests.support.contacts import skip_minutes
 from tests.support.referrals import add_agency, page, phone
 from tests.support.talks import CHILD, waits
 
@@ -51,9 +52,13 @@ async def test_an_overdue_call_back_is_told_until_the_phone_of_the_child_rings(
     ana = await stage.add_counsellor("ana", state="break")
     nora = await stage.add_counsellor("nora", role=Role.SUPERVISOR, shift=False, state=None)
     await an_agreed_callback(stage)
-    await stage.advance(300)
+    # In the first of them it is due, and no counsellor takes it.
+    await skip_minutes(stage, 1, every=1)
+    await skip_minutes(stage, 5, every=2.5)
     assert await kinds(stage) == [], "it may be late by five minutes"
-    await stage.advance(240)
+    await skip_minutes(stage, 2, every=1)
+    # The phone of the person on call rings, and is answered.
+    await stage.advance(40)
     assert await kinds(stage) == ["callback_not_made"]
     heard = " ".join(one.text for one in stage.exchange.phones[CHIEF].heard)
     assert "A call-back was agreed and not made in time" in heard
@@ -64,8 +69,8 @@ async def test_an_overdue_call_back_is_told_until_the_phone_of_the_child_rings(
     await ana.be("available")
     await stage.until(lambda: _offered(ana), limit=20, what="an offer")
     await ana.accept()
-    await stage.advance(90)
-    assert stage.exchange.phones[CHILD].rung == 1
+    await stage.until(lambda: stage.exchange.phones[CHILD].rung == 1, limit=20, what="it rings")
+    await skip_minutes(stage, 1, every=1)
     assert await kinds(stage) == []
 
 

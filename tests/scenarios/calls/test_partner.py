@@ -7,7 +7,7 @@ from app.demo.stage import Stage
 from app.practice.legs import Leg
 from app.practice.people import Phone
 from app.telephony.platforms.choose import platform_of
-from tests.support.talks import PARTNER, busy, plan, rings_at, waits
+from tests.support.talks import PARTNER, plan, rings_at, waits
 
 pytestmark = pytest.mark.usefixtures("each_quarter")
 
@@ -17,8 +17,7 @@ async def test_a_partner_takes_the_caller_or_does_not_press_1_and_the_place_is_k
 ) -> None:
     stage.exchange.phones[PARTNER] = Phone(picks_up=1, presses=None)
     await plan(stage, partner_after=20, partner_number=PARTNER)
-    ana = await stage.add_counsellor("ana")
-    other = await busy(stage, ana, "+381641110001")
+    ana = await stage.add_counsellor("ana", state="break")
     back = await waits(stage, from_="+381641110003")
     place = (await stage.call_of(back))["queued_at"]
     await stage.advance(75)
@@ -28,8 +27,6 @@ async def test_a_partner_takes_the_caller_or_does_not_press_1_and_the_place_is_k
     stage.exchange.phones[PARTNER] = Phone(picks_up=3)
     await _takes(stage, in_vain)
     # The one who was given back is the first, and is offered.
-    await stage.exchange.hang_up(other)
-    await stage.advance(2)
     await ana.be("available")
     assert await rings_at(stage, ana) == ["ana"]
     await stage.exchange.hang_up(back)

@@ -66,6 +66,7 @@ async def _could_decide(stage: Stage, vera: Counsellor) -> None:
     await vera.sign_in()
 
 
+@nightly
 async def test_a_partner_who_is_refused_while_it_rings_gets_no_child_who_leaves_a_message(
     stage: Stage,
 ) -> None:
@@ -110,6 +111,7 @@ async def test_a_partner_who_is_replaced_while_it_rings_gives_way_to_the_new_one
     assert await broken_at_the_end(stage) == []
 
 
+@nightly
 @pytest.mark.parametrize("answers", by_day([None, 2]))
 async def test_a_new_partner_is_rung_at_once_when_the_one_before_never_picks_up(
     stage: Stage, answers: float | None
@@ -138,6 +140,7 @@ async def test_a_new_partner_is_rung_at_once_when_the_one_before_never_picks_up(
     assert await broken_at_the_end(stage) == []
 
 
+@nightly
 async def test_a_partner_who_comes_while_a_child_waits_is_rung_without_the_rest_of_the_former(
     stage: Stage,
 ) -> None:
@@ -184,8 +187,7 @@ async def test_a_partner_who_is_taken_out_before_it_rings_leaves_the_child_its_p
     """Between the two requests with which a child goes from the waiting room to the partner."""
     stage.exchange.phones[PARTNER] = Phone(picks_up=1)
     await plan(stage, partner_after=20, partner_number=PARTNER)
-    ana = await stage.add_counsellor("ana")
-    other = await busy(stage, ana, "+381641110001")
+    await stage.add_counsellor("ana", state="break")
     leg = await waits(stage)
     place = (await stage.call_of(leg))["queued_at"]
     was_sent = waiting.left_for_partner
@@ -205,7 +207,6 @@ async def test_a_partner_who_is_taken_out_before_it_rings_leaves_the_child_its_p
     assert _legs_to(stage, PARTNER) == _legs_to(stage, "") == []
     call = await stage.call_of(leg)
     assert (call["state"], call["queued_at"]) == ("queued", place)
-    for one in (leg, other):
-        await stage.exchange.hang_up(one)
+    await stage.exchange.hang_up(leg)
     await stage.advance(5)
     assert await broken_at_the_end(stage) == []

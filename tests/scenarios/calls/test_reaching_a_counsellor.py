@@ -16,6 +16,7 @@ pytestmark = pytest.mark.usefixtures("each_quarter")
 async def test_a_child_reaches_a_counsellor_and_everything_is_in_the_record(stage: Stage) -> None:
     ana = await stage.add_counsellor("ana")
     leg = await talk(stage, ana)
+    began = len(stage.exchange.asked)
     assert leg.has_heard("ovde Plavi telefon")
     assert await ana.presence() == "on_call"
     # Held and resumed from the desk, with soft sound meanwhile.
@@ -40,6 +41,9 @@ async def test_a_child_reaches_a_counsellor_and_everything_is_in_the_record(stag
     kinds = [e["kind"] for e in await stage.rows("SELECT kind FROM call_events ORDER BY id")]
     for kind in ("opened", "enter_queue", "offer", "offer_accepted", "connect", "end"):
         assert kind in kinds
+    # All of it was reported, so the provider is not asked about it.
+    asked = [path for how, path, *_ in stage.exchange.asked[began:] if how == "GET"]
+    assert [path for path in asked if "Participants" in path or "/Calls/" in path] == []
     assert await broken_at_the_end(stage) == []
 
 
@@ -104,6 +108,7 @@ async def test_only_a_counsellor_on_shift_and_available_is_offered_a_call(stage:
     assert await on_break.offer() is not None
 
 
+@nightly
 async def test_place_and_comfort_while_no_counsellor_is_free(stage: Stage) -> None:
     ana = await stage.add_counsellor("ana")
     await talk(stage, ana)
@@ -121,6 +126,7 @@ async def test_place_and_comfort_while_no_counsellor_is_free(stage: Stage) -> No
     assert (await stage.call_of(first))["state"] == "queued"
 
 
+@nightly
 async def test_with_no_counsellor_on_duty_the_caller_hears_when_one_will_be(stage: Stage) -> None:
     await stage.add_counsellor(
         "night",

@@ -3,7 +3,6 @@
 from typing import Any
 from uuid import UUID
 
-import pytest
 from sqlalchemy import text
 
 from app.demo.counsellor import Counsellor
@@ -11,10 +10,9 @@ from app.demo.stage import Stage
 from app.jobs.transaction import transaction
 from app.staff.roles import Role
 from app.work import PROGRAM
+from tests.support.calls.callers import talks_unheard
+from tests.support.program.quiet import QuietStage
 from tests.support.referrals import page
-from tests.support.talks import talk
-
-pytestmark = pytest.mark.usefixtures("each_quarter")
 
 _TEAM = "UPDATE staff SET team = :team WHERE name = :name RETURNING team"
 _MESSAGE = (
@@ -31,13 +29,16 @@ async def _run(stage: Stage, sql: str, **values: Any) -> Any:
     return found
 
 
-async def test_another_team_neither_sees_nor_acts_on_what_is_not_theirs(stage: Stage) -> None:
-    ana, boro = await stage.add_counsellor("ana"), await stage.add_counsellor("boro", state=None)
+async def test_another_team_neither_sees_nor_acts_on_what_is_not_theirs(
+    quiet: QuietStage,
+) -> None:
+    stage = quiet
+    ana, boro = await stage.add_counsellor("ana"), await stage.add_counsellor("boro")
     sanja = await stage.add_counsellor("sanja", role=Role.SUPERVISOR, state=None, shift=False)
     nora = await stage.add_counsellor("nora", role=Role.SUPERVISOR, state=None, shift=False)
     for name, team in (("ana", "north"), ("nora", "north"), ("boro", "south"), ("sanja", "south")):
         await _run(stage, _TEAM, name=name, team=team)
-    call_id = (await stage.call_of(await talk(stage, ana)))["id"]
+    call_id = await talks_unheard(stage, ana)
     window = {"from": "2030-01-14T20:00:00+01:00", "until": "2030-01-14T21:00:00+01:00"}
     agreed = {**window, "safe": True}
     assert (await sanja.ask("POST", f"/calls/{call_id}/callback", agreed)).status_code == 404

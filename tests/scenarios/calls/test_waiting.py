@@ -15,8 +15,9 @@ from app.practice.legs import Leg
 from app.practice.people import Phone
 from app.telephony.inbound.sounds import waiting_sound
 from app.work import PROGRAM
+from tests.support.calls.callers import talks_unheard
 from tests.support.profile import WHOLE, nightly
-from tests.support.talks import CHILD, queued, talk, waits
+from tests.support.talks import CHILD, talk, waits
 
 pytestmark = pytest.mark.usefixtures("each_quarter")
 
@@ -28,12 +29,9 @@ async def test_every_key_works_at_every_moment_of_a_long_wait_without_silence(
 ) -> None:
     """Danger, message, call-back, the counsellor of last time: at once, soon, and after minutes."""
     ana = await stage.add_counsellor("ana")
-    known = await talk(stage, ana, from_=CHILD)
-    await stage.exchange.hang_up(known)
-    await stage.advance(1)
-    await ana.be("available")
-    await talk(stage, ana, from_="+381641110001")
-    keys = {0: "9132", 7: "9132", 301: "9132"} if WHOLE else {0: "93", 301: "12"}
+    await talks_unheard(stage, ana, over=True)
+    await ana.be("break")
+    keys = {0: "9132", 7: "9132", 301: "9132"} if WHOLE else {0: "9", 61: "132"}
     waiting = {(after, key): stage.ring(CHILD) for after in keys for key in keys[after]}
     silent = stage.ring("+381641110002")
     await stage.advance(2)
@@ -52,9 +50,10 @@ async def test_every_key_works_at_every_moment_of_a_long_wait_without_silence(
             assert await _is_obeyed(stage, key, leg, ana), (key, after)
             assert leg.silences(stage.clock.now(), 4.0) == [], (key, after)
             await stage.exchange.hang_up(leg)
-    await stage.advance((began - stage.clock.now()).total_seconds() + (600 if WHOLE else 320))
+    await stage.advance((began - stage.clock.now()).total_seconds() + (600 if WHOLE else 80))
     assert silent.silences(stage.clock.now(), 4.0) == []
     assert silent.has_heard(SOUND)
+    assert silent.has_heard("Da nam ostaviš poruku, pritisni 1"), "after a minute"
 
 
 async def _is_obeyed(stage: Stage, key: str, leg: Leg, last: Counsellor) -> bool:
@@ -90,7 +89,8 @@ async def test_a_line_may_bring_its_own_sound(stage: Stage) -> None:
             audio_type="audio/wav",
         )
     stage.ground.memory.forget("everything")
-    leg = await queued(stage)
+    await stage.add_counsellor("ana", state="break")
+    leg = await waits(stage)
     await stage.advance(20)
     assert leg.has_heard("/telephony/prompts/")
     assert not leg.has_heard(SOUND)
@@ -123,14 +123,14 @@ async def test_a_message_is_left_while_a_counsellor_is_being_rung(stage: Stage) 
 
 
 async def test_a_full_queue_at_the_provider_is_not_heard_and_has_its_ways_out(stage: Stage) -> None:
-    ana = await stage.add_counsellor("ana")
-    await talk(stage, ana, from_="+381641110001")
+    await stage.add_counsellor("ana", state="break")
     first = await waits(stage, "1", "+381641110002")
     stage.exchange.rooms["waiting"].size = 1
     second = await waits(stage, "1", "+381641110003")
     await stage.advance(60)
     assert second.silences(stage.clock.now(), 4.0) == []
     assert second.has_heard("Broj poziva pre tebe: 1")
+    assert first.has_heard("Sledeći poziv je tvoj")
     stage.exchange.press(second, "9")
     await stage.advance(2)
     assert (await stage.call_of(second))["danger"]
@@ -195,13 +195,10 @@ async def test_at_the_end_of_a_shift_no_waiting_caller_is_sent_away(stage: Stage
     await stage.exchange.hang_up(first)
     await stage.advance(35)
     assert (await stage.call_of(leg))["state"] == "offered", "she is asked after her wrap-up"
-    await ana.accept()
-    await stage.advance(4)
-    assert (await stage.call_of(leg))["state"] == "connected"
     await ana.be("off_duty")
-    await stage.exchange.hang_up(leg)
-    await stage.until(lambda: last.has_heard("Posle zvučnog signala"), limit=60)
-    assert not last.over
+    for one in (leg, last):
+        await stage.until(lambda one=one: one.has_heard("Posle zvučnog signala"), limit=60)
+        assert not one.over
 
 
 async def _until_ten(stage: Stage) -> Any:

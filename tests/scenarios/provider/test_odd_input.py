@@ -6,9 +6,10 @@ from urllib.parse import urlencode
 
 from app.demo.stage import ACCOUNT, LINE, TOKEN, Stage
 from app.practice.wire import sign
+from tests.support.profile import by_day
 from tests.support.talks import talk
 
-ODD = ["²", "9" * 5000, "99999999999", "\x00", "-1", "1e9", "٣"]
+ODD = by_day(["²", "9" * 5000, "\x00", "99999999999", "-1", "1e9", "٣"], 3)
 
 
 async def test_odd_values_are_no_error_and_lose_nothing(stage: Stage) -> None:

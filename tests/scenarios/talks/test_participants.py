@@ -9,6 +9,7 @@ from app.demo.stage import Stage
 from app.practice.people import Phone
 from app.words import pages
 from app.words.without_codes import ONLY_A_PIN
+from tests.support.profile import nightly
 from tests.support.talks import POLICE, a_talk, act, client, done, inside, rings_at, room, waits
 
 pytestmark = pytest.mark.usefixtures("each_quarter")
@@ -77,6 +78,7 @@ async def test_a_third_party_joins_and_is_dropped_and_a_phone_joins_by_1_and_a_m
     assert row["ended_by"] == "counsellor"
 
 
+@nightly
 async def test_a_counsellor_drops_out_and_the_others_go_on(stage: Stage) -> None:
     leg, call, (ana, boris) = await a_talk(stage, "ana", "boris")
     await act(ana, call, "transfer", {"counsellor_id": str(boris.id)})

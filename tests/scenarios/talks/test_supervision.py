@@ -143,6 +143,7 @@ async def test_listen_chosen_while_it_rings_is_not_heard_and_who_talks_along_tak
     await done(stage, leg)
 
 
+@nightly
 async def test_a_supervisor_who_only_listens_does_not_become_the_owner(stage: Stage) -> None:
     leg, call, (ana,) = await a_talk(stage, "ana")
     chief = await stage.add_counsellor("chief", role=Role.SUPERVISOR)

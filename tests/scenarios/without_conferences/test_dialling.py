@@ -7,6 +7,7 @@ from app.routing.rota.shifts import Layer
 from app.staff.roles import Role
 from app.words.keys import PROMPT_KEYS
 from tests.support.platforms import MIRA, VERA, at_phone, is_in, reach, said, talks, wait_in_queue
+from tests.support.profile import nightly
 from tests.support.referrals import add_agency
 
 
@@ -44,13 +45,11 @@ async def test_a_counsellor_who_presses_1_is_dialled_though_the_caller_answers_q
     stage: Stage,
 ) -> None:
     """The child takes its time with the three questions about a call-back."""
-    vera, _ = await at_phone(stage, "vera", VERA)
-    other = await reach(stage, stage.ring("+381641110001"))
+    vera, _ = await at_phone(stage, "vera", VERA, state="break")
     leg = await wait_in_queue(stage, "+381641110002")
     await stage.until(lambda: leg.has_heard("kasnije pozovemo, pritisni 3"), limit=120)
     await stage.advance(3)
     stage.exchange.press(leg, "3")
-    await stage.exchange.hang_up(other)
     await stage.until(lambda: leg.has_heard("bezbedno"), limit=30)
     await vera.be("available")
     await stage.advance(14)
@@ -170,6 +169,7 @@ async def test_a_sip_phone_is_rung_by_the_callers_leg_after_a_click(somleng: Sta
     assert await broken_at_the_end(stage) == []
 
 
+@nightly
 async def test_a_phone_that_is_not_answered_again_is_a_missed_offer(somleng: Stage) -> None:
     stage = somleng
     _, phone_ = await at_phone(stage, "vera", VERA)

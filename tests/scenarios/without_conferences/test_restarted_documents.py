@@ -59,6 +59,7 @@ async def test_a_dial_whose_answer_was_lost_is_not_dialled_twice(stage: Stage) -
     assert phone.rung == rung, f"rung in her wrap-up; talks: {talks(stage, leg)}, {call['state']}"
 
 
+@nightly
 async def test_a_proxy_that_sends_a_caller_to_the_beginning_costs_no_place(somleng: Stage) -> None:
     """What the proxy answers while we are away: a sentence, and back to our first address."""
     stage = somleng

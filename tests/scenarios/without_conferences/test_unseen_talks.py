@@ -84,6 +84,7 @@ async def test_a_talk_that_the_list_shows_late_is_not_cut_off(
     assert leg.talks_with is theirs, "we have cut the child off in the middle of the talk"
 
 
+@nightly
 async def test_a_talk_whose_beginning_was_not_seen_is_in_the_record_when_it_is_over(
     somleng: Stage,
 ) -> None:

@@ -1,10 +1,22 @@
 """Callers whose talk is over, and flags on them, for tests."""
 
 from typing import Any
+from uuid import UUID, uuid4
 
+from app.calls import record
+from app.calls.delivery_keys import DeliveryKey
+from app.calls.record import WebhookDelivery
+from app.calls.states import EndedBy
 from app.demo.counsellor import Counsellor
 from app.demo.stage import Stage
+from app.jobs.transaction import transaction
+from app.routing import offers, releasing
+from app.staff.models import Staff
+from app.telephony.answers import Enqueue
+from app.telephony.counsellor import conference
+from app.work import PROGRAM
 from tests.support.talks import CHILD, talk
+from tests.support.verbs import offered, rings
 
 
 async def talked(stage: Stage, who: Counsellor, from_: str = CHILD) -> Any:
@@ -14,6 +26,40 @@ async def talked(stage: Stage, who: Counsellor, from_: str = CHILD) -> Any:
     await stage.advance(1)
     await who.be("available")
     return (await stage.call_of(leg))["id"]
+
+
+async def talks_unheard(
+    stage: Stage, who: Counsellor, from_: str = CHILD, *, over: bool = False
+) -> UUID:
+    """Let a counsellor talk with a caller by the verbs alone, for which no telephone is needed.
+
+    Return the id of the call. `over`: the caller has hung up.
+    """
+    async with transaction(stage.ground, PROGRAM) as work:
+        call, _ = await rings(work, f"CA{uuid4().hex}", From=from_)
+        await record.enter_queue(
+            work,
+            call,
+            language="sr",
+            danger=False,
+            priority=0,
+            delivery=WebhookDelivery(DeliveryKey(f"menu:{call.id}")),
+            answer=Enqueue(entry=1),
+        )
+        (offer,) = await offered(work, call, await work.session.get_one(Staff, who.id))
+        await offers.accept_offer(work, call, offer)
+        await conference.connect(work, call, offer, at=work.now)
+        if over:
+            await releasing.end_call(work, call, ended_by=EndedBy.CALLER)
+    made: UUID = call.id
+    return made
+
+
+async def hangs_up_unheard(stage: Stage, call_id: UUID) -> None:
+    """End a talk as a caller who hangs up does, by the verb alone."""
+    async with transaction(stage.ground, PROGRAM) as work:
+        call = await record.lock_call(work, call_id)
+        await releasing.end_call(work, call, ended_by=EndedBy.CALLER)
 
 
 async def flag(who: Counsellor, call: Any, kind: str, hours: int = 24, status: int = 201) -> Any:

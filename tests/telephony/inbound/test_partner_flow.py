@@ -63,6 +63,25 @@ async def test_a_number_that_was_replaced_while_it_rang_gets_no_caller(work: Wor
     assert isinstance(left, Partner), "the new one is rung at once"
 
 
+async def test_only_the_partner_who_did_not_answer_rests(work: Work) -> None:
+    call = await a_caller_rung_through(work)
+
+    async def is_due() -> bool:
+        assert call.line_id is not None
+        _, line = await finding_lines.read_line(work, call.line_id)
+        return await arriving.partner_is_due(work, call, line, at_once=True)
+
+    work.now += timedelta(minutes=9)
+    assert not await is_due()
+    await partner_is(work, OTHER)
+    assert await is_due(), "another one in its place has not been rung"
+    await partner_is(work, "")
+    assert not await is_due()
+    await partner_is(work, THEIRS)
+    work.now += timedelta(minutes=1)
+    assert await is_due()
+
+
 async def test_a_caller_whom_the_partner_did_not_keep_is_ours_again(work: Work) -> None:
     call = await a_caller_rung_through(work)
     work.now += timedelta(minutes=1)

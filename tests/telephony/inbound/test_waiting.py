@@ -9,6 +9,7 @@ from app.calls.models import Call
 from app.calls.states import CallState, EndedBy, Unstaffed
 from app.database.topics import Topic
 from app.jobs.names import Task
+from app.privacy.numbers import CallerKind
 from app.routing import own_presence
 from app.routing.callbacks.callback_rows import Callback
 from app.routing.callbacks.choices import Who
@@ -101,6 +102,21 @@ async def test_a_call_back_is_agreed_only_after_a_yes_and_silence_is_the_narrowe
     made = (await work.session.scalars(select(Callback))).one()
     assert (made.who, made.window_from) == (Who.CALLER, kept.said.begins)
     assert call.state == CallState.QUEUED, "who waits on may still be answered"
+
+
+async def test_a_caller_whose_number_is_withheld_is_offered_no_call_back(work: Work) -> None:
+    await a_counsellor(work, "ana")
+    call = await a_waiting_call(work)
+    heard = await told(work, call, waiting.wait(1, 0))
+    assert isinstance(heard, Wait)
+    assert heard.callback
+    call.caller_kind = CallerKind.WITHHELD.value
+    call.caller_key = call.caller_number_sealed = None
+    for answer in (await told(work, call, waiting.wait(1, 1)), await presses(work, call, "3")):
+        assert isinstance(answer, Wait)
+        assert not answer.callback
+    assert await work.session.scalar(select(Callback.id)) is None
+    assert call.state == CallState.QUEUED, "and the place is kept"
 
 
 async def test_only_a_caller_who_hangs_up_is_out_of_the_queue(work: Work) -> None:
