@@ -91,7 +91,7 @@ async def test_a_connection_on_which_a_statement_was_cut_off_is_not_used_again(
 async def test_accept_against_expiry_against_hang_up(stage: Stage) -> None:
     """All three at once, many times: one of them wins, and the rest is consistent."""
     ana = await stage.add_counsellor("ana")
-    for number in range(12 if WHOLE else 4):
+    for number in range(12 if WHOLE else 2):
         leg = stage.ring(f"+38164111{number:04d}")
         await stage.advance(2)
         stage.exchange.press(leg, "1")
