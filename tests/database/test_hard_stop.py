@@ -226,7 +226,7 @@ def test_what_a_killed_server_left_behind_is_named_and_waited_for(
 ) -> None:
     """Also of a server that an older version started, without a lock."""
     monkeypatch.setattr(postmaster, "ENDS_WITHIN", 0.5)
-    for hands_over in (embedded.handing_over, lambda *_: contextlib.nullcontext()):
+    for hands_over in by_day((embedded.handing_over, lambda *_: contextlib.nullcontext())):
         monkeypatch.setattr(embedded, "handing_over", hands_over)
         with EmbeddedPostgres(data_dir):
             server = psutil.Process(_process_of(data_dir))

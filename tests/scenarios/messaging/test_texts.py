@@ -237,7 +237,10 @@ async def test_whatsapp_is_the_same_person_and_closes_after_a_day(stage: Stage) 
     assert await stage.rows("SELECT FROM chat_sent WHERE reported = 'failed'") == []
 
 
+@nightly
 async def test_the_server_is_gone_between_hearing_and_answering(stage: Stage) -> None:
+    """By day a lost text is found in `test_late_words.py`, and `tests/outbox/test_once.py` sends
+    nothing a second time of which the other side has no trace."""
     await takes_texts(stage)
     await writer(stage)
     texts, knobs = stage.exchange.texts, stage.exchange.knobs

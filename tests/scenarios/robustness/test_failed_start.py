@@ -36,9 +36,11 @@ def _without_a_version(folder: Path) -> Path:
     return folder
 
 
+@nightly
 async def test_a_stage_whose_server_does_not_start_again_says_why_and_may_go_on(
     stage: Stage, tmp_path: Path
 ) -> None:
+    """By day a server alone is tried in its loop, and the command says why."""
     ana = await stage.add_counsellor("ana", state=None)
     stage.settings.definitions_dir = _without_a_version(tmp_path)
     with pytest.raises(BadDefinition, match=_REASON):
