@@ -7,7 +7,9 @@ import os
 from typing import Any
 
 import pytest
+from hypothesis.internal import charmap
 from hypothesis.internal.conjecture import providers
+from hypothesis.internal.intervalsets import IntervalSet
 from xdist.scheduler import LoadScopeScheduling
 
 from tests.support.profile import WHOLE
@@ -20,6 +22,12 @@ gc.disable()
 if not WHOLE:
     # Hypothesis would read every source in each process, to draw now and then a constant of it.
     providers._get_local_constants = lambda: providers._local_constants
+    # And it would encode every character there is, which takes a second where none did before.
+    _ENCODED = IntervalSet(((0, 0xD7FF), (0xE000, 0x10FFFF)))
+    _encoded = charmap.intervals_from_codec
+    charmap.intervals_from_codec = lambda name: (
+        (_ENCODED, IntervalSet(())) if name == "utf-8" else _encoded(name)
+    )
 
 
 # These start servers and databases of their own.

@@ -41,8 +41,10 @@ from tests.support.kept.sharing import shared_between_stages
 from tests.support.kept.template import made_or_copied
 from tests.support.leaks.deferred import deferred_jobs_kept, take_unfit
 from tests.support.mail import Mail, mail
+from tests.support.profile import WHOLE
 from tests.support.program.loops import BACKEND
 from tests.support.program.quiet import QuietStage, quiet_stage_on
+from tests.support.program.seldom import each_quarter_only
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -232,6 +234,29 @@ async def _work_on(url: str, *, kept: bool = False) -> AsyncIterator[Work]:
         await session.close()
         await connection.rollback()
     await ground.database.close()
+
+
+# Folders whose stories are about nothing that the worker does each minute, but for `each_minute`.
+_SELDOM = (
+    "tests/administration/",
+    "tests/database/",
+    "tests/outbox/",
+    "tests/routing/",
+    "tests/telephony/",
+)
+
+
+@pytest.fixture
+def each_minute() -> None:
+    """Do each minute what production does each minute: for stories that are about it."""
+
+
+@pytest.fixture(autouse=True)
+def _seldom(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = request.fixturenames
+    on_stage = "database" in names and "each_minute" not in names
+    if not WHOLE and on_stage and request.node.nodeid.startswith(_SELDOM):
+        each_quarter_only(monkeypatch)
 
 
 @pytest.fixture

@@ -100,8 +100,11 @@ async def test_a_changed_number_is_taken_back_by_a_second_person(
 
 
 async def test_it_can_be_taken_back_for_some_days_and_whatever_was_changed_since(
-    work: Work,
+    work: Work, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # Fewer are kept, so that fewer are more than are kept.
+    assert lines.CHANGES_KEPT > 3
+    monkeypatch.setattr(lines, "CHANGES_KEPT", 3)
     line, _mila, vera = await _scene(work)
     await _change(work, LinePart.NUMBERS, 0)
     first = (await _listed(work, vera))[0].change

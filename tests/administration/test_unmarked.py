@@ -66,6 +66,8 @@ async def test_words_of_danger_that_mark_nothing_are_named_with_the_reason(
         ("sr", Why.TOO_SHORT, ["a\u0301"]),
     ]
     of_another.taken_back_at = work.now
+    # How much of each is translated is another matter: to read all catalogues takes a second.
+    monkeypatch.setattr(catalogues, "progress", lambda *_: catalogues.Progress(0, 0))
     types = typed_on(work, monkeypatch, commands.app, commands, of_languages)
     listed = (await types("language", "list")).output
     assert "marks nothing\tsr\tcommon\tzdravo, ja sam\n" in listed

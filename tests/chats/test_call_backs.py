@@ -48,6 +48,7 @@ from tests.support.calls.conversations import (
     takes,
     writing,
 )
+from tests.support.profile import by_day
 from tests.support.verbs import logged, presence_of
 
 pytestmark = pytest.mark.whole
@@ -194,7 +195,7 @@ async def test_who_agrees_another_time_for_a_call_back_answers_for_it(work: Work
     assert row.made_by == vera.id
 
 
-@pytest.mark.parametrize("channel", [Channel.SMS, Channel.WHATSAPP, Channel.SIGNAL])
+@pytest.mark.parametrize("channel", by_day([Channel.SMS, Channel.WHATSAPP, Channel.SIGNAL]))
 async def test_a_child_is_rung_at_the_number_from_which_it_writes(
     work: Work, channel: Channel
 ) -> None:
@@ -212,7 +213,7 @@ async def test_a_child_is_rung_at_the_number_from_which_it_writes(
 
 @pytest.mark.parametrize(
     ("channel", "address"),
-    [(Channel.TELEGRAM, "telegram:42"), (Channel.SIGNAL, f"signal:{UUID(int=7)}")],
+    by_day([(Channel.TELEGRAM, "telegram:42"), (Channel.SIGNAL, f"signal:{UUID(int=7)}")]),
 )
 async def test_a_child_whose_messenger_keeps_its_number_is_rung_at_none_of_its_own(
     work: Work, channel: Channel, address: str

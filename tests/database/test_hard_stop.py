@@ -19,7 +19,7 @@ from app.database.embedded import EmbeddedPostgres, folder_of
 from app.errors import BadSettings
 from app.log import set_up_logging
 from tests.support.kept.places import short_folder
-from tests.support.profile import by_day
+from tests.support.profile import WHOLE, by_day
 
 pytestmark = pytest.mark.whole
 
@@ -97,7 +97,7 @@ def _repairs_itself_slowly(folder: Path, command: str) -> None:
 
 @pytest.mark.parametrize(
     "found",
-    by_day([b"\0" * 80, b"1\n\xff\n\n\n/\0\xff\n", b"", b"\xff\xfe\x80", b"9" * 30 + b"\n"], 2),
+    by_day([b"\0" * 80, b"1\n\xff\n\n\n/\0\xff\n", b"", b"\xff\xfe\x80", b"9" * 30 + b"\n"]),
 )
 def test_whatever_a_power_cut_left_in_the_file_of_a_server_it_starts(
     data_dir: Path, found: bytes
@@ -226,7 +226,7 @@ def test_what_a_killed_server_left_behind_is_named_and_waited_for(
 ) -> None:
     """Also of a server that an older version started, without a lock."""
     monkeypatch.setattr(postmaster, "ENDS_WITHIN", 0.5)
-    for hands_over in (embedded.handing_over, lambda *_: contextlib.nullcontext()):
+    for hands_over in by_day((embedded.handing_over, lambda *_: contextlib.nullcontext())):
         monkeypatch.setattr(embedded, "handing_over", hands_over)
         with EmbeddedPostgres(data_dir):
             server = psutil.Process(_process_of(data_dir))
@@ -366,4 +366,6 @@ def test_a_start_in_another_container_is_refused_while_a_server_has_the_folder(
     with EmbeddedPostgres(data_dir) as server:
         assert str(_process_of(data_dir)) == process
         assert _is_up(server)
-    assert tried() == "started"
+    if WHOLE:
+        # By day it is enough that a start here goes on with it.
+        assert tried() == "started"

@@ -10,7 +10,7 @@ pytestmark = pytest.mark.whole
 
 AHT = 180.0
 # The nearer staff is to the load, the more calls it takes until their mean is that of the formula.
-CALLS = 150_000 if WHOLE else 40_000
+CALLS = 150_000 if WHOLE else 30_000
 
 
 @pytest.mark.parametrize(("staff", "load"), [(5, 3.5), *([(12, 9.0)] if WHOLE else [])])

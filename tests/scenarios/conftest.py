@@ -1,39 +1,21 @@
 """What stories do without: telephones and jobs, or what the worker does each minute."""
 
-from datetime import timedelta
-
 import pytest
 
 from app import worker
-from app.calls.lines import line_scripts
-from app.routing.rota import roster
 from app.work import Ground
 from tests.support.profile import WHOLE
+from tests.support.program.seldom import each_quarter_only
 
-_QUARTER = 900
-_EACH_MINUTE = ("COVERAGE_EVERY", "COMPARED_EVERY", "NUMBERS_EVERY")
 # The folders of stories about what the provider knows and the program does not.
 _COMPARED_AT_THE_START = {"provider", "robustness"}
 
 
-@pytest.fixture
-def each_minute() -> None:
-    """Do each minute what production does each minute: for stories that are about it."""
-
-
 @pytest.fixture(autouse=True)
 def each_quarter(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Look at rota, call-backs, provider and figures each quarter of an hour only.
-
-    It takes sixty statements, and most stories are about none of it. The nightly run does it each
-    minute in all stories. Rota and lines are remembered until a topic says that they have changed.
-    """
-    if WHOLE or "each_minute" in request.fixturenames:
-        return
-    for name in _EACH_MINUTE:
-        monkeypatch.setattr(worker, name, _QUARTER)
-    for module in (roster, line_scripts):
-        monkeypatch.setattr(module, "BELIEVED", timedelta(hours=1))
+    """Do each quarter of an hour what production does each minute, but for `each_minute`."""
+    if not WHOLE and "each_minute" not in request.fixturenames:
+        each_quarter_only(monkeypatch)
 
 
 @pytest.fixture(autouse=True)

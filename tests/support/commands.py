@@ -11,6 +11,7 @@ import importlib
 import io
 import multiprocessing
 import os
+import runpy
 import signal
 import socket
 import subprocess
@@ -40,10 +41,28 @@ def command(
     *words: str, environment: Mapping[str, str], given: str = "", timeout: float = 120
 ) -> subprocess.CompletedProcess[str]:
     """Carry out a command as it is typed. `given` is what it reads from standard input."""
+    return _ended(_carry_out, words, environment, given, timeout)
+
+
+def one_of_several(
+    kind: str, *, environment: Mapping[str, str]
+) -> subprocess.CompletedProcess[str]:
+    """Start what a server starts as one of its processes, `web` or `worker`, until it ends."""
+    return _ended(_be_one_of_several, (kind,), environment, "", 120)
+
+
+def _ended(
+    target: Callable[..., None],
+    words: tuple[str, ...],
+    environment: Mapping[str, str],
+    given: str,
+    timeout: float,
+) -> subprocess.CompletedProcess[str]:
+    """Return what was said by a process that is forked for it, and how it has ended."""
     with tempfile.TemporaryDirectory(prefix="hlc", dir=short_folder()) as name:
         folder = Path(name)
         (folder / "in").write_text(given)
-        process = _FORKS.Process(target=_carry_out, args=(words, dict(environment), name))
+        process = _FORKS.Process(target=target, args=(words, dict(environment), name))
         process.start()
         process.join(timeout)
         if process.exitcode is None:
@@ -157,6 +176,25 @@ def _serve(
 
 
 def _carry_out(words: tuple[str, ...], environment: dict[str, str], folder: str) -> None:
+    _speak_into(folder)
+    _become(words, environment)
+
+
+def _be_one_of_several(kinds: tuple[str, ...], environment: dict[str, str], folder: str) -> None:
+    from app.server.processes import command_of
+
+    _speak_into(folder)
+    os.environ.clear()
+    os.environ.update(environment)
+    (alive, _held), (_reader, writer) = os.pipe(), os.pipe()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        _python, _m, module, *words = command_of(kinds[0], (alive, writer, listener.fileno()))
+        sys.argv = [module, *words]
+        runpy.run_module(module, run_name="__main__")
+
+
+def _speak_into(folder: str) -> None:
+    """Read from a file of a folder, and write into two."""
     for descriptor, name, mode in (
         (0, "in", os.O_RDONLY),
         (1, "out", os.O_WRONLY | os.O_CREAT),
@@ -166,7 +204,6 @@ def _carry_out(words: tuple[str, ...], environment: dict[str, str], folder: str)
         os.dup2(opened, descriptor)
         os.close(opened)
     sys.stdin = io.TextIOWrapper(io.FileIO(0, closefd=False))
-    _become(words, environment)
 
 
 def _become(words: tuple[str, ...], environment: dict[str, str]) -> None:

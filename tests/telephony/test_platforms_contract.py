@@ -80,8 +80,10 @@ async def test_a_leg_is_rung_once_found_by_its_address_and_ended(anywhere: Stage
     assert await platform.live_legs() == []
 
 
-async def test_a_counsellor_who_presses_1_and_the_caller_come_to_talk(anywhere: Stage) -> None:
-    """A counsellor who presses 1 and the caller come to talk, with one record of it."""
+async def test_a_counsellor_who_presses_1_and_the_caller_talk_and_what_is_promised_is_done(
+    anywhere: Stage,
+) -> None:
+    """There is one record of it; what the abilities do not promise is refused and not sent."""
     stage = anywhere
     vera, _ = await at_phone(stage, "vera", PHONE)
     leg = await reach(stage, stage.ring())
@@ -91,18 +93,18 @@ async def test_a_counsellor_who_presses_1_and_the_caller_come_to_talk(anywhere: 
     found = await platform_of(stage.settings).fetch_call(leg.sid)
     assert found is not None
     assert found.status == "in-progress"
+    (offer,) = await stage.rows("SELECT id, conference_sid FROM offers")
+    room, name = offer["conference_sid"] or "CF0", str(offer["id"])
+    await a_talk_is_shown_whispered_into_and_kept_together(stage, leg, room, name)
+    await hold_mute_and_add_are_done_or_refused(stage, leg, room, name)
     await stage.exchange.hang_up(leg)
     await stage.advance(5)
 
 
-async def test_hold_mute_and_add_are_done_or_refused(anywhere: Stage) -> None:
-    """What the abilities promise is done at the provider; all else is refused and not sent."""
-    stage, platform = anywhere, platform_of(anywhere.settings)
-    await at_phone(stage, "vera", PHONE)
-    leg = await reach(stage, stage.ring())
-    (offer,) = await stage.rows("SELECT id, conference_sid FROM offers")
-    room, name = offer["conference_sid"] or "CF0", str(offer["id"])
-    before = len(stage.exchange.asked)
+async def hold_mute_and_add_are_done_or_refused(
+    stage: Stage, leg: Leg, room: str, name: str
+) -> None:
+    platform, before = platform_of(stage.settings), len(stage.exchange.asked)
     music = offer_path(name, "hold")
     held = platform.hold(room, leg.sid, held=True, music=music)
     await done_or_refused(platform, Ability.HOLD, held)
@@ -128,20 +130,15 @@ async def test_hold_mute_and_add_are_done_or_refused(anywhere: Stage) -> None:
         assert len(stage.exchange.asked) == before, "nothing was sent"
     third = [one for one in stage.exchange.legs.values() if one.to == "+38164999005"]
     assert len(third) == platform.abilities.can(Ability.ADD)
-    await stage.exchange.hang_up(leg)
-    await stage.advance(5)
 
 
-async def test_a_talk_is_shown_whispered_into_and_kept_together(anywhere: Stage) -> None:
+async def a_talk_is_shown_whispered_into_and_kept_together(
+    stage: Stage, leg: Leg, room: str, name: str
+) -> None:
     """Who is in a talk, a word to one leg alone, and who may leave without ending it."""
-    stage, platform = anywhere, platform_of(anywhere.settings)
-    await at_phone(stage, "vera", PHONE)
-    leg = await reach(stage, stage.ring())
-    (offer,) = await stage.rows("SELECT id, conference_sid FROM offers")
-    room = offer["conference_sid"] or "CF0"
-    before = len(stage.exchange.asked)
+    platform, before = platform_of(stage.settings), len(stage.exchange.asked)
     shown = platform.abilities.can(Ability.SHOW_TALKS)
-    assert await platform.find_conference(str(offer["id"])) == (room if shown else None)
+    assert await platform.find_conference(name) == (room if shown else None)
     assert await platform.find_conference("no such talk") is None
     await done_or_refused(platform, Ability.SHOW_TALKS, platform.participants(room))
     whisper = platform.mute(room, leg.sid, muted=False, coach=_other(stage, leg))
@@ -153,8 +150,6 @@ async def test_a_talk_is_shown_whispered_into_and_kept_together(anywhere: Stage)
         assert (part.coaches, part.ends_on_exit) == (_other(stage, leg), False)
     else:
         assert len(stage.exchange.asked) == before, "nothing was sent"
-    await stage.exchange.hang_up(leg)
-    await stage.advance(5)
 
 
 async def test_what_the_provider_keeps_is_set_up_found_and_deleted_or_refused(

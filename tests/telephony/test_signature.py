@@ -16,6 +16,7 @@ async def test_right_signatures(stage: Stage) -> None:
     repeated = [*FIELDS, ("Digits", "1"), ("Digits", "2"), ("Digits", "1")]
     assert await post(stage, fields=repeated) == 200
     assert await post(stage, kind=FORM + "; charset=UTF-8") == 200
+    assert await post(stage, Host="evil.example.org") == 200, "the host header does not count"
 
 
 async def test_forged_signatures_are_refused(stage: Stage) -> None:
@@ -80,10 +81,6 @@ async def test_other_bodies_are_refused_and_never_an_error(stage: Stage) -> None
     ).status_code == 405
 
 
-async def test_the_host_header_does_not_count(stage: Stage) -> None:
-    assert await post(stage, Host="evil.example.org") == 200
-
-
 async def test_a_signed_request_about_another_call_moves_nothing(stage: Stage) -> None:
     assert await post(stage) == 200
     call = (await stage.rows("SELECT id FROM calls"))[0]["id"]
@@ -106,10 +103,10 @@ async def test_both_tokens_count_while_they_are_rotated(database: str) -> None:
         assert await post(stage, token="an older one") == 403
 
 
-@pytest.mark.parametrize("missing", ["CallSid", "From", "To", "CallStatus"])
-async def test_missing_fields_still_get_a_document(stage: Stage, missing: str) -> None:
-    fields = [f for f in FIELDS if f[0] != missing]
-    assert await post(stage, fields=fields) == 200
+async def test_missing_fields_still_get_a_document(stage: Stage) -> None:
+    for missing in ("CallSid", "From", "To", "CallStatus"):
+        fields = [f for f in FIELDS if f[0] != missing]
+        assert await post(stage, fields=fields) == 200, missing
 
 
 async def test_kept_payloads_hold_nothing_personal(stage: Stage) -> None:

@@ -83,11 +83,7 @@ async def test_a_language_that_lacks_a_sentence_is_not_offered(work: Work) -> No
     assert "hr" not in scenarios.languages()
     assert missing_names() == ["Croatian"]
     there = len(scenarios.english())
-    (found,) = [
-        one.progress
-        for one in await languages.translations(work)
-        if (one.language, one.kind) == ("hr", CatalogueKind.PRACTICE)
-    ]
+    found = catalogues.progress("hr", CatalogueKind.PRACTICE)
     assert (found.translated, found.messages) == (there - 1, there)
     # What is there is handed out again, for the rest to be translated.
     again = read_po(io.StringIO(await languages.export(work, "hr", "practice")))
@@ -109,27 +105,26 @@ async def test_a_helpline_corrects_a_sentence_that_is_shipped(work: Work) -> Non
     assert prank.ending.says.in_("sr") != prank.ending.says.in_("en")
 
 
-@pytest.mark.parametrize(
-    ("context", "source", "text", "why"),
-    [
-        ("prank.opens.9", "Hi.", "Bok.", "there is no text prank.opens.9"),
-        (ROW, "Something else.", "Bok.", "the English of prank.opens.1 is another one now"),
-        (ROW, None, "x" * 401, "at most 400 characters"),
-        (ROW, None, "a\nb", "must be one line"),
-        (ROW, None, "  ", "is empty"),
-        (None, "Hi.", "Bok.", "there is no key"),
-    ],
+# The key, the English and the text of a sentence, and why it is refused.
+_WRONG: tuple[tuple[str | None, str | None, str, str], ...] = (
+    ("prank.opens.9", "Hi.", "Bok.", "there is no text prank.opens.9"),
+    (ROW, "Something else.", "Bok.", "the English of prank.opens.1 is another one now"),
+    (ROW, None, "x" * 401, "at most 400 characters"),
+    (ROW, None, "a\nb", "must be one line"),
+    (ROW, None, "  ", "is empty"),
+    (None, "Hi.", "Bok.", "there is no key"),
 )
-async def test_a_wrong_sentence_is_refused_with_its_line(
-    work: Work, context: str | None, source: str | None, text: str, why: str
-) -> None:
-    made = Catalog(locale="hr")
-    made.add(source or scenarios.english()[ROW], text, context=context)
-    out = io.BytesIO()
-    write_po(out, made)
-    with pytest.raises(Invalid, match=why) as refused:
-        await languages.import_catalogue(work, "hr", "practice", out.getvalue(), reviewed=False)
-    assert "line " in str(refused.value)
+
+
+async def test_a_wrong_sentence_is_refused_with_its_line(work: Work) -> None:
+    for context, source, text, why in _WRONG:
+        made = Catalog(locale="hr")
+        made.add(source or scenarios.english()[ROW], text, context=context)
+        out = io.BytesIO()
+        write_po(out, made)
+        with pytest.raises(Invalid, match=why) as refused:
+            await languages.import_catalogue(work, "hr", "practice", out.getvalue(), reviewed=False)
+        assert "line " in str(refused.value)
 
 
 async def test_it_is_listed_and_exported_on_the_command_line(

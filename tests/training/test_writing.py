@@ -6,17 +6,19 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from app.calls.lines.line_rows import Line
 from app.calls.log_kinds import Cause
 from app.calls.models import Call
 from app.calls.states import CallState, EndedBy
 from app.chats import at_desk, messages, reading
 from app.chats.models import Author
-from app.errors import Invalid
+from app.errors import Invalid, NotFound
 from app.jobs.names import Task
 from app.routing import lost_counsellor, offers
 from app.routing.models import Offer, PresenceState
+from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
-from app.training import practices, writing
+from app.training import practices, remarks, writing
 from app.training.models import Practice
 from app.training.scenarios import CounsellorAct, scenarios
 from app.training.script import Ended
@@ -29,7 +31,7 @@ from tests.support.calls.conversations import (
     open_offers,
     takes,
 )
-from tests.support.verbs import a_counsellor, presence_of
+from tests.support.verbs import a_counsellor, a_supervisor, logged, presence_of
 
 
 async def begun(work: Work, name: str = "school_bullying") -> tuple[Staff, Practice, Call]:
@@ -75,6 +77,8 @@ async def test_a_child_writes_answers_and_leaves_after_its_last_words(work: Work
     assert (await presence_of(work, ana)).state == PresenceState.WRITING
     (at,) = await at_desk.conversations(work, ana)
     assert (at.practice, at.away_since) == (True, None)
+    line = await work.session.get_one(Line, call.line_id)
+    assert line.practice, "no statistic counts its calls"
     await messages.say_as_staff(work, ana, call.id, text="Hi, I am here", client_key=a_key())
     for act, topic in (
         (CounsellorAct.LISTENED, None),
@@ -140,6 +144,40 @@ async def test_it_is_offered_to_no_other_counsellor(work: Work) -> None:
     assert again.ended_how == Ended.NOT_ANSWERED
     with pytest.raises(Invalid):
         await practices.start(work, ana, "silent_child", "sr", written=True)
+
+
+async def test_only_the_trainee_and_the_supervisors_of_the_team_see_it(work: Work) -> None:
+    ana, practice, call = await begun(work)
+    ana.team = practice.team = "north"
+    bora = await a_counsellor(work, "bora")
+    bora.team = "north"
+    vera = await a_supervisor(work, "vera", in_team="north")
+    olga = await a_supervisor(work, "olga", in_team="south")
+    # A supervisor of the team notes what was asked. A second click, or the trainee at the same
+    # moment, notes nothing more.
+    await do(work, vera, practice, CounsellorAct.LISTENED)
+    with pytest.raises(practices.ActNoted):
+        await practices.note_act(work, ana, practice.id, CounsellorAct.LISTENED, None, 1)
+    assert len(await practices.acts_of(work, practice)) == 1
+    for person in (ana, vera):
+        assert await practices.of_call(work, person, call.id) is practice
+    assert await practices.earlier(work, vera, of_team=True) == [practice]
+    for person in (bora, olga):
+        assert await practices.of_call(work, person, call.id) is None
+        assert await practices.earlier(work, person, of_team=True) == []
+        with pytest.raises(NotFound):
+            await practices.note_act(work, person, practice.id, CounsellorAct.LISTENED, None, 2)
+        with pytest.raises(NotFound):
+            await practices.open_practice(work, person, practice.id)
+        with pytest.raises(NotFound):
+            await remarks.add_remark(work, person, practice.id, "x")
+    await practices.open_practice(work, vera, practice.id)
+    assert logged(work)[-1][0] == AuditLog.PRACTICE_READ
+    await practices.end(work, call.id, None)
+    await remarks.add_remark(work, vera, practice.id, "Well listened, Ana.")
+    ((row, words),) = await remarks.remarks_of(work, practice)
+    assert words == "Well listened, Ana."
+    assert b"listened" not in row.words_sealed
 
 
 def test_a_scenario_in_writing_is_the_same_child_with_other_words() -> None:

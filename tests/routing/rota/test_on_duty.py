@@ -78,7 +78,7 @@ def test_every_minute_of_a_year_is_covered_and_handed_over_once(zone: str) -> No
     assert abs(handovers - 365 * 3) <= 1
 
 
-@pytest.mark.parametrize("zone", by_day(ZONES, 2))
+@pytest.mark.parametrize("zone", by_day(ZONES))
 def test_a_shift_over_the_changed_hour_starts_first_and_ends_last(zone: str) -> None:
     """Shifts at every half hour of the day, on every day of the year, against the wall itself."""
     wall = ZoneInfo(zone)

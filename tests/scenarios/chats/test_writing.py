@@ -53,7 +53,9 @@ async def begun(stage: Stage, *counsellors: Counsellor, children: int = 1) -> li
     return made
 
 
+@nightly
 async def test_three_children_write_with_one_counsellor_and_a_fourth_waits(stage: Stage) -> None:
+    """By day `tests/chats/test_conversations.py` has it by the verbs."""
     await stage.let_write(slug="plavi")
     ana = await stage.add_counsellor("ana", chats=3)
     about = (await a_child(stage).ask("GET", "/plavi/about")).json()
@@ -112,7 +114,9 @@ async def test_what_arrives_twice_or_late_is_said_once(stage: Stage) -> None:
     await is_well(stage)
 
 
+@nightly
 async def test_a_counsellor_who_disappears_loses_no_child(stage: Stage) -> None:
+    """By day `tests/chats/test_conversations.py` has it by the verbs."""
     await stage.let_write()
     ana = await stage.add_counsellor("ana", chats=2)
     first, second = await begun(stage, ana, ana, children=2)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from app.chats import accounts
 from app.chats.left import untaken
 from app.demo.counsellor import Counsellor
 from app.demo.stage import LINE, Stage
@@ -226,9 +227,7 @@ async def test_what_cannot_be_read_is_kept_told_and_heard_later(
     assert await stage.rows("SELECT FROM chat_fetched") == []
 
 
-async def test_one_job_asks_and_another_one_comes_if_it_was_lost(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_one_job_asks_and_another_one_comes_if_it_was_lost(stage: Stage) -> None:
     await takes_texts(stage, "signal")
     child, signal = await has_signal(stage), stage.exchange.signal
     jobs = "SELECT FROM procrastinate_jobs WHERE task_name = 'telephony:ask_account'"
@@ -240,6 +239,8 @@ async def test_one_job_asks_and_another_one_comes_if_it_was_lost(
     assert len(await stage.rows(jobs)) == 1
     await stage.change_rows("DELETE FROM procrastinate_jobs WHERE status = 'todo'")
     signal.write(LINE, child, "Ima li koga?")
-    monkeypatch.setattr(asking, "EVERY", timedelta(seconds=20))
-    await stage.advance(150)
+    # Some time after the last one was there.
+    await stage.change_rows("UPDATE chat_accounts SET asked_at = asked_at - interval '10m'")
+    await accounts.ask_again(stage.ground)
+    await stage.advance(9)
     assert (len(await stage.rows(CALLS)), len(signal.numbers[LINE].kept)) == (1, 0)

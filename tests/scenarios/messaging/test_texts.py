@@ -23,7 +23,7 @@ from tests.support.children.who_text import (
     written,
 )
 from tests.support.leaks.deferred import in_jobs
-from tests.support.profile import WHOLE, nightly
+from tests.support.profile import by_day, nightly
 from tests.support.referrals import page
 
 pytestmark = pytest.mark.usefixtures("each_minute")
@@ -32,7 +32,7 @@ NUMBERS = "SELECT * FROM calls WHERE channel <> 'voice' ORDER BY opened_at"
 ABROAD = "+4915112345678"
 
 
-@pytest.mark.parametrize("carrier", ["sms", "whatsapp"])
+@pytest.mark.parametrize("carrier", by_day(["sms", "whatsapp"]))
 async def test_a_child_with_a_telephone_of_another_country_has_a_conversation(
     stage: Stage, carrier: str
 ) -> None:
@@ -237,7 +237,10 @@ async def test_whatsapp_is_the_same_person_and_closes_after_a_day(stage: Stage) 
     assert await stage.rows("SELECT FROM chat_sent WHERE reported = 'failed'") == []
 
 
+@nightly
 async def test_the_server_is_gone_between_hearing_and_answering(stage: Stage) -> None:
+    """By day a lost text is found in `test_late_words.py`, and `tests/outbox/test_once.py` sends
+    nothing a second time of which the other side has no trace."""
     await takes_texts(stage)
     await writer(stage)
     texts, knobs = stage.exchange.texts, stage.exchange.knobs
@@ -259,8 +262,10 @@ async def test_the_server_is_gone_between_hearing_and_answering(stage: Stage) ->
     assert await stage.rows("SELECT reported FROM chat_sent") == [{"reported": "failed"}]
 
 
-@pytest.mark.parametrize("prefix", ["", WHATSAPP] if WHOLE else [WHATSAPP])
+@nightly
+@pytest.mark.parametrize("prefix", ["", WHATSAPP])
 async def test_a_conversation_goes_on_when_its_line_is_retired(stage: Stage, prefix: str) -> None:
+    """By day `tests/telephony/messaging/test_receiving.py` has it by the verbs."""
     second = "+381113334444"
     await stage.add_line(second, "en", "Druga linija")
     await takes_texts(stage, "sms", "whatsapp")

@@ -102,8 +102,12 @@ async def test_from_the_desk_to_the_debrief(stage: Stage) -> None:
         assert "PRACTICE" in await page_of(stage, ana, path), path
 
 
+@nightly
 async def test_a_child_writes_and_nothing_of_it_is_counted(stage: Stage) -> None:
-    """From the page to the desk, the script beside the conversation, and the debrief."""
+    """From the page to the desk, the script beside the conversation, and the debrief.
+
+    By day the verbs have it, in `tests/training/test_writing.py`.
+    """
     ana = await stage.add_counsellor("ana", training=True)
     bora = await stage.add_counsellor("bora", chats=3)
     assert 'id="write-exam_fear"' in await page_of(stage, ana, "/practice")
@@ -135,7 +139,9 @@ async def test_a_child_writes_and_nothing_of_it_is_counted(stage: Stage) -> None
     assert [row["calls"] for row in figures["rows"]] == [0]
 
 
+@nightly
 async def test_only_the_trainee_and_the_supervisors_of_the_team_see_it(stage: Stage) -> None:
+    """By day the verbs have it, in `tests/training/test_writing.py`."""
     ana = await stage.add_counsellor("ana")
     bora = await stage.add_counsellor("bora")
     vera = await stage.add_counsellor("vera", role=Role.SUPERVISOR, shift=False, state=None)

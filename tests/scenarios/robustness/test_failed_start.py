@@ -4,7 +4,6 @@ import asyncio
 import os
 import re
 import signal
-import socket
 import subprocess
 import threading
 import warnings
@@ -20,6 +19,7 @@ from app.demo.served import Served, free_port
 from app.demo.stage import Stage
 from app.server import processes
 from app.settings import Settings
+from tests.support.commands import one_of_several
 from tests.support.processes import Program
 from tests.support.profile import nightly
 from tests.support.program.loops import Loop
@@ -36,9 +36,11 @@ def _without_a_version(folder: Path) -> Path:
     return folder
 
 
+@nightly
 async def test_a_stage_whose_server_does_not_start_again_says_why_and_may_go_on(
     stage: Stage, tmp_path: Path
 ) -> None:
+    """By day a server alone is tried in its loop, and the command says why."""
     ana = await stage.add_counsellor("ana", state=None)
     stage.settings.definitions_dir = _without_a_version(tmp_path)
     with pytest.raises(BadDefinition, match=_REASON):
@@ -165,24 +167,15 @@ def test_where_each_refuses_to_start_all_end_and_none_is_started_again(
     assert not is_ready.is_set()
 
 
-def test_one_of_several_processes_says_it_too(
-    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HELPLINE_DATABASE_URL", database)
-    monkeypatch.setenv("HELPLINE_DATA_DIR", str(tmp_path))
-    monkeypatch.setenv("HELPLINE_PUBLIC_URL", "http://127.0.0.1:1")
-    monkeypatch.setenv("HELPLINE_DEFINITIONS_DIR", str(_without_a_version(tmp_path)))
-    (alive, held), (reader, writer) = os.pipe(), os.pipe()
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        handles = (alive, writer, listener.fileno())
-        ended = subprocess.run(
-            processes.command_of("web", handles),
-            pass_fds=handles,
-            stderr=subprocess.PIPE,
-            text=True,
-            timeout=120,
-        )
-    for one in (alive, held, reader, writer):
-        os.close(one)
+def test_one_of_several_processes_says_it_too(database: str, tmp_path: Path) -> None:
+    settings = {
+        "DATABASE_URL": database,
+        "DATA_DIR": str(tmp_path),
+        "PUBLIC_URL": "http://127.0.0.1:1",
+        "DEFINITIONS_DIR": str(_without_a_version(tmp_path)),
+    }
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
+    environment |= {f"HELPLINE_{name}": value for name, value in settings.items()}
+    ended = one_of_several("web", environment=environment)
     assert ended.returncode == 2
     assert re.search(f"^helpline: {_REASON}", ended.stderr, re.M), ended.stderr

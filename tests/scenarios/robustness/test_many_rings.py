@@ -9,7 +9,7 @@ from app.demo.stage import Stage, stage_on
 from app.practice.legs import Leg
 from tests.support.profile import WHOLE
 
-RINGS, WITHIN = (300, 3.0) if WHOLE else (30, 0.3)
+RINGS, WITHIN = (300, 3.0) if WHOLE else (20, 0.2)
 
 
 @pytest.mark.timeout(300)

@@ -294,6 +294,10 @@ class Helpline(RuleBasedStateMachine):
         assert broken == [], broken
 
 
+# What a sequence has to meet. By day it is over as soon as it has.
+_WANTED = {"offer", "offer_accepted", "connect", "end", "message_written"}
+
+
 async def _met(stage: Stage) -> set[str]:
     return {row["kind"] for row in await stage.rows("SELECT DISTINCT kind FROM call_events")}
 
@@ -306,15 +310,16 @@ def test_whatever_happens_the_invariants_hold(server: str, platform: str) -> Non
     helpline = Helpline()
     try:
         helpline.open()
-        for _ in range(70 if WHOLE else 40):
+        met = set[str]()
+        for number in range(70):
             act = dice.choice([*ACTS, *_OFTEN])
             getattr(helpline, act)(**{name: dice.choice(ways) for name, ways in ACTS[act].items()})
-        met = helpline.run(_met(helpline.stage))
+            met = helpline.run(_met(helpline.stage))
+            if not WHOLE and number >= 20 and met >= _WANTED:
+                break
     finally:
         helpline.teardown()
-    assert {"offer", "offer_accepted", "connect", "end", "message_written"} <= met, (
-        "it was no sequence of nothing"
-    )
+    assert met >= _WANTED, "it was no sequence of nothing"
 
 
 @pytest.mark.skipif(not WHOLE, reason="minutes: with TESTS=whole")

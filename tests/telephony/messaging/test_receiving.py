@@ -8,6 +8,7 @@ from sqlalchemy import func, select
 
 from app.calls import callers, record
 from app.calls.caller_rows import FlagKind
+from app.calls.lines import finding_lines, line_use, lines
 from app.calls.models import Call, RecordedEvent
 from app.calls.sentences import Sentence
 from app.calls.states import CallState, Channel, Outcome
@@ -18,7 +19,7 @@ from app.jobs.names import Task
 from app.staff.models import Staff
 from app.work import Work
 from tests.support.calls.conversations import a_chat_line, a_writer, forget, matched, takes
-from tests.support.calls.texts import CHILD, a_line_for_texts, calls, said, sends, texts
+from tests.support.calls.texts import CHILD, LINE, a_line_for_texts, calls, said, sends, texts
 from tests.support.profile import by_day
 
 pytestmark = pytest.mark.whole
@@ -63,6 +64,31 @@ async def test_a_late_repeat_opens_no_new_conversation(work: Work) -> None:
     await texts(work, "Opet ja", sid="SM2")
     first, second = await calls(work)
     assert first.caller_key == second.caller_key
+
+
+@pytest.mark.parametrize("prefix", by_day(["whatsapp:", ""]))
+async def test_a_conversation_goes_on_when_its_line_is_retired_and_another_has_its_number(
+    work: Work, prefix: str
+) -> None:
+    line = await a_line_for_texts(work, "sms", "whatsapp")
+    other = {"number": "+381113334444", "name": "Druga linija", "country": "RS"}
+    await lines.add_line(work, **other, languages=["sr"], timezone="Europe/Belgrade")
+    second = await finding_lines.line_of_number(work, other["number"])
+    assert second is not None
+    ana = await a_writer(work, "ana")
+    await texts(work, "Zdravo", from_=prefix + CHILD)
+    (offer,) = await matched(work)
+    call = await takes(work, offer)
+    await line_use.retire(work, line.id)
+    await texts(work, "Tu sam", from_=prefix + CHILD)
+    await lines.change_numbers(work, second, leads_here=[LINE], shown_number=None)
+    await texts(work, "Jesi li tu?", from_=prefix + CHILD)
+    found = await said(work, call)
+    assert [words for who, words in found if who == "child"] == ["Zdravo", "Tu sam", "Jesi li tu?"]
+    # What begins after it is written to the line that has the number now, if it takes texts.
+    await ending.end_as_staff(work, ana, call.id)
+    await texts(work, "Opet ja", from_=prefix + CHILD)
+    assert [one.line_id for one in await calls(work)] == [line.id]
 
 
 async def test_by_whatsapp_and_by_voice_a_number_is_the_same_caller(work: Work) -> None:
