@@ -190,8 +190,8 @@ async def _is_held(stage: Stage, auditor: Counsellor) -> None:
 @pytest.mark.whole
 def test_each_field_of_the_log_has_words() -> None:
     named: set[str] = {*OWN, *DataKind}
-    for _path, tree in sources.naming("write_entry", "write_reading", "_for_log", "_logged"):
-        for node in ast.walk(tree):
+    for path in sources.having("write_entry", "write_reading", "_for_log", "_logged"):
+        for node in sources.nodes(path):
             if isinstance(node, ast.Call):
                 if getattr(node.func, "id", "") in ("write_entry", "write_reading"):
                     named |= {keyword.arg or "" for keyword in node.keywords}
