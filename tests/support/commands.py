@@ -24,6 +24,7 @@ from typing import Any, TypeVar
 
 from tests.support.kept.changes import changed_elsewhere
 from tests.support.kept.places import short_folder
+from tests.support.package.read_only import confine
 
 T = TypeVar("T")
 
@@ -37,13 +38,21 @@ Sooner = tuple[str, str, object]
 
 
 def command(
-    *words: str, environment: Mapping[str, str], given: str = "", timeout: float = 120
+    *words: str,
+    environment: Mapping[str, str],
+    given: str = "",
+    timeout: float = 120,
+    writes: Sequence[Path] = (),
 ) -> subprocess.CompletedProcess[str]:
-    """Carry out a command as it is typed. `given` is what it reads from standard input."""
+    """Carry out a command as it is typed. `given` is what it reads from standard input.
+
+    `writes`: the only folders that it can write to.
+    """
     with tempfile.TemporaryDirectory(prefix="hlc", dir=short_folder()) as name:
         folder = Path(name)
         (folder / "in").write_text(given)
-        process = _FORKS.Process(target=_carry_out, args=(words, dict(environment), name))
+        told = (words, dict(environment), name, [str(one) for one in writes])
+        process = _FORKS.Process(target=_carry_out, args=told)
         process.start()
         process.join(timeout)
         if process.exitcode is None:
@@ -156,7 +165,9 @@ def _serve(
     _become(words, environment)
 
 
-def _carry_out(words: tuple[str, ...], environment: dict[str, str], folder: str) -> None:
+def _carry_out(
+    words: tuple[str, ...], environment: dict[str, str], folder: str, writes: Sequence[str] = ()
+) -> None:
     for descriptor, name, mode in (
         (0, "in", os.O_RDONLY),
         (1, "out", os.O_WRONLY | os.O_CREAT),
@@ -166,6 +177,8 @@ def _carry_out(words: tuple[str, ...], environment: dict[str, str], folder: str)
         os.dup2(opened, descriptor)
         os.close(opened)
     sys.stdin = io.TextIOWrapper(io.FileIO(0, closefd=False))
+    if writes:
+        confine(writes)
     _become(words, environment)
 
 
