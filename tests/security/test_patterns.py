@@ -8,7 +8,8 @@ import pytest
 
 from tests.support.commands import elsewhere
 from tests.support.profile import WHOLE
-from tests.support.program.patterns import APP, MADE, Found, collected, slow_with, try_all
+from tests.support.program import sources
+from tests.support.program.patterns import MADE, Found, collected, slow_with, try_all
 
 pytestmark = pytest.mark.whole
 
@@ -57,4 +58,4 @@ def test_a_pattern_that_takes_the_square_is_found(pattern: str | bytes, method: 
 
 def test_the_patterns_of_the_forms_are_run_by_an_engine_that_is_linear() -> None:
     # Pydantic has another one, which is not its own and which it uses only if it is told to.
-    assert [path for path in APP.rglob("*.py") if "regex_engine" in path.read_text()] == []
+    assert list(sources.having("regex_engine")) == []

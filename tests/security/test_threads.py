@@ -8,6 +8,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from app.privacy.safe import Bound, CannotOpen, InForce, Item, Safe, Secret
+from tests.support.profile import WHOLE
 from tests.support.program import sources
 
 ROOT = Path(__file__).parent.parent.parent
@@ -57,7 +58,7 @@ def test_values_are_sealed_and_opened_in_threads_while_the_keys_change() -> None
     def work(name: str) -> None:
         places = [bytes(Bound(name, "words", uuid4())) for _ in range(3)]
         items = [Item(place, f"{name} {n} ".encode() * 30_000) for n, place in enumerate(places)]
-        for _ in range(12):
+        for _ in range(12 if WHOLE else 4):
             sealed = safe.seal(items)
             there = [Item(one.bound, value) for one, value in zip(items, sealed, strict=True)]
             anew = zip(items, safe.seal_anew(there), strict=True)

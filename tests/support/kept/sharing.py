@@ -1,4 +1,4 @@
-"""What the stages of one process share: statements, certificates, connections, templates.
+"""What stages share: statements, certificates, connections, templates, the description.
 
 A stage makes an application and a database engine of its own. What they work out from the code
 alone is the same each time, and costs more than most stories.
@@ -6,15 +6,18 @@ alone is the same each time, and costs more than most stories.
 
 import asyncio
 import os
+import pickle
 import ssl
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache, partial
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import httpcore2
 import pytest
+from fastapi import applications
 from jinja2 import Environment, FileSystemBytecodeCache, FileSystemLoader, Template
 from procrastinate import App, JobContext
 from psycopg import _queries
@@ -22,6 +25,7 @@ from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from starlette.routing import BaseRoute
 
 from app import worker
 from app.database import engine as engines
@@ -49,6 +53,7 @@ def shared_between_stages(of_this_run: Path) -> Iterator[None]:
         _look_for_no_settings(patch)
         _share_certificates(patch)
         _share_templates(patch, of_this_run)
+        _share_description(patch, of_this_run)
         _poll_seldom(patch)
         _hash_quickly(patch)
         yield
@@ -150,6 +155,35 @@ def _share_templates(patch: pytest.MonkeyPatch, folder: Path) -> None:
         return made(self, environment, name, *more, **named)
 
     patch.setattr(FileSystemLoader, "load", load)
+
+
+# Small applications of single tests have fewer, and are described each time.
+_ROUTES = 500
+
+
+def _share_description(patch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Let one process of a run describe the interface, which takes a second, and the others read.
+
+    An application with other routes is described by itself.
+    """
+    made = applications.get_openapi
+
+    def describe(*, routes: Sequence[BaseRoute], **named: Any) -> dict[str, Any]:
+        if len(routes) < _ROUTES:
+            return made(routes=routes, **named)
+        asked = [(getattr(one, "path", ""), getattr(one, "methods", None)) for one in routes]
+        told = repr([(path, sorted(methods or ())) for path, methods in asked])
+        file = folder / f"description-{sha256(told.encode()).hexdigest()}"
+        if file.exists():
+            return dict(pickle.loads(file.read_bytes()))
+        found = made(routes=routes, **named)
+        # Another process does so, too, and reads no half of it.
+        part = folder / f"description-of-{os.getpid()}"
+        part.write_bytes(pickle.dumps(found))
+        part.replace(file)
+        return found
+
+    patch.setattr(applications, "get_openapi", describe)
 
 
 def _hash_quickly(patch: pytest.MonkeyPatch) -> None:
