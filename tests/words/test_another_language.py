@@ -39,6 +39,7 @@ from tests.support.definitions.sets import with_short_form, zipped
 from tests.support.mail import Mail, code_in, link_in
 from tests.support.package.wheels import BUNDLES, ROOT, copy_sources
 from tests.support.profile import WHOLE, nightly
+from tests.support.program.quiet import QuietStage
 from tests.support.referrals import (
     ADDRESSES,
     OVERRIDE,
@@ -340,12 +341,12 @@ async def test_a_counsellor_with_only_a_phone_is_answered_in_it(
     )
 
 
-async def test_a_line_and_an_agency_are_refused_a_language_without_words(stage: Stage) -> None:
+async def test_a_line_and_an_agency_are_refused_a_language_without_words(quiet: QuietStage) -> None:
     for language, said in (("hu", "There are no words"), ("sr", "already"), ("zzz", "code")):
         with pytest.raises(Invalid, match=said):
-            await add_to_line(stage, language)
+            await add_to_line(quiet, language)
     with pytest.raises(Invalid, match="the program cannot write in hu; add one of: ar, bg, bs, en"):
-        await add_agency(stage, "h", "shelter", languages=("hu",), email="a@house.example")
+        await add_agency(quiet, "h", "shelter", languages=("hu",), email="a@house.example")
 
 
 def _text(content: bytes) -> str:
