@@ -27,7 +27,7 @@ from tests.support.identity.second_step import (
     with_factor,
 )
 from tests.support.identity.tokens import TELEPHONE, again, give_password, status_with
-from tests.support.profile import by_day
+from tests.support.profile import by_day, nightly
 from tests.support.program.quiet import QuietStage
 from tests.support.talks import a_talk, act, client, die, inside, talk
 
@@ -287,7 +287,9 @@ async def test_entering_an_emergency_ends_the_session_and_what_rings_goes_to_a_c
     await stage.exchange.hang_up(child)
 
 
+@nightly
 async def test_entering_an_emergency_ends_no_session_with_a_live_talk(stage: Stage) -> None:
+    """By day a sign-in ends none, and entering ends the others by the same function."""
     vera, row = await _may_enter(stage)
     child = await talk(stage, vera)
     await vera.tell_telephone("talking")

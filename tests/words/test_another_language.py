@@ -69,7 +69,7 @@ def _marked(value: Any) -> Any:
 
 
 @pytest.fixture
-def hungarian(folder: Path) -> Path:
+def spoken(folder: Path) -> Path:
     """A language `hu`, made by copying the folder of English."""
     made = folder / "hu"
     shutil.copytree(folder / "en", made)
@@ -79,10 +79,16 @@ def hungarian(folder: Path) -> Path:
     about |= {"name": "Magyar", "locale": "hu", "trouble": MARK + about["trouble"]}
     (made / "language.yaml").write_text(yaml.safe_dump(about, allow_unicode=True))
     words.forget()
-    (made / "pages.po").write_bytes(_marked_catalogue())
-    pages.forget()
     words.check()
     return made
+
+
+@pytest.fixture
+def hungarian(spoken: Path) -> Path:
+    """Such a language, in which the pages are written, too."""
+    (spoken / "pages.po").write_bytes(_marked_catalogue())
+    pages.forget()
+    return spoken
 
 
 @lru_cache(maxsize=1)
@@ -118,7 +124,7 @@ async def add_to_line(stage: Stage, language: str) -> str:
     return digit
 
 
-async def test_a_whole_call_is_spoken_in_it(hungarian: Path, stage: Stage) -> None:
+async def test_a_whole_call_is_spoken_in_it(spoken: Path, stage: Stage) -> None:
     digit = await add_to_line(stage, "hu")
     assert digit == "3"
     stage.exchange.phones["+38164999001"] = vera_phone = Phone(picks_up=2, presses="1")
@@ -164,7 +170,7 @@ async def test_that_no_counsellor_is_there_is_said_in_it_with_the_time(
     await stage.advance(10)
 
 
-async def test_an_agency_reads_and_hears_it(hungarian: Path, night: Stage, post: Mail) -> None:
+async def test_an_agency_reads_and_hears_it(spoken: Path, night: Stage, post: Mail) -> None:
     ana = await night.add_counsellor("ana")
     await add_agency(night, "house", "shelter", languages=("hu", "en"), phones=(DUTY,), **ADDRESSES)
     duty = phone(night, DUTY)
