@@ -77,12 +77,37 @@ _OF_A_PERSON = (
 )
 
 
+# To read every source, and every template, takes seconds, once in a process.
+_SOURCES = (
+    "tests/api/test_changes_are_logged.py",
+    "tests/dashboard/test_context_values.py",
+    "tests/dashboard/test_fields_with_codes.py",
+    "tests/dashboard/test_settings_pages.py::test_each_field_of_the_log_has_words",
+    "tests/security/test_connections.py",
+    "tests/security/test_cryptography.py",
+    "tests/security/test_patterns.py::test_every_pattern_that_is_made",
+    "tests/security/test_threads.py::test_every_place_that_uses_another_thread",
+    "tests/supply/test_declared.py",
+    "tests/telephony/test_platforms_seam.py",
+    "tests/test_audit_kinds.py",
+    "tests/test_codes.py",
+    "tests/test_jobs.py",
+    "tests/words/test_dates_that_are_read.py",
+    "tests/words/test_logged_values.py",
+    "tests/words/test_named_refusals.py",
+    "tests/words/test_pages.py",
+    "tests/words/test_shown_codes.py",
+    "tests/words/test_used_keys.py",
+)
+
+
 # The longest first: what begins last is what the other processes wait for.
 _LONG = (
     "tests/statistics/",
     "web/test_every_route",
     "test_access_table",
     "tests/package/",
+    *_SOURCES,
     "test_random_events",
     "browser/test_telephone",
     *_OWN_PROCESSES,
@@ -135,18 +160,11 @@ class _Scheduler(LoadScopeScheduling):  # type: ignore[misc]
             "tests/api/test_examples.py",
             "tests/supply/test_parts.py",
             "tests/database/test_hard_stop.py",
-            # To read every source takes seconds, once in a process.
-            "tests/words/test_pages.py",
-            "tests/test_codes.py",
-            "tests/test_jobs.py",
-            "tests/api/test_changes_are_logged.py",
-            "tests/security/test_cryptography.py",
-            "tests/words/test_used_keys.py",
         )
         if any(nodeid.startswith(f"{_REQUESTS}{name}.py") for name in _OF_A_PERSON):
             return _REQUESTS
-        if nodeid.startswith(("tests/words/test_shown_codes", "tests/words/test_logged_values")):
-            return "tests/words/test_pages.py"
+        if nodeid.startswith(_SOURCES):
+            return "the sources"
         return next((part for part in together if nodeid.startswith(part)), nodeid)
 
     def _assign_work_unit(self, node: Any) -> None:

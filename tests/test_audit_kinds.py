@@ -4,12 +4,11 @@ written with what was before and after; the others change none, and each says wh
 import ast
 from collections.abc import Iterator
 from functools import cache
-from pathlib import Path
 
 import pytest
 
-import app
 from app.staff.log_kinds import AuditLog as Kind
+from tests.support.program import sources
 
 pytestmark = pytest.mark.whole
 
@@ -261,15 +260,12 @@ def _says_both(call: ast.Call) -> bool:
     return {"before", "after"} <= {one.arg for one in call.keywords}
 
 
-def _entries(source: str) -> Iterator[tuple[set[Kind], bool, int]]:
+def _entries(nodes: list[ast.AST]) -> Iterator[tuple[set[Kind], bool, int]]:
     """Yield for each entry that a file writes its kinds, whether it says both, and its place.
 
     A kind is named in the call, or by a name of the same function, or handed to the function.
     """
-    tree = _parsed(source)
-    functions = [
-        one for one in ast.walk(tree) if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef)
-    ]
+    functions = [one for one in nodes if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef)]
     for function in functions:
         named: dict[str, set[Kind]] = {}
         for node in ast.walk(function):
@@ -284,11 +280,6 @@ def _entries(source: str) -> Iterator[tuple[set[Kind], bool, int]]:
                 yield kinds, _says_both(node), node.lineno
 
 
-@cache
-def _parsed(source: str) -> ast.Module:
-    return ast.parse(source)
-
-
 def _handed(function: str, parameter: str) -> set[Kind]:
     """Return the kinds with which a function that writes an entry is called anywhere."""
     return {
@@ -300,17 +291,11 @@ def _handed(function: str, parameter: str) -> set[Kind]:
 
 
 @cache
-def _sources() -> dict[Path, str]:
-    every = {path: path.read_text() for path in sorted(Path(app.__file__).parent.rglob("*.py"))}
-    return {path: source for path, source in every.items() if "AuditLog" in source}
-
-
-@cache
 def _calls() -> dict[str, list[ast.Call]]:
     """Return every call of these sources by the name of what is called."""
     found: dict[str, list[ast.Call]] = {}
-    for source in _sources().values():
-        for node in ast.walk(_parsed(source)):
+    for path in sources.having("AuditLog"):
+        for node in sources.nodes(path):
             if isinstance(node, ast.Call):
                 found.setdefault(_name(node), []).append(node)
     return found
@@ -324,8 +309,8 @@ def test_each_kind_is_declared_as_a_change_or_says_why_it_changes_nothing() -> N
 
 def test_each_change_is_written_with_what_was_before_and_after() -> None:
     found: set[Kind] = set()
-    for path, source in _sources().items():
-        for kinds, both, line in _entries(source):
+    for path in sources.having("AuditLog"):
+        for kinds, both, line in _entries(sources.nodes(path)):
             assert both or not kinds & CHANGES, f"{path}:{line} says not both of {kinds}"
             found |= kinds
     assert found >= CHANGES, "an entry of each change was found"
@@ -340,6 +325,7 @@ def test_each_change_is_written_with_what_was_before_and_after() -> None:
     ],
 )
 def test_a_change_without_both_is_found(written: str) -> None:
-    ((kinds, both, _),) = _entries(f"def rename():\n    {written}\n")
+    source = ast.parse(f"def rename():\n    {written}\n")
+    ((kinds, both, _),) = _entries(list(ast.walk(source)))
     assert Kind.LINE_RENAMED in kinds
     assert not both

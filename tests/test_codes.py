@@ -176,8 +176,8 @@ def written() -> list[tuple[Path, ast.Call | ast.Attribute | ast.Constant]]:
     names = (f"{enum}." for enum in ENUMS)
     return [
         (path, node)
-        for path, tree in sources.naming("call_events", *calls, *names)
-        for node in ast.walk(tree)
+        for path in sources.having("call_events", *calls, *names)
+        for node in sources.nodes(path)
         if isinstance(node, ast.Call | ast.Attribute | ast.Constant)
     ]
 
@@ -269,8 +269,8 @@ def is_prose(value: ast.expr) -> bool:
 
 def test_what_is_kept_of_an_event_or_a_notice_says_why_by_a_code() -> None:
     counted = 0
-    for path, tree in sources.naming("add_notice(", "note(", "note_event(", "move(", "record("):
-        for node in ast.walk(tree):
+    for path in sources.having("add_notice(", "note(", "note_event(", "move(", "record("):
+        for node in sources.nodes(path):
             if not isinstance(node, ast.Call):
                 continue
             name = getattr(node.func, "attr", getattr(node.func, "id", ""))

@@ -37,10 +37,10 @@ def _names() -> dict[str, str]:
     """The names of jobs that are written anywhere but in their list, and where."""
     found = {}
     members = {f"Task.{task.name}": task.value for task in Task}
-    for path, tree in sources.naming("Task.", *(f"{area}:" for area in AREAS)):
+    for path in sources.having("Task.", *(f"{area}:" for area in AREAS)):
         if path.parts[0] == "jobs":
             continue
-        for node in ast.walk(tree):
+        for node in sources.nodes(path):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 area, _, name = node.value.partition(":")
                 if area in AREAS and name.isidentifier():

@@ -13,6 +13,7 @@ import pytest
 from app.calls.chat_rules import ICONS, ChatRules, check_chat, read_chat
 from app.demo.stage import LINE, Stage
 from app.errors import Invalid
+from tests.support.program.quiet import QuietStage
 
 # What all of the page may be on the wire.
 MOST = 60_000
@@ -114,12 +115,12 @@ async def test_the_page_of_the_child_is_in_the_language_of_the_browser(stage: St
         assert facts_of(text)["language"] == code.split("-")[0]
 
 
-async def test_a_line_without_writing_gives_its_number(stage: Stage) -> None:
-    answer = await page(stage, LINE.lstrip("+"))
+async def test_a_line_without_writing_gives_its_number(quiet: QuietStage) -> None:
+    answer = await page(quiet, LINE.lstrip("+"))
     assert answer.status_code == 404
     assert "You cannot write to us here." in answer.text
     assert LINE in answer.text
-    answer = await page(stage, "nothing")
+    answer = await page(quiet, "nothing")
     assert answer.status_code == 404
     assert "This page does not exist." in answer.text
 

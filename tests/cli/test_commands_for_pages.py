@@ -4,17 +4,17 @@ import typer
 
 from app.api.app import PREFIX
 from app.cli.commands import app
-from app.demo.stage import Stage
 from tests.support.command_line import commands_of
 from tests.support.pages.same_routes import SAME
+from tests.support.program.quiet import QuietStage
 from tests.support.routes import routes
 
 
 async def test_each_change_of_a_page_has_its_route_and_its_command_or_a_reason(
-    stage: Stage,
+    quiet: QuietStage,
 ) -> None:
     pages, programs = set(), set()
-    for route in routes(stage):
+    for route in routes(quiet):
         methods = set(route.methods or ()) - {"GET", "HEAD"}
         if route.include_in_schema:
             path = route.path.removeprefix(PREFIX)

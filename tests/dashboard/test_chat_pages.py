@@ -26,6 +26,7 @@ from app.work import Work
 from tests.support.calls.conversations import a_chat_line, a_key, a_writer, matched, takes
 from tests.support.calls.conversations import a_child as a_conversation
 from tests.support.profile import nightly
+from tests.support.program.quiet import QuietStage
 from tests.support.referrals import page
 from tests.support.verbs import a_supervisor, an_administrator
 
@@ -363,9 +364,9 @@ async def test_where_abuse_material_is_reported_can_be_sent_as_it_is(work: Work)
     assert await check_words(work, call.id, words) == []
 
 
-async def test_an_administrator_lets_children_write_to_a_line(stage: Stage) -> None:
-    mila = await stage.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
-    (row,) = await stage.rows("SELECT id FROM lines")
+async def test_an_administrator_lets_children_write_to_a_line(quiet: QuietStage) -> None:
+    mila = await quiet.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
+    (row,) = await quiet.rows("SELECT id FROM lines")
     at = f"/admin/lines/{row['id']}"
     form = {"on": "yes", "slug": "plavi", "language.sr": "yes", "at_once": "2", "reserve": "1"}
     form |= {"reserve_seconds": "90", "sites": "https://a.example", "title": "Vreme sutra"}
@@ -373,9 +374,9 @@ async def test_an_administrator_lets_children_write_to_a_line(stage: Stage) -> N
     form |= {"closed.sr": "Vraćamo se u osam.", "beginnings.sr": "Čujem da\r\nReci mi još o"}
     form |= {"report_page": "https://hotline.example/prijava"}
     form |= {"by.sms": "yes", "templates": f"sr=HX{'a' * 32}"}
-    saved = await page(stage, mila, f"{at}/chat", **form)
+    saved = await page(quiet, mila, f"{at}/chat", **form)
     assert saved.headers["location"] == f"{at}#chat"
-    (kept,) = await stage.rows("SELECT chat FROM lines")
+    (kept,) = await quiet.rows("SELECT chat FROM lines")
     assert kept["chat"] == {
         "on": True,
         "slug": "plavi",
@@ -394,12 +395,12 @@ async def test_an_administrator_lets_children_write_to_a_line(stage: Stage) -> N
         "by": ["sms"],
         "templates": [f"sr=HX{'a' * 32}"],
     }
-    assert "/chat/plavi" in (await page(stage, mila, at)).text
-    (entry,) = await audit(stage, "line_chat_set")
+    assert "/chat/plavi" in (await page(quiet, mila, at)).text
+    (entry,) = await audit(quiet, "line_chat_set")
     assert isinstance(entry, dict)
     assert (entry["before"], entry["after"]) == ({}, kept["chat"])
     wrongs = {"exit_site": "javascript:1", "report_page": "javascript:2"}
     for name, wrong in {"sites": "http://a.example", **wrongs}.items():
-        refused = await page(stage, mila, f"{at}/chat", **{**form, name: wrong})
+        refused = await page(quiet, mila, f"{at}/chat", **{**form, name: wrong})
         assert 'role="alert"' in refused.text
         assert wrong in refused.text, "what was typed stays"

@@ -5,8 +5,10 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-PAGES = Path("app/dashboard")
-TEMPLATES = PAGES / "templates"
+from tests.support.program import sources
+
+PAGES = Path("dashboard")
+TEMPLATES = sources.FOLDER / PAGES / "templates"
 _NAME = re.compile(r"[A-Za-z_]\w*")
 _NAMED = re.compile(r"[\w/.-]+\.html")
 
@@ -25,7 +27,7 @@ def _read_by(template: str, seen: set[str]) -> set[str]:
 
 def _pages(file: Path) -> Iterator[tuple[ast.Call, list[str]]]:
     """Yield each call of `page` and its templates; none where their names are put together."""
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+    for node in sources.nodes(file):
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "page":
             parts = list(ast.walk(node.args[1]))
             words = {one.value for one in parts if isinstance(one, ast.Constant)}
@@ -35,7 +37,7 @@ def _pages(file: Path) -> Iterator[tuple[ast.Call, list[str]]]:
 
 def test_every_value_that_is_given_to_a_template_is_read_there() -> None:
     asked, unread = 0, []
-    for file in sorted(PAGES.rglob("*.py")):
+    for file in (one for one in sources.texts() if one.is_relative_to(PAGES)):
         for call, templates in _pages(file):
             read = set().union(*(_read_by(one, set()) for one in templates))
             names = {one.arg for one in call.keywords if one.arg is not None}
@@ -51,8 +53,8 @@ def test_no_page_gives_a_template_a_value_with_a_name_that_the_base_sets() -> No
     taken = set(re.findall(r"{% set (\w+) =", base))
     assert taken
     given: list[str] = []
-    for file in sorted(PAGES.rglob("*.py")):
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+    for file in (one for one in sources.texts() if one.is_relative_to(PAGES)):
+        for node in sources.nodes(file):
             names: set[object] = set()
             if isinstance(node, ast.Call) and ast.unparse(node.func) == "page":
                 names = {one.arg for one in node.keywords}

@@ -7,11 +7,9 @@ from html.parser import HTMLParser
 import pytest
 from jinja2 import nodes
 
-from app.dashboard.templating import templates
-from scripts import page_words
+from app.dashboard.templating import templates as pages
+from tests.support.program import templates
 
-FOLDER = page_words.ROOT / "dashboard/templates"
-NAMES = sorted(str(path.relative_to(FOLDER)) for path in FOLDER.rglob("*.html"))
 # What the program knows by codes, however a field is called that asks for one or for several.
 CODED = re.compile(
     r"(.*[._])?(language|country|countrie|zone|timezone|sector|service|area|role|skill|period"
@@ -41,13 +39,13 @@ class Fields(HTMLParser):
             self.found.append(str(known["name"]))
 
 
-def _typed_in(source: str) -> Iterator[str]:
+def _typed_in(source: str, read: nodes.Template) -> Iterator[str]:
     """Yield the names of the fields of a template into which any text can be typed."""
     plain = re.sub(r"\{#.*?#\}|\{%.*?%\}", "", source, flags=re.DOTALL)
     fields = Fields()
     fields.feed(re.sub(r"\{\{.*?\}\}", "x", plain, flags=re.DOTALL))
     yield from fields.found
-    for call in templates.env.parse(source).find_all(nodes.Call):
+    for call in read.find_all(nodes.Call):
         name = getattr(call.node, "name", "")
         kind = next((one.value for one in call.kwargs if one.key == "type"), None)
         is_free = kind is None or (isinstance(kind, nodes.Const) and kind.value in FREE)
@@ -55,17 +53,21 @@ def _typed_in(source: str) -> Iterator[str]:
             yield str(call.args[0].value)
 
 
-def coded_fields(source: str) -> list[str]:
+def coded_fields(source: str, read: nodes.Template) -> list[str]:
     """Return the fields of a template in which a code or a day would be typed."""
     return [
         name
-        for name in _typed_in(source)
+        for name in _typed_in(source, read)
         if name not in NEW_NAMES and (CODED.fullmatch(name) or DAYS.fullmatch(name))
     ]
 
 
 def test_codes_and_days_are_chosen() -> None:
-    found = {(name, one) for name in NAMES for one in coded_fields((FOLDER / name).read_text())}
+    found = {
+        (name, one)
+        for name, read in templates.all_parsed()
+        for one in coded_fields((templates.TEMPLATES / name).read_text(), read)
+    }
     assert found - set(NOT_OURS) == set()
 
 
@@ -84,4 +86,4 @@ def test_codes_and_days_are_chosen() -> None:
     ],
 )
 def test_the_search_finds_what_it_is_for(source: str, found: list[str]) -> None:
-    assert coded_fields(source) == found
+    assert coded_fields(source, pages.env.parse(source)) == found

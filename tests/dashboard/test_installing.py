@@ -5,8 +5,8 @@ import struct
 
 from app.dashboard.installing import MANIFEST, manifest
 from app.dashboard.templating import BUILT
-from app.demo.stage import Stage
 from app.web.headers import POLICY
+from tests.support.program.quiet import QuietStage
 from tests.support.referrals import page
 
 
@@ -26,14 +26,16 @@ async def test_each_icon_is_there_in_its_size() -> None:
     assert (await manifest()).media_type == "application/manifest+json"
 
 
-async def test_the_manifest_names_the_helpline_in_the_language_of_its_page(stage: Stage) -> None:
-    ana = await stage.add_counsellor("ana", state=None, shift=False)
+async def test_the_manifest_names_the_helpline_in_the_language_of_its_page(
+    quiet: QuietStage,
+) -> None:
+    ana = await quiet.add_counsellor("ana", state=None, shift=False)
     for language, name, direction in (("en", "Helpline", "ltr"), ("ar", "خط المساعدة", "rtl")):
-        await page(stage, ana, "/page-language", language=language)
-        shown = (await page(stage, ana, "/")).text
+        await page(quiet, ana, "/page-language", language=language)
+        shown = (await page(quiet, ana, "/")).text
         link = re.search(r'rel="manifest" href="([^"]+)"', shown)
         assert link is not None
-        found = (await stage.client.get(stage.settings.public_url + link[1])).json()
+        found = (await quiet.client.get(quiet.settings.public_url + link[1])).json()
         assert (found["name"], found["lang"], found["dir"]) == (name, language, direction)
         assert found["short_name"] == name
 

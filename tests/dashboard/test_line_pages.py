@@ -18,6 +18,7 @@ from app.telephony.inbound.sounds import waiting_sound
 from app.words.keys import PROMPT_KEYS
 from app.work import PROGRAM
 from tests.support.profile import by_day, nightly
+from tests.support.program.quiet import QuietStage
 from tests.support.referrals import page
 from tests.support.verbs import a_counsellor
 
@@ -100,9 +101,9 @@ async def test_a_recording_is_sent_played_to_callers_and_heard_on_the_page(stage
     assert (await mila.ask("GET", f"/every-line/recordings/{kept['id']}")).content == WAV
 
 
-async def test_hours_numbers_languages_and_plan_are_changed(stage: Stage) -> None:
-    mila = await stage.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
-    (row,) = await stage.rows("SELECT id FROM lines")
+async def test_hours_numbers_languages_and_plan_are_changed(quiet: QuietStage) -> None:
+    mila = await quiet.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
+    (row,) = await quiet.rows("SELECT id FROM lines")
     at = f"/admin/lines/{row['id']}"
     sent: list[tuple[str, dict[str, Any]]] = [
         ("facts", {"name": "Linija za decu"}),
@@ -112,10 +113,10 @@ async def test_hours_numbers_languages_and_plan_are_changed(stage: Stage) -> Non
         ("key-questions", {"place.safe": "2", "place.hurt": "1", "place.who": ""}),
     ]
     for part, form in sent:
-        answer = await page(stage, mila, f"{at}/{part}", **form)
+        answer = await page(quiet, mila, f"{at}/{part}", **form)
         assert answer.status_code == 303, (part, answer.text)
     facts = "SELECT name, opening_hours, plan, key_questions FROM lines"
-    (line,) = await stage.rows(facts)
+    (line,) = await quiet.rows(facts)
     assert line["key_questions"] == ["hurt", "safe"]
     told = (await mila.ask("GET", f"/lines/{row['id']}")).json()
     assert told["key_questions"] == ["hurt", "safe"]
@@ -136,11 +137,11 @@ async def test_hours_numbers_languages_and_plan_are_changed(stage: Stage) -> Non
         ("plan", {**PLAN, "backup_after": "500"}),
     ]
     for part, form in by_day(wrong, 6):
-        answer = await page(stage, mila, f"{at}/{part}", **form)
+        answer = await page(quiet, mila, f"{at}/{part}", **form)
         assert 'role="alert"' in answer.text, (part, form, answer.text[:200])
-    (after,) = await stage.rows(facts)
+    (after,) = await quiet.rows(facts)
     assert after == line, "a refused change changes nothing"
-    await _takes_back(stage, mila, at)
+    await _takes_back(quiet, mila, at)
 
 
 async def _takes_back(stage: Stage, mila: Counsellor, at: str) -> None:
@@ -173,10 +174,10 @@ async def _takes_back(stage: Stage, mila: Counsellor, at: str) -> None:
 
 
 async def test_hours_are_changed_by_weekday_and_read_in_the_language_of_the_reader(
-    stage: Stage,
+    quiet: QuietStage,
 ) -> None:
-    mila = await stage.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
-    (row,) = await stage.rows("SELECT id FROM lines")
+    mila = await quiet.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
+    (row,) = await quiet.rows("SELECT id FROM lines")
     at = f"/admin/lines/{row['id']}"
     sent = {"was": "24/7", "hours.PH": "closed", "hours.Sa": "always"}
     for day in ("Mo", "Tu", "We", "Th", "Fr"):
@@ -186,19 +187,19 @@ async def test_hours_are_changed_by_weekday_and_read_in_the_language_of_the_read
             f"hours.{day}.until": "20:00",
         }
     sent |= {"hours.Fr.from2": "22:00", "hours.Fr.until2": "00:00"}
-    assert (await page(stage, mila, f"{at}/hours", **sent)).status_code == 303
+    assert (await page(quiet, mila, f"{at}/hours", **sent)).status_code == 303
     hours = "SELECT opening_hours FROM lines"
-    (line,) = await stage.rows(hours)
+    (line,) = await quiet.rows(hours)
     text = "Mo-Th 08:00-20:00; Fr 08:00-20:00,22:00-24:00; Sa 00:00-24:00; PH off"
     assert line["opening_hours"] == text
     # A colleague who still has the old page open does not undo it.
-    stale = await page(stage, mila, f"{at}/hours", was="24/7", hours="Mo-Fr 08:00-16:00")
+    stale = await page(quiet, mila, f"{at}/hours", was="24/7", hours="Mo-Fr 08:00-16:00")
     assert "The state has changed in the meantime" in stale.text
-    assert await stage.rows(hours) == [line]
-    shown = (await page(stage, mila, at)).text
+    assert await quiet.rows(hours) == [line]
+    shown = (await page(quiet, mila, at)).text
     assert 'name="hours.Fr.until2" value="00:00"' in shown
-    await page(stage, mila, "/page-language", language="sr")
-    listed = (await page(stage, mila, "/admin/lines")).text
+    await page(quiet, mila, "/page-language", language="sr")
+    listed = (await page(quiet, mila, "/admin/lines")).text
     assert "pon–čet 08:00–20:00; pet 08:00–20:00, 22:00–24:00" in listed
     assert "Mo-Th" not in listed
     assert "Srbija – Beograd" in listed
@@ -206,10 +207,10 @@ async def test_hours_are_changed_by_weekday_and_read_in_the_language_of_the_read
     # More times of a holiday than the form has stay a text, like those of any day.
     for more in by_day(("PH", "Su")):
         text = f"Mo-Fr 08:00-20:00; {more} 08:00-10:00,11:00-12:00,13:00-14:00"
-        (now,) = await stage.rows(hours)
+        (now,) = await quiet.rows(hours)
         sent = {"was": now["opening_hours"], "hours": text}
-        assert (await page(stage, mila, f"{at}/hours", **sent)).status_code == 303
-        shown = await page(stage, mila, at)
+        assert (await page(quiet, mila, f"{at}/hours", **sent)).status_code == 303
+        shown = await page(quiet, mila, at)
         assert (shown.status_code, "hours.Mo.from" in shown.text) == (200, False)
         assert text in shown.text
 
@@ -268,12 +269,14 @@ async def _confirms_a_partner(stage: Stage, mila: Counsellor, line_id: UUID) -> 
     assert fields_of(refused, f"{at}/plan")["partner_number"] == number
 
 
-async def test_a_form_of_a_line_that_was_opened_before_undoes_no_other_change(stage: Stage) -> None:
-    mila = await stage.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
-    (row,) = await stage.rows("SELECT id FROM lines")
+async def test_a_form_of_a_line_that_was_opened_before_undoes_no_other_change(
+    quiet: QuietStage,
+) -> None:
+    mila = await quiet.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
+    (row,) = await quiet.rows("SELECT id FROM lines")
     at = f"/admin/lines/{row['id']}"
     stored = "SELECT name, timezone, shown_number, key_questions, chat FROM lines"
-    opened = (await page(stage, mila, at)).text
+    opened = (await page(quiet, mila, at)).text
     facts, numbers, questions, chat = (
         fields_of(opened, f"{at}/{part}") for part in ("facts", "numbers", "key-questions", "chat")
     )
@@ -284,37 +287,37 @@ async def test_a_form_of_a_line_that_was_opened_before_undoes_no_other_change(st
     ]
     for part, form, first, second in changes:
         for change in (first, second):
-            saved = await page(stage, mila, f"{at}/{part}", **(form | change))
+            saved = await page(quiet, mila, f"{at}/{part}", **(form | change))
             assert saved.status_code == 303, (part, change, saved.text)
-    saved = await page(stage, mila, f"{at}/key-questions", **(questions | {"place.who": ""}))
+    saved = await page(quiet, mila, f"{at}/key-questions", **(questions | {"place.who": ""}))
     assert saved.status_code == 303, saved.text
-    (line,) = await stage.rows(stored)
+    (line,) = await quiet.rows(stored)
     assert (line["name"], line["timezone"]) == ("Linija", "Europe/Zagreb")
     assert line["shown_number"] == "+381113334445"
     assert line["chat"] == {"closed": {"sr": "Od osam.\r\nZdravo."}, "at_once": 2}
-    behind = await stage.rows("SELECT number FROM line_numbers")
+    behind = await quiet.rows("SELECT number FROM line_numbers")
     assert [one["number"] for one in behind] == ["+381113334444"]
     # The same value was changed twice: the second person reads so, and does so again after that.
     stale = [(part, form | {name: "other"}) for part, form, first, _ in changes for name in first]
     stale.append(("key-questions", questions | {"place.hurt": ""}))
     for part, form in stale:
-        refused = await page(stage, mila, f"{at}/{part}", **form)
+        refused = await page(quiet, mila, f"{at}/{part}", **form)
         assert "The state has changed in the meantime" in refused.text, part
         again = fields_of(refused.text, f"{at}/{part}")
         assert {k: v for k, v in again.items() if k[:4] == "was."} == {
             k: v for k, v in form.items() if k[:4] == "was."
         }
-    assert await stage.rows(stored) == [line]
+    assert await quiet.rows(stored) == [line]
     # Nothing is changed by a form that changes nothing.
-    entries = await stage.rows("SELECT count(*) FROM audit_entries")
-    opened = (await page(stage, mila, at)).text
+    entries = await quiet.rows("SELECT count(*) FROM audit_entries")
+    opened = (await page(quiet, mila, at)).text
     for part in ("facts", "numbers", "key-questions", "chat"):
-        await page(stage, mila, f"{at}/{part}", **fields_of(opened, f"{at}/{part}"))
-    assert await stage.rows("SELECT count(*) FROM audit_entries") == entries
+        await page(quiet, mila, f"{at}/{part}", **fields_of(opened, f"{at}/{part}"))
+    assert await quiet.rows("SELECT count(*) FROM audit_entries") == entries
 
 
-async def test_a_line_is_added_on_the_page(stage: Stage) -> None:
-    mila = await stage.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
+async def test_a_line_is_added_on_the_page(quiet: QuietStage) -> None:
+    mila = await quiet.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
     form = {
         "number": "116111",
         "name": "Dečja linija",
@@ -322,12 +325,12 @@ async def test_a_line_is_added_on_the_page(stage: Stage) -> None:
         "languages": "sr",
         "timezone": "Europe/Belgrade",
     }
-    refused = await page(stage, mila, "/admin/lines", **form)
+    refused = await page(quiet, mila, "/admin/lines", **form)
     assert 'role="alert"' in refused.text, "a short number needs one of the provider's"
     assert 'value="Dečja linija"' in refused.text
-    added = await page(stage, mila, "/admin/lines", **form, leads_here="+381113334444")
+    added = await page(quiet, mila, "/admin/lines", **form, leads_here="+381113334444")
     assert added.status_code == 303
-    assert "116111" in (await page(stage, mila, added.headers["location"])).text
+    assert "116111" in (await page(quiet, mila, added.headers["location"])).text
 
 
 async def test_children_are_let_write_and_a_site_shows_their_page(stage: Stage) -> None:
@@ -416,8 +419,8 @@ async def test_every_line_is_recorded_before_a_language_is_added(stage: Stage) -
     assert 'id="lacks"' in (await page(stage, mila, f"{at}?language=hr")).text
 
 
-async def test_a_program_adds_and_changes_a_line(stage: Stage) -> None:
-    mila = await stage.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
+async def test_a_program_adds_and_changes_a_line(quiet: QuietStage) -> None:
+    mila = await quiet.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
     new: dict[str, Any] = {"number": "116111", "name": "Dečja linija", "country": "RS"}
     new |= {"languages": ["sr"], "timezone": "Europe/Belgrade"}
     assert (await mila.ask("POST", "/lines", new)).status_code == 422, "none of the provider's"

@@ -6,6 +6,7 @@ from app.demo.counsellor import Counsellor
 from app.demo.stage import Stage
 from app.staff.roles import Role
 from tests.support.profile import nightly
+from tests.support.program.quiet import QuietStage
 from tests.support.referrals import page
 from tests.support.rota import add
 
@@ -117,20 +118,20 @@ async def test_a_week_is_kept_as_a_template_and_put_on_another(stage: Stage) -> 
     assert (gone.status_code, (await chief.ask("GET", "/roster/templates")).json()) == (204, [])
 
 
-async def test_a_form_changes_a_duty_on_this_day_and_all_later_ones(stage: Stage) -> None:
-    chief, ana = await a_planner_and_ana(stage)
+async def test_a_form_changes_a_duty_on_this_day_and_all_later_ones(quiet: QuietStage) -> None:
+    chief, ana = await a_planner_and_ana(quiet)
     await add(chief, ana, "08:00", "16:00")
     was = f"{ana.id}~2030-01-16T07:00:00+00:00~2030-01-16T15:00:00+00:00~primary"
-    shown = (await page(stage, chief, f"/roster/duty?at={was.replace('+', '%2B')}")).text
+    shown = (await page(quiet, chief, f"/roster/duty?at={was.replace('+', '%2B')}")).text
     assert "this day and all later ones" in shown
     typed = {"was": was, "staff_id": str(ana.id), "layer": "primary", "days": "later"}
     typed |= {"from_at": "2030-01-16T09:00", "until_at": "2030-01-16T17:00", "act": "save"}
     wrong = (
-        await page(stage, chief, "/roster/duty", **{**typed, "from_at": "2030-01-15T09:00"})
+        await page(quiet, chief, "/roster/duty", **{**typed, "from_at": "2030-01-15T09:00"})
     ).text
     assert "keeps its days" in wrong
-    done = await page(stage, chief, "/roster/duty", **typed)
-    told = (await page(stage, chief, done.headers["location"])).text
+    done = await page(quiet, chief, "/roster/duty", **typed)
+    told = (await page(quiet, chief, done.headers["location"])).text
     assert "Changed on this day and all later ones: ana" in told
     assert 'id="undo-move"' not in told
     view = (await chief.ask("GET", "/roster?begins=2030-01-15&ends=2030-01-18")).json()

@@ -11,6 +11,7 @@ from app.dashboard.rota.week_blocks import Week, block_in
 from app.demo.stage import Stage
 from app.staff.roles import Role
 from tests.support.profile import nightly
+from tests.support.program.quiet import QuietStage
 from tests.support.referrals import page
 from tests.support.rota import add
 
@@ -18,18 +19,18 @@ DAY = "2030-01-16"
 
 
 async def test_a_planner_moves_a_duty_by_a_form_and_the_second_planner_is_told(
-    stage: Stage,
+    quiet: QuietStage,
 ) -> None:
-    chief = await stage.add_counsellor("vera", role=Role.SUPERVISOR, shift=False, state=None)
-    ana = await stage.add_counsellor("ana", shift=False, state=None)
+    chief = await quiet.add_counsellor("vera", role=Role.SUPERVISOR, shift=False, state=None)
+    ana = await quiet.add_counsellor("ana", shift=False, state=None)
     await add(chief, ana, "08:00", "16:00")
-    week = (await page(stage, chief, "/roster")).text
+    week = (await page(quiet, chief, "/roster")).text
     assert "Planned / needed" in week
     assert "Uncovered" in week
     # What is past is not shown as uncovered: it is ten o'clock on Monday.
     assert "from_at=2030-01-14T00" not in week
     was = f"{ana.id}~{DAY}T07:00:00+00:00~{DAY}T15:00:00+00:00~primary"
-    shown = await page(stage, chief, f"/roster/duty?at={was.replace('+', '%2B')}")
+    shown = await page(quiet, chief, f"/roster/duty?at={was.replace('+', '%2B')}")
     assert f'value="{DAY}T08:00"' in shown.text
     typed = {
         "was": was,
@@ -39,24 +40,24 @@ async def test_a_planner_moves_a_duty_by_a_form_and_the_second_planner_is_told(
         "layer": "primary",
         "act": "save",
     }
-    wrong = await page(stage, chief, "/roster/duty", **{**typed, "until_at": f"{DAY}T08:00"})
+    wrong = await page(quiet, chief, "/roster/duty", **{**typed, "until_at": f"{DAY}T08:00"})
     assert "The end must be after the beginning." in wrong.text
     assert f'value="{DAY}T09:00"' in wrong.text, "what was typed stays"
-    done = await page(stage, chief, "/roster/duty", **typed)
+    done = await page(quiet, chief, "/roster/duty", **typed)
     assert done.status_code == 303
-    told = (await page(stage, chief, done.headers["location"])).text
+    told = (await page(quiet, chief, done.headers["location"])).text
     assert "Moved: ana" in told
     assert 'id="undo-move"' in told
-    second = await page(stage, chief, "/roster/duty", **typed)
+    second = await page(quiet, chief, "/roster/duty", **typed)
     assert second.status_code == 409
     assert "Another person has changed this" in second.text
-    made = await page(stage, chief, "/roster/duty/new", **{**typed, "from_at": f"{DAY}T18:00"})
+    made = await page(quiet, chief, "/roster/duty/new", **{**typed, "from_at": f"{DAY}T18:00"})
     assert "The end must be after the beginning." in made.text
     view = (await chief.ask("GET", f"/roster?begins={DAY}&ends=2030-01-17")).json()
     assert [one["begins_at"] for one in view["duties"]] == [f"{DAY}T08:00:00Z"]
     # The page still says whose duty it was if the person has left.
-    await stage.change_rows("UPDATE staff SET active = false WHERE name = 'ana'")
-    left = await page(stage, chief, f"/roster/duty?at={was.replace('+', '%2B')}")
+    await quiet.change_rows("UPDATE staff SET active = false WHERE name = 'ana'")
+    left = await page(quiet, chief, f"/roster/duty?at={was.replace('+', '%2B')}")
     assert "<h1>ana</h1>" in left.text
 
 
@@ -92,30 +93,30 @@ async def test_forms_copy_a_week_and_say_what_an_absence_leaves_uncovered(stage:
     assert row["recurrence"] == "FREQ=WEEKLY;BYDAY=FR"
 
 
-async def test_a_planner_sees_who_has_too_little_rest(stage: Stage) -> None:
-    chief = await stage.add_counsellor("vera", role=Role.SUPERVISOR, shift=False, state=None)
-    ana = await stage.add_counsellor("ana", shift=False, state=None)
+async def test_a_planner_sees_who_has_too_little_rest(quiet: QuietStage) -> None:
+    chief = await quiet.add_counsellor("vera", role=Role.SUPERVISOR, shift=False, state=None)
+    ana = await quiet.add_counsellor("ana", shift=False, state=None)
     await add(chief, ana, "08:00", "16:00")
-    week = (await page(stage, chief, "/roster?week=2030-01-21")).text
+    week = (await page(quiet, chief, "/roster?week=2030-01-21")).text
     assert "no free day" in week
     assert "of rest before" not in week
     late = {"counsellor_id": str(ana.id), "begins_at": f"{DAY}T18:00", "ends_at": f"{DAY}T22:30"}
     assert (await chief.ask("POST", "/roster/duties", late)).status_code == 201
-    week = (await page(stage, chief, "/roster")).text
+    week = (await page(quiet, chief, "/roster")).text
     assert "only 2 h of rest before" in week
     assert "only 9 h 30 min of rest before" in week
-    assert "of rest before" not in (await page(stage, ana, "/roster")).text
+    assert "of rest before" not in (await page(quiet, ana, "/roster")).text
 
 
 async def test_the_week_says_hour_by_hour_where_too_few_or_too_many_are_planned(
-    stage: Stage,
+    quiet: QuietStage,
 ) -> None:
-    chief = await stage.add_counsellor("vera", role=Role.SUPERVISOR, shift=False, state=None)
+    chief = await quiet.add_counsellor("vera", role=Role.SUPERVISOR, shift=False, state=None)
     times = (("ana", "10:00", "14:00"), ("boris", "12:00", "16:00"), ("iva", "14:00", "16:00"))
     for name, begins, ends in (*times, ("mila", "14:00", "16:00")):
-        one = await stage.add_counsellor(name, shift=False, state=None)
+        one = await quiet.add_counsellor(name, shift=False, state=None)
         await add(chief, one, begins, ends)
-    week = (await page(stage, chief, "/roster?week=2030-01-21")).text
+    week = (await page(quiet, chief, "/roster?week=2030-01-21")).text
     cells = re.findall(r'data-state="(few|many|well)" title="(Mon [^"]*)"', week)
     # No child has rung yet: two are needed, the fewest of the country.
     assert cells == [
@@ -131,29 +132,29 @@ async def test_the_week_says_hour_by_hour_where_too_few_or_too_many_are_planned(
     assert by_hour[9:17] == [("few", "0/2"), few, few, well, well, many, many, ("few", "0/2")]
 
 
-async def test_a_counsellor_sees_the_rota_and_no_forms_of_planners(stage: Stage) -> None:
-    ana = await stage.add_counsellor("ana", shift=False, state=None)
-    week = (await page(stage, ana, "/roster")).text
+async def test_a_counsellor_sees_the_rota_and_no_forms_of_planners(quiet: QuietStage) -> None:
+    ana = await quiet.add_counsellor("ana", shift=False, state=None)
+    week = (await page(quiet, ana, "/roster")).text
     assert "Planned / needed" not in week
     assert "/roster/duty" not in week
-    assert (await page(stage, ana, "/roster/duty/new")).status_code == 403
+    assert (await page(quiet, ana, "/roster/duty/new")).status_code == 403
 
 
 async def test_an_address_that_says_something_unknown_opens_the_page_and_says_nothing(
-    stage: Stage,
+    quiet: QuietStage,
 ) -> None:
-    chief = await stage.add_counsellor("vera", role=Role.SUPERVISOR, shift=False, state=None)
+    chief = await quiet.add_counsellor("vera", role=Role.SUPERVISOR, shift=False, state=None)
     for path in ("/roster", "/roster/proposal"):
         for done in ("flown", "", "x" * 300):
-            shown = await page(stage, chief, f"{path}?done={done}")
+            shown = await page(quiet, chief, f"{path}?done={done}")
             assert (shown.status_code, "flown" in shown.text) == (200, False), (path, done)
-    known = await page(stage, chief, f"/roster?done={Done.DELETED}")
+    known = await page(quiet, chief, f"/roster?done={Done.DELETED}")
     assert "The template is deleted." in known.text
 
 
-async def test_programs_add_move_and_remove_a_duty(stage: Stage) -> None:
-    chief = await stage.add_counsellor("vera", role=Role.SUPERVISOR, shift=False, state=None)
-    ana = await stage.add_counsellor("ana", shift=False, state=None)
+async def test_programs_add_move_and_remove_a_duty(quiet: QuietStage) -> None:
+    chief = await quiet.add_counsellor("vera", role=Role.SUPERVISOR, shift=False, state=None)
+    ana = await quiet.add_counsellor("ana", shift=False, state=None)
     was = {
         "counsellor_id": str(ana.id),
         "begins_at": f"{DAY}T08:00",
@@ -171,28 +172,28 @@ async def test_programs_add_move_and_remove_a_duty(stage: Stage) -> None:
     assert view["duties"] == []
 
 
-async def test_a_planner_offers_a_shift_and_a_counsellor_signs_up_for_it(stage: Stage) -> None:
-    chief = await stage.add_counsellor("vera", role=Role.SUPERVISOR, shift=False, state=None)
-    ana = await stage.add_counsellor("ana", shift=False, state=None)
+async def test_a_planner_offers_a_shift_and_a_counsellor_signs_up_for_it(quiet: QuietStage) -> None:
+    chief = await quiet.add_counsellor("vera", role=Role.SUPERVISOR, shift=False, state=None)
+    ana = await quiet.add_counsellor("ana", shift=False, state=None)
     typed = {"from_at": f"{DAY}T08:00", "until_at": f"{DAY}T16:00", "layer": "primary"}
     typed |= {"places": "many", "language": "", "note": "Exams"}
-    refused = (await page(stage, chief, "/roster/open/new", **typed)).text
+    refused = (await page(quiet, chief, "/roster/open/new", **typed)).text
     assert "Write the number of places as a whole number." in refused
     assert 'value="Exams"' in refused, "what was typed stays"
-    made = await page(stage, chief, "/roster/open/new", **{**typed, "places": "1"})
-    assert "people can sign up" in (await page(stage, chief, made.headers["location"])).text
+    made = await page(quiet, chief, "/roster/open/new", **{**typed, "places": "1"})
+    assert "people can sign up" in (await page(quiet, chief, made.headers["location"])).text
     (one,) = (await ana.ask("GET", "/roster/open-shifts")).json()
-    seen = (await page(stage, ana, "/roster")).text
+    seen = (await page(quiet, ana, "/roster")).text
     assert f"/roster/open/{one['id']}/sign-up" in seen
     assert f"/roster/open/{one['id']}/withdraw" not in seen
-    done = await page(stage, ana, f"/roster/open/{one['id']}/sign-up", sent="yes")
-    told = (await page(stage, ana, done.headers["location"])).text
+    done = await page(quiet, ana, f"/roster/open/{one['id']}/sign-up", sent="yes")
+    told = (await page(quiet, ana, done.headers["location"])).text
     assert "The duty is yours." in told
     assert f"/roster/open/{one['id']}/sign-off" in told
-    late = await page(stage, chief, f"/roster/open/{one['id']}/sign-up", sent="yes")
+    late = await page(quiet, chief, f"/roster/open/{one['id']}/sign-up", sent="yes")
     assert (late.status_code, "All places of this shift are taken" in late.text) == (409, True)
     assert (await ana.ask("POST", f"/roster/open-shifts/{one['id']}/sign-off")).status_code == 204
-    back = await page(stage, chief, f"/roster/open/{one['id']}/withdraw", sent="yes")
+    back = await page(quiet, chief, f"/roster/open/{one['id']}/withdraw", sent="yes")
     assert back.status_code == 303
     assert (await ana.ask("GET", "/roster/open-shifts")).json() == []
 

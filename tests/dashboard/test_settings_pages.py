@@ -26,6 +26,7 @@ from app.staff.roles import Role
 from app.staff.tokens import SCOPES
 from app.work import PROGRAM
 from tests.support.program import sources
+from tests.support.program.quiet import QuietStage
 from tests.support.referrals import page
 from tests.support.verbs import an_agency
 from tests.support.waiting import until
@@ -35,25 +36,25 @@ def test_each_scope_of_a_token_has_words() -> None:
     assert set(SCOPE_WORDS) == set(SCOPES)
 
 
-async def test_a_token_is_made_read_once_used_and_revoked(stage: Stage) -> None:
-    mila = await stage.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
-    refused = await page(stage, mila, "/admin/tokens", name="warehouse", days="365")
+async def test_a_token_is_made_read_once_used_and_revoked(quiet: QuietStage) -> None:
+    mila = await quiet.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
+    refused = await page(quiet, mila, "/admin/tokens", name="warehouse", days="365")
     assert "A token is for one or more of" in refused.text
     assert 'value="warehouse"' in refused.text, "what was typed stays"
     made = await page(
-        stage, mila, "/admin/tokens", name="warehouse", days="30", scopes="statistics"
+        quiet, mila, "/admin/tokens", name="warehouse", days="30", scopes="statistics"
     )
     found = re.search(r"<code>(hl_[\w-]+)</code>", made.text)
     assert found
     assert made.headers["cache-control"] == "no-store"
-    shown = (await page(stage, mila, "/admin/tokens")).text
+    shown = (await page(quiet, mila, "/admin/tokens")).text
     assert found[1] not in shown, "it is shown once"
-    figures = stage.settings.public_url + "/api/v1/statistics/summary?from=2026-05-01&to=2026-05-02"
+    figures = quiet.settings.public_url + "/api/v1/statistics/summary?from=2026-05-01&to=2026-05-02"
     bearer = {"Authorization": f"Bearer {found[1]}"}
-    assert (await stage.client.get(figures, headers=bearer)).status_code == 200
-    assert (await page(stage, mila, "/admin/tokens/revoke", name="warehouse")).status_code == 303
-    assert (await stage.client.get(figures, headers=bearer)).status_code == 401
-    assert ": warehouse</span></button>" not in (await page(stage, mila, "/admin/tokens")).text
+    assert (await quiet.client.get(figures, headers=bearer)).status_code == 200
+    assert (await page(quiet, mila, "/admin/tokens/revoke", name="warehouse")).status_code == 303
+    assert (await quiet.client.get(figures, headers=bearer)).status_code == 401
+    assert ": warehouse</span></button>" not in (await page(quiet, mila, "/admin/tokens")).text
     # The API does the same.
     again = await mila.ask("POST", "/tokens", {"name": "board", "scopes": ["single_calls"]})
     assert again.status_code == 201, again.text
@@ -90,32 +91,32 @@ async def test_the_page_says_why_a_token_stopped_with_the_role_of_its_maker(stag
     await until(alarmed, "the other administrators are told")
 
 
-async def test_the_log_is_searched_and_shows_before_and_after(stage: Stage) -> None:
-    mila = await stage.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
-    ana = await stage.add_counsellor("ana", state=None)
-    auditor = await stage.add_counsellor("oto", role=Role.AUDITOR, shift=False, state=None)
+async def test_the_log_is_searched_and_shows_before_and_after(quiet: QuietStage) -> None:
+    mila = await quiet.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
+    ana = await quiet.add_counsellor("ana", state=None)
+    auditor = await quiet.add_counsellor("oto", role=Role.AUDITOR, shift=False, state=None)
     # A subject that is as long as an id, and is none.
-    async with transaction(stage.ground, PROGRAM) as work:
+    async with transaction(quiet.ground, PROGRAM) as work:
         write_entry(
             work, AuditLog.FIGURES_PUBLISHED, "x" * 36, rows=3, kinds=["a", "b"], whole=True
         )
-    assert "x" * 36 in (await page(stage, auditor, "/admin/log")).text
+    assert "x" * 36 in (await page(quiet, auditor, "/admin/log")).text
     told = (await mila.ask("GET", f"/people/{ana.staff.id}")).json()
     body = {"revision": told["revision"], "team": "north"}
     changed = await mila.ask("POST", f"/people/{ana.staff.id}", body)
     assert changed.status_code == 200, changed.text
     by_mila = f"/admin/log?person={mila.staff.id}&kind=staff_changed"
-    shown = (await page(stage, auditor, by_mila + "&subject=&since=&until=")).text
+    shown = (await page(quiet, auditor, by_mila + "&subject=&since=&until=")).text
     rows = re.findall(r'<tr id="entry-\d+">.*?</tr>', shown, re.DOTALL)
     assert len(rows) == 1
     assert "<del>–</del> → <ins>north</ins>" in rows[0]
     assert ">ana</a>" in rows[0], "whom it is about is said by name"
-    day = stage.clock.now().date()
-    assert rows[0] in (await page(stage, auditor, by_mila + f"&since={day}&until={day}")).text
+    day = quiet.clock.now().date()
+    assert rows[0] in (await page(quiet, auditor, by_mila + f"&since={day}&until={day}")).text
     for nothing in ("&subject=contact:none", f"&until={day.replace(year=2020)}"):
-        answer = await page(stage, auditor, by_mila + nothing)
+        answer = await page(quiet, auditor, by_mila + nothing)
         assert "No line matches. Widen the search." in answer.text
-    assert (await page(stage, mila, "/admin/log")).status_code == 403
+    assert (await page(quiet, mila, "/admin/log")).status_code == 403
 
 
 async def test_the_logs_are_checked_from_the_page_and_a_forgery_is_shown(stage: Stage) -> None:
@@ -190,8 +191,8 @@ async def _is_held(stage: Stage, auditor: Counsellor) -> None:
 @pytest.mark.whole
 def test_each_field_of_the_log_has_words() -> None:
     named: set[str] = {*OWN, *DataKind}
-    for _path, tree in sources.naming("write_entry", "write_reading", "_for_log", "_logged"):
-        for node in ast.walk(tree):
+    for path in sources.having("write_entry", "write_reading", "_for_log", "_logged"):
+        for node in sources.nodes(path):
             if isinstance(node, ast.Call):
                 if getattr(node.func, "id", "") in ("write_entry", "write_reading"):
                     named |= {keyword.arg or "" for keyword in node.keywords}
@@ -224,35 +225,35 @@ def test_each_log_that_is_checked_has_words() -> None:
         assert f'"{table}"' in sources
 
 
-async def test_an_agency_gets_a_secret_and_a_password_on_a_page(stage: Stage) -> None:
-    olga = await stage.add_counsellor("olga", role=Role.REFERRAL_OFFICER, shift=False, state=None)
-    async with transaction(stage.ground, PROGRAM) as work:
+async def test_an_agency_gets_a_secret_and_a_password_on_a_page(quiet: QuietStage) -> None:
+    olga = await quiet.add_counsellor("olga", role=Role.REFERRAL_OFFICER, shift=False, state=None)
+    async with transaction(quiet.ground, PROGRAM) as work:
         await an_agency(work, "house")
-    shown = (await page(stage, olga, "/agencies/house/keys")).text
+    shown = (await page(quiet, olga, "/agencies/house/keys")).text
     assert "Without a secret, no event is sent." not in shown, "it has no address for events"
-    refused = await page(stage, olga, "/agencies/house/password", password="open sesame")
+    refused = await page(quiet, olga, "/agencies/house/password", password="open sesame")
     assert "First enter the address and account of its system" in refused.text
     assert "open sesame" not in refused.text
-    made = await page(stage, olga, "/agencies/house/secret", make="")
+    made = await page(quiet, olga, "/agencies/house/secret", make="")
     secret = re.search(r"<code>(whsec_[^<]+)</code>", made.text)
     assert secret, made.text
     assert made.headers["cache-control"] == "no-store"
-    again = (await page(stage, olga, "/agencies/house/keys")).text
+    again = (await page(quiet, olga, "/agencies/house/keys")).text
     assert secret[1] not in again, "it is shown once"
-    assert (await page(stage, olga, "/agencies/nobody/keys")).status_code == 404
-    assert "Its secret and password" in (await page(stage, olga, "/agencies/house/entry")).text
+    assert (await page(quiet, olga, "/agencies/nobody/keys")).status_code == 404
+    assert "Its secret and password" in (await page(quiet, olga, "/agencies/house/entry")).text
 
 
 async def test_numbers_of_pages_are_written_as_the_language_of_the_reader_writes_them(
-    stage: Stage,
+    quiet: QuietStage,
 ) -> None:
-    mila = await stage.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
-    english = (await page(stage, mila, "/admin/languages")).text
+    mila = await quiet.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
+    english = (await page(quiet, mila, "/admin/languages")).text
     assert re.search(r"\b\d,\d{3} of \d,\d{3}\b", english)
-    await page(stage, mila, "/page-language", language="sr")
-    serbian = (await page(stage, mila, "/admin/languages")).text
+    await page(quiet, mila, "/page-language", language="sr")
+    serbian = (await page(quiet, mila, "/admin/languages")).text
     assert re.search(r"\b\d\.\d{3} od \d\.\d{3}\b", serbian)
     free = {"day": "2030-03-04", "name": "Dan linije", "free": True}
     assert (await mila.ask("POST", "/roster/holidays", free)).status_code < 300
-    rota = (await page(stage, mila, "/roster")).text
+    rota = (await page(quiet, mila, "/roster")).text
     assert "4. 3. 2030. Dan linije" in rota

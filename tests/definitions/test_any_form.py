@@ -161,7 +161,7 @@ def allowed(field: dict[str, Any], raw: Any) -> bool:
             return raw in ("RS-BG", "unknown")
 
 
-@settings(max_examples=150 if WHOLE else 60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150 if WHOLE else 30, deadline=None, suppress_health_check=list(HealthCheck))
 @given(forms(), st.data())
 def test_any_form_and_any_answers(definition: dict[str, Any], data: st.DataObject) -> None:
     form = usable(definition)
@@ -213,7 +213,7 @@ def test_any_form_and_any_answers(definition: dict[str, Any], data: st.DataObjec
     assert all(q.shown for q in sheet.asked(answers) if q.required)
 
 
-@settings(max_examples=60 if WHOLE else 25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60 if WHOLE else 15, deadline=None, suppress_health_check=list(HealthCheck))
 @given(forms(), st.data())
 def test_an_accepted_form_can_always_be_completed(
     definition: dict[str, Any], data: st.DataObject

@@ -17,6 +17,7 @@ import pytest
 from app.demo.served import free_port
 from app.demo.stage import ACCOUNT, LINE
 from app.practice.wire import sign
+from tests.support.commands import command
 from tests.support.package.installation import AUTH, MONITORS, environment_of
 from tests.support.package.read_only import read_only
 from tests.support.package.wheels import ROOT
@@ -43,20 +44,11 @@ template.write_text("#json(bytes(sys.inputs.data)).words")
 assert asyncio.run(print_page(template, {"words": "Помоћ"})).startswith(b"%PDF")
 print("made")
 """
-# The commands before the first start. One process runs both: what they load is the same.
-_PREPARES = f"""
-import sys
-from app.cli import main
-for words in (
-    ["staff", "add", "ana", "--role", "supervisor", "--password-stdin"],
-    ["line", "add", "{LINE}", "--languages", "sr,en"],
-):
-    sys.argv[1:] = words
-    try:
-        main()
-    except SystemExit as ended:
-        assert not ended.code, words
-"""
+# The commands before the first start.
+_PREPARES = (
+    ("staff", "add", "ana", "--role", "supervisor", "--password-stdin"),
+    ("line", "add", LINE, "--languages", "sr,en"),
+)
 
 
 class Confined:
@@ -76,12 +68,17 @@ class Confined:
         }
         self._before = [*read_only(self.data, self.temporary), sys.executable]
 
-    def run(self, *words: str, given: str = "") -> subprocess.CompletedProcess[str]:
+    def carry_out(self, *words: str, given: str) -> None:
+        """Carry out a command in a process that has loaded the program before."""
+        writes = (self.data, self.temporary)
+        done = command(*words, environment=self.environment, given=given, writes=writes)
+        assert done.returncode == 0, done.stderr
+
+    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [*self._before, *words],
             env=self.environment,
             cwd="/",
-            input=given,
             capture_output=True,
             text=True,
             timeout=120,
@@ -103,8 +100,8 @@ def confined(tmp_path: Path, database: str) -> Confined:
 
 @pytest.fixture
 def served(confined: Confined, tmp_path: Path) -> Iterator[httpx2.Client]:
-    done = confined.run("-c", _PREPARES, given=_PASSWORD)
-    assert done.returncode == 0, done.stderr
+    for words in _PREPARES:
+        confined.carry_out(*words, given=_PASSWORD)
     process = confined.serve(tmp_path / "log")
     try:
         address = f"http://127.0.0.1:{confined.port}"

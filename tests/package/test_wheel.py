@@ -12,6 +12,7 @@ import re
 import subprocess
 import sys
 import zipfile
+from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 
@@ -134,14 +135,33 @@ def test_all_of_the_program_is_in_the_wheel_and_nothing_else() -> None:
     assert chosen() == wanted | bundles
 
 
-# What keys, tokens and passwords look like; in an example of a page stands the word `password`.
-_SECRET = re.compile(
-    r"PRIVATE KEY-----\s|AGE-SECRET-KEY-1[A-Z0-9]{20}|whsec_[A-Za-z0-9+/=]{24}"
-    r"|\b(?:AC|SK)[0-9a-f]{32}\b|\b\d{8,10}:[A-Za-z0-9_-]{35}\b|eyJ[\w-]{10,}\.eyJ[\w-]{10,}\."
-    r"|\b(?:AKIA|ASIA)[A-Z0-9]{16}\b|gh[pousr]_[A-Za-z0-9]{36}|\bhl_[\w-]{40}"
-    r"|://[^\s/:@\"'{}<>]+:(?!password@)[^\s/@\"'{}<>.*]{6,}@",
-    re.I,
-)
+# What keys, tokens and passwords look like, in small letters; in an example of a page stands the
+# word `password`. Each begins with what is plain text: such a pattern is found ten times as fast.
+_SECRETS = [
+    re.compile(pattern)
+    for pattern in (
+        rb"private key-----\s",
+        rb"age-secret-key-1[a-z0-9]{20}",
+        rb"whsec_[a-z0-9+/=]{24}",
+        rb"ac(?<!\wac)[0-9a-f]{32}\b",
+        rb"sk(?<!\wsk)[0-9a-f]{32}\b",
+        rb":(?<=\d{8}:)[a-z0-9_-]{35}\b",
+        rb"eyj[\w-]{10,}\.eyj[\w-]{10,}\.",
+        rb"akia(?<!\wakia)[a-z0-9]{16}\b",
+        rb"asia(?<!\wasia)[a-z0-9]{16}\b",
+        rb"gh[pousr]_[a-z0-9]{36}",
+        rb"hl_(?<!\whl_)[\w-]{40}",
+        rb"://[^\s/:@\"'{}<>]+:(?!password@)[^\s/@\"'{}<>.*]{6,}@",
+    )
+]
+
+
+def _secrets_in(text: bytes) -> Iterator[str]:
+    """Yield what looks like a secret, whether its letters are large or small."""
+    small = text.lower()
+    for pattern in _SECRETS:
+        for found in pattern.finditer(small):
+            yield text[slice(*found.span())].decode(errors="ignore")
 
 
 def test_nothing_in_the_sources_or_the_wheel_looks_like_a_secret() -> None:
@@ -150,13 +170,17 @@ def test_nothing_in_the_sources_or_the_wheel_looks_like_a_secret() -> None:
         "postgresql://helpline:hunter2hunter2@db/helpline",
         f"whsec_{'A' * 32}",
         "AGE-SECRET-KEY-1" + "Q" * 58,
+        f"12345678:{'A' * 35}",
+        f"key={'AKIA' + 'Q' * 16}",
+        f"ghp_{'a' * 36}",
+        f"Bearer {'hl_' + 'a' * 40}",
+        f"{'eyJ' + 'a' * 12}.{'eyJ' + 'b' * 12}.",
     ):
-        assert _SECRET.search(made_up)
+        assert list(_secrets_in(made_up.encode())), made_up
     found = []
     # Tests make up secrets of their own.
     for name in sorted({one for one in listed() if not one.startswith("tests/")} | chosen()):
-        text = (ROOT / name).read_bytes().decode(errors="ignore")
-        found += [(name, one[0]) for one in _SECRET.finditer(text)]
+        found += [(name, one) for one in _secrets_in((ROOT / name).read_bytes())]
     # The bytes from 0 to 31: the example by which a receiver tries its own code.
     assert found == [("docs/integrators.md", "whsec_AAECAwQFBgcICQoLDA0ODxAR")]
 

@@ -17,6 +17,7 @@ from app.staff.roles import Role
 from app.staff.sessions import LATELY, LONGEST, Duty, goes_on, note_use
 from app.staff.sign_in_rules import DEFAULTS, Limits, Rules, set_sign_in_rules, sign_in_rules
 from app.work import Work
+from tests.support.profile import WHOLE, by_day
 from tests.support.verbs import (
     a_counsellor,
     a_supervisor,
@@ -96,7 +97,8 @@ async def heard_later(work: Work, ana: Staff, minutes: float) -> None:
 async def test_on_duty_with_the_telephone_of_the_page_it_goes_on(work: Work, state: str) -> None:
     ana, token = await on_duty(work, "ana")
     await own_presence.choose_presence_by_name(work, ana, state)
-    for _ in range(40):
+    # For longer than the limit of half an hour without an act.
+    for _ in range(40 if WHOLE else 20):
         await heard_later(work, ana, 2)
         assert await is_valid(work, token)
     await telephones.report(work, ana, "stage:1", TelephoneState.OFF, work.keys.session_key(token))
@@ -104,7 +106,7 @@ async def test_on_duty_with_the_telephone_of_the_page_it_goes_on(work: Work, sta
     assert not await is_valid(work, token), "no call can ring there"
 
 
-@pytest.mark.parametrize("state", ["available", "break"])
+@pytest.mark.parametrize("state", by_day(["available", "break"]))
 async def test_a_day_after_the_sign_in_it_ends_on_duty_too(work: Work, state: str) -> None:
     ana, token = await on_duty(work, "ana")
     await own_presence.choose_presence_by_name(work, ana, state)

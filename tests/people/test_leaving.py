@@ -50,6 +50,7 @@ from tests.support.calls.conversations import (
     matched,
     writing,
 )
+from tests.support.program.quiet import QuietStage
 from tests.support.referrals import page
 from tests.support.verbs import (
     a_counsellor,
@@ -280,15 +281,15 @@ async def test_an_agreed_call_back_is_kept_and_a_colleagues_team_answers_for_it(
 
 
 async def test_the_page_says_who_makes_agreed_call_backs_and_who_answers_for_them(
-    stage: Stage,
+    quiet: QuietStage,
 ) -> None:
-    mila = await stage.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
-    ana = await stage.add_counsellor("ana", shift=False, state=None)
+    mila = await quiet.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
+    ana = await quiet.add_counsellor("ana", shift=False, state=None)
     leaves = f"/admin/people/{ana.id}/leave"
-    assert "call-backs that this person agreed" not in (await page(stage, mila, leaves)).text
-    async with transaction(stage.ground, PROGRAM) as work:
+    assert "call-backs that this person agreed" not in (await page(quiet, mila, leaves)).text
+    async with transaction(quiet.ground, PROGRAM) as work:
         await a_callback(work, ana.staff, "+381641110001", CallbackState.AGREED)
-    shown = (await page(stage, mila, leaves)).text
+    shown = (await page(quiet, mila, leaves)).text
     assert 'name="to.agreed_callbacks"' in shown
     assert "Any counsellor of the line makes the call-backs that this person agreed" in shown
     assert "The colleague who takes them over answers for them." in shown

@@ -33,6 +33,8 @@ from app.staff.models import Staff
 from app.staff.receiving import AccountEnded
 from app.staff.roles import Role
 from app.work import PROGRAM, Work
+from tests.support.profile import by_day, nightly
+from tests.support.program.quiet import QuietStage
 from tests.support.verbs import a_counsellor, a_referral, an_agency, another_talk
 
 
@@ -68,44 +70,44 @@ async def a_draft(stage: Stage, owner: Counsellor) -> UUID:
 
 
 async def test_a_draft_that_is_given_first_goes_along_and_a_later_one_is_refused(
-    stage: Stage,
+    quiet: QuietStage,
 ) -> None:
-    ana, vera, boris = await three(stage)
-    first, second = [await a_draft(stage, boris) for _ in range(2)]
+    ana, vera, boris = await three(quiet)
+    first, second = [await a_draft(quiet, boris) for _ in range(2)]
 
     async def leaves() -> leaving.HandedOver:
-        async with transaction(stage.ground, PROGRAM) as work:
+        async with transaction(quiet.ground, PROGRAM) as work:
             return await leaving.deactivate(work, ana.id, leaving.everything_to(vera.id), by=None)
 
     async def gives(contact_id: UUID) -> None:
-        async with transaction(stage.ground, PROGRAM) as work:
+        async with transaction(quiet.ground, PROGRAM) as work:
             await contacts.assign(work, await staff_of(work, boris), contact_id, ana.id)
 
-    async with transaction(stage.ground, PROGRAM) as work:
+    async with transaction(quiet.ground, PROGRAM) as work:
         await contacts.assign(work, await staff_of(work, boris), first, ana.id)
         leaving_task = asyncio.create_task(leaves())
-        await waits(stage)
+        await waits(quiet)
     assert (await leaving_task).given == {WorkKind.DRAFTS: 1}
-    async with transaction(stage.ground, PROGRAM) as work:
+    async with transaction(quiet.ground, PROGRAM) as work:
         await leaving.deactivate(work, vera.id, leaving.everything_to(boris.id), by=None)
         ana = vera
         giving_task = asyncio.create_task(gives(second))
-        await waits(stage)
+        await waits(quiet)
     with pytest.raises(Invalid):
         await giving_task
-    owners = await stage.rows("SELECT DISTINCT owner_id FROM contacts")
+    owners = await quiet.rows("SELECT DISTINCT owner_id FROM contacts")
     assert [row["owner_id"] for row in owners] == [boris.id]
     with pytest.raises(AccountEnded):
-        await a_draft(stage, ana)
-    assert await stage.rows("SELECT id FROM contacts WHERE owner_id = %s", ana.id) == []
+        await a_draft(quiet, ana)
+    assert await quiet.rows("SELECT id FROM contacts WHERE owner_id = %s", ana.id) == []
 
 
 async def test_every_place_that_gives_work_to_a_person_keeps_the_account_as_it_is(
-    stage: Stage,
+    quiet: QuietStage,
 ) -> None:
-    ana, _, boris = await three(stage)
-    draft = await a_draft(stage, boris)
-    async with transaction(stage.ground, PROGRAM) as work:
+    ana, _, boris = await three(quiet)
+    draft = await a_draft(quiet, boris)
+    async with transaction(quiet.ground, PROGRAM) as work:
         owner = await staff_of(work, boris)
         case = (await cases.open_case(work, owner, [])).id
         await an_agency(work, "house")
@@ -138,12 +140,12 @@ async def test_every_place_that_gives_work_to_a_person_keeps_the_account_as_it_i
     }
     for who, verbs in ((boris, gives), (ana, takes)):
         for name, verb in verbs.items():
-            async with transaction(stage.ground, PROGRAM) as work:
+            async with transaction(quiet.ground, PROGRAM) as work:
                 # A message that is not there is found missing after the account was locked.
                 with contextlib.suppress(NotFound):
                     await verb(work, await staff_of(work, who))
                 await send_rows(work)
-                assert not await is_free(stage, ana.id), name
+                assert not await is_free(quiet, ana.id), name
                 await work.undo()
 
 
@@ -159,9 +161,11 @@ async def is_free(stage: Stage, staff_id: UUID) -> bool:
     return True
 
 
+@nightly
 async def test_a_contact_that_is_created_while_its_owner_leaves_goes_along_or_is_refused(
     stage: Stage,
 ) -> None:
+    """By day each verb that makes or gives one keeps the account, and a draft is refused."""
     ana, vera, boris = await three(stage)
     async with transaction(stage.ground, PROGRAM) as work:
         owner = await staff_of(work, ana)
@@ -235,28 +239,30 @@ async def test_late_words_stay_on_the_desk_of_an_account_that_is_only_changed(
     assert (row["kept_on_desk"], row["kept_for_id"]) == (True, None)
 
 
-async def test_of_two_people_who_leave_into_each_other_one_stays(stage: Stage) -> None:
-    ana, _, boris = await three(stage)
+async def test_of_two_people_who_leave_into_each_other_one_stays(quiet: QuietStage) -> None:
+    ana, _, boris = await three(quiet)
     for owner in (ana, boris):
-        await a_draft(stage, owner)
-    async with transaction(stage.ground, PROGRAM) as work:
+        await a_draft(quiet, owner)
+    async with transaction(quiet.ground, PROGRAM) as work:
         await roster.lock_rota(work)
         both = [
-            asyncio.create_task(leaves(stage, who.id, to.id))
+            asyncio.create_task(leaves(quiet, who.id, to.id))
             for who, to in ((ana, boris), (boris, ana))
         ]
-        await waits(stage, 2)
+        await waits(quiet, 2)
     ends = await asyncio.gather(*both, return_exceptions=True)
     assert {type(one) for one in ends} == {leaving.HandedOver, Invalid}
 
 
-async def test_work_goes_to_no_colleague_who_left_after_they_were_looked_up(stage: Stage) -> None:
-    ana, vera, boris = await three(stage)
-    await a_draft(stage, ana)
-    async with transaction(stage.ground, PROGRAM) as work:
+async def test_work_goes_to_no_colleague_who_left_after_they_were_looked_up(
+    quiet: QuietStage,
+) -> None:
+    ana, vera, boris = await three(quiet)
+    await a_draft(quiet, ana)
+    async with transaction(quiet.ground, PROGRAM) as work:
         # As a command line does with the names that it was given.
         named = await staff_of(work, boris)
-        await leaves(stage, boris.id, vera.id)
+        await leaves(quiet, boris.id, vera.id)
         assert named.active, "as it was read"
         with pytest.raises(Invalid):
             await leaving.hand_over(work, ana.id, leaving.everything_to(boris.id), by=None)
@@ -264,22 +270,22 @@ async def test_work_goes_to_no_colleague_who_left_after_they_were_looked_up(stag
 
 
 async def test_a_contact_of_a_person_who_has_left_is_reopened_by_its_new_owner(
-    stage: Stage,
+    quiet: QuietStage,
 ) -> None:
-    ana, vera, boris = await three(stage)
-    async with transaction(stage.ground, PROGRAM) as work:
+    ana, vera, boris = await three(quiet)
+    async with transaction(quiet.ground, PROGRAM) as work:
         contact, _ = await contacts.create_contact(
             work, await staff_of(work, boris), channel=ContactChannel.CALL
         )
-    await stage.rows("UPDATE contacts SET state = 'complete', completed_at = taken_at RETURNING id")
-    async with transaction(stage.ground, PROGRAM) as work:
+    await quiet.rows("UPDATE contacts SET state = 'complete', completed_at = taken_at RETURNING id")
+    async with transaction(quiet.ground, PROGRAM) as work:
         reopened = await completing.reopen(work, await staff_of(work, ana), contact.id, "More")
         assert reopened.owner_id == boris.id, "while the owner is there, it stays theirs"
         await work.undo()
-    await leaves(stage, boris.id, vera.id)
-    async with transaction(stage.ground, PROGRAM) as work:
+    await leaves(quiet, boris.id, vera.id)
+    async with transaction(quiet.ground, PROGRAM) as work:
         await completing.reopen(work, await staff_of(work, ana), contact.id, "More")
-    (row,) = await stage.rows("SELECT owner_id, state FROM contacts")
+    (row,) = await quiet.rows("SELECT owner_id, state FROM contacts")
     assert (row["owner_id"], row["state"]) == (ana.id, "reopened")
 
 
@@ -345,16 +351,16 @@ async def _leaves(work: Work, who: Counsellor) -> None:
     await leaving.deactivate(work, who.id, leaving.shifts_uncovered(), by=None)
 
 
-@pytest.mark.parametrize("ends", [_leaves, _demotes])
+@pytest.mark.parametrize("ends", by_day([_leaves, _demotes]))
 async def test_what_is_made_while_its_maker_leaves_or_loses_the_role_is_refused(
-    stage: Stage, ends: Callable[[Work, Counsellor], Awaitable[None]]
+    quiet: QuietStage, ends: Callable[[Work, Counsellor], Awaitable[None]]
 ) -> None:
     olga, mila = [
-        await stage.add_counsellor(name, role=Role.ADMINISTRATOR, shift=False, state=None)
+        await quiet.add_counsellor(name, role=Role.ADMINISTRATOR, shift=False, state=None)
         for name in ("olga", "mila")
     ]
     token = {"name": "during", "scopes": ["accounts"], "days": 400}
-    async with transaction(stage.ground, PROGRAM) as work:
+    async with transaction(quiet.ground, PROGRAM) as work:
         await ends(work, mila)
         await work.session.flush()
         asked = [
@@ -364,8 +370,8 @@ async def test_what_is_made_while_its_maker_leaves_or_loses_the_role_is_refused(
         done, _ = await asyncio.wait(asked, timeout=2)
         assert not done, "they wait for what ends the account"
     assert [one.status_code for one in await asyncio.gather(*asked)] == [403, 403]
-    assert await stage.rows("SELECT FROM wallboards WHERE withdrawn_at IS NULL") == []
-    assert await stage.rows("SELECT FROM api_tokens WHERE revoked_at IS NULL") == []
+    assert await quiet.rows("SELECT FROM wallboards WHERE withdrawn_at IS NULL") == []
+    assert await quiet.rows("SELECT FROM api_tokens WHERE revoked_at IS NULL") == []
     # For others they are made as before.
     assert (await olga.ask("POST", "/tokens", token)).status_code == 201
     assert (await olga.ask("POST", "/wallboards", {"name": "Hall"})).status_code == 201

@@ -2,7 +2,6 @@
 
 from datetime import UTC, date, datetime, timedelta
 
-from app.demo.stage import Stage
 from app.jobs.transaction import flush, transaction
 from app.people.log_search import Sought, search_log
 from app.staff.audit import write_entry
@@ -10,22 +9,23 @@ from app.staff.log_kinds import AuditLog
 from app.staff.roles import Role
 from app.words.pages import code_words, spoken_in
 from app.work import PROGRAM, Work
+from tests.support.program.quiet import QuietStage
 from tests.support.referrals import page
 from tests.support.verbs import a_line
 
 
 async def test_a_program_finds_what_the_page_finds_by_a_name_and_by_the_code_of_a_record(
-    stage: Stage,
+    quiet: QuietStage,
 ) -> None:
-    mila = await stage.add_counsellor("Đorđe", state=None)
-    oto = await stage.add_counsellor("oto", role=Role.AUDITOR, shift=False, state=None)
+    mila = await quiet.add_counsellor("Đorđe", state=None)
+    oto = await quiet.add_counsellor("oto", role=Role.AUDITOR, shift=False, state=None)
     body = {"channel": "email", "answers": {"contact.headline": "Quarrel"}}
     made = (await mila.ask("POST", "/contacts", body)).json()
     (await mila.ask("GET", f"/contacts/{made['id']}")).raise_for_status()
     for subject, action in (("Đorđe", "staff_added"), (made["code"], "contact_read")):
         found = (await oto.ask("GET", f"/log?subject={subject}&action={action}")).json()
         assert [one["action"] for one in found] == [action], subject
-        shown = await page(stage, oto, f"/admin/log?subject={subject}&kind={action}")
+        shown = await page(quiet, oto, f"/admin/log?subject={subject}&kind={action}")
         assert f"{action.replace('_', ' ')}" in shown.text
     assert (await oto.ask("GET", "/log?subject=a%00b")).status_code == 422
 
@@ -53,18 +53,18 @@ async def test_a_day_of_the_log_is_a_day_of_the_helpline_and_includes_its_evenin
     assert await on(noon, noon + timedelta(hours=11, minutes=30)) == ["first"]
 
 
-async def test_what_the_program_did_by_itself_is_found_and_named(stage: Stage) -> None:
-    oto = await stage.add_counsellor("oto", role=Role.AUDITOR, shift=False, state=None)
-    async with transaction(stage.ground, PROGRAM) as work:
+async def test_what_the_program_did_by_itself_is_found_and_named(quiet: QuietStage) -> None:
+    oto = await quiet.add_counsellor("oto", role=Role.AUDITOR, shift=False, state=None)
+    async with transaction(quiet.ground, PROGRAM) as work:
         write_entry(work, AuditLog.LINE_RENAMED, "by the program", before="a", after="b")
-    await page(stage, oto, "/page-language", language="mk")
-    found = (await page(stage, oto, "/admin/log?person=program")).text
+    await page(quiet, oto, "/page-language", language="mk")
+    found = (await page(quiet, oto, "/admin/log?person=program")).text
     assert ">by the program</a>" in found
     assert f'<option value="program" selected>{said_in("mk", "program")}</option>' in found
     assert f"<td>{said_in('mk', 'program')}</td>" in found
     assert "<td>program</td>" not in found
-    assert ">by the program</a>" not in (await page(stage, oto, "/admin/log?person=provider")).text
-    assert (await page(stage, oto, "/admin/log?person=nobody")).status_code == 422
+    assert ">by the program</a>" not in (await page(quiet, oto, "/admin/log?person=provider")).text
+    assert (await page(quiet, oto, "/admin/log?person=nobody")).status_code == 422
 
 
 def said_in(language: str, code: str) -> str:

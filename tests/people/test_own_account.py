@@ -12,6 +12,7 @@ from app.staff.sessions import browser_of
 from app.web.access import COOKIE
 from app.work import PROGRAM
 from tests.support.contacts import skip
+from tests.support.program.quiet import QuietStage
 from tests.support.referrals import page
 
 OLD, NEW = "correct horse battery", "another horse battery"
@@ -91,15 +92,15 @@ async def test_a_leavers_stream_ends_at_once_and_the_cookie_opens_nothing_again(
 
 
 async def test_the_language_of_ones_own_pages_is_chosen_by_a_program_and_logged(
-    stage: Stage,
+    quiet: QuietStage,
 ) -> None:
-    ana = await stage.add_counsellor("ana", state=None)
+    ana = await quiet.add_counsellor("ana", state=None)
     assert (await ana.ask("PUT", "/me/page-language", {"language": "xx"})).status_code == 422
     for _ in range(2):
         chosen = await ana.ask("PUT", "/me/page-language", {"language": "sr"})
         assert chosen.status_code == 204, chosen.text
-    assert '<html lang="sr-Latn"' in (await page(stage, ana, "/account")).text
-    logged = await stage.rows(
+    assert '<html lang="sr-Latn"' in (await page(quiet, ana, "/account")).text
+    logged = await quiet.rows(
         f"SELECT actor, detail FROM audit_entries WHERE action = 'staff_changed' "
         f"AND subject = '{ana.id}'"
     )
@@ -108,9 +109,9 @@ async def test_the_language_of_ones_own_pages_is_chosen_by_a_program_and_logged(
     ]
 
 
-async def test_one_session_is_ended_by_its_owner_alone(stage: Stage) -> None:
-    ana = await stage.add_counsellor("ana", state=None)
-    vera = await stage.add_counsellor("vera", state=None)
+async def test_one_session_is_ended_by_its_owner_alone(quiet: QuietStage) -> None:
+    ana = await quiet.add_counsellor("ana", state=None)
+    vera = await quiet.add_counsellor("vera", state=None)
     (mine,) = (await ana.ask("GET", "/me/sessions")).json()
     assert (await vera.ask("DELETE", f"/me/sessions/{mine['id']}")).status_code == 404
     assert (await ana.ask("DELETE", f"/me/sessions/{mine['id']}")).status_code == 204
@@ -118,65 +119,65 @@ async def test_one_session_is_ended_by_its_owner_alone(stage: Stage) -> None:
 
 
 async def test_another_session_is_ended_with_a_proof_and_the_own_one_without(
-    stage: Stage,
+    quiet: QuietStage,
 ) -> None:
-    ana = await stage.add_counsellor("ana", state=None)
-    async with transaction(stage.ground, PROGRAM) as work:
+    ana = await quiet.add_counsellor("ana", state=None)
+    async with transaction(quiet.ground, PROGRAM) as work:
         staff = await work.session.get_one(Staff, ana.id)
         staff.password_hash = await hashing.hash_password(OLD)
-    elsewhere = await signed_in_with(stage, ana, OLD, FIREFOX)
-    await skip(stage, 11 / 60)
+    elsewhere = await signed_in_with(quiet, ana, OLD, FIREFOX)
+    await skip(quiet, 11 / 60)
     found = {one["this_one"]: one["id"] for one in (await ana.ask("GET", "/me/sessions")).json()}
     path, page = f"/me/sessions/{found[False]}", f"/account/sessions/{found[False]}/end"
     refused = await ana.ask("DELETE", path)
     assert (refused.status_code, refused.json()["error"]) == (403, "ProofNeeded")
     cookie = {"Cookie": ana.cookie_header, "HX-Request": "true"}
-    sent = await stage.client.post(stage.settings.public_url + page, headers=cookie)
+    sent = await quiet.client.post(quiet.settings.public_url + page, headers=cookie)
     assert (sent.status_code, sent.headers["Helpline-Proof"]) == (403, "needed")
     assert len((await ana.ask("GET", "/me/sessions")).json()) == 2
     assert (await ana.ask("POST", "/me/proof", {"proof": OLD})).status_code == 204
     assert (await ana.ask("DELETE", path)).status_code == 204
     gone = {"Cookie": f"{COOKIE}={elsewhere}"}
     assert (
-        await stage.client.get(f"{stage.settings.public_url}/api/v1/me", headers=gone)
+        await quiet.client.get(f"{quiet.settings.public_url}/api/v1/me", headers=gone)
     ).status_code == 401
-    await skip(stage, 11 / 60)
+    await skip(quiet, 11 / 60)
     assert (await ana.ask("DELETE", f"/me/sessions/{found[True]}")).status_code == 204
     assert (await ana.ask("GET", "/me")).status_code == 401
 
 
-async def test_all_other_sessions_are_ended_at_once_with_a_proof(stage: Stage) -> None:
-    ana = await stage.add_counsellor("ana", state=None)
-    vera = await stage.add_counsellor("vera", state=None)
-    async with transaction(stage.ground, PROGRAM) as work:
+async def test_all_other_sessions_are_ended_at_once_with_a_proof(quiet: QuietStage) -> None:
+    ana = await quiet.add_counsellor("ana", state=None)
+    vera = await quiet.add_counsellor("vera", state=None)
+    async with transaction(quiet.ground, PROGRAM) as work:
         staff = await work.session.get_one(Staff, ana.id)
         staff.password_hash = await hashing.hash_password(OLD)
-    assert "end-others" not in (await page(stage, ana, "/account")).text, "there is no other"
+    assert "end-others" not in (await page(quiet, ana, "/account")).text, "there is no other"
 
     async def alive(token: str) -> bool:
         gone = {"Cookie": f"{COOKIE}={token}"}
         return (
-            await stage.client.get(f"{stage.settings.public_url}/api/v1/me", headers=gone)
+            await quiet.client.get(f"{quiet.settings.public_url}/api/v1/me", headers=gone)
         ).status_code == 200
 
     for by_page in (True, False):
-        others = [await signed_in_with(stage, ana, OLD, FIREFOX) for _ in range(3)]
-        await skip(stage, 11 / 60)
+        others = [await signed_in_with(quiet, ana, OLD, FIREFOX) for _ in range(3)]
+        await skip(quiet, 11 / 60)
         if by_page:
-            assert 'action="/account/sessions/end"' in (await page(stage, ana, "/account")).text
+            assert 'action="/account/sessions/end"' in (await page(quiet, ana, "/account")).text
         assert (await ana.ask("DELETE", "/me/sessions")).json()["error"] == "ProofNeeded"
-        refused = await page(stage, ana, "/account/sessions/end", x="y")
+        refused = await page(quiet, ana, "/account/sessions/end", x="y")
         assert refused.status_code == 403
         assert [await alive(one) for one in others] == [True] * 3
         assert (await ana.ask("POST", "/me/proof", {"proof": OLD})).status_code == 204
         if by_page:
-            assert "Signed out there." in (await page(stage, ana, refused.url.path, x="y")).text
+            assert "Signed out there." in (await page(quiet, ana, refused.url.path, x="y")).text
         else:
             assert (await ana.ask("DELETE", "/me/sessions")).status_code == 204
         assert [await alive(one) for one in others] == [False] * 3
         assert len((await ana.ask("GET", "/me/sessions")).json()) == 1, "this one goes on"
     assert (await vera.ask("GET", "/me")).status_code == 200, "nor those of another person"
-    logged = await stage.rows(
+    logged = await quiet.rows(
         "SELECT subject, detail FROM audit_entries WHERE action = 'sessions_ended' ORDER BY id"
     )
     assert [(row["subject"], row["detail"]["number"]) for row in logged] == [(str(ana.id), 3)] * 2

@@ -25,6 +25,7 @@ from app.staff.phone_proofs import EntryResult
 from app.staff.roles import Role
 from app.work import Work
 from tests.support.planted import a_call
+from tests.support.profile import by_day
 from tests.support.verbs import a_counsellor, a_line, an_administrator, logged, offered, rings
 
 PHONE, OTHER = "+381601234567", "+381607654321"
@@ -187,7 +188,7 @@ async def test_a_counsellor_who_moves_hears_and_is_heard_there_when_a_second_per
     assert await hears(work, boss, taken["ana"])
 
 
-@pytest.mark.parametrize("by_way_of", [Role.AUDITOR, Role.ADMINISTRATOR])
+@pytest.mark.parametrize("by_way_of", by_day([Role.AUDITOR, Role.ADMINISTRATOR]))
 async def test_no_change_of_role_goes_around_it(
     work: Work, mila: Staff, rada: Staff, by_way_of: Role
 ) -> None:

@@ -47,6 +47,7 @@ from app.telephony.script import TAKE_DIGIT
 from app.work import PROGRAM, Work
 from tests.support.command_line import typed_on
 from tests.support.identity.leavers import MAIL, MOBILE, OTHER, a_leaver, leaves, linked
+from tests.support.profile import by_day, each_once
 from tests.support.verbs import (
     a_counsellor,
     a_line,
@@ -306,8 +307,10 @@ async def test_an_address_of_a_leaver_that_no_one_has_to_approve_acknowledges_no
     assert agency.of_leavers == []
 
 
-@pytest.mark.parametrize("left", ["by a colleague", "by the directory", "by the provider"])
-@pytest.mark.parametrize("field", ["duty_phones", "email"])
+@pytest.mark.parametrize(
+    ("field", "left"),
+    each_once(["duty_phones", "email"], ["by a colleague", "by the directory", "by the provider"]),
+)
 async def test_an_address_that_was_asked_for_before_its_person_left_acknowledges_nothing(
     work: Work, field: str, left: str
 ) -> None:
@@ -337,7 +340,7 @@ def key(digits: str) -> Signed:
     return Signed({"CallSid": "CA1", "Digits": digits}, "/")
 
 
-@pytest.mark.parametrize("digits", [duty.ACKNOWLEDGE, duty.CALL_BACK])
+@pytest.mark.parametrize("digits", by_day([duty.ACKNOWLEDGE, duty.CALL_BACK]))
 async def test_a_leavers_mobile_takes_no_urgent_case(work: Work, digits: str) -> None:
     vera, agency = await a_leaver(work), await on_call(work)
     await an_agency(work, "house")

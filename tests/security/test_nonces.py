@@ -11,6 +11,7 @@ import httpx2
 from app.demo.stage import Stage
 from app.staff.roles import Role
 from tests.support.pages.nonces import nonce_in, policy_of, tags_in
+from tests.support.program.quiet import QuietStage
 
 APP = Path(__file__).parent.parent.parent / "app"
 
@@ -21,11 +22,11 @@ async def _get(stage: Stage, path: str, **headers: str) -> httpx2.Response:
 
 
 async def test_each_page_has_a_nonce_of_its_own_that_its_scripts_and_styles_carry(
-    stage: Stage,
+    quiet: QuietStage,
 ) -> None:
-    chief = await stage.add_counsellor("chief", role=Role.SUPERVISOR, state=None, shift=False)
+    chief = await quiet.add_counsellor("chief", role=Role.SUPERVISOR, state=None, shift=False)
     cookie = {"Cookie": chief.cookie_header}
-    admin = await stage.add_counsellor("admin", role=Role.ADMINISTRATOR, state=None, shift=False)
+    admin = await quiet.add_counsellor("admin", role=Role.ADMINISTRATOR, state=None, shift=False)
     made = await admin.ask("POST", "/wallboards", {"name": "Wall"})
     assert made.status_code == 201, made.text
     wall = "/wall/" + made.json()["address"].rpartition("/")[2]
@@ -44,7 +45,7 @@ async def test_each_page_has_a_nonce_of_its_own_that_its_scripts_and_styles_carr
         (f"{wall}/now", {}, 200, 0),
     ):
         for _ in range(2):
-            answer = await _get(stage, path, **headers)
+            answer = await _get(quiet, path, **headers)
             assert answer.status_code == status, path
             nonce = nonce_in(answer.headers["content-security-policy"])
             assert nonce not in seen, path
@@ -58,11 +59,11 @@ async def test_each_page_has_a_nonce_of_its_own_that_its_scripts_and_styles_carr
             assert not {"etag", "last-modified"} & set(answer.headers), path
 
 
-async def test_what_is_no_page_has_no_nonce_also_when_it_is_confirmed(stage: Stage) -> None:
-    file = await _get(stage, "/static/board.js")
-    again = await _get(stage, "/static/board.js", if_none_match=file.headers["etag"])
+async def test_what_is_no_page_has_no_nonce_also_when_it_is_confirmed(quiet: QuietStage) -> None:
+    file = await _get(quiet, "/static/board.js")
+    again = await _get(quiet, "/static/board.js", if_none_match=file.headers["etag"])
     assert (file.status_code, again.status_code) == (200, 304)
-    others = [await _get(stage, path) for path in ("/service-worker.js", "/openapi.json")]
+    others = [await _get(quiet, path) for path in ("/service-worker.js", "/openapi.json")]
     for answer in (file, again, *others):
         policy = policy_of(answer.headers["content-security-policy"])
         assert policy["script-src"] == policy["style-src"] == ["'none'"], answer.url

@@ -8,13 +8,15 @@ import pytest
 
 from tests.support.commands import elsewhere
 from tests.support.profile import WHOLE
-from tests.support.program.patterns import APP, MADE, Found, collected, slow_with, try_all
+from tests.support.program import sources
+from tests.support.program.patterns import MADE, Found, collected, slow_with, try_all
 
 pytestmark = pytest.mark.whole
 
-# Seconds each, and slow in the way of the two that are tried every time.
+# A second or more each, and slow in the way of the one that is tried every time.
 _SLOWLY_FOUND = (
     [
+        (r"\S+@\S+\.\w+|\w+_\w+", "sub"),
         (r"(?:(Mo[A-Za-z, -]*?)\s+)?(\d[\d:]*|off)", "fullmatch"),
         (r"\d\s*h?\s*-", "fullmatch"),
     ]
@@ -44,7 +46,6 @@ def test_every_pattern_that_is_made_as_the_program_runs_is_tried_too() -> None:
 @pytest.mark.parametrize(
     ("pattern", "method"),
     [
-        (r"\S+@\S+\.\w+|\w+_\w+", "sub"),
         (rb"<Relationship\b[^>]*>", "findall"),
         *_SLOWLY_FOUND,
     ],
@@ -57,4 +58,4 @@ def test_a_pattern_that_takes_the_square_is_found(pattern: str | bytes, method: 
 
 def test_the_patterns_of_the_forms_are_run_by_an_engine_that_is_linear() -> None:
     # Pydantic has another one, which is not its own and which it uses only if it is told to.
-    assert [path for path in APP.rglob("*.py") if "regex_engine" in path.read_text()] == []
+    assert list(sources.having("regex_engine")) == []

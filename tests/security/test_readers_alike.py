@@ -25,6 +25,7 @@ from app.settings import Settings
 from app.staff.roles import Role
 from app.web.strict_bodies import StrictRoute
 from app.work import PROGRAM
+from tests.support.program.quiet import QuietStage
 from tests.support.referrals import add_agency
 from tests.support.systems import signing_by
 
@@ -158,22 +159,22 @@ async def test_json_that_readers_understand_differently_is_refused(stage: Stage)
     assert refused.json()["detail"] == "The body cannot be read. Send valid JSON."
 
 
-async def test_what_is_encoded_twice_is_decoded_once(stage: Stage) -> None:
+async def test_what_is_encoded_twice_is_decoded_once(quiet: QuietStage) -> None:
     """A part of an address, its query and a form: each is checked and used as it was decoded."""
-    boss = await stage.add_counsellor("boss", role=Role.ADMINISTRATOR, shift=False, state=None)
-    await stage.add_counsellor("mira", shift=False, state=None)
+    boss = await quiet.add_counsellor("boss", role=Role.ADMINISTRATOR, shift=False, state=None)
+    await quiet.add_counsellor("mira", shift=False, state=None)
     found = {}
     for words in ("m%69ra", "m%2569ra", "m%252569ra"):
         answer = await boss.ask("GET", f"/people?words={words}")
         found[words] = [one["name"] for one in answer.json()]
     assert found == {"m%69ra": ["mira"], "m%2569ra": [], "m%252569ra": []}
-    reports = stage.settings.public_url + "/reports/"
+    reports = quiet.settings.public_url + "/reports/"
     for name, status in (("mon%74hly", 200), ("mon%2574hly", 404)):
-        page = await stage.client.get(reports + name, headers={"Cookie": boss.cookie_header})
+        page = await quiet.client.get(reports + name, headers={"Cookie": boss.cookie_header})
         assert page.status_code == status, name
     form = {"Content-Type": "application/x-www-form-urlencoded"}
     for name, said in (("m%69ra", "mira"), ("m%2569ra", "m%69ra")):
-        again = await stage.client.post(
-            stage.settings.public_url + "/login", content=f"username={name}", headers=form
+        again = await quiet.client.post(
+            quiet.settings.public_url + "/login", content=f"username={name}", headers=form
         )
         assert f'value="{said}"' in again.text

@@ -17,6 +17,7 @@ from app.staff.roles import Role
 from app.web.files import KINDS, Files
 from tests.support.pages.nonces import nonce_in, policy_of, tags_in
 from tests.support.profile import WHOLE
+from tests.support.program.quiet import QuietStage
 from tests.support.program.serving import base, served, settings_on
 
 ROOT = Path(__file__).parent.parent.parent
@@ -118,7 +119,7 @@ async def test_no_page_allows_scripts_of_its_text_or_from_elsewhere(stage: Stage
     programs = [path for path in found if path.startswith("/api/")]
     opened = 0
     pages = [path for path in found if path not in programs]
-    for path in pages + programs if WHOLE else pages[::3] + programs[::20]:
+    for path in pages + programs if WHOLE else pages[::6] + programs[::60]:
         reader = admin if path.startswith("/admin") else chief
         # Only the head is waited for: some answers are streams without an end.
         async with stage.client.stream(
@@ -268,13 +269,13 @@ async def test_no_address_leads_a_cache_to_what_is_closed(stage: Stage) -> None:
     assert "no-store" not in head
 
 
-async def test_markup_in_names_is_text_on_every_page(stage: Stage) -> None:
+async def test_markup_in_names_is_text_on_every_page(quiet: QuietStage) -> None:
     """Names of people, agencies and lines that could be a script stand there as they were typed."""
-    boss = await stage.add_counsellor(MARKUP, role=Role.ADMINISTRATOR, state=None, shift=False)
-    keeper = await stage.add_counsellor(
+    boss = await quiet.add_counsellor(MARKUP, role=Role.ADMINISTRATOR, state=None, shift=False)
+    keeper = await quiet.add_counsellor(
         MARKUP + "2", role=Role.SUPERVISOR, state=None, shift=False, team=MARKUP
     )
-    named = await stage.rows("UPDATE lines SET name = %s RETURNING id", MARKUP)
+    named = await quiet.rows("UPDATE lines SET name = %s RETURNING id", MARKUP)
     assert named
     showed = 0
     for person, pages in (
@@ -282,8 +283,8 @@ async def test_markup_in_names_is_text_on_every_page(stage: Stage) -> None:
         (keeper, ("/", "/roster", "/team", "/reports", "/agencies", "/contacts", "/account")),
     ):
         for path in pages:
-            answer = await stage.client.get(
-                stage.settings.public_url + path,
+            answer = await quiet.client.get(
+                quiet.settings.public_url + path,
                 headers={"Cookie": person.cookie_header},
                 follow_redirects=True,
             )
@@ -292,25 +293,25 @@ async def test_markup_in_names_is_text_on_every_page(stage: Stage) -> None:
             assert "6049261729" not in answer.text, path
             showed += "&lt;img src=x onerror=alert(1)&gt;" in answer.text
     assert showed > 5
-    assert LINE not in (await stage.client.get(stage.settings.public_url + "/login")).text
+    assert LINE not in (await quiet.client.get(quiet.settings.public_url + "/login")).text
 
 
-async def test_signing_out_is_on_every_page(stage: Stage) -> None:
+async def test_signing_out_is_on_every_page(quiet: QuietStage) -> None:
     for role in Role:
-        person = await stage.add_counsellor(role.value, role=role, state=None, shift=False)
+        person = await quiet.add_counsellor(role.value, role=role, state=None, shift=False)
         cookie = {"Cookie": person.cookie_header}
-        page = await stage.client.get(
-            stage.settings.public_url + "/account", headers=cookie, follow_redirects=True
+        page = await quiet.client.get(
+            quiet.settings.public_url + "/account", headers=cookie, follow_redirects=True
         )
         assert page.status_code == 200, role
         assert '<form method="post" action="/logout">' in page.text, role
-    done = await stage.client.post(stage.settings.public_url + "/logout", headers=cookie)
+    done = await quiet.client.post(quiet.settings.public_url + "/logout", headers=cookie)
     assert done.status_code == 303
-    gone = await stage.client.get(stage.settings.public_url + "/api/v1/me", headers=cookie)
+    gone = await quiet.client.get(quiet.settings.public_url + "/api/v1/me", headers=cookie)
     assert gone.status_code == 401
 
 
-async def test_no_page_has_a_plug_in(stage: Stage) -> None:
+async def test_no_page_has_a_plug_in(quiet: QuietStage) -> None:
     """Neither a template nor a script makes one, and the browser is told to load none."""
     named = re.compile(
         r"<(object|embed|applet)\b|createElement\(\s*[\"'`](object|embed|applet)\b", re.IGNORECASE
@@ -322,7 +323,7 @@ async def test_no_page_has_a_plug_in(stage: Stage) -> None:
     ]
     assert len(files) > 500
     assert [str(path) for path in files if named.search(path.read_text())] == []
-    page = await stage.client.get(stage.settings.public_url + "/login")
+    page = await quiet.client.get(quiet.settings.public_url + "/login")
     rules = dict(
         rule.strip().partition(" ")[::2]
         for rule in page.headers["content-security-policy"].split(";")

@@ -8,6 +8,8 @@ from pathlib import Path
 from uuid import uuid4
 
 from app.privacy.safe import Bound, CannotOpen, InForce, Item, Safe, Secret
+from tests.support.profile import WHOLE
+from tests.support.program import sources
 
 ROOT = Path(__file__).parent.parent.parent
 _PAGE = (ROOT / "docs/security/rules.md").read_text()
@@ -20,7 +22,7 @@ def _uses_threads(path: Path) -> bool:
     return any(
         isinstance(node, ast.Call)
         and getattr(node.func, "attr", getattr(node.func, "id", "")) in _STARTS
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in sources.nodes(path)
     )
 
 
@@ -32,10 +34,9 @@ def test_every_place_that_uses_another_thread_stands_in_the_list() -> None:
         for path in re.findall(r"`([^`]+)`", row)
     }
     found = {
-        path.relative_to(ROOT).as_posix()
-        for path in sorted((ROOT / "app").rglob("*.py"))
-        if path.relative_to(ROOT).parts[1] not in ("demo", "practice")
-        if any(word in path.read_text() for word in _STARTS) and _uses_threads(path)
+        f"app/{path.as_posix()}"
+        for path in sources.having(*_STARTS)
+        if path.parts[0] not in ("demo", "practice") and _uses_threads(path)
     }
     assert listed == found
 
@@ -57,7 +58,7 @@ def test_values_are_sealed_and_opened_in_threads_while_the_keys_change() -> None
     def work(name: str) -> None:
         places = [bytes(Bound(name, "words", uuid4())) for _ in range(3)]
         items = [Item(place, f"{name} {n} ".encode() * 30_000) for n, place in enumerate(places)]
-        for _ in range(12):
+        for _ in range(12 if WHOLE else 4):
             sealed = safe.seal(items)
             there = [Item(one.bound, value) for one, value in zip(items, sealed, strict=True)]
             anew = zip(items, safe.seal_anew(there), strict=True)

@@ -13,6 +13,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from scripts.supply.parts import ROOT
+from tests.support.program import sources
 
 pytestmark = pytest.mark.whole
 
@@ -25,13 +26,13 @@ def test_every_package_that_the_program_imports_is_declared() -> None:
     serving, demo = _declared("dependencies", "embedded"), _declared("demo")
     distributions = packages_distributions()
     missing = set()
-    for path in sorted((ROOT / "app").rglob("*.py")):
-        in_demo = path.relative_to(ROOT / "app").parts[0] in _DEMO
+    for path in sources.texts():
+        in_demo = path.parts[0] in _DEMO
         declared = serving | demo if in_demo else serving
         for name in _imported(path) - _OWN - sys.stdlib_module_names:
             of = {str(canonicalize_name(one)) for one in distributions.get(name, [name])}
             if not of & declared:
-                missing.add(f"{path.relative_to(ROOT)}: {name}")
+                missing.add(f"app/{path}: {name}")
     assert sorted(missing) == [], "declare the package in pyproject.toml, and write the lock anew"
 
 
@@ -56,7 +57,7 @@ def _names(lines: Iterable[str]) -> Iterator[str]:
 def _imported(path: Path) -> set[str]:
     """Return the first names of what a file imports, at its beginning or within a function."""
     found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in sources.nodes(path):
         if isinstance(node, ast.Import):
             found |= {alias.name.partition(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:

@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -25,6 +26,7 @@ from typing import Any, TypeVar
 
 from tests.support.kept.changes import changed_elsewhere
 from tests.support.kept.places import short_folder
+from tests.support.package.read_only import confine
 
 T = TypeVar("T")
 
@@ -38,10 +40,18 @@ Sooner = tuple[str, str, object]
 
 
 def command(
-    *words: str, environment: Mapping[str, str], given: str = "", timeout: float = 120
+    *words: str,
+    environment: Mapping[str, str],
+    given: str = "",
+    timeout: float = 120,
+    writes: Sequence[Path] = (),
 ) -> subprocess.CompletedProcess[str]:
-    """Carry out a command as it is typed. `given` is what it reads from standard input."""
-    return _ended(_carry_out, words, environment, given, timeout)
+    """Carry out a command as it is typed. `given` is what it reads from standard input.
+
+    `writes`: the only folders that it can write to.
+    """
+    confined = [str(one) for one in writes]
+    return _ended(partial(_carry_out, confined), words, environment, given, timeout)
 
 
 def one_of_several(
@@ -99,7 +109,7 @@ def begun(*words: str, environment: Mapping[str, str]) -> Iterator[BaseProcess]:
     """Begin a command, which may be killed; it is waited for."""
     with tempfile.TemporaryDirectory(prefix="hlc", dir=short_folder()) as name:
         (Path(name) / "in").write_text("")
-        process = _FORKS.Process(target=_carry_out, args=(words, dict(environment), name))
+        process = _FORKS.Process(target=_carry_out, args=([], words, dict(environment), name))
         process.start()
         try:
             yield process
@@ -175,8 +185,12 @@ def _serve(
     _become(words, environment)
 
 
-def _carry_out(words: tuple[str, ...], environment: dict[str, str], folder: str) -> None:
+def _carry_out(
+    writes: Sequence[str], words: tuple[str, ...], environment: dict[str, str], folder: str
+) -> None:
     _speak_into(folder)
+    if writes:
+        confine(writes)
     _become(words, environment)
 
 

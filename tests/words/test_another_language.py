@@ -39,6 +39,7 @@ from tests.support.definitions.sets import with_short_form, zipped
 from tests.support.mail import Mail, code_in, link_in
 from tests.support.package.wheels import BUNDLES, ROOT, copy_sources
 from tests.support.profile import WHOLE, nightly
+from tests.support.program.quiet import QuietStage
 from tests.support.referrals import (
     ADDRESSES,
     OVERRIDE,
@@ -68,7 +69,7 @@ def _marked(value: Any) -> Any:
 
 
 @pytest.fixture
-def hungarian(folder: Path) -> Path:
+def spoken(folder: Path) -> Path:
     """A language `hu`, made by copying the folder of English."""
     made = folder / "hu"
     shutil.copytree(folder / "en", made)
@@ -78,10 +79,16 @@ def hungarian(folder: Path) -> Path:
     about |= {"name": "Magyar", "locale": "hu", "trouble": MARK + about["trouble"]}
     (made / "language.yaml").write_text(yaml.safe_dump(about, allow_unicode=True))
     words.forget()
-    (made / "pages.po").write_bytes(_marked_catalogue())
-    pages.forget()
     words.check()
     return made
+
+
+@pytest.fixture
+def hungarian(spoken: Path) -> Path:
+    """Such a language, in which the pages are written, too."""
+    (spoken / "pages.po").write_bytes(_marked_catalogue())
+    pages.forget()
+    return spoken
 
 
 @lru_cache(maxsize=1)
@@ -117,7 +124,7 @@ async def add_to_line(stage: Stage, language: str) -> str:
     return digit
 
 
-async def test_a_whole_call_is_spoken_in_it(hungarian: Path, stage: Stage) -> None:
+async def test_a_whole_call_is_spoken_in_it(spoken: Path, stage: Stage) -> None:
     digit = await add_to_line(stage, "hu")
     assert digit == "3"
     stage.exchange.phones["+38164999001"] = vera_phone = Phone(picks_up=2, presses="1")
@@ -163,7 +170,7 @@ async def test_that_no_counsellor_is_there_is_said_in_it_with_the_time(
     await stage.advance(10)
 
 
-async def test_an_agency_reads_and_hears_it(hungarian: Path, night: Stage, post: Mail) -> None:
+async def test_an_agency_reads_and_hears_it(spoken: Path, night: Stage, post: Mail) -> None:
     ana = await night.add_counsellor("ana")
     await add_agency(night, "house", "shelter", languages=("hu", "en"), phones=(DUTY,), **ADDRESSES)
     duty = phone(night, DUTY)
@@ -340,12 +347,12 @@ async def test_a_counsellor_with_only_a_phone_is_answered_in_it(
     )
 
 
-async def test_a_line_and_an_agency_are_refused_a_language_without_words(stage: Stage) -> None:
+async def test_a_line_and_an_agency_are_refused_a_language_without_words(quiet: QuietStage) -> None:
     for language, said in (("hu", "There are no words"), ("sr", "already"), ("zzz", "code")):
         with pytest.raises(Invalid, match=said):
-            await add_to_line(stage, language)
+            await add_to_line(quiet, language)
     with pytest.raises(Invalid, match="the program cannot write in hu; add one of: ar, bg, bs, en"):
-        await add_agency(stage, "h", "shelter", languages=("hu",), email="a@house.example")
+        await add_agency(quiet, "h", "shelter", languages=("hu",), email="a@house.example")
 
 
 def _text(content: bytes) -> str:

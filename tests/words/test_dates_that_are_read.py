@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from scripts import page_words
+from tests.support.program import sources
 
 pytestmark = pytest.mark.whole
 
@@ -29,11 +30,12 @@ _IN_LOGS = {"errors.py"}
 
 def _printing() -> tuple[set[str], set[str]]:
     """Return the modules that print a page, or are given to one that does, and what they import."""
-    texts = {_module(path): path.read_text() for path in page_words.python_files()}
+    files = {_module(one): one.relative_to(page_words.ROOT) for one in page_words.python_files()}
+    texts = {name: sources.texts()[path] for name, path in files.items()}
 
     @cache
     def imports(name: str) -> dict[str, str]:
-        return dict(_imported(ast.parse(texts[name]), set(texts)))
+        return dict(_imported(sources.nodes(files[name]), set(texts)))
 
     # To parse all of the program takes seconds: only what names such a module is read.
     paper = (name for name, text in texts.items() if "paper" in text)
@@ -43,13 +45,13 @@ def _printing() -> tuple[set[str], set[str]]:
     for name, text in texts.items():
         if not any(one in text for one in names):
             continue
-        for call in (one for one in ast.walk(ast.parse(text)) if isinstance(one, ast.Call)):
+        for call in (one for one in sources.nodes(files[name]) if isinstance(one, ast.Call)):
             if imports(name).get(ast.unparse(call.func).split(".")[0]) in printers:
                 values = [*call.args, *(one.value for one in call.keywords)]
                 read = [n.id for one in values for n in ast.walk(one) if isinstance(n, ast.Name)]
                 given |= {imports(name)[one] for one in read if one in imports(name)}
-    sources = {one for name in printers | given for one in imports(name).values()}
-    return printers | given, sources
+    imported = {one for name in printers | given for one in imports(name).values()}
+    return printers | given, imported
 
 
 def _module(path: Path) -> str:
@@ -57,8 +59,8 @@ def _module(path: Path) -> str:
     return ".".join(parts).removesuffix(".__init__")
 
 
-def _imported(tree: ast.Module, known: set[str]) -> Iterator[tuple[str, str]]:
-    for node in ast.walk(tree):
+def _imported(nodes: list[ast.AST], known: set[str]) -> Iterator[tuple[str, str]]:
+    for node in nodes:
         if isinstance(node, ast.ImportFrom) and node.module in known:
             for one in node.names:
                 inner = f"{node.module}.{one.name}"
@@ -78,14 +80,14 @@ def test_scripts_write_times_and_names_in_the_language_of_the_page() -> None:
 
 
 def test_what_is_printed_has_dates_of_its_language() -> None:
-    printed, sources = _printing()
+    printed, imported = _printing()
     # A conversation is handed to the sheet of a case.
     assert {"app.contacts.cases.printing", "app.chats.printed"} <= printed
-    assert "app.retention.data_requests.reports.written_conversations" in sources
+    assert "app.retention.data_requests.reports.written_conversations" in imported
     paths = {_module(path): path for path in page_words.python_files()}
     found = {one for one in printed if _dates_of_programs(paths[one], _ONE_FORM)}
     # What these read holds instants for logs and programs, which have one form.
-    found |= {one for one in sources if _dates_of_programs(paths[one], _OF_PROGRAMS)}
+    found |= {one for one in imported if _dates_of_programs(paths[one], _OF_PROGRAMS)}
     assert {str(paths[one].relative_to(page_words.ROOT)) for one in found} - _IN_LOGS == set()
 
 

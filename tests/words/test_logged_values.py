@@ -44,12 +44,12 @@ def _codes(node: ast.expr, module: ModuleType) -> Iterator[str]:
 
 def _written() -> Iterator[tuple[str, str]]:
     """Yield each code that is written to the log, and where."""
-    for path, tree in sources.naming(*_WRITERS):
+    for path in sources.having(*_WRITERS):
         if path.is_relative_to("demo"):
             continue
         where = "app" / path
         module = importlib.import_module(".".join(where.with_suffix("").parts))
-        for node in ast.walk(tree):
+        for node in sources.nodes(path):
             if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] in _WRITERS:
                 for given in node.keywords:
                     for code in _codes(given.value, module):

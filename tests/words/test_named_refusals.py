@@ -2,7 +2,7 @@
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import pytest
 
@@ -22,7 +22,7 @@ def _refusals(of: type[Refusal]) -> Iterator[str]:
         yield from _refusals(one)
 
 
-def _named(tree: ast.Module, refusals: set[str]) -> Iterator[str]:
+def _named(tree: ast.Module, nodes: Iterable[ast.AST], refusals: set[str]) -> Iterator[str]:
     """Yield the words that refusals of a file take from its constants."""
     constants = {
         name.id: node.value.value
@@ -31,7 +31,7 @@ def _named(tree: ast.Module, refusals: set[str]) -> Iterator[str]:
         for name in node.targets
         if isinstance(name, ast.Name) and isinstance(node.value.value, str)
     }
-    for node in ast.walk(tree):
+    for node in nodes:
         match node:
             case ast.Call(ast.Name(name), [ast.Name(given), *_]) if name in refusals:
                 if given in constants:
@@ -42,13 +42,15 @@ def test_a_refusal_that_is_named_is_a_message() -> None:
     refusals = set(_refusals(Refusal))
     assert len(refusals) > 100
     tree = ast.parse('_W = "Not now."\nraise Conflict(_W)')
-    assert list(_named(tree, refusals)) == ["Not now."], "one that is none would be seen"
+    assert list(_named(tree, ast.walk(tree), refusals)) == ["Not now."], (
+        "one that is none would be seen"
+    )
     known = set(every_message())
     said = [
         words
-        for text in sources.texts().values()
+        for path, text in sources.texts().items()
         if _BY_NAME.search(text)
-        for words in _named(ast.parse(text), refusals)
+        for words in _named(sources.tree(path), sources.nodes(path), refusals)
     ]
     # What is for the log of an operator is no sentence, and stays in English.
     assert [words for words in said if words[0].isupper() and words not in known] == []

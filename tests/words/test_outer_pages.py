@@ -24,7 +24,8 @@ from app.words import pages
 from app.work import PROGRAM
 from tests.support.long_words import KEPT, LONG, PHRASE, read_in_page, sentences_of, speak_longer
 from tests.support.mail import Mail
-from tests.support.profile import WHOLE
+from tests.support.profile import WHOLE, by_day
+from tests.support.program.quiet import QuietStage
 from tests.support.referrals import sent_link
 
 NIL = UUID(int=0)
@@ -89,16 +90,16 @@ async def _allows(*_given: Any) -> bool:
 
 
 async def test_before_the_sign_in_a_page_speaks_the_language_of_the_browser(
-    stage: Stage, folder: Path, monkeypatch: pytest.MonkeyPatch
+    quiet: QuietStage, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     speak_longer(folder, monkeypatch)
-    browsers = [_Browser(stage, language) for language in _spoken()]
+    browsers = [_Browser(quiet, language) for language in _spoken()]
     for browser in browsers:
         await browser.opens("/setup", 200)
         with monkeypatch.context() as patch:
             patch.setattr(Limiter, "hit", _allows)
             await browser.opens("/setup", 200, {"code": "wrong", "name": "Mila"})
-    await stage.add_counsellor("ana", state=None, shift=False)
+    await quiet.add_counsellor("ana", state=None, shift=False)
     for browser in browsers:
         await browser.opens("/login", 200)
         await browser.opens("/welcome", 200)
@@ -120,7 +121,8 @@ async def test_an_error_speaks_the_language_of_the_account(
     async def broken(*_given: Any) -> None:
         raise RuntimeError
 
-    for language in _spoken():
+    # By day a language from the right is tried before the sign-in.
+    for language in by_day(_spoken()):
         async with transaction(stage.ground, PROGRAM) as work:
             staff = await work.session.get(Staff, ana.id)
             assert staff is not None

@@ -15,18 +15,16 @@ from babel.messages.pofile import write_po
 from jinja2 import nodes
 
 from app import words
-from app.dashboard.templating import templates
 from app.definitions.trees import label_in
 from app.statistics.counting.shapes import Shape, shapes_in
 from app.words import pages
 from scripts import page_words
 from tests.support.profile import by_day
+from tests.support.program import sources, templates
 from tests.support.program.every_message import every_message
 
 pytestmark = pytest.mark.whole
 
-TEMPLATES = page_words.ROOT / "dashboard/templates"
-NAMES = sorted(str(path.relative_to(TEMPLATES)) for path in TEMPLATES.rglob("*.html"))
 # Languages with a catalogue of their own; a second script has that of its language.
 TRANSLATED = [one for one in words.languages() if one != pages.SOURCE]
 # What a reader reads or hears of an element, beside its text.
@@ -95,8 +93,7 @@ def _said(node: nodes.Node, *, inside: bool = False) -> Iterator[str]:
 @lru_cache(maxsize=1)
 def _templates() -> dict[str, nodes.Template]:
     """Return every template but that of agencies, as it is parsed."""
-    found = [name for name in NAMES if name != "agency.html"]
-    return {name: templates.env.parse((TEMPLATES / name).read_text()) for name in found}
+    return {name: read for name, read in templates.all_parsed() if name != "agency.html"}
 
 
 def test_a_template_says_nothing_outside_of_gettext() -> None:
@@ -119,9 +116,8 @@ def _outside_of_gettext(read: nodes.Template) -> list[str]:
 
 
 def test_the_page_of_an_agency_says_nothing_of_its_own() -> None:
-    read = templates.env.parse((TEMPLATES / "agency.html").read_text())
     parser = Outside()
-    parser.feed("".join(_written(read)))
+    parser.feed("".join(_written(templates.parsed("agency.html"))))
     assert parser.found == []
 
 
@@ -253,18 +249,15 @@ def test_a_shipped_report_has_its_labels_in_every_language_of_the_pages(shape: S
 def test_no_function_hides_the_names_that_say_a_message() -> None:
     """`said = ...` in a function that also calls `said(...)` fails only when the page is opened."""
     hidden = []
-    for path in page_words.ROOT.rglob("*.py"):
-        text = path.read_text()
-        if "app.words.pages import" not in text:
-            continue
-        tree = ast.parse(text)
+    for path in sources.having("app.words.pages import"):
+        parts = sources.nodes(path)
         imported = {
             name.asname or name.name
-            for node in ast.walk(tree)
+            for node in parts
             if isinstance(node, ast.ImportFrom) and node.module == "app.words.pages"
             for name in node.names
         }
-        for function in ast.walk(tree):
+        for function in parts:
             if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
                 continue
             names = [node for node in ast.walk(function) if isinstance(node, ast.Name)]
@@ -360,16 +353,14 @@ _PUTS_TOGETHER = re.compile(r"""\b[rR]?[fF][rR]?["']""")
 def test_a_text_with_values_is_not_put_together_where_it_is_written() -> None:
     """No catalogue finds it, so it would be read in English by all readers."""
     found = {}
-    for folder in _SHOWN:
-        for path in sorted((page_words.ROOT / folder).rglob("*.py")):
-            code = path.read_text()
-            # To parse every file takes a second.
-            for node in ast.walk(ast.parse(code)) if _PUTS_TOGETHER.search(code) else ():
-                if isinstance(node, ast.JoinedStr):
-                    parts = (getattr(part, "value", "") for part in node.values)
-                    text = "".join(one if isinstance(one, str) else "{}" for one in parts)
-                    if _PARTS_OF_TEXT.search(text) and not _SQL.search(text):
-                        found[path.relative_to(page_words.ROOT).as_posix()] = text
+    for path, code in sources.texts().items():
+        if path.parts[0] not in _SHOWN or not _PUTS_TOGETHER.search(code):
+            continue
+        for node in (one for one in sources.nodes(path) if isinstance(one, ast.JoinedStr)):
+            parts = (getattr(part, "value", "") for part in node.values)
+            text = "".join(one if isinstance(one, str) else "{}" for one in parts)
+            if _PARTS_OF_TEXT.search(text) and not _SQL.search(text):
+                found[path.as_posix()] = text
     assert {name: said for name, said in found.items() if name not in _PUT_TOGETHER} == {}
     assert set(_PUT_TOGETHER) - set(found) == set(), "these are no exceptions any more"
 

@@ -21,7 +21,6 @@ from app.contacts.states import (
     NonCounselling,
     SeparationOutcome,
 )
-from app.dashboard.templating import templates
 from app.definitions import library
 from app.definitions.risk import Risk, Urgency
 from app.errors import Code, Message, text_of_code
@@ -42,12 +41,11 @@ from app.statistics.exports.files import WHAT
 from app.statistics.models import ExportState
 from app.words.pages import code_words
 from app.work import ActorKind
-from scripts import page_words
+from tests.support.program import templates
 from tests.support.program.every_message import every_message
 
 pytestmark = pytest.mark.whole
 
-FOLDER = page_words.ROOT / "dashboard/templates"
 _LIBRARY = library.load(None)
 _STATUSES = {status.code for status in _LIBRARY.workflow.statuses}
 _RESULTS = {str(one) for about in FollowUpAbout for one in follow_ups.results_of(about)}
@@ -179,8 +177,8 @@ def _written(node: nodes.Node) -> str:
 
 def _shown() -> Iterator[str]:
     """Yield each expression that a template shows as a code."""
-    for path in sorted(FOLDER.rglob("*.html")):
-        for one in templates.env.parse(path.read_text()).find_all(nodes.Filter):
+    for _name, read in templates.all_parsed():
+        for one in read.find_all(nodes.Filter):
             mapped = one.name == "map" and one.args and _written(one.args[0]) == "'code'"
             if one.node is not None and (one.name == "code" or mapped):
                 yield _written(one.node)

@@ -21,7 +21,6 @@ from tests.support.program import sources
 
 pytestmark = pytest.mark.whole
 
-APP = words.FOLDER.parent
 SCRIPTS = Path(app.child.__file__).parent / "source"
 # What asks for a letter: the section if it is always the same, and where its key stands.
 ASKS = {
@@ -42,8 +41,8 @@ def _calls() -> list[tuple[str, list[object]]]:
 
 
 def _found() -> Iterator[tuple[str, list[object]]]:
-    for _path, tree in sources.naming(*ASKS, *SECTIONS):
-        for node in ast.walk(tree):
+    for path in sources.having(*ASKS, *SECTIONS):
+        for node in sources.nodes(path):
             if isinstance(node, ast.Call):
                 name = getattr(node.func, "attr", getattr(node.func, "id", ""))
                 yield name, [getattr(one, "value", None) for one in node.args]
@@ -102,5 +101,5 @@ def test_each_language_brings_the_words_of_conversations_and_no_others(language:
 
 
 def test_each_kind_of_the_words_of_conversations_is_used() -> None:
-    code = "\n".join(one.read_text() for one in APP.rglob("*.py") if one.parent != words.FOLDER)
+    code = "\n".join(text for path, text in sources.texts().items() if path.parent != Path("words"))
     assert [one for one in ChatWords._fields if not re.search(rf"\)\.{one}\b", code)] == []

@@ -31,6 +31,7 @@ from tests.support.identity.approval import (
     waiting,
 )
 from tests.support.identity.authenticator import Authenticator
+from tests.support.profile import by_day
 
 pytestmark = pytest.mark.whole
 
@@ -61,7 +62,7 @@ async def test_a_counsellor_who_does_not_exist_opens_no_team(
     assert (await links.find(work, token(address)))[1] is nova
 
 
-@pytest.mark.parametrize("role", [Role.AUDITOR, Role.ADMINISTRATOR])
+@pytest.mark.parametrize("role", by_day([Role.AUDITOR, Role.ADMINISTRATOR]))
 async def test_a_role_without_records_becomes_a_counsellor_by_two_people(
     work: Work, vera: Staff, mila: Staff, role: Role
 ) -> None:
@@ -145,7 +146,7 @@ async def test_under_an_emergency_access_a_supervisor_lets_a_counsellor_in(
         await links.find(work, token(again))
 
 
-@pytest.mark.parametrize("who", [Role.SUPERVISOR, Role.REFERRAL_OFFICER])
+@pytest.mark.parametrize("who", by_day([Role.SUPERVISOR, Role.REFERRAL_OFFICER]))
 async def test_under_an_emergency_access_no_counsellors_place_is_taken_by_one_person(
     work: Work, vera: Staff, mila: Staff, who: Role
 ) -> None:

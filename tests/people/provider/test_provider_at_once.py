@@ -2,7 +2,6 @@
 
 import asyncio
 
-from app.demo.stage import Stage
 from app.jobs.transaction import transaction
 from app.people import changing
 from app.people.provider import access
@@ -11,6 +10,7 @@ from app.people.provider.mapping import MappingWanted
 from app.staff.models import Staff
 from app.staff.roles import Role
 from app.work import PROGRAM
+from tests.support.program.quiet import QuietStage
 
 _WAIT = (
     "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
@@ -21,14 +21,14 @@ WANTED = MappingWanted(
 CLAIMS = {"sub": "1", "groups": ["help"]}
 
 
-async def test_the_account_is_locked_before_its_identity_by_both(stage: Stage) -> None:
-    ana = await stage.add_counsellor("ana", role=Role.COUNSELLOR, shift=False, state=None)
-    async with transaction(stage.ground, PROGRAM) as work:
+async def test_the_account_is_locked_before_its_identity_by_both(quiet: QuietStage) -> None:
+    ana = await quiet.add_counsellor("ana", role=Role.COUNSELLOR, shift=False, state=None)
+    async with transaction(quiet.ground, PROGRAM) as work:
         staff = await work.session.get_one(Staff, ana.id)
         await access.link_own(work, staff, WANTED, CLAIMS)
 
     async def signs_in() -> str:
-        async with transaction(stage.ground, PROGRAM) as work:
+        async with transaction(quiet.ground, PROGRAM) as work:
             try:
                 await access.signed_in_person(work, WANTED, CLAIMS)
             except NoAccountHere:
@@ -36,10 +36,10 @@ async def test_the_account_is_locked_before_its_identity_by_both(stage: Stage) -
             return "in"
 
     refused = False
-    async with transaction(stage.ground, PROGRAM) as work:
+    async with transaction(quiet.ground, PROGRAM) as work:
         staff = await changing.lock_person(work, ana.id)
         waits = asyncio.create_task(signs_in())
-        while not waits.done() and not await stage.rows(_WAIT):
+        while not waits.done() and not await quiet.rows(_WAIT):
             await asyncio.sleep(0.01)
         assert not waits.done(), "the sign-in has to wait for the account"
         try:

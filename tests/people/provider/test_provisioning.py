@@ -135,7 +135,8 @@ async def test_a_leaver_is_out_whatever_else_the_directory_says_of_them(
 ) -> None:
     await an_administrator(work)
     await a_supervisor(work)
-    for number, entry in enumerate(BESIDES):
+    # By day one of them for roles after the first: the directory is read before the role matters.
+    for number, entry in enumerate(BESIDES if role == Role.COUNSELLOR else by_day(BESIDES)):
         ana = await accounts.add_staff(
             work,
             name=f"ana{number}",

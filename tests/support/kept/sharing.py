@@ -1,4 +1,4 @@
-"""What the stages of one process share: statements, certificates, connections, templates.
+"""What stages share: statements, certificates, connections, templates, descriptions, catalogues.
 
 A stage makes an application and a database engine of its own. What they work out from the code
 alone is the same each time, and costs more than most stories.
@@ -6,15 +6,23 @@ alone is the same each time, and costs more than most stories.
 
 import asyncio
 import os
+import pickle
 import ssl
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache, partial
+from hashlib import sha256
+from io import BufferedReader, BytesIO
 from pathlib import Path
+from threading import get_ident
 from typing import Any
 
 import httpcore2
 import pytest
+from babel.messages.catalog import Catalog
+from babel.messages.pofile import read_po
+from fastapi import applications
+from fastapi.openapi.utils import get_openapi
 from jinja2 import Environment, FileSystemBytecodeCache, FileSystemLoader, Template
 from procrastinate import App, JobContext
 from psycopg import _queries
@@ -22,6 +30,7 @@ from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from starlette.routing import BaseRoute
 
 from app import worker
 from app.database import engine as engines
@@ -30,6 +39,7 @@ from app.demo.stepped_clock import SteppedClock
 from app.jobs.app import PLACES, POLL_SECONDS
 from app.settings import Settings
 from app.staff import hashing
+from app.words import catalogues
 from app.worker import SHARES, Worker
 from tests.support.kept.changes import changes, changes_counted
 from tests.support.kept.connections import kept_connections
@@ -49,6 +59,8 @@ def shared_between_stages(of_this_run: Path) -> Iterator[None]:
         _look_for_no_settings(patch)
         _share_certificates(patch)
         _share_templates(patch, of_this_run)
+        _share_description(patch, of_this_run)
+        _share_catalogues(patch, of_this_run)
         _poll_seldom(patch)
         _hash_quickly(patch)
         yield
@@ -150,6 +162,63 @@ def _share_templates(patch: pytest.MonkeyPatch, folder: Path) -> None:
         return made(self, environment, name, *more, **named)
 
     patch.setattr(FileSystemLoader, "load", load)
+
+
+# Small applications of single tests have fewer, and are described each time.
+_ROUTES = 500
+
+
+def _share_description(patch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Let one process of a run describe the interface, which takes a second, and the others read.
+
+    An application with other routes is described by itself.
+    """
+
+    def describe(*, routes: Sequence[BaseRoute], **named: Any) -> dict[str, Any]:
+        if len(routes) < _ROUTES:
+            return get_openapi(routes=routes, **named)
+        asked = [(getattr(one, "path", ""), getattr(one, "methods", None)) for one in routes]
+        said = {name: value for name, value in named.items() if isinstance(value, str)}
+        told = repr([said, *((path, sorted(methods or ())) for path, methods in asked)])
+        file = folder / f"description-{sha256(told.encode()).hexdigest()}"
+        return dict(_made_once(file, lambda: get_openapi(routes=routes, **named)))
+
+    patch.setattr(applications, "get_openapi", describe)
+
+
+# A catalogue of a few messages is read sooner than it is looked for.
+_LONG = 100_000
+
+
+def _share_catalogues(patch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Let the processes of a run read each long catalogue once among them.
+
+    Each gets a copy of its own: to make it takes a third of the time of reading.
+    """
+
+    def read(file: Any, **how: Any) -> Catalog:
+        # One of a file on the disk, and not what a person sends.
+        if not isinstance(file, BufferedReader) or len(text := file.read()) < _LONG:
+            file.seek(0)
+            return read_po(file, **how)
+        name = sha256(repr(how).encode() + text).hexdigest()
+        there = folder / f"catalogue-{name}"
+        found: Catalog = _made_once(there, lambda: read_po(BytesIO(text), **how))
+        return found
+
+    patch.setattr(catalogues, "read_po", read)
+
+
+def _made_once(file: Path, make: Callable[[], Any]) -> Any:
+    """Return what is kept in a file; if nothing is, make it and keep it for the other processes."""
+    if file.exists():
+        return pickle.loads(file.read_bytes())
+    found = make()
+    # Neither another process nor another thread reads half of it.
+    part = file.with_name(f"{file.name}-of-{os.getpid()}-{get_ident()}")
+    part.write_bytes(pickle.dumps(found))
+    part.replace(file)
+    return found
 
 
 def _hash_quickly(patch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.support.program.sources import FOLDER, all_parsed, texts
+from tests.support.program.sources import FOLDER, texts, tree
 
 ROOT = FOLDER
 
@@ -19,18 +19,17 @@ Names = dict[str, set[str]]
 class Paths:
     """The functions, classes and tables of the program, and the names that each refers to."""
 
-    @all_parsed()
     def __init__(self) -> None:
         # The definitions of each name; what they refer to is read where a way leads to them.
         self._defined: dict[str, list[tuple[str, ast.stmt]]] = {}
         self._refers: Names = {}
         # What a name of a module means that comes from another one.
         self._imported: dict[str, str] = {}
-        self.trees = {FOLDER / path: ast.parse(text) for path, text in texts().items()}
-        for path, tree in self.trees.items():
+        self.trees = {FOLDER / path: tree(path) for path in texts()}
+        for path, read in self.trees.items():
             module = _module(path)
-            self._note_imports(module, tree)
-            for node in tree.body:
+            self._note_imports(module, read)
+            for node in read.body:
                 for name in _defined(node):
                     self._defined.setdefault(f"{module}.{name}", []).append((module, node))
 

@@ -11,7 +11,7 @@ import itertools
 import json
 import re
 import resource
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from re import _constants as of
 from re import _parser as parser
@@ -19,8 +19,8 @@ from time import process_time
 from typing import Any, NamedTuple
 
 from tests.support.profile import WHOLE
+from tests.support.program import sources
 
-APP = Path(__file__).parents[3] / "app"
 # Files whose patterns are made as the program runs; `_made` has one of each.
 MADE = {
     "errors.py",
@@ -54,10 +54,10 @@ class Found(NamedTuple):
     methods: tuple[str, ...]
 
 
-def _uses(tree: ast.AST) -> dict[str, set[str]]:
+def _uses(nodes: Iterable[ast.AST]) -> dict[str, set[str]]:
     """Return the methods that are called on each name."""
     found: dict[str, set[str]] = {}
-    for one in ast.walk(tree):
+    for one in nodes:
         if isinstance(one, ast.Attribute) and one.attr in METHODS:
             name = one.value
             key = name.id if isinstance(name, ast.Name) else getattr(name, "attr", "")
@@ -79,8 +79,8 @@ def _is_function(one: ast.AST) -> bool:
     return isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
 
 
-def _calls(tree: ast.AST) -> Iterator[tuple[ast.Call, str]]:
-    for one in ast.walk(tree):
+def _calls(nodes: Iterable[ast.AST]) -> Iterator[tuple[ast.Call, str]]:
+    for one in nodes:
         if (
             isinstance(one, ast.Call)
             and isinstance(one.func, ast.Attribute)
@@ -106,25 +106,21 @@ def collected() -> tuple[list[Found], set[str]]:
     """Return all regular expressions, and `file:function` of those that are made as it runs."""
     found: list[Found] = []
     made: set[str] = set()
-    texts = {path: path.read_text() for path in sorted(APP.rglob("*.py"))}
     # What production runs imports nothing of the demo, which reads its own pages.
-    sources = {
-        path: ast.parse(text)
-        for path, text in texts.items()
-        if "import re\n" in text and "demo" not in path.relative_to(APP).parts
+    read = {
+        path: sources.nodes(path)
+        for path in sources.having("import re\n")
+        if "demo" not in path.parts
     }
     everywhere: dict[str, set[str]] = {}
-    for tree in sources.values():
-        for name, methods in _uses(tree).items():
+    for nodes in read.values():
+        for name, methods in _uses(nodes).items():
             everywhere.setdefault(name, set()).update(methods)
-    for path, tree in sources.items():
-        short = str(path.relative_to(APP))
-        own = _uses(tree)
+    for path, nodes in read.items():
+        short, own = str(path), _uses(nodes)
         constants = set()
-        inside = {
-            id(one) for where in ast.walk(tree) if _is_function(where) for one in ast.walk(where)
-        }
-        for call, method in _calls(tree):
+        inside = {id(one) for where in nodes if _is_function(where) for one in ast.walk(where)}
+        for call, method in _calls(nodes):
             try:
                 pattern = ast.literal_eval(call.args[0])
             except ValueError:
@@ -134,11 +130,9 @@ def collected() -> tuple[list[Found], set[str]]:
             constants.add(pattern)
             if method != "compile":
                 found.append(Found(f"{short}:{call.lineno}", pattern, _flags(call), (method,)))
-        if not any(method == "compile" for _, method in _calls(tree)):
+        if not any(method == "compile" for _, method in _calls(nodes)):
             continue
-        module = importlib.import_module(
-            ".".join(path.relative_to(APP.parent).with_suffix("").parts)
-        )
+        module = importlib.import_module(".".join(("app", *path.with_suffix("").parts)))
         for name, value in vars(module).items():
             methods = own.get(name) or everywhere.get(name) or {"search", "fullmatch"}
             for one in _compiled(value):

@@ -1,4 +1,8 @@
-"""The files of the program, for tests that look for something in all of them."""
+"""The files of the program, for tests that look for something in all of them.
+
+To read them as code takes seconds: what is read here is read once in a process, and the tests that
+do run in one (`_SOURCES` in `tests/conftest.py`).
+"""
 
 import ast
 import gc
@@ -19,11 +23,31 @@ def texts() -> Mapping[Path, str]:
     return {path.relative_to(FOLDER): path.read_text() for path in sorted(FOLDER.rglob("*.py"))}
 
 
-def naming(*words: str, under: str = "") -> Iterator[tuple[Path, ast.Module]]:
-    """Yield the files that have one of these words, parsed: to parse all of them takes seconds."""
+@cache
+def tree(path: Path) -> ast.Module:
+    """Return a file as code, by its path in the folder of the program."""
+    with _no_garbage():
+        return ast.parse(texts()[path])
+
+
+@cache
+def nodes(path: Path) -> list[ast.AST]:
+    """Return every part of a file, as `ast.walk` yields them."""
+    with _no_garbage():
+        return list(ast.walk(tree(path)))
+
+
+def having(*words: str, under: str = "") -> Iterator[Path]:
+    """Yield the files that have one of these words: to parse all of them takes seconds."""
     for path, text in texts().items():
         if path.as_posix().startswith(under) and any(word in text for word in words):
-            yield path, ast.parse(text)
+            yield path
+
+
+def naming(*words: str, under: str = "") -> Iterator[tuple[Path, ast.Module]]:
+    """Yield the files that have one of these words, parsed."""
+    for path in having(*words, under=under):
+        yield path, tree(path)
 
 
 # What is imported when a file is loaded: not within a function, nor only for the type checker.
@@ -52,11 +76,16 @@ def _module(path: Path) -> str:
 
 
 @contextmanager
-def all_parsed() -> Iterator[None]:
-    """Look for no garbage in the millions of nodes of all files: that takes as long as to parse."""
+def _no_garbage() -> Iterator[None]:
+    """Look for no garbage in the nodes of a file: of all files, that takes as long as to parse.
+
+    They stay, and are not looked through later, either.
+    """
+    looks = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
         gc.freeze()
-        gc.enable()
+        if looks:
+            gc.enable()
