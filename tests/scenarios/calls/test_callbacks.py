@@ -2,6 +2,7 @@
 
 from datetime import time, timedelta
 from typing import Any
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -83,7 +84,7 @@ async def test_a_child_is_called_back_when_a_counsellor_is_there(stage: Stage) -
     assert await broken_at_the_end(stage) == []
 
 
-async def on_desk(stage: Stage, ana: Counsellor, call_id: str, **form: str) -> str:
+async def on_desk(stage: Stage, ana: Counsellor, call_id: UUID, **form: str) -> str:
     """Send the desk's form; return the desk as it is drawn then."""
     stage.ground.memory.forget("presence")
     answer = await stage.client.post(

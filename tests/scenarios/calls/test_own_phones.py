@@ -46,7 +46,7 @@ def code_in(phone: Phone) -> str:
 async def test_a_counsellor_rings_the_line_and_presses_a_key(stage: Stage) -> None:
     stage.exchange.phones[VERA] = Phone(picks_up=2)
     vera = await stage.add_counsellor("vera", endpoint=VERA, state=None, pin=PIN)
-    for digit, state in by_day((("2", "break"), ("3", "off_duty"), ("1", "available"))):
+    for digit, state in by_day((("2", "break"), ("1", "available"), ("3", "off_duty"))):
         leg = await rings_in(stage, digit, PIN)
         assert await vera.presence() == state
         await stage.until(lambda leg=leg: leg.over, limit=30)

@@ -11,7 +11,7 @@ from app.demo.counsellor import Counsellor
 from app.demo.stage import Stage
 from app.practice.legs import Leg
 from app.staff.roles import Role
-from tests.support.profile import WHOLE, nightly
+from tests.support.profile import WHOLE, by_day, nightly
 from tests.support.talks import talk
 
 pytestmark = pytest.mark.usefixtures("each_quarter")
@@ -272,13 +272,12 @@ async def a_crashed_page_is_replaced_before_the_provider_notices(
     await stage.exchange.hang_up(child)
 
 
-@nightly
 async def test_after_the_grace_or_a_second_loss_the_child_is_first_in_the_queue(
     stage: Stage,
 ) -> None:
     ana = await stage.add_counsellor("ana")
     page = f"stage:{ana.id.hex}"
-    for twice in (True, False):
+    for twice in by_day((True, False)):
         child = await talk(stage, ana)
         await ask(stage, ana, "/state", page=page, state="off")
         ana.unplug()

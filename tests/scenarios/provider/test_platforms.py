@@ -476,7 +476,6 @@ async def acknowledged(stage: Stage, who: Counsellor, referral_id: str) -> Any:
     return await referral_of(who, referral_id)
 
 
-@nightly
 async def test_an_agency_acknowledges_by_phone(anywhere: Stage) -> None:
     stage = anywhere
     vera, _ = await at_phone(stage, "vera", VERA)
