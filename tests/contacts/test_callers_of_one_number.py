@@ -31,27 +31,26 @@ async def test_two_callers_behind_one_number_are_told_apart_and_put_together(wor
     await a_line(work)
     ana = await a_counsellor(work, "ana")
     first, second, third = [await _rings_again(work, ana, n) for n in (1, 2, 3)]
-    assert first.profile_id is not None
-    assert await _profiles(work, second, third) == [first.profile_id] * 2
+    first_id = first.profile_id
+    assert first_id is not None
+    assert await _profiles(work, second, third) == [first_id] * 2
     other = await profiles.tell_apart(work, ana, second.id)
-    assert await _profiles(work, second) == [other] != [first.profile_id]
+    assert await _profiles(work, second) == [other] != [first_id]
     # From now on the program does not choose between the two.
     fourth = await _rings_again(work, ana, 4)
     assert fourth.profile_id is None
     await profiles.link(work, ana, fourth.id, other)
     assert await _profiles(work, fourth) == [other]
-    await profiles.merge(work, ana, other, first.profile_id, "her voice")
+    await profiles.merge(work, ana, other, first_id, "her voice")
     whole = [first, second, third, fourth]
-    assert await _profiles(work, *whole) == [first.profile_id] * 4
-    apart = await profiles.split(
-        work, ana, first.profile_id, [second.id, fourth.id], "it was her brother"
-    )
-    assert await _profiles(work, *whole) == [first.profile_id, apart, first.profile_id, apart]
+    assert await _profiles(work, *whole) == [first_id] * 4
+    apart = await profiles.split(work, ana, first_id, [second.id, fourth.id], "it was her brother")
+    assert await _profiles(work, *whole) == [first_id, apart, first_id, apart]
     bora = await a_counsellor(work, "bora")
     theirs = work, bora
     for act in (
         lambda: profiles.split(*theirs, apart, [second.id], "x"),
-        lambda: profiles.merge(*theirs, apart, third.profile_id, "x"),
+        lambda: profiles.merge(*theirs, apart, first_id, "x"),
         lambda: profiles.tell_apart(*theirs, second.id),
     ):
         with pytest.raises(NotFound):

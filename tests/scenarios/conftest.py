@@ -3,6 +3,7 @@
 import pytest
 
 from app import worker
+from app.telephony.reconcile.comparing import defer_comparison
 from app.work import Ground
 from tests.support.profile import WHOLE
 from tests.support.program.seldom import each_quarter_only
@@ -29,11 +30,11 @@ def not_before_the_first_ring(
     is_about_it = _COMPARED_AT_THE_START & {*request.node.path.parts}
     if WHOLE or is_about_it or "each_minute" in request.fixturenames:
         return
-    compare, begun = worker.defer_comparison, list[Ground]()
+    begun = list[Ground]()
 
     async def from_the_second(ground: Ground) -> None:
         if begun:
-            await compare(ground)
+            await defer_comparison(ground)
         begun.append(ground)
 
     monkeypatch.setattr(worker, "defer_comparison", from_the_second)

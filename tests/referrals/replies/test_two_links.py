@@ -1,6 +1,7 @@
 """Two links of an agency at once: which code opens which, and how often one may be asked for."""
 
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -38,7 +39,7 @@ def few_a_day(monkeypatch: pytest.MonkeyPatch) -> int:
     return 2
 
 
-async def _an_agency(work: Work, code: str = "house", *phones: str, **ways: str) -> None:
+async def _an_agency(work: Work, code: str = "house", *phones: str, **ways: Any) -> None:
     await save_agency(
         work,
         Entry(
@@ -96,7 +97,7 @@ class _Asked:
 
 
 async def _asked(
-    work: Work, *phones: str, urgency: Urgency = Urgency.IMMEDIATE, **ways: str
+    work: Work, *phones: str, urgency: Urgency = Urgency.IMMEDIATE, **ways: Any
 ) -> _Asked:
     await _an_agency(work, "house", *phones, **(ways or BOTH))
     referral = await a_referral(work, await a_counsellor(work, "ana"))
@@ -358,7 +359,8 @@ async def test_an_agency_with_one_telephone_is_not_locked_out_of_an_urgent_refer
 async def test_the_code_heard_at_the_telephone_opens_a_link_that_is_asked_for_again(
     work: Work, way: str
 ) -> None:
-    house = await _asked(work, DUTY, **{way: BOTH[way]})
+    ways: dict[str, Any] = {way: BOTH[way]}
+    house = await _asked(work, DUTY, **ways)
     path, code = await _taken_at_the_phone(work, house)
     assert len(code) == links.CODE_DIGITS
     work.now += _A_WHILE

@@ -38,6 +38,7 @@ from app.telephony.steps import Say
 from app.words.without_codes import ONLY_A_PIN
 from app.work import Work
 from tests.support.calls.lines import a_line
+from tests.support.profile import each_once
 from tests.support.verbs import a_counsellor, a_referral, an_agency, recipient_of
 
 _DAY = timedelta(days=1)
@@ -65,13 +66,14 @@ async def _sent(work: Work, *, email: str | None, sms: str | None) -> tuple[Staf
     return ana, referral
 
 
-@pytest.mark.parametrize("how", [Via.PHONE, Via.LINK])
 @pytest.mark.parametrize(
-    ("email", "sms"), [(_MAIL, None), (None, _SMS), (_MAIL, _SMS)], ids=["mail", "sms", "both"]
+    ("how", "ways"),
+    each_once([Via.PHONE, Via.LINK], [(_MAIL, None), (None, _SMS), (_MAIL, _SMS)]),
 )
 async def test_the_link_goes_without_a_code_and_the_owner_is_asked_to_ring(
-    work: Work, email: str | None, sms: str | None, how: Via
+    work: Work, how: Via, ways: tuple[str | None, str | None]
 ) -> None:
+    email, sms = ways
     ana, referral = await _sent(work, email=email, sms=sms)
     agency = await work.session.get_one(Agency, referral.agency_id)
     recipient = await recipient_of(work, referral)

@@ -5,6 +5,7 @@ A new channel gets a `Bench` here: how its other side is made to fail, and what 
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -240,16 +241,24 @@ def short_patience(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(params=list(ChannelKind))
+def kind(request: pytest.FixtureRequest) -> ChannelKind:
+    found: ChannelKind = request.param
+    return found
+
+
+@pytest.fixture
+def system(request: pytest.FixtureRequest, kind: ChannelKind) -> Any:
+    """The system of the agency, where the channel leads to one."""
+    systems = {ChannelKind.WEBHOOK: "receiver", ChannelKind.PRIMERO: "primero"}
+    return request.getfixturevalue(systems[kind]) if kind in systems else None
+
+
+@pytest.fixture
 async def bench(
-    request: pytest.FixtureRequest,
-    night: Stage,
-    post: Mail,
-    receiver: Receiver,
-    primero: tuple[PrimeroStandIn, str],
-    short_patience: None,
+    kind: ChannelKind, system: Any, night: Stage, post: Mail, short_patience: None
 ) -> Bench:
     made: Bench
-    match request.param:
+    match kind:
         case ChannelKind.PHONE:
             made = ByPhone(night)
         case ChannelKind.SMS:
@@ -257,9 +266,9 @@ async def bench(
         case ChannelKind.EMAIL:
             made = ByEmail(night, post)
         case ChannelKind.WEBHOOK:
-            made = ByWebhook(night, receiver)
+            made = ByWebhook(night, system)
         case _:
-            made = ByPrimero(night, *primero)
+            made = ByPrimero(night, *system)
     await made.add_house()
     await add_agency(night, "next", "shelter", phones=(NEXT,))
     phone(night, NEXT, presses="1")

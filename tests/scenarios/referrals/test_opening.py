@@ -10,6 +10,7 @@ from app.demo.stage import Stage
 from tests.support.contacts import WHOLE, new_contact, page_of, write
 from tests.support.profile import nightly
 from tests.support.program.quiet import QuietStage
+from tests.support.program.quiet_talks import OWN_PHONE, quiet_talk
 from tests.support.referrals import (
     OVERRIDE,
     add_agency,
@@ -20,7 +21,6 @@ from tests.support.referrals import (
     referral_of,
     withdraw,
 )
-from tests.support.talks import talk
 
 
 async def test_a_contact_is_referred_with_what_is_known(quiet: QuietStage) -> None:
@@ -135,56 +135,54 @@ async def test_before_a_child_under_three_is_placed_outreach_is_asked(night: Sta
     assert (await referral_of(ana, direct["id"]))["recipients"][0]["agency"] == "house"
 
 
-async def test_the_urgent_button_goes_by_the_childs_consent(night: Stage) -> None:
+async def test_the_urgent_button_goes_by_the_childs_consent(quiet: QuietStage) -> None:
     """An override is for where there is none; and what rests on consent can be withdrawn."""
-    ana = await night.add_counsellor("ana")
-    await add_agency(night, "house", "shelter", email="a@house.example")
-    leg = await talk(night, ana)
-    call = await night.call_of(leg)
-    contact = (await ana.ask("GET", f"/calls/{call['id']}/contact")).json()
+    ana = await quiet.add_counsellor("ana", endpoint=OWN_PHONE)
+    await add_agency(quiet, "house", "shelter", email="a@house.example")
+    call = await quiet_talk(quiet, ana)
+    contact = (await ana.ask("GET", f"/calls/{call}/contact")).json()
     await write(
         ana,
         contact["id"],
         {**WHOLE, "consent.services": "yes", "consent.given_by": "child"},
     )
-    made = await ana.ask("POST", f"/calls/{call['id']}/urgent", {"service": "shelter"})
+    made = await ana.ask("POST", f"/calls/{call}/urgent", {"service": "shelter"})
     found = await referral_of(ana, made.json()["id"])
     assert [c["kind"] for c in found["consents"]] == ["consent"]
     # For the police, whom the child did not speak of, there is the ground of danger.
-    other = await ana.ask("POST", f"/calls/{call['id']}/urgent", {"service": "police"})
+    other = await ana.ask("POST", f"/calls/{call}/urgent", {"service": "police"})
     found = await referral_of(ana, other.json()["id"])
     assert [c["kind"] for c in found["consents"]] == ["consent", "override"]
-    back = await withdraw(night, ana, made.json()["id"])
+    back = await withdraw(quiet, ana, made.json()["id"])
     assert back["state"] == "consent_withdrawn"
 
 
 async def test_the_board_warns_of_people_who_must_not_be_told_and_four_clicks_are_one_referral(
-    night: Stage,
+    quiet: QuietStage,
 ) -> None:
-    ana = await night.add_counsellor("ana")
-    leg = await talk(night, ana)
-    call = await night.call_of(leg)
-    contact = (await ana.ask("GET", f"/calls/{call['id']}/contact")).json()
+    ana = await quiet.add_counsellor("ana", endpoint=OWN_PHONE)
+    call = await quiet_talk(quiet, ana)
+    contact = (await ana.ask("GET", f"/calls/{call}/contact")).json()
     await write(
         ana,
         contact["id"],
         {"contact.kind": "child", "consent.withheld_from": "the centre: my aunt"},
     )
-    board = f"/board/calls/{call['id']}/urgent"
-    shown = await page(night, ana, board)
+    board = f"/board/calls/{call}/urgent"
+    shown = await page(quiet, ana, board)
     assert "who must not be told" in shown.text
     assert "my aunt" not in shown.text
     # Neither the one click nor the interface goes over it unread.
-    refused = await page(night, ana, board, service="shelter")
+    refused = await page(quiet, ana, board, service="shelter")
     assert "Read that in the contact" in refused.text
-    assert await night.rows("SELECT id FROM referrals") == []
-    path = f"/calls/{call['id']}/urgent"
+    assert await quiet.rows("SELECT id FROM referrals") == []
+    path = f"/calls/{call}/urgent"
     answer = await ana.ask("POST", path, {"service": "shelter"})
     assert (answer.status_code, answer.json()["error"]) == (409, "WishNotRead")
     body = {"service": "shelter", "wish_read": True}
     answers = await asyncio.gather(*(ana.ask("POST", path, body) for _ in range(4)))
     assert sorted(a.status_code for a in answers) == [201, 409, 409, 409]
-    assert len(await night.rows("SELECT id FROM referrals")) == 1
+    assert len(await quiet.rows("SELECT id FROM referrals")) == 1
 
 
 async def test_outreach_comes_first_when_the_age_becomes_known_later(quiet: QuietStage) -> None:

@@ -15,6 +15,7 @@ from tests.support.contacts import new_contact, skip_minutes, write
 from tests.support.mail import Mail
 from tests.support.profile import nightly
 from tests.support.program.quiet import QuietStage
+from tests.support.program.quiet_talks import OWN_PHONE, quiet_talk
 from tests.support.referrals import (
     AGREED,
     BROTHERS,
@@ -26,7 +27,6 @@ from tests.support.referrals import (
     phone,
     referral_of,
 )
-from tests.support.talks import talk
 
 
 async def _centre_without_phone(stage: Stage) -> None:
@@ -273,22 +273,20 @@ async def test_a_code_stands_for_the_name_only_where_the_name_need_not_be_known(
     assert code in told["education"]
 
 
-async def test_a_child_who_is_named_later_is_referred_too(night: Stage) -> None:
+async def test_a_child_who_is_named_later_is_referred_too(quiet: QuietStage) -> None:
     """The urgent button of a talk: a second click is refused until there is another child."""
-    ana = await night.add_counsellor("ana")
-    await add_agency(night, "police", "police", sector="police", phones=(POLICE_PHONE,))
-    phone(night, POLICE_PHONE, presses="1")
-    leg = await talk(night, ana)
-    call = await night.call_of(leg)
-    contact_id = (await ana.ask("GET", f"/calls/{call['id']}/contact")).json()["id"]
+    ana = await quiet.add_counsellor("ana", endpoint=OWN_PHONE)
+    await add_agency(quiet, "police", "police", sector="police", phones=(POLICE_PHONE,))
+    call = await quiet_talk(quiet, ana)
+    contact_id = (await ana.ask("GET", f"/calls/{call}/contact")).json()["id"]
     one = {k: v for k, v in BROTHERS.items() if not k.startswith("child.b2")}
     await write(ana, contact_id, one)
     body = {"service": "police"}
-    assert (await ana.ask("POST", f"/calls/{call['id']}/urgent", body)).status_code == 201
-    assert (await ana.ask("POST", f"/calls/{call['id']}/urgent", body)).status_code == 409
+    assert (await ana.ask("POST", f"/calls/{call}/urgent", body)).status_code == 201
+    assert (await ana.ask("POST", f"/calls/{call}/urgent", body)).status_code == 409
     state = (await ana.ask("GET", f"/contacts/{contact_id}")).json()
     younger = {k: v for k, v in BROTHERS.items() if k.startswith("child.b2")}
     await write(ana, contact_id, younger, base=state["revision"])
-    assert (await ana.ask("POST", f"/calls/{call['id']}/urgent", body)).status_code == 201
-    rows = await night.rows("SELECT child_entry FROM referrals ORDER BY child_entry")
+    assert (await ana.ask("POST", f"/calls/{call}/urgent", body)).status_code == 201
+    rows = await quiet.rows("SELECT child_entry FROM referrals ORDER BY child_entry")
     assert [row["child_entry"] for row in rows] == ["a1", "b2"]
