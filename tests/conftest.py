@@ -49,29 +49,16 @@ _LIVED = (
 )
 
 
-# The files of tests/retention whose tests are of a person that is written down once in a process.
+# The tests of requests about a person's data are of situations that are written down once in a
+# process, and of the same statements: one process has them. These are stories on a stage.
 _REQUESTS = "tests/retention/data_requests/"
-_OF_A_PERSON = (
-    "changed_since/test_changed_since",
-    "changed_since/test_searched_again",
-    "test_data_requests",
-    "test_deadlines",
-    "test_erased_again",
-    "reports/test_guardians",
-    "test_kept_at_the_provider",
-    "test_kinds_without_a_record",
-    "test_prepared_folder",
-    "test_reporters",
-    "reports/test_reports_in_time",
-    "reports/test_what_each_sees",
-    "test_requests_end",
-    "test_written_meanwhile",
-)
+_STORIES = ("test_data_request_story", "test_two_officers")
 
 
 # The longest first: what begins last is what the other processes wait for.
 _LONG = (
     "tests/statistics/",
+    _REQUESTS,
     "web/test_every_route",
     "test_access_table",
     "tests/package/",
@@ -134,8 +121,13 @@ class _Scheduler(LoadScopeScheduling):  # type: ignore[misc]
             "tests/api/test_changes_are_logged.py",
             "tests/security/test_cryptography.py",
             "tests/words/test_used_keys.py",
+            # Of a record that is written down once in a process.
+            "tests/retention/test_special_codes.py",
         )
-        if any(nodeid.startswith(f"{_REQUESTS}{name}.py") for name in _OF_A_PERSON):
+        if nodeid.startswith(_REQUESTS) and not any(name in nodeid for name in _STORIES):
+            return _REQUESTS
+        # These are of the same statements.
+        if nodeid.startswith("tests/retention/test_forgotten_numbers.py"):
             return _REQUESTS
         if nodeid.startswith(("tests/words/test_shown_codes", "tests/words/test_logged_values")):
             return "tests/words/test_pages.py"

@@ -51,6 +51,7 @@ async def _is_kept_as_anothers(
 
 
 @pytest.mark.parametrize("kind", by_day(reversed(RequestKind)))
+@pytest.mark.a_person(by=one_telephone)
 async def test_what_is_hers_stays_hers_when_a_sister_is_told_apart(
     work: Work, kind: RequestKind
 ) -> None:
@@ -200,6 +201,7 @@ async def test_a_call_from_the_number_does_not_say_that_a_replaced_child_is_the_
 
 
 @pytest.mark.parametrize("kind", by_day(reversed(RequestKind)))
+@pytest.mark.a_person(by=one_profile)
 async def test_a_mistaken_number_is_not_that_from_which_a_sister_rang(
     work: Work, kind: RequestKind
 ) -> None:

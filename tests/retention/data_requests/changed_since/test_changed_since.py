@@ -87,6 +87,7 @@ TAKEN = (
 
 
 @pytest.mark.parametrize(("change", "person"), by_day(TAKEN, 2))
+@pytest.mark.a_person(by=one_record)
 async def test_a_report_shows_no_child_that_took_the_place_of_the_only_one(
     work: Work, change: dict[str, Any], person: AskingPerson
 ) -> None:
@@ -118,6 +119,7 @@ async def test_a_report_shows_no_child_that_took_the_place_of_the_only_one(
 
 
 @pytest.mark.parametrize("typed", by_day(["{}/2", OF_SISTER]))
+@pytest.mark.a_person(by=one_record)
 async def test_of_several_children_one_who_took_the_place_of_hers_is_not_shown(
     work: Work, typed: str
 ) -> None:
@@ -135,6 +137,7 @@ async def test_of_several_children_one_who_took_the_place_of_hers_is_not_shown(
         assert hidden not in told
 
 
+@pytest.mark.a_person(by=one_record)
 async def test_a_referral_of_a_child_that_was_replaced_is_not_shown(work: Work) -> None:
     boss, contact, referral = await one_record(work)
     for typed in (referral.code, f"{contact.code}/1"):
@@ -150,6 +153,7 @@ async def test_a_referral_of_a_child_that_was_replaced_is_not_shown(work: Work) 
 
 
 @pytest.mark.parametrize("kind", by_day(reversed(RequestKind)))
+@pytest.mark.a_person(by=one_record)
 async def test_a_referral_that_was_rewritten_for_another_child_is_neither_shown_nor_erased(
     work: Work, kind: RequestKind
 ) -> None:
@@ -180,6 +184,7 @@ async def test_a_referral_that_was_rewritten_for_another_child_is_neither_shown_
 
 
 @pytest.mark.parametrize("kind", by_day(reversed(RequestKind)))
+@pytest.mark.a_person(by=one_record)
 async def test_a_child_that_was_named_since_may_be_another(work: Work, kind: RequestKind) -> None:
     """Nothing was written of it by which it could be compared; as long as that is so, it stays."""
     boss, _, _ = await one_record(work)
@@ -246,6 +251,7 @@ async def test_a_call_is_not_shown_if_a_contact_came_to_it_since(work: Work) -> 
 # -- a number that was put right -----------------------------------------------------------------
 
 
+@pytest.mark.a_person(by=one_record)
 async def test_a_record_whose_number_was_put_right_is_not_shown_to_its_former_owner(
     work: Work,
 ) -> None:
@@ -265,6 +271,7 @@ async def test_a_record_whose_number_was_put_right_is_not_shown_to_its_former_ow
 
 
 @pytest.mark.parametrize("kind", by_day(RequestKind))
+@pytest.mark.a_person(by=one_record)
 async def test_what_a_mistaken_number_led_to_is_neither_shown_nor_erased(
     work: Work, kind: RequestKind
 ) -> None:
@@ -291,6 +298,7 @@ async def test_what_a_mistaken_number_led_to_is_neither_shown_nor_erased(
     assert request.kept == {OTHER: 3}
 
 
+@pytest.mark.a_person(by=one_record)
 async def test_a_case_to_which_another_contact_leads_goes_on(work: Work) -> None:
     """The number of one of its contacts was put right; the other still has it."""
     boss, _, _ = await one_record(work)
