@@ -15,6 +15,7 @@ from typing import Any
 
 import httpcore2
 import pytest
+import yaml
 from jinja2 import Environment, FileSystemBytecodeCache, FileSystemLoader, Template
 from procrastinate import App, JobContext
 from psycopg import _queries
@@ -49,6 +50,7 @@ def shared_between_stages(of_this_run: Path) -> Iterator[None]:
         _look_for_no_settings(patch)
         _share_certificates(patch)
         _share_templates(patch, of_this_run)
+        _parse_definitions_once(patch)
         _poll_seldom(patch)
         _hash_quickly(patch)
         yield
@@ -150,6 +152,11 @@ def _share_templates(patch: pytest.MonkeyPatch, folder: Path) -> None:
         return made(self, environment, name, *more, **named)
 
     patch.setattr(FileSystemLoader, "load", load)
+
+
+def _parse_definitions_once(patch: pytest.MonkeyPatch) -> None:
+    """Remember the nodes of each definition: with a set of a country all shipped ones are read."""
+    patch.setattr(yaml, "compose", lru_cache(maxsize=256)(yaml.compose))
 
 
 def _hash_quickly(patch: pytest.MonkeyPatch) -> None:
