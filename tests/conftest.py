@@ -178,8 +178,13 @@ def pytest_collection_finish() -> None:
     gc.enable()
 
 
-def _rank(item: pytest.Item) -> int:
-    """Return the place of a test in the list of the longest, or one after all of them."""
+def _rank(item: pytest.Item) -> tuple[int, str]:
+    """Return the place of a test in the list of the longest, or one after all of them.
+
+    Those of one situation follow one another: the database of the process holds one at a time.
+    """
     nodeid = item.nodeid
     places = (place for place, name in enumerate(_LONG) if name in nodeid)
-    return next(places, len(_LONG))
+    mark = item.get_closest_marker("a_person")
+    situation = mark.kwargs["by"].__name__ if mark and mark.kwargs else ""
+    return next(places, len(_LONG)), situation

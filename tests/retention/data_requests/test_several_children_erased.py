@@ -27,6 +27,7 @@ from tests.support import planted
 from tests.support.planted import WORD
 from tests.support.profile import by_day, nightly
 from tests.support.retention.requested import (
+    a_caller,
     a_person,
     approved,
     erase,
@@ -151,11 +152,11 @@ async def test_a_record_that_tells_of_another_child_since_it_was_searched_stays(
         assert None not in (call.caller_key, contact.profile_id)
 
 
-@pytest.mark.a_person
+@pytest.mark.a_person(by=a_caller)
 async def test_a_record_of_which_more_is_written_about_the_same_child_goes(work: Work) -> None:
     """Also if the key of the hashes was rotated meanwhile."""
     await learn(work)
-    boss, _, contact = await a_person(work)
+    boss, _, contact = await a_caller(work)
     request = await found_by(work, boss)
     await hashes.rotate_hashes(work)
     work.now += resealing.NOTICE
