@@ -63,7 +63,7 @@ async def test_a_record_about_several_children_is_marked_with_its_referrals(
     assert items[referral.id].keep == items[contact.id].keep == OTHER
 
 
-@pytest.mark.parametrize("by_place", [False, True])
+@pytest.mark.parametrize("by_place", by_day([False, True]))
 @pytest.mark.a_person(by=one_record)
 async def test_a_sister_reads_her_own_entry_and_nothing_of_her_brother(
     work: Work, by_place: bool

@@ -76,7 +76,7 @@ async def test_a_case_goes_if_a_contact_of_the_same_child_was_linked_since(work:
         # Another child came in beside it.
         (ANOTHER | {"child.a3": 2}, (), False),
     ]
-    for of_new, said, goes in by_day(cases, 3):
+    for of_new, said, goes in by_day(cases, 2):
         case = await planted.a_case(work, boss, brother)
         later = await planted.a_contact(work, boss)
         await write(work, later, of_new)

@@ -101,7 +101,7 @@ async def _went(work: Work, boss: Staff, request: DataRequest, *children: Contac
     return [one.erased_at is not None for one in children]
 
 
-@pytest.mark.parametrize(("kind", "how"), by_day(each_once(RequestKind, CHANGES), 2))
+@pytest.mark.parametrize(("kind", "how"), by_day(each_once(RequestKind, CHANGES)))
 @pytest.mark.a_person(by=one_telephone)
 async def test_a_record_that_is_known_since_to_be_a_sisters_stays_with_her(
     work: Work, kind: RequestKind, how: str
@@ -114,7 +114,7 @@ async def test_a_record_that_is_known_since_to_be_a_sisters_stays_with_her(
     assert await _went(work, boss, request, boy, girl) == [True, False]
 
 
-@pytest.mark.parametrize("how", ["named", "he was told apart"])
+@pytest.mark.parametrize("how", by_day(["named", "he was told apart"]))
 @pytest.mark.a_person(by=one_telephone)
 async def test_by_their_number_alone_it_is_not_known_which_of_them_asks(
     work: Work, how: str
@@ -189,7 +189,8 @@ async def test_what_the_officer_released_stays_released(work: Work) -> None:
     assert await _went(work, boss, request, boy, girl) == [True, False]
 
 
-@pytest.mark.parametrize("kind", by_day(reversed(RequestKind)))
+@nightly
+@pytest.mark.parametrize("kind", list(RequestKind))
 @pytest.mark.a_person(by=one_telephone)
 async def test_a_contact_of_no_profile_that_is_put_into_another_childs_since_is_hers(
     work: Work, kind: RequestKind

@@ -34,6 +34,7 @@ from tests.support.profile import by_day, nightly
 from tests.support.retention.one_profile import OF_GIRL, SAID, kept_of, one_profile
 from tests.support.retention.requested import (
     NUMBER,
+    a_caller,
     a_person,
     approved,
     erase,
@@ -118,7 +119,8 @@ async def test_a_contact_that_was_taken_out_of_the_case_is_neither_shown_nor_era
     assert girl.erased_at is None
 
 
-@pytest.mark.parametrize("kind", by_day(reversed(RequestKind)))
+@nightly
+@pytest.mark.parametrize("kind", list(RequestKind))
 @pytest.mark.a_person(by=one_record)
 async def test_a_mistyped_number_of_a_case_leads_to_nothing_when_it_is_put_right(
     work: Work, kind: RequestKind
@@ -256,7 +258,7 @@ async def test_a_server_that_has_not_read_the_form_yet_neither_reports_nor_erase
 
 @pytest.mark.parametrize(
     ("named", "kind"),
-    by_day([(False, RequestKind.ACCESS), *product([True, False], reversed(RequestKind))], 2),
+    by_day([(False, RequestKind.ACCESS), *product([True, False], reversed(RequestKind))]),
 )
 async def test_a_contact_whose_child_is_none_of_the_cases_is_found_by_its_own_code_alone(
     work: Work, kind: RequestKind, named: bool
@@ -451,13 +453,13 @@ async def test_an_erasure_that_took_the_profile_apart_tells_of_no_other_person(w
 
 
 @pytest.mark.parametrize("itself", by_day([False, True]))
-@pytest.mark.a_person
+@pytest.mark.a_person(by=a_caller)
 async def test_a_number_that_was_taken_out_of_the_record_may_be_that_from_which_the_child_rang(
     work: Work, itself: bool
 ) -> None:
     """A person who rang for another child may have left a mistyped number, and nothing else leads
     there."""
-    boss, call, contact = await a_person(work)
+    boss, call, contact = await a_caller(work)
     if itself:
         await rang_itself(work, contact)
     key = MatchKey(
