@@ -1,6 +1,7 @@
 """A real PostgreSQL for every test: one server per process, a database per test that commits."""
 
 import contextlib
+import functools
 import os
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -227,9 +228,10 @@ class ReadingsOf:
         append(self.work, entry)
 
 
-@contextlib.asynccontextmanager
-async def _work_on(url: str, *, kept: bool = False) -> AsyncIterator[Work]:
-    settings = Settings(
+@functools.cache
+def _settings_on(url: str) -> Settings:
+    """Return what each test has a copy of: to make them looks for every setting in each source."""
+    return Settings(
         database_url=url,
         public_url="http://127.0.0.1:1",
         secret_key="practice-secret-key-practice-secret-key",
@@ -238,7 +240,11 @@ async def _work_on(url: str, *, kept: bool = False) -> AsyncIterator[Work]:
         twilio_auth_token=TOKEN,
         **API_KEY,
     )
-    ground = make_ground(settings, SteppedClock(MONDAY))
+
+
+@contextlib.asynccontextmanager
+async def _work_on(url: str, *, kept: bool = False) -> AsyncIterator[Work]:
+    ground = make_ground(_settings_on(url).model_copy(), SteppedClock(MONDAY))
     async with ground.database.engine.connect() as connection:
         session = AsyncSession(
             connection, expire_on_commit=False, join_transaction_mode="create_savepoint"
