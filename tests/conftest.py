@@ -57,24 +57,10 @@ _LIVED = (
 )
 
 
-# The files of tests/retention whose tests are of a person that is written down once in a process.
+# The tests of requests about a person's data are of situations that are written down once in a
+# process, and of the same statements: one process has them. These are stories on a stage.
 _REQUESTS = "tests/retention/data_requests/"
-_OF_A_PERSON = (
-    "changed_since/test_changed_since",
-    "changed_since/test_searched_again",
-    "test_data_requests",
-    "test_deadlines",
-    "test_erased_again",
-    "reports/test_guardians",
-    "test_kept_at_the_provider",
-    "test_kinds_without_a_record",
-    "test_prepared_folder",
-    "test_reporters",
-    "reports/test_reports_in_time",
-    "reports/test_what_each_sees",
-    "test_requests_end",
-    "test_written_meanwhile",
-)
+_STORIES = ("test_data_request_story", "test_two_officers")
 
 
 # To read every source, and every template, takes seconds, once in a process.
@@ -104,6 +90,7 @@ _SOURCES = (
 # The longest first: what begins last is what the other processes wait for.
 _LONG = (
     "tests/statistics/",
+    _REQUESTS,
     "web/test_every_route",
     "test_access_table",
     "tests/package/",
@@ -160,8 +147,13 @@ class _Scheduler(LoadScopeScheduling):  # type: ignore[misc]
             "tests/api/test_examples.py",
             "tests/supply/test_parts.py",
             "tests/database/test_hard_stop.py",
+            # Of a record that is written down once in a process.
+            "tests/retention/test_special_codes.py",
         )
-        if any(nodeid.startswith(f"{_REQUESTS}{name}.py") for name in _OF_A_PERSON):
+        if nodeid.startswith(_REQUESTS) and not any(name in nodeid for name in _STORIES):
+            return _REQUESTS
+        # These are of the same statements.
+        if nodeid.startswith("tests/retention/test_forgotten_numbers.py"):
             return _REQUESTS
         if nodeid.startswith(_SOURCES):
             return "the sources"
@@ -212,8 +204,13 @@ def pytest_collection_finish() -> None:
     gc.enable()
 
 
-def _rank(item: pytest.Item) -> int:
-    """Return the place of a test in the list of the longest, or one after all of them."""
+def _rank(item: pytest.Item) -> tuple[int, str]:
+    """Return the place of a test in the list of the longest, or one after all of them.
+
+    Those of one situation follow one another: the database of the process holds one at a time.
+    """
     nodeid = item.nodeid
     places = (place for place, name in enumerate(_LONG) if name in nodeid)
-    return next(places, len(_LONG))
+    mark = item.get_closest_marker("a_person")
+    situation = mark.kwargs["by"].__name__ if mark and mark.kwargs else ""
+    return next(places, len(_LONG)), situation

@@ -1,6 +1,7 @@
 """A real PostgreSQL for every test: one server per process, a database per test that commits."""
 
 import contextlib
+import functools
 import os
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -161,33 +162,54 @@ def rolled_back(server: str) -> Iterator[str]:
         connection.execute("DROP DATABASE rolled_back WITH (FORCE)")
 
 
+class Held:
+    """A database that holds a situation for the tests of it, one after the other."""
+
+    def __init__(self, server: str) -> None:
+        self.server, self.name = server, ""
+        self.written: Any = None
+
+    @property
+    def url(self) -> str:
+        return as_role(named(self.server, self.name), PROGRAM_ROLE)
+
+    def empty(self) -> None:
+        """Let it hold nothing. It stays the same: its connection has planned the statements."""
+        self.let_go()
+        self.name = database_for_a_test(self.server)
+
+    def let_go(self) -> None:
+        self.written = None
+        if self.name:
+            put_back(self.server, self.name)
+
+
 @pytest.fixture(scope="session")
-def with_a_person(server: str) -> Iterator[dict[str, Any]]:
-    """A database that holds a person with everything; the first test that needs it writes it."""
-    name = "with_a_person"
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE template_helpline OWNER {OWNER}")
-        yield {"url": as_role(named(server, name), PROGRAM_ROLE)}
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+def held(server: str) -> Iterator[Held]:
+    """The database of the tests with the mark `a_person`; it holds one situation at a time."""
+    made = Held(server)
+    yield made
+    made.let_go()
 
 
 @pytest.fixture
 async def work(request: pytest.FixtureRequest, anyio_backend: str) -> AsyncIterator[Work]:
     """One unit of work on a real database, rolled back at the end: for tests of single verbs."""
-    marked = request.node.get_closest_marker("a_person") is not None
-    if not marked:
+    marked = request.node.get_closest_marker("a_person")
+    if marked is None:
         async with _work_on(request.getfixturevalue("rolled_back")) as made:
             yield made
         return
-    # To write a person down takes half as long as most tests of them: it is done once.
-    from tests.support.retention.requested import PLANTED, plant
+    # To write a situation down takes half as long as most tests of it: it is done once.
+    from tests.support.retention import requested, written_once
 
-    known = request.getfixturevalue("with_a_person")
-    if PLANTED not in known:
-        async with _work_on(known["url"], kept=True) as made:
-            known[PLANTED] = await plant(made)
-    async with _work_on(known["url"]) as made:
-        made.ground.kept[PLANTED] = known[PLANTED]
+    by, found = marked.kwargs.get("by", requested.a_person), request.getfixturevalue("held")
+    if found.written is None or found.written.by is not by:
+        found.empty()
+        async with _work_on(found.url, kept=True) as made:
+            found.written = await written_once.write(made, by)
+    async with _work_on(found.url) as made:
+        made.ground.kept[written_once.HELD] = found.written
         yield made
 
 
@@ -208,9 +230,10 @@ class ReadingsOf:
         append(self.work, entry)
 
 
-@contextlib.asynccontextmanager
-async def _work_on(url: str, *, kept: bool = False) -> AsyncIterator[Work]:
-    settings = Settings(
+@functools.cache
+def _settings_on(url: str) -> Settings:
+    """Return what each test has a copy of: to make them looks for every setting in each source."""
+    return Settings(
         database_url=url,
         public_url="http://127.0.0.1:1",
         secret_key="practice-secret-key-practice-secret-key",
@@ -219,7 +242,11 @@ async def _work_on(url: str, *, kept: bool = False) -> AsyncIterator[Work]:
         twilio_auth_token=TOKEN,
         **API_KEY,
     )
-    ground = make_ground(settings, SteppedClock(MONDAY))
+
+
+@contextlib.asynccontextmanager
+async def _work_on(url: str, *, kept: bool = False) -> AsyncIterator[Work]:
+    ground = make_ground(_settings_on(url).model_copy(), SteppedClock(MONDAY))
     async with ground.database.engine.connect() as connection:
         session = AsyncSession(
             connection, expire_on_commit=False, join_transaction_mode="create_savepoint"

@@ -30,6 +30,7 @@ from tests.support.planted import as_person
 from tests.support.profile import by_day, nightly
 from tests.support.retention.requested import approved, erase, found_by, rang_itself
 from tests.support.retention.siblings import SISTER
+from tests.support.retention.written_once import once
 from tests.support.verbs import a_line, a_supervisor, rings
 
 pytestmark = [pytest.mark.whole, pytest.mark.usefixtures("readings_at_once")]
@@ -111,11 +112,29 @@ async def house(work: Work) -> House:
     return House(work, await a_supervisor(work))
 
 
+@once
+async def two_rang(work: Work) -> tuple[Staff, Contact, Contact]:
+    """A boy and a girl rang, each from a number of its own."""
+    await a_line(work)
+    house = House(work, await a_supervisor(work))
+    return house.boss, await house.rang(BOY), await house.rang(GIRL, OF_GIRL)
+
+
+Two = tuple[House, Contact, Contact]
+
+
+@pytest.fixture
+async def two(work: Work) -> Two:
+    boss, boy, girl = await two_rang(work)
+    return House(work, boss), boy, girl
+
+
 @pytest.mark.parametrize("typed", by_day(["the number", "the contact"]))
+@pytest.mark.a_person(by=two_rang)
 async def test_a_profile_that_is_anothers_too_loses_the_number_that_a_merge_brought(
-    house: House, typed: str
+    two: Two, typed: str
 ) -> None:
-    boy, girl = await house.rang(BOY), await house.rang(GIRL, OF_GIRL)
+    house, boy, girl = two
     await house.merge(boy.profile_id, girl.profile_id)
     code = (await house.work.session.get_one(Contact, boy.id)).code
     girl = await house.work.session.get_one(Contact, girl.id)
@@ -165,11 +184,12 @@ async def test_the_code_of_a_profile_that_was_merged_leads_to_the_one_that_is_in
     assert await house.profiles_with(BOY) == await house.profiles_with(BOYS_SECOND) == set()
 
 
+@pytest.mark.a_person(by=two_rang)
 async def test_after_a_merge_that_was_wrong_each_child_has_its_own_number_alone(
-    house: House,
+    two: Two,
 ) -> None:
     """Two profiles were merged and split again: both have both numbers since then."""
-    boy, girl = await house.rang(BOY), await house.rang(GIRL, OF_GIRL)
+    house, boy, girl = two
     await house.merge(boy.profile_id, girl.profile_id)
     girl = await house.work.session.get_one(Contact, girl.id)
     assert girl.profile_id is not None
@@ -191,10 +211,11 @@ async def test_after_a_merge_that_was_wrong_each_child_has_its_own_number_alone(
 
 
 @nightly
+@pytest.mark.a_person(by=two_rang)
 async def test_profiles_that_are_merged_while_the_erasure_waits_lose_the_number(
-    house: House,
+    two: Two,
 ) -> None:
-    boy, girl = await house.rang(BOY), await house.rang(GIRL, OF_GIRL)
+    house, boy, girl = two
     request = await found_by(house.work, house.boss, BOY)
     await house.merge(boy.profile_id, girl.profile_id)
     request = await house.work.session.get_one(DataRequest, request.id)
@@ -311,12 +332,13 @@ async def test_a_flag_that_is_kept_stays_though_no_call_of_its_number_is_left(ho
 
 
 @pytest.mark.parametrize("how", by_day(["split", "merged"]))
+@pytest.mark.a_person(by=two_rang)
 async def test_why_profiles_were_merged_or_split_goes_with_either_of_them(
-    house: House, how: str
+    two: Two, how: str
 ) -> None:
     """The words stand in the log of the profile that is left, and name both children."""
+    house, boy, girl = two
     work = house.work
-    boy, girl = await house.rang(BOY), await house.rang(GIRL, OF_GIRL)
     as_person(work, house.boss)
     assert boy.profile_id is not None
     assert girl.profile_id is not None

@@ -39,6 +39,7 @@ from tests.support.retention.figures import cells_of, figures_of
 from tests.support.retention.requested import (
     NUMBER,
     WORDS,
+    a_caller,
     a_person,
     another_caller,
     approved,
@@ -290,9 +291,9 @@ async def test_copies_at_the_provider_are_noted_once_and_numbers_forgotten(work:
     assert call.provider_sid == "CA1"
 
 
-@pytest.mark.a_person
+@pytest.mark.a_person(by=a_caller)
 async def test_no_file_of_single_records_outlasts_an_erasure(work: Work) -> None:
-    boss, _, _ = await a_person(work)
+    boss, _, _ = await a_caller(work)
     files = {}
     for name, personal in (("records", True), ("counts", False)):
         files[name] = Export(
@@ -327,9 +328,9 @@ async def test_no_file_of_single_records_outlasts_an_erasure(work: Work) -> None
     assert files["records"].state == ExportState.EXPIRED
 
 
-@pytest.mark.a_person
+@pytest.mark.a_person(by=a_caller)
 async def test_where_the_platform_deletes_nothing_a_person_does_it(work: Work) -> None:
-    boss, _, _ = await a_person(work)
+    boss, _, _ = await a_caller(work)
     request = await found_by(work, boss)
     await approved(work, boss, request)
     await erase(work, request)

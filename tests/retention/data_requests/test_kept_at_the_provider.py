@@ -30,7 +30,7 @@ from app.staff.models import Staff
 from app.work import Work
 from tests.support import planted
 from tests.support.planted import as_person
-from tests.support.retention.requested import NUMBER, a_person, approved, erase, found_by
+from tests.support.retention.requested import NUMBER, a_caller, a_person, approved, erase, found_by
 from tests.support.verbs import a_referral
 
 pytestmark = pytest.mark.whole
@@ -98,10 +98,10 @@ async def test_the_texts_of_a_held_conversation_stay_at_the_provider(work: Work)
     assert await noted(work) == {"CA2", "RECA2"}
 
 
-@pytest.mark.a_person
+@pytest.mark.a_person(by=a_caller)
 async def test_a_conversation_that_the_officer_keeps_stays_at_the_provider(work: Work) -> None:
     """The other call of the number is erased, here and there."""
-    boss, call, _ = await a_person(work)
+    boss, call, _ = await a_caller(work)
     texts_of(work, call)
     other = await planted.a_call(work, "CA2")
     assert other.caller_key == call.caller_key
@@ -116,9 +116,9 @@ async def test_a_conversation_that_the_officer_keeps_stays_at_the_provider(work:
     assert await noted(work) == {"CA2", "RECA1", "RECA2"}
 
 
-@pytest.mark.a_person
+@pytest.mark.a_person(by=a_caller)
 async def test_who_rings_again_loses_nothing_of_the_new_call(work: Work) -> None:
-    boss, _, _ = await a_person(work)
+    boss, _, _ = await a_caller(work)
     request = await found_by(work, boss)
     await erased(work, boss, request)
     work.now += timedelta(minutes=1)
@@ -158,9 +158,9 @@ async def test_a_ring_about_two_children_goes_with_the_referral_of_the_last(work
     assert found == {"ATphone", "ATsms"}
 
 
-@pytest.mark.a_person
+@pytest.mark.a_person(by=a_caller)
 async def test_the_leg_of_a_third_party_who_is_kept_stays(work: Work) -> None:
-    boss, call, _ = await a_person(work)
+    boss, call, _ = await a_caller(work)
     kept, gone = uuid4(), uuid4()
     for who in (kept, gone, None):
         work.session.add(

@@ -20,6 +20,8 @@ from tests.support.profile import by_day
 from tests.support.retention.requested import NUMBER, a_person, approved, found_by
 from tests.support.verbs import an_administrator
 
+pytestmark = pytest.mark.a_person
+
 
 def keep(work: Work, request: DataRequest, kept: Any) -> None:
     body = json.dumps(kept).encode()

@@ -94,6 +94,7 @@ async def test_a_flag_goes_after_its_end(work: Work) -> None:
     assert await work.session.scalar(select(func.count()).select_from(CallerFlag)) == 0
 
 
+@pytest.mark.a_person
 async def test_what_is_noted_of_a_number_stays_with_a_held_call_until_the_hold_is_lifted(
     work: Work,
 ) -> None:

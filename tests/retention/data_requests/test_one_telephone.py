@@ -29,11 +29,23 @@ from tests.support.retention.requested import (
     rang_itself,
 )
 from tests.support.retention.siblings import told_in, write
+from tests.support.retention.written_once import once
 from tests.support.verbs import a_line, a_supervisor
 
 pytestmark = [pytest.mark.whole, pytest.mark.usefixtures("readings_at_once")]
 
 OTHERS = "+381649990001"
+
+
+@once
+async def a_child(work: Work) -> tuple[Staff, Call, Contact]:
+    """A child rang, and the number stands in its record."""
+    await a_line(work)
+    boss = await a_supervisor(work)
+    call = await planted.a_call(work, "CA1")
+    child = await planted.a_contact(work, boss, call, planted.CHILD | {"child.a1.phone": NUMBER})
+    await rang_itself(work, child)
+    return boss, call, child
 
 
 async def _is_kept_as_anothers(
@@ -51,6 +63,7 @@ async def _is_kept_as_anothers(
 
 
 @pytest.mark.parametrize("kind", by_day(reversed(RequestKind)))
+@pytest.mark.a_person(by=one_telephone)
 async def test_what_is_hers_stays_hers_when_a_sister_is_told_apart(
     work: Work, kind: RequestKind
 ) -> None:
@@ -90,15 +103,12 @@ async def test_what_is_hers_stays_hers_when_a_sister_is_told_apart(
 
 
 @pytest.mark.parametrize(("kind", "number"), by_day(each_once(RequestKind, [None, OTHERS])))
+@pytest.mark.a_person(by=a_child)
 async def test_whose_call_it_was_says_more_than_the_number_in_its_record(
     work: Work, kind: RequestKind, number: str | None
 ) -> None:
     """It is the only number in the record: it is taken out of it, or put right."""
-    await a_line(work)
-    boss = await a_supervisor(work)
-    call = await planted.a_call(work, "CA1")
-    child = await planted.a_contact(work, boss, call, planted.CHILD | {"child.a1.phone": NUMBER})
-    await rang_itself(work, child)
+    boss, call, child = await a_child(work)
     case = await planted.a_case(work, boss, child)
     request = await found_by(work, boss, NUMBER, kind)
     await write(work, child, {"child.a1.phone": number})
@@ -127,8 +137,7 @@ async def test_whose_call_it_was_says_more_than_the_number_in_its_record(
                 {"child.a1.name": "Jovana"},
                 {"child.a1.age": 12},
             ],
-        ),
-        2,
+        )
     ),
 )
 async def test_a_record_that_a_colleague_completes_meanwhile_stays_that_of_the_child(
@@ -158,19 +167,18 @@ async def test_a_record_that_a_colleague_completes_meanwhile_stays_that_of_the_c
 
 @pytest.mark.parametrize(
     ("kind", "over"),
-    each_once(
-        RequestKind,
-        [{"child.a1.name": "Treci"}, {"child.a1.birth_date": "2026-03-02", "child.a1.age": 3}],
+    by_day(
+        each_once(
+            RequestKind,
+            [{"child.a1.name": "Treci"}, {"child.a1.birth_date": "2026-03-02", "child.a1.age": 3}],
+        )
     ),
 )
+@pytest.mark.a_person(by=a_child)
 async def test_the_number_that_stays_does_not_say_that_who_is_written_over_is_the_same(
     work: Work, kind: RequestKind, over: dict[str, Any]
 ) -> None:
-    await a_line(work)
-    boss = await a_supervisor(work)
-    call = await planted.a_call(work, "CA1")
-    child = await planted.a_contact(work, boss, call, planted.CHILD | {"child.a1.phone": NUMBER})
-    await rang_itself(work, child)
+    boss, _, child = await a_child(work)
     request = await found_by(work, boss, NUMBER, kind)
     await write(work, child, over)
     await _is_kept_as_anothers(work, boss, request, child)
@@ -179,15 +187,11 @@ async def test_the_number_that_stays_does_not_say_that_who_is_written_over_is_th
 @pytest.mark.parametrize(
     ("kind", "change"), by_day(each_once(RequestKind, ["told apart", "named"]))
 )
+@pytest.mark.a_person(by=a_child)
 async def test_a_call_from_the_number_does_not_say_that_a_replaced_child_is_the_same(
     work: Work, kind: RequestKind, change: str
 ) -> None:
-    await a_line(work)
-    boss = await a_supervisor(work)
-    call = await planted.a_call(work, "CA1")
-    answers = planted.CHILD | {"child.a1.phone": NUMBER}
-    child = await planted.a_contact(work, boss, call, answers)
-    await rang_itself(work, child)
+    boss, _, child = await a_child(work)
     if change == "named":
         await write(work, child, dict.fromkeys(WHO))
     request = await found_by(work, boss, NUMBER, kind)
@@ -200,6 +204,7 @@ async def test_a_call_from_the_number_does_not_say_that_a_replaced_child_is_the_
 
 
 @pytest.mark.parametrize("kind", by_day(reversed(RequestKind)))
+@pytest.mark.a_person(by=one_profile)
 async def test_a_mistaken_number_is_not_that_from_which_a_sister_rang(
     work: Work, kind: RequestKind
 ) -> None:

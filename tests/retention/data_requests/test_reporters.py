@@ -45,6 +45,7 @@ from tests.support.retention.requested import (
     release,
     wrote,
 )
+from tests.support.retention.written_once import once
 from tests.support.verbs import a_line, a_supervisor
 
 pytestmark = [pytest.mark.whole, pytest.mark.usefixtures("readings_at_once")]
@@ -54,6 +55,7 @@ OF_CHILD, OF_ANOTHER = str(planted.CHILD["child.a1.phone"]), "+381649998887"
 SECRET, SAID = "Drugo dete", "Ja sam komsija sa treceg sprata"
 
 
+@once
 async def two_children(work: Work) -> tuple[Staff, list[Call], list[Contact]]:
     """A neighbour has rung twice from one number, about two children."""
     await a_line(work)
@@ -97,6 +99,7 @@ async def told_in(work: Work, boss: Staff, request: DataRequest) -> str:
     return json.dumps(await report.read_all(work, request), ensure_ascii=False)
 
 
+@pytest.mark.a_person(by=two_children)
 async def test_a_childs_report_leads_to_no_other_child_of_the_same_reporter(work: Work) -> None:
     boss, calls, (one, other) = await two_children(work)
     # From its own telephone, which stands in its record.
@@ -114,6 +117,7 @@ async def test_a_childs_report_leads_to_no_other_child_of_the_same_reporter(work
 
 
 @pytest.mark.parametrize("by_code", by_day([False, True]))
+@pytest.mark.a_person(by=two_children)
 async def test_a_childs_erasure_erases_no_other_child_of_the_same_reporter(
     work: Work, by_code: bool
 ) -> None:
@@ -131,6 +135,7 @@ async def test_a_childs_erasure_erases_no_other_child_of_the_same_reporter(
         assert call.caller_key is not None, "the number of the neighbour"
 
 
+@pytest.mark.a_person(by=two_children)
 async def test_what_came_from_a_searched_number_is_marked_where_another_rang(work: Work) -> None:
     """A household: the child rang once, a neighbour once, and once no contact says who."""
     boss, calls, (own, other) = await two_children(work)
@@ -152,6 +157,7 @@ async def test_what_came_from_a_searched_number_is_marked_where_another_rang(wor
     assert messages_kept == ["None", OTHER, OTHER]
 
 
+@pytest.mark.a_person(by=two_children)
 async def test_a_record_of_the_childs_own_call_leads_to_its_number_and_all_of_it_is_marked(
     work: Work,
 ) -> None:
@@ -180,6 +186,7 @@ async def test_a_record_of_the_childs_own_call_leads_to_its_number_and_all_of_it
         assert set((await keeps_of(work, await asked(work, boss, NUMBER))).values()) == {None}
 
 
+@pytest.mark.a_person(by=two_children)
 async def test_the_number_of_the_caller_in_a_record_names_no_child(work: Work) -> None:
     """A mother's number stands as hers in a record about another child."""
     boss, _, (one, other) = await two_children(work)
@@ -191,6 +198,7 @@ async def test_the_number_of_the_caller_in_a_record_names_no_child(work: Work) -
     assert (Kind.CONTACT, other.id) not in keeps
 
 
+@pytest.mark.a_person(by=two_children)
 async def test_the_number_of_a_household_in_a_case_names_no_child(work: Work) -> None:
     """A sister asks from their mother's telephone, which the case of her brother names."""
     boss, _, (one, _) = await two_children(work)
@@ -261,6 +269,7 @@ async def test_a_form_that_asks_nothing_of_the_caller_says_who_rang_by_its_optio
     assert keeps[Kind.CALL, call.id] == expected
 
 
+@pytest.mark.a_person(by=two_children)
 async def test_a_call_of_which_the_contact_is_erased_is_marked(work: Work) -> None:
     """A neighbour rang: a rule has erased what said so, and the call is still there."""
     boss, calls, (one, _) = await two_children(work)
@@ -339,6 +348,7 @@ async def test_that_a_hidden_reporter_had_to_report_is_not_told(work: Work) -> N
 
 
 @pytest.mark.parametrize("person", [AskingPerson.CHILD, AskingPerson.GUARDIAN])
+@pytest.mark.a_person(by=two_children)
 async def test_no_report_tells_of_the_household_or_of_people_of_concern(
     work: Work, person: AskingPerson
 ) -> None:

@@ -39,6 +39,7 @@ from tests.support.profile import by_day
 from tests.support.retention.requested import (
     NUMBER,
     WORDS,
+    a_caller,
     a_person,
     approved,
     erase,
@@ -58,9 +59,9 @@ async def count(work: Work, model: Any, request: DataRequest) -> int:
     return found or 0
 
 
-@pytest.mark.a_person
+@pytest.mark.a_person(by=a_caller)
 async def test_neither_a_report_nor_another_request_outlasts_an_erasure(work: Work) -> None:
-    boss, _, _ = await a_person(work)
+    boss, _, _ = await a_caller(work)
     other_number = "+381641999999"
     await rings(work, "CA9", From=other_number)
     seen = await found_by(work, boss, NUMBER, RequestKind.ACCESS)
@@ -96,9 +97,9 @@ async def test_neither_a_report_nor_another_request_outlasts_an_erasure(work: Wo
     assert set(told) == {f"data_request:{one.id}" for one in (prepared, asked, made)}
 
 
-@pytest.mark.a_person
+@pytest.mark.a_person(by=a_caller)
 async def test_a_larger_request_loses_the_rows_that_another_erased_and_goes_on(work: Work) -> None:
-    boss, _, _ = await a_person(work)
+    boss, _, _ = await a_caller(work)
     other_number = "+381641999999"
     call, _ = await rings(work, "CA9", From=other_number)
     await work.session.execute(
@@ -133,11 +134,11 @@ async def test_a_larger_request_loses_the_rows_that_another_erased_and_goes_on(w
 
 
 @pytest.mark.parametrize("left", by_day([True, False]))
-@pytest.mark.a_person
+@pytest.mark.a_person(by=a_caller)
 async def test_who_began_what_ended_by_itself_is_told(work: Work, left: bool) -> None:
     """A leaver is not: then the officers are, each once."""
     work.settings.smtp_url = "smtp://127.0.0.1:1"
-    boss, _, _ = await a_person(work)
+    boss, _, _ = await a_caller(work)
     nora = await a_supervisor(work, "nora")
     for one in (boss, nora):
         one.email = f"{one.name}@x.example"
@@ -211,6 +212,7 @@ async def test_a_request_ends_by_no_waiting_and_is_told_each_day_when_it_is_over
     assert (deadlines.answer_by(work, prepared), deadlines.is_near(work, prepared)) == (None, False)
 
 
+@pytest.mark.a_person
 async def test_who_asked_for_a_report_that_cannot_be_made_is_told(work: Work) -> None:
     work.settings.smtp_url = "smtp://127.0.0.1:1"
     boss, _, _ = await a_person(work)

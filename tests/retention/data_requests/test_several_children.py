@@ -38,6 +38,7 @@ from tests.support.retention.siblings import (
     TWO,
     asked,
     one_record,
+    one_record_with,
     remove,
     told_in,
     write,
@@ -49,6 +50,7 @@ Kind, OTHER = ItemKind, Keep.ANOTHER_PERSON
 
 
 @pytest.mark.parametrize("by_code", by_day([True, False]))
+@pytest.mark.a_person(by=one_record)
 async def test_a_record_about_several_children_is_marked_with_its_referrals(
     work: Work, by_code: bool
 ) -> None:
@@ -61,7 +63,8 @@ async def test_a_record_about_several_children_is_marked_with_its_referrals(
     assert items[referral.id].keep == items[contact.id].keep == OTHER
 
 
-@pytest.mark.parametrize("by_place", [False, True])
+@pytest.mark.parametrize("by_place", by_day([False, True]))
+@pytest.mark.a_person(by=one_record)
 async def test_a_sister_reads_her_own_entry_and_nothing_of_her_brother(
     work: Work, by_place: bool
 ) -> None:
@@ -86,7 +89,7 @@ async def test_a_sister_reads_her_own_entry_and_nothing_of_her_brother(
 
 async def test_of_a_record_in_which_it_is_not_known_who_asks_nothing_is_shown(work: Work) -> None:
     """The code names the record alone, and a telephone of their mother is that of both."""
-    boss, contact, _ = await one_record(work, OF_BROTHER)
+    boss, contact, _ = await one_record_with(work, OF_BROTHER)
     for typed in (contact.code, OF_BROTHER):
         request, _ = await asked(work, boss, typed)
         told = await told_in(work, boss, request)
@@ -102,6 +105,7 @@ async def test_of_a_record_in_which_it_is_not_known_who_asks_nothing_is_shown(wo
 
 
 @pytest.mark.parametrize("by_place", by_day([True, False]))
+@pytest.mark.a_person(by=one_record)
 async def test_a_record_whose_other_child_is_gone_still_is_about_several(
     work: Work, by_place: bool
 ) -> None:
@@ -121,6 +125,7 @@ async def test_a_record_whose_other_child_is_gone_still_is_about_several(
         await write(work, contact, of_him)
 
 
+@pytest.mark.a_person(by=one_record)
 async def test_a_place_names_the_child_who_stood_there_when_it_was_written(work: Work) -> None:
     boss, contact, _ = await one_record(work)
     request, _ = await asked(work, boss, f"{contact.code}/2")
@@ -138,6 +143,7 @@ async def test_a_place_names_the_child_who_stood_there_when_it_was_written(work:
         assert hidden not in told
 
 
+@pytest.mark.a_person(by=one_record)
 async def test_it_is_shown_which_child_a_place_meant_and_whether_it_is_still_there(
     work: Work,
 ) -> None:
@@ -172,6 +178,7 @@ async def test_it_is_shown_which_child_a_place_meant_and_whether_it_is_still_the
     assert await children_meant(work, request) == []
 
 
+@pytest.mark.a_person(by=one_record)
 async def test_who_is_no_officer_any_more_reads_no_more_whom_their_request_is_about(
     work: Work, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -207,6 +214,7 @@ async def test_who_is_no_officer_any_more_reads_no_more_whom_their_request_is_ab
     assert readings[0] == readings[1]
 
 
+@pytest.mark.a_person(by=one_record)
 async def test_of_an_erased_record_no_child_is_said_to_be_there(work: Work) -> None:
     boss, contact, _ = await one_record(work)
     request, _ = await asked(work, boss, f"{contact.code}/1")
@@ -222,13 +230,14 @@ async def test_of_an_erased_record_no_child_is_said_to_be_there(work: Work) -> N
 
 
 async def test_a_shared_number_tells_of_none_also_when_one_of_them_is_gone(work: Work) -> None:
-    boss, contact, _ = await one_record(work, OF_BROTHER)
+    boss, contact, _ = await one_record_with(work, OF_BROTHER)
     request, _ = await asked(work, boss, OF_BROTHER)
     await remove(work, contact, "a2")
     told = await told_in(work, boss, request)
     assert WORD not in told
 
 
+@pytest.mark.a_person(by=one_record)
 async def test_a_report_that_an_earlier_version_searched_shows_no_other_child(work: Work) -> None:
     """It has kept neither which entry was meant nor of how many children a record told."""
     boss, contact, _ = await one_record(work)
@@ -249,6 +258,7 @@ async def test_a_report_that_an_earlier_version_searched_shows_no_other_child(wo
             assert hidden not in told, hidden
 
 
+@pytest.mark.a_person(by=one_record)
 async def test_a_guardian_reads_no_other_child_either(work: Work) -> None:
     boss, _, _ = await one_record(work)
     request, items = await asked(work, boss, OF_SISTER, person=AskingPerson.GUARDIAN)

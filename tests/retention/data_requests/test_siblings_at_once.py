@@ -28,18 +28,19 @@ from app.work import PROGRAM, Ground, Work
 from tests.fixtures import ReadingsOf
 from tests.support.planted import WORD
 from tests.support.profile import by_day, nightly
-from tests.support.retention.requested import a_person, approved, found_by
+from tests.support.retention.requested import a_caller, a_person, approved, found_by
+from tests.support.retention.written_once import Told
 
 S = RequestState
 
 
-async def _approved(ground: Ground, *kinds: RequestKind) -> list[UUID]:
+async def _approved(ground: Ground, *kinds: RequestKind, of: Told[Any] = a_caller) -> list[UUID]:
     """Return approved requests about one number, which a brother and a sister share."""
     found = []
     async with transaction(ground, PROGRAM) as work:
         # Elsewhere readings are committed by themselves, and would wait for this transaction.
         ground.kept["readings"] = ReadingsOf(work)
-        boss, _, _ = await a_person(work)
+        boss, _, _ = await of(work)
         for kind in kinds:
             request = await found_by(work, boss, kind=kind)
             await approved(work, boss, request)
@@ -69,7 +70,7 @@ def _in_step(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_what_two_erasures_share_is_erased_and_counted_once(
     ground: Ground, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ids = await _approved(ground, RequestKind.ERASURE, RequestKind.ERASURE)
+    ids = await _approved(ground, RequestKind.ERASURE, RequestKind.ERASURE, of=a_person)
     async with transaction(ground, PROGRAM) as work:
         items = await requests.items_of(work, await _state(work, ids[0]))
         there = Counter(item.kind for item in items)

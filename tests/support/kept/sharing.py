@@ -23,6 +23,7 @@ from babel.messages.catalog import Catalog
 from babel.messages.pofile import read_po
 from fastapi import applications
 from fastapi.openapi.utils import get_openapi
+import yaml
 from jinja2 import Environment, FileSystemBytecodeCache, FileSystemLoader, Template
 from procrastinate import App, JobContext
 from psycopg import _queries
@@ -61,6 +62,7 @@ def shared_between_stages(of_this_run: Path) -> Iterator[None]:
         _share_templates(patch, of_this_run)
         _share_description(patch, of_this_run)
         _share_catalogues(patch, of_this_run)
+        _parse_definitions_once(patch)
         _poll_seldom(patch)
         _hash_quickly(patch)
         yield
@@ -219,6 +221,11 @@ def _made_once(file: Path, make: Callable[[], Any]) -> Any:
     part.write_bytes(pickle.dumps(found))
     part.replace(file)
     return found
+
+
+def _parse_definitions_once(patch: pytest.MonkeyPatch) -> None:
+    """Remember the nodes of each definition: with a set of a country all shipped ones are read."""
+    patch.setattr(yaml, "compose", lru_cache(maxsize=256)(yaml.compose))
 
 
 def _hash_quickly(patch: pytest.MonkeyPatch) -> None:

@@ -105,7 +105,7 @@ async def figures_of(work: Work, day: datetime) -> dict[str, Any]:
 
 # One of calls and contacts, one of referrals, and one that comes as a file: others are of the same
 # counted days.
-_BY_DAY = ("monthly", "agencies", "md-notifications")
+_BY_DAY = ("daily", "agencies", "md-notifications")
 
 
 async def _reports(work: Work, day: str) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from tests.support.retention.requested import (
     rang_itself,
     wrote,
 )
+from tests.support.retention.written_once import once
 from tests.support.verbs import a_line, a_supervisor
 
 OF_GIRL = planted.CHILD | {"child.a1.wants": "Calm at home"}
@@ -23,6 +24,7 @@ OF_GIRL = planted.CHILD | {"child.a1.wants": "Calm at home"}
 SAID = "Mama hits me"
 
 
+@once
 async def one_profile(work: Work) -> tuple[Staff, Contact, Contact]:
     """A boy who rang; the contact of a girl was put in his profile by mistake."""
     await a_line(work)

@@ -9,12 +9,14 @@ from app.work import Work
 from tests.support import planted
 from tests.support.retention.one_profile import OF_GIRL
 from tests.support.retention.requested import rang_itself
+from tests.support.retention.written_once import once
 from tests.support.verbs import a_line, a_supervisor
 
 # By these a child is compared, besides its number.
 WHO = ("child.a1.name", "child.a1.birth_date", "child.a1.age")
 
 
+@once
 async def one_telephone(work: Work) -> tuple[Staff, Contact, Contact]:
     """Both rang from one number, and were taken to be one child."""
     await a_line(work)

@@ -17,6 +17,7 @@ from app.work import PROGRAM, Work
 from tests.support import planted
 from tests.support.planted import as_person
 from tests.support.retention.requested import approved, release
+from tests.support.retention.written_once import once
 from tests.support.verbs import a_line, a_supervisor
 
 OF_BROTHER, OF_SISTER = str(planted.CHILD["child.a1.phone"]), "+381649998887"
@@ -33,8 +34,14 @@ TWO = planted.CHILD | {
 ANOTHER = {"child.a3": 1, "child.a3.name": "Treci"}
 
 
-async def one_record(work: Work, phone: str = OF_SISTER) -> tuple[Staff, Contact, Referral]:
+@once
+async def one_record(work: Work) -> tuple[Staff, Contact, Referral]:
     """A contact about a brother and a sister, and a referral of the brother."""
+    return await one_record_with(work, OF_SISTER)
+
+
+async def one_record_with(work: Work, phone: str) -> tuple[Staff, Contact, Referral]:
+    """The same, in which this is the number of the sister."""
     await a_line(work)
     boss = await a_supervisor(work)
     contact = await planted.a_contact(work, boss, None, TWO | {"child.a2.phone": phone})
@@ -81,6 +88,7 @@ async def write(work: Work, record: Filled, answers: dict[str, Any]) -> None:
     await flush(work)
 
 
+@once
 async def siblings(work: Work) -> tuple[Staff, Contact, Contact, Case]:
     """A brother and a sister have a contact each, and one case, whose form names the brother."""
     await a_line(work)

@@ -101,7 +101,8 @@ async def _went(work: Work, boss: Staff, request: DataRequest, *children: Contac
     return [one.erased_at is not None for one in children]
 
 
-@pytest.mark.parametrize(("kind", "how"), by_day(each_once(RequestKind, CHANGES), 2))
+@pytest.mark.parametrize(("kind", "how"), by_day(each_once(RequestKind, CHANGES)))
+@pytest.mark.a_person(by=one_telephone)
 async def test_a_record_that_is_known_since_to_be_a_sisters_stays_with_her(
     work: Work, kind: RequestKind, how: str
 ) -> None:
@@ -113,7 +114,8 @@ async def test_a_record_that_is_known_since_to_be_a_sisters_stays_with_her(
     assert await _went(work, boss, request, boy, girl) == [True, False]
 
 
-@pytest.mark.parametrize("how", ["named", "he was told apart"])
+@pytest.mark.parametrize("how", by_day(["named", "he was told apart"]))
+@pytest.mark.a_person(by=one_telephone)
 async def test_by_their_number_alone_it_is_not_known_which_of_them_asks(
     work: Work, how: str
 ) -> None:
@@ -128,6 +130,7 @@ async def test_by_their_number_alone_it_is_not_known_which_of_them_asks(
 
 
 @nightly
+@pytest.mark.a_person(by=one_telephone)
 async def test_a_contact_that_is_put_into_the_profile_of_a_sister_is_hers(work: Work) -> None:
     boss, boy, girl = await _of_both(work)
     hers = await profiles.tell_apart(work, boss, girl.id)
@@ -142,6 +145,7 @@ async def test_a_contact_that_is_put_into_the_profile_of_a_sister_is_hers(work: 
     assert await _went(work, boss, request, boy, third) == [True, False]
 
 
+@pytest.mark.a_person(by=one_telephone)
 async def test_what_a_neighbour_turns_out_to_have_said_is_not_the_childs(work: Work) -> None:
     """A colleague puts right who rang."""
     boss, _, girl = await one_telephone(work)
@@ -154,6 +158,7 @@ async def test_what_a_neighbour_turns_out_to_have_said_is_not_the_childs(work: W
 
 
 @pytest.mark.parametrize("kind", by_day(RequestKind))
+@pytest.mark.a_person(by=one_telephone)
 async def test_the_flag_of_a_number_stays_with_the_child_that_is_seen_to_ring_from_it(
     work: Work, kind: RequestKind
 ) -> None:
@@ -172,6 +177,7 @@ async def test_the_flag_of_a_number_stays_with_the_child_that_is_seen_to_ring_fr
 
 
 @nightly
+@pytest.mark.a_person(by=one_telephone)
 async def test_what_the_officer_released_stays_released(work: Work) -> None:
     """It was marked when it was searched, and the officer has looked at it."""
     boss, boy, girl = await _of_both(work)
@@ -183,7 +189,9 @@ async def test_what_the_officer_released_stays_released(work: Work) -> None:
     assert await _went(work, boss, request, boy, girl) == [True, False]
 
 
-@pytest.mark.parametrize("kind", by_day(reversed(RequestKind)))
+@nightly
+@pytest.mark.parametrize("kind", list(RequestKind))
+@pytest.mark.a_person(by=one_telephone)
 async def test_a_contact_of_no_profile_that_is_put_into_another_childs_since_is_hers(
     work: Work, kind: RequestKind
 ) -> None:
@@ -215,6 +223,7 @@ async def test_a_contact_of_no_profile_that_is_put_into_another_childs_since_is_
         3,
     ),
 )
+@pytest.mark.a_person(by=one_telephone)
 async def test_a_released_contact_that_is_put_into_the_profile_of_a_sister_since_is_hers(
     work: Work, kind: RequestKind, way: tuple[str, str]
 ) -> None:
@@ -253,6 +262,7 @@ async def test_a_released_contact_that_is_put_into_the_profile_of_a_sister_since
     assert went == [True, to != "hers", False]
 
 
+@pytest.mark.a_person(by=one_telephone)
 async def test_what_is_kept_as_another_childs_stands_on_no_list_by_which_it_is_erased_again(
     work: Work, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -34,6 +34,7 @@ from tests.support.profile import by_day, nightly
 from tests.support.retention.one_profile import OF_GIRL, SAID, kept_of, one_profile
 from tests.support.retention.requested import (
     NUMBER,
+    a_caller,
     a_person,
     approved,
     erase,
@@ -58,6 +59,7 @@ MISTYPED = "+381649998811"
 @pytest.mark.parametrize(
     ("how", "kind"), by_day(product(["split", "told apart"], reversed(RequestKind)))
 )
+@pytest.mark.a_person(by=one_profile)
 async def test_who_was_told_apart_from_the_person_is_neither_shown_nor_erased(
     work: Work, kind: RequestKind, how: str
 ) -> None:
@@ -117,7 +119,9 @@ async def test_a_contact_that_was_taken_out_of_the_case_is_neither_shown_nor_era
     assert girl.erased_at is None
 
 
-@pytest.mark.parametrize("kind", by_day(reversed(RequestKind)))
+@nightly
+@pytest.mark.parametrize("kind", list(RequestKind))
+@pytest.mark.a_person(by=one_record)
 async def test_a_mistyped_number_of_a_case_leads_to_nothing_when_it_is_put_right(
     work: Work, kind: RequestKind
 ) -> None:
@@ -254,7 +258,7 @@ async def test_a_server_that_has_not_read_the_form_yet_neither_reports_nor_erase
 
 @pytest.mark.parametrize(
     ("named", "kind"),
-    by_day([(False, RequestKind.ACCESS), *product([True, False], reversed(RequestKind))], 2),
+    by_day([(False, RequestKind.ACCESS), *product([True, False], reversed(RequestKind))]),
 )
 async def test_a_contact_whose_child_is_none_of_the_cases_is_found_by_its_own_code_alone(
     work: Work, kind: RequestKind, named: bool
@@ -320,6 +324,7 @@ async def test_a_case_that_is_not_about_the_child_of_a_contact_is_neither_shown_
     ("kind", "into"),
     by_day(product(reversed(RequestKind), ["the one that was found", "the other"])),
 )
+@pytest.mark.a_person(by=one_profile)
 async def test_profiles_that_were_merged_while_it_waited_are_left_to_other_children(
     work: Work, kind: RequestKind, into: str
 ) -> None:
@@ -356,6 +361,7 @@ async def test_profiles_that_were_merged_while_it_waited_are_left_to_other_child
 
 
 @pytest.mark.parametrize("named", by_day([False, True]))
+@pytest.mark.a_person(by=one_profile)
 async def test_a_profile_into_which_a_sister_came_by_herself_since_is_kept_for_her(
     work: Work, named: bool
 ) -> None:
@@ -401,6 +407,7 @@ async def another_number(work: Work, contact: Contact) -> Call:
 
 
 @pytest.mark.parametrize("killed_after", by_day([ItemKind.CONTACT, ItemKind.PROFILE, None]))
+@pytest.mark.a_person(by=one_profile)
 async def test_what_an_erasure_has_erased_itself_leads_on_to_the_rest(
     work: Work, killed_after: ItemKind | None
 ) -> None:
@@ -425,6 +432,7 @@ async def test_what_an_erasure_has_erased_itself_leads_on_to_the_rest(
 
 
 @nightly
+@pytest.mark.a_person(by=one_profile)
 async def test_an_erasure_that_took_the_profile_apart_tells_of_no_other_person(work: Work) -> None:
     """Two erasures share a profile, and each has a contact that the other one keeps."""
     boss, one, other = await one_profile(work)
@@ -445,13 +453,13 @@ async def test_an_erasure_that_took_the_profile_apart_tells_of_no_other_person(w
 
 
 @pytest.mark.parametrize("itself", by_day([False, True]))
-@pytest.mark.a_person
+@pytest.mark.a_person(by=a_caller)
 async def test_a_number_that_was_taken_out_of_the_record_may_be_that_from_which_the_child_rang(
     work: Work, itself: bool
 ) -> None:
     """A person who rang for another child may have left a mistyped number, and nothing else leads
     there."""
-    boss, call, contact = await a_person(work)
+    boss, call, contact = await a_caller(work)
     if itself:
         await rang_itself(work, contact)
     key = MatchKey(

@@ -36,7 +36,11 @@ from tests.support.retention.requested import (
 )
 from tests.support.verbs import a_supervisor
 
-pytestmark = [pytest.mark.whole, pytest.mark.usefixtures("readings_at_once")]
+pytestmark = [
+    pytest.mark.whole,
+    pytest.mark.a_person,
+    pytest.mark.usefixtures("readings_at_once"),
+]
 
 
 async def report_of(work: Work, person: AskingPerson, *chosen: ItemKind) -> dict[str, Any]:
@@ -107,7 +111,6 @@ async def test_the_child_sees_what_is_about_them_and_nothing_of_others(work: Wor
     assert "vera" not in text_of, "a name of staff"
 
 
-@pytest.mark.a_person
 async def test_a_report_that_cannot_be_made_says_so_and_forgets_the_person(work: Work) -> None:
     boss, _, _ = await a_person(work)
     request = await found_by(work, boss, NUMBER, RequestKind.ACCESS)
@@ -140,7 +143,6 @@ async def test_a_guardian_learns_nothing_that_the_officer_has_not_chosen(work: W
     assert len(titles) == 1, "the record: not even how much is left out"
 
 
-@pytest.mark.a_person
 async def test_a_guardian_is_not_told_that_another_person_contacted_the_helpline(
     work: Work,
 ) -> None:
@@ -165,7 +167,6 @@ async def test_a_guardian_is_not_told_that_another_person_contacted_the_helpline
         assert said not in json.dumps(shown)
 
 
-@pytest.mark.a_person
 async def test_a_caller_learns_of_no_row_that_the_officer_has_not_released(work: Work) -> None:
     """A household shares a telephone, and who hurts a child may ask as another caller.
 
