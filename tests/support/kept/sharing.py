@@ -19,11 +19,11 @@ from typing import Any
 
 import httpcore2
 import pytest
+import yaml
 from babel.messages.catalog import Catalog
 from babel.messages.pofile import read_po
 from fastapi import applications
 from fastapi.openapi.utils import get_openapi
-import yaml
 from jinja2 import Environment, FileSystemBytecodeCache, FileSystemLoader, Template
 from procrastinate import App, JobContext
 from psycopg import _queries
