@@ -25,8 +25,8 @@ if not WHOLE:
     # And it would encode every character there is, which takes a second where none did before.
     _ENCODED = IntervalSet(((0, 0xD7FF), (0xE000, 0x10FFFF)))
     _encoded = charmap.intervals_from_codec
-    charmap.intervals_from_codec = lambda name: (
-        (_ENCODED, IntervalSet(())) if name == "utf-8" else _encoded(name)
+    charmap.intervals_from_codec = functools.cache(
+        lambda name: (_ENCODED, IntervalSet(())) if name == "utf-8" else _encoded(name)
     )
 
 

@@ -266,9 +266,13 @@ async def _work_on(url: str, *, kept: bool = False) -> AsyncIterator[Work]:
 # Folders whose stories are about nothing that the worker does each minute, but for `each_minute`.
 _SELDOM = (
     "tests/administration/",
+    "tests/child/",
+    "tests/cli/",
     "tests/database/",
     "tests/outbox/",
+    "tests/people/",
     "tests/routing/",
+    "tests/security/",
     "tests/telephony/",
 )
 

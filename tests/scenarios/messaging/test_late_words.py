@@ -21,8 +21,6 @@ from tests.support.children.who_text import (
 from tests.support.contacts import skip
 from tests.support.profile import nightly
 
-pytestmark = pytest.mark.usefixtures("each_minute")
-
 
 async def _page(stage: Stage, reader: Counsellor, path: str) -> str:
     """Return a part of a page."""
@@ -54,6 +52,7 @@ async def test_a_word_of_the_talk_does_not_end_it(stage: Stage) -> None:
     assert [one["text"] for one in said if one["author"] == "child"] == ["Zdravo", *words]
 
 
+@pytest.mark.usefixtures("each_minute")
 async def test_a_text_that_is_found_late_says_when_it_was_written(stage: Stage) -> None:
     await takes_texts(stage)
     ana = await writer(stage)

@@ -29,8 +29,6 @@ from tests.support.documents.files import jpeg
 from tests.support.profile import nightly
 from tests.support.referrals import page
 
-pytestmark = pytest.mark.usefixtures("each_minute")
-
 CALLS = "SELECT id, state, caller_kind, language FROM calls ORDER BY opened_at"
 MEDIA = "SELECT kind, state, source_sealed FROM chat_media ORDER BY at"
 

@@ -28,8 +28,6 @@ from tests.support.mail import Mail
 from tests.support.profile import by_day, nightly
 from tests.support.referrals import page
 
-pytestmark = pytest.mark.usefixtures("each_minute")
-
 # By day the one that leaves the bot as it was led, so that each try has to look.
 _FAILS: tuple[tuple[Trouble, str], ...] = (
     ("fail", "setWebhook"),

@@ -26,8 +26,6 @@ from tests.support.leaks.deferred import in_jobs
 from tests.support.profile import by_day, nightly
 from tests.support.referrals import page
 
-pytestmark = pytest.mark.usefixtures("each_minute")
-
 NUMBERS = "SELECT * FROM calls WHERE channel <> 'voice' ORDER BY opened_at"
 ABROAD = "+4915112345678"
 

@@ -220,7 +220,9 @@ async def test_off_duty_one_practises_and_stays_off_duty(stage: Stage) -> None:
     assert await ana.presence() == "off_duty"
 
 
+@nightly
 async def test_without_a_telephone_or_in_a_call_none_is_started(stage: Stage) -> None:
+    """By day the verbs have it, in `tests/training/test_writing.py`."""
     ana = await stage.add_counsellor("ana", state=None)
     body = {"scenario": "prank", "language": "sr"}
     refused = await ana.ask("POST", "/practices", body)

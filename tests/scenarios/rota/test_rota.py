@@ -101,7 +101,7 @@ async def test_the_end_of_a_shift_touches_no_live_call(stage: Stage, three: Thre
     chief, ana, _ = three
     await add(chief, ana, "08:00", "10:01")
     leg = await talk(stage, ana)
-    await stage.advance(120)
+    await stage.advance(75)
     assert (await stage.call_of(leg))["state"] == "connected"
     other = await waits(stage, from_="+381649999999")
     assert (await stage.call_of(other))["state"] == "greeting", "no counsellor is on duty any more"

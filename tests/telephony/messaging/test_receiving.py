@@ -15,11 +15,12 @@ from app.calls.states import CallState, Channel, Outcome
 from app.chats import at_desk, by_carrier, ending, messages, opening
 from app.chats.left import answering
 from app.chats.models import Author, Message
+from app.demo.stage import LINE
 from app.jobs.names import Task
 from app.staff.models import Staff
 from app.work import Work
 from tests.support.calls.conversations import a_chat_line, a_writer, forget, matched, takes
-from tests.support.calls.texts import CHILD, LINE, a_line_for_texts, calls, said, sends, texts
+from tests.support.calls.texts import CHILD, a_line_for_texts, calls, said, sends, texts
 from tests.support.profile import by_day
 
 pytestmark = pytest.mark.whole
@@ -71,9 +72,16 @@ async def test_a_conversation_goes_on_when_its_line_is_retired_and_another_has_i
     work: Work, prefix: str
 ) -> None:
     line = await a_line_for_texts(work, "sms", "whatsapp")
-    other = {"number": "+381113334444", "name": "Druga linija", "country": "RS"}
-    await lines.add_line(work, **other, languages=["sr"], timezone="Europe/Belgrade")
-    second = await finding_lines.line_of_number(work, other["number"])
+    other = "+381113334444"
+    await lines.add_line(
+        work,
+        number=other,
+        name="Druga linija",
+        country="RS",
+        languages=["sr"],
+        timezone="Europe/Belgrade",
+    )
+    second = await finding_lines.line_of_number(work, other)
     assert second is not None
     ana = await a_writer(work, "ana")
     await texts(work, "Zdravo", from_=prefix + CHILD)
