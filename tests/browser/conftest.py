@@ -10,7 +10,14 @@ from playwright.async_api import Browser, Page, Playwright, async_playwright, ex
 from app.clock import SystemClock
 from app.demo.stage import Stage, stage_on
 from app.practice import voices
-from tests.support.browser import CHROMIUM, FLAGS, FULL_CHROMIUM, HERS, note_refusals
+from tests.support.browser import (
+    CHROMIUM,
+    FLAGS,
+    FULL_CHROMIUM,
+    HEARD_BEFORE,
+    HERS,
+    note_refusals,
+)
 from tests.support.calls.plain_sound import hear_plainly, speak_plainly
 from tests.support.kept import sharing
 from tests.support.program.loops import BACKEND
@@ -74,6 +81,7 @@ async def _page_of(browser: Browser) -> AsyncIterator[Page]:
     policy refuses nothing."""
     context = await browser.new_context(**HERS)
     await hear_plainly(context)
+    await context.add_init_script(HEARD_BEFORE)
     problems: list[str] = []
     note_refusals(context, problems)
     made = await context.new_page()

@@ -11,10 +11,9 @@ from playwright.async_api import Page, expect
 from app.demo.counsellor import Counsellor
 from app.demo.stage import Stage
 from app.staff.roles import Role
-from tests.support.browser import at, enter, picture
+from tests.support.browser import PICTURES, at, enter, picture
 from tests.support.contacts import WHOLE, new_contact
 from tests.support.mail import code_in, link_in
-from tests.support.profile import WHOLE as BY_NIGHT
 from tests.support.profile import nightly
 from tests.support.referrals import BROTHERS, OVERRIDE, add_agency, approve_all, by_hand, phone
 
@@ -98,8 +97,11 @@ async def has_no_place(agency: Page) -> None:
     await expect(agency.get_by_role("status")).to_contain_text("Obraćamo se drugoj službi")
 
 
+@nightly
 async def test_a_referral_from_a_contact_to_the_end_of_it(live: Stage, page: Page) -> None:
-    """By day to the first reply; `tests/scenarios/referrals/test_whole_stories.py` has the end."""
+    """By day the last test of this file opens one from a contact and writes down the consent;
+    `tests/scenarios/referrals/test_whole_stories.py` has its end.
+    """
     await add_agency(live, "house", "shelter", name="Safe House", email="a@house.example")
     ana = await live.add_counsellor("ana", state=None)
     contact_id = await new_contact(ana, {**WHOLE, "child.a1.age": 9})
@@ -128,8 +130,7 @@ async def test_a_referral_from_a_contact_to_the_end_of_it(live: Stage, page: Pag
     await page.get_by_label("Who at the agency has it").fill("Mira")
     await page.get_by_role("button", name="They have it").click()
     await expect(page.locator("#record-state")).to_have_text("acknowledged")
-    if BY_NIGHT:
-        await goes_on_to_its_end(page)
+    await goes_on_to_its_end(page)
 
 
 async def goes_on_to_its_end(page: Page) -> None:
@@ -274,13 +275,16 @@ async def answers_that_are_only_close_are_confirmed_on_the_page(
     assert await page.locator("#f-child-name").input_value() == "Pavle"
     note = page.locator('[data-path="reason.why"] .to-confirm')
     await expect(note).to_contain_text("To be confirmed")
-    for width in (390, 820, 1400):
+    for width in (390, 820, 1400) if PICTURES else ():
         await page.set_viewport_size({"width": width, "height": 900})
         await picture(page, f"to-confirm-{width}")
     await note.get_by_role("button").press("Enter")
     await expect(page.locator('[data-path="reason.why"] .to-confirm')).to_have_count(0)
     rows = await live.rows("SELECT to_confirm FROM referrals")
     assert rows == [{"to_confirm": []}]
+    # Without consent nothing is sent, and the page says why.
+    await page.locator("#send").click()
+    await expect(page.locator("#problem")).to_contain_text("neither consent")
 
 
 async def who_must_not_be_told_is_found_by_name(live: Stage, page: Page, ana: Counsellor) -> None:

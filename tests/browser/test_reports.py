@@ -34,6 +34,7 @@ async def ring(live: Stage) -> None:
     raise AssertionError("they do not talk")
 
 
+@nightly
 async def test_a_report_with_charts_and_the_same_numbers_elsewhere(live: Stage, page: Page) -> None:
     await ring(live)
     boss = await live.add_counsellor("boss", role=Role.ADMINISTRATOR, shift=False, state=None)

@@ -15,6 +15,7 @@ from app.staff.roles import Role
 from app.work import PROGRAM
 from tests.support.browser import (
     HEAR,
+    HEARD_BEFORE,
     HERS,
     LISTEN,
     answers_a_call,
@@ -33,7 +34,9 @@ async def another(page: Page) -> Page:
     """A second browser, of another person."""
     browser = page.context.browser
     assert browser is not None
-    return await (await browser.new_context(**HERS)).new_page()
+    context = await browser.new_context(**HERS)
+    await context.add_init_script(HEARD_BEFORE)
+    return await context.new_page()
 
 
 async def an_alarm(live: Stage) -> None:

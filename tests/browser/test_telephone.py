@@ -489,29 +489,6 @@ async def test_a_supervisor_whispers_and_the_child_does_not_hear_it(
     await until(lambda: child.hears_just(COUNSELLOR), "the child hears the counsellor alone")
 
 
-async def test_a_call_that_is_taken_while_the_signalling_is_away_is_offered_again(
-    stage: Stage, desk: Desk
-) -> None:
-    """The ring comes to no page: the child keeps the first place, and rings here once it can."""
-    switchboard = stage.exchange.switchboard
-    assert switchboard is not None
-    child = Child(stage)
-    async with with_the_story(stage, desk):
-        await child.choose()
-        await expect(desk.page.locator("#offer")).to_be_visible()
-        switchboard.away = True
-        await switchboard.drop_sockets()
-        await press(desk.page, "a")
-        await expect(desk.page.locator("#live-call, #offer")).to_have_count(0)
-        assert (await stage.call_of(child.leg))["state"] == "queued"
-        assert not child.leg.over
-        await expect(desk.page.locator("#presence")).to_contain_text("Available")
-        switchboard.away = False
-        await desk.accept()
-        await expect(desk.page.locator("#call-title")).to_contain_text("Talking")
-        await until(child.hears, "the child hears the counsellor")
-
-
 async def ask_in(desk: Desk, name: str, how: str) -> None:
     """Ask a colleague into the talk, by the form on the bar."""
     await desk.page.keyboard.press("t")
@@ -538,7 +515,7 @@ async def all_hear(child: Child, *heard: int, **by_desk: tuple[Desk, set[int]]) 
 async def test_a_talk_is_handed_over_and_each_hears_whom_they_should(
     stage: Stage, her_desk: Desk, child: Child, colleague: Desk
 ) -> None:
-    desk, nothing = her_desk, set[int]()
+    desk = her_desk
     await colleague.be_available()
     # Ask first: the counsellors speak with each other, and the child hears neither.
     await ask_in(desk, "Jelena", "Ask first")
@@ -549,13 +526,30 @@ async def test_a_talk_is_handed_over_and_each_hears_whom_they_should(
     await desk.page.get_by_role("button", name="All together").click()
     both = {"counsellor": (desk, {COLLEAGUE, CHILD}), "colleague": (colleague, {COUNSELLOR, CHILD})}
     await all_hear(child, COUNSELLOR, COLLEAGUE, **both)
-    # Handed over: it is the colleague's, in every way.
+    # Handed over: it is the colleague's.
     await desk.page.get_by_role("button", name="Hand over and leave").click()
     await expect(desk.page.locator("#presence")).to_contain_text("Writing up")
     await desk.telephone_is("ready")
     await expect(colleague.page.locator("#call-title")).to_contain_text("Talking")
-    hers = {"counsellor": (desk, nothing), "colleague": (colleague, {CHILD})}
+    hers = {"counsellor": (desk, set[int]()), "colleague": (colleague, {CHILD})}
     await all_hear(child, COLLEAGUE, **hers)
+    if WHOLE:
+        await is_the_colleagues_in_every_way(colleague, child)
+        await is_given_back(desk, child, colleague)
+    else:
+        await child.hang_up()
+        await expect(colleague.page.locator("#presence")).to_contain_text("Writing up")
+        await desk.be_ready_again()
+    await be(colleague.page, "off_duty")
+    call = await stage.call_of(child.leg)
+    assert call["returned"] == 0
+    (contact,) = await stage.rows("SELECT owner_id FROM contacts WHERE call_id = %s", call["id"])
+    has_it = desk if WHOLE else colleague
+    assert contact["owner_id"] == has_it.who.id, "the record has followed the talk"
+
+
+async def is_the_colleagues_in_every_way(colleague: Desk, child: Child) -> None:
+    """By day `tests/scenarios/talks/test_transfers.py` has it."""
     await press(colleague.page, "h")
     await until(child.hears_just, "the child hears nobody on hold")
     await press(colleague.page, "h")
@@ -564,19 +558,43 @@ async def test_a_talk_is_handed_over_and_each_hears_whom_they_should(
     await expect(colleague.page.locator("#mute")).to_contain_text("Unmute")
     await until(child.hears_just, "the child hears nobody while she is muted")
     await press(colleague.page, "m")
-    # Given back without asking first: the talk goes on until the other one has answered.
+
+
+async def is_given_back(desk: Desk, child: Child, colleague: Desk) -> None:
+    """Without asking first: the talk goes on until the other one has answered. By day
+    `tests/scenarios/talks/test_long_talks.py` hands one over so.
+    """
     await ask_in(colleague, "ana", "Hand over when they answer")
     await desk.telephone_is("ringing")
     await all_hear(child, COLLEAGUE, colleague=(colleague, {CHILD}))
     await answers(desk, "hands a talk over to you")
-    gone = {"counsellor": (desk, {CHILD}), "colleague": (colleague, nothing)}
+    gone = {"counsellor": (desk, {CHILD}), "colleague": (colleague, set[int]())}
     await all_hear(child, COUNSELLOR, **gone)
     await colleague.telephone_is("ready")
-    await be(colleague.page, "off_duty")
-    call = await stage.call_of(child.leg)
-    assert call["returned"] == 0
-    (contact,) = await stage.rows("SELECT owner_id FROM contacts WHERE call_id = %s", call["id"])
-    assert contact["owner_id"] == desk.who.id, "the record has followed the talk, twice"
+
+
+async def test_a_call_that_is_taken_while_the_signalling_is_away_is_offered_again(
+    stage: Stage, desk: Desk, talks: list[Child]
+) -> None:
+    """The ring comes to no page: the child keeps the first place, and rings here once it can."""
+    switchboard = stage.exchange.switchboard
+    assert switchboard is not None
+    child = Child(stage)
+    async with with_the_story(stage, desk):
+        await child.choose()
+        await expect(desk.page.locator("#offer")).to_be_visible()
+        switchboard.away = True
+        await switchboard.drop_sockets()
+        await press(desk.page, "a")
+        await expect(desk.page.locator("#live-call, #offer")).to_have_count(0)
+        assert (await stage.call_of(child.leg))["state"] == "queued"
+        assert not child.leg.over
+        await expect(desk.page.locator("#presence")).to_contain_text("Available")
+        switchboard.away = False
+        await desk.accept()
+        await expect(desk.page.locator("#call-title")).to_contain_text("Talking")
+        await until(child.hears, "the child hears the counsellor")
+    talks.append(child)
 
 
 async def test_the_sound_goes_on_while_the_signalling_is_away(

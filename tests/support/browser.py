@@ -74,6 +74,14 @@ FLAGS = [
 # The browser of a counsellor. Nothing fades or moves: each step of it would be drawn.
 HERS: dict[str, Any] = {"permissions": ["microphone"], "reduced_motion": "reduce"}
 
+# In this browser its reader was heard before, by the microphone that Chromium plays itself: a page
+# asks for no check of it before a call.
+HEARD_BEFORE = """
+try {
+  localStorage.setItem("helpline-heard", "default Fake Default Audio Input");
+} catch { /* It keeps nothing here. */ }
+"""
+
 PASSWORD = "correct horse battery"
 
 

@@ -51,10 +51,12 @@ async def test_three_children_write_and_a_call_in_danger_rings(live: Stage, page
     await expect(second).to_have_value("Dobro je što si")
     await expect(page.locator("#desk [data-record][data-ready]")).to_have_count(1)
     await picture(page, "chats-and-a-call")
-    await page.reload()
-    await expect(chats).to_have_count(3)
-    await expect(second).to_have_value("Dobro je što si")
-    await expect(page.locator("#call-title")).to_contain_text("Talking")
+    if WHOLE:
+        # By day she loads it again before the call; `test_telephone` has the talk after it.
+        await page.reload()
+        await expect(chats).to_have_count(3)
+        await expect(second).to_have_value("Dobro je što si")
+        await expect(page.locator("#call-title")).to_contain_text("Talking")
     await live.exchange.hang_up(leg)
     await expect(page.locator("#call-title")).to_have_count(0)
     await _ends(page, chats.nth(1), children[1])
