@@ -13,6 +13,8 @@ from app.jobs.transaction import transaction
 from app.staff import tokens
 from app.staff.roles import Role
 from app.work import PROGRAM
+from tests.support.identity.second_step import browser
+from tests.support.program.quiet import QuietStage
 
 USER = "urn:ietf:params:scim:schemas:core:2.0:User"
 PATCH = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
@@ -61,10 +63,10 @@ def test_a_message_by_which_a_person_leaves_is_known_before_the_rest_is_read(
 async def directory(stage: Stage, *scopes: str) -> httpx2.AsyncClient:
     async with transaction(stage.ground, PROGRAM) as work:
         token = await tokens.add_token(work, "-".join(scopes), list(scopes), 30)
-    return httpx2.AsyncClient(
-        base_url=f"{stage.settings.public_url}/api/v1/scim/v2",
-        headers={"Authorization": f"Bearer {token}", "Content-Type": "application/scim+json"},
-    )
+    client = browser(stage)
+    client.base_url = httpx2.URL(f"{stage.settings.public_url}/api/v1/scim/v2")
+    client.headers |= {"Authorization": f"Bearer {token}", "Content-Type": "application/scim+json"}
+    return client
 
 
 def said(answer: httpx2.Response, status: int, scim_type: str | None = None) -> None:
@@ -80,12 +82,12 @@ def said(answer: httpx2.Response, status: int, scim_type: str | None = None) -> 
     assert body["detail"]
 
 
-async def test_only_a_token_for_accounts_opens_it(stage: Stage) -> None:
-    boss = await stage.add_counsellor("boss", role=Role.ADMINISTRATOR, shift=False, state=None)
-    url = f"{stage.settings.public_url}/api/v1/scim/v2/Users"
-    said(await stage.client.get(url, headers={"Cookie": boss.cookie_header}), 401)
-    said(await stage.client.get(url, headers={"Authorization": "Bearer hl_x"}), 401)
-    async with await directory(stage, "statistics") as other:
+async def test_only_a_token_for_accounts_opens_it(quiet: QuietStage) -> None:
+    boss = await quiet.add_counsellor("boss", role=Role.ADMINISTRATOR, shift=False, state=None)
+    url = f"{quiet.settings.public_url}/api/v1/scim/v2/Users"
+    said(await quiet.client.get(url, headers={"Cookie": boss.cookie_header}), 401)
+    said(await quiet.client.get(url, headers={"Authorization": "Bearer hl_x"}), 401)
+    async with await directory(quiet, "statistics") as other:
         said(await other.get("/Users"), 403)
         said(await other.get("/Schemas"), 403)
 
@@ -160,19 +162,19 @@ async def _changes_and_ends(client: httpx2.AsyncClient, ana: dict[str, Any]) -> 
     said(await client.delete(path), 404)
 
 
-async def test_a_directory_adds_finds_changes_and_ends_an_account(stage: Stage) -> None:
-    await stage.add_counsellor("vera", role=Role.SUPERVISOR, shift=False, state=None)
-    async with await directory(stage, "accounts") as client:
+async def test_a_directory_adds_finds_changes_and_ends_an_account(quiet: QuietStage) -> None:
+    await quiet.add_counsellor("vera", role=Role.SUPERVISOR, shift=False, state=None)
+    async with await directory(quiet, "accounts") as client:
         await _says_what_it_can(client)
         ana = await _adds(client)
         await _finds(client, ana)
         await _changes_and_ends(client, ana)
-    rows = await stage.rows(
+    rows = await quiet.rows(
         "SELECT action, actor FROM audit_entries WHERE subject = %s ORDER BY id", ana["id"]
     )
     acts = [row["action"] for row in rows]
     assert acts.count("left_by_directory") == 2
-    programs = await stage.rows("SELECT id::text FROM api_tokens")
+    programs = await quiet.rows("SELECT id::text FROM api_tokens")
     assert {row["actor"] for row in rows} == {programs[0]["id"]}
 
 

@@ -14,7 +14,8 @@ from app.demo.stage import Stage, stage_on
 from app.demo.stepped_clock import SteppedClock
 from app.staff.roles import Role
 from tests.support.people import person
-from tests.support.random_life.days import BEGINS, DAYS, lived
+from tests.support.program.quiet import quiet_stage_on
+from tests.support.random_life.days import BEGINS, DAYS, keep_all, lived
 from tests.support.random_life.life import Life
 
 _LIVES: dict[str, Life] = {}
@@ -42,6 +43,8 @@ def _settle(url: str) -> None:
         # What another test has asked of the figures counts against no budget of this one.
         connection.execute("DELETE FROM asked_tables")
         connection.execute("DELETE FROM asked_by_persons")
+        # What was deferred where no worker is would be carried out where one is.
+        connection.execute("DELETE FROM procrastinate_jobs WHERE status = 'todo'")
 
 
 @pytest.fixture
@@ -63,7 +66,16 @@ async def life(lived_through: str, anyio_backend: str) -> AsyncIterator[Life]:
 
 @pytest.fixture
 async def house(life: Life, lived_through: str) -> AsyncIterator[Stage]:
-    """The whole program on the evening of the last of these days, without what others left."""
+    """The pages and the API on the evening of the last of these days, without what others left."""
+    _settle(lived_through)
+    await keep_all(life)
+    async with quiet_stage_on(lived_through, life.now, lines=True) as stage:
+        yield stage
+
+
+@pytest.fixture
+async def busy_house(life: Life, lived_through: str) -> AsyncIterator[Stage]:
+    """The whole program on that evening: for files that its worker makes."""
     _settle(lived_through)
     async with stage_on(lived_through, clock=SteppedClock(life.now)) as stage:
         yield stage

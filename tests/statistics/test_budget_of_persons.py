@@ -510,7 +510,7 @@ async def test_reports_that_are_sent_cost_no_person_anything(
     body = {"report": "monthly", "every": "month", "role": "auditor"}
     assert (await who.ask("POST", "/statistics/schedules", body)).status_code == 201
     # The paper is made of what the page shows.
-    for path in by_day(("/", "/reports/monthly", "/reports/agencies", "/reports/monthly.pdf"), 3):
+    for path in by_day(("/", "/reports/monthly", "/reports/agencies", "/reports/monthly.pdf"), 2):
         assert (await page(house, who, path)).status_code == 200, path
         assert await house.rows(asked) == [], path
     assert await house.rows(asked) == []

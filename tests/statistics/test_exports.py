@@ -237,15 +237,17 @@ async def test_a_name_that_is_a_formula_stays_a_name(
     assert cell.data_type == "s"
 
 
-async def test_a_program_comes_with_a_token(house: Stage) -> None:
-    async with transaction(house.ground, PROGRAM) as work:
+async def test_a_program_comes_with_a_token(busy_house: Stage) -> None:
+    async with transaction(busy_house.ground, PROGRAM) as work:
         plain = await add_token(work, "press", ["statistics"], 30)
         token = await add_token(work, "ministry", ["statistics", "single_calls"], 30)
         staff = await add_token(work, "room", ["staff_statistics"], 30)
-    base = f"{house.settings.public_url}/api/v1/statistics"
+    base = f"{busy_house.settings.public_url}/api/v1/statistics"
 
     async def ask(path: str, bearer: str) -> int:
-        answer = await house.client.get(base + path, headers={"Authorization": f"Bearer {bearer}"})
+        answer = await busy_house.client.get(
+            base + path, headers={"Authorization": f"Bearer {bearer}"}
+        )
         return answer.status_code
 
     assert await ask(f"/summary?{WINDOW}&by=outcome", token) == 200
@@ -259,12 +261,12 @@ async def test_a_program_comes_with_a_token(house: Stage) -> None:
     assert await ask("/exports", token) == 401
     headers = {"Authorization": f"Bearer {token}"}
     body = {"what": "calls", "from": FIRST, "to": LAST, "format": "csv"}
-    asked = await house.client.post(base + "/exports", json=body, headers=headers)
+    asked = await busy_house.client.post(base + "/exports", json=body, headers=headers)
     assert asked.status_code == 202, asked.text
-    await house.settle()
+    await busy_house.settle()
     path = f"{base}/exports/{asked.json()['id']}/file"
-    whole = await house.client.get(path, headers=headers)
-    rest = await house.client.get(path, headers={**headers, "Range": "bytes=100-"})
+    whole = await busy_house.client.get(path, headers=headers)
+    rest = await busy_house.client.get(path, headers={**headers, "Range": "bytes=100-"})
     assert (rest.status_code, rest.content) == (206, whole.content[100:])
     assert "counsellor" not in read_csv(whole.text)[1][-1]
     # What the page for integrators tells a program to send.
@@ -272,19 +274,19 @@ async def test_a_program_comes_with_a_token(house: Stage) -> None:
         target = re.sub(r"/exports/[0-9a-f-]+/", f"/exports/{asked.json()['id']}/", address)
         sent = {name: value.replace("hl_...", token) for name, value in told.items()}
         assert sent["Authorization"] == f"Bearer {token}"
-        here = target.replace("https://helpline.example.org", house.settings.public_url)
-        answer = await house.client.get(here, headers=sent)
+        here = target.replace("https://helpline.example.org", busy_house.settings.public_url)
+        answer = await busy_house.client.get(here, headers=sent)
         assert answer.status_code == (206 if "Range" in sent else 200), answer.text
-    personal = await house.client.post(base + "/exports", json=RECORDS, headers=headers)
+    personal = await busy_house.client.post(base + "/exports", json=RECORDS, headers=headers)
     assert personal.status_code == 403
-    other = await house.client.get(path, headers={"Authorization": f"Bearer {staff}"})
+    other = await busy_house.client.get(path, headers={"Authorization": f"Bearer {staff}"})
     assert other.status_code == 404
-    rows = await house.rows("SELECT token_key::text AS k FROM api_tokens")
+    rows = await busy_house.rows("SELECT token_key::text AS k FROM api_tokens")
     assert token not in str(rows)
-    async with transaction(house.ground, PROGRAM) as work:
+    async with transaction(busy_house.ground, PROGRAM) as work:
         await revoke_token(work, "ministry")
     assert await ask("/summary", token) == 401
-    house.stepped.move_to(house.clock.now() + timedelta(days=31))
+    busy_house.stepped.move_to(busy_house.clock.now() + timedelta(days=31))
     assert await ask("/summary", staff) == 401
 
 
@@ -321,8 +323,9 @@ def test_the_dictionary_names_every_column() -> None:
 
 
 async def test_strange_windows_and_ranges_are_refused_and_break_nothing(
-    house: Stage, boss: Counsellor
+    busy_house: Stage,
 ) -> None:
+    boss = await person(busy_house, "boss", Role.ADMINISTRATOR)
     for path in (
         "/statistics/summary?from=0001-01-01&to=0001-01-02",
         "/statistics/summary?from=9999-12-30&to=9999-12-31",
@@ -345,7 +348,7 @@ async def test_strange_windows_and_ranges_are_refused_and_break_nothing(
         ("/reports/daily?day=9999-12-31", 404),
     ):
         headers = {"Cookie": "; ".join(f"{k}={v}" for k, v in boss.cookies.items())}
-        page = await house.client.get(house.settings.public_url + path, headers=headers)
+        page = await busy_house.client.get(busy_house.settings.public_url + path, headers=headers)
         assert page.status_code == status, path
     assert read_range("bytes=\u00b2-", 10) == (0, 10)
     assert read_range("bytes=" + "9" * 5000 + "-", 10) == (0, 10)
@@ -358,7 +361,7 @@ async def test_strange_windows_and_ranges_are_refused_and_break_nothing(
         "from": "2026-05-01T23:00:00+00:00",
     }
     asked = (await boss.ask("POST", "/statistics/exports", impossible)).json()
-    await house.settle()
+    await busy_house.settle()
     found = (await boss.ask("GET", f"/statistics/exports/{asked['id']}")).json()
     assert (found["state"], "before it ends" in found["problem"]) == ("failed", True)
 

@@ -14,12 +14,11 @@ from app.statistics.counting.labels import OVERLAP, TOTAL
 from app.statistics.counting.summary import FiguresWanted, Summary
 from app.statistics.counting.targets import Target
 from app.statistics.dimensions import Dimension
-from app.statistics.facts.days import days_to_keep, keep_days
 from app.statistics.measures import NAMES
 from app.statistics.periods import Period, Window
 from app.work import PROGRAM
 from tests.support.profile import WHOLE, by_day
-from tests.support.random_life.days import DAYS, plan_day
+from tests.support.random_life.days import DAYS, keep_all, plan_day
 from tests.support.random_life.life import Life
 from tests.support.random_life.records import say_another_place
 from tests.support.recount import grouping, logs, measuring
@@ -178,11 +177,6 @@ async def test_every_pair_of_dimensions_adds_up(life: Life, lived_through: str) 
     for some in (*pairs, ("category_group", "living"), ("setting", "perpetrator"), ("role",)):
         dimensions = tuple(Dimension(name) for name in some)
         check(await summary_of(life, FiguresWanted(window, None, dimensions)), ones)
-
-
-async def keep_all(life: Life) -> None:
-    while days := await days_to_keep(life.ground, life.now, 62):
-        assert await keep_days(life.ground, days, life.now)
 
 
 async def test_a_changed_target_does_not_relabel_the_past(life: Life, lived_through: str) -> None:

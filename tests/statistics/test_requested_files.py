@@ -35,6 +35,12 @@ from tests.support.random_life.files import (
 from tests.support.recount import grouping
 
 
+@pytest.fixture
+def house(busy_house: Stage) -> Stage:
+    """Files are made by the worker."""
+    return busy_house
+
+
 async def test_a_requested_file_keeps_its_language(house: Stage, boss: Counsellor) -> None:
     body = {"what": "room", "from": FIRST, "to": LAST, "format": "json", "language": "sr"}
     made = await boss.ask("POST", "/statistics/exports", body)

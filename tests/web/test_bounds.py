@@ -25,6 +25,7 @@ from app.web.bodies import LONGEST_OF_STRANGERS
 from app.web.connections import Limited, Unfinished
 from app.web.patience import Patience
 from app.web.strict_bodies import StrictRoute, guard_of
+from tests.support.program.quiet import QuietStage
 from tests.support.routes import routes
 
 _MEGABYTE = 1024 * 1024
@@ -107,9 +108,11 @@ async def test_a_body_is_read_only_of_who_is_signed_in(
     assert read == [body]
 
 
-async def test_every_route_with_json_knows_its_sender_first_or_reads_little(stage: Stage) -> None:
+async def test_every_route_with_json_knows_its_sender_first_or_reads_little(
+    quiet: QuietStage,
+) -> None:
     bounded, asks = {}, 0
-    for route in routes(stage):
+    for route in routes(quiet):
         if not isinstance(route, StrictRoute) or route.body_field is None:
             continue
         guard = guard_of(route.dependant)

@@ -14,21 +14,21 @@ from starlette.requests import Request
 from app.dashboard import app as dashboard
 from app.dashboard import desk
 from app.demo.counsellor import Counsellor
-from app.demo.stage import Stage
 from app.errors import Conflict, TooMany
 from app.routing import presence
+from tests.support.program.quiet import QuietStage
 
 RAIL, CALL_BAR, AGAIN = '<nav class="rail"', 'hx-get="/board/frame"', "data-again"
 
 
 async def opened(
-    stage: Stage, who: Counsellor | None, path: str, *, method: str = "GET", **headers: str
+    quiet: QuietStage, who: Counsellor | None, path: str, *, method: str = "GET", **headers: str
 ) -> Response:
     """What a browser gets that opens an address."""
     if who is not None:
         headers["cookie"] = who.cookie_header
-    address = stage.settings.public_url + path
-    return await stage.client.request(method, address, headers=headers)
+    address = quiet.settings.public_url + path
+    return await quiet.client.request(method, address, headers=headers)
 
 
 def fails_with(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
@@ -42,35 +42,35 @@ def fails_with(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
 
 
 async def test_an_error_has_the_frame_for_a_person_who_is_signed_in(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
+    quiet: QuietStage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ana = await stage.add_counsellor("ana", state=None)
+    ana = await quiet.add_counsellor("ana", state=None)
     fails_with(monkeypatch, Conflict("Already done."))
     pages = {"/team": 403, "/nowhere": 404, "/": 409, "/contacts/none": 422}
     for path, status in pages.items():
-        answer = await opened(stage, ana, path)
+        answer = await opened(quiet, ana, path)
         assert answer.status_code == status, answer.text
         assert f"<h1>{status}</h1>" in answer.text
         assert (RAIL in answer.text, CALL_BAR in answer.text) == (True, True), path
         assert AGAIN not in answer.text
     # A person who is not known has no frame, and a part of a page none within the frame.
-    stranger = await opened(stage, None, "/nowhere")
+    stranger = await opened(quiet, None, "/nowhere")
     assert (stranger.status_code, RAIL in stranger.text) == (404, False)
     for part in ({"hx-request": "true"}, {"sec-fetch-mode": "cors"}):
-        assert RAIL not in (await opened(stage, ana, "/", **part)).text
+        assert RAIL not in (await opened(quiet, ana, "/", **part)).text
 
 
 async def test_a_page_tries_again_by_itself_when_the_database_was_away(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
+    quiet: QuietStage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ana = await stage.add_counsellor("ana", state=None)
+    ana = await quiet.add_counsellor("ana", state=None)
     fails_with(monkeypatch, OperationalError("SELECT", {}, psycopg.OperationalError("away")))
     for part in ({}, {"hx-request": "true", "hx-target": "main"}):
-        answer = await opened(stage, ana, "/", **part)
+        answer = await opened(quiet, ana, "/", **part)
         assert answer.status_code == 503
         assert (AGAIN in answer.text, RAIL in answer.text) == (True, False)
     # What was sent is not sent again without its sender.
-    answer = await opened(stage, ana, "/board/writing", method="POST")
+    answer = await opened(quiet, ana, "/board/writing", method="POST")
     assert (answer.status_code, AGAIN in answer.text) == (503, False)
     # Later if it has too much to do, and never if it answered.
     for error, again in (
@@ -80,15 +80,15 @@ async def test_a_page_tries_again_by_itself_when_the_database_was_away(
         (OperationalError("SELECT", {}, QueryCanceled()), ""),
     ):
         fails_with(monkeypatch, error)
-        answer = await opened(stage, ana, "/")
+        answer = await opened(quiet, ana, "/")
         assert answer.status_code == 503
         assert (again in answer.text, AGAIN in answer.text) == (True, again != ""), error
 
 
 async def test_a_flood_of_what_is_refused_asks_for_no_reader(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
+    quiet: QuietStage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ana = await stage.add_counsellor("ana", state=None)
+    ana = await quiet.add_counsellor("ana", state=None)
     asked = []
 
     async def reader(request: Request) -> None:
@@ -104,7 +104,7 @@ async def test_a_flood_of_what_is_refused_asks_for_no_reader(
         (None, "GET", "/login/nowhere", elsewhere, 404),
     ]
     for who, method, path, headers, status in refused:
-        answer = await opened(stage, who, path, method=method, **headers)
+        answer = await opened(quiet, who, path, method=method, **headers)
         assert (answer.status_code, asked) == (status, []), path
-    await opened(stage, None, "/nowhere", **elsewhere)
+    await opened(quiet, None, "/nowhere", **elsewhere)
     assert asked == ["/nowhere"]

@@ -6,14 +6,14 @@ from uuid import uuid4
 
 from starlette.routing import Match
 
-from app.demo.stage import Stage
 from app.web.likely_routes import LikelyRoutes
+from tests.support.program.quiet import QuietStage
 
 
-def paths_of(stage: Stage) -> set[tuple[str, str]]:
+def paths_of(quiet: QuietStage) -> set[tuple[str, str]]:
     """Return a path of each route, with a method that it has."""
     found = set()
-    for route in stage.app.router.routes:
+    for route in quiet.app.router.routes:
         path = re.sub(r"\{[^}]*\}", "00000000-0000-0000-0000-000000000000", route.path)  # type: ignore[attr-defined]
         found |= {(method, path) for method in getattr(route, "methods", None) or ()}
     return found
@@ -25,11 +25,13 @@ def takes(candidates: Any, method: str, path: str) -> Any:
     return next((one for one in candidates if one.matches(scope)[0] is Match.FULL), None)
 
 
-async def test_each_path_is_taken_by_the_route_that_would_have_it_among_all(stage: Stage) -> None:
-    every = stage.app.router.routes
-    likely_routes = stage.app.router.middleware_stack
+async def test_each_path_is_taken_by_the_route_that_would_have_it_among_all(
+    quiet: QuietStage,
+) -> None:
+    every = quiet.app.router.routes
+    likely_routes = quiet.app.router.middleware_stack
     assert isinstance(likely_routes, LikelyRoutes)
-    asked = sorted(paths_of(stage))
+    asked = sorted(paths_of(quiet))
     assert len(asked) > 500
     for method, path in asked:
         likely = likely_routes.likely(path).routes
@@ -41,9 +43,9 @@ async def test_each_path_is_taken_by_the_route_that_would_have_it_among_all(stag
     assert len(likely_routes.likely(f"/api/v1/contacts/{uuid4()}/answers").routes) < few
 
 
-async def test_what_no_route_has_is_refused_as_before(stage: Stage) -> None:
+async def test_what_no_route_has_is_refused_as_before(quiet: QuietStage) -> None:
     """Another method, a slash too many, an address of nothing, and a file of the pages."""
-    base = stage.settings.public_url
+    base = quiet.settings.public_url
     for method, path, status in (
         ("DELETE", "/api/v1/session/none", 404),
         ("PATCH", "/contacts", 405),
@@ -53,5 +55,5 @@ async def test_what_no_route_has_is_refused_as_before(stage: Stage) -> None:
         ("GET", "/", 303),
         ("GET", "/static/no-such-file.js", 404),
     ):
-        answer = await stage.client.request(method, base + path)
+        answer = await quiet.client.request(method, base + path)
         assert answer.status_code == status, (method, path, answer.text[:200])

@@ -1,5 +1,6 @@
 """A body that a route can read: the smallest that its model accepts."""
 
+import functools
 import json
 from typing import Any
 from urllib.parse import urlencode
@@ -54,8 +55,14 @@ def _wants_json(route: APIRoute) -> bool:
 
 
 def _of(annotation: Any, known: dict[str, Any], name: str) -> Any:
-    schema = TypeAdapter(annotation).json_schema()
+    schema = _schema(annotation)
     return _example(schema, schema.get("$defs", {}), known, name)
+
+
+@functools.cache
+def _schema(annotation: Any) -> dict[str, Any]:
+    """Return the description of a type: each role is sent the same body, and some rows twice."""
+    return TypeAdapter(annotation).json_schema()
 
 
 def _example(schema: Any, defs: Any, known: dict[str, Any], name: str) -> Any:

@@ -20,6 +20,8 @@ ANA: dict[str, Any] = {"sub": "1", "name": "Ana", "groups": ["help"]}
 @asynccontextmanager
 async def a_provider(stage: Stage) -> AsyncIterator[Provider]:
     """Serve a provider that is set up here. Ana signs in there next."""
+    # It is served by HTTP, on this machine.
+    stage.settings.reach_own_network = True
     made = Provider(stage.clock, f"{stage.settings.public_url}{keeping.BACK}", ANA)
     server = Served(made.app, made.port)
     await server.start()
@@ -39,10 +41,6 @@ async def set_up(stage: Stage, provider: Provider, **rules: Any) -> None:
     )
     async with transaction(stage.ground, PROGRAM) as work:
         await keeping.save(work, wanted, SECRET, by=None)
-
-
-def browser(stage: Stage) -> httpx2.AsyncClient:
-    return httpx2.AsyncClient(base_url=stage.settings.public_url)
 
 
 async def go(page: httpx2.AsyncClient, path: str = "/login/provider?next=/account") -> str:

@@ -10,8 +10,9 @@ from urllib.parse import urlsplit
 import httpx2
 
 from app.demo.stage import Stage
-from tests.support.identity.at_provider import ANA, browser, go, sign_in
+from tests.support.identity.at_provider import ANA, go, sign_in
 from tests.support.identity.provider import Provider
+from tests.support.identity.second_step import browser
 from tests.support.pages.ways import Way, with_cookie
 
 _BACK = "/login/provider/back"

@@ -6,6 +6,7 @@ much. What a request defers stays in the database, and time goes by only where a
 
 import contextlib
 from collections.abc import AsyncIterator
+from datetime import datetime
 from typing import Any
 
 import httpx2
@@ -35,12 +36,16 @@ class QuietStage(Stage):
         raise NotImplementedError("a story in which time goes by needs a stage")
 
     def browser(self) -> httpx2.AsyncClient:
-        """Return what keeps its own cookies, and is closed by who asked for it."""
-        return httpx2.AsyncClient(transport=httpx2.ASGITransport(self.app), base_url=_URL)
+        """Return what keeps its own cookies, and is closed by who asked for it.
+
+        Other addresses than that of the helpline are reached by sockets.
+        """
+        here = {"all://*:1": httpx2.ASGITransport(self.app)}
+        return httpx2.AsyncClient(base_url=self.settings.public_url, mounts=here)
 
     @contextlib.asynccontextmanager
-    async def answering(self) -> AsyncIterator["QuietStage"]:
-        """Answer requests until the context is left."""
+    async def answering(self, *, lines: bool = False) -> AsyncIterator["QuietStage"]:
+        """Answer requests until the context is left. `lines`: the database has lines already."""
         url = self.settings.database_url
         assert url is not None
         await self.client.aclose()
@@ -53,18 +58,21 @@ class QuietStage(Stage):
         ):
             self.watch = watch
             await self.change_rows(PASSWORD_ALONE)
-            await self.add_line()
+            if not lines:
+                await self.add_line()
             yield self
 
 
 @contextlib.asynccontextmanager
-async def quiet_stage_on(database_url: str) -> AsyncIterator[QuietStage]:
-    """Run a quiet stage on a migrated database."""
+async def quiet_stage_on(
+    database_url: str, now: datetime = MONDAY, *, lines: bool = False
+) -> AsyncIterator[QuietStage]:
+    """Run a quiet stage on a migrated database. `lines`: it has lines already."""
     settings = Settings(
         database_url=database_url,
         public_url=_URL,
         secret_key="practice-secret-key-practice-secret-key",
         field_keys="1:cHJhY3RpY2Uta2V5LXByYWN0aWNlLWtleS0xMjM0NTY=",
     )
-    async with QuietStage(settings, SteppedClock(MONDAY), 1).answering() as made:
+    async with QuietStage(settings, SteppedClock(now), 1).answering(lines=lines) as made:
         yield made

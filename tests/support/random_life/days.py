@@ -10,6 +10,7 @@ from app.routing import own_presence
 from app.routing.models import PresenceState
 from app.settings import Settings
 from app.staff.models import Staff
+from app.statistics.facts.days import days_to_keep, keep_days
 from app.work import Actor, ActorKind, Work, make_ground
 from tests.support.profile import WHOLE
 from tests.support.random_life import writing
@@ -80,6 +81,12 @@ async def lived(
     await life.work.session.execute(update(ReturnCode).values(taken_at=ReturnCode.made_at))
     await life.commit()
     return life
+
+
+async def keep_all(life: Life) -> None:
+    """Let the statistics keep all days, as in a program that has been running."""
+    while days := await days_to_keep(life.ground, life.now, 62):
+        assert await keep_days(life.ground, days, life.now)
 
 
 # When much happens: the days on which the clocks of a line change. April is reported.

@@ -31,13 +31,15 @@ from tests.support.identity.second_step import (
     with_factor,
     with_telephone,
 )
+from tests.support.program.quiet import QuietStage
 from tests.support.talks import talk
 
 
 @pytest.fixture
-async def page(stage: Stage) -> AsyncIterator[httpx2.AsyncClient]:
+async def page(quiet: QuietStage) -> AsyncIterator[httpx2.AsyncClient]:
     """A browser of a helpline whose address has a name."""
-    async with httpx2.AsyncClient(base_url=by_name(stage)) as opened:
+    by_name(quiet)
+    async with quiet.browser() as opened:
         yield opened
 
 
@@ -66,11 +68,11 @@ def told(answer: httpx2.Response) -> tuple[int, Any]:
 
 
 async def test_a_role_that_needs_a_passkey_is_led_to_it_by_the_factor_of_before(
-    stage: Stage, page: httpx2.AsyncClient
+    quiet: QuietStage, page: httpx2.AsyncClient
 ) -> None:
-    telephone = await with_factor(stage, await a_person(stage))
-    await demand(stage)
-    code = telephone.at(stage.clock.now())
+    telephone = await with_factor(quiet, await a_person(quiet))
+    await demand(quiet)
+    code = telephone.at(quiet.clock.now())
     program = await page.post("/api/v1/session", json={**CREDENTIALS, "code": code})
     assert told(program) == (403, "FactorNeeded")
     assert program.json()["detail"].startswith("Your role needs a passkey")
@@ -85,49 +87,49 @@ async def test_a_role_that_needs_a_passkey_is_led_to_it_by_the_factor_of_before(
     assert "Your role needs a passkey." in shown
     assert "data-passkey-makes" in shown
     assert 'id="secret"' not in shown
-    await skip(stage, 1 / 60)
-    other = await page.post("/login/set-up", data={"code": telephone.at(stage.clock.now())})
+    await skip(quiet, 1 / 60)
+    other = await page.post("/login/set-up", data={"code": telephone.at(quiet.clock.now())})
     assert other.status_code == 401
     await opens_nothing(page)
-    done = await sets_one_up(page, Authenticator(stage.settings.public_url))
+    done = await sets_one_up(page, Authenticator(quiet.settings.public_url))
     assert (done.status_code, done.headers["location"]) == (303, "/reports")
     assert (await page.get("/api/v1/me")).json()["name"] == "vera"
 
 
 async def test_a_person_without_any_factor_is_led_to_a_passkey(
-    stage: Stage, page: httpx2.AsyncClient
+    quiet: QuietStage, page: httpx2.AsyncClient
 ) -> None:
-    await a_person(stage)
-    await demand(stage)
+    await a_person(quiet)
+    await demand(quiet)
     assert told(await page.post("/api/v1/session", json=CREDENTIALS)) == (403, "FactorNeeded")
     sent = await page.post("/login", data=CREDENTIALS)
     assert sent.headers["location"] == "/login/set-up"
     assert 'id="secret"' not in (await page.get("/login/set-up")).text
-    done = await sets_one_up(page, Authenticator(stage.settings.public_url))
+    done = await sets_one_up(page, Authenticator(quiet.settings.public_url))
     assert done.text.count("<li><code>") == 10
 
 
 async def test_no_code_of_the_telephone_counts_beside_a_passkey_that_is_needed(
-    stage: Stage, page: httpx2.AsyncClient
+    quiet: QuietStage, page: httpx2.AsyncClient
 ) -> None:
-    vera, device = await a_person(stage), Authenticator(stage.settings.public_url)
-    telephone = await with_factor(stage, vera)
-    await demand(stage)
+    vera, device = await a_person(quiet), Authenticator(quiet.settings.public_url)
+    telephone = await with_factor(quiet, vera)
+    await demand(quiet)
     await page.post("/login", data=CREDENTIALS)
-    await page.post("/login/code", data={"code": telephone.at(stage.clock.now())})
+    await page.post("/login/code", data={"code": telephone.at(quiet.clock.now())})
     await sets_one_up(page, device)
     await page.post("/logout")
-    await skip(stage, 1 / 60)
+    await skip(quiet, 1 / 60)
 
-    sent = {**CREDENTIALS, "code": telephone.at(stage.clock.now())}
+    sent = {**CREDENTIALS, "code": telephone.at(quiet.clock.now())}
     assert told(await page.post("/api/v1/session", json=sent)) == (401, "PasskeyNeeded")
     assert (await page.post("/login", data=CREDENTIALS)).headers["location"] == "/login/code"
     assert "The six digits" not in (await page.get("/login/code")).text
-    refused = await page.post("/login/code", data={"code": telephone.at(stage.clock.now())})
+    refused = await page.post("/login/code", data={"code": telephone.at(quiet.clock.now())})
     assert refused.status_code == 401
     assert "Your role needs a passkey" in refused.text
     await opens_nothing(page)
-    failed = await stage.rows(
+    failed = await quiet.rows(
         "SELECT detail->>'wrong' AS wrong FROM audit_entries WHERE action = 'sign_in_failed'"
     )
     assert [row["wrong"] for row in failed] == ["code"]
@@ -143,30 +145,30 @@ async def test_no_code_of_the_telephone_counts_beside_a_passkey_that_is_needed(
 
 
 async def test_a_fresh_proof_is_a_passkey_where_the_role_needs_one(
-    stage: Stage, page: httpx2.AsyncClient
+    quiet: QuietStage, page: httpx2.AsyncClient
 ) -> None:
-    device = Authenticator(stage.settings.public_url)
-    vera = await a_person(stage)
-    async with transaction(stage.ground, PROGRAM) as work:
+    device = Authenticator(quiet.settings.public_url)
+    vera = await a_person(quiet)
+    async with transaction(quiet.ground, PROGRAM) as work:
         telephone, recovery = await with_telephone(work, vera)
-    await skip(stage, 1 / 60)
+    await skip(quiet, 1 / 60)
     await page.post("/login", data=CREDENTIALS)
-    await page.post("/login/code", data={"code": telephone.at(stage.clock.now())})
+    await page.post("/login/code", data={"code": telephone.at(quiet.clock.now())})
     adding = device.make(await challenge(page, "/api/v1/me/passkeys/options"))
     before = page.cookies[COOKIE]
     made = await page.post("/api/v1/me/passkeys", json={"name": "key", "credential": adding})
     assert made.status_code == 201
     assert page.cookies[COOKIE] != before
-    await demand(stage)
+    await demand(quiet)
     # The session goes on, and from now on the proof is a passkey.
     assert (await page.get("/api/v1/me")).status_code == 200
-    await skip(stage, 11 / 60)
+    await skip(quiet, 11 / 60)
     assert (await page.get("/api/v1/me/proof")).json() == {
         "by": "passkey",
         "passkey": True,
         "fresh": False,
     }
-    for proof in (telephone.at(stage.clock.now()), recovery[0], PASSWORD):
+    for proof in (telephone.at(quiet.clock.now()), recovery[0], PASSWORD):
         refused = await page.post("/api/v1/me/proof", json={"proof": proof})
         assert told(refused) == (422, "OwnPasskeyNeeded")
         renewed = await page.post("/account/second-factor", data={"act": "codes", "proof": proof})
@@ -179,10 +181,11 @@ async def test_a_fresh_proof_is_a_passkey_where_the_role_needs_one(
 
 
 async def test_a_sign_in_at_the_provider_is_no_proof_of_a_person_who_has_a_passkey_here(
-    stage: Stage, page: httpx2.AsyncClient
+    stage: Stage,
 ) -> None:
+    by_name(stage)
     await demand(stage, Role.COUNSELLOR)
-    async with a_provider(stage):
+    async with a_provider(stage), browser(stage) as page:
         await page.get(await go(page))
         await sets_one_up(page, Authenticator(stage.settings.public_url))
         assert (await page.get("/api/v1/me")).json()["name"] == "Ana"
@@ -190,31 +193,31 @@ async def test_a_sign_in_at_the_provider_is_no_proof_of_a_person_who_has_a_passk
         refused = await page.get("/login/provider/proof")
         assert refused.status_code == 422
         assert "Your role needs a passkey" in unescape(refused.text)
-    assert (await page.get("/api/v1/me/proof")).json()["fresh"] is False
+        assert (await page.get("/api/v1/me/proof")).json()["fresh"] is False
 
 
 async def test_a_sign_in_that_gave_no_factor_adds_none_to_that_of_the_owner(
-    stage: Stage, page: httpx2.AsyncClient
+    quiet: QuietStage, page: httpx2.AsyncClient
 ) -> None:
-    vera, device = await a_person(stage), Authenticator(stage.settings.public_url)
-    await demand(stage)
-    async with browser(stage) as thief:
+    vera, device = await a_person(quiet), Authenticator(quiet.settings.public_url)
+    await demand(quiet)
+    async with browser(quiet) as thief:
         for one in (thief, page):
             led = await one.post("/login", data=CREDENTIALS)
             assert led.headers["location"] == "/login/set-up"
         assert (await sets_one_up(page, device)).status_code == 200
-        await skip(stage, 25 / 60)
+        await skip(quiet, 25 / 60)
         assert (await thief.get("/login/set-up")).headers["location"] == "/login"
         assert (await thief.post("/login/passkey/options")).headers["location"] == "/login"
         await opens_nothing(thief)
 
     # One that was begun while hers was set up is not ended with it, and adds none either.
-    await stage.change_rows("DELETE FROM passkeys")
-    async with browser(stage) as thief:
+    await quiet.change_rows("DELETE FROM passkeys")
+    async with browser(quiet) as thief:
         await thief.post("/login", data=CREDENTIALS)
-        own = Authenticator(stage.settings.public_url)
+        own = Authenticator(quiet.settings.public_url)
         made = own.make(await challenge(thief, "/login/passkey/options"))
-        async with transaction(stage.ground, PROGRAM) as work:
+        async with transaction(quiet.ground, PROGRAM) as work:
             hers = Passkey(staff_id=vera.id, name="hers", made_at=work.now, sign_count=0)
             hers.credential_id, hers.public_key_sealed = b"hers", b""
             work.session.add(hers)
@@ -222,35 +225,35 @@ async def test_a_sign_in_that_gave_no_factor_adds_none_to_that_of_the_owner(
         refused = await thief.post("/login/set-up/passkey", data=sent)
         assert refused.headers["location"] == "/login"
         await opens_nothing(thief)
-    assert [row["name"] for row in await stage.rows("SELECT name FROM passkeys")] == ["hers"]
+    assert [row["name"] for row in await quiet.rows("SELECT name FROM passkeys")] == ["hers"]
 
 
 async def test_a_code_of_the_telephone_adds_no_passkey_once_there_is_one(
-    stage: Stage, page: httpx2.AsyncClient
+    quiet: QuietStage, page: httpx2.AsyncClient
 ) -> None:
-    telephone = await with_factor(stage, await a_person(stage))
-    await demand(stage)
-    async with browser(stage) as thief:
+    telephone = await with_factor(quiet, await a_person(quiet))
+    await demand(quiet)
+    async with browser(quiet) as thief:
         # A forged page has asked for the code.
         for one in (thief, page):
             await one.post("/login", data=CREDENTIALS)
-            code = {"code": telephone.at(stage.clock.now())}
+            code = {"code": telephone.at(quiet.clock.now())}
             led = await one.post("/login/code", data=code)
             assert led.headers["location"] == "/login/set-up"
-            await skip(stage, 1 / 60)
-        done = await sets_one_up(page, Authenticator(stage.settings.public_url))
+            await skip(quiet, 1 / 60)
+        done = await sets_one_up(page, Authenticator(quiet.settings.public_url))
         assert done.headers["location"] == "/reports"
         assert (await thief.post("/login/passkey/options")).headers["location"] == "/login"
         await opens_nothing(thief)
 
 
 async def test_a_recovery_code_leads_only_to_a_new_passkey(
-    stage: Stage, page: httpx2.AsyncClient
+    quiet: QuietStage, page: httpx2.AsyncClient
 ) -> None:
-    await a_person(stage)
-    await demand(stage)
+    await a_person(quiet)
+    await demand(quiet)
     await page.post("/login", data=CREDENTIALS)
-    shown = (await sets_one_up(page, Authenticator(stage.settings.public_url))).text
+    shown = (await sets_one_up(page, Authenticator(quiet.settings.public_url))).text
     recovery = [one.partition("</code>")[0] for one in shown.split("<li><code>")[1:]]
     await page.post("/logout")
 
@@ -263,13 +266,13 @@ async def test_a_recovery_code_leads_only_to_a_new_passkey(
     await opens_nothing(page)
     assert (await page.post("/api/v1/me/passkeys/options")).status_code == 401
     assert (await page.post("/login/passkey", data={"credential": "{}"})).status_code == 303
-    used = await stage.rows("SELECT 1 FROM audit_entries WHERE action = 'recovery_code_used'")
+    used = await quiet.rows("SELECT 1 FROM audit_entries WHERE action = 'recovery_code_used'")
     assert len(used) == 1
     # She leaves it there: the code does not count again.
     await page.post("/login", data=CREDENTIALS)
     assert (await page.post("/login/code", data={"code": recovery[0]})).status_code == 401
     await page.post("/login/code", data={"code": recovery[1]})
-    done = await sets_one_up(page, Authenticator(stage.settings.public_url), "key ring")
+    done = await sets_one_up(page, Authenticator(quiet.settings.public_url), "key ring")
     assert (done.status_code, done.headers["location"]) == (303, "/reports")
     state = (await page.get("/api/v1/me/second-factor")).json()
     assert (state["codes_left"], state["passkeys"], state["passkey_needed"]) == (8, 2, True)
@@ -324,10 +327,10 @@ async def test_a_person_in_a_talk_is_let_in_and_sets_the_passkey_up_at_the_next_
 
 
 async def test_an_administrator_demands_a_passkey_and_gives_it_up_knowingly(
-    stage: Stage, page: httpx2.AsyncClient
+    quiet: QuietStage, page: httpx2.AsyncClient
 ) -> None:
-    mila = await stage.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
-    await demand(stage)
+    mila = await quiet.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
+    await demand(quiet)
     cookie = {"Cookie": mila.cookie_header}
     shown = (await page.get("/admin/sign-in", headers=cookie)).text
     assert shown.count('value="PASSKEY" selected') == 1
@@ -348,7 +351,7 @@ async def test_an_administrator_demands_a_passkey_and_gives_it_up_knowingly(
     assert told(answer) == (409, "Relaxed")
     given = {**rules, "passkey_roles": [], "knowingly": True}
     assert (await mila.ask("PUT", "/sign-in-rules", given)).json()["passkey_roles"] == []
-    rows = await stage.rows(
+    rows = await quiet.rows(
         "SELECT detail FROM audit_entries WHERE action = 'sign_in_rules_set'"
         " AND detail ? 'relaxed' ORDER BY id"
     )

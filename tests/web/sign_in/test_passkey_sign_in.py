@@ -4,7 +4,6 @@ import json
 
 import httpx2
 
-from app.demo.stage import Stage
 from app.jobs.transaction import transaction
 from app.staff import accounts
 from app.staff.roles import Role
@@ -13,6 +12,7 @@ from app.work import PROGRAM
 from tests.support.contacts import skip
 from tests.support.identity.authenticator import Authenticator
 from tests.support.identity.second_step import CREDENTIALS, PASSWORD, by_name, challenge
+from tests.support.program.quiet import QuietStage
 
 
 async def _sets_a_passkey_up(page: httpx2.AsyncClient, device: Authenticator) -> None:
@@ -45,10 +45,10 @@ async def _signs_in_after_a_wrong_answer(page: httpx2.AsyncClient, device: Authe
 
 
 async def _proves_before_a_key(
-    page: httpx2.AsyncClient, device: Authenticator, stage: Stage
+    page: httpx2.AsyncClient, device: Authenticator, quiet: QuietStage
 ) -> None:
     # The proof before a key: of programs, too.
-    await skip(stage, 11 / 60)
+    await skip(quiet, 11 / 60)
     refused = await page.post("/api/v1/me/passkeys/options")
     assert refused.json()["error"] == "ProofNeeded"
     assert (await page.get("/api/v1/me/proof")).json()["passkey"] is True
@@ -74,18 +74,20 @@ async def _is_stopped_as_a_copy(page: httpx2.AsyncClient, device: Authenticator)
     assert none.json()["error"] == "NoPasskey"
 
 
-async def test_a_person_signs_in_with_a_passkey_and_a_copy_of_it_is_stopped(stage: Stage) -> None:
-    origin = by_name(stage)
+async def test_a_person_signs_in_with_a_passkey_and_a_copy_of_it_is_stopped(
+    quiet: QuietStage,
+) -> None:
+    origin = by_name(quiet)
     device = Authenticator(origin)
-    async with transaction(stage.ground, PROGRAM) as work:
+    async with transaction(quiet.ground, PROGRAM) as work:
         vera = await accounts.add_staff(work, name="vera", role=Role.SUPERVISOR, password=PASSWORD)
         await set_sign_in_rules(work, Rules((Role.SUPERVISOR,)))
-    async with httpx2.AsyncClient(base_url=origin) as page:
+    async with quiet.browser() as page:
         await _sets_a_passkey_up(page, device)
         await _signs_in_after_a_wrong_answer(page, device)
-        await _proves_before_a_key(page, device, stage)
+        await _proves_before_a_key(page, device, quiet)
         await _is_stopped_as_a_copy(page, device)
-    rows = await stage.rows(
+    rows = await quiet.rows(
         "SELECT action, detail->>'wrong' AS wrong FROM audit_entries WHERE subject = %s"
         " AND (action LIKE 'passkey%%' OR detail ? 'wrong') ORDER BY id",
         str(vera.id),
