@@ -263,18 +263,8 @@ async def _work_on(url: str, *, kept: bool = False) -> AsyncIterator[Work]:
     await ground.database.close()
 
 
-# Folders whose stories are about nothing that the worker does each minute, but for `each_minute`.
-_SELDOM = (
-    "tests/administration/",
-    "tests/child/",
-    "tests/cli/",
-    "tests/database/",
-    "tests/outbox/",
-    "tests/people/",
-    "tests/routing/",
-    "tests/security/",
-    "tests/telephony/",
-)
+# Figures are counted each minute, and a browser has the real clock.
+_OFTEN = ("tests/statistics/", "tests/browser/")
 
 
 @pytest.fixture
@@ -284,9 +274,10 @@ def each_minute() -> None:
 
 @pytest.fixture(autouse=True)
 def _seldom(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Do each quarter of an hour what production does each minute, but for `each_minute`."""
     names = request.fixturenames
     on_stage = "database" in names and "each_minute" not in names
-    if not WHOLE and on_stage and request.node.nodeid.startswith(_SELDOM):
+    if not WHOLE and on_stage and not request.node.nodeid.startswith(_OFTEN):
         each_quarter_only(monkeypatch)
 
 

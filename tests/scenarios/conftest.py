@@ -1,4 +1,4 @@
-"""What stories do without: telephones and jobs, or what the worker does each minute."""
+"""What stories do without: a comparison with the provider before the first ring."""
 
 import pytest
 
@@ -6,17 +6,9 @@ from app import worker
 from app.telephony.reconcile.comparing import defer_comparison
 from app.work import Ground
 from tests.support.profile import WHOLE
-from tests.support.program.seldom import each_quarter_only
 
 # The folders of stories about what the provider knows and the program does not.
 _COMPARED_AT_THE_START = {"provider", "robustness"}
-
-
-@pytest.fixture(autouse=True)
-def each_quarter(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Do each quarter of an hour what production does each minute, but for `each_minute`."""
-    if not WHOLE and "each_minute" not in request.fixturenames:
-        each_quarter_only(monkeypatch)
 
 
 @pytest.fixture(autouse=True)
