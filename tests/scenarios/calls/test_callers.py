@@ -2,8 +2,6 @@
 
 from datetime import timedelta
 
-import pytest
-
 from app.demo.counsellor import Counsellor
 from app.demo.invariants import broken_at_the_end
 from app.demo.stage import MONDAY, Stage
@@ -13,8 +11,6 @@ from tests.support.calls.callers import flag, talked, talks_unheard
 from tests.support.profile import nightly
 from tests.support.program.quiet import QuietStage
 from tests.support.talks import CHILD, rings_at, waits
-
-pytestmark = pytest.mark.usefixtures("each_quarter")
 
 
 async def test_a_blocked_caller_is_recorded_hears_so_and_gets_through_in_danger(

@@ -20,8 +20,6 @@ from tests.support import answers
 from tests.support.profile import WHOLE, nightly
 from tests.support.talks import CHILD, PARTNER, busy, plan, talk
 
-pytestmark = pytest.mark.usefixtures("each_quarter")
-
 
 async def _drawn(stage: Stage) -> Turn:
     async with transaction(stage.ground, PROGRAM) as work:

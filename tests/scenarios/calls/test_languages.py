@@ -1,7 +1,5 @@
 """A line loses a language, or gets it back, while children ring: no child is left alone in it."""
 
-import pytest
-
 from app.calls.lines.finding_lines import line_of_number
 from app.calls.lines.line_languages import add_language, remove_language
 from app.demo.stage import LINE, Stage
@@ -9,8 +7,6 @@ from app.jobs.transaction import transaction
 from app.work import PROGRAM
 from tests.support.profile import WHOLE
 from tests.support.talks import CHILD
-
-pytestmark = pytest.mark.usefixtures("each_quarter")
 
 ENGLISH = "English: press 2."
 

@@ -1,7 +1,5 @@
 """Which counsellor is asked for which caller, and when: told by phone."""
 
-import pytest
-
 from app.demo.invariants import broken_at_the_end
 from app.demo.stage import Stage
 from app.practice.people import Phone
@@ -9,8 +7,6 @@ from app.routing.rota.shifts import Layer
 from app.staff.roles import Role
 from tests.support.profile import WHOLE, nightly
 from tests.support.talks import plan, rings_at, talk, waits
-
-pytestmark = pytest.mark.usefixtures("each_quarter")
 
 
 async def test_the_others_ring_on_until_the_two_are_together(stage: Stage) -> None:

@@ -3,16 +3,12 @@
 import asyncio
 from typing import Any
 
-import pytest
-
 from app.demo.invariants import broken_at_the_end
 from app.demo.stage import Stage
 from app.practice.people import Phone
 from app.routing import offers
 from tests.support.profile import nightly
 from tests.support.talks import talk, waiting, waits
-
-pytestmark = pytest.mark.usefixtures("each_quarter")
 
 
 @nightly

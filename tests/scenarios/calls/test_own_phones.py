@@ -3,8 +3,6 @@
 import re
 from datetime import timedelta
 
-import pytest
-
 from app.demo.counsellor import Counsellor
 from app.demo.invariants import broken_at_the_end
 from app.demo.stage import Stage
@@ -17,8 +15,6 @@ from tests.support.leaks.deferred import in_jobs
 from tests.support.profile import WHOLE, by_day, nightly
 from tests.support.referrals import page
 from tests.support.talks import CHILD, rings_at, text_message, waits
-
-pytestmark = pytest.mark.usefixtures("each_quarter")
 
 VERA, PIN = "+38164999001", "258036"
 

@@ -1,15 +1,11 @@
 """A partner helpline takes callers when no counsellor is free."""
 
-import pytest
-
 from app.demo.invariants import broken_at_the_end
 from app.demo.stage import Stage
 from app.practice.legs import Leg
 from app.practice.people import Phone
 from app.telephony.platforms.choose import platform_of
 from tests.support.talks import PARTNER, plan, rings_at, waits
-
-pytestmark = pytest.mark.usefixtures("each_quarter")
 
 
 async def test_a_partner_takes_the_caller_or_does_not_press_1_and_the_place_is_kept(

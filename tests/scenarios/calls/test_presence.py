@@ -1,13 +1,9 @@
 """What sets a counsellor away, and what does not."""
 
-import pytest
-
 from app.demo.stage import Stage
 from app.practice.people import Phone
 from tests.support.profile import nightly
 from tests.support.talks import talk, waits
-
-pytestmark = pytest.mark.usefixtures("each_quarter")
 
 
 @nightly

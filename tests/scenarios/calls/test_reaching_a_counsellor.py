@@ -2,15 +2,11 @@
 
 from datetime import time
 
-import pytest
-
 from app.demo.invariants import broken_at_the_end
 from app.demo.stage import Stage
 from app.practice.people import Phone
 from tests.support.profile import nightly
 from tests.support.talks import talk
-
-pytestmark = pytest.mark.usefixtures("each_quarter")
 
 
 async def test_a_child_reaches_a_counsellor_and_everything_is_in_the_record(stage: Stage) -> None:

@@ -4,8 +4,6 @@ colleague."""
 import re
 from collections.abc import Awaitable, Callable
 
-import pytest
-
 from app.demo.counsellor import Counsellor
 from app.demo.invariants import broken_at_the_end
 from app.demo.stage import Stage
@@ -14,8 +12,6 @@ from app.staff.roles import Role
 from tests.support.profile import nightly
 from tests.support.referrals import page
 from tests.support.talks import waits
-
-pytestmark = pytest.mark.usefixtures("each_quarter")
 
 PHONE = "+381641111111"
 

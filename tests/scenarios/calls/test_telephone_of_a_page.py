@@ -14,8 +14,6 @@ from app.staff.roles import Role
 from tests.support.profile import WHOLE, by_day, nightly
 from tests.support.talks import talk
 
-pytestmark = pytest.mark.usefixtures("each_quarter")
-
 
 async def ask(stage: Stage, who: Counsellor, path: str, **body: str) -> tuple[int, dict[str, Any]]:
     url = f"{stage.settings.public_url}/board/telephone{path}"

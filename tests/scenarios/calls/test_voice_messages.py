@@ -2,7 +2,6 @@
 
 import asyncio
 
-import pytest
 from sqlalchemy import text
 
 from app.calls.models import Call
@@ -13,8 +12,6 @@ from app.web.access import COOKIE
 from app.work import PROGRAM
 from tests.support.profile import nightly
 from tests.support.talks import is_queued, talk, waiting
-
-pytestmark = pytest.mark.usefixtures("each_quarter")
 
 
 async def test_one_voice_message_has_one_contact(stage: Stage) -> None:

@@ -4,8 +4,6 @@ from datetime import timedelta
 from itertools import pairwise
 from typing import Any
 
-import pytest
-
 from app.calls.prompts import set_prompt
 from app.demo.counsellor import Counsellor
 from app.demo.invariants import broken_at_the_end
@@ -18,8 +16,6 @@ from app.work import PROGRAM
 from tests.support.calls.callers import talks_unheard
 from tests.support.profile import WHOLE, nightly
 from tests.support.talks import CHILD, talk, waits
-
-pytestmark = pytest.mark.usefixtures("each_quarter")
 
 SOUND = "/telephony/sounds/waiting.wav"
 

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import pytest
 from sqlalchemy import select
 
 from app.calls import record
@@ -22,8 +21,6 @@ from tests.support.calls.legs import told
 from tests.support.profile import WHOLE, nightly
 from tests.support.program.quiet import QuietStage
 from tests.support.talks import a_talk, client, done, inside, talk
-
-pytestmark = pytest.mark.usefixtures("each_quarter")
 
 
 async def ask(stage: Stage, who: Counsellor, call: Any, code: str, status: int = 202) -> Any:

@@ -1,15 +1,11 @@
 """A person hangs up, or their line dies: told apart by what the provider says of the leg."""
 
-import pytest
-
 from app.demo.invariants import broken_at_the_end
 from app.demo.stage import Stage
 from app.practice.legs import Leg
 from app.practice.people import Phone
 from tests.support.profile import WHOLE, nightly
 from tests.support.talks import POLICE, a_talk, act, client, die, done, inside, rings_at, room, talk
-
-pytestmark = pytest.mark.usefixtures("each_quarter")
 
 VERA = "+38164999001"
 

@@ -1,11 +1,7 @@
 """Hold and mute."""
 
-import pytest
-
 from app.demo.stage import Stage
 from tests.support.talks import a_talk, act, client, done, room
-
-pytestmark = pytest.mark.usefixtures("each_quarter")
 
 
 async def test_mute_and_a_hold_whose_answer_did_not_come_and_is_settled_by_asking(

@@ -1,12 +1,8 @@
 """A talk that lasts longer than the provider allows is carried over."""
 
-import pytest
-
 from app.demo.stage import Stage
 from tests.support.profile import WHOLE
 from tests.support.talks import a_talk, act, client, done, inside, room
-
-pytestmark = pytest.mark.usefixtures("each_quarter")
 
 
 def is_soon_too_long(stage: Stage) -> None:

@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import pytest
-
 from app.demo.counsellor import Counsellor
 from app.demo.stage import Stage
 from app.practice.people import Phone
@@ -11,8 +9,6 @@ from app.words import pages
 from app.words.without_codes import ONLY_A_PIN
 from tests.support.profile import nightly
 from tests.support.talks import POLICE, a_talk, act, client, done, inside, rings_at, room, waits
-
-pytestmark = pytest.mark.usefixtures("each_quarter")
 
 
 async def _joins_and_is_dropped(stage: Stage, ana: Counsellor, call: Any) -> None:

@@ -13,8 +13,6 @@ from tests.support.calls.second_telephones import PHONE, has_a_telephone, is_pro
 from tests.support.profile import WHOLE, nightly
 from tests.support.talks import a_talk, act, client, done, inside, room
 
-pytestmark = pytest.mark.usefixtures("each_quarter")
-
 CHILD = "+381641234567"
 
 

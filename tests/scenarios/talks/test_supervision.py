@@ -2,15 +2,11 @@
 
 from typing import Any
 
-import pytest
-
 from app.demo.stage import Stage
 from app.practice.people import Phone
 from app.staff.roles import Role
 from tests.support.profile import WHOLE, nightly
 from tests.support.talks import a_talk, act, client, die, done, inside, room, talk
-
-pytestmark = pytest.mark.usefixtures("each_quarter")
 
 
 @nightly

@@ -3,8 +3,6 @@
 import asyncio
 from typing import Any
 
-import pytest
-
 from app.demo.counsellor import Counsellor
 from app.demo.stage import Stage
 from app.practice.legs import Leg
@@ -12,8 +10,6 @@ from app.practice.people import Phone
 from tests.support.contacts import page_of
 from tests.support.profile import WHOLE, nightly
 from tests.support.talks import POLICE, a_talk, act, client, done, inside, rings_at, room
-
-pytestmark = pytest.mark.usefixtures("each_quarter")
 
 
 async def changes_nothing(
