@@ -3,6 +3,8 @@
 import re
 from datetime import timedelta
 
+import pytest
+
 from app.demo.counsellor import Counsellor
 from app.demo.invariants import broken_at_the_end
 from app.demo.stage import Stage
@@ -39,6 +41,7 @@ def code_in(phone: Phone) -> str:
     return found[0]
 
 
+@pytest.mark.usefixtures("each_minute")
 async def test_a_counsellor_rings_the_line_and_presses_a_key(stage: Stage) -> None:
     stage.exchange.phones[VERA] = Phone(picks_up=2)
     vera = await stage.add_counsellor("vera", endpoint=VERA, state=None, pin=PIN)
@@ -49,7 +52,6 @@ async def test_a_counsellor_rings_the_line_and_presses_a_key(stage: Stage) -> No
         row = await stage.call_of(leg)
         lines = await stage.rows("SELECT practice FROM lines WHERE id = %s", row["line_id"])
         assert lines[0]["practice"], "it counts in no statistic"
-    assert in_jobs(PIN) == []
     for table in ("call_events", "audit_entries"):
         rows = await stage.rows(f"SELECT t::text AS words FROM {table} t")
         assert rows, table
@@ -63,6 +65,7 @@ async def test_a_counsellor_rings_the_line_and_presses_a_key(stage: Stage) -> No
     assert await rings_at(stage, ana) == ["ana"]
     await stage.exchange.hang_up(leg)
     await stage.advance(5)
+    assert in_jobs(PIN) == []
     assert await broken_at_the_end(stage) == []
 
 
@@ -185,6 +188,7 @@ async def test_a_phone_that_is_not_proven_takes_a_call_only_with_the_pin(stage: 
     await stage.until(lambda: stage.exchange.conferences.of_leg(leg) is not None, limit=60)
 
 
+@pytest.mark.usefixtures("each_minute")
 async def test_a_counsellor_writes_to_the_line_and_so_does_a_child(stage: Stage) -> None:
     vera = await stage.add_counsellor("vera", endpoint=VERA, state=None)
     for words, state, said in (

@@ -49,7 +49,7 @@ crowded_tests: list[str] = []
 _hosts: set[str] = set()
 
 
-# The last one says what the connection listens to. Statements stay prepared: the driver knows them.
+# Statements stay prepared: the driver knows them.
 _CLEARED = b"""
 CLOSE ALL;
 SELECT pg_advisory_unlock_all();
@@ -57,7 +57,7 @@ RESET SESSION AUTHORIZATION;
 RESET ALL;
 DISCARD TEMP;
 DISCARD SEQUENCES;
-SELECT pg_listening_channels()
+UNLISTEN *
 """
 
 
@@ -231,7 +231,7 @@ def _is_calm(one: Any) -> bool:
 
 
 def _cleared(one: Any) -> bool:
-    """Clear a connection; return False where the server refuses, or if it listens to topics."""
+    """Clear a connection; return False where the server refuses."""
     pooled = one._pooled or hasattr(one, "_expire_at")
     # In one round trip: a stage has a dozen connections.
     statements = (_LOCKS, _SETTINGS, _CLEARED, _SETTINGS) if pooled else (_CLEARED,)
@@ -239,11 +239,12 @@ def _cleared(one: Any) -> bool:
     if any(result.status == ExecStatus.FATAL_ERROR for result in results):
         return False
     if pooled:
-        locks, settings, *_, listens, fresh = results
+        locks, settings, *_, fresh = results
         _note_left([*_row(locks), *_row(settings)], _row(fresh))
-    else:
-        listens = results[-1]
-    return bool(listens.status == ExecStatus.TUPLES_OK and listens.ntuples == 0)
+    # What it had listened to and was told before.
+    while one.pgconn.notifies() is not None:
+        pass
+    return True
 
 
 def _results(raw: Any, statements: bytes) -> list[Any]:
