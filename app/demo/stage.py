@@ -414,7 +414,7 @@ async def stage_on(
         telegram_api_base_url=f"http://127.0.0.1:{rest_port}",
         signal_service_url=f"http://127.0.0.1:{rest_port}",
         practice_exchange=f"http://127.0.0.1:{rest_port}",
-        twilio_timeout=settings.pop("twilio_timeout", 0.5),
+        twilio_timeout=settings.pop("twilio_timeout", 1.0),
         telegram_timeout=0.5,
         signal_timeout=1.0,
         reach_own_network=settings.pop("reach_own_network", True),

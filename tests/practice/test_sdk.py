@@ -85,7 +85,7 @@ async def test_what_went_wrong_is_told_apart(stage: Stage) -> None:
     knobs.turn("fail")
     with pytest.raises(Uncertain):
         await provider.move(leg.sid, "/telephony/x")
-    knobs.turn("accept_and_time_out", seconds=1.0)
+    knobs.turn("accept_and_time_out", seconds=2.0)
     with pytest.raises(Uncertain):
         await provider.fetch_call(leg.sid)
     wrong = stage.settings.model_copy(update={"twilio_api_key_secret": "wrong"})

@@ -62,7 +62,7 @@ class Face:
             await self._note(request, response)
             if silent is not None:
                 # Carried out; the answer comes after the client has given up.
-                await asyncio.sleep(silent.seconds or 1.0)
+                await asyncio.sleep(silent.seconds or 2.0)
             return response
 
         return endpoint

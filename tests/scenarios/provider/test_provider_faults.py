@@ -126,7 +126,7 @@ async def test_accepted_but_timed_out_never_rings_twice(stage: Stage) -> None:
     # A browser whose request timed out is rung in the story before this one.
     for name, endpoint in by_day((("vera", VERA), ("ana", "browser"))):
         who = await stage.add_counsellor(name, endpoint=endpoint)
-        stage.exchange.knobs.turn("accept_and_time_out", "POST", seconds=1.2)
+        stage.exchange.knobs.turn("accept_and_time_out", "POST", seconds=2)
         stage.exchange.knobs.turn("lose", "/legs/", times=2)
         leg = await waiting(stage)
         if endpoint == "browser":

@@ -273,7 +273,7 @@ async def test_a_leg_that_was_given_up_and_lives_is_ended(
         return None
 
     monkeypatch.setattr(ConferencePlatform, "find_leg", nothing)
-    stage.exchange.knobs.turn("accept_and_time_out", "POST", seconds=1.2)
+    stage.exchange.knobs.turn("accept_and_time_out", "POST", seconds=2)
     stage.exchange.knobs.turn("delay", "/legs/", times=3, seconds=12)
     stage.exchange.phones["+38164999001"] = Phone(picks_up=18)
     ana = await stage.add_counsellor("ana", endpoint=endpoint)

@@ -109,7 +109,7 @@ class _ByProvider(Bench):
         self.house.unreachable = True
 
     def keep_silent(self) -> None:
-        self.stage.exchange.knobs.turn("accept_and_time_out", "POST", times=1, seconds=1)
+        self.stage.exchange.knobs.turn("accept_and_time_out", "POST", times=1, seconds=2)
 
     def fail(self) -> None:
         self.stage.exchange.knobs.turn("fail", "POST", times=1)

@@ -83,7 +83,7 @@ async def test_the_provider_carries_it_out_and_never_answers(night: Stage) -> No
     await add_agency(night, "house", "shelter", phones=("+381113000001",), sms=ADDRESSES["sms"])
     duty = phone(night, "+381113000001", picks_up=None)
     texts = phone(night, ADDRESSES["sms"]).texts
-    night.exchange.knobs.turn("accept_and_time_out", "POST", times=2, seconds=1)
+    night.exchange.knobs.turn("accept_and_time_out", "POST", times=2, seconds=2)
     made = await by_hand(ana, override=OVERRIDE, send=True)
     await night.advance(50)
     found = await referral_of(ana, made["id"])

@@ -13,7 +13,7 @@ async def test_mute_and_a_hold_whose_answer_did_not_come_and_is_settled_by_askin
     assert mine.muted
     await act(ana, call, "unmute", status=204)
     assert not mine.muted
-    stage.exchange.knobs.turn("accept_and_time_out", "POST", seconds=1.2)
+    stage.exchange.knobs.turn("accept_and_time_out", "POST", seconds=2)
     await ana.do("hold")
     await stage.advance(3)
     assert room(stage).participants[leg.sid].held
