@@ -17,7 +17,9 @@ from tests.support.profile import nightly
 from tests.support.waiting import until
 
 
-async def test_the_form_and_a_silent_call_by_keyboard_alone(live: Stage, page: Page) -> None:
+async def test_the_form_by_keyboard_alone_and_by_night_a_silent_call(
+    live: Stage, page: Page
+) -> None:
     """By day `tests/scenarios/talks/test_cannot_speak.py` has the silent call."""
     ana, leg = await answered(page, live)
     form, keys = page, page.keyboard

@@ -562,7 +562,7 @@ async def is_the_colleagues_in_every_way(colleague: Desk, child: Child) -> None:
 
 async def is_given_back(desk: Desk, child: Child, colleague: Desk) -> None:
     """Without asking first: the talk goes on until the other one has answered. By day
-    `tests/scenarios/talks/test_long_talks.py` hands one over so.
+    `tests/scenarios/talks/test_participants.py` hands one over so.
     """
     await ask_in(colleague, "ana", "Hand over when they answer")
     await desk.telephone_is("ringing")

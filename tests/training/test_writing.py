@@ -16,10 +16,8 @@ from app.errors import Invalid, NotFound
 from app.jobs.names import Task
 from app.routing import lost_counsellor, offers
 from app.routing.models import Offer, PresenceState
-from app.staff import accounts
 from app.staff.log_kinds import AuditLog
 from app.staff.models import Staff
-from app.staff.roles import Role
 from app.training import practices, remarks, writing
 from app.training.models import Practice
 from app.training.scenarios import CounsellorAct, scenarios
@@ -33,7 +31,7 @@ from tests.support.calls.conversations import (
     open_offers,
     takes,
 )
-from tests.support.verbs import a_counsellor, a_supervisor, a_talk, logged, presence_of
+from tests.support.verbs import a_counsellor, a_supervisor, logged, presence_of
 
 
 async def begun(work: Work, name: str = "school_bullying") -> tuple[Staff, Practice, Call]:
@@ -146,25 +144,6 @@ async def test_it_is_offered_to_no_other_counsellor(work: Work) -> None:
     assert again.ended_how == Ended.NOT_ANSWERED
     with pytest.raises(Invalid):
         await practices.start(work, ana, "silent_child", "sr", written=True)
-
-
-async def test_without_a_telephone_or_in_a_call_none_is_started(work: Work) -> None:
-    bora = await a_counsellor(work, "bora")
-    await a_talk(work, bora)
-    work.settings.practice_exchange = "http://127.0.0.1:1"
-    ana = await accounts.add_staff(work, name="ana", role=Role.COUNSELLOR, endpoint="browser")
-    with pytest.raises(practices.NoTelephone):
-        await practices.start(work, ana, "prank", "sr")
-    with pytest.raises(NotFound):
-        await practices.start(work, ana, "nothing", "sr")
-    with pytest.raises(Invalid):
-        await practices.start(work, ana, "prank", "hu")
-    vera = await a_counsellor(work, "vera")
-    await practices.start(work, vera, "prank", "sr")
-    with pytest.raises(practices.AlreadyPractising):
-        await practices.start(work, vera, "prank", "sr")
-    with pytest.raises(practices.TraineeNotFree):
-        await practices.start(work, bora, "prank", "sr")
 
 
 async def test_only_the_trainee_and_the_supervisors_of_the_team_see_it(work: Work) -> None:

@@ -102,7 +102,7 @@ async def _opens_backup_then_supervisor(stage: Stage) -> None:
     await chief.decline()
 
 
-async def test_a_wait_opens_layer_after_layer_to_the_phone_on_call(stage: Stage) -> None:
+async def test_a_wait_opens_at_last_the_phone_on_call(stage: Stage) -> None:
     """The only one who is asked sooner is on a break.
 
     When each layer opens is a rule of matching; with TESTS=whole two more are lived through.

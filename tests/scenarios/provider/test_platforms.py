@@ -164,7 +164,6 @@ async def test_a_caller_hangs_up_at_every_step_and_no_counsellor_stays_busy(
     assert await broken_at_the_end(stage) == []
 
 
-@nightly
 async def test_the_danger_digit_rings_several_and_one_wins(anywhere: Stage) -> None:
     stage = anywhere
     vera, _ = await at_phone(stage, "vera", VERA, picks_up=2)
@@ -442,7 +441,6 @@ async def test_a_minute_of_refusals_and_the_callers_keep_their_place(anywhere: S
     assert await broken_at_the_end(stage) == []
 
 
-@nightly
 async def test_a_restart_loses_no_caller_and_cuts_no_talk(anywhere: Stage) -> None:
     stage = anywhere
     vera, _ = await at_phone(stage, "vera", VERA)

@@ -12,7 +12,7 @@ from app.practice.people import Phone
 from app.practice.rooms import Recording
 from app.telephony import replying
 from tests.support.contacts import skip
-from tests.support.profile import WHOLE, by_day, nightly
+from tests.support.profile import WHOLE, nightly
 from tests.support.talks import talk, waiting
 
 VERA = "+38164999001"
@@ -123,8 +123,7 @@ async def test_a_callback_that_beats_the_answer_to_our_own_request(stage: Stage)
 
 async def test_accepted_but_timed_out_never_rings_twice(stage: Stage) -> None:
     stage.exchange.phones[VERA] = Phone(picks_up=4)
-    # A browser whose request timed out is rung in the story before this one.
-    for name, endpoint in by_day((("vera", VERA), ("ana", "browser"))):
+    for name, endpoint in (("vera", VERA), ("ana", "browser")):
         who = await stage.add_counsellor(name, endpoint=endpoint)
         stage.exchange.knobs.turn("accept_and_time_out", "POST", seconds=2)
         stage.exchange.knobs.turn("lose", "/legs/", times=2)

@@ -264,9 +264,7 @@ async def test_a_missed_ring_opens_the_next_layer_at_once(stage: Stage) -> None:
     assert await rings_at(stage, backup) == ["backup"]
 
 
-@nightly
 async def test_alarms_outlive_a_restart(stage: Stage) -> None:
-    """By day processes are killed during an escalation, in `test_killed_processes.py`."""
     await on_call(stage)
     lets_ring(stage, CHIEF, DEPUTY)
     phone(stage, DIRECTOR, picks_up=1)

@@ -59,6 +59,11 @@ async def test_a_warm_transfer_is_held_then_together_then_theirs(stage: Stage) -
     assert room(stage).participants[leg.sid].held
     assert "data-muted" in await page_of(stage, boris, "/board/frame"), "here no one is to hear him"
     assert (await boris.do("resume")).status_code == 204
+    mine = next(p for p in room(stage).participants.values() if p.leg.to == client(boris))
+    await act(boris, call, "mute", status=204)
+    assert mine.muted
+    await act(boris, call, "unmute", status=204)
+    assert not mine.muted
     assert (await ana.ask("POST", f"/calls/{call['id']}/hold")).status_code == 404
     assert (await boris.do("hang-up")).status_code == 204
     await stage.advance(3)

@@ -179,7 +179,7 @@ Said = dict[str, dict[str, set[str]]]
 async def all_rows(stage: Stage) -> Said:
     """Return the states of every row, by the name that addresses have for it, and by its id.
 
-    The first ones are in all states that there are, and are as few as can be found at once.
+    The first ones are in as many states as there are.
     """
     return {name: _various_first(await stage.rows(sql)) for name, sql in ROWS.items()}
 
@@ -190,12 +190,14 @@ async def ids_of(stage: Stage, names: Iterable[str]) -> dict[str, str]:
 
 
 def _various_first(rows: list[dict[str, Any]]) -> dict[str, set[str]]:
-    """Order rows so that few of them, the first, are in all states that there are."""
+    """Order rows so that those that are the first in a state come before all others."""
     of = {str(row["id"]): {one for one in row["said"] if one is not None} for row in rows}
-    first, missing = [], set().union(*of.values())
-    while missing:
-        first.append(max(of, key=lambda one: len(of[one] & missing)))
-        missing -= of[first[-1]]
+    seen: set[str] = set()
+    first = []
+    for one, said in of.items():
+        if not said <= seen:
+            first.append(one)
+            seen |= said
     return {one: of[one] for one in (*first, *of)}
 
 
