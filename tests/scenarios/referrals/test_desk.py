@@ -10,7 +10,7 @@ from tests.support.mail import Mail, link_in
 from tests.support.primero import PrimeroStandIn
 from tests.support.profile import nightly
 from tests.support.program.quiet import QuietStage
-from tests.support.program.quiet_talks import OWN_PHONE, quiet_talk
+from tests.support.program.quiet_talks import HER_PHONE, quiet_talk
 from tests.support.referrals import (
     BY_HOUSE,
     CONSENT,
@@ -60,7 +60,7 @@ async def come_back(ana: Counsellor, urgency: str, state: str) -> dict[str, Any]
 
 
 async def test_each_sees_what_is_theirs(quiet: QuietStage) -> None:
-    ana = await quiet.add_counsellor("ana", endpoint=OWN_PHONE)
+    ana = await quiet.add_counsellor("ana", endpoint=HER_PHONE)
     bora = await quiet.add_counsellor("bora", state=None)
     officer = await quiet.add_counsellor(
         "olga", role=Role.REFERRAL_OFFICER, shift=False, state=None

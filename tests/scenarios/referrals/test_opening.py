@@ -10,7 +10,7 @@ from app.demo.stage import Stage
 from tests.support.contacts import WHOLE, new_contact, page_of, write
 from tests.support.profile import nightly
 from tests.support.program.quiet import QuietStage
-from tests.support.program.quiet_talks import OWN_PHONE, quiet_talk
+from tests.support.program.quiet_talks import HER_PHONE, quiet_talk
 from tests.support.referrals import (
     OVERRIDE,
     add_agency,
@@ -137,7 +137,7 @@ async def test_before_a_child_under_three_is_placed_outreach_is_asked(night: Sta
 
 async def test_the_urgent_button_goes_by_the_childs_consent(quiet: QuietStage) -> None:
     """An override is for where there is none; and what rests on consent can be withdrawn."""
-    ana = await quiet.add_counsellor("ana", endpoint=OWN_PHONE)
+    ana = await quiet.add_counsellor("ana", endpoint=HER_PHONE)
     await add_agency(quiet, "house", "shelter", email="a@house.example")
     call = await quiet_talk(quiet, ana)
     contact = (await ana.ask("GET", f"/calls/{call}/contact")).json()
@@ -160,7 +160,7 @@ async def test_the_urgent_button_goes_by_the_childs_consent(quiet: QuietStage) -
 async def test_the_board_warns_of_people_who_must_not_be_told_and_four_clicks_are_one_referral(
     quiet: QuietStage,
 ) -> None:
-    ana = await quiet.add_counsellor("ana", endpoint=OWN_PHONE)
+    ana = await quiet.add_counsellor("ana", endpoint=HER_PHONE)
     call = await quiet_talk(quiet, ana)
     contact = (await ana.ask("GET", f"/calls/{call}/contact")).json()
     await write(

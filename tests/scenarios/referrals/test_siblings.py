@@ -15,7 +15,7 @@ from tests.support.contacts import new_contact, skip_minutes, write
 from tests.support.mail import Mail
 from tests.support.profile import nightly
 from tests.support.program.quiet import QuietStage
-from tests.support.program.quiet_talks import OWN_PHONE, quiet_talk
+from tests.support.program.quiet_talks import HER_PHONE, quiet_talk
 from tests.support.referrals import (
     AGREED,
     BROTHERS,
@@ -275,7 +275,7 @@ async def test_a_code_stands_for_the_name_only_where_the_name_need_not_be_known(
 
 async def test_a_child_who_is_named_later_is_referred_too(quiet: QuietStage) -> None:
     """The urgent button of a talk: a second click is refused until there is another child."""
-    ana = await quiet.add_counsellor("ana", endpoint=OWN_PHONE)
+    ana = await quiet.add_counsellor("ana", endpoint=HER_PHONE)
     await add_agency(quiet, "police", "police", sector="police", phones=(POLICE_PHONE,))
     call = await quiet_talk(quiet, ana)
     contact_id = (await ana.ask("GET", f"/calls/{call}/contact")).json()["id"]

@@ -12,7 +12,7 @@ from tests.support.program.quiet import QuietStage
 from tests.support.verbs import another_talk
 
 # Without a provider, a browser is no telephone.
-OWN_PHONE = "+381641110001"
+HER_PHONE = "+381641110001"
 
 
 async def quiet_talk(quiet: QuietStage, who: Counsellor) -> UUID:
