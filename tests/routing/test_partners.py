@@ -27,6 +27,9 @@ from app.staff.second_person import ChangeState, SecondPerson, note_could_approv
 from app.work import PROGRAM, Actor, ActorKind, Work
 from tests.support.verbs import a_counsellor, a_line, a_supervisor, an_administrator, logged
 
+# Together they take seconds, and are not among the fast ones.
+pytestmark = pytest.mark.whole
+
 THEIRS, MINE, OTHER = "+381113334446", "+381641234567", "+381113334447"
 
 

@@ -21,6 +21,9 @@ from app.statistics.reports import reports
 from app.work import Work
 from tests.support.verbs import a_line
 
+# Together they take seconds, and are not among the fast ones.
+pytestmark = pytest.mark.whole
+
 # The draws follow from the ids.
 _IDS = count(1)
 YEAR = Window(date(2029, 1, 1), date(2030, 1, 1))

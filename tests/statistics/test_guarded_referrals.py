@@ -22,6 +22,9 @@ from tests.support import planted
 from tests.support.profile import WHOLE, by_day
 from tests.support.verbs import a_line, a_supervisor
 
+# Together they take seconds, and are not among the fast ones.
+pytestmark = pytest.mark.whole
+
 # The month in which the referrals are; all others are empty.
 MONTH = 2029, 6
 LATER = datetime(2030, 2, 1, tzinfo=UTC)

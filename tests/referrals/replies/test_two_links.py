@@ -23,6 +23,9 @@ from app.referrals.states import Purpose
 from app.work import Work
 from tests.support.verbs import a_counsellor, a_referral
 
+# Together they take seconds, and are not among the fast ones.
+pytestmark = pytest.mark.whole
+
 MAIL, TEXTS, DUTY = "a@house.example", "+381640000001", "+381640000002"
 BOTH = {"email": MAIL, "sms": TEXTS}
 _DAY = timedelta(days=1)

@@ -22,7 +22,7 @@ from tests.support import planted
 from tests.support.planted import WORD, as_person
 from tests.support.retention.requested import NUMBER, a_person, approved
 
-pytestmark = pytest.mark.usefixtures("readings_at_once")
+pytestmark = [pytest.mark.usefixtures("readings_at_once"), pytest.mark.whole]
 
 FORMS = list(load(None).forms.values())
 # All that a guardian may see, by form. A new question is left out until it is named here and in
