@@ -184,7 +184,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         own = any(name in item.nodeid for name in _OWN_PROCESSES)
         used = getattr(item, "fixturenames", ())
-        if own or ("server" in used and "work" not in used):
+        # To write a situation down takes a process as long as many a verb.
+        written = item.get_closest_marker("a_person") is not None
+        if own or written or ("server" in used and "work" not in used):
             # The rest is rules, and verbs that are rolled back: `scripts/test --fast`. Those of
             # them that take long say so themselves, by the same mark.
             item.add_marker(pytest.mark.whole)
