@@ -87,6 +87,15 @@ _SOURCES = (
 )
 
 
+# Verbs that are rolled back, of which each folder takes seconds: not among the fast ones.
+_LONG_TOGETHER = (
+    "tests/referrals/replies/",
+    "tests/retention/data_requests/",
+    "tests/routing/rota/",
+    "tests/telephony/inbound/",
+)
+
+
 # The longest first: what begins last is what the other processes wait for.
 _LONG = (
     "tests/statistics/",
@@ -184,9 +193,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         own = any(name in item.nodeid for name in _OWN_PROCESSES)
         used = getattr(item, "fixturenames", ())
-        # To write a situation down takes a process as long as many a verb.
-        written = item.get_closest_marker("a_person") is not None
-        if own or written or ("server" in used and "work" not in used):
+        together = item.nodeid.startswith(_LONG_TOGETHER)
+        if own or together or ("server" in used and "work" not in used):
             # The rest is rules, and verbs that are rolled back: `scripts/test --fast`. Those of
             # them that take long say so themselves, by the same mark.
             item.add_marker(pytest.mark.whole)
