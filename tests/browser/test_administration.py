@@ -47,7 +47,9 @@ async def test_a_prompt_is_recorded_and_heard_by_the_next_caller(live: Stage, pa
     await expect(prompt.locator(".words")).to_contain_text("Plavi telefon")
 
 
+@nightly
 async def test_a_record_is_held_and_let_go_on_its_page(page: Page, live: Stage) -> None:
+    """By day `tests/retention/test_story.py` holds and lets go."""
     ana = await live.add_counsellor("ana", shift=False, state=None)
     vera = await live.add_counsellor("vera", role=Role.SUPERVISOR, shift=False, state=None)
     mila = await live.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)

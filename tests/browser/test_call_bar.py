@@ -12,7 +12,7 @@ from app.demo.stage import Stage
 from app.jobs.transaction import transaction
 from app.work import PROGRAM
 from tests.support.browser import available, press, ring, visit
-from tests.support.profile import WHOLE
+from tests.support.profile import WHOLE, nightly
 
 _WIDTHS = (320, 390, 600, 800, 1024, 1440)
 WIDTHS = _WIDTHS if WHOLE else _WIDTHS[::2]
@@ -67,10 +67,14 @@ async def faults(page: Page, state: str) -> list[str]:
     return found
 
 
+@nightly
 async def test_the_call_bar_fits_every_width_and_covers_nothing_that_is_typed(
     live: Stage, page: Page
 ) -> None:
-    """In Serbian, whose words are the longest, and with a long name."""
+    """In Serbian, whose words are the longest, and with a long name.
+
+    By day `test_frame` shows that the call keeps its room in the bar.
+    """
     ana = await live.add_counsellor("Aleksandra Stojanović-Petrović", state=None)
     async with transaction(live.ground, PROGRAM) as work:
         (await work.session.merge(ana.staff)).page_language = "sr"

@@ -1,11 +1,11 @@
 """Every page, with rows, is usable by all, and in other languages.
 
 One language is English with accents that is longer by 40 %: nothing of any page is left in English
-or shown as a code. Every other page is opened by a link from the page before, and is not too wide,
-the next of them in compact rows. One of them is read at 400 % without scrolling sideways, and
-nothing that has the focus is covered; the next is tried by axe in one look, the one after it in
-the next look. What the others say is read without a browser. Arabic is read from the right on
-every sixteenth page, and the numbers and addresses in it from the left.
+or shown as a code. Every fourth page is opened by a link from the one opened before, and is not too
+wide, some in compact rows. One of them is read at 400 % without scrolling sideways, and nothing
+that has the focus is covered; the next is tried by axe in one look, the one after it in the next
+look. What the others say is read without a browser. Arabic is read from the right on every
+sixteenth page, and the numbers and addresses in it from the left.
 
 With `TESTS=whole` every page in every language is opened and tried with axe at three widths as
 every reader of something new, and is loaded anew, English in both themes. `PICTURES=<folder>` keeps
@@ -47,7 +47,9 @@ _BY_DAY = [look for look in LOOKS if look[1] in (max(WIDTHS), min(WIDTHS))]
 # What its lines say is proven by `tests/words/test_logged_values.py`. By day they tell how the rows
 # of this test were made, in words of its own.
 _LOG = "/admin/log"
-# By day one page of this many is read from the right.
+# By day one page of this many is opened in the browser,
+_OPENED = 4
+# and one of this many is read from the right.
 _IN_SHORT = 16
 
 
@@ -85,18 +87,24 @@ def _tried(language: str, place: int) -> list[tuple[str, int]]:
     colours do not depend on the language.
     """
     if not WHOLE:
-        return [_BY_DAY[place // 4 % len(_BY_DAY)]] if _is_for_axe(place) else []
+        return [_BY_DAY[_turn(place) // 2 % len(_BY_DAY)]] if _is_for_axe(place) else []
     return LOOKS if language == "en" else LOOKS[place % 2 :: 2]
+
+
+def _turn(place: int) -> int:
+    """Return how many pages were opened before the one at a place of the walk."""
+    return place // (2 if WHOLE else _OPENED)
 
 
 def _is_for_axe(place: int) -> bool:
     """Return whether axe tries the page at a place of the walk; by day others are zoomed."""
-    return WHOLE or place // 2 % 2 == 1
+    return WHOLE or _turn(place) % 2 == 1
 
 
 def _density(place: int) -> str:
     """Return how high the rows are at a place of the walk: in each look now so, now so."""
-    return ("comfortable", "compact")[(place // 4 + place // 4 // len(_BY_DAY)) % 2]
+    turn = _turn(place) // 2
+    return ("comfortable", "compact")[(turn + turn // len(_BY_DAY)) % 2]
 
 
 class _Eye:
@@ -222,7 +230,7 @@ def _is_only_read(one: Version, place: int) -> bool:
 
     A page without a frame speaks the language of the browser.
     """
-    return not WHOLE and one.is_framed and bool(place % 2 or not one.is_first)
+    return not WHOLE and one.is_framed and bool(place % _OPENED or not one.is_first)
 
 
 def _said(html: str) -> list[str]:

@@ -38,7 +38,7 @@ from tests.support.browser import (
     taken_back_for_a_moment,
     write,
 )
-from tests.support.profile import WHOLE
+from tests.support.profile import WHOLE, nightly
 from tests.support.waiting import until
 
 # That no page is too wide is tried in all of them by `test_every_page`, in one theme.
@@ -417,9 +417,11 @@ def _of_long_words() -> list[str]:
     return longest if WHOLE else [*longest[:2], *from_right[:1]]
 
 
+@nightly
 async def test_what_the_bar_says_has_room_on_the_narrowest_phone_in_every_language(
     live: Stage, page: Page
 ) -> None:
+    """By day `test_every_page` looks at each page in the longest words, this narrow."""
     ana = await live.add_counsellor("ana", state="off_duty")
     await page.set_viewport_size({"width": 320, "height": 700})
     await at(page, live, ana, "/")

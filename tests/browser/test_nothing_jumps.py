@@ -20,7 +20,7 @@ from app.routing.rota.unstaffed_alarms import open_alarm
 from app.staff.roles import Role
 from app.work import PROGRAM
 from tests.support.browser import CHROMIUM, at, available, enter, press, ring, write
-from tests.support.profile import WHOLE
+from tests.support.profile import WHOLE, nightly
 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium on this machine")
 
@@ -95,10 +95,12 @@ async def types(page: Page, field: Locator) -> None:
     await expect(page.locator("#saving")).to_have_text("All saved")
 
 
+@nightly
 @pytest.mark.parametrize("widths", [(1440, 390), (390, 1440)] if WHOLE else [(1440, 390)])
 async def test_what_arrives_moves_nothing_under_eye_and_hand(
     live: Stage, page: Page, widths: tuple[int, int]
 ) -> None:
+    """By day `test_frame` shows that a ring leaves the focus in a field."""
     await page.set_viewport_size({"width": widths[0], "height": 900})
     await page.add_init_script(WATCH)
     # A supervisor who takes calls is told of everything.

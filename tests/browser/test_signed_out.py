@@ -194,9 +194,11 @@ async def another_signs_in(live: Stage, page: Page, name: str) -> None:
     await page.context.request.post(f"{url}/login", form=form, headers={"Origin": url})
 
 
+@nightly
 async def test_a_page_gives_way_to_a_person_who_signs_in_by_another_window_but_no_talk_does(
     live: Stage, page: Page
 ) -> None:
+    """By day another person gets their own page above, and a talk goes on below."""
     bob, cai = [await live.add_counsellor(name, shift=False, state=None) for name in ("bob", "cai")]
     for one in (bob, cai):
         await give_password(live, one)

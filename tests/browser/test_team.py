@@ -27,6 +27,7 @@ from tests.support.browser import (
     said,
     taken_back_for_a_moment,
 )
+from tests.support.profile import nightly
 from tests.support.verbs import a_late_referral
 
 
@@ -48,7 +49,9 @@ async def an_alarm(live: Stage) -> None:
         work.announce(Topic.ALARMS)
 
 
+@nightly
 async def test_a_supervisor_sets_a_state_and_ends_a_talk(live: Stage, page: Page) -> None:
+    """By day `tests/routing/test_team.py` has what both do."""
     chief = await live.add_counsellor("Jelena", role=Role.SUPERVISOR, shift=False)
     ana = await live.add_counsellor("Ana", languages="sr")
     boris = await live.add_counsellor("Boris", state=None)

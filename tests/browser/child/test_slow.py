@@ -6,6 +6,7 @@ from playwright.async_api import CDPSession, Page, expect
 
 from app.demo.stage import Stage
 from tests.support.children.at_their_page import SLOW, read, say, take_next, visit, write
+from tests.support.profile import nightly
 
 
 async def _announced(network: CDPSession) -> dict[str, str]:
@@ -29,9 +30,11 @@ async def _announced(network: CDPSession) -> dict[str, str]:
     return regions
 
 
+@nightly
 async def test_a_screen_reader_tells_each_message_and_the_end_on_a_slow_network(
     stage: Stage, page: Page
 ) -> None:
+    """By day `test_ending` has what the page says."""
     ana = await stage.add_counsellor("ana", chats=3)
     network = await page.context.new_cdp_session(page)
     await network.send("Network.enable")

@@ -12,7 +12,7 @@ from app.demo.counsellor import Counsellor
 from app.demo.stage import Stage
 from app.staff.roles import Role
 from tests.support.browser import at
-from tests.support.profile import WHOLE
+from tests.support.profile import WHOLE, nightly
 from tests.support.referrals import page as form
 
 NIGHT = re.compile("22:00 to .* 06:00")
@@ -161,7 +161,9 @@ async def _uses_keys(page: Page, day: date) -> None:
     await expect(duty(page, "Vera", f"{day}T10:00")).to_have_count(0)
 
 
+@nightly
 async def test_a_duty_manager_plans_a_week_and_mends_the_night(live: Stage, page: Page) -> None:
+    """By day a colleague changes the rota below, and `tests/routing/rota` has what it writes."""
     chief = await live.add_counsellor("Jelena", role=Role.SUPERVISOR, shift=False, state=None)
     ana, boris, _vera = [
         await live.add_counsellor(name, shift=False, state=None)
