@@ -26,7 +26,7 @@ from app.staff.roles import Role
 from app.work import Work
 from tests.support import planted
 from tests.support.planted import WORD
-from tests.support.profile import by_day
+from tests.support.profile import by_day, nightly
 from tests.support.retention.requested import (
     WORDS,
     release,
@@ -237,6 +237,7 @@ async def test_a_shared_number_tells_of_none_also_when_one_of_them_is_gone(work:
     assert WORD not in told
 
 
+@nightly
 @pytest.mark.a_person(by=one_record)
 async def test_a_report_that_an_earlier_version_searched_shows_no_other_child(work: Work) -> None:
     """It has kept neither which entry was meant nor of how many children a record told."""

@@ -169,9 +169,11 @@ async def test_no_report_shows_a_child_that_takes_the_place_of_another_while_it_
         assert (await _state(work, shown)).state == S.DONE
 
 
+@nightly
 async def test_no_file_of_single_records_that_is_made_meanwhile_outlasts_an_erasure(
     ground: Ground, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """By day one that is ready goes (test_data_requests), and a report that is made meanwhile."""
     (erased,) = await _approved(ground, RequestKind.ERASURE)
     async with transaction(ground, PROGRAM) as work:
         export = Export(

@@ -220,9 +220,11 @@ async def test_of_two_who_decide_about_an_erasure_one_does(
     assert (row["decided_by"], row["count"]) == (winner.id, 1)
 
 
+@nightly
 async def test_an_erasure_that_is_decided_while_it_is_withdrawn_has_one_end(
     house: House, together: Arm
 ) -> None:
+    """By day two decide, or extend, at the same instant: each has locked the request."""
     path = await house.erasure(asked=True)
     together()
     decided, withdrawn = await house.both(

@@ -139,6 +139,7 @@ async def test_what_is_in_work_when_an_erasure_begins_is_not_in_its_list(work: W
     assert listed.rows == {}
 
 
+@nightly
 @pytest.mark.usefixtures("readings_at_once")
 @pytest.mark.a_person
 async def test_a_call_stays_with_a_record_that_was_completed_again_before_its_turn(

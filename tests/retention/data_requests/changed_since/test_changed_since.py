@@ -138,8 +138,10 @@ async def test_of_several_children_one_who_took_the_place_of_hers_is_not_shown(
         assert hidden not in told
 
 
+@nightly
 @pytest.mark.a_person(by=one_record)
 async def test_a_referral_of_a_child_that_was_replaced_is_not_shown(work: Work) -> None:
+    """By day the record is not shown, nor a referral that was rewritten itself."""
     boss, contact, referral = await one_record(work)
     for typed in (referral.code, f"{contact.code}/1"):
         request, _ = await asked(work, boss, typed)
@@ -300,6 +302,7 @@ async def test_what_a_mistaken_number_led_to_is_neither_shown_nor_erased(
     assert request.kept == {OTHER: 3}
 
 
+@nightly
 @pytest.mark.a_person(by=one_record)
 async def test_a_case_to_which_another_contact_leads_goes_on(work: Work) -> None:
     """The number of one of its contacts was put right; the other still has it."""
@@ -346,6 +349,7 @@ async def test_an_erasure_that_an_earlier_version_searched_keeps_what_it_cannot_
     assert request.kept.keys() == {OTHER}
 
 
+@nightly
 @pytest.mark.parametrize("there", by_day([None, "approved", "asked"]))
 @pytest.mark.a_person(by=a_caller)
 async def test_what_an_earlier_version_searched_is_erased_again_after_a_restore(

@@ -220,7 +220,7 @@ async def test_a_contact_of_no_profile_that_is_put_into_another_childs_since_is_
                 ("his", "stays"),
             ],
         ),
-        3,
+        2,
     ),
 )
 @pytest.mark.a_person(by=one_telephone)

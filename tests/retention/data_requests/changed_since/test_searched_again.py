@@ -320,6 +320,7 @@ async def test_a_case_that_is_not_about_the_child_of_a_contact_is_neither_shown_
         assert lost == {case.id}
 
 
+@nightly
 @pytest.mark.parametrize(
     ("kind", "into"),
     by_day(product(reversed(RequestKind), ["the one that was found", "the other"])),
@@ -360,6 +361,7 @@ async def test_profiles_that_were_merged_while_it_waited_are_left_to_other_child
     assert again == {}
 
 
+@nightly
 @pytest.mark.parametrize("named", by_day([False, True]))
 @pytest.mark.a_person(by=one_profile)
 async def test_a_profile_into_which_a_sister_came_by_herself_since_is_kept_for_her(
