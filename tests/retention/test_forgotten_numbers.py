@@ -169,6 +169,7 @@ async def test_profiles_that_were_merged_one_after_the_other_go_whatever_number_
         assert (await house.work.session.get_one(Profile, profile)).erased_at is not None
 
 
+@nightly
 async def test_the_code_of_a_profile_that_was_merged_leads_to_the_one_that_is_in_use(
     house: House,
 ) -> None:

@@ -253,7 +253,7 @@ async def test_what_a_figure_is_made_of_opens_from_it(house: Stage) -> None:
     links = re.findall(r'<a href="([^"]+)">([^<]+)</a>\s*<strong>(\d+)</strong>', identity)
     assert len(links) == 14
     assert sum(int(number) for _, _, number in links) > 40
-    for address, words, number in links if WHOLE else links[::7]:
+    for address, words, number in links if WHOLE else links[:1]:
         page = await get(boss, address.replace("&amp;", "&"))
         assert f"<h1>{number} call" in page, words
         assert page.count('<a href="/calls/') == int(number), words

@@ -128,6 +128,7 @@ async def test_whose_call_it_was_says_more_than_the_number_in_its_record(
     assert request.kept == {}
 
 
+@nightly
 @pytest.mark.parametrize(
     ("kind", "added"),
     by_day(

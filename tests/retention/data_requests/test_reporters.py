@@ -219,7 +219,7 @@ async def test_the_number_of_a_household_in_a_case_names_no_child(work: Work) ->
 
 
 @pytest.mark.parametrize(
-    "kind", by_day(["about_child", "child", None, "professional", "information"], 3)
+    "kind", by_day(["about_child", "child", None, "professional", "information"], 2)
 )
 async def test_a_draft_of_another_caller_is_not_the_childs(work: Work, kind: str | None) -> None:
     """The counsellor has chosen who rings, and not come to who it was."""

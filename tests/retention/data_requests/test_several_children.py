@@ -125,6 +125,7 @@ async def test_a_record_whose_other_child_is_gone_still_is_about_several(
         await write(work, contact, of_him)
 
 
+@nightly
 @pytest.mark.a_person(by=one_record)
 async def test_a_place_names_the_child_who_stood_there_when_it_was_written(work: Work) -> None:
     boss, contact, _ = await one_record(work)
@@ -229,6 +230,7 @@ async def test_of_an_erased_record_no_child_is_said_to_be_there(work: Work) -> N
     assert (shown.standing, shown.name) == (Standing.UNKNOWN, "")
 
 
+@nightly
 async def test_a_shared_number_tells_of_none_also_when_one_of_them_is_gone(work: Work) -> None:
     boss, contact, _ = await one_record_with(work, OF_BROTHER)
     request, _ = await asked(work, boss, OF_BROTHER)

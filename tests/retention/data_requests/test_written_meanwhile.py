@@ -233,6 +233,7 @@ async def test_a_record_that_is_reopened_at_the_same_instant_is_kept(
         assert begun or request.kept == {OPEN: 9 if WHOLE else 3}
 
 
+@nightly
 async def test_a_record_that_an_erasure_has_locked_is_not_reopened(ground: Ground) -> None:
     """The counsellor hears at once that it is erased, and has no form that saves into nothing."""
     request_id, boss_id, contact_id = await _approved(ground)
