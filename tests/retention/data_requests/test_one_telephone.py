@@ -103,6 +103,7 @@ async def test_what_is_hers_stays_hers_when_a_sister_is_told_apart(
     assert (await work.session.scalars(select(CallerWish.id))).all() == [wished]
 
 
+@nightly
 @pytest.mark.parametrize(("kind", "number"), by_day(each_once(RequestKind, [None, OTHERS])))
 @pytest.mark.a_person(by=a_child)
 async def test_whose_call_it_was_says_more_than_the_number_in_its_record(

@@ -147,6 +147,7 @@ async def test_a_case_that_a_child_was_taken_out_of_still_is_about_several(
         assert hidden not in told, hidden
 
 
+@nightly
 @pytest.mark.a_person(by=siblings)
 async def test_a_child_that_was_found_in_the_case_by_a_colleague_counts_once(work: Work) -> None:
     """Her contact has her short name. Another child is marked as one that the case is not about."""

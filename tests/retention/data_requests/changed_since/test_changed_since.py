@@ -119,6 +119,7 @@ async def test_a_report_shows_no_child_that_took_the_place_of_the_only_one(
             assert SISTER in await told_in(work, boss, request)
 
 
+@nightly
 @pytest.mark.parametrize("typed", by_day(["{}/2", OF_SISTER]))
 @pytest.mark.a_person(by=one_record)
 async def test_of_several_children_one_who_took_the_place_of_hers_is_not_shown(

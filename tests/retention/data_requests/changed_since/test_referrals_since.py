@@ -15,7 +15,7 @@ from app.retention.data_requests.reports import report
 from app.staff.models import Staff
 from app.work import PROGRAM, Work
 from tests.support.planted import as_person
-from tests.support.profile import by_day, nightly
+from tests.support.profile import WHOLE, by_day, nightly
 from tests.support.retention.requested import (
     NUMBER,
     a_person,
@@ -50,6 +50,8 @@ async def test_an_erasure_keeps_and_counts_it_with_what_it_belongs_to(work: Work
     # Both referrals are in the receipt: what is erased and what is kept.
     assert sum(request.counts.values()) + sum(request.kept.values()) == 10
     assert request.kept.keys() == {OTHER}
+    if not WHOLE:
+        return
     # Begun again, the officer sees it, and all goes.
     request = await found_by(work, boss)
     await approved(work, boss, request)
