@@ -183,6 +183,7 @@ async def test_the_next_version_changes_the_rules_again_and_one_that_it_drops_en
 REST = "rest: ours\nversion: 1\nsource: x\ndaily_hours: 12\nweekly_hours: 48\n"
 
 
+@nightly
 async def test_what_is_taken_back_takes_its_rules_along(work: Work) -> None:
     await a_helpline(work)
     begun = work.now
