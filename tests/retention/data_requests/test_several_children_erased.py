@@ -138,7 +138,7 @@ async def test_a_record_that_tells_of_another_child_since_it_was_searched_stays(
         {"child.a1.name": None},
         {path: None for path in planted.CHILD if path[:5] == "child"} | ANOTHER,
     )
-    # By day one of them: others are compared where a child was named, or took a place, since.
+    # By day one of them: others are compared where a report shows no child in another's place.
     for change in by_day(changes):
         request = await found_by(work, boss)
         rows = len(await requests.items_of(work, request))

@@ -320,7 +320,6 @@ async def test_a_case_that_is_not_about_the_child_of_a_contact_is_neither_shown_
         assert lost == {case.id}
 
 
-@nightly
 @pytest.mark.parametrize(
     ("kind", "into"),
     by_day(product(reversed(RequestKind), ["the one that was found", "the other"])),
