@@ -169,6 +169,7 @@ async def test_profiles_that_were_merged_one_after_the_other_go_whatever_number_
         assert (await house.work.session.get_one(Profile, profile)).erased_at is not None
 
 
+@nightly
 async def test_the_code_of_a_profile_that_was_merged_leads_to_the_one_that_is_in_use(
     house: House,
 ) -> None:
@@ -184,6 +185,7 @@ async def test_the_code_of_a_profile_that_was_merged_leads_to_the_one_that_is_in
     assert await house.profiles_with(BOY) == await house.profiles_with(BOYS_SECOND) == set()
 
 
+@nightly
 @pytest.mark.a_person(by=two_rang)
 async def test_after_a_merge_that_was_wrong_each_child_has_its_own_number_alone(
     two: Two,
@@ -226,6 +228,7 @@ async def test_profiles_that_are_merged_while_the_erasure_waits_lose_the_number(
     assert (girl.erased_at, await house.profiles_with(GIRL)) == (None, {girl.profile_id})
 
 
+@nightly
 async def test_a_profile_that_is_held_keeps_its_numbers(house: House) -> None:
     boy, second = await house.rang(BOY), await house.rang(BOYS_SECOND)
     await house.merge(boy.profile_id, second.profile_id)
@@ -237,6 +240,7 @@ async def test_a_profile_that_is_held_keeps_its_numbers(house: House) -> None:
     assert kept in await house.profiles_with(BOY)
 
 
+@nightly
 async def test_what_is_kept_for_open_work_is_found_by_the_number_when_the_work_is_done(
     house: House,
 ) -> None:
@@ -312,6 +316,7 @@ async def test_a_number_wants_no_messages_for_as_long_as_a_child_writes_from_it(
     assert await house.profiles_with(BOY) == set()
 
 
+@nightly
 async def test_a_flag_that_is_kept_stays_though_no_call_of_its_number_is_left(house: House) -> None:
     boy = await house.rang(BOY)
     call = await house.work.session.get_one(Call, boy.call_id)

@@ -19,6 +19,7 @@ from app.staff.roles import Role
 from app.work import PROGRAM, Work
 from tests.support.contacts import completed
 from tests.support.definitions.sets import taken
+from tests.support.profile import nightly
 from tests.support.referrals import page
 from tests.support.verbs import a_counsellor, a_supervisor, an_administrator, logged
 
@@ -171,9 +172,11 @@ async def _decided(stage: Stage) -> dict[str, str]:
     return {row["kind"]: row["decided_by"] for row in rows}
 
 
+@nightly
 async def test_rules_and_definitions_agree_whatever_looks_while_these_change(
     stage: Stage,
 ) -> None:
+    """By day a run that erases looks first, without others at the same moment (test_by_country)."""
     first, second, third = [
         await _imported(
             stage, _COUNTRY.replace("version: 1", f"version: {n}").replace("400", f"{n}00")

@@ -30,6 +30,7 @@ from app.safekeeping.backups.places import (
 from app.safekeeping.backups.server import server_of
 from app.settings import Settings
 from tests.support.command_line import run_main
+from tests.support.profile import WHOLE
 from tests.support.safekeeping.kept_lines import (
     a_folder,
     a_key,
@@ -109,7 +110,10 @@ def test_a_killed_server_comes_back_as_it_was_at_a_moment(
                 making.drain(back)
 
         by_command = _Command(folder, settings, key, monkeypatch, capsys)
-        by_command.refuses_a_moment_too_late()
+        by_command.refuses_a_folder_in_use()
+        # Not by day: another server begins for it.
+        if WHOLE:
+            by_command.refuses_a_moment_too_late()
         # Without a moment it goes to the last that is known.
         by_command.drills()
 
@@ -129,6 +133,12 @@ class _Command:
         for name in given:
             self.patch.setenv(f"HELPLINE_{name.upper()}", str(getattr(self.settings, name)))
         return run_main(self.capsys, "backup", *words, "--key", str(self.key))
+
+    def refuses_a_folder_in_use(self) -> None:
+        to = self.folder / "refused"
+        assert list(to.iterdir())
+        code, said = self.run("restore", str(self.folder / "target"), "--to", str(to))
+        assert (code, "not empty" in said) == (2, True), said
 
     def refuses_a_moment_too_late(self) -> None:
         """What is not there takes a while to be missed: the server has begun by then."""

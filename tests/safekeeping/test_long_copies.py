@@ -20,6 +20,7 @@ from app.database.running import database_of
 from app.safekeeping.backups import making, replicating, restoring
 from app.safekeeping.backups.places import BackupRefused, places_in
 from app.settings import Settings
+from tests.support.profile import nightly
 from tests.support.safekeeping.kept_lines import a_folder, a_key, say, settings_in, subjects
 
 pytestmark = pytest.mark.whole
@@ -110,6 +111,7 @@ def test_what_is_written_during_a_slow_copy_is_kept_until_its_end(
         assert subjects(running.database_url or "") == subjects(own.settings.database_url or "")
 
 
+@nightly
 def test_what_is_brought_during_a_slow_copy_of_another_server_is_kept_for_the_copy(
     own: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:

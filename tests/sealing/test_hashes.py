@@ -7,6 +7,8 @@ from uuid import uuid4
 from sqlalchemy import select, text
 
 from app import tables
+from app.calls.callers import history
+from app.calls.models import Call
 from app.contacts import contacts
 from app.contacts.saving import Change
 from app.contacts.states import ContactChannel
@@ -26,6 +28,7 @@ from app.staff.models import FormerAddress
 from app.staff.roles import Role
 from app.work import PROGRAM, Work, make_ground
 from tests.support.profile import nightly
+from tests.support.program.quiet import QuietStage
 from tests.support.sealing.keys import KEYS, keys_of, text_of
 from tests.support.talks import CHILD, talk, waits
 from tests.support.verbs import a_counsellor, a_line, an_administrator, rings
@@ -123,7 +126,31 @@ async def test_what_is_noted_twice_during_a_rotation_is_carried_over_once(work: 
     assert await former_addresses.which_of(work, ana, [CHILD]) == {CHILD}
 
 
+async def test_a_caller_who_rings_in_the_middle_of_a_rotation_is_known(quiet: QuietStage) -> None:
+    """All that is stored of them is carried over before, by itself."""
+    ground = quiet.ground
+    async with transaction(ground, PROGRAM) as work:
+        await learn(work)
+        first, _ = await rings(work)
+        assert generation_of(first.caller_key or b"") == 1
+        await hashes.rotate_hashes(work)
+        # Nothing is carried over yet, and this process learns of the key below.
+        work.jobs.clear()
+        work.topics.clear()
+    quiet.stepped.move_to(quiet.clock.now() + resealing.NOTICE)
+    async with transaction(ground, PROGRAM) as work:
+        await learn(work)
+        assert work.keys.rotates_hashes
+        again, _ = await rings(work, "CA2")
+        assert (await history(work, again)).calls == 1
+    async with transaction(ground, PROGRAM) as work:
+        keys = (await work.session.scalars(select(Call.caller_key))).all()
+        assert [generation_of(key or b"") for key in keys] == [2, 2]
+
+
+@nightly
 async def test_a_caller_is_known_and_found_in_the_middle_of_a_rotation(stage: Stage) -> None:
+    """By day a caller is known by the verb, and each process finds by name."""
     ana = await stage.add_counsellor("ana")
     leg = await talk(stage, ana)
     first = await stage.call_of(leg)

@@ -26,7 +26,7 @@ from app.statistics.sums import SUMS
 from app.work import PROGRAM
 from tests.support.documents.shell import ROOT, requests
 from tests.support.people import person
-from tests.support.profile import nightly
+from tests.support.profile import WHOLE, nightly
 from tests.support.random_life.files import (
     FIRST,
     LAST,
@@ -95,25 +95,29 @@ async def test_a_summary_is_the_same_in_every_format(
     assert field.metadata[b"words"].decode() == definitions["rona"]
 
 
+# By day a summary is the same in every format, and single calls are read in two of them.
+_KINDS = ("csv", "parquet", "json", "xlsx") if WHOLE else ("parquet", "json")
+
+
 async def test_single_calls_add_up_to_the_summary(
     house: Stage, boss: Counsellor, lived_through: str, tmp_path: Path
 ) -> None:
-    for kind in ("csv", "parquet", "json", "xlsx"):
+    for kind in _KINDS:
         answer = await fetch(boss, f"/statistics/calls.{kind}?{WINDOW}")
         (tmp_path / f"calls.{kind}").write_bytes(answer.content)
         assert f"calls-{FIRST}-{LAST}.{kind}" in answer.headers["content-disposition"]
     connection = duckdb.connect()
     counted = {}
-    for kind in ("csv", "parquet"):
+    for kind in ("csv", "parquet") if WHOLE else ("parquet",):
         counted[kind] = connection.sql(
             "SELECT outcome, count(*), sum(wait_seconds), sum(talk_seconds), sum(offers),"
             " min(arrived_at)::text, count(called_before), bool_or(danger)"
             f" FROM '{tmp_path}/calls.{kind}' GROUP BY ALL ORDER BY ALL"
         ).fetchall()
-    assert counted["csv"] == counted["parquet"]
+    assert not WHOLE or counted["csv"] == counted["parquet"]
     calls = [one for one in calls_in_logs(lived_through) if one.is_call]
-    assert sum(row[1] for row in counted["csv"]) == len(calls)
-    answered = next(row for row in counted["csv"] if row[0] == "answered")
+    assert sum(row[1] for row in counted["parquet"]) == len(calls)
+    answered = next(row for row in counted["parquet"] if row[0] == "answered")
     told = [one for one in calls if one.outcome == "answered"]
     assert answered[3] == sum(one.talk for one in told)
     assert answered[4] == sum(one.offers for one in told)
@@ -126,6 +130,8 @@ async def test_single_calls_add_up_to_the_summary(
         assert (row["hold_seconds"], row["transfers"]) == (one.hold, one.transfers)
         assert row["called_before"] == one.before
     assert not any(name in rows[0] for name in ("place", "ages", "categories", "contact_id"))
+    if "xlsx" not in _KINDS:
+        return
     sheet = openpyxl.load_workbook(tmp_path / "calls.xlsx")["Data"]
     header = [cell.value for cell in sheet[1]]
     second = sheet[2]

@@ -190,8 +190,8 @@ async def test_every_report_on_a_page_and_on_paper(house: Stage, tmp_path: Path)
     async with transaction(house.ground, PROGRAM) as work:
         names = list(kinds(work))
     assert {"daily", "monthly", "agencies", "chi", "md-notifications", "violence"} <= set(names)
-    # By day a short one, a long one, one of referrals, and one that comes as a file.
-    for name in names if WHOLE else ("daily", "monthly", "agencies", "md-notifications"):
+    # By day a long one, and one that comes as a file; a short one is sent in a test below.
+    for name in names if WHOLE else ("monthly", "md-notifications"):
         url = f"{house.settings.public_url}/reports/{name}"
         page = await house.client.get(f"{url}?day=2026-04-10", headers=headers)
         assert page.status_code == 200, name
@@ -239,8 +239,8 @@ async def test_every_report_on_a_page_and_on_paper(house: Stage, tmp_path: Path)
 
 
 async def test_what_a_figure_is_made_of_opens_from_it(house: Stage) -> None:
+    """Not for an auditor: see the last test of test_budget_of_persons."""
     boss = await house.add_counsellor("opens", role=Role.ADMINISTRATOR, shift=False, state=None)
-    auditor = await house.add_counsellor("sees", role=Role.AUDITOR, shift=False, state=None)
 
     async def get(who: Counsellor, path: str) -> str:
         url = house.settings.public_url + path
@@ -253,11 +253,10 @@ async def test_what_a_figure_is_made_of_opens_from_it(house: Stage) -> None:
     links = re.findall(r'<a href="([^"]+)">([^<]+)</a>\s*<strong>(\d+)</strong>', identity)
     assert len(links) == 14
     assert sum(int(number) for _, _, number in links) > 40
-    for address, words, number in links if WHOLE else links[::7]:
+    for address, words, number in links if WHOLE else links[:1]:
         page = await get(boss, address.replace("&amp;", "&"))
         assert f"<h1>{number} call" in page, words
         assert page.count('<a href="/calls/') == int(number), words
-    assert "/reports/calls" not in await get(auditor, "/reports/monthly?day=2026-04-10")
 
 
 DAYS = """

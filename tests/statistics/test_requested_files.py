@@ -104,6 +104,7 @@ async def test_single_contacts_need_a_second_person_and_leave_a_trail(
         "export_made",
         "export_downloaded",
     ]
+    await _is_lost_with_the_role(house, boss, f"{path}/file")
     # Neither the reason nor the file can be read in the database.
     for table in ("exports", "export_parts", "audit_entries"):
         for row in await house.rows(f"SELECT t::text AS words FROM {table} t"):
@@ -122,8 +123,10 @@ async def test_an_approved_request_is_taken_out_once_on_the_command_line(
 ) -> None:
     chief = await person(house, "chief", Role.SUPERVISOR)
     monkeypatch.chdir(tmp_path)
+    # By day those of a month, by one of the documented commands.
+    wanted = RECORDS if WHOLE else {**RECORDS, "from": "2026-04-01", "to": "2026-05-01"}
     for number in range(len(documented("export records")) if WHOLE else 1):
-        asked = (await boss.ask("POST", "/statistics/exports", RECORDS)).json()
+        asked = (await boss.ask("POST", "/statistics/exports", wanted)).json()
         path = f"/statistics/exports/{asked['id']}"
         assert (await chief.ask("POST", f"{path}/approve", {})).status_code == 200
         await house.settle()
@@ -133,9 +136,16 @@ async def test_an_approved_request_is_taken_out_once_on_the_command_line(
                 types = typed_on(work, monkeypatch, commands.app, export)
                 await types("export", *words, fails=fails)
         file = tmp_path / words[words.index("--output") + 1]
-        assert len(read_csv(file.read_text())[1]) > 100
+        assert len(read_csv(file.read_text())[1]) > (100 if WHOLE else 50)
         file.unlink()
         assert (await boss.ask("GET", f"{path}/file")).status_code == 409, "gone from the page"
+
+
+async def _is_lost_with_the_role(house: Stage, who: Counsellor, file: str) -> None:
+    for role, status in (("auditor", 403), ("administrator", 200)):
+        await house.watch.execute("UPDATE staff SET role = %s WHERE id = %s", (role, who.id))
+        house.ground.memory.forget("everything")
+        assert (await who.ask("GET", file)).status_code == status, role
 
 
 async def _is_told_why_not(house: Stage, other: Counsellor, path: str) -> None:
@@ -162,9 +172,12 @@ async def test_a_refused_request_is_never_made(house: Stage, boss: Counsellor) -
     assert (await officer.ask("POST", "/statistics/exports", RECORDS)).status_code == 403
 
 
-async def test_a_download_goes_on_where_it_broke_off(house: Stage, boss: Counsellor) -> None:
+async def test_a_file_is_made_by_one_run_at_a_time_and_a_download_goes_on_where_it_broke_off(
+    house: Stage, boss: Counsellor
+) -> None:
     body = {"what": "calls", "from": FIRST, "to": LAST, "format": "json"}
     asked = (await boss.ask("POST", "/statistics/exports", body)).json()
+    await asyncio.gather(*(carrying_out.make(house.ground, UUID(asked["id"])) for _ in range(3)))
     await house.settle()
     path = f"/statistics/exports/{asked['id']}"
     found = (await boss.ask("GET", path)).json()
@@ -172,6 +185,7 @@ async def test_a_download_goes_on_where_it_broke_off(house: Stage, boss: Counsel
     whole = await fetch(boss, f"{path}/file")
     assert len(whole.content) == found["size"]
     assert hashlib.sha256(whole.content).hexdigest() == found["sha256"]
+    assert len(json.loads(whole.content)["rows"]) > 200
     url = f"{house.settings.public_url}/api/v1{path}/file"
     cookie = {"Cookie": "; ".join(f"{k}={v}" for k, v in boss.cookies.items())}
     for asked_for, begin, end in (
@@ -186,26 +200,3 @@ async def test_a_download_goes_on_where_it_broke_off(house: Stage, boss: Counsel
     assert (await house.client.get(url, headers=other)).status_code == 200
     beyond = {**cookie, "Range": "bytes=99999999-"}
     assert (await house.client.get(url, headers=beyond)).status_code == 416
-
-
-async def test_a_file_is_made_by_one_run_at_a_time(house: Stage, boss: Counsellor) -> None:
-    body = {"what": "calls", "from": FIRST, "to": LAST, "format": "json"}
-    asked = (await boss.ask("POST", "/statistics/exports", body)).json()
-    await asyncio.gather(*(carrying_out.make(house.ground, UUID(asked["id"])) for _ in range(3)))
-    await house.settle()
-    whole = await fetch(boss, f"/statistics/exports/{asked['id']}/file")
-    found = (await boss.ask("GET", f"/statistics/exports/{asked['id']}")).json()
-    assert hashlib.sha256(whole.content).hexdigest() == found["sha256"]
-    assert len(json.loads(whole.content)["rows"]) > 200
-
-
-async def test_a_person_who_loses_the_role_loses_the_file(house: Stage, boss: Counsellor) -> None:
-    chief = await person(house, "leaving", Role.SUPERVISOR)
-    asked = (await chief.ask("POST", "/statistics/exports", RECORDS)).json()
-    await boss.ask("POST", f"/statistics/exports/{asked['id']}/approve", {})
-    await house.settle()
-    path = f"/statistics/exports/{asked['id']}/file"
-    assert (await chief.ask("GET", path)).status_code == 200
-    await house.watch.execute("UPDATE staff SET role = 'auditor' WHERE id = %s", (chief.id,))
-    house.ground.memory.forget("everything")
-    assert (await chief.ask("GET", path)).status_code == 403

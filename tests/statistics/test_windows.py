@@ -139,7 +139,7 @@ def right(
 
 @pytest.mark.parametrize(
     ("number", "least", "most"),
-    by_day([(budget.IN_ALL, 0.6, 0.88), (0, 0.2, 0.55), (1830, 0.95, 1)], 2),
+    by_day([(budget.IN_ALL, 0.6, 0.88), (0, 0.2, 0.55), (1830, 0.95, 1)]),
 )
 def test_the_budget_of_a_person_leaves_most_of_what_all_windows_tell_unknown(
     number: int, least: float, most: float

@@ -25,7 +25,7 @@ from app.staff.models import Staff
 from app.work import PROGRAM, Work
 from tests.support import planted
 from tests.support.planted import planted_in
-from tests.support.profile import nightly
+from tests.support.profile import WHOLE, nightly
 from tests.support.retention.requested import (
     a_person,
     approved,
@@ -159,6 +159,9 @@ async def test_what_was_referred_since_the_restore_stays_and_the_reason_is_said(
     # A supervisor has decided to keep it.
     assert await ran(listed.head.code) == (True, False, False)
     assert [head.whole for head in erasures.heads_in(folder)] == [True]
+    if not WHOLE:
+        return
+    # The list is run once more; then a new request erases what had to stay.
     assert await ran() == (False, True, True)
     request = await found_by(work, boss)
     await approved(work, boss, request)
@@ -168,6 +171,7 @@ async def test_what_was_referred_since_the_restore_stays_and_the_reason_is_said(
     assert await ran() == (True, False, False)
 
 
+@nightly
 @pytest.mark.a_person
 async def test_a_referral_that_the_officer_kept_keeps_nothing_after_a_restore(work: Work) -> None:
     boss, _, contact = await a_person(work)

@@ -30,6 +30,7 @@ from app.staff.models import Staff
 from app.work import Work
 from tests.support import planted
 from tests.support.planted import as_person
+from tests.support.profile import nightly
 from tests.support.retention.requested import NUMBER, a_caller, a_person, approved, erase, found_by
 from tests.support.verbs import a_referral
 
@@ -98,6 +99,7 @@ async def test_the_texts_of_a_held_conversation_stay_at_the_provider(work: Work)
     assert await noted(work) == {"CA2", "RECA2"}
 
 
+@nightly
 @pytest.mark.a_person(by=a_caller)
 async def test_a_conversation_that_the_officer_keeps_stays_at_the_provider(work: Work) -> None:
     """The other call of the number is erased, here and there."""
@@ -131,6 +133,7 @@ async def test_who_rings_again_loses_nothing_of_the_new_call(work: Work) -> None
     assert await noted(work) == {"CA1", "RECA1", "RENOROW", "SMOLD"}
 
 
+@nightly
 @pytest.mark.a_person
 async def test_a_ring_about_two_children_goes_with_the_referral_of_the_last(work: Work) -> None:
     """What an agency was rung and texted for a referral is deleted; an e-mail is no such copy."""
@@ -158,8 +161,10 @@ async def test_a_ring_about_two_children_goes_with_the_referral_of_the_last(work
     assert found == {"ATphone", "ATsms"}
 
 
+@nightly
 @pytest.mark.a_person(by=a_caller)
 async def test_the_leg_of_a_third_party_who_is_kept_stays(work: Work) -> None:
+    """By day the story of a person has such legs, of which none is left."""
     boss, call, _ = await a_caller(work)
     kept, gone = uuid4(), uuid4()
     for who in (kept, gone, None):

@@ -16,7 +16,7 @@ from app.retention.data_requests.searched import Sought, seal_sought, sought_of
 from app.retention.data_requests.which_child import children_meant
 from app.work import Work
 from tests.support.planted import as_person
-from tests.support.profile import by_day
+from tests.support.profile import by_day, nightly
 from tests.support.retention.requested import NUMBER, a_person, approved, found_by
 from tests.support.verbs import an_administrator
 
@@ -52,6 +52,7 @@ async def test_a_search_that_a_newer_version_kept_is_refused(work: Work, newer: 
         await children_meant(work, request)
 
 
+@nightly
 @pytest.mark.parametrize("kind", by_day(RequestKind))
 async def test_only_what_says_something_is_kept_so_that_a_former_version_reads_the_rest(
     work: Work, kind: RequestKind
@@ -76,7 +77,9 @@ def seal_again(work: Work, request: DataRequest) -> None:
     request.sought_sealed = seal_sought(work, request.id, sought_of(work, request))
 
 
+@nightly
 async def test_a_request_of_a_newer_version_is_not_approved_and_can_be_refused(work: Work) -> None:
+    """By day what a newer version has kept is refused wherever it is read."""
     boss, _, _ = await a_person(work)
     request = await found_by(work, boss)
     mila = await an_administrator(work)

@@ -83,15 +83,21 @@ async def nothing_erased(work: Work, request: DataRequest) -> None:
 async def test_an_erasure_that_keeps_everything_is_not_done_and_the_person_still_waits(
     work: Work,
 ) -> None:
-    _, request = await all_held(work)
+    boss, request = await all_held(work)
+    work.settings.smtp_url = "smtp://127.0.0.1:1"
+    boss.email = "vera@x.example"
+    await flush(work)
     work.jobs.clear()
     await nothing_erased(work, request)
     assert (request.state, request.counts, request.kept) == (S.FOUND, {}, {"legal_hold": 7})
     assert (request.done_at, request.decided_by, request.decided_at) == (None, None, None)
     assert deadlines.is_unanswered(request)
     assert {item.keep for item in await requests.items_of(work, request)} == {Keep.LEGAL_HOLD}
-    # Nothing of it is looked for at the provider.
-    assert work.jobs == []
+    # Its officer hears of it at once, and is reminded near the day. Nothing of it is looked for at
+    # the provider.
+    assert len(work.jobs) == 1
+    assert [(who, why) for who, why, _ in reminders(work)] == [(str(boss.id), "found")]
+    assert request.reminded_at is None
     # What it was about is needed: it is answered, or begun again.
     assert request.sought_sealed is not None
     action, detail = (await log_of(work, request))[-1]
@@ -143,19 +149,6 @@ async def test_nor_if_all_else_was_open_already_when_it_was_searched(
     await erasing.carry_out(work.ground, request.id)
     assert (request.state, request.counts, request.kept) == (S.FOUND, {}, {Keep.STILL_OPEN: 9})
     assert len((await work.session.scalars(select(CallerFlag.id))).all()) == 1
-
-
-@pytest.mark.usefixtures("readings_at_once")
-@pytest.mark.a_person
-async def test_its_officer_hears_of_it_at_once_and_is_reminded_near_the_day(work: Work) -> None:
-    boss, request = await all_held(work)
-    work.settings.smtp_url = "smtp://127.0.0.1:1"
-    boss.email = "vera@x.example"
-    await flush(work)
-    work.jobs.clear()
-    await nothing_erased(work, request)
-    assert [(who, why) for who, why, _ in reminders(work)] == [(str(boss.id), "found")]
-    assert request.reminded_at is None
 
 
 @pytest.mark.usefixtures("readings_at_once")

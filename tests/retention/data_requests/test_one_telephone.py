@@ -18,7 +18,7 @@ from app.staff.models import Staff
 from app.work import Work
 from tests.support import planted
 from tests.support.planted import as_person
-from tests.support.profile import by_day, each_once
+from tests.support.profile import by_day, each_once, nightly
 from tests.support.retention.one_profile import kept_of, one_profile
 from tests.support.retention.one_telephone import WHO, one_telephone
 from tests.support.retention.requested import (
@@ -62,6 +62,7 @@ async def _is_kept_as_anothers(
     assert Keep.ANOTHER_PERSON in request.kept
 
 
+@nightly
 @pytest.mark.parametrize("kind", by_day(reversed(RequestKind)))
 @pytest.mark.a_person(by=one_telephone)
 async def test_what_is_hers_stays_hers_when_a_sister_is_told_apart(
@@ -102,6 +103,7 @@ async def test_what_is_hers_stays_hers_when_a_sister_is_told_apart(
     assert (await work.session.scalars(select(CallerWish.id))).all() == [wished]
 
 
+@nightly
 @pytest.mark.parametrize(("kind", "number"), by_day(each_once(RequestKind, [None, OTHERS])))
 @pytest.mark.a_person(by=a_child)
 async def test_whose_call_it_was_says_more_than_the_number_in_its_record(
@@ -127,6 +129,7 @@ async def test_whose_call_it_was_says_more_than_the_number_in_its_record(
     assert request.kept == {}
 
 
+@nightly
 @pytest.mark.parametrize(
     ("kind", "added"),
     by_day(
@@ -203,6 +206,7 @@ async def test_a_call_from_the_number_does_not_say_that_a_replaced_child_is_the_
     await _is_kept_as_anothers(work, boss, request, child)
 
 
+@nightly
 @pytest.mark.parametrize("kind", by_day(reversed(RequestKind)))
 @pytest.mark.a_person(by=one_profile)
 async def test_a_mistaken_number_is_not_that_from_which_a_sister_rang(

@@ -219,7 +219,7 @@ async def test_the_number_of_a_household_in_a_case_names_no_child(work: Work) ->
 
 
 @pytest.mark.parametrize(
-    "kind", by_day(["about_child", "child", None, "professional", "information"], 3)
+    "kind", by_day(["about_child", "child", None, "professional", "information"], 2)
 )
 async def test_a_draft_of_another_caller_is_not_the_childs(work: Work, kind: str | None) -> None:
     """The counsellor has chosen who rings, and not come to who it was."""
@@ -242,7 +242,7 @@ async def test_a_draft_of_another_caller_is_not_the_childs(work: Work, kind: str
     assert keeps[Kind.CONTACT, draft.id] == keeps[Kind.CALL, call.id] == expected
 
 
-@pytest.mark.parametrize("who", by_day(["adult", "child", None], 2))
+@pytest.mark.parametrize("who", by_day(["adult", "child", None]))
 @pytest.mark.a_person
 async def test_a_form_that_asks_nothing_of_the_caller_says_who_rang_by_its_options(
     work: Work, who: str | None

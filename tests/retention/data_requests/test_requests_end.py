@@ -35,7 +35,7 @@ from app.staff.log_kinds import AuditLog
 from app.staff.models import AuditEntry, Staff
 from app.work import PROGRAM, Work
 from tests.support.planted import as_person
-from tests.support.profile import by_day
+from tests.support.profile import by_day, nightly
 from tests.support.retention.requested import (
     NUMBER,
     WORDS,
@@ -62,6 +62,7 @@ async def count(work: Work, model: Any, request: DataRequest) -> int:
 @pytest.mark.a_person(by=a_caller)
 async def test_neither_a_report_nor_another_request_outlasts_an_erasure(work: Work) -> None:
     boss, _, _ = await a_caller(work)
+    work.settings.smtp_url, boss.email = "smtp://127.0.0.1:1", "boss@x.example"
     other_number = "+381641999999"
     await rings(work, "CA9", From=other_number)
     seen = await found_by(work, boss, NUMBER, RequestKind.ACCESS)
@@ -76,8 +77,18 @@ async def test_neither_a_report_nor_another_request_outlasts_an_erasure(work: Wo
     of_another = await found_by(work, boss, other_number)
     request = await found_by(work, boss)
     await approved(work, boss, request)
-    await erase(work, request)
-
+    work.jobs.clear()
+    work.actor = PROGRAM
+    for kind in ItemKind:
+        await erasing.erase_some(work, request.id, kind)
+    await flush(work)
+    await erasing.finish(work, request.id)
+    jobs = [job.arguments for job in work.jobs if job.task == Task.TELL_REQUEST_ENDED]
+    assert {(job["staff_id"], job["state"]) for job in jobs} == {
+        (str(boss.id), "expired"),
+        (str(boss.id), "overtaken"),
+    }
+    await flush(work)
     assert seen.state == S.EXPIRED
     assert await count(work, RequestFile, seen) == 0
     with pytest.raises(Conflict, match="no report to open"):
@@ -97,6 +108,7 @@ async def test_neither_a_report_nor_another_request_outlasts_an_erasure(work: Wo
     assert set(told) == {f"data_request:{one.id}" for one in (prepared, asked, made)}
 
 
+@nightly
 @pytest.mark.a_person(by=a_caller)
 async def test_a_larger_request_loses_the_rows_that_another_erased_and_goes_on(work: Work) -> None:
     boss, _, _ = await a_caller(work)
@@ -133,10 +145,15 @@ async def test_a_larger_request_loses_the_rows_that_another_erased_and_goes_on(w
     assert (larger.state, larger.counts) == (S.DONE, {"call": 1})
 
 
-@pytest.mark.parametrize("left", by_day([True, False]))
+@nightly
+@pytest.mark.parametrize("left", [True, False])
 @pytest.mark.a_person(by=a_caller)
 async def test_who_began_what_ended_by_itself_is_told(work: Work, left: bool) -> None:
-    """A leaver is not: then the officers are, each once."""
+    """A leaver is not: then the officers are, each once.
+
+    By day the one who began them is, where neither a report nor another request outlasts an
+    erasure.
+    """
     work.settings.smtp_url = "smtp://127.0.0.1:1"
     boss, _, _ = await a_caller(work)
     nora = await a_supervisor(work, "nora")
@@ -165,10 +182,20 @@ async def test_who_began_what_ended_by_itself_is_told(work: Work, left: bool) ->
         letter = await letters.letter_of(work, person.id, end)
         assert letter is not None
         assert letter[0] == person.email
-        # Whole sentences, the last of which says what can be done.
+        assert not [one.code for one in (old, request, seen) if one.code in "".join(letter)]
+
+
+async def test_the_letter_of_each_end_says_in_whole_sentences_what_can_be_done(work: Work) -> None:
+    boss = await a_supervisor(work)
+    boss.email = "boss@x.example"
+    await flush(work)
+    for end in RequestEnd:
+        letter = await letters.letter_of(work, boss.id, end)
+        assert letter is not None
+        assert letter[0] == boss.email
+        # The last of them says what can be done.
         assert 2 <= letter[2].count(". ") + letter[2].count(".\n") <= 3
         assert letter[2][0].isupper()
-        assert not [one.code for one in (old, request, seen) if one.code in "".join(letter)]
 
 
 @pytest.mark.a_person

@@ -26,7 +26,7 @@ from app.staff.roles import Role
 from app.work import Work
 from tests.support import planted
 from tests.support.planted import WORD
-from tests.support.profile import by_day
+from tests.support.profile import by_day, nightly
 from tests.support.retention.requested import (
     WORDS,
     release,
@@ -125,6 +125,7 @@ async def test_a_record_whose_other_child_is_gone_still_is_about_several(
         await write(work, contact, of_him)
 
 
+@nightly
 @pytest.mark.a_person(by=one_record)
 async def test_a_place_names_the_child_who_stood_there_when_it_was_written(work: Work) -> None:
     boss, contact, _ = await one_record(work)
@@ -229,6 +230,7 @@ async def test_of_an_erased_record_no_child_is_said_to_be_there(work: Work) -> N
     assert (shown.standing, shown.name) == (Standing.UNKNOWN, "")
 
 
+@nightly
 async def test_a_shared_number_tells_of_none_also_when_one_of_them_is_gone(work: Work) -> None:
     boss, contact, _ = await one_record_with(work, OF_BROTHER)
     request, _ = await asked(work, boss, OF_BROTHER)
@@ -237,6 +239,7 @@ async def test_a_shared_number_tells_of_none_also_when_one_of_them_is_gone(work:
     assert WORD not in told
 
 
+@nightly
 @pytest.mark.a_person(by=one_record)
 async def test_a_report_that_an_earlier_version_searched_shows_no_other_child(work: Work) -> None:
     """It has kept neither which entry was meant nor of how many children a record told."""

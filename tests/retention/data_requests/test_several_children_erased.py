@@ -138,7 +138,8 @@ async def test_a_record_that_tells_of_another_child_since_it_was_searched_stays(
         {"child.a1.name": None},
         {path: None for path in planted.CHILD if path[:5] == "child"} | ANOTHER,
     )
-    for change in by_day(changes, 3):
+    # By day one of them: others are compared where a report shows no child in another's place.
+    for change in by_day(changes):
         request = await found_by(work, boss)
         rows = len(await requests.items_of(work, request))
         await write(work, contact, change)
@@ -152,17 +153,21 @@ async def test_a_record_that_tells_of_another_child_since_it_was_searched_stays(
         assert None not in (call.caller_key, contact.profile_id)
 
 
+@pytest.mark.parametrize("rotated", by_day([False, True]))
 @pytest.mark.a_person(by=a_caller)
-async def test_a_record_of_which_more_is_written_about_the_same_child_goes(work: Work) -> None:
+async def test_a_record_of_which_more_is_written_about_the_same_child_goes(
+    work: Work, rotated: bool
+) -> None:
     """Also if the key of the hashes was rotated meanwhile."""
     await learn(work)
     boss, _, contact = await a_caller(work)
     request = await found_by(work, boss)
-    await hashes.rotate_hashes(work)
-    work.now += resealing.NOTICE
-    await learn(work)
-    while await hashes.carry_some(work, "match_keys.key", ["match_keys.key"], b""):
-        pass
+    if rotated:
+        await hashes.rotate_hashes(work)
+        work.now += resealing.NOTICE
+        await learn(work)
+        while await hashes.carry_some(work, "match_keys.key", ["match_keys.key"], b""):
+            pass
     more = {"child.a1.name": f"{WORD} older child", "child.a1.wants": "Mir", "caller.name": "Ana"}
     await write(work, contact, more)
     await approved(work, boss, request)

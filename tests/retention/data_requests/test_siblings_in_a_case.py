@@ -20,7 +20,7 @@ from app.retention.data_requests.reports import report
 from app.work import PROGRAM, Work
 from tests.support import planted
 from tests.support.planted import WORD, as_person
-from tests.support.profile import by_day
+from tests.support.profile import by_day, nightly
 from tests.support.retention.requested import (
     approved,
     erase,
@@ -61,6 +61,7 @@ async def test_a_case_stays_if_a_contact_of_it_was_exchanged(work: Work) -> None
     assert request.kept == {OTHER: 2}
 
 
+@nightly
 @pytest.mark.a_person(by=siblings)
 async def test_a_case_goes_if_a_contact_of_the_same_child_was_linked_since(work: Work) -> None:
     """By its name, or because a colleague has said so; what is not known is another child."""
@@ -146,6 +147,7 @@ async def test_a_case_that_a_child_was_taken_out_of_still_is_about_several(
         assert hidden not in told, hidden
 
 
+@nightly
 @pytest.mark.a_person(by=siblings)
 async def test_a_child_that_was_found_in_the_case_by_a_colleague_counts_once(work: Work) -> None:
     """Her contact has her short name. Another child is marked as one that the case is not about."""
@@ -180,6 +182,7 @@ async def test_a_case_of_one_child_is_its_own(work: Work) -> None:
     assert (items[case.id].keep, items[case.id].children) == (OTHER, 2)
 
 
+@nightly
 @pytest.mark.a_person(by=siblings)
 async def test_the_entries_of_a_case_are_counted_too(work: Work) -> None:
     boss, brother, _, _ = await siblings(work)

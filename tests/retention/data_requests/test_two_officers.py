@@ -134,9 +134,11 @@ def together(monkeypatch: pytest.MonkeyPatch) -> "Arm":
 Arm = Callable[..., None]
 
 
+@nightly
 async def test_of_two_who_extend_a_request_one_does_and_the_other_hears_why_not(
     house: House, together: Arm
 ) -> None:
+    """By day two decide at the same instant, and one extends a request twice (test_extensions)."""
     path = await house.erasure(asked=False)
     together()
     answers = await house.both(
@@ -220,9 +222,11 @@ async def test_of_two_who_decide_about_an_erasure_one_does(
     assert (row["decided_by"], row["count"]) == (winner.id, 1)
 
 
+@nightly
 async def test_an_erasure_that_is_decided_while_it_is_withdrawn_has_one_end(
     house: House, together: Arm
 ) -> None:
+    """By day two decide at the same instant: each act locks the request."""
     path = await house.erasure(asked=True)
     together()
     decided, withdrawn = await house.both(

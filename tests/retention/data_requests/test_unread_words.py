@@ -106,12 +106,14 @@ async def test_the_number_stays_while_a_voice_message_was_not_heard(work: Work) 
 
 @pytest.mark.parametrize(
     ("waits", "then"),
-    [
-        # No contact says that it was another person who wrote.
-        (_in_the_inbox, None),
-        # The contact of the talk does not say yet who wrote: that the officer decides.
-        (_on_a_desk, Keep.ANOTHER_PERSON),
-    ],
+    by_day(
+        [
+            # No contact says that it was another person who wrote.
+            (_in_the_inbox, None),
+            # The contact of the talk does not say yet who wrote: that the officer decides.
+            (_on_a_desk, Keep.ANOTHER_PERSON),
+        ]
+    ),
 )
 async def test_an_erasure_takes_no_words_that_no_person_has_read(
     work: Work, waits: Callable[[Work], Awaitable[tuple[Call, Read]]], then: Keep | None

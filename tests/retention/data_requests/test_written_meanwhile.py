@@ -139,6 +139,7 @@ async def test_what_is_in_work_when_an_erasure_begins_is_not_in_its_list(work: W
     assert listed.rows == {}
 
 
+@nightly
 @pytest.mark.usefixtures("readings_at_once")
 @pytest.mark.a_person
 async def test_a_call_stays_with_a_record_that_was_completed_again_before_its_turn(
@@ -232,6 +233,7 @@ async def test_a_record_that_is_reopened_at_the_same_instant_is_kept(
         assert begun or request.kept == {OPEN: 9 if WHOLE else 3}
 
 
+@nightly
 async def test_a_record_that_an_erasure_has_locked_is_not_reopened(ground: Ground) -> None:
     """The counsellor hears at once that it is erased, and has no form that saves into nothing."""
     request_id, boss_id, contact_id = await _approved(ground)

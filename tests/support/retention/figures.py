@@ -98,14 +98,16 @@ async def figures_of(work: Work, day: datetime) -> dict[str, Any]:
     local = day.date()
     year, month = whole_period(Period.YEAR, local), whole_period(Period.MONTH, local)
     with _read_within(work):
-        found = {**await _reports(work, local.isoformat()), "release": await _release(work, year)}
+        found = await _reports(work, local.isoformat())
         found |= await _files(work, month) | await _summaries(work, month)
+        if WHOLE:
+            found["release"] = await _release(work, year)
     return found
 
 
-# One of calls and contacts, one of referrals, and one that comes as a file: others are of the same
-# counted days.
-_BY_DAY = ("daily", "agencies", "md-notifications")
+# One of calls and contacts, and one of referrals: others, and a release, are of the same counted
+# days, and those of a year take a second.
+_BY_DAY = ("daily", "agencies")
 
 
 async def _reports(work: Work, day: str) -> dict[str, Any]:

@@ -119,6 +119,7 @@ async def test_a_report_shows_no_child_that_took_the_place_of_the_only_one(
             assert SISTER in await told_in(work, boss, request)
 
 
+@nightly
 @pytest.mark.parametrize("typed", by_day(["{}/2", OF_SISTER]))
 @pytest.mark.a_person(by=one_record)
 async def test_of_several_children_one_who_took_the_place_of_hers_is_not_shown(
@@ -138,8 +139,10 @@ async def test_of_several_children_one_who_took_the_place_of_hers_is_not_shown(
         assert hidden not in told
 
 
+@nightly
 @pytest.mark.a_person(by=one_record)
 async def test_a_referral_of_a_child_that_was_replaced_is_not_shown(work: Work) -> None:
+    """By day the record is not shown, nor a referral that was rewritten itself."""
     boss, contact, referral = await one_record(work)
     for typed in (referral.code, f"{contact.code}/1"):
         request, _ = await asked(work, boss, typed)
@@ -184,6 +187,7 @@ async def test_a_referral_that_was_rewritten_for_another_child_is_neither_shown_
     assert request.kept == {OTHER: 1}
 
 
+@nightly
 @pytest.mark.parametrize("kind", by_day(reversed(RequestKind)))
 @pytest.mark.a_person(by=one_record)
 async def test_a_child_that_was_named_since_may_be_another(work: Work, kind: RequestKind) -> None:
@@ -300,6 +304,7 @@ async def test_what_a_mistaken_number_led_to_is_neither_shown_nor_erased(
     assert request.kept == {OTHER: 3}
 
 
+@nightly
 @pytest.mark.a_person(by=one_record)
 async def test_a_case_to_which_another_contact_leads_goes_on(work: Work) -> None:
     """The number of one of its contacts was put right; the other still has it."""
@@ -325,11 +330,13 @@ def forget_children(work: Work, request: DataRequest) -> None:
     request.sought_sealed = searched.seal_sought(work, request.id, kept)
 
 
+@nightly
 @pytest.mark.parametrize("changed", by_day([True, False]))
 @pytest.mark.a_person
 async def test_an_erasure_that_an_earlier_version_searched_keeps_what_it_cannot_compare(
     work: Work, changed: bool
 ) -> None:
+    """By day a report leaves it out."""
     boss, call, contact = await a_person(work)
     request = await found_by(work, boss)
     forget_children(work, request)
@@ -346,6 +353,7 @@ async def test_an_erasure_that_an_earlier_version_searched_keeps_what_it_cannot_
     assert request.kept.keys() == {OTHER}
 
 
+@nightly
 @pytest.mark.parametrize("there", by_day([None, "approved", "asked"]))
 @pytest.mark.a_person(by=a_caller)
 async def test_what_an_earlier_version_searched_is_erased_again_after_a_restore(

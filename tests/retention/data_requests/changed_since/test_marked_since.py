@@ -145,6 +145,7 @@ async def test_a_contact_that_is_put_into_the_profile_of_a_sister_is_hers(work: 
     assert await _went(work, boss, request, boy, third) == [True, False]
 
 
+@nightly
 @pytest.mark.a_person(by=one_telephone)
 async def test_what_a_neighbour_turns_out_to_have_said_is_not_the_childs(work: Work) -> None:
     """A colleague puts right who rang."""
@@ -220,7 +221,6 @@ async def test_a_contact_of_no_profile_that_is_put_into_another_childs_since_is_
                 ("his", "stays"),
             ],
         ),
-        3,
     ),
 )
 @pytest.mark.a_person(by=one_telephone)
@@ -262,6 +262,7 @@ async def test_a_released_contact_that_is_put_into_the_profile_of_a_sister_since
     assert went == [True, to != "hers", False]
 
 
+@nightly
 @pytest.mark.a_person(by=one_telephone)
 async def test_what_is_kept_as_another_childs_stands_on_no_list_by_which_it_is_erased_again(
     work: Work, monkeypatch: pytest.MonkeyPatch

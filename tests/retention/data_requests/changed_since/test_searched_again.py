@@ -360,6 +360,7 @@ async def test_profiles_that_were_merged_while_it_waited_are_left_to_other_child
     assert again == {}
 
 
+@nightly
 @pytest.mark.parametrize("named", by_day([False, True]))
 @pytest.mark.a_person(by=one_profile)
 async def test_a_profile_into_which_a_sister_came_by_herself_since_is_kept_for_her(
