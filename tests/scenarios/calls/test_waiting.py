@@ -74,6 +74,8 @@ async def test_the_sound_is_small_and_loops_without_a_click() -> None:
     assert abs(samples[0] - samples[-1]) <= step
 
 
+# By day `tests/telephony/test_documents.py` plays a recorded prompt.
+@nightly
 async def test_a_line_may_bring_its_own_sound(stage: Stage) -> None:
     async with transaction(stage.ground, PROGRAM) as work:
         await set_prompt(
@@ -173,6 +175,8 @@ async def test_a_phone_that_was_not_put_down_does_not_loop_for_ever(stage: Stage
     assert (await stage.call_of(leg))["ended_by"] == "program"
 
 
+# By day the verbs of it are tried (`tests/telephony/inbound/test_waiting.py`).
+@nightly
 async def test_at_the_end_of_a_shift_no_waiting_caller_is_sent_away(stage: Stage) -> None:
     """The line drains: a counsellor in wrap-up is asked first; when the last one has gone home,
     a message is offered.

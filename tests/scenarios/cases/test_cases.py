@@ -197,6 +197,8 @@ async def test_what_is_written_over_is_kept_with_its_author(quiet: QuietStage) -
     assert b"first" not in base64.b64decode(rows[0]["sealed"])
 
 
+# By day the verb of it is tried (`tests/contacts/cases/test_letters.py`).
+@nightly
 async def test_a_closed_case_reminds_of_nothing(stage: Stage) -> None:
     ana = await stage.add_counsellor("ana", shift=False, state=None)
     bora = await stage.add_counsellor("bora", shift=False, state=None)
