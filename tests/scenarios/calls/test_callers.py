@@ -146,6 +146,8 @@ async def test_a_caller_asks_for_the_counsellor_of_last_time(stage: Stage) -> No
     assert await rings_at(stage, ana, boris) == ["ana"]
 
 
+# By day the rule is tried in `tests/routing/test_matching.py`.
+@nightly
 async def test_a_caller_never_gets_a_counsellor_they_do_not_want_again(stage: Stage) -> None:
     ana = await stage.add_counsellor("ana")
     call = await talks_unheard(stage, ana, over=True)

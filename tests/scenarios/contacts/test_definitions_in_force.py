@@ -20,7 +20,7 @@ from app.staff.roles import Role
 from app.work import PROGRAM, Ground, make_ground
 from tests.support.contacts import completed, contact_of, new_contact
 from tests.support.definitions.sets import changed, with_short_form, zipped
-from tests.support.profile import by_day
+from tests.support.profile import nightly
 from tests.support.program.quiet import QuietStage
 from tests.support.talks import talk
 
@@ -163,7 +163,9 @@ NEXT = {
 }
 
 
-@pytest.mark.parametrize("kind", by_day(reversed(NEXT)))
+# By day such a process neither reports, erases nor reminds (`tests/retention`, `tests/contacts`).
+@nightly
+@pytest.mark.parametrize("kind", NEXT)
 async def test_a_process_that_has_not_read_the_new_definitions_says_so_of_new_records(
     stage: Stage, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:

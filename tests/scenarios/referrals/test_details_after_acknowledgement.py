@@ -202,6 +202,8 @@ async def test_what_was_told_on_the_telephone_needs_no_link(night: Stage) -> Non
     assert "child.name" in found["disclosures"][-1]["fields"]
 
 
+# By day a duty phone and Primero are.
+@nightly
 async def test_their_own_system_is_told_what_is_written_later(
     night: Stage, receiver: Receiver
 ) -> None:

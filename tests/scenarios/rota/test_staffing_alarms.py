@@ -166,6 +166,8 @@ async def test_the_last_one_on_duty_is_told_before_being_set_away(stage: Stage) 
     assert len(await tried(stage)) >= 2
 
 
+# By day each kind is told and taken in a story of its own.
+@nightly
 async def test_an_alarm_that_was_taken_hides_none_of_another_kind(stage: Stage) -> None:
     await on_call(stage)
     phone(stage, CHIEF, picks_up=2)
@@ -181,12 +183,7 @@ async def test_an_alarm_that_was_taken_hides_none_of_another_kind(stage: Stage) 
     assert (first["kind"], first["acknowledged_by"]) == ("long_wait", "Supervisor")
     # The chief knows that a caller waits, and not that the only counsellor hears no ring.
     await vera.be("available")
-    if WHOLE:
-        await _misses_a_third_time(stage)
-    else:
-        # As by the third miss, of which the story before tells.
-        now = stage.clock.now().isoformat()
-        await stage.change_rows(f"UPDATE presences SET missed = 0, warned_at = '{now}'")
+    await _misses_a_third_time(stage)
     await stage.advance(30)
     found = {a["kind"]: a for a in await alarms(stage)}
     assert set(found) == {"long_wait", "last_one_misses"}
@@ -264,6 +261,8 @@ async def test_a_missed_ring_opens_the_next_layer_at_once(stage: Stage) -> None:
     assert await rings_at(stage, backup) == ["backup"]
 
 
+# By day `tests/scenarios/robustness/test_killed_processes.py` kills during an escalation.
+@nightly
 async def test_alarms_outlive_a_restart(stage: Stage) -> None:
     await on_call(stage)
     lets_ring(stage, CHIEF, DEPUTY)
