@@ -143,6 +143,8 @@ async def test_a_counsellors_line_drops_and_the_child_is_first_again(anywhere: S
 STEPS = (0, 1, 3, 5, 7, 9, 11, 14, 18) if WHOLE else (0, 3, 18)
 
 
+# By day the verbs of each step are tried (`tests/telephony/inbound/test_endings.py`).
+@nightly
 async def test_a_caller_hangs_up_at_every_step_and_no_counsellor_stays_busy(
     anywhere: Stage,
 ) -> None:
@@ -210,6 +212,8 @@ async def by_night(
         assert made.exchange.faults == []
 
 
+# By day `tests/scenarios/calls/test_voice_messages.py` has one, and the contract the recordings.
+@nightly
 async def test_at_night_a_message_is_left_fetched_and_heard_and_silence_is_none(
     by_night: Stage,
 ) -> None:
