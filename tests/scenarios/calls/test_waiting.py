@@ -120,6 +120,8 @@ async def test_a_message_is_left_while_a_counsellor_is_being_rung(stage: Stage) 
     assert await broken_at_the_end(stage) == []
 
 
+# By day the verbs of it are tried (`tests/telephony/inbound/test_waiting.py`).
+@nightly
 async def test_a_full_queue_at_the_provider_is_not_heard_and_has_its_ways_out(stage: Stage) -> None:
     await stage.add_counsellor("ana", state="break")
     first = await waits(stage, "1", "+381641110002")

@@ -266,6 +266,8 @@ def test_those_who_can_write_are_proposed_where_children_write() -> None:
     assert not [one for one in left if not one.writing], "calls are covered by the others"
 
 
+# By day `tests/routing/rota/test_on_duty.py` has the hours of such a week.
+@nightly
 def test_a_week_in_which_the_clocks_change_is_proposed_like_any_other() -> None:
     problem = a_problem([a_person(n, 40) for n in range(1, 5)], from_hour=0, until=24)
     monday = date(2030, 3, 25)
