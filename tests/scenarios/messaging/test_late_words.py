@@ -138,6 +138,8 @@ async def test_an_answer_that_waits_for_a_word_does_not_look_sent(stage: Stage) 
     assert sent["on_its_way"] is None
 
 
+# By day `test_texts.py` knows it by its number, and `tests/telephony/messaging` its last word.
+@nightly
 async def test_a_known_child_is_told_apart_answered_and_its_last_word_is_kept(stage: Stage) -> None:
     """One conversation: who it is, whether an answer has left, and the word that ends it."""
     await takes_texts(stage)
