@@ -213,7 +213,6 @@ async def test_what_cannot_be_read_is_kept_told_and_heard_later(
     )
     assert (entry["subject"], entry["detail"]["before"]["unread"]) == (str(line["id"]), 1)
     if WHOLE:
-        # It is tried on all the same, and alarms no more.
         await stage.advance(70)
     async with transaction(stage.ground, PROGRAM) as work:
         await untaken.look_at_messages(work)
