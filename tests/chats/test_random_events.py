@@ -337,7 +337,7 @@ async def test_whatever_happens_in_writing_and_by_voice_the_invariants_hold(
     crew = [await a_writer(work, name, at_once=n) for name, n in zip("abc", (1, 2, 3), strict=True)]
     crew.append(await a_counsellor(work, "d"))
     room = Room(work, line, crew, dice)
-    for _ in range(120 if WHOLE else 55):
+    for _ in range(120 if WHOLE else 25):
         await room.play(dice.choices(list(_ACTS), list(_ACTS.values()))[0])
     # What happens depends on ids, which are random. The rare acts are brought about on purpose.
     for rare in _WANTED:

@@ -69,6 +69,19 @@ async def test_a_follow_up_goes_to_its_owner_and_overdue_a_day_later_to_the_supe
     ]
 
 
+async def test_a_closed_case_reminds_of_nothing(work: Work) -> None:
+    ana = await _people(work)
+    case = await cases.open_case(work, ana, [])
+    due = await follow_ups.add_follow_up(work, case, ana, FollowUpAbout.CHECK, days=3)
+    case.status = "closed"
+    await work.session.flush()
+    for overdue in (False, True):
+        assert await _told(work, due.id, overdue=overdue) == []
+    assert (due.reminded_at, due.overdue_at) == (None, None)
+    case.status = "in_progress"
+    assert await _told(work, due.id, overdue=True) != []
+
+
 async def test_a_reminder_waits_for_a_server_that_has_not_read_the_workflow_of_the_case(
     work: Work,
 ) -> None:

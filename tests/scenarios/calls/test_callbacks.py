@@ -301,6 +301,8 @@ async def test_soon_is_never_at_night_and_follows_the_rota(stage: Stage) -> None
     assert (await state(stage))["next_at"].hour == 11, "it goes on to the next staffed time"
 
 
+# By day it is no attempt in `tests/routing/test_callbacks.py`.
+@nightly
 async def test_no_counsellor_takes_it_and_it_is_made_the_next_day(stage: Stage) -> None:
     await agreed_back(stage)
     await queue_due(stage)

@@ -101,9 +101,7 @@ async def withheld_callers_are_never_linked_or_blocked(stage: Stage, ana: Counse
     assert found == [{"profile_id": None}] * 2, "nor have they a profile"
 
 
-async def test_the_number_is_opened_for_a_logged_reason_and_forgotten_in_time(
-    quiet: QuietStage,
-) -> None:
+async def test_the_number_is_opened_for_a_logged_reason(quiet: QuietStage) -> None:
     stage = quiet
     ana = await stage.add_counsellor("ana")
     call = await talks_unheard(stage, ana, over=True)
@@ -114,6 +112,14 @@ async def test_the_number_is_opened_for_a_logged_reason_and_forgotten_in_time(
         "SELECT actor, detail FROM audit_entries WHERE action = 'caller_number_opened'"
     )
     assert (entry["actor"], entry["detail"]) == (str(ana.id), {"reason": "call_back"})
+
+
+# By day `tests/retention/test_forgotten_numbers.py` forgets them.
+@nightly
+async def test_a_number_that_was_forgotten_in_time_is_opened_no_more(quiet: QuietStage) -> None:
+    stage = quiet
+    ana = await stage.add_counsellor("ana")
+    call = await talks_unheard(stage, ana, over=True)
     assert await run_now(stage.ground) == []
     stage.settings.number_retention_days = 2
     stage.stepped.move_to(MONDAY + timedelta(days=3))
@@ -146,6 +152,8 @@ async def test_a_caller_asks_for_the_counsellor_of_last_time(stage: Stage) -> No
     assert await rings_at(stage, ana, boris) == ["ana"]
 
 
+# By day the rule is tried in `tests/routing/test_matching.py`.
+@nightly
 async def test_a_caller_never_gets_a_counsellor_they_do_not_want_again(stage: Stage) -> None:
     ana = await stage.add_counsellor("ana")
     call = await talks_unheard(stage, ana, over=True)

@@ -16,6 +16,7 @@ from app.routing.callbacks.choices import Who
 from app.staff.roles import Role
 from app.work import PROGRAM
 from tests.support.contacts import skip_minutes
+from tests.support.profile import nightly
 from tests.support.referrals import add_agency, page, phone
 from tests.support.talks import CHILD, waits
 
@@ -43,6 +44,8 @@ async def kinds(stage: Stage) -> list[str]:
     return [row["kind"] for row in rows]
 
 
+# By day the verbs of it are tried (`tests/routing/test_overdue_callbacks.py`).
+@nightly
 async def test_an_overdue_call_back_is_told_until_the_phone_of_the_child_rings(
     stage: Stage,
 ) -> None:

@@ -188,6 +188,8 @@ async def test_a_phone_that_is_not_proven_takes_a_call_only_with_the_pin(stage: 
     await stage.until(lambda: stage.exchange.conferences.of_leg(leg) is not None, limit=60)
 
 
+# By day the verbs of it are tried (`tests/telephony/inbound`: `test_staff_texts.py`).
+@nightly
 @pytest.mark.usefixtures("each_minute")
 async def test_a_counsellor_writes_to_the_line_and_so_does_a_child(stage: Stage) -> None:
     vera = await stage.add_counsellor("vera", endpoint=VERA, state=None)

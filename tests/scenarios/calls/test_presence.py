@@ -37,6 +37,8 @@ async def test_a_missed_offer_passes_to_the_next_and_sets_away(stage: Stage) -> 
     assert (await stage.call_of(leg))["state"] == "connected"
 
 
+# By day `test_offers.py` keeps the break, and `tests/routing` has the rest by its verbs.
+@nightly
 async def test_own_choice_beats_every_automatic_change_and_a_silent_browser_goes_stale(
     stage: Stage,
 ) -> None:

@@ -74,6 +74,8 @@ async def test_the_sound_is_small_and_loops_without_a_click() -> None:
     assert abs(samples[0] - samples[-1]) <= step
 
 
+# By day `tests/telephony/test_documents.py` plays a recorded prompt.
+@nightly
 async def test_a_line_may_bring_its_own_sound(stage: Stage) -> None:
     async with transaction(stage.ground, PROGRAM) as work:
         await set_prompt(
@@ -118,6 +120,8 @@ async def test_a_message_is_left_while_a_counsellor_is_being_rung(stage: Stage) 
     assert await broken_at_the_end(stage) == []
 
 
+# By day the verbs of it are tried (`tests/telephony/inbound/test_waiting.py`).
+@nightly
 async def test_a_full_queue_at_the_provider_is_not_heard_and_has_its_ways_out(stage: Stage) -> None:
     await stage.add_counsellor("ana", state="break")
     first = await waits(stage, "1", "+381641110002")
@@ -173,6 +177,8 @@ async def test_a_phone_that_was_not_put_down_does_not_loop_for_ever(stage: Stage
     assert (await stage.call_of(leg))["ended_by"] == "program"
 
 
+# By day the verbs of it are tried (`tests/telephony/inbound/test_waiting.py`).
+@nightly
 async def test_at_the_end_of_a_shift_no_waiting_caller_is_sent_away(stage: Stage) -> None:
     """The line drains: a counsellor in wrap-up is asked first; when the last one has gone home,
     a message is offered.

@@ -4,18 +4,23 @@ import base64
 from datetime import timedelta
 from typing import Any
 
+from app.contacts.cases import follow_ups
 from app.demo.counsellor import Counsellor
 from app.demo.stage import Stage
+from app.jobs.transaction import transaction
 from app.staff.roles import Role
 from app.web.access import COOKIE
+from app.work import PROGRAM
 from tests.support.contacts import WHOLE, changes, completed, new_contact, skip
 from tests.support.mail import Mail
 from tests.support.profile import nightly
 from tests.support.program.quiet import QuietStage
 
 
-async def test_a_case_of_two_contacts_with_a_follow_up_that_turns_overdue(stage: Stage) -> None:
-    ana = await stage.add_counsellor("ana", shift=False, state=None)
+async def test_a_case_of_two_contacts_with_a_follow_up_that_turns_overdue(
+    quiet: QuietStage,
+) -> None:
+    ana = await quiet.add_counsellor("ana", shift=False, state=None)
     first = await completed(ana)
     second = await completed(ana)
     case = (await ana.ask("POST", "/cases", {"contacts": [first]})).json()
@@ -27,20 +32,20 @@ async def test_a_case_of_two_contacts_with_a_follow_up_that_turns_overdue(stage:
     # What is known of the child came along.
     assert "Јована Петровић" in found["answers"].values()
     assert found["headline"] == "Girl is bullied at school"
-    today = stage.clock.now().date()
+    today = quiet.clock.now().date()
     body = {"about": "check", "due_on": (today + timedelta(days=2)).isoformat(), "words": "ring"}
     assert (await ana.ask("POST", f"/cases/{case['id']}/follow-ups", body)).status_code == 201
 
     async def state() -> str:
-        # A session lasts fourteen hours.
-        await ana.sign_in()
         found = (await ana.ask("GET", f"/cases/{case['id']}")).json()
         return str(found["follow_ups"][0]["state"])
 
     assert await state() == "set"
-    # By day each time: at night what is due is erased, which is no part of this.
-    for hours, wanted in ((46, "set"), (2, "due"), (12, "due"), (10, "overdue")):
-        await skip(stage, hours)
+    # The jobs of its morning, and of the end of its day.
+    (row,) = await quiet.rows("SELECT id FROM follow_ups")
+    for overdue, wanted in ((False, "due"), (True, "overdue")):
+        async with transaction(quiet.ground, PROGRAM) as work:
+            await follow_ups.ring_bell(work, row["id"], overdue=overdue)
         assert await state() == wanted
     found = (await ana.ask("GET", f"/cases/{case['id']}")).json()
     done = f"/follow-ups/{found['follow_ups'][0]['id']}/done"
@@ -197,6 +202,8 @@ async def test_what_is_written_over_is_kept_with_its_author(quiet: QuietStage) -
     assert b"first" not in base64.b64decode(rows[0]["sealed"])
 
 
+# By day the verb of it is tried (`tests/contacts/cases/test_letters.py`).
+@nightly
 async def test_a_closed_case_reminds_of_nothing(stage: Stage) -> None:
     ana = await stage.add_counsellor("ana", shift=False, state=None)
     bora = await stage.add_counsellor("bora", shift=False, state=None)

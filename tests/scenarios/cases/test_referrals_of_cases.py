@@ -2,6 +2,7 @@
 
 from app.demo.stage import Stage
 from tests.support.contacts import WHOLE, case_of, changes, new_case, new_contact, page_of
+from tests.support.profile import nightly
 from tests.support.program.quiet import QuietStage
 from tests.support.referrals import add_agency, referral_of
 
@@ -56,6 +57,8 @@ async def test_a_referral_from_a_case_takes_the_answers_of_the_case(quiet: Quiet
     assert made[0]["code"] in page
 
 
+# By day `test_printing.py` and `test_consent_across_records.py` have the two ways.
+@nightly
 async def test_what_a_case_says_of_consent_reaches_its_referrals_and_its_paper(
     stage: Stage,
 ) -> None:

@@ -3,16 +3,28 @@
 import asyncio
 from datetime import timedelta
 
-from app.demo.stage import Stage
+from app.contacts.cases import follow_ups
+from app.jobs.transaction import transaction
 from app.staff.roles import Role
+from app.work import PROGRAM
 from tests.support.contacts import case_of, completed, new_case, new_contact, page_of, skip
 from tests.support.program.quiet import QuietStage
 
 
-async def test_a_plan_says_what_is_done_for_which_goal_by_whom_until_when(stage: Stage) -> None:
-    ana = await stage.add_counsellor("ana")
+async def _is_overdue(quiet: QuietStage) -> None:
+    """As by the jobs of the only date of all cases."""
+    (row,) = await quiet.rows("SELECT id FROM follow_ups")
+    async with transaction(quiet.ground, PROGRAM) as work:
+        for overdue in (False, True):
+            await follow_ups.ring_bell(work, row["id"], overdue=overdue)
+
+
+async def test_a_plan_says_what_is_done_for_which_goal_by_whom_until_when(
+    quiet: QuietStage,
+) -> None:
+    ana = await quiet.add_counsellor("ana")
     case = await new_case(ana, {"goal.g1": 1, "goal.g1.goal": "Goes to school every day"})
-    path, today = f"/cases/{case['id']}/follow-ups", stage.clock.now().date()
+    path, today = f"/cases/{case['id']}/follow-ups", quiet.clock.now().date()
     step = {
         "about": "intervention",
         "due_on": (today + timedelta(days=2)).isoformat(),
@@ -25,14 +37,13 @@ async def test_a_plan_says_what_is_done_for_which_goal_by_whom_until_when(stage:
     assert (await ana.ask("POST", path, step)).status_code == 201
     (line,) = (await case_of(ana, case))["follow_ups"]
     assert (line["goal"], line["provider"], line["state"]) == ("g1", "Centar za mlade", "set")
-    page = await page_of(stage, ana, f"/cases/{case['id']}")
+    page = await page_of(quiet, ana, f"/cases/{case['id']}")
     plan = page[page.index('id="plan"') : page.index('id="follow-ups"')]
     for shown in ("Goes to school every day", "A tutor comes on Tuesdays", "Centar za mlade"):
         assert shown in plan
-    sealed = await stage.rows("SELECT words_sealed, provider_sealed FROM follow_ups")
+    sealed = await quiet.rows("SELECT words_sealed, provider_sealed FROM follow_ups")
     assert b"Centar" not in bytes(sealed[0]["provider_sealed"])
-    await skip(stage, 80)
-    await ana.sign_in()
+    await _is_overdue(quiet)
     (line,) = (await case_of(ana, case))["follow_ups"]
     assert line["state"] == "overdue", "an intervention reminds as every date does"
     done = f"/follow-ups/{line['id']}/done"
@@ -98,20 +109,18 @@ async def test_a_flag_is_seen_first_until_its_last_day(quiet: QuietStage) -> Non
     assert (await case_of(ana, case))["flags"] == []
 
 
-async def test_the_caseload_shows_who_has_how_much_and_what_waits(stage: Stage) -> None:
-    ana = await stage.add_counsellor("ana")
-    bora = await stage.add_counsellor("bora", state=None)
-    boss = await stage.add_counsellor("boss", role=Role.SUPERVISOR, state=None)
+async def test_the_caseload_shows_who_has_how_much_and_what_waits(quiet: QuietStage) -> None:
+    ana = await quiet.add_counsellor("ana")
+    bora = await quiet.add_counsellor("bora", state=None)
+    boss = await quiet.add_counsellor("boss", role=Role.SUPERVISOR, state=None)
     late, risky = await new_case(ana), await new_case(ana)
     await new_case(bora)
-    today = stage.clock.now().date().isoformat()
+    today = quiet.clock.now().date().isoformat()
     await ana.ask("POST", f"/cases/{late['id']}/follow-ups", {"about": "review", "due_on": today})
     await ana.ask("POST", f"/cases/{risky['id']}/risk", {"risk": "high", "reason": "a threat"})
     body = {"name": "bora", "reason": "too many"}
     await ana.ask("POST", f"/cases/{late['id']}/transfer", body)
-    await skip(stage, 20)
-    for who in (ana, boss):
-        await who.sign_in()
+    await _is_overdue(quiet)
     lines = (await boss.ask("GET", "/caseload")).json()["owners"]
     assert [tuple(line.values())[1:] for line in lines] == [
         ("ana", 2, 1, 1, 1, 1),
@@ -119,7 +128,7 @@ async def test_the_caseload_shows_who_has_how_much_and_what_waits(stage: Stage) 
     ]
     lines = (await ana.ask("GET", "/caseload")).json()["owners"]
     assert [line["owner"] for line in lines] == ["ana"], "a counsellor sees the own ones"
-    assert "Something overdue" in await page_of(stage, boss, "/cases")
+    assert "Something overdue" in await page_of(quiet, boss, "/cases")
 
 
 async def test_a_member_of_a_case_lets_no_others_in(quiet: QuietStage) -> None:

@@ -197,6 +197,8 @@ async def id_of(stage: Stage, name: str) -> UUID:
     return UUID(str(row["id"]))
 
 
+# By day the verbs of it are tried (`tests/chats/test_conversations.py`).
+@nightly
 async def test_what_both_sides_write_at_the_same_moment_has_one_order(stage: Stage) -> None:
     child, ana = await open_conversation(stage)
     twice = uuid4().hex

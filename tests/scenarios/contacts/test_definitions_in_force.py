@@ -20,7 +20,7 @@ from app.staff.roles import Role
 from app.work import PROGRAM, Ground, make_ground
 from tests.support.contacts import completed, contact_of, new_contact
 from tests.support.definitions.sets import changed, with_short_form, zipped
-from tests.support.profile import by_day
+from tests.support.profile import WHOLE, nightly
 from tests.support.program.quiet import QuietStage
 from tests.support.talks import talk
 
@@ -138,9 +138,10 @@ async def test_the_next_contact_uses_the_new_form_in_every_process(stage: Stage)
         return await written_there() == "contact"
 
     await _eventually(back_there, stage)
-    # After a restart it is read again, and what was written with the set stays readable.
-    await stage.restart_server()
-    assert (await contact_of(ana, stage, leg))["form"] == "brief"
+    if WHOLE:
+        # After a restart it is read again, and what was written with the set stays readable.
+        await stage.restart_server()
+        assert (await contact_of(ana, stage, leg))["form"] == "brief"
     await served.stop()
 
 
@@ -163,7 +164,9 @@ NEXT = {
 }
 
 
-@pytest.mark.parametrize("kind", by_day(reversed(NEXT)))
+# By day such a process neither reports, erases nor reminds (`tests/retention`, `tests/contacts`).
+@nightly
+@pytest.mark.parametrize("kind", NEXT)
 async def test_a_process_that_has_not_read_the_new_definitions_says_so_of_new_records(
     stage: Stage, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:

@@ -62,6 +62,8 @@ async def test_two_callers_behind_one_number_are_told_apart_and_put_together(
         assert (await bora.ask("POST", path, given)).status_code == 404
 
 
+# By day `tests/contacts/test_callers_of_one_number.py` puts them together one by one.
+@nightly
 async def test_profiles_are_put_together_by_many_requests_at_once(quiet: QuietStage) -> None:
     ana = await quiet.add_counsellor("ana")
     contacts = [await new_contact(ana) for _ in range(6)]

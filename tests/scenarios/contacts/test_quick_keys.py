@@ -1,6 +1,9 @@
 """Contacts closed with one key."""
 
+from datetime import timedelta
+
 from app.demo.stage import Stage
+from tests.support.calls.callers import hangs_up_unheard, talks_unheard
 from tests.support.contacts import (
     WHOLE,
     contact_of,
@@ -13,22 +16,20 @@ from tests.support.program.quiet import QuietStage
 from tests.support.talks import talk
 
 
-async def test_a_key_never_closes_the_record_of_an_earlier_child(stage: Stage) -> None:
-    ana = await stage.add_counsellor("ana")
-    first = await talk(stage, ana)
-    earlier = await contact_of(ana, stage, first)
-    await stage.exchange.hang_up(first)
-    await stage.advance(40)
-    second = await talk(stage, ana)
-    later = await contact_of(ana, stage, second)
+async def test_a_key_never_closes_the_record_of_an_earlier_child(quiet: QuietStage) -> None:
+    ana = await quiet.add_counsellor("ana")
+    first = await talks_unheard(quiet, ana, over=True)
+    earlier = (await ana.ask("GET", f"/calls/{first}/contact")).json()
+    quiet.stepped.move_to(quiet.clock.now() + timedelta(seconds=40))
+    second = await talks_unheard(quiet, ana)
+    later = (await ana.ask("GET", f"/calls/{second}/contact")).json()
     await write(ana, later["id"], WHOLE)
     (await ana.ask("POST", f"/contacts/{later['id']}/complete")).raise_for_status()
-    await stage.exchange.hang_up(second)
-    await stage.settle()
+    await hangs_up_unheard(quiet, second)
     assert await ana.presence() == "wrap_up"
-    page = await desk_page(stage, ana)
+    page = await desk_page(quiet, ana)
     assert earlier["code"] not in page
-    assert "no longer belongs to your call" in await press(stage, ana, earlier["id"], "silent")
+    assert "no longer belongs to your call" in await press(quiet, ana, earlier["id"], "silent")
     assert (await ana.ask("GET", f"/contacts/{earlier['id']}")).json()["state"] == "draft"
 
 

@@ -6,10 +6,10 @@ from typing import Any
 from app.demo.counsellor import Counsellor
 from app.demo.stage import Stage
 from app.staff.roles import Role
-from tests.support.contacts import WHOLE, completed, contact_of, new_contact
+from tests.support.calls.callers import talks_unheard
+from tests.support.contacts import WHOLE, completed, new_contact
 from tests.support.profile import nightly
 from tests.support.program.quiet import QuietStage
-from tests.support.talks import talk
 
 
 async def _found(who: Counsellor, **body: Any) -> list[str]:
@@ -73,12 +73,12 @@ async def test_search_finds_over_scripts_and_misspellings_and_only_what_the_read
 
 
 async def test_paper_is_found_by_its_day_and_a_caller_by_the_number_as_dialled(
-    stage: Stage,
+    quiet: QuietStage,
 ) -> None:
-    ana = await stage.add_counsellor("ana")
-    leg = await talk(stage, ana, from_="+381641112223")
-    call = await contact_of(ana, stage, leg)
-    day = stage.clock.now() - timedelta(days=5)
+    ana = await quiet.add_counsellor("ana")
+    talked = await talks_unheard(quiet, ana, "+381641112223")
+    call = (await ana.ask("GET", f"/calls/{talked}/contact")).json()
+    day = quiet.clock.now() - timedelta(days=5)
     paper = await new_contact(ana, channel="call", source="paper", taken_at=day.isoformat())
 
     async def ids(**body: str) -> list[str]:

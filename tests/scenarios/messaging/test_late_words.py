@@ -82,6 +82,8 @@ async def test_a_text_that_is_found_late_says_when_it_was_written(stage: Stage) 
     assert page.count("came late, written at") == 2
 
 
+# By day `tests/telephony/messaging/test_receiving.py` has what comes after an answer.
+@nightly
 async def test_what_a_child_writes_after_its_answer_waits_again(stage: Stage) -> None:
     await takes_texts(stage)
     texts = stage.exchange.texts
@@ -136,6 +138,8 @@ async def test_an_answer_that_waits_for_a_word_does_not_look_sent(stage: Stage) 
     assert sent["on_its_way"] is None
 
 
+# By day `test_texts.py` knows it by its number, and `tests/telephony/messaging` its last word.
+@nightly
 async def test_a_known_child_is_told_apart_answered_and_its_last_word_is_kept(stage: Stage) -> None:
     """One conversation: who it is, whether an answer has left, and the word that ends it."""
     await takes_texts(stage)

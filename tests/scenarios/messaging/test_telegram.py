@@ -196,6 +196,8 @@ async def test_an_administrator_sets_a_bot_up_and_takes_it_away(stage: Stage) ->
     assert [row["action"] for row in kinds] == changed
 
 
+# By day `tests/telephony/messaging/test_setting_up.py` has an answer about an earlier token.
+@nightly
 async def test_a_bot_that_is_removed_and_added_again_is_heard_whichever_comes_last(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -23,14 +23,16 @@ from tests.support.children.who_text import (
     written,
 )
 from tests.support.leaks.deferred import in_jobs
-from tests.support.profile import by_day, nightly
+from tests.support.profile import nightly
 from tests.support.referrals import page
 
 NUMBERS = "SELECT * FROM calls WHERE channel <> 'voice' ORDER BY opened_at"
 ABROAD = "+4915112345678"
 
 
-@pytest.mark.parametrize("carrier", by_day(["sms", "whatsapp"]))
+# By day `tests/telephony/inbound/test_duty_texts.py` answers a child abroad.
+@nightly
+@pytest.mark.parametrize("carrier", ["sms", "whatsapp"])
 async def test_a_child_with_a_telephone_of_another_country_has_a_conversation(
     stage: Stage, carrier: str
 ) -> None:

@@ -13,7 +13,7 @@ from app.staff.roles import Role
 from app.training import practices
 from app.work import PROGRAM
 from tests.support.contacts import page_of, skip_minutes
-from tests.support.profile import nightly
+from tests.support.profile import WHOLE, nightly
 from tests.support.talks import child
 
 
@@ -322,7 +322,7 @@ async def test_no_agency_participant_or_alarm_hears_of_it(stage: Stage) -> None:
     refused = await ana.ask("POST", "/referrals", {**body, "case_id": case.json()["id"]})
     assert (refused.status_code, refused.json()["error"]) == (409, "NotFromPracticeCall")
     await ana.do("hang-up")
-    await skip_minutes(stage, 20, every=4)
+    await skip_minutes(stage, 20 if WHOLE else 8, every=4)
     assert await stage.rows("SELECT 1 FROM referrals") == []
     assert await stage.rows("SELECT kind FROM alarms WHERE subject_id IS NOT NULL") == []
     assert stage.exchange.phones["+381112223334"].rung == 0

@@ -6,12 +6,14 @@ from urllib.parse import urlencode
 
 from app.demo.stage import ACCOUNT, LINE, TOKEN, Stage
 from app.practice.wire import sign
-from tests.support.profile import by_day
+from tests.support.profile import by_day, nightly
 from tests.support.talks import talk
 
 ODD = by_day(["²", "9" * 5000, "\x00", "99999999999", "-1", "1e9", "٣"], 3)
 
 
+# By day `tests/odd_input/test_webhooks.py` has forms of any kind.
+@nightly
 async def test_odd_values_are_no_error_and_lose_nothing(stage: Stage) -> None:
     """All of them in one talk, which the last one ends."""
     ana = await stage.add_counsellor("ana")

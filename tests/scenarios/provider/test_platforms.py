@@ -95,6 +95,8 @@ async def test_a_child_reaches_a_counsellor_and_either_of_them_ends_the_talk(
     assert await broken_at_the_end(stage) == []
 
 
+# By day `tests/telephony/counsellor` says nothing to a machine.
+@nightly
 async def test_neither_a_machine_nor_silence_takes_a_child_and_the_next_counsellor_does(
     anywhere: Stage,
 ) -> None:
@@ -141,6 +143,8 @@ async def test_a_counsellors_line_drops_and_the_child_is_first_again(anywhere: S
 STEPS = (0, 1, 3, 5, 7, 9, 11, 14, 18) if WHOLE else (0, 3, 18)
 
 
+# By day the verbs of each step are tried (`tests/telephony/inbound/test_endings.py`).
+@nightly
 async def test_a_caller_hangs_up_at_every_step_and_no_counsellor_stays_busy(
     anywhere: Stage,
 ) -> None:
@@ -164,6 +168,8 @@ async def test_a_caller_hangs_up_at_every_step_and_no_counsellor_stays_busy(
     assert await broken_at_the_end(stage) == []
 
 
+# By day two phones do in `tests/scenarios/calls/test_matching.py`.
+@nightly
 async def test_the_danger_digit_rings_several_and_one_wins(anywhere: Stage) -> None:
     stage = anywhere
     vera, _ = await at_phone(stage, "vera", VERA, picks_up=2)
@@ -206,6 +212,8 @@ async def by_night(
         assert made.exchange.faults == []
 
 
+# By day `tests/scenarios/calls/test_voice_messages.py` has one, and the contract the recordings.
+@nightly
 async def test_at_night_a_message_is_left_fetched_and_heard_and_silence_is_none(
     by_night: Stage,
 ) -> None:
@@ -441,6 +449,8 @@ async def test_a_minute_of_refusals_and_the_callers_keep_their_place(anywhere: S
     assert await broken_at_the_end(stage) == []
 
 
+# By day the processes are killed (`tests/scenarios/robustness/test_killed_processes.py`).
+@nightly
 async def test_a_restart_loses_no_caller_and_cuts_no_talk(anywhere: Stage) -> None:
     stage = anywhere
     vera, _ = await at_phone(stage, "vera", VERA)
@@ -474,6 +484,8 @@ async def acknowledged(stage: Stage, who: Counsellor, referral_id: str) -> Any:
     return await referral_of(who, referral_id)
 
 
+# By day one does in a talk (`tests/scenarios/referrals/test_duty_phones_in_talks.py`).
+@nightly
 async def test_an_agency_acknowledges_by_phone(anywhere: Stage) -> None:
     stage = anywhere
     vera, _ = await at_phone(stage, "vera", VERA)

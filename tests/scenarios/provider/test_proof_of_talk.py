@@ -53,8 +53,8 @@ async def test_a_young_talk_is_seen_although_its_joining_was_not_told(stage: Sta
     """Reports are lost: the counsellor's joining, the caller's, or the whole conference."""
     crew = await Crew.on(stage)
     lost_and_how = [*product(("participant-join", "participant", "/conference"), HOW)]
-    # The first and all of the reports, and each way to a counsellor; with TESTS=whole every pair.
-    for lost, how in lost_and_how if WHOLE else (lost_and_how[0], lost_and_how[-1]):
+    # By day all of the reports, and a browser; the next story has a phone.
+    for lost, how in lost_and_how if WHOLE else lost_and_how[-2:-1]:
         stage.exchange.knobs.turn("lose", lost, times=None if lost == "/conference" else 2)
         leg = await crew.begins(how)
         await stage.until(lambda leg=leg: is_in(stage, leg, "connected"), limit=20, what=lost + how)
@@ -109,12 +109,14 @@ async def test_a_talk_of_a_moment_is_found_whatever_is_late_or_lost(stage: Stage
     assert await broken_at_the_end(stage) == []
 
 
+# By day `tests/telephony/counsellor/test_conference.py` has the events in any order.
+@nightly
 async def test_a_talk_is_found_when_the_end_of_the_other_line_is_told_first(stage: Stage) -> None:
     """The conference ends both legs at once. Nothing was told of it, and of the two ends that of
     the counsellor's leg comes first: the child seems to be back in the queue, and then hangs up.
     """
     crew = await Crew.on(stage)
-    for how in HOW if WHOLE else HOW[:1]:
+    for how in HOW:
         leg = await crew.begins(how)
         stage.exchange.knobs.turn("lose", "/conference", times=None)
         await stage.until(lambda leg=leg: _together(stage, leg), limit=20)
@@ -193,6 +195,8 @@ async def test_a_talk_whose_joins_were_lost_is_not_cut_off(stage: Stage) -> None
     assert await broken_at_the_end(stage) == []
 
 
+# By day `tests/telephony/counsellor/test_conference.py` has the events in any order.
+@nightly
 async def test_a_counsellor_whose_line_dies_before_we_hear_of_the_join(stage: Stage) -> None:
     """The caller was moved to an empty conference: fetched at once."""
     ana = await stage.add_counsellor("ana")

@@ -12,7 +12,7 @@ from app.practice.people import Phone
 from app.practice.rooms import Recording
 from app.telephony import replying
 from tests.support.contacts import skip
-from tests.support.profile import WHOLE, nightly
+from tests.support.profile import WHOLE, by_day, nightly
 from tests.support.talks import talk, waiting
 
 VERA = "+38164999001"
@@ -123,7 +123,7 @@ async def test_a_callback_that_beats_the_answer_to_our_own_request(stage: Stage)
 
 async def test_accepted_but_timed_out_never_rings_twice(stage: Stage) -> None:
     stage.exchange.phones[VERA] = Phone(picks_up=4)
-    for name, endpoint in (("vera", VERA), ("ana", "browser")):
+    for name, endpoint in by_day((("vera", VERA), ("ana", "browser"))):
         who = await stage.add_counsellor(name, endpoint=endpoint)
         stage.exchange.knobs.turn("accept_and_time_out", "POST", seconds=2)
         stage.exchange.knobs.turn("lose", "/legs/", times=2)
@@ -159,6 +159,8 @@ async def test_when_the_caller_leaves_nothing_rings_on(stage: Stage) -> None:
     assert await broken_at_the_end(stage) == []
 
 
+# By day `tests/outbox` asks, and in `tests/routing/test_offers.py` our fault is no miss.
+@nightly
 async def test_a_500_is_settled_by_asking_and_the_caller_goes_on(stage: Stage) -> None:
     stage.exchange.knobs.turn("fail", "Participants.json", times=1)
     ana = await stage.add_counsellor("ana")
@@ -372,6 +374,8 @@ async def test_a_shift_ends_during_a_talk(stage: Stage) -> None:
     assert await ana.offer() is None
 
 
+# By day `tests/telephony/inbound/test_message_flow.py` has the one that never comes.
+@nightly
 async def test_a_recording_that_is_not_there_yet_and_one_that_never_comes(
     stage: Stage,
 ) -> None:
@@ -465,6 +469,8 @@ async def test_a_refused_connection_is_tried_again_and_then_the_fallback_speaks(
     assert len(await stage.rows("SELECT 1 FROM calls")) == 2
 
 
+# By day `tests/telephony/inbound/test_talking.py` has the one who is still there.
+@nightly
 async def test_a_conference_that_ends_under_both_does_not_end_the_call(stage: Stage) -> None:
     ana = await stage.add_counsellor("ana")
     leg = await talk(stage, ana)

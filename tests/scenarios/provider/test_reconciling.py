@@ -246,6 +246,8 @@ class _Unlisted(dict[str, Leg]):
         return {}.values()
 
 
+# By day a talk that the list leaves out goes on in `tests/scenarios/without_conferences`.
+@nightly
 async def test_a_long_quiet_talk_is_asked_about_and_goes_on(stage: Stage) -> None:
     """No report of a talk comes for long, since nothing happens in it; a list leaves it out."""
     ana = await stage.add_counsellor("ana")
@@ -254,7 +256,7 @@ async def test_a_long_quiet_talk_is_asked_about_and_goes_on(stage: Stage) -> Non
     stage.exchange.legs = _Unlisted(page)
     await skip_minutes(stage, 2, every=0.5)
     stage.exchange.legs = page
-    await skip_minutes(stage, 15 if WHOLE else 2, every=1)
+    await skip_minutes(stage, 15, every=1)
     assert not leg.over
     assert (await stage.call_of(leg))["state"] == "connected"
     asked = await stage.rows("SELECT 1 FROM call_events WHERE kind = 'asked_the_provider'")

@@ -6,12 +6,19 @@ from typing import Any
 
 import pytest
 
-from app.demo.invariants import broken_at_the_end
 from app.demo.stage import LINE, Stage
+from app.jobs.transaction import transaction
 from app.practice.legs import Leg
+from app.staff.roles import Role
+from app.telephony.inbound import endings
 from app.telephony.platforms import conference
+from app.work import PROGRAM
+from tests.support.calls.callers import talks_unheard
+from tests.support.contacts import page_of
 from tests.support.profile import WHOLE, nightly
-from tests.support.talks import leg_of, talk
+from tests.support.program.quiet import QuietStage
+from tests.support.talks import leg_of
+from tests.support.verbs import a_webhook
 
 pytestmark = pytest.mark.usefixtures("each_minute")
 
@@ -109,28 +116,17 @@ async def test_a_long_outage_is_made_up_for_page_by_page(
 
 
 async def test_unreachable_rings_count_in_the_summary_and_on_the_supervisors_page(
-    stage: Stage,
+    quiet: QuietStage,
 ) -> None:
-    from app.staff.roles import Role
-
-    chief = await stage.add_counsellor("chief", role=Role.SUPERVISOR, state=None)
-    await stage.advance(1)
-    came_and_went(stage, 30)
-    came_and_went(stage, 20)
-    if WHOLE:
-        leg = await talk(stage, await stage.add_counsellor("ana"))
-        await stage.exchange.hang_up(leg)
-    await stage.advance(70)
-    today = stage.clock.now().date()
+    chief = await quiet.add_counsellor("chief", role=Role.SUPERVISOR, state=None)
+    await talks_unheard(quiet, await quiet.add_counsellor("ana"), over=True)
+    for sid in ("CA11", "CA12"):
+        async with transaction(quiet.ground, PROGRAM) as work:
+            await endings.number_status(work, a_webhook(sid, CallStatus="no-answer"))
+    today = quiet.clock.now().date()
     query = f"from={today}&to={today + timedelta(days=1)}"
     answer = await chief.ask("GET", f"/statistics/summary?{query}")
     assert answer.status_code == 200, answer.text
     assert sum(row["unreachable"] or 0 for row in answer.json()["rows"][-1:]) == 2
-    board = await stage.client.get(
-        f"{stage.settings.public_url}/supervisor", headers={"Cookie": chief.cookie_header}
-    )
-    assert "2 rings of the last 24 hours could not be answered" in board.text
-    stage.exchange.legs = {
-        sid: one for sid, one in stage.exchange.legs.items() if one.ending != "error"
-    }
-    assert [b for b in await broken_at_the_end(stage) if not b.startswith("1:")] == []
+    board = await page_of(quiet, chief, "/supervisor")
+    assert "2 rings of the last 24 hours could not be answered" in board

@@ -3,41 +3,48 @@
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import select
 
 from app.demo.counsellor import Counsellor
 from app.demo.stage import Stage
+from app.jobs.transaction import transaction
+from app.referrals.deadlines import tracking
+from app.referrals.models import Deadline
 from app.staff.roles import Role
-from tests.support.contacts import page_of, skip, skip_minutes
+from app.work import PROGRAM
+from tests.support.contacts import page_of
 from tests.support.mail import Mail
+from tests.support.profile import nightly
 from tests.support.program.quiet import QuietStage
 from tests.support.referrals import (
     CONSENT,
     add_agency,
     agency_figures,
     by_hand,
-    phone,
     referral_of,
 )
 
 FIRST, SECOND = "+381113000001", "+381113000002"
 
 
-async def test_what_an_agency_never_heard_of_is_not_its_fault(night: Stage, post: Mail) -> None:
+async def test_what_an_agency_never_heard_of_is_not_its_fault(quiet: QuietStage) -> None:
     """Sent on within the same moment: neither an unanswered offer nor a missed deadline."""
-    ana = await night.add_counsellor("ana", shift=False, state=None)
-    await add_agency(night, "closed", "shelter", phones=((FIRST, "Mo-Fr 08:00-16:00"),))
-    await add_agency(night, "open", "shelter", phones=(SECOND,))
-    phone(night, SECOND, picks_up=None)
+    ana = await quiet.add_counsellor("ana", shift=False, state=None)
+    await add_agency(quiet, "closed", "shelter", phones=((FIRST, "Mo-Fr 08:00-16:00"),))
+    await add_agency(quiet, "open", "shelter", phones=(SECOND,))
     made = await by_hand(ana, consent=CONSENT)
     await ana.ask("POST", f"/referrals/{made['id']}/send", {"agency": "closed"})
     await ana.ask("POST", f"/referrals/{made['id']}/send", {"agency": "open"})
-    await skip_minutes(night, 16, every=4)
-    found = await agency_figures(night)
+    _time_goes_by(quiet, minutes=16)
+    await _what_was_missed_is_noted(quiet, "open")
+    found = await agency_figures(quiet)
     assert (found["closed"]["offered"], found["closed"]["unanswered"]) == (1, 0)
     assert found["closed"]["breaches"] == 0
     assert found["open"]["breaches"] == 1
 
 
+# By day the deadline runs, and is met, in `test_whole_stories.py`.
+@nightly
 async def test_the_reporter_hears_of_it_in_time(night: Stage, post: Mail) -> None:
     ana = await night.add_counsellor("ana", shift=False, state=None)
     await add_agency(night, "house", "shelter", email="a@house.example")
@@ -86,24 +93,25 @@ async def test_with_relatives_a_child_is_not_separated(quiet: QuietStage) -> Non
         assert tuple(row[name] for name in counted) == wanted, outcome
 
 
-async def test_figures_of_how_agencies_answer(night: Stage, post: Mail) -> None:
+async def test_figures_of_how_agencies_answer(quiet: QuietStage) -> None:
     """Median, 90th percentile, breaches of the agency that had it, rejections, outcomes."""
-    ana = await night.add_counsellor("ana", shift=False, state=None)
-    olga = await night.add_counsellor("olga", role=Role.ADMINISTRATOR, shift=False, state=None)
-    await add_agency(night, "house", "shelter", email="a@house.example")
-    await _five_are_acknowledged(night, ana)
+    ana = await quiet.add_counsellor("ana", shift=False, state=None)
+    olga = await quiet.add_counsellor("olga", role=Role.ADMINISTRATOR, shift=False, state=None)
+    await add_agency(quiet, "house", "shelter", email="a@house.example")
+    await _five_are_acknowledged(quiet, ana)
     # No agency acknowledges this one in time.
     await by_hand(ana, consent=CONSENT, urgency="immediate", send=True)
-    await skip_minutes(night, 16)
-    await _are_counted_exactly(night)
+    _time_goes_by(quiet, minutes=16)
+    await _what_was_missed_is_noted(quiet, "house")
+    await _are_counted_exactly(quiet)
     # As they are shown: the month has to be over, and counts are rounded to multiples of 3.
     assert (
         await olga.ask("GET", "/statistics/referrals.json?from=2030-01-01&to=2030-02-01")
     ).status_code == 403
-    night.stepped.move_to(night.clock.now().replace(month=2, day=20))
+    quiet.stepped.move_to(quiet.clock.now().replace(month=2, day=20))
     await olga.sign_in()
     await _are_shown_rounded(olga)
-    page = await page_of(night, olga, "/referrals/accountability")
+    page = await page_of(quiet, olga, "/referrals/accountability")
     assert 'id="accountability"' in page
     assert "<td>6</td>" in page
     await _short_windows_are_refused(olga)
@@ -115,20 +123,35 @@ async def test_figures_of_how_agencies_answer(night: Stage, post: Mail) -> None:
     assert past.json()["rows"][0]["offered"] == 0
 
 
-async def _five_are_acknowledged(night: Stage, ana: Counsellor) -> None:
+def _time_goes_by(quiet: QuietStage, **by: float) -> None:
+    quiet.stepped.move_to(quiet.clock.now() + timedelta(**by))
+
+
+async def _what_was_missed_is_noted(quiet: QuietStage, reached: str) -> None:
+    """As by the jobs of the messages to an agency, and of each deadline."""
+    await quiet.change_rows(
+        "UPDATE attempts SET sent_at = wanted_at FROM agencies g"
+        f" WHERE g.id = agency_id AND g.code = '{reached}'"
+    )
+    async with transaction(quiet.ground, PROGRAM) as work:
+        for one in (await work.session.scalars(select(Deadline.id))).all():
+            await tracking.ring(work, one)
+
+
+async def _five_are_acknowledged(quiet: QuietStage, ana: Counsellor) -> None:
     """One of them is rejected, and one is carried out; the house needs ten to a hundred seconds."""
     for n, seconds in enumerate((10, 20, 30, 40, 100)):
         more = {"answers": {"participants.wants_feedback": "yes"}} if n < 2 else {}
         made = await by_hand(ana, consent=CONSENT, urgency="priority", send=True, **more)
-        await skip(night, seconds / 3600)
+        _time_goes_by(quiet, seconds=seconds)
         path = f"/referrals/{made['id']}"
         said = {"agency": "house", "name": "Mira"}
         assert (await ana.ask("POST", f"{path}/acknowledge", said)).status_code == 200
         if n == 0:
             await ana.ask("POST", f"{path}/reject", {**said, "reason": "no_capacity"})
         elif n == 1:
-            await skip(night, 80 / 3600)
-            seen = {"seen_at": night.clock.now().isoformat(), **said}
+            _time_goes_by(quiet, seconds=80)
+            seen = {"seen_at": quiet.clock.now().isoformat(), **said}
             assert (await ana.ask("POST", f"{path}/progress", seen)).status_code == 200
             await ana.ask("POST", f"{path}/complete", {**said, "outcome": "medical_care"})
             await ana.ask("POST", f"{path}/feedback", {"words": "told"})

@@ -5,6 +5,7 @@ from app.demo.stage import Stage
 from app.staff.roles import Role
 from tests.support.contacts import WHOLE, new_contact
 from tests.support.mail import Mail, link_in
+from tests.support.profile import by_day, nightly
 from tests.support.program.quiet import QuietStage
 from tests.support.referrals import (
     BY_HOUSE,
@@ -123,6 +124,8 @@ async def test_consent_withdrawn_reaches_every_agency_that_was_told(
     assert refused.status_code == 409
 
 
+# By day `test_consent_across_referrals.py` takes it away from an agency.
+@nightly
 async def test_less_consent_silences_an_agency_and_offers_nothing_anew_that_is_done(
     night: Stage, post: Mail
 ) -> None:
@@ -243,7 +246,7 @@ async def test_consent_withdrawn_after_the_end_is_told_and_kept(night: Stage, po
     """What is done is done; what was told is not to be told on."""
     ana = await night.add_counsellor("ana", shift=False, state=None)
     await add_agency(night, "house", "shelter", email="a@house.example")
-    for end in ("completed", "closed"):
+    for end in by_day(("completed", "closed")):
         made = await by_hand(ana, consent=CONSENT, send=True)
         await night.advance(3)
         path = f"/referrals/{made['id']}"

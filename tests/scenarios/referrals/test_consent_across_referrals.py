@@ -10,7 +10,7 @@ from app.demo.stage import Stage
 from app.staff.roles import Role
 from tests.support.contacts import new_contact, skip, skip_minutes, write
 from tests.support.mail import Mail
-from tests.support.profile import by_day
+from tests.support.profile import nightly
 from tests.support.program.quiet import QuietStage
 from tests.support.referrals import (
     AGREED,
@@ -143,6 +143,8 @@ async def _undecided(who: Counsellor) -> int:
     return [alarm["kind"] for alarm in alarms].count("withdrawal_undecided")
 
 
+# By day a no in the contact does so in `test_consent_across_records.py`.
+@nightly
 async def test_a_contact_that_says_no_afterwards_withdraws_it(night: Stage) -> None:
     ana = await night.add_counsellor("ana", shift=False, state=None)
     made = await _brothers(night, ana, urgency="priority")
@@ -208,8 +210,9 @@ async def test_an_immediate_referral_is_taken_back_by_two_and_no_withdrawal_is_t
     assert second.json()["state"] == "recalled"
 
 
-# That telephones ring on, and are rung no more, is told above.
-@pytest.mark.parametrize("first", by_day(["override", "confirm-withdrawal"]))
+# By day supervisors decide one after the other, above; phones that ring on are told there, too.
+@nightly
+@pytest.mark.parametrize("first", ["override", "confirm-withdrawal"])
 async def test_two_supervisors_decide_differently_in_one_moment(
     quiet: QuietStage, first: str
 ) -> None:

@@ -3,10 +3,16 @@
 from datetime import datetime, timedelta
 from typing import Any
 
+from sqlalchemy import select
+
 from app.demo.counsellor import Counsellor
 from app.demo.stage import Stage
+from app.jobs.transaction import transaction
 from app.practice.people import Phone
+from app.referrals.deadlines import tracking
+from app.referrals.models import Deadline
 from app.staff.roles import Role
+from app.work import PROGRAM
 from tests.support.contacts import WHOLE, new_contact, skip
 from tests.support.mail import Mail, link_in
 from tests.support.profile import nightly
@@ -268,12 +274,15 @@ async def test_a_decision_does_not_outlive_the_urgency_for_which_it_was_made(
     assert [a["kind"] for a in await alarms(ana)] == ["draft_not_sent"]
 
 
-async def test_lowered_a_supervisor_looks_and_the_deadline_moves(night: Stage) -> None:
-    ana = await night.add_counsellor("ana", shift=False, state=None)
-    await add_agency(night, "house", "shelter", email="a@house.example")
+async def test_lowered_a_supervisor_looks_and_the_deadline_moves(quiet: QuietStage) -> None:
+    ana = await quiet.add_counsellor("ana", shift=False, state=None)
+    await add_agency(quiet, "house", "shelter", email="a@house.example")
     made = await by_hand(ana, consent=CONSENT, send=True)
-    await skip(night, 0.26)
-    await night.advance(10)
+    quiet.stepped.move_to(quiet.clock.now() + timedelta(minutes=16))
+    # As by the job of each deadline.
+    async with transaction(quiet.ground, PROGRAM) as work:
+        for one in (await work.session.scalars(select(Deadline.id))).all():
+            await tracking.ring(work, one)
     found = await referral_of(ana, made["id"])
     deadline = next(c for c in found["deadlines"] if c["kind"] == "acknowledge")
     assert deadline["breached_at"] is not None
@@ -284,7 +293,7 @@ async def test_lowered_a_supervisor_looks_and_the_deadline_moves(night: Stage) -
     assert deadline["breached_at"] is None
     opened = datetime.fromisoformat(found["opened_at"])
     assert datetime.fromisoformat(deadline["due_at"]) - opened == timedelta(hours=72)
-    kinds = await night.rows("SELECT kind FROM notices WHERE for_whom = 'supervisors'")
+    kinds = await quiet.rows("SELECT kind FROM notices WHERE for_whom = 'supervisors'")
     assert "urgency_lowered" in {n["kind"] for n in kinds}
 
 

@@ -4,10 +4,13 @@ from app.demo.stage import Stage
 from app.practice.people import Phone
 from app.staff.roles import Role
 from tests.support.contacts import skip_minutes
+from tests.support.profile import nightly
 from tests.support.referrals import add_agency, phone, referral_of
 from tests.support.talks import talk
 
 
+# By day `tests/scenarios/practice` refuses it.
+@nightly
 async def test_a_practice_call_rings_no_real_help(night: Stage) -> None:
     """A trainee plays a child in danger: neither the danger key nor the urgent button refers."""
     await add_agency(night, "police", "police", sector="police", phones=("+381113000002",))
@@ -36,6 +39,8 @@ async def test_a_practice_call_rings_no_real_help(night: Stage) -> None:
     assert rings.rung == 0
 
 
+# By day one is watched again in `tests/scenarios/without_conferences/test_dialling.py`.
+@nightly
 async def test_a_danger_caller_who_was_cut_off_opens_a_referral(night: Stage) -> None:
     """They were answered once; now they wait again, and no counsellor is there."""
     vera = await night.add_counsellor("vera", role=Role.SUPERVISOR, shift=False, state=None)

@@ -191,6 +191,8 @@ async def test_a_mail_server_that_never_answers_is_not_sent_to_every_minute(
     assert len(post.messages) == 9
 
 
+# By day each queue has places of its own in `tests/test_jobs.py`.
+@nightly
 async def test_slow_servers_of_agencies_hold_up_no_duty_phone(
     night: Stage, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:

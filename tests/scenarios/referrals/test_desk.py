@@ -167,6 +167,8 @@ async def test_what_an_agency_has_is_not_closed_over_its_head(quiet: QuietStage)
     assert "An agency has this referral" in refused.json()["detail"]
 
 
+# By day another notice does, below.
+@nightly
 async def test_the_task_to_ring_an_agency_goes_to_supervisors_after_the_end(
     night: Stage, post: Mail
 ) -> None:

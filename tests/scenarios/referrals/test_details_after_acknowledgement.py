@@ -183,6 +183,8 @@ async def test_a_late_reply_of_the_first_still_counts_while_no_other_agency_has_
     assert (await deadline(ana, referral_id, "acknowledge"))["stopped_at"] is not None
 
 
+# By day such a word ends an alarm in `test_danger_alarms.py`.
+@nightly
 async def test_what_was_told_on_the_telephone_needs_no_link(night: Stage) -> None:
     ana = await night.add_counsellor("ana", shift=False, state=None)
     await add_agency(night, "house", "shelter", phones=(DUTY,))
@@ -202,6 +204,8 @@ async def test_what_was_told_on_the_telephone_needs_no_link(night: Stage) -> Non
     assert "child.name" in found["disclosures"][-1]["fields"]
 
 
+# By day a duty phone and Primero are.
+@nightly
 async def test_their_own_system_is_told_what_is_written_later(
     night: Stage, receiver: Receiver
 ) -> None:

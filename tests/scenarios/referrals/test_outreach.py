@@ -3,8 +3,16 @@
 from datetime import datetime, timedelta
 from typing import Any
 
+from sqlalchemy import select
+
 from app.demo.counsellor import Counsellor
 from app.demo.stage import Stage
+from app.jobs.transaction import transaction
+from app.referrals.deadlines import tracking
+from app.referrals.escalation.breaches import breached
+from app.referrals.models import Deadline
+from app.referrals.states import DeadlineKind
+from app.work import PROGRAM
 from tests.support.mail import Mail, code_in, link_in
 from tests.support.profile import nightly
 from tests.support.program.quiet import QuietStage
@@ -74,34 +82,40 @@ async def test_a_team_that_is_called_off_is_not_late(quiet: QuietStage) -> None:
     assert stopped["stopped_at"] is not None
 
 
-async def test_a_team_that_does_not_come_is_a_breach(night: Stage) -> None:
-    ana = await night.add_counsellor("ana", shift=False, state=None)
-    await add_agency(night, "team", "mobile_outreach", phones=(DUTY,))
-    phone(night, DUTY)
+async def test_a_team_that_does_not_come_is_a_breach(quiet: QuietStage) -> None:
+    ana = await quiet.add_counsellor("ana", shift=False, state=None)
+    await add_agency(quiet, "team", "mobile_outreach", phones=(DUTY,))
     made = await by_hand(ana, services=["mobile_outreach"], override=OVERRIDE, send=True)
-    await night.advance(30)
-    wanted = night.clock.now() + timedelta(minutes=5)
+    said = {"agency": "team", "name": "Mira"}
+    assert (await ana.ask("POST", f"/referrals/{made['id']}/acknowledge", said)).status_code == 200
+    wanted = quiet.clock.now() + timedelta(minutes=5)
     sent = await ask(ana, made["id"], wanted)
     running = await deadline(ana, made["id"], "team")
     assert running is not None
     due = datetime.fromisoformat(running["due_at"])
     assert due == wanted + timedelta(minutes=30)
-    night.stepped.move_to(due + timedelta(seconds=1))
-    await night.settle()
-    told = await night.rows("SELECT for_whom, detail FROM notices WHERE kind = 'breach'")
+    quiet.stepped.move_to(due + timedelta(seconds=1))
+    # As by the jobs of a deadline.
+    async with transaction(quiet.ground, PROGRAM) as work:
+        (late,) = (
+            await work.session.scalars(select(Deadline).where(Deadline.kind == "team"))
+        ).all()
+        referral = await tracking.ring(work, late.id)
+        assert referral is not None
+        await breached(work, referral, DeadlineKind.TEAM)
+    told = await quiet.rows("SELECT for_whom, detail FROM notices WHERE kind = 'breach'")
     assert {n["for_whom"] for n in told if n["detail"]["deadline"] == "team"} == {
         "owner",
         "supervisors",
     }
     # It comes after all: the deadline stops, and the breach stays in the log.
-    await ana.sign_in()
     path = f"/referrals/{made['id']}/dispatches/{sent.json()['id']}"
     await ana.ask("POST", path, {"to": "arrived"})
     stopped = await deadline(ana, made["id"], "team")
     assert stopped is not None
     assert stopped["stopped_at"] is not None
     # A second team has its own time.
-    later = night.clock.now() + timedelta(hours=2)
+    later = quiet.clock.now() + timedelta(hours=2)
     await ask(ana, made["id"], later)
     again = await deadline(ana, made["id"], "team")
     assert again is not None

@@ -78,6 +78,7 @@ async def status(night: Stage, path: str, code: str) -> int:
     return int((await click(night, f"{path}/code", {"code": code})).status_code)
 
 
+@nightly
 async def test_the_code_of_a_link_that_was_sent_again_opens_the_one_before_and_back(
     night: Stage, post: Mail, ana: Counsellor
 ) -> None:
@@ -376,6 +377,7 @@ async def test_an_agency_with_one_telephone_is_not_locked_out_of_an_urgent_refer
     assert 'id="send-code"' not in shown
 
 
+@nightly
 async def test_a_short_code_that_was_locked_at_the_only_telephone_opens_a_new_link(
     night: Stage, post: Mail
 ) -> None:

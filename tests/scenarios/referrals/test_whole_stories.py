@@ -131,6 +131,8 @@ async def test_a_doctor_with_a_duty_to_report(night: Stage, post: Mail) -> None:
     assert found["state"] == "completed"
     feedback = next(c for c in found["deadlines"] if c["kind"] == "feedback")
     assert feedback["stopped_at"] is None, "she waits to hear"
+    refused = await ana.ask("POST", f"/referrals/{made['id']}/close", {})
+    assert (refused.status_code, "waits to hear" in refused.text) == (422, True)
     told_ = {"words": "She was rung and thanked."}
     await ana.ask("POST", f"/referrals/{made['id']}/feedback", told_)
     found = await referral_of(ana, made["id"])

@@ -9,7 +9,7 @@ from app.demo.stage import Stage, stage_on
 from app.practice.legs import Leg
 from tests.support.profile import WHOLE
 
-RINGS, WITHIN = (300, 3.0) if WHOLE else (20, 0.2)
+RINGS, WITHIN = (300, 3.0) if WHOLE else (10, 0.1)
 
 
 @pytest.mark.timeout(300)

@@ -3,19 +3,27 @@
 from datetime import time, timedelta
 from typing import Any
 
+from app.calls import record
+from app.calls.delivery_keys import DeliveryKey
 from app.calls.lines import finding_lines
+from app.calls.record import WebhookDelivery
 from app.demo.counsellor import Counsellor
 from app.demo.stage import Stage
 from app.jobs.transaction import transaction
 from app.practice.people import Phone
 from app.routing import changing_plans
+from app.routing.rota import unstaffed_alarms
 from app.staff.roles import Role
+from app.telephony.answers import Enqueue
 from app.work import PROGRAM
+from tests.support.calls.callers import hangs_up_unheard
 from tests.support.contacts import skip_minutes
 from tests.support.mail import Mail
 from tests.support.profile import WHOLE, nightly
+from tests.support.program.quiet import QuietStage
 from tests.support.referrals import add_agency, phone
 from tests.support.talks import rings_at, talk, waits
+from tests.support.verbs import rings
 
 CHIEF, DEPUTY, DIRECTOR = "+38164555001", "+38164555002", "+38164555003"
 
@@ -166,6 +174,35 @@ async def test_the_last_one_on_duty_is_told_before_being_set_away(stage: Stage) 
     assert len(await tried(stage)) >= 2
 
 
+async def test_a_caller_who_waits_longer_than_the_line_allows_is_an_alarm(
+    quiet: QuietStage,
+) -> None:
+    await quiet.add_counsellor("ana", state="break")
+    async with transaction(quiet.ground, PROGRAM) as work:
+        call, _ = await rings(work)
+        await record.enter_queue(
+            work,
+            call,
+            language="sr",
+            danger=False,
+            priority=0,
+            delivery=WebhookDelivery(DeliveryKey("menu:1")),
+            answer=Enqueue(entry=1),
+        )
+
+    async def kinds() -> set[str]:
+        await unstaffed_alarms.watch(quiet.ground)
+        return {one["kind"] for one in await alarms(quiet) if one["ended_at"] is None}
+
+    for seconds, is_long in ((290, False), (20, True)):
+        quiet.stepped.move_to(quiet.clock.now() + timedelta(seconds=seconds))
+        assert ("long_wait" in await kinds()) == is_long
+    await hangs_up_unheard(quiet, call.id)
+    assert "long_wait" not in await kinds()
+
+
+# By day each kind is told of alone.
+@nightly
 async def test_an_alarm_that_was_taken_hides_none_of_another_kind(stage: Stage) -> None:
     await on_call(stage)
     phone(stage, CHIEF, picks_up=2)
@@ -181,12 +218,7 @@ async def test_an_alarm_that_was_taken_hides_none_of_another_kind(stage: Stage) 
     assert (first["kind"], first["acknowledged_by"]) == ("long_wait", "Supervisor")
     # The chief knows that a caller waits, and not that the only counsellor hears no ring.
     await vera.be("available")
-    if WHOLE:
-        await _misses_a_third_time(stage)
-    else:
-        # As by the third miss, of which the story before tells.
-        now = stage.clock.now().isoformat()
-        await stage.change_rows(f"UPDATE presences SET missed = 0, warned_at = '{now}'")
+    await _misses_a_third_time(stage)
     await stage.advance(30)
     found = {a["kind"]: a for a in await alarms(stage)}
     assert set(found) == {"long_wait", "last_one_misses"}
@@ -264,6 +296,8 @@ async def test_a_missed_ring_opens_the_next_layer_at_once(stage: Stage) -> None:
     assert await rings_at(stage, backup) == ["backup"]
 
 
+# By day `tests/scenarios/robustness/test_killed_processes.py` kills during an escalation.
+@nightly
 async def test_alarms_outlive_a_restart(stage: Stage) -> None:
     await on_call(stage)
     lets_ring(stage, CHIEF, DEPUTY)

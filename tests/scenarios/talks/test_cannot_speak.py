@@ -78,19 +78,21 @@ async def test_a_key_answers_and_the_talk_goes_on(stage: Stage) -> None:
     assert (await done(stage, leg))["outcome"] == "answered"
 
 
-async def test_a_caller_who_was_asked_or_hangs_up_at_once_is_closed_as_silent(
-    stage: Stage,
-) -> None:
-    """After a question that was not answered, during one, and before there was one."""
+async def test_a_caller_who_was_asked_in_vain_is_closed_as_silent(stage: Stage) -> None:
     leg, call, ana = await silent(stage)
     await ask(stage, ana, call, "alone")
     await stage.advance(40)
     await stage.exchange.hang_up(leg)
     await stage.advance(3)
     await closed_as_silent(stage, ana)
-    await ana.be("available")
-    leg = await talk(stage, ana)
-    await ask(stage, ana, await stage.call_of(leg), "hurt")
+
+
+# By day one after a question, above.
+@nightly
+async def test_a_caller_who_hangs_up_at_once_is_closed_as_silent(stage: Stage) -> None:
+    """During a question, and before there was one."""
+    leg, call, ana = await silent(stage)
+    await ask(stage, ana, call, "hurt")
     await stage.exchange.hang_up(leg)
     await stage.advance(10)
     row = await stage.call_of(leg)

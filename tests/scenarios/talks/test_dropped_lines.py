@@ -4,7 +4,7 @@ from app.demo.invariants import broken_at_the_end
 from app.demo.stage import Stage
 from app.practice.legs import Leg
 from app.practice.people import Phone
-from tests.support.profile import WHOLE, nightly
+from tests.support.profile import nightly
 from tests.support.talks import POLICE, a_talk, act, client, die, done, inside, rings_at, room, talk
 
 VERA = "+38164999001"
@@ -42,6 +42,8 @@ async def test_the_end_of_the_leg_is_never_told_and_is_asked_for(stage: Stage) -
     assert (await stage.call_of(leg))["ended_by"] == "counsellor"
 
 
+# By day a page's line dies (`tests/scenarios/calls`); the verbs: `test_lost_counsellor.py`.
+@nightly
 async def test_a_phone_whose_line_died_is_rung_again_and_a_machine_does_not_get_the_child(
     stage: Stage,
 ) -> None:
@@ -112,6 +114,8 @@ async def test_a_browser_that_is_gone_for_a_moment_comes_back_to_the_same_child(
     await done(stage, leg)
 
 
+# By day the verbs of it are tried (`tests/routing/test_lost_counsellor.py`).
+@nightly
 async def test_others_stay_with_the_child_and_a_colleague_is_fetched(stage: Stage) -> None:
     leg, call, (ana,) = await a_talk(stage, "ana")
     stage.exchange.phones[POLICE] = Phone(picks_up=1)
@@ -122,11 +126,10 @@ async def test_others_stay_with_the_child_and_a_colleague_is_fetched(stage: Stag
     assert inside(stage) == {"+381641234567", POLICE}, "the others are not hung up on"
     assert (await stage.call_of(leg))["state"] == "queued"
     # A colleague who does not answer is followed by the next.
-    if WHOLE:
-        silent = await stage.add_counsellor("eva")
-        assert await rings_at(stage, silent) == ["eva"]
-        await stage.advance(25)
-        assert inside(stage) == {"+381641234567", POLICE}
+    silent = await stage.add_counsellor("eva")
+    assert await rings_at(stage, silent) == ["eva"]
+    await stage.advance(25)
+    assert inside(stage) == {"+381641234567", POLICE}
     boris = await stage.add_counsellor("boris")
     assert await rings_at(stage, boris) == ["boris"]
     await boris.accept()
@@ -144,8 +147,6 @@ async def test_others_stay_with_the_child_and_a_colleague_is_fetched(stage: Stag
     await stage.advance(5)
     assert leg.has_heard("Veza sa savetnikom je prekinuta")
     assert (await stage.call_of(leg))["kept_room_id"] is None
-    if not WHOLE:
-        return
     mira = await stage.add_counsellor("mira")
     await mira.accept()
     await stage.advance(4)

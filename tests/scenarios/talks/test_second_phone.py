@@ -31,6 +31,8 @@ def ringing(stage: Stage, to: str) -> list[str]:
     return [leg.status for leg in stage.exchange.legs.values() if leg.to == to and not leg.over]
 
 
+# By day the telephone of the one who takes a call does (`tests/scenarios/calls`).
+@nightly
 async def test_the_telephone_takes_what_the_browser_does_not_answer(stage: Stage) -> None:
     phone = Phone(picks_up=3)
     leg, call, ana, boris, asked = await asked_in(stage, Phone(picks_up=None), phone)

@@ -152,6 +152,8 @@ async def test_a_supervisor_who_only_listens_does_not_become_the_owner(stage: St
     await done(stage, leg)
 
 
+# By day the verbs of it are tried (`tests/routing/test_team.py`).
+@nightly
 async def test_a_call_for_help_rings_one_supervisor_after_the_other(stage: Stage) -> None:
     leg, call, (ana,) = await a_talk(stage, "ana")
     first = await stage.add_counsellor("chief 1", role=Role.SUPERVISOR)

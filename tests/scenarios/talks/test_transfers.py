@@ -8,7 +8,7 @@ from app.demo.stage import Stage
 from app.practice.legs import Leg
 from app.practice.people import Phone
 from tests.support.contacts import page_of
-from tests.support.profile import WHOLE, nightly
+from tests.support.profile import nightly
 from tests.support.talks import POLICE, a_talk, act, client, done, inside, rings_at, room
 
 
@@ -121,6 +121,8 @@ async def test_a_skill_takes_over_from_the_front_of_the_queue(stage: Stage) -> N
     assert (row["outcome"], row["returned"]) == ("answered", 0), "it was no dropped line"
 
 
+# By day the verbs of it are tried (`tests/routing/test_handing_over.py`).
+@nightly
 async def test_to_a_number_outside_and_back_when_they_hang_up(stage: Stage) -> None:
     stage.exchange.phones[POLICE] = Phone(picks_up=2)
     leg, call, (ana,) = await a_talk(stage, "ana")
@@ -141,11 +143,10 @@ async def test_to_a_number_outside_and_back_when_they_hang_up(stage: Stage) -> N
     assert await rings_at(stage, ana) == ["ana"], "the child is ours again, and first"
     await ana.accept()
     await stage.advance(3)
-    if WHOLE:
-        # At once this time.
-        await act(ana, call, "transfer", {"number": POLICE, "warm": False})
-        await stage.advance(12)
-        assert inside(stage) == {"+381641234567", POLICE}
+    # At once this time.
+    await act(ana, call, "transfer", {"number": POLICE, "warm": False})
+    await stage.advance(12)
+    assert inside(stage) == {"+381641234567", POLICE}
     row = await done(stage, leg)
     assert (row["outcome"], row["ended_by"]) == ("answered", "caller")
     assert all(x.over for x in stage.exchange.legs.values())
@@ -185,6 +186,8 @@ async def test_after_handing_over_there_is_no_hanging_up_and_after_hanging_up_no
     assert await ana.presence() == "available"
 
 
+# By day `tests/routing/test_offers.py` has the lock that decides it.
+@nightly
 async def test_handing_over_and_hanging_up_at_once_has_one_winner(stage: Stage) -> None:
     """Both at the same instant, from two windows."""
     leg, call, (ana, boris) = await a_talk(stage, "ana", "boris")

@@ -41,6 +41,8 @@ async def test_a_child_in_danger_who_is_lost_is_watched_again(stage: Stage) -> N
     await danger_lost(stage)
 
 
+# By day callers are dialled in `test_restarted_documents.py`, and agree a call-back as ever.
+@nightly
 async def test_a_counsellor_who_presses_1_is_dialled_though_the_caller_answers_questions(
     stage: Stage,
 ) -> None:

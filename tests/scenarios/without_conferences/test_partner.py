@@ -5,19 +5,21 @@ import pytest
 from app.demo.stage import Stage
 from app.practice.people import Phone
 from tests.support.platforms import VERA, at_phone, reach, wait_in_queue
-from tests.support.profile import WHOLE, by_day, nightly
+from tests.support.profile import by_day, nightly
 from tests.support.talks import PARTNER, plan, waits
 
 OTHER, BEEP = "+381112223355", "Posle zvučnog signala"
 
 
+# By day the outcomes are tried in `tests/telephony/inbound/test_partner_flow.py`.
+@nightly
 async def test_of_two_callers_at_the_partner_each_has_the_right_outcome(stage: Stage) -> None:
     """One after the other in every gap: only who talked with the partner was transferred."""
     stage.exchange.phones[PARTNER] = Phone(picks_up=1)
     await plan(stage, partner_after=20, partner_number=PARTNER)
     await at_phone(stage, "vera", VERA, state="break")
     outcomes = set()
-    for n, gap in enumerate((0.5, 1, 2, 3, 4, 5, 6) if WHOLE else (5,)):
+    for n, gap in enumerate((0.5, 1, 2, 3, 4, 5, 6)):
         first = await wait_in_queue(stage, f"+3816411100{n}2")
         await stage.advance(gap)
         second = await wait_in_queue(stage, f"+3816411100{n}3")

@@ -6,6 +6,8 @@ from tests.support.platforms import MIRA, VERA, at_phone, reach, said, talks, wa
 from tests.support.profile import nightly
 
 
+# By day `tests/telephony/inbound/test_resuming.py` says where a caller goes on.
+@nightly
 async def test_after_a_proxys_answer_no_earlier_counsellor_is_dialled_again(stage: Stage) -> None:
     """As the README has it: we are away for a moment, and the proxy sends to /telephony/voice."""
     vera, phone = await at_phone(stage, "vera", VERA, drops_after=10, drops=1)

@@ -57,6 +57,8 @@ async def test_a_transfer_ends_the_talk_however_many_calls_came_since(stage: Sta
     assert leg.talks_with is not old, "handed over, and still with the first"
 
 
+# By day a transfer rings in danger, and is refused, here.
+@nightly
 async def test_a_transfer_waits_for_a_colleague_in_wrap_up(stage: Stage) -> None:
     """After a talk of more than a minute, too."""
     vera, _ = await at_phone(stage, "vera", VERA)

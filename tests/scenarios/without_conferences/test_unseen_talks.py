@@ -40,6 +40,8 @@ async def test_a_long_talk_whose_beginning_was_not_seen_is_offered_to_no_one_els
     assert (await stage.call_of(leg))["outcome"] == "answered"
 
 
+# By day `tests/telephony/platforms/test_dial_bridge.py` derives a talk from its end.
+@nightly
 async def test_a_talk_is_not_forgotten_when_the_database_fails_at_its_end(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from app.calls.menu import CALLBACK_DIGIT, MESSAGE_DIGIT
 from app.calls.models import Call
@@ -15,6 +15,8 @@ from app.routing.callbacks.callback_rows import Callback
 from app.routing.callbacks.choices import Who
 from app.routing.models import OfferState, PresenceState
 from app.routing.plan import DANGER_PRIORITY
+from app.routing.rota.models import ShiftRow
+from app.routing.rota.roster import add_shift
 from app.routing.waiting.places_in_queue import waiting_calls
 from app.telephony import answers
 from app.telephony.answers import Answer, CallbackQuestion, Leave, Wait
@@ -69,6 +71,31 @@ async def test_a_caller_leaves_when_no_counsellor_is_left_and_hears_why(work: Wo
     left = await told(work, call, waiting.leave_queue("leave", gone=False, entry=1))
     assert isinstance(left, answers.Message)
     assert left.reason is Unstaffed.NO_COUNSELLOR_ON_DUTY
+
+
+async def test_who_waits_when_the_last_shift_ends_waits_on_and_hears_so(work: Work) -> None:
+    """For the counsellor who is still there; who rings then is not queued for her."""
+    ana = await a_counsellor(work, "ana")
+    call = await a_waiting_call(work)
+    begins, ends = work.now - timedelta(hours=1), work.now + timedelta(minutes=1)
+    await work.session.execute(delete(ShiftRow))
+    await add_shift(
+        work,
+        ana,
+        recurrence="FREQ=DAILY",
+        starts_at=begins.time(),
+        minutes=int((ends - begins).total_seconds() / 60),
+    )
+    work.now += timedelta(minutes=2)
+    await work.session.flush()
+    work.ground.memory.forget("everything")
+    heard = await told(work, call, waiting.wait(1, 0))
+    assert isinstance(heard, Wait)
+    assert heard.draining
+    assert call.state == CallState.QUEUED
+    late, _ = await rings(work, "CA2", From="+381641110002")
+    await told(work, late, arriving.menu("1", 1, asked_again=False))
+    assert late.state == CallState.GREETING
 
 
 async def test_a_caller_who_wants_to_speak_frees_the_counsellor_who_is_rung(work: Work) -> None:

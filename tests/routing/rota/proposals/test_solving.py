@@ -28,14 +28,14 @@ from app.routing.rota.proposals.shortfalls import Shortfall, shortfalls
 from app.routing.rota.proposals.solving import Solution, left_of, solve
 from app.routing.rota.proposals.usual import read_usual
 from app.routing.rota.rest import longest_free, read_rules, short_rests
-from tests.support.profile import WHOLE
+from tests.support.profile import nightly
 
 pytestmark = pytest.mark.whole
 
 ZONE = ZoneInfo("Europe/Belgrade")
 MONDAY = date(2030, 1, 21)
 WEEK = timedelta(days=7)
-SEEDS = range(40 if WHOLE else 1)
+SEEDS = range(40)
 
 
 def at(day: int, hour: int) -> datetime:
@@ -212,6 +212,8 @@ def test_a_person_who_has_no_free_day_as_it_is_gets_no_more_duty() -> None:
     assert solve(problem).stretches == ()
 
 
+# By day the cases below are checked by the same rules.
+@nightly
 @pytest.mark.parametrize("seed", SEEDS)
 def test_no_proposal_breaks_a_rule(seed: int) -> None:
     dice = Random(seed)
@@ -236,7 +238,7 @@ def test_no_proposal_breaks_a_rule(seed: int) -> None:
     hours = dice.choice(((8, 20), (0, 24), (9, 21)))
     problem = a_problem(
         people,
-        weeks=2 if WHOLE else 1,
+        weeks=2,
         from_hour=hours[0],
         until=hours[1],
         need=dice.choice((1, 2)),
@@ -264,6 +266,8 @@ def test_those_who_can_write_are_proposed_where_children_write() -> None:
     assert not [one for one in left if not one.writing], "calls are covered by the others"
 
 
+# By day `tests/routing/rota/test_on_duty.py` has the hours of such a week.
+@nightly
 def test_a_week_in_which_the_clocks_change_is_proposed_like_any_other() -> None:
     problem = a_problem([a_person(n, 40) for n in range(1, 5)], from_hour=0, until=24)
     monday = date(2030, 3, 25)
