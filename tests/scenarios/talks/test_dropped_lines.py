@@ -42,8 +42,6 @@ async def test_the_end_of_the_leg_is_never_told_and_is_asked_for(stage: Stage) -
     assert (await stage.call_of(leg))["ended_by"] == "counsellor"
 
 
-# By day a page's line dies (`tests/scenarios/calls`); the verbs: `test_lost_counsellor.py`.
-@nightly
 async def test_a_phone_whose_line_died_is_rung_again_and_a_machine_does_not_get_the_child(
     stage: Stage,
 ) -> None:
