@@ -5,6 +5,7 @@ and the text that it is slow with.
 """
 
 import ast
+import functools
 import gc
 import importlib
 import itertools
@@ -102,6 +103,7 @@ def _compiled(value: object) -> Iterator[re.Pattern[Any]]:
             yield from _compiled(one)
 
 
+@functools.cache
 def collected() -> tuple[list[Found], set[str]]:
     """Return all regular expressions, and `file:function` of those that are made as it runs."""
     found: list[Found] = []
