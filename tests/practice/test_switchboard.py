@@ -32,6 +32,7 @@ from app.practice.speech import RATE, Sound, read_wav, spoken
 from app.practice.voices import Talker, loudness
 from tests.support.calls.tones import tone
 from tests.support.page import SECRET, PhonePage, mint, share_at
+from tests.support.profile import WHOLE
 from tests.support.program.made_up import TEXT, changed, tried
 from tests.support.waiting import until
 
@@ -320,8 +321,8 @@ async def test_any_words_of_a_page_leave_the_signalling_working(board: Board) ->
             async def say_text(words: str) -> None:
                 await socket.send(words)
 
-            await tried(messages, say, 60)
-            await tried(one_of(TEXT, changed('{"type": "register"}')), say_text, 20)
+            await tried(messages, say, 60 if WHOLE else 15)
+            await tried(one_of(TEXT, changed('{"type": "register"}')), say_text, 20 if WHOLE else 5)
             # It still answers.
             await socket.send(json.dumps({"type": "listen", "payload": {"token": "no"}}))
             async with asyncio.timeout(10):

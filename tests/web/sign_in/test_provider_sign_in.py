@@ -22,6 +22,7 @@ from tests.support.documents.shell import documented
 from tests.support.identity.at_provider import ANA, a_provider, go, set_up, sign_in
 from tests.support.identity.provider import CLIENT, Provider
 from tests.support.identity.second_step import browser, with_telephone
+from tests.support.profile import nightly
 from tests.support.program.quiet import QuietStage
 
 PASSWORD = "correct horse battery"
@@ -215,9 +216,11 @@ async def test_a_sign_in_at_the_provider_is_no_proof_of_a_person_who_has_a_facto
         }
 
 
+@nightly
 async def test_a_factor_of_the_provider_counts_also_where_the_role_needs_a_passkey(
     quiet: QuietStage, city: Provider
 ) -> None:
+    """By day a factor is asked for here unless the provider has one."""
     async with transaction(quiet.ground, PROGRAM) as work:
         await set_sign_in_rules(work, Rules((Role.COUNSELLOR,)))
     await quiet.change_rows("UPDATE sign_in_rules SET passkey_roles = factor_roles")
