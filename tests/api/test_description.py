@@ -46,7 +46,9 @@ async def test_answers_of_what_reads_are_as_described(quiet: QuietStage) -> None
         if path.startswith(PREFIX) and "get" in known and "{" not in path and path not in _ENDLESS
     ]
     assert len(reads) > 40
-    asked = [("GET", path, who, None) for path in reads[::3] for who in (vera.cookie_header, "")]
+    asked: list[tuple[str, str, str, Any]] = [
+        ("GET", path, who, None) for path in reads[::3] for who in (vera.cookie_header, "")
+    ]
     asked.append(("POST", f"{PREFIX}/contacts", vera.cookie_header, {"channel": 7}))
     statuses = set()
     for method, path, cookie, body in asked:

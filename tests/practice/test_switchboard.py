@@ -32,7 +32,7 @@ from app.practice.speech import RATE, Sound, read_wav, spoken
 from app.practice.voices import Talker, loudness
 from tests.support.calls.tones import tone
 from tests.support.page import SECRET, PhonePage, mint, share_at
-from tests.support.profile import WHOLE
+from tests.support.profile import WHOLE, nightly
 from tests.support.program.made_up import TEXT, changed, tried
 from tests.support.waiting import until
 
@@ -139,7 +139,9 @@ async def test_tokens_that_do_not_let_a_page_in(board: Board) -> None:
             assert board.x.switchboard.pages_of("c_ana") == []
 
 
+@nightly
 async def test_both_hear_each_other_and_only_what_the_conference_allows(board: Board) -> None:
+    """By day two browsers do, also on hold and muted (tests/browser/test_telephone.py)."""
     async with board.page() as page:
         await page.register()
         child, leg = board.child(), board.ring()

@@ -57,7 +57,7 @@ async def test_guesses_keep_out_neither_known_browsers_nor_links_nor_calls(
 ) -> None:
     assert guesses.PER_ADDRESS.amount == agency_page.PER_ADDRESS.amount == 60
     # As many are too many as can be tried in a moment.
-    monkeypatch.setattr(guesses, "PER_ADDRESS", RateLimitItemPerMinute(14))
+    monkeypatch.setattr(guesses, "PER_ADDRESS", RateLimitItemPerMinute(6))
     await _account(night, "mira")
     ana = await night.add_counsellor("ana")
     _, path = await sent_link(night, post, ana)
@@ -68,8 +68,8 @@ async def test_guesses_keep_out_neither_known_browsers_nor_links_nor_calls(
         assert marks.count("~") == 0, "the browser was known the second time"
         assert "mira" not in marks
         async with browser(night) as guesser:
-            attempts = [await _sign_in(guesser, night, f"who{n}", "wrong") for n in range(16)]
-            attempts += [await _sign_in(guesser, night, "mira", "wrong") for n in range(12)]
+            attempts = [await _sign_in(guesser, night, f"who{n}", "wrong") for n in range(7)]
+            attempts += [await _sign_in(guesser, night, "mira", "wrong") for n in range(4)]
         assert attempts[0] == 401
         assert attempts[-1] == 429
         # From the same address, and for the account that is guessed at.
