@@ -218,7 +218,9 @@ async def test_a_page_declines_a_ring_and_a_ring_that_times_out_is_cancelled(boa
         await page.wait_for("cancel")
 
 
+@nightly
 async def test_a_page_that_has_lost_its_socket_gets_its_call_back(board: Board) -> None:
+    """By day a page in a browser does, after a reload (tests/browser/test_telephone.py)."""
     async with board.page() as page:
         await page.register()
         child, leg = board.child(), board.ring()

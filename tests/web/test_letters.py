@@ -184,7 +184,7 @@ async def test_no_letter_text_push_or_event_gives_an_identity_to_an_address_of_o
         # The escalation begins; no person acknowledges; a follow-up is due, and by night overdue.
         await stage.advance(240)
         await skip_minutes(stage, 60, every=20)
-        for hours in (24, 18, 18) if profile.WHOLE else (24,):
+        for hours in (24, 18, 18) if profile.WHOLE else (24, 18):
             await skip(stage, hours)
         await _an_anchor(stage)
     _check(stage, post, service, system, own)
