@@ -66,7 +66,7 @@ CATALOGUE = (
 )
 
 
-def _tries(whole: int) -> int:
+def _attempts(whole: int) -> int:
     """Return how many files are tried: by day a third."""
     return whole if WHOLE else whole // 3
 
@@ -102,7 +102,7 @@ async def test_any_calendar_is_imported_whole_or_refused(work: Work) -> None:
         await nested.rollback()
 
     await attempt(CALENDAR.encode())
-    await tried(changed(CALENDAR.encode()) | BYTES, attempt, _tries(40))
+    await tried(changed(CALENDAR.encode()) | BYTES, attempt, _attempts(40))
     assert whole, "some files are imported"
 
 
@@ -147,7 +147,7 @@ async def test_any_catalogue_is_imported_whole_or_refused(work: Work) -> None:
         await nested.rollback()
 
     await attempt(CATALOGUE.encode())
-    await tried(changed(CATALOGUE).map(lambda one: one.encode()) | BYTES, attempt, _tries(40))
+    await tried(changed(CATALOGUE).map(lambda one: one.encode()) | BYTES, attempt, _attempts(40))
     assert whole, "some files are imported"
 
 
