@@ -19,6 +19,7 @@ from app.routing.waiting import places_in_queue
 from app.staff.roles import Role
 from app.web.stream import Reader
 from app.work import Work
+from tests.support.profile import nightly
 
 
 def told(bus: Bus, topic: str) -> int:
@@ -185,9 +186,11 @@ async def _first_lines(answer: httpx2.Response, number: int) -> AsyncIterator[st
         yield line
 
 
+@nightly
 async def test_a_part_that_all_see_is_made_once_for_each_change_and_language(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """By day parts that many see are made once for all of them (tests/dashboard/test_live.py)."""
     crew = [await stage.add_counsellor(f"c{number}", state="break") for number in range(6)]
     serbian = "UPDATE staff SET page_language = 'sr' WHERE id = %s RETURNING 1"
     for one in crew[4:]:

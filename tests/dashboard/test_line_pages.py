@@ -269,9 +269,11 @@ async def _confirms_a_partner(stage: Stage, mila: Counsellor, line_id: UUID) -> 
     assert fields_of(refused, f"{at}/plan")["partner_number"] == number
 
 
+@nightly
 async def test_a_form_of_a_line_that_was_opened_before_undoes_no_other_change(
     quiet: QuietStage,
 ) -> None:
+    """By day the forms of the plan and of the hours undo none."""
     mila = await quiet.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
     (row,) = await quiet.rows("SELECT id FROM lines")
     at = f"/admin/lines/{row['id']}"
@@ -333,7 +335,9 @@ async def test_a_line_is_added_on_the_page(quiet: QuietStage) -> None:
     assert "116111" in (await page(quiet, mila, added.headers["location"])).text
 
 
+@nightly
 async def test_children_are_let_write_and_a_site_shows_their_page(stage: Stage) -> None:
+    """By day test_chat_pages sends the form, and sites show the page (tests/child/test_page)."""
     mila = await stage.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
     (row,) = await stage.rows("SELECT id FROM lines")
     at = f"/admin/lines/{row['id']}"

@@ -17,6 +17,7 @@ from app.staff.models import Staff
 from app.staff.roles import may
 from app.web.parts import Part, Parts, View
 from app.work import Work
+from tests.support.profile import WHOLE
 from tests.support.routes import TEMPLATES, guards_of
 from tests.support.verbs import a_counsellor, a_supervisor
 
@@ -74,7 +75,7 @@ async def opened(part: Part, crowd: list[Staff], work: Work) -> tuple[int, int]:
     return made, sum(map(len, copies))
 
 
-@pytest.mark.parametrize("part", PARTS, ids=lambda part: part.address)
+@pytest.mark.parametrize("part", PARTS if WHOLE else PARTS[::3], ids=lambda part: part.address)
 async def test_what_many_see_is_made_once_for_all_of_them(work: Work, part: Part) -> None:
     """However many pages are open: once for a team, a role in it and a language at most."""
     crowd = [await a_counsellor(work, f"counsellor {n}") for n in range(4)]

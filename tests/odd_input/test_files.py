@@ -24,6 +24,7 @@ from app.words import catalogues
 from app.words.catalogues import CatalogueKind
 from app.work import Work
 from tests.support.definitions.sets import with_short_form, zipped
+from tests.support.profile import WHOLE, by_day
 from tests.support.program.made_up import (
     BYTES,
     TEXT,
@@ -65,6 +66,11 @@ CATALOGUE = (
 )
 
 
+def _attempts(whole: int) -> int:
+    """Return how many files are tried: by day a third."""
+    return whole if WHOLE else whole // 3
+
+
 async def _rows(work: Work, *tables: str) -> list[int]:
     counts = ", ".join(f"(SELECT count(*) FROM {one})" for one in tables)
     return list((await work.session.execute(text(f"SELECT {counts}"))).one())
@@ -96,7 +102,7 @@ async def test_any_calendar_is_imported_whole_or_refused(work: Work) -> None:
         await nested.rollback()
 
     await attempt(CALENDAR.encode())
-    await tried(changed(CALENDAR.encode()) | BYTES, attempt, 40)
+    await tried(changed(CALENDAR.encode()) | BYTES, attempt, _attempts(40))
     assert whole, "some files are imported"
 
 
@@ -141,7 +147,7 @@ async def test_any_catalogue_is_imported_whole_or_refused(work: Work) -> None:
         await nested.rollback()
 
     await attempt(CATALOGUE.encode())
-    await tried(changed(CATALOGUE).map(lambda one: one.encode()) | BYTES, attempt, 40)
+    await tried(changed(CATALOGUE).map(lambda one: one.encode()) | BYTES, attempt, _attempts(40))
     assert whole, "some files are imported"
 
 
@@ -274,7 +280,7 @@ def _turn(content: str) -> None:
         (_aliases, _read_definition, 500),
         (_messages, _read_catalogue, 300),
         (_one_message, _read_catalogue, 600),
-        *((_repeated(one), _turn, 8_000) for one in _HOSTILE),
+        *((_repeated(one), _turn, 8_000) for one in by_day(_HOSTILE, 3)),
     ],
 )
 def test_four_times_as_much_takes_about_four_times_as_long(

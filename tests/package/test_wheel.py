@@ -31,6 +31,7 @@ from tests.support.package.wheels import (
     listed,
     needed,
 )
+from tests.support.profile import nightly
 
 pytestmark = pytest.mark.whole
 
@@ -80,8 +81,12 @@ def _blocked() -> set[str]:
     return blocked
 
 
+@nightly
 def test_what_production_runs_needs_no_extra() -> None:
-    """By night the wheel is unpacked, and every module of it loaded without them."""
+    """By night the wheel is unpacked, and every module of it loaded without them.
+
+    By day all that is imported is declared (tests/supply/test_declared.py).
+    """
     blocked, seen = _blocked(), 0
     for path in (ROOT / "app").rglob("*.py"):
         name = ".".join(path.relative_to(ROOT).with_suffix("").parts)

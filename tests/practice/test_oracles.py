@@ -22,6 +22,7 @@ from filelock import FileLock
 from app.demo.stage import Stage
 from app.practice.wire import sign
 from tests.support.documents.schemas import wrong_by
+from tests.support.profile import WHOLE
 from tests.support.talks import talk
 
 pytestmark = pytest.mark.whole
@@ -150,11 +151,15 @@ async def test_our_requests_and_the_exchanges_answers_are_as_described(
     assert leg.over
     known = list(operations(description))
     seen: set[tuple[str, str]] = set()
+    answered: set[tuple[str, str, int]] = set()
     for method, path, form, status, body in stage.exchange.asked:
         found = [(p, o) for m, p, o in known if m == method and p.match(path)]
         assert found, f"the description knows no {method} {path}"
         pattern, operation = found[0]
+        # By day the first answer of each kind is read.
+        again = not WHOLE and (method, pattern.pattern, status) in answered
         seen.add((method, pattern.pattern))
+        answered.add((method, pattern.pattern, status))
         content = operation.get("requestBody", {}).get("content", {})
         asked = content.get("application/x-www-form-urlencoded", {}).get("schema", {})
         unknown = set(form) - set(asked.get("properties", {}))
@@ -166,7 +171,7 @@ async def test_our_requests_and_the_exchanges_answers_are_as_described(
                 wanted = description["components"]["schemas"][wanted["$ref"].split("/")[-1]]
             if "enum" in wanted:
                 assert set(values) <= set(wanted["enum"]), (name, values)
-        if status < 400 and body is not None:
+        if status < 400 and body is not None and not again:
             answers = operation["responses"][str(status)]["content"]["application/json"]["schema"]
             wrong = [one.message for one in wrong_by({**as_json_schema(answers), **schemas}, body)]
             assert wrong == []

@@ -32,6 +32,7 @@ from app.practice.speech import RATE, Sound, read_wav, spoken
 from app.practice.voices import Talker, loudness
 from tests.support.calls.tones import tone
 from tests.support.page import SECRET, PhonePage, mint, share_at
+from tests.support.profile import WHOLE, nightly
 from tests.support.program.made_up import TEXT, changed, tried
 from tests.support.waiting import until
 
@@ -138,7 +139,9 @@ async def test_tokens_that_do_not_let_a_page_in(board: Board) -> None:
             assert board.x.switchboard.pages_of("c_ana") == []
 
 
+@nightly
 async def test_both_hear_each_other_and_only_what_the_conference_allows(board: Board) -> None:
+    """By day two browsers do, also on hold and muted (tests/browser/test_telephone.py)."""
     async with board.page() as page:
         await page.register()
         child, leg = board.child(), board.ring()
@@ -215,7 +218,9 @@ async def test_a_page_declines_a_ring_and_a_ring_that_times_out_is_cancelled(boa
         await page.wait_for("cancel")
 
 
+@nightly
 async def test_a_page_that_has_lost_its_socket_gets_its_call_back(board: Board) -> None:
+    """By day a page in a browser does, after a reload (tests/browser/test_telephone.py)."""
     async with board.page() as page:
         await page.register()
         child, leg = board.child(), board.ring()
@@ -320,8 +325,8 @@ async def test_any_words_of_a_page_leave_the_signalling_working(board: Board) ->
             async def say_text(words: str) -> None:
                 await socket.send(words)
 
-            await tried(messages, say, 60)
-            await tried(one_of(TEXT, changed('{"type": "register"}')), say_text, 20)
+            await tried(messages, say, 60 if WHOLE else 15)
+            await tried(one_of(TEXT, changed('{"type": "register"}')), say_text, 20 if WHOLE else 5)
             # It still answers.
             await socket.send(json.dumps({"type": "listen", "payload": {"token": "no"}}))
             async with asyncio.timeout(10):

@@ -1,13 +1,14 @@
 """No text of a stranger makes a regular expression run for ever, or for the square of it."""
 
 import contextlib
+import gc
 import json
 from pathlib import Path
 
 import pytest
 
 from tests.support.commands import elsewhere
-from tests.support.profile import WHOLE
+from tests.support.profile import WHOLE, nightly
 from tests.support.program import sources
 from tests.support.program.patterns import MADE, Found, collected, slow_with, try_all
 
@@ -25,7 +26,9 @@ _SLOWLY_FOUND = (
 )
 
 
+@nightly
 def test_no_pattern_runs_for_ever(tmp_path: Path) -> None:
+    """By day each is tried in the process of the tests, which has read the sources already."""
     tried = tmp_path / "tried"
     # The process is killed at its bound, and then says nothing.
     with contextlib.suppress(EOFError):
@@ -35,6 +38,22 @@ def test_no_pattern_runs_for_ever(tmp_path: Path) -> None:
     # It ended by itself, and not at its bound while it tried the last one that it names.
     assert "all" in lines[-1], lines[-1]
     assert lines[-1]["all"] > 100
+
+
+@pytest.mark.timeout(120)
+def test_no_pattern_takes_the_square() -> None:
+    """By night in a process of its own, which is killed at its bound."""
+    found, _ = collected()
+    assert len(found) > 100
+    # What is cleaned up meanwhile would be counted.
+    looks = gc.isenabled()
+    gc.disable()
+    try:
+        slow = {one.place: with_ for one in found if (with_ := slow_with(one))}
+    finally:
+        if looks:
+            gc.enable()
+    assert slow == {}
 
 
 def test_every_pattern_that_is_made_as_the_program_runs_is_tried_too() -> None:

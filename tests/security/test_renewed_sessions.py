@@ -149,7 +149,9 @@ async def test_another_person_in_the_browser_ends_the_session_that_it_had(stage:
     await stage.exchange.hang_up(child)
 
 
+@nightly
 async def test_another_person_in_the_browser_ends_no_session_with_a_live_talk(stage: Stage) -> None:
+    """By day a talk goes on of which the page has not even said that it talks."""
     ana = await stage.add_counsellor("ana")
     await give_password(stage, ana)
     await a_person(stage)
@@ -242,9 +244,11 @@ async def _offered_at_page(stage: Stage, one: Counsellor) -> Any:
     return child
 
 
+@nightly
 async def test_a_call_that_rings_goes_to_a_colleague_when_another_person_signs_in(
     stage: Stage,
 ) -> None:
+    """By day children who write go to one, and what rings when an emergency is entered."""
     ana = await stage.add_counsellor("ana")
     child = await _offered_at_page(stage, ana)
     await _another_signs_in(stage, ana)
@@ -345,7 +349,9 @@ async def test_a_talk_at_a_second_telephone_keeps_no_session_of_the_page(stage: 
         await _rings_no_more(stage)
 
 
+@nightly
 async def test_a_part_at_a_second_telephone_keeps_no_session_of_the_page(stage: Stage) -> None:
+    """By day a talk at a second telephone keeps none."""
     leg, call, (ana, boris) = await a_talk(stage, "ana", "boris")
     await has_a_telephone(stage, boris, Phone(picks_up=3), proven=True)
     await boris.tell_telephone("ready")

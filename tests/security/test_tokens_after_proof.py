@@ -15,6 +15,7 @@ from app.web.access import COOKIE
 from tests.support.contacts import skip
 from tests.support.identity.second_step import CREDENTIALS, PASSWORD, a_person, browser
 from tests.support.identity.tokens import TELEPHONE, again, give_password, status_with
+from tests.support.profile import nightly
 from tests.support.program.quiet import QuietStage
 from tests.support.talks import talk
 
@@ -194,7 +195,28 @@ async def test_a_new_password_by_the_former_token_keeps_the_page_signed_in(
         assert await status_with(quiet, changed.cookies[COOKIE]) == 200
 
 
+async def test_a_page_keeps_its_telephone_when_its_person_proves_who_they_are(
+    quiet: QuietStage,
+) -> None:
+    ana = await quiet.add_counsellor("ana")
+    await give_password(quiet, ana)
+    ready = {"page": f"stage:{ana.id.hex}", "state": "ready"}
+    async with browser(quiet) as page, browser(quiet) as tab:
+        page.headers["Cookie"] = tab.headers["Cookie"] = ana.cookie_header
+        assert (await page.post("/board/telephone/state", json=ready)).json() == {"yours": True}
+        before = await quiet.rows(TELEPHONE)
+        assert before[0]["alive"]
+        page.headers["Cookie"] = f"{COOKIE}={await prove(page)}"
+        # A report that was on its way takes nothing back.
+        for one in (tab, page, tab):
+            told = await one.post("/board/telephone/state", json=ready)
+            assert told.json() == {"yours": True}
+            assert await quiet.rows(TELEPHONE) == before
+
+
+@nightly
 async def test_a_talk_goes_on_when_its_counsellor_proves_who_they_are(stage: Stage) -> None:
+    """By day a talk goes on after a sign-in, and a page keeps its telephone after a proof."""
     ana = await stage.add_counsellor("ana")
     await give_password(stage, ana)
     child = await talk(stage, ana)

@@ -18,6 +18,7 @@ from app.staff.roles import Role
 from app.web.limits import Limiter
 from app.web.sign_in import signing_in
 from app.work import PROGRAM
+from tests.support.profile import by_day
 
 CROWD = 10
 PASSWORD = "correct horse battery"
@@ -123,7 +124,7 @@ async def proofs(
 
 
 @pytest.mark.parametrize(
-    ("begin", "status"), [(opens, 201), (passwords, 401), (codes, 401), (proofs, 422)]
+    ("begin", "status"), by_day([(opens, 201), (passwords, 401), (codes, 401), (proofs, 422)], 2)
 )
 async def test_a_webhook_is_answered_while_a_crowd_waits(
     small: Stage, monkeypatch: pytest.MonkeyPatch, begin: Any, status: int

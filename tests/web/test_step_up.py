@@ -36,6 +36,7 @@ from app.work import PROGRAM, Work
 from tests.support.calls.conversations import a_chat_line, a_writer, writing
 from tests.support.contacts import skip
 from tests.support.identity.second_step import with_telephone
+from tests.support.profile import WHOLE
 from tests.support.program.quiet import QuietStage
 from tests.support.talks import talk
 from tests.support.verbs import a_counsellor, a_line, a_supervisor, a_talk, logged
@@ -196,10 +197,12 @@ async def test_a_number_needs_a_proof_that_is_not_old_but_never_in_a_talk(stage:
     assert (await ana.ask("GET", "/me/proof")).json()["fresh"] is True
     await skip(stage, 1 / 60)
     assert (await ana.ask("GET", "/me/proof")).json()["fresh"] is False
-    attempts = [(await prove(ana, f"guess {n}"))[0] for n in range(11)]
-    assert (attempts[0], attempts[-1]) == (422, 429)
-    await skip(stage, 61 / 3600)
-    assert await prove(ana, PASSWORD) == (204, "")
+    if WHOLE:
+        # By day `test_guesses` tries how many are too many.
+        attempts = [(await prove(ana, f"guess {n}"))[0] for n in range(11)]
+        assert (attempts[0], attempts[-1]) == (422, 429)
+        await skip(stage, 61 / 3600)
+        assert await prove(ana, PASSWORD) == (204, "")
 
 
 async def test_files_and_keys_need_a_code_where_there_is_one_and_programs_nothing(

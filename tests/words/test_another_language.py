@@ -170,7 +170,9 @@ async def test_that_no_counsellor_is_there_is_said_in_it_with_the_time(
     await stage.advance(10)
 
 
+@nightly
 async def test_an_agency_reads_and_hears_it(spoken: Path, night: Stage, post: Mail) -> None:
+    """By day a whole call is spoken in it, and the page of an agency in its language."""
     ana = await night.add_counsellor("ana")
     await add_agency(night, "house", "shelter", languages=("hu", "en"), phones=(DUTY,), **ADDRESSES)
     duty = phone(night, DUTY)

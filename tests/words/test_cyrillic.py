@@ -8,6 +8,7 @@ from app import words
 from app.definitions.trees import label_in
 from app.words import catalogues, pages
 from app.words.catalogues import CatalogueKind
+from tests.support.profile import nightly
 
 CYRILLIC = "sr-Cyrl"
 
@@ -45,7 +46,9 @@ def test_a_text_is_turned_letter_by_letter(text: str, source: str, turned: str) 
     assert words.in_script(CYRILLIC, text, source) == turned
 
 
+@nightly
 def test_every_word_of_the_pages_is_in_cyrillic_or_a_name() -> None:
+    """By day what callers and agencies hear and read is."""
     serbian, cyrillic = (catalogues.compiled(one, CatalogueKind.PAGES) for one in ("sr", CYRILLIC))
     left = set()
     for message in catalogues.shipped("sr", CatalogueKind.PAGES) or ():

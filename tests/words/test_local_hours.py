@@ -20,7 +20,7 @@ STORED = [
 ]
 
 
-@pytest.mark.parametrize(("text", "language"), each_once(STORED, by_day(words.written(), 4)))
+@pytest.mark.parametrize(("text", "language"), each_once(STORED, by_day(words.written(), 2)))
 def test_what_a_page_says_can_be_typed_again(language: str, text: str) -> None:
     with pages.spoken_in(language):
         typed = hours_words(text)

@@ -50,7 +50,9 @@ def _written() -> Iterator[tuple[str, str]]:
         where = "app" / path
         module = importlib.import_module(".".join(where.with_suffix("").parts))
         for node in sources.nodes(path):
-            if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] in _WRITERS:
+            name = getattr(node, "func", None)
+            if getattr(name, "attr", getattr(name, "id", "")) in _WRITERS:
+                assert isinstance(node, ast.Call)
                 for given in node.keywords:
                     for code in _codes(given.value, module):
                         yield code, f"{where}:{node.lineno} {given.arg}"

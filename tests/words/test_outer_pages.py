@@ -24,7 +24,7 @@ from app.words import pages
 from app.work import PROGRAM
 from tests.support.long_words import KEPT, LONG, PHRASE, read_in_page, sentences_of, speak_longer
 from tests.support.mail import Mail
-from tests.support.profile import WHOLE, by_day
+from tests.support.profile import WHOLE, by_day, nightly
 from tests.support.program.quiet import QuietStage
 from tests.support.referrals import sent_link
 
@@ -111,9 +111,11 @@ async def test_before_the_sign_in_a_page_speaks_the_language_of_the_browser(
     assert faults == [], "\n".join(faults)
 
 
+@nightly
 async def test_an_error_speaks_the_language_of_the_account(
     stage: Stage, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """By day errors speak that of the browser, and pages that of the account."""
     speak_longer(folder, monkeypatch)
     ana = await stage.add_counsellor("ana", state=None, shift=False)
     faults = []

@@ -203,9 +203,11 @@ async def test_a_file_that_was_saved_since_may_change_all_of_it(work: Work) -> N
     assert _said("Girl") == ["Devojčica"]
 
 
+@nightly
 async def test_a_person_who_goes_on_in_one_file_decides_only_of_what_is_said_anew(
     work: Work,
 ) -> None:
+    """By day two people decide of what both have changed."""
     _, vera = await _two(work)
     vera.writes("Girl", "Devojka")
     vera.writes("Boy", "Dečko")
@@ -222,7 +224,9 @@ async def test_a_person_who_goes_on_in_one_file_decides_only_of_what_is_said_ane
     assert _said("Girl", "Boy", "Child") == ["Cura", "Dečko", "Klinac"]
 
 
+@nightly
 async def test_files_of_two_that_one_person_imports_are_those_of_two(work: Work) -> None:
+    """By day two people import them: who does it is not asked."""
     mila, vera = await _two(work)
     # An administrator imports what two people without accounts have translated.
     vera.actor = mila.actor
@@ -237,7 +241,9 @@ async def test_files_of_two_that_one_person_imports_are_those_of_two(work: Work)
     assert _said("Girl", "Boy") == ["Curica", "Dečko"]
 
 
+@nightly
 async def test_words_that_were_taken_back_do_not_come_back_by_an_older_file(work: Work) -> None:
+    """By day they do not with words of a colleague in between."""
     mila, vera = await _two(work)
     mila.writes("Girl", "Curica")
     row = await mila.imports()
@@ -258,7 +264,9 @@ async def test_words_that_were_kept_are_not_read_by_who_has_read_others(work: Wo
     assert (await vera.imports(reviewed=True)).reviewed
 
 
+@nightly
 async def test_what_is_told_is_merged_by_its_keys(work: Work) -> None:
+    """By day labels are merged, and a list of what is told."""
     mila, vera = await _two(work, CatalogueKind.PROMPTS_AND_LETTERS)
     hold = words.texts_of("en")["prompts.hold"]
     mila.writes(hold, "Odmah se vraćamo.")

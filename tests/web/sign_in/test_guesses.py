@@ -26,6 +26,7 @@ from tests.support.contacts import skip
 from tests.support.identity.second_step import CREDENTIALS, a_person, browser, with_factor
 from tests.support.mail import Mail
 from tests.support.pages.nonces import nonce_in
+from tests.support.profile import nightly
 from tests.support.program.quiet import QuietStage
 from tests.support.referrals import click, sent_link
 from tests.support.talks import waits
@@ -56,7 +57,7 @@ async def test_guesses_keep_out_neither_known_browsers_nor_links_nor_calls(
 ) -> None:
     assert guesses.PER_ADDRESS.amount == agency_page.PER_ADDRESS.amount == 60
     # As many are too many as can be tried in a moment.
-    monkeypatch.setattr(guesses, "PER_ADDRESS", RateLimitItemPerMinute(14))
+    monkeypatch.setattr(guesses, "PER_ADDRESS", RateLimitItemPerMinute(6))
     await _account(night, "mira")
     ana = await night.add_counsellor("ana")
     _, path = await sent_link(night, post, ana)
@@ -67,8 +68,8 @@ async def test_guesses_keep_out_neither_known_browsers_nor_links_nor_calls(
         assert marks.count("~") == 0, "the browser was known the second time"
         assert "mira" not in marks
         async with browser(night) as guesser:
-            attempts = [await _sign_in(guesser, night, f"who{n}", "wrong") for n in range(16)]
-            attempts += [await _sign_in(guesser, night, "mira", "wrong") for n in range(12)]
+            attempts = [await _sign_in(guesser, night, f"who{n}", "wrong") for n in range(7)]
+            attempts += [await _sign_in(guesser, night, "mira", "wrong") for n in range(4)]
         assert attempts[0] == 401
         assert attempts[-1] == 429
         # From the same address, and for the account that is guessed at.
@@ -103,9 +104,11 @@ async def _opens_however_often_if_it_is_urgent(
     assert waits.count == 3 + 6 + 6
 
 
+@nightly
 async def test_a_stolen_password_keeps_its_owner_out_of_no_known_browser_and_no_passkey(
     quiet: QuietStage, monkeypatch: Any
 ) -> None:
+    """By day codes have their limit, and guesses at a password keep out no known browser."""
     monkeypatch.setattr(Limiter, "pause", _no_pause)
     assert guesses.CODES.amount == 30
     monkeypatch.setattr(guesses, "CODES", RateLimitItemPerHour(8))

@@ -31,6 +31,7 @@ from tests.support.identity.second_step import (
     with_factor,
     with_telephone,
 )
+from tests.support.profile import nightly
 from tests.support.program.quiet import QuietStage
 from tests.support.talks import talk
 
@@ -180,9 +181,11 @@ async def test_a_fresh_proof_is_a_passkey_where_the_role_needs_one(
     assert page.cookies[COOKIE] != before
 
 
+@nightly
 async def test_a_sign_in_at_the_provider_is_no_proof_of_a_person_who_has_a_passkey_here(
     stage: Stage,
 ) -> None:
+    """By day it is none of a person who has any factor here (test_provider_sign_in)."""
     by_name(stage)
     await demand(stage, Role.COUNSELLOR)
     async with a_provider(stage), browser(stage) as page:
@@ -228,9 +231,11 @@ async def test_a_sign_in_that_gave_no_factor_adds_none_to_that_of_the_owner(
     assert [row["name"] for row in await quiet.rows("SELECT name FROM passkeys")] == ["hers"]
 
 
+@nightly
 async def test_a_code_of_the_telephone_adds_no_passkey_once_there_is_one(
     quiet: QuietStage, page: httpx2.AsyncClient
 ) -> None:
+    """By day a sign-in that gave no factor adds none once there is one."""
     telephone = await with_factor(quiet, await a_person(quiet))
     await demand(quiet)
     async with browser(quiet) as thief:
@@ -278,9 +283,11 @@ async def test_a_recovery_code_leads_only_to_a_new_passkey(
     assert (state["codes_left"], state["passkeys"], state["passkey_needed"]) == (8, 2, True)
 
 
+@nightly
 async def test_a_person_in_a_talk_is_let_in_and_sets_the_passkey_up_at_the_next_sign_in(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """By day a person in a talk is let in whose role needs any factor (test_second_step)."""
     ana = await stage.add_counsellor("ana")
     async with transaction(stage.ground, PROGRAM) as work:
         staff = (await work.session.scalars(select(Staff).where(Staff.id == ana.id))).one()

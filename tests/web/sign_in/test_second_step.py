@@ -39,6 +39,7 @@ from tests.support.identity.second_step import (
     with_factor,
     with_telephone,
 )
+from tests.support.profile import by_day
 from tests.support.program.quiet import QuietStage
 from tests.support.talks import talk
 
@@ -439,7 +440,7 @@ async def test_a_role_is_relaxed_only_by_who_says_to_know_what_that_means(
     assert [len(row["detail"]["relaxed"]) for row in rows] == [1, len(Role) - 2]
 
 
-@pytest.mark.parametrize("has_factor", [False, True])
+@pytest.mark.parametrize("has_factor", by_day([False, True]))
 async def test_a_sign_in_over_http_never_leads_elsewhere(
     quiet: QuietStage, has_factor: bool
 ) -> None:
