@@ -64,13 +64,19 @@ def _engine() -> _Engine | None:
         return None
 
 
+# Two threads that ask for what is not cached yet would both make it, and the library, which keeps
+# its state for the whole process, then ends the process.
+_FIRST = threading.Lock()
+
+
 @functools.lru_cache(_KEPT)
 def spoken(words: str, language: str) -> Sound:
     """Return a sentence as sound, 8 kHz. Empty if there is no synthesiser on this machine.
 
     `language` is a code like `sr` or `en-GB`. A voice that is not there is replaced by English.
     """
-    engine = _engine()
+    with _FIRST:
+        engine = _engine()
     if engine is None:
         return SILENCE
     return engine.speak(words, language.partition("-")[0].lower() or "en")
