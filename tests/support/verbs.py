@@ -22,7 +22,7 @@ from app.jobs.transaction import send_rows, transaction
 from app.referrals.consent.consenting import Override
 from app.referrals.consent.grounds import Basis
 from app.referrals.directory.agencies import save_agency
-from app.referrals.directory.entries import Entry
+from app.referrals.directory.entries import Entry, Phone
 from app.referrals.models import Recipient, Referral
 from app.referrals.opening.opening import Wish, refer
 from app.referrals.opening.sending import send
@@ -89,8 +89,9 @@ async def offered(work: Work, call: Call, *staff: Staff) -> list[Offer]:
     return made
 
 
-async def an_agency(work: Work, code: str) -> None:
-    """Add a shelter that is written to."""
+async def an_agency(work: Work, code: str = "house", *phones: str, **ways: Any) -> None:
+    """Add a shelter that is reached in these ways, or else by e-mail."""
+    found = ways if ways or phones else {"email": f"a@{code}.example"}
     await save_agency(
         work,
         Entry(
@@ -99,7 +100,8 @@ async def an_agency(work: Work, code: str) -> None:
             sector="shelter",
             services=("shelter",),
             languages=("en",),
-            email=f"a@{code}.example",
+            duty_phones=tuple(Phone(number) for number in phones),
+            **found,
         ),
     )
 
@@ -138,18 +140,23 @@ async def recipient_of(work: Work, referral: Referral) -> Recipient:
     return found
 
 
-async def a_waiting_call(work: Work, *, danger: bool = False) -> Call:
-    await a_line(work)
-    call, _ = await rings(work)
+async def joins_the_queue(work: Work, call: Call, *, danger: bool = False) -> None:
+    """Let a caller wait for a counsellor, as the menu of a line has them do."""
     await record.enter_queue(
         work,
         call,
         language="sr",
         danger=danger,
         priority=0,
-        delivery=WebhookDelivery(DeliveryKey("menu:1")),
+        delivery=WebhookDelivery(DeliveryKey(f"menu:{call.id}")),
         answer=Enqueue(entry=1),
     )
+
+
+async def a_waiting_call(work: Work, *, danger: bool = False) -> Call:
+    await a_line(work)
+    call, _ = await rings(work)
+    await joins_the_queue(work, call, danger=danger)
     return call
 
 
@@ -180,15 +187,7 @@ async def a_talk(work: Work, staff: Staff) -> tuple[Call, Offer]:
 async def another_talk(work: Work, staff: Staff) -> Call:
     """Let a counsellor talk with a second caller of the line."""
     call, _ = await rings(work, "CA2")
-    await record.enter_queue(
-        work,
-        call,
-        language="sr",
-        danger=False,
-        priority=0,
-        delivery=WebhookDelivery(DeliveryKey("menu:2")),
-        answer=Enqueue(entry=1),
-    )
+    await joins_the_queue(work, call)
     (offer,) = await offered(work, call, staff)
     await offers.accept_offer(work, call, offer)
     await offers.connect_offer(work, call, offer, at=work.now)

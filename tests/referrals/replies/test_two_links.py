@@ -13,15 +13,13 @@ from app.jobs.transaction import flush
 from app.referrals.channels import code_limits, links
 from app.referrals.channels.attempts import payload_of
 from app.referrals.channels.models import Attempt, Link
-from app.referrals.directory.agencies import save_agency
-from app.referrals.directory.entries import Entry, Phone
 from app.referrals.directory.models import Agency
 from app.referrals.models import Notice, Referral
 from app.referrals.replies import link_codes
 from app.referrals.replies.links import Step, StepByLink, take_step, visit
 from app.referrals.states import Purpose
 from app.work import Work
-from tests.support.verbs import a_counsellor, a_referral
+from tests.support.verbs import a_counsellor, a_referral, an_agency
 
 # Together they take seconds, and are not among the fast ones.
 pytestmark = pytest.mark.whole
@@ -40,21 +38,6 @@ def few_a_day(monkeypatch: pytest.MonkeyPatch) -> int:
     assert code_limits.MOST_A_DAY == 10
     monkeypatch.setattr(code_limits, "MOST_A_DAY", 2)
     return 2
-
-
-async def _an_agency(work: Work, code: str = "house", *phones: str, **ways: Any) -> None:
-    await save_agency(
-        work,
-        Entry(
-            code=code,
-            name=code.title(),
-            sector="shelter",
-            services=("shelter",),
-            languages=("en",),
-            duty_phones=tuple(Phone(number) for number in phones),
-            **ways,
-        ),
-    )
 
 
 class _Asked:
@@ -102,7 +85,7 @@ class _Asked:
 async def _asked(
     work: Work, *phones: str, urgency: Urgency = Urgency.IMMEDIATE, **ways: Any
 ) -> _Asked:
-    await _an_agency(work, "house", *phones, **(ways or BOTH))
+    await an_agency(work, "house", *phones, **(ways or BOTH))
     referral = await a_referral(work, await a_counsellor(work, "ana"))
     referral.urgency = urgency
     await work.session.execute(delete(Attempt))
@@ -375,7 +358,7 @@ async def test_a_code_of_a_phone_that_is_the_agencys_no_more_opens_no_link_witho
 ) -> None:
     house, path = await _single(work)
     code = await house.code(path)
-    await _an_agency(work, email=MAIL)
+    await an_agency(work, email=MAIL)
     work.now += _A_WHILE
     assert await _entered(work, await house.link(path), code) == "wrong"
 
@@ -426,7 +409,7 @@ async def test_what_went_to_an_address_from_before_opens_nothing_sent_to_the_new
 ) -> None:
     house = await _written_to(work)
     old, first = await house.pair(0)
-    await _an_agency(work, **(BOTH | {way: DUTY if way == "sms" else "b@house.example"}))
+    await an_agency(work, **(BOTH | {way: DUTY if way == "sms" else "b@house.example"}))
     work.now += _A_WHILE
     new = await house.link(old)
     _, second = await house.pair(1)
@@ -440,7 +423,7 @@ async def test_of_two_agencies_each_has_its_own_codes_and_our_people_are_told_of
 ) -> None:
     """Also at the same addresses."""
     house = await _written_to(work)
-    await _an_agency(work, "second", **BOTH)
+    await an_agency(work, "second", **BOTH)
     second = await work.session.scalar(select(Agency).where(Agency.code == "second"))
     assert second is not None
     work.now += _A_WHILE

@@ -3,10 +3,7 @@
 from datetime import time, timedelta
 from typing import Any
 
-from app.calls import record
-from app.calls.delivery_keys import DeliveryKey
 from app.calls.lines import finding_lines
-from app.calls.record import WebhookDelivery
 from app.demo.counsellor import Counsellor
 from app.demo.stage import Stage
 from app.jobs.transaction import transaction
@@ -14,7 +11,6 @@ from app.practice.people import Phone
 from app.routing import changing_plans
 from app.routing.rota import unstaffed_alarms
 from app.staff.roles import Role
-from app.telephony.answers import Enqueue
 from app.work import PROGRAM
 from tests.support.calls.callers import hangs_up_unheard
 from tests.support.contacts import skip_minutes
@@ -23,7 +19,7 @@ from tests.support.profile import WHOLE, nightly
 from tests.support.program.quiet import QuietStage
 from tests.support.referrals import add_agency, phone
 from tests.support.talks import rings_at, talk, waits
-from tests.support.verbs import rings
+from tests.support.verbs import joins_the_queue, rings
 
 CHIEF, DEPUTY, DIRECTOR = "+38164555001", "+38164555002", "+38164555003"
 
@@ -180,15 +176,7 @@ async def test_a_caller_who_waits_longer_than_the_line_allows_is_an_alarm(
     await quiet.add_counsellor("ana", state="break")
     async with transaction(quiet.ground, PROGRAM) as work:
         call, _ = await rings(work)
-        await record.enter_queue(
-            work,
-            call,
-            language="sr",
-            danger=False,
-            priority=0,
-            delivery=WebhookDelivery(DeliveryKey("menu:1")),
-            answer=Enqueue(entry=1),
-        )
+        await joins_the_queue(work, call)
 
     async def kinds() -> set[str]:
         await unstaffed_alarms.watch(quiet.ground)

@@ -4,19 +4,16 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from app.calls import record
-from app.calls.delivery_keys import DeliveryKey
-from app.calls.record import WebhookDelivery
 from app.calls.states import EndedBy
 from app.demo.counsellor import Counsellor
 from app.demo.stage import Stage
 from app.jobs.transaction import transaction
 from app.routing import offers, releasing
 from app.staff.models import Staff
-from app.telephony.answers import Enqueue
 from app.telephony.counsellor import conference
 from app.work import PROGRAM
 from tests.support.talks import CHILD, talk
-from tests.support.verbs import offered, rings
+from tests.support.verbs import joins_the_queue, offered, rings
 
 
 async def talked(stage: Stage, who: Counsellor, from_: str = CHILD) -> Any:
@@ -37,15 +34,7 @@ async def talks_unheard(
     """
     async with transaction(stage.ground, PROGRAM) as work:
         call, _ = await rings(work, f"CA{uuid4().hex}", From=from_)
-        await record.enter_queue(
-            work,
-            call,
-            language="sr",
-            danger=False,
-            priority=0,
-            delivery=WebhookDelivery(DeliveryKey(f"menu:{call.id}")),
-            answer=Enqueue(entry=1),
-        )
+        await joins_the_queue(work, call)
         (offer,) = await offered(work, call, await work.session.get_one(Staff, who.id))
         await offers.accept_offer(work, call, offer)
         await conference.connect(work, call, offer, at=work.now)
