@@ -222,6 +222,6 @@ def _rank(item: pytest.Item) -> tuple[int, str]:
     """
     nodeid = item.nodeid
     places = (place for place, name in enumerate(_LONG) if name in nodeid)
-    mark = item.get_closest_marker("a_person")
+    mark = item.get_closest_marker("situation")
     situation = mark.kwargs["by"].__name__ if mark and mark.kwargs else ""
     return next(places, len(_LONG)), situation

@@ -186,7 +186,7 @@ class Held:
 
 @pytest.fixture(scope="session")
 def held(server: str) -> Iterator[Held]:
-    """The database of the tests with the mark `a_person`; it holds one situation at a time."""
+    """The database of the tests with the mark `situation`; it holds one situation at a time."""
     made = Held(server)
     yield made
     made.let_go()
@@ -195,7 +195,7 @@ def held(server: str) -> Iterator[Held]:
 @pytest.fixture
 async def work(request: pytest.FixtureRequest, anyio_backend: str) -> AsyncIterator[Work]:
     """One unit of work on a real database, rolled back at the end: for tests of single verbs."""
-    marked = request.node.get_closest_marker("a_person")
+    marked = request.node.get_closest_marker("situation")
     if marked is None:
         async with _work_on(request.getfixturevalue("rolled_back")) as made:
             yield made

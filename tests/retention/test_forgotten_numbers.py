@@ -130,7 +130,7 @@ async def two(work: Work) -> Two:
 
 
 @pytest.mark.parametrize("typed", by_day(["the number", "the contact"]))
-@pytest.mark.a_person(by=two_rang)
+@pytest.mark.situation(by=two_rang)
 async def test_a_profile_that_is_anothers_too_loses_the_number_that_a_merge_brought(
     two: Two, typed: str
 ) -> None:
@@ -186,7 +186,7 @@ async def test_the_code_of_a_profile_that_was_merged_leads_to_the_one_that_is_in
 
 
 @nightly
-@pytest.mark.a_person(by=two_rang)
+@pytest.mark.situation(by=two_rang)
 async def test_after_a_merge_that_was_wrong_each_child_has_its_own_number_alone(
     two: Two,
 ) -> None:
@@ -213,7 +213,7 @@ async def test_after_a_merge_that_was_wrong_each_child_has_its_own_number_alone(
 
 
 @nightly
-@pytest.mark.a_person(by=two_rang)
+@pytest.mark.situation(by=two_rang)
 async def test_profiles_that_are_merged_while_the_erasure_waits_lose_the_number(
     two: Two,
 ) -> None:
@@ -337,7 +337,7 @@ async def test_a_flag_that_is_kept_stays_though_no_call_of_its_number_is_left(ho
 
 
 @pytest.mark.parametrize("how", by_day(["split", "merged"]))
-@pytest.mark.a_person(by=two_rang)
+@pytest.mark.situation(by=two_rang)
 async def test_why_profiles_were_merged_or_split_goes_with_either_of_them(
     two: Two, how: str
 ) -> None:

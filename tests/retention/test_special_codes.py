@@ -157,7 +157,7 @@ async def _sealed_in(work: Work, code: str) -> set[str]:
     return found
 
 
-@pytest.mark.a_person(by=with_codes)
+@pytest.mark.situation(by=with_codes)
 async def test_special_codes_are_in_the_record_and_in_no_log_list_or_message(told: Work) -> None:
     """A reader of the database without the keys finds none of them, in any column."""
     for code in (*CODES.values(), CATEGORY):
@@ -177,7 +177,7 @@ async def _readable_in(work: Work, code: str) -> set[str]:
     return await readable_in(work, code) - DEFINED - directory
 
 
-@pytest.mark.a_person(by=with_codes)
+@pytest.mark.situation(by=with_codes)
 async def test_the_service_of_a_referral_is_readable_nowhere_without_the_keys(
     told: Work,
 ) -> None:
@@ -203,7 +203,7 @@ _OTHER_TABLES = text(
 ).bindparams(known=list(tables.metadata.tables))
 
 
-@pytest.mark.a_person(by=with_codes)
+@pytest.mark.situation(by=with_codes)
 async def test_services_of_referrals_and_consents_have_one_length(
     told: Work, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -230,7 +230,7 @@ async def test_services_of_referrals_and_consents_have_one_length(
     assert named == {len(every)} == {30 + 16 + services.LENGTH}
 
 
-@pytest.mark.a_person(by=with_codes)
+@pytest.mark.situation(by=with_codes)
 async def test_figures_by_service_are_those_of_the_referrals_after_an_erasure_too(
     told: Work,
 ) -> None:
@@ -251,7 +251,7 @@ async def test_figures_by_service_are_those_of_the_referrals_after_an_erasure_to
     assert await counted() == sorted(expected)
 
 
-@pytest.mark.a_person(by=with_codes)
+@pytest.mark.situation(by=with_codes)
 async def test_codes_of_one_question_have_one_length(told: Work) -> None:
     """The length of what is sealed tells nothing: not even whether there is a disability."""
     rows = (await told.session.scalars(select(Contact))).all()
@@ -263,7 +263,7 @@ async def test_codes_of_one_question_have_one_length(told: Work) -> None:
     assert {len(row.categories_sealed or b"") for row in rows} == {30 + 128}
 
 
-@pytest.mark.a_person(by=with_codes)
+@pytest.mark.situation(by=with_codes)
 async def test_codes_are_opened_only_after_the_log_says_so(told: Work) -> None:
     contact = (await told.session.scalars(select(Contact))).one()
     boss = contact.owner_id
@@ -289,7 +289,7 @@ async def test_codes_are_opened_only_after_the_log_says_so(told: Work) -> None:
     assert stranger != boss
 
 
-@pytest.mark.a_person(by=with_codes)
+@pytest.mark.situation(by=with_codes)
 async def test_other_keys_open_no_special_code(told: Work) -> None:
     contact = (await told.session.scalars(select(Contact))).one()
     other = keys_in_program([(1, b"x" * 32)], "another secret")
@@ -305,7 +305,7 @@ def _place(table: str, column: str) -> Any:
     return found
 
 
-@pytest.mark.a_person(by=with_codes)
+@pytest.mark.situation(by=with_codes)
 async def test_kept_facts_hold_what_was_told_sealed(told: Work) -> None:
     """A row of a kept day names the call: what was told in it can be read with the keys alone."""
     contact = (await told.session.scalars(select(Contact))).one()
@@ -328,7 +328,7 @@ async def test_kept_facts_hold_what_was_told_sealed(told: Work) -> None:
     assert f"facts:{day}" in set(await told.session.scalars(read))
 
 
-@pytest.mark.a_person(by=with_codes)
+@pytest.mark.situation(by=with_codes)
 async def test_facts_without_the_keys_say_nothing_of_what_was_told(told: Work) -> None:
     raw: Any = (await (await told.session.connection()).get_raw_connection()).driver_connection
     library, asked = library_of(told.ground), read_questions(in_force.folder_of(told.ground))
@@ -397,7 +397,7 @@ async def test_what_a_later_form_marks_is_sealed_with_the_next_saving(work: Work
     assert await readable_in(work, '"roma"') - DEFINED == set()
 
 
-@pytest.mark.a_person(by=with_codes)
+@pytest.mark.situation(by=with_codes)
 async def test_the_signs_of_an_urgency_are_read_with_the_contact(told: Work) -> None:
     contact = (await told.session.scalars(select(Contact))).one()
     (decided,) = await reading_contacts.urgency_history(Opened(told, contact))

@@ -62,7 +62,7 @@ async def kinds_of(work: Work, request: DataRequest) -> dict[str, int]:
     return found
 
 
-@pytest.mark.a_person
+@pytest.mark.situation
 async def test_a_number_leads_to_everything_and_nothing_of_it_is_left(work: Work) -> None:
     boss, call, _ = await a_person(work)
     other = await another_caller(work)
@@ -132,7 +132,7 @@ async def test_whether_a_number_had_rung_before_is_still_counted(work: Work) -> 
     assert done.counts == {"call": 1, "voice_message": 3}
 
 
-@pytest.mark.a_person
+@pytest.mark.situation
 async def test_what_is_held_or_open_stays_and_says_so(work: Work) -> None:
     boss, _, contact = await a_person(work)
     as_person(work, boss)
@@ -154,7 +154,7 @@ async def test_what_is_held_or_open_stays_and_says_so(work: Work) -> None:
         await requests.set_kept(work, boss, later.id, {(Kind.CONTACT, held.subject_id): None})
 
 
-@pytest.mark.a_person
+@pytest.mark.situation
 async def test_an_open_case_is_finished_first(work: Work) -> None:
     boss, _, contact = await a_person(work)
     await work.session.execute(text("UPDATE cases SET closed_at = NULL, status = 'open'"))
@@ -167,7 +167,7 @@ async def test_an_open_case_is_finished_first(work: Work) -> None:
     assert contact.erased_at is None
 
 
-@pytest.mark.a_person
+@pytest.mark.situation
 async def test_a_second_person_of_another_role_decides(work: Work) -> None:
     boss, _, _ = await a_person(work)
     nora = await a_supervisor(work, "nora")
@@ -214,7 +214,7 @@ async def test_a_second_person_of_another_role_decides(work: Work) -> None:
 
 
 @nightly
-@pytest.mark.a_person
+@pytest.mark.situation
 async def test_the_log_and_its_chains_stay_and_hold_nothing(work: Work) -> None:
     boss, _, _ = await a_person(work)
     request = await found_by(work, boss)
@@ -250,7 +250,7 @@ async def test_the_log_and_its_chains_stay_and_hold_nothing(work: Work) -> None:
         (AskingPerson.GUARDIAN, None),
     ],
 )
-@pytest.mark.a_person
+@pytest.mark.situation
 async def test_what_is_kept_at_first_depends_on_who_asks(
     work: Work, person: AskingPerson, kept: dict[str, str | None] | None
 ) -> None:
@@ -267,7 +267,7 @@ async def test_what_is_kept_at_first_depends_on_who_asks(
 
 
 @nightly
-@pytest.mark.a_person
+@pytest.mark.situation
 async def test_copies_at_the_provider_are_noted_once_and_numbers_forgotten(work: Work) -> None:
     boss, call, _ = await a_person(work)
     request = await found_by(work, boss)
@@ -291,7 +291,7 @@ async def test_copies_at_the_provider_are_noted_once_and_numbers_forgotten(work:
     assert call.provider_sid == "CA1"
 
 
-@pytest.mark.a_person(by=a_caller)
+@pytest.mark.situation(by=a_caller)
 async def test_no_file_of_single_records_outlasts_an_erasure(work: Work) -> None:
     boss, _, _ = await a_caller(work)
     files = {}
@@ -328,7 +328,7 @@ async def test_no_file_of_single_records_outlasts_an_erasure(work: Work) -> None
     assert files["records"].state == ExportState.EXPIRED
 
 
-@pytest.mark.a_person(by=a_caller)
+@pytest.mark.situation(by=a_caller)
 async def test_where_the_platform_deletes_nothing_a_person_does_it(work: Work) -> None:
     boss, _, _ = await a_caller(work)
     request = await found_by(work, boss)
@@ -342,7 +342,7 @@ async def test_where_the_platform_deletes_nothing_a_person_does_it(work: Work) -
     assert set(await work.session.scalars(select(ProviderCopy.sid))) == {"CA1", "RECA1"}
 
 
-@pytest.mark.a_person
+@pytest.mark.situation
 async def test_a_code_leads_to_the_number_unless_another_person_shares_it(work: Work) -> None:
     boss, call, contact = await a_person(work)
     await rang_itself(work, contact)

@@ -28,7 +28,7 @@ pytestmark = [pytest.mark.whole, pytest.mark.usefixtures("readings_at_once")]
 S = RequestState
 
 
-@pytest.mark.a_person
+@pytest.mark.situation
 async def test_who_can_go_on_with_a_request_is_reminded_once_before_its_month_is_over(
     work: Work,
 ) -> None:
@@ -83,7 +83,7 @@ async def test_who_can_go_on_with_a_request_is_reminded_once_before_its_month_is
     assert (deadlines.answer_by(work, prepared), deadlines.is_near(work, prepared)) == (None, False)
 
 
-@pytest.mark.a_person
+@pytest.mark.situation
 async def test_if_no_person_can_decide_all_are_reminded_whose_role_decides(work: Work) -> None:
     work.settings.smtp_url = "smtp://127.0.0.1:1"
     boss, _, _ = await a_person(work)
@@ -107,7 +107,7 @@ def test_a_month_ends_on_the_same_day_or_the_last(began: str, over: str) -> None
     assert deadlines.months_after(date.fromisoformat(began), 1) == date.fromisoformat(over)
 
 
-@pytest.mark.a_person
+@pytest.mark.situation
 async def test_each_request_whose_person_waits_is_listed_the_most_urgent_first(work: Work) -> None:
     boss, _, _ = await a_person(work)
     old = await found_by(work, boss)

@@ -42,7 +42,7 @@ KEY = x25519.Identity.generate()
 TO, BY = [KEY.to_public()], [KEY]
 
 
-@pytest.mark.a_person
+@pytest.mark.situation
 async def test_a_request_is_listed_before_its_first_row_goes_and_then_by_what_went(
     work: Work,
 ) -> None:
@@ -72,7 +72,7 @@ async def erase_without_end(work: Work, request: DataRequest) -> None:
             await flush(work)
 
 
-@pytest.mark.a_person
+@pytest.mark.situation
 async def test_what_is_there_again_is_erased_with_its_receipt_and_an_entry(work: Work) -> None:
     """The restored database knows nothing of the request."""
     boss, _, _ = await a_person(work)
@@ -108,7 +108,7 @@ async def a_list(work: Work, boss: Staff) -> erasures.Erased:
 
 
 @nightly
-@pytest.mark.a_person
+@pytest.mark.situation
 async def test_what_is_open_again_stays_and_goes_when_it_is_over(work: Work) -> None:
     boss, _, _ = await a_person(work)
     listed = await a_list(work, boss)
@@ -127,7 +127,7 @@ async def test_what_is_open_again_stays_and_goes_when_it_is_over(work: Work) -> 
     assert request.kept == {}
 
 
-@pytest.mark.a_person
+@pytest.mark.situation
 async def test_what_was_referred_since_the_restore_stays_and_the_reason_is_said(
     work: Work, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -172,7 +172,7 @@ async def test_what_was_referred_since_the_restore_stays_and_the_reason_is_said(
 
 
 @nightly
-@pytest.mark.a_person
+@pytest.mark.situation
 async def test_a_referral_that_the_officer_kept_keeps_nothing_after_a_restore(work: Work) -> None:
     boss, _, contact = await a_person(work)
     listed = await a_list(work, boss)
@@ -187,7 +187,7 @@ async def test_a_referral_that_the_officer_kept_keeps_nothing_after_a_restore(wo
 
 
 @nightly
-@pytest.mark.a_person
+@pytest.mark.situation
 async def test_a_request_that_is_being_carried_out_goes_on_to_list_what_it_has_erased(
     work: Work,
 ) -> None:
@@ -210,7 +210,7 @@ async def test_a_request_that_is_being_carried_out_goes_on_to_list_what_it_has_e
     assert after.rows["call"] == [str(call.id)]
 
 
-@pytest.mark.a_person
+@pytest.mark.situation
 async def test_a_request_that_is_decided_anew_after_a_restore_has_a_list_of_its_own(
     work: Work, tmp_path: Path
 ) -> None:

@@ -80,7 +80,7 @@ async def erased(work: Work, boss: Staff, request: DataRequest) -> None:
     await erase(work, request)
 
 
-@pytest.mark.a_person
+@pytest.mark.situation
 async def test_the_texts_of_a_held_conversation_stay_at_the_provider(work: Work) -> None:
     boss, call, contact = await a_person(work)
     texts_of(work, call)
@@ -100,7 +100,7 @@ async def test_the_texts_of_a_held_conversation_stay_at_the_provider(work: Work)
 
 
 @nightly
-@pytest.mark.a_person(by=a_caller)
+@pytest.mark.situation(by=a_caller)
 async def test_a_conversation_that_the_officer_keeps_stays_at_the_provider(work: Work) -> None:
     """The other call of the number is erased, here and there."""
     boss, call, _ = await a_caller(work)
@@ -118,7 +118,7 @@ async def test_a_conversation_that_the_officer_keeps_stays_at_the_provider(work:
     assert await noted(work) == {"CA2", "RECA1", "RECA2"}
 
 
-@pytest.mark.a_person(by=a_caller)
+@pytest.mark.situation(by=a_caller)
 async def test_who_rings_again_loses_nothing_of_the_new_call(work: Work) -> None:
     boss, _, _ = await a_caller(work)
     request = await found_by(work, boss)
@@ -134,7 +134,7 @@ async def test_who_rings_again_loses_nothing_of_the_new_call(work: Work) -> None
 
 
 @nightly
-@pytest.mark.a_person
+@pytest.mark.situation
 async def test_a_ring_about_two_children_goes_with_the_referral_of_the_last(work: Work) -> None:
     """What an agency was rung and texted for a referral is deleted; an e-mail is no such copy."""
     boss, _, contact = await a_person(work)
@@ -162,7 +162,7 @@ async def test_a_ring_about_two_children_goes_with_the_referral_of_the_last(work
 
 
 @nightly
-@pytest.mark.a_person(by=a_caller)
+@pytest.mark.situation(by=a_caller)
 async def test_the_leg_of_a_third_party_who_is_kept_stays(work: Work) -> None:
     """By day the story of a person has such legs, of which none is left."""
     boss, call, _ = await a_caller(work)
@@ -196,7 +196,7 @@ async def test_the_leg_of_a_third_party_who_is_kept_stays(work: Work) -> None:
     assert {sid for sid in await noted(work) if "-" in sid} == {"CA-None", f"CA-{gone}"}
 
 
-@pytest.mark.a_person
+@pytest.mark.situation
 async def test_the_provider_is_asked_for_the_report_of_a_child_whose_number_is_its_own(
     work: Work,
 ) -> None:

@@ -20,7 +20,7 @@ from tests.support.profile import by_day, nightly
 from tests.support.retention.requested import NUMBER, a_person, approved, found_by
 from tests.support.verbs import an_administrator
 
-pytestmark = pytest.mark.a_person
+pytestmark = pytest.mark.situation
 
 
 def keep(work: Work, request: DataRequest, kept: Any) -> None:

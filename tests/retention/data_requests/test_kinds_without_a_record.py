@@ -94,7 +94,7 @@ async def test_a_flag_goes_after_its_end(work: Work) -> None:
     assert await work.session.scalar(select(func.count()).select_from(CallerFlag)) == 0
 
 
-@pytest.mark.a_person
+@pytest.mark.situation
 async def test_what_is_noted_of_a_number_stays_with_a_held_call_until_the_hold_is_lifted(
     work: Work,
 ) -> None:
@@ -232,7 +232,7 @@ async def test_where_a_person_was_reached_goes_with_the_referral(work: Work) -> 
 
 @pytest.mark.parametrize("person", AskingPerson)
 @pytest.mark.usefixtures("readings_at_once")
-@pytest.mark.a_person
+@pytest.mark.situation
 async def test_why_a_number_was_flagged_is_read_by_the_child_alone_and_the_log_says_so(
     work: Work, person: AskingPerson
 ) -> None:

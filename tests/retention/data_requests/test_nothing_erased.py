@@ -79,7 +79,7 @@ async def nothing_erased(work: Work, request: DataRequest) -> None:
 
 
 @pytest.mark.usefixtures("readings_at_once")
-@pytest.mark.a_person
+@pytest.mark.situation
 async def test_an_erasure_that_keeps_everything_is_not_done_and_the_person_still_waits(
     work: Work,
 ) -> None:
@@ -108,7 +108,7 @@ async def test_an_erasure_that_keeps_everything_is_not_done_and_the_person_still
 
 @nightly
 @pytest.mark.usefixtures("readings_at_once")
-@pytest.mark.a_person
+@pytest.mark.situation
 async def test_flags_and_wishes_do_not_go_alone_while_work_on_all_else_is_open(work: Work) -> None:
     """After the approval a counsellor writes in the contact again."""
     boss, _, contact = await a_person(work)
@@ -134,7 +134,7 @@ async def test_flags_and_wishes_do_not_go_alone_while_work_on_all_else_is_open(w
 
 
 @pytest.mark.usefixtures("readings_at_once")
-@pytest.mark.a_person
+@pytest.mark.situation
 async def test_nor_if_all_else_was_open_already_when_it_was_searched(
     work: Work, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -152,7 +152,7 @@ async def test_nor_if_all_else_was_open_already_when_it_was_searched(
 
 
 @pytest.mark.usefixtures("readings_at_once")
-@pytest.mark.a_person
+@pytest.mark.situation
 async def test_it_is_refused_by_a_second_person_with_the_grounds(work: Work) -> None:
     boss, request = await all_held(work)
     await erase(work, request)
@@ -174,7 +174,7 @@ async def test_it_is_refused_by_a_second_person_with_the_grounds(work: Work) -> 
 
 
 @pytest.mark.usefixtures("readings_at_once")
-@pytest.mark.a_person
+@pytest.mark.situation
 async def test_what_is_kept_from_the_search_on_is_refused_and_not_withdrawn(work: Work) -> None:
     """A report of nothing is still not asked for: the officer withdraws it."""
     boss, _, contact = await a_person(work)
@@ -197,7 +197,7 @@ async def test_what_is_kept_from_the_search_on_is_refused_and_not_withdrawn(work
 
 
 @pytest.mark.usefixtures("readings_at_once")
-@pytest.mark.a_person
+@pytest.mark.situation
 async def test_who_refuses_rows_that_could_be_erased_gives_no_ground_for_them(work: Work) -> None:
     boss, _, _ = await a_person(work)
     request = await found_by(work, boss)

@@ -64,7 +64,7 @@ async def _is_kept_as_anothers(
 
 @nightly
 @pytest.mark.parametrize("kind", by_day(reversed(RequestKind)))
-@pytest.mark.a_person(by=one_telephone)
+@pytest.mark.situation(by=one_telephone)
 async def test_what_is_hers_stays_hers_when_a_sister_is_told_apart(
     work: Work, kind: RequestKind
 ) -> None:
@@ -105,7 +105,7 @@ async def test_what_is_hers_stays_hers_when_a_sister_is_told_apart(
 
 @nightly
 @pytest.mark.parametrize(("kind", "number"), by_day(each_once(RequestKind, [None, OTHERS])))
-@pytest.mark.a_person(by=a_child)
+@pytest.mark.situation(by=a_child)
 async def test_whose_call_it_was_says_more_than_the_number_in_its_record(
     work: Work, kind: RequestKind, number: str | None
 ) -> None:
@@ -177,7 +177,7 @@ async def test_a_record_that_a_colleague_completes_meanwhile_stays_that_of_the_c
         )
     ),
 )
-@pytest.mark.a_person(by=a_child)
+@pytest.mark.situation(by=a_child)
 async def test_the_number_that_stays_does_not_say_that_who_is_written_over_is_the_same(
     work: Work, kind: RequestKind, over: dict[str, Any]
 ) -> None:
@@ -190,7 +190,7 @@ async def test_the_number_that_stays_does_not_say_that_who_is_written_over_is_th
 @pytest.mark.parametrize(
     ("kind", "change"), by_day(each_once(RequestKind, ["told apart", "named"]))
 )
-@pytest.mark.a_person(by=a_child)
+@pytest.mark.situation(by=a_child)
 async def test_a_call_from_the_number_does_not_say_that_a_replaced_child_is_the_same(
     work: Work, kind: RequestKind, change: str
 ) -> None:
@@ -208,7 +208,7 @@ async def test_a_call_from_the_number_does_not_say_that_a_replaced_child_is_the_
 
 @nightly
 @pytest.mark.parametrize("kind", by_day(reversed(RequestKind)))
-@pytest.mark.a_person(by=one_profile)
+@pytest.mark.situation(by=one_profile)
 async def test_a_mistaken_number_is_not_that_from_which_a_sister_rang(
     work: Work, kind: RequestKind
 ) -> None:

@@ -45,7 +45,7 @@ async def _became(work: Work, *, anew: bool = False) -> Became:
     return (await preparing.prepare(work, anew=anew)).became
 
 
-@pytest.mark.a_person
+@pytest.mark.situation
 async def test_a_first_erasure_waits_until_the_folder_is_prepared_and_makes_none(
     work: Work, disk: Path
 ) -> None:

@@ -99,7 +99,7 @@ async def told_in(work: Work, boss: Staff, request: DataRequest) -> str:
     return json.dumps(await report.read_all(work, request), ensure_ascii=False)
 
 
-@pytest.mark.a_person(by=two_children)
+@pytest.mark.situation(by=two_children)
 async def test_a_childs_report_leads_to_no_other_child_of_the_same_reporter(work: Work) -> None:
     boss, calls, (one, other) = await two_children(work)
     # From its own telephone, which stands in its record.
@@ -117,7 +117,7 @@ async def test_a_childs_report_leads_to_no_other_child_of_the_same_reporter(work
 
 
 @pytest.mark.parametrize("by_code", by_day([False, True]))
-@pytest.mark.a_person(by=two_children)
+@pytest.mark.situation(by=two_children)
 async def test_a_childs_erasure_erases_no_other_child_of_the_same_reporter(
     work: Work, by_code: bool
 ) -> None:
@@ -135,7 +135,7 @@ async def test_a_childs_erasure_erases_no_other_child_of_the_same_reporter(
         assert call.caller_key is not None, "the number of the neighbour"
 
 
-@pytest.mark.a_person(by=two_children)
+@pytest.mark.situation(by=two_children)
 async def test_what_came_from_a_searched_number_is_marked_where_another_rang(work: Work) -> None:
     """A household: the child rang once, a neighbour once, and once no contact says who."""
     boss, calls, (own, other) = await two_children(work)
@@ -157,7 +157,7 @@ async def test_what_came_from_a_searched_number_is_marked_where_another_rang(wor
     assert messages_kept == ["None", OTHER, OTHER]
 
 
-@pytest.mark.a_person(by=two_children)
+@pytest.mark.situation(by=two_children)
 async def test_a_record_of_the_childs_own_call_leads_to_its_number_and_all_of_it_is_marked(
     work: Work,
 ) -> None:
@@ -186,7 +186,7 @@ async def test_a_record_of_the_childs_own_call_leads_to_its_number_and_all_of_it
         assert set((await keeps_of(work, await asked(work, boss, NUMBER))).values()) == {None}
 
 
-@pytest.mark.a_person(by=two_children)
+@pytest.mark.situation(by=two_children)
 async def test_the_number_of_the_caller_in_a_record_names_no_child(work: Work) -> None:
     """A mother's number stands as hers in a record about another child."""
     boss, _, (one, other) = await two_children(work)
@@ -198,7 +198,7 @@ async def test_the_number_of_the_caller_in_a_record_names_no_child(work: Work) -
     assert (Kind.CONTACT, other.id) not in keeps
 
 
-@pytest.mark.a_person(by=two_children)
+@pytest.mark.situation(by=two_children)
 async def test_the_number_of_a_household_in_a_case_names_no_child(work: Work) -> None:
     """A sister asks from their mother's telephone, which the case of her brother names."""
     boss, _, (one, _) = await two_children(work)
@@ -243,7 +243,7 @@ async def test_a_draft_of_another_caller_is_not_the_childs(work: Work, kind: str
 
 
 @pytest.mark.parametrize("who", by_day(["adult", "child", None]))
-@pytest.mark.a_person
+@pytest.mark.situation
 async def test_a_form_that_asks_nothing_of_the_caller_says_who_rang_by_its_options(
     work: Work, who: str | None
 ) -> None:
@@ -269,7 +269,7 @@ async def test_a_form_that_asks_nothing_of_the_caller_says_who_rang_by_its_optio
     assert keeps[Kind.CALL, call.id] == expected
 
 
-@pytest.mark.a_person(by=two_children)
+@pytest.mark.situation(by=two_children)
 async def test_a_call_of_which_the_contact_is_erased_is_marked(work: Work) -> None:
     """A neighbour rang: a rule has erased what said so, and the call is still there."""
     boss, calls, (one, _) = await two_children(work)
@@ -285,7 +285,7 @@ async def test_a_call_of_which_the_contact_is_erased_is_marked(work: Work) -> No
     assert keeps[Kind.CALL, calls[0].id] == OTHER
 
 
-@pytest.mark.a_person
+@pytest.mark.situation
 async def test_a_reporter_who_did_not_agree_stays_hidden_in_what_the_officer_releases(
     work: Work,
 ) -> None:
@@ -322,7 +322,7 @@ async def test_a_reporter_who_did_not_agree_stays_hidden_in_what_the_officer_rel
         assert (SAID in told, NUMBER in told) == (is_told, is_told)
 
 
-@pytest.mark.a_person
+@pytest.mark.situation
 async def test_that_a_hidden_reporter_had_to_report_is_not_told(work: Work) -> None:
     boss, _, _ = await a_person(work)
     role = {
@@ -348,7 +348,7 @@ async def test_that_a_hidden_reporter_had_to_report_is_not_told(work: Work) -> N
 
 
 @pytest.mark.parametrize("person", [AskingPerson.CHILD, AskingPerson.GUARDIAN])
-@pytest.mark.a_person(by=two_children)
+@pytest.mark.situation(by=two_children)
 async def test_no_report_tells_of_the_household_or_of_people_of_concern(
     work: Work, person: AskingPerson
 ) -> None:
@@ -377,7 +377,7 @@ async def test_no_report_tells_of_the_household_or_of_people_of_concern(
         assert hidden not in told
 
 
-@pytest.mark.a_person
+@pytest.mark.situation
 async def test_a_number_that_was_not_looked_for_is_in_no_report(work: Work) -> None:
     boss, _, contact = await a_person(work)
     await rang_itself(work, contact)
@@ -389,7 +389,7 @@ async def test_a_number_that_was_not_looked_for_is_in_no_report(work: Work) -> N
         assert f"{WORD} no" in told
 
 
-@pytest.mark.a_person
+@pytest.mark.situation
 async def test_a_hold_takes_no_mark_away(work: Work) -> None:
     """A report shows what is held, too, and not what is another person's."""
     boss, call, contact = await a_person(work)
@@ -400,7 +400,7 @@ async def test_a_hold_takes_no_mark_away(work: Work) -> None:
     assert keeps[Kind.CALL, call.id] == OTHER
 
 
-@pytest.mark.a_person
+@pytest.mark.situation
 async def test_what_only_the_provider_has_of_a_hidden_reporter_is_in_no_report(work: Work) -> None:
     """A recording of a call that is shown belongs to it; a text may be the reporter's."""
     boss, _, contact = await a_person(work)

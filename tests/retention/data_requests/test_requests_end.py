@@ -59,7 +59,7 @@ async def count(work: Work, model: Any, request: DataRequest) -> int:
     return found or 0
 
 
-@pytest.mark.a_person(by=a_caller)
+@pytest.mark.situation(by=a_caller)
 async def test_neither_a_report_nor_another_request_outlasts_an_erasure(work: Work) -> None:
     boss, _, _ = await a_caller(work)
     work.settings.smtp_url, boss.email = "smtp://127.0.0.1:1", "boss@x.example"
@@ -109,7 +109,7 @@ async def test_neither_a_report_nor_another_request_outlasts_an_erasure(work: Wo
 
 
 @nightly
-@pytest.mark.a_person(by=a_caller)
+@pytest.mark.situation(by=a_caller)
 async def test_a_larger_request_loses_the_rows_that_another_erased_and_goes_on(work: Work) -> None:
     boss, _, _ = await a_caller(work)
     other_number = "+381641999999"
@@ -147,7 +147,7 @@ async def test_a_larger_request_loses_the_rows_that_another_erased_and_goes_on(w
 
 @nightly
 @pytest.mark.parametrize("left", [True, False])
-@pytest.mark.a_person(by=a_caller)
+@pytest.mark.situation(by=a_caller)
 async def test_who_began_what_ended_by_itself_is_told(work: Work, left: bool) -> None:
     """A leaver is not: then the officers are, each once.
 
@@ -198,7 +198,7 @@ async def test_the_letter_of_each_end_says_in_whole_sentences_what_can_be_done(w
         assert letter[2][0].isupper()
 
 
-@pytest.mark.a_person
+@pytest.mark.situation
 async def test_a_request_ends_by_no_waiting_and_is_told_each_day_when_it_is_overdue(
     work: Work,
 ) -> None:
@@ -239,7 +239,7 @@ async def test_a_request_ends_by_no_waiting_and_is_told_each_day_when_it_is_over
     assert (deadlines.answer_by(work, prepared), deadlines.is_near(work, prepared)) == (None, False)
 
 
-@pytest.mark.a_person
+@pytest.mark.situation
 async def test_who_asked_for_a_report_that_cannot_be_made_is_told(work: Work) -> None:
     work.settings.smtp_url = "smtp://127.0.0.1:1"
     boss, _, _ = await a_person(work)
@@ -253,7 +253,7 @@ async def test_who_asked_for_a_report_that_cannot_be_made_is_told(work: Work) ->
     assert [(job["staff_id"], job["state"]) for job in jobs] == [(str(boss.id), "failed")]
 
 
-@pytest.mark.a_person
+@pytest.mark.situation
 async def test_another_officer_withdraws_what_a_leaver_began(work: Work) -> None:
     work.settings.smtp_url = "smtp://127.0.0.1:1"
     boss, _, _ = await a_person(work)
@@ -288,7 +288,7 @@ async def is_alarm(work: Work) -> bool:
     return AdministratorNoticeKind.REQUEST_OVERDUE in await notices.late_now(work)
 
 
-@pytest.mark.a_person
+@pytest.mark.situation
 async def test_a_report_answers_the_person_when_it_was_opened(work: Work) -> None:
     boss, _, _ = await a_person(work)
     request = await a_report(work, boss)
@@ -310,7 +310,7 @@ async def test_a_report_answers_the_person_when_it_was_opened(work: Work) -> Non
 
 
 @pytest.mark.parametrize("how", by_day(["failed", "unopened", "erased"]))
-@pytest.mark.a_person
+@pytest.mark.situation
 async def test_a_person_without_a_report_is_told_each_day_until_the_request_is_closed(
     work: Work, how: str
 ) -> None:
@@ -369,7 +369,7 @@ async def _without_report(work: Work, boss: Staff, how: str) -> DataRequest:
     return request
 
 
-@pytest.mark.a_person
+@pytest.mark.situation
 async def test_another_officer_takes_over_the_report_of_a_leaver(work: Work) -> None:
     work.settings.smtp_url = "smtp://127.0.0.1:1"
     boss, _, _ = await a_person(work)
@@ -428,7 +428,7 @@ async def test_another_officer_takes_over_the_report_of_a_leaver(work: Work) -> 
 
 
 @pytest.mark.parametrize("left", by_day([True, False]))
-@pytest.mark.a_person
+@pytest.mark.situation
 async def test_the_officers_are_told_of_a_report_whose_own_one_has_left(
     work: Work, left: bool
 ) -> None:

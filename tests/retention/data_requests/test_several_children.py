@@ -50,7 +50,7 @@ Kind, OTHER = ItemKind, Keep.ANOTHER_PERSON
 
 
 @pytest.mark.parametrize("by_code", by_day([True, False]))
-@pytest.mark.a_person(by=one_record)
+@pytest.mark.situation(by=one_record)
 async def test_a_record_about_several_children_is_marked_with_its_referrals(
     work: Work, by_code: bool
 ) -> None:
@@ -64,7 +64,7 @@ async def test_a_record_about_several_children_is_marked_with_its_referrals(
 
 
 @pytest.mark.parametrize("by_place", by_day([False, True]))
-@pytest.mark.a_person(by=one_record)
+@pytest.mark.situation(by=one_record)
 async def test_a_sister_reads_her_own_entry_and_nothing_of_her_brother(
     work: Work, by_place: bool
 ) -> None:
@@ -105,7 +105,7 @@ async def test_of_a_record_in_which_it_is_not_known_who_asks_nothing_is_shown(wo
 
 
 @pytest.mark.parametrize("by_place", by_day([True, False]))
-@pytest.mark.a_person(by=one_record)
+@pytest.mark.situation(by=one_record)
 async def test_a_record_whose_other_child_is_gone_still_is_about_several(
     work: Work, by_place: bool
 ) -> None:
@@ -126,7 +126,7 @@ async def test_a_record_whose_other_child_is_gone_still_is_about_several(
 
 
 @nightly
-@pytest.mark.a_person(by=one_record)
+@pytest.mark.situation(by=one_record)
 async def test_a_place_names_the_child_who_stood_there_when_it_was_written(work: Work) -> None:
     boss, contact, _ = await one_record(work)
     request, _ = await asked(work, boss, f"{contact.code}/2")
@@ -144,7 +144,7 @@ async def test_a_place_names_the_child_who_stood_there_when_it_was_written(work:
         assert hidden not in told
 
 
-@pytest.mark.a_person(by=one_record)
+@pytest.mark.situation(by=one_record)
 async def test_it_is_shown_which_child_a_place_meant_and_whether_it_is_still_there(
     work: Work,
 ) -> None:
@@ -179,7 +179,7 @@ async def test_it_is_shown_which_child_a_place_meant_and_whether_it_is_still_the
     assert await children_meant(work, request) == []
 
 
-@pytest.mark.a_person(by=one_record)
+@pytest.mark.situation(by=one_record)
 async def test_who_is_no_officer_any_more_reads_no_more_whom_their_request_is_about(
     work: Work, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -215,7 +215,7 @@ async def test_who_is_no_officer_any_more_reads_no_more_whom_their_request_is_ab
     assert readings[0] == readings[1]
 
 
-@pytest.mark.a_person(by=one_record)
+@pytest.mark.situation(by=one_record)
 async def test_of_an_erased_record_no_child_is_said_to_be_there(work: Work) -> None:
     boss, contact, _ = await one_record(work)
     request, _ = await asked(work, boss, f"{contact.code}/1")
@@ -240,7 +240,7 @@ async def test_a_shared_number_tells_of_none_also_when_one_of_them_is_gone(work:
 
 
 @nightly
-@pytest.mark.a_person(by=one_record)
+@pytest.mark.situation(by=one_record)
 async def test_a_report_that_an_earlier_version_searched_shows_no_other_child(work: Work) -> None:
     """It has kept neither which entry was meant nor of how many children a record told."""
     boss, contact, _ = await one_record(work)
@@ -261,7 +261,7 @@ async def test_a_report_that_an_earlier_version_searched_shows_no_other_child(wo
             assert hidden not in told, hidden
 
 
-@pytest.mark.a_person(by=one_record)
+@pytest.mark.situation(by=one_record)
 async def test_a_guardian_reads_no_other_child_either(work: Work) -> None:
     boss, _, _ = await one_record(work)
     request, items = await asked(work, boss, OF_SISTER, person=AskingPerson.GUARDIAN)

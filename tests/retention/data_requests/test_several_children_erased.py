@@ -48,7 +48,7 @@ pytestmark = [pytest.mark.usefixtures("readings_at_once"), pytest.mark.whole]
 Kind, OTHER = ItemKind, Keep.ANOTHER_PERSON
 
 
-@pytest.mark.a_person(by=one_record)
+@pytest.mark.situation(by=one_record)
 async def test_an_erasure_keeps_what_several_children_need_until_the_officer_decides(
     work: Work,
 ) -> None:
@@ -72,7 +72,7 @@ async def test_an_erasure_keeps_what_several_children_need_until_the_officer_dec
     assert contact.erased_at is not None
 
 
-@pytest.mark.a_person(by=one_record)
+@pytest.mark.situation(by=one_record)
 async def test_a_record_that_tells_of_more_children_since_it_was_approved_stays(work: Work) -> None:
     boss, _, _ = await one_record(work)
     lone = await planted.a_contact(work, boss, None, planted.CHILD)
@@ -88,7 +88,7 @@ async def test_a_record_that_tells_of_more_children_since_it_was_approved_stays(
 
 
 @nightly
-@pytest.mark.a_person(by=one_record)
+@pytest.mark.situation(by=one_record)
 async def test_a_record_of_which_it_is_not_known_what_was_told_stays_if_it_has_several(
     work: Work,
 ) -> None:
@@ -109,7 +109,7 @@ async def test_a_record_of_which_it_is_not_known_what_was_told_stays_if_it_has_s
 
 
 @nightly
-@pytest.mark.a_person(by=one_record)
+@pytest.mark.situation(by=one_record)
 async def test_what_was_decided_about_several_children_is_erased_again(work: Work) -> None:
     boss, contact, _ = await one_record(work)
     request, _ = await asked(work, boss, contact.code, RequestKind.ERASURE)
@@ -125,7 +125,7 @@ async def test_what_was_decided_about_several_children_is_erased_again(work: Wor
     assert contact.erased_at is not None
 
 
-@pytest.mark.a_person
+@pytest.mark.situation
 async def test_a_record_that_tells_of_another_child_since_it_was_searched_stays(work: Work) -> None:
     """With all that belongs to it; what is the number's alone goes."""
     boss, call, contact = await a_person(work)
@@ -154,7 +154,7 @@ async def test_a_record_that_tells_of_another_child_since_it_was_searched_stays(
 
 
 @pytest.mark.parametrize("rotated", by_day([False, True]))
-@pytest.mark.a_person(by=a_caller)
+@pytest.mark.situation(by=a_caller)
 async def test_a_record_of_which_more_is_written_about_the_same_child_goes(
     work: Work, rotated: bool
 ) -> None:
@@ -177,7 +177,7 @@ async def test_a_record_of_which_more_is_written_about_the_same_child_goes(
     assert contact.erased_at is not None
 
 
-@pytest.mark.a_person(by=one_record)
+@pytest.mark.situation(by=one_record)
 async def test_a_record_about_as_many_children_stays_if_one_of_them_is_another(work: Work) -> None:
     """Both asked, and the officer released it: then one of them turned out to be a third."""
     boss, contact, referral = await one_record(work)
@@ -193,7 +193,7 @@ async def test_a_record_about_as_many_children_stays_if_one_of_them_is_another(w
     assert request.kept == {OTHER: 2}
 
 
-@pytest.mark.a_person(by=one_record)
+@pytest.mark.situation(by=one_record)
 async def test_what_was_decided_is_erased_again_whatever_it_told_of_before(work: Work) -> None:
     """The database is from before the decision, and the entry was put right after the search."""
     boss, contact, _ = await one_record(work)

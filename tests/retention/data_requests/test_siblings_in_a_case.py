@@ -42,7 +42,7 @@ pytestmark = [pytest.mark.usefixtures("readings_at_once"), pytest.mark.whole]
 Kind, OTHER = ItemKind, Keep.ANOTHER_PERSON
 
 
-@pytest.mark.a_person(by=siblings)
+@pytest.mark.situation(by=siblings)
 async def test_a_case_stays_if_a_contact_of_it_was_exchanged(work: Work) -> None:
     boss, brother, sister, case = await siblings(work)
     of_third = planted.CHILD | {"child.a1.name": "Treci", "child.a1.phone": "+381649990000"}
@@ -62,7 +62,7 @@ async def test_a_case_stays_if_a_contact_of_it_was_exchanged(work: Work) -> None
 
 
 @nightly
-@pytest.mark.a_person(by=siblings)
+@pytest.mark.situation(by=siblings)
 async def test_a_case_goes_if_a_contact_of_the_same_child_was_linked_since(work: Work) -> None:
     """By its name, or because a colleague has said so; what is not known is another child."""
     boss, brother, _, _ = await siblings(work)
@@ -96,7 +96,7 @@ async def test_a_case_goes_if_a_contact_of_the_same_child_was_linked_since(work:
         assert (OTHER in request.kept) is not goes
 
 
-@pytest.mark.a_person(by=siblings)
+@pytest.mark.situation(by=siblings)
 async def test_a_case_of_two_siblings_is_marked_for_each_of_them(work: Work) -> None:
     boss, brother, sister, case = await siblings(work)
     for typed, own, other in (
@@ -121,7 +121,7 @@ async def test_a_case_of_two_siblings_is_marked_for_each_of_them(work: Work) -> 
 
 
 @pytest.mark.parametrize("by_code", by_day([False, True]))
-@pytest.mark.a_person(by=siblings)
+@pytest.mark.situation(by=siblings)
 async def test_a_case_that_a_child_was_taken_out_of_still_is_about_several(
     work: Work, by_code: bool
 ) -> None:
@@ -148,7 +148,7 @@ async def test_a_case_that_a_child_was_taken_out_of_still_is_about_several(
 
 
 @nightly
-@pytest.mark.a_person(by=siblings)
+@pytest.mark.situation(by=siblings)
 async def test_a_child_that_was_found_in_the_case_by_a_colleague_counts_once(work: Work) -> None:
     """Her contact has her short name. Another child is marked as one that the case is not about."""
     boss, brother, sister, case = await siblings(work)
@@ -163,7 +163,7 @@ async def test_a_child_that_was_found_in_the_case_by_a_colleague_counts_once(wor
     assert (items[case.id].keep, items[case.id].children) == (OTHER, 2)
 
 
-@pytest.mark.a_person(by=siblings)
+@pytest.mark.situation(by=siblings)
 async def test_a_case_of_one_child_is_its_own(work: Work) -> None:
     """Two contacts of it say nothing else, and one of them has no name."""
     boss, _, sister, case = await siblings(work)
@@ -183,7 +183,7 @@ async def test_a_case_of_one_child_is_its_own(work: Work) -> None:
 
 
 @nightly
-@pytest.mark.a_person(by=siblings)
+@pytest.mark.situation(by=siblings)
 async def test_the_entries_of_a_case_are_counted_too(work: Work) -> None:
     boss, brother, _, _ = await siblings(work)
     more = {"child.a2": 2, "child.a2.name": SISTER, "child.a2.phone": OF_SISTER}

@@ -69,7 +69,7 @@ async def read(work: Work, contact_id: UUID) -> Any:
 
 
 @pytest.mark.usefixtures("readings_at_once")
-@pytest.mark.a_person
+@pytest.mark.situation
 async def test_a_record_that_was_reopened_since_stays_with_what_belongs_to_it(work: Work) -> None:
     boss, call, contact = await a_person(work)
     request = await found_by(work, boss)
@@ -92,7 +92,7 @@ async def test_a_record_that_was_reopened_since_stays_with_what_belongs_to_it(wo
 
 @nightly
 @pytest.mark.usefixtures("readings_at_once")
-@pytest.mark.a_person
+@pytest.mark.situation
 async def test_if_a_record_in_work_keeps_all_the_officer_has_the_request_again(work: Work) -> None:
     boss, _, contact = await a_person(work)
     request = await found_by(work, boss)
@@ -104,7 +104,7 @@ async def test_if_a_record_in_work_keeps_all_the_officer_has_the_request_again(w
 
 
 @pytest.mark.usefixtures("readings_at_once")
-@pytest.mark.a_person
+@pytest.mark.situation
 async def test_an_open_draft_is_kept_when_it_is_found_and_a_report_shows_it(work: Work) -> None:
     boss, _, _ = await a_person(work)
     as_person(work, boss)
@@ -126,7 +126,7 @@ async def test_an_open_draft_is_kept_when_it_is_found_and_a_report_shows_it(work
 
 
 @pytest.mark.usefixtures("readings_at_once")
-@pytest.mark.a_person
+@pytest.mark.situation
 async def test_what_is_in_work_when_an_erasure_begins_is_not_in_its_list(work: Work) -> None:
     """A restore erases by the list alone."""
     boss, _, contact = await a_person(work)
@@ -141,7 +141,7 @@ async def test_what_is_in_work_when_an_erasure_begins_is_not_in_its_list(work: W
 
 @nightly
 @pytest.mark.usefixtures("readings_at_once")
-@pytest.mark.a_person
+@pytest.mark.situation
 async def test_a_call_stays_with_a_record_that_was_completed_again_before_its_turn(
     work: Work,
 ) -> None:

@@ -1,6 +1,6 @@
 """Situations that are written down once for many tests: to write one takes as long as most of them.
 
-A test says with the mark `a_person` in which situation its database is. The function that writes
+A test says with the mark `situation` in which situation its database is. The function that writes
 the situation then reads what was written, and a test calls it as any other.
 """
 

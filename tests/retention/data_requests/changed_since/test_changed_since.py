@@ -88,7 +88,7 @@ TAKEN = (
 
 
 @pytest.mark.parametrize(("change", "person"), by_day(TAKEN, 2))
-@pytest.mark.a_person(by=one_record)
+@pytest.mark.situation(by=one_record)
 async def test_a_report_shows_no_child_that_took_the_place_of_the_only_one(
     work: Work, change: dict[str, Any], person: AskingPerson
 ) -> None:
@@ -121,7 +121,7 @@ async def test_a_report_shows_no_child_that_took_the_place_of_the_only_one(
 
 @nightly
 @pytest.mark.parametrize("typed", by_day(["{}/2", OF_SISTER]))
-@pytest.mark.a_person(by=one_record)
+@pytest.mark.situation(by=one_record)
 async def test_of_several_children_one_who_took_the_place_of_hers_is_not_shown(
     work: Work, typed: str
 ) -> None:
@@ -140,7 +140,7 @@ async def test_of_several_children_one_who_took_the_place_of_hers_is_not_shown(
 
 
 @nightly
-@pytest.mark.a_person(by=one_record)
+@pytest.mark.situation(by=one_record)
 async def test_a_referral_of_a_child_that_was_replaced_is_not_shown(work: Work) -> None:
     """By day the record is not shown, nor a referral that was rewritten itself."""
     boss, contact, referral = await one_record(work)
@@ -157,7 +157,7 @@ async def test_a_referral_of_a_child_that_was_replaced_is_not_shown(work: Work) 
 
 
 @pytest.mark.parametrize("kind", by_day(reversed(RequestKind)))
-@pytest.mark.a_person(by=one_record)
+@pytest.mark.situation(by=one_record)
 async def test_a_referral_that_was_rewritten_for_another_child_is_neither_shown_nor_erased(
     work: Work, kind: RequestKind
 ) -> None:
@@ -189,7 +189,7 @@ async def test_a_referral_that_was_rewritten_for_another_child_is_neither_shown_
 
 @nightly
 @pytest.mark.parametrize("kind", by_day(reversed(RequestKind)))
-@pytest.mark.a_person(by=one_record)
+@pytest.mark.situation(by=one_record)
 async def test_a_child_that_was_named_since_may_be_another(work: Work, kind: RequestKind) -> None:
     """Nothing was written of it by which it could be compared; as long as that is so, it stays."""
     boss, _, _ = await one_record(work)
@@ -215,7 +215,7 @@ async def test_a_child_that_was_named_since_may_be_another(work: Work, kind: Req
 # -- the call and the conversation of it ---------------------------------------------------------
 
 
-@pytest.mark.a_person
+@pytest.mark.situation
 async def test_a_conversation_is_not_shown_if_its_contact_names_another_child_since(
     work: Work,
 ) -> None:
@@ -234,7 +234,7 @@ async def test_a_conversation_is_not_shown_if_its_contact_names_another_child_si
     assert {one.kind for one in items if one.keep is None} == {"flag", "wish"}
 
 
-@pytest.mark.a_person
+@pytest.mark.situation
 async def test_a_call_is_not_shown_if_a_contact_came_to_it_since(work: Work) -> None:
     """The contact is not in the request: nothing says of which child it would have told."""
     boss, call, contact = await a_person(work)
@@ -257,7 +257,7 @@ async def test_a_call_is_not_shown_if_a_contact_came_to_it_since(work: Work) -> 
 
 
 @nightly
-@pytest.mark.a_person(by=one_record)
+@pytest.mark.situation(by=one_record)
 async def test_a_record_whose_number_was_put_right_is_not_shown_to_its_former_owner(
     work: Work,
 ) -> None:
@@ -277,7 +277,7 @@ async def test_a_record_whose_number_was_put_right_is_not_shown_to_its_former_ow
 
 
 @pytest.mark.parametrize("kind", by_day(RequestKind))
-@pytest.mark.a_person(by=one_record)
+@pytest.mark.situation(by=one_record)
 async def test_what_a_mistaken_number_led_to_is_neither_shown_nor_erased(
     work: Work, kind: RequestKind
 ) -> None:
@@ -305,7 +305,7 @@ async def test_what_a_mistaken_number_led_to_is_neither_shown_nor_erased(
 
 
 @nightly
-@pytest.mark.a_person(by=one_record)
+@pytest.mark.situation(by=one_record)
 async def test_a_case_to_which_another_contact_leads_goes_on(work: Work) -> None:
     """The number of one of its contacts was put right; the other still has it."""
     boss, _, _ = await one_record(work)
@@ -332,7 +332,7 @@ def forget_children(work: Work, request: DataRequest) -> None:
 
 @nightly
 @pytest.mark.parametrize("changed", by_day([True, False]))
-@pytest.mark.a_person
+@pytest.mark.situation
 async def test_an_erasure_that_an_earlier_version_searched_keeps_what_it_cannot_compare(
     work: Work, changed: bool
 ) -> None:
@@ -355,7 +355,7 @@ async def test_an_erasure_that_an_earlier_version_searched_keeps_what_it_cannot_
 
 @nightly
 @pytest.mark.parametrize("there", by_day([None, "approved", "asked"]))
-@pytest.mark.a_person(by=a_caller)
+@pytest.mark.situation(by=a_caller)
 async def test_what_an_earlier_version_searched_is_erased_again_after_a_restore(
     work: Work, there: str | None
 ) -> None:
@@ -380,7 +380,7 @@ async def test_what_an_earlier_version_searched_is_erased_again_after_a_restore(
     assert contact.erased_at is not None
 
 
-@pytest.mark.a_person
+@pytest.mark.situation
 async def test_a_report_that_an_earlier_version_searched_leaves_out_what_it_cannot_compare(
     work: Work,
 ) -> None:

@@ -102,7 +102,7 @@ async def _went(work: Work, boss: Staff, request: DataRequest, *children: Contac
 
 
 @pytest.mark.parametrize(("kind", "how"), by_day(each_once(RequestKind, CHANGES)))
-@pytest.mark.a_person(by=one_telephone)
+@pytest.mark.situation(by=one_telephone)
 async def test_a_record_that_is_known_since_to_be_a_sisters_stays_with_her(
     work: Work, kind: RequestKind, how: str
 ) -> None:
@@ -115,7 +115,7 @@ async def test_a_record_that_is_known_since_to_be_a_sisters_stays_with_her(
 
 
 @pytest.mark.parametrize("how", by_day(["named", "he was told apart"]))
-@pytest.mark.a_person(by=one_telephone)
+@pytest.mark.situation(by=one_telephone)
 async def test_by_their_number_alone_it_is_not_known_which_of_them_asks(
     work: Work, how: str
 ) -> None:
@@ -130,7 +130,7 @@ async def test_by_their_number_alone_it_is_not_known_which_of_them_asks(
 
 
 @nightly
-@pytest.mark.a_person(by=one_telephone)
+@pytest.mark.situation(by=one_telephone)
 async def test_a_contact_that_is_put_into_the_profile_of_a_sister_is_hers(work: Work) -> None:
     boss, boy, girl = await _of_both(work)
     hers = await profiles.tell_apart(work, boss, girl.id)
@@ -146,7 +146,7 @@ async def test_a_contact_that_is_put_into_the_profile_of_a_sister_is_hers(work: 
 
 
 @nightly
-@pytest.mark.a_person(by=one_telephone)
+@pytest.mark.situation(by=one_telephone)
 async def test_what_a_neighbour_turns_out_to_have_said_is_not_the_childs(work: Work) -> None:
     """A colleague puts right who rang."""
     boss, _, girl = await one_telephone(work)
@@ -159,7 +159,7 @@ async def test_what_a_neighbour_turns_out_to_have_said_is_not_the_childs(work: W
 
 
 @pytest.mark.parametrize("kind", by_day(RequestKind))
-@pytest.mark.a_person(by=one_telephone)
+@pytest.mark.situation(by=one_telephone)
 async def test_the_flag_of_a_number_stays_with_the_child_that_is_seen_to_ring_from_it(
     work: Work, kind: RequestKind
 ) -> None:
@@ -178,7 +178,7 @@ async def test_the_flag_of_a_number_stays_with_the_child_that_is_seen_to_ring_fr
 
 
 @nightly
-@pytest.mark.a_person(by=one_telephone)
+@pytest.mark.situation(by=one_telephone)
 async def test_what_the_officer_released_stays_released(work: Work) -> None:
     """It was marked when it was searched, and the officer has looked at it."""
     boss, boy, girl = await _of_both(work)
@@ -192,7 +192,7 @@ async def test_what_the_officer_released_stays_released(work: Work) -> None:
 
 @nightly
 @pytest.mark.parametrize("kind", list(RequestKind))
-@pytest.mark.a_person(by=one_telephone)
+@pytest.mark.situation(by=one_telephone)
 async def test_a_contact_of_no_profile_that_is_put_into_another_childs_since_is_hers(
     work: Work, kind: RequestKind
 ) -> None:
@@ -223,7 +223,7 @@ async def test_a_contact_of_no_profile_that_is_put_into_another_childs_since_is_
         ),
     ),
 )
-@pytest.mark.a_person(by=one_telephone)
+@pytest.mark.situation(by=one_telephone)
 async def test_a_released_contact_that_is_put_into_the_profile_of_a_sister_since_is_hers(
     work: Work, kind: RequestKind, way: tuple[str, str]
 ) -> None:
@@ -263,7 +263,7 @@ async def test_a_released_contact_that_is_put_into_the_profile_of_a_sister_since
 
 
 @nightly
-@pytest.mark.a_person(by=one_telephone)
+@pytest.mark.situation(by=one_telephone)
 async def test_what_is_kept_as_another_childs_stands_on_no_list_by_which_it_is_erased_again(
     work: Work, monkeypatch: pytest.MonkeyPatch
 ) -> None:

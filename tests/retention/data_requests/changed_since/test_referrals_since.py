@@ -28,7 +28,7 @@ from tests.support.retention.requested import (
 
 pytestmark = [
     pytest.mark.whole,
-    pytest.mark.a_person,
+    pytest.mark.situation,
     pytest.mark.usefixtures("readings_at_once"),
 ]
 

@@ -59,7 +59,7 @@ MISTYPED = "+381649998811"
 @pytest.mark.parametrize(
     ("how", "kind"), by_day(product(["split", "told apart"], reversed(RequestKind)))
 )
-@pytest.mark.a_person(by=one_profile)
+@pytest.mark.situation(by=one_profile)
 async def test_who_was_told_apart_from_the_person_is_neither_shown_nor_erased(
     work: Work, kind: RequestKind, how: str
 ) -> None:
@@ -121,7 +121,7 @@ async def test_a_contact_that_was_taken_out_of_the_case_is_neither_shown_nor_era
 
 @nightly
 @pytest.mark.parametrize("kind", list(RequestKind))
-@pytest.mark.a_person(by=one_record)
+@pytest.mark.situation(by=one_record)
 async def test_a_mistyped_number_of_a_case_leads_to_nothing_when_it_is_put_right(
     work: Work, kind: RequestKind
 ) -> None:
@@ -208,7 +208,7 @@ async def test_an_erasure_leaves_a_call_to_which_a_contact_came_since(work: Work
 
 
 @pytest.mark.parametrize("kind", by_day(RequestKind))
-@pytest.mark.a_person
+@pytest.mark.situation
 async def test_that_a_number_was_forgotten_or_a_record_erased_tells_of_no_other_person(
     work: Work, kind: RequestKind
 ) -> None:
@@ -238,7 +238,7 @@ async def test_that_a_number_was_forgotten_or_a_record_erased_tells_of_no_other_
 
 
 @pytest.mark.parametrize("kind", by_day(reversed(RequestKind)))
-@pytest.mark.a_person
+@pytest.mark.situation
 async def test_a_server_that_has_not_read_the_form_yet_neither_reports_nor_erases(
     work: Work, kind: RequestKind
 ) -> None:
@@ -324,7 +324,7 @@ async def test_a_case_that_is_not_about_the_child_of_a_contact_is_neither_shown_
     ("kind", "into"),
     by_day(product(reversed(RequestKind), ["the one that was found", "the other"])),
 )
-@pytest.mark.a_person(by=one_profile)
+@pytest.mark.situation(by=one_profile)
 async def test_profiles_that_were_merged_while_it_waited_are_left_to_other_children(
     work: Work, kind: RequestKind, into: str
 ) -> None:
@@ -362,7 +362,7 @@ async def test_profiles_that_were_merged_while_it_waited_are_left_to_other_child
 
 @nightly
 @pytest.mark.parametrize("named", by_day([False, True]))
-@pytest.mark.a_person(by=one_profile)
+@pytest.mark.situation(by=one_profile)
 async def test_a_profile_into_which_a_sister_came_by_herself_since_is_kept_for_her(
     work: Work, named: bool
 ) -> None:
@@ -408,7 +408,7 @@ async def another_number(work: Work, contact: Contact) -> Call:
 
 
 @pytest.mark.parametrize("killed_after", by_day([ItemKind.CONTACT, ItemKind.PROFILE, None]))
-@pytest.mark.a_person(by=one_profile)
+@pytest.mark.situation(by=one_profile)
 async def test_what_an_erasure_has_erased_itself_leads_on_to_the_rest(
     work: Work, killed_after: ItemKind | None
 ) -> None:
@@ -433,7 +433,7 @@ async def test_what_an_erasure_has_erased_itself_leads_on_to_the_rest(
 
 
 @nightly
-@pytest.mark.a_person(by=one_profile)
+@pytest.mark.situation(by=one_profile)
 async def test_an_erasure_that_took_the_profile_apart_tells_of_no_other_person(work: Work) -> None:
     """Two erasures share a profile, and each has a contact that the other one keeps."""
     boss, one, other = await one_profile(work)
@@ -454,7 +454,7 @@ async def test_an_erasure_that_took_the_profile_apart_tells_of_no_other_person(w
 
 
 @pytest.mark.parametrize("itself", by_day([False, True]))
-@pytest.mark.a_person(by=a_caller)
+@pytest.mark.situation(by=a_caller)
 async def test_a_number_that_was_taken_out_of_the_record_may_be_that_from_which_the_child_rang(
     work: Work, itself: bool
 ) -> None:

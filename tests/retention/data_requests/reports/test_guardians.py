@@ -85,7 +85,7 @@ def test_what_a_form_keeps_from_the_family_is_left_out_also_if_it_is_named() -> 
     assert not may_see(form, {}, AskingPerson.GUARDIAN)(section, kept)
 
 
-@pytest.mark.a_person
+@pytest.mark.situation
 async def test_a_guardian_reads_of_released_records_who_the_child_is_and_no_more(
     work: Work,
 ) -> None:

@@ -51,7 +51,7 @@ def told(work: Work) -> list[tuple[str, str]]:
     return sorted((job["staff_id"], job["state"]) for job in jobs)
 
 
-@pytest.mark.a_person
+@pytest.mark.situation
 async def test_the_others_are_told_of_a_report_whose_officer_leaves_after_it_was_made(
     work: Work,
 ) -> None:
@@ -88,7 +88,7 @@ async def test_the_others_are_told_of_a_report_whose_officer_leaves_after_it_was
     assert (await reminding.remind(work), told(work)) == (0, [])
 
 
-@pytest.mark.a_person
+@pytest.mark.situation
 async def test_a_report_that_its_officer_alone_can_open_is_told_to_others_near_the_day_only(
     work: Work,
 ) -> None:
@@ -138,7 +138,7 @@ async def test_no_report_of_nothing_is_made(
     assert [(job["staff_id"], job["state"]) for job in jobs] == [(str(boss.id), "failed")]
 
 
-@pytest.mark.a_person
+@pytest.mark.situation
 async def test_a_report_that_cannot_be_written_into_a_file_counts_as_not_opened(
     work: Work, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -38,7 +38,7 @@ from tests.support.verbs import a_supervisor
 
 pytestmark = [
     pytest.mark.whole,
-    pytest.mark.a_person,
+    pytest.mark.situation,
     pytest.mark.usefixtures("readings_at_once"),
 ]
 

@@ -107,7 +107,7 @@ async def readings_of(work: Work, call: Call) -> list[Any]:
     return list(rows)
 
 
-@pytest.mark.a_person(by=a_conversation)
+@pytest.mark.situation(by=a_conversation)
 async def test_the_child_reads_both_sides_and_no_whisper(work: Work) -> None:
     boss, call = await a_conversation(work)
     shown = await report_of(work, boss, AskingPerson.CHILD)
@@ -119,7 +119,7 @@ async def test_the_child_reads_both_sides_and_no_whisper(work: Work) -> None:
     assert await readings_of(work, call) == [{"reason": "by_law"}]
 
 
-@pytest.mark.a_person(by=a_conversation)
+@pytest.mark.situation(by=a_conversation)
 async def test_what_was_erased_is_said_to_be(work: Work) -> None:
     boss, call = await a_conversation(work)
     await work.session.execute(
@@ -132,7 +132,7 @@ async def test_what_was_erased_is_said_to_be(work: Work) -> None:
 
 
 @pytest.mark.parametrize("person", [AskingPerson.GUARDIAN, AskingPerson.CALLER])
-@pytest.mark.a_person(by=a_conversation)
+@pytest.mark.situation(by=a_conversation)
 async def test_no_other_account_reads_what_the_child_may_have_written(
     work: Work, person: AskingPerson
 ) -> None:
@@ -144,7 +144,7 @@ async def test_no_other_account_reads_what_the_child_may_have_written(
     assert await readings_of(work, call) == []
 
 
-@pytest.mark.a_person(by=a_conversation)
+@pytest.mark.situation(by=a_conversation)
 async def test_another_caller_reads_their_own_words_once_the_officer_releases_them(
     work: Work,
 ) -> None:
@@ -163,7 +163,7 @@ async def test_another_caller_reads_their_own_words_once_the_officer_releases_th
     assert WHISPERED not in shown
 
 
-@pytest.mark.a_person(by=a_conversation)
+@pytest.mark.situation(by=a_conversation)
 async def test_what_they_are_to_the_child_has_to_be_said_before_another_caller_reads(
     work: Work,
 ) -> None:
@@ -179,7 +179,7 @@ async def test_what_they_are_to_the_child_has_to_be_said_before_another_caller_r
     assert "the child may have written it" in shown
 
 
-@pytest.mark.a_person(by=a_conversation)
+@pytest.mark.situation(by=a_conversation)
 async def test_a_form_says_which_option_is_the_child_before_another_caller_reads(
     work: Work, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -192,7 +192,7 @@ async def test_a_form_says_which_option_is_the_child_before_another_caller_reads
     assert "the child may have written it" in shown
 
 
-@pytest.mark.a_person(by=a_conversation)
+@pytest.mark.situation(by=a_conversation)
 async def test_a_conversation_of_another_person_is_left_out(work: Work) -> None:
     boss, call = await a_conversation(work)
     shown = await report_of(work, boss, AskingPerson.CHILD, (call, Keep.ANOTHER_PERSON))
