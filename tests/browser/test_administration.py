@@ -47,9 +47,7 @@ async def test_a_prompt_is_recorded_and_heard_by_the_next_caller(live: Stage, pa
     await expect(prompt.locator(".words")).to_contain_text("Plavi telefon")
 
 
-@nightly
 async def test_a_record_is_held_and_let_go_on_its_page(page: Page, live: Stage) -> None:
-    """By day `tests/retention/test_story.py` holds and lets go."""
     ana = await live.add_counsellor("ana", shift=False, state=None)
     vera = await live.add_counsellor("vera", role=Role.SUPERVISOR, shift=False, state=None)
     mila = await live.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
@@ -84,7 +82,7 @@ async def test_a_record_is_held_and_let_go_on_its_page(page: Page, live: Stage) 
 
 
 async def the_rules_fit_every_width(page: Page) -> None:
-    """By day `test_every_page` looks at them."""
+    """With `TESTS=whole`, as in `test_every_page`, which by day looks at every fourth page."""
     for width in (320, 768, 1440):
         await page.set_viewport_size({"width": width, "height": 900})
         wide = await page.evaluate("document.documentElement.scrollWidth")
@@ -117,7 +115,7 @@ WIDTHS = (1440, 390, 320)
 
 
 async def _faults(page: Page, where: str) -> list[str]:
-    """Return what axe finds in each width. By day `test_every_page` looks at these pages."""
+    """Return what axe finds in each width, with `TESTS=whole`."""
     found = []
     for one in WIDTHS if WHOLE else ():
         await page.set_viewport_size({"width": one, "height": 900})
@@ -162,7 +160,7 @@ async def test_a_line_is_retired_and_used_again_and_everything_is_sealed_anew(
 
 
 async def everything_is_sealed_anew(live: Stage, page: Page) -> None:
-    """By day `tests/sealing/test_resealing.py` has the act, and `test_every_page` the page."""
+    """By day `tests/sealing/test_resealing.py` has the act."""
     await page.goto(f"{live.settings.public_url}/admin/keys")
     assert await _faults(page, "keys") == []
     await page.get_by_role("button", name="Seal everything anew").click()

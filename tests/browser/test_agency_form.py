@@ -159,12 +159,11 @@ async def test_a_refused_agency_keeps_all_that_was_filled_in(live: Stage, page: 
 @nightly
 @pytest.mark.skipif(not AXE.exists(), reason="npm packages are not installed")
 async def test_the_form_can_be_used_by_all(live: Stage, page: Page) -> None:
-    """By day `test_every_page` looks at it, `tests/referrals/directory` saves it as it is."""
+    """By day `tests/referrals/directory` saves it as it is."""
     mila = await live.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
     await add_a_house_with_dates(live)
     await visit(page, live, mila, "/agencies/house/entry")
     found: list[str] = []
-    # By day `test_every_page` looks at this page.
     for theme, width in LOOKS if WHOLE else ():
         await page.set_viewport_size({"width": width, "height": 900})
         await page.emulate_media(

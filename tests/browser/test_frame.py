@@ -41,7 +41,7 @@ from tests.support.browser import (
 from tests.support.profile import WHOLE, nightly
 from tests.support.waiting import until
 
-# That no page is too wide is tried in all of them by `test_every_page`, in one theme.
+# That no page is too wide is tried by `test_every_page`, by day on every fourth.
 PAGES = (
     "/",
     "/contacts",
@@ -421,7 +421,7 @@ def _of_long_words() -> list[str]:
 async def test_what_the_bar_says_has_room_on_the_narrowest_phone_in_every_language(
     live: Stage, page: Page
 ) -> None:
-    """By day `test_every_page` looks at each page in the longest words, this narrow."""
+    """By day `test_every_page` looks at bars of pages in long words, this narrow."""
     ana = await live.add_counsellor("ana", state="off_duty")
     await page.set_viewport_size({"width": 320, "height": 700})
     await at(page, live, ana, "/")

@@ -92,7 +92,7 @@ async def the_same_numbers_are_elsewhere(live: Stage, page: Page) -> None:
 
 @nightly
 async def test_two_people_let_single_records_out(live: Stage, page: Page) -> None:
-    """By day `tests/statistics/test_exports.py` has both people."""
+    """By day `tests/statistics/test_requested_files.py` has both people."""
     await ring(live)
     boss = await live.add_counsellor("boss", role=Role.ADMINISTRATOR, shift=False, state=None)
     chief = await live.add_counsellor("chief", role=Role.SUPERVISOR, shift=False, state=None)

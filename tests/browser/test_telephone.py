@@ -635,9 +635,7 @@ async def test_the_sound_goes_on_while_the_signalling_is_away(
 async def test_declined_rung_out_and_given_up(
     stage: Stage, desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By day `test_desk_by_mouse` has the first and the last, and the one between is in
-    `tests/scenarios/calls/test_reaching_a_counsellor.py`.
-    """
+    """By day `test_desk_by_mouse` has the first and the last."""
     child = Child(stage)
     await child.choose()
     await expect(desk.page.locator("#offer")).to_be_visible()

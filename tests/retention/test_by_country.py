@@ -22,7 +22,6 @@ from app.retention.rules import WAITS, Rules, read_rules, set_rules
 from app.staff.accounts import actor_of
 from app.work import PROGRAM, Work
 from tests.support.definitions.sets import at, taken
-from tests.support.profile import nightly
 from tests.support.verbs import a_line, an_administrator, logged, rings
 
 pytestmark = pytest.mark.whole
@@ -160,7 +159,6 @@ async def test_a_kind_of_which_no_country_speaks_goes_back_to_the_default(work: 
     assert of(await read_rules(work), NUMBERS) == (100, 100, DEFAULT)
 
 
-@nightly
 async def test_the_next_version_changes_the_rules_again_and_one_that_it_drops_ends_no_sooner(
     work: Work,
 ) -> None:
@@ -183,7 +181,6 @@ async def test_the_next_version_changes_the_rules_again_and_one_that_it_drops_en
 REST = "rest: ours\nversion: 1\nsource: x\ndaily_hours: 12\nweekly_hours: 48\n"
 
 
-@nightly
 async def test_what_is_taken_back_takes_its_rules_along(work: Work) -> None:
     await a_helpline(work)
     begun = work.now

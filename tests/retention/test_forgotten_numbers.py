@@ -228,7 +228,6 @@ async def test_profiles_that_are_merged_while_the_erasure_waits_lose_the_number(
     assert (girl.erased_at, await house.profiles_with(GIRL)) == (None, {girl.profile_id})
 
 
-@nightly
 async def test_a_profile_that_is_held_keeps_its_numbers(house: House) -> None:
     boy, second = await house.rang(BOY), await house.rang(BOYS_SECOND)
     await house.merge(boy.profile_id, second.profile_id)
@@ -316,7 +315,6 @@ async def test_a_number_wants_no_messages_for_as_long_as_a_child_writes_from_it(
     assert await house.profiles_with(BOY) == set()
 
 
-@nightly
 async def test_a_flag_that_is_kept_stays_though_no_call_of_its_number_is_left(house: House) -> None:
     boy = await house.rang(BOY)
     call = await house.work.session.get_one(Call, boy.call_id)

@@ -27,7 +27,6 @@ from app.staff.emergency_rows import Emergency, EmergencyKind, EmergencyState
 from app.staff.models import Staff
 from app.staff.roles import Role
 from app.work import Work
-from tests.support.profile import by_day
 from tests.support.verbs import a_counsellor, a_supervisor, an_administrator, sessions_of
 
 GROUND = "Both administrators are in hospital."
@@ -71,7 +70,7 @@ async def loses_it_at_the_provider(work: Work, vera: Staff, _mila: Staff) -> Non
 WAYS = [leaves, leaves_there, loses_the_role, loses_it_at_the_provider]
 
 
-@pytest.mark.parametrize("way", by_day(WAYS, 2), ids=lambda way: way.__name__)
+@pytest.mark.parametrize("way", WAYS, ids=[way.__name__ for way in WAYS])
 async def test_a_leaver_is_no_administrator_by_an_emergency_access(
     work: Work, way: Callable[[Work, Staff, Staff], Awaitable[None]]
 ) -> None:

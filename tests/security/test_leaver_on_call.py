@@ -134,7 +134,7 @@ async def test_a_phone_that_a_colleague_has_as_well_stays_on_call(work: Work) ->
     assert not await leavers.is_a_leavers(work, MOBILE), "a second phone that is proven is theirs"
 
 
-@pytest.mark.parametrize("out", by_day(["changed", "second", "mail"]))
+@pytest.mark.parametrize("out", ["changed", "second", "mail"])
 async def test_what_was_taken_out_of_the_account_before_is_found_when_its_person_leaves(
     work: Work, out: str
 ) -> None:
@@ -201,7 +201,7 @@ async def test_who_leaves_by_a_directory_or_the_provider_alarms_until_all_is_clo
     assert (work.jobs, await work_left.with_open(work)) == ([], [])
 
 
-@pytest.mark.parametrize("given_up", by_day([False, True]))
+@pytest.mark.parametrize("given_up", [False, True])
 async def test_the_helplines_phone_as_an_unproven_second_phone_still_acknowledges(
     work: Work, given_up: bool
 ) -> None:
@@ -283,7 +283,7 @@ async def test_who_comes_back_alarms_until_the_entry_is_checked_again(work: Work
     assert (agency.of_leavers, await still_open.to_close(work)) == ([], [vera.id])
 
 
-@pytest.mark.parametrize("was", by_day([None, ENTRY.sector, "police"]))
+@pytest.mark.parametrize("was", [None, ENTRY.sector, "police"])
 async def test_an_address_of_a_leaver_that_no_one_has_to_approve_acknowledges_nothing(
     work: Work, was: str | None
 ) -> None:
@@ -391,7 +391,7 @@ def a_file(entry: Entry) -> str:
     return write_directory([(Agency(), entry)])
 
 
-@pytest.mark.parametrize("before", by_day(["none", "replaced"]))
+@pytest.mark.parametrize("before", ["none", "replaced"])
 async def test_what_an_operator_brings_into_force_is_held_against_leavers(
     work: Work, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, before: str
 ) -> None:
@@ -421,7 +421,7 @@ async def test_what_an_operator_brings_into_force_is_held_against_leavers(
     assert agency.of_leavers == []
 
 
-@pytest.mark.parametrize("way", by_day(["approved", "imported"]))
+@pytest.mark.parametrize("way", ["approved", "imported"])
 async def test_an_unproven_second_phone_that_comes_into_force_after_its_person_left_is_in_doubt(
     work: Work, way: str
 ) -> None:

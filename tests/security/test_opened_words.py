@@ -107,4 +107,5 @@ async def test_no_cache_holds_what_was_opened_once_the_answer_is_given(stage: St
     stage.ground.memory.keep(
         Topic.CALLS, ("planted",), {"name": [f"<b>{words}</b>"]}, stage.clock.now() + timedelta(1)
     )
+    assert any(one is stage.ground.memory for one in roots)
     assert _way_to([stage.ground.memory], words)

@@ -19,7 +19,7 @@ from app.statistics.protection.guard import BASE
 from app.statistics.reports import sections
 from app.work import Work
 from tests.support import planted
-from tests.support.profile import WHOLE, by_day, nightly
+from tests.support.profile import WHOLE, by_day
 from tests.support.verbs import a_line, a_supervisor
 
 # Together they take seconds, and are not among the fast ones.
@@ -123,7 +123,6 @@ async def test_a_report_and_a_file_show_the_figure_of_every_window(work: Work) -
             assert whole["opened" if by else "offered"] == total.numbers["opened"]
 
 
-@nightly
 async def test_other_referrals_have_another_draw_and_nothing_is_added_on_the_average(
     work: Work,
 ) -> None:

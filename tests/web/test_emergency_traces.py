@@ -89,9 +89,7 @@ async def test_what_an_emergency_access_made_of_accounts_ends_with_it(stage: Sta
     assert "token_revoked" in {one["action"] for one in marked}
 
 
-@nightly
 async def test_what_those_whom_it_let_in_have_done_ends_with_it(stage: Stage) -> None:
-    """By day what one of them made stops, and accounts that were made under it end."""
     vera, rada = await people_for_it(stage)
     ana, bob, carl, mine = [
         await stage.add_counsellor(name, shift=False, state=None)
@@ -198,11 +196,9 @@ async def test_one_account_that_cannot_go_back_does_not_hold_up_the_end(stage: S
     assert ended["detail"]["left"] == 1, "the mark, which the review decides about"
 
 
-@nightly
 async def test_a_role_that_goes_back_opens_nothing_to_who_chose_a_password_under_it(
     stage: Stage,
 ) -> None:
-    """By day a password that was chosen under it is dropped, and roles go back."""
     vera, rada = await people_for_it(stage)
     headers = await an_emergency(stage, vera, rada)
     held = (await stage.rows("SELECT revision FROM staff WHERE name = 'rada'"))[0]
@@ -348,11 +344,9 @@ async def test_settings_that_lead_elsewhere_go_back_and_the_review_says_which(st
     assert ("holiday_set", "stays") in outcomes
 
 
-@nightly
 async def test_people_let_in_by_a_provider_that_was_set_under_it_are_out_when_it_ends(
     stage: Stage,
 ) -> None:
-    """By day the settings of a provider go back, and accounts that were made under it end."""
     vera, rada = await people_for_it(stage)
     ana = await stage.add_counsellor("ana", role=Role.AUDITOR, shift=False, state=None)
     await stage.change_rows("UPDATE staff SET email = 'ana@x.example' WHERE name = 'ana'")

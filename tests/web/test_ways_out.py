@@ -16,7 +16,6 @@ from app.staff.roles import Role
 from tests.support.calls.callers import flag, talked
 from tests.support.contacts import WHOLE, new_contact
 from tests.support.leaks.deferred import in_jobs
-from tests.support.profile import by_day
 from tests.support.referrals import page
 
 NAME, NUMBER, DISABILITY = "Zzlatica", "+381649998877", "psychosocial"
@@ -32,10 +31,6 @@ ANSWERS = {
 
 def has_none(text: str, where: str) -> None:
     assert [word for word in TOLD if word in text] == [], where
-
-
-# Those who may search, and who keep the accounts, stand first.
-_OTHERS = (Role.COUNSELLOR, Role.ADMINISTRATOR, Role.AUDITOR, Role.REFERRAL_OFFICER)
 
 
 async def ways_of(stage: Stage, who: Counsellor, code: str) -> dict[str, Any]:
@@ -61,7 +56,7 @@ async def test_what_a_child_told_leaves_by_no_search_file_event_or_log(stage: St
     ana = await stage.add_counsellor("ana")
     others = {
         role: await stage.add_counsellor(f"other {role.value}", role=role, shift=False, state=None)
-        for role in by_day(_OTHERS, 2)
+        for role in (Role.COUNSELLOR, Role.ADMINISTRATOR, Role.AUDITOR, Role.REFERRAL_OFFICER)
     }
     vera = await stage.add_counsellor("vera", role=Role.SUPERVISOR, shift=False, state=None)
     heard: list[str] = []

@@ -252,11 +252,9 @@ async def _stored_earlier(stage: Stage) -> None:
         work.session.add(row)
 
 
-@nightly
 async def test_commands_import_and_export_a_translation(
     work: Work, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """By day pages and programs do so."""
     types = typed_on(work, monkeypatch, commands.app, commands)
     file = tmp_path / "sr.po"
     for text in ("Jezici sveta", "Jezici kuće"):

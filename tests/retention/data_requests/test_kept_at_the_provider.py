@@ -133,7 +133,6 @@ async def test_who_rings_again_loses_nothing_of_the_new_call(work: Work) -> None
     assert await noted(work) == {"CA1", "RECA1", "RENOROW", "SMOLD"}
 
 
-@nightly
 @pytest.mark.situation
 async def test_a_ring_about_two_children_goes_with_the_referral_of_the_last(work: Work) -> None:
     """What an agency was rung and texted for a referral is deleted; an e-mail is no such copy."""
@@ -161,10 +160,8 @@ async def test_a_ring_about_two_children_goes_with_the_referral_of_the_last(work
     assert found == {"ATphone", "ATsms"}
 
 
-@nightly
 @pytest.mark.situation(by=a_caller)
 async def test_the_leg_of_a_third_party_who_is_kept_stays(work: Work) -> None:
-    """By day the story of a person has such legs, of which none is left."""
     boss, call, _ = await a_caller(work)
     kept, gone = uuid4(), uuid4()
     for who in (kept, gone, None):

@@ -182,7 +182,6 @@ async def test_a_case_of_one_child_is_its_own(work: Work) -> None:
     assert (items[case.id].keep, items[case.id].children) == (OTHER, 2)
 
 
-@nightly
 @pytest.mark.situation(by=siblings)
 async def test_the_entries_of_a_case_are_counted_too(work: Work) -> None:
     boss, brother, _, _ = await siblings(work)

@@ -114,8 +114,6 @@ async def test_the_number_is_opened_for_a_logged_reason(quiet: QuietStage) -> No
     assert (entry["actor"], entry["detail"]) == (str(ana.id), {"reason": "call_back"})
 
 
-# By day `tests/retention/test_forgotten_numbers.py` forgets them.
-@nightly
 async def test_a_number_that_was_forgotten_in_time_is_opened_no_more(quiet: QuietStage) -> None:
     stage = quiet
     ana = await stage.add_counsellor("ana")

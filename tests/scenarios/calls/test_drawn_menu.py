@@ -73,8 +73,6 @@ async def test_each_key_of_the_drawing_leads_where_it_says(stage: Stage, on_duty
         await stage.advance(1)
 
 
-# By day each key of the drawing leads where it says, above.
-@nightly
 async def test_danger_is_drawn_at_the_first_words_and_heard_there(stage: Stage) -> None:
     await stage.add_counsellor("ana", state="break")
     there = _behind(await _drawn(stage), "9").leads[0]

@@ -7,7 +7,7 @@ from app.demo.invariants import broken_at_the_end
 from app.demo.stage import Stage
 from app.practice.people import Phone
 from app.routing import offers
-from tests.support.profile import by_day, nightly
+from tests.support.profile import nightly
 from tests.support.talks import talk, waiting, waits
 
 
@@ -37,7 +37,7 @@ async def test_a_caller_who_hangs_up_while_the_offer_is_accepted_was_not_answere
 ) -> None:
     """The hang-up comes at the same instant as the acceptance, in either order."""
     ana = await stage.add_counsellor("ana")
-    for first in by_day(("hang_up", "accept")):
+    for first in ("hang_up", "accept"):
         leg = await waits(stage, from_=f"+38164111000{len(first)}")
         offer = await ana.offer()
         assert offer is not None

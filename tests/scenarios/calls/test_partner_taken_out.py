@@ -181,7 +181,7 @@ async def test_a_partner_who_is_confirmed_while_it_rings_takes_the_child(stage: 
     assert (await stage.call_of(leg))["outcome"] == "transferred_out"
 
 
-# By day one is replaced while it rings, below.
+# By day one is replaced while it rings, above.
 @nightly
 async def test_a_partner_who_is_taken_out_before_it_rings_leaves_the_child_its_place(
     stage: Stage, monkeypatch: pytest.MonkeyPatch

@@ -25,8 +25,6 @@ async def answered(stage: Stage, ana: Counsellor) -> None:
     await stage.until(talking, what="they talk")
 
 
-# By day the verbs of it are tried (`tests/calls/test_line_facts.py`).
-@nightly
 async def test_who_waits_is_answered_and_the_next_caller_reaches_another_line(
     stage: Stage,
 ) -> None:

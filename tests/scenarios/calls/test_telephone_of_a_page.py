@@ -35,8 +35,6 @@ def leg_of(stage: Stage, who: Counsellor) -> Leg:
     return [leg for leg in stage.exchange.legs.values() if leg.to == who.address][-1]
 
 
-# By day `tests/routing/test_telephone_of_an_ended_session.py` says who reads of it.
-@nightly
 async def test_a_browser_whose_telephone_is_not_ready_gets_no_offers(stage: Stage) -> None:
     ana = await stage.add_counsellor("ana")
     chief = await stage.add_counsellor("chief", role=Role.SUPERVISOR, shift=False, state=None)

@@ -82,8 +82,6 @@ async def test_a_text_that_is_found_late_says_when_it_was_written(stage: Stage) 
     assert page.count("came late, written at") == 2
 
 
-# By day `tests/telephony/messaging/test_receiving.py` has what comes after an answer.
-@nightly
 async def test_what_a_child_writes_after_its_answer_waits_again(stage: Stage) -> None:
     await takes_texts(stage)
     texts = stage.exchange.texts

@@ -10,7 +10,6 @@ from app.demo.stage import Stage
 from app.referrals.channels.webhook import delivery
 from app.staff.roles import Role
 from tests.support.contacts import skip, skip_minutes
-from tests.support.profile import nightly
 from tests.support.program.quiet import QuietStage
 from tests.support.referrals import (
     BY_HOUSE,
@@ -154,8 +153,6 @@ async def test_withdrawn_consent_reaches_the_machine_too(night: Stage, receiver:
     assert "Jovana" not in json.dumps(receiver.taken)
 
 
-# By day it goes behind what did not arrive, above.
-@nightly
 async def test_a_withdrawal_is_tried_at_once_behind_what_does_not_arrive(
     night: Stage, receiver: Receiver
 ) -> None:

@@ -9,8 +9,6 @@ from tests.support.referrals import add_agency, phone, referral_of
 from tests.support.talks import talk
 
 
-# By day `tests/scenarios/practice` refuses it.
-@nightly
 async def test_a_practice_call_rings_no_real_help(night: Stage) -> None:
     """A trainee plays a child in danger: neither the danger key nor the urgent button refers."""
     await add_agency(night, "police", "police", sector="police", phones=("+381113000002",))

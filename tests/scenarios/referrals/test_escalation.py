@@ -65,8 +65,6 @@ async def test_two_agencies_answer_at_once(night: Stage, post: Mail) -> None:
     assert found["agency"] == "First"
 
 
-# By day records keep their form in `tests/scenarios/contacts/test_definitions_in_force.py`.
-@nightly
 async def test_a_protocol_changes_while_referrals_run(night: Stage, tmp_path: Path) -> None:
     ana = await night.add_counsellor("ana", shift=False, state=None)
     before = await by_hand(ana)

@@ -189,8 +189,6 @@ async def test_a_caller_who_waits_longer_than_the_line_allows_is_an_alarm(
     assert "long_wait" not in await kinds()
 
 
-# By day each kind is told of alone.
-@nightly
 async def test_an_alarm_that_was_taken_hides_none_of_another_kind(stage: Stage) -> None:
     await on_call(stage)
     phone(stage, CHIEF, picks_up=2)
@@ -284,8 +282,6 @@ async def test_a_missed_ring_opens_the_next_layer_at_once(stage: Stage) -> None:
     assert await rings_at(stage, backup) == ["backup"]
 
 
-# By day `tests/scenarios/robustness/test_killed_processes.py` kills during an escalation.
-@nightly
 async def test_alarms_outlive_a_restart(stage: Stage) -> None:
     await on_call(stage)
     lets_ring(stage, CHIEF, DEPUTY)

@@ -186,8 +186,6 @@ async def test_after_handing_over_there_is_no_hanging_up_and_after_hanging_up_no
     assert await ana.presence() == "available"
 
 
-# By day `tests/routing/test_offers.py` has the lock that decides it.
-@nightly
 async def test_handing_over_and_hanging_up_at_once_has_one_winner(stage: Stage) -> None:
     """Both at the same instant, from two windows."""
     leg, call, (ana, boris) = await a_talk(stage, "ana", "boris")

@@ -26,7 +26,6 @@ from tests.support.contacts import skip
 from tests.support.identity.second_step import CREDENTIALS, a_person, browser, with_factor
 from tests.support.mail import Mail
 from tests.support.pages.nonces import nonce_in
-from tests.support.profile import nightly
 from tests.support.program.quiet import QuietStage
 from tests.support.referrals import click, sent_link
 from tests.support.talks import waits
@@ -104,11 +103,9 @@ async def _opens_however_often_if_it_is_urgent(
     assert waits.count == 3 + 6 + 6
 
 
-@nightly
 async def test_a_stolen_password_keeps_its_owner_out_of_no_known_browser_and_no_passkey(
     quiet: QuietStage, monkeypatch: Any
 ) -> None:
-    """By day codes have their limit, and guesses at a password keep out no known browser."""
     monkeypatch.setattr(Limiter, "pause", _no_pause)
     assert guesses.CODES.amount == 30
     monkeypatch.setattr(guesses, "CODES", RateLimitItemPerHour(8))

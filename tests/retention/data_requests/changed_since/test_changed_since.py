@@ -119,7 +119,6 @@ async def test_a_report_shows_no_child_that_took_the_place_of_the_only_one(
             assert SISTER in await told_in(work, boss, request)
 
 
-@nightly
 @pytest.mark.parametrize("typed", by_day(["{}/2", OF_SISTER]))
 @pytest.mark.situation(by=one_record)
 async def test_of_several_children_one_who_took_the_place_of_hers_is_not_shown(
@@ -187,7 +186,6 @@ async def test_a_referral_that_was_rewritten_for_another_child_is_neither_shown_
     assert request.kept == {OTHER: 1}
 
 
-@nightly
 @pytest.mark.parametrize("kind", by_day(reversed(RequestKind)))
 @pytest.mark.situation(by=one_record)
 async def test_a_child_that_was_named_since_may_be_another(work: Work, kind: RequestKind) -> None:
@@ -330,13 +328,11 @@ def forget_children(work: Work, request: DataRequest) -> None:
     request.sought_sealed = searched.seal_sought(work, request.id, kept)
 
 
-@nightly
 @pytest.mark.parametrize("changed", by_day([True, False]))
 @pytest.mark.situation
 async def test_an_erasure_that_an_earlier_version_searched_keeps_what_it_cannot_compare(
     work: Work, changed: bool
 ) -> None:
-    """By day a report leaves it out."""
     boss, call, contact = await a_person(work)
     request = await found_by(work, boss)
     forget_children(work, request)

@@ -221,6 +221,7 @@ async def test_a_contact_of_no_profile_that_is_put_into_another_childs_since_is_
                 ("his", "stays"),
             ],
         ),
+        3,
     ),
 )
 @pytest.mark.situation(by=one_telephone)
@@ -262,7 +263,6 @@ async def test_a_released_contact_that_is_put_into_the_profile_of_a_sister_since
     assert went == [True, to != "hers", False]
 
 
-@nightly
 @pytest.mark.situation(by=one_telephone)
 async def test_what_is_kept_as_another_childs_stands_on_no_list_by_which_it_is_erased_again(
     work: Work, monkeypatch: pytest.MonkeyPatch

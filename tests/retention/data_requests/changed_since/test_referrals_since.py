@@ -78,10 +78,8 @@ async def _all_stays_and_is_found(work: Work, boss: Staff, referral: Referral, c
     assert {referral.id, contact.id, call.id} <= found
 
 
-@nightly
 @pytest.mark.parametrize("of", by_day(["call", "case"]))
 async def test_one_of_a_case_or_a_call_alone_keeps_what_leads_there(work: Work, of: str) -> None:
-    """By day one of the contact keeps all of it."""
     boss, call, contact = await a_person(work)
     case = (await work.session.scalars(select(Case))).one()
     request = await found_by(work, boss)
