@@ -91,7 +91,7 @@ async def test_two_siblings_are_one_conversation_on_somleng(
         assert night.exchange.faults == []
 
 
-# By day `tests/scenarios/robustness/test_killed_processes.py` kills during an escalation.
+# By day `tests/scenarios/robustness/test_killed_processes.py` kills during the escalation of one.
 @nightly
 async def test_stopped_between_two_siblings_the_second_is_taken_after_the_start(
     night: Stage, monkeypatch: pytest.MonkeyPatch
