@@ -1,6 +1,7 @@
 """`helpline retention …` on a database with one contact."""
 
 import asyncio
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -27,33 +28,29 @@ async def _a_contact() -> str:
     return contact.code
 
 
-def test_a_rule_is_set(
-    database: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+@pytest.fixture
+def on_a_database(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Commands are run on a database of this test."""
     monkeypatch.setenv("HELPLINE_DATABASE_URL", database)
     monkeypatch.setenv("HELPLINE_DATA_DIR", str(tmp_path))
+    yield
+    set_up_logging("ERROR")
+
+
+@pytest.mark.usefixtures("on_a_database")
+def test_a_rule_is_set(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_main(capsys, "retention", "set", "contacts", "90") == (0, "")
     assert "contacts\t90 days\tdefault for-ever" in run_main(capsys, "retention", "list")[1]
     for days, refusal in (("ninety", "Give a number of days"), ("3", "90 to 36500 days")):
         failed, said = run_main(capsys, "retention", "set", "contacts", days)
         assert failed
         assert refusal in said
-    set_up_logging("ERROR")
 
 
 @nightly
-def test_a_record_is_held_and_let_go_by_its_code(
-    database: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+@pytest.mark.usefixtures("on_a_database")
+def test_a_record_is_held_and_let_go_by_its_code(capsys: pytest.CaptureFixture[str]) -> None:
     """By day the documented commands do so (test_documented_commands)."""
-    monkeypatch.setenv("HELPLINE_DATABASE_URL", database)
-    monkeypatch.setenv("HELPLINE_DATA_DIR", str(tmp_path))
     code = asyncio.run(_a_contact())
     assert run_main(capsys, "retention", "set", "contacts", "90") == (0, "")
     assert run_main(capsys, "retention", "hold", code, "--reason", "A court asks for it.") == (
@@ -68,4 +65,3 @@ def test_a_record_is_held_and_let_go_by_its_code(
     assert "held" not in run_main(capsys, "retention", "list")[1]
     assert "contacts\t90 days\t0\toldest -" in run_main(capsys, "retention", "dry-run")[1]
     assert run_main(capsys, "retention", "run") == (0, "")
-    set_up_logging("ERROR")

@@ -59,6 +59,17 @@ async def count(work: Work, model: Any, request: DataRequest) -> int:
     return found or 0
 
 
+async def _told_by_erasing(work: Work, request: DataRequest) -> list[tuple[str, str]]:
+    """Carry an erasure out; return who is told that which of their requests has ended, sorted."""
+    work.actor = PROGRAM
+    for kind in ItemKind:
+        await erasing.erase_some(work, request.id, kind)
+    await flush(work)
+    await erasing.finish(work, request.id)
+    jobs = [job.arguments for job in work.jobs if job.task == Task.TELL_REQUEST_ENDED]
+    return sorted((job["staff_id"], job["state"]) for job in jobs)
+
+
 @pytest.mark.situation(by=a_caller)
 async def test_neither_a_report_nor_another_request_outlasts_an_erasure(work: Work) -> None:
     boss, _, _ = await a_caller(work)
@@ -78,16 +89,8 @@ async def test_neither_a_report_nor_another_request_outlasts_an_erasure(work: Wo
     request = await found_by(work, boss)
     await approved(work, boss, request)
     work.jobs.clear()
-    work.actor = PROGRAM
-    for kind in ItemKind:
-        await erasing.erase_some(work, request.id, kind)
-    await flush(work)
-    await erasing.finish(work, request.id)
-    jobs = [job.arguments for job in work.jobs if job.task == Task.TELL_REQUEST_ENDED]
-    assert {(job["staff_id"], job["state"]) for job in jobs} == {
-        (str(boss.id), "expired"),
-        (str(boss.id), "overtaken"),
-    }
+    ended = await _told_by_erasing(work, request)
+    assert {*ended} == {(str(boss.id), "expired"), (str(boss.id), "overtaken")}
     await flush(work)
     assert seen.state == S.EXPIRED
     assert await count(work, RequestFile, seen) == 0
@@ -167,17 +170,9 @@ async def test_who_began_what_ended_by_itself_is_told(work: Work, left: bool) ->
     request = await found_by(work, boss)
     await approved(work, boss, request)
     boss.active = not left
-    work.actor = PROGRAM
-    for kind in ItemKind:
-        await erasing.erase_some(work, request.id, kind)
-    await flush(work)
-    await erasing.finish(work, request.id)
-    jobs = [job.arguments for job in work.jobs if job.task == Task.TELL_REQUEST_ENDED]
+    ended = await _told_by_erasing(work, request)
     person = nora if left else boss
-    assert sorted((job["staff_id"], job["state"]) for job in jobs) == [
-        (str(person.id), "expired"),
-        (str(person.id), "overtaken"),
-    ]
+    assert ended == [(str(person.id), "expired"), (str(person.id), "overtaken")]
     for end in RequestEnd:
         letter = await letters.letter_of(work, person.id, end)
         assert letter is not None
