@@ -1,11 +1,19 @@
 """A talk goes on to a colleague, to a person outside, or back to the front of the queue."""
 
+from sqlalchemy import select
+
 from app.calls.log_kinds import Cause
-from app.calls.states import CallState
+from app.calls.models import Leg
+from app.calls.states import CallState, EndedBy
 from app.jobs.names import Task
-from app.routing import handing_over
+from app.routing import handing_over, releasing
 from app.routing.models import OfferState, PresenceState
-from app.routing.participants.participants import ParticipantPurpose, ParticipantState
+from app.routing.participants import inviting
+from app.routing.participants.participants import (
+    Participant,
+    ParticipantPurpose,
+    ParticipantState,
+)
 from app.routing.plan import RETURNED_PRIORITY
 from app.routing.sound import set_hold
 from app.work import Work
@@ -52,3 +60,17 @@ async def test_a_caller_who_is_sent_back_is_first_and_no_one_stays_in_the_room(
     assert (police.state, offer.released_at) == (ParticipantState.LEFT, work.now)
     assert deferred(work, Task.RETURN_CALLER) == 1
     assert deferred(work, Task.WATCH_DANGER) == 1, "a child in danger waits again"
+
+
+async def test_when_the_caller_leaves_a_colleague_who_is_rung_is_rung_no_more(work: Work) -> None:
+    ana, boris = await a_counsellor(work, "ana"), await a_counsellor(work, "boris")
+    call, _ = await a_talk(work, ana)
+    await inviting.transfer(work, ana, call, staff_id=boris.id)
+    (colleague,) = (await work.session.scalars(select(Participant))).all()
+    assert (await presence_of(work, boris)).state == PresenceState.BREAK
+    await releasing.end_call(work, call, ended_by=EndedBy.CALLER)
+    assert colleague.state == ParticipantState.FAILED
+    wanted = select(Leg.end_wanted).where(Leg.participant_id == colleague.id)
+    assert (await work.session.scalars(wanted)).all() == [True]
+    assert deferred(work, Task.END_LEG) >= 1
+    assert (await presence_of(work, boris)).state == PresenceState.AVAILABLE
