@@ -16,8 +16,13 @@ from app.routing.participants.participants import (
 )
 from app.routing.plan import RETURNED_PRIORITY
 from app.routing.sound import set_hold
+from app.telephony import script
+from app.telephony.answers import Enqueue
+from app.telephony.inbound import waiting
+from app.telephony.inbound.deciding import scene_of
 from app.work import Work
-from tests.support.calls.legs import deferred, takes_part
+from tests.support.calls.conversations import matched
+from tests.support.calls.legs import deferred, takes_part, told
 from tests.support.verbs import a_counsellor, a_talk, presence_of
 
 
@@ -74,3 +79,25 @@ async def test_when_the_caller_leaves_a_colleague_who_is_rung_is_rung_no_more(wo
     assert (await work.session.scalars(wanted)).all() == [True]
     assert deferred(work, Task.END_LEG) >= 1
     assert (await presence_of(work, boris)).state == PresenceState.AVAILABLE
+
+
+async def test_a_caller_who_goes_to_a_skill_hears_so_and_is_offered_to_who_has_it(
+    work: Work,
+) -> None:
+    ana = await a_counsellor(work, "ana")
+    call, _ = await a_talk(work, ana)
+    other, skilled = await a_counsellor(work, "other"), await a_counsellor(work, "skilled")
+    skilled.skills = ["lgbt:2"]
+    await inviting.to_skill(work, call, ["lgbt:2"])
+    assert (await presence_of(work, ana)).state == PresenceState.WRAP_UP
+    answer = await told(work, call, waiting.returned(call.entries))
+    assert answer == Enqueue(entry=call.entries, returned=False, transferred=True)
+    scene = await scene_of(work, call)
+    assert scene is not None
+    (said, _) = script.steps_for(answer, scene)
+    assert isinstance(said, script.Say)
+    assert said.text.startswith("Povezujemo te s drugim savetnikom")
+    (offer,) = await matched(work)
+    assert (offer.call_id, offer.counsellor_id) == (call.id, skilled.id)
+    assert (await presence_of(work, other)).state == PresenceState.AVAILABLE
+    assert call.returned == 0, "it was no dropped line"

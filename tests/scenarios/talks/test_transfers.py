@@ -107,6 +107,8 @@ async def test_a_cold_transfer_goes_on_until_the_other_is_in(stage: Stage) -> No
     await done(stage, leg)
 
 
+# By day the verbs of it are tried (`tests/routing/test_handing_over.py`).
+@nightly
 async def test_a_skill_takes_over_from_the_front_of_the_queue(stage: Stage) -> None:
     leg, call, (ana,) = await a_talk(stage, "ana")
     skilled = await stage.add_counsellor("skilled", skills=["lgbt:2"])
