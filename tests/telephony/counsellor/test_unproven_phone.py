@@ -1,18 +1,23 @@
-"""A counsellor's own phone that is not proven takes a call with the PIN alone."""
+"""A phone of a counsellor that is not proven takes a call, or joins a talk, with the PIN alone."""
 
 import pytest
+from sqlalchemy import select
 
 from app.routing.models import Offer, OfferState
+from app.routing.participants import inviting
+from app.routing.participants.participants import Participant
 from app.staff import phone_proofs
 from app.staff.hashing import hash_password
 from app.staff.models import Staff
 from app.telephony import script
-from app.telephony.answers import Whisper
+from app.telephony.answers import Answer, AskParticipant, Whisper
 from app.telephony.counsellor import counsellor_flow
+from app.telephony.participants import participant_flow
+from app.telephony.script import Scene
 from app.words import pages
 from app.words.without_codes import ONLY_A_PIN
 from app.work import Work
-from tests.support.verbs import a_counsellor, a_waiting_call, a_webhook, offered
+from tests.support.verbs import a_counsellor, a_talk, a_waiting_call, a_webhook, offered
 
 PIN, PASSWORD = "258036", "correct horse battery"
 
@@ -56,11 +61,33 @@ async def test_a_pin_that_does_not_count_is_not_asked_for_and_its_counsellor_hea
     told, scene = await counsellor_flow.whisper(work, offer.id, a_webhook("CA9"))
     assert isinstance(told, Whisper)
     assert told.only_a_pin
+    _is_said_why(told, scene)
+    # No key was pressed: it goes on to others.
+    await counsellor_flow.take(work, offer.id, a_webhook("CA9"), told.attempt + 1)
+    assert offer.released_at is not None
+
+
+def _is_said_why(told: Answer, scene: Scene | None) -> None:
     assert scene is not None
     with pages.spoken_in("sr"):
         said = pages.said(ONLY_A_PIN)
     steps = script.steps_for(told, scene)
     assert [step.text for step in steps if isinstance(step, script.Say)] == [said]
-    # No key was pressed: it goes on to others.
-    await counsellor_flow.take(work, offer.id, a_webhook("CA9"), told.attempt + 1)
-    assert offer.released_at is not None
+
+
+async def test_a_colleague_whose_pin_does_not_count_hears_so_and_joins_no_talk(
+    work: Work, vera: Staff
+) -> None:
+    work.settings.codes_by_telephone = False
+    ana = await a_counsellor(work, "ana")
+    call, _ = await a_talk(work, ana)
+    await inviting.transfer(work, ana, call, staff_id=vera.id)
+    (asked,) = (await work.session.scalars(select(Participant))).all()
+    told, scene = await participant_flow.lifted(work, asked.id, a_webhook("CA9"))
+    assert isinstance(told, AskParticipant)
+    assert told.only_a_pin
+    _is_said_why(told, scene)
+    pressed = a_webhook("CA9", Digits=PIN)
+    await participant_flow.pressed(work, asked.id, pressed, told.attempt + 1)
+    assert asked.left_at is not None
+    assert asked.joined_at is None
