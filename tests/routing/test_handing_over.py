@@ -20,6 +20,7 @@ from app.telephony import script
 from app.telephony.answers import Enqueue
 from app.telephony.inbound import waiting
 from app.telephony.inbound.deciding import scene_of
+from app.telephony.steps import Say
 from app.work import Work
 from tests.support.calls.conversations import matched
 from tests.support.calls.legs import deferred, takes_part, told
@@ -95,7 +96,7 @@ async def test_a_caller_who_goes_to_a_skill_hears_so_and_is_offered_to_who_has_i
     scene = await scene_of(work, call)
     assert scene is not None
     (said, _) = script.steps_for(answer, scene)
-    assert isinstance(said, script.Say)
+    assert isinstance(said, Say)
     assert said.text.startswith("Povezujemo te s drugim savetnikom")
     (offer,) = await matched(work)
     assert (offer.call_id, offer.counsellor_id) == (call.id, skilled.id)

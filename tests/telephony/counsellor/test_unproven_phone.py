@@ -14,6 +14,7 @@ from app.telephony.answers import Answer, AskParticipant, Whisper
 from app.telephony.counsellor import counsellor_flow
 from app.telephony.participants import participant_flow
 from app.telephony.script import Scene
+from app.telephony.steps import Say
 from app.words import pages
 from app.words.without_codes import ONLY_A_PIN
 from app.work import Work
@@ -72,7 +73,7 @@ def _is_said_why(told: Answer, scene: Scene | None) -> None:
     with pages.spoken_in("sr"):
         said = pages.said(ONLY_A_PIN)
     steps = script.steps_for(told, scene)
-    assert [step.text for step in steps if isinstance(step, script.Say)] == [said]
+    assert [step.text for step in steps if isinstance(step, Say)] == [said]
 
 
 async def test_a_colleague_whose_pin_does_not_count_hears_so_and_joins_no_talk(
