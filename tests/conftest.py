@@ -124,7 +124,12 @@ _REAL_TIME = (
 
 # These fork processes from a warm one, which those of the stories have, too: to make it takes as
 # long as to load the program.
-_FORKED = ("sealing/test_resealing", "security/test_patterns", "web/test_limits")
+_FORKED = (
+    "sealing/test_resealing",
+    "security/test_patterns",
+    "web/test_limits",
+    "package/test_read_only",
+)
 
 
 # The processes that take them: they mostly wait, and have the machine before the others.
@@ -148,6 +153,8 @@ class _Scheduler(LoadScopeScheduling):  # type: ignore[misc]
         if any(nodeid.startswith(f"tests/statistics/test_{name}.py") for name in _LIVED):
             return "tests/statistics/"
         together = (
+            # Its server is forked, and needs nothing of what the others of its folder make.
+            "tests/package/test_read_only.py",
             "tests/package/",
             "tests/browser/test_telephone.py",
             # The names of its containers are those of the documents.

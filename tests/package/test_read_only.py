@@ -17,11 +17,11 @@ import pytest
 from app.demo.served import free_port
 from app.demo.stage import ACCOUNT, LINE
 from app.practice.wire import sign
-from tests.support.commands import command
+from tests.support.commands import Serving, command
 from tests.support.package.installation import AUTH, MONITORS, environment_of
 from tests.support.package.read_only import read_only
 from tests.support.package.wheels import ROOT
-from tests.support.profile import nightly
+from tests.support.profile import WHOLE, nightly
 
 _ORIGIN = "https://helpline.example.org"
 _AS_WATCH = {"Authorization": f"Bearer {MONITORS}"}
@@ -85,11 +85,19 @@ class Confined:
             check=False,
         )
 
-    def serve(self, log: Path) -> subprocess.Popen[bytes]:
-        words = ("-m", "app.cli", "serve", "--port", str(self.port))
+    def serve(self, log: Path) -> subprocess.Popen[bytes] | Serving:
+        """Serve: by day in a process that has loaded the program before, by night in its own."""
+        words = ("serve", "--port", str(self.port))
+        if not WHOLE:
+            writes = (self.data, self.temporary)
+            return Serving(*words, environment=self.environment, log=str(log), writes=writes)
         with log.open("wb") as file:
             return subprocess.Popen(
-                [*self._before, *words], env=self.environment, cwd="/", stdout=file, stderr=file
+                [*self._before, "-m", "app.cli", *words],
+                env=self.environment,
+                cwd="/",
+                stdout=file,
+                stderr=file,
             )
 
 

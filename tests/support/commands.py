@@ -121,6 +121,7 @@ class Serving:
     """A command that goes on until it is ended, in a session of its own: it may be killed.
 
     `listener` is its third file, as from a service manager. `sooner`: intervals that are shorter.
+    `writes`: the only folders that it can write to.
     """
 
     def __init__(
@@ -130,8 +131,10 @@ class Serving:
         log: str,
         listener: socket.socket | None = None,
         sooner: Sequence[Sooner] = (),
+        writes: Sequence[Path] = (),
     ) -> None:
-        given = (words, dict(environment), log, listener, tuple(sooner))
+        confined = [str(one) for one in writes]
+        given = (words, dict(environment), log, listener, tuple(sooner), confined)
         self._words = words
         self._process = _FORKS.Process(target=_serve, args=given)
         self._process.start()
@@ -170,6 +173,7 @@ def _serve(
     log: str,
     listener: socket.socket | None,
     sooner: tuple[Sooner, ...],
+    writes: Sequence[str],
 ) -> None:
     os.setsid()
     for module, name, value in sooner:
@@ -182,6 +186,8 @@ def _serve(
     written = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     for descriptor in (1, 2):
         os.dup2(written, descriptor)
+    if writes:
+        confine(writes)
     _become(words, environment)
 
 

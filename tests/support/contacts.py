@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from inspect import isawaitable
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -32,12 +33,17 @@ async def skip_minutes(stage: Stage, minutes: float, *, every: float = 5) -> Non
         await stage.settle()
 
 
-async def until_later(stage: Stage, truth: Callable[[], bool], limit: float, what: str) -> None:
+async def until_later(
+    stage: Stage, truth: Callable[[], Any], limit: float, what: str, *, every: float = 5
+) -> None:
     """Let time go by like `Stage.until`, and look every few seconds: it is minutes away."""
     end = stage.clock.now() + timedelta(seconds=limit)
-    while not truth():
+    while True:
+        found = truth()
+        if await found if isawaitable(found) else found:
+            return
         assert stage.clock.now() < end, f"did not happen within {limit} s: {what}"
-        await stage.advance(5)
+        await stage.advance(every)
 
 
 PDF = b"%PDF-1.4\n" + b"x" * 2000

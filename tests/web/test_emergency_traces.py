@@ -11,8 +11,16 @@ from app.staff.models import Staff
 from app.staff.roles import Role
 from app.work import PROGRAM
 from tests.support.contacts import skip
-from tests.support.identity.emergency import an_emergency, asked_as, chooses, people_for_it, sent
+from tests.support.identity.emergency import (
+    an_emergency,
+    asked_as,
+    chooses,
+    its_time_is_over,
+    people_for_it,
+    sent,
+)
 from tests.support.profile import nightly
+from tests.support.program.quiet import QuietStage
 
 PROVIDER = MappingWanted(
     name="City", issuer="https://id.example", client_id="x", roles=(("help", "counsellor"),)
@@ -28,26 +36,26 @@ SET_UP: dict[str, object] = {
 }
 
 
-async def test_what_an_emergency_access_made_of_accounts_ends_with_it(stage: Stage) -> None:
+async def test_what_an_emergency_access_made_of_accounts_ends_with_it(quiet: QuietStage) -> None:
     vera, rada, mila = [
-        await stage.add_counsellor(name, role=role, shift=False, state=None)
+        await quiet.add_counsellor(name, role=role, shift=False, state=None)
         for name, role in (
             ("vera", Role.SUPERVISOR),
             ("rada", Role.REFERRAL_OFFICER),
             ("mila", Role.ADMINISTRATOR),
         )
     ]
-    bob = await stage.add_counsellor("bob", state=None)
-    carl = await stage.add_counsellor("carl", state=None)
-    await sent(stage, vera, "/emergency", kind="accounts", ground="Nobody can sign in.")
-    row = (await stage.rows("SELECT id FROM emergencies"))[0]["id"]
-    await sent(stage, rada, f"/emergency/{row}/confirm")
-    entered = await sent(stage, vera, f"/emergency/{row}/enter")
+    bob = await quiet.add_counsellor("bob", state=None)
+    carl = await quiet.add_counsellor("carl", state=None)
+    await sent(quiet, vera, "/emergency", kind="accounts", ground="Nobody can sign in.")
+    row = (await quiet.rows("SELECT id FROM emergencies"))[0]["id"]
+    await sent(quiet, rada, f"/emergency/{row}/confirm")
+    entered = await sent(quiet, vera, f"/emergency/{row}/enter")
     headers = {"Cookie": entered.headers["set-cookie"].partition(";")[0]}
 
     async def does(path: str, body: dict[str, object]) -> httpx2.Response:
-        url = f"{stage.settings.public_url}/api/v1{path}"
-        answer = await stage.client.post(url, json=body, headers=headers)
+        url = f"{quiet.settings.public_url}/api/v1{path}"
+        answer = await quiet.client.post(url, json=body, headers=headers)
         assert answer.status_code < 300, answer.text
         return answer
 
@@ -63,21 +71,20 @@ async def test_what_an_emergency_access_made_of_accounts_ends_with_it(stage: Sta
     person = (await mila.ask("GET", f"/people/{carl.id}")).json()
     own = {"revision": person["revision"], "email": "carl@z.example"}
     assert (await mila.ask("POST", f"/people/{carl.id}", own)).status_code == 200
-    await skip(stage, 61 / 60)
-    await stage.settle()
+    await its_time_is_over(quiet)
     people = {
         one["name"]: (one["active"], one["role"], one["email"])
-        for one in await stage.rows("SELECT name, active, role, email FROM staff")
+        for one in await quiet.rows("SELECT name, active, role, email FROM staff")
     }
     assert people["New"][0] is False
     assert people["bob"] == (True, "counsellor", None)
     assert people["carl"] == (True, "counsellor", "carl@z.example")
-    assert (await stage.rows("SELECT revoked_at IS NULL AS open FROM api_tokens"))[0][
+    assert (await quiet.rows("SELECT revoked_at IS NULL AS open FROM api_tokens"))[0][
         "open"
     ] is False
-    kept = await stage.rows("SELECT count(*) AS n FROM contacts WHERE owner_id = %s", bob.id)
+    kept = await quiet.rows("SELECT count(*) AS n FROM contacts WHERE owner_id = %s", bob.id)
     assert (written.status_code, kept[0]["n"]) == (201, 1)
-    marked = await stage.rows(
+    marked = await quiet.rows(
         "SELECT action, subject FROM audit_entries WHERE detail->>'emergency' = %s ORDER BY id",
         str(row),
     )
@@ -89,49 +96,48 @@ async def test_what_an_emergency_access_made_of_accounts_ends_with_it(stage: Sta
     assert "token_revoked" in {one["action"] for one in marked}
 
 
-async def test_what_those_whom_it_let_in_have_done_ends_with_it(stage: Stage) -> None:
-    vera, rada = await people_for_it(stage)
+async def test_what_those_whom_it_let_in_have_done_ends_with_it(quiet: QuietStage) -> None:
+    vera, rada = await people_for_it(quiet)
     ana, bob, carl, mine = [
-        await stage.add_counsellor(name, shift=False, state=None)
+        await quiet.add_counsellor(name, shift=False, state=None)
         for name in ("ana", "bob", "carl", "dana")
     ]
-    headers = await an_emergency(stage, vera, rada)
-    made = await asked_as(stage, headers, "/people", {"name": "One", "role": "administrator"})
-    await chooses(stage, made["link"])
-    async with transaction(stage.ground, PROGRAM) as work:
-        one = Counsellor(stage, await work.session.get_one(Staff, made["id"]))
+    headers = await an_emergency(quiet, vera, rada)
+    made = await asked_as(quiet, headers, "/people", {"name": "One", "role": "administrator"})
+    await chooses(quiet, made["link"])
+    async with transaction(quiet.ground, PROGRAM) as work:
+        one = Counsellor(quiet, await work.session.get_one(Staff, made["id"]))
     # Also a person who was there, with the role that they got.
-    revision = (await stage.rows("SELECT revision FROM staff WHERE name = 'dana'"))[0]["revision"]
+    revision = (await quiet.rows("SELECT revision FROM staff WHERE name = 'dana'"))[0]["revision"]
     raised = {"revision": revision, "role": "administrator"}
-    await asked_as(stage, headers, f"/people/{mine.id}", raised)
-    await asked_as(stage, headers, f"/people/{ana.id}/link", {})
+    await asked_as(quiet, headers, f"/people/{mine.id}", raised)
+    await asked_as(quiet, headers, f"/people/{ana.id}/link", {})
     for actor, name in ((one, "Two"), (mine, "Three")):
         await actor.sign_in()
         own = {"Cookie": actor.cookie_header}
-        await asked_as(stage, own, "/people", {"name": name, "role": "administrator"})
+        await asked_as(quiet, own, "/people", {"name": name, "role": "administrator"})
         token = {"name": name, "scopes": ["accounts"], "days": 90}
-        await asked_as(stage, own, "/tokens", token)
-    await asked_as(stage, {"Cookie": one.cookie_header}, f"/people/{bob.id}/link", {})
-    revision = (await stage.rows("SELECT revision FROM staff WHERE name = 'carl'"))[0]["revision"]
+        await asked_as(quiet, own, "/tokens", token)
+    await asked_as(quiet, {"Cookie": one.cookie_header}, f"/people/{bob.id}/link", {})
+    revision = (await quiet.rows("SELECT revision FROM staff WHERE name = 'carl'"))[0]["revision"]
     raised = {"revision": revision, "role": "supervisor"}
-    await asked_as(stage, {"Cookie": one.cookie_header}, f"/people/{carl.id}", raised)
+    await asked_as(quiet, {"Cookie": one.cookie_header}, f"/people/{carl.id}", raised)
     waits = "SELECT state FROM access_requests"
-    assert [row["state"] for row in await stage.rows(waits)] == ["waits", "waits"]
-    await skip(stage, 61 / 60)
-    await stage.settle()
-    assert (await stage.rows("SELECT state FROM emergencies"))[0]["state"] == "ended"
+    assert [row["state"] for row in await quiet.rows(waits)] == ["waits", "waits"]
+    await its_time_is_over(quiet)
+    assert (await quiet.rows("SELECT state FROM emergencies"))[0]["state"] == "ended"
     accounts = {
         row["name"]: (row["active"], row["role"])
-        for row in await stage.rows("SELECT name, active, role FROM staff")
+        for row in await quiet.rows("SELECT name, active, role FROM staff")
     }
     for name in ("One", "Two", "Three"):
         assert accounts[name][0] is False, name
     assert accounts["dana"] == accounts["carl"] == (True, "counsellor")
-    assert (await stage.rows("SELECT count(*) AS n FROM api_tokens WHERE revoked_at IS NULL")) == [
+    assert (await quiet.rows("SELECT count(*) AS n FROM api_tokens WHERE revoked_at IS NULL")) == [
         {"n": 0}
     ]
-    assert [row["state"] for row in await stage.rows(waits)] == ["replaced", "replaced"]
-    links = await stage.rows(
+    assert [row["state"] for row in await quiet.rows(waits)] == ["replaced", "replaced"]
+    links = await quiet.rows(
         "SELECT count(*) AS n FROM password_links WHERE used_at IS NULL AND withdrawn_at IS NULL"
     )
     assert links == [{"n": 0}]
@@ -197,20 +203,19 @@ async def test_one_account_that_cannot_go_back_does_not_hold_up_the_end(stage: S
 
 
 async def test_a_role_that_goes_back_opens_nothing_to_who_chose_a_password_under_it(
-    stage: Stage,
+    quiet: QuietStage,
 ) -> None:
-    vera, rada = await people_for_it(stage)
-    headers = await an_emergency(stage, vera, rada)
-    held = (await stage.rows("SELECT revision FROM staff WHERE name = 'rada'"))[0]
-    await asked_as(stage, headers, f"/people/{rada.id}", {**held, "role": "auditor"})
-    made = await asked_as(stage, headers, f"/people/{rada.id}/link", {})
-    await chooses(stage, made["link"])
+    vera, rada = await people_for_it(quiet)
+    headers = await an_emergency(quiet, vera, rada)
+    held = (await quiet.rows("SELECT revision FROM staff WHERE name = 'rada'"))[0]
+    await asked_as(quiet, headers, f"/people/{rada.id}", {**held, "role": "auditor"})
+    made = await asked_as(quiet, headers, f"/people/{rada.id}/link", {})
+    await chooses(quiet, made["link"])
     await rada.sign_in()
-    await skip(stage, 61 / 60)
-    await stage.settle()
-    (now,) = await stage.rows("SELECT role, password_hash FROM staff WHERE name = 'rada'")
+    await its_time_is_over(quiet)
+    (now,) = await quiet.rows("SELECT role, password_hash FROM staff WHERE name = 'rada'")
     assert now == {"role": "referral_officer", "password_hash": None}
-    sessions = await stage.rows(
+    sessions = await quiet.rows(
         "SELECT count(*) AS n FROM staff_sessions s JOIN staff ON staff.id = staff_id"
         " WHERE name = 'rada'"
     )
@@ -218,25 +223,24 @@ async def test_a_role_that_goes_back_opens_nothing_to_who_chose_a_password_under
 
 
 async def test_a_password_that_was_chosen_under_it_is_dropped_and_no_letter_opens_the_account(
-    stage: Stage,
+    quiet: QuietStage,
 ) -> None:
-    stage.settings.smtp_url = "smtp://127.0.0.1:1"
-    vera, rada = await people_for_it(stage)
-    ana = await stage.add_counsellor("ana", shift=False, state=None)
-    await stage.change_rows("UPDATE staff SET email = 'ana@x.example' WHERE name = 'ana'")
-    headers = await an_emergency(stage, vera, rada)
-    made = await asked_as(stage, headers, f"/people/{ana.id}/link", {"by_mail": False})
-    await chooses(stage, made["link"])
+    quiet.settings.smtp_url = "smtp://127.0.0.1:1"
+    vera, rada = await people_for_it(quiet)
+    ana = await quiet.add_counsellor("ana", shift=False, state=None)
+    await quiet.change_rows("UPDATE staff SET email = 'ana@x.example' WHERE name = 'ana'")
+    headers = await an_emergency(quiet, vera, rada)
+    made = await asked_as(quiet, headers, f"/people/{ana.id}/link", {"by_mail": False})
+    await chooses(quiet, made["link"])
     await ana.sign_in()
-    await skip(stage, 61 / 60)
-    await stage.settle()
-    (now,) = await stage.rows("SELECT password_hash, active FROM staff WHERE name = 'ana'")
+    await its_time_is_over(quiet)
+    (now,) = await quiet.rows("SELECT password_hash, active FROM staff WHERE name = 'ana'")
     assert now == {"password_hash": None, "active": True}
-    sessions = await stage.rows(
+    sessions = await quiet.rows(
         "SELECT count(*) AS n FROM staff_sessions WHERE staff_id = %s", ana.id
     )
     assert sessions == [{"n": 0}]
-    links = await stage.rows(
+    links = await quiet.rows(
         "SELECT by_mail FROM password_links"
         " WHERE staff_id = %s AND used_at IS NULL AND withdrawn_at IS NULL",
         ana.id,
@@ -245,19 +249,18 @@ async def test_a_password_that_was_chosen_under_it_is_dropped_and_no_letter_open
 
 
 async def test_the_last_administrator_keeps_the_password_that_was_chosen_under_it(
-    stage: Stage,
+    quiet: QuietStage,
 ) -> None:
-    vera, rada = await people_for_it(stage)
-    await stage.change_rows("UPDATE staff SET password_hash = NULL WHERE name = 'mila'")
-    mila = (await stage.rows("SELECT id FROM staff WHERE name = 'mila'"))[0]["id"]
-    headers = await an_emergency(stage, vera, rada)
-    made = await asked_as(stage, headers, f"/people/{mila}/link", {})
-    await chooses(stage, made["link"])
-    await skip(stage, 61 / 60)
-    await stage.settle()
-    (now,) = await stage.rows("SELECT password_hash FROM staff WHERE name = 'mila'")
+    vera, rada = await people_for_it(quiet)
+    await quiet.change_rows("UPDATE staff SET password_hash = NULL WHERE name = 'mila'")
+    mila = (await quiet.rows("SELECT id FROM staff WHERE name = 'mila'"))[0]["id"]
+    headers = await an_emergency(quiet, vera, rada)
+    made = await asked_as(quiet, headers, f"/people/{mila}/link", {})
+    await chooses(quiet, made["link"])
+    await its_time_is_over(quiet)
+    (now,) = await quiet.rows("SELECT password_hash FROM staff WHERE name = 'mila'")
     assert now["password_hash"], "nobody else could sign in to keep the accounts"
-    (ended,) = await stage.rows("SELECT detail FROM audit_entries WHERE action = 'emergency_ended'")
+    (ended,) = await quiet.rows("SELECT detail FROM audit_entries WHERE action = 'emergency_ended'")
     assert ended["detail"]["left"] == 1
 
 
@@ -345,19 +348,19 @@ async def test_settings_that_lead_elsewhere_go_back_and_the_review_says_which(st
 
 
 async def test_people_let_in_by_a_provider_that_was_set_under_it_are_out_when_it_ends(
-    stage: Stage,
+    quiet: QuietStage,
 ) -> None:
-    vera, rada = await people_for_it(stage)
-    ana = await stage.add_counsellor("ana", role=Role.AUDITOR, shift=False, state=None)
-    await stage.change_rows("UPDATE staff SET email = 'ana@x.example' WHERE name = 'ana'")
-    headers = await an_emergency(stage, vera, rada)
-    url = f"{stage.settings.public_url}/api/v1/sign-in/provider"
+    vera, rada = await people_for_it(quiet)
+    ana = await quiet.add_counsellor("ana", role=Role.AUDITOR, shift=False, state=None)
+    await quiet.change_rows("UPDATE staff SET email = 'ana@x.example' WHERE name = 'ana'")
+    headers = await an_emergency(quiet, vera, rada)
+    url = f"{quiet.settings.public_url}/api/v1/sign-in/provider"
     wanted = {**SET_UP, "links_by_email": True}
     wanted["roles"] = [
         {"value": "all", "role": "administrator"},
         {"value": "c", "role": "auditor"},
     ]
-    assert (await stage.client.put(url, json=wanted, headers=headers)).status_code == 200
+    assert (await quiet.client.put(url, json=wanted, headers=headers)).status_code == 200
     known = MappingWanted(
         name="Elsewhere",
         issuer="https://id.example",
@@ -369,17 +372,16 @@ async def test_people_let_in_by_a_provider_that_was_set_under_it_are_out_when_it
     mine = {"sub": "1", "groups": ["all"], "name": "Eve"}
     hers = {"sub": "2", "groups": ["c"], "email": "ana@x.example", "email_verified": True}
     for claims in (mine, hers):
-        async with transaction(stage.ground, PROGRAM) as work:
+        async with transaction(quiet.ground, PROGRAM) as work:
             assert isinstance(await access.signed_in_person(work, known, claims), Staff)
-    (eve,) = await stage.rows("SELECT id, role, active FROM staff WHERE name = 'Eve'")
+    (eve,) = await quiet.rows("SELECT id, role, active FROM staff WHERE name = 'Eve'")
     assert (eve["role"], eve["active"]) == ("administrator", True)
-    await skip(stage, 61 / 60)
-    await stage.settle()
-    (eve,) = await stage.rows("SELECT active FROM staff WHERE name = 'Eve'")
+    await its_time_is_over(quiet)
+    (eve,) = await quiet.rows("SELECT active FROM staff WHERE name = 'Eve'")
     assert eve["active"] is False
-    assert await stage.rows("SELECT id FROM identity_providers") == []
-    assert await stage.rows("SELECT id FROM staff_identities WHERE lost_at IS NULL") == []
-    (now,) = await stage.rows("SELECT active, by_provider FROM staff WHERE id = %s", ana.id)
+    assert await quiet.rows("SELECT id FROM identity_providers") == []
+    assert await quiet.rows("SELECT id FROM staff_identities WHERE lost_at IS NULL") == []
+    (now,) = await quiet.rows("SELECT active, by_provider FROM staff WHERE id = %s", ana.id)
     assert now == {"active": True, "by_provider": False}
-    sessions = await stage.rows("SELECT id FROM staff_sessions WHERE staff_id = %s", ana.id)
+    sessions = await quiet.rows("SELECT id FROM staff_sessions WHERE staff_id = %s", ana.id)
     assert sessions == []

@@ -8,15 +8,14 @@ from app.staff.roles import Role
 from app.staff.sign_in_rules import Rules, set_sign_in_rules
 from app.work import PROGRAM
 from tests.support.contacts import skip_minutes
+from tests.support.profile import nightly
 from tests.support.talks import talk
 
 
-async def test_a_page_that_is_only_open_is_signed_out_but_never_in_a_talk(stage: Stage) -> None:
+async def test_a_page_that_is_only_open_is_signed_out(stage: Stage) -> None:
     vera = await stage.add_counsellor("vera", role=Role.SUPERVISOR, state=None)
     async with transaction(stage.ground, PROGRAM) as work:
         await set_sign_in_rules(work, Rules(session_hours=1, idle_minutes=10))
-    ana = await stage.add_counsellor("ana")
-    leg = await talk(stage, ana)
     base = stage.settings.public_url
 
     async def beat(acts: str) -> int:
@@ -45,7 +44,15 @@ async def test_a_page_that_is_only_open_is_signed_out_but_never_in_a_talk(stage:
     )
     assert (row["subject"], row["detail"]) == (str(vera.id), {"because": "idle"})
 
-    await skip_minutes(stage, 50, every=25)
+
+# By day `tests/people/test_idle_sessions.py` has an offer, a talk and a wrap-up.
+@nightly
+async def test_in_a_talk_a_page_is_never_signed_out(stage: Stage) -> None:
+    async with transaction(stage.ground, PROGRAM) as work:
+        await set_sign_in_rules(work, Rules(session_hours=1, idle_minutes=10))
+    ana = await stage.add_counsellor("ana")
+    leg = await talk(stage, ana)
+    await skip_minutes(stage, 75, every=25)
     offer = await ana.offer()
     assert offer is not None, "beyond both limits"
     assert offer["state"] == "connected"

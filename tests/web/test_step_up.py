@@ -33,12 +33,13 @@ from app.statistics.exports import requested
 from app.web import step_up
 from app.web.step_up import ACTS, What
 from app.work import PROGRAM, Work
+from tests.support.calls.callers import hangs_up_unheard
 from tests.support.calls.conversations import a_chat_line, a_writer, writing
 from tests.support.contacts import skip
 from tests.support.identity.second_step import with_telephone
 from tests.support.profile import WHOLE
 from tests.support.program.quiet import QuietStage
-from tests.support.talks import talk
+from tests.support.program.quiet_talks import HER_PHONE, quiet_talk
 from tests.support.verbs import a_counsellor, a_line, a_supervisor, a_talk, logged
 
 pytestmark = pytest.mark.whole
@@ -162,20 +163,19 @@ async def proofs_logged(stage: Stage, person: Counsellor) -> list[tuple[str, Any
     return [(row["action"], row["detail"]) for row in rows]
 
 
-async def test_a_number_needs_a_proof_that_is_not_old_but_never_in_a_talk(stage: Stage) -> None:
-    ana = await stage.add_counsellor("ana")
-    await with_password(stage, ana)
-    await skip(stage, 11 / 60)
-    await ana.be("available")
-    leg = await talk(stage, ana)
-    call = (await stage.call_of(leg))["id"]
+async def test_a_number_needs_a_proof_that_is_not_old_but_never_in_a_talk(
+    quiet: QuietStage,
+) -> None:
+    ana = await quiet.add_counsellor("ana", endpoint=HER_PHONE)
+    await with_password(quiet, ana)
+    await skip(quiet, 11 / 60)
+    call = await quiet_talk(quiet, ana)
     danger, path = {"reason": "danger"}, f"/calls/{call}/number"
     assert (await ana.ask("POST", path, danger)).status_code == 200, "she talks with the child"
-    assert await proofs_logged(stage, ana) == [("proof_not_asked", {"opens": "number"})]
+    assert await proofs_logged(quiet, ana) == [("proof_not_asked", {"opens": "number"})]
     urgent = await ana.ask("POST", f"/calls/{call}/urgent", {"service": "police"})
     assert urgent.status_code == 201, urgent.text
-    await stage.exchange.hang_up(leg)
-    await stage.advance(5)
+    await hangs_up_unheard(quiet, call)
     refused = await ana.ask("POST", path, danger)
     assert (refused.status_code, refused.json()["error"]) == (403, "ProofNeeded")
     assert "POST /api/v1/me/proof" in refused.json()["detail"]
@@ -188,20 +188,20 @@ async def test_a_number_needs_a_proof_that_is_not_old_but_never_in_a_talk(stage:
     assert (await ana.ask("POST", path, danger)).status_code == 403
     assert await prove(ana, PASSWORD) == (204, "")
     assert (await ana.ask("POST", path, danger)).status_code == 200
-    assert await proofs_logged(stage, ana) == [
+    assert await proofs_logged(quiet, ana) == [
         ("proof_not_asked", {"opens": "number"}),
         ("proof_failed", {"wrong": "password"}),
         ("proved_again", {"how": "password"}),
     ]
-    await skip(stage, 9 / 60)
+    await skip(quiet, 9 / 60)
     assert (await ana.ask("GET", "/me/proof")).json()["fresh"] is True
-    await skip(stage, 1 / 60)
+    await skip(quiet, 1 / 60)
     assert (await ana.ask("GET", "/me/proof")).json()["fresh"] is False
     if WHOLE:
         # By day `test_guesses` tries how many are too many.
         attempts = [(await prove(ana, f"guess {n}"))[0] for n in range(11)]
         assert (attempts[0], attempts[-1]) == (422, 429)
-        await skip(stage, 61 / 3600)
+        await skip(quiet, 61 / 3600)
         assert await prove(ana, PASSWORD) == (204, "")
 
 

@@ -14,6 +14,7 @@ from app.practice.people import Phone
 from app.routing.callbacks import callback_attempts
 from app.routing.callbacks.choices import Slot
 from tests.support.calls.callers import hangs_up_unheard, talks_unheard
+from tests.support.contacts import until_later
 from tests.support.profile import nightly
 from tests.support.program.quiet import QuietStage
 from tests.support.talks import (
@@ -53,7 +54,7 @@ async def test_a_child_is_called_back_when_a_counsellor_is_there(stage: Stage) -
     assert CHILD.encode()[1:] not in bytes(agreed["number_sealed"])
     assert child.rung == 0, "no phone rings before a counsellor is there to talk"
     await ana.be("available")
-    await stage.until(lambda: rings_at(stage, ana), limit=61, what="the call-back is offered")
+    await until_later(stage, lambda: rings_at(stage, ana), 64, "the call-back is offered", every=4)
     assert child.rung == 0
     # It has no id until the provider gives one.
     assert await ids(stage) == (None, "wanted")

@@ -14,7 +14,7 @@ from app.staff.roles import Role
 from app.words import pages
 from app.words.without_codes import ONLY_A_PIN
 from tests.support.leaks.deferred import in_jobs
-from tests.support.profile import WHOLE, by_day, nightly
+from tests.support.profile import by_day, nightly
 from tests.support.referrals import page
 from tests.support.talks import CHILD, rings_at, text_message, waits
 
@@ -160,6 +160,8 @@ async def test_a_code_of_an_administrator_sets_the_presence_and_then_a_pin(stage
     assert re.fullmatch(r"\d{6}", again.json()["code"])
 
 
+# By day the verbs of it are tried (`tests/telephony/counsellor/test_unproven_phone.py`).
+@nightly
 async def test_a_phone_that_is_not_proven_takes_a_call_only_with_the_pin(stage: Stage) -> None:
     stage.exchange.phones[VERA] = phone = Phone(picks_up=1, presses="1")
     vera = await stage.add_counsellor("vera", endpoint=VERA, pin=PIN, paired=False)
@@ -177,8 +179,6 @@ async def test_a_phone_that_is_not_proven_takes_a_call_only_with_the_pin(stage: 
     await stage.until(lambda: stage.exchange.conferences.of_leg(leg) is not None, limit=90)
     (proof,) = await stage.rows("SELECT paired_at FROM phone_proofs")
     assert proof["paired_at"] is not None
-    if not WHOLE:
-        return
     # From now on the program knows the phone, and key 1 takes a call as before.
     await stage.exchange.hang_up(leg)
     await stage.advance(2)

@@ -132,11 +132,32 @@ async def _refer(who: Counsellor, about: str, **more: Any) -> dict[str, dict[str
     return {one["service"]: one for one in found}
 
 
+async def _by_the_danger_key(night: Stage, ana: Counsellor) -> None:
+    await ana.be("off_duty")
+    leg = night.ring("+381642222222")
+    await night.advance(2)
+    night.exchange.press(leg, "9")
+    await night.advance(90)
+    rows = await night.rows("SELECT * FROM referrals")
+    assert rows[0]["answers"] == {}
+    # The signs of danger are sealed, too, whatever the country calls the question.
+    assert set(rows[0]["sealed"]) == {"part_a.telephone", "part_a.alarm"}
+    async with transaction(night.ground, PROGRAM) as work:
+        referral = await work.session.get_one(Referral, rows[0]["id"])
+        assert (await codes_read(work, referral))["part_a.alarm"] == ["at_this_hour"]
+    await night.exchange.hang_up(leg)
+    await night.advance(3)
+
+
 async def test_a_referral_on_the_forms_of_another_country(
     night: Stage, post: Mail, tmp_path: Path
 ) -> None:
-    """What its categories count as asks for the services; its own fields are told, and no more."""
+    """What its categories count as asks for the services; its own fields are told, and no more.
+
+    The danger key of a call writes into its own form, too.
+    """
     ana = await _there(night, tmp_path)
+    await _by_the_danger_key(night, ana)
     texts = phone(night, "+381641111111").texts
     made = await _refer(ana, "HOME-TOUCHED")
     assert set(made) == {"child_protection", "police"}
@@ -183,24 +204,6 @@ async def test_the_family_comes_first_whatever_the_category_is_called(
     assert made["shelter"]["separation_risk"]
     await night.advance(30)
     assert (house.rung, team.rung) == (0, 1)
-
-
-async def test_the_danger_key_writes_into_the_countrys_own_form(
-    night: Stage, tmp_path: Path
-) -> None:
-    ana = await _there(night, tmp_path)
-    await ana.be("off_duty")
-    leg = night.ring("+381642222222")
-    await night.advance(2)
-    night.exchange.press(leg, "9")
-    await night.advance(90)
-    rows = await night.rows("SELECT * FROM referrals")
-    assert rows[0]["answers"] == {}
-    # The signs of danger are sealed, too, whatever the country calls the question.
-    assert set(rows[0]["sealed"]) == {"part_a.telephone", "part_a.alarm"}
-    async with transaction(night.ground, PROGRAM) as work:
-        referral = await work.session.get_one(Referral, rows[0]["id"])
-        assert (await codes_read(work, referral))["part_a.alarm"] == ["at_this_hour"]
 
 
 @pytest.mark.parametrize(

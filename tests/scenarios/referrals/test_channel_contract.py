@@ -362,7 +362,7 @@ async def a_refusal_leads_to_the_next_agency(bench: Bench) -> None:
     bench.refuse()
     made = await refer(bench)
     # A program that refuses events gets as long to reply as the readers of messages.
-    await until_later(bench.stage, lambda: bench.next_rung() > 0, 180, "the next agency is asked")
+    await until_later(bench.stage, lambda: bench.next_rung() > 0, 180, "the next agency", every=15)
     await bench.stage.advance(15)
     found = await referral_of(bench.ana, made)
     assert found["state"] == "acknowledged", story(found)

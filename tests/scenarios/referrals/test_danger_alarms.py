@@ -10,6 +10,7 @@ from app.demo.stage import Stage
 from app.jobs.transaction import transaction
 from app.practice.people import Phone
 from app.referrals.deadlines import tracking
+from app.referrals.escalation import dangers
 from app.referrals.models import Deadline
 from app.staff.roles import Role
 from app.work import PROGRAM
@@ -36,6 +37,12 @@ async def on_call(night: Stage) -> tuple[Phone, Phone]:
     await add_agency(night, "sup", "supervisor_on_call", sector="own_house", phones=(SUPERVISOR,))
     await add_agency(night, "dir", "director_on_call", sector="own_house", phones=(DIRECTOR,))
     return phone(night, SUPERVISOR), phone(night, DIRECTOR)
+
+
+async def _later(quiet: QuietStage, seconds: float) -> None:
+    """As by the job that looks for danger on which no one acts; no phone is rung here."""
+    quiet.stepped.move_to(quiet.clock.now() + timedelta(seconds=seconds))
+    await dangers.look(quiet.ground)
 
 
 async def alarms(who: Counsellor) -> list[dict[str, Any]]:
@@ -156,13 +163,13 @@ async def test_an_override_that_no_second_person_has_seen_and_details_that_are_n
     assert await alarms(ana) == []
 
 
-async def test_a_contact_that_is_completed_in_danger_and_not_referred(night: Stage) -> None:
+async def test_a_contact_that_is_completed_in_danger_and_not_referred(quiet: QuietStage) -> None:
     """Decided immediate, or with a weapon in it; one that was referred raises no alarm."""
-    ana = await night.add_counsellor("ana", shift=False, state=None)
-    vera = await night.add_counsellor("vera", role=Role.SUPERVISOR, shift=False, state=None)
-    await on_call(night)
-    await add_agency(night, "house", "shelter", phones=(HOUSE,))
-    phone(night, HOUSE)
+    ana = await quiet.add_counsellor("ana", shift=False, state=None)
+    vera = await quiet.add_counsellor("vera", role=Role.SUPERVISOR, shift=False, state=None)
+    await on_call(quiet)
+    await add_agency(quiet, "house", "shelter", phones=(HOUSE,))
+    phone(quiet, HOUSE)
     immediate = await contact_in_danger(ana, "immediate")
     weapon = await contact_in_danger(ana, "priority", **{"danger.signs": ["weapon"]})
     referred = await contact_in_danger(ana, "immediate")
@@ -170,7 +177,7 @@ async def test_a_contact_that_is_completed_in_danger_and_not_referred(night: Sta
     for contact in (immediate, weapon, referred):
         done = await ana.ask("POST", f"/contacts/{contact}/complete")
         assert done.status_code == 200, done.text
-    await night.advance(5 * 60 + 10)
+    await _later(quiet, 5 * 60 + 10)
     found = {alarm["subject_id"]: alarm for alarm in await alarms(ana)}
     assert set(found) == {immediate, weapon}
     for alarm in found.values():
@@ -181,12 +188,12 @@ async def test_a_contact_that_is_completed_in_danger_and_not_referred(night: Sta
         assert (await ana.ask("POST", decide, {"words": " "})).status_code == 422
         assert (await ana.ask("POST", decide, reason)).status_code == 204
         assert (await vera.ask("POST", decide, reason)).status_code == 409
-    await night.advance(10)
+    await _later(quiet, 10)
     assert await alarms(vera) == []
-    log = await night.rows("SELECT words_sealed FROM record_events WHERE kind = 'danger_decided'")
+    log = await quiet.rows("SELECT words_sealed FROM record_events WHERE kind = 'danger_decided'")
     assert all(b"toy" not in row["words_sealed"] for row in log)
     # The others on the account hear nothing of it.
-    olga = await night.add_counsellor("olga", state=None)
+    olga = await quiet.add_counsellor("olga", state=None)
     assert (await olga.ask("POST", decide, reason)).status_code == 404
 
 
@@ -199,29 +206,29 @@ async def contact_in_danger(who: Counsellor, urgency: str, **more: Any) -> str:
     return contact
 
 
-async def test_a_case_whose_risk_rises(night: Stage) -> None:
-    ana = await night.add_counsellor("ana", shift=False, state=None)
-    await on_call(night)
+async def test_a_case_whose_risk_rises(quiet: QuietStage) -> None:
+    ana = await quiet.add_counsellor("ana", shift=False, state=None)
+    await on_call(quiet)
     contact = await new_contact(ana, WHOLE)
     opened = await ana.ask("POST", "/cases", {"contact_id": contact})
     assert opened.status_code == 201, opened.text
     case = opened.json()["id"]
     for risk in ("medium", "low"):
         await ana.ask("POST", f"/cases/{case}/risk", {"risk": risk, "reason": "first look"})
-    await skip(night, 1.05)
+    await _later(quiet, 63 * 60)
     await ana.sign_in()
     assert await alarms(ana) == [], "a first level and a fall raise no alarm"
     rose = await ana.ask("POST", f"/cases/{case}/risk", {"risk": "high", "reason": "he is back"})
     assert rose.json()["risk"] == "high"
-    await skip(night, 1.01)
-    await night.advance(10)
+    await _later(quiet, 61 * 60)
+    await _later(quiet, 10)
     await ana.sign_in()
     (alarm,) = await alarms(ana)
     assert (alarm["kind"], alarm["subject_id"]) == ("risk_rose", case)
     await by_hand(ana, urgency="urgent", case_id=case, consent=CONSENT)
-    await night.advance(10)
+    await _later(quiet, 10)
     assert await alarms(ana) == []
-    events = await night.rows(
+    events = await quiet.rows(
         "SELECT detail FROM record_events WHERE kind = 'risk_set' ORDER BY id"
     )
     assert [(e["detail"]["before"], e["detail"]["after"]) for e in events] == [
@@ -257,20 +264,20 @@ async def test_raised_to_immediate_the_deadlines_and_the_phones_follow(night: St
 
 
 async def test_a_decision_does_not_outlive_the_urgency_for_which_it_was_made(
-    night: Stage,
+    quiet: QuietStage,
 ) -> None:
-    ana = await night.add_counsellor("ana", shift=False, state=None)
+    ana = await quiet.add_counsellor("ana", shift=False, state=None)
     made = await by_hand(ana)
-    await night.advance(130)
+    await _later(quiet, 130)
     (alarm,) = await alarms(ana)
     words = {"words": "The aunt has come."}
     await ana.ask("POST", f"/danger-alarms/{alarm['id']}/decide", words)
     for urgency in ("urgent", "immediate"):
         body = {"urgency": urgency, "reason": "as it is now"}
         await ana.ask("POST", f"/referrals/{made['id']}/urgency", body)
-        await night.advance(10)
+        await _later(quiet, 10)
         assert await alarms(ana) == []
-    await night.advance(120)
+    await _later(quiet, 120)
     assert [a["kind"] for a in await alarms(ana)] == ["draft_not_sent"]
 
 

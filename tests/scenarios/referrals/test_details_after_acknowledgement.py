@@ -150,7 +150,7 @@ async def test_details_that_are_not_opened_in_time_go_on_to_others(
     await night.advance(60)
     found = await referral_of(ana, referral_id)
     assert first.rung == 2, "the agency's phone is rung again, first of all"
-    await until_later(night, lambda: second.rung > 0, 600, "the other agency")
+    await until_later(night, lambda: second.rung > 0, 600, "the other agency", every=15)
     await night.advance(30)
     found = await referral_of(ana, referral_id)
     assert second.rung >= 1
@@ -269,7 +269,7 @@ async def two_asked(night: Stage) -> tuple[Counsellor, str, Phone]:
     phone(night, DUTY, picks_up=None)
     other = phone(night, SECOND, picks_up=None)
     referral_id = await in_danger(night, ana)
-    await until_later(night, lambda: other.rung == 1, 300, "the other agency")
+    await until_later(night, lambda: other.rung == 1, 300, "the other agency", every=15)
     return ana, referral_id, other
 
 

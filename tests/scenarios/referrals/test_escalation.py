@@ -280,7 +280,7 @@ async def test_a_wrong_number_is_not_a_rejection(night: Stage) -> None:
     assert "correct the directory</strong>: Safe House" in " ".join(listed.split())
     # The escalation waits for the call back, and then goes on.
     second.presses = "1"
-    await until_later(night, lambda: second.rung + other.rung > 1, 400, "a phone rings")
+    await until_later(night, lambda: second.rung + other.rung > 1, 400, "a phone rings", every=15)
     await night.advance(30)
     assert (await referral_of(ana, referral_id))["state"] == "acknowledged"
 

@@ -289,7 +289,7 @@ async def test_an_agency_that_was_passed_over_reads_nothing_later(
     phone(night, "+381640000001")
     receiver.status = 500
     made = await by_hand(ana, override=OVERRIDE, send=True, answers={"child.name": "Jovana"})
-    await until_later(night, lambda: bool(post.to("a@second.example")), 300, "the second")
+    await until_later(night, lambda: bool(post.to("a@second.example")), 300, "the second", every=15)
     path = link_in(post.to("a@first.example")[0])
     code = code_in(night.exchange.phones["+381640000001"].texts[0].text)
     two = link_in(post.to("a@second.example")[0])

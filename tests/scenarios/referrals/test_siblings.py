@@ -1,17 +1,26 @@
 """One referral for each child, with what is known of that child and no more."""
 
 import asyncio
+from datetime import timedelta
 from io import BytesIO
 from typing import Any
 
 import pytest
 from pypdf import PdfReader
+from sqlalchemy import select
 
 from app.demo.counsellor import Counsellor
 from app.demo.stage import MONDAY, Stage, stage_on
 from app.demo.stepped_clock import SteppedClock
+from app.jobs.transaction import transaction
+from app.referrals.channels.models import Attempt
+from app.referrals.escalation.results import note_result
+from app.referrals.escalation.trying import escalate_on
+from app.referrals.models import Referral
 from app.referrals.replies import replying
-from tests.support.contacts import new_contact, skip_minutes, write
+from app.referrals.states import AttemptResult
+from app.work import PROGRAM, Work
+from tests.support.contacts import new_contact, write
 from tests.support.mail import Mail
 from tests.support.profile import nightly
 from tests.support.program.quiet import QuietStage
@@ -139,19 +148,33 @@ async def test_a_sibling_whom_the_service_does_not_take_goes_elsewhere(quiet: Qu
     assert asked == ["teens", "small"]
 
 
-async def test_if_the_phone_is_not_answered_each_sibling_is_asked_for(night: Stage) -> None:
+async def test_if_the_phone_is_not_answered_each_sibling_is_asked_for(quiet: QuietStage) -> None:
     """The phone that is rung for the elder is not answered: the younger has his own escalation."""
-    ana = await night.add_counsellor("ana", shift=False, state=None)
-    await add_agency(night, "centre", "child_protection", sector="social_welfare", phones=(CENTRE,))
-    phone(night, CENTRE, picks_up=None)
+    ana = await quiet.add_counsellor("ana", shift=False, state=None)
+    await add_agency(quiet, "centre", "child_protection", sector="social_welfare", phones=(CENTRE,))
     made = await _refer(
         ana, await new_contact(ana, BROTHERS), services=["child_protection"], send=True
     )
-    await skip_minutes(night, 3.5, every=1 / 2)
+    for _ in range(7):
+        quiet.stepped.move_to(quiet.clock.now() + timedelta(seconds=30))
+        async with transaction(quiet.ground, PROGRAM) as work:
+            await _half_a_minute_goes_by(work)
     for one in made:
         found = await referral_of(ana, one["id"])
         first, _second = [one["result"] for one in found["attempts"]]
         assert first == "no_answer"
+
+
+async def _half_a_minute_goes_by(work: Work) -> None:
+    """As by the jobs of escalations, and of a phone that is rung in vain."""
+    for referral in (await work.session.scalars(select(Referral).order_by(Referral.id))).all():
+        rung = await work.session.scalar(
+            select(Attempt).where(Attempt.referral_id == referral.id, Attempt.result.is_(None))
+        )
+        if rung is not None:
+            await note_result(work, referral, rung, AttemptResult.NO_ANSWER)
+        elif referral.escalates_at is not None and referral.escalates_at <= work.now:
+            await escalate_on(work, referral)
 
 
 async def test_what_is_only_close_is_confirmed_before_it_is_told(quiet: QuietStage) -> None:

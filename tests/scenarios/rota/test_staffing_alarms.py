@@ -13,7 +13,7 @@ from app.routing.rota import unstaffed_alarms
 from app.staff.roles import Role
 from app.work import PROGRAM
 from tests.support.calls.callers import hangs_up_unheard
-from tests.support.contacts import skip_minutes
+from tests.support.contacts import skip_minutes, until_later
 from tests.support.mail import Mail
 from tests.support.profile import WHOLE, nightly
 from tests.support.program.quiet import QuietStage
@@ -162,7 +162,7 @@ async def test_the_last_one_on_duty_is_told_before_being_set_away(stage: Stage) 
     assert await vera.presence() == "available"
     assert any("missed calls" in text.text for text in vera_phone.texts)
     assert "last_one_misses" in [a["kind"] for a in await alarms(stage)]
-    await stage.until(lambda: _missed(stage, 4), limit=90, what="one more")
+    await until_later(stage, lambda: _missed(stage, 4), 90, "one more", every=2)
     assert await vera.presence() == "away"
     await stage.advance(10)
     still = [a["kind"] for a in await alarms(stage) if a["ended_at"] is None]
@@ -227,7 +227,7 @@ async def _misses_a_third_time(stage: Stage) -> None:
     if WHOLE:
         await stage.until(lambda: _missed(stage, 1), limit=90, what="a miss")
     await stage.change_rows("UPDATE presences SET missed = 2")
-    await stage.until(lambda: _missed(stage, 3), limit=90, what="one more")
+    await until_later(stage, lambda: _missed(stage, 3), 90, "one more", every=2)
 
 
 async def _missed(stage: Stage, times: int) -> bool:

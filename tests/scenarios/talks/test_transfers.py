@@ -107,6 +107,8 @@ async def test_a_cold_transfer_goes_on_until_the_other_is_in(stage: Stage) -> No
     await done(stage, leg)
 
 
+# By day the verbs of it are tried (`tests/routing/test_handing_over.py`).
+@nightly
 async def test_a_skill_takes_over_from_the_front_of_the_queue(stage: Stage) -> None:
     leg, call, (ana,) = await a_talk(stage, "ana")
     skilled = await stage.add_counsellor("skilled", skills=["lgbt:2"])
@@ -152,6 +154,8 @@ async def test_to_a_number_outside_and_back_when_they_hang_up(stage: Stage) -> N
     assert all(x.over for x in stage.exchange.legs.values())
 
 
+# By day the verbs of it are tried (`tests/routing/test_handing_over.py`).
+@nightly
 async def test_the_caller_leaves_while_a_colleague_is_being_rung(stage: Stage) -> None:
     leg, call, (ana, boris) = await a_talk(stage, "ana", "boris")
     stage.exchange.phones[client(boris)] = Phone(picks_up=10)

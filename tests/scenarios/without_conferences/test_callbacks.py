@@ -4,6 +4,7 @@ import pytest
 
 from app.demo.stage import Stage
 from app.practice.people import Phone
+from tests.support.contacts import until_later
 from tests.support.platforms import VERA, agreed_callback, at_phone, list_is_silent
 from tests.support.profile import nightly
 from tests.support.talks import CHILD
@@ -25,7 +26,7 @@ async def test_a_callback_waits_for_a_counsellor_whose_phone_can_dial(stage: Sta
     assert (row["state"], child.rung) == ("trying", 0)
     await vera.sign_in()
     await vera.be("available")
-    await stage.until(lambda: child.rung == 1, limit=120, what="the child's phone rings")
+    await until_later(stage, lambda: child.rung == 1, 120, "the child's phone rings")
 
 
 @nightly

@@ -6,6 +6,7 @@ from app.practice.people import Phone
 from app.routing.rota.shifts import Layer
 from app.staff.roles import Role
 from app.words.keys import PROMPT_KEYS
+from tests.support.contacts import until_later
 from tests.support.platforms import MIRA, VERA, at_phone, is_in, reach, said, talks, wait_in_queue
 from tests.support.profile import nightly
 from tests.support.referrals import add_agency
@@ -15,12 +16,12 @@ async def danger_lost(stage: Stage) -> None:
     await add_agency(stage, "police", "police", sector="police", phones=("+381113000001",))
     vera, _ = await at_phone(stage, "vera", VERA, drops_after=40, drops=1)
     leg = await reach(stage, stage.ring(), "9")
-    await stage.until(lambda: not talks(stage, leg), limit=60)
+    await until_later(stage, lambda: not talks(stage, leg), 60, "the talk is lost", every=4)
     # On a break: she counts as there, and the child waits on.
     await vera.be("break")
     asks = "SELECT opened_how FROM referrals"
     assert await stage.rows(asks) == [], "a counsellor talked with the child"
-    await stage.until(lambda: stage.rows(asks), limit=600, what="an agency is asked to act")
+    await until_later(stage, lambda: stage.rows(asks), 600, "an agency is asked to act")
     assert not leg.over
 
 

@@ -1,5 +1,6 @@
 """People who open and use an emergency access on the accounts."""
 
+from datetime import timedelta
 from urllib.parse import urlsplit
 
 import httpx2
@@ -7,10 +8,12 @@ import httpx2
 from app.demo.counsellor import Counsellor
 from app.demo.stage import Stage
 from app.jobs.transaction import transaction
+from app.people.emergency import closing
 from app.staff import passwords
 from app.staff.models import Staff
 from app.staff.roles import Role
 from app.work import PROGRAM
+from tests.support.program.quiet import QuietStage
 
 
 async def sent(stage: Stage, who: Counsellor, path: str, **form: str) -> httpx2.Response:
@@ -62,3 +65,11 @@ async def people_for_it(stage: Stage) -> tuple[Counsellor, Counsellor]:
             staff = await work.session.get_one(Staff, one.id)
             await passwords.give_password(work, staff, "correct horse battery")
     return vera, rada
+
+
+async def its_time_is_over(quiet: QuietStage) -> None:
+    """As by the job that ends it, an hour later."""
+    quiet.stepped.move_to(quiet.clock.now() + timedelta(minutes=61))
+    (row,) = await quiet.rows("SELECT id FROM emergencies")
+    async with transaction(quiet.ground, PROGRAM) as work:
+        await closing.close_in_time(work, row["id"])
