@@ -12,7 +12,7 @@ from app.practice.people import Phone
 from app.practice.rooms import Recording
 from app.telephony import replying
 from tests.support.contacts import skip
-from tests.support.profile import WHOLE, nightly
+from tests.support.profile import WHOLE, by_day, nightly
 from tests.support.talks import talk, waiting
 
 VERA = "+38164999001"
@@ -121,11 +121,9 @@ async def test_a_callback_that_beats_the_answer_to_our_own_request(stage: Stage)
     assert len(await stage.rows("SELECT 1 FROM legs WHERE provider_sid IS NOT NULL")) == 1
 
 
-# By day a second telephone is rung so, once, in `tests/scenarios/calls/test_second_phone.py`.
-@nightly
 async def test_accepted_but_timed_out_never_rings_twice(stage: Stage) -> None:
     stage.exchange.phones[VERA] = Phone(picks_up=4)
-    for name, endpoint in (("vera", VERA), ("ana", "browser")):
+    for name, endpoint in by_day((("vera", VERA), ("ana", "browser"))):
         who = await stage.add_counsellor(name, endpoint=endpoint)
         stage.exchange.knobs.turn("accept_and_time_out", "POST", seconds=2)
         stage.exchange.knobs.turn("lose", "/legs/", times=2)
