@@ -82,7 +82,7 @@ async def test_a_record_is_held_and_let_go_on_its_page(page: Page, live: Stage) 
 
 
 async def the_rules_fit_every_width(page: Page) -> None:
-    """With `TESTS=whole`, as in `test_every_page`, which by day looks at every fourth page."""
+    """With `TESTS=whole`, as in `test_every_page`, which by day looks at some pages."""
     for width in (320, 768, 1440):
         await page.set_viewport_size({"width": width, "height": 900})
         wide = await page.evaluate("document.documentElement.scrollWidth")

@@ -1,11 +1,11 @@
 """Every page, with rows, is usable by all, and in other languages.
 
 One language is English with accents that is longer by 40 %: nothing of any page is left in English
-or shown as a code. Every fourth page is opened by a link from the one opened before, and is not too
-wide, some in compact rows. One of them is read at 400 % without scrolling sideways, and nothing
-that has the focus is covered; the next is tried by axe in one look, the one after it in the next
-look. What the others say is read without a browser. Arabic is read from the right on every
-sixteenth page, and the numbers and addresses in it from the left.
+or shown as a code. Each page with many kinds of parts that none had before it is opened, by a link
+from the one opened before, and is not too wide, some in compact rows. One of them is read at 400 %
+without scrolling sideways, and nothing that has the focus is covered; the next is tried by axe in
+one look, the one after it in the next look. What the others say is read without a browser. Arabic
+is read from the right on every sixteenth page, and the numbers and addresses in it from the left.
 
 With `TESTS=whole` every page in every language is opened and tried with axe at three widths as
 every reader of something new, and is loaded anew, English in both themes. `PICTURES=<folder>` keeps
@@ -47,9 +47,9 @@ _BY_DAY = [look for look in LOOKS if look[1] in (max(WIDTHS), min(WIDTHS))]
 # What its lines say is proven by `tests/words/test_logged_values.py`. By day they tell how the rows
 # of this test were made, in words of its own.
 _LOG = "/admin/log"
-# By day one page of this many is opened in the browser,
-_OPENED = 4
-# and one of this many is read from the right.
+# By day a page is opened in the browser that has this many kinds of parts which none had before it,
+_NEW_PARTS = 12
+# and one page of this many is read from the right.
 _IN_SHORT = 16
 
 
@@ -79,7 +79,7 @@ async def _reads(stage: Stage, who: Counsellor, language: str) -> None:
     stage.ground.memory.forget("everything")
 
 
-def _tried(language: str, place: int) -> list[tuple[str, int]]:
+def _tried(language: str, place: int, turn: int) -> list[tuple[str, int]]:
     """Return the looks in which the page at a place of the walk is tried.
 
     One of four, the widest or the narrowest, or none if it is read at 400 % alone. With
@@ -87,24 +87,19 @@ def _tried(language: str, place: int) -> list[tuple[str, int]]:
     colours do not depend on the language.
     """
     if not WHOLE:
-        return [_BY_DAY[_turn(place) // 2 % len(_BY_DAY)]] if _is_for_axe(place) else []
+        return [_BY_DAY[turn // 2 % len(_BY_DAY)]] if _is_for_axe(turn) else []
     return LOOKS if language == "en" else LOOKS[place % 2 :: 2]
 
 
-def _turn(place: int) -> int:
-    """Return how many pages were opened before the one at a place of the walk."""
-    return place // (2 if WHOLE else _OPENED)
+def _is_for_axe(turn: int) -> bool:
+    """Return whether axe tries a page, after so many others; by day every other one is zoomed."""
+    return WHOLE or turn % 2 == 1
 
 
-def _is_for_axe(place: int) -> bool:
-    """Return whether axe tries the page at a place of the walk; by day others are zoomed."""
-    return WHOLE or _turn(place) % 2 == 1
-
-
-def _density(place: int) -> str:
-    """Return how high the rows are at a place of the walk: in each look now so, now so."""
-    turn = _turn(place) // 2
-    return ("comfortable", "compact")[(turn + turn // len(_BY_DAY)) % 2]
+def _density(turn: int) -> str:
+    """Return how high the rows are after so many pages: in each look now so, now so."""
+    pair = turn // 2
+    return ("comfortable", "compact")[(pair + pair // len(_BY_DAY)) % 2]
 
 
 class _Eye:
@@ -200,17 +195,20 @@ async def _walk(walk: Walk, page: Page, readers: list[Reader], *, in_short: bool
     english = sentences_of(language)
     browsing, eye = Browsing(page, walk.stage), _Eye(page)
     found: list[str] = []
-    place = 0
+    known: set[str] = set()
+    place = opened = 0
     async for one in walk.versions(readers, only_first=in_short):
         place += 1
-        density = _density(place)
+        turn = place // 2 if WHOLE else opened
+        density = _density(turn)
         where = f"{language} {one.reader.name} {density} {one.address}"
         # A wallboard speaks the language of who made it.
         is_wall = one.address.startswith("/wall/")
         is_read = not is_wall and (WHOLE or one.pattern != _LOG)
-        if _is_only_read(one, place) and not in_short:
+        if not in_short and _is_only_read(one, known):
             found += _read(one, where, language, english, _said(one.html)) if is_read else []
             continue
+        opened += 1
         await browsing.open(one, density, anew=WHOLE)
         await expect(page.locator("main")).to_be_visible()
         if not is_wall:
@@ -220,17 +218,34 @@ async def _walk(walk: Walk, page: Page, readers: list[Reader], *, in_short: bool
             assert (await html.get_attribute("dir") == "rtl") == right_to_left, where
         if is_read:
             found += _read(one, where, language, english, await page.evaluate(READ))
-        with_axe = not in_short and _is_for_axe(place)
-        found += await eye.looks(one, where, _tried(language, place), with_axe=with_axe)
+        with_axe = not in_short and _is_for_axe(turn)
+        found += await eye.looks(one, where, _tried(language, place, turn), with_axe=with_axe)
     return found
 
 
-def _is_only_read(one: Version, place: int) -> bool:
-    """Return whether a page is not opened: its parts are like those of a page before.
+def _is_only_read(one: Version, known: set[str]) -> bool:
+    """Return whether a page is not opened: its parts are like those of the pages before.
 
-    A page without a frame speaks the language of the browser.
+    The kinds of its parts are `known` from then on, if it is. A page without a frame speaks the
+    language of the browser.
     """
-    return not WHOLE and one.is_framed and bool(place % _OPENED or not one.is_first)
+    if WHOLE:
+        return False
+    new = _parts(one.html) - known
+    if one.is_framed and (len(new) < _NEW_PARTS or not one.is_first):
+        return True
+    known |= new
+    return False
+
+
+def _parts(html: str) -> set[str]:
+    """Return the kinds of parts of a page: elements, each with one of its classes."""
+    (main,) = lxml.html.fromstring(html).xpath("//main")
+    return {
+        f"{one.tag}.{name}"
+        for one in main.iter("*")
+        for name in one.get("class", "").split() or [""]
+    }
 
 
 def _said(html: str) -> list[str]:

@@ -41,7 +41,7 @@ from tests.support.browser import (
 from tests.support.profile import WHOLE, nightly
 from tests.support.waiting import until
 
-# That no page is too wide is tried by `test_every_page`, by day on every fourth.
+# That no page is too wide is tried by `test_every_page`, by day on those that it opens.
 PAGES = (
     "/",
     "/contacts",
