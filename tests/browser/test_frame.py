@@ -16,6 +16,7 @@ from app.calls.log_kinds import Cause
 from app.dashboard import desk
 from app.dashboard.people.signing_in import safe_next
 from app.dashboard.views import STATE_WORDS
+from app.demo.counsellor import Counsellor
 from app.demo.stage import Stage
 from app.jobs.transaction import transaction
 from app.practice.legs import Leg
@@ -58,8 +59,10 @@ async def test_one_page_through_a_day_of_calls(live: Stage, page: Page) -> None:
     """The stories of the frame, one after the other on the page of one counsellor."""
     await live.add_counsellor("Jelena", role=Role.SUPERVISOR, shift=False, state=None)
     await page.add_init_script(HEAR)
-    _ana, leg = await answered(page, live)
-    await a_talk_stands_until_its_end_is_meant(live, page, leg)
+    ana, leg = await answered(page, live)
+    await a_talk_stands_whatever_its_reader_opens_and_presses(live, page, leg)
+    await the_form_is_filled_in_by_keyboard_alone(live, page, ana, leg)
+    await the_end_of_a_talk_can_be_taken_back(live, page, leg)
     await is_ready_again(page)
     leg = await a_ring_reaches_every_page_and_leaves_the_focus_in_a_field(live, page)
     await page.locator(".rail a[data-section=desk]").click()
@@ -116,8 +119,10 @@ async def a_ring_reaches_every_page_and_leaves_the_focus_in_a_field(live: Stage,
     return leg
 
 
-async def a_talk_stands_until_its_end_is_meant(live: Stage, page: Page, leg: Leg) -> None:
-    """Page changes, single letters, a refusal and an end that is taken back leave it as it is."""
+async def a_talk_stands_whatever_its_reader_opens_and_presses(
+    live: Stage, page: Page, leg: Leg
+) -> None:
+    """Page changes, single letters and a refusal leave it as it is."""
     title, end = page.locator("#call-title"), page.locator("#hang-up")
     await page.evaluate("window.sameDocument = true")
     for section in ("cases", "contacts", "roster"):
@@ -154,7 +159,69 @@ async def a_talk_stands_until_its_end_is_meant(live: Stage, page: Page, leg: Leg
     await refused.click()
     await expect(refused).to_have_count(0)
 
-    # The end by mouse can be taken back. While it is near, its button counts four times a second.
+
+async def the_form_is_filled_in_by_keyboard_alone(
+    live: Stage, page: Page, ana: Counsellor, leg: Leg
+) -> None:
+    """The talk goes on all the while."""
+    form, keys = page, page.keyboard
+    await expect(form.locator("[data-record][data-ready]")).to_have_count(1)
+    await keys.press("w")
+    await expect(form.locator("#f-contact-kind")).to_be_focused()
+    await keys.type("A child")
+    await expect(form.locator("[data-section=child]")).to_be_visible()
+    await keys.press("Tab")
+    await write(page, "Zove Marko")
+    await expect(form.locator("[data-path='contact.headline'] .trouble")).to_contain_text(
+        "It looks like it holds a name"
+    )
+    await keys.press("ControlOrMeta+a")
+    await write(page, "Bullied at school")
+    await keys.press("Tab")
+    # A child's word, in either script, finds the category.
+    await keys.type("zadirk")
+    await keys.press("Enter")
+    await expect(form.locator(".combo .chips")).to_have_text("Bullying ×")
+    await keys.type("туче")
+    await expect(form.locator(".combo [role=option]").first).to_contain_text("Physical violence")
+    await keys.press("Escape")
+    await form.locator("#f-contact-place").focus()
+    await keys.type("Belgrade")
+    await form.locator("#f-child-a1-name").focus()
+    await keys.type("Јована")
+    await keys.press("Tab")
+    await keys.type("11")
+    await form.locator("#f-wishes-safe_to_contact").focus()
+    await keys.type("No")
+    for question in ("services", "authorities"):
+        await form.locator(f"#f-consent-{question}").focus()
+        await keys.type("No")
+    await form.locator("#f-actions-taken input").first.focus()
+    await keys.press("Space")
+    await form.locator("#f-actions-summary").focus()
+    await write(page, "She was told whom to talk to.")
+    await keys.type("\nShe will.")
+    await expect(form.locator("#saving")).to_have_text("All saved")
+    await expect(form.locator("#missing li")).to_have_count(0)
+    # The talk goes on all the while.
+    assert live.exchange.conferences.of_leg(leg) is not None
+    await form.locator("#complete").focus()
+    await keys.press("Enter")
+    await expect(page.locator("#desk")).to_contain_text("The contact of this talk is complete")
+    rows = await live.rows("SELECT state, kind, place FROM contacts")
+    assert rows == [{"state": "complete", "kind": "child", "place": "RS-BG"}]
+    call = await live.call_of(leg)
+    found = (await ana.ask("GET", f"/calls/{call['id']}/contact")).json()["answers"]
+    assert found["actions.summary"] == "She was told whom to talk to.\nShe will."
+    assert found["contact.headline"] == "Bullied at school"
+    assert found["contact.categories"] == ["V-BULLYING"]
+    assert "Јована" in found.values()
+    await expect(page.locator("#call-title")).to_contain_text("Talking")
+
+
+async def the_end_of_a_talk_can_be_taken_back(live: Stage, page: Page, leg: Leg) -> None:
+    """By mouse. While it is near, its button counts four times a second."""
+    title, end = page.locator("#call-title"), page.locator("#hang-up")
     await end.click()
     await expect(end).to_contain_text("Undo")
     await end.click()
