@@ -24,6 +24,7 @@ from app.routing import presence
 from app.routing.models import Presence, PresenceState
 from app.staff import tokens
 from app.staff.roles import Role
+from app.web.access import COOKIE
 from app.words import pages
 from app.work import PROGRAM
 from tests.support.axe import faults_zoomed
@@ -406,14 +407,7 @@ async def test_signing_in_leads_to_the_page_that_was_wanted_and_a_page_comes_whe
     live: Stage, page: Page, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ana = await live.add_counsellor("ana", state=None)
-    await signed_in(page, live, ana)
-    # A page that is open would ask for a sign-in itself.
-    await page.goto("about:blank")
-    await page.context.clear_cookies()
-    await page.goto(live.settings.public_url + "/cases")
-    await page.get_by_label("Name").fill(ana.staff.name)
-    await page.get_by_label("Password").fill("correct horse battery")
-    await page.get_by_label("Password").press("Enter")
+    await signed_in(page, live, ana, "/cases")
     await expect(page.locator("#main h1")).to_have_text("Cases")
 
     asked = 0
@@ -510,11 +504,12 @@ async def test_a_page_is_as_wide_as_a_phone_in_the_theme_that_was_chosen(
     live: Stage, page: Page
 ) -> None:
     jelena = await live.add_counsellor("jelena", role=Role.SUPERVISOR, shift=False)
-    await at(page, live, jelena, "/")
+    url = live.settings.public_url
+    cookie = {"name": COOKIE, "value": jelena.cookies[COOKIE], "url": url}
+    await page.context.add_cookies([cookie])  # type: ignore[list-item]
     own = "document.documentElement.dataset.theme"
     for n, path in enumerate(PAGES if WHOLE else PAGES[:1]):
         chosen, other = ("light", "dark") if n % 2 else ("dark", "light")
-        url = live.settings.public_url
         await page.context.add_cookies([{"name": "theme", "value": chosen, "url": url}])
         answer = await page.goto(url + path)
         assert answer is not None

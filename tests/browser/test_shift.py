@@ -1,6 +1,7 @@
 """A whole shift by keyboard alone: the focus is always seen, and no step loses it."""
 
 import asyncio
+import re
 
 from playwright.async_api import Locator, Page, expect
 
@@ -258,16 +259,23 @@ async def sees_who_has_the_referral(page: Page) -> None:
     await expect(referred).to_contain_text("Sigurna kuća")
     await expect(referred).to_contain_text("acknowledged", timeout=60_000)
     await expect(form.locator("#f-contact-headline")).to_have_value(HEADLINE)
+    await expect(referred.locator("a")).to_have_attribute("href", re.compile("^/referrals/"))
     await picture(page, "board")
-    await referred.locator("a").click()
-    await expect(page.locator("#story")).to_contain_text("a person pressed 1")
     if WHOLE:
-        await expect(page.locator("#story")).to_contain_text("Sigurna kuća, phone: busy")
+        await reads_the_story_of_the_referral(page)
+    await page.locator("#call-title").click()
+
+
+async def reads_the_story_of_the_referral(page: Page) -> None:
+    """And comes back to the form. By day `test_night_of_danger` has the story, and `test_frame`
+    comes back."""
+    await page.locator(".referred a").click()
+    await expect(page.locator("#story")).to_contain_text("a person pressed 1")
+    await expect(page.locator("#story")).to_contain_text("Sigurna kuća, phone: busy")
     await expect(page.locator("#record-state")).to_have_text("acknowledged")
     await picture(page, "story")
     await page.locator(".rail a[data-section=desk]").click()
-    await expect(form.locator("#f-contact-headline")).to_have_value(HEADLINE)
-    await page.locator("#call-title").click()
+    await expect(page.locator(".writing #f-contact-headline")).to_have_value(HEADLINE)
 
 
 async def ends_the_talk_and_the_shift(page: Page, hands: Hands) -> None:
