@@ -89,12 +89,12 @@ def _tried(language: str, place: int, turn: int) -> list[tuple[str, int]]:
 
 
 def _is_for_axe(turn: int) -> bool:
-    """Return whether axe tries a page, after so many others; by day every other one is zoomed."""
+    """Return whether axe tries the page of a turn; by day every other one is zoomed instead."""
     return WHOLE or turn % 2 == 1
 
 
 def _density(turn: int) -> str:
-    """Return how high the rows are after so many pages: in each look now so, now so."""
+    """Return how high the rows are in a turn: in each look now so, now so."""
     pair = turn // 2
     return ("comfortable", "compact")[(pair + pair // len(_BY_DAY)) % 2]
 
@@ -184,6 +184,7 @@ async def _walk(walk: Walk, page: Page, readers: list[Reader]) -> list[str]:
     place = opened = 0
     async for one in walk.versions(readers):
         place += 1
+        # By day, how many pages were opened before it.
         turn = place // 2 if WHOLE else opened
         density = _density(turn)
         where = f"{language} {one.reader.name} {density} {one.address}"
