@@ -78,11 +78,11 @@ async def test_a_record_is_held_and_let_go_on_its_page(page: Page, live: Stage) 
     await expect(row).to_contain_text("Default")
     if WHOLE:
         await the_rules_fit_every_width(page)
-    await an_auditor_reads_the_answer_in_another_language(live, page)
+        await an_auditor_reads_the_answer_in_another_language(live, page)
 
 
 async def the_rules_fit_every_width(page: Page) -> None:
-    """With `TESTS=whole`, as in `test_every_page`, which by day looks at every fourth page."""
+    """With `TESTS=whole`, as in `test_every_page`, which by day looks at some pages."""
     for width in (320, 768, 1440):
         await page.set_viewport_size({"width": width, "height": 900})
         wide = await page.evaluate("document.documentElement.scrollWidth")
@@ -93,7 +93,7 @@ async def the_rules_fit_every_width(page: Page) -> None:
 
 
 async def an_auditor_reads_the_answer_in_another_language(live: Stage, page: Page) -> None:
-    """An auditor compares the logs with a file."""
+    """An auditor compares the logs with a file; by day `tests/safekeeping/test_anchors.py` does."""
     olga = await live.add_counsellor("olga", role=Role.AUDITOR, shift=False, state=None)
     await visit(page, live, olga, "/admin/log")
     await page.get_by_label("Compare with a file of anchors").set_input_files(

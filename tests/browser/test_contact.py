@@ -1,4 +1,7 @@
-"""The contact form in a real Chromium: by keyboard while a child talks, and nothing is lost."""
+"""The contact form in a real Chromium: nothing of it is lost.
+
+`test_frame` fills one in by keyboard while a child talks.
+"""
 
 import asyncio
 import os
@@ -10,86 +13,18 @@ from playwright.async_api import BrowserContext, Page, Playwright, Route, expect
 from app.demo.counsellor import Counsellor
 from app.demo.stage import Stage
 from app.web.access import COOKIE
-from tests.support.browser import CHROMIUM, FLAGS, answered, enter, press, ring, write
+from tests.support.browser import CHROMIUM, FLAGS, answered, enter, press
 from tests.support.contacts import WHOLE, completed, new_contact
-from tests.support.profile import WHOLE as BY_NIGHT
 from tests.support.profile import nightly
 from tests.support.waiting import until
 
 
-async def test_the_form_by_keyboard_alone_and_by_night_a_silent_call(
+@nightly
+async def test_a_silent_call_is_closed_from_a_menu_by_keyboard_alone(
     live: Stage, page: Page
 ) -> None:
     """By day `tests/scenarios/talks/test_cannot_speak.py` has the silent call."""
-    ana, leg = await answered(page, live)
-    form, keys = page, page.keyboard
-    await expect(form.locator("[data-record][data-ready]")).to_have_count(1)
-    await keys.press("w")
-    await expect(form.locator("#f-contact-kind")).to_be_focused()
-    await keys.type("A child")
-    await expect(form.locator("[data-section=child]")).to_be_visible()
-    await keys.press("Tab")
-    await write(page, "Zove Marko")
-    await expect(form.locator("[data-path='contact.headline'] .trouble")).to_contain_text(
-        "It looks like it holds a name"
-    )
-    await keys.press("ControlOrMeta+a")
-    await write(page, "Bullied at school")
-    await keys.press("Tab")
-    # A child's word, in either script, finds the category.
-    await keys.type("zadirk")
-    await keys.press("Enter")
-    await expect(form.locator(".combo .chips")).to_have_text("Bullying ×")
-    await keys.type("туче")
-    await expect(form.locator(".combo [role=option]").first).to_contain_text("Physical violence")
-    await keys.press("Escape")
-    await form.locator("#f-contact-place").focus()
-    await keys.type("Belgrade")
-    await form.locator("#f-child-a1-name").focus()
-    await keys.type("Јована")
-    await keys.press("Tab")
-    await keys.type("11")
-    await form.locator("#f-wishes-safe_to_contact").focus()
-    await keys.type("No")
-    for question in ("services", "authorities"):
-        await form.locator(f"#f-consent-{question}").focus()
-        await keys.type("No")
-    await form.locator("#f-actions-taken input").first.focus()
-    await keys.press("Space")
-    await form.locator("#f-actions-summary").focus()
-    await write(page, "She was told whom to talk to.")
-    await keys.type("\nShe will.")
-    await expect(form.locator("#saving")).to_have_text("All saved")
-    await expect(form.locator("#missing li")).to_have_count(0)
-    # The talk goes on all the while.
-    assert live.exchange.conferences.of_leg(leg) is not None
-    await form.locator("#complete").focus()
-    await keys.press("Enter")
-    await expect(page.locator("#desk")).to_contain_text("The contact of this talk is complete")
-    rows = await live.rows("SELECT state, kind, place FROM contacts")
-    assert rows == [{"state": "complete", "kind": "child", "place": "RS-BG"}]
-    call = await live.call_of(leg)
-    found = (await ana.ask("GET", f"/calls/{call['id']}/contact")).json()["answers"]
-    assert found["actions.summary"] == "She was told whom to talk to.\nShe will."
-    assert found["contact.headline"] == "Bullied at school"
-    assert found["contact.categories"] == ["V-BULLYING"]
-    assert "Јована" in found.values()
-    await expect(page.locator("#call-title")).to_contain_text("Talking")
-    if BY_NIGHT:
-        await the_next_call_is_silent(live, page)
-
-
-async def the_next_call_is_silent(live: Stage, page: Page) -> None:
-    """It is closed from a menu, by keyboard alone, too."""
-    await page.locator("#call-title").click()
-    await press(page, "e")
-    await expect(page.locator("#presence")).to_contain_text("Writing up")
-    await press(page, "r")
-    await expect(page.locator("#presence")).to_contain_text("Available")
-    leg = await ring(live)
-    await expect(page.locator("#offer")).to_be_visible()
-    await press(page, "a")
-    await expect(page.locator("#call-title")).to_contain_text("Talking")
+    _ana, leg = await answered(page, live)
     await expect(page.locator("#contact-title")).to_be_visible()
     await page.keyboard.press("c")
     await press(page, "1")

@@ -1,11 +1,11 @@
 """Every page, with rows, is usable by all, and in other languages.
 
 One language is English with accents that is longer by 40 %: nothing of any page is left in English
-or shown as a code. Every fourth page is opened by a link from the one opened before, and is not too
-wide, some in compact rows. One of them is read at 400 % without scrolling sideways, and nothing
-that has the focus is covered; the next is tried by axe in one look, the one after it in the next
-look. What the others say is read without a browser. Arabic is read from the right on every
-sixteenth page, and the numbers and addresses in it from the left.
+or shown as a code. Each page with many kinds of parts that none had before it is opened, by a link
+from the one opened before, and is not too wide, some in compact rows. One of them is read at 400 %
+without scrolling sideways, and nothing that has the focus is covered; the next is tried by axe in
+one look, the one after it in the next look. What the others say is read without a browser. The
+rota is read from the right, and the numbers in Arabic pages from the left.
 
 With `TESTS=whole` every page in every language is opened and tried with axe at three widths as
 every reader of something new, and is loaded anew, English in both themes. `PICTURES=<folder>` keeps
@@ -35,11 +35,12 @@ from tests.support.axe import AXE, FRAME, LOOKS, ZOOMED, faults, faults_zoomed, 
 from tests.support.browser import MUTE, visit
 from tests.support.long_words import LONG, add_long_language, read_in, sentences_of
 from tests.support.pages.addresses import page_addresses
+from tests.support.pages.direction import bare_runs
 from tests.support.pages.left import OF_FILES, READ, codes_in, dates_in, in_english
-from tests.support.pages.readers import Reader, every_reader, people_of_every_role
+from tests.support.pages.readers import Reader, every_reader, people_of_every_role, seen
 from tests.support.pages.rows import rows_for_pages
 from tests.support.pages.walk import Browsing, Version, Walk
-from tests.support.profile import WHOLE
+from tests.support.profile import WHOLE, by_day
 
 PICTURES = os.environ.get("PICTURES")
 WIDTHS = tuple(dict.fromkeys(width for _, width in LOOKS))
@@ -47,18 +48,14 @@ _BY_DAY = [look for look in LOOKS if look[1] in (max(WIDTHS), min(WIDTHS))]
 # What its lines say is proven by `tests/words/test_logged_values.py`. By day they tell how the rows
 # of this test were made, in words of its own.
 _LOG = "/admin/log"
-# By day one page of this many is opened in the browser,
-_OPENED = 4
-# and one of this many is read from the right.
-_IN_SHORT = 16
+# By day a page is opened in the browser that has this many kinds of parts which none had before.
+_NEW_PARTS = 12
 
 
 @pytest.fixture
-def words_folder(
-    languages: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[None]:
+def words_folder(language: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A copy of the words with the long language, if that is one that is read."""
-    if LONG not in languages:
+    if language != LONG:
         yield
         return
     copy = tmp_path / "words"
@@ -79,7 +76,7 @@ async def _reads(stage: Stage, who: Counsellor, language: str) -> None:
     stage.ground.memory.forget("everything")
 
 
-def _tried(language: str, place: int) -> list[tuple[str, int]]:
+def _tried(language: str, place: int, turn: int) -> list[tuple[str, int]]:
     """Return the looks in which the page at a place of the walk is tried.
 
     One of four, the widest or the narrowest, or none if it is read at 400 % alone. With
@@ -87,24 +84,19 @@ def _tried(language: str, place: int) -> list[tuple[str, int]]:
     colours do not depend on the language.
     """
     if not WHOLE:
-        return [_BY_DAY[_turn(place) // 2 % len(_BY_DAY)]] if _is_for_axe(place) else []
+        return [_BY_DAY[turn // 2 % len(_BY_DAY)]] if _is_for_axe(turn) else []
     return LOOKS if language == "en" else LOOKS[place % 2 :: 2]
 
 
-def _turn(place: int) -> int:
-    """Return how many pages were opened before the one at a place of the walk."""
-    return place // (2 if WHOLE else _OPENED)
+def _is_for_axe(turn: int) -> bool:
+    """Return whether axe tries the page of a turn; by day every other one is zoomed instead."""
+    return WHOLE or turn % 2 == 1
 
 
-def _is_for_axe(place: int) -> bool:
-    """Return whether axe tries the page at a place of the walk; by day others are zoomed."""
-    return WHOLE or _turn(place) % 2 == 1
-
-
-def _density(place: int) -> str:
-    """Return how high the rows are at a place of the walk: in each look now so, now so."""
-    turn = _turn(place) // 2
-    return ("comfortable", "compact")[(turn + turn // len(_BY_DAY)) % 2]
+def _density(turn: int) -> str:
+    """Return how high the rows are in a turn: in each look now so, now so."""
+    pair = turn // 2
+    return ("comfortable", "compact")[(pair + pair // len(_BY_DAY)) % 2]
 
 
 class _Eye:
@@ -161,56 +153,48 @@ class _Eye:
 
 # By night the walk in English alone takes most of an hour.
 @pytest.mark.timeout(5400 if WHOLE else 900)
-@pytest.mark.parametrize(
-    "languages",
-    [(one,) for one in (LONG, *words.written())] if WHOLE else [(LONG, "ar")],
-    ids="+".join,
-)
+@pytest.mark.parametrize("language", by_day([LONG, *words.written()]))
 async def test_every_page_in_another_language(
-    words_folder: None, live: Stage, page: Page, languages: tuple[str, ...]
+    words_folder: None, live: Stage, page: Page, language: str
 ) -> None:
     people = await people_of_every_role(live)
     addresses = await page_addresses(live, await rows_for_pages(live, people))
     # Once for all pages: it is longer than all else that is sent to the browser.
     await page.add_init_script(path=AXE)
     await page.add_init_script(MUTE)
-    found: list[str] = []
-    answered: set[tuple[str, str]] | None = None
-    for language in languages:
-        # What axe finds, or is in English, is found in the long one; the other is a direction.
-        in_short = language != LONG and not WHOLE
-        asked = dict(list(addresses.items())[:: _IN_SHORT if in_short else 1])
-        walk = Walk(live, asked, language, answered, most_readers=99 if WHOLE else 1)
-        readers = await every_reader(live, people, language)
-        found += await _walk(walk, page, readers, in_short=in_short)
-        found += [f"{language}: shown from the wrong side: {one}" for one in walk.bare]
-        found += [f"{language}: in English, and says so: {one}" for one in sorted(walk.hidden)]
-        answered = walk.answered
-        if not in_short:
-            assert set(addresses) - walk.opened == set(), "opened by no reader"
-            assert {name for name, _ in walk.seen} == {one.name for one in readers}
+    walk = Walk(live, addresses, language, most_readers=99 if WHOLE else 1)
+    readers = await every_reader(live, people, language)
+    found = await _walk(walk, page, readers)
+    found += [f"{language}: shown from the wrong side: {one}" for one in walk.bare]
+    found += [f"{language}: in English, and says so: {one}" for one in sorted(walk.hidden)]
+    assert set(addresses) - walk.opened == set(), "opened by no reader"
+    assert {name for name, _ in walk.seen} == {one.name for one in readers}
     assert not found, "\n".join(found)
 
 
-async def _walk(walk: Walk, page: Page, readers: list[Reader], *, in_short: bool) -> list[str]:
-    """Return what is wrong with any page. In short: as one reader, and without axe."""
+async def _walk(walk: Walk, page: Page, readers: list[Reader]) -> list[str]:
+    """Return what is wrong with any page."""
     language = walk.language
     # Pages without a sign-in are read in the language of the browser.
     await page.set_extra_http_headers({"Accept-Language": f"{language};q=0.9, en;q=0.5"})
     english = sentences_of(language)
     browsing, eye = Browsing(page, walk.stage), _Eye(page)
     found: list[str] = []
-    place = 0
-    async for one in walk.versions(readers, only_first=in_short):
+    known: set[str] = set()
+    place = opened = 0
+    async for one in walk.versions(readers):
         place += 1
-        density = _density(place)
+        # By day, how many pages were opened before it.
+        turn = place // 2 if WHOLE else opened
+        density = _density(turn)
         where = f"{language} {one.reader.name} {density} {one.address}"
         # A wallboard speaks the language of who made it.
         is_wall = one.address.startswith("/wall/")
         is_read = not is_wall and (WHOLE or one.pattern != _LOG)
-        if _is_only_read(one, place) and not in_short:
+        if _is_only_read(one, known):
             found += _read(one, where, language, english, _said(one.html)) if is_read else []
             continue
+        opened += 1
         await browsing.open(one, density, anew=WHOLE)
         await expect(page.locator("main")).to_be_visible()
         if not is_wall:
@@ -220,17 +204,34 @@ async def _walk(walk: Walk, page: Page, readers: list[Reader], *, in_short: bool
             assert (await html.get_attribute("dir") == "rtl") == right_to_left, where
         if is_read:
             found += _read(one, where, language, english, await page.evaluate(READ))
-        with_axe = not in_short and _is_for_axe(place)
-        found += await eye.looks(one, where, _tried(language, place), with_axe=with_axe)
+        looks = _tried(language, place, turn)
+        found += await eye.looks(one, where, looks, with_axe=_is_for_axe(turn))
     return found
 
 
-def _is_only_read(one: Version, place: int) -> bool:
-    """Return whether a page is not opened: its parts are like those of a page before.
+def _is_only_read(one: Version, known: set[str]) -> bool:
+    """Return whether a page is not opened: its parts are like those of the pages before.
 
-    A page without a frame speaks the language of the browser.
+    The kinds of its parts are `known` from then on, if it is. A page without a frame speaks the
+    language of the browser.
     """
-    return not WHOLE and one.is_framed and bool(place % _OPENED or not one.is_first)
+    if WHOLE:
+        return False
+    new = _parts(one.html) - known
+    if one.is_framed and (len(new) < _NEW_PARTS or not one.is_first):
+        return True
+    known |= new
+    return False
+
+
+def _parts(html: str) -> set[str]:
+    """Return the kinds of parts of a page: elements, each with one of its classes."""
+    (main,) = lxml.html.fromstring(html).xpath("//main")
+    return {
+        f"{one.tag}.{name}"
+        for one in main.iter("*")
+        for name in one.get("class", "").split() or [""]
+    }
 
 
 def _said(html: str) -> list[str]:
@@ -287,6 +288,11 @@ async def names_stand_in_the_order_of_the_readers_language(live: Stage, page: Pa
     await visit(page, live, mila, "/roster")
     await expect(page.locator("#week thead .today small")).to_be_visible()
     assert await too_wide(page, "the rota in Arabic") == []
+    await expect(page.locator("html")).to_have_attribute("lang", _locale("ar"))
+    await expect(page.locator("html")).to_have_attribute("dir", "rtl")
+    assert await faults_zoomed(page, "the rota in Arabic") == []
+    for address in ("/roster", "/admin/lines"):
+        assert bare_runs(await seen(live, mila, address)) == [], address
 
 
 async def places_stand_in_order_below_their_region(live: Stage, page: Page) -> None:

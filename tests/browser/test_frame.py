@@ -16,6 +16,7 @@ from app.calls.log_kinds import Cause
 from app.dashboard import desk
 from app.dashboard.people.signing_in import safe_next
 from app.dashboard.views import STATE_WORDS
+from app.demo.counsellor import Counsellor
 from app.demo.stage import Stage
 from app.jobs.transaction import transaction
 from app.practice.legs import Leg
@@ -23,6 +24,7 @@ from app.routing import presence
 from app.routing.models import Presence, PresenceState
 from app.staff import tokens
 from app.staff.roles import Role
+from app.web.access import COOKIE
 from app.words import pages
 from app.work import PROGRAM
 from tests.support.axe import faults_zoomed
@@ -41,7 +43,7 @@ from tests.support.browser import (
 from tests.support.profile import WHOLE, nightly
 from tests.support.waiting import until
 
-# That no page is too wide is tried by `test_every_page`, by day on every fourth.
+# That no page is too wide is tried by `test_every_page`, by day on those that it opens.
 PAGES = (
     "/",
     "/contacts",
@@ -58,8 +60,10 @@ async def test_one_page_through_a_day_of_calls(live: Stage, page: Page) -> None:
     """The stories of the frame, one after the other on the page of one counsellor."""
     await live.add_counsellor("Jelena", role=Role.SUPERVISOR, shift=False, state=None)
     await page.add_init_script(HEAR)
-    _ana, leg = await answered(page, live)
-    await a_talk_stands_until_its_end_is_meant(live, page, leg)
+    ana, leg = await answered(page, live)
+    await a_talk_stands_whatever_its_reader_opens_and_presses(live, page, leg)
+    await the_form_is_filled_in_by_keyboard_alone(live, page, ana, leg)
+    await the_end_of_a_talk_can_be_taken_back(live, page, leg)
     await is_ready_again(page)
     leg = await a_ring_reaches_every_page_and_leaves_the_focus_in_a_field(live, page)
     await page.locator(".rail a[data-section=desk]").click()
@@ -116,8 +120,10 @@ async def a_ring_reaches_every_page_and_leaves_the_focus_in_a_field(live: Stage,
     return leg
 
 
-async def a_talk_stands_until_its_end_is_meant(live: Stage, page: Page, leg: Leg) -> None:
-    """Page changes, single letters, a refusal and an end that is taken back leave it as it is."""
+async def a_talk_stands_whatever_its_reader_opens_and_presses(
+    live: Stage, page: Page, leg: Leg
+) -> None:
+    """Page changes, single letters and a refusal leave it as it is."""
     title, end = page.locator("#call-title"), page.locator("#hang-up")
     await page.evaluate("window.sameDocument = true")
     for section in ("cases", "contacts", "roster"):
@@ -154,7 +160,69 @@ async def a_talk_stands_until_its_end_is_meant(live: Stage, page: Page, leg: Leg
     await refused.click()
     await expect(refused).to_have_count(0)
 
-    # The end by mouse can be taken back. While it is near, its button counts four times a second.
+
+async def the_form_is_filled_in_by_keyboard_alone(
+    live: Stage, page: Page, ana: Counsellor, leg: Leg
+) -> None:
+    """The talk goes on all the while."""
+    form, keys = page, page.keyboard
+    await expect(form.locator("[data-record][data-ready]")).to_have_count(1)
+    await keys.press("w")
+    await expect(form.locator("#f-contact-kind")).to_be_focused()
+    await keys.type("A child")
+    await expect(form.locator("[data-section=child]")).to_be_visible()
+    await keys.press("Tab")
+    await write(page, "Zove Marko")
+    await expect(form.locator("[data-path='contact.headline'] .trouble")).to_contain_text(
+        "It looks like it holds a name"
+    )
+    await keys.press("ControlOrMeta+a")
+    await write(page, "Bullied at school")
+    await keys.press("Tab")
+    # A child's word, in either script, finds the category.
+    await keys.type("zadirk")
+    await keys.press("Enter")
+    await expect(form.locator(".combo .chips")).to_have_text("Bullying ×")
+    await keys.type("туче")
+    await expect(form.locator(".combo [role=option]").first).to_contain_text("Physical violence")
+    await keys.press("Escape")
+    await form.locator("#f-contact-place").focus()
+    await keys.type("Belgrade")
+    await form.locator("#f-child-a1-name").focus()
+    await keys.type("Јована")
+    await keys.press("Tab")
+    await keys.type("11")
+    await form.locator("#f-wishes-safe_to_contact").focus()
+    await keys.type("No")
+    for question in ("services", "authorities"):
+        await form.locator(f"#f-consent-{question}").focus()
+        await keys.type("No")
+    await form.locator("#f-actions-taken input").first.focus()
+    await keys.press("Space")
+    await form.locator("#f-actions-summary").focus()
+    await write(page, "She was told whom to talk to.")
+    await keys.type("\nShe will.")
+    await expect(form.locator("#saving")).to_have_text("All saved")
+    await expect(form.locator("#missing li")).to_have_count(0)
+    # The talk goes on all the while.
+    assert live.exchange.conferences.of_leg(leg) is not None
+    await form.locator("#complete").focus()
+    await keys.press("Enter")
+    await expect(page.locator("#desk")).to_contain_text("The contact of this talk is complete")
+    rows = await live.rows("SELECT state, kind, place FROM contacts")
+    assert rows == [{"state": "complete", "kind": "child", "place": "RS-BG"}]
+    call = await live.call_of(leg)
+    found = (await ana.ask("GET", f"/calls/{call['id']}/contact")).json()["answers"]
+    assert found["actions.summary"] == "She was told whom to talk to.\nShe will."
+    assert found["contact.headline"] == "Bullied at school"
+    assert found["contact.categories"] == ["V-BULLYING"]
+    assert "Јована" in found.values()
+    await expect(page.locator("#call-title")).to_contain_text("Talking")
+
+
+async def the_end_of_a_talk_can_be_taken_back(live: Stage, page: Page, leg: Leg) -> None:
+    """By mouse. While it is near, its button counts four times a second."""
+    title, end = page.locator("#call-title"), page.locator("#hang-up")
     await end.click()
     await expect(end).to_contain_text("Undo")
     await end.click()
@@ -339,14 +407,7 @@ async def test_signing_in_leads_to_the_page_that_was_wanted_and_a_page_comes_whe
     live: Stage, page: Page, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ana = await live.add_counsellor("ana", state=None)
-    await signed_in(page, live, ana)
-    # A page that is open would ask for a sign-in itself.
-    await page.goto("about:blank")
-    await page.context.clear_cookies()
-    await page.goto(live.settings.public_url + "/cases")
-    await page.get_by_label("Name").fill(ana.staff.name)
-    await page.get_by_label("Password").fill("correct horse battery")
-    await page.get_by_label("Password").press("Enter")
+    await signed_in(page, live, ana, "/cases")
     await expect(page.locator("#main h1")).to_have_text("Cases")
 
     asked = 0
@@ -443,11 +504,12 @@ async def test_a_page_is_as_wide_as_a_phone_in_the_theme_that_was_chosen(
     live: Stage, page: Page
 ) -> None:
     jelena = await live.add_counsellor("jelena", role=Role.SUPERVISOR, shift=False)
-    await at(page, live, jelena, "/")
+    url = live.settings.public_url
+    cookie = {"name": COOKIE, "value": jelena.cookies[COOKIE], "url": url}
+    await page.context.add_cookies([cookie])  # type: ignore[list-item]
     own = "document.documentElement.dataset.theme"
     for n, path in enumerate(PAGES if WHOLE else PAGES[:1]):
         chosen, other = ("light", "dark") if n % 2 else ("dark", "light")
-        url = live.settings.public_url
         await page.context.add_cookies([{"name": "theme", "value": chosen, "url": url}])
         answer = await page.goto(url + path)
         assert answer is not None

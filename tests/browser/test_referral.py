@@ -262,8 +262,7 @@ async def answers_that_are_only_close_are_confirmed_on_the_page(
 ) -> None:
     """From a contact with two children: one is chosen, and what came close is confirmed."""
     contact_id = await new_contact(ana, BROTHERS | {"actions.summary": "They are afraid."})
-    await at(page, live, ana, "/")
-    await page.goto(f"{live.settings.public_url}/contacts/{contact_id}")
+    await enter(page, live, ana, f"/contacts/{contact_id}")
     await page.get_by_text("Refer to an agency").click()
     form = page.locator('form[data-json="/api/v1/referrals"]')
     await form.get_by_label("Urgency").select_option("routine")

@@ -9,6 +9,7 @@ from sqlalchemy.dialects import postgresql
 from app.calls.log_kinds import Cause
 from app.calls.models import Leg
 from app.calls.states import CallState
+from app.database.topics import Topic
 from app.routing import offers
 from app.routing.models import OfferState, PresenceState
 from app.routing.offers import OfferNoLongerOpen
@@ -56,6 +57,20 @@ async def test_of_two_counsellors_the_first_gets_the_call(work: Work) -> None:
     with pytest.raises(OfferNoLongerOpen):
         await offers.accept_offer(work, call, first)
     assert (first.state, second.state) == (OfferState.OPEN, OfferState.ACCEPTED)
+
+
+async def test_once_they_talk_it_rings_at_the_others_no_more_and_their_pages_are_told(
+    work: Work,
+) -> None:
+    call = await a_waiting_call(work, danger=True)
+    ana, boris = await a_counsellor(work, "ana"), await a_counsellor(work, "boris")
+    others, taken = await offered(work, call, ana, boris)
+    await offers.accept_offer(work, call, taken)
+    work.topics.clear()
+    await offers.connect_offer(work, call, taken, at=work.now)
+    assert (others.state, taken.state) == (OfferState.WITHDRAWN, OfferState.CONNECTED)
+    assert (await presence_of(work, ana)).state == PresenceState.AVAILABLE
+    assert str(Topic.OFFERS.of(ana.id)) in {str(topic) for topic in work.topics}
 
 
 async def test_a_declined_call_waits_on_and_its_counsellor_stays_available(work: Work) -> None:

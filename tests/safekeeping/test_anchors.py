@@ -213,6 +213,18 @@ async def _is_compared(night: Stage, olga: Counsellor, file: bytes) -> None:
     seen, told = await both(b"\xff{")
     assert "The file holds no anchor." in seen
     assert told["error"] == "Invalid"
+    seen, _ = await both(b'{"anchor":9}')
+    assert "The file was written by a newer version of the program." in seen
+    # Who reads that in another language is led back to the form.
+    base, where = night.settings.public_url, "/admin/log/anchors"
+    chosen = await night.client.post(
+        f"{base}/page-language",
+        data={"language": "sr"},
+        headers=headers | {"Referer": f"{base}{where}"},
+    )
+    assert (chosen.status_code, chosen.headers["location"]) == (303, where)
+    back = await night.client.get(base + where, headers=headers)
+    assert (back.status_code, back.headers["location"]) == (303, "/admin/log#anchors")
 
 
 async def test_a_way_that_fails_is_tried_again_and_told(

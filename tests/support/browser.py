@@ -101,10 +101,10 @@ async def give_password(stage: Stage, counsellor: Counsellor) -> None:
         staff.password_hash = await hashing.hash_password(PASSWORD)
 
 
-async def signed_in(page: Page, stage: Stage, counsellor: Counsellor) -> None:
-    """Through the sign-in page, as a person would."""
+async def signed_in(page: Page, stage: Stage, counsellor: Counsellor, path: str) -> None:
+    """Through the sign-in page, as a person would who wants another page."""
     await give_password(stage, counsellor)
-    await page.goto(stage.settings.public_url)
+    await page.goto(stage.settings.public_url + path)
     await page.get_by_label("Name").fill(counsellor.staff.name)
     await page.get_by_label("Password").fill("not the password")
     await page.get_by_role("button", name="Sign in").click()

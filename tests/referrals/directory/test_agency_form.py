@@ -78,12 +78,12 @@ def _form_of(html: str) -> dict[str, Any]:
 async def _everything(quiet: QuietStage) -> list[Any]:
     return [
         *await quiet.rows("SELECT to_jsonb(agencies) - 'updated_at' AS kept FROM agencies"),
-        *await quiet.rows("SELECT number, hours FROM duty_phones WHERE gone_at IS NULL"),
+        *await quiet.rows("SELECT number, hours FROM duty_phones WHERE gone_at IS NULL ORDER BY 1"),
         *await quiet.rows("SELECT service, place FROM mandates"),
     ]
 
 
-async def test_what_a_week_cannot_say_stays_when_the_form_is_saved(
+async def test_what_a_week_cannot_say_and_what_is_not_touched_stays_when_the_form_is_saved(
     quiet: QuietStage, keeper: Any
 ) -> None:
     await add_a_house_with_dates(quiet)
@@ -94,6 +94,12 @@ async def test_what_a_week_cannot_say_stays_when_the_form_is_saved(
     saved = await page(quiet, keeper, "/agencies/house/entry", **shown)
     assert "Saved." in saved.text
     assert await _everything(quiet) == before
+    changed = _form_of(saved.text) | {"areas": ["RS-VO"], "services": ["shelter"]}
+    assert "Saved." in (await page(quiet, keeper, "/agencies/house/entry", **changed)).text
+    agency, *rest = await _everything(quiet)
+    was = before[0]["kept"]
+    assert agency["kept"] == was | {"areas": ["RS-VO"], "services": ["shelter"]}
+    assert rest == before[1:]
 
 
 async def test_a_refused_agency_keeps_all_that_was_filled_in(

@@ -47,12 +47,8 @@ class Walk:
     stage: Stage
     addresses: dict[Pattern, list[str]]
     language: str
-    # What answered well in another language, by (reader, pattern): nothing else is asked for.
-    known: set[tuple[str, str]] | None = None
     # What answered well, whether it is a page or a part of one.
     opened: set[str] = field(default_factory=set)
-    # The same by (reader, pattern).
-    answered: set[tuple[str, str]] = field(default_factory=set)
     # By (reader, pattern).
     seen: set[tuple[str, str]] = field(default_factory=set)
     # A page that this many readers have read is not asked for by the others.
@@ -65,20 +61,12 @@ class Walk:
     _routes: set[str] = field(default_factory=set)
     _readers: Counter[str] = field(default_factory=Counter)
 
-    async def versions(
-        self, readers: Sequence[Reader], *, only_first: bool = False
-    ) -> AsyncIterator[Version]:
-        """Yield each page, and each version of it in which a reader reads something new.
-
-        `only_first`: one version of each page.
-        """
+    async def versions(self, readers: Sequence[Reader]) -> AsyncIterator[Version]:
+        """Yield each page, and each version of it in which a reader reads something new."""
         for reader in readers:
             for pattern, addresses in self.addresses.items():
-                known = pattern in self._read
-                if (known and only_first) or (pattern in self.opened and not known):
+                if pattern in self.opened and pattern not in self._read:
                     # A part of a page, or a file, is opened once.
-                    continue
-                if self.known is not None and (reader.name, pattern) not in self.known:
                     continue
                 if self._readers[pattern] >= self.most_readers and pattern != _DESK:
                     continue
@@ -102,7 +90,6 @@ class Walk:
             answer = await self.stage.client.get(url, headers=reader.headers)
             if answer.status_code == 200:
                 self.opened.add(pattern)
-                self.answered.add((reader.name, pattern))
                 is_html = answer.headers.get("content-type", "").startswith("text/html")
                 if is_html and answer.text.strip() and self.language in _FROM_RIGHT:
                     self.bare += [f"{address}: {one}" for one in bare_runs(answer.text)]
