@@ -16,6 +16,7 @@ from app.words.catalogues import CatalogueKind
 from app.work import Work
 from tests.support.command_line import typed_on
 from tests.support.profile import by_day, nightly
+from tests.support.program.quiet import QuietStage
 from tests.support.referrals import page
 from tests.support.waiting import until
 
@@ -72,11 +73,11 @@ async def test_a_form_is_read_in_the_words_that_were_imported_on_the_page(stage:
 
 
 async def test_a_program_imports_labels_of_a_form(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
+    quiet: QuietStage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    mila = await stage.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
-    made = await stage.client.post(
-        f"{stage.settings.public_url}/api/v1/languages/sr/{LABELS}",
+    mila = await quiet.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
+    made = await quiet.client.post(
+        f"{quiet.settings.public_url}/api/v1/languages/sr/{LABELS}",
         content=_po("Girl", "Curica").encode(),
         headers={"Cookie": mila.cookie_header, "Content-Type": "text/x-gettext-translation"},
     )
