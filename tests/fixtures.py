@@ -45,7 +45,7 @@ from tests.support.mail import Mail, mail
 from tests.support.profile import WHOLE
 from tests.support.program.loops import BACKEND
 from tests.support.program.quiet import QuietStage, quiet_stage_on
-from tests.support.program.seldom import each_quarter_only
+from tests.support.program.seldom import each_quarter_only, not_before_the_first_ring
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -265,6 +265,12 @@ async def _work_on(url: str, *, kept: bool = False) -> AsyncIterator[Work]:
 
 # Figures are counted each minute, and a browser has the real clock.
 _OFTEN = ("tests/statistics/", "tests/browser/")
+# Stories about what the provider knows and the program does not.
+_COMPARED_AT_THE_START = (
+    "tests/scenarios/provider/",
+    "tests/scenarios/robustness/",
+    "tests/practice/",
+)
 
 
 @pytest.fixture
@@ -279,6 +285,8 @@ def _seldom(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     on_stage = "database" in names and "each_minute" not in names
     if not WHOLE and on_stage and not request.node.nodeid.startswith(_OFTEN):
         each_quarter_only(monkeypatch)
+        if not request.node.nodeid.startswith(_COMPARED_AT_THE_START):
+            not_before_the_first_ring(monkeypatch)
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from app.jobs.transaction import transaction
 from app.people import leaving
 from app.routing import changing_plans
 from app.routing.plan import Plan
+from app.staff.models import Staff
 from app.staff.roles import Role
 from app.telephony.inbound.sounds import waiting_sound
 from app.words.keys import PROMPT_KEYS
@@ -20,7 +21,6 @@ from app.work import PROGRAM
 from tests.support.profile import by_day, nightly
 from tests.support.program.quiet import QuietStage
 from tests.support.referrals import page
-from tests.support.verbs import a_counsellor
 
 WAV = waiting_sound()
 PLAN = {name: str(getattr(Plan(), name)) for name in PLAN_NUMBERS}
@@ -216,45 +216,45 @@ async def test_hours_are_changed_by_weekday_and_read_in_the_language_of_the_read
 
 
 async def test_two_administrators_change_the_plan_of_a_line_and_neither_undoes_the_other(
-    stage: Stage,
+    quiet: QuietStage,
 ) -> None:
-    mila = await stage.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
-    (row,) = await stage.rows("SELECT id FROM lines")
+    mila = await quiet.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
+    (row,) = await quiet.rows("SELECT id FROM lines")
     at = f"/admin/lines/{row['id']}/plan"
     first = {**PLAN, "backup_after": "20", "partner_number": ""}
-    assert (await page(stage, mila, at, **first)).status_code == 303
+    assert (await page(quiet, mila, at, **first)).status_code == 303
     # The second page was opened before; it changes another value.
     second = {**PLAN, "partner_number": "", "more_skills": "violence", "more_level": "2"}
-    assert (await page(stage, mila, at, **second)).status_code == 303
-    (line,) = await stage.rows("SELECT plan FROM lines")
+    assert (await page(quiet, mila, at, **second)).status_code == 303
+    (line,) = await quiet.rows("SELECT plan FROM lines")
     assert line["plan"] == {"backup_after": 20, "skills": {"violence": 2}}
-    third = await page(stage, mila, at, **{**PLAN, "partner_number": "", "backup_after": "25"})
+    third = await page(quiet, mila, at, **{**PLAN, "partner_number": "", "backup_after": "25"})
     assert "The state has changed in the meantime" in third.text
-    assert await stage.rows("SELECT plan FROM lines") == [line]
+    assert await quiet.rows("SELECT plan FROM lines") == [line]
     # It lost its partner: that is said until a box is ticked.
-    await stage.rows("UPDATE lines SET partner_lost_at = now() RETURNING id")
+    await quiet.rows("UPDATE lines SET partner_lost_at = now() RETURNING id")
     said, box = "this line has no partner", 'name="no_partner"'
-    opened = (await page(stage, mila, f"/admin/lines/{row['id']}")).text
+    opened = (await page(quiet, mila, f"/admin/lines/{row['id']}")).text
     assert (said in opened, box in opened) == (True, True)
-    assert said in (await page(stage, mila, "/admin/lines")).text
+    assert said in (await page(quiet, mila, "/admin/lines")).text
     told = (await mila.ask("GET", "/lines")).json()
     assert [one["partner_lost_at"] is not None for one in told] == [True]
     sent = {**fields_of(opened, at), "no_partner": "yes"}
-    assert (await page(stage, mila, at, **sent)).status_code == 303
-    assert await stage.rows("SELECT partner_lost_at FROM lines") == [{"partner_lost_at": None}]
-    opened = (await page(stage, mila, f"/admin/lines/{row['id']}")).text
+    assert (await page(quiet, mila, at, **sent)).status_code == 303
+    assert await quiet.rows("SELECT partner_lost_at FROM lines") == [{"partner_lost_at": None}]
+    opened = (await page(quiet, mila, f"/admin/lines/{row['id']}")).text
     assert (said in opened, box in opened) == (False, False)
-    await _confirms_a_partner(stage, mila, row["id"])
+    await _confirms_a_partner(quiet, mila, row["id"])
 
 
 async def _confirms_a_partner(stage: Stage, mila: Counsellor, line_id: UUID) -> None:
     """A number in doubt is confirmed by a button of its own, which saves nothing else."""
     number, at = "+381113334446", f"/admin/lines/{line_id}"
+    ana = await stage.add_counsellor("ana", shift=False, state=None)
     async with transaction(stage.ground, PROGRAM) as work:
         _row, line = await finding_lines.read_line(work, line_id)
         await changing_plans.change_plan(work, line, partner_number=number)
-        ana = await a_counsellor(work, "ana")
-        ana.second_phone = number
+        (await work.session.get_one(Staff, ana.id)).second_phone = number
         await leaving.deactivate(work, ana.id, leaving.shifts_uncovered(), by=None)
     opened = (await page(stage, mila, at)).text
     assert 'id="partner-in-doubt"' in opened

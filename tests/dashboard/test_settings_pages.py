@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import pytest
 
+from app import words
 from app.administration.own_settings import OWN
 from app.dashboard.settings.log_pages import CHAIN_WORDS
 from app.dashboard.settings.log_words import FIELD_WORDS
@@ -245,8 +246,10 @@ async def test_an_agency_gets_a_secret_and_a_password_on_a_page(quiet: QuietStag
 
 
 async def test_numbers_of_pages_are_written_as_the_language_of_the_reader_writes_them(
-    quiet: QuietStage,
+    quiet: QuietStage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # To read the catalogues of all languages takes a second.
+    monkeypatch.setattr(words, "written", lambda: ("sr",))
     mila = await quiet.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
     english = (await page(quiet, mila, "/admin/languages")).text
     assert re.search(r"\b\d,\d{3} of \d,\d{3}\b", english)

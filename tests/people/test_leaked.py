@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,6 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from app.demo.served import Served, free_port
-from app.demo.stage import Stage
 from app.jobs.transaction import transaction
 from app.people import leaked as service
 from app.people import links
@@ -21,6 +21,7 @@ from app.staff.leaked import LeakedPassword
 from app.staff.password_rules import check_password
 from app.staff.roles import Role
 from app.work import PROGRAM, Work
+from tests.support.program.quiet import QuietStage
 
 LEAKED, GOOD = "violet kettle under snow", "copper lantern beside a river"
 
@@ -154,41 +155,41 @@ async def test_a_service_inside_is_never_asked(work: Work, known: Service) -> No
 
 
 async def test_a_person_chooses_another_password_also_while_the_service_is_away(
-    stage: Stage, known: Service
+    quiet: QuietStage, known: Service
 ) -> None:
-    stage.settings.leaked_passwords = known.url
-    ana = await stage.add_counsellor("ana", state=None)
-    async with transaction(stage.ground, PROGRAM) as work:
+    quiet.settings.leaked_passwords, quiet.settings.reach_own_network = known.url, True
+    ana = await quiet.add_counsellor("ana", state=None)
+    async with transaction(quiet.ground, PROGRAM) as work:
         link = await links.make_link(work, ana.id, by=None, by_mail=False)
-    base = stage.settings.public_url
+    base = quiet.settings.public_url
     form = {"token": str(link).rpartition("#")[2], "language": "en"}
-    refused = await stage.client.post(
+    refused = await quiet.client.post(
         f"{base}/welcome/choose", data={**form, "password": LEAKED, "again": LEAKED}
     )
     assert "published in a leak" in refused.text
     assert 'id="choose-password"' in refused.text, "the form stays"
-    chosen = await stage.client.post(
+    chosen = await quiet.client.post(
         f"{base}/welcome/choose", data={**form, "password": GOOD, "again": GOOD}
     )
     assert "Your password is set." in chosen.text
-    ready = (await stage.client.get(f"{base}/readyz")).json()
+    ready = (await quiet.client.get(f"{base}/readyz")).json()
     assert ready["leaked_passwords"] == "well"
 
     await ana.sign_in()
     wanted = {"present": GOOD, "new": LEAKED}
     answer = await ana.ask("PUT", "/me/password", wanted)
     assert (answer.status_code, answer.json()["error"]) == (422, "LeakedPassword")
-    page = await stage.client.post(
+    page = await quiet.client.post(
         f"{base}/account/password",
         data={**wanted, "again": LEAKED},
         headers={"Cookie": ana.cookie_header},
     )
     assert "published in a leak" in page.text
     known.body = "not today"
-    await stage.advance(180)
+    quiet.stepped.move_to(quiet.clock.now() + timedelta(seconds=180))
     weak = await ana.ask("PUT", "/me/password", {"present": GOOD, "new": "password123"})
     assert weak.json()["error"] == "WeakPassword", "the program's own lists decide"
-    ready = (await stage.client.get(f"{base}/readyz")).json()
+    ready = (await quiet.client.get(f"{base}/readyz")).json()
     assert ready["leaked_passwords"] == "away"
     assert (await ana.ask("PUT", "/me/password", wanted)).status_code == 204
     assert not [path for path in known.asked if len(path) != len("/range/12345")]

@@ -349,36 +349,36 @@ async def test_the_pages_name_what_a_leaver_leaves_open(stage: Stage) -> None:
     assert "warehouse" in done
 
 
-async def test_the_page_says_which_duty_stays_uncovered_before_it_does(stage: Stage) -> None:
-    mila = await stage.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
+async def test_the_page_says_which_duty_stays_uncovered_before_it_does(quiet: QuietStage) -> None:
+    mila = await quiet.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
     ana, vera, boris = [
-        await stage.add_counsellor(name, shift=False, state=None)
+        await quiet.add_counsellor(name, shift=False, state=None)
         for name in ("ana", "vera", "boris")
     ]
-    begins = stage.clock.now().replace(hour=20) + timedelta(days=1)
+    begins = quiet.clock.now().replace(hour=20) + timedelta(days=1)
     ends = begins + timedelta(hours=2)
-    async with transaction(stage.ground, PROGRAM) as work:
+    async with transaction(quiet.ground, PROGRAM) as work:
         for days, who in ((0, ana), (1, ana), (1, vera), (2, ana)):
             shift = timedelta(days=days)
             await stretches.add(work, None, Place(who.id, begins + shift, ends + shift))
-    await stage.advance(1)
-    async with transaction(stage.ground, PROGRAM) as work:
+    quiet.stepped.move_to(quiet.clock.now() + timedelta(seconds=1))
+    async with transaction(quiet.ground, PROGRAM) as work:
         await changes.swap(work, None, ana.id, boris.id, begins, ends)
         later = timedelta(days=2)
         await changes.swap(work, ana.staff, ana.id, boris.id, begins + later, ends + later)
     leaves = f"/admin/people/{ana.id}/leave"
-    shown = (await page(stage, mila, leaves)).text
+    shown = (await page(quiet, mila, leaves)).text
     assert "boris keeps the duty of an agreed swap" in shown
     assert "not agreed yet are withdrawn" in shown
     assert 'name="knowingly"' not in shown
     form = {"revision": str(ana.staff.revision), "everything": str(vera.id)}
-    refused = (await page(stage, mila, leaves, **form, act="deactivate")).text
+    refused = (await page(quiet, mila, leaves, **form, act="deactivate")).text
     assert "vera is not free for a part of the duty" in refused
     assert 'name="knowingly"' in refused
-    done = await page(stage, mila, leaves, **form, act="deactivate", knowingly="yes")
+    done = await page(quiet, mila, leaves, **form, act="deactivate", knowingly="yes")
     assert "Uncovered: " in done.text, done.text
     rows = "SELECT count(*) AS n FROM rota_changes WHERE state = 'in_force' AND counsellor_id = "
-    counted = [(await stage.rows(f"{rows}'{who.id}'"))[0]["n"] for who in (ana, vera, boris)]
+    counted = [(await quiet.rows(f"{rows}'{who.id}'"))[0]["n"] for who in (ana, vera, boris)]
     assert counted == [0, 2, 1]
 
 

@@ -351,7 +351,7 @@ async def test_any_sequence_of_events(stage: Stage) -> None:
 
     @settings(
         # Fewer and longer: more events meet what earlier ones have brought about.
-        max_examples=200 if WHOLE else 5,
+        max_examples=200 if WHOLE else 4,
         deadline=None,
         derandomize=True,
         database=None,

@@ -51,27 +51,45 @@ def _way_to(roots: list[Any], words: str) -> list[str]:
     """Return by which objects a cache leads to the words; nothing if none does."""
     raw = words.encode()
     seen: set[int] = {id(roots)}
-    left: list[tuple[Any, Any]] = [(one, None) for one in roots]
-    while left:
-        entry = left.pop()
-        one = entry[0]
-        if id(one) in seen or isinstance(one, _ELSEWHERE):
-            continue
-        seen.add(id(one))
-        if isinstance(one, asyncio.Future):
-            # A part of a page that is kept, made for all readers of a scope.
-            if one.done() and not one.cancelled() and not one.exception():
-                left.append((one.result(), entry))
-        elif isinstance(one, (str, bytes, bytearray)):
-            if words in one if isinstance(one, str) else raw in one:
-                way = []
-                while entry is not None:
-                    way.append(f"{type(entry[0]).__module__}.{type(entry[0]).__qualname__}")
-                    entry = entry[1]
-                return way
-        else:
-            left.extend((more, entry) for more in gc.get_referents(one))
+    # What is reached by one step more than what is in the one before.
+    levels: list[list[Any]] = []
+    found = roots
+    while found:
+        fresh = {id(one): one for one in found}
+        levels.append([fresh[key] for key in fresh.keys() - seen])
+        seen |= fresh.keys()
+        by_kind: dict[type, list[Any]] = {}
+        for one in levels[-1]:
+            by_kind.setdefault(type(one), []).append(one)
+        found = []
+        for kind, ones in by_kind.items():
+            if issubclass(kind, (str, bytes, bytearray)):
+                sought = words if issubclass(kind, str) else raw
+                if held := [one for one in ones if sought in one]:
+                    return _way_back(levels, held[0])
+            else:
+                found += _referents(kind, ones)
     return []
+
+
+def _referents(kind: type, ones: list[Any]) -> list[Any]:
+    """Return what objects of one kind lead to."""
+    if issubclass(kind, _ELSEWHERE):
+        return []
+    if issubclass(kind, asyncio.Future):
+        # A part of a page that is kept, made for all readers of a scope.
+        done = (one for one in ones if one.done() and not one.cancelled() and not one.exception())
+        return [one.result() for one in done]
+    return gc.get_referents(*ones)
+
+
+def _way_back(levels: list[list[Any]], reached: Any) -> list[str]:
+    """Return the kinds of the objects that lead to one of the last level, it first."""
+    way = [reached]
+    for level in reversed(levels[:-1]):
+        leads = (one for one in level if any(x is way[-1] for x in _referents(type(one), [one])))
+        way.append(next(leads))
+    return [f"{type(one).__module__}.{type(one).__qualname__}" for one in way]
 
 
 async def test_no_cache_holds_what_was_opened_once_the_answer_is_given(stage: Stage) -> None:

@@ -518,8 +518,8 @@ async def test_reports_that_are_sent_cost_no_person_anything(
     assert await house.rows(asked) == [], "a refusal costs nothing"
     body = {"report": "monthly", "every": "month", "role": "auditor"}
     assert (await who.ask("POST", "/statistics/schedules", body)).status_code == 201
-    # The paper is made of what the page shows.
-    pages = ("/reports/monthly?day=2026-04-10", "/", "/reports/agencies", "/reports/monthly.pdf")
+    # By day an auditor reads the report of a month in `test_reports.py`.
+    pages = ("/", "/reports/monthly?day=2026-04-10", "/reports/agencies", "/reports/monthly.pdf")
     for path in by_day(pages):
         shown = await page(house, reader, path)
         assert shown.status_code == 200, path

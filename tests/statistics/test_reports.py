@@ -20,6 +20,7 @@ from app.jobs.transaction import transaction
 from app.staff.models import Staff
 from app.staff.roles import Role
 from app.statistics.counting.shapes import SHIPPED, shapes_in
+from app.statistics.protection import budget
 from app.statistics.protection.guard import BASE
 from app.statistics.reports.reports import Report, kind_of, kinds, window_of
 from app.work import PROGRAM
@@ -182,37 +183,29 @@ async def test_the_yearly_submission_has_every_category(life: Life, lived_throug
 _ON_PAPER = ("monthly",)
 
 
-async def test_every_report_on_a_page_and_on_paper(house: Stage, tmp_path: Path) -> None:
+async def test_every_report_on_a_page_and_on_paper(
+    house: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
     boss = await house.add_counsellor(
         "reader of all", role=Role.ADMINISTRATOR, shift=False, state=None
     )
-    headers = {"Cookie": "; ".join(f"{k}={v}" for k, v in boss.cookies.items())}
+    auditor = await house.add_counsellor("reads", role=Role.AUDITOR, shift=False, state=None)
+    headers = {"Cookie": boss.cookie_header}
     async with transaction(house.ground, PROGRAM) as work:
         names = list(kinds(work))
     assert {"daily", "monthly", "agencies", "chi", "md-notifications", "violence"} <= set(names)
     # By day a long one, and one that comes as a file; a short one is sent in a test below.
     for name in names if WHOLE else ("monthly", "md-notifications"):
-        url = f"{house.settings.public_url}/reports/{name}"
-        page = await house.client.get(f"{url}?day=2026-04-10", headers=headers)
-        assert page.status_code == 200, name
-        assert "What the numbers mean" in page.text
-        if name not in _ON_PAPER and not WHOLE:
+        if name != "monthly":
+            await _on_page_and_paper(house, name, boss)
             continue
-        paper = await house.client.get(f"{url}.pdf?day=2026-04-10", headers=headers)
-        sheets = pypdf.PdfReader(io.BytesIO(paper.content)).pages
-        assert name != "monthly" or len(sheets) <= 6
-        # To read a sheet takes a third of a second.
-        read = sheets if WHOLE else (sheets[0], sheets[-1])
-        text = "".join(sheet.extract_text() for sheet in read)
-        title = re.search(r"<h1>(.*?):", page.text)
-        assert title is not None
-        assert title[1].split("(")[0].strip()[:20] in text
-        # Each page and the notes say it in the helpline's own zone.
-        here = house.clock.now().astimezone(ZoneInfo("Europe/Belgrade"))
-        said = re.findall(r"as of (\w+ \d+, \d+, [\d:]+ \w+)", " ".join(text.split()))
-        assert len(said) >= 2
-        assert set(said) == {f"{here:%b %-d, %Y, %H:%M %Z}"}
-        assert "UTC" not in text
+        with monkeypatch.context() as patch:
+            # An auditor reads it without a budget for tables.
+            patch.setattr(budget, "OF_A_PERSON", 0)
+            shown = await _on_page_and_paper(house, name, auditor)
+        assert await house.rows("SELECT 1 FROM asked_by_persons") == []
+        # An administrator opens the calls of which a figure is made.
+        assert "/reports/calls" not in shown
     window = "from=2026-04-01&to=2026-06-01"
     for path in (
         "/reports",
@@ -238,8 +231,34 @@ async def test_every_report_on_a_page_and_on_paper(house: Stage, tmp_path: Path)
     assert daily.status_code == 403, "it holds numbers of single counsellors"
 
 
+async def _on_page_and_paper(house: Stage, name: str, who: Counsellor) -> str:
+    """Read a report of April on its page and on paper; return the page."""
+    url, headers = f"{house.settings.public_url}/reports/{name}", {"Cookie": who.cookie_header}
+    page = await house.client.get(f"{url}?day=2026-04-10", headers=headers)
+    assert page.status_code == 200, name
+    assert "What the numbers mean" in page.text
+    if name not in _ON_PAPER and not WHOLE:
+        return str(page.text)
+    paper = await house.client.get(f"{url}.pdf?day=2026-04-10", headers=headers)
+    sheets = pypdf.PdfReader(io.BytesIO(paper.content)).pages
+    assert name != "monthly" or len(sheets) <= 6
+    # To read a sheet takes a third of a second.
+    read = sheets if WHOLE else (sheets[0], sheets[-1])
+    text = "".join(sheet.extract_text() for sheet in read)
+    title = re.search(r"<h1>(.*?):", page.text)
+    assert title is not None
+    assert title[1].split("(")[0].strip()[:20] in text
+    # Each page and the notes say it in the helpline's own zone.
+    here = house.clock.now().astimezone(ZoneInfo("Europe/Belgrade"))
+    said = re.findall(r"as of (\w+ \d+, \d+, [\d:]+ \w+)", " ".join(text.split()))
+    assert len(said) >= 2
+    assert set(said) == {f"{here:%b %-d, %Y, %H:%M %Z}"}
+    assert "UTC" not in text
+    return str(page.text)
+
+
 async def test_what_a_figure_is_made_of_opens_from_it(house: Stage) -> None:
-    """Not for an auditor: see the last test of test_budget_of_persons."""
+    """Not for an auditor: see the test above."""
     boss = await house.add_counsellor("opens", role=Role.ADMINISTRATOR, shift=False, state=None)
 
     async def get(who: Counsellor, path: str) -> str:

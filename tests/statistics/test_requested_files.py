@@ -53,6 +53,8 @@ async def test_a_requested_file_keeps_its_language(house: Stage, boss: Counsello
     assert fairness["words"] == in_serbian(staff_measures.FAIRNESS_WORDS)
 
 
+# By day those of a month.
+_WANTED = RECORDS if WHOLE else {**RECORDS, "from": "2026-04-01", "to": "2026-05-01"}
 # Other tests have approved other ones in this house.
 _APPROVED = "SELECT detail FROM audit_entries WHERE action = 'export_approved' AND subject = %s"
 
@@ -64,7 +66,7 @@ async def test_single_contacts_need_a_second_person_and_leave_a_trail(
     chief = await person(house, "chief", Role.SUPERVISOR)
     short = await boss.ask("POST", "/statistics/exports", {**RECORDS, "reason": "because"})
     assert (short.status_code, "what it is needed for" in short.text) == (422, True)
-    asked = (await boss.ask("POST", "/statistics/exports", RECORDS)).json()
+    asked = (await boss.ask("POST", "/statistics/exports", _WANTED)).json()
     assert asked["state"] == "asked"
     path = f"/statistics/exports/{asked['id']}"
     await house.settle()
@@ -85,8 +87,8 @@ async def test_single_contacts_need_a_second_person_and_leave_a_trail(
     assert (await auditor.ask("GET", f"{path}/file")).status_code == 404
     file = await fetch(boss, f"{path}/file")
     _, rows = read_csv(file.text)
-    ones = calls_in_logs(lived_through)
-    assert len(rows) == len(ones)
+    ones = [one for one in calls_in_logs(lived_through) if WHOLE or one.local.month == 4]
+    assert len(rows) == len(ones) > (100 if WHOLE else 50)
     said = {row["contact_id"]: row for row in rows if row["contact_id"]}
     for one in ones:
         if one.contact:
@@ -123,10 +125,9 @@ async def test_an_approved_request_is_taken_out_once_on_the_command_line(
 ) -> None:
     chief = await person(house, "chief", Role.SUPERVISOR)
     monkeypatch.chdir(tmp_path)
-    # By day those of a month, by one of the documented commands.
-    wanted = RECORDS if WHOLE else {**RECORDS, "from": "2026-04-01", "to": "2026-05-01"}
+    # By day by one of the documented commands.
     for number in range(len(documented("export records")) if WHOLE else 1):
-        asked = (await boss.ask("POST", "/statistics/exports", wanted)).json()
+        asked = (await boss.ask("POST", "/statistics/exports", _WANTED)).json()
         path = f"/statistics/exports/{asked['id']}"
         assert (await chief.ask("POST", f"{path}/approve", {})).status_code == 200
         await house.settle()

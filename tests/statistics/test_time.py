@@ -28,6 +28,7 @@ from app.statistics.planning.erlang import AtOnce, needed
 from app.statistics.planning.planning import Writing, as_json, plan
 from app.work import PROGRAM
 from tests.support.profile import WHOLE, by_day
+from tests.support.program.quiet import QuietStage
 from tests.support.random_life.life import Life
 from tests.support.recount import logs
 
@@ -205,8 +206,8 @@ def test_holidays_of_the_country() -> None:
     assert not is_holiday(date(2027, 1, 7), BELGRADE, None)
 
 
-async def test_the_rota_stands_beside_the_need(stage: Stage) -> None:
-    await stage.add_counsellor(
+async def test_the_rota_stands_beside_the_need(quiet: QuietStage) -> None:
+    await quiet.add_counsellor(
         "night",
         recurrence="FREQ=DAILY",
         starts_at=datetime(2030, 1, 1, 22).time(),
@@ -214,7 +215,7 @@ async def test_the_rota_stands_beside_the_need(stage: Stage) -> None:
         timezone="Europe/Belgrade",
         state=None,
     )
-    await stage.add_counsellor(
+    await quiet.add_counsellor(
         "day",
         recurrence="FREQ=WEEKLY;BYDAY=MO",
         minutes=720,
@@ -222,7 +223,7 @@ async def test_the_rota_stands_beside_the_need(stage: Stage) -> None:
         state=None,
         starts_at=datetime(2030, 1, 1, 8).time(),
     )
-    async with transaction(stage.ground, PROGRAM) as work:
+    async with transaction(quiet.ground, PROGRAM) as work:
         found = await plan(work)
     rostered = {s.local[:16]: s.rostered for s in found.slots}
     assert rostered["2030-01-14T09:00"] == 1

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from app import words
 from app.administration import languages
 from app.cli import languages as commands
 from app.definitions.trees import label_in
@@ -15,6 +16,7 @@ from app.words.catalogues import CatalogueKind
 from app.work import Work
 from tests.support.command_line import typed_on
 from tests.support.profile import by_day, nightly
+from tests.support.program.quiet import QuietStage
 from tests.support.referrals import page
 from tests.support.waiting import until
 
@@ -70,15 +72,20 @@ async def test_a_form_is_read_in_the_words_that_were_imported_on_the_page(stage:
     assert "Девојчица" in (await page(stage, iva, record)).text
 
 
-async def test_a_program_imports_labels_of_a_form(stage: Stage) -> None:
-    mila = await stage.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
-    made = await stage.client.post(
-        f"{stage.settings.public_url}/api/v1/languages/sr/{LABELS}",
+async def test_a_program_imports_labels_of_a_form(
+    quiet: QuietStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mila = await quiet.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
+    made = await quiet.client.post(
+        f"{quiet.settings.public_url}/api/v1/languages/sr/{LABELS}",
         content=_po("Girl", "Curica").encode(),
         headers={"Cookie": mila.cookie_header, "Content-Type": "text/x-gettext-translation"},
     )
     assert made.status_code == 201, made.text
-    listed = (await mila.ask("GET", "/languages")).json()["translations"]
+    # To read the catalogues of all languages takes a second.
+    with monkeypatch.context() as patch:
+        patch.setattr(words, "written", lambda: ("sr", "sr-Cyrl"))
+        listed = (await mila.ask("GET", "/languages")).json()["translations"]
     (serbian,) = (one for one in listed if (one["language"], one["kind"]) == ("sr", LABELS))
     assert serbian["own"] == made.json()["id"]
     assert serbian["translated"] == serbian["messages"] > 500
@@ -129,8 +136,10 @@ async def test_the_words_of_a_countrys_own_files_stay(work: Work) -> None:
 
 @pytest.mark.parametrize(("sent", "read"), by_day([("one label", False), ("whole", True)]))
 async def test_a_few_words_that_were_read_do_not_make_the_others_read(
-    work: Work, sent: str, read: bool
+    work: Work, monkeypatch: pytest.MonkeyPatch, sent: str, read: bool
 ) -> None:
+    # To read the catalogues of all languages takes a second.
+    monkeypatch.setattr(words, "written", lambda: ("sr", "sr-Cyrl"))
     whole = catalogues.exported("sr", LABELS)
     given = whole if sent == "whole" else _po("Girl", "Curica")
     await languages.import_catalogue(work, "sr", LABELS, given.encode(), reviewed=True)

@@ -51,9 +51,10 @@ class Paths:
         return found
 
     def _referred(self, name: str) -> set[str]:
+        """Return what a definition refers to, of what the program defines."""
         if name not in self._refers:
-            found = (self._names(*one) for one in self._defined[name])
-            self._refers[name] = set().union(*found)
+            found = set[str]().union(*(self._names(*one) for one in self._defined[name]))
+            self._refers[name] = {one for each in found if (one := self._meaning(each))}
         return self._refers[name]
 
     def _meaning(self, name: str) -> str | None:
@@ -75,15 +76,15 @@ class Paths:
 
     def lead_to(self, start: str, ends: frozenset[str]) -> bool:
         """Return whether a function refers, itself or through others, to one of `ends`."""
-        pending, seen = [start], set()
+        meant = self._meaning(start)
+        pending, seen = [meant] if meant else [], set[str]()
         while pending:
-            name = self._meaning(pending.pop())
+            name = pending.pop()
             if name in ends:
                 return True
-            if name is None or name in seen:
-                continue
-            seen.add(name)
-            pending += self._referred(name)
+            if name not in seen:
+                seen.add(name)
+                pending += self._referred(name)
         return False
 
 

@@ -256,10 +256,13 @@ def is_slow(compiled: re.Pattern[Any], method: str, before: str, pump: str, end:
     if work > _PLAIN:
         return True
     longest = before + pump * (_LONGEST // len(pump)) + end
-    # A busy machine tells too much of some, and too little of others.
+    # A busy machine tells too much of some, and too little of others: the longest is to be slow
+    # each time.
+    if _work(compiled, method, longest) <= max(_MOMENT, 10 * work):
+        return False
     first = max(_work(compiled, method, short) for _ in range(5))
-    last = min(_work(compiled, method, longest) for _ in range(3))
-    return last > max(_MOMENT, _TIMES * first, 10 * work)
+    enough = max(_MOMENT, _TIMES * first, 10 * work)
+    return all(_work(compiled, method, longest) > enough for _ in range(3))
 
 
 def slow_with(one: Found) -> str | None:

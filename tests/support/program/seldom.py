@@ -1,12 +1,16 @@
-"""What stories do without: what the worker does each minute, and reading rota and lines again."""
+"""What stories do without: what the worker does each minute or day, and reading again."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from app import worker
 from app.calls.lines import line_scripts
 from app.routing.rota import roster
+from app.statistics import jobs as figures
+from app.telephony.reconcile.comparing import defer_comparison
+from app.work import Ground
 
 _QUARTER = 900
 _EACH_MINUTE = ("COVERAGE_EVERY", "COMPARED_EVERY", "NUMBERS_EVERY")
@@ -17,8 +21,35 @@ def each_quarter_only(patch: pytest.MonkeyPatch) -> None:
 
     It takes sixty statements, and most stories are about none of it. The nightly run does it each
     minute in all stories. Rota and lines are remembered until a topic says that they have changed.
+    The figures of days that are over are counted when they are read, and not kept: a story that
+    skips months would keep each of their days.
     """
     for name in _EACH_MINUTE:
         patch.setattr(worker, name, _QUARTER)
     for module in (roster, line_scripts):
         patch.setattr(module, "BELIEVED", timedelta(hours=1))
+    patch.setattr(figures, "days_to_keep", _no_days)
+    patch.setattr(figures, "keep_days", _keeps_none)
+
+
+def not_before_the_first_ring(patch: pytest.MonkeyPatch) -> None:
+    """Compare nothing with the provider as a story begins: no ring can have been missed.
+
+    To ask for the provider's lists takes a third of a stage. A program that starts again compares.
+    """
+    begun = list[Ground]()
+
+    async def from_the_second(ground: Ground) -> None:
+        if begun:
+            await defer_comparison(ground)
+        begun.append(ground)
+
+    patch.setattr(worker, "defer_comparison", from_the_second)
+
+
+async def _no_days(*_given: Any) -> list[Any]:
+    return []
+
+
+async def _keeps_none(*_given: Any) -> int:
+    return 0
