@@ -45,7 +45,7 @@ from tests.support.mail import Mail, mail
 from tests.support.profile import WHOLE
 from tests.support.program.loops import BACKEND
 from tests.support.program.quiet import QuietStage, quiet_stage_on
-from tests.support.program.seldom import each_quarter_only, not_before_the_first_ring
+from tests.support.program.seldom import each_quarter_only, keep_no_days, not_before_the_first_ring
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -280,11 +280,15 @@ def each_minute() -> None:
 
 @pytest.fixture(autouse=True)
 def _seldom(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Do each quarter of an hour what production does each minute, but for `each_minute`."""
+    """Do each quarter of an hour what production does each minute, but for `each_minute`.
+
+    Keep no figures of days, and compare nothing with the provider as a story begins.
+    """
     names = request.fixturenames
     on_stage = "database" in names and "each_minute" not in names
     if not WHOLE and on_stage and not request.node.nodeid.startswith(_OFTEN):
         each_quarter_only(monkeypatch)
+        keep_no_days(monkeypatch)
         if not request.node.nodeid.startswith(_COMPARED_AT_THE_START):
             not_before_the_first_ring(monkeypatch)
 

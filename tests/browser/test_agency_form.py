@@ -75,7 +75,7 @@ async def _save(page: Page) -> None:
     await expect(page.locator(".saved")).to_have_text("Saved.")
 
 
-async def test_an_agency_is_added_by_choosing_and_by_night_changed(live: Stage, page: Page) -> None:
+async def test_an_agency_is_added_by_choosing(live: Stage, page: Page) -> None:
     mila = await live.add_counsellor("mila", role=Role.ADMINISTRATOR, shift=False, state=None)
     await visit(page, live, mila, "/agencies")
     await page.get_by_role("button", name="Add an agency").click()

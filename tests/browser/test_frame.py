@@ -164,7 +164,7 @@ async def a_talk_stands_whatever_its_reader_opens_and_presses(
 async def the_form_is_filled_in_by_keyboard_alone(
     live: Stage, page: Page, ana: Counsellor, leg: Leg
 ) -> None:
-    """The talk goes on all the while."""
+    """It is there again after another page; the talk goes on all the while."""
     form, keys = page, page.keyboard
     await expect(form.locator("[data-record][data-ready]")).to_have_count(1)
     await keys.press("w")
@@ -204,7 +204,10 @@ async def the_form_is_filled_in_by_keyboard_alone(
     await keys.type("\nShe will.")
     await expect(form.locator("#saving")).to_have_text("All saved")
     await expect(form.locator("#missing li")).to_have_count(0)
-    # The talk goes on all the while.
+    await page.locator(".rail a[data-section=cases]").click()
+    await expect(page.locator("#main h1")).to_have_text("Cases")
+    await page.locator(".rail a[data-section=desk]").click()
+    await expect(form.locator("#f-contact-headline")).to_have_value("Bullied at school")
     assert live.exchange.conferences.of_leg(leg) is not None
     await form.locator("#complete").focus()
     await keys.press("Enter")

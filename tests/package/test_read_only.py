@@ -21,7 +21,7 @@ from tests.support.commands import Serving, command
 from tests.support.package.installation import AUTH, MONITORS, environment_of
 from tests.support.package.read_only import read_only
 from tests.support.package.wheels import ROOT
-from tests.support.profile import WHOLE, nightly
+from tests.support.profile import WHOLE
 
 _ORIGIN = "https://helpline.example.org"
 _AS_WATCH = {"Authorization": f"Bearer {MONITORS}"}
@@ -171,11 +171,11 @@ def test_with_a_read_only_root_charts_and_print_are_made(confined: Confined) -> 
     assert done.stdout == "made\n", done.stderr
 
 
-@nightly
 def test_a_data_folder_that_is_read_only_is_named(confined: Confined, tmp_path: Path) -> None:
-    """As when the image gets no volume for it."""
+    """As when the image gets no volume for it; a server that is forked is confined, too."""
     confined.environment["HELPLINE_DATA_DIR"] = str(tmp_path)
-    done = confined.run("-m", "app.cli", "serve", "--port", str(confined.port))
-    assert done.returncode == 2
-    assert f"The program cannot read or write {tmp_path} (Permission denied)" in done.stderr
-    assert "Traceback" not in done.stderr
+    process = confined.serve(tmp_path / "log")
+    assert process.wait(60) == 2
+    said = (tmp_path / "log").read_text()
+    assert f"The program cannot read or write {tmp_path} (Permission denied)" in said
+    assert "Traceback" not in said

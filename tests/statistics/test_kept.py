@@ -21,9 +21,11 @@ from app.statistics.exports.writers import write
 from app.statistics.facts.days import days_to_keep, keep_days
 from app.statistics.facts.form_answers import Readers
 from app.statistics.facts.questions import SHIPPED, read_questions, version_of
+from app.statistics.jobs import look_round
 from app.statistics.periods import Period
 from app.statistics.published.release import read_public_period
 from tests.support.profile import by_day
+from tests.support.program.quiet import QuietStage
 
 
 async def kept(stage: Stage) -> int:
@@ -35,6 +37,16 @@ async def keep(stage: Stage) -> int:
     now = stage.clock.now() + timedelta(days=2)
     await keep_days(stage.ground, await days_to_keep(stage.ground, now), now)
     return await kept(stage)
+
+
+async def test_the_worker_keeps_a_day_that_is_over(quiet: QuietStage) -> None:
+    ana = await quiet.add_counsellor("ana")
+    assert (await ana.ask("POST", "/contacts", {"channel": "email"})).status_code == 201
+    await look_round(quiet.ground)
+    assert await kept(quiet) == 0
+    quiet.stepped.move_to(quiet.clock.now() + timedelta(days=2))
+    await look_round(quiet.ground)
+    assert await kept(quiet) > 0
 
 
 async def test_every_change_of_the_record_forgets_its_day(stage: Stage) -> None:

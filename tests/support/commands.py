@@ -186,18 +186,14 @@ def _serve(
     written = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     for descriptor in (1, 2):
         os.dup2(written, descriptor)
-    if writes:
-        confine(writes)
-    _become(words, environment)
+    _become_confined(writes, words, environment)
 
 
 def _carry_out(
     writes: Sequence[str], words: tuple[str, ...], environment: dict[str, str], folder: str
 ) -> None:
     _speak_into(folder)
-    if writes:
-        confine(writes)
-    _become(words, environment)
+    _become_confined(writes, words, environment)
 
 
 def _be_one_of_several(kinds: tuple[str, ...], environment: dict[str, str], folder: str) -> None:
@@ -226,8 +222,15 @@ def _speak_into(folder: str) -> None:
     sys.stdin = io.TextIOWrapper(io.FileIO(0, closefd=False))
 
 
-def _become(words: tuple[str, ...], environment: dict[str, str]) -> None:
+def _become_confined(
+    writes: Sequence[str], words: tuple[str, ...], environment: dict[str, str]
+) -> None:
+    """Carry out a command, which can write to these folders alone if there are any."""
     from app.cli import main
+
+    if writes:
+        os.chdir("/")
+        confine(writes)
 
     os.environ.clear()
     os.environ.update(environment)

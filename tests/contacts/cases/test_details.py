@@ -34,7 +34,7 @@ from tests.support.documents.files import (
     wav,
 )
 from tests.support.documents.of_telephones import heic, mp3, packets_of, points_of
-from tests.support.profile import by_day, nightly
+from tests.support.profile import by_day
 
 pytestmark = pytest.mark.whole
 
@@ -258,7 +258,6 @@ async def test_the_choice_is_made_before_anything_is_stored(work: Work) -> None:
     assert {kind for kind in documents.ALLOWED if kind not in REMOVABLE} == set()
 
 
-@nightly
 async def test_a_sound_is_cleaned_and_what_cannot_be_cleaned_is_kept(work: Work) -> None:
     checked = await documents.check_document(work, "a.mp3", mp3())
     assert (checked.details, WHO.encode() in checked.content) == (Details.REMOVE, False)

@@ -102,6 +102,15 @@ async def test_what_a_week_cannot_say_and_what_is_not_touched_stays_when_the_for
     assert rest == before[1:]
 
 
+async def test_one_day_of_a_week_is_closed(quiet: QuietStage, keeper: Any) -> None:
+    await add_agency(quiet, "plain", "shelter", email="p@a.example", hours="Mo-Fr 08:00-16:00")
+    path = "/agencies/plain/entry"
+    changed = _form_of((await page(quiet, keeper, path)).text) | {"hours.Fr": ["closed"]}
+    assert "Saved." in (await page(quiet, keeper, path, **changed)).text
+    hours = await quiet.rows("SELECT hours FROM agencies WHERE code = 'plain'")
+    assert hours == [{"hours": "Mo-Th 08:00-16:00"}]
+
+
 async def test_a_refused_agency_keeps_all_that_was_filled_in(
     quiet: QuietStage, keeper: Any
 ) -> None:

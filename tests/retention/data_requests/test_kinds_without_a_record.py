@@ -32,7 +32,6 @@ from app.statistics.models import Export
 from app.work import Work
 from tests.support import planted
 from tests.support.planted import WORD, as_person, planted_in
-from tests.support.profile import by_day
 from tests.support.retention.erasing import D, due_rows, erase, facts, is_erased, row, rule
 from tests.support.retention.requested import (
     NUMBER,
@@ -231,8 +230,7 @@ async def test_where_a_person_was_reached_goes_with_the_referral(work: Work) -> 
     assert await work.session.scalar(targets) == 0
 
 
-# By day `test_what_each_sees.py` says that a caller learns of no flag.
-@pytest.mark.parametrize("person", by_day(AskingPerson, 2))
+@pytest.mark.parametrize("person", AskingPerson)
 @pytest.mark.usefixtures("readings_at_once")
 @pytest.mark.situation
 async def test_why_a_number_was_flagged_is_read_by_the_child_alone_and_the_log_says_so(

@@ -169,7 +169,6 @@ async def test_a_contact_that_is_completed_in_danger_and_not_referred(quiet: Qui
     vera = await quiet.add_counsellor("vera", role=Role.SUPERVISOR, shift=False, state=None)
     await on_call(quiet)
     await add_agency(quiet, "house", "shelter", phones=(HOUSE,))
-    phone(quiet, HOUSE)
     immediate = await contact_in_danger(ana, "immediate")
     weapon = await contact_in_danger(ana, "priority", **{"danger.signs": ["weapon"]})
     referred = await contact_in_danger(ana, "immediate")

@@ -155,14 +155,16 @@ async def test_if_the_phone_is_not_answered_each_sibling_is_asked_for(quiet: Qui
     made = await _refer(
         ana, await new_contact(ana, BROTHERS), services=["child_protection"], send=True
     )
+    elder, younger = [], []
     for _ in range(7):
         quiet.stepped.move_to(quiet.clock.now() + timedelta(seconds=30))
         async with transaction(quiet.ground, PROGRAM) as work:
             await _half_a_minute_goes_by(work)
-    for one in made:
-        found = await referral_of(ana, one["id"])
-        first, _second = [one["result"] for one in found["attempts"]]
-        assert first == "no_answer"
+        for one, asked in zip(made, (elder, younger), strict=True):
+            asked.append(len((await referral_of(ana, one["id"]))["attempts"]))
+    assert (elder[0], younger[:2]) == (1, [0, 0]), "the younger waits for the phone of the elder"
+    assert younger[2] == 1
+    assert (elder[-1], younger[-1]) == (2, 2)
 
 
 async def _half_a_minute_goes_by(work: Work) -> None:

@@ -306,7 +306,7 @@ async def _met(stage: Stage) -> set[str]:
 def test_whatever_happens_the_invariants_hold(server: str, platform: str) -> None:
     """One long sequence, the same each time."""
     _URLS.update(server=server, platform=platform)
-    # By day one of those that meet it soon.
+    # By day a seed that soon meets `_WANTED`.
     dice = random.Random(1 if WHOLE else 4)
     helpline = Helpline()
     try:

@@ -3,12 +3,17 @@
 import asyncio
 from typing import Any
 
+import pytest
+
 from app.demo.counsellor import Counsellor
 from app.demo.stage import Stage
 from app.practice.legs import Leg
 from app.practice.people import Phone
 from tests.support.contacts import page_of
 from tests.support.profile import nightly
+from tests.support.program.quiet import QuietStage
+from tests.support.program.quiet_talks import HER_PHONE, quiet_talk
+from tests.support.referrals import page
 from tests.support.talks import POLICE, a_talk, act, client, done, inside, rings_at, room
 
 
@@ -105,6 +110,22 @@ async def test_a_cold_transfer_goes_on_until_the_other_is_in(stage: Stage) -> No
     assert (call["state"], call["returned"]) == ("offered", 1)
     assert leg.has_heard("Veza sa savetnikom je prekinuta")
     await done(stage, leg)
+
+
+@pytest.mark.parametrize("on_the_page", [True, False])
+async def test_a_counsellor_sends_a_caller_to_a_skill(quiet: QuietStage, on_the_page: bool) -> None:
+    ana = await quiet.add_counsellor("ana", endpoint=HER_PHONE)
+    call = await quiet_talk(quiet, ana)
+    path = f"/calls/{call}/transfer"
+    refused = await ana.ask("POST", path, {"skills": ["lgbt:2"], "number": POLICE})
+    assert (refused.status_code, "exactly one" in refused.text) == (422, True)
+    if on_the_page:
+        asked = {"how": "skill", "skills": "lgbt", "level": "2"}
+        assert (await page(quiet, ana, f"/board/calls/{call}/ask", **asked)).status_code == 200
+    else:
+        assert (await ana.ask("POST", path, {"skills": ["lgbt:2"]})).status_code == 202
+    (row,) = await quiet.rows("SELECT state, wanted_skills FROM calls")
+    assert row == {"state": "queued", "wanted_skills": ["lgbt:2"]}
 
 
 # By day the verbs of it are tried (`tests/routing/test_handing_over.py`).

@@ -8,7 +8,7 @@ import pytest
 from app import worker
 from app.calls.lines import line_scripts
 from app.routing.rota import roster
-from app.statistics import jobs as figures
+from app.statistics import jobs
 from app.telephony.reconcile.comparing import defer_comparison
 from app.work import Ground
 
@@ -21,15 +21,11 @@ def each_quarter_only(patch: pytest.MonkeyPatch) -> None:
 
     It takes sixty statements, and most stories are about none of it. The nightly run does it each
     minute in all stories. Rota and lines are remembered until a topic says that they have changed.
-    The figures of days that are over are counted when they are read, and not kept: a story that
-    skips months would keep each of their days.
     """
     for name in _EACH_MINUTE:
         patch.setattr(worker, name, _QUARTER)
     for module in (roster, line_scripts):
         patch.setattr(module, "BELIEVED", timedelta(hours=1))
-    patch.setattr(figures, "days_to_keep", _no_days)
-    patch.setattr(figures, "keep_days", _keeps_none)
 
 
 def not_before_the_first_ring(patch: pytest.MonkeyPatch) -> None:
@@ -47,9 +43,17 @@ def not_before_the_first_ring(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(worker, "defer_comparison", from_the_second)
 
 
-async def _no_days(*_given: Any) -> list[Any]:
-    return []
+def keep_no_days(patch: pytest.MonkeyPatch) -> None:
+    """Count the figures of days that are over when they are read, and keep none.
 
+    A story that skips months would keep each of their days.
+    """
 
-async def _keeps_none(*_given: Any) -> int:
-    return 0
+    async def no_days(*_given: Any) -> list[Any]:
+        return []
+
+    async def none_kept(*_given: Any) -> int:
+        return 0
+
+    patch.setattr(jobs, "days_to_keep", no_days)
+    patch.setattr(jobs, "keep_days", none_kept)

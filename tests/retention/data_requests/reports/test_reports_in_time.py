@@ -107,7 +107,7 @@ async def test_a_report_that_its_officer_alone_can_open_is_told_to_others_near_t
     assert told(work) == [(str(nora.id), "unopened")]
 
 
-# By day `test_changed_since.py` leaves the same out of the report of a guardian.
+# It does not depend on who asks.
 @pytest.mark.parametrize("person", by_day([AskingPerson.CHILD, AskingPerson.GUARDIAN]))
 async def test_no_report_of_nothing_is_made(
     work: Work, person: AskingPerson, monkeypatch: pytest.MonkeyPatch
