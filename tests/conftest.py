@@ -230,6 +230,8 @@ def pytest_sessionstart() -> None:
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> _Scheduler:
+    # By itself it would begin with the files that have the most tests.
+    config.option.loadscopereorder = False
     return _Scheduler(config, log)
 
 
