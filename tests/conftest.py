@@ -164,15 +164,6 @@ class _Scheduler(LoadScopeScheduling):  # type: ignore[misc]
             "tests/package/test_read_only.py",
             "tests/package/",
             "tests/browser/test_telephone.py",
-            # The names of its containers are those of the documents.
-            "tests/documents/test_container_commands.py",
-            # To describe the interface takes two seconds; to list the parts, and to make a server
-            # that is stopped hard, takes one: once in a process.
-            "tests/api/test_examples.py",
-            "tests/supply/test_parts.py",
-            "tests/database/test_hard_stop.py",
-            # Of a record that is written down once in a process.
-            "tests/retention/test_special_codes.py",
         )
         if nodeid.startswith(_REQUESTS) and not any(name in nodeid for name in _STORIES):
             return _REQUESTS
@@ -181,9 +172,8 @@ class _Scheduler(LoadScopeScheduling):  # type: ignore[misc]
             return _REQUESTS
         if nodeid.startswith(_SOURCES):
             return "the sources"
-        if _is_real_time(nodeid):
-            return next((part for part in together if nodeid.startswith(part)), nodeid)
-        return next((part for part in together if nodeid.startswith(part)), _file_of(nodeid))
+        one = nodeid if _is_real_time(nodeid) else _file_of(nodeid)
+        return next((part for part in together if nodeid.startswith(part)), one)
 
     def _assign_work_unit(self, node: Any) -> None:
         name = node.gateway.id
