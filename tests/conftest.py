@@ -186,7 +186,7 @@ class _Scheduler(LoadScopeScheduling):  # type: ignore[misc]
         """Return what a process does next: what takes long, else a file of the folder it is at,
         else one of a folder that no other process is at."""
         first = name in _FIRST
-        waiting = [scope for scope in self.workqueue if _is_real_time(scope) == first]
+        waiting: list[str] = [scope for scope in self.workqueue if _is_real_time(scope) == first]
         waiting = waiting or list(self.workqueue)
         if _is_long(waiting[0]):
             return waiting[0]

@@ -155,7 +155,7 @@ async def test_if_the_phone_is_not_answered_each_sibling_is_asked_for(quiet: Qui
     made = await _refer(
         ana, await new_contact(ana, BROTHERS), services=["child_protection"], send=True
     )
-    elder, younger = [], []
+    elder, younger = list[int](), list[int]()
     for _ in range(7):
         quiet.stepped.move_to(quiet.clock.now() + timedelta(seconds=30))
         async with transaction(quiet.ground, PROGRAM) as work:
