@@ -49,8 +49,10 @@ _BY_DAY = [look for look in LOOKS if look[1] in (max(WIDTHS), min(WIDTHS))]
 # of this test were made, in words of its own.
 _LOG = "/admin/log"
 # By day a page is opened in the browser that has this many kinds of parts which none of those
-# opened before had; so many pages are at least.
-_NEW_PARTS, _LEAST_OPENED = 12, 10
+# opened before had,
+_NEW_PARTS = 12
+# and at least this many pages are.
+_LEAST_OPENED = 10
 # By day one page of this many is read in Arabic.
 _IN_ARABIC = 5
 
